@@ -1,0 +1,1 @@
+//! Reading, packing, splitting and augmenting images.

@@ -1,0 +1,3 @@
+//! Pictures for people: grids of images and charts, as PNG.
+
+pub mod grid;

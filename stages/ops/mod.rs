@@ -1,0 +1,1 @@
+//! Differentiable operations for dfdx tensors.

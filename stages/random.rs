@@ -1,0 +1,43 @@
+//! Random streams: one for every use, each a function of the seed and of what it is used for.
+//!
+//! A stream never depends on how much of another was consumed, so results do not depend on threads,
+//! order of completion or resuming.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// The stream for `purpose` (`"shuffle"`, `"augment"`), at up to two indices (an epoch and an image,
+/// say), under `seed`.
+pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (chunk, word) in key.chunks_exact_mut(8).zip([seed, fnv1a(purpose), indices[0], indices[1]]) {
+        chunk.copy_from_slice(&word.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+/// FNV-1a, 64 bits: separates purposes, nothing more.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::stream;
+
+    #[test]
+    fn streams_differ_by_each_of_their_parts() {
+        let draws = [
+            stream(1, "a", [0, 0]).next_u64(),
+            stream(2, "a", [0, 0]).next_u64(),
+            stream(1, "b", [0, 0]).next_u64(),
+            stream(1, "a", [1, 0]).next_u64(),
+            stream(1, "a", [0, 1]).next_u64(),
+        ];
+        let distinct: std::collections::BTreeSet<_> = draws.iter().collect();
+        assert_eq!(distinct.len(), draws.len());
+        assert_eq!(stream(1, "a", [0, 0]).next_u64(), draws[0]);
+    }
+}
