@@ -11,25 +11,51 @@ pub(super) struct Axis {
 impl Axis {
     /// An axis for `values` (finite), widened to whole ticks; about `ticks` of them.
     pub(super) fn covering(values: impl Iterator<Item = f64>, ticks: usize) -> Self {
-        let (low, high) = span(values);
+        let (low, high) = span(
+            values,
+            |value| if value == 0.0 { 1.0 } else { value.abs() * 0.1 },
+        );
         let step = nice_step((high - low) / ticks as f64);
-        Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, step }
+        Self {
+            low: (low / step).floor() * step,
+            high: (high / step).ceil() * step,
+            step,
+        }
     }
 
     /// An axis that ends where `values` end. Where all are whole numbers (epochs), so are its ticks.
     pub(super) fn tight(values: impl Iterator<Item = f64> + Clone, ticks: usize) -> Self {
         let whole = values.clone().all(|value| value.fract() == 0.0);
-        let (low, high) = span(values);
+        let (low, high) = span(values, |value| if whole { 1.0 } else { value.abs() * 0.1 });
         let step = nice_step((high - low) / ticks as f64);
-        Self { low, high, step: if whole { step.max(1.0) } else { step } }
+        Self {
+            low,
+            high,
+            step: if whole { step.max(1.0) } else { step },
+        }
+    }
+
+    /// An axis from 0 to 1.
+    pub(super) fn unit() -> Self {
+        Self {
+            low: 0.0,
+            high: 1.0,
+            step: 0.2,
+        }
     }
 
     /// The ticks and their labels, from low to high.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         // Room for rounding, so that a tick at the very end is not lost.
-        let (first, last) = ((self.low / self.step - 1e-6).ceil(), (self.high / self.step + 1e-6).floor());
+        let (first, last) = (
+            (self.low / self.step - 1e-6).ceil(),
+            (self.high / self.step + 1e-6).floor(),
+        );
         let count = (last - first).clamp(0.0, 100.0) as usize;
-        (0..=count).map(|i| (first + i as f64) * self.step).map(|tick| (tick, self.label(tick))).collect()
+        (0..=count)
+            .map(|i| (first + i as f64) * self.step)
+            .map(|tick| (tick, self.label(tick)))
+            .collect()
     }
 
     /// Position of `value` between `start` and `end` in pixels.
@@ -46,25 +72,29 @@ impl Axis {
         let decimals = (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize;
         let label = format!("{tick:.decimals$}");
         // Rounding leaves a sign on what is nothing.
-        if label.trim_start_matches('-').chars().all(|c| matches!(c, '0' | '.')) {
+        if label
+            .trim_start_matches('-')
+            .chars()
+            .all(|c| matches!(c, '0' | '.'))
+        {
             return label.trim_start_matches('-').to_owned();
         }
         label
     }
 }
 
-/// Least and greatest of `values`, never equal: a single value is given some room on both sides.
-fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) =
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+/// Least and greatest of `values`, never equal: a single value is given `room` on both sides.
+fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+        (low.min(v), high.max(v))
+    });
     if low > high {
         return (0.0, 1.0);
     }
     if high - low > high.abs().max(low.abs()) * 1e-9 {
         return (low, high);
     }
-    let room = if low.fract() == 0.0 && low.abs() < 1e6 { 1.0 } else { low.abs() * 0.1 };
-    (low - room, high + room)
+    (low - room(low), high + room(high))
 }
 
 /// The least of 1, 2, 5 × 10ⁿ that is not below `step`.
@@ -75,4 +105,62 @@ fn nice_step(step: f64) -> f64 {
         .map(|factor| factor * magnitude)
         .find(|nice| *nice >= step * (1.0 - 1e-9))
         .unwrap_or(10.0 * magnitude)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Axis;
+
+    fn labels(axis: &Axis) -> Vec<String> {
+        axis.ticks().into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn covers_with_whole_ticks() {
+        let axis = Axis::covering([0.71, 0.984].into_iter(), 6);
+        assert_eq!(
+            labels(&axis),
+            ["0.70", "0.75", "0.80", "0.85", "0.90", "0.95", "1.00"]
+        );
+        assert_eq!(
+            labels(&Axis::covering([-12.0, 19.0].into_iter(), 6)),
+            ["-20", "-10", "0", "10", "20"]
+        );
+        assert_eq!(
+            labels(&Axis::covering([0.0, 3e6].into_iter(), 3)),
+            ["0e0", "1e6", "2e6", "3e6"]
+        );
+    }
+
+    #[test]
+    fn epochs_have_whole_ticks() {
+        assert_eq!(
+            labels(&Axis::tight([1.0, 2.0, 3.0].into_iter(), 10)),
+            ["1", "2", "3"]
+        );
+        let long = Axis::tight((1..=200).map(f64::from), 10);
+        assert_eq!(
+            labels(&long),
+            [
+                "20", "40", "60", "80", "100", "120", "140", "160", "180", "200"
+            ]
+        );
+        assert_eq!(long.place(1.0, 100, 500), 100);
+        assert_eq!(long.place(200.0, 100, 500), 500);
+    }
+
+    #[test]
+    fn constant_single_and_no_values_have_a_range() {
+        assert_eq!(labels(&Axis::tight([1.0].into_iter(), 10)), ["0", "1", "2"]);
+        assert_eq!(
+            labels(&Axis::covering([0.0, 0.0].into_iter(), 4)),
+            ["-1.0", "-0.5", "0.0", "0.5", "1.0"]
+        );
+        let constant = Axis::covering([1.0, 1.0].into_iter(), 6);
+        assert!(
+            constant.low >= 0.85 && constant.high <= 1.15,
+            "{constant:?}"
+        );
+        assert_eq!(labels(&Axis::covering(std::iter::empty(), 5)).len(), 6);
+    }
 }

@@ -49,7 +49,11 @@ pub(super) struct Canvas {
 impl Canvas {
     pub(super) fn new(width: usize, height: usize) -> Result<Self, Failure> {
         register_font()?;
-        Ok(Self { width, height, pixels: vec![0xff; width * height * 3] })
+        Ok(Self {
+            width,
+            height,
+            pixels: vec![0xff; width * height * 3],
+        })
     }
 
     fn backend(&mut self) -> BitMapBackend<'_> {
@@ -67,7 +71,9 @@ impl Canvas {
     ) -> Result<(), Failure> {
         let style = style(size, align, color);
         // plotters centres a box that reaches below the baseline; the capitals would sit too high.
-        self.backend().draw_text(text, &style, (x, y + size / 5)).map_err(refused)
+        self.backend()
+            .draw_text(text, &style, (x, y + size / 5))
+            .map_err(refused)
     }
 
     /// Draws one line of text that reads upwards, centred on the point.
@@ -79,7 +85,9 @@ impl Canvas {
         color: RGBColor,
     ) -> Result<(), Failure> {
         let style = style(size, Align::Center, color).transform(FontTransform::Rotate270);
-        self.backend().draw_text(text, &style, (x + size / 5, y)).map_err(refused)
+        self.backend()
+            .draw_text(text, &style, (x + size / 5, y))
+            .map_err(refused)
     }
 
     pub(super) fn line(
@@ -89,19 +97,42 @@ impl Canvas {
         color: RGBColor,
         width: u32,
     ) -> Result<(), Failure> {
-        self.backend().draw_line(from, to, &stroke(color, width)).map_err(refused)
+        self.backend()
+            .draw_line(from, to, &stroke(color, width))
+            .map_err(refused)
     }
 
-    pub(super) fn path(&mut self, points: &[(i32, i32)], color: RGBColor, width: u32) -> Result<(), Failure> {
-        self.backend().draw_path(points.iter().copied(), &stroke(color, width)).map_err(refused)
+    pub(super) fn path(
+        &mut self,
+        points: &[(i32, i32)],
+        color: RGBColor,
+        width: u32,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_path(points.iter().copied(), &stroke(color, width))
+            .map_err(refused)
     }
 
-    pub(super) fn dot(&mut self, center: (i32, i32), radius: u32, color: RGBColor) -> Result<(), Failure> {
-        self.backend().draw_circle(center, radius, &color.filled(), true).map_err(refused)
+    pub(super) fn dot(
+        &mut self,
+        center: (i32, i32),
+        radius: u32,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_circle(center, radius, &color.filled(), true)
+            .map_err(refused)
     }
 
-    pub(super) fn fill(&mut self, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Result<(), Failure> {
-        self.backend().draw_rect(from, to, &color.filled(), true).map_err(refused)
+    pub(super) fn fill(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_rect(from, to, &color.filled(), true)
+            .map_err(refused)
     }
 
     /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`,
@@ -114,7 +145,10 @@ impl Canvas {
         factor: usize,
     ) -> Result<(), Failure> {
         if image.len() != shape.len() || !matches!(shape.channels, 1 | 3) {
-            return Err(Failure::Internal(format!("an image of {} bytes is not {shape}", image.len())));
+            return Err(Failure::Internal(format!(
+                "an image of {} bytes is not {shape}",
+                image.len()
+            )));
         }
         for (y, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
             let line: Vec<u8> = row
@@ -134,8 +168,15 @@ impl Canvas {
     pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-            .write_image(&self.pixels, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
-            .map_err(|e| Failure::Internal(format!("failed to encode `{}`: {e}", path.display())))?;
+            .write_image(
+                &self.pixels,
+                self.width as u32,
+                self.height as u32,
+                ExtendedColorType::Rgb8,
+            )
+            .map_err(|e| {
+                Failure::Internal(format!("failed to encode `{}`: {e}", path.display()))
+            })?;
         std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
     }
 }
@@ -168,9 +209,14 @@ fn stroke(color: RGBColor, width: u32) -> ShapeStyle {
 fn register_font() -> Result<(), Failure> {
     static ONCE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     let registered = *ONCE.get_or_init(|| {
-        plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok()
+        plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+            .is_ok()
     });
-    if registered { Ok(()) } else { Err(Failure::Internal("the built-in font cannot be read".into())) }
+    if registered {
+        Ok(())
+    } else {
+        Err(Failure::Internal("the built-in font cannot be read".into()))
+    }
 }
 
 fn refused(cause: impl std::fmt::Display) -> Failure {

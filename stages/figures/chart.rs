@@ -12,6 +12,7 @@ const TITLE: i32 = 38;
 const TEXT: i32 = 30;
 const PADDING: i32 = 28;
 const STROKE: u32 = 4;
+const DOT: u32 = 7;
 /// Up to so many points are marked by dots.
 const MARKED: usize = 40;
 
@@ -31,10 +32,27 @@ pub fn line_chart(
     y_label: &str,
     series: &[Series],
 ) -> Result<(), Failure> {
-    let finite = || series.iter().flat_map(|s| &s.points).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let finite = || {
+        series
+            .iter()
+            .flat_map(|s| &s.points)
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+    };
     let x = Axis::tight(finite().map(|p| p.0), 10);
     let y = Axis::covering(finite().map(|p| p.1), 6);
-    Chart { title, x_label, y_label, x, y, size: (1280, 840) }.draw(series)?.save(path)
+    let most = series.iter().map(|s| s.points.len()).max().unwrap_or(0);
+    Chart {
+        title,
+        x_label,
+        y_label,
+        x,
+        y,
+        size: (1280, 840),
+        colors: &PALETTE,
+        marked: most <= MARKED,
+    }
+    .draw(series)?
+    .save(path)
 }
 
 /// A chart but for its lines.
@@ -46,6 +64,10 @@ pub(super) struct Chart<'a> {
     pub(super) y: Axis,
     /// Width and height of the picture.
     pub(super) size: (i32, i32),
+    /// The lines' colours, in turn.
+    pub(super) colors: &'a [RGBColor],
+    /// Whether every point of a solid line is marked by a dot.
+    pub(super) marked: bool,
 }
 
 impl Chart<'_> {
@@ -53,8 +75,20 @@ impl Chart<'_> {
         let (width, height) = self.size;
         let mut canvas = Canvas::new(width as usize, height as usize)?;
 
-        canvas.text(self.title, (width / 2, PADDING + TITLE / 2), Align::Center, TITLE, BLACK)?;
-        let legend_bottom = legend(&mut canvas, series, PADDING + TITLE + PADDING / 2, width)?;
+        canvas.text(
+            self.title,
+            (width / 2, PADDING + TITLE / 2),
+            Align::Center,
+            TITLE,
+            BLACK,
+        )?;
+        let legend_bottom = legend(
+            &mut canvas,
+            series,
+            self.colors,
+            PADDING + TITLE + PADDING / 2,
+            width,
+        )?;
 
         let mut tick_width = 0;
         for (_, label) in self.y.ticks() {
@@ -74,9 +108,15 @@ impl Chart<'_> {
             BLACK,
         )?;
         let below = height - PADDING - TEXT / 2;
-        canvas.text(self.x_label, ((plot.left + plot.right) / 2, below), Align::Center, TEXT, BLACK)?;
+        canvas.text(
+            self.x_label,
+            ((plot.left + plot.right) / 2, below),
+            Align::Center,
+            TEXT,
+            BLACK,
+        )?;
 
-        for (line, color) in series.iter().zip(PALETTE.into_iter().cycle()) {
+        for (line, &color) in series.iter().zip(self.colors.iter().cycle()) {
             self.line(&mut canvas, &plot, line, color)?;
         }
         Ok(canvas)
@@ -92,18 +132,33 @@ impl Chart<'_> {
         for (tick, label) in self.x.ticks() {
             let x = self.x.place(tick, plot.left, plot.right);
             canvas.line((x, plot.bottom), (x, plot.bottom + 8), GRAY, 2)?;
-            canvas.text(&label, (x, plot.bottom + 12 + TEXT / 2), Align::Center, TEXT, BLACK)?;
+            canvas.text(
+                &label,
+                (x, plot.bottom + 12 + TEXT / 2),
+                Align::Center,
+                TEXT,
+                BLACK,
+            )?;
         }
         canvas.line((plot.left, plot.top), (plot.left, plot.bottom), GRAY, 2)?;
         canvas.line((plot.left, plot.bottom), (plot.right, plot.bottom), GRAY, 2)
     }
 
-    fn line(&self, canvas: &mut Canvas, plot: &Plot, line: &Series, color: RGBColor) -> Result<(), Failure> {
+    fn line(
+        &self,
+        canvas: &mut Canvas,
+        plot: &Plot,
+        line: &Series,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
         for run in line.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
             let pixels: Vec<_> = run
                 .iter()
                 .map(|&(x, y)| {
-                    (self.x.place(x, plot.left, plot.right), self.y.place(y, plot.bottom, plot.top))
+                    (
+                        self.x.place(x, plot.left, plot.right),
+                        self.y.place(y, plot.bottom, plot.top),
+                    )
                 })
                 .collect();
             if line.dashed {
@@ -111,9 +166,9 @@ impl Chart<'_> {
             } else if pixels.len() > 1 {
                 canvas.path(&pixels, color, STROKE)?;
             }
-            if pixels.len() == 1 || (line.points.len() <= MARKED && !line.dashed) {
+            if pixels.len() == 1 || (self.marked && !line.dashed) {
                 for &pixel in &pixels {
-                    canvas.dot(pixel, 7, color)?;
+                    canvas.dot(pixel, DOT, color)?;
                 }
             }
         }
@@ -130,7 +185,13 @@ struct Plot {
 }
 
 /// Draws the legend in centred rows from `top` on; gives its lower end.
-fn legend(canvas: &mut Canvas, series: &[Series], top: i32, width: i32) -> Result<i32, Failure> {
+fn legend(
+    canvas: &mut Canvas,
+    series: &[Series],
+    colors: &[RGBColor],
+    top: i32,
+    width: i32,
+) -> Result<i32, Failure> {
     const SAMPLE: i32 = 64;
     const GAP: i32 = 14;
     const BETWEEN: i32 = 40;
@@ -138,7 +199,7 @@ fn legend(canvas: &mut Canvas, series: &[Series], top: i32, width: i32) -> Resul
 
     let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
     let mut room = 0;
-    for (line, color) in series.iter().zip(PALETTE.into_iter().cycle()) {
+    for (line, &color) in series.iter().zip(colors.iter().cycle()) {
         let entry = SAMPLE + GAP + text_width(&line.name, TEXT)?;
         if rows.is_empty() || entry > room {
             rows.push(Vec::new());
@@ -154,7 +215,9 @@ fn legend(canvas: &mut Canvas, series: &[Series], top: i32, width: i32) -> Resul
         let y = top + i as i32 * ROW + ROW / 2;
         let mut x = (width - total) / 2;
         for &(line, color, entry) in row {
-            if line.dashed {
+            if line.points.len() == 1 {
+                canvas.dot((x + SAMPLE / 2, y), DOT + 2, color)?;
+            } else if line.dashed {
                 dashes(canvas, &[(x, y), (x + SAMPLE, y)], color)?;
             } else {
                 canvas.line((x, y), (x + SAMPLE, y), color, STROKE)?;
@@ -177,7 +240,10 @@ fn dashes(canvas: &mut Canvas, points: &[(i32, i32)], color: RGBColor) -> Result
         let length = dx.hypot(dy);
         let at = |distance: f64| {
             let t = distance / length;
-            ((f64::from(from.0) + t * dx).round() as i32, (f64::from(from.1) + t * dy).round() as i32)
+            (
+                (f64::from(from.0) + t * dx).round() as i32,
+                (f64::from(from.1) + t * dy).round() as i32,
+            )
         };
         let mut start = -(run % PERIOD);
         while start < length {

@@ -28,7 +28,11 @@ pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Fail
     for row in rows {
         label_width = label_width.max(text_width(row.label, TEXT)? as usize);
     }
-    let left = if label_width == 0 { PADDING } else { 2 * PADDING + label_width };
+    let left = if label_width == 0 {
+        PADDING
+    } else {
+        2 * PADDING + label_width
+    };
     let row_height = cell_height.max(TEXT as usize);
     let extent = |count: usize, size: usize| (count * (size + GAP)).saturating_sub(GAP);
     let width = left + extent(columns, cell_width) + PADDING;
@@ -38,7 +42,13 @@ pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Fail
     for (r, row) in rows.iter().enumerate() {
         let top = PADDING + r * (row_height + GAP);
         let middle = (top + row_height / 2) as i32;
-        canvas.text(row.label, ((left - PADDING) as i32, middle), Align::Right, TEXT, BLACK)?;
+        canvas.text(
+            row.label,
+            ((left - PADDING) as i32, middle),
+            Align::Right,
+            TEXT,
+            BLACK,
+        )?;
         for (c, pixels) in row.images.iter().enumerate() {
             canvas.image(pixels, image, (left + c * (cell_width + GAP), top), factor)?;
         }
