@@ -5,6 +5,7 @@
 //! (networks from lists of layers), `ops` (differentiable operations for dfdx tensors), `metrics`
 //! and `figures`.
 
+pub mod augment;
 pub mod contract;
 pub mod data;
 pub mod dataset;

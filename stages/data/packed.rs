@@ -180,11 +180,7 @@ pub struct DatasetWriter {
 
 impl DatasetWriter {
     /// Starts a dataset in the existing `folder`.
-    pub fn create(
-        folder: &Path,
-        shape: ImageShape,
-        classes: &[String],
-    ) -> Result<Self, Failure> {
+    pub fn create(folder: &Path, shape: ImageShape, classes: &[String]) -> Result<Self, Failure> {
         let path = folder.join(IMAGES_FILE);
         let file = File::create(&path).map_err(|e| Failure::io("create", &path, e))?;
         let header = Header {
