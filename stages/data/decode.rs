@@ -75,7 +75,9 @@ impl Decoder {
         &self,
         bytes: &'a [u8],
     ) -> Result<(ImageFormat, impl ImageDecoder + use<'a>), String> {
-        let no_image = |e: &dyn std::fmt::Display| format!("is no readable JPEG or PNG image: {e}");
+        let no_image = |e: &dyn std::fmt::Display| {
+            format!("is no readable JPEG or PNG image: {}", e.to_string().trim())
+        };
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .map_err(|e| no_image(&e))?;

@@ -21,3 +21,6 @@ pub use batch::{Augmenting, Scale, fill_batch, shuffled};
 pub(crate) use packed::write_json;
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
+
+#[cfg(test)]
+mod tests;

@@ -40,37 +40,24 @@ impl Transform {
         let mut uniform = |low: f64, high: f64| low + (high - low) * rng.random::<f64>();
         // Every number is drawn whether it is used or not, so that changing one range leaves the
         // other transforms as they were.
-        let rotation = uniform(-policy.rotation, policy.rotation).to_radians();
+        let rotation = uniform(-policy.rotation, policy.rotation);
         let down = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
         let right = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
-        let shear = uniform(-policy.shear, policy.shear).to_radians();
+        let shear = uniform(-policy.shear, policy.shear);
         let zoom_rows = uniform(policy.zoom.low, policy.zoom.high);
         let zoom_columns = uniform(policy.zoom.low, policy.zoom.high);
         let flip_columns = uniform(0.0, 1.0) < 0.5 && policy.horizontal_flip;
         let flip_rows = uniform(0.0, 1.0) < 0.5 && policy.vertical_flip;
         let brightness = uniform(policy.brightness[0], policy.brightness[1]);
 
-        let affine = Self::about_centre(
+        let affine = affine(
             shape,
-            [
-                rotate(rotation),
-                shift(down, right),
-                lean(shear),
-                scale(zoom_rows, zoom_columns),
-            ],
+            rotation,
+            [down, right],
+            shear,
+            [zoom_rows, zoom_columns],
         );
         Self::flipped(affine, shape, flip_rows, flip_columns, brightness)
-    }
-
-    /// Composes maps about the image's centre, the first applied last.
-    fn about_centre(shape: ImageShape, maps: [Affine; 4]) -> Affine {
-        let centre = [
-            shape.height as f64 / 2.0 - 0.5,
-            shape.width as f64 / 2.0 - 0.5,
-        ];
-        let inner = maps.into_iter().fold(scale(1.0, 1.0), compose);
-        let outward = compose(shift(centre[0], centre[1]), inner);
-        compose(outward, shift(-centre[0], -centre[1]))
     }
 
     /// Flips come after the affine map, so they act on the output's coordinates first.
@@ -146,6 +133,28 @@ impl Transform {
     }
 }
 
+/// Keras' composition: rotation and shear (degrees), shift (pixels) and zoom about the centre of the
+/// image, the first applied last.
+fn affine(
+    shape: ImageShape,
+    rotation: f64,
+    [down, right]: [f64; 2],
+    shear: f64,
+    [rows, columns]: [f64; 2],
+) -> Affine {
+    let centre = [shape.height, shape.width].map(|n| n as f64 / 2.0 - 0.5);
+    [
+        shift(centre[0], centre[1]),
+        rotate(rotation.to_radians()),
+        shift(down, right),
+        lean(shear.to_radians()),
+        scale(rows, columns),
+        shift(-centre[0], -centre[1]),
+    ]
+    .into_iter()
+    .fold(scale(1.0, 1.0), compose)
+}
+
 /// Keras' rotation by an angle in radians.
 fn rotate(angle: f64) -> Affine {
     let (sin, cos) = angle.sin_cos();
@@ -164,4 +173,32 @@ fn lean(angle: f64) -> Affine {
 
 fn scale(rows: f64, columns: f64) -> Affine {
     [[rows, 0.0, 0.0], [0.0, columns, 0.0]]
+}
+
+#[cfg(test)]
+impl Transform {
+    /// The transform that shows input pixel (r + rows, c + columns) at (r, c).
+    pub fn shift(rows: f32, columns: f32) -> Self {
+        Self {
+            row: [rows, 1.0, 0.0],
+            column: [columns, 0.0, 1.0],
+            brightness: 1.0,
+        }
+    }
+
+    /// The transform of given rotation and shear (degrees), shift (pixels) and zoom.
+    pub fn of(
+        shape: ImageShape,
+        rotation: f64,
+        offset: [f64; 2],
+        shear: f64,
+        zoom: [f64; 2],
+    ) -> Self {
+        let affine = affine(shape, rotation, offset, shear, zoom);
+        Self::flipped(affine, shape, false, false, 1.0)
+    }
+
+    pub fn zoom_of_rows(&self) -> f32 {
+        self.row[1]
+    }
 }

@@ -132,11 +132,11 @@ impl Anatomy {
             sin: r(0.25, 0.55),
         };
         let arch = Ellipse {
-            x: r(0.10, 0.17),
-            y: apex + r(0.34, 0.44),
-            rx: r(0.09, 0.15),
-            ry: r(0.13, 0.22),
-            sin: 0.0,
+            x: r(0.08, 0.13),
+            y: apex + r(0.36, 0.48),
+            rx: r(0.07, 0.12),
+            ry: r(0.14, 0.24),
+            sin: r(-0.2, 0.1),
         };
         let mut anatomy = Self {
             lungs,
@@ -219,13 +219,15 @@ impl Anatomy {
     /// How much heart, great vessels and thymus hide the lung.
     #[inline]
     fn heart(&self, x: f32, y: f32, a: f32) -> f32 {
-        let heart = smoothstep(1.12, 0.86, self.heart.squared(x, y));
-        let arch = smoothstep(1.2, 0.8, self.arch.squared(x, y));
+        // Fields that add up where they meet join the heart and the arch by a smooth outline.
+        let heart = bump_squared(0.5 * self.heart.squared(x, y));
+        let arch = bump_squared(0.4 * self.arch.squared(x, y));
+        let heart = smoothstep(0.15, 0.37, heart + 0.8 * arch);
         let sail = self.thymus[usize::from(x > 0.0)].max(0.0);
         let sail = sail * smoothstep(-0.62, -0.50, y) * smoothstep(-0.05, -0.14, y);
         let thymus = smoothstep(0.05, -0.02, a - 0.14 - 1.1 * sail * (1.0 + y));
         let wall = smoothstep(0.05, -0.05, a - self.mediastinum * 0.8);
-        (heart.max(arch) * self.heart_strength)
+        (heart * self.heart_strength)
             .max(0.8 * wall)
             .max(if sail > 0.0 { 0.7 * thymus } else { 0.0 })
     }

@@ -73,9 +73,9 @@ impl Opacities {
             let mut sides = [1.0; 2];
             sides[first] = 0.35 + 0.65 * weaker;
             opacities.diffuse = Some(Diffuse {
-                strength: 1.25 * strength(rng),
-                grain: between(rng, 4.5, 8.0),
-                sparing: between(rng, 0.30, 0.46),
+                strength: 1.1 * strength(rng),
+                grain: between(rng, 4.0, 8.0),
+                sparing: between(rng, 0.20, 0.38),
                 basal: between(rng, -0.2, 0.9),
                 sides,
             });
@@ -101,11 +101,10 @@ impl Opacities {
             .iter()
             .map(|patch| patch.at(x, y, &self.noise))
             .sum();
-        patches
-            + self
-                .diffuse
-                .as_ref()
-                .map_or(0.0, |diffuse| diffuse.at(x, y, &self.noise))
+        let diffuse = self.diffuse.as_ref();
+        let sum = patches + diffuse.map_or(0.0, |diffuse| diffuse.at(x, y, &self.noise));
+        // Lung without air is as bright as other soft tissue, not brighter.
+        sum - sum.min(0.7) * sum.min(0.7) / 1.4 - (sum - 0.7).max(0.0)
     }
 }
 
@@ -143,9 +142,12 @@ impl Patch {
 impl Diffuse {
     #[inline]
     fn at(&self, x: f32, y: f32, noise: &Noise) -> f32 {
-        let cloud = noise.cloud(self.grain * x, self.grain * y);
-        let dense = smoothstep(self.sparing, self.sparing + 0.35, cloud);
-        let height = 1.0 + self.basal * (y + 0.1).clamp(-0.7, 0.7);
-        self.strength * self.sides[usize::from(x > 0.0)] * dense * height.max(0.0)
+        let (x, y, right) = (self.grain * x, self.grain * y, x > 0.0);
+        // Bending the coordinates hides the lattice of the noise.
+        let bend = noise.at(0.6 * x + 5.3, 0.6 * y + 11.9) - 0.5;
+        let cloud = noise.cloud(x + 1.5 * bend + 0.4 * y, y + 1.1 * bend - 0.4 * x);
+        let dense = smoothstep(self.sparing, self.sparing + 0.5, cloud);
+        let height = 1.0 + self.basal * (y / self.grain + 0.1).clamp(-0.7, 0.7);
+        self.strength * self.sides[usize::from(right)] * dense * height.max(0.0)
     }
 }

@@ -1,0 +1,130 @@
+//! Stages run as the engine runs them, on data made here and on real data where there is some.
+
+mod batches;
+mod files;
+mod npz;
+mod packing;
+mod real;
+mod splits;
+mod transforms;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::Dataset;
+use crate::contract::{
+    Artifact, Context, DeviceClass, Failure, ImageShape, Request, Stage, StageEvent,
+};
+use crate::dataset;
+
+fn gray(size: usize) -> ImageShape {
+    ImageShape {
+        height: size,
+        width: size,
+        channels: 1,
+    }
+}
+
+/// What a stage left behind.
+#[derive(Debug)]
+struct Finished {
+    staging: TempDir,
+    warnings: Vec<String>,
+}
+
+impl Finished {
+    fn artifact(&self, port: &str) -> Artifact {
+        artifact(&self.staging.path().join(port))
+    }
+
+    fn dataset(&self, port: &str) -> Dataset {
+        Dataset::open(&self.artifact(port)).unwrap()
+    }
+}
+
+/// The files of a folder as an artifact.
+fn artifact(folder: &Path) -> Artifact {
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), entry.path())
+        })
+        .collect();
+    Artifact {
+        label: "test".into(),
+        files,
+    }
+}
+
+fn run(stage: &dyn Stage, seed: u64, inputs: &[(&str, Artifact)]) -> Result<Finished, Failure> {
+    let staging = TempDir::new().unwrap();
+    let request = Request {
+        kind: "test".into(),
+        params: stage.canonical(),
+        seed,
+        cpus: 2,
+        device: DeviceClass::Cpu,
+        inputs: inputs
+            .iter()
+            .map(|(role, artifact)| ((*role).to_owned(), vec![artifact.clone()]))
+            .collect(),
+        staging: staging.path().to_owned(),
+    };
+    let warnings = Mutex::new(Vec::new());
+    let events = |event| {
+        if let StageEvent::Warning { message } = event {
+            warnings.lock().unwrap().push(message);
+        }
+    };
+    let cancelled = AtomicBool::new(false);
+    stage.run(&Context::new(&request, &events, &cancelled))?;
+    Ok(Finished {
+        staging,
+        warnings: warnings.into_inner().unwrap(),
+    })
+}
+
+fn dataset_params(params: Value) -> dataset::Params {
+    let params: dataset::Params = serde_json::from_value(params).unwrap();
+    params.check(&BTreeMap::new()).unwrap();
+    params
+}
+
+fn make_dataset(params: Value, seed: u64) -> Result<Finished, Failure> {
+    run(&dataset_params(params), seed, &[])
+}
+
+/// Writes images of `pixels` in the one class `x` and opens them.
+fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
+    let folder = TempDir::new().unwrap();
+    let examples = images.iter().enumerate();
+    let examples = examples.map(|(i, image)| (format!("image {i}"), 0, image));
+    super::write_dataset(folder.path(), shape, &["x".to_owned()], examples).unwrap();
+    // The mapping outlives the folder's name.
+    Dataset::in_folder(folder.path()).unwrap()
+}
+
+/// A file or folder of the real data, which `RUNNER_TEST_DATA` or `../shared/data`, seen from the
+/// workspace, holds.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever runs the tests should know what was left out"
+)]
+fn real_data(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("RUNNER_TEST_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if !path.exists() {
+        eprintln!("left out: there is no `{}`", path.display());
+        return None;
+    }
+    Some(path)
+}
