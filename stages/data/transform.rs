@@ -93,43 +93,92 @@ impl Transform {
         map: impl Fn(f32) -> f32,
         out: &mut [f32],
     ) {
-        match shape.channels {
-            1 => self.warp::<1>(image, shape, map, out),
-            3 => self.warp::<3>(image, shape, map, out),
-            channels => unreachable!("datasets have 1 or 3 channels, not {channels}"),
-        }
-    }
-
-    fn warp<const C: usize>(
-        &self,
-        image: &[u8],
-        shape: ImageShape,
-        map: impl Fn(f32) -> f32,
-        out: &mut [f32],
-    ) {
         let (height, width) = (shape.height, shape.width);
-        let (pixels, _) = image.as_chunks::<C>();
-        let (bottom, right) = (height as f32 - 1.0, width as f32 - 1.0);
-        for r in 0..height {
-            let start = [self.row, self.column].map(|m| m[0] + m[1] * r as f32);
-            for c in 0..width {
-                let y = (start[0] + self.row[2] * c as f32).clamp(0.0, bottom);
-                let x = (start[1] + self.column[2] * c as f32).clamp(0.0, right);
-                let (y0, x0) = (y as usize, x as usize);
-                let (fy, fx) = (y - y0 as f32, x - x0 as f32);
-                let upper = y0 * width;
-                let lower = (y0 + 1).min(height - 1) * width;
-                let next = (x0 + 1).min(width - 1);
-                let corners = [upper + x0, upper + next, lower + x0, lower + next];
-                let [a, b, c2, d] = corners.map(|at| pixels[at]);
-                for channel in 0..C {
-                    let [a, b, c2, d] = [a, b, c2, d].map(|pixel| f32::from(pixel[channel]));
-                    let (top, base) = (a + fx * (b - a), c2 + fx * (d - c2));
-                    let value = ((top + fy * (base - top)) * self.brightness).min(255.0);
-                    out[(channel * height + r) * width + c] = map(value);
+        let planes = padded_planes(image, shape);
+        let mut block = Block::default();
+        for row in 0..height {
+            for column in (0..width).step_by(Block::LEN) {
+                let len = Block::LEN.min(width - column);
+                block.locate(self, shape, row, column);
+                for (plane, out) in planes.iter().zip(out.chunks_exact_mut(height * width)) {
+                    block.gather(plane, width);
+                    let out = &mut out[row * width + column..][..len];
+                    block.interpolate(self.brightness, &map, out);
                 }
             }
         }
+    }
+}
+
+/// The channels of an image as floats. A row and a value more than there are let the neighbours of
+/// the last pixels be read; their weight is zero.
+fn padded_planes(image: &[u8], shape: ImageShape) -> Vec<Vec<f32>> {
+    let plane = |channel: usize| {
+        let mut plane = Vec::with_capacity((shape.height + 1) * shape.width + 1);
+        let values = image[channel..].iter().step_by(shape.channels);
+        plane.extend(values.map(|&value| f32::from(value)));
+        plane.resize(plane.capacity(), 0.0);
+        plane
+    };
+    (0..shape.channels).map(plane).collect()
+}
+
+/// Neighbouring output pixels of a row, treated together in loops that the compiler turns into
+/// vector instructions.
+#[derive(Default)]
+struct Block {
+    /// Where the upper left of the four input pixels is.
+    at: [i32; Self::LEN],
+    /// How far down and right of it the pixel lies, 0 to 1.
+    down: [f32; Self::LEN],
+    right: [f32; Self::LEN],
+    /// The four pixels: upper left, upper right, lower left, lower right.
+    corners: [[f32; Self::LEN]; 4],
+}
+
+impl Block {
+    const LEN: usize = 16;
+
+    /// Finds the input pixels of the output pixels from (`row`, `column`) on. Indices are computed
+    /// as floats, which hold those of the largest image exactly.
+    #[inline]
+    fn locate(&mut self, transform: &Transform, shape: ImageShape, row: usize, column: usize) {
+        let (bottom, edge) = (shape.height as f32 - 1.0, shape.width as f32 - 1.0);
+        let width = shape.width as f32;
+        let start = [transform.row, transform.column].map(|m| m[0] + m[1] * row as f32);
+        for k in 0..Self::LEN {
+            let c = (column + k) as f32;
+            let y = (start[0] + transform.row[2] * c).clamp(0.0, bottom);
+            let x = (start[1] + transform.column[2] * c).clamp(0.0, edge);
+            let (upper, left) = ((y as i32) as f32, (x as i32) as f32);
+            self.down[k] = y - upper;
+            self.right[k] = x - left;
+            self.at[k] = (upper * width + left) as i32;
+        }
+    }
+
+    #[inline]
+    fn gather(&mut self, plane: &[f32], width: usize) {
+        let [upper_left, upper_right, lower_left, lower_right] = &mut self.corners;
+        for k in 0..Self::LEN {
+            let near = &plane[self.at[k] as usize..][..width + 2];
+            upper_left[k] = near[0];
+            upper_right[k] = near[1];
+            lower_left[k] = near[width];
+            lower_right[k] = near[width + 1];
+        }
+    }
+
+    #[inline]
+    fn interpolate(&self, brightness: f32, map: impl Fn(f32) -> f32, out: &mut [f32]) {
+        let mut values = [0.0; Self::LEN];
+        for (k, value) in values.iter_mut().enumerate() {
+            let [a, b, c, d] = self.corners.each_ref().map(|corner| corner[k]);
+            let (upper, lower) = (a + self.right[k] * (b - a), c + self.right[k] * (d - c));
+            let sum = upper + self.down[k] * (lower - upper);
+            *value = map((sum * brightness).min(255.0));
+        }
+        out.copy_from_slice(&values[..out.len()]);
     }
 }
 
