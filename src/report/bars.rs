@@ -1,0 +1,96 @@
+//! Progress as bars on a terminal: one for each running stage, and a line for the whole.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use stages::contract::Progress;
+
+use super::{Console, Event, Observer, lines, wording};
+
+/// A bar's length; progress is drawn in these fractions.
+const PARTS: u64 = 1000;
+
+/// Draws a bar for each running stage under the lines of those that ended.
+pub struct Bars {
+    console: Console,
+    overall: ProgressBar,
+    running: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Bars {
+    pub fn new(console: Console) -> Self {
+        let overall = console
+            .bars()
+            .add(ProgressBar::new(0).with_style(style("{pos}/{len} stages  {elapsed}{msg}")));
+        Self {
+            console,
+            overall,
+            running: Mutex::default(),
+        }
+    }
+
+    fn progress(&self, stage: &str, progress: &Progress) {
+        let running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+        let Some(bar) = running.get(stage) else {
+            return;
+        };
+        if progress.total > 0.0 {
+            bar.set_position((progress.done / progress.total * PARTS as f64) as u64);
+        }
+        let left = wording::seconds_left(progress, bar.elapsed().as_secs_f64())
+            .map(|seconds| format!(", {} left", wording::duration(seconds)));
+        bar.set_message(format!(
+            "{}{}",
+            wording::progress(progress),
+            left.unwrap_or_default()
+        ));
+    }
+}
+
+impl Observer for Bars {
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::RunStarted { stages, .. } => {
+                self.overall.set_length(*stages as u64);
+                self.overall.enable_steady_tick(Duration::from_millis(200));
+            }
+            Event::StageStarted { stage, reason } => {
+                let bar = ProgressBar::new(PARTS)
+                    .with_style(style("{prefix:.cyan} {bar:20.cyan} {msg}"))
+                    .with_prefix(stage.clone())
+                    .with_message(reason.clone());
+                let bar = self.console.bars().insert_before(&self.overall, bar);
+                bar.tick();
+                self.running
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .insert(stage.clone(), bar);
+            }
+            Event::StageProgress { stage, progress } => return self.progress(stage, progress),
+            Event::StageEnded { stage } => {
+                self.overall.inc(1);
+                let ended = self
+                    .running
+                    .lock()
+                    .unwrap_or_else(|e| e.into_inner())
+                    .remove(&stage.name);
+                if let Some(bar) = ended {
+                    bar.finish_and_clear();
+                    self.console.bars().remove(&bar);
+                }
+            }
+            Event::Interrupted { .. } => self.overall.set_message(", stopping"),
+            Event::RunEnded { .. } => self.overall.finish_and_clear(),
+            _ => {}
+        }
+        lines::say(&self.console, event);
+    }
+}
+
+fn style(template: &'static str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
+}

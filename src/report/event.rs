@@ -1,0 +1,109 @@
+use serde::Serialize;
+use stages::contract::Progress;
+
+use crate::scheduler::{Counts, Outcome};
+
+/// What happens in a run, for people, pages and records (tracing is for developers).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The plan is made and checked; the first stage is about to start.
+    RunStarted {
+        run: String,
+        pipeline: String,
+        stages: usize,
+        cached: usize,
+    },
+    /// A stage is about to execute; `reason` says why, in a few words.
+    StageStarted { stage: String, reason: String },
+    /// How far a running stage is.
+    StageProgress { stage: String, progress: Progress },
+    /// Something a person should know although the stage goes on.
+    StageWarning { stage: String, message: String },
+    /// A line worth keeping.
+    StageNote { stage: String, message: String },
+    /// A stage ended, or will not start.
+    StageEnded { stage: StageReport },
+    /// A signal asked the run to stop.
+    Interrupted { signal: i32 },
+    /// Nothing runs any more.
+    RunEnded { counts: Counts, seconds: f64 },
+}
+
+/// How one stage ended: a line of [`RunReport`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageReport {
+    /// The instance: `cnn[model1]`.
+    pub name: String,
+    pub outcome: Outcome,
+    /// Its action key, in hex.
+    pub key: String,
+    /// Wall time; none where it did not execute in this run.
+    pub seconds: Option<f64>,
+    /// Cpu time of its process, user and system.
+    pub cpu_seconds: Option<f64>,
+    /// Largest resident size of its process, in MiB.
+    pub peak_memory_mib: Option<f64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A run as a whole: what `run.json` holds and `--json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// The run's id: `20261123-081500-ab12`.
+    pub run: String,
+    pub pipeline: String,
+    /// The pipeline file, as given.
+    pub file: String,
+    pub profile: Option<String>,
+    /// `--set` options, as typed.
+    pub sets: Vec<String>,
+    /// Version of runner.
+    pub runner: String,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// RFC 3339, UTC; none while it goes on (or if it was killed).
+    pub finished: Option<String>,
+    pub seconds: f64,
+    pub state: RunState,
+    pub counts: Counts,
+    /// In the order of the graph.
+    pub stages: Vec<StageReport>,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    Running,
+    Succeeded,
+    /// At least one stage failed.
+    Failed,
+    /// Stopped by a signal.
+    Cancelled,
+}
+
+/// Something that follows a run's events.
+pub trait Observer: Send + Sync {
+    fn observe(&self, event: &Event);
+}
+
+/// Passes every event to every observer, in the order of sending for each thread.
+#[derive(Default)]
+pub struct Reporter {
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl Reporter {
+    pub fn add(&mut self, observer: impl Observer + 'static) {
+        self.observers.push(Box::new(observer));
+    }
+
+    pub fn send(&self, event: &Event) {
+        for observer in &self.observers {
+            observer.observe(event);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Progress as plain lines, where there is no terminal.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use stages::contract::Progress;
+
+use super::{Console, Event, Observer, StageReport, Verbosity, wording};
+use crate::scheduler::Outcome;
+
+/// Least time between two lines of progress of one stage.
+const SPACING: Duration = Duration::from_secs(5);
+
+/// Writes a line when a stage starts, when it ends, and now and then in between.
+pub struct Lines {
+    console: Console,
+    running: Mutex<HashMap<String, Running>>,
+}
+
+struct Running {
+    started: Instant,
+    spoke: Instant,
+}
+
+impl Lines {
+    pub fn new(console: Console) -> Self {
+        Self {
+            console,
+            running: Mutex::default(),
+        }
+    }
+
+    fn progress(&self, stage: &str, progress: &Progress) {
+        let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+        let Some(running) = running.get_mut(stage) else {
+            return;
+        };
+        if running.spoke.elapsed() < SPACING {
+            return;
+        }
+        running.spoke = Instant::now();
+        let left = wording::seconds_left(progress, running.started.elapsed().as_secs_f64())
+            .map(|seconds| format!(", {} left", wording::duration(seconds)));
+        self.console.say(&format!(
+            "{stage}: {}{}",
+            wording::progress(progress),
+            left.unwrap_or_default()
+        ));
+    }
+}
+
+impl Observer for Lines {
+    fn observe(&self, event: &Event) {
+        let chatty = self.console.verbosity > Verbosity::Quiet;
+        match event {
+            Event::StageStarted { stage, reason } => {
+                let now = Instant::now();
+                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                running.insert(
+                    stage.clone(),
+                    Running {
+                        started: now,
+                        spoke: now,
+                    },
+                );
+                if chatty {
+                    self.console.say(&format!("{stage}: starts ({reason})"));
+                }
+            }
+            Event::StageProgress { stage, progress } if chatty => self.progress(stage, progress),
+            other => say(&self.console, other),
+        }
+    }
+}
+
+/// Says what bars and plain lines have in common: warnings, endings, the run's frame.
+pub(super) fn say(console: &Console, event: &Event) {
+    let verbosity = console.verbosity;
+    match event {
+        Event::RunStarted {
+            pipeline,
+            stages,
+            cached,
+            ..
+        } if verbosity > Verbosity::Quiet => {
+            let to_run = stages - cached;
+            console.say(&format!(
+                "{pipeline}: {}, {cached} cached, {to_run} to run",
+                wording::stages(*stages)
+            ));
+        }
+        Event::StageWarning { stage, message } => {
+            console.say(&format!("{stage}: warning: {message}"))
+        }
+        Event::StageNote { stage, message } if verbosity == Verbosity::Verbose => {
+            console.say(&format!("{stage}: {message}"));
+        }
+        Event::StageEnded { stage } if is_worth_saying(stage, verbosity) => {
+            let verb = match stage.outcome {
+                Outcome::Succeeded => "done, ",
+                Outcome::Failed => "failed: ",
+                _ => "",
+            };
+            console.say(&format!("{}: {verb}{}", stage.name, wording::ending(stage)));
+        }
+        Event::Interrupted { .. } => {
+            console.say("stopping the running stages; interrupt again to kill them")
+        }
+        Event::RunEnded { counts, seconds } if verbosity > Verbosity::Quiet => {
+            console.say(&wording::summary(counts, *seconds));
+        }
+        _ => {}
+    }
+}
+
+fn is_worth_saying(stage: &StageReport, verbosity: Verbosity) -> bool {
+    match stage.outcome {
+        Outcome::Failed => true,
+        Outcome::Succeeded | Outcome::Cancelled => verbosity > Verbosity::Quiet,
+        Outcome::Cached | Outcome::Skipped => verbosity == Verbosity::Verbose,
+    }
+}

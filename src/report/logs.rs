@@ -1,0 +1,88 @@
+//! Where tracing goes: standard error, and a run's folder.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use super::{Console, Verbosity};
+
+/// Sets what standard error shows: a filter such as `debug` or `runner::store=trace`.
+pub const VARIABLE: &str = "RUNNER_LOG";
+
+/// The file that logs are copied to, once a run has its folder.
+#[derive(Clone, Default)]
+pub struct RunLog(Arc<OnceLock<File>>);
+
+impl RunLog {
+    /// From now on, copies what is logged to `folder/log.jsonl`.
+    pub fn open(&self, folder: &Path) -> io::Result<()> {
+        let file = File::create(folder.join("log.jsonl"))?;
+        // A process has one run.
+        self.0.get_or_init(|| file);
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for RunLog {
+    type Writer = Box<dyn Write + 'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        match self.0.get() {
+            Some(file) => Box::new(file),
+            None => Box::new(io::sink()),
+        }
+    }
+}
+
+/// Log lines on standard error, kept apart from the bars.
+struct Stderr(Console);
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.say(&String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts logging for this process: warnings to standard error (more with `-v` or
+/// [`RUNNER_LOG`](VARIABLE)), and everything from `debug` up to the run's folder.
+pub fn start(console: &Console) -> RunLog {
+    let level = match console.verbosity {
+        Verbosity::Quiet => LevelFilter::ERROR,
+        Verbosity::Normal => LevelFilter::WARN,
+        Verbosity::Verbose => LevelFilter::INFO,
+    };
+    let filter = EnvFilter::builder()
+        .with_default_directive(level.into())
+        .with_env_var(VARIABLE)
+        .from_env_lossy();
+    let run_log = RunLog::default();
+    let console = console.clone();
+    let stderr = fmt::layer()
+        .with_ansi(console::colors_enabled_stderr())
+        .without_time()
+        .with_target(false)
+        .with_writer(move || Stderr(console.clone()))
+        .with_filter(filter);
+    let file = fmt::layer()
+        .json()
+        .with_writer(run_log.clone())
+        .with_filter(LevelFilter::DEBUG);
+    // Fails only if logging was started before, as tests of one process may do.
+    let _ = tracing_subscriber::registry()
+        .with(stderr)
+        .with(file)
+        .try_init();
+    run_log
+}

@@ -1,0 +1,17 @@
+//! What a run says: to a person at a terminal, to a log, to its record.
+//!
+//! The engine sends [`Event`]s to a [`Reporter`], which passes each to its observers: the terminal
+//! ([`bars`] on one, [`lines`] elsewhere) and the [`record`]. Nothing flows back.
+
+pub mod bars;
+pub mod console;
+pub mod event;
+pub mod lines;
+pub mod logs;
+pub mod record;
+pub mod run_id;
+pub mod wording;
+
+pub use console::{Console, Verbosity};
+pub use event::{Event, Observer, Reporter, RunReport, StageReport};
+pub use run_id::RunId;

@@ -1,0 +1,144 @@
+//! How numbers and stages are put into words, for all that people read.
+
+use stages::contract::Progress;
+
+use super::StageReport;
+use crate::scheduler::{Counts, Outcome};
+
+/// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        // 59.96 would round to `60.0 s`.
+        0..60 if seconds < 59.95 => format!("{seconds:.1} s"),
+        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A figure of a progress with about four digits: `412`, `0.3120`, `1.2e-5`.
+fn figure(value: f64) -> String {
+    let magnitude = value.abs();
+    match magnitude {
+        _ if value == 0.0 => "0".to_owned(),
+        _ if magnitude < 1e-3 => format!("{value:.1e}"),
+        _ if magnitude < 10.0 => format!("{value:.4}"),
+        _ if magnitude < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// `epoch 3/6, loss 0.3120, 412 images/s`.
+pub fn progress(progress: &Progress) -> String {
+    let mut text = format!(
+        "{} {}/{}",
+        progress.unit,
+        progress.done.floor(),
+        progress.total
+    );
+    for (name, value) in &progress.figures {
+        text.push_str(", ");
+        // Rates read better with the unit behind.
+        if name.ends_with("/s") {
+            text.push_str(&format!("{} {name}", figure(*value)));
+        } else {
+            text.push_str(&format!("{name} {}", figure(*value)));
+        }
+    }
+    text
+}
+
+/// Seconds left if the rest goes as fast as what is done; none while nothing is.
+pub fn seconds_left(progress: &Progress, elapsed: f64) -> Option<f64> {
+    let left = elapsed * (progress.total - progress.done) / progress.done;
+    (progress.done > 0.0 && left.is_finite() && left >= 0.0).then_some(left)
+}
+
+/// `3 stages`, `1 stage`.
+pub fn stages(count: usize) -> String {
+    format!("{count} stage{}", if count == 1 { "" } else { "s" })
+}
+
+/// `40 stages: 3 ran, 37 cached; 12.3 s`.
+pub fn summary(counts: &Counts, seconds: f64) -> String {
+    let parts = [
+        (counts.succeeded, "ran"),
+        (counts.cached, "cached"),
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+        (counts.cancelled, "cancelled"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|&&(count, _)| count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    format!(
+        "{}: {}; {}",
+        stages(counts.total()),
+        parts.join(", "),
+        duration(seconds)
+    )
+}
+
+/// What is said of a stage at its end: `12.3 s, 210 MiB`, or why there is nothing to say of it.
+pub fn ending(stage: &StageReport) -> String {
+    match (stage.outcome, &stage.error) {
+        (Outcome::Failed, Some(error)) => error.clone(),
+        (Outcome::Succeeded | Outcome::Failed, _) => {
+            let mut text = duration(stage.seconds.unwrap_or_default());
+            if let Some(mib) = stage.peak_memory_mib {
+                text.push_str(&format!(", {mib:.0} MiB"));
+            }
+            text
+        }
+        (outcome, _) => outcome.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stages::contract::Progress;
+
+    use super::{Counts, duration, progress, seconds_left, summary};
+
+    #[test]
+    fn durations_read_well_at_every_scale() {
+        assert_eq!(duration(0.04), "0.0 s");
+        assert_eq!(duration(12.34), "12.3 s");
+        assert_eq!(duration(59.97), "1 min 00 s");
+        assert_eq!(duration(245.2), "4 min 05 s");
+        assert_eq!(duration(3720.0), "1 h 02 min");
+    }
+
+    #[test]
+    fn a_summary_names_only_what_happened() {
+        let counts = Counts {
+            cached: 37,
+            succeeded: 3,
+            ..Counts::default()
+        };
+        assert_eq!(
+            summary(&counts, 12.3),
+            "40 stages: 3 ran, 37 cached; 12.3 s"
+        );
+        let counts = Counts {
+            failed: 1,
+            ..Counts::default()
+        };
+        assert_eq!(summary(&counts, 1.0), "1 stage: 1 failed; 1.0 s");
+    }
+
+    #[test]
+    fn progress_names_unit_figures_and_time_left() {
+        let half = Progress {
+            unit: "epoch".to_owned(),
+            done: 3.5,
+            total: 7.0,
+            figures: vec![("loss".to_owned(), 0.312), ("images/s".to_owned(), 412.3)],
+        };
+        assert_eq!(progress(&half), "epoch 3/7, loss 0.3120, 412 images/s");
+        assert_eq!(seconds_left(&half, 10.0), Some(10.0));
+        assert_eq!(seconds_left(&Progress { done: 0.0, ..half }, 10.0), None);
+    }
+}

@@ -1,0 +1,68 @@
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use super::{Outcome, Queue, Slots};
+
+/// Brings actions to their end.
+pub trait Executor: Sync {
+    /// Does the action at `index`, with `slots` at its disposal; called at most once for each, on a
+    /// thread of its own, when everything upstream has outputs. Soon after a stop was asked for it
+    /// returns [`Outcome::Cancelled`].
+    fn execute(&self, index: usize, slots: Slots) -> Outcome;
+}
+
+/// Runs the queue until nothing is left to start and nothing runs; tells how each action ended.
+/// Once `cancelled` is set nothing more starts, and the rest counts as cancelled.
+///
+/// # Panics
+/// If the executor does, after the other running actions ended.
+pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let (ended, endings) = mpsc::channel();
+        let mut running = 0_usize;
+        let mut panic = None;
+        loop {
+            while let Some(index) = startable(&mut queue, cancelled) {
+                let (ended, slots) = (ended.clone(), queue.slots(index));
+                running += 1;
+                scope.spawn(move || {
+                    let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, slots)));
+                    // The receiver lives until every running action has reported.
+                    let _ = ended.send((index, outcome));
+                });
+            }
+            if running == 0 {
+                break;
+            }
+            let Ok((index, outcome)) = endings.recv() else {
+                break;
+            };
+            running -= 1;
+            let outcome = outcome.unwrap_or_else(|payload| {
+                panic.get_or_insert(payload);
+                queue.close();
+                Outcome::Failed
+            });
+            queue.finish(index, outcome);
+        }
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
+    });
+    let rest = if cancelled.load(Ordering::SeqCst) {
+        Outcome::Cancelled
+    } else {
+        Outcome::Skipped
+    };
+    queue.into_outcomes(rest)
+}
+
+fn startable(queue: &mut Queue, cancelled: &AtomicBool) -> Option<usize> {
+    if cancelled.load(Ordering::SeqCst) {
+        None
+    } else {
+        queue.start()
+    }
+}

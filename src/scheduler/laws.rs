@@ -1,0 +1,270 @@
+//! What holds for every graph, with a fake executor that keeps a journal.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use proptest::prelude::*;
+
+use super::{Entry, Executor, OnFailure, Outcome, Queue, Slots, run};
+
+#[derive(Default)]
+struct Journal {
+    started: Vec<usize>,
+    ended: BTreeSet<usize>,
+    taken: Slots,
+    most_taken: Slots,
+    /// Actions that started before something upstream had ended.
+    early: Vec<usize>,
+}
+
+/// Fails the actions in `failing`, stops the run after `stop_after` starts.
+struct Fake<'a> {
+    entries: &'a [Entry],
+    failing: &'a BTreeSet<usize>,
+    stop_after: Option<usize>,
+    cancelled: &'a AtomicBool,
+    journal: Mutex<Journal>,
+}
+
+impl Executor for Fake<'_> {
+    fn execute(&self, index: usize, slots: Slots) -> Outcome {
+        {
+            let mut journal = self.journal.lock().unwrap();
+            journal.started.push(index);
+            if !self.entries[index]
+                .upstream
+                .iter()
+                .all(|producer| journal.ended.contains(producer))
+            {
+                journal.early.push(index);
+            }
+            journal.taken.give(slots);
+            let (taken, most) = (journal.taken, journal.most_taken);
+            journal.most_taken = Slots {
+                cpus: taken.cpus.max(most.cpus),
+                gpus: taken.gpus.max(most.gpus),
+            };
+            if self.stop_after == Some(journal.started.len()) {
+                self.cancelled.store(true, Ordering::SeqCst);
+            }
+        }
+        thread::yield_now();
+        let mut journal = self.journal.lock().unwrap();
+        journal.taken.take(slots);
+        if self.failing.contains(&index) {
+            return Outcome::Failed;
+        }
+        journal.ended.insert(index);
+        Outcome::Succeeded
+    }
+}
+
+/// Up to 24 actions, each with any of the earlier ones upstream, wanting up to 4 cpus and 1 gpu.
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    let entry = (
+        prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        1..=4_usize,
+        0..=1_usize,
+    );
+    prop::collection::vec(entry, 0..24).prop_map(|drawn| {
+        let slots = |cpus, gpus| Slots { cpus, gpus };
+        drawn
+            .into_iter()
+            .enumerate()
+            .map(|(position, (upstream, cpus, gpus))| Entry {
+                upstream: if position == 0 {
+                    vec![]
+                } else {
+                    upstream.iter().map(|i| i.index(position)).collect()
+                },
+                slots: slots(cpus, gpus),
+            })
+            .collect()
+    })
+}
+
+fn descendants(entries: &[Entry], roots: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if entry
+            .upstream
+            .iter()
+            .any(|producer| roots.contains(producer) || found.contains(producer))
+        {
+            found.insert(index);
+        }
+    }
+    found
+}
+
+fn schedule(
+    entries: &[Entry],
+    total: Slots,
+    on_failure: OnFailure,
+    failing: &BTreeSet<usize>,
+    stop_after: Option<usize>,
+) -> (Vec<Outcome>, Journal) {
+    let cancelled = AtomicBool::new(false);
+    let fake = Fake {
+        entries,
+        failing,
+        stop_after,
+        cancelled: &cancelled,
+        journal: Mutex::default(),
+    };
+    let outcomes = run(
+        Queue::new(entries.to_vec(), total, on_failure),
+        &fake,
+        &cancelled,
+    );
+    (outcomes, fake.journal.into_inner().unwrap())
+}
+
+/// What holds whatever fails or is cancelled.
+fn check_order_and_slots(journal: &Journal, total: Slots) -> Result<(), TestCaseError> {
+    prop_assert_eq!(
+        &journal.early,
+        &Vec::<usize>::new(),
+        "started before their inputs"
+    );
+    let distinct: BTreeSet<_> = journal.started.iter().collect();
+    prop_assert_eq!(
+        distinct.len(),
+        journal.started.len(),
+        "started twice: {:?}",
+        journal.started
+    );
+    prop_assert!(
+        journal.most_taken.fits(total),
+        "{:?} of {total:?} taken",
+        journal.most_taken
+    );
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn without_failures_everything_succeeds(entries in entries(), cpus in 4..8_usize) {
+        let total = Slots { cpus, gpus: 1 };
+        let (outcomes, journal) = schedule(&entries, total, OnFailure::Stop, &BTreeSet::new(), None);
+        check_order_and_slots(&journal, total)?;
+        prop_assert!(outcomes.iter().all(|&outcome| outcome == Outcome::Succeeded));
+    }
+
+    #[test]
+    fn keeping_going_skips_exactly_the_descendants_of_failures(
+        entries in entries(),
+        draws in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let drawn: BTreeSet<usize> = draws.iter().filter(|_| !entries.is_empty()).map(|i| i.index(entries.len())).collect();
+        let total = Slots { cpus: 5, gpus: 2 };
+        let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &drawn, None);
+        check_order_and_slots(&journal, total)?;
+        // One that was to fail may be downstream of another and never start.
+        let failed: BTreeSet<usize> = drawn.intersection(&journal.started.iter().copied().collect()).copied().collect();
+        let skipped = descendants(&entries, &failed);
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            let expected = match () {
+                () if failed.contains(&index) => Outcome::Failed,
+                () if skipped.contains(&index) => Outcome::Skipped,
+                () => Outcome::Succeeded,
+            };
+            prop_assert_eq!(outcome, expected, "entry {}", index);
+        }
+        prop_assert!(drawn.iter().all(|index| failed.contains(index) || skipped.contains(index)));
+    }
+
+    #[test]
+    fn stopping_at_a_failure_starts_nothing_after_it(entries in entries(), draw in any::<prop::sample::Index>()) {
+        prop_assume!(!entries.is_empty());
+        let failing = BTreeSet::from([draw.index(entries.len())]);
+        // One at a time, so that "after" is clear.
+        let narrow: Vec<Entry> = entries.into_iter().map(|entry| Entry { slots: Slots { cpus: 1, gpus: 0 }, ..entry }).collect();
+        let total = Slots { cpus: 1, gpus: 0 };
+        let (outcomes, journal) = schedule(&narrow, total, OnFailure::Stop, &failing, None);
+        check_order_and_slots(&journal, total)?;
+        prop_assert_eq!(journal.started.last(), failing.first());
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            let started = journal.started.contains(&index);
+            let expected = match () {
+                () if failing.contains(&index) => Outcome::Failed,
+                () if started => Outcome::Succeeded,
+                () => Outcome::Skipped,
+            };
+            prop_assert_eq!(outcome, expected);
+        }
+    }
+
+    #[test]
+    fn after_a_stop_nothing_starts(entries in entries(), stop_after in 1..10_usize) {
+        let total = Slots { cpus: 4, gpus: 1 };
+        let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &BTreeSet::new(), Some(stop_after));
+        check_order_and_slots(&journal, total)?;
+        for (index, outcome) in outcomes.iter().enumerate() {
+            let expected = if journal.started.contains(&index) { Outcome::Succeeded } else { Outcome::Cancelled };
+            prop_assert_eq!(*outcome, expected);
+        }
+        // Those that were started together with the last one may still have come through.
+        prop_assert!(journal.started.len() < stop_after + total.cpus);
+    }
+}
+
+fn entry(upstream: &[usize], cpus: usize) -> Entry {
+    Entry {
+        upstream: upstream.to_vec(),
+        slots: Slots { cpus, gpus: 0 },
+    }
+}
+
+#[test]
+fn the_longest_chain_starts_first_and_ties_start_as_written() {
+    // 0, 1 and 2 have no inputs; 3 ← 2, 4 ← 3.
+    let entries = [
+        entry(&[], 1),
+        entry(&[], 1),
+        entry(&[], 1),
+        entry(&[2], 1),
+        entry(&[3], 1),
+    ];
+    let one = Slots { cpus: 1, gpus: 0 };
+    let (_, journal) = schedule(&entries, one, OnFailure::Stop, &BTreeSet::new(), None);
+    assert_eq!(journal.started, [2, 3, 0, 1, 4]);
+}
+
+#[test]
+fn a_small_action_fills_the_room_that_a_large_one_leaves() {
+    let mut queue = Queue::new(
+        vec![entry(&[], 1), entry(&[], 2), entry(&[], 1)],
+        Slots { cpus: 2, gpus: 0 },
+        OnFailure::Stop,
+    );
+    assert_eq!(
+        [queue.start(), queue.start(), queue.start()],
+        [Some(0), Some(2), None]
+    );
+    queue.finish(0, Outcome::Succeeded);
+    assert_eq!(queue.start(), None);
+    queue.finish(2, Outcome::Cached);
+    assert_eq!(queue.start(), Some(1));
+}
+
+#[test]
+fn a_panicking_executor_does_not_hang_the_run() {
+    struct Panics;
+    impl Executor for Panics {
+        fn execute(&self, _: usize, _: Slots) -> Outcome {
+            panic!("a fault");
+        }
+    }
+    let queue = Queue::new(
+        vec![entry(&[], 1), entry(&[0], 1)],
+        Slots { cpus: 1, gpus: 0 },
+        OnFailure::KeepGoing,
+    );
+    let caught = std::panic::catch_unwind(|| run(queue, &Panics, &AtomicBool::new(false)));
+    assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"a fault"));
+}

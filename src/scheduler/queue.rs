@@ -1,0 +1,163 @@
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::{Outcome, Slots};
+
+/// One action to schedule.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Positions of the entries that must have ended well before this one starts. All are smaller
+    /// than the entry's own position: entries are in topological order.
+    pub upstream: Vec<usize>,
+    /// What the action takes while it runs.
+    pub slots: Slots,
+}
+
+/// What a failure means for the actions that have not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// None of them starts; those running go on to their end.
+    Stop,
+    /// All go on that do not depend on a failed one.
+    KeepGoing,
+}
+
+/// Order of starting among ready entries: the longest chain of dependents first, so that the end is
+/// not one long chain on an idle machine; then as written.
+type Rank = (Reverse<usize>, usize);
+
+/// The ready queue: which action may start next.
+///
+/// Whatever the caller does with what it gets: no action is given out before its upstream has
+/// outputs, none twice, and those given out and not [finished](Queue::finish) fit into the slots.
+#[derive(Debug)]
+pub struct Queue {
+    entries: Vec<Entry>,
+    downstream: Vec<Vec<usize>>,
+    /// Length of the longest chain of dependents.
+    heights: Vec<usize>,
+    /// Upstream entries without outputs yet.
+    missing: Vec<usize>,
+    ready: BTreeSet<Rank>,
+    outcomes: Vec<Option<Outcome>>,
+    free: Slots,
+    on_failure: OnFailure,
+}
+
+impl Queue {
+    /// A queue over `entries`, of which any number may run at once that fits into `total`.
+    ///
+    /// # Panics
+    /// If an entry's upstream does not come before it, or an entry can never fit.
+    pub fn new(entries: Vec<Entry>, total: Slots, on_failure: OnFailure) -> Self {
+        let mut downstream = vec![Vec::new(); entries.len()];
+        for (index, entry) in entries.iter().enumerate() {
+            assert!(
+                entry.slots.fits(total),
+                "entry {index} wants {:?} of {total:?}",
+                entry.slots
+            );
+            for &producer in &entry.upstream {
+                assert!(
+                    producer < index,
+                    "entry {index} comes before its upstream {producer}"
+                );
+                downstream[producer].push(index);
+            }
+        }
+        let mut heights = vec![0; entries.len()];
+        for index in (0..entries.len()).rev() {
+            heights[index] = downstream[index]
+                .iter()
+                .map(|&consumer| heights[consumer] + 1)
+                .max()
+                .unwrap_or(0);
+        }
+        let missing: Vec<usize> = entries.iter().map(|entry| entry.upstream.len()).collect();
+        let ready = (0..entries.len())
+            .filter(|&i| missing[i] == 0)
+            .map(|i| (Reverse(heights[i]), i))
+            .collect();
+        let outcomes = vec![None; entries.len()];
+        Self {
+            entries,
+            downstream,
+            heights,
+            missing,
+            ready,
+            outcomes,
+            free: total,
+            on_failure,
+        }
+    }
+
+    /// The next action to start, its slots now taken: the first ready one that fits.
+    pub fn start(&mut self) -> Option<usize> {
+        let rank = *self
+            .ready
+            .iter()
+            .find(|&&(_, index)| self.entries[index].slots.fits(self.free))?;
+        self.ready.remove(&rank);
+        self.free.take(self.entries[rank.1].slots);
+        Some(rank.1)
+    }
+
+    /// What the action at `index` takes.
+    pub fn slots(&self, index: usize) -> Slots {
+        self.entries[index].slots
+    }
+
+    /// Takes note that a started action ended: frees its slots and readies, or skips, what depends
+    /// on it.
+    pub fn finish(&mut self, index: usize, outcome: Outcome) {
+        self.free.give(self.entries[index].slots);
+        self.outcomes[index] = Some(outcome);
+        match outcome {
+            Outcome::Cached | Outcome::Succeeded => self.release_downstream(index),
+            Outcome::Failed | Outcome::Skipped => match self.on_failure {
+                OnFailure::Stop => self.close(),
+                OnFailure::KeepGoing => self.skip_downstream(index),
+            },
+            Outcome::Cancelled => self.close(),
+        }
+    }
+
+    /// Lets nothing more start.
+    pub fn close(&mut self) {
+        self.ready.clear();
+        self.missing.fill(usize::MAX);
+    }
+
+    /// How each action ended; `rest` for those that never started and were not skipped.
+    pub fn into_outcomes(self, rest: Outcome) -> Vec<Outcome> {
+        self.outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or(rest))
+            .collect()
+    }
+
+    fn release_downstream(&mut self, index: usize) {
+        for &consumer in &self.downstream[index] {
+            // A closed queue, or a skipped consumer, stays as it is.
+            if self.missing[consumer] == usize::MAX {
+                continue;
+            }
+            self.missing[consumer] -= 1;
+            if self.missing[consumer] == 0 {
+                self.ready
+                    .insert((Reverse(self.heights[consumer]), consumer));
+            }
+        }
+    }
+
+    fn skip_downstream(&mut self, index: usize) {
+        let mut open = self.downstream[index].clone();
+        while let Some(consumer) = open.pop() {
+            if self.outcomes[consumer].is_none() {
+                self.outcomes[consumer] = Some(Outcome::Skipped);
+                self.missing[consumer] = usize::MAX;
+                open.extend(&self.downstream[consumer]);
+            }
+        }
+    }
+}

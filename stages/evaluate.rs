@@ -1,0 +1,433 @@
+//! `evaluate`: how well a classifier tells held-out images apart.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use crate::contract::{
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, METRICS_FILE, Metrics, Output,
+    Signature, Stage,
+};
+use crate::data::{Dataset, write_json};
+use crate::figures::confusion::confusion;
+use crate::figures::roc::roc;
+use crate::metrics::{Confusion, Decision, Predictions, measure};
+use crate::nets::Classifier;
+
+/// Most bootstrap resamples that make sense.
+const MOST_RESAMPLES: usize = 100_000;
+const LARGEST_BATCH: usize = 65_536;
+
+pub const INFO: KindInfo = KindInfo {
+    name: "evaluate",
+    version: 1,
+    doc: "Measures a classifier on labelled images it has not seen.",
+    inputs: &[
+        Input {
+            role: "model",
+            accepts: ArtifactType::Model,
+            many: false,
+            optional: false,
+            doc: "The classifier.",
+        },
+        Input {
+            role: "images",
+            accepts: ArtifactType::Dataset,
+            many: false,
+            optional: false,
+            doc: "Labelled images of the model's classes, as they are (not augmented).",
+        },
+    ],
+    outputs: &[
+        Output {
+            port: "metrics",
+            yields: ArtifactType::Metrics,
+            doc: "metrics.json; confusion.json; predictions.csv, a line per image.",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "roc.png (where more than one class has images) and confusion.png.",
+        },
+    ],
+    has_primary: true,
+    model_params: &[],
+};
+
+/// Parameters of `evaluate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evaluate {
+    /// The class that counts as positive; the last one (alphabetically) if not given.
+    pub positive: Option<String>,
+    /// From which probability on an image is taken for positive.
+    pub threshold: Threshold,
+    /// Bootstrap resamples for the 95 % intervals, at most 100 000; 0 for no intervals.
+    pub bootstrap: usize,
+    /// Images predicted at a time. More is not better, only larger.
+    pub batch_size: usize,
+}
+
+impl Default for Evaluate {
+    fn default() -> Self {
+        Self {
+            positive: None,
+            threshold: Threshold::Model,
+            bootstrap: 1000,
+            batch_size: 128,
+        }
+    }
+}
+
+/// A threshold on a probability; of meaning with two classes only (of more, the most probable is
+/// taken).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// The one stored with the model, chosen on validation data; 0.5 if it has none. `model`.
+    Model,
+    /// This probability of the positive class, between 0 and 1.
+    At(f64),
+}
+
+impl Serialize for Threshold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Model => serializer.serialize_str("model"),
+            Self::At(value) => serializer.serialize_f64(*value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Threshold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl Visitor<'_> for Read {
+            type Value = Threshold;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`model` or a number between 0 and 1")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Threshold, E> {
+                match text {
+                    "model" => Ok(Threshold::Model),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Threshold, E> {
+                Ok(Threshold::At(value))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Threshold, E> {
+                Ok(Threshold::At(value as f64))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Threshold, E> {
+                Ok(Threshold::At(value as f64))
+            }
+        }
+
+        deserializer.deserialize_any(Read)
+    }
+}
+
+impl Stage for Evaluate {
+    fn canonical(&self) -> Value {
+        json!(self)
+    }
+
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        self.check_ranges()?;
+        let signature = |role: &str| {
+            inputs
+                .get(role)
+                .and_then(|signatures| signatures.first())
+                .copied()
+        };
+        if let Some(Signature::Dataset { image, augmented }) = signature("images") {
+            if augmented {
+                return Err(Invalid::new("input `images` is augmented")
+                    .hint("give the dataset itself: a model is measured on images as they are"));
+            }
+            if let Some(Signature::Model { image: expected }) = signature("model")
+                && image != expected
+            {
+                return Err(Invalid::new(format!(
+                    "input `model` takes images of {expected}, but those of `images` are {image}"
+                ))
+                .hint("give both the same `image_size` and number of channels"));
+            }
+        }
+        Ok([
+            ("metrics", Signature::Metrics),
+            ("figure", Signature::Figure),
+        ]
+        .map(|(port, signature)| (port.to_owned(), signature))
+        .into())
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let (model, images) = (context.input("model")?, context.input("images")?);
+        let mut classifier = Classifier::load(model, context.device)?;
+        let dataset = Dataset::open(images)?;
+        if classifier.classes() != dataset.classes() {
+            return Err(Failure::Data(format!(
+                "model `{}` knows the classes {}, but the images of `{}` are of {}",
+                model.label,
+                listed(classifier.classes()),
+                images.label,
+                listed(dataset.classes()),
+            )));
+        }
+        let classes = classifier.classes().to_vec();
+        let positive = self.positive_class(&classes)?;
+        let decision = self.decision(classes.len(), positive, classifier.threshold())?;
+
+        let probabilities = classifier.predict(&dataset, self.batch_size, context)?;
+        if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
+            return Err(Failure::Data(format!(
+                "model `{}` gives no number for image `{}`: its weights are not usable",
+                model.label,
+                dataset.names()[i / classes.len()],
+            )));
+        }
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: dataset.labels(),
+            classes: classes.len(),
+        };
+        let report = Report {
+            classes: &classes,
+            positive,
+            decision,
+            predictions,
+        };
+        let metrics = measure(
+            &predictions,
+            decision,
+            positive,
+            self.bootstrap,
+            context.seed,
+        );
+        context.check_cancelled()?;
+        report.write(&metrics, dataset.names(), &context.output("metrics")?)?;
+        report.draw(&metrics, &context.output("figure")?)?;
+        context.note(report.summary(&metrics));
+        Ok(())
+    }
+}
+
+impl Evaluate {
+    fn check_ranges(&self) -> Result<(), Invalid> {
+        match self.threshold {
+            Threshold::At(value) if !(value > 0.0 && value < 1.0) => {
+                return Err(
+                    Invalid::new(format!("`threshold` is {value}, not between 0 and 1"))
+                        .hint("`model` takes the one that training chose on its validation images")
+                        .under("threshold"),
+                );
+            }
+            Threshold::At(_) | Threshold::Model => {}
+        }
+        if self.bootstrap > MOST_RESAMPLES {
+            let message = format!("`bootstrap` is {}, above {MOST_RESAMPLES}", self.bootstrap);
+            return Err(Invalid::new(message).under("bootstrap"));
+        }
+        if !(1..=LARGEST_BATCH).contains(&self.batch_size) {
+            let message = format!(
+                "`batch_size` is {}, not from 1 to {LARGEST_BATCH}",
+                self.batch_size
+            );
+            return Err(Invalid::new(message).under("batch_size"));
+        }
+        Ok(())
+    }
+
+    /// Index of the positive class.
+    fn positive_class(&self, classes: &[String]) -> Result<usize, Failure> {
+        match &self.positive {
+            None => Ok(classes.len() - 1),
+            Some(name) => classes
+                .iter()
+                .position(|class| class == name)
+                .ok_or_else(|| {
+                    Failure::Data(format!(
+                        "no class `{name}` to be `positive`; the classes are {}",
+                        listed(classes)
+                    ))
+                }),
+        }
+    }
+
+    /// `stored` is the model's threshold, on the probability of the last class.
+    fn decision(
+        &self,
+        classes: usize,
+        positive: usize,
+        stored: Option<f32>,
+    ) -> Result<Decision, Failure> {
+        match self.threshold {
+            Threshold::Model if classes == 2 => Ok(Decision::Threshold {
+                class: 1,
+                threshold: stored.unwrap_or(0.5),
+            }),
+            Threshold::Model => Ok(Decision::MostProbable),
+            Threshold::At(threshold) if classes == 2 => Ok(Decision::Threshold {
+                class: positive,
+                threshold: threshold as f32,
+            }),
+            Threshold::At(_) => Err(Failure::Data(format!(
+                "a `threshold` is for two classes, but there are {classes}; leave it out to take the most \
+                 probable class"
+            ))),
+        }
+    }
+}
+
+/// What is to be told of a set of predictions.
+struct Report<'a> {
+    classes: &'a [String],
+    positive: usize,
+    decision: Decision,
+    predictions: Predictions<'a>,
+}
+
+impl Report<'_> {
+    fn confusion(&self) -> Confusion {
+        let decided = self.predictions.decide(self.decision);
+        Confusion::new(self.predictions.labels, &decided, self.classes.len())
+    }
+
+    /// Writes `metrics.json`, `confusion.json` and `predictions.csv`.
+    fn write(&self, metrics: &Metrics, names: &[String], folder: &Path) -> Result<(), Failure> {
+        write_json(&folder.join(METRICS_FILE), metrics)?;
+
+        let confusion = self.confusion();
+        let classes = 0..self.classes.len();
+        let rows: Vec<Vec<u64>> = classes
+            .clone()
+            .map(|a| classes.clone().map(|p| confusion.count(a, p)).collect())
+            .collect();
+        let content = json!({
+            "classes": self.classes,
+            "positive": self.classes[self.positive],
+            "decision": self.decision_text(),
+            "actual_by_predicted": rows,
+        });
+        write_json(&folder.join("confusion.json"), &content)?;
+
+        let path = folder.join("predictions.csv");
+        std::fs::write(&path, self.csv(names)).map_err(|e| Failure::io("write", &path, e))
+    }
+
+    /// Writes `roc.png`, unless only one class has images, and `confusion.png`.
+    fn draw(&self, metrics: &Metrics, folder: &Path) -> Result<(), Failure> {
+        let confusion_matrix = self.confusion();
+        let curve = self.predictions.ranking(self.positive).roc_curve();
+        if let (Some(curve), Some(auc)) = (curve, metrics.get("roc_auc")) {
+            let at = (
+                1.0 - confusion_matrix.specificity(self.positive),
+                confusion_matrix.recall(self.positive),
+            );
+            let title = format!("ROC curve: {}", self.classes[self.positive]);
+            roc(
+                &folder.join("roc.png"),
+                &title,
+                curve,
+                auc,
+                Some((self.decision_text(), at)),
+            )?;
+        }
+        let title = format!("{} images", self.predictions.labels.len());
+        confusion(
+            &folder.join("confusion.png"),
+            &title,
+            self.classes,
+            &confusion_matrix,
+        )
+    }
+
+    /// `threshold 0.620`, named with its class where that is not the positive one.
+    fn decision_text(&self) -> String {
+        match self.decision {
+            Decision::Threshold { class, threshold } if class == self.positive => {
+                format!("threshold {threshold:.3}")
+            }
+            Decision::Threshold { class, threshold } => {
+                format!("threshold {threshold:.3} of {}", self.classes[class])
+            }
+            Decision::MostProbable => "most probable class".to_owned(),
+        }
+    }
+
+    /// `f1 0.918 [0.897, 0.937], accuracy …`.
+    fn summary(&self, metrics: &Metrics) -> String {
+        let figures = ["f1", "accuracy", "roc_auc"]
+            .into_iter()
+            .filter_map(|name| {
+                let metric = metrics.get(name)?;
+                Some(match metric.interval {
+                    Some([low, high]) => {
+                        format!("{name} {:.3} [{low:.3}, {high:.3}]", metric.value)
+                    }
+                    None => format!("{name} {:.3}", metric.value),
+                })
+            });
+        let mut parts: Vec<String> = figures.collect();
+        parts.push(self.decision_text());
+        parts.join(", ")
+    }
+
+    /// A line per image: its name, its class, the class it was taken for, and each class's
+    /// probability (quoted as in RFC 4180).
+    fn csv(&self, names: &[String]) -> String {
+        let mut text = String::from("name,label,predicted");
+        for class in self.classes {
+            text.push(',');
+            text.push_str(&quoted(&format!("p_{class}")));
+        }
+        text.push('\n');
+        let Predictions {
+            probabilities,
+            labels,
+            classes,
+        } = self.predictions;
+        let decided = self.predictions.decide(self.decision);
+        for (i, row) in probabilities.chunks_exact(classes).enumerate() {
+            let class = |class: u32| quoted(&self.classes[class as usize]);
+            text.push_str(&[quoted(&names[i]), class(labels[i]), class(decided[i])].join(","));
+            for probability in row {
+                // Writing to a string cannot fail.
+                let _ = write!(text, ",{probability}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A field of a CSV file, in quotes where RFC 4180 asks for them.
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+fn listed(classes: &[String]) -> String {
+    classes
+        .iter()
+        .map(|class| format!("`{class}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

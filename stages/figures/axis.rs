@@ -1,0 +1,166 @@
+//! A chart's axis: its range, its ticks, and where a value lies on it.
+
+/// A range of values with the ticks to show on it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axis {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    step: f64,
+}
+
+impl Axis {
+    /// An axis for `values` (finite), widened to whole ticks; about `ticks` of them.
+    pub(super) fn covering(values: impl Iterator<Item = f64>, ticks: usize) -> Self {
+        let (low, high) = span(
+            values,
+            |value| if value == 0.0 { 1.0 } else { value.abs() * 0.1 },
+        );
+        let step = nice_step((high - low) / ticks as f64);
+        Self {
+            low: (low / step).floor() * step,
+            high: (high / step).ceil() * step,
+            step,
+        }
+    }
+
+    /// An axis that ends where `values` end. Where all are whole numbers (epochs), so are its ticks.
+    pub(super) fn tight(values: impl Iterator<Item = f64> + Clone, ticks: usize) -> Self {
+        let whole = values.clone().all(|value| value.fract() == 0.0);
+        let (low, high) = span(values, |value| if whole { 1.0 } else { value.abs() * 0.1 });
+        let step = nice_step((high - low) / ticks as f64);
+        Self {
+            low,
+            high,
+            step: if whole { step.max(1.0) } else { step },
+        }
+    }
+
+    /// An axis from 0 to 1.
+    pub(super) fn unit() -> Self {
+        Self {
+            low: 0.0,
+            high: 1.0,
+            step: 0.2,
+        }
+    }
+
+    /// The ticks and their labels, from low to high.
+    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
+        // Room for rounding, so that a tick at the very end is not lost.
+        let (first, last) = (
+            (self.low / self.step - 1e-6).ceil(),
+            (self.high / self.step + 1e-6).floor(),
+        );
+        let count = (last - first).clamp(0.0, 100.0) as usize;
+        (0..=count)
+            .map(|i| (first + i as f64) * self.step)
+            .map(|tick| (tick, self.label(tick)))
+            .collect()
+    }
+
+    /// Position of `value` between `start` and `end` in pixels.
+    pub(super) fn place(&self, value: f64, start: i32, end: i32) -> i32 {
+        let fraction = (value - self.low) / (self.high - self.low);
+        (f64::from(start) + fraction * f64::from(end - start)).round() as i32
+    }
+
+    fn label(&self, tick: f64) -> String {
+        let largest = self.low.abs().max(self.high.abs());
+        if largest >= 1e6 || self.step < 1e-5 {
+            return format!("{:.3e}", tick).replace(".000e", "e");
+        }
+        let decimals = (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize;
+        let label = format!("{tick:.decimals$}");
+        // Rounding leaves a sign on what is nothing.
+        if label
+            .trim_start_matches('-')
+            .chars()
+            .all(|c| matches!(c, '0' | '.'))
+        {
+            return label.trim_start_matches('-').to_owned();
+        }
+        label
+    }
+}
+
+/// Least and greatest of `values`, never equal: a single value is given `room` on both sides.
+fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+        (low.min(v), high.max(v))
+    });
+    if low > high {
+        return (0.0, 1.0);
+    }
+    if high - low > high.abs().max(low.abs()) * 1e-9 {
+        return (low, high);
+    }
+    (low - room(low), high + room(high))
+}
+
+/// The least of 1, 2, 5 × 10ⁿ that is not below `step`.
+fn nice_step(step: f64) -> f64 {
+    let magnitude = 10f64.powf(step.log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * magnitude)
+        .find(|nice| *nice >= step * (1.0 - 1e-9))
+        .unwrap_or(10.0 * magnitude)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Axis;
+
+    fn labels(axis: &Axis) -> Vec<String> {
+        axis.ticks().into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn covers_with_whole_ticks() {
+        let axis = Axis::covering([0.71, 0.984].into_iter(), 6);
+        assert_eq!(
+            labels(&axis),
+            ["0.70", "0.75", "0.80", "0.85", "0.90", "0.95", "1.00"]
+        );
+        assert_eq!(
+            labels(&Axis::covering([-12.0, 19.0].into_iter(), 6)),
+            ["-20", "-10", "0", "10", "20"]
+        );
+        assert_eq!(
+            labels(&Axis::covering([0.0, 3e6].into_iter(), 3)),
+            ["0e0", "1e6", "2e6", "3e6"]
+        );
+    }
+
+    #[test]
+    fn epochs_have_whole_ticks() {
+        assert_eq!(
+            labels(&Axis::tight([1.0, 2.0, 3.0].into_iter(), 10)),
+            ["1", "2", "3"]
+        );
+        let long = Axis::tight((1..=200).map(f64::from), 10);
+        assert_eq!(
+            labels(&long),
+            [
+                "20", "40", "60", "80", "100", "120", "140", "160", "180", "200"
+            ]
+        );
+        assert_eq!(long.place(1.0, 100, 500), 100);
+        assert_eq!(long.place(200.0, 100, 500), 500);
+    }
+
+    #[test]
+    fn constant_single_and_no_values_have_a_range() {
+        assert_eq!(labels(&Axis::tight([1.0].into_iter(), 10)), ["0", "1", "2"]);
+        assert_eq!(
+            labels(&Axis::covering([0.0, 0.0].into_iter(), 4)),
+            ["-1.0", "-0.5", "0.0", "0.5", "1.0"]
+        );
+        let constant = Axis::covering([1.0, 1.0].into_iter(), 6);
+        assert!(
+            constant.low >= 0.85 && constant.high <= 1.15,
+            "{constant:?}"
+        );
+        assert_eq!(labels(&Axis::covering(std::iter::empty(), 5)).len(), 6);
+    }
+}

@@ -1,0 +1,224 @@
+//! A page to draw on: text, lines and boxes through plotters' rasteriser, images copied, PNG out.
+//!
+//! Coordinates are pixels from the top left corner. Figures are laid out at twice the size at which
+//! they are usually shown, so that they stay sharp on paper and on dense screens.
+
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+use plotters::backend::{BitMapBackend, DrawingBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
+
+use crate::contract::{Failure, ImageShape};
+
+pub(super) const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);
+pub(super) const LIGHT_GRAY: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
+pub(super) const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
+
+/// The colours of Okabe and Ito, told apart by colour-blind readers too; its yellow, too faint on
+/// white, is left out.
+pub(super) const PALETTE: [RGBColor; 6] = [
+    RGBColor(0x00, 0x72, 0xb2),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0xe6, 0x9f, 0x00),
+];
+
+const FONT: &str = "figures";
+
+/// Where a text lies relative to its point, horizontally.
+#[derive(Clone, Copy)]
+pub(super) enum Align {
+    Left,
+    Center,
+    Right,
+}
+
+/// A white page of RGB pixels.
+pub(super) struct Canvas {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Canvas {
+    pub(super) fn new(width: usize, height: usize) -> Result<Self, Failure> {
+        register_font()?;
+        Ok(Self {
+            width,
+            height,
+            pixels: vec![0xff; width * height * 3],
+        })
+    }
+
+    fn backend(&mut self) -> BitMapBackend<'_> {
+        BitMapBackend::with_buffer(&mut self.pixels, (self.width as u32, self.height as u32))
+    }
+
+    /// Draws one line of text whose capitals are centred on `y`.
+    pub(super) fn text(
+        &mut self,
+        text: &str,
+        (x, y): (i32, i32),
+        align: Align,
+        size: i32,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        let style = style(size, align, color);
+        // plotters centres a box that reaches below the baseline; the capitals would sit too high.
+        self.backend()
+            .draw_text(text, &style, (x, y + size / 5))
+            .map_err(refused)
+    }
+
+    /// Draws one line of text that reads upwards, centred on the point.
+    pub(super) fn vertical_text(
+        &mut self,
+        text: &str,
+        (x, y): (i32, i32),
+        size: i32,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        let style = style(size, Align::Center, color).transform(FontTransform::Rotate270);
+        self.backend()
+            .draw_text(text, &style, (x + size / 5, y))
+            .map_err(refused)
+    }
+
+    pub(super) fn line(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        color: RGBColor,
+        width: u32,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_line(from, to, &stroke(color, width))
+            .map_err(refused)
+    }
+
+    pub(super) fn path(
+        &mut self,
+        points: &[(i32, i32)],
+        color: RGBColor,
+        width: u32,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_path(points.iter().copied(), &stroke(color, width))
+            .map_err(refused)
+    }
+
+    pub(super) fn dot(
+        &mut self,
+        center: (i32, i32),
+        radius: u32,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_circle(center, radius, &color.filled(), true)
+            .map_err(refused)
+    }
+
+    pub(super) fn fill(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        self.backend()
+            .draw_rect(from, to, &color.filled(), true)
+            .map_err(refused)
+    }
+
+    /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`,
+    /// each pixel shown as a square of `factor` × `factor`. It must lie on the page.
+    pub(super) fn image(
+        &mut self,
+        image: &[u8],
+        shape: ImageShape,
+        (left, top): (usize, usize),
+        factor: usize,
+    ) -> Result<(), Failure> {
+        if image.len() != shape.len() || !matches!(shape.channels, 1 | 3) {
+            return Err(Failure::Internal(format!(
+                "an image of {} bytes is not {shape}",
+                image.len()
+            )));
+        }
+        for (y, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
+            let line: Vec<u8> = row
+                .chunks_exact(shape.channels)
+                .flat_map(|pixel| std::iter::repeat_n(pixel, factor))
+                .flat_map(|pixel| [pixel[0], pixel[pixel.len() / 2], pixel[pixel.len() - 1]])
+                .collect();
+            for y in top + y * factor..top + (y + 1) * factor {
+                let start = (y * self.width + left) * 3;
+                self.pixels[start..start + line.len()].copy_from_slice(&line);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the page as a PNG; the same page always gives the same bytes.
+    pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+            .write_image(
+                &self.pixels,
+                self.width as u32,
+                self.height as u32,
+                ExtendedColorType::Rgb8,
+            )
+            .map_err(|e| {
+                Failure::Internal(format!("failed to encode `{}`: {e}", path.display()))
+            })?;
+        std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+    }
+}
+
+/// Width in pixels of a line of text.
+pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
+    register_font()?;
+    let (width, _) = (FONT, size).into_font().box_size(text).map_err(refused)?;
+    Ok(width as i32)
+}
+
+fn style(size: i32, align: Align, color: RGBColor) -> TextStyle<'static> {
+    let h_pos = match align {
+        Align::Left => HPos::Left,
+        Align::Center => HPos::Center,
+        Align::Right => HPos::Right,
+    };
+    TextStyle {
+        font: (FONT, size).into_font(),
+        color: color.to_backend_color(),
+        pos: Pos::new(h_pos, VPos::Center),
+    }
+}
+
+fn stroke(color: RGBColor, width: u32) -> ShapeStyle {
+    color.stroke_width(width)
+}
+
+/// The font is part of the program: figures are the same on a machine without any.
+fn register_font() -> Result<(), Failure> {
+    static ONCE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    let registered = *ONCE.get_or_init(|| {
+        plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
+            .is_ok()
+    });
+    if registered {
+        Ok(())
+    } else {
+        Err(Failure::Internal("the built-in font cannot be read".into()))
+    }
+}
+
+fn refused(cause: impl std::fmt::Display) -> Failure {
+    Failure::Internal(format!("failed to draw a figure: {cause}"))
+}

@@ -1,0 +1,259 @@
+//! Line charts.
+
+use std::path::Path;
+
+use plotters::style::RGBColor;
+
+use super::axis::Axis;
+use super::canvas::{Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, text_width};
+use crate::contract::Failure;
+
+const TITLE: i32 = 38;
+const TEXT: i32 = 30;
+const PADDING: i32 = 28;
+const STROKE: u32 = 4;
+const DOT: u32 = 7;
+/// Up to so many points are marked by dots.
+const MARKED: usize = 40;
+
+/// A line of a chart: its name in the legend and its points, in the order they are joined.
+pub struct Series {
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
+    pub dashed: bool,
+}
+
+/// Writes a line chart with a legend as a PNG. The axes cover all finite points; a point that is not
+/// finite leaves a gap in its line.
+pub fn line_chart(
+    path: &Path,
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    series: &[Series],
+) -> Result<(), Failure> {
+    let finite = || {
+        series
+            .iter()
+            .flat_map(|s| &s.points)
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+    };
+    let x = Axis::tight(finite().map(|p| p.0), 10);
+    let y = Axis::covering(finite().map(|p| p.1), 6);
+    let most = series.iter().map(|s| s.points.len()).max().unwrap_or(0);
+    Chart {
+        title,
+        x_label,
+        y_label,
+        x,
+        y,
+        size: (1280, 840),
+        colors: &PALETTE,
+        marked: most <= MARKED,
+    }
+    .draw(series)?
+    .save(path)
+}
+
+/// A chart but for its lines.
+pub(super) struct Chart<'a> {
+    pub(super) title: &'a str,
+    pub(super) x_label: &'a str,
+    pub(super) y_label: &'a str,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    /// Width and height of the picture.
+    pub(super) size: (i32, i32),
+    /// The lines' colours, in turn.
+    pub(super) colors: &'a [RGBColor],
+    /// Whether every point of a solid line is marked by a dot.
+    pub(super) marked: bool,
+}
+
+impl Chart<'_> {
+    pub(super) fn draw(&self, series: &[Series]) -> Result<Canvas, Failure> {
+        let (width, height) = self.size;
+        let mut canvas = Canvas::new(width as usize, height as usize)?;
+
+        canvas.text(
+            self.title,
+            (width / 2, PADDING + TITLE / 2),
+            Align::Center,
+            TITLE,
+            BLACK,
+        )?;
+        let legend_bottom = legend(
+            &mut canvas,
+            series,
+            self.colors,
+            PADDING + TITLE + PADDING / 2,
+            width,
+        )?;
+
+        let mut tick_width = 0;
+        for (_, label) in self.y.ticks() {
+            tick_width = tick_width.max(text_width(&label, TEXT)?);
+        }
+        let plot = Plot {
+            left: PADDING + TEXT + PADDING / 2 + tick_width + 12,
+            right: width - 2 * PADDING,
+            top: legend_bottom + PADDING / 2,
+            bottom: height - PADDING - 2 * TEXT - PADDING / 2 - 8,
+        };
+        self.frame(&mut canvas, &plot)?;
+        canvas.vertical_text(
+            self.y_label,
+            (PADDING + TEXT / 2, (plot.top + plot.bottom) / 2),
+            TEXT,
+            BLACK,
+        )?;
+        let below = height - PADDING - TEXT / 2;
+        canvas.text(
+            self.x_label,
+            ((plot.left + plot.right) / 2, below),
+            Align::Center,
+            TEXT,
+            BLACK,
+        )?;
+
+        for (line, &color) in series.iter().zip(self.colors.iter().cycle()) {
+            self.line(&mut canvas, &plot, line, color)?;
+        }
+        Ok(canvas)
+    }
+
+    /// Grid lines, axes and tick labels.
+    fn frame(&self, canvas: &mut Canvas, plot: &Plot) -> Result<(), Failure> {
+        for (tick, label) in self.y.ticks() {
+            let y = self.y.place(tick, plot.bottom, plot.top);
+            canvas.line((plot.left, y), (plot.right, y), LIGHT_GRAY, 2)?;
+            canvas.text(&label, (plot.left - 12, y), Align::Right, TEXT, BLACK)?;
+        }
+        for (tick, label) in self.x.ticks() {
+            let x = self.x.place(tick, plot.left, plot.right);
+            canvas.line((x, plot.bottom), (x, plot.bottom + 8), GRAY, 2)?;
+            canvas.text(
+                &label,
+                (x, plot.bottom + 12 + TEXT / 2),
+                Align::Center,
+                TEXT,
+                BLACK,
+            )?;
+        }
+        canvas.line((plot.left, plot.top), (plot.left, plot.bottom), GRAY, 2)?;
+        canvas.line((plot.left, plot.bottom), (plot.right, plot.bottom), GRAY, 2)
+    }
+
+    fn line(
+        &self,
+        canvas: &mut Canvas,
+        plot: &Plot,
+        line: &Series,
+        color: RGBColor,
+    ) -> Result<(), Failure> {
+        for run in line.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
+            let pixels: Vec<_> = run
+                .iter()
+                .map(|&(x, y)| {
+                    (
+                        self.x.place(x, plot.left, plot.right),
+                        self.y.place(y, plot.bottom, plot.top),
+                    )
+                })
+                .collect();
+            if line.dashed {
+                dashes(canvas, &pixels, color)?;
+            } else if pixels.len() > 1 {
+                canvas.path(&pixels, color, STROKE)?;
+            }
+            if pixels.len() == 1 || (self.marked && !line.dashed) {
+                for &pixel in &pixels {
+                    canvas.dot(pixel, DOT, color)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rectangle that the axes enclose.
+struct Plot {
+    left: i32,
+    right: i32,
+    top: i32,
+    bottom: i32,
+}
+
+/// Draws the legend in centred rows from `top` on; gives its lower end.
+fn legend(
+    canvas: &mut Canvas,
+    series: &[Series],
+    colors: &[RGBColor],
+    top: i32,
+    width: i32,
+) -> Result<i32, Failure> {
+    const SAMPLE: i32 = 64;
+    const GAP: i32 = 14;
+    const BETWEEN: i32 = 40;
+    const ROW: i32 = TEXT + 14;
+
+    let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
+    let mut room = 0;
+    for (line, &color) in series.iter().zip(colors.iter().cycle()) {
+        let entry = SAMPLE + GAP + text_width(&line.name, TEXT)?;
+        if rows.is_empty() || entry > room {
+            rows.push(Vec::new());
+            room = width - 2 * PADDING;
+        }
+        room -= entry + BETWEEN;
+        if let Some(row) = rows.last_mut() {
+            row.push((line, color, entry));
+        }
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let total: i32 = row.iter().map(|(_, _, entry)| entry + BETWEEN).sum::<i32>() - BETWEEN;
+        let y = top + i as i32 * ROW + ROW / 2;
+        let mut x = (width - total) / 2;
+        for &(line, color, entry) in row {
+            if line.points.len() == 1 {
+                canvas.dot((x + SAMPLE / 2, y), DOT + 2, color)?;
+            } else if line.dashed {
+                dashes(canvas, &[(x, y), (x + SAMPLE, y)], color)?;
+            } else {
+                canvas.line((x, y), (x + SAMPLE, y), color, STROKE)?;
+            }
+            canvas.text(&line.name, (x + SAMPLE + GAP, y), Align::Left, TEXT, BLACK)?;
+            x += entry + BETWEEN;
+        }
+    }
+    Ok(top + rows.len() as i32 * ROW)
+}
+
+/// Draws a dashed line through `points`; the dashes run on around corners.
+fn dashes(canvas: &mut Canvas, points: &[(i32, i32)], color: RGBColor) -> Result<(), Failure> {
+    const DASH: f64 = 16.0;
+    const PERIOD: f64 = 26.0;
+    let mut run = 0.0;
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
+        let length = dx.hypot(dy);
+        let at = |distance: f64| {
+            let t = distance / length;
+            (
+                (f64::from(from.0) + t * dx).round() as i32,
+                (f64::from(from.1) + t * dy).round() as i32,
+            )
+        };
+        let mut start = -(run % PERIOD);
+        while start < length {
+            let end = (start + DASH).min(length);
+            if end > 0.0 {
+                canvas.line(at(start.max(0.0)), at(end), color, STROKE)?;
+            }
+            start += PERIOD;
+        }
+        run += length;
+    }
+    Ok(())
+}

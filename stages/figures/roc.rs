@@ -1,0 +1,55 @@
+//! The receiver operating characteristic of a classifier.
+
+use std::path::Path;
+
+use super::axis::Axis;
+use super::canvas::{GRAY, PALETTE};
+use super::chart::{Chart, Series};
+use crate::contract::{Failure, Metric};
+
+/// Writes a ROC curve as a PNG, with its area in the legend and the diagonal of pure chance.
+///
+/// `curve` goes from (0, 0) to (1, 1): false positive rate and true positive rate. `operating` is the
+/// point at the threshold in use, with its name.
+pub fn roc(
+    path: &Path,
+    title: &str,
+    curve: Vec<(f64, f64)>,
+    auc: &Metric,
+    operating: Option<(String, (f64, f64))>,
+) -> Result<(), Failure> {
+    let name = match auc.interval {
+        Some([low, high]) => format!("AUC {:.3} [{low:.3}, {high:.3}]", auc.value),
+        None => format!("AUC {:.3}", auc.value),
+    };
+    let diagonal = Series {
+        name: "chance".to_owned(),
+        points: vec![(0.0, 0.0), (1.0, 1.0)],
+        dashed: true,
+    };
+    let mut series = vec![
+        diagonal,
+        Series {
+            name,
+            points: curve,
+            dashed: false,
+        },
+    ];
+    series.extend(operating.map(|(name, point)| Series {
+        name,
+        points: vec![point],
+        dashed: false,
+    }));
+    Chart {
+        title,
+        x_label: "false positive rate (1 - specificity)",
+        y_label: "true positive rate (recall)",
+        x: Axis::unit(),
+        y: Axis::unit(),
+        size: (1080, 1124),
+        colors: &[GRAY, PALETTE[0], PALETTE[1]],
+        marked: false,
+    }
+    .draw(&series)?
+    .save(path)
+}

@@ -1,0 +1,102 @@
+//! Percentile intervals by the bootstrap.
+
+use rand::RngExt;
+use rayon::prelude::*;
+
+use crate::random;
+
+/// 95 % percentile intervals (Efron, 1979) of `N` statistics of `examples` examples.
+///
+/// Each of `resamples` draws as many examples as there are, with replacement and without regard to
+/// their class, and gives `statistics` how often each was drawn. A statistic that is `None` for a
+/// resample leaves it out; the interval of one that always is, is `None`. The result is a function of
+/// `seed` alone.
+pub(super) fn intervals<const N: usize>(
+    examples: usize,
+    resamples: usize,
+    seed: u64,
+    statistics: impl Fn(&[u32]) -> [Option<f64>; N] + Sync,
+) -> [Option<[f64; 2]>; N] {
+    let draws: Vec<[Option<f64>; N]> = (0..resamples as u64)
+        .into_par_iter()
+        .map_init(
+            || vec![0; examples],
+            |weights: &mut Vec<u32>, resample| {
+                let mut rng = random::stream(seed, "bootstrap", [resample, 0]);
+                weights.fill(0);
+                for _ in 0..examples {
+                    weights[rng.random_range(0..examples)] += 1;
+                }
+                statistics(weights)
+            },
+        )
+        .collect();
+    std::array::from_fn(|i| {
+        let mut values: Vec<f64> = draws.iter().filter_map(|draw| draw[i]).collect();
+        values.sort_by(f64::total_cmp);
+        Some([percentile(&values, 0.025)?, percentile(&values, 0.975)?])
+    })
+}
+
+/// The `share` quantile of `sorted`, linear between neighbours (Hyndman and Fan's type 7, numpy's
+/// default).
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * sorted.len().checked_sub(1)? as f64;
+    let low = sorted[place.floor() as usize];
+    let high = sorted[place.ceil() as usize];
+    Some(low + (high - low) * place.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{intervals, percentile};
+
+    #[test]
+    fn percentiles_are_linear_between_neighbours() {
+        let values = [1.0, 2.0, 4.0, 8.0];
+        assert_eq!(percentile(&values, 0.5), Some(3.0));
+        assert_eq!(percentile(&values, 0.0), Some(1.0));
+        assert_eq!(percentile(&values, 1.0), Some(8.0));
+        assert_eq!(percentile(&[], 0.5), None);
+        assert_eq!(percentile(&[7.0], 0.975), Some(7.0));
+    }
+
+    /// The share of examples below `successes`.
+    fn share(successes: usize) -> impl Fn(&[u32]) -> [Option<f64>; 1] + Sync {
+        move |weights| {
+            let hits: u32 = weights[..successes].iter().sum();
+            [Some(f64::from(hits) / weights.len() as f64)]
+        }
+    }
+
+    #[test]
+    fn interval_of_a_share_is_that_of_the_binomial() {
+        // Standard error √(0.2 · 0.8 / 400) = 0.02; 1.96 of them on both sides.
+        let [Some([low, high])] = intervals(400, 4000, 7, share(80)) else {
+            panic!()
+        };
+        assert!((low - 0.1608).abs() < 0.006, "{low}");
+        assert!((high - 0.2392).abs() < 0.006, "{high}");
+    }
+
+    #[test]
+    fn does_not_depend_on_threads_but_on_the_seed() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| intervals(50, 300, 1, share(20)))
+        };
+        assert_eq!(on(1), on(3));
+        assert_ne!(on(1), intervals(50, 300, 2, share(20)));
+    }
+
+    #[test]
+    fn undefined_statistics_have_no_interval() {
+        assert_eq!(intervals(3, 10, 0, |_| [None]), [None]);
+        assert_eq!(intervals(3, 0, 0, |_| [Some(1.0)]), [None]);
+        let sometimes = intervals(2, 200, 0, |weights| [(weights[0] == 1).then_some(0.5)]);
+        assert_eq!(sometimes, [Some([0.5, 0.5])]);
+    }
+}

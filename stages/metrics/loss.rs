@@ -1,0 +1,95 @@
+//! Measures of predicted probabilities.
+
+/// Probabilities are kept this far from 0, so that one certain mistake does not make the log loss
+/// infinite (the machine epsilon of single precision, as in scikit-learn for such input).
+const EPSILON: f64 = f32::EPSILON as f64;
+
+/// Squared error of each example's probabilities. With two classes it is that of one class's
+/// probability, in [0, 1]; with more, the sum over the classes, in [0, 2] (Brier, 1950).
+///
+/// `probabilities` has `classes` values per label.
+pub(super) fn squared_errors(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
+    let error = |(row, &label): (&[f32], &u32)| {
+        let of =
+            |class: usize| f64::from(row[class]) - f64::from(u8::from(class == label as usize));
+        if classes == 2 {
+            of(1).powi(2)
+        } else {
+            (0..classes).map(|class| of(class).powi(2)).sum()
+        }
+    };
+    probabilities
+        .chunks_exact(classes)
+        .zip(labels)
+        .map(error)
+        .collect()
+}
+
+/// Negative logarithm of the probability of each example's class.
+pub(super) fn log_losses(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
+    let loss =
+        |(row, &label): (&[f32], &u32)| -f64::from(row[label as usize]).clamp(EPSILON, 1.0).ln();
+    probabilities
+        .chunks_exact(classes)
+        .zip(labels)
+        .map(loss)
+        .collect()
+}
+
+/// The Brier score: mean squared error of the probabilities (of one class of two, summed over all
+/// classes of more), 0 at best. `None` without examples.
+pub fn brier_score(probabilities: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
+    let errors = squared_errors(probabilities, labels, classes);
+    weighted_mean(&errors, &vec![1; errors.len()])
+}
+
+/// Mean negative log-likelihood of the right classes, in nats, 0 at best. `None` without examples.
+pub fn log_loss(probabilities: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
+    let losses = log_losses(probabilities, labels, classes);
+    weighted_mean(&losses, &vec![1; losses.len()])
+}
+
+/// Mean of `values`, each counted as often as its weight says.
+pub(super) fn weighted_mean(values: &[f64], weights: &[u32]) -> Option<f64> {
+    let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
+    let sum: f64 = values
+        .iter()
+        .zip(weights)
+        .map(|(value, &weight)| value * f64::from(weight))
+        .sum();
+    (total > 0).then(|| sum / total as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{brier_score, log_loss};
+
+    #[test]
+    fn two_classes() {
+        let probabilities = [0.75, 0.25, 0.5, 0.5];
+        // (0.25² + 0.5²) / 2
+        assert_eq!(brier_score(&probabilities, &[0, 1], 2), Some(0.15625));
+        let expected = (-(0.75f64.ln()) - 0.5f64.ln()) / 2.0;
+        assert!((log_loss(&probabilities, &[0, 1], 2).unwrap() - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn three_classes() {
+        // 0.5² + 0.25² + 0.25²
+        assert_eq!(brier_score(&[0.5, 0.25, 0.25], &[0], 3), Some(0.375));
+        assert_eq!(brier_score(&[0.0, 1.0, 0.0], &[0], 3), Some(2.0));
+        assert_eq!(log_loss(&[0.0, 1.0, 0.0], &[1], 3), Some(0.0));
+    }
+
+    #[test]
+    fn a_certain_mistake_is_finite() {
+        let loss = log_loss(&[1.0, 0.0], &[1], 2).unwrap();
+        assert!((loss - 15.942_385).abs() < 1e-5, "{loss}");
+    }
+
+    #[test]
+    fn undefined_without_examples() {
+        assert_eq!(brier_score(&[], &[], 2), None);
+        assert_eq!(log_loss(&[], &[], 2), None);
+    }
+}

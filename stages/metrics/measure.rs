@@ -1,0 +1,240 @@
+//! All measures of a set of predictions, with intervals.
+
+use super::bootstrap::intervals;
+use super::confusion::Confusion;
+use super::loss::{log_losses, squared_errors, weighted_mean};
+use super::ranking::Ranking;
+use crate::contract::{Direction, Metric, Metrics};
+
+/// What a classifier said of labelled examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Predictions<'a> {
+    /// A probability per example and class, row by row; no NaN.
+    pub probabilities: &'a [f32],
+    /// The class of each example, below `classes`.
+    pub labels: &'a [u32],
+    /// Number of classes, at least two.
+    pub classes: usize,
+}
+
+/// How probabilities become a class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision {
+    /// Of two classes, `class` if its probability is at least `threshold`, else the other one.
+    Threshold { class: usize, threshold: f32 },
+    /// The most probable class, the first of equally probable ones.
+    MostProbable,
+}
+
+impl Predictions<'_> {
+    /// The class that each example is taken for.
+    pub fn decide(&self, decision: Decision) -> Vec<u32> {
+        let decide = |row: &[f32]| match decision {
+            Decision::Threshold { class, threshold } if row[class] >= threshold => class as u32,
+            Decision::Threshold { class, .. } => u32::from(class == 0),
+            Decision::MostProbable => {
+                (1..row.len()).fold(
+                    0,
+                    |best, class| if row[class] > row[best] { class } else { best },
+                ) as u32
+            }
+        };
+        self.probabilities
+            .chunks_exact(self.classes)
+            .map(decide)
+            .collect()
+    }
+
+    /// The probability of `class` for each example.
+    pub fn scores(&self, class: usize) -> Vec<f32> {
+        self.probabilities
+            .chunks_exact(self.classes)
+            .map(|row| row[class])
+            .collect()
+    }
+
+    /// Examples by the score of `positive`, which all other classes are held against.
+    pub fn ranking(&self, positive: usize) -> Ranking {
+        let is_positive: Vec<bool> = self
+            .labels
+            .iter()
+            .map(|&label| label as usize == positive)
+            .collect();
+        Ranking::new(&self.scores(positive), &is_positive)
+    }
+}
+
+use Direction::{Maximize, Minimize};
+
+/// The metrics by name, in the order in which [`measure`] computes them.
+const METRICS: [(&str, Direction); 11] = [
+    ("accuracy", Maximize),
+    ("f1", Maximize),
+    ("macro_f1", Maximize),
+    ("weighted_f1", Maximize),
+    ("precision", Maximize),
+    ("recall", Maximize),
+    ("specificity", Maximize),
+    ("roc_auc", Maximize),
+    ("average_precision", Maximize),
+    ("brier", Minimize),
+    ("log_loss", Minimize),
+];
+
+/// All measures of `predictions`, by name, with 95 % intervals from `resamples` bootstrap resamples
+/// (none for 0): `accuracy`, `macro_f1`, `weighted_f1`, `brier`, `log_loss`, and for the class
+/// `positive` against all others `f1`, `precision`, `recall`, `specificity`, `roc_auc` and
+/// `average_precision`. One that has no meaning for these labels is left out.
+pub fn measure(
+    predictions: &Predictions<'_>,
+    decision: Decision,
+    positive: usize,
+    resamples: usize,
+    seed: u64,
+) -> Metrics {
+    let Predictions {
+        probabilities,
+        labels,
+        classes,
+    } = *predictions;
+    if labels.is_empty() {
+        return Metrics::new();
+    }
+    let decided = predictions.decide(decision);
+    let ranking = predictions.ranking(positive);
+    let squared_errors = squared_errors(probabilities, labels, classes);
+    let log_losses = log_losses(probabilities, labels, classes);
+
+    let statistics = |weights: &[u32]| {
+        let confusion = Confusion::weighted(labels, &decided, weights, classes);
+        [
+            Some(confusion.accuracy()),
+            Some(confusion.f1(positive)),
+            Some(confusion.macro_f1()),
+            Some(confusion.weighted_f1()),
+            Some(confusion.precision(positive)),
+            Some(confusion.recall(positive)),
+            Some(confusion.specificity(positive)),
+            ranking.roc_auc(weights),
+            ranking.average_precision(weights),
+            weighted_mean(&squared_errors, weights),
+            weighted_mean(&log_losses, weights),
+        ]
+    };
+    let values: [_; METRICS.len()] = statistics(&vec![1; labels.len()]);
+    let intervals = intervals(labels.len(), resamples, seed, statistics);
+    METRICS
+        .iter()
+        .zip(values.into_iter().zip(intervals))
+        .filter_map(|(&(name, direction), (value, interval))| {
+            Some((
+                name.to_owned(),
+                Metric {
+                    value: value?,
+                    interval,
+                    direction,
+                },
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::{Decision, Predictions, measure};
+    use crate::random;
+
+    const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
+    const LABELS: [u32; 4] = [0, 1, 1, 1];
+
+    fn predictions() -> Predictions<'static> {
+        Predictions {
+            probabilities: &PROBABILITIES,
+            labels: &LABELS,
+            classes: 2,
+        }
+    }
+
+    #[test]
+    fn a_score_at_the_threshold_is_positive() {
+        let decide =
+            |class, threshold| predictions().decide(Decision::Threshold { class, threshold });
+        assert_eq!(decide(1, 0.5), [0, 1, 1, 0]);
+        assert_eq!(decide(1, 0.625), [0, 1, 0, 0]);
+        assert_eq!(decide(0, 0.5), [0, 1, 0, 0]);
+        assert_eq!(predictions().decide(Decision::MostProbable), [0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn metrics_as_worked_by_hand() {
+        let decision = Decision::Threshold {
+            class: 1,
+            threshold: 0.5,
+        };
+        let metrics = measure(&predictions(), decision, 1, 0, 0);
+        let value = |name: &str| metrics[name].value;
+        assert_eq!(metrics.len(), 11);
+        assert_eq!(value("accuracy"), 0.75);
+        assert_eq!(value("f1"), 0.8);
+        assert_eq!(value("precision"), 1.0);
+        assert_eq!(value("recall"), 2.0 / 3.0);
+        assert_eq!(value("specificity"), 1.0);
+        assert_eq!(value("roc_auc"), 1.0);
+        assert_eq!(
+            value("brier"),
+            (0.125f64.powi(2) + 0.25f64.powi(2) + 0.5f64.powi(2) + 0.75f64.powi(2)) / 4.0
+        );
+        assert!(metrics.values().all(|metric| metric.interval.is_none()));
+    }
+
+    #[test]
+    fn metrics_without_meaning_are_left_out() {
+        let predictions = Predictions {
+            labels: &[1; 4],
+            ..predictions()
+        };
+        let metrics = measure(&predictions, Decision::MostProbable, 1, 50, 0);
+        assert!(!metrics.contains_key("roc_auc"));
+        assert!(metrics.values().all(|m| m.value.is_finite()));
+        let none = Predictions {
+            probabilities: &[],
+            labels: &[],
+            classes: 2,
+        };
+        assert!(measure(&none, Decision::MostProbable, 1, 50, 0).is_empty());
+    }
+
+    #[test]
+    fn intervals_enclose_the_value_and_are_repeatable() {
+        let mut rng = random::stream(3, "test", [0, 0]);
+        let labels: Vec<u32> = (0..300).map(|i| u32::from(i % 8 < 5)).collect();
+        let probabilities: Vec<f32> = labels
+            .iter()
+            .flat_map(|&label| {
+                let p = (0.3 + 0.4 * label as f32 + rng.random_range(-0.3..0.3f32)).clamp(0.0, 1.0);
+                [1.0 - p, p]
+            })
+            .collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 2,
+        };
+        let decision = Decision::Threshold {
+            class: 1,
+            threshold: 0.5,
+        };
+        let metrics = measure(&predictions, decision, 1, 500, 9);
+        for (name, metric) in &metrics {
+            let [low, high] = metric.interval.unwrap();
+            assert!(
+                low < metric.value && metric.value < high,
+                "{name}: {metric:?}"
+            );
+            assert!(high - low < 0.2, "{name}: {metric:?}");
+        }
+        assert_eq!(metrics, measure(&predictions, decision, 1, 500, 9));
+    }
+}
