@@ -7,7 +7,10 @@ pub fn whole(name: &str, value: usize, least: usize, most: usize) -> Result<(), 
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Invalid::new(format!("`{name}` is {value}, not between {least} and {most}")).under(name))
+    Err(Invalid::new(format!(
+        "`{name}` is {value}, not between {least} and {most}"
+    ))
+    .under(name))
 }
 
 /// `value` must be above 0 and at most `most`.
@@ -15,7 +18,10 @@ pub fn above_zero(name: &str, value: f64, most: f64) -> Result<(), Invalid> {
     if value > 0.0 && value <= most {
         return Ok(());
     }
-    Err(Invalid::new(format!("`{name}` is {value}, not above 0 and at most {most}")).under(name))
+    Err(Invalid::new(format!(
+        "`{name}` is {value}, not above 0 and at most {most}"
+    ))
+    .under(name))
 }
 
 /// `value` must be at least 0 and below 1.

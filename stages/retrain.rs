@@ -58,9 +58,15 @@ pub struct Retrain {
 impl Retrain {
     /// Decodes the parameters. (serde's `flatten` would lose unknown keys and the places of errors.)
     pub fn parse(mut params: Value) -> Result<Self, Invalid> {
-        let own = params.as_object_mut().and_then(|map| map.shift_remove(REAL_PER_SYNTHETIC));
-        let real_per_synthetic = decode(own.unwrap_or(Value::Null)).map_err(|e| e.under(REAL_PER_SYNTHETIC))?;
-        Ok(Self { recipe: decode(params)?, real_per_synthetic })
+        let own = params
+            .as_object_mut()
+            .and_then(|map| map.shift_remove(REAL_PER_SYNTHETIC));
+        let real_per_synthetic =
+            decode(own.unwrap_or(Value::Null)).map_err(|e| e.under(REAL_PER_SYNTHETIC))?;
+        Ok(Self {
+            recipe: decode(params)?,
+            real_per_synthetic,
+        })
     }
 }
 
@@ -71,7 +77,10 @@ impl Stage for Retrain {
         params
     }
 
-    fn check(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<BTreeMap<String, Signature>, Invalid> {
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
         let outputs = check(&self.recipe, "synthetic", inputs)?;
         let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
         let image = match outputs["model"] {
@@ -80,8 +89,10 @@ impl Stage for Retrain {
         };
         match (only("real"), self.real_per_synthetic) {
             (Some(_), None) => {
-                return Err(Invalid::new("the input `real` is connected, but not how much of it to use")
-                    .hint("give `real_per_synthetic`, such as 0.5"));
+                return Err(Invalid::new(
+                    "the input `real` is connected, but not how much of it to use",
+                )
+                .hint("give `real_per_synthetic`, such as 0.5"));
             }
             (None, Some(_)) => {
                 return Err(Invalid::new("there are no real images to mix in")
@@ -91,7 +102,9 @@ impl Stage for Retrain {
             (Some(Signature::Dataset { image: other, .. }), Some(ratio)) => {
                 ranges::above_zero(REAL_PER_SYNTHETIC, ratio, 1000.0)?;
                 if *other != image {
-                    return Err(Invalid::new(format!("synthetic images are {image}, real ones {other}")));
+                    return Err(Invalid::new(format!(
+                        "synthetic images are {image}, real ones {other}"
+                    )));
                 }
             }
             _ => {}
@@ -99,7 +112,9 @@ impl Stage for Retrain {
         if let Some(Signature::Model { image: other }) = only("initial")
             && *other != image
         {
-            return Err(Invalid::new(format!("the images are {image}, the initial model's {other}")));
+            return Err(Invalid::new(format!(
+                "the images are {image}, the initial model's {other}"
+            )));
         }
         Ok(outputs)
     }
@@ -108,11 +123,15 @@ impl Stage for Retrain {
         let synthetic = Dataset::open(context.input("synthetic")?)?;
         let images = synthetic.len();
         let mut examples = Examples::new(synthetic, context.seed);
-        if let (Some(real), Some(ratio)) = (context.optional_input("real"), self.real_per_synthetic) {
+        if let (Some(real), Some(ratio)) = (context.optional_input("real"), self.real_per_synthetic)
+        {
             let real = Dataset::open(real)?;
             let count = (images as f64 * ratio).round() as usize;
             if count > real.len() {
-                context.warn(format!("{count} real images were asked for; there are {}", real.len()));
+                context.warn(format!(
+                    "{count} real images were asked for; there are {}",
+                    real.len()
+                ));
             }
             examples.mix_in(real, count)?;
         }
@@ -121,7 +140,9 @@ impl Stage for Retrain {
             &self.recipe,
             &examples,
             |network| {
-                let Some(artifact) = initial else { return Ok(()) };
+                let Some(artifact) = initial else {
+                    return Ok(());
+                };
                 let card = ClassifierCard::read(artifact)?;
                 if card.architecture != *network.architecture() {
                     return Err(Failure::Data(format!(

@@ -25,8 +25,16 @@ pub const INFO: KindInfo = KindInfo {
         doc: "one generator for each class",
     }],
     outputs: &[
-        Output { port: "images", yields: ArtifactType::Dataset, doc: "the generated images" },
-        Output { port: "figure", yields: ArtifactType::Figure, doc: "some images of each class" },
+        Output {
+            port: "images",
+            yields: ArtifactType::Dataset,
+            doc: "the generated images",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "some images of each class",
+        },
     ],
     has_primary: true,
     model_params: &[],
@@ -55,7 +63,10 @@ impl Stage for Synthesize {
         json!(self)
     }
 
-    fn check(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<BTreeMap<String, Signature>, Invalid> {
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
         ranges::whole("images", self.images, 1, 10_000_000)?;
         let images: Vec<ImageShape> = inputs
             .get("generators")
@@ -70,10 +81,19 @@ impl Stage for Synthesize {
             return Err(Invalid::new("the input `generators` is empty"));
         };
         if let Some(other) = images.iter().find(|&&other| other != image) {
-            return Err(Invalid::new(format!("one generator makes images of {image}, another of {other}")));
+            return Err(Invalid::new(format!(
+                "one generator makes images of {image}, another of {other}"
+            )));
         }
-        let dataset = Signature::Dataset { image, augmented: false };
-        Ok([("images".to_owned(), dataset), ("figure".to_owned(), Signature::Figure)].into())
+        let dataset = Signature::Dataset {
+            image,
+            augmented: false,
+        };
+        Ok([
+            ("images".to_owned(), dataset),
+            ("figure".to_owned(), Signature::Figure),
+        ]
+        .into())
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
@@ -95,7 +115,8 @@ impl Stage for Synthesize {
             for start in (0..self.images).step_by(BATCH) {
                 context.check_cancelled()?;
                 let count = BATCH.min(self.images - start);
-                let images = generator.images(count, context.seed, &purpose, (start / BATCH) as u64);
+                let images =
+                    generator.images(count, context.seed, &purpose, (start / BATCH) as u64);
                 for (offset, image) in images.into_iter().enumerate() {
                     let name = format!("{}-{:06}", generator.card.class, start + offset);
                     writer.push(&name, label as u32, &image)?;
@@ -113,7 +134,10 @@ impl Stage for Synthesize {
         let rows: Vec<Row<'_>> = classes
             .iter()
             .zip(&shown)
-            .map(|(label, images)| Row { label, images: images.iter().map(Vec::as_slice).collect() })
+            .map(|(label, images)| Row {
+                label,
+                images: images.iter().map(Vec::as_slice).collect(),
+            })
             .collect();
         grid(&rows, shape, &context.output("figure")?.join("images.png"))
     }
@@ -122,7 +146,9 @@ impl Stage for Synthesize {
 /// Puts the generators into the order of the classes they were trained on; gives those.
 fn one_of_each_class(generators: &mut [Generator]) -> Result<Vec<String>, Failure> {
     let classes = generators[0].card.classes.clone();
-    let known = |generator: &Generator| generator.card.classes == classes && classes.contains(&generator.card.class);
+    let known = |generator: &Generator| {
+        generator.card.classes == classes && classes.contains(&generator.card.class)
+    };
     if let Some(stranger) = generators.iter().find(|generator| !known(generator)) {
         return Err(Failure::Data(format!(
             "a generator of `{}` was trained on the classes {}, another on {}",
@@ -131,8 +157,15 @@ fn one_of_each_class(generators: &mut [Generator]) -> Result<Vec<String>, Failur
             classes.join(", ")
         )));
     }
-    generators.sort_by_key(|generator| classes.iter().position(|class| *class == generator.card.class));
-    let made: Vec<&String> = generators.iter().map(|generator| &generator.card.class).collect();
+    generators.sort_by_key(|generator| {
+        classes
+            .iter()
+            .position(|class| *class == generator.card.class)
+    });
+    let made: Vec<&String> = generators
+        .iter()
+        .map(|generator| &generator.card.class)
+        .collect();
     if made != classes.iter().collect::<Vec<_>>() {
         let made: Vec<&str> = made.into_iter().map(String::as_str).collect();
         return Err(Failure::Data(format!(

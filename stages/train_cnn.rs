@@ -40,9 +40,21 @@ pub(crate) const VALIDATION: Input = Input {
 };
 
 pub(crate) const OUTPUTS: [Output; 3] = [
-    Output { port: "model", yields: ArtifactType::Model, doc: "architecture and the best epoch's weights" },
-    Output { port: "history", yields: ArtifactType::Metrics, doc: "loss and accuracy of every epoch" },
-    Output { port: "figure", yields: ArtifactType::Figure, doc: "the history as curves" },
+    Output {
+        port: "model",
+        yields: ArtifactType::Model,
+        doc: "architecture and the best epoch's weights",
+    },
+    Output {
+        port: "history",
+        yields: ArtifactType::Metrics,
+        doc: "loss and accuracy of every epoch",
+    },
+    Output {
+        port: "figure",
+        yields: ArtifactType::Figure,
+        doc: "the history as curves",
+    },
 ];
 
 /// The parameters of `train-cnn`: a [`Recipe`], whole.
@@ -53,7 +65,10 @@ impl Stage for TrainCnn {
         self.0.canonical()
     }
 
-    fn check(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<BTreeMap<String, Signature>, Invalid> {
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
         check(&self.0, "train", inputs)
     }
 
@@ -71,16 +86,26 @@ pub(crate) fn check(
 ) -> Result<BTreeMap<String, Signature>, Invalid> {
     let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
     let Some(&Signature::Dataset { image, .. }) = only(train) else {
-        return Err(Invalid::new(format!("the input `{train}` is not a dataset")));
+        return Err(Invalid::new(format!(
+            "the input `{train}` is not a dataset"
+        )));
     };
     let validation = only("validation");
     recipe.check(image, validation.is_some())?;
-    if let Some(Signature::Dataset { image: other, augmented }) = validation {
+    if let Some(Signature::Dataset {
+        image: other,
+        augmented,
+    }) = validation
+    {
         if *augmented {
-            return Err(Invalid::new("validation images are augmented").hint("connect the dataset itself"));
+            return Err(
+                Invalid::new("validation images are augmented").hint("connect the dataset itself")
+            );
         }
         if *other != image {
-            return Err(Invalid::new(format!("training images are {image}, validation images {other}")));
+            return Err(Invalid::new(format!(
+                "training images are {image}, validation images {other}"
+            )));
         }
     }
     Ok([
@@ -98,7 +123,10 @@ pub(crate) fn train(
     prepare: impl FnOnce(&mut Network<dfdx::tensor::Cpu>) -> Result<(), Failure>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let validation = context.optional_input("validation").map(Dataset::open).transpose()?;
+    let validation = context
+        .optional_input("validation")
+        .map(Dataset::open)
+        .transpose()?;
     let image = examples.image();
     let invalid = |e: Invalid| Failure::Internal(e.to_string());
     let architecture = Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
@@ -117,5 +145,10 @@ pub(crate) fn train(
         epoch: fitted.best_epoch,
     };
     card.write(&network, &context.output("model")?)?;
-    write_history(&fitted.history, fitted.best_epoch, &context.output("history")?, &context.output("figure")?)
+    write_history(
+        &fitted.history,
+        fitted.best_epoch,
+        &context.output("history")?,
+        &context.output("figure")?,
+    )
 }

@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Direction, Failure, ImageShape, Input, Invalid, KindInfo, METRICS_FILE, Metric, Metrics,
-    Output, Signature, Stage,
+    ArtifactType, Context, Direction, Failure, ImageShape, Input, Invalid, KindInfo, METRICS_FILE,
+    Metric, Metrics, Output, Signature, Stage,
 };
 use crate::data::Dataset;
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
 use crate::gan::{Adversaries, GanEpoch, Settings};
-use crate::nets::{Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw, latent};
+use crate::nets::{
+    Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
+    latent,
+};
 use crate::ops::Activation;
 use crate::ranges::{above_zero, share, whole};
 use crate::{device, json};
@@ -31,9 +34,21 @@ pub const INFO: KindInfo = KindInfo {
         doc: "the images to imitate; those of other classes are left out",
     }],
     outputs: &[
-        Output { port: "generator", yields: ArtifactType::Generator, doc: "architecture and weights" },
-        Output { port: "history", yields: ArtifactType::Metrics, doc: "losses of every epoch" },
-        Output { port: "figure", yields: ArtifactType::Figure, doc: "samples from fixed noise, and the losses" },
+        Output {
+            port: "generator",
+            yields: ArtifactType::Generator,
+            doc: "architecture and weights",
+        },
+        Output {
+            port: "history",
+            yields: ArtifactType::Metrics,
+            doc: "losses of every epoch",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "samples from fixed noise, and the losses",
+        },
     ],
     has_primary: true,
     model_params: &["generator", "discriminator"],
@@ -115,13 +130,20 @@ impl Stage for TrainGan {
         json!(self)
     }
 
-    fn check(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<BTreeMap<String, Signature>, Invalid> {
-        let Some(&Signature::Dataset { image, augmented }) = inputs.get("images").and_then(|s| s.first()) else {
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        let Some(&Signature::Dataset { image, augmented }) =
+            inputs.get("images").and_then(|s| s.first())
+        else {
             return Err(Invalid::new("the input `images` is not a dataset"));
         };
         if augmented {
-            return Err(Invalid::new("a GAN is trained on images as they are, not augmented")
-                .hint("connect the dataset that was augmented"));
+            return Err(
+                Invalid::new("a GAN is trained on images as they are, not augmented")
+                    .hint("connect the dataset that was augmented"),
+            );
         }
         whole("latent", self.latent, 1, 10_000)?;
         whole("epochs", self.epochs, 1, 100_000)?;
@@ -130,25 +152,37 @@ impl Stage for TrainGan {
         share("beta1", self.beta1)?;
         share("beta2", self.beta2)?;
         if !(self.real_label > 0.5 && self.real_label <= 1.0) {
-            let message = format!("`real_label` is {}, not above 0.5 and at most 1", self.real_label);
+            let message = format!(
+                "`real_label` is {}, not above 0.5 and at most 1",
+                self.real_label
+            );
             return Err(Invalid::new(message).under("real_label"));
         }
         whole("sample_every", self.sample_every, 1, 100_000)?;
-        let output = check_layers("generator", &self.generator, Feature::new(self.latent, 1, 1))?;
+        let output = check_layers(
+            "generator",
+            &self.generator,
+            Feature::new(self.latent, 1, 1),
+        )?;
         if output != Feature::from(image) {
-            let message = format!("the generator makes images of {output}, the dataset's are {image}");
+            let message =
+                format!("the generator makes images of {output}, the dataset's are {image}");
             return Err(Invalid::new(message).under("generator"));
         }
         if self.generator.last().and_then(Layer::activation) != Some(Activation::Tanh) {
-            return Err(Invalid::new("the generator does not end in `tanh`, and images lie in [−1, 1]")
-                .hint("give its last layer `activation: tanh`")
-                .under("generator"));
+            return Err(Invalid::new(
+                "the generator does not end in `tanh`, and images lie in [−1, 1]",
+            )
+            .hint("give its last layer `activation: tanh`")
+            .under("generator"));
         }
         let output = check_layers("discriminator", &self.discriminator, image.into())?;
         if Head::of(output).ok() != Some(Head::Sigmoid) {
-            return Err(Invalid::new(format!("the discriminator ends in {output}, not in one score"))
-                .hint("end it in `flatten` and `dense: { units: 1 }`")
-                .under("discriminator"));
+            return Err(Invalid::new(format!(
+                "the discriminator ends in {output}, not in one score"
+            ))
+            .hint("end it in `flatten` and `dense: { units: 1 }`")
+            .under("discriminator"));
         }
         Ok([
             ("generator".to_owned(), Signature::Generator { image }),
@@ -164,12 +198,22 @@ impl Stage for TrainGan {
         let device = device::cpu(context.device)?;
         let network = |layers: &[Layer], input: Feature, seed: u64| {
             Architecture::new(input, layers.to_vec())
-                .and_then(|architecture| Network::new(architecture, self.initializer, seed, device.clone()))
+                .and_then(|architecture| {
+                    Network::new(architecture, self.initializer, seed, device.clone())
+                })
                 .map_err(|e| Failure::Internal(e.to_string()))
         };
         // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
-        let generator = network(&self.generator, Feature::new(self.latent, 1, 1), context.seed)?;
-        let discriminator = network(&self.discriminator, image.into(), context.seed.wrapping_add(1))?;
+        let generator = network(
+            &self.generator,
+            Feature::new(self.latent, 1, 1),
+            context.seed,
+        )?;
+        let discriminator = network(
+            &self.discriminator,
+            image.into(),
+            context.seed.wrapping_add(1),
+        )?;
         let settings = Settings {
             batch_size: self.batch_size,
             learning_rate: self.learning_rate as f32,
@@ -187,7 +231,12 @@ impl Stage for TrainGan {
             history.push(adversaries.train_epoch(&dataset, &members, epoch, context)?);
             if (epoch + 1) % self.sample_every == 0 || epoch + 1 == self.epochs {
                 let name = format!("epoch-{:04}.png", epoch + 1);
-                self.sample(adversaries.generator_mut(), image, context.seed, &figure.join(name))?;
+                self.sample(
+                    adversaries.generator_mut(),
+                    image,
+                    context.seed,
+                    &figure.join(name),
+                )?;
             }
         }
 
@@ -214,7 +263,10 @@ impl TrainGan {
             )));
         };
         let labels = dataset.labels().iter().enumerate();
-        let members: Vec<usize> = labels.filter(|&(_, &l)| l as usize == label).map(|(index, _)| index).collect();
+        let members: Vec<usize> = labels
+            .filter(|&(_, &l)| l as usize == label)
+            .map(|(index, _)| index)
+            .collect();
         if members.len() < self.batch_size {
             return Err(Failure::Data(format!(
                 "there are {} images of `{}`, fewer than the {} of one batch: lower `batch_size`",
@@ -234,7 +286,11 @@ impl TrainGan {
         seed: u64,
         path: &Path,
     ) -> Result<(), Failure> {
-        let images = draw(generator, latent(SAMPLES, self.latent, seed, "gan sample", [0, 0]), SAMPLES);
+        let images = draw(
+            generator,
+            latent(SAMPLES, self.latent, seed, "gan sample", [0, 0]),
+            SAMPLES,
+        );
         let rows: Vec<Row<'_>> = images
             .chunks(SAMPLES_TO_A_ROW)
             .enumerate()
@@ -250,13 +306,20 @@ impl TrainGan {
 /// Writes the losses as `history.json` and `metrics.json` to `metrics`, as `losses.png` to `figure`.
 fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), history)?;
-    let metric = |value: f64| Metric { value, interval: None, direction: Direction::Minimize };
+    let metric = |value: f64| Metric {
+        value,
+        interval: None,
+        direction: Direction::Minimize,
+    };
     let last: Metrics = history
         .last()
         .into_iter()
         .flat_map(|last| {
             [
-                ("discriminator_loss".to_owned(), metric(last.discriminator_loss)),
+                (
+                    "discriminator_loss".to_owned(),
+                    metric(last.discriminator_loss),
+                ),
                 ("generator_loss".to_owned(), metric(last.generator_loss)),
             ]
         })
@@ -264,12 +327,21 @@ fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<
     json::write(&metrics.join(METRICS_FILE), &last)?;
     let curve = |name: &str, dashed: bool, of: fn(&GanEpoch) -> f64| Series {
         name: name.to_owned(),
-        points: history.iter().map(|row| (row.epoch as f64, of(row))).collect(),
+        points: history
+            .iter()
+            .map(|row| (row.epoch as f64, of(row)))
+            .collect(),
         dashed,
     };
     let curves = [
         curve("discriminator", false, |row| row.discriminator_loss),
         curve("generator", true, |row| row.generator_loss),
     ];
-    line_chart(&figure.join("losses.png"), "DCGAN losses", "epoch", "cross-entropy", &curves)
+    line_chart(
+        &figure.join("losses.png"),
+        "DCGAN losses",
+        "epoch",
+        "cross-entropy",
+        &curves,
+    )
 }

@@ -45,7 +45,11 @@ pub struct Adversaries<B: Backend> {
 
 impl<B: Backend> Adversaries<B> {
     pub fn new(generator: Network<B>, discriminator: Network<B>, settings: Settings) -> Self {
-        let adam = OptimizerConfig::Adam { beta1: settings.beta1, beta2: settings.beta2, epsilon: 1e-8 };
+        let adam = OptimizerConfig::Adam {
+            beta1: settings.beta1,
+            beta2: settings.beta2,
+            epsilon: 1e-8,
+        };
         Self {
             generator_optimizer: Optimizer::new(adam, generator.parameters()),
             discriminator_optimizer: Optimizer::new(adam, discriminator.parameters()),
@@ -71,9 +75,15 @@ impl<B: Backend> Adversaries<B> {
         epoch: usize,
         context: &Context<'_>,
     ) -> Result<GanEpoch, Failure> {
-        let ImageShape { height, width, channels } = dataset.shape();
-        let order: Vec<usize> =
-            shuffled(members.len(), context.seed, epoch as u64).into_iter().map(|i| members[i]).collect();
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = dataset.shape();
+        let order: Vec<usize> = shuffled(members.len(), context.seed, epoch as u64)
+            .into_iter()
+            .map(|i| members[i])
+            .collect();
         let batch_size = self.settings.batch_size;
         let steps = order.len() / batch_size;
         let started = Instant::now();
@@ -82,7 +92,11 @@ impl<B: Backend> Adversaries<B> {
             context.check_cancelled()?;
             let mut pixels = vec![0.0; batch_size * dataset.shape().len()];
             fill_batch(dataset, batch, Scale::Symmetric, None, &mut pixels);
-            let real = ops::from_host(self.generator.device(), pixels, (batch_size, channels, height, width));
+            let real = ops::from_host(
+                self.generator.device(),
+                pixels,
+                (batch_size, channels, height, width),
+            );
 
             let step = (epoch * steps + index) as u64;
             let (discriminator_loss, generator_loss) = self.train_step(real, step, context.seed);
@@ -99,9 +113,17 @@ impl<B: Backend> Adversaries<B> {
             let figures = [
                 ("d loss", discriminator_sum / seen),
                 ("g loss", generator_sum / seen),
-                ("images/s", seen * batch_size as f64 / started.elapsed().as_secs_f64()),
+                (
+                    "images/s",
+                    seen * batch_size as f64 / started.elapsed().as_secs_f64(),
+                ),
             ];
-            context.progress("epoch", epoch as f64 + seen / steps as f64, self.settings.epochs as f64, &figures);
+            context.progress(
+                "epoch",
+                epoch as f64 + seen / steps as f64,
+                self.settings.epochs as f64,
+                &figures,
+            );
         }
         Ok(GanEpoch {
             epoch: epoch + 1,
@@ -112,7 +134,12 @@ impl<B: Backend> Adversaries<B> {
 
     /// One update of each network; gives the discriminator's and the generator's loss.
     fn train_step(&mut self, real: Tensor4<B>, step: u64, seed: u64) -> (f64, f64) {
-        let Settings { batch_size, learning_rate, real_label, .. } = self.settings;
+        let Settings {
+            batch_size,
+            learning_rate,
+            real_label,
+            ..
+        } = self.settings;
         // Each of the three passes has dropout masks of its own.
         let mode = |pass: u64, input: bool, parameters: bool| Mode::Train {
             seed,
@@ -122,33 +149,46 @@ impl<B: Backend> Adversaries<B> {
         let features = self.generator.architecture().input.channels;
         let noise = latent(batch_size, features, seed, "gan noise", [step, 0]);
         let noise = ops::from_host(self.generator.device(), noise, (batch_size, features, 1, 1));
-        let fake = self.generator.forward(noise.leaky_trace(), mode(0, false, true));
+        let fake = self
+            .generator
+            .forward(noise.leaky_trace(), mode(0, false, true));
         let (fake, tape) = fake.split_tape();
 
         // Batch statistics of real and generated images are kept apart, as DCGANs need it.
-        let real_logits = self.discriminator.forward(real.leaky_trace(), mode(0, false, true));
+        let real_logits = self
+            .discriminator
+            .forward(real.leaky_trace(), mode(0, false, true));
         let real_loss = binary_cross_entropy(real_logits, real_label);
         let real_value = f64::from(real_loss.array());
         let gradients = real_loss.backward();
-        let fake_logits = self.discriminator.forward(fake.clone().trace(gradients), mode(1, false, true));
+        let fake_logits = self
+            .discriminator
+            .forward(fake.clone().trace(gradients), mode(1, false, true));
         let fake_loss = binary_cross_entropy(fake_logits, 0.0);
         let fake_value = f64::from(fake_loss.array());
         let gradients = fake_loss.backward();
         let (parameters, penalties) = self.discriminator.parameters_mut();
-        self.discriminator_optimizer.step(learning_rate, parameters, &gradients, penalties);
+        self.discriminator_optimizer
+            .step(learning_rate, parameters, &gradients, penalties);
 
-        let logits = self.discriminator.forward(fake.put_tape(tape), mode(2, true, false));
+        let logits = self
+            .discriminator
+            .forward(fake.put_tape(tape), mode(2, true, false));
         let loss = binary_cross_entropy(logits, 1.0);
         let value = f64::from(loss.array());
         let gradients = loss.backward();
         let (parameters, penalties) = self.generator.parameters_mut();
-        self.generator_optimizer.step(learning_rate, parameters, &gradients, penalties);
+        self.generator_optimizer
+            .step(learning_rate, parameters, &gradients, penalties);
         (real_value + fake_value, value)
     }
 }
 
 /// The mean loss against one target for the whole batch.
-fn binary_cross_entropy<B: Backend, T: Tape<f32, B>>(logits: Tensor4<B, T>, target: f32) -> Tensor<(), f32, B, T> {
+fn binary_cross_entropy<B: Backend, T: Tape<f32, B>>(
+    logits: Tensor4<B, T>,
+    target: f32,
+) -> Tensor<(), f32, B, T> {
     let batch = logits.shape().0;
     ops::binary_cross_entropy(logits, &vec![target; batch], &vec![1.0; batch])
 }

@@ -26,7 +26,10 @@ impl Architecture {
     /// The input of each layer, in order.
     pub(super) fn layer_inputs(&self) -> Vec<Feature> {
         let outputs = shapes(&self.layers, self.input).expect("checked when made");
-        std::iter::once(self.input).chain(outputs).take(self.layers.len()).collect()
+        std::iter::once(self.input)
+            .chain(outputs)
+            .take(self.layers.len())
+            .collect()
     }
 
     pub fn output(&self) -> Feature {
@@ -37,5 +40,7 @@ impl Architecture {
 
 /// Checks the layers given as the parameter `name` and what they must end in; gives their output.
 pub fn check_layers(name: &str, layers: &[Layer], input: Feature) -> Result<Feature, Invalid> {
-    Architecture::new(input, layers.to_vec()).map(|a| a.output()).map_err(|e| e.under(name))
+    Architecture::new(input, layers.to_vec())
+        .map(|a| a.output())
+        .map_err(|e| e.under(name))
 }

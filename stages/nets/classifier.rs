@@ -59,7 +59,8 @@ impl Head {
                 .chunks_exact(classes)
                 .flat_map(|row| {
                     let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let powers: Vec<f32> = row.iter().map(|logit| (logit - highest).exp()).collect();
+                    let powers: Vec<f32> =
+                        row.iter().map(|logit| (logit - highest).exp()).collect();
                     let sum: f32 = powers.iter().sum();
                     powers.into_iter().map(move |power| power / sum)
                 })
@@ -95,7 +96,10 @@ impl ClassifierCard {
 }
 
 /// Fills `network` with the weights of a model artifact of the same architecture.
-pub fn load_weights<B: Backend>(network: &mut Network<B>, artifact: &Artifact) -> Result<(), Failure> {
+pub fn load_weights<B: Backend>(
+    network: &mut Network<B>,
+    artifact: &Artifact,
+) -> Result<(), Failure> {
     read_weights(network, artifact.file(WEIGHTS_FILE)?)
 }
 
@@ -107,14 +111,22 @@ pub fn predict<B: Backend>(
     batch_size: usize,
     context: &Context<'_>,
 ) -> Result<Vec<f32>, Failure> {
-    let ImageShape { height, width, channels } = dataset.shape();
+    let ImageShape {
+        height,
+        width,
+        channels,
+    } = dataset.shape();
     let mut probabilities = Vec::with_capacity(dataset.len() * head.classes());
     let all: Vec<usize> = (0..dataset.len()).collect();
     for batch in all.chunks(batch_size) {
         context.check_cancelled()?;
         let mut pixels = vec![0.0; batch.len() * dataset.shape().len()];
         fill_batch(dataset, batch, Scale::Unit, None, &mut pixels);
-        let images = ops::from_host(network.device(), pixels, (batch.len(), channels, height, width));
+        let images = ops::from_host(
+            network.device(),
+            pixels,
+            (batch.len(), channels, height, width),
+        );
         let logits = network.forward(images, Mode::Predict);
         probabilities.extend(head.probabilities(&ops::to_host(&logits)));
     }
@@ -131,16 +143,23 @@ pub struct Classifier {
 impl Classifier {
     /// Reads a model artifact.
     pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
-        let unusable = |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
+        let unusable =
+            |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;
         // Checked again: a file is not to be believed for having been written by us.
         let architecture =
-            Architecture::new(card.architecture.input, card.architecture.layers.clone()).map_err(unusable)?;
+            Architecture::new(card.architecture.input, card.architecture.layers.clone())
+                .map_err(unusable)?;
         let head = Head::of(architecture.output()).map_err(unusable)?;
         let device = crate::device::cpu(device)?;
-        let mut network = Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
+        let mut network =
+            Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         load_weights(&mut network, artifact)?;
-        Ok(Self { card, head, network })
+        Ok(Self {
+            card,
+            head,
+            network,
+        })
     }
 
     /// Class names, in the order of the probabilities.

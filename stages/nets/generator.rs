@@ -45,8 +45,16 @@ impl GeneratorCard {
 
     /// The shape of its images.
     pub fn image(&self) -> ImageShape {
-        let Feature { channels, height, width } = self.architecture.output();
-        ImageShape { height, width, channels }
+        let Feature {
+            channels,
+            height,
+            width,
+        } = self.architecture.output();
+        ImageShape {
+            height,
+            width,
+            channels,
+        }
     }
 }
 
@@ -59,12 +67,19 @@ pub struct Generator {
 impl Generator {
     /// Reads a generator artifact.
     pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
-        let unusable = |e: Invalid| Failure::Data(format!("generator `{}` cannot be used: {e}", artifact.label));
+        let unusable = |e: Invalid| {
+            Failure::Data(format!(
+                "generator `{}` cannot be used: {e}",
+                artifact.label
+            ))
+        };
         let card = GeneratorCard::read(artifact)?;
         let architecture =
-            Architecture::new(card.architecture.input, card.architecture.layers.clone()).map_err(unusable)?;
+            Architecture::new(card.architecture.input, card.architecture.layers.clone())
+                .map_err(unusable)?;
         let device = crate::device::cpu(device)?;
-        let mut network = Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
+        let mut network =
+            Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         read_weights(&mut network, artifact.file(WEIGHTS_FILE)?)?;
         Ok(Self { card, network })
     }
@@ -78,21 +93,37 @@ impl Generator {
 }
 
 /// `count` latent vectors of standard normal values, a function of the other arguments alone.
-pub fn latent(count: usize, features: usize, seed: u64, purpose: &str, indices: [u64; 2]) -> Vec<f32> {
+pub fn latent(
+    count: usize,
+    features: usize,
+    seed: u64,
+    purpose: &str,
+    indices: [u64; 2],
+) -> Vec<f32> {
     let mut rng = random::stream(seed, purpose, indices);
-    (0..count * features).map(|_| StandardNormal.sample(&mut rng)).collect()
+    (0..count * features)
+        .map(|_| StandardNormal.sample(&mut rng))
+        .collect()
 }
 
 /// The images that `network` makes of `count` latent vectors, as bytes (height × width × channels).
 pub fn draw<B: Backend>(network: &mut Network<B>, noise: Vec<f32>, count: usize) -> Vec<Vec<u8>> {
     let features = network.architecture().input.channels;
     let noise = ops::from_host(network.device(), noise, (count, features, 1, 1));
-    let Feature { channels, height, width } = network.architecture().output();
+    let Feature {
+        channels,
+        height,
+        width,
+    } = network.architecture().output();
     let values = ops::to_host(&network.forward(noise, Mode::Predict));
     let area = height * width;
     let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
     values
         .chunks_exact(channels * area)
-        .map(|image| (0..area * channels).map(|i| byte(image[i % channels * area + i / channels])).collect())
+        .map(|image| {
+            (0..area * channels)
+                .map(|i| byte(image[i % channels * area + i / channels]))
+                .collect()
+        })
         .collect()
 }

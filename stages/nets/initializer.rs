@@ -21,13 +21,22 @@ pub enum Initializer {
 
 impl Initializer {
     /// `len` weights of the parameter number `index`, a function of `seed` and `index` alone.
-    pub(super) fn draw(self, len: usize, fan_in: usize, fan_out: usize, seed: u64, index: usize) -> Vec<f32> {
+    pub(super) fn draw(
+        self,
+        len: usize,
+        fan_in: usize,
+        fan_out: usize,
+        seed: u64,
+        index: usize,
+    ) -> Vec<f32> {
         let mut rng = random::stream(seed, "initialize", [index as u64, 0]);
         let normal = |deviation: f64| Normal::new(0.0, deviation).expect("a finite deviation");
         match self {
             Self::GlorotUniform => {
                 let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;
-                (0..len).map(|_| (2.0 * rng.random::<f32>() - 1.0) * limit).collect()
+                (0..len)
+                    .map(|_| (2.0 * rng.random::<f32>() - 1.0) * limit)
+                    .collect()
             }
             Self::HeNormal => {
                 let normal = normal((2.0 / fan_in as f64).sqrt());
@@ -54,9 +63,19 @@ mod tests {
         ] {
             let weights = initializer.draw(20_000, 100, 200, 7, 3);
             let mean = weights.iter().map(|&w| f64::from(w)).sum::<f64>() / 20_000.0;
-            let variance = weights.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / 20_000.0;
-            assert!(mean.abs() < 4.0 * expected / 20_000f64.sqrt(), "{initializer:?}: mean {mean}");
-            assert!((variance.sqrt() / expected - 1.0).abs() < 0.03, "{initializer:?}: {variance}");
+            let variance = weights
+                .iter()
+                .map(|&w| (f64::from(w) - mean).powi(2))
+                .sum::<f64>()
+                / 20_000.0;
+            assert!(
+                mean.abs() < 4.0 * expected / 20_000f64.sqrt(),
+                "{initializer:?}: mean {mean}"
+            );
+            assert!(
+                (variance.sqrt() / expected - 1.0).abs() < 0.03,
+                "{initializer:?}: {variance}"
+            );
         }
     }
 }

@@ -229,12 +229,18 @@ impl<'de> Deserialize<'de> for Pool {
 
             fn visit_u64<E: de::Error>(self, size: u64) -> Result<Pool, E> {
                 let kernel = usize::try_from(size).map_err(E::custom)?;
-                Ok(Pool { kernel, stride: kernel })
+                Ok(Pool {
+                    kernel,
+                    stride: kernel,
+                })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pool, A::Error> {
                 let full = Full::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Pool { kernel: full.kernel, stride: full.stride.unwrap_or(full.kernel) })
+                Ok(Pool {
+                    kernel: full.kernel,
+                    stride: full.stride.unwrap_or(full.kernel),
+                })
             }
         }
 
@@ -254,7 +260,9 @@ impl<'de> Deserialize<'de> for Padding {
             }
 
             fn visit_u64<E: de::Error>(self, pixels: u64) -> Result<Padding, E> {
-                usize::try_from(pixels).map(Padding::Pixels).map_err(E::custom)
+                usize::try_from(pixels)
+                    .map(Padding::Pixels)
+                    .map_err(E::custom)
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Padding, E> {
@@ -279,8 +287,14 @@ mod tests {
     #[test]
     fn a_bare_name_is_a_layer_with_its_defaults() {
         assert_eq!(parse(json!("flatten")), Layer::Flatten {});
-        assert_eq!(parse(json!("batch_norm")), parse(json!({ "batch_norm": {} })));
-        assert_eq!(parse(json!({ "max_pool": 2 })), parse(json!({ "max_pool": { "kernel": 2, "stride": 2 } })));
+        assert_eq!(
+            parse(json!("batch_norm")),
+            parse(json!({ "batch_norm": {} }))
+        );
+        assert_eq!(
+            parse(json!({ "max_pool": 2 })),
+            parse(json!({ "max_pool": { "kernel": 2, "stride": 2 } }))
+        );
     }
 
     #[test]
@@ -304,9 +318,14 @@ mod tests {
     #[test]
     fn errors_lead_to_the_parameter() {
         let layers = json!(["flatten", { "conv": { "filters": 8, "kernal": 3 } }]);
-        let error = serde_path_to_error::deserialize::<_, Vec<Layer>>(layers).expect_err("unknown key");
+        let error =
+            serde_path_to_error::deserialize::<_, Vec<Layer>>(layers).expect_err("unknown key");
         assert_eq!(error.path().to_string(), "[1].conv.kernal");
-        let error = serde_json::from_value::<Layer>(json!("convolution")).expect_err("unknown layer");
-        assert!(error.to_string().contains("unknown variant `convolution`"), "{error}");
+        let error =
+            serde_json::from_value::<Layer>(json!("convolution")).expect_err("unknown layer");
+        assert!(
+            error.to_string().contains("unknown variant `convolution`"),
+            "{error}"
+        );
     }
 }

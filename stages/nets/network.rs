@@ -14,7 +14,11 @@ use crate::ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
     /// Dropout and batch statistics; the dropout masks are a function of `seed` and `step` alone.
-    Train { seed: u64, step: u64, wanted: Wanted },
+    Train {
+        seed: u64,
+        step: u64,
+        wanted: Wanted,
+    },
     /// Running statistics, no dropout.
     Predict,
 }
@@ -33,15 +37,30 @@ pub struct Network<B: Backend> {
 
 /// A layer ready to run. `weight` and `scale` are indices of parameters, each followed by its bias.
 enum Module {
-    Conv { op: ops::Conv2d, weight: usize },
-    ConvTranspose { op: ops::ConvTranspose2d, weight: usize },
+    Conv {
+        op: ops::Conv2d,
+        weight: usize,
+    },
+    ConvTranspose {
+        op: ops::ConvTranspose2d,
+        weight: usize,
+    },
     MaxPool(ops::Pool2d),
     AvgPool(ops::Pool2d),
     GlobalAvgPool,
-    BatchNorm { op: ops::BatchNorm, scale: usize, running: usize },
-    Dropout { rate: f32 },
+    BatchNorm {
+        op: ops::BatchNorm,
+        scale: usize,
+        running: usize,
+    },
+    Dropout {
+        rate: f32,
+    },
     Flatten,
-    Dense { activation: Activation, weight: usize },
+    Dense {
+        activation: Activation,
+        weight: usize,
+    },
     Reshape(Feature),
     Upsample(usize),
     Activation(Activation),
@@ -73,7 +92,11 @@ impl<B: Backend> Network<B> {
             let module = network.module(index, layer, input, initializer, seed)?;
             network.modules.push(module);
         }
-        if let Some(Module::Dense { activation: activation @ Activation::Sigmoid, .. }) = network.modules.last_mut() {
+        if let Some(Module::Dense {
+            activation: activation @ Activation::Sigmoid,
+            ..
+        }) = network.modules.last_mut()
+        {
             *activation = Activation::Linear;
         }
         Ok(network)
@@ -91,49 +114,113 @@ impl<B: Backend> Network<B> {
             Layer::Conv(conv) => {
                 let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
                 let area = conv.kernel * conv.kernel;
-                let weights =
-                    initializer.draw(conv.filters * input.channels * area, input.channels * area, conv.filters * area, seed, index);
+                let weights = initializer.draw(
+                    conv.filters * input.channels * area,
+                    input.channels * area,
+                    conv.filters * area,
+                    seed,
+                    index,
+                );
                 let shape = (conv.filters, input.channels, conv.kernel, conv.kernel);
-                let penalty = Penalty { l1: conv.l1, l2: conv.l2 };
-                let weight = self.weight_and_bias(index, layer, weights, shape, conv.filters, penalty);
-                let op = ops::Conv2d { stride: conv.stride, padding, activation: conv.activation };
+                let penalty = Penalty {
+                    l1: conv.l1,
+                    l2: conv.l2,
+                };
+                let weight =
+                    self.weight_and_bias(index, layer, weights, shape, conv.filters, penalty);
+                let op = ops::Conv2d {
+                    stride: conv.stride,
+                    padding,
+                    activation: conv.activation,
+                };
                 Module::Conv { op, weight }
             }
             Layer::ConvTranspose(conv) => {
                 let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
                 let area = conv.kernel * conv.kernel;
-                let weights =
-                    initializer.draw(input.channels * conv.filters * area, input.channels * area, conv.filters * area, seed, index);
+                let weights = initializer.draw(
+                    input.channels * conv.filters * area,
+                    input.channels * area,
+                    conv.filters * area,
+                    seed,
+                    index,
+                );
                 let shape = (input.channels, conv.filters, conv.kernel, conv.kernel);
-                let weight = self.weight_and_bias(index, layer, weights, shape, conv.filters, Penalty::NONE);
-                let op = ops::ConvTranspose2d { stride: conv.stride, padding, activation: conv.activation };
+                let weight =
+                    self.weight_and_bias(index, layer, weights, shape, conv.filters, Penalty::NONE);
+                let op = ops::ConvTranspose2d {
+                    stride: conv.stride,
+                    padding,
+                    activation: conv.activation,
+                };
                 Module::ConvTranspose { op, weight }
             }
             Layer::Dense(dense) => {
                 let features = input.channels;
-                let weights = initializer.draw(dense.units * features, features, dense.units, seed, index);
-                let penalty = Penalty { l1: dense.l1, l2: dense.l2 };
+                let weights =
+                    initializer.draw(dense.units * features, features, dense.units, seed, index);
+                let penalty = Penalty {
+                    l1: dense.l1,
+                    l2: dense.l2,
+                };
                 let shape = (dense.units, features, 1, 1);
-                let weight = self.weight_and_bias(index, layer, weights, shape, dense.units, penalty);
-                Module::Dense { activation: dense.activation, weight }
+                let weight =
+                    self.weight_and_bias(index, layer, weights, shape, dense.units, penalty);
+                Module::Dense {
+                    activation: dense.activation,
+                    weight,
+                }
             }
             Layer::BatchNorm(norm) => {
                 let channels = input.channels;
-                let scale = self.parameter(index, layer, "scale", vec![1.0; channels], (1, channels, 1, 1), Penalty::NONE);
-                self.parameter(index, layer, "shift", vec![0.0; channels], (1, channels, 1, 1), Penalty::NONE);
+                let scale = self.parameter(
+                    index,
+                    layer,
+                    "scale",
+                    vec![1.0; channels],
+                    (1, channels, 1, 1),
+                    Penalty::NONE,
+                );
+                self.parameter(
+                    index,
+                    layer,
+                    "shift",
+                    vec![0.0; channels],
+                    (1, channels, 1, 1),
+                    Penalty::NONE,
+                );
                 self.running.push(RunningStats {
                     mean: ops::from_host(&self.device, vec![0.0; channels], (1, channels, 1, 1)),
-                    variance: ops::from_host(&self.device, vec![1.0; channels], (1, channels, 1, 1)),
+                    variance: ops::from_host(
+                        &self.device,
+                        vec![1.0; channels],
+                        (1, channels, 1, 1),
+                    ),
                 });
-                let op = ops::BatchNorm { momentum: norm.momentum, epsilon: norm.epsilon };
-                Module::BatchNorm { op, scale, running: self.running.len() - 1 }
+                let op = ops::BatchNorm {
+                    momentum: norm.momentum,
+                    epsilon: norm.epsilon,
+                };
+                Module::BatchNorm {
+                    op,
+                    scale,
+                    running: self.running.len() - 1,
+                }
             }
-            Layer::MaxPool(pool) => Module::MaxPool(ops::Pool2d { kernel: pool.kernel, stride: pool.stride }),
-            Layer::AvgPool(pool) => Module::AvgPool(ops::Pool2d { kernel: pool.kernel, stride: pool.stride }),
+            Layer::MaxPool(pool) => Module::MaxPool(ops::Pool2d {
+                kernel: pool.kernel,
+                stride: pool.stride,
+            }),
+            Layer::AvgPool(pool) => Module::AvgPool(ops::Pool2d {
+                kernel: pool.kernel,
+                stride: pool.stride,
+            }),
             Layer::GlobalAvgPool {} => Module::GlobalAvgPool,
             Layer::Dropout(rate) => Module::Dropout { rate: *rate },
             Layer::Flatten {} => Module::Flatten,
-            Layer::Reshape(shape) => Module::Reshape(Feature::new(shape.channels, shape.height, shape.width)),
+            Layer::Reshape(shape) => {
+                Module::Reshape(Feature::new(shape.channels, shape.height, shape.width))
+            }
             Layer::Upsample(factor) => Module::Upsample(*factor),
             Layer::Activation(activation) => Module::Activation(*activation),
         })
@@ -149,7 +236,14 @@ impl<B: Backend> Network<B> {
         penalty: Penalty,
     ) -> usize {
         let weight = self.parameter(index, layer, "weight", weights, shape, penalty);
-        self.parameter(index, layer, "bias", vec![0.0; outputs], (1, outputs, 1, 1), Penalty::NONE);
+        self.parameter(
+            index,
+            layer,
+            "bias",
+            vec![0.0; outputs],
+            (1, outputs, 1, 1),
+            Penalty::NONE,
+        );
         weight
     }
 
@@ -162,7 +256,8 @@ impl<B: Backend> Network<B> {
         shape: ops::Nchw,
         penalty: Penalty,
     ) -> usize {
-        self.parameters.push(ops::from_host(&self.device, values, shape));
+        self.parameters
+            .push(ops::from_host(&self.device, values, shape));
         self.names.push(format!("{index}.{}.{part}", layer.name()));
         self.penalties.push(penalty);
         self.parameters.len() - 1
@@ -193,18 +288,32 @@ impl<B: Backend> Network<B> {
     /// Everything that training changes, by name: parameters and running statistics.
     pub fn state(&self) -> Vec<(String, &Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&self.parameters);
-        let running = self.running.iter().enumerate().flat_map(|(index, running)| {
-            [(format!("norm{index}.mean"), &running.mean), (format!("norm{index}.variance"), &running.variance)]
-        });
+        let running = self
+            .running
+            .iter()
+            .enumerate()
+            .flat_map(|(index, running)| {
+                [
+                    (format!("norm{index}.mean"), &running.mean),
+                    (format!("norm{index}.variance"), &running.variance),
+                ]
+            });
         parameters.chain(running).collect()
     }
 
     /// The same, to be replaced by tensors of the same shapes.
     pub fn state_mut(&mut self) -> Vec<(String, &mut Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&mut self.parameters);
-        let running = self.running.iter_mut().enumerate().flat_map(|(index, running)| {
-            [(format!("norm{index}.mean"), &mut running.mean), (format!("norm{index}.variance"), &mut running.variance)]
-        });
+        let running = self
+            .running
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(index, running)| {
+                [
+                    (format!("norm{index}.mean"), &mut running.mean),
+                    (format!("norm{index}.variance"), &mut running.variance),
+                ]
+            });
         parameters.chain(running).collect()
     }
 
@@ -215,18 +324,30 @@ impl<B: Backend> Network<B> {
         for (index, module) in self.modules.iter().enumerate() {
             let wanted = match mode {
                 // Nothing below the first layer with weights needs a gradient unless the caller does.
-                Mode::Train { wanted, .. } => Wanted { input: wanted.input || !below_parameters, ..wanted },
-                Mode::Predict => Wanted { input: false, parameters: false },
+                Mode::Train { wanted, .. } => Wanted {
+                    input: wanted.input || !below_parameters,
+                    ..wanted
+                },
+                Mode::Predict => Wanted {
+                    input: false,
+                    parameters: false,
+                },
             };
             let parameter = |index: usize| &self.parameters[index];
             x = match *module {
-                Module::Conv { op, weight } => ops::conv2d(x, parameter(weight), parameter(weight + 1), op, wanted),
+                Module::Conv { op, weight } => {
+                    ops::conv2d(x, parameter(weight), parameter(weight + 1), op, wanted)
+                }
                 Module::ConvTranspose { op, weight } => {
                     ops::conv_transpose2d(x, parameter(weight), parameter(weight + 1), op, wanted)
                 }
-                Module::Dense { activation, weight } => {
-                    ops::dense(x, parameter(weight), parameter(weight + 1), activation, wanted)
-                }
+                Module::Dense { activation, weight } => ops::dense(
+                    x,
+                    parameter(weight),
+                    parameter(weight + 1),
+                    activation,
+                    wanted,
+                ),
                 Module::BatchNorm { op, scale, running } => match mode {
                     Mode::Train { .. } => ops::batch_norm_train(
                         x,
@@ -236,12 +357,18 @@ impl<B: Backend> Network<B> {
                         op,
                         wanted,
                     ),
-                    Mode::Predict => {
-                        ops::batch_norm_eval(x, parameter(scale), parameter(scale + 1), &self.running[running], op)
-                    }
+                    Mode::Predict => ops::batch_norm_eval(
+                        x,
+                        parameter(scale),
+                        parameter(scale + 1),
+                        &self.running[running],
+                        op,
+                    ),
                 },
                 Module::Dropout { rate } => match mode {
-                    Mode::Train { seed, step, .. } => ops::dropout(x, rate, seed, [step, index as u64]),
+                    Mode::Train { seed, step, .. } => {
+                        ops::dropout(x, rate, seed, [step, index as u64])
+                    }
                     Mode::Predict => x,
                 },
                 Module::MaxPool(op) => ops::max_pool2d(x, op),
@@ -262,7 +389,10 @@ impl Module {
     fn has_parameters(&self) -> bool {
         matches!(
             self,
-            Self::Conv { .. } | Self::ConvTranspose { .. } | Self::Dense { .. } | Self::BatchNorm { .. }
+            Self::Conv { .. }
+                | Self::ConvTranspose { .. }
+                | Self::Dense { .. }
+                | Self::BatchNorm { .. }
         )
     }
 }

@@ -17,7 +17,11 @@ pub struct Feature {
 
 impl Feature {
     pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Self { channels, height, width }
+        Self {
+            channels,
+            height,
+            width,
+        }
     }
 
     /// Values in one example.
@@ -61,7 +65,12 @@ pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid>
     let mut outputs = Vec::with_capacity(layers.len());
     for (index, layer) in layers.iter().enumerate() {
         current = output(layer, current).and_then(bounded).map_err(|error| {
-            let message = format!("layer {} (`{}`): {}", index + 1, layer.name(), error.message);
+            let message = format!(
+                "layer {} (`{}`): {}",
+                index + 1,
+                layer.name(),
+                error.message
+            );
             Invalid { message, ..error }.under(layer.name()).at(index)
         })?;
         outputs.push(current);
@@ -70,10 +79,15 @@ pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid>
 }
 
 fn bounded(shape: Feature) -> Result<Feature, Invalid> {
-    let values = shape.channels.checked_mul(shape.height).and_then(|v| v.checked_mul(shape.width));
+    let values = shape
+        .channels
+        .checked_mul(shape.height)
+        .and_then(|v| v.checked_mul(shape.width));
     match values {
         Some(values) if values <= MOST_VALUES => Ok(shape),
-        _ => Err(Invalid::new(format!("gives {shape}, more than {MOST_VALUES} values for one image"))),
+        _ => Err(Invalid::new(format!(
+            "gives {shape}, more than {MOST_VALUES} values for one image"
+        ))),
     }
 }
 
@@ -98,11 +112,16 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             positive("stride", conv.stride)?;
             let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
             let size = |side: usize| {
-                ((side - 1) * conv.stride + conv.kernel).checked_sub(2 * padding).filter(|&size| size > 0)
+                ((side - 1) * conv.stride + conv.kernel)
+                    .checked_sub(2 * padding)
+                    .filter(|&size| size > 0)
             };
             match (size(input.height), size(input.width)) {
                 (Some(height), Some(width)) => Ok(Feature::new(conv.filters, height, width)),
-                _ => Err(Invalid::new(format!("padding {padding} leaves nothing of {input}")).under("padding")),
+                _ => Err(
+                    Invalid::new(format!("padding {padding} leaves nothing of {input}"))
+                        .under("padding"),
+                ),
             }
         }
         Layer::MaxPool(pool) | Layer::AvgPool(pool) => pooled(pool, input),
@@ -116,9 +135,9 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             }
             Ok(input)
         }
-        Layer::Dropout(rate) if !(0.0..1.0).contains(rate) => {
-            Err(Invalid::new(format!("a rate of {rate} is not at least 0 and below 1")))
-        }
+        Layer::Dropout(rate) if !(0.0..1.0).contains(rate) => Err(Invalid::new(format!(
+            "a rate of {rate} is not at least 0 and below 1"
+        ))),
         Layer::Dropout(_) | Layer::Activation(_) => Ok(input),
         Layer::Flatten {} => Ok(Feature::new(input.len(), 1, 1)),
         Layer::Dense(dense) => {
@@ -126,14 +145,18 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             at_least_zero("l1", dense.l1)?;
             at_least_zero("l2", dense.l2)?;
             if !input.is_flat() {
-                return Err(Invalid::new(format!("takes features, not images of {input}"))
-                    .hint("put `flatten` or `global_avg_pool` before it"));
+                return Err(
+                    Invalid::new(format!("takes features, not images of {input}"))
+                        .hint("put `flatten` or `global_avg_pool` before it"),
+                );
             }
             Ok(Feature::new(dense.units, 1, 1))
         }
         Layer::Reshape(shape) => {
             let (channels, height, width) = (shape.channels, shape.height, shape.width);
-            let values = channels.checked_mul(height).and_then(|v| v.checked_mul(width));
+            let values = channels
+                .checked_mul(height)
+                .and_then(|v| v.checked_mul(width));
             if values != Some(input.len()) {
                 return Err(Invalid::new(format!(
                     "{height}×{width}×{channels} does not hold the {} values of {input}",
@@ -144,9 +167,15 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         }
         Layer::Upsample(factor) => {
             if !(1..=64).contains(factor) {
-                return Err(Invalid::new(format!("a factor of {factor} is not between 1 and 64")));
+                return Err(Invalid::new(format!(
+                    "a factor of {factor} is not between 1 and 64"
+                )));
             }
-            Ok(Feature::new(input.channels, input.height * factor, input.width * factor))
+            Ok(Feature::new(
+                input.channels,
+                input.height * factor,
+                input.width * factor,
+            ))
         }
     }
 }
@@ -167,15 +196,22 @@ fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
 }
 
 /// The padding of a convolution, in pixels on each side.
-pub fn conv_padding(padding: Padding, kernel: usize, stride: usize, input: Feature) -> Result<usize, Invalid> {
+pub fn conv_padding(
+    padding: Padding,
+    kernel: usize,
+    stride: usize,
+    input: Feature,
+) -> Result<usize, Invalid> {
     match padding {
         Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
-        Padding::Pixels(pixels) => {
-            Err(Invalid::new(format!("{pixels} pixels are not less than the kernel's {kernel}")).under("padding"))
-        }
+        Padding::Pixels(pixels) => Err(Invalid::new(format!(
+            "{pixels} pixels are not less than the kernel's {kernel}"
+        ))
+        .under("padding")),
         Padding::Named(NamedPadding::Valid) => Ok(0),
         Padding::Named(NamedPadding::Same) => {
-            let total = |side: usize| ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
+            let total =
+                |side: usize| ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
             let (vertical, horizontal) = (total(input.height), total(input.width));
             if vertical != horizontal || vertical % 2 == 1 {
                 return Err(Invalid::new(format!(
@@ -190,14 +226,21 @@ pub fn conv_padding(padding: Padding, kernel: usize, stride: usize, input: Featu
 }
 
 /// The padding of a transposed convolution, in pixels on each side of its output.
-pub fn transposed_padding(padding: Padding, kernel: usize, stride: usize) -> Result<usize, Invalid> {
+pub fn transposed_padding(
+    padding: Padding,
+    kernel: usize,
+    stride: usize,
+) -> Result<usize, Invalid> {
     match padding {
         Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
-        Padding::Pixels(pixels) => {
-            Err(Invalid::new(format!("{pixels} pixels are not less than the kernel's {kernel}")).under("padding"))
-        }
+        Padding::Pixels(pixels) => Err(Invalid::new(format!(
+            "{pixels} pixels are not less than the kernel's {kernel}"
+        ))
+        .under("padding")),
         Padding::Named(NamedPadding::Valid) => Ok(0),
-        Padding::Named(NamedPadding::Same) if kernel >= stride && (kernel - stride).is_multiple_of(2) => {
+        Padding::Named(NamedPadding::Same)
+            if kernel >= stride && (kernel - stride).is_multiple_of(2) =>
+        {
             Ok((kernel - stride) / 2)
         }
         Padding::Named(NamedPadding::Same) => Err(Invalid::new(format!(
@@ -209,19 +252,30 @@ pub fn transposed_padding(padding: Padding, kernel: usize, stride: usize) -> Res
 }
 
 fn too_large(kernel: usize, input: Feature) -> Invalid {
-    Invalid::new(format!("a window of {kernel}×{kernel} does not fit into {}×{}", input.height, input.width))
-        .hint("remove a pooling layer or use larger images")
+    Invalid::new(format!(
+        "a window of {kernel}×{kernel} does not fit into {}×{}",
+        input.height, input.width
+    ))
+    .hint("remove a pooling layer or use larger images")
 }
 
 fn positive(name: &str, value: usize) -> Result<(), Invalid> {
     if (1..=1 << 20).contains(&value) {
         return Ok(());
     }
-    Err(Invalid::new(format!("`{name}` is {value}, not between 1 and {}", 1 << 20)).under(name))
+    Err(Invalid::new(format!(
+        "`{name}` is {value}, not between 1 and {}",
+        1 << 20
+    ))
+    .under(name))
 }
 
 fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {
-    if value >= 0.0 && value.is_finite() { Ok(()) } else { Err(range(name, value, "at least 0")) }
+    if value >= 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(range(name, value, "at least 0"))
+    }
 }
 
 fn range(name: &str, value: f32, allowed: &str) -> Invalid {
@@ -265,22 +319,43 @@ mod tests {
             Feature::new(2, 1, 1),
             Feature::new(1, 1, 1),
         ];
-        assert_eq!(shapes(&layers, Feature::new(3, 29, 29)).expect("shapes"), expected);
+        assert_eq!(
+            shapes(&layers, Feature::new(3, 29, 29)).expect("shapes"),
+            expected
+        );
     }
 
     #[test]
     fn an_error_names_the_layer_and_leads_to_it() {
         let pools = layers(json!([{ "max_pool": 2 }, { "max_pool": 2 }, { "max_pool": 2 }]));
         let error = shapes(&pools, Feature::new(1, 5, 5)).expect_err("1×1 cannot be pooled");
-        assert_eq!(error.message, "layer 3 (`max_pool`): a window of 2×2 does not fit into 1×1");
-        assert_eq!(error.path, [Segment::Index(2), Segment::Key("max_pool".into())]);
+        assert_eq!(
+            error.message,
+            "layer 3 (`max_pool`): a window of 2×2 does not fit into 1×1"
+        );
+        assert_eq!(
+            error.path,
+            [Segment::Index(2), Segment::Key("max_pool".into())]
+        );
 
-        let error = shapes(&layers(json!([{ "dense": { "units": 1 } }])), Feature::new(1, 5, 5));
-        assert_eq!(error.expect_err("not flat").message, "layer 1 (`dense`): takes features, not images of 5×5×1");
+        let error = shapes(
+            &layers(json!([{ "dense": { "units": 1 } }])),
+            Feature::new(1, 5, 5),
+        );
+        assert_eq!(
+            error.expect_err("not flat").message,
+            "layer 1 (`dense`): takes features, not images of 5×5×1"
+        );
 
-        let error = shapes(&layers(json!([{ "conv": { "filters": 0 } }])), Feature::new(1, 5, 5));
+        let error = shapes(
+            &layers(json!([{ "conv": { "filters": 0 } }])),
+            Feature::new(1, 5, 5),
+        );
         let path = error.expect_err("no filters").path;
-        assert_eq!(path[1..], [Segment::Key("conv".into()), Segment::Key("filters".into())]);
+        assert_eq!(
+            path[1..],
+            [Segment::Key("conv".into()), Segment::Key("filters".into())]
+        );
     }
 
     #[test]

@@ -14,7 +14,10 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
         .state()
         .into_iter()
         .map(|(name, tensor)| {
-            let bytes = ops::to_host(tensor).iter().flat_map(|value| value.to_le_bytes()).collect();
+            let bytes = ops::to_host(tensor)
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
             (name, ops::dimensions(tensor), bytes)
         })
         .collect();
@@ -33,17 +36,33 @@ pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result
     let device = network.device().clone();
     let state = network.state_mut();
     if file.len() != state.len() {
-        let message = format!("holds {} tensors where the architecture has {}", file.len(), state.len());
+        let message = format!(
+            "holds {} tensors where the architecture has {}",
+            file.len(),
+            state.len()
+        );
         return Err(Failure::io("use", path, message));
     }
     for (name, tensor) in state {
-        let stored = file.tensor(&name).map_err(|e| Failure::io("use", path, e))?;
+        let stored = file
+            .tensor(&name)
+            .map_err(|e| Failure::io("use", path, e))?;
         let shape = ops::dimensions(tensor);
         if stored.dtype() != Dtype::F32 || stored.shape() != shape {
-            let message = format!("`{name}` is {:?} of {:?}, not F32 of {shape:?}", stored.dtype(), stored.shape());
+            let message = format!(
+                "`{name}` is {:?} of {:?}, not F32 of {shape:?}",
+                stored.dtype(),
+                stored.shape()
+            );
             return Err(Failure::io("use", path, message));
         }
-        let values = stored.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let values = stored
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect();
         *tensor = ops::from_host(&device, values, shape.into());
     }
     Ok(())

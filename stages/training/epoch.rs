@@ -28,7 +28,11 @@ pub(super) fn train_epoch<B: Backend>(
     epoch: usize,
     fixed: &Fixed<'_>,
 ) -> Result<(f64, f64), Failure> {
-    let ImageShape { height, width, channels } = fixed.examples.image();
+    let ImageShape {
+        height,
+        width,
+        channels,
+    } = fixed.examples.image();
     let order = fixed.examples.order(epoch as u64);
     let steps = order.len().div_ceil(fixed.batch_size);
     let started = Instant::now();
@@ -36,10 +40,21 @@ pub(super) fn train_epoch<B: Backend>(
     for (index, examples) in order.chunks(fixed.batch_size).enumerate() {
         fixed.context.check_cancelled()?;
         let (pixels, labels) = fixed.examples.batch(examples, epoch as u64);
-        let images = ops::from_host(network.device(), pixels, (examples.len(), channels, height, width));
+        let images = ops::from_host(
+            network.device(),
+            pixels,
+            (examples.len(), channels, height, width),
+        );
         let step = (epoch * steps + index) as u64;
-        let wanted = Wanted { input: false, parameters: true };
-        let mode = Mode::Train { seed: fixed.context.seed, step, wanted };
+        let wanted = Wanted {
+            input: false,
+            parameters: true,
+        };
+        let mode = Mode::Train {
+            seed: fixed.context.seed,
+            step,
+            wanted,
+        };
 
         let logits = network.forward(images.leaky_trace(), mode);
         let host = ops::to_host(&logits);
@@ -62,7 +77,9 @@ pub(super) fn train_epoch<B: Backend>(
         let rate = seen as f64 / started.elapsed().as_secs_f64();
         let done = epoch as f64 + seen as f64 / order.len() as f64;
         let figures = [("loss", loss_sum / seen as f64), ("images/s", rate)];
-        fixed.context.progress("epoch", done, fixed.epochs as f64, &figures);
+        fixed
+            .context
+            .progress("epoch", done, fixed.epochs as f64, &figures);
     }
     Ok((loss_sum / seen as f64, correct as f64 / seen as f64))
 }
@@ -74,7 +91,10 @@ pub(super) fn cross_entropy<B: Backend, T: Tape<f32, B>>(
     labels: &[u32],
     class_weights: &[f32],
 ) -> Tensor<(), f32, B, T> {
-    let weights: Vec<f32> = labels.iter().map(|&label| class_weights[label as usize]).collect();
+    let weights: Vec<f32> = labels
+        .iter()
+        .map(|&label| class_weights[label as usize])
+        .collect();
     match head {
         Head::Sigmoid => {
             let targets: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
@@ -90,10 +110,23 @@ pub(super) fn cross_entropy<B: Backend, T: Tape<f32, B>>(
 /// How many rows of `logits` are highest at their label.
 fn hits(head: Head, logits: &[f32], labels: &[u32]) -> usize {
     match head {
-        Head::Sigmoid => logits.iter().zip(labels).filter(|&(&logit, &label)| (logit >= 0.0) == (label == 1)).count(),
+        Head::Sigmoid => logits
+            .iter()
+            .zip(labels)
+            .filter(|&(&logit, &label)| (logit >= 0.0) == (label == 1))
+            .count(),
         Head::Softmax(classes) => {
-            let highest = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class);
-            logits.chunks_exact(classes).zip(labels).filter(|&(row, &label)| highest(row) == Some(label as usize)).count()
+            let highest = |row: &[f32]| {
+                row.iter()
+                    .enumerate()
+                    .max_by(|a, b| a.1.total_cmp(b.1))
+                    .map(|(class, _)| class)
+            };
+            logits
+                .chunks_exact(classes)
+                .zip(labels)
+                .filter(|&(row, &label)| highest(row) == Some(label as usize))
+                .count()
         }
     }
 }

@@ -23,7 +23,10 @@ type Example = (usize, usize);
 impl Examples {
     pub fn new(dataset: Dataset, seed: u64) -> Self {
         let share = dataset.len();
-        Self { parts: vec![Part { dataset, share }], seed }
+        Self {
+            parts: vec![Part { dataset, share }],
+            seed,
+        }
     }
 
     /// Adds `count` images of `dataset` to each epoch, at most all of them.
@@ -67,8 +70,17 @@ impl Examples {
     pub fn order(&self, epoch: u64) -> Vec<Example> {
         let mut drawn = Vec::with_capacity(self.len());
         for (index, part) in self.parts.iter().enumerate() {
-            let images = shuffled(part.dataset.len(), self.seed.wrapping_add(index as u64), epoch);
-            drawn.extend(images.into_iter().take(part.share).map(|image| (index, image)));
+            let images = shuffled(
+                part.dataset.len(),
+                self.seed.wrapping_add(index as u64),
+                epoch,
+            );
+            drawn.extend(
+                images
+                    .into_iter()
+                    .take(part.share)
+                    .map(|image| (index, image)),
+            );
         }
         if self.parts.len() > 1 {
             let mixed = shuffled(drawn.len(), self.seed.wrapping_sub(1), epoch);
@@ -82,12 +94,22 @@ impl Examples {
     pub fn batch(&self, examples: &[Example], epoch: u64) -> (Vec<f32>, Vec<u32>) {
         let size = self.parts[0].dataset.shape().len();
         let mut pixels = vec![0.0; examples.len() * size];
-        pixels.par_chunks_mut(size).zip(examples).for_each(|(out, &(part, image))| {
-            let dataset = &self.parts[part].dataset;
-            let augmenting = dataset.policy().map(|policy| Augmenting { policy, seed: self.seed, epoch });
-            fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
-        });
-        let labels = examples.iter().map(|&(part, image)| self.parts[part].dataset.labels()[image]).collect();
+        pixels
+            .par_chunks_mut(size)
+            .zip(examples)
+            .for_each(|(out, &(part, image))| {
+                let dataset = &self.parts[part].dataset;
+                let augmenting = dataset.policy().map(|policy| Augmenting {
+                    policy,
+                    seed: self.seed,
+                    epoch,
+                });
+                fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
+            });
+        let labels = examples
+            .iter()
+            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
+            .collect();
         (pixels, labels)
     }
 }

@@ -30,7 +30,8 @@ pub fn fit<B: Backend>(
     validation: Option<&Dataset>,
     context: &Context<'_>,
 ) -> Result<Fitted, Failure> {
-    let head = Head::of(network.architecture().output()).map_err(|e| Failure::Internal(e.to_string()))?;
+    let head =
+        Head::of(network.architecture().output()).map_err(|e| Failure::Internal(e.to_string()))?;
     let classes = examples.classes();
     if head.classes() != classes.len() {
         return Err(Failure::Data(format!(
@@ -47,14 +48,27 @@ pub fn fit<B: Backend>(
             validation.classes().join(", ")
         )));
     }
-    let class_weights = recipe.class_weights.resolve(classes, &examples.class_counts()).map_err(Failure::Data)?;
-    let fixed =
-        Fixed { examples, head, class_weights, batch_size: recipe.batch_size, epochs: recipe.epochs, context };
+    let class_weights = recipe
+        .class_weights
+        .resolve(classes, &examples.class_counts())
+        .map_err(Failure::Data)?;
+    let fixed = Fixed {
+        examples,
+        head,
+        class_weights,
+        batch_size: recipe.batch_size,
+        epochs: recipe.epochs,
+        context,
+    };
 
     let mut optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
     let mut progress = Progress::default();
     let mut history = Vec::new();
-    let mut best = Best { epoch: 0, state: Vec::new(), scores: Vec::new() };
+    let mut best = Best {
+        epoch: 0,
+        state: Vec::new(),
+        scores: Vec::new(),
+    };
     for epoch in 0..recipe.epochs {
         let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
         let (loss, accuracy) = train_epoch(network, &mut optimizer, learning_rate, epoch, &fixed)?;
@@ -64,9 +78,20 @@ pub fn fit<B: Backend>(
             scores = predict(network, head, dataset, VALIDATION_BATCH, context)?;
             measured = Some(measure(&scores, dataset.labels(), head));
         }
-        let row = EpochRow { epoch: epoch + 1, learning_rate, loss, accuracy, validation: measured };
-        if progress.observe(&row, recipe.monitor, recipe.early_stopping.as_ref()) || best.epoch == 0 {
-            best = Best { epoch: epoch + 1, state: snapshot(network), scores };
+        let row = EpochRow {
+            epoch: epoch + 1,
+            learning_rate,
+            loss,
+            accuracy,
+            validation: measured,
+        };
+        if progress.observe(&row, recipe.monitor, recipe.early_stopping.as_ref()) || best.epoch == 0
+        {
+            best = Best {
+                epoch: epoch + 1,
+                state: snapshot(network),
+                scores,
+            };
         }
         history.push(row);
         if progress.exhausted(epoch + 1, recipe.early_stopping.as_ref()) {
@@ -79,9 +104,19 @@ pub fn fit<B: Backend>(
     let threshold = (head == Head::Sigmoid || head.classes() == 2)
         .then(|| threshold(recipe.threshold, &best.scores, validation))
         .flatten();
-    let note = threshold.map_or(String::new(), |threshold| format!(", threshold {threshold:.3}"));
-    context.note(format!("best epoch {} of {}{note}", best.epoch, history.len()));
-    Ok(Fitted { history, best_epoch: best.epoch, threshold })
+    let note = threshold.map_or(String::new(), |threshold| {
+        format!(", threshold {threshold:.3}")
+    });
+    context.note(format!(
+        "best epoch {} of {}{note}",
+        best.epoch,
+        history.len()
+    ));
+    Ok(Fitted {
+        history,
+        best_epoch: best.epoch,
+        threshold,
+    })
 }
 
 /// Images to a batch where nothing is learnt; does not enter results.
@@ -96,7 +131,11 @@ struct Best {
 }
 
 fn snapshot<B: Backend>(network: &Network<B>) -> Vec<Vec<f32>> {
-    network.state().into_iter().map(|(_, tensor)| ops::to_host(tensor)).collect()
+    network
+        .state()
+        .into_iter()
+        .map(|(_, tensor)| ops::to_host(tensor))
+        .collect()
 }
 
 fn restore<B: Backend>(network: &mut Network<B>, state: Vec<Vec<f32>>) {
@@ -110,11 +149,26 @@ fn restore<B: Backend>(network: &mut Network<B>, state: Vec<Vec<f32>>) {
 fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
     let classes = head.classes();
     let rows = || scores.chunks_exact(classes).zip(labels);
-    let loss = rows().map(|(row, &label)| -f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln()).sum::<f64>();
-    let highest = |row: &[f32]| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(class, _)| class);
-    let correct = rows().filter(|&(row, &label)| highest(row) == Some(label as usize)).count();
-    let auc = (classes == 2).then(|| metrics::roc_auc(&positives(scores), &binary(labels))).flatten();
-    Validation { loss: loss / labels.len() as f64, accuracy: correct as f64 / labels.len() as f64, auc }
+    let loss = rows()
+        .map(|(row, &label)| -f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln())
+        .sum::<f64>();
+    let highest = |row: &[f32]| {
+        row.iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .map(|(class, _)| class)
+    };
+    let correct = rows()
+        .filter(|&(row, &label)| highest(row) == Some(label as usize))
+        .count();
+    let auc = (classes == 2)
+        .then(|| metrics::roc_auc(&positives(scores), &binary(labels)))
+        .flatten();
+    Validation {
+        loss: loss / labels.len() as f64,
+        accuracy: correct as f64 / labels.len() as f64,
+        auc,
+    }
 }
 
 fn threshold(rule: ThresholdRule, scores: &[f32], validation: Option<&Dataset>) -> Option<f32> {

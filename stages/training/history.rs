@@ -32,7 +32,12 @@ pub struct Validation {
 
 /// Writes `history.json`, `history.csv` and the best epoch's measures to `metrics`, and
 /// `accuracy.png` and `loss.png` to `figure`.
-pub fn write_history(rows: &[EpochRow], best: usize, metrics: &Path, figure: &Path) -> Result<(), Failure> {
+pub fn write_history(
+    rows: &[EpochRow],
+    best: usize,
+    metrics: &Path,
+    figure: &Path,
+) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), &rows)?;
     let table = metrics.join("history.csv");
     std::fs::write(&table, csv(rows)).map_err(|e| Failure::io("write", &table, e))?;
@@ -40,24 +45,44 @@ pub fn write_history(rows: &[EpochRow], best: usize, metrics: &Path, figure: &Pa
 
     let curve = |name: &str, dashed: bool, of: &dyn Fn(&EpochRow) -> Option<f64>| Series {
         name: name.to_owned(),
-        points: rows.iter().filter_map(|row| Some((row.epoch as f64, of(row)?))).collect(),
+        points: rows
+            .iter()
+            .filter_map(|row| Some((row.epoch as f64, of(row)?)))
+            .collect(),
         dashed,
     };
     let accuracy = [
         curve("training", false, &|row| Some(row.accuracy)),
-        curve("validation", true, &|row| row.validation.as_ref().map(|v| v.accuracy)),
+        curve("validation", true, &|row| {
+            row.validation.as_ref().map(|v| v.accuracy)
+        }),
     ];
     let loss = [
         curve("training", false, &|row| Some(row.loss)),
-        curve("validation", true, &|row| row.validation.as_ref().map(|v| v.loss)),
+        curve("validation", true, &|row| {
+            row.validation.as_ref().map(|v| v.loss)
+        }),
     ];
-    line_chart(&figure.join("accuracy.png"), "Accuracy", "epoch", "accuracy", &accuracy)?;
-    line_chart(&figure.join("loss.png"), "Loss", "epoch", "cross-entropy", &loss)
+    line_chart(
+        &figure.join("accuracy.png"),
+        "Accuracy",
+        "epoch",
+        "accuracy",
+        &accuracy,
+    )?;
+    line_chart(
+        &figure.join("loss.png"),
+        "Loss",
+        "epoch",
+        "cross-entropy",
+        &loss,
+    )
 }
 
 fn csv(rows: &[EpochRow]) -> String {
-    let mut text =
-        String::from("epoch,learning_rate,loss,accuracy,validation_loss,validation_accuracy,validation_auc\n");
+    let mut text = String::from(
+        "epoch,learning_rate,loss,accuracy,validation_loss,validation_accuracy,validation_auc\n",
+    );
     for row in rows {
         let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         let validation = row.validation.as_ref();
@@ -79,7 +104,14 @@ fn csv(rows: &[EpochRow]) -> String {
 fn summary(rows: &[EpochRow], best: usize) -> Metrics {
     let mut metrics = Metrics::new();
     let mut add = |name: &str, value: f64, direction| {
-        metrics.insert(name.to_owned(), Metric { value, interval: None, direction });
+        metrics.insert(
+            name.to_owned(),
+            Metric {
+                value,
+                interval: None,
+                direction,
+            },
+        );
     };
     add("epochs", rows.len() as f64, Direction::Minimize);
     add("best_epoch", best as f64, Direction::Minimize);
@@ -88,7 +120,11 @@ fn summary(rows: &[EpochRow], best: usize) -> Metrics {
         add("accuracy", row.accuracy, Direction::Maximize);
         if let Some(validation) = &row.validation {
             add("validation_loss", validation.loss, Direction::Minimize);
-            add("validation_accuracy", validation.accuracy, Direction::Maximize);
+            add(
+                "validation_accuracy",
+                validation.accuracy,
+                Direction::Maximize,
+            );
             if let Some(auc) = validation.auc {
                 add("validation_auc", auc, Direction::Maximize);
             }

@@ -76,7 +76,10 @@ pub enum OptimizerChoice {
 
 /// See [`Recipe::class_weights`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `none`, `balanced` or a map of class names to weights")]
+#[serde(
+    untagged,
+    expecting = "expected `none`, `balanced` or a map of class names to weights"
+)]
 pub enum ClassWeights {
     Rule(WeightRule),
     ByClass(BTreeMap<String, f32>),
@@ -98,7 +101,10 @@ impl Default for ClassWeights {
 
 /// See [`Recipe::threshold`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "expected `youden`, `f1` or a number between 0 and 1")]
+#[serde(
+    untagged,
+    expecting = "expected `youden`, `f1` or a number between 0 and 1"
+)]
 pub enum ThresholdRule {
     Fixed(f32),
     Chosen(Criterion),
@@ -133,7 +139,11 @@ fn constant() -> Schedule {
     Schedule::Constant {}
 }
 fn adam() -> OptimizerChoice {
-    OptimizerChoice::Adam { beta1: beta1(), beta2: beta2(), epsilon: epsilon() }
+    OptimizerChoice::Adam {
+        beta1: beta1(),
+        beta2: beta2(),
+        epsilon: epsilon(),
+    }
 }
 fn beta1() -> f64 {
     0.9
@@ -171,16 +181,21 @@ impl Recipe {
                     .hint("connect the input `validation`")
                     .under("early_stopping"));
             }
-            whole("patience", stopping.patience, 1, 100_000).map_err(|e| e.under("early_stopping"))?;
+            whole("patience", stopping.patience, 1, 100_000)
+                .map_err(|e| e.under("early_stopping"))?;
             if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) {
                 let message = format!("`min_delta` is {}, not at least 0", stopping.min_delta);
-                return Err(Invalid::new(message).under("min_delta").under("early_stopping"));
+                return Err(Invalid::new(message)
+                    .under("min_delta")
+                    .under("early_stopping"));
             }
         }
         if let ThresholdRule::Fixed(threshold) = self.threshold
             && !(threshold > 0.0 && threshold < 1.0)
         {
-            return Err(Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold"));
+            return Err(
+                Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold")
+            );
         }
         if self.monitor == Monitor::ValidationAuc && head.classes() > 2 {
             return Err(Invalid::new("`validation_auc` is for two classes").under("monitor"));
@@ -192,7 +207,11 @@ impl Recipe {
 impl OptimizerChoice {
     pub fn check(&self) -> Result<(), Invalid> {
         match *self {
-            Self::Adam { beta1, beta2, epsilon } => share("beta1", beta1)
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => share("beta1", beta1)
                 .and(share("beta2", beta2))
                 .and(above_zero("epsilon", epsilon, 1.0))
                 .map_err(|e| e.under("adam")),
@@ -204,10 +223,18 @@ impl OptimizerChoice {
 impl From<OptimizerChoice> for OptimizerConfig {
     fn from(choice: OptimizerChoice) -> Self {
         match choice {
-            OptimizerChoice::Adam { beta1, beta2, epsilon } => {
-                Self::Adam { beta1: beta1 as f32, beta2: beta2 as f32, epsilon: epsilon as f32 }
-            }
-            OptimizerChoice::Sgd { momentum } => Self::Sgd { momentum: momentum as f32 },
+            OptimizerChoice::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => Self::Adam {
+                beta1: beta1 as f32,
+                beta2: beta2 as f32,
+                epsilon: epsilon as f32,
+            },
+            OptimizerChoice::Sgd { momentum } => Self::Sgd {
+                momentum: momentum as f32,
+            },
         }
     }
 }
@@ -224,9 +251,15 @@ impl ClassWeights {
             }
             Self::ByClass(weights) => {
                 if let Some(unknown) = weights.keys().find(|class| !classes.contains(class)) {
-                    return Err(format!("`class_weights` names `{unknown}`; the classes are {}", classes.join(", ")));
+                    return Err(format!(
+                        "`class_weights` names `{unknown}`; the classes are {}",
+                        classes.join(", ")
+                    ));
                 }
-                Ok(classes.iter().map(|class| weights.get(class).copied().unwrap_or(1.0)).collect())
+                Ok(classes
+                    .iter()
+                    .map(|class| weights.get(class).copied().unwrap_or(1.0))
+                    .collect())
             }
         }
     }

@@ -10,7 +10,10 @@ use crate::contract::Invalid;
 pub enum Schedule {
     Constant {},
     /// Multiplied by `factor` after every `every` epochs.
-    Step { every: usize, factor: f64 },
+    Step {
+        every: usize,
+        factor: f64,
+    },
     /// Half a cosine wave from 1 down to `end`, reached in the last epoch
     /// (Loshchilov and Hutter, 2017, without restarts).
     Cosine {
@@ -25,7 +28,9 @@ impl Schedule {
             Self::Constant {} => Ok(()),
             Self::Step { every, factor } => {
                 if every == 0 {
-                    return Err(Invalid::new("`every` is 0, not at least 1 epoch").under("every").under("step"));
+                    return Err(Invalid::new("`every` is 0, not at least 1 epoch")
+                        .under("every")
+                        .under("step"));
                 }
                 if !(factor > 0.0 && factor <= 1.0) {
                     let message = format!("`factor` is {factor}, not above 0 and at most 1");
@@ -35,7 +40,9 @@ impl Schedule {
             }
             Self::Cosine { end } if (0.0..=1.0).contains(&end) => Ok(()),
             Self::Cosine { end } => {
-                Err(Invalid::new(format!("`end` is {end}, not between 0 and 1")).under("end").under("cosine"))
+                Err(Invalid::new(format!("`end` is {end}, not between 0 and 1"))
+                    .under("end")
+                    .under("cosine"))
             }
         }
     }
@@ -46,7 +53,11 @@ impl Schedule {
             Self::Constant {} => 1.0,
             Self::Step { every, factor } => factor.powi((epoch / every) as i32),
             Self::Cosine { end } => {
-                let progress = if epochs > 1 { epoch as f64 / (epochs - 1) as f64 } else { 0.0 };
+                let progress = if epochs > 1 {
+                    epoch as f64 / (epochs - 1) as f64
+                } else {
+                    0.0
+                };
                 end + (1.0 - end) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
         }
@@ -58,14 +69,25 @@ mod tests {
     use super::Schedule;
 
     fn factors(schedule: Schedule) -> Vec<f64> {
-        (0..5).map(|epoch| (schedule.factor(epoch, 5) * 1e6).round() / 1e6).collect()
+        (0..5)
+            .map(|epoch| (schedule.factor(epoch, 5) * 1e6).round() / 1e6)
+            .collect()
     }
 
     #[test]
     fn factors_by_epoch() {
         assert_eq!(factors(Schedule::Constant {}), [1.0; 5]);
-        assert_eq!(factors(Schedule::Step { every: 2, factor: 0.5 }), [1.0, 1.0, 0.5, 0.5, 0.25]);
-        assert_eq!(factors(Schedule::Cosine { end: 0.0 }), [1.0, 0.853553, 0.5, 0.146447, 0.0]);
+        assert_eq!(
+            factors(Schedule::Step {
+                every: 2,
+                factor: 0.5
+            }),
+            [1.0, 1.0, 0.5, 0.5, 0.25]
+        );
+        assert_eq!(
+            factors(Schedule::Cosine { end: 0.0 }),
+            [1.0, 0.853553, 0.5, 0.146447, 0.0]
+        );
         assert_eq!(Schedule::Cosine { end: 0.1 }.factor(0, 1), 1.0);
     }
 }

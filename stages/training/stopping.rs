@@ -57,9 +57,18 @@ pub struct Progress {
 
 impl Progress {
     /// Takes in an epoch; says whether it is the best so far. Without validation every epoch is.
-    pub fn observe(&mut self, row: &EpochRow, monitor: Monitor, stopping: Option<&EarlyStopping>) -> bool {
-        let Some(validation) = &row.validation else { return true };
-        let Some(value) = monitor.value(validation).filter(|value| value.is_finite()) else { return false };
+    pub fn observe(
+        &mut self,
+        row: &EpochRow,
+        monitor: Monitor,
+        stopping: Option<&EarlyStopping>,
+    ) -> bool {
+        let Some(validation) = &row.validation else {
+            return true;
+        };
+        let Some(value) = monitor.value(validation).filter(|value| value.is_finite()) else {
+            return false;
+        };
         let better_by = |old: f64, delta: f64| match monitor.direction() {
             Direction::Minimize => value < old - delta,
             Direction::Maximize => value > old + delta,
@@ -87,13 +96,26 @@ mod tests {
     use super::*;
 
     fn row(epoch: usize, loss: f64) -> EpochRow {
-        let validation = Some(Validation { loss, accuracy: 1.0 - loss, auc: Some(loss) });
-        EpochRow { epoch, learning_rate: 0.1, loss: 0.0, accuracy: 0.0, validation }
+        let validation = Some(Validation {
+            loss,
+            accuracy: 1.0 - loss,
+            auc: Some(loss),
+        });
+        EpochRow {
+            epoch,
+            learning_rate: 0.1,
+            loss: 0.0,
+            accuracy: 0.0,
+            validation,
+        }
     }
 
     #[test]
     fn stops_after_patience_and_remembers_the_best() {
-        let stopping = EarlyStopping { patience: 2, min_delta: 0.05 };
+        let stopping = EarlyStopping {
+            patience: 2,
+            min_delta: 0.05,
+        };
         let mut progress = Progress::default();
         let mut stopped = None;
         let mut bests = Vec::new();
