@@ -1,2 +1,4 @@
+pub mod graph;
 pub mod report;
 pub mod scheduler;
+pub mod spec;
