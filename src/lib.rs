@@ -1,1 +1,5 @@
+//! A declarative experiment pipeline runner.
 
+pub mod graph;
+pub mod plan;
+pub mod store;
