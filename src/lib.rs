@@ -1,4 +1,8 @@
+//! A declarative experiment pipeline runner.
+
 pub mod graph;
+pub mod plan;
 pub mod report;
 pub mod scheduler;
 pub mod spec;
+pub mod store;
