@@ -227,6 +227,16 @@ pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
     Ok(width as i32)
 }
 
+/// The greatest size up to `size` at which a line of text is at most `room` wide.
+pub(super) fn fitting_size(text: &str, size: i32, room: i32) -> Result<i32, Failure> {
+    let width = text_width(text, size)?;
+    Ok(if width > room {
+        size * room / width
+    } else {
+        size
+    })
+}
+
 fn style(size: i32, align: Align, color: RGBColor) -> TextStyle<'static> {
     let h_pos = match align {
         Align::Left => HPos::Left,

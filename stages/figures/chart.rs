@@ -5,7 +5,9 @@ use std::path::Path;
 use plotters::style::RGBColor;
 
 use super::axis::Axis;
-use super::canvas::{Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, px, text_width};
+use super::canvas::{
+    Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, fitting_size, px, text_width,
+};
 use crate::contract::Failure;
 
 const TITLE: i32 = px(38);
@@ -79,7 +81,7 @@ impl Chart<'_> {
             self.title,
             (width / 2, PADDING + TITLE / 2),
             Align::Center,
-            TITLE,
+            fitting_size(self.title, TITLE, width - 2 * PADDING)?,
             BLACK,
         )?;
         let legend_bottom = legend(
