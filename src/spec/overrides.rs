@@ -80,6 +80,11 @@ pub fn apply_set(document: &mut Node, assignment: &str) -> Result<(), Diagnostic
             }
             Ok(())
         }
+        [(section, _), (name, place), ..]
+            if section == "vars" && !var_names(document).contains(name) =>
+        {
+            Err(unknown_var(name, place, &var_names(document)))
+        }
         path => assign(document, path, value),
     }
 }

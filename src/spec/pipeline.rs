@@ -205,11 +205,11 @@ impl Pipeline {
         }
         let section = |key: &str| document.get(key).map(Node::entries).unwrap_or_default();
         for (key, what) in [
-            ("vars", "var"),
-            ("profiles", "profile"),
-            ("models", "model"),
-            ("stages", "stage"),
-            ("tables", "table"),
+            ("vars", "a var"),
+            ("profiles", "a profile"),
+            ("models", "a model"),
+            ("stages", "a stage"),
+            ("tables", "a table"),
         ] {
             check_names(section(key), what, errors);
         }
@@ -293,7 +293,7 @@ impl StageSpec {
         let kind_place = node.get("kind").map_or(place, |kind| &kind.place).clone();
         let mut errors = Vec::new();
         let axes = node.get("matrix").map(Node::entries).unwrap_or_default();
-        check_names(axes, "axis", &mut errors);
+        check_names(axes, "an axis", &mut errors);
         let matrix = axes
             .iter()
             .filter_map(|axis| report(Axis::read(axis), &mut errors))
@@ -408,7 +408,7 @@ fn check_names(entries: &[Entry], what: &str, errors: &mut Vec<Diagnostic>) {
             errors.push(
                 Diagnostic::at(
                     &entry.key_place,
-                    format!("`{}` is no name for a {what}", entry.key),
+                    format!("`{}` is no name for {what}", entry.key),
                 )
                 .hint(problem),
             );
