@@ -191,6 +191,18 @@ fn a_bad_assignment_is_shown() {
             "did you mean `stages`?",
         ),
         (
+            "profiles.tiny.size=1",
+            "a profile is applied before `--set`",
+            "^^^^^^^^",
+            "set the var itself",
+        ),
+        (
+            "stages.cnn.resources.cpus=0",
+            "a stage needs at least 1 cpu",
+            "^",
+            "",
+        ),
+        (
             "vars.epoch=1",
             "there is no var `epoch`",
             "^^^^^",
