@@ -2,4 +2,5 @@
 
 pub mod graph;
 pub mod plan;
+pub mod spec;
 pub mod store;

@@ -13,11 +13,12 @@ use stages::contract::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::graph::{InstanceName, Link, Resources};
+use crate::graph::{Catalogue, Link, Resources};
+use crate::spec::{self, LoadOptions};
 
-static ALPHA: KindInfo = kind("alpha", 3);
-static ALPHA_4: KindInfo = kind("alpha", 4);
-static BETA: KindInfo = kind("beta", 3);
+static KINDS: [KindInfo; 3] = [kind("alpha", 3), kind("alpha", 4), kind("beta", 3)];
+static ALPHA_4: &KindInfo = &KINDS[1];
+static BETA: &KindInfo = &KINDS[2];
 
 const fn kind(name: &'static str, version: u32) -> KindInfo {
     KindInfo {
@@ -72,7 +73,31 @@ impl Stage for Fake {
     }
 }
 
-/// Builds graphs, one stage at a time.
+/// An instance of kind `alpha`, with nothing special about it.
+fn instance(name: &str, params: Value) -> Instance {
+    let catalogue = Catalogue {
+        kinds: &KINDS,
+        parse: |_, params| Ok(Box::new(Fake(params))),
+    };
+    let mut graph = graph(
+        "version: 1\nname: p\nstages: { stage: { kind: alpha } }",
+        &catalogue,
+    );
+    let mut instance = graph.stages.remove_node(NodeIndex::new(0)).unwrap();
+    instance.name.stage = name.into();
+    instance.stage = Box::new(Fake(params));
+    instance.seed = 42;
+    instance
+}
+
+fn graph(text: &str, catalogue: &Catalogue) -> Graph {
+    let file = Path::new("p.yaml");
+    let built = spec::parse(file, text, &LoadOptions::default())
+        .and_then(|pipeline| Graph::build(pipeline, catalogue));
+    built.unwrap_or_else(|errors| panic!("{}", errors[0]))
+}
+
+/// A graph in the making, one stage at a time.
 struct Stages(Graph);
 
 impl Stages {
@@ -88,17 +113,7 @@ impl Stages {
     }
 
     fn add(&mut self, name: &str, params: Value, inputs: &[(&str, NodeIndex)]) -> NodeIndex {
-        let node = self.0.stages.add_node(Instance {
-            name: InstanceName {
-                stage: name.into(),
-                axes: Vec::new(),
-            },
-            kind: &ALPHA,
-            stage: Box::new(Fake(params)),
-            seed: 42,
-            device: DeviceClass::Cpu,
-            resources: Resources { cpus: 1, gpus: 0 },
-        });
+        let node = self.0.stages.add_node(instance(name, params));
         for (position, &(role, producer)) in inputs.iter().enumerate() {
             let link = Link {
                 role: role.into(),
@@ -347,8 +362,8 @@ fn number_type_invalidates() {
 #[test]
 fn seed_version_kind_and_device_invalidate() {
     assert!(invalidates(|stage| stage.seed = 43));
-    assert!(invalidates(|stage| stage.kind = &ALPHA_4));
-    assert!(invalidates(|stage| stage.kind = &BETA));
+    assert!(invalidates(|stage| stage.kind = ALPHA_4));
+    assert!(invalidates(|stage| stage.kind = BETA));
     assert!(invalidates(|stage| stage.device = DeviceClass::Cuda));
 }
 
@@ -677,16 +692,16 @@ fn a_miss_tells_the_smallest_thing_that_changed() {
         "device cpu → cuda"
     );
     assert_eq!(
-        reason_after(&|stage| stage.kind = &ALPHA_4),
+        reason_after(&|stage| stage.kind = ALPHA_4),
         "code: alpha version 3 → 4"
     );
     assert_eq!(
-        reason_after(&|stage| stage.kind = &BETA),
+        reason_after(&|stage| stage.kind = BETA),
         "kind alpha → beta"
     );
     assert_eq!(
         reason_after(&|stage| {
-            stage.kind = &ALPHA_4;
+            stage.kind = ALPHA_4;
             stage.seed = 1;
         }),
         "code: alpha version 3 → 4"
