@@ -134,9 +134,10 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         }
         let fingerprint = fingerprint(graph, node, &plan, &mut sources)?;
         let action_key = action_key(&fingerprint);
-        let state = match options.force.covers(node) {
-            true => State::Runs(MissReason::Forced),
-            false => state::find(graph, store, &plan, node, &action_key, &fingerprint)?,
+        let state = if options.force.covers(node) {
+            State::Runs(MissReason::Forced)
+        } else {
+            state::find(graph, store, &plan, node, &action_key, &fingerprint)?
         };
         plan.push(PlannedAction {
             node,

@@ -67,7 +67,7 @@ fn child() {
         "ingest" => {
             say("ready");
             std::io::stdin().lines().for_each(drop);
-            for n in 0..50 {
+            for n in 0..12 {
                 ingest(&store, &[("a", &format!("alpha {n}")), ("b", "beta")]);
             }
         }
@@ -160,7 +160,7 @@ fn processes_may_ingest_the_same_content() {
     for child in children {
         assert!(child.wait_with_output().unwrap().status.success());
     }
-    for n in 0..50 {
+    for n in 0..12 {
         let tree = fixture.tree(&[("a", &format!("alpha {n}")), ("b", "beta")]);
         fixture.reopened().verify(&tree).unwrap();
     }
