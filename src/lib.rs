@@ -1,2 +1,7 @@
+//! A declarative experiment pipeline runner.
+
+pub mod graph;
+pub mod plan;
 pub mod report;
 pub mod scheduler;
+pub mod store;
