@@ -1,5 +1,6 @@
 //! A declarative experiment pipeline runner.
 
+pub mod executor;
 pub mod graph;
 pub mod plan;
 pub mod report;

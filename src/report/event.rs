@@ -2,6 +2,7 @@ use serde::Serialize;
 use stages::contract::Progress;
 
 use crate::scheduler::{Counts, Outcome};
+use crate::store::Key;
 
 /// What happens in a run, for people, pages and records (tracing is for developers).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +48,21 @@ pub struct StageReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl StageReport {
+    /// Of a stage that was not executed in this run.
+    pub fn not_executed(name: &str, outcome: Outcome, key: &Key) -> Self {
+        Self {
+            name: name.to_owned(),
+            outcome,
+            key: key.to_string(),
+            seconds: None,
+            cpu_seconds: None,
+            peak_memory_mib: None,
+            error: None,
+        }
+    }
 }
 
 /// A run as a whole: what `run.json` holds and `--json` prints.
