@@ -10,6 +10,7 @@ pub mod lines;
 pub mod logs;
 pub mod record;
 pub mod run_id;
+pub mod table;
 pub mod wording;
 
 pub use console::{Console, Verbosity};

@@ -184,7 +184,8 @@ struct Plot {
     bottom: i32,
 }
 
-/// Draws the legend in centred rows from `top` on; gives its lower end.
+/// Draws the legend in centred rows from `top` on, without the lines that have nothing to show;
+/// gives its lower end.
 fn legend(
     canvas: &mut Canvas,
     series: &[Series],
@@ -199,7 +200,12 @@ fn legend(
 
     let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
     let mut room = 0;
-    for (line, &color) in series.iter().zip(colors.iter().cycle()) {
+    let drawn = |(line, _): &(&Series, _)| {
+        line.points
+            .iter()
+            .any(|(x, y)| x.is_finite() && y.is_finite())
+    };
+    for (line, &color) in series.iter().zip(colors.iter().cycle()).filter(drawn) {
         let entry = SAMPLE + GAP + text_width(&line.name, TEXT)?;
         if rows.is_empty() || entry > room {
             rows.push(Vec::new());
