@@ -5,4 +5,5 @@ pub mod graph;
 pub mod plan;
 pub mod report;
 pub mod scheduler;
+pub mod spec;
 pub mod store;
