@@ -1,5 +1,7 @@
 //! A declarative experiment pipeline runner.
 
+pub mod cli;
+pub mod error;
 pub mod executor;
 pub mod graph;
 pub mod plan;

@@ -4,6 +4,7 @@ mod interrupt;
 mod local;
 mod process;
 mod usage;
+mod verify;
 pub mod worker;
 mod workers;
 
@@ -22,6 +23,7 @@ use crate::store::Store;
 pub use interrupt::Interrupt;
 pub use local::Outputs;
 pub use usage::Usage;
+pub use verify::damaged_inputs;
 pub use workers::Workers;
 
 use local::{Local, Miss};
