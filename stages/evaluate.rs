@@ -1,22 +1,21 @@
 //! `evaluate`: how well a classifier tells held-out images apart.
 
+mod report;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::Path;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, METRICS_FILE, Metrics, Output,
-    Signature, Stage,
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
 };
-use crate::data::{Dataset, write_json};
-use crate::figures::confusion::confusion;
-use crate::figures::roc::roc;
-use crate::metrics::{Confusion, Decision, Predictions, measure};
+use crate::data::Dataset;
+use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
+use crate::ranges;
+use report::Report;
 
 /// Most bootstrap resamples that make sense.
 const MOST_RESAMPLES: usize = 100_000;
@@ -32,26 +31,26 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Model,
             many: false,
             optional: false,
-            doc: "The classifier.",
+            doc: "the classifier",
         },
         Input {
             role: "images",
             accepts: ArtifactType::Dataset,
             many: false,
             optional: false,
-            doc: "Labelled images of the model's classes, as they are (not augmented).",
+            doc: "labelled images of the model's classes, not augmented",
         },
     ],
     outputs: &[
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "metrics.json; confusion.json; predictions.csv, a line per image.",
+            doc: "the measures, the confusion matrix, and a line per image",
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "roc.png (where more than one class has images) and confusion.png.",
+            doc: "ROC curve and confusion matrix",
         },
     ],
     has_primary: true,
@@ -238,18 +237,8 @@ impl Evaluate {
             }
             Threshold::At(_) | Threshold::Model => {}
         }
-        if self.bootstrap > MOST_RESAMPLES {
-            let message = format!("`bootstrap` is {}, above {MOST_RESAMPLES}", self.bootstrap);
-            return Err(Invalid::new(message).under("bootstrap"));
-        }
-        if !(1..=LARGEST_BATCH).contains(&self.batch_size) {
-            let message = format!(
-                "`batch_size` is {}, not from 1 to {LARGEST_BATCH}",
-                self.batch_size
-            );
-            return Err(Invalid::new(message).under("batch_size"));
-        }
-        Ok(())
+        ranges::whole("bootstrap", self.bootstrap, 0, MOST_RESAMPLES)?;
+        ranges::whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
     }
 
     /// Index of the positive class.
@@ -293,137 +282,6 @@ impl Evaluate {
     }
 }
 
-/// What is to be told of a set of predictions.
-struct Report<'a> {
-    classes: &'a [String],
-    positive: usize,
-    decision: Decision,
-    predictions: Predictions<'a>,
-}
-
-impl Report<'_> {
-    fn confusion(&self) -> Confusion {
-        let decided = self.predictions.decide(self.decision);
-        Confusion::new(self.predictions.labels, &decided, self.classes.len())
-    }
-
-    /// Writes `metrics.json`, `confusion.json` and `predictions.csv`.
-    fn write(&self, metrics: &Metrics, names: &[String], folder: &Path) -> Result<(), Failure> {
-        write_json(&folder.join(METRICS_FILE), metrics)?;
-
-        let confusion = self.confusion();
-        let classes = 0..self.classes.len();
-        let rows: Vec<Vec<u64>> = classes
-            .clone()
-            .map(|a| classes.clone().map(|p| confusion.count(a, p)).collect())
-            .collect();
-        let content = json!({
-            "classes": self.classes,
-            "positive": self.classes[self.positive],
-            "decision": self.decision_text(),
-            "actual_by_predicted": rows,
-        });
-        write_json(&folder.join("confusion.json"), &content)?;
-
-        let path = folder.join("predictions.csv");
-        std::fs::write(&path, self.csv(names)).map_err(|e| Failure::io("write", &path, e))
-    }
-
-    /// Writes `roc.png`, unless only one class has images, and `confusion.png`.
-    fn draw(&self, metrics: &Metrics, folder: &Path) -> Result<(), Failure> {
-        let confusion_matrix = self.confusion();
-        let curve = self.predictions.ranking(self.positive).roc_curve();
-        if let (Some(curve), Some(auc)) = (curve, metrics.get("roc_auc")) {
-            let at = (
-                1.0 - confusion_matrix.specificity(self.positive),
-                confusion_matrix.recall(self.positive),
-            );
-            let title = format!("ROC curve: {}", self.classes[self.positive]);
-            roc(
-                &folder.join("roc.png"),
-                &title,
-                curve,
-                auc,
-                Some((self.decision_text(), at)),
-            )?;
-        }
-        let title = format!("{} images", self.predictions.labels.len());
-        confusion(
-            &folder.join("confusion.png"),
-            &title,
-            self.classes,
-            &confusion_matrix,
-        )
-    }
-
-    /// `threshold 0.620`, named with its class where that is not the positive one.
-    fn decision_text(&self) -> String {
-        match self.decision {
-            Decision::Threshold { class, threshold } if class == self.positive => {
-                format!("threshold {threshold:.3}")
-            }
-            Decision::Threshold { class, threshold } => {
-                format!("threshold {threshold:.3} of {}", self.classes[class])
-            }
-            Decision::MostProbable => "most probable class".to_owned(),
-        }
-    }
-
-    /// `f1 0.918 [0.897, 0.937], accuracy …`.
-    fn summary(&self, metrics: &Metrics) -> String {
-        let figures = ["f1", "accuracy", "roc_auc"]
-            .into_iter()
-            .filter_map(|name| {
-                let metric = metrics.get(name)?;
-                Some(match metric.interval {
-                    Some([low, high]) => {
-                        format!("{name} {:.3} [{low:.3}, {high:.3}]", metric.value)
-                    }
-                    None => format!("{name} {:.3}", metric.value),
-                })
-            });
-        let mut parts: Vec<String> = figures.collect();
-        parts.push(self.decision_text());
-        parts.join(", ")
-    }
-
-    /// A line per image: its name, its class, the class it was taken for, and each class's
-    /// probability (quoted as in RFC 4180).
-    fn csv(&self, names: &[String]) -> String {
-        let mut text = String::from("name,label,predicted");
-        for class in self.classes {
-            text.push(',');
-            text.push_str(&quoted(&format!("p_{class}")));
-        }
-        text.push('\n');
-        let Predictions {
-            probabilities,
-            labels,
-            classes,
-        } = self.predictions;
-        let decided = self.predictions.decide(self.decision);
-        for (i, row) in probabilities.chunks_exact(classes).enumerate() {
-            let class = |class: u32| quoted(&self.classes[class as usize]);
-            text.push_str(&[quoted(&names[i]), class(labels[i]), class(decided[i])].join(","));
-            for probability in row {
-                // Writing to a string cannot fail.
-                let _ = write!(text, ",{probability}");
-            }
-            text.push('\n');
-        }
-        text
-    }
-}
-
-/// A field of a CSV file, in quotes where RFC 4180 asks for them.
-fn quoted(field: &str) -> String {
-    if field.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
 fn listed(classes: &[String]) -> String {
     classes
         .iter()
@@ -431,3 +289,6 @@ fn listed(classes: &[String]) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+#[cfg(test)]
+mod tests;

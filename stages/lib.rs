@@ -8,6 +8,7 @@
 mod bare_name;
 pub mod contract;
 pub mod data;
+pub mod dataset;
 pub mod device;
 pub mod figures;
 pub mod gan;
@@ -30,7 +31,7 @@ use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, Sta
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const KINDS: [KindInfo; 4] = [train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
+const KINDS: [KindInfo; 5] = [dataset::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
 
 /// Every stage kind there is.
 pub fn kinds() -> &'static [KindInfo] {
@@ -40,6 +41,7 @@ pub fn kinds() -> &'static [KindInfo] {
 /// Decodes the parameters of a stage of the kind named `kind`.
 pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     match kind {
+        "dataset" => decode::<dataset::Params>(params).map(boxed),
         "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),
         "train-gan" => decode::<train_gan::TrainGan>(params).map(boxed),
         "synthesize" => decode::<synthesize::Synthesize>(params).map(boxed),

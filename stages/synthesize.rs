@@ -105,7 +105,8 @@ impl Stage for Synthesize {
         let classes = one_of_each_class(&mut generators)?;
         let shape = generators[0].card.image();
 
-        let mut writer = DatasetWriter::create(&context.output("images")?, shape, &classes)?;
+        let folder = context.output("images")?;
+        let mut writer = DatasetWriter::create(&folder, shape, &classes)?;
         let mut shown = Vec::new();
         let total = (self.images * classes.len()) as f64;
         let mut done = 0;

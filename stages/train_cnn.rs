@@ -130,7 +130,7 @@ pub(crate) fn train(
     let image = examples.image();
     let invalid = |e: Invalid| Failure::Internal(e.to_string());
     let architecture = Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
-    let device = device::cpu(context.device)?;
+    let device = device::open(context.device)?;
     let mut network =
         Network::new(architecture, recipe.initializer, context.seed, device).map_err(invalid)?;
     prepare(&mut network)?;

@@ -195,7 +195,7 @@ impl Stage for TrainGan {
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let dataset = Dataset::open(context.input("images")?)?;
         let image = dataset.shape();
-        let device = device::cpu(context.device)?;
+        let device = device::open(context.device)?;
         let network = |layers: &[Layer], input: Feature, seed: u64| {
             Architecture::new(input, layers.to_vec())
                 .and_then(|architecture| {

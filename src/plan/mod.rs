@@ -148,7 +148,6 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
             state,
         });
     }
-    sources.keep();
     Ok(plan)
 }
 

@@ -84,7 +84,6 @@ pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&
 pub(super) struct Sources<'a> {
     store: &'a Store,
     seen: HashMap<PathBuf, Digest>,
-    listings: Vec<(Digest, Listing)>,
 }
 
 impl<'a> Sources<'a> {
@@ -92,7 +91,6 @@ impl<'a> Sources<'a> {
         Self {
             store,
             seen: HashMap::new(),
-            listings: Vec::new(),
         }
     }
 
@@ -111,19 +109,17 @@ impl<'a> Sources<'a> {
         };
         let digest = listing.digest();
         self.seen.insert(path.to_owned(), digest);
-        self.listings.push((digest, listing));
+        self.keep(&digest, &listing);
         Ok(digest)
     }
 
-    /// Keeps what the sources hold now, to say later what changed. A plan is as good without it.
-    pub(super) fn keep(self) {
-        for (digest, listing) in &self.listings {
-            let path = memo_path(digest);
-            if !self.store.has_memo(&path)
-                && let Err(error) = self.store.set_memo(&path, listing)
-            {
-                tracing::debug!(%error, "the listing of a source was not kept");
-            }
+    /// Keeps what a source holds, to say later what changed in it. A plan is as good without it.
+    fn keep(&self, digest: &Digest, listing: &Listing) {
+        let path = memo_path(digest);
+        if !self.store.has_memo(&path)
+            && let Err(error) = self.store.set_memo(&path, listing)
+        {
+            tracing::debug!(%error, "the listing of a source was not kept");
         }
     }
 }

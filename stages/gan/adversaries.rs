@@ -9,7 +9,7 @@ use crate::contract::{Context, Failure, ImageShape};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
 use crate::nets::{Mode, Network, latent};
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};
-use crate::ops::{self, Backend, Tensor4, Wanted};
+use crate::ops::{self, Backend, Scalar, Tensor4, Wanted};
 
 /// What stays the same over the epochs.
 #[derive(Clone, Copy, Debug)]
@@ -159,27 +159,27 @@ impl<B: Backend> Adversaries<B> {
             .discriminator
             .forward(real.leaky_trace(), mode(0, false, true));
         let real_loss = binary_cross_entropy(real_logits, real_label);
-        let real_value = f64::from(real_loss.array());
+        let real_value = f64::from(real_loss.as_vec()[0]);
         let gradients = real_loss.backward();
         let fake_logits = self
             .discriminator
             .forward(fake.clone().trace(gradients), mode(1, false, true));
         let fake_loss = binary_cross_entropy(fake_logits, 0.0);
-        let fake_value = f64::from(fake_loss.array());
-        let gradients = fake_loss.backward();
+        let fake_value = f64::from(fake_loss.as_vec()[0]);
+        let mut gradients = fake_loss.backward();
         let (parameters, penalties) = self.discriminator.parameters_mut();
         self.discriminator_optimizer
-            .step(learning_rate, parameters, &gradients, penalties);
+            .step(learning_rate, parameters, &mut gradients, penalties);
 
         let logits = self
             .discriminator
             .forward(fake.put_tape(tape), mode(2, true, false));
         let loss = binary_cross_entropy(logits, 1.0);
-        let value = f64::from(loss.array());
-        let gradients = loss.backward();
+        let value = f64::from(loss.as_vec()[0]);
+        let mut gradients = loss.backward();
         let (parameters, penalties) = self.generator.parameters_mut();
         self.generator_optimizer
-            .step(learning_rate, parameters, &gradients, penalties);
+            .step(learning_rate, parameters, &mut gradients, penalties);
         (real_value + fake_value, value)
     }
 }
@@ -188,7 +188,7 @@ impl<B: Backend> Adversaries<B> {
 fn binary_cross_entropy<B: Backend, T: Tape<f32, B>>(
     logits: Tensor4<B, T>,
     target: f32,
-) -> Tensor<(), f32, B, T> {
+) -> Scalar<B, T> {
     let batch = logits.shape().0;
     ops::binary_cross_entropy(logits, &vec![target; batch], &vec![1.0; batch])
 }

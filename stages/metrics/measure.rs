@@ -237,4 +237,35 @@ mod tests {
         }
         assert_eq!(metrics, measure(&predictions, decision, 1, 500, 9));
     }
+
+    /// Where this fails although nothing was meant to change, something did; where it was meant,
+    /// raise the version of `evaluate`.
+    #[test]
+    fn golden_intervals() {
+        let labels: Vec<u32> = (0..24).map(|i| u32::from(i % 8 < 5)).collect();
+        let scores = (0..24).map(|i| (i * 7919 % 1000) as f32 / 1000.0);
+        let probabilities: Vec<f32> = scores.flat_map(|p| [1.0 - p, p]).collect();
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: 2,
+        };
+        let decision = Decision::Threshold {
+            class: 1,
+            threshold: 0.5,
+        };
+        let metrics = measure(&predictions, decision, 1, 200, 42);
+        let pinned = |name: &str| (metrics[name].value, metrics[name].interval.unwrap());
+        assert_eq!(
+            pinned("f1"),
+            (0.5185185185185185, [0.2724308300395257, 0.7058823529411765])
+        );
+        assert_eq!(
+            pinned("roc_auc"),
+            (
+                0.4222222222222222,
+                [0.19480468750000002, 0.6521639471639473]
+            )
+        );
+    }
 }

@@ -151,7 +151,7 @@ impl Classifier {
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;
         let head = Head::of(architecture.output()).map_err(unusable)?;
-        let device = crate::device::cpu(device)?;
+        let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         load_weights(&mut network, artifact)?;

@@ -77,7 +77,7 @@ impl Generator {
         let architecture =
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;
-        let device = crate::device::cpu(device)?;
+        let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         read_weights(&mut network, artifact.file(WEIGHTS_FILE)?)?;

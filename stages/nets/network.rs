@@ -1,5 +1,6 @@
 //! A network that can be run and trained.
 
+use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 
 use super::architecture::Architecture;
@@ -147,7 +148,7 @@ impl<B: Backend> Network<B> {
                 );
                 let shape = (input.channels, conv.filters, conv.kernel, conv.kernel);
                 let weight =
-                    self.weight_and_bias(index, layer, weights, shape, conv.filters, Penalty::NONE);
+                    self.weight_and_bias(index, layer, weights, shape, conv.filters, Penalty::default());
                 let op = ops::ConvTranspose2d {
                     stride: conv.stride,
                     padding,
@@ -179,7 +180,7 @@ impl<B: Backend> Network<B> {
                     "scale",
                     vec![1.0; channels],
                     (1, channels, 1, 1),
-                    Penalty::NONE,
+                    Penalty::default(),
                 );
                 self.parameter(
                     index,
@@ -187,7 +188,7 @@ impl<B: Backend> Network<B> {
                     "shift",
                     vec![0.0; channels],
                     (1, channels, 1, 1),
-                    Penalty::NONE,
+                    Penalty::default(),
                 );
                 self.running.push(RunningStats {
                     mean: ops::from_host(&self.device, vec![0.0; channels], (1, channels, 1, 1)),
@@ -242,7 +243,7 @@ impl<B: Backend> Network<B> {
             "bias",
             vec![0.0; outputs],
             (1, outputs, 1, 1),
-            Penalty::NONE,
+            Penalty::default(),
         );
         weight
     }
@@ -282,7 +283,7 @@ impl<B: Backend> Network<B> {
 
     /// How many numbers are trained.
     pub fn parameter_count(&self) -> usize {
-        self.parameters.iter().map(ops::element_count).sum()
+        self.parameters.iter().map(|tensor| ops::len(*tensor.shape())).sum()
     }
 
     /// Everything that training changes, by name: parameters and running statistics.

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
+use dfdx::shapes::HasShape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::network::Network;
 use crate::contract::Failure;
-use crate::ops::{self, Backend};
+use crate::ops::{self, Backend, Tensor4};
+
+fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
+    (*tensor.shape()).into()
+}
 
 /// Writes all of `network`'s state to `path`.
 pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<(), Failure> {
@@ -18,7 +23,7 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
                 .iter()
                 .flat_map(|value| value.to_le_bytes())
                 .collect();
-            (name, ops::dimensions(tensor), bytes)
+            (name, dimensions(tensor), bytes)
         })
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -47,7 +52,7 @@ pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result
         let stored = file
             .tensor(&name)
             .map_err(|e| Failure::io("use", path, e))?;
-        let shape = ops::dimensions(tensor);
+        let shape = dimensions(tensor);
         if stored.dtype() != Dtype::F32 || stored.shape() != shape {
             let message = format!(
                 "`{name}` is {:?} of {:?}, not F32 of {shape:?}",

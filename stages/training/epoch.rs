@@ -8,7 +8,7 @@ use super::examples::Examples;
 use crate::contract::{Context, Failure, ImageShape};
 use crate::nets::{Head, Mode, Network};
 use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend, Tensor4, Wanted};
+use crate::ops::{self, Backend, Scalar, Tensor4, Wanted};
 
 /// What stays the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
@@ -57,9 +57,10 @@ pub(super) fn train_epoch<B: Backend>(
         };
 
         let logits = network.forward(images.leaky_trace(), mode);
+        let (logits, tape) = logits.split_tape();
         let host = ops::to_host(&logits);
-        let loss = cross_entropy(fixed.head, logits, &labels, &fixed.class_weights);
-        let value = f64::from(loss.array());
+        let loss = cross_entropy(fixed.head, logits.put_tape(tape), &labels, &fixed.class_weights);
+        let value = f64::from(loss.as_vec()[0]);
         if !value.is_finite() {
             return Err(Failure::Training(format!(
                 "the loss is {value} in epoch {}, batch {}: lower `learning_rate`",
@@ -67,9 +68,9 @@ pub(super) fn train_epoch<B: Backend>(
                 index + 1
             )));
         }
-        let gradients = loss.backward();
+        let mut gradients = loss.backward();
         let (parameters, penalties) = network.parameters_mut();
-        optimizer.step(learning_rate as f32, parameters, &gradients, penalties);
+        optimizer.step(learning_rate as f32, parameters, &mut gradients, penalties);
 
         loss_sum += value * examples.len() as f64;
         correct += hits(fixed.head, &host, &labels);
@@ -90,7 +91,7 @@ pub(super) fn cross_entropy<B: Backend, T: Tape<f32, B>>(
     logits: Tensor4<B, T>,
     labels: &[u32],
     class_weights: &[f32],
-) -> Tensor<(), f32, B, T> {
+) -> Scalar<B, T> {
     let weights: Vec<f32> = labels
         .iter()
         .map(|&label| class_weights[label as usize])

@@ -1,5 +1,7 @@
 //! Training a classifier from its first epoch to its best.
 
+use dfdx::shapes::HasShape;
+
 use super::epoch::{Fixed, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
@@ -141,7 +143,7 @@ fn snapshot<B: Backend>(network: &Network<B>) -> Vec<Vec<f32>> {
 fn restore<B: Backend>(network: &mut Network<B>, state: Vec<Vec<f32>>) {
     let device = network.device().clone();
     for ((_, tensor), values) in network.state_mut().into_iter().zip(state) {
-        *tensor = ops::from_host(&device, values, ops::dimensions(tensor).into());
+        *tensor = ops::from_host(&device, values, *tensor.shape());
     }
 }
 

@@ -1,0 +1,259 @@
+//! The packed form of a dataset: one file of raw pixels, mapped into memory, and a header.
+//!
+//! `images.bin` holds the images one after the other, rows from the top, channels interleaved
+//! (HWC), a byte a value. `dataset.json` says what they are; an augmented dataset has its policy in
+//! `augmentation.json` as well. Mapping lets every process that trains on a dataset share its pages.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use memmap2::Mmap;
+use serde::{Deserialize, Serialize};
+
+use super::Policy;
+use crate::contract::{Artifact, Failure, ImageShape};
+
+/// Pixels of all images.
+pub const IMAGES_FILE: &str = "images.bin";
+/// Shape, classes, labels and names.
+pub const HEADER_FILE: &str = "dataset.json";
+/// The augmentation policy of an augmented dataset.
+pub const POLICY_FILE: &str = "augmentation.json";
+
+const VERSION: u32 = 1;
+
+/// What `dataset.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u32,
+    shape: ImageShape,
+    classes: Vec<String>,
+    /// The class of each image, as an index into `classes`.
+    labels: Vec<u32>,
+    /// Where each image came from, such as `train/NORMAL/IM-0115-0001.jpeg`.
+    names: Vec<String>,
+}
+
+impl Header {
+    /// Whether the header agrees with itself and with a pixel file of `bytes` bytes. No count is
+    /// used before it has passed here.
+    fn check(&self, bytes: u64) -> Result<(), String> {
+        if self.version != VERSION {
+            return Err(format!(
+                "is of version {}, not {VERSION}; delete the artifact to make it anew",
+                self.version
+            ));
+        }
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = self.shape;
+        let image = height
+            .checked_mul(width)
+            .and_then(|n| n.checked_mul(channels));
+        let total = image.and_then(|n| n.checked_mul(self.labels.len()));
+        let fits = total.is_some_and(|total| total as u64 == bytes);
+        if !matches!(image, Some(1..)) || !fits {
+            return Err(format!(
+                "says {} images of {height}×{width}×{channels}, but `{IMAGES_FILE}` has {bytes} bytes",
+                self.labels.len()
+            ));
+        }
+        if self.names.len() != self.labels.len() {
+            return Err(format!(
+                "has {} labels but {} names",
+                self.labels.len(),
+                self.names.len()
+            ));
+        }
+        let classes = self.classes.len();
+        match self.labels.iter().find(|&&label| label as usize >= classes) {
+            Some(label) => Err(format!("has a label {label}, but only {classes} classes")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A packed dataset, read only.
+#[derive(Debug)]
+pub struct Dataset {
+    header: Header,
+    pixels: Mmap,
+    policy: Option<Policy>,
+}
+
+impl Dataset {
+    /// Maps a dataset artifact into memory.
+    ///
+    /// # Errors
+    /// `Failure::System` where a file cannot be read, `Failure::Data` where the header does not fit
+    /// the pixel file.
+    pub fn open(artifact: &Artifact) -> Result<Self, Failure> {
+        let policy = match artifact.files.get(POLICY_FILE) {
+            Some(path) => Some(read_json(path)?),
+            None => None,
+        };
+        Self::map(
+            artifact.file(HEADER_FILE)?,
+            artifact.file(IMAGES_FILE)?,
+            policy,
+        )
+    }
+
+    /// Maps the dataset that a [`DatasetWriter`] left in `folder`.
+    pub fn in_folder(folder: &Path) -> Result<Self, Failure> {
+        Self::map(&folder.join(HEADER_FILE), &folder.join(IMAGES_FILE), None)
+    }
+
+    fn map(header_path: &Path, pixel_path: &Path, policy: Option<Policy>) -> Result<Self, Failure> {
+        let header: Header = read_json(header_path)?;
+        let failed = |e| Failure::io("map", pixel_path, e);
+        let file = File::open(pixel_path).map_err(failed)?;
+        // SAFETY: the file is an artifact of the store, which is written once under another name
+        // and never changed in place.
+        let pixels = unsafe { Mmap::map(&file) }.map_err(failed)?;
+        header
+            .check(pixels.len() as u64)
+            .map_err(|why| Failure::Data(format!("`{}` {why}", header_path.display())))?;
+        Ok(Self {
+            header,
+            pixels,
+            policy,
+        })
+    }
+
+    /// The shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.header.shape
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.header.labels.len()
+    }
+
+    /// Whether there is no image, as in the validation set of a dataset that has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Names of the classes, in the order of their indices.
+    pub fn classes(&self) -> &[String] {
+        &self.header.classes
+    }
+
+    /// The class index of each image.
+    pub fn labels(&self) -> &[u32] {
+        &self.header.labels
+    }
+
+    /// Where each image came from.
+    pub fn names(&self) -> &[String] {
+        &self.header.names
+    }
+
+    /// The pixels of image `i`, HWC.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.header.shape.len();
+        &self.pixels[i * size..][..size]
+    }
+
+    /// The transforms to apply while training, if this is an augmented dataset.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+}
+
+/// Writes a dataset image by image.
+#[derive(Debug)]
+pub struct DatasetWriter<'a> {
+    folder: &'a Path,
+    pixels: BufWriter<File>,
+    header: Header,
+}
+
+impl<'a> DatasetWriter<'a> {
+    /// Starts a dataset in the existing `folder`.
+    pub fn create(
+        folder: &'a Path,
+        shape: ImageShape,
+        classes: &[String],
+    ) -> Result<Self, Failure> {
+        let path = folder.join(IMAGES_FILE);
+        let file = File::create(&path).map_err(|e| Failure::io("create", &path, e))?;
+        let header = Header {
+            version: VERSION,
+            shape,
+            classes: classes.to_vec(),
+            labels: Vec::new(),
+            names: Vec::new(),
+        };
+        Ok(Self {
+            folder,
+            pixels: BufWriter::new(file),
+            header,
+        })
+    }
+
+    /// Adds an image: its name, the index of its class, and its HWC bytes.
+    pub fn push(&mut self, name: &str, label: u32, image: &[u8]) -> Result<(), Failure> {
+        let shape = self.header.shape;
+        if image.len() != shape.len() || label as usize >= self.header.classes.len() {
+            return Err(Failure::Internal(format!(
+                "`{name}` (class {label}, {} bytes) does not fit a dataset of {shape} images in {} classes",
+                image.len(),
+                self.header.classes.len()
+            )));
+        }
+        self.pixels
+            .write_all(image)
+            .map_err(|e| self.failed(IMAGES_FILE, e))?;
+        self.header.labels.push(label);
+        self.header.names.push(name.to_owned());
+        Ok(())
+    }
+
+    /// Completes the files.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        self.pixels
+            .flush()
+            .map_err(|e| self.failed(IMAGES_FILE, e))?;
+        write_json(&self.folder.join(HEADER_FILE), &self.header)
+    }
+
+    fn failed(&self, file: &str, cause: impl std::fmt::Display) -> Failure {
+        Failure::io("write", &self.folder.join(file), cause)
+    }
+}
+
+/// Writes a whole dataset into the existing `folder`: names, class indices and HWC bytes, in order.
+pub fn write_dataset<N: AsRef<str>, B: AsRef<[u8]>>(
+    folder: &Path,
+    shape: ImageShape,
+    classes: &[String],
+    examples: impl IntoIterator<Item = (N, u32, B)>,
+) -> Result<(), Failure> {
+    let mut writer = DatasetWriter::create(folder, shape, classes)?;
+    for (name, label, image) in examples {
+        writer.push(name.as_ref(), label, image.as_ref())?;
+    }
+    writer.finish()
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.display())))
+}
+
+/// Writes `value` as a JSON file.
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(value).map_err(|e| Failure::io("write", path, e))?;
+    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+}

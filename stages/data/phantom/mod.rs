@@ -1,0 +1,175 @@
+//! A procedural chest radiograph, healthy or with pneumonia: data for a machine that has none.
+//!
+//! Every image is drawn from a random stream of its own and uses no function that differs between
+//! machines, so the same seed gives the same bytes everywhere. A share of the pneumonias is subtle,
+//! and healthy chests have shadows too (vessels, thymus, overlapping tissue), so no classifier is
+//! perfect.
+
+mod anatomy;
+mod pneumonia;
+mod radiograph;
+mod shape;
+mod vessels;
+
+use rand::RngExt;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use self::anatomy::Anatomy;
+use self::pneumonia::Opacities;
+use super::source::{Example, Offer, Pool, Sink, Skipped};
+use crate::contract::{Failure, ImageShape, Invalid};
+use crate::random;
+
+/// The classes, in the order of their indices.
+pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
+
+/// Parameters of the source `phantom`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Phantom {
+    /// Training images, both classes together, before a validation split; 4 to 1,000,000.
+    pub images: usize,
+    /// Test images, both classes together; 2 to 1,000,000.
+    pub test_images: usize,
+    /// Share of the images that have pneumonia, 0.05 to 0.95.
+    pub pneumonia: f64,
+    /// Share of the pneumonias that are subtle, 0 to 1.
+    pub subtle: f64,
+}
+
+impl Default for Phantom {
+    fn default() -> Self {
+        Self {
+            images: 800,
+            test_images: 300,
+            pneumonia: 0.6,
+            subtle: 0.25,
+        }
+    }
+}
+
+impl Phantom {
+    /// Checks every range.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let count = |name: &str, value: usize, low: usize| {
+            if (low..=1_000_000).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("`{name}` must be from {low} to 1000000, not {value}");
+            Err(Invalid::new(message).under(name))
+        };
+        let share = |name: &str, value: f64, low: f64, high: f64| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("`{name}` must be from {low} to {high}, not {value}");
+            Err(Invalid::new(message).under(name))
+        };
+        count("images", self.images, 4)?;
+        count("test_images", self.test_images, 2)?;
+        share("pneumonia", self.pneumonia, 0.05, 0.95)?;
+        share("subtle", self.subtle, 0.0, 1.0)
+    }
+
+    /// The images under `seed`, not yet drawn.
+    pub fn offer(&self, seed: u64) -> Offer {
+        let pool =
+            |split, images| -> Box<dyn Pool> { Box::new(Patients::new(self, seed, split, images)) };
+        Offer {
+            classes: CLASSES.map(str::to_owned).to_vec(),
+            train: pool("train", self.images),
+            validation: None,
+            test: pool("test", self.test_images),
+            skipped: Vec::new(),
+        }
+    }
+}
+
+/// Draws image `index` of a split: `size` × `size` gray bytes.
+fn draw(seed: u64, split: &str, index: usize, sick: bool, subtle: f64, size: usize) -> Vec<u8> {
+    let purpose = if split == "test" {
+        "phantom/test"
+    } else {
+        "phantom/train"
+    };
+    let mut rng = random::stream(seed, purpose, [index as u64, 0]);
+    let anatomy = Anatomy::draw(&mut rng);
+    let opacities = if sick {
+        let subtle = rng.random_bool(subtle);
+        Opacities::pneumonia(&anatomy, &mut rng, subtle)
+    } else {
+        Opacities::innocent(&anatomy, &mut rng)
+    };
+    radiograph::take(&anatomy, &opacities, &mut rng, size)
+}
+
+/// The images of one split.
+struct Patients {
+    seed: u64,
+    split: &'static str,
+    subtle: f64,
+    examples: Vec<Example>,
+}
+
+impl Patients {
+    fn new(phantom: &Phantom, seed: u64, split: &'static str, images: usize) -> Self {
+        let sick = (phantom.pneumonia * images as f64).round() as usize;
+        let sick = sick.clamp(1, images - 1);
+        let examples = (0..images)
+            .map(|i| {
+                // The sick are spread evenly, and there are exactly `sick` of them.
+                let label = ((i + 1) * sick / images - i * sick / images) as u32;
+                Example {
+                    name: format!("{split}/{}/{i:06}", CLASSES[label as usize]),
+                    label,
+                    group: None,
+                    content: None,
+                }
+            })
+            .collect();
+        Self {
+            seed,
+            split,
+            subtle: phantom.subtle,
+            examples,
+        }
+    }
+}
+
+impl Pool for Patients {
+    fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    fn read(
+        &self,
+        wanted: &[usize],
+        shape: ImageShape,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Skipped>, Failure> {
+        for chunk in wanted.chunks(64) {
+            let images: Vec<Vec<u8>> = chunk
+                .par_iter()
+                .map(|&i| {
+                    let sick = self.examples[i].label == 1;
+                    let gray = draw(self.seed, self.split, i, sick, self.subtle, shape.height);
+                    match shape.channels {
+                        1 => gray,
+                        channels => gray
+                            .into_iter()
+                            .flat_map(|value| std::iter::repeat_n(value, channels))
+                            .collect(),
+                    }
+                })
+                .collect();
+            for (&i, image) in chunk.iter().zip(&images) {
+                sink(i, image)?;
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests;

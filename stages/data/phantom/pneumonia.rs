@@ -1,0 +1,151 @@
+//! Opacities in the lungs: dense patches (consolidations) and diffuse ones.
+
+use rand::{Rng, RngExt};
+
+use super::anatomy::{Anatomy, Lung};
+use super::shape::{Ellipse, Noise, between, bump_squared, smoothstep};
+
+/// What a diseased chest has on top of a healthy one.
+pub struct Opacities {
+    patches: Vec<Patch>,
+    diffuse: Option<Diffuse>,
+    noise: Noise,
+}
+
+struct Patch {
+    ellipse: Ellipse,
+    strength: f32,
+    /// How ragged the edge is.
+    ragged: f32,
+}
+
+struct Diffuse {
+    strength: f32,
+    /// Noise cells across the unit.
+    grain: f32,
+    /// How much of the lung is spared.
+    sparing: f32,
+    /// How much more the lower lungs have than the upper ones.
+    basal: f32,
+    /// How much each lung has.
+    sides: [f32; 2],
+}
+
+impl Opacities {
+    /// None.
+    pub fn none(rng: &mut impl Rng) -> Self {
+        Self {
+            patches: Vec::new(),
+            diffuse: None,
+            noise: Noise::new(rng),
+        }
+    }
+
+    /// What a healthy chest may have too: a faint, small shadow, of a scar, a joint of two ribs or a
+    /// fold of skin.
+    pub fn innocent(anatomy: &Anatomy, rng: &mut impl Rng) -> Self {
+        let mut opacities = Self::none(rng);
+        for lung in &anatomy.lungs {
+            if rng.random_bool(0.3) {
+                let strength = between(rng, 0.04, 0.10);
+                opacities
+                    .patches
+                    .push(Patch::draw(lung, rng, [0.07, 0.15], strength));
+            }
+        }
+        opacities
+    }
+
+    /// Pneumonia; `subtle` where it is easily missed.
+    pub fn pneumonia(anatomy: &Anatomy, rng: &mut impl Rng, subtle: bool) -> Self {
+        let mut opacities = Self::none(rng);
+        let strength = |rng: &mut _| {
+            if subtle {
+                between(rng, 0.05, 0.13)
+            } else {
+                between(rng, 0.14, 0.32)
+            }
+        };
+        let diffuse = rng.random_bool(0.45);
+        if diffuse {
+            let weaker = rng.random::<f32>();
+            let first = usize::from(rng.random::<bool>());
+            let mut sides = [1.0; 2];
+            sides[first] = 0.35 + 0.65 * weaker;
+            opacities.diffuse = Some(Diffuse {
+                strength: 1.25 * strength(rng),
+                grain: between(rng, 4.5, 8.0),
+                sparing: between(rng, 0.30, 0.46),
+                basal: between(rng, -0.2, 0.9),
+                sides,
+            });
+        }
+        if !diffuse || rng.random_bool(0.3) {
+            let lung = anatomy.lungs[usize::from(rng.random::<bool>())];
+            let radii = if subtle { [0.10, 0.20] } else { [0.15, 0.34] };
+            for _ in 0..rng.random_range(1..=if subtle { 1 } else { 3 }) {
+                let strength = strength(rng);
+                opacities
+                    .patches
+                    .push(Patch::draw(&lung, rng, radii, strength));
+            }
+        }
+        opacities
+    }
+
+    /// Brightness added at a point of full lung.
+    #[inline]
+    pub fn at(&self, x: f32, y: f32) -> f32 {
+        let patches: f32 = self
+            .patches
+            .iter()
+            .map(|patch| patch.at(x, y, &self.noise))
+            .sum();
+        patches
+            + self
+                .diffuse
+                .as_ref()
+                .map_or(0.0, |diffuse| diffuse.at(x, y, &self.noise))
+    }
+}
+
+impl Patch {
+    /// A patch somewhere in `lung`, more often low than high.
+    fn draw(lung: &Lung, rng: &mut impl Rng, radii: [f32; 2], strength: f32) -> Self {
+        let height = 1.0 - between(rng, 0.0, 0.9) * between(rng, 0.3, 1.0);
+        let out = between(rng, 0.25, 0.85);
+        let ellipse = Ellipse {
+            x: lung.side * (lung.inner + out * (lung.width - lung.inner)),
+            y: lung.apex + 0.15 + height * (lung.dome - lung.apex - 0.2),
+            rx: between(rng, radii[0], radii[1]),
+            ry: between(rng, radii[0], radii[1]),
+            sin: between(rng, -0.7, 0.7),
+        };
+        Self {
+            ellipse,
+            strength,
+            ragged: between(rng, 0.4, 1.3),
+        }
+    }
+
+    #[inline]
+    fn at(&self, x: f32, y: f32, noise: &Noise) -> f32 {
+        let square = self.ellipse.squared(x, y);
+        if square > 2.0 {
+            return 0.0;
+        }
+        let texture = noise.cloud(9.0 * x, 9.0 * y);
+        let edge = square * 0.6 + self.ragged * (texture - 0.5) * square.min(1.0);
+        self.strength * (0.75 + 0.5 * texture) * bump_squared(edge.max(0.0))
+    }
+}
+
+impl Diffuse {
+    #[inline]
+    fn at(&self, x: f32, y: f32, noise: &Noise) -> f32 {
+        let cloud = noise.cloud(self.grain * x, self.grain * y);
+        let dense = smoothstep(self.sparing, self.sparing + 0.35, cloud);
+        let height = 1.0 + self.basal * (y + 0.1).clamp(-0.7, 0.7);
+        self.strength * self.sides[usize::from(x > 0.0)] * dense * height.max(0.0)
+    }
+}

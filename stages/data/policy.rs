@@ -1,0 +1,122 @@
+//! Which random transforms images get while training, in the terms of Keras' `ImageDataGenerator`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Invalid;
+
+/// The ranges that transforms are drawn from, uniformly and independently for every image and epoch.
+/// The default changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Rotation about the centre, degrees, 0 to 180: drawn from `-rotation` to `rotation`.
+    pub rotation: f64,
+    /// Shift to the side, a fraction of the width, 0 to 1: drawn from `-width_shift` to `width_shift`.
+    pub width_shift: f64,
+    /// Shift up or down, a fraction of the height, 0 to 1.
+    pub height_shift: f64,
+    /// Shear angle, degrees, 0 to 89: drawn from `-shear` to `shear`.
+    pub shear: f64,
+    /// Zoom of each axis on its own: a fraction z below 1, drawn from 1 - z to 1 + z, or a range
+    /// `[low, high]` above 0. Below 1 enlarges what is seen.
+    pub zoom: Zoom,
+    /// Whether half of the images are mirrored left to right.
+    pub horizontal_flip: bool,
+    /// Whether half of the images are mirrored top to bottom.
+    pub vertical_flip: bool,
+    /// Factor on the brightness, `[low, high]`, 0 to 10; results are clipped to white.
+    pub brightness: [f64; 2],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            rotation: 0.0,
+            width_shift: 0.0,
+            height_shift: 0.0,
+            shear: 0.0,
+            zoom: Zoom::default(),
+            horizontal_flip: false,
+            vertical_flip: false,
+            brightness: [1.0, 1.0],
+        }
+    }
+}
+
+/// A range of zoom factors; written as a fraction or as the range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "ZoomSpec", into = "[f64; 2]")]
+pub struct Zoom {
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Default for Zoom {
+    fn default() -> Self {
+        Self {
+            low: 1.0,
+            high: 1.0,
+        }
+    }
+}
+
+/// How a zoom range is written.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a fraction such as `0.2` or a range such as `[0.8, 1.2]`"
+)]
+enum ZoomSpec {
+    Fraction(f64),
+    Range([f64; 2]),
+}
+
+impl From<ZoomSpec> for Zoom {
+    fn from(spec: ZoomSpec) -> Self {
+        match spec {
+            ZoomSpec::Fraction(z) => Self {
+                low: 1.0 - z,
+                high: 1.0 + z,
+            },
+            ZoomSpec::Range([low, high]) => Self { low, high },
+        }
+    }
+}
+
+impl From<Zoom> for [f64; 2] {
+    fn from(zoom: Zoom) -> Self {
+        [zoom.low, zoom.high]
+    }
+}
+
+impl Policy {
+    /// Checks every range.
+    pub fn check(&self) -> Result<(), Invalid> {
+        within("rotation", self.rotation, 180.0)?;
+        within("width_shift", self.width_shift, 1.0)?;
+        within("height_shift", self.height_shift, 1.0)?;
+        within("shear", self.shear, 89.0)?;
+        let Zoom { low, high } = self.zoom;
+        if !(low > 0.0 && low <= high && high <= 10.0) {
+            return Err(Invalid::new(format!(
+                "`zoom` must be a fraction from 0 to below 1, or a range above 0 and at most 10, not {low} to {high}"
+            ))
+            .under("zoom"));
+        }
+        let [low, high] = self.brightness;
+        if !(low >= 0.0 && low <= high && high <= 10.0) {
+            return Err(Invalid::new(format!(
+                "`brightness` must be a range within 0 and 10, the lower end first, not {low} to {high}"
+            ))
+            .under("brightness"));
+        }
+        Ok(())
+    }
+}
+
+fn within(name: &str, value: f64, high: f64) -> Result<(), Invalid> {
+    if (0.0..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!("`{name}` must be from 0 to {high}, not {value}")).under(name))
+}

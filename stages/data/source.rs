@@ -1,0 +1,54 @@
+//! What every source of images offers, whether it reads files or draws.
+
+use serde::Serialize;
+
+use crate::contract::{Failure, ImageShape};
+
+/// An image that a source offers, known before its pixels are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Where it comes from, unique within its source.
+    pub name: String,
+    /// The index of its class.
+    pub label: u32,
+    /// Images of one group (a patient, say) stay on one side of a split.
+    pub group: Option<String>,
+    /// Equal for images whose bytes are equal, which stay on one side too.
+    pub content: Option<u64>,
+}
+
+/// An image that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    pub image: String,
+    pub reason: String,
+}
+
+/// Takes the pixels (HWC bytes) of an example, by its index.
+pub type Sink<'a> = dyn FnMut(usize, &[u8]) -> Result<(), Failure> + 'a;
+
+/// Images in a fixed order, whose pixels come when asked for.
+pub trait Pool {
+    /// The images, in an order that depends on their names or indices alone.
+    fn examples(&self) -> &[Example];
+
+    /// Hands the pixels of the examples `wanted` (ascending indices) to `sink`, in that order;
+    /// returns those that could not be read, where the user allows for them.
+    fn read(
+        &self,
+        wanted: &[usize],
+        shape: ImageShape,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Skipped>, Failure>;
+}
+
+/// Everything a source offers.
+pub struct Offer {
+    pub classes: Vec<String>,
+    pub train: Box<dyn Pool>,
+    /// The source's own validation images, where it has some and no split is to be drawn.
+    pub validation: Option<Box<dyn Pool>>,
+    pub test: Box<dyn Pool>,
+    /// Images that were left out when the source was opened.
+    pub skipped: Vec<Skipped>,
+}

@@ -1,0 +1,269 @@
+//! Kind `dataset`: labelled images from a source, split and packed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::contract::{
+    ArtifactType, Context, Failure, ImageShape, Invalid, KindInfo, Output, Signature, Stage,
+};
+use crate::data::pack::{Folders, Packing};
+use crate::data::phantom::Phantom;
+use crate::data::source::{Offer, Skipped};
+use crate::data::{Dataset, write_json};
+use crate::figures::grid::{Row, grid};
+
+pub const INFO: KindInfo = KindInfo {
+    name: "dataset",
+    version: 1,
+    doc: "labelled images from a source, resized, split and packed",
+    inputs: &[],
+    outputs: &[
+        Output {
+            port: "train",
+            yields: ArtifactType::Dataset,
+            doc: "images to train on",
+        },
+        Output {
+            port: "validation",
+            yields: ArtifactType::Dataset,
+            doc: "images to choose epochs and thresholds on",
+        },
+        Output {
+            port: "test",
+            yields: ArtifactType::Dataset,
+            doc: "images to report on, never used before",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "`images.png`: some images of each class; `skipped.json`: images left out, if any",
+        },
+    ],
+    has_primary: false,
+    model_params: &[],
+};
+
+/// The pictures of each class.
+const FIGURE_FILE: &str = "images.png";
+/// Images left out, with reasons.
+const SKIPPED_FILE: &str = "skipped.json";
+/// Images of each class in the figure.
+const SHOWN: usize = 8;
+
+/// Parameters of the kind `dataset`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Where the images come from.
+    pub source: Origin,
+    /// Height and width in pixels, 8 to 1024; images of another shape are stretched.
+    pub image_size: usize,
+    /// 1 for gray, 3 for RGB.
+    pub channels: usize,
+    /// Share of the training images of each class to set aside for validation, 0 to 0.9. With 0,
+    /// the source's own validation images are used where it has some; otherwise these are training
+    /// images like the others.
+    pub validation: f64,
+    /// At most this many images of each class in each split, at least 1, chosen at random; to try
+    /// things out.
+    pub limit: Option<usize>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            source: Origin::default(),
+            image_size: 64,
+            channels: 1,
+            validation: 0.1,
+            limit: None,
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Drawn by the program.
+    Phantom(Phantom),
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::Phantom(Phantom::default())
+    }
+}
+
+impl Origin {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Phantom(_) => "phantom",
+        }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Phantom(phantom) => phantom.check(),
+        }
+    }
+
+    /// Opens the source; `joined` makes its validation images, if it has some, training images.
+    fn open(&self, seed: u64, _joined: bool) -> Result<Offer, Failure> {
+        match self {
+            Self::Phantom(phantom) => Ok(phantom.offer(seed)),
+        }
+    }
+}
+
+impl Params {
+    fn shape(&self) -> ImageShape {
+        ImageShape {
+            height: self.image_size,
+            width: self.image_size,
+            channels: self.channels,
+        }
+    }
+
+    /// Puts the path to the source's parameters in front of an error in them.
+    fn in_source(&self, invalid: Invalid) -> Invalid {
+        invalid.under(self.source.name()).under("source")
+    }
+}
+
+impl Stage for Params {
+    fn canonical(&self) -> Value {
+        serde_json::to_value(self).expect("parameters are plain data")
+    }
+
+    fn check(
+        &self,
+        _inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        self.source.check().map_err(|e| self.in_source(e))?;
+        if !(8..=1024).contains(&self.image_size) {
+            return Err(Invalid::new(format!(
+                "`image_size` must be from 8 to 1024 pixels, not {}",
+                self.image_size
+            ))
+            .under("image_size"));
+        }
+        if !matches!(self.channels, 1 | 3) {
+            return Err(Invalid::new(format!(
+                "`channels` must be 1 (gray) or 3 (RGB), not {}",
+                self.channels
+            ))
+            .under("channels"));
+        }
+        if !(0.0..=0.9).contains(&self.validation) {
+            return Err(Invalid::new(format!(
+                "`validation` must be a share from 0 to 0.9, not {}",
+                self.validation
+            ))
+            .under("validation"));
+        }
+        if self.limit == Some(0) {
+            return Err(Invalid::new("`limit` must be at least 1")
+                .hint("leave it out to use all images")
+                .under("limit"));
+        }
+        let dataset = Signature::Dataset {
+            image: self.shape(),
+            augmented: false,
+        };
+        Ok(INFO
+            .outputs
+            .iter()
+            .map(|output| match output.yields {
+                ArtifactType::Dataset => (output.port.to_owned(), dataset),
+                _ => (output.port.to_owned(), Signature::Figure),
+            })
+            .collect())
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let offer = self.source.open(context.seed, self.validation > 0.0)?;
+        let [train, validation, test] = ["train", "validation", "test"].map(|p| context.output(p));
+        let (train, validation, test) = (train?, validation?, test?);
+        let packing = Packing {
+            shape: self.shape(),
+            validation: self.validation,
+            limit: self.limit,
+            seed: context.seed,
+        };
+        let folders = Folders {
+            train: &train,
+            validation: &validation,
+            test: &test,
+        };
+        let unread = packing.write(&offer, folders, &mut |done, total| {
+            if done % 64 == 0 || done == total {
+                context.check_cancelled()?;
+                context.progress("images", done as f64, total as f64, &[]);
+            }
+            Ok(())
+        })?;
+
+        let figure = context.output("figure")?;
+        let skipped: Vec<Skipped> = offer.skipped.into_iter().chain(unread).collect();
+        if !skipped.is_empty() {
+            context.warn(summary(&skipped));
+            write_json(&figure.join(SKIPPED_FILE), &skipped)?;
+        }
+        let train = Dataset::in_folder(&train)?;
+        every_class_has_images(&train)?;
+        picture(&train, &figure.join(FIGURE_FILE))
+    }
+}
+
+/// Refuses training images of which a class has none left.
+fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
+    for (class, name) in train.classes().iter().enumerate() {
+        if !train.labels().contains(&(class as u32)) {
+            return Err(Failure::Data(format!(
+                "class `{name}` has no readable training image"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `3 images left out: a.jpeg (truncated), …`.
+fn summary(skipped: &[Skipped]) -> String {
+    const LISTED: usize = 3;
+    let listed: Vec<String> = skipped
+        .iter()
+        .take(LISTED)
+        .map(|s| format!("`{}` {}", s.image, s.reason))
+        .collect();
+    let rest = if skipped.len() > LISTED { "; …" } else { "" };
+    format!(
+        "{} unreadable image{} left out ({SKIPPED_FILE} lists them): {}{rest}",
+        skipped.len(),
+        if skipped.len() == 1 { "" } else { "s" },
+        listed.join("; ")
+    )
+}
+
+/// Draws images of each class, taken evenly from all of them.
+fn picture(dataset: &Dataset, path: &Path) -> Result<(), Failure> {
+    let rows: Vec<Row<'_>> = dataset
+        .classes()
+        .iter()
+        .enumerate()
+        .map(|(class, label)| {
+            let of_class: Vec<usize> = (0..dataset.len())
+                .filter(|&i| dataset.labels()[i] as usize == class)
+                .collect();
+            let shown = SHOWN.min(of_class.len());
+            let images = (0..shown)
+                .map(|k| dataset.image(of_class[k * of_class.len() / shown]))
+                .collect();
+            Row { label, images }
+        })
+        .collect();
+    grid(&rows, dataset.shape(), path)
+}

@@ -1,0 +1,154 @@
+//! What an evaluation leaves behind.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::contract::{Failure, METRICS_FILE, Metrics};
+use crate::figures::confusion::confusion;
+use crate::figures::roc::roc;
+use crate::json;
+use crate::metrics::{Confusion, Decision, Predictions};
+
+/// What is to be told of a set of predictions.
+pub(super) struct Report<'a> {
+    pub(super) classes: &'a [String],
+    pub(super) positive: usize,
+    pub(super) decision: Decision,
+    pub(super) predictions: Predictions<'a>,
+}
+
+impl Report<'_> {
+    fn confusion(&self) -> Confusion {
+        let decided = self.predictions.decide(self.decision);
+        Confusion::new(self.predictions.labels, &decided, self.classes.len())
+    }
+
+    /// Writes `metrics.json`, `confusion.json` and `predictions.csv`.
+    pub(super) fn write(
+        &self,
+        metrics: &Metrics,
+        names: &[String],
+        folder: &Path,
+    ) -> Result<(), Failure> {
+        json::write(&folder.join(METRICS_FILE), metrics)?;
+
+        let confusion = self.confusion();
+        let classes = 0..self.classes.len();
+        let rows: Vec<Vec<u64>> = classes
+            .clone()
+            .map(|a| classes.clone().map(|p| confusion.count(a, p)).collect())
+            .collect();
+        let decision = match self.decision {
+            Decision::Threshold { class, threshold } => {
+                json!({ "class": self.classes[class], "threshold": threshold })
+            }
+            Decision::MostProbable => json!("most probable class"),
+        };
+        let content = json!({
+            "classes": self.classes,
+            "positive": self.classes[self.positive],
+            "decision": decision,
+            "actual_by_predicted": rows,
+        });
+        json::write(&folder.join("confusion.json"), &content)?;
+
+        let path = folder.join("predictions.csv");
+        std::fs::write(&path, self.csv(names)).map_err(|e| Failure::io("write", &path, e))
+    }
+
+    /// Writes `roc.png`, unless only one class has images, and `confusion.png`.
+    pub(super) fn draw(&self, metrics: &Metrics, folder: &Path) -> Result<(), Failure> {
+        let confusion_matrix = self.confusion();
+        let curve = self.predictions.ranking(self.positive).roc_curve();
+        if let (Some(curve), Some(auc)) = (curve, metrics.get("roc_auc")) {
+            let at = (
+                1.0 - confusion_matrix.specificity(self.positive),
+                confusion_matrix.recall(self.positive),
+            );
+            let title = format!("ROC curve: {}", self.classes[self.positive]);
+            roc(
+                &folder.join("roc.png"),
+                &title,
+                curve,
+                auc,
+                Some((self.decision_text(), at)),
+            )?;
+        }
+        let title = format!("{} images", self.predictions.labels.len());
+        confusion(
+            &folder.join("confusion.png"),
+            &title,
+            self.classes,
+            &confusion_matrix,
+        )
+    }
+
+    /// `threshold 0.620`, named with its class where that is not the positive one.
+    fn decision_text(&self) -> String {
+        match self.decision {
+            Decision::Threshold { class, threshold } if class == self.positive => {
+                format!("threshold {threshold:.3}")
+            }
+            Decision::Threshold { class, threshold } => {
+                format!("threshold {threshold:.3} of {}", self.classes[class])
+            }
+            Decision::MostProbable => "most probable class".to_owned(),
+        }
+    }
+
+    /// `f1 0.918 [0.897, 0.937], accuracy …`.
+    pub(super) fn summary(&self, metrics: &Metrics) -> String {
+        let figures = ["f1", "accuracy", "roc_auc"]
+            .into_iter()
+            .filter_map(|name| {
+                let metric = metrics.get(name)?;
+                Some(match metric.interval {
+                    Some([low, high]) => {
+                        format!("{name} {:.3} [{low:.3}, {high:.3}]", metric.value)
+                    }
+                    None => format!("{name} {:.3}", metric.value),
+                })
+            });
+        let mut parts: Vec<String> = figures.collect();
+        parts.push(self.decision_text());
+        parts.join(", ")
+    }
+
+    /// A line per image: its name, its class, the class it was taken for, and each class's
+    /// probability (quoted as in RFC 4180).
+    fn csv(&self, names: &[String]) -> String {
+        let mut text = String::from("name,label,predicted");
+        for class in self.classes {
+            text.push(',');
+            text.push_str(&quoted(&format!("p_{class}")));
+        }
+        text.push('\n');
+        let Predictions {
+            probabilities,
+            labels,
+            classes,
+        } = self.predictions;
+        let decided = self.predictions.decide(self.decision);
+        for (i, row) in probabilities.chunks_exact(classes).enumerate() {
+            let class = |class: u32| quoted(&self.classes[class as usize]);
+            text.push_str(&[quoted(&names[i]), class(labels[i]), class(decided[i])].join(","));
+            for probability in row {
+                // Writing to a string cannot fail.
+                let _ = write!(text, ",{probability}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A field of a CSV file, in quotes where RFC 4180 asks for them.
+fn quoted(field: &str) -> String {
+    if field.contains(['"', ',', '\r', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}

@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::report::Report;
+use super::{Evaluate, Threshold};
+use crate::contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
+use crate::metrics::{Decision, Predictions, measure};
+
+fn parsed(params: Value) -> Result<Evaluate, String> {
+    serde_json::from_value(params).map_err(|e| e.to_string())
+}
+
+fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<Signature>> {
+    let shape = |side| ImageShape {
+        height: side,
+        width: side,
+        channels: 1,
+    };
+    [
+        (
+            "model".to_owned(),
+            vec![Signature::Model {
+                image: shape(model),
+            }],
+        ),
+        (
+            "images".to_owned(),
+            vec![Signature::Dataset {
+                image: shape(images),
+                augmented,
+            }],
+        ),
+    ]
+    .into()
+}
+
+#[test]
+fn defaults_are_filled_in() {
+    let canonical =
+        json!({ "positive": null, "threshold": "model", "bootstrap": 1000, "batch_size": 128 });
+    assert_eq!(parsed(json!({})).unwrap().canonical(), canonical);
+    assert_eq!(parsed(canonical.clone()).unwrap().canonical(), canonical);
+    let given = parsed(json!({ "threshold": 0.25, "positive": "NORMAL" })).unwrap();
+    assert_eq!(given.threshold, Threshold::At(0.25));
+    assert_eq!(parsed(given.canonical()).unwrap(), given);
+}
+
+#[test]
+fn wrong_parameters_are_refused() {
+    let message = parsed(json!({ "threshold": "best" })).unwrap_err();
+    assert_eq!(
+        message,
+        "invalid value: string \"best\", expected `model` or a number between 0 and 1"
+    );
+    assert!(
+        parsed(json!({ "treshold": 0.5 }))
+            .unwrap_err()
+            .contains("unknown field `treshold`")
+    );
+
+    let refused = |params: Value| {
+        parsed(params)
+            .unwrap()
+            .check(&inputs(32, 32, false))
+            .unwrap_err()
+    };
+    for (params, name, message) in [
+        (
+            json!({ "threshold": 1 }),
+            "threshold",
+            "`threshold` is 1, not between 0 and 1",
+        ),
+        (
+            json!({ "threshold": -0.5 }),
+            "threshold",
+            "`threshold` is -0.5, not between 0 and 1",
+        ),
+        (
+            json!({ "bootstrap": 100_001 }),
+            "bootstrap",
+            "`bootstrap` is 100001, not between 0 and 100000",
+        ),
+        (
+            json!({ "batch_size": 0 }),
+            "batch_size",
+            "`batch_size` is 0, not between 1 and 65536",
+        ),
+    ] {
+        let invalid = refused(params);
+        assert_eq!(invalid.path, [Segment::Key(name.to_owned())]);
+        assert_eq!(invalid.message, message);
+    }
+}
+
+#[test]
+fn inputs_must_fit_together() {
+    let evaluate = Evaluate::default();
+    let outputs = evaluate.check(&inputs(32, 32, false)).unwrap();
+    assert_eq!(outputs["metrics"], Signature::Metrics);
+    assert_eq!(outputs["figure"], Signature::Figure);
+
+    let augmented = evaluate.check(&inputs(32, 32, true)).unwrap_err();
+    assert_eq!(augmented.message, "input `images` is augmented");
+    assert!(augmented.hint.is_some());
+    let other_size = evaluate.check(&inputs(32, 64, false)).unwrap_err();
+    assert_eq!(
+        other_size.message,
+        "input `model` takes images of 32×32×1, but those of `images` are 64×64×1"
+    );
+}
+
+#[test]
+fn the_decision_follows_the_threshold() {
+    let classes = ["NORMAL", "PNEUMONIA"].map(str::to_owned);
+    let evaluate = Evaluate::default();
+    assert_eq!(evaluate.positive_class(&classes), Ok(1));
+    // The model's threshold is on the last class, whichever class is positive here.
+    let stored = Decision::Threshold {
+        class: 1,
+        threshold: 0.625,
+    };
+    assert_eq!(evaluate.decision(2, 0, Some(0.625)), Ok(stored));
+    assert_eq!(
+        evaluate.decision(2, 1, None),
+        Ok(Decision::Threshold {
+            class: 1,
+            threshold: 0.5
+        })
+    );
+    assert_eq!(evaluate.decision(3, 2, None), Ok(Decision::MostProbable));
+
+    let normal = Evaluate {
+        positive: Some("NORMAL".to_owned()),
+        threshold: Threshold::At(0.25),
+        ..Evaluate::default()
+    };
+    assert_eq!(normal.positive_class(&classes), Ok(0));
+    assert_eq!(
+        normal.decision(2, 0, Some(0.625)),
+        Ok(Decision::Threshold {
+            class: 0,
+            threshold: 0.25
+        })
+    );
+    assert!(normal.decision(3, 0, None).is_err());
+
+    let unknown = Evaluate {
+        positive: Some("COVID".to_owned()),
+        ..Evaluate::default()
+    };
+    assert_eq!(
+        unknown.positive_class(&classes).unwrap_err().to_string(),
+        "no class `COVID` to be `positive`; the classes are `NORMAL`, `PNEUMONIA`"
+    );
+}
+
+#[test]
+fn report_writes_every_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = ["NORMAL".to_owned(), "a \"rare\", one".to_owned()];
+    let names = ["n/1.jpeg", "p/2,3.jpeg", "p/4.jpeg"].map(str::to_owned);
+    let predictions = Predictions {
+        probabilities: &[0.875, 0.125, 0.25, 0.75, 0.6, 0.4],
+        labels: &[0, 1, 1],
+        classes: 2,
+    };
+    let decision = Decision::Threshold {
+        class: 1,
+        threshold: 0.5,
+    };
+    let report = Report {
+        classes: &classes,
+        positive: 1,
+        decision,
+        predictions,
+    };
+    let metrics = measure(&predictions, decision, 1, 100, 0);
+    report.write(&metrics, &names, folder.path()).unwrap();
+    report.draw(&metrics, folder.path()).unwrap();
+
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Metrics>(&read(METRICS_FILE)).unwrap(),
+        metrics
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&read("confusion.json")).unwrap(),
+        json!({
+            "classes": classes,
+            "positive": classes[1],
+            "decision": { "class": classes[1], "threshold": 0.5 },
+            "actual_by_predicted": [[1, 0], [1, 1]],
+        })
+    );
+    let expected = r#"name,label,predicted,p_NORMAL,"p_a ""rare"", one"
+n/1.jpeg,NORMAL,NORMAL,0.875,0.125
+"p/2,3.jpeg","a ""rare"", one","a ""rare"", one",0.25,0.75
+p/4.jpeg,"a ""rare"", one",NORMAL,0.6,0.4
+"#;
+    assert_eq!(read("predictions.csv"), expected);
+    for figure in ["roc.png", "confusion.png"] {
+        assert!(image::open(folder.path().join(figure)).is_ok(), "{figure}");
+    }
+    assert!(report.summary(&metrics).starts_with("f1 0.667 ["));
+}
+
+#[test]
+fn one_class_has_no_roc_curve() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = ["NORMAL", "PNEUMONIA"].map(str::to_owned);
+    let predictions = Predictions {
+        probabilities: &[0.25, 0.75],
+        labels: &[1],
+        classes: 2,
+    };
+    let decision = Decision::Threshold {
+        class: 1,
+        threshold: 0.5,
+    };
+    let report = Report {
+        classes: &classes,
+        positive: 1,
+        decision,
+        predictions,
+    };
+    let metrics = measure(&predictions, decision, 1, 100, 0);
+    report.draw(&metrics, folder.path()).unwrap();
+    assert!(!folder.path().join("roc.png").exists());
+    assert!(folder.path().join("confusion.png").exists());
+}
