@@ -7,10 +7,12 @@
 //! are added in the order of the pieces.
 
 pub mod activation;
+pub mod avg_pool2d;
 pub mod batch_norm;
 #[cfg(test)]
 mod check;
 pub mod conv2d;
+pub mod conv_transpose2d;
 mod cpu;
 pub mod dense;
 pub mod dropout;
@@ -22,12 +24,15 @@ mod memory;
 pub mod optimizer;
 mod pool2d;
 mod reshape;
+pub mod upsample_nearest2d;
 
 use dfdx::tensor::{Cpu, NoneTape, Tensor};
 use dfdx::tensor_ops::Device;
 
 pub use activation::{Activation, LEAKY_SLOPE, activation};
+pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
 pub use batch_norm::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
+pub use conv_transpose2d::{ConvTranspose2d, conv_transpose2d};
 pub use conv2d::{Conv2d, conv2d};
 pub use dense::dense;
 pub use dropout::dropout;
@@ -39,6 +44,7 @@ pub use memory::{Memory, from_host, to_host};
 pub use optimizer::{Optimizer, OptimizerConfig, Penalty};
 pub use pool2d::Pool2d;
 pub use reshape::{flatten, reshape};
+pub use upsample_nearest2d::upsample_nearest2d;
 
 /// The shape of every tensor here: batch, channels, height, width.
 ///
@@ -59,9 +65,13 @@ pub trait Backend:
     Device<f32>
     + Memory
     + Layer<Conv2d>
+    + Layer<ConvTranspose2d>
     + Layer<dense::Dense>
     + Map<Activation>
     + Map<max_pool2d::MaxPool2d>
+    + Map<avg_pool2d::AvgPool2d>
+    + Map<avg_pool2d::GlobalAvgPool2d>
+    + Map<upsample_nearest2d::UpsampleNearest2d>
     + Map<dropout::Dropout>
     + batch_norm::BatchNormKernel
     + optimizer::OptimizerKernel
