@@ -260,7 +260,7 @@ impl<'a> Session<'a> {
         );
 
         let counts: Counts = execution.stages.iter().map(|stage| stage.outcome).collect();
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = self.started.elapsed().as_millis() as f64 / 1e3;
         self.reporter.send(&Event::RunEnded { counts, seconds });
         let report = RunReport {
             finished: Some(Timestamp::now().to_string()),

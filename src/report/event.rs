@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stages::contract::Progress;
 
 use crate::scheduler::{Counts, Outcome};
@@ -40,10 +40,13 @@ pub struct StageReport {
     /// Its action key, in hex.
     pub key: String,
     /// Wall time; none where it did not execute in this run.
+    #[serde(serialize_with = "rounded")]
     pub seconds: Option<f64>,
     /// Cpu time of its process, user and system.
+    #[serde(serialize_with = "rounded")]
     pub cpu_seconds: Option<f64>,
     /// Largest resident size of its process, in MiB.
+    #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +90,13 @@ pub struct RunReport {
     pub counts: Counts,
     /// In the order of the graph.
     pub stages: Vec<StageReport>,
+}
+
+/// Three decimals are more than was measured.
+fn rounded<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value
+        .map(|value| (value * 1e3).round() / 1e3)
+        .serialize(serializer)
 }
 
 /// How a run stands.
