@@ -20,6 +20,7 @@ pub mod random;
 mod ranges;
 pub mod training;
 
+pub mod evaluate;
 pub mod retrain;
 pub mod synthesize;
 pub mod train_cnn;
@@ -31,7 +32,7 @@ use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, Sta
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const KINDS: [KindInfo; 5] = [dataset::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
+const KINDS: [KindInfo; 6] = [dataset::INFO, evaluate::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
 
 /// Every stage kind there is.
 pub fn kinds() -> &'static [KindInfo] {
@@ -42,6 +43,7 @@ pub fn kinds() -> &'static [KindInfo] {
 pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     match kind {
         "dataset" => decode::<dataset::Params>(params).map(boxed),
+        "evaluate" => decode::<evaluate::Evaluate>(params).map(boxed),
         "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),
         "train-gan" => decode::<train_gan::TrainGan>(params).map(boxed),
         "synthesize" => decode::<synthesize::Synthesize>(params).map(boxed),
