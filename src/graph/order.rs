@@ -48,11 +48,8 @@ pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
         }
         let circle = shortest_circle(graph, start);
         let places = circle.windows(2).filter_map(|pair| {
-            let edge = graph
-                .edges_connecting(pair[0], pair[1])
-                .map(|edge| *edge.weight())
-                .min();
-            edge
+            let references = graph.edges_connecting(pair[0], pair[1]);
+            references.map(|edge| *edge.weight()).min()
         });
         let names: Vec<String> = circle
             .iter()
@@ -75,14 +72,13 @@ fn shortest_circle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeI
         next.sort();
         for target in next {
             if target == start {
-                let mut circle = vec![start, node];
-                while let Some(&previous) = came_from.get(circle.last().unwrap_or(&start)) {
-                    circle.push(previous);
+                let mut circle = vec![start];
+                let mut at = node;
+                while at != start {
+                    circle.push(at);
+                    at = came_from[&at];
                 }
-                if node == start {
-                    circle.pop();
-                    circle.push(start);
-                }
+                circle.push(start);
                 circle.reverse();
                 return circle;
             }

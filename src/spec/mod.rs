@@ -11,12 +11,15 @@
 mod decode;
 mod diagnostic;
 mod interpolate;
+mod name;
 mod node;
 mod overrides;
 mod pipeline;
 mod place;
 mod scalar;
+mod stage;
 pub(crate) mod suggest;
+mod table;
 mod vars;
 mod wording;
 mod yaml;
@@ -27,9 +30,11 @@ pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
 pub(crate) use interpolate::Expansion;
 pub(crate) use node::{Entry, Node, Value};
-pub use pipeline::{Pipeline, Resources};
-pub(crate) use pipeline::{StageSpec, TableSpec};
+pub use pipeline::Pipeline;
 pub use place::{Place, Source};
+pub use stage::Resources;
+pub(crate) use stage::StageSpec;
+pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
 
 /// What the command line says about a pipeline.

@@ -72,6 +72,13 @@ impl Node {
         }
     }
 
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
     /// The items of a list; none for anything else.
     pub fn items(&self) -> &[Node] {
         match &self.value {

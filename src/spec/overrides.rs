@@ -8,7 +8,7 @@ use super::node::{Entry, Value};
 use super::{Diagnostic, Node, Place, Source, suggest, yaml};
 
 /// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
-const NAMED: [&str; 4] = ["models", "stages", "tables", "profiles"];
+const NAMED: [&str; 3] = ["models", "stages", "tables"];
 
 /// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
 ///
@@ -80,6 +80,16 @@ pub fn apply_set(document: &mut Node, assignment: &str) -> Result<(), Diagnostic
             }
             Ok(())
         }
+        [(section, _), (name, place), ..]
+            if section == "vars" && !var_names(document).contains(name) =>
+        {
+            Err(unknown_var(name, place, &var_names(document)))
+        }
+        [(section, place), ..] if section == "profiles" => Err(Diagnostic::at(
+            place,
+            "a profile is applied before `--set`, so this would change nothing",
+        )
+        .hint("set the var itself: it wins over the profile".to_owned())),
         path => assign(document, path, value),
     }
 }

@@ -5,9 +5,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|&(distance, candidate)| {
-            distance <= candidate.len().max(name.len()).div_ceil(3).min(4)
-        })
+        .filter(|&(distance, candidate)| distance <= (candidate.len().max(name.len()) / 3).min(4))
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
 }
@@ -54,6 +52,7 @@ mod tests {
         assert_eq!(nearest("epcohs", names), Some("epochs"));
         assert_eq!(nearest("batchsize", names), Some("batch_size"));
         assert_eq!(nearest("momentum", names), None);
+        assert_eq!(nearest("data", ["path"]), None);
         assert_eq!(
             hint("parameters", "x", ["epochs"]).as_deref(),
             Some("known parameters: `epochs`")
