@@ -4,13 +4,15 @@
 //! *action key* names each input by its producer's action key, so the whole plan is known before
 //! anything runs. The *content key* names each input by what it holds: if upstream was redone and
 //! came out the same, what follows is a hit all the same (early cutoff). Nothing here runs a stage
-//! or changes a result: planning reads source bytes and the action cache, and writes memos only.
+//! or changes a result: planning reads source bytes and the action cache; what it writes is memos,
+//! and a second name for a record that was found by its content key.
 
 mod fingerprint;
 mod key;
 mod miss;
 mod source;
 mod source_index;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,7 @@ pub use key::content_key;
 pub use miss::{MissReason, ParamChange, SourceChanges};
 
 use crate::graph::{Graph, Instance};
-use crate::store::{self, ActionRecord, Digest, Key, Lookup, Store};
+use crate::store::{self, ActionRecord, Key, Store};
 use key::action_key;
 use source::Sources;
 
@@ -132,15 +134,11 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         }
         let fingerprint = fingerprint(graph, node, &plan, &mut sources)?;
         let action_key = action_key(&fingerprint);
-        let state = state(
-            graph,
-            store,
-            options,
-            &plan,
-            node,
-            &action_key,
-            &fingerprint,
-        )?;
+        let state = if options.force.covers(node) {
+            State::Runs(MissReason::Forced)
+        } else {
+            state::find(graph, store, &plan, node, &action_key, &fingerprint)?
+        };
         plan.push(PlannedAction {
             node,
             action_key,
@@ -221,86 +219,6 @@ fn params(
     }
     params.sort_all_objects();
     Ok(params)
-}
-
-fn state(
-    graph: &Graph,
-    store: &Store,
-    options: &PlanOptions,
-    plan: &Plan,
-    node: NodeIndex,
-    action_key: &Key,
-    fingerprint: &Fingerprint,
-) -> Result<State, Error> {
-    if options.force.covers(node) {
-        return Ok(State::Runs(MissReason::Forced));
-    }
-    let lookup = store.examine(action_key)?;
-    if let Lookup::Hit(record) = lookup {
-        return Ok(State::Cached(record));
-    }
-    if let Some(running) = running_upstream(graph, plan, node) {
-        return Ok(State::Waits(running));
-    }
-    if let Some(record) = hit_by_content(graph, store, plan, node, action_key, fingerprint)? {
-        return Ok(State::Cached(Box::new(record)));
-    }
-    let name = graph.stages[node].name.to_string();
-    let last = store.last_fingerprint(&graph.pipeline, &name);
-    Ok(State::Runs(MissReason::of(
-        store,
-        &lookup,
-        last.as_ref(),
-        fingerprint,
-    )))
-}
-
-/// The nearest stage upstream that runs: an input's producer, or what that one waits on.
-fn running_upstream(graph: &Graph, plan: &Plan, node: NodeIndex) -> Option<NodeIndex> {
-    let producers = || {
-        graph
-            .inputs(node)
-            .into_iter()
-            .map(|(producer, _)| plan.action(producer))
-    };
-    let running = producers().find(|action| matches!(action.state, State::Runs(_)));
-    running.map(|action| action.node).or_else(|| {
-        producers().find_map(|action| match action.state {
-            State::Waits(running) => Some(running),
-            _ => None,
-        })
-    })
-}
-
-/// Where everything upstream is cached the inputs are known, and so is the content key. The record
-/// found by it is given as this action's own.
-fn hit_by_content(
-    graph: &Graph,
-    store: &Store,
-    plan: &Plan,
-    node: NodeIndex,
-    action_key: &Key,
-    fingerprint: &Fingerprint,
-) -> Result<Option<ActionRecord>, Error> {
-    let mut inputs: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
-    for (producer, link) in graph.inputs(node) {
-        let State::Cached(record) = &plan.action(producer).state else {
-            return Ok(None);
-        };
-        let Some(&tree) = record.outputs.get(&link.port) else {
-            return Ok(None);
-        };
-        inputs.entry(link.role.clone()).or_default().push(tree);
-    }
-    let (content_key, _) = key::with_contents(fingerprint, &inputs);
-    Ok(match store.examine(&content_key)? {
-        Lookup::Hit(record) => Some(ActionRecord {
-            action_key: *action_key,
-            fingerprint: fingerprint.clone(),
-            ..*record
-        }),
-        _ => None,
-    })
 }
 
 fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {

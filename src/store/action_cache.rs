@@ -76,7 +76,7 @@ impl Store {
             return Ok(Lookup::Damaged);
         }
         for (port, digest) in &record.outputs {
-            let complete = match self.tree(digest) {
+            let complete = match self.peek_tree(digest) {
                 Ok(tree) => self.is_complete(&tree),
                 Err(Error::Tree { .. }) => false,
                 Err(error) => return Err(error),

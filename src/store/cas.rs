@@ -37,7 +37,11 @@ impl Store {
         let tree = Tree::new(found.into_keys().zip(blobs).collect())?;
         let path = self.tree_path(&tree.digest);
         let bytes = tree.encode()?;
-        if fs::read(&path).ok().as_ref() != Some(&bytes) {
+        if fs::read(&path).ok().as_ref() == Some(&bytes) {
+            // Whoever wrote it may not have flushed its folder yet.
+            let shard = path.parent().unwrap_or(&path);
+            sync_folder(shard).map_err(Error::io("flush", shard))?;
+        } else {
             self.create_shard(&path)?;
             session.write(&path, &bytes)?;
         }
@@ -73,26 +77,27 @@ impl Store {
         Ok(blob)
     }
 
-    /// The tree under `digest`.
+    /// The tree under `digest`. A damaged one is set aside.
     pub fn tree(&self, digest: &Digest) -> Result<Tree, Error> {
+        let tree = self.peek_tree(digest);
+        if matches!(tree, Err(Error::Tree { damaged: true, .. })) {
+            self.set_aside(&self.tree_path(digest))?;
+        }
+        tree
+    }
+
+    /// As `tree`, leaving everything where it is.
+    pub(super) fn peek_tree(&self, digest: &Digest) -> Result<Tree, Error> {
         let path = self.tree_path(digest);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Tree {
-                    digest: *digest,
-                    damaged: false,
-                });
-            }
-            Err(e) => return Err(Error::io("read", &path)(e)),
+        let error = |damaged| Error::Tree {
+            digest: *digest,
+            damaged,
         };
-        Tree::decode(digest, &bytes).map_err(|_| {
-            let _ = self.set_aside(&path);
-            Error::Tree {
-                digest: *digest,
-                damaged: true,
-            }
-        })
+        match fs::read(&path) {
+            Ok(bytes) => Tree::decode(digest, &bytes).map_err(|_| error(true)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(error(false)),
+            Err(e) => Err(Error::io("read", &path)(e)),
+        }
     }
 
     /// Where the blob under `digest` is, if it is there. Not to be written to.

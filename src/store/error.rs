@@ -18,10 +18,10 @@ pub enum Error {
     #[error("cannot store `{}`: {why}", path.display())]
     Unstorable { path: PathBuf, why: &'static str },
     /// A tree is not in the store, or not as it was; a damaged one was set aside.
-    #[error("tree `{}` is {}", digest.short(), if *damaged { "damaged; it was set aside, the next run makes it again" } else { "missing; the next run makes it again" })]
+    #[error("tree `{}` {}", digest.short(), lost(*damaged))]
     Tree { digest: Digest, damaged: bool },
     /// A blob is not in the store, or not as it was; a damaged one was set aside.
-    #[error("artifact file `{name}` (blob `{}`) is {}", digest.short(), if *damaged { "damaged; it was set aside, the next run makes it again" } else { "missing; the next run makes it again" })]
+    #[error("artifact file `{name}` (blob `{}`) {}", digest.short(), lost(*damaged))]
     Blob {
         name: String,
         digest: Digest,
@@ -43,5 +43,13 @@ impl Error {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+fn lost(damaged: bool) -> &'static str {
+    if damaged {
+        "is damaged and was set aside; run again to make it anew"
+    } else {
+        "is missing; run again to make it anew"
     }
 }

@@ -11,12 +11,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::files::component;
 use super::{Digest, Error, Store, Tree};
 
-/// Names the trees that a folder shows.
+/// The file that says what a folder shows.
 const MARK: &str = ".outputs.json";
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// The tree of every port.
+    outputs: BTreeMap<String, Digest>,
+    /// Whether files had to be copied.
+    copied: bool,
+}
 
 impl Store {
     /// Shows `outputs`, by port, as the newest of `instance`. Does nothing if they are shown
@@ -29,60 +39,65 @@ impl Store {
     ) -> Result<(), Error> {
         let folder = self.root.join("latest").join(component(pipeline));
         let target = folder.join(component(instance));
-        let digests: BTreeMap<&str, Digest> = outputs
-            .iter()
-            .map(|(port, tree)| (port.as_str(), tree.digest))
-            .collect();
-        let mark = serde_json::to_vec(&digests).map_err(|source| Error::Serialise {
-            what: "the mark of published outputs",
-            source,
-        })?;
-        if self.is_current(&target, &mark, outputs) {
+        if self.shows(&target, outputs) {
             return Ok(());
         }
 
         let session = self.session()?;
         let fresh = session.fresh("latest");
         fs::create_dir(&fresh).map_err(Error::io("create", &fresh))?;
+        let mut mark = Mark {
+            outputs: BTreeMap::new(),
+            copied: false,
+        };
         for (port, tree) in outputs {
+            mark.outputs.insert(port.clone(), tree.digest);
             for (name, blob) in &tree.files {
-                show(
-                    &self.blob_path(&blob.digest),
-                    &fresh.join(component(port)).join(name),
-                )?;
+                let file = fresh.join(component(port)).join(name);
+                mark.copied |= !link(&self.blob_path(&blob.digest), &file)?;
             }
         }
+        let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialise {
+            what: "the mark of published outputs",
+            source,
+        })?;
         fs::write(fresh.join(MARK), mark).map_err(Error::io("write", &fresh))?;
         fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
     }
 
-    fn is_current(&self, target: &Path, mark: &[u8], outputs: &BTreeMap<String, Tree>) -> bool {
-        if fs::read(target.join(MARK)).ok().as_deref() != Some(mark) {
+    /// Whether `target` shows exactly these outputs, as far as a look without reading them tells.
+    fn shows(&self, target: &Path, outputs: &BTreeMap<String, Tree>) -> bool {
+        let mark = fs::read(target.join(MARK)).ok();
+        let Some(mark) = mark.and_then(|mark| serde_json::from_slice::<Mark>(&mark).ok()) else {
             return false;
-        }
-        outputs.iter().all(|(port, tree)| {
-            tree.files.iter().all(|(name, blob)| {
-                let shown = fs::symlink_metadata(target.join(component(port)).join(name));
-                let kept = fs::symlink_metadata(self.blob_path(&blob.digest));
-                let (Ok(shown), Ok(kept)) = (shown, kept) else {
-                    return false;
-                };
-                let linked = (shown.dev(), shown.ino()) == (kept.dev(), kept.ino());
-                let copied = shown.is_file() && shown.nlink() == 1 && shown.len() == blob.bytes;
-                linked || copied
+        };
+        let digests = outputs.iter().map(|(port, tree)| (port, &tree.digest));
+        mark.outputs.iter().eq(digests)
+            && outputs.iter().all(|(port, tree)| {
+                let folder = target.join(component(port));
+                tree.files.iter().all(|(name, blob)| {
+                    let shown = fs::symlink_metadata(folder.join(name));
+                    let kept = fs::symlink_metadata(self.blob_path(&blob.digest));
+                    let (Ok(shown), Ok(kept)) = (shown, kept) else {
+                        return false;
+                    };
+                    let linked = (shown.dev(), shown.ino()) == (kept.dev(), kept.ino());
+                    linked || (mark.copied && shown.is_file() && shown.len() == blob.bytes)
+                })
             })
-        })
     }
 }
 
-/// Links `blob` as `file`, or copies it (its mode too) where it cannot be linked.
-fn show(blob: &Path, file: &Path) -> Result<(), Error> {
+/// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.
+fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    fs::hard_link(blob, file)
-        .or_else(|_| fs::copy(blob, file).map(|_| ()))
-        .map_err(Error::io("publish", blob))
+    let linked = fs::hard_link(blob, file).is_ok();
+    if !linked {
+        fs::copy(blob, file).map_err(Error::io("publish", blob))?;
+    }
+    Ok(linked)
 }
 
 /// Puts the folder `fresh` at `target` and removes what was there.
@@ -90,14 +105,14 @@ fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     loop {
         match renameat_with(CWD, fresh, CWD, target, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => break,
+            Err(Errno::EXIST) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => break,
             Err(error) => return Err(error.into()),
         }
         match renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE) {
             Ok(()) => return remove(fresh),
-            Err(rustix::io::Errno::NOENT) => {}
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => break,
+            Err(Errno::NOENT) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => break,
             Err(error) => return Err(error.into()),
         }
     }

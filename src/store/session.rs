@@ -4,7 +4,7 @@
 //! is free belongs to a dead process, whatever its age, and is swept. `tmp/.lock` is held around
 //! making a folder and around sweeping, so that none is swept between its making and its locking.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -119,9 +119,10 @@ pub fn sweep(tmp: &Path) {
     }
 }
 
+/// Whether nobody holds a session's lock. One that cannot be asked is left alone.
 fn is_dead(session: &Path) -> bool {
     match File::open(session.join(LOCK)) {
-        Ok(lock) => !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)),
+        Ok(lock) => lock.try_lock().is_ok(),
         Err(error) => matches!(
             error.kind(),
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
