@@ -1,6 +1,7 @@
 //! Tables of metrics, one row for every value of an axis.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use stages::contract::{ArtifactType, Segment};
 
@@ -35,6 +36,12 @@ pub struct Column {
 pub struct MetricRef {
     pub stage: String,
     pub metric: String,
+}
+
+impl fmt::Display for MetricRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.stage, self.metric)
+    }
 }
 
 /// Reads all tables.
