@@ -72,11 +72,18 @@ impl fmt::Display for ImageShape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
     /// Images of this shape; `augmented` if they carry an augmentation policy.
-    Dataset { image: ImageShape, augmented: bool },
+    Dataset {
+        image: ImageShape,
+        augmented: bool,
+    },
     /// A classifier of images of this shape.
-    Model { image: ImageShape },
+    Model {
+        image: ImageShape,
+    },
     /// A generator of images of this shape.
-    Generator { image: ImageShape },
+    Generator {
+        image: ImageShape,
+    },
     Metrics,
     Figure,
 }
@@ -136,7 +143,11 @@ pub struct Invalid {
 
 impl Invalid {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { path: Vec::new(), message: message.into(), hint: None }
+        Self {
+            path: Vec::new(),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Adds a hint: what to do about it.
@@ -177,7 +188,10 @@ pub trait Stage: Send + Sync {
 
     /// Checks the parameters' ranges and how they fit the inputs; gives the signature of every
     /// output port. An optional input that is absent is an empty list.
-    fn check(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Result<BTreeMap<String, Signature>, Invalid>;
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid>;
 
     /// What the stage reads from outside the store.
     fn sources(&self) -> Vec<Source> {
@@ -213,10 +227,9 @@ pub struct Artifact {
 impl Artifact {
     /// The path of a file of the artifact.
     pub fn file(&self, name: &str) -> Result<&Path, Failure> {
-        self.files
-            .get(name)
-            .map(PathBuf::as_path)
-            .ok_or_else(|| Failure::Internal(format!("artifact `{}` has no file `{name}`", self.label)))
+        self.files.get(name).map(PathBuf::as_path).ok_or_else(|| {
+            Failure::Internal(format!("artifact `{}` has no file `{name}`", self.label))
+        })
     }
 }
 
@@ -241,13 +254,19 @@ pub struct Request {
 pub enum StageEvent {
     Progress(Progress),
     /// Something a person should know although the stage goes on.
-    Warning { message: String },
+    Warning {
+        message: String,
+    },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
-    Note { message: String },
+    Note {
+        message: String,
+    },
     /// The last line of a stage that succeeded.
     Succeeded,
     /// The last line of one that did not.
-    Failed { failure: Failure },
+    Failed {
+        failure: Failure,
+    },
 }
 
 /// How far a stage is.
@@ -318,7 +337,8 @@ impl<'a> Context<'a> {
 
     /// The artifact on a port that takes one.
     pub fn input(&self, role: &str) -> Result<&'a Artifact, Failure> {
-        self.optional_input(role).ok_or_else(|| Failure::Internal(format!("no input `{role}`")))
+        self.optional_input(role)
+            .ok_or_else(|| Failure::Internal(format!("no input `{role}`")))
     }
 
     /// The artifact on an optional port, if it is connected.
@@ -339,21 +359,37 @@ impl<'a> Context<'a> {
     }
 
     pub fn progress(&self, unit: &str, done: f64, total: f64, figures: &[(&str, f64)]) {
-        let figures = figures.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
-        (self.events)(StageEvent::Progress(Progress { unit: unit.to_owned(), done, total, figures }));
+        let figures = figures
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value))
+            .collect();
+        (self.events)(StageEvent::Progress(Progress {
+            unit: unit.to_owned(),
+            done,
+            total,
+            figures,
+        }));
     }
 
     pub fn warn(&self, message: impl Into<String>) {
-        (self.events)(StageEvent::Warning { message: message.into() });
+        (self.events)(StageEvent::Warning {
+            message: message.into(),
+        });
     }
 
     pub fn note(&self, message: impl Into<String>) {
-        (self.events)(StageEvent::Note { message: message.into() });
+        (self.events)(StageEvent::Note {
+            message: message.into(),
+        });
     }
 
     /// `Err(Failure::Cancelled)` once a stop was asked for; long loops ask between batches.
     pub fn check_cancelled(&self) -> Result<(), Failure> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Failure::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Ordering::Relaxed) {
+            Err(Failure::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 

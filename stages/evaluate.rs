@@ -291,4 +291,6 @@ fn listed(classes: &[String]) -> String {
 }
 
 #[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
 mod tests;

@@ -1,16 +1,100 @@
 //! The stage kinds of `runner`, and all of its numerics.
 //!
 //! One file per stage kind: this folder's listing is the catalogue. [`contract`] is what the engine
-//! knows of them. Behind the kinds: `data` (reading, packing, augmenting images), `nets`
-//! (networks from lists of layers), `ops` (differentiable operations for dfdx tensors), `metrics`
-//! and `figures`.
+//! knows of them. Behind the kinds: `data` (reading, packing, augmenting images), `nets` (networks
+//! from lists of layers), `training` and `gan` (fitting them), `ops` (differentiable operations for dfdx
+//! tensors), `metrics` and `figures`.
 
 pub mod augment;
+mod bare_name;
 pub mod contract;
 pub mod data;
 pub mod dataset;
+pub mod device;
 pub mod figures;
+pub mod gan;
+mod json;
 pub mod metrics;
 pub mod nets;
 pub mod ops;
 pub mod random;
+mod ranges;
+pub mod training;
+
+pub mod evaluate;
+pub mod retrain;
+pub mod synthesize;
+pub mod train_cnn;
+pub mod train_gan;
+
+use std::sync::atomic::AtomicBool;
+
+use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, StageEvent};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const KINDS: [KindInfo; 7] = [
+    augment::INFO,
+    dataset::INFO,
+    evaluate::INFO,
+    train_cnn::INFO,
+    train_gan::INFO,
+    synthesize::INFO,
+    retrain::INFO,
+];
+
+/// Every stage kind there is.
+pub fn kinds() -> &'static [KindInfo] {
+    &KINDS
+}
+
+/// Decodes the parameters of a stage of the kind named `kind`.
+pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
+    match kind {
+        "augment" => decode::<augment::Params>(params).map(boxed),
+        "dataset" => decode::<dataset::Params>(params).map(boxed),
+        "evaluate" => decode::<evaluate::Evaluate>(params).map(boxed),
+        "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),
+        "train-gan" => decode::<train_gan::TrainGan>(params).map(boxed),
+        "synthesize" => decode::<synthesize::Synthesize>(params).map(boxed),
+        "retrain" => retrain::Retrain::parse(params).map(boxed),
+        other => Err(Invalid::new(format!("unknown stage kind `{other}`"))),
+    }
+}
+
+/// Runs a stage to its end in this process.
+pub fn execute(
+    request: &Request,
+    events: &(dyn Fn(StageEvent) + Sync),
+    cancelled: &AtomicBool,
+) -> Result<(), Failure> {
+    let stage = parse(&request.kind, request.params.clone())
+        .map_err(|e| Failure::Internal(format!("parameters of `{}`: {e}", request.kind)))?;
+    stage.run(&Context::new(request, events, cancelled))
+}
+
+fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {
+    Box::new(stage)
+}
+
+/// Decodes parameters; the error's path leads to the one that is wrong.
+fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Invalid> {
+    serde_path_to_error::deserialize(params).map_err(|error| {
+        let path = error.path().iter().filter_map(segment).collect();
+        Invalid {
+            path,
+            message: error.into_inner().to_string(),
+            hint: None,
+        }
+    })
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> Option<Segment> {
+    use serde_path_to_error::Segment as From;
+    match segment {
+        From::Map { key } => Some(Segment::Key(key.clone())),
+        From::Enum { variant } => Some(Segment::Key(variant.clone())),
+        From::Seq { index } => Some(Segment::Index(*index)),
+        From::Unknown => None,
+    }
+}

@@ -10,7 +10,10 @@ use rand_chacha::ChaCha8Rng;
 /// say), under `seed`.
 pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (chunk, word) in key.chunks_exact_mut(8).zip([seed, fnv1a(purpose), indices[0], indices[1]]) {
+    for (chunk, word) in key
+        .chunks_exact_mut(8)
+        .zip([seed, fnv1a(purpose), indices[0], indices[1]])
+    {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
@@ -18,7 +21,9 @@ pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
 
 /// FNV-1a, 64 bits: separates purposes, nothing more.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use stages::contract::Progress;
 
 use crate::scheduler::{Counts, Outcome};
+use crate::store::Key;
 
 /// What happens in a run, for people, pages and records (tracing is for developers).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,14 +40,32 @@ pub struct StageReport {
     /// Its action key, in hex.
     pub key: String,
     /// Wall time; none where it did not execute in this run.
+    #[serde(serialize_with = "rounded")]
     pub seconds: Option<f64>,
     /// Cpu time of its process, user and system.
+    #[serde(serialize_with = "rounded")]
     pub cpu_seconds: Option<f64>,
     /// Largest resident size of its process, in MiB.
+    #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl StageReport {
+    /// Of a stage that was not executed in this run.
+    pub fn not_executed(name: &str, outcome: Outcome, key: &Key) -> Self {
+        Self {
+            name: name.to_owned(),
+            outcome,
+            key: key.to_string(),
+            seconds: None,
+            cpu_seconds: None,
+            peak_memory_mib: None,
+            error: None,
+        }
+    }
 }
 
 /// A run as a whole: what `run.json` holds and `--json` prints.
@@ -71,6 +90,13 @@ pub struct RunReport {
     pub counts: Counts,
     /// In the order of the graph.
     pub stages: Vec<StageReport>,
+}
+
+/// Three decimals are more than was measured.
+fn rounded<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value
+        .map(|value| (value * 1e3).round() / 1e3)
+        .serialize(serializer)
 }
 
 /// How a run stands.

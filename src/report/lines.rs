@@ -83,11 +83,11 @@ pub(super) fn say(console: &Console, event: &Event) {
             stages,
             cached,
             ..
-        } if verbosity > Verbosity::Quiet => {
+        } if verbosity > Verbosity::Quiet && cached < stages => {
             let to_run = stages - cached;
+            let stages = wording::stages(*stages);
             console.say(&format!(
-                "{pipeline}: {}, {cached} cached, {to_run} to run",
-                wording::stages(*stages)
+                "{pipeline}: {stages}, {cached} cached, {to_run} to run"
             ));
         }
         Event::StageWarning { stage, message } => {
@@ -115,9 +115,10 @@ pub(super) fn say(console: &Console, event: &Event) {
 }
 
 fn is_worth_saying(stage: &StageReport, verbosity: Verbosity) -> bool {
+    let executed = stage.seconds.is_some();
     match stage.outcome {
         Outcome::Failed => true,
-        Outcome::Succeeded | Outcome::Cancelled => verbosity > Verbosity::Quiet,
-        Outcome::Cached | Outcome::Skipped => verbosity == Verbosity::Verbose,
+        Outcome::Succeeded | Outcome::Cancelled if executed => verbosity > Verbosity::Quiet,
+        _ => verbosity == Verbosity::Verbose,
     }
 }

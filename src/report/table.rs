@@ -7,46 +7,7 @@ mod delimited;
 mod json;
 mod text;
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-/// What a table shows: a row per value of an axis, a column per metric.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    pub name: String,
-    pub title: Option<String>,
-    /// The axis whose values are the rows.
-    pub rows: String,
-    pub columns: Vec<Column>,
-}
-
-/// A metric, and what others had for it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    pub title: String,
-    pub metric: MetricRef,
-    /// The reference's figure by row; a row may have none.
-    pub reference: BTreeMap<String, f64>,
-    /// Whose figures those are: `paper`.
-    pub reference_label: String,
-}
-
-impl Column {
-    pub const REFERENCE_LABEL: &str = "paper";
-}
-
-/// A metric of a stage: `evaluate.f1`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MetricRef {
-    pub stage: String,
-    pub metric: String,
-}
-
-impl fmt::Display for MetricRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.stage, self.metric)
-    }
-}
+use crate::graph::{Column, Table};
 
 /// Our figure, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,17 +36,13 @@ pub enum Format {
     Json,
 }
 
-/// Writes `table` with the rows `rows`, the axis' values in their own order. `cells` is asked once
-/// for every row and column. The text ends with a line feed.
-pub fn render(
-    table: &Table,
-    rows: &[String],
-    cells: impl Fn(&str, &Column) -> Cell,
-    format: Format,
-) -> String {
+/// Writes `table`, its rows in the axis' own order. `cells` is asked once for every row and column.
+/// The text ends with a line feed.
+pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Format) -> String {
     let filled = Filled {
         table,
-        rows: rows
+        rows: table
+            .row_values
             .iter()
             .map(|row| {
                 (

@@ -1,7 +1,9 @@
 //! A page to draw on: text, lines and boxes through plotters' rasteriser, images copied, PNG out.
 //!
-//! Coordinates are pixels from the top left corner. Figures are laid out at twice the size at which
-//! they are usually shown, so that they stay sharp on paper and on dense screens.
+//! Figures are laid out at twice the size at which they are usually shown, so that they stay sharp on
+//! paper and on dense screens. They are drawn finer still: coordinates are in [`FINE`]ths of a pixel
+//! ([`px`]) from the top left corner, and a saved pixel is the mean of its parts, which gives smooth
+//! lines at any slope.
 
 use std::path::Path;
 
@@ -29,6 +31,14 @@ pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0xe6, 0x9f, 0x00),
 ];
 
+/// Drawn pixels per saved pixel, on each side.
+pub(super) const FINE: i32 = 3;
+
+/// Saved pixels, in the units of drawing.
+pub(super) const fn px(pixels: i32) -> i32 {
+    pixels * FINE
+}
+
 const FONT: &str = "figures";
 
 /// Where a text lies relative to its point, horizontally.
@@ -39,7 +49,7 @@ pub(super) enum Align {
     Right,
 }
 
-/// A white page of RGB pixels.
+/// A white page of RGB pixels. Its sides are whole numbers of saved pixels.
 pub(super) struct Canvas {
     width: usize,
     height: usize,
@@ -47,8 +57,11 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    pub(super) fn new(width: usize, height: usize) -> Result<Self, Failure> {
+    /// A page of `width` by `height`, each rounded up to whole saved pixels.
+    pub(super) fn new(width: i32, height: i32) -> Result<Self, Failure> {
         register_font()?;
+        let [width, height] =
+            [width, height].map(|side| (side.max(1) as usize).next_multiple_of(FINE as usize));
         Ok(Self {
             width,
             height,
@@ -95,7 +108,7 @@ impl Canvas {
         from: (i32, i32),
         to: (i32, i32),
         color: RGBColor,
-        width: u32,
+        width: i32,
     ) -> Result<(), Failure> {
         self.backend()
             .draw_line(from, to, &stroke(color, width))
@@ -106,7 +119,7 @@ impl Canvas {
         &mut self,
         points: &[(i32, i32)],
         color: RGBColor,
-        width: u32,
+        width: i32,
     ) -> Result<(), Failure> {
         self.backend()
             .draw_path(points.iter().copied(), &stroke(color, width))
@@ -116,14 +129,15 @@ impl Canvas {
     pub(super) fn dot(
         &mut self,
         center: (i32, i32),
-        radius: u32,
+        radius: i32,
         color: RGBColor,
     ) -> Result<(), Failure> {
         self.backend()
-            .draw_circle(center, radius, &color.filled(), true)
+            .draw_circle(center, radius.unsigned_abs(), &color.filled(), true)
             .map_err(refused)
     }
 
+    /// Fills the rectangle from `from` to just before `to`.
     pub(super) fn fill(
         &mut self,
         from: (i32, i32),
@@ -131,18 +145,18 @@ impl Canvas {
         color: RGBColor,
     ) -> Result<(), Failure> {
         self.backend()
-            .draw_rect(from, to, &color.filled(), true)
+            .draw_rect(from, (to.0 - 1, to.1 - 1), &color.filled(), true)
             .map_err(refused)
     }
 
     /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`,
-    /// each pixel shown as a square of `factor` × `factor`. It must lie on the page.
+    /// each of its pixels shown as a square of `factor` × `factor`. It must lie on the page.
     pub(super) fn image(
         &mut self,
         image: &[u8],
         shape: ImageShape,
-        (left, top): (usize, usize),
-        factor: usize,
+        (left, top): (i32, i32),
+        factor: i32,
     ) -> Result<(), Failure> {
         if image.len() != shape.len() || !matches!(shape.channels, 1 | 3) {
             return Err(Failure::Internal(format!(
@@ -150,6 +164,7 @@ impl Canvas {
                 image.len()
             )));
         }
+        let [left, top, factor] = [left, top, factor].map(|length| length as usize);
         for (y, row) in image.chunks_exact(shape.width * shape.channels).enumerate() {
             let line: Vec<u8> = row
                 .chunks_exact(shape.channels)
@@ -166,12 +181,13 @@ impl Canvas {
 
     /// Writes the page as a PNG; the same page always gives the same bytes.
     pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
+        let (width, height) = (self.width / FINE as usize, self.height / FINE as usize);
         let mut bytes = Vec::new();
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
             .write_image(
-                &self.pixels,
-                self.width as u32,
-                self.height as u32,
+                &self.shrunk(),
+                width as u32,
+                height as u32,
                 ExtendedColorType::Rgb8,
             )
             .map_err(|e| {
@@ -179,13 +195,46 @@ impl Canvas {
             })?;
         std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
     }
+
+    /// The saved pixels: means of squares of drawn ones.
+    fn shrunk(&self) -> Vec<u8> {
+        const PARTS: u32 = (FINE * FINE) as u32;
+        let mut saved = Vec::with_capacity(self.pixels.len() / PARTS as usize);
+        for rows in self.pixels.chunks_exact(self.width * 3 * FINE as usize) {
+            let mut sums = vec![0u32; self.width / FINE as usize * 3];
+            for row in rows.chunks_exact(self.width * 3) {
+                for (sum, pixels) in sums
+                    .chunks_exact_mut(3)
+                    .zip(row.chunks_exact(3 * FINE as usize))
+                {
+                    for pixel in pixels.chunks_exact(3) {
+                        for (sum, &value) in sum.iter_mut().zip(pixel) {
+                            *sum += u32::from(value);
+                        }
+                    }
+                }
+            }
+            saved.extend(sums.iter().map(|sum| ((sum + PARTS / 2) / PARTS) as u8));
+        }
+        saved
+    }
 }
 
-/// Width in pixels of a line of text.
+/// Width of a line of text.
 pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
     register_font()?;
     let (width, _) = (FONT, size).into_font().box_size(text).map_err(refused)?;
     Ok(width as i32)
+}
+
+/// The greatest size up to `size` at which a line of text is at most `room` wide.
+pub(super) fn fitting_size(text: &str, size: i32, room: i32) -> Result<i32, Failure> {
+    let width = text_width(text, size)?;
+    Ok(if width > room {
+        size * room / width
+    } else {
+        size
+    })
 }
 
 fn style(size: i32, align: Align, color: RGBColor) -> TextStyle<'static> {
@@ -201,8 +250,8 @@ fn style(size: i32, align: Align, color: RGBColor) -> TextStyle<'static> {
     }
 }
 
-fn stroke(color: RGBColor, width: u32) -> ShapeStyle {
-    color.stroke_width(width)
+fn stroke(color: RGBColor, width: i32) -> ShapeStyle {
+    color.stroke_width(width.unsigned_abs())
 }
 
 /// The font is part of the program: figures are the same on a machine without any.

@@ -5,14 +5,16 @@ use std::path::Path;
 use plotters::style::RGBColor;
 
 use super::axis::Axis;
-use super::canvas::{Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, text_width};
+use super::canvas::{
+    Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, fitting_size, px, text_width,
+};
 use crate::contract::Failure;
 
-const TITLE: i32 = 38;
-const TEXT: i32 = 30;
-const PADDING: i32 = 28;
-const STROKE: u32 = 4;
-const DOT: u32 = 7;
+const TITLE: i32 = px(38);
+const TEXT: i32 = px(30);
+const PADDING: i32 = px(28);
+const STROKE: i32 = px(4);
+const DOT: i32 = px(7);
 /// Up to so many points are marked by dots.
 const MARKED: usize = 40;
 
@@ -47,7 +49,7 @@ pub fn line_chart(
         y_label,
         x,
         y,
-        size: (1280, 840),
+        size: (px(1280), px(840)),
         colors: &PALETTE,
         marked: most <= MARKED,
     }
@@ -73,13 +75,13 @@ pub(super) struct Chart<'a> {
 impl Chart<'_> {
     pub(super) fn draw(&self, series: &[Series]) -> Result<Canvas, Failure> {
         let (width, height) = self.size;
-        let mut canvas = Canvas::new(width as usize, height as usize)?;
+        let mut canvas = Canvas::new(width, height)?;
 
         canvas.text(
             self.title,
             (width / 2, PADDING + TITLE / 2),
             Align::Center,
-            TITLE,
+            fitting_size(self.title, TITLE, width - 2 * PADDING)?,
             BLACK,
         )?;
         let legend_bottom = legend(
@@ -95,10 +97,10 @@ impl Chart<'_> {
             tick_width = tick_width.max(text_width(&label, TEXT)?);
         }
         let plot = Plot {
-            left: PADDING + TEXT + PADDING / 2 + tick_width + 12,
+            left: PADDING + TEXT + PADDING / 2 + tick_width + px(12),
             right: width - 2 * PADDING,
             top: legend_bottom + PADDING / 2,
-            bottom: height - PADDING - 2 * TEXT - PADDING / 2 - 8,
+            bottom: height - PADDING - 2 * TEXT - PADDING / 2 - px(8),
         };
         self.frame(&mut canvas, &plot)?;
         canvas.vertical_text(
@@ -126,22 +128,27 @@ impl Chart<'_> {
     fn frame(&self, canvas: &mut Canvas, plot: &Plot) -> Result<(), Failure> {
         for (tick, label) in self.y.ticks() {
             let y = self.y.place(tick, plot.bottom, plot.top);
-            canvas.line((plot.left, y), (plot.right, y), LIGHT_GRAY, 2)?;
-            canvas.text(&label, (plot.left - 12, y), Align::Right, TEXT, BLACK)?;
+            canvas.line((plot.left, y), (plot.right, y), LIGHT_GRAY, px(2))?;
+            canvas.text(&label, (plot.left - px(12), y), Align::Right, TEXT, BLACK)?;
         }
         for (tick, label) in self.x.ticks() {
             let x = self.x.place(tick, plot.left, plot.right);
-            canvas.line((x, plot.bottom), (x, plot.bottom + 8), GRAY, 2)?;
+            canvas.line((x, plot.bottom), (x, plot.bottom + px(8)), GRAY, px(2))?;
             canvas.text(
                 &label,
-                (x, plot.bottom + 12 + TEXT / 2),
+                (x, plot.bottom + px(12) + TEXT / 2),
                 Align::Center,
                 TEXT,
                 BLACK,
             )?;
         }
-        canvas.line((plot.left, plot.top), (plot.left, plot.bottom), GRAY, 2)?;
-        canvas.line((plot.left, plot.bottom), (plot.right, plot.bottom), GRAY, 2)
+        canvas.line((plot.left, plot.top), (plot.left, plot.bottom), GRAY, px(2))?;
+        canvas.line(
+            (plot.left, plot.bottom),
+            (plot.right, plot.bottom),
+            GRAY,
+            px(2),
+        )
     }
 
     fn line(
@@ -193,10 +200,10 @@ fn legend(
     top: i32,
     width: i32,
 ) -> Result<i32, Failure> {
-    const SAMPLE: i32 = 64;
-    const GAP: i32 = 14;
-    const BETWEEN: i32 = 40;
-    const ROW: i32 = TEXT + 14;
+    const SAMPLE: i32 = px(64);
+    const GAP: i32 = px(14);
+    const BETWEEN: i32 = px(40);
+    const ROW: i32 = TEXT + px(14);
 
     let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
     let mut room = 0;
@@ -222,7 +229,7 @@ fn legend(
         let mut x = (width - total) / 2;
         for &(line, color, entry) in row {
             if line.points.len() == 1 {
-                canvas.dot((x + SAMPLE / 2, y), DOT + 2, color)?;
+                canvas.dot((x + SAMPLE / 2, y), DOT + px(2), color)?;
             } else if line.dashed {
                 dashes(canvas, &[(x, y), (x + SAMPLE, y)], color)?;
             } else {
@@ -237,8 +244,8 @@ fn legend(
 
 /// Draws a dashed line through `points`; the dashes run on around corners.
 fn dashes(canvas: &mut Canvas, points: &[(i32, i32)], color: RGBColor) -> Result<(), Failure> {
-    const DASH: f64 = 16.0;
-    const PERIOD: f64 = 26.0;
+    const DASH: f64 = px(16) as f64;
+    const PERIOD: f64 = px(26) as f64;
     let mut run = 0.0;
     for pair in points.windows(2) {
         let (from, to) = (pair[0], pair[1]);

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use plotters::style::RGBColor;
 
-use super::canvas::{Align, BLACK, Canvas, PALETTE, WHITE, text_width};
+use super::canvas::{Align, BLACK, Canvas, PALETTE, WHITE, px, text_width};
 use crate::contract::Failure;
 use crate::metrics::Confusion;
 
-const TITLE: i32 = 38;
-const TEXT: i32 = 30;
-const COUNT: i32 = 44;
-const PADDING: i32 = 28;
-const CELL: i32 = 220;
-const GAP: i32 = 6;
+const TITLE: i32 = px(38);
+const TEXT: i32 = px(30);
+const COUNT: i32 = px(44);
+const PADDING: i32 = px(28);
+const CELL: i32 = px(220);
+const GAP: i32 = px(6);
 
 /// Writes `matrix` as a PNG: a row per actual class, a column per predicted class, each cell with its
 /// count and its share of the row, and coloured by that share.
@@ -35,7 +35,7 @@ pub fn confusion(
     let width = (right + PADDING).max(text_width(title, TITLE)? + 2 * PADDING);
     let height = bottom + PADDING / 2 + TEXT + PADDING / 2 + TEXT + PADDING;
 
-    let mut canvas = Canvas::new(width as usize, height as usize)?;
+    let mut canvas = Canvas::new(width, height)?;
     canvas.text(
         title,
         (width / 2, PADDING + TITLE / 2),

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::canvas::{Align, BLACK, Canvas, text_width};
+use super::canvas::{Align, BLACK, Canvas, px, text_width};
 use crate::contract::{Failure, ImageShape};
 
 /// The shorter side of every image is shown at least this large, in pixels.
 const SHOWN: usize = 96;
-const PADDING: usize = 24;
-const GAP: usize = 8;
-const TEXT: i32 = 30;
+const PADDING: i32 = px(24);
+const GAP: i32 = px(8);
+const TEXT: i32 = px(30);
 
 /// One row of a grid: a label and its images (height × width × channels bytes each).
 pub struct Row<'a> {
@@ -18,39 +18,41 @@ pub struct Row<'a> {
 }
 
 /// Writes `rows` as a PNG at `path`, small images enlarged by a whole factor, each row behind its
-/// label. Rows may differ in length; an empty label takes no room if all are empty.
+/// label. Rows may differ in length; if all labels are empty, they take no room.
 pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Failure> {
-    let factor = SHOWN.div_ceil(image.height.min(image.width).max(1));
-    let (cell_height, cell_width) = (image.height * factor, image.width * factor);
+    let factor = px(SHOWN.div_ceil(image.height.min(image.width).max(1)) as i32);
+    let (cell_height, cell_width) = (image.height as i32 * factor, image.width as i32 * factor);
     let columns = rows.iter().map(|row| row.images.len()).max().unwrap_or(0);
 
     let mut label_width = 0;
     for row in rows {
-        label_width = label_width.max(text_width(row.label, TEXT)? as usize);
+        label_width = label_width.max(text_width(row.label, TEXT)?);
     }
     let left = if label_width == 0 {
         PADDING
     } else {
-        2 * PADDING + label_width
+        // Images must lie on whole pixels to stay as they are.
+        2 * PADDING + (label_width as u32).next_multiple_of(px(1) as u32) as i32
     };
-    let row_height = cell_height.max(TEXT as usize);
-    let extent = |count: usize, size: usize| (count * (size + GAP)).saturating_sub(GAP);
+    let row_height = cell_height.max(TEXT);
+    let extent = |count: usize, size: i32| (count as i32 * (size + GAP) - GAP).max(0);
     let width = left + extent(columns, cell_width) + PADDING;
     let height = extent(rows.len(), row_height) + 2 * PADDING;
 
     let mut canvas = Canvas::new(width, height)?;
     for (r, row) in rows.iter().enumerate() {
-        let top = PADDING + r * (row_height + GAP);
-        let middle = (top + row_height / 2) as i32;
+        let top = PADDING + r as i32 * (row_height + GAP);
+        let middle = top + row_height / 2;
         canvas.text(
             row.label,
-            ((left - PADDING) as i32, middle),
+            (left - PADDING, middle),
             Align::Right,
             TEXT,
             BLACK,
         )?;
         for (c, pixels) in row.images.iter().enumerate() {
-            canvas.image(pixels, image, (left + c * (cell_width + GAP), top), factor)?;
+            let at = (left + c as i32 * (cell_width + GAP), top);
+            canvas.image(pixels, image, at, factor)?;
         }
     }
     canvas.save(path)

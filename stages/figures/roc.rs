@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::axis::Axis;
-use super::canvas::{GRAY, PALETTE};
+use super::canvas::{GRAY, PALETTE, px};
 use super::chart::{Chart, Series};
 use crate::contract::{Failure, Metric};
 
@@ -46,7 +46,7 @@ pub fn roc(
         y_label: "true positive rate (recall)",
         x: Axis::unit(),
         y: Axis::unit(),
-        size: (1080, 1124),
+        size: (px(1080), px(1124)),
         colors: &[GRAY, PALETTE[0], PALETTE[1]],
         marked: false,
     }

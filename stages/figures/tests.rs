@@ -203,6 +203,10 @@ fn line_chart_copes_with_awkward_series() {
         })
         .collect();
     assert!(margins_are_white(&chart("many.png", &many)));
+    let path = folder.file("title.png");
+    let title = "a title far too long for its picture ".repeat(4);
+    line_chart(&path, &title, "epoch", "loss", &many).unwrap();
+    assert!(margins_are_white(&pixels(&path)));
 }
 
 #[test]

@@ -1,1 +1,19 @@
 //! Networks from lists of layers.
+
+mod architecture;
+mod classifier;
+mod generator;
+mod initializer;
+mod layer;
+mod network;
+mod shape;
+mod weights;
+
+pub use architecture::{Architecture, check_layers};
+pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
+pub use generator::{Generator, GeneratorCard, draw, latent};
+pub use initializer::Initializer;
+pub use layer::Layer;
+pub use network::{Mode, Network};
+pub use shape::Feature;
+pub use weights::{read_weights, write_weights};

@@ -1,1 +1,92 @@
 //! Differentiable operations for dfdx tensors.
+//!
+//! One folder per operation: `mod.rs` is what a network calls, `cpu.rs` how the CPU computes it.
+//! Operations with a weight and a bias are a [`Layer`] to their device, those without parameters a
+//! [`Map`]; so a device is a [`Backend`] once it implements one kernel per operation. Every result is
+//! bit-identical for any number of threads: work is cut into pieces by shape alone, and partial sums
+//! are added in the order of the pieces.
+
+pub mod activation;
+pub mod avg_pool2d;
+pub mod batch_norm;
+#[cfg(test)]
+mod check;
+pub mod conv2d;
+pub mod conv_transpose2d;
+mod cpu;
+pub mod dense;
+pub mod dropout;
+mod layer;
+pub mod losses;
+mod map;
+pub mod max_pool2d;
+mod memory;
+pub mod optimizer;
+mod pool2d;
+mod reshape;
+pub mod upsample_nearest2d;
+
+use dfdx::tensor::{Cpu, NoneTape, Tensor};
+use dfdx::tensor_ops::Device;
+
+pub use activation::{Activation, LEAKY_SLOPE, activation};
+pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
+pub use batch_norm::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
+pub use conv_transpose2d::{ConvTranspose2d, conv_transpose2d};
+pub use conv2d::{Conv2d, conv2d};
+pub use dense::dense;
+pub use dropout::dropout;
+pub use layer::{Layer, LayerBackward, Wanted};
+pub use losses::{binary_cross_entropy, cross_entropy};
+pub use map::Map;
+pub use max_pool2d::max_pool2d;
+pub use memory::{Memory, from_host, to_host};
+pub use optimizer::{Optimizer, OptimizerConfig, Penalty};
+pub use pool2d::Pool2d;
+pub use reshape::{flatten, reshape};
+pub use upsample_nearest2d::upsample_nearest2d;
+
+/// The shape of every tensor here: batch, channels, height, width.
+///
+/// Features of a dense layer are the channels of 1×1 images. A convolution's weight is (filters,
+/// channels, kernel height, kernel width), a transposed convolution's (channels in, channels out,
+/// kernel height, kernel width), a dense layer's (units, features, 1, 1); a bias or a scale is
+/// (1, channels, 1, 1).
+pub type Nchw = (usize, usize, usize, usize);
+
+/// A tensor of [`Nchw`] shape, contiguous.
+pub type Tensor4<B, T = NoneTape> = Tensor<Nchw, f32, B, T>;
+
+/// A loss: what dfdx's `backward` takes.
+pub type Scalar<B, T = NoneTape> = Tensor<(), f32, B, T>;
+
+/// A device that computes every operation of this module.
+pub trait Backend:
+    Device<f32>
+    + Memory
+    + Layer<Conv2d>
+    + Layer<ConvTranspose2d>
+    + Layer<dense::Dense>
+    + Map<Activation>
+    + Map<max_pool2d::MaxPool2d>
+    + Map<avg_pool2d::AvgPool2d>
+    + Map<avg_pool2d::GlobalAvgPool2d>
+    + Map<upsample_nearest2d::UpsampleNearest2d>
+    + Map<dropout::Dropout>
+    + batch_norm::BatchNormKernel
+    + optimizer::OptimizerKernel
+{
+}
+
+impl Backend for Cpu {}
+
+/// Values in a tensor of this shape.
+pub fn len((n, c, h, w): Nchw) -> usize {
+    n * c * h * w
+}
+
+/// Ends an operation whose device failed: out of memory, or lost. There is nothing to go on with, and
+/// a worker process is the unit that is allowed to fail.
+fn device_failed<R, E: std::fmt::Display>(operation: &str) -> impl FnOnce(E) -> R {
+    move |error| panic!("the device failed in {operation}: {error}")
+}

@@ -1,1 +1,7 @@
+//! The binary as a person meets it, and the library where that is nearer to the point.
 
+mod command_line;
+mod failures;
+mod running;
+mod sandbox;
+mod spec;

@@ -1,4 +1,5 @@
-use super::{Cell, Column, Format, MetricRef, Table, render};
+use super::{Cell, Format, render};
+use crate::graph::{Column, MetricRef, Table};
 
 fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
     Column {
@@ -11,7 +12,7 @@ fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
             .iter()
             .map(|&(row, value)| (row.to_owned(), value))
             .collect(),
-        reference_label: Column::REFERENCE_LABEL.to_owned(),
+        reference_label: "paper".to_owned(),
     }
 }
 
@@ -20,6 +21,8 @@ fn rendered(format: Format) -> String {
         name: "table1".to_owned(),
         title: Some("Table 1".to_owned()),
         rows: "model".to_owned(),
+        // Not in the alphabet's order: the axis' own counts.
+        row_values: ["model1", "model10", "model2"].map(str::to_owned).to_vec(),
         columns: vec![
             column(
                 "f1-score",
@@ -33,8 +36,6 @@ fn rendered(format: Format) -> String {
             ),
         ],
     };
-    // Not in the alphabet's order: the axis' own counts.
-    let rows = ["model1", "model10", "model2"].map(str::to_owned);
     let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
         ("model1", "evaluate") => Cell::Value {
             value: 0.9182,
@@ -51,7 +52,7 @@ fn rendered(format: Format) -> String {
             interval: Some([0.5, 1.0]),
         },
     };
-    render(&table, &rows, cells, format)
+    render(&table, cells, format)
 }
 
 #[test]
@@ -89,11 +90,11 @@ fn markdown_escapes_bars() {
         name: "t".to_owned(),
         title: None,
         rows: "a|b".to_owned(),
+        row_values: vec!["x".to_owned()],
         columns: vec![column("f1", "evaluate", &[])],
     };
     let text = render(
         &table,
-        &["x".to_owned()],
         |_, _| Cell::Missing("a|b".to_owned()),
         Format::Markdown,
     );

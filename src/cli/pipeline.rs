@@ -1,0 +1,97 @@
+//! What several subcommands take: a pipeline, and a store.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use petgraph::graph::NodeIndex;
+
+use crate::error::Error;
+use crate::graph::{Catalogue, Graph};
+use crate::plan::{Plan, PlanOptions, plan};
+use crate::spec::{self, LoadOptions, suggest};
+use crate::store::Store;
+
+/// A pipeline file, and what to change in it.
+#[derive(Debug, Args)]
+pub struct PipelineArgs {
+    /// The pipeline
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+#[derive(Debug, Args)]
+pub struct Overrides {
+    /// Use the vars of this profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Set a var, or anything by its path: epochs=3, stages.cnn.params.epochs=3
+    #[arg(short = 'S', long = "set", value_name = "NAME=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// Where artifacts are kept.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// Folder of the store
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RUNNER_ARTIFACTS",
+        default_value = "artifacts"
+    )]
+    artifacts: PathBuf,
+}
+
+impl PipelineArgs {
+    pub fn load(&self) -> Result<Graph, Error> {
+        self.overrides.load(&self.file)
+    }
+}
+
+impl Overrides {
+    /// Reads `file` and builds its graph from the stage kinds there are.
+    pub fn load(&self, file: &Path) -> Result<Graph, Error> {
+        let options = LoadOptions {
+            profile: self.profile.clone(),
+            sets: self.sets.clone(),
+        };
+        let catalogue = Catalogue {
+            kinds: stages::kinds(),
+            parse: stages::parse,
+        };
+        spec::load(file, &options)
+            .and_then(|pipeline| Graph::build(pipeline, &catalogue))
+            .map_err(Error::Invalid)
+    }
+}
+
+impl StoreArgs {
+    pub fn open(&self) -> Result<Store, Error> {
+        Store::open(&self.artifacts).map_err(Error::Store)
+    }
+}
+
+/// Plans; what is wrong with a source is shown in the file.
+pub fn planned(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
+    plan(graph, store, options).map_err(|error| Error::plan(error, graph))
+}
+
+/// The stages that `name`, given to `option`, means: every instance of `cnn`, or `cnn[model1]`.
+pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, Error> {
+    let found = graph.find(name);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let mut names: Vec<String> = Vec::new();
+    for instance in graph.stages.node_weights() {
+        names.extend([instance.name.stage.clone(), instance.name.to_string()]);
+    }
+    names.dedup();
+    let hint = suggest::hint("stages", name, names.iter().map(String::as_str));
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    let file = graph.file.display();
+    Err(Error::Usage(format!(
+        "`{option} {name}` names no stage of `{file}`{hint}"
+    )))
+}

@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+
+use clap::Args;
+use petgraph::graph::NodeIndex;
+use stages::contract::{ArtifactType, METRICS_FILE, Metrics};
+
+use super::pipeline::{PipelineArgs, StoreArgs, planned};
+use super::unwritten;
+use crate::error::Error;
+use crate::executor::Outputs;
+use crate::graph::{self, Graph};
+use crate::plan::{PlanOptions, State};
+use crate::report::Console;
+use crate::report::table::{Cell, Format, render};
+use crate::store::Store;
+
+/// Print the pipeline's tables, with the results that are in the store
+#[derive(Debug, Args)]
+pub struct Table {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// How to write them
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Table {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let graph = self.pipeline.load()?;
+        if graph.tables.is_empty() {
+            let file = graph.file.display();
+            return Err(Error::Usage(format!(
+                "`{file}` declares no tables; add some under `tables:`"
+            )));
+        }
+        let store = self.store.open()?;
+        let plan = planned(&graph, &store, &PlanOptions::default())?;
+        let mut outputs = HashMap::new();
+        for action in plan.actions {
+            if let State::Cached(record) = action.state {
+                outputs.insert(action.node, record.outputs);
+            }
+        }
+        print(
+            console,
+            &Results {
+                graph: &graph,
+                store: &store,
+                outputs: &outputs,
+            },
+            self.format,
+        )
+    }
+}
+
+/// What there is to fill tables with.
+pub struct Results<'a> {
+    pub graph: &'a Graph,
+    pub store: &'a Store,
+    /// Of every stage that has some.
+    pub outputs: &'a HashMap<NodeIndex, Outputs>,
+}
+
+/// Prints every table of the pipeline, an empty line between two.
+pub fn print(console: &Console, results: &Results<'_>, format: Format) -> Result<(), Error> {
+    for (index, table) in results.graph.tables.iter().enumerate() {
+        let cells = |row: &str, column: &graph::Column| results.cell(&table.rows, row, column);
+        let gap = if index == 0 { "" } else { "\n" };
+        let text = gap.to_owned() + &render(table, cells, format);
+        console.result(&text).map_err(unwritten)?;
+    }
+    Ok(())
+}
+
+impl Results<'_> {
+    fn cell(&self, axis: &str, row: &str, column: &graph::Column) -> Cell {
+        self.metrics(axis, row, column)
+            .map_or_else(Cell::Missing, |metrics| {
+                match metrics.get(&column.metric.metric) {
+                    Some(metric) => Cell::Value {
+                        value: metric.value,
+                        interval: metric.interval,
+                    },
+                    None => Cell::Missing(format!("no metric `{}`", column.metric.metric)),
+                }
+            })
+    }
+
+    /// What the stage of a column measured in a row, or in a few words why there is nothing.
+    fn metrics(&self, axis: &str, row: &str, column: &graph::Column) -> Result<Metrics, String> {
+        let stages = &self.graph.stages;
+        let is_meant = |node: &NodeIndex| {
+            let name = &stages[*node].name;
+            name.stage == column.metric.stage
+                && name
+                    .axes
+                    .iter()
+                    .any(|(name, value)| (name.as_str(), value.as_str()) == (axis, row))
+        };
+        let node = stages
+            .node_indices()
+            .find(is_meant)
+            .ok_or("no such stage")?;
+        let outputs = self.outputs.get(&node).ok_or("not run")?;
+        let mut ports = stages[node].kind.outputs.iter();
+        let port = ports
+            .find(|output| output.yields == ArtifactType::Metrics)
+            .ok_or("no metrics")?;
+        let digest = outputs.get(port.port).ok_or("not run")?;
+        self.read(digest)
+            .inspect_err(|error| tracing::warn!("{}: {error}", stages[node].name))
+            .map_err(|_| "unreadable".to_owned())
+    }
+
+    fn read(&self, tree: &crate::store::Digest) -> Result<Metrics, String> {
+        let tree = self.store.tree(tree).map_err(|e| e.to_string())?;
+        let blob = tree
+            .files
+            .get(METRICS_FILE)
+            .ok_or(format!("no file `{METRICS_FILE}`"))?;
+        let path = self.store.blob_path(&blob.digest);
+        let bytes = std::fs::read(&path)
+            .map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+        serde_json::from_slice(&bytes).map_err(|e| format!("`{}`: {e}", path.display()))
+    }
+}

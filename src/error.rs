@@ -1,0 +1,83 @@
+//! What ends runner early, and with which exit code.
+
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::plan;
+use crate::spec::Diagnostic;
+use crate::store;
+
+/// The exit codes, for `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything asked for is there
+  1    the system refused something, or a fault of runner's own
+  2    the pipeline or the command line is invalid; nothing was run
+  100  a stage failed
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM";
+
+/// Why runner did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pipeline cannot be run as it is written.
+    #[error("{}", listed(.0))]
+    Invalid(Vec<Diagnostic>),
+    /// What was typed cannot be done.
+    #[error("error: {0}")]
+    Usage(String),
+    #[error("error: {0}")]
+    Store(#[from] store::Error),
+    /// The system refused something.
+    #[error("error: {0}")]
+    System(String),
+    /// A fault of runner's own.
+    #[error("error: {0}\nthis is a fault of runner; please report it")]
+    Internal(String),
+    /// So many stages failed; each was reported when it did.
+    #[error("error: {0} failed")]
+    StagesFailed(String),
+    /// A signal stopped the run.
+    #[error("stopped")]
+    Interrupted(i32),
+}
+
+impl Error {
+    /// For `map_err`: `failed to <what> <path>: <cause>`.
+    pub fn io(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
+    }
+
+    /// A failed plan, with the place in the file where that is known.
+    pub fn plan(error: plan::Error, graph: &crate::graph::Graph) -> Self {
+        match error {
+            plan::Error::Source { node, invalid } => {
+                Self::Invalid(vec![graph.diagnose(node, &invalid)])
+            }
+            plan::Error::Store(error) => Self::Store(error),
+            plan::Error::Internal(message) => Self::Internal(message),
+        }
+    }
+
+    /// As [`EXIT_CODES`] says.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Store(_) | Self::System(_) | Self::Internal(_) => 1,
+            Self::Invalid(_) | Self::Usage(_) => 2,
+            Self::StagesFailed(_) => 100,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
+        })
+    }
+}
+
+fn listed(diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for (index, diagnostic) in diagnostics.iter().enumerate() {
+        let gap = if index == 0 { "" } else { "\n\n" };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{gap}{diagnostic}");
+    }
+    text
+}

@@ -1,0 +1,54 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::Workers;
+
+/// How long a run may take to end after its workers were killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Watches for Ctrl-C and SIGTERM: the first asks the workers to stop, the second kills them.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicI32>);
+
+impl Interrupt {
+    /// Starts to watch; `first` is told of the first signal.
+    pub fn watch(workers: Arc<Workers>, first: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
+        let interrupt = Self::default();
+        let seen = interrupt.clone();
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                for signal in signals.forever() {
+                    if seen
+                        .0
+                        .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
+                        .is_ok()
+                    {
+                        workers.stop();
+                        first(signal);
+                    } else {
+                        workers.kill();
+                        // The run ends by itself now, unless it waits on something else.
+                        thread::sleep(GRACE);
+                        std::process::exit(128 + signal);
+                    }
+                }
+            })?;
+        Ok(interrupt)
+    }
+
+    /// The signal that asked for a stop, if one did.
+    pub fn signal(&self) -> Option<i32> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
+
+mod interrupt;
+mod local;
+mod process;
+mod usage;
+mod verify;
+pub mod worker;
+mod workers;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use petgraph::graph::NodeIndex;
+
+use crate::graph::Graph;
+use crate::plan::{Plan, PlannedAction, State};
+use crate::report::{Event, Reporter, StageReport};
+use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Slots};
+use crate::store::Store;
+
+pub use interrupt::Interrupt;
+pub use local::Outputs;
+pub use usage::Usage;
+pub use verify::damaged_inputs;
+pub use workers::Workers;
+
+use local::{Local, Miss};
+
+/// How to execute a plan.
+pub struct Options<'a> {
+    /// Room for running stages.
+    pub slots: Slots,
+    pub on_failure: OnFailure,
+    /// The run's folder.
+    pub folder: &'a Path,
+}
+
+/// What came of a plan.
+pub struct Execution {
+    /// One for each of the plan's actions, in its order.
+    pub stages: Vec<StageReport>,
+    /// Of every stage that has outputs now.
+    pub outputs: HashMap<NodeIndex, Outputs>,
+}
+
+/// Executes what `plan` has not found in the store.
+pub fn execute(
+    graph: &Graph,
+    plan: &Plan,
+    store: &Store,
+    workers: &Workers,
+    reporter: &Reporter,
+    options: &Options<'_>,
+) -> Execution {
+    let misses: Vec<&PlannedAction> = plan
+        .actions
+        .iter()
+        .filter(|action| !matches!(action.state, State::Cached(_)))
+        .collect();
+    let (misses, entries) = schedule(graph, &misses, options.slots);
+    let local = Local {
+        graph,
+        plan,
+        store,
+        workers,
+        reporter,
+        folder: options.folder.to_owned(),
+        misses,
+        outputs: Mutex::default(),
+        reports: Mutex::default(),
+    };
+    let mut cached = local.show_cached();
+    let outcomes = scheduler::run(
+        Queue::new(entries, options.slots, options.on_failure),
+        &local,
+        workers.stopping(),
+    );
+
+    let mut reports = local
+        .reports
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    for (index, (miss, outcome)) in local.misses.iter().zip(outcomes).enumerate() {
+        let report = reports.remove(&index).unwrap_or_else(|| {
+            let name = graph.stages[miss.action.node].name.to_string();
+            let report = StageReport::not_executed(&name, outcome, &miss.action.action_key);
+            reporter.send(&Event::StageEnded {
+                stage: report.clone(),
+            });
+            report
+        });
+        cached.insert(miss.action.node, report);
+    }
+    Execution {
+        stages: plan
+            .actions
+            .iter()
+            .filter_map(|action| cached.remove(&action.node))
+            .collect(),
+        outputs: local
+            .outputs
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+impl Local<'_> {
+    /// Reports what needs no execution, and takes its outputs as known.
+    fn show_cached(&self) -> HashMap<NodeIndex, StageReport> {
+        let mut reports = HashMap::new();
+        for action in &self.plan.actions {
+            let State::Cached(record) = &action.state else {
+                continue;
+            };
+            self.keep_view(action, &record.outputs);
+            let name = self.graph.stages[action.node].name.to_string();
+            let report = StageReport::not_executed(&name, Outcome::Cached, &action.action_key);
+            self.reporter.send(&Event::StageEnded {
+                stage: report.clone(),
+            });
+            reports.insert(action.node, report);
+            self.outputs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(action.node, record.outputs.clone());
+        }
+        reports
+    }
+}
+
+/// The misses as the scheduler sees them: each after the misses it takes inputs from, and after an
+/// equal action, whose outputs it then finds in the store.
+fn schedule<'a>(
+    graph: &Graph,
+    misses: &[&'a PlannedAction],
+    total: Slots,
+) -> (Vec<Miss<'a>>, Vec<Entry>) {
+    let positions: HashMap<NodeIndex, usize> = misses
+        .iter()
+        .enumerate()
+        .map(|(position, action)| (action.node, position))
+        .collect();
+    let mut first = HashMap::new();
+    misses
+        .iter()
+        .enumerate()
+        .map(|(position, &action)| {
+            let mut upstream: Vec<usize> = graph
+                .inputs(action.node)
+                .iter()
+                .filter_map(|(producer, _)| positions.get(producer).copied())
+                .collect();
+            let leader = *first.entry(action.action_key).or_insert(position);
+            let follows_equal = leader != position;
+            if follows_equal {
+                upstream.push(leader);
+            }
+            let wanted = graph.stages[action.node].resources;
+            let slots = Slots {
+                cpus: wanted.cpus,
+                gpus: wanted.gpus,
+            }
+            .granted_of(total);
+            (
+                Miss {
+                    action,
+                    follows_equal,
+                },
+                Entry { upstream, slots },
+            )
+        })
+        .unzip()
+}
+
+/// `name` as the name of a file: what no file system likes is replaced.
+fn file_name(name: &str) -> String {
+    let allowed = |c: char| c.is_alphanumeric() || "-_.,=[]+".contains(c);
+    name.chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect()
+}

@@ -1,0 +1,74 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// The worker processes that run now, and the wish to stop them.
+///
+/// Each is the leader of a process group of its own, so a Ctrl-C at the terminal reaches runner
+/// alone, which passes it on.
+#[derive(Debug, Default)]
+pub struct Workers {
+    stopping: AtomicBool,
+    running: Mutex<BTreeSet<i32>>,
+}
+
+impl Workers {
+    /// Set once a stop was asked for.
+    pub fn stopping(&self) -> &AtomicBool {
+        &self.stopping
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Starts a worker, unless a stop was asked for.
+    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Option<Child>> {
+        // Under the lock, so that a stop sees either no worker or one that it can signal.
+        let mut running = self.running();
+        if self.is_stopping() {
+            return Ok(None);
+        }
+        let child = command.spawn()?;
+        running.insert(pid(&child).as_raw_nonzero().get());
+        Ok(Some(child))
+    }
+
+    /// Forgets a worker that has ended and is about to be reaped: its id may then be another's.
+    pub(super) fn forget(&self, pid: Pid) {
+        self.running().remove(&pid.as_raw_nonzero().get());
+    }
+
+    /// Asks every worker to stop; none starts from now on.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.signal(Signal::TERM);
+    }
+
+    /// Ends every worker at once; none starts from now on.
+    pub fn kill(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        for pid in self.running().iter().filter_map(|&pid| Pid::from_raw(pid)) {
+            if let Err(error) = kill_process_group(pid, signal) {
+                tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
+            }
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}

@@ -1,0 +1,172 @@
+//! From stages to instances: one for every combination of a matrix, with its own parameters.
+
+use stages::contract::KindInfo;
+
+use super::{Catalogue, InstanceName};
+use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, StageSpec, Value, suggest};
+
+/// Instances that a pipeline may have.
+const MAX_INSTANCES: usize = 10_000;
+
+/// An instance whose references and parameters are not looked at yet.
+pub(super) struct Draft<'a> {
+    pub spec: &'a StageSpec,
+    pub kind: &'static KindInfo,
+    pub name: InstanceName,
+    /// The parameters, interpolated, with models in place of their names; a map.
+    pub params: Option<Entry>,
+    /// The references, interpolated; a map, or nothing at all.
+    pub inputs: Option<Entry>,
+}
+
+/// All instances: stages in the order of the document, the last axis of a matrix changing fastest.
+///
+/// A stage with an error is reported, and has fewer instances or none.
+pub(super) fn expand<'a>(
+    pipeline: &'a Pipeline,
+    catalogue: &Catalogue,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Draft<'a>> {
+    let mut drafts = Vec::new();
+    let mut expansion = Expansion::new();
+    for spec in &pipeline.stages {
+        let Some(kind) = catalogue.kind(&spec.kind) else {
+            let known = catalogue.kinds.iter().map(|kind| kind.name);
+            errors.push(
+                Diagnostic::at(
+                    &spec.kind_place,
+                    format!("there is no stage kind `{}`", spec.kind),
+                )
+                .hint(suggest::hint("kinds", &spec.kind, known)),
+            );
+            continue;
+        };
+        let count = spec.matrix.iter().fold(1_usize, |count, axis| {
+            count.saturating_mul(axis.values.len())
+        });
+        if drafts.len().saturating_add(count) > MAX_INSTANCES {
+            errors.push(
+                Diagnostic::at(
+                    &spec.place,
+                    format!("the pipeline has more than {MAX_INSTANCES} instances of stages"),
+                )
+                .note(format!("the matrix of this stage alone makes {count}")),
+            );
+            break;
+        }
+        for combination in 0..count {
+            let axes = axes(spec, combination);
+            let params = field(spec.params.as_ref(), pipeline, &axes, &mut expansion)
+                .and_then(|params| with_models(params, kind, pipeline, &mut expansion));
+            let inputs = field(spec.inputs.as_ref(), pipeline, &axes, &mut expansion);
+            if let (Some(params), Some(inputs)) = (params, inputs) {
+                let axes = axes.into_iter().map(|(axis, value)| {
+                    let text = value.scalar_text().unwrap_or_default();
+                    (axis, text)
+                });
+                let name = InstanceName {
+                    stage: spec.name.clone(),
+                    axes: axes.collect(),
+                };
+                drafts.push(Draft {
+                    spec,
+                    kind,
+                    name,
+                    params,
+                    inputs,
+                });
+            }
+        }
+    }
+    errors.append(&mut expansion.errors);
+    drafts
+}
+
+/// The values of one combination of a matrix.
+fn axes(spec: &StageSpec, combination: usize) -> Vec<(String, Node)> {
+    let mut rest = combination;
+    let mut axes: Vec<_> = spec
+        .matrix
+        .iter()
+        .rev()
+        .map(|axis| {
+            let (_, value) = &axis.values[rest % axis.values.len()];
+            rest /= axis.values.len();
+            (axis.name.clone(), value.clone())
+        })
+        .collect();
+    axes.reverse();
+    axes
+}
+
+/// A stage's `params` or `inputs` for one instance: `Some(None)` if there are none.
+fn field(
+    field: Option<&Entry>,
+    pipeline: &Pipeline,
+    axes: &[(String, Node)],
+    expansion: &mut Expansion,
+) -> Option<Option<Entry>> {
+    let Some(field) = field else {
+        return Some(None);
+    };
+    expansion.charge(field.value.weight(), &field.key_place)?;
+    let value = pipeline
+        .vars
+        .interpolate(&field.value, Some(axes), expansion)?;
+    match value.value {
+        Value::Null => Some(None),
+        Value::Map(_) => Some(Some(Entry {
+            value,
+            ..field.clone()
+        })),
+        _ => {
+            let message = format!("expected a map, found {}", value.describe());
+            expansion.report(Diagnostic::at(&value.place, message))
+        }
+    }
+}
+
+/// Puts the layers of a model in place of its name.
+fn with_models(
+    mut params: Option<Entry>,
+    kind: &KindInfo,
+    pipeline: &Pipeline,
+    expansion: &mut Expansion,
+) -> Option<Option<Entry>> {
+    let Some(Entry {
+        value: Node {
+            value: Value::Map(entries),
+            ..
+        },
+        ..
+    }) = &mut params
+    else {
+        return Some(params);
+    };
+    for entry in entries
+        .iter_mut()
+        .filter(|entry| kind.model_params.contains(&entry.key.as_str()))
+    {
+        let Some(name) = entry.value.as_text() else {
+            continue;
+        };
+        let Some(model) = pipeline.models.iter().find(|model| model.key == name) else {
+            let known = pipeline.models.iter().map(|model| model.key.as_str());
+            let hint = suggest::hint("models", name, known)
+                .unwrap_or("declare it under `models:`".to_owned());
+            let error = Diagnostic::at(&entry.value.place, format!("there is no model `{name}`"));
+            return expansion.report(error.hint(hint));
+        };
+        expansion.charge(model.value.weight(), &entry.value.place)?;
+        let used = entry
+            .value
+            .used
+            .take()
+            .unwrap_or_else(|| entry.value.place.clone());
+        entry.value = Node {
+            used: Some(used),
+            ..model.value.clone()
+        };
+    }
+    Some(params)
+}

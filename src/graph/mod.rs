@@ -1,0 +1,275 @@
+//! The graph of stage instances: every reference followed, every parameter read and checked.
+//!
+//! A [`Pipeline`] becomes a [`Graph`] in these steps: `expand` (matrix → instances, with their
+//! parameters interpolated), `connect` (references → links, joined on common axes), `order`
+//! (circles, topological order), then every instance's parameters are read and, producers first,
+//! checked against the signatures of its inputs.
+
+mod catalogue;
+mod connect;
+mod expand;
+mod name;
+mod order;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use petgraph::Direction::Incoming;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use stages::contract::{DeviceClass, Invalid, KindInfo, Signature, Stage};
+
+pub use self::catalogue::Catalogue;
+pub use self::name::InstanceName;
+pub use self::table::{Column, MetricRef, Table};
+pub use crate::spec::Resources;
+use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
+use connect::{Wire, Wiring};
+use expand::Draft;
+
+/// A pipeline that is known to be sound: what is left to go wrong is the work itself.
+pub struct Graph {
+    /// The pipeline's name.
+    pub pipeline: String,
+    pub file: PathBuf,
+    pub profile: Option<String>,
+    /// Edges lead from producer to consumer.
+    pub stages: DiGraph<Instance, Link>,
+    /// Producers before consumers, otherwise as declared.
+    pub order: Vec<NodeIndex>,
+    pub tables: Vec<Table>,
+}
+
+/// A stage at one point of its matrix.
+pub struct Instance {
+    pub name: InstanceName,
+    pub kind: &'static KindInfo,
+    pub stage: Box<dyn Stage>,
+    pub seed: u64,
+    /// CUDA if the stage asks for a GPU.
+    pub device: DeviceClass,
+    pub resources: Resources,
+    params: Params,
+}
+
+/// An artifact on its way from one instance to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The consumer's input.
+    pub role: String,
+    /// Which of the artifacts on that input, where it takes several.
+    pub position: usize,
+    /// The producer's output.
+    pub port: String,
+}
+
+/// An instance's parameters as they are written.
+struct Params {
+    node: Node,
+    key: Place,
+}
+
+impl Params {
+    fn of(draft: &Draft<'_>) -> Self {
+        match &draft.params {
+            Some(Entry {
+                key_place, value, ..
+            }) => Self {
+                node: value.clone(),
+                key: key_place.clone(),
+            },
+            None => {
+                let place = draft.spec.place.clone();
+                Self {
+                    node: Node::new(Value::Map(Vec::new()), place.clone()),
+                    key: place,
+                }
+            }
+        }
+    }
+
+    fn diagnose(&self, invalid: &Invalid) -> Diagnostic {
+        let diagnostic = diagnose(
+            &self.node,
+            &self.key,
+            &invalid.path,
+            &invalid.message,
+            "parameter",
+        );
+        match &invalid.hint {
+            Some(hint) => diagnostic.hint(hint.clone()),
+            None => diagnostic,
+        }
+    }
+}
+
+impl Graph {
+    /// Builds the graph of a pipeline from the kinds of a catalogue.
+    ///
+    /// # Errors
+    /// Everything that is wrong with references, matrices, parameters and tables, sorted by place. An
+    /// instance is not checked where something upstream of it is wrong.
+    pub fn build(pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
+        let mut errors = Vec::new();
+        let drafts = expand::expand(&pipeline, catalogue, &mut errors);
+        let wiring = connect::connect(&pipeline, &drafts, &mut errors);
+        errors.extend(order::circles(&outline(&drafts, &wiring.wires)));
+        let tables = table::read(&pipeline, catalogue, &mut errors);
+        let instances: Vec<_> = drafts
+            .iter()
+            .map(|draft| {
+                instance(draft, &pipeline, catalogue)
+                    .map_err(|error| errors.push(error))
+                    .ok()
+            })
+            .collect();
+        let order = order::topological(&outline(&drafts, &wiring.wires));
+        check(&order, &instances, &wiring, &mut errors);
+
+        let complete: Option<Vec<Instance>> = instances.into_iter().collect();
+        let Some(instances) = complete.filter(|_| errors.is_empty()) else {
+            Diagnostic::sort(&mut errors);
+            return Err(errors);
+        };
+        let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
+        for instance in instances {
+            stages.add_node(instance);
+        }
+        for Wire {
+            producer,
+            consumer,
+            link,
+            ..
+        } in wiring.wires
+        {
+            stages.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), link);
+        }
+        let Pipeline {
+            name,
+            file,
+            profile,
+            ..
+        } = pipeline;
+        Ok(Self {
+            pipeline: name,
+            file,
+            profile,
+            stages,
+            order,
+            tables,
+        })
+    }
+
+    /// What feeds an instance, sorted by role and position.
+    pub fn inputs(&self, node: NodeIndex) -> Vec<(NodeIndex, &Link)> {
+        let mut inputs: Vec<_> = self
+            .stages
+            .edges_directed(node, Incoming)
+            .map(|edge| (edge.source(), edge.weight()))
+            .collect();
+        inputs.sort_by(|(_, a), (_, b)| (&a.role, a.position).cmp(&(&b.role, b.position)));
+        inputs
+    }
+
+    /// Shows where the parameter stands that an instance finds wrong.
+    pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
+        self.stages[node].params.diagnose(invalid)
+    }
+
+    /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one.
+    pub fn find(&self, name: &str) -> Vec<NodeIndex> {
+        let means =
+            |instance: &InstanceName| instance.stage == name || instance.to_string() == name;
+        self.stages
+            .node_indices()
+            .filter(|&node| means(&self.stages[node].name))
+            .collect()
+    }
+}
+
+/// The drafts and wires as a graph, for questions about its shape.
+fn outline<'a>(drafts: &'a [Draft<'_>], wires: &'a [Wire]) -> DiGraph<&'a str, &'a Place> {
+    let mut outline = DiGraph::with_capacity(drafts.len(), wires.len());
+    for draft in drafts {
+        outline.add_node(draft.spec.name.as_str());
+    }
+    for wire in wires {
+        outline.add_edge(
+            NodeIndex::new(wire.producer),
+            NodeIndex::new(wire.consumer),
+            &wire.place,
+        );
+    }
+    outline
+}
+
+/// Reads the parameters of a draft.
+fn instance(
+    draft: &Draft<'_>,
+    pipeline: &Pipeline,
+    catalogue: &Catalogue,
+) -> Result<Instance, Diagnostic> {
+    let params = Params::of(draft);
+    let stage = (catalogue.parse)(draft.kind.name, params.node.to_json())
+        .map_err(|invalid| params.diagnose(&invalid))?;
+    let resources = draft.spec.resources;
+    Ok(Instance {
+        name: draft.name.clone(),
+        kind: draft.kind,
+        stage,
+        seed: draft.spec.seed.unwrap_or(pipeline.seed),
+        device: if resources.gpus > 0 {
+            DeviceClass::Cuda
+        } else {
+            DeviceClass::Cpu
+        },
+        resources,
+        params,
+    })
+}
+
+/// Checks every instance whose inputs are all known and sound, producers first.
+fn check(
+    order: &[NodeIndex],
+    instances: &[Option<Instance>],
+    wiring: &Wiring,
+    errors: &mut Vec<Diagnostic>,
+) {
+    let mut incoming: Vec<Vec<&Wire>> = instances.iter().map(|_| Vec::new()).collect();
+    for wire in &wiring.wires {
+        incoming[wire.consumer].push(wire);
+    }
+    let mut signatures: Vec<Option<BTreeMap<String, Signature>>> = vec![None; instances.len()];
+    for node in order.iter().map(|node| node.index()) {
+        let Some(instance) = instances[node].as_ref().filter(|_| wiring.complete[node]) else {
+            continue;
+        };
+        let mut inputs: BTreeMap<String, Vec<Signature>> = instance
+            .kind
+            .inputs
+            .iter()
+            .map(|input| (input.role.to_owned(), Vec::new()))
+            .collect();
+        // Wires are in the order of their positions.
+        let known = incoming[node].iter().all(|wire| {
+            let signature = signatures[wire.producer]
+                .as_ref()
+                .and_then(|outputs| outputs.get(&wire.link.port));
+            signature.is_some_and(|&signature| {
+                inputs
+                    .entry(wire.link.role.clone())
+                    .or_default()
+                    .push(signature);
+                true
+            })
+        });
+        if !known {
+            continue;
+        }
+        match instance.stage.check(&inputs) {
+            Ok(outputs) => signatures[node] = Some(outputs),
+            Err(invalid) => errors.push(instance.params.diagnose(&invalid)),
+        }
+    }
+}

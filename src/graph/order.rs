@@ -1,0 +1,92 @@
+//! The order of the stages, or the circles that keep them from having one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+
+use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use crate::spec::{Diagnostic, Place};
+
+/// Producers before consumers; among those that are ready, as declared. What is in a circle, or
+/// behind one, is left out.
+pub(super) fn topological<N, E>(graph: &DiGraph<N, E>) -> Vec<NodeIndex> {
+    let mut waiting: Vec<usize> = graph
+        .node_indices()
+        .map(|node| graph.neighbors_directed(node, Incoming).count())
+        .collect();
+    let mut ready: BinaryHeap<_> = graph
+        .node_indices()
+        .filter(|node| waiting[node.index()] == 0)
+        .map(Reverse)
+        .collect();
+    let mut order = Vec::with_capacity(graph.node_count());
+    while let Some(Reverse(node)) = ready.pop() {
+        order.push(node);
+        for consumer in graph.neighbors_directed(node, Outgoing) {
+            waiting[consumer.index()] -= 1;
+            if waiting[consumer.index()] == 0 {
+                ready.push(Reverse(consumer));
+            }
+        }
+    }
+    order
+}
+
+/// One circle for every knot of stages that wait for one another, at the first of its references.
+/// Nodes are stages by name, edges the places of references.
+pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for knot in tarjan_scc(graph) {
+        let Some(&start) = knot.iter().min() else {
+            continue;
+        };
+        if knot.len() == 1 && !graph.contains_edge(start, start) {
+            continue;
+        }
+        let circle = shortest_circle(graph, start);
+        let places = circle.windows(2).filter_map(|pair| {
+            let references = graph.edges_connecting(pair[0], pair[1]);
+            references.map(|edge| *edge.weight()).min()
+        });
+        let names: Vec<String> = circle
+            .iter()
+            .map(|&node| format!("`{}`", graph[node]))
+            .collect();
+        if let Some(place) = places.min() {
+            let message = format!("stages need one another in a circle: {}", names.join(" → "));
+            found.push(Diagnostic::at(place, message));
+        }
+    }
+    found
+}
+
+/// The shortest way from a node back to itself, both ends included.
+fn shortest_circle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeIndex> {
+    let mut came_from = BTreeMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(node) = queue.pop_front() {
+        let mut next: Vec<NodeIndex> = graph.edges(node).map(|edge| edge.target()).collect();
+        next.sort();
+        for target in next {
+            if target == start {
+                let mut circle = vec![start];
+                let mut at = node;
+                while at != start {
+                    circle.push(at);
+                    at = came_from[&at];
+                }
+                circle.push(start);
+                circle.reverse();
+                return circle;
+            }
+            came_from.entry(target).or_insert_with(|| {
+                queue.push_back(target);
+                node
+            });
+        }
+    }
+    vec![start]
+}

@@ -1,0 +1,226 @@
+//! Tables of metrics, one row for every value of an axis.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use stages::contract::{ArtifactType, Segment};
+
+use super::Catalogue;
+use crate::spec::{Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
+
+/// A table to print after a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub title: Option<String>,
+    /// The axis whose values are the rows.
+    pub rows: String,
+    /// Its values, in its order.
+    pub row_values: Vec<String>,
+    pub columns: Vec<Column>,
+}
+
+/// A column: one metric of one stage, beside reference figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub title: String,
+    pub metric: MetricRef,
+    /// Figures from elsewhere, by row.
+    pub reference: BTreeMap<String, f64>,
+    /// Where they are from: `paper`.
+    pub reference_label: String,
+}
+
+/// A metric of a stage, `evaluate.f1`. Whether the stage measures it shows only when it has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricRef {
+    pub stage: String,
+    pub metric: String,
+}
+
+impl fmt::Display for MetricRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.stage, self.metric)
+    }
+}
+
+/// Reads all tables.
+pub(super) fn read(
+    pipeline: &Pipeline,
+    catalogue: &Catalogue,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Table> {
+    pipeline
+        .tables
+        .iter()
+        .map(|spec| {
+            Reader {
+                pipeline,
+                catalogue,
+                spec,
+                errors,
+            }
+            .table()
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    pipeline: &'a Pipeline,
+    catalogue: &'a Catalogue,
+    spec: &'a TableSpec,
+    errors: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self) -> Table {
+        let fields = &self.spec.fields;
+        let mut row_values: Vec<String> = Vec::new();
+        let mut columns = Vec::new();
+        let mut complete = true;
+        for (index, column) in fields.columns.iter().enumerate() {
+            let place = self.place(index, &[Segment::Key("metric".to_owned())]);
+            match self.metric(&column.metric, &place) {
+                Ok((metric, values)) => {
+                    for value in values {
+                        if !row_values.contains(&value) {
+                            row_values.push(value);
+                        }
+                    }
+                    columns.push(Column {
+                        title: column
+                            .title
+                            .clone()
+                            .unwrap_or_else(|| column.metric.clone()),
+                        metric,
+                        reference: column.paper.clone(),
+                        reference_label: "paper".to_owned(),
+                    });
+                }
+                Err(error) => {
+                    complete = false;
+                    self.errors.extend(error);
+                }
+            }
+        }
+        // Without all of its columns it is not known which rows a table has.
+        for (index, column) in fields.columns.iter().enumerate().filter(|_| complete) {
+            for row in column.paper.keys().filter(|row| !row_values.contains(row)) {
+                let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
+                let place = self.place(index, &path);
+                self.errors.push(
+                    Diagnostic::at(
+                        &place,
+                        format!("the axis `{}` has no value `{row}`", fields.rows),
+                    )
+                    .hint(suggest::hint(
+                        "values",
+                        row,
+                        row_values.iter().map(String::as_str),
+                    )),
+                );
+            }
+        }
+        if fields.columns.is_empty() {
+            let place = self
+                .spec
+                .node
+                .locate(&self.spec.place, &[Segment::Key("columns".to_owned())])
+                .key_place();
+            self.errors.push(Diagnostic::at(
+                &place,
+                format!("the table `{}` has no columns", self.spec.name),
+            ));
+        }
+        Table {
+            name: self.spec.name.clone(),
+            title: fields.title.clone(),
+            rows: fields.rows.clone(),
+            row_values,
+            columns,
+        }
+    }
+
+    /// The stage and metric of `evaluate.f1`, and its rows. `Err(None)` if that stage has an error
+    /// of its own.
+    fn metric(
+        &self,
+        text: &str,
+        place: &Place,
+    ) -> Result<(MetricRef, Vec<String>), Option<Diagnostic>> {
+        let Some((stage, metric)) = text
+            .split_once('.')
+            .filter(|(_, metric)| !metric.is_empty())
+        else {
+            return Err(Some(
+                Diagnostic::at(place, format!("expected `STAGE.METRIC`, found `{text}`"))
+                    .hint("as `evaluate.f1`".to_owned()),
+            ));
+        };
+        let Some(spec) = self.pipeline.stages.iter().find(|spec| spec.name == stage) else {
+            let known = self.pipeline.stages.iter().map(|spec| spec.name.as_str());
+            return Err(Some(
+                Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
+                    .hint(suggest::hint("stages", stage, known)),
+            ));
+        };
+        let kind = self.catalogue.kind(&spec.kind).ok_or(None)?;
+        if kind
+            .outputs
+            .iter()
+            .all(|output| output.yields != ArtifactType::Metrics)
+        {
+            return Err(Some(Diagnostic::at(
+                &place.find(stage),
+                format!(
+                    "`{stage}` measures nothing: a stage of kind `{}` has no metrics",
+                    kind.name
+                ),
+            )));
+        }
+        let rows = self.rows(spec, place)?;
+        let metric = MetricRef {
+            stage: stage.to_owned(),
+            metric: metric.to_owned(),
+        };
+        Ok((metric, rows))
+    }
+
+    /// The values of the axis of the rows on a stage that has it, and no other axis.
+    fn rows(&self, spec: &StageSpec, place: &Place) -> Result<Vec<String>, Diagnostic> {
+        let rows = &self.spec.fields.rows;
+        let Some(axis) = spec.matrix.iter().find(|axis| axis.name == *rows) else {
+            let rows_place = self
+                .spec
+                .node
+                .get("rows")
+                .map_or(&self.spec.place, |node| &node.place);
+            let known = spec.matrix.iter().map(|axis| axis.name.as_str());
+            return Err(Diagnostic::at(
+                rows_place,
+                format!("`{}` has no axis `{rows}`", spec.name),
+            )
+            .hint(suggest::hint("axes", rows, known)));
+        };
+        if let Some(other) = spec.matrix.iter().find(|axis| axis.name != *rows) {
+            return Err(Diagnostic::at(
+                place,
+                format!(
+                    "`{}` has the axis `{}` as well as `{rows}`, so a cell would hold several values",
+                    spec.name, other.name
+                ),
+            ));
+        }
+        Ok(axis.values.iter().map(|(text, _)| text.clone()).collect())
+    }
+
+    fn place(&self, column: usize, path: &[Segment]) -> Place {
+        let mut full = vec![Segment::Key("columns".to_owned()), Segment::Index(column)];
+        full.extend_from_slice(path);
+        let located = self.spec.node.locate(&self.spec.place, &full);
+        match path.last() {
+            Some(Segment::Key(key)) if key != "metric" => located.key_place(),
+            _ => located.place(),
+        }
+    }
+}

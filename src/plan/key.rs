@@ -1,0 +1,48 @@
+//! Keys: hashes of fingerprints.
+
+use std::collections::BTreeMap;
+
+use super::{Fingerprint, InputId, PlannedAction};
+use crate::graph::Graph;
+use crate::store::{Digest, Key};
+
+const ACTION: &str = "runner action key v1";
+const CONTENT: &str = "runner content key v1";
+
+/// The key of a fingerprint whose inputs are named by what makes them.
+pub(super) fn action_key(fingerprint: &Fingerprint) -> Key {
+    Key::derive(ACTION, &fingerprint.canonical_bytes())
+}
+
+/// The key of a planned action, once the trees of its inputs are known (by role, in the order of
+/// the action's own inputs), and the key's pre-image.
+pub fn content_key(
+    graph: &Graph,
+    planned: &PlannedAction,
+    inputs: &BTreeMap<String, Vec<Digest>>,
+) -> (Key, Fingerprint) {
+    debug_assert_eq!(
+        graph.inputs(planned.node).len(),
+        inputs.values().map(Vec::len).sum::<usize>(),
+        "every input of an action has a tree"
+    );
+    with_contents(&planned.fingerprint, inputs)
+}
+
+pub(super) fn with_contents(
+    fingerprint: &Fingerprint,
+    inputs: &BTreeMap<String, Vec<Digest>>,
+) -> (Key, Fingerprint) {
+    let content = |&digest: &Digest| InputId::Content { digest };
+    let inputs = inputs
+        .iter()
+        .map(|(role, trees)| (role.clone(), trees.iter().map(content).collect()));
+    let fingerprint = Fingerprint {
+        inputs: inputs.collect(),
+        ..fingerprint.clone()
+    };
+    (
+        Key::derive(CONTENT, &fingerprint.canonical_bytes()),
+        fingerprint,
+    )
+}

@@ -1,0 +1,233 @@
+//! The plan: for every stage of a graph its key, and whether it is cached, runs (and why), or waits.
+//!
+//! A [`Fingerprint`] holds everything that can change a stage's result; a key is its hash. The
+//! *action key* names each input by its producer's action key, so the whole plan is known before
+//! anything runs. The *content key* names each input by what it holds: if upstream was redone and
+//! came out the same, what follows is a hit all the same (early cutoff). Nothing here runs a stage
+//! or changes a result: planning reads source bytes and the action cache; what it writes is memos,
+//! and a second name for a record that was found by its content key.
+
+mod fingerprint;
+mod key;
+mod miss;
+mod source;
+mod source_index;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use petgraph::graph::NodeIndex;
+use stages::contract::{FORMAT_VERSION, Invalid};
+
+pub use fingerprint::{Fingerprint, InputId};
+pub use key::content_key;
+pub use miss::{MissReason, ParamChange, SourceChanges};
+
+use crate::graph::{Graph, Instance};
+use crate::store::{self, ActionRecord, Key, Store};
+use key::action_key;
+use source::Sources;
+
+/// Which stages are run although they are cached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    #[default]
+    None,
+    All,
+    Nodes(Vec<NodeIndex>),
+}
+
+impl Force {
+    fn covers(&self, node: NodeIndex) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Nodes(nodes) => nodes.contains(&node),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    pub force: Force,
+    /// Only these stages and what they need.
+    pub until: Option<Vec<NodeIndex>>,
+}
+
+/// What is to become of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// Its outputs are in the store.
+    Cached(Box<ActionRecord>),
+    Runs(MissReason),
+    /// It runs if the outcome upstream makes it: on the nearest stage upstream that runs.
+    Waits(NodeIndex),
+}
+
+/// A stage with everything fixed that can change its result.
+#[derive(Clone, Debug)]
+pub struct PlannedAction {
+    pub node: NodeIndex,
+    pub action_key: Key,
+    pub fingerprint: Fingerprint,
+    pub state: State,
+}
+
+/// What is to become of every stage.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// In the graph's order.
+    pub actions: Vec<PlannedAction>,
+    positions: HashMap<NodeIndex, usize>,
+}
+
+impl Plan {
+    /// The action of a stage that is part of the plan.
+    ///
+    /// # Panics
+    /// If `node` is not: `until` left it out.
+    pub fn action(&self, node: NodeIndex) -> &PlannedAction {
+        &self.actions[self.positions[&node]]
+    }
+
+    /// The action of a stage, unless `until` left it out.
+    pub fn get(&self, node: NodeIndex) -> Option<&PlannedAction> {
+        self.positions
+            .get(&node)
+            .map(|&position| &self.actions[position])
+    }
+
+    fn push(&mut self, action: PlannedAction) {
+        self.positions.insert(action.node, self.actions.len());
+        self.actions.push(action);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A source cannot be read; `invalid` leads to the parameter that names it.
+    #[error("{invalid}")]
+    Source { node: NodeIndex, invalid: Invalid },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A fault of runner's own.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Plans `graph` against what `store` holds.
+pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
+    let wanted = options
+        .until
+        .as_deref()
+        .map(|until| with_ancestors(graph, until));
+    let mut sources = Sources::new(store);
+    let mut plan = Plan::default();
+    for &node in &graph.order {
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !wanted.contains(&node))
+        {
+            continue;
+        }
+        let fingerprint = fingerprint(graph, node, &plan, &mut sources)?;
+        let action_key = action_key(&fingerprint);
+        let state = if options.force.covers(node) {
+            State::Runs(MissReason::Forced)
+        } else {
+            state::find(graph, store, &plan, node, &action_key, &fingerprint)?
+        };
+        plan.push(PlannedAction {
+            node,
+            action_key,
+            fingerprint,
+            state,
+        });
+    }
+    Ok(plan)
+}
+
+/// Whether the sources of a planned stage still are what the plan was made from. To be asked once
+/// a stage has run and before it is recorded: it may have read bytes that changed after planning.
+pub fn sources_unchanged(
+    graph: &Graph,
+    store: &Store,
+    planned: &PlannedAction,
+) -> Result<bool, Error> {
+    let instance = &graph.stages[planned.node];
+    if instance.stage.sources().is_empty() {
+        return Ok(true);
+    }
+    let mut sources = Sources::new(store);
+    Ok(params(instance, planned.node, &mut sources)? == planned.fingerprint.params)
+}
+
+fn fingerprint(
+    graph: &Graph,
+    node: NodeIndex,
+    plan: &Plan,
+    sources: &mut Sources<'_>,
+) -> Result<Fingerprint, Error> {
+    let instance = &graph.stages[node];
+    let mut inputs: BTreeMap<String, Vec<InputId>> = BTreeMap::new();
+    for (producer, link) in graph.inputs(node) {
+        let key = plan.action(producer).action_key;
+        let input = InputId::Action {
+            key,
+            port: link.port.clone(),
+        };
+        inputs.entry(link.role.clone()).or_default().push(input);
+    }
+    Ok(Fingerprint {
+        format: FORMAT_VERSION,
+        kind: instance.kind.name.to_owned(),
+        version: instance.kind.version,
+        params: params(instance, node, sources)?,
+        seed: instance.seed,
+        device: instance.device,
+        inputs,
+    })
+}
+
+/// The stage's parameters in canonical form, with the digests of sources in place of their paths.
+fn params(
+    instance: &Instance,
+    node: NodeIndex,
+    sources: &mut Sources<'_>,
+) -> Result<serde_json::Value, Error> {
+    let mut params = instance.stage.canonical();
+    for source in instance.stage.sources() {
+        let digest = sources
+            .digest(&source.path)
+            .map_err(|invalid| Error::Source {
+                node,
+                invalid: Invalid {
+                    path: source.param.clone(),
+                    ..invalid
+                },
+            })?;
+        let param = source::param_mut(&mut params, &source.param).ok_or_else(|| {
+            let kind = instance.kind.name;
+            Error::Internal(format!(
+                "`{kind}` names the source `{}` by a parameter it does not have",
+                source.path.display()
+            ))
+        })?;
+        *param = source::stand_in(&digest);
+    }
+    params.sort_all_objects();
+    Ok(params)
+}
+
+fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
+    let mut found = BTreeSet::new();
+    let mut open = nodes.to_vec();
+    while let Some(node) = open.pop() {
+        if found.insert(node) {
+            open.extend(graph.inputs(node).into_iter().map(|(producer, _)| producer));
+        }
+    }
+    found
+}

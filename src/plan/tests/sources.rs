@@ -1,0 +1,163 @@
+//! What of a source counts.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use serde_json::json;
+use stages::contract::Segment;
+
+use super::*;
+
+#[test]
+fn golden_source_digest() {
+    let fixture = Fixture::new();
+    let mut stages = Stages::new();
+    let node = stages.add("xrays", fixture.source_params(), &[]);
+    assert_eq!(
+        fixture.plan(&stages).action(node).fingerprint.params["source"],
+        json!({"path": {"$source": "790ab2aa1ed46e307ea513d09be645f6fea4c7c88f34ae0833f01a16d60b0933"}})
+    );
+}
+
+#[test]
+fn source_byte_invalidates() {
+    let fixture = Fixture::new();
+    let before = fixture.source_key();
+    fixture.write("train/NORMAL/a.jpeg", "A");
+    assert_ne!(fixture.source_key(), before);
+    fixture.write("train/NORMAL/a.jpeg", "a");
+    assert_eq!(fixture.source_key(), before);
+}
+
+#[test]
+fn source_byte_with_its_old_time_and_size_invalidates() {
+    let fixture = Fixture::new();
+    let file = fixture.source().join("train/NORMAL/a.jpeg");
+    age(&file, 100);
+    let before = fixture.source_key();
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, "A").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    assert_ne!(fixture.source_key(), before);
+}
+
+#[test]
+fn source_file_added_removed_or_renamed_invalidates() {
+    let fixture = Fixture::new();
+    let before = fixture.source_key();
+    fixture.write("train/NORMAL/c.jpeg", "c");
+    let added = fixture.source_key();
+    assert_ne!(added, before);
+    fs::rename(
+        fixture.source().join("train/NORMAL"),
+        fixture.source().join("train/VIRUS"),
+    )
+    .unwrap();
+    assert_ne!(fixture.source_key(), added);
+    fs::rename(
+        fixture.source().join("train/VIRUS"),
+        fixture.source().join("train/NORMAL"),
+    )
+    .unwrap();
+    fs::remove_file(fixture.source().join("train/NORMAL/c.jpeg")).unwrap();
+    assert_eq!(fixture.source_key(), before);
+}
+
+#[test]
+fn source_path_mtime_and_hidden_files_do_not_invalidate() {
+    let mut fixture = Fixture::new();
+    let before = fixture.source_key();
+    age(&fixture.source().join("train/NORMAL/a.jpeg"), 10_000);
+    assert_eq!(fixture.source_key(), before);
+    fixture.write("train/.DS_Store", "x");
+    fixture.write(".git/config", "x");
+    assert_eq!(fixture.source_key(), before);
+    let moved = fixture.folder.path().join("moved");
+    fs::rename(fixture.source(), &moved).unwrap();
+    assert_eq!(fixture.key_of(json!({"source": {"path": moved}})), before);
+    fs::rename(moved, fixture.source()).unwrap();
+    fixture.store = Store::open(&fixture.folder.path().join("other store")).unwrap();
+    assert_eq!(fixture.source_key(), before);
+}
+
+#[test]
+fn a_source_may_be_a_file() {
+    let fixture = Fixture::new();
+    fixture.write("x.npz", "a");
+    fixture.write("y.npz", "a");
+    let key = |name: &str| fixture.key_of(json!({"source": {"path": fixture.source().join(name)}}));
+    let before = key("x.npz");
+    assert_eq!(key("y.npz"), before);
+    fixture.write("x.npz", "b");
+    assert_ne!(key("x.npz"), before);
+    assert_ne!(key("train/NORMAL"), key("train/NORMAL/a.jpeg"));
+}
+
+#[test]
+fn content_behind_a_link_counts() {
+    let fixture = Fixture::new();
+    let elsewhere = fixture.folder.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("c.jpeg"), "c").unwrap();
+    let link = fixture.source().join("test");
+    symlink(&elsewhere, &link).unwrap();
+    let linked = fixture.source_key();
+    fs::write(elsewhere.join("c.jpeg"), "C").unwrap();
+    assert_ne!(fixture.source_key(), linked);
+    fs::remove_file(&link).unwrap();
+    fixture.write("test/c.jpeg", "c");
+    assert_eq!(fixture.source_key(), linked);
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_the_parameters_fault() {
+    let fixture = Fixture::new();
+    let fault = |path: PathBuf| {
+        let mut stages = Stages::new();
+        stages.add("other", json!({}), &[]);
+        let node = stages.add("stage", json!({"source": {"path": path}}), &[]);
+        match plan(&stages.0, &fixture.store, &PlanOptions::default()) {
+            Err(Error::Source { node: at, invalid }) => {
+                assert_eq!(at, node);
+                let path = ["source", "path"].map(|key| Segment::Key(key.into()));
+                assert_eq!(invalid.path, path);
+                invalid
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(fault("no/such".into()).message, "`no/such` does not exist");
+    assert!(
+        fault("no/such".into())
+            .hint
+            .unwrap()
+            .contains("working directory")
+    );
+    symlink("no-such", fixture.source().join("dangling")).unwrap();
+    assert!(fault(fixture.source()).message.contains("dangling"));
+    fs::remove_file(fixture.source().join("dangling")).unwrap();
+    symlink("..", fixture.source().join("train/up")).unwrap();
+    assert!(
+        fault(fixture.source())
+            .message
+            .ends_with("is a link to a folder it is in")
+    );
+}
+
+#[test]
+fn a_source_that_changes_while_a_stage_runs_is_noticed() {
+    let fixture = Fixture::new();
+    let mut stages = Stages::new();
+    let node = stages.add("xrays", fixture.source_params(), &[]);
+    let plan = fixture.plan(&stages);
+    let unchanged = || sources_unchanged(&stages.0, &fixture.store, plan.action(node)).unwrap();
+    assert!(unchanged());
+    fixture.write("train/NORMAL/a.jpeg", "A");
+    assert!(!unchanged());
+}

@@ -1,0 +1,55 @@
+//! From a tree to typed values, with every error at its place.
+
+use serde::de::DeserializeOwned;
+use stages::contract::Segment;
+
+use super::wording::{Reworded, reword};
+use super::{Diagnostic, Node, Place};
+
+/// Decodes a node. `key` is the place of the key that leads to it.
+pub fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Diagnostic> {
+    serde_path_to_error::deserialize(node.to_yaml()).map_err(|error| {
+        let path: Vec<Segment> = error.path().iter().filter_map(segment).collect();
+        diagnose(node, key, &path, &error.inner().to_string(), "key")
+    })
+}
+
+/// The diagnostic for a message about what a path leads to. A path longer than the tree means its
+/// deepest part that exists.
+pub fn diagnose(
+    node: &Node,
+    key: &Place,
+    path: &[Segment],
+    message: &str,
+    noun: &str,
+) -> Diagnostic {
+    let Reworded {
+        message,
+        hint,
+        unknown,
+    } = reword(message, noun);
+    let located = node.locate(key, path);
+    let place = match &unknown {
+        None => located.place(),
+        // The path may or may not include the unknown key itself.
+        Some(name) => match located.node.entry(name) {
+            Some(entry) => entry.key_place.clone(),
+            None => located.key_place(),
+        },
+    };
+    let mut diagnostic = Diagnostic::at(&place, message).hint(hint);
+    if let Some(used) = &located.used {
+        diagnostic = diagnostic.note(format!("used as `{}` at {used}", used.text()));
+    }
+    diagnostic
+}
+
+fn segment(segment: &serde_path_to_error::Segment) -> Option<Segment> {
+    use serde_path_to_error::Segment as Theirs;
+    match segment {
+        Theirs::Seq { index } => Some(Segment::Index(*index)),
+        Theirs::Map { key } => Some(Segment::Key(key.clone())),
+        Theirs::Enum { variant } => Some(Segment::Key(variant.clone())),
+        Theirs::Unknown => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! `${…}` in the texts of a tree.
+//!
+//! A text that is one `${name}` and nothing else becomes the value itself, whatever its type, and
+//! keeps the place where that value stands. Within a longer text scalars are put in as text.
+//! `$${` is a plain `${`.
+
+use super::node::{Entry, Value};
+use super::yaml::MAX_DEPTH;
+use super::{Diagnostic, Node, Place};
+
+/// Values (and 64 bytes of text) that all interpolations of a pipeline together may bring in.
+const MAX_WEIGHT: usize = 1_000_000;
+
+/// An expansion under way: what went wrong so far, and a limit, so that a few lines of `${…}` do not
+/// grow without bound.
+pub struct Expansion {
+    pub errors: Vec<Diagnostic>,
+    left: usize,
+}
+
+impl Expansion {
+    pub fn new() -> Self {
+        Self {
+            errors: Vec::new(),
+            left: MAX_WEIGHT,
+        }
+    }
+
+    /// Reports an error; always nothing, for `return`.
+    pub fn report<T>(&mut self, error: Diagnostic) -> Option<T> {
+        self.errors.push(error);
+        None
+    }
+
+    /// Takes a node's weight from what is left; nothing if there is not enough, reported once.
+    pub fn charge(&mut self, weight: usize, place: &Place) -> Option<()> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left = self.left.saturating_sub(weight);
+        if self.left == 0 {
+            return self.report(Diagnostic::at(
+                place,
+                format!("the pipeline has more than {MAX_WEIGHT} values once `${{…}}` and `matrix` are expanded"),
+            ));
+        }
+        Some(())
+    }
+}
+
+/// Gives the value of a name that stands at a place.
+pub trait Lookup {
+    /// Nothing if there is none, which was reported.
+    fn lookup(&mut self, name: &str, place: &Place) -> Option<Node>;
+    fn expansion(&mut self) -> &mut Expansion;
+}
+
+/// The tree with its `${…}` replaced; nothing if one of them could not be, which was reported.
+pub fn interpolate(node: &Node, lookup: &mut dyn Lookup) -> Option<Node> {
+    replace(node, 0, lookup)
+}
+
+fn replace(node: &Node, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
+    let value = match &node.value {
+        Value::Text(text) if text.contains("${") => return expand(node, text, depth, lookup),
+        Value::List(items) => {
+            // All of them first, so that every error is reported.
+            let items: Vec<_> = items
+                .iter()
+                .map(|item| replace(item, depth + 1, lookup))
+                .collect();
+            Value::List(items.into_iter().collect::<Option<_>>()?)
+        }
+        Value::Map(entries) => {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|entry| {
+                    Some(Entry {
+                        value: replace(&entry.value, depth + 1, lookup)?,
+                        ..entry.clone()
+                    })
+                })
+                .collect();
+            Value::Map(entries.into_iter().collect::<Option<_>>()?)
+        }
+        scalar => scalar.clone(),
+    };
+    Some(Node {
+        value,
+        place: node.place.clone(),
+        used: node.used.clone(),
+    })
+}
+
+/// Expands a text that has a `${` in it.
+fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
+    let pieces = match pieces(text) {
+        Ok(pieces) => pieces,
+        Err(rest) => {
+            let error = Diagnostic::at(&node.place.find(rest), "this `${` has no `}`");
+            return lookup
+                .expansion()
+                .report(error.hint("write `$${` for a plain `${`".to_owned()));
+        }
+    };
+    if let [Piece::Name { name, written }] = pieces.as_slice() {
+        let place = node.place.find(written);
+        let mut found = lookup.lookup(name, &place)?;
+        lookup.expansion().charge(found.weight(), &place)?;
+        if depth + found.height() > MAX_DEPTH {
+            let message = format!("`{written}` nests values more than {MAX_DEPTH} levels deep");
+            return lookup.expansion().report(Diagnostic::at(&place, message));
+        }
+        found.used = Some(place);
+        return Some(found);
+    }
+    let mut joined = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => joined.push_str(literal),
+            Piece::Name { name, written } => {
+                let place = node.place.find(written);
+                let found = lookup.lookup(name, &place)?;
+                let Some(text) = found.scalar_text() else {
+                    let message = format!(
+                        "`{written}` is {}, which cannot stand inside a longer text",
+                        found.describe()
+                    );
+                    return lookup.expansion().report(Diagnostic::at(&place, message));
+                };
+                lookup.expansion().charge(1 + text.len() / 64, &place)?;
+                joined.push_str(&text);
+            }
+        }
+    }
+    Some(Node {
+        value: Value::Text(joined),
+        ..node.clone()
+    })
+}
+
+enum Piece<'a> {
+    Literal(&'a str),
+    /// A name, and the `${…}` around it as it is written.
+    Name {
+        name: &'a str,
+        written: &'a str,
+    },
+}
+
+impl<'a> Piece<'a> {
+    fn as_str(&self) -> &'a str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Name { written, .. } => written,
+        }
+    }
+}
+
+/// Takes a text apart; `Err` is the rest from a `${` that does not end.
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, &str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        if rest[..start].ends_with('$') {
+            // Keeps one `$` and goes on behind the brace.
+            pieces.push(Piece::Literal(&rest[..start - 1]));
+            pieces.push(Piece::Literal("${"));
+            rest = &rest[start + 2..];
+            continue;
+        }
+        let end = start + rest[start..].find('}').ok_or(&rest[start..])?;
+        pieces.push(Piece::Literal(&rest[..start]));
+        pieces.push(Piece::Name {
+            name: rest[start + 2..end].trim(),
+            written: &rest[start..=end],
+        });
+        rest = &rest[end + 1..];
+    }
+    pieces.push(Piece::Literal(rest));
+    pieces.retain(|piece| !piece.as_str().is_empty());
+    Ok(pieces)
+}
+
+/// Every name in the `${…}` of a tree, for telling which vars there are.
+pub fn names(node: &Node, found: &mut Vec<String>) {
+    match &node.value {
+        Value::Text(text) => {
+            for piece in pieces(text).unwrap_or_default() {
+                if let Piece::Name { name, .. } = piece {
+                    found.push(name.to_owned());
+                }
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| names(item, found)),
+        Value::Map(entries) => entries.iter().for_each(|entry| names(&entry.value, found)),
+        _ => {}
+    }
+}

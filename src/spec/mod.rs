@@ -1,0 +1,86 @@
+//! The pipeline document, typed, with a place in a text for everything in it.
+//!
+//! The way of a document: text → `yaml` (a tree of [`Node`]s with places) → `overrides` (profile,
+//! then `--set`) → `vars` and `interpolate` (`${…}`) → `decode` (serde, errors by path) →
+//! [`Pipeline`]. What depends on an axis of a stage's matrix (its `params` and `inputs`) is
+//! interpolated later, once for every instance, when the [graph](crate::graph) is built.
+//!
+//! A value keeps its place through all of this, so that an error in it is shown where it was
+//! written: in the stage, in a profile, or on the command line.
+
+mod decode;
+mod diagnostic;
+mod interpolate;
+mod name;
+mod node;
+mod overrides;
+mod pipeline;
+mod place;
+mod scalar;
+mod stage;
+pub(crate) mod suggest;
+mod table;
+mod vars;
+mod wording;
+mod yaml;
+
+use std::path::Path;
+
+pub(crate) use decode::{decode, diagnose};
+pub use diagnostic::Diagnostic;
+pub(crate) use interpolate::Expansion;
+pub(crate) use node::{Entry, Node, Value};
+pub use pipeline::Pipeline;
+pub use place::{Place, Source};
+pub use stage::Resources;
+pub(crate) use stage::StageSpec;
+pub(crate) use table::TableSpec;
+pub(crate) use vars::Vars;
+
+/// What the command line says about a pipeline.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// The profile whose vars to use.
+    pub profile: Option<String>,
+    /// Assignments `NAME=VALUE`, as typed; a later one wins.
+    pub sets: Vec<String>,
+}
+
+/// Reads a pipeline from a file.
+///
+/// # Errors
+/// Everything that is wrong with the document itself, sorted by place. What is wrong with its
+/// references and parameters is told by [`Graph::build`](crate::graph::Graph::build).
+pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
+    let bytes = std::fs::read(file).map_err(|error| {
+        vec![Diagnostic::new(format!(
+            "failed to read `{}`: {error}",
+            file.display()
+        ))]
+    })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(file, text, options),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let source = Source::file(file, &valid);
+            let end = source.text().len();
+            Err(vec![Diagnostic::at(
+                &source.place(end..end),
+                "what follows here is not UTF-8 text",
+            )])
+        }
+    }
+}
+
+/// Reads a pipeline from the text of a file.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
+    let source = Source::file(file, text);
+    let document = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
+    Pipeline::resolve(file, document, options).map_err(|mut errors| {
+        Diagnostic::sort(&mut errors);
+        errors
+    })
+}

@@ -1,0 +1,241 @@
+//! The tree of values that a pipeline is written as; every value knows where it stands.
+
+use serde_json::Number;
+use stages::contract::Segment;
+
+use super::Place;
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub value: Value,
+    pub place: Place,
+    /// The `${…}` that stands for this value in another place, if it came through one.
+    pub used: Option<Place>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    /// A whole number stays one; never infinite or not a number.
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// Two nodes are equal if their values are, wherever they stand.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// A key of a map with its value. Keys are distinct and keep their order.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub key: String,
+    pub key_place: Place,
+    pub value: Node,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key && self.value == other.value
+    }
+}
+
+impl Node {
+    pub fn new(value: Value, place: Place) -> Self {
+        Self {
+            value,
+            place,
+            used: None,
+        }
+    }
+
+    /// The value under a key; nothing if there is none, or this is no map.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The entries of a map; none for anything else.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A scalar as text, numbers in one form (`0.10` is `0.1`); nothing for a list, a map or null.
+    pub fn scalar_text(&self) -> Option<String> {
+        match &self.value {
+            Value::Bool(value) => Some(value.to_string()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Text(text) => Some(text.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// The value in a few words: ``the text `x` ``, `a list`.
+    pub fn describe(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Bool(value) => format!("`{value}`"),
+            Value::Number(number) => format!("the number `{number}`"),
+            Value::Text(text) => format!("the text `{text}`"),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+        }
+    }
+
+    /// How much there is of it: values, and text in units of 64 bytes.
+    pub fn weight(&self) -> usize {
+        1 + match &self.value {
+            Value::Text(text) => text.len() / 64,
+            Value::List(items) => items.iter().map(Node::weight).sum(),
+            Value::Map(entries) => entries.iter().map(|entry| entry.value.weight()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// Levels of lists and maps; a scalar has none.
+    pub fn height(&self) -> usize {
+        match &self.value {
+            Value::List(items) => 1 + items.iter().map(Node::height).max().unwrap_or(0),
+            Value::Map(entries) => {
+                1 + entries
+                    .iter()
+                    .map(|entry| entry.value.height())
+                    .max()
+                    .unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// As JSON, for a stage's parameters.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(number) => Json::Number(number.clone()),
+            Value::Text(text) => Json::String(text.clone()),
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
+            Value::Map(entries) => Json::Object(
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// As serde_yaml sees it, for typed decoding.
+    pub fn to_yaml(&self) -> serde_yaml::Value {
+        use serde_yaml::Value as Yaml;
+        match &self.value {
+            Value::Null => Yaml::Null,
+            Value::Bool(value) => Yaml::Bool(*value),
+            Value::Number(number) => Yaml::Number(match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => value.into(),
+                (None, Some(value)) => value.into(),
+                (None, None) => number.as_f64().unwrap_or(f64::NAN).into(),
+            }),
+            Value::Text(text) => Yaml::String(text.clone()),
+            Value::List(items) => Yaml::Sequence(items.iter().map(Node::to_yaml).collect()),
+            Value::Map(entries) => Yaml::Mapping(
+                entries
+                    .iter()
+                    .map(|entry| (Yaml::String(entry.key.clone()), entry.value.to_yaml()))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Follows a path as far as it goes. `key` is the place of the key that leads to this node.
+    pub fn locate(&self, key: &Place, path: &[Segment]) -> Located<'_> {
+        let mut located = Located {
+            node: self,
+            key: Some(key.clone()),
+            used: self.used.clone(),
+            complete: true,
+        };
+        for segment in path {
+            let found = match segment {
+                Segment::Key(name) => located
+                    .node
+                    .entry(name)
+                    .map(|entry| (&entry.value, Some(entry.key_place.clone()))),
+                Segment::Index(index) => located.node.items().get(*index).map(|item| (item, None)),
+            };
+            let Some((node, key)) = found else {
+                located.complete = false;
+                break;
+            };
+            located = Located {
+                node,
+                key,
+                used: located.used.or_else(|| node.used.clone()),
+                complete: true,
+            };
+        }
+        located
+    }
+}
+
+/// Where a path led.
+pub struct Located<'a> {
+    pub node: &'a Node,
+    /// The key that leads to it, unless it is an item of a list.
+    pub key: Option<Place>,
+    /// The outermost `${…}` on the way.
+    pub used: Option<Place>,
+    /// Whether the whole path exists.
+    pub complete: bool,
+}
+
+impl Located<'_> {
+    /// The value's place, or its key's if the value goes over several lines or is not written at all.
+    pub fn place(&self) -> Place {
+        match &self.key {
+            Some(key) if !self.node.place.is_one_line() || self.node.place.text().is_empty() => {
+                key.clone()
+            }
+            _ => self.node.place.clone(),
+        }
+    }
+
+    /// The key's place; the value's for an item of a list.
+    pub fn key_place(&self) -> Place {
+        self.key.clone().unwrap_or_else(|| self.node.place.clone())
+    }
+}

@@ -1,0 +1,230 @@
+//! What changes a document before it is read: a profile, and `--set NAME=VALUE`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::interpolate;
+use super::node::{Entry, Value};
+use super::{Diagnostic, Node, Place, Source, suggest, yaml};
+
+/// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
+const NAMED: [&str; 3] = ["models", "stages", "tables"];
+
+/// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
+///
+/// So a profile may use `${data}` with nothing under `vars`, and wait for `-S data=…`.
+pub fn var_names(document: &Node) -> BTreeSet<String> {
+    let mut used = Vec::new();
+    interpolate::names(document, &mut used);
+    let given = document.get("vars").map(Node::entries).unwrap_or_default();
+    let given = given.iter().map(|entry| entry.key.clone());
+    given
+        .chain(used.into_iter().filter(|name| !name.contains('.')))
+        .collect()
+}
+
+/// Puts the vars of a profile over those of the document. Every profile is checked for names that
+/// are no vars.
+pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Vec<Diagnostic>) {
+    let vars = var_names(document);
+    let profiles = document
+        .get("profiles")
+        .map(Node::entries)
+        .unwrap_or_default()
+        .to_vec();
+    for entry in profiles.iter().flat_map(|profile| profile.value.entries()) {
+        if !vars.contains(&entry.key) {
+            errors.push(unknown_var(&entry.key, &entry.key_place, &vars));
+        }
+    }
+    let Some(name) = profile else { return };
+    let Some(chosen) = profiles.iter().find(|profile| profile.key == name) else {
+        let names = profiles.iter().map(|profile| profile.key.as_str());
+        let hint = suggest::hint("profiles", name, names)
+            .unwrap_or("this pipeline has no `profiles`".to_owned());
+        let error = match document.entry("profiles") {
+            Some(entry) => {
+                Diagnostic::at(&entry.key_place, format!("there is no profile `{name}`"))
+            }
+            None => Diagnostic::new(format!("there is no profile `{name}`")),
+        };
+        errors.push(error.hint(hint));
+        return;
+    };
+    for entry in chosen.value.entries() {
+        set_var(document, entry.clone());
+    }
+}
+
+/// Makes one assignment, `NAME=VALUE`; the value is read as YAML.
+pub fn apply_set(document: &mut Node, assignment: &str) -> Result<(), Diagnostic> {
+    let source = Source::set(assignment);
+    let given = source.given();
+    let Some(equals) = assignment.find('=') else {
+        return Err(
+            Diagnostic::at(&source.place(given), "expected `NAME=VALUE`")
+                .hint("as in `-S epochs=3`, or `-S stages.cnn.params.epochs=3`".to_owned()),
+        );
+    };
+    let path = path(&source, given.start, &assignment[..equals]);
+    let value = yaml::parse(&source, given.start + equals + 1..given.end)?;
+    match path.as_slice() {
+        [(name, place)] => {
+            let vars = var_names(document);
+            if vars.contains(name) {
+                set_var(document, entry(name, place, value));
+            } else if matches!(name.as_str(), "seed" | "name") {
+                insert(document, entry(name, place, value));
+            } else {
+                return Err(unknown_var(name, place, &vars));
+            }
+            Ok(())
+        }
+        [(section, _), (name, place), ..]
+            if section == "vars" && !var_names(document).contains(name) =>
+        {
+            Err(unknown_var(name, place, &var_names(document)))
+        }
+        [(section, place), ..] if section == "profiles" => Err(Diagnostic::at(
+            place,
+            "a profile is applied before `--set`, so this would change nothing",
+        )
+        .hint("set the var itself: it wins over the profile".to_owned())),
+        path => assign(document, path, value),
+    }
+}
+
+/// The pieces of a dotted path, each at its place.
+fn path(source: &Arc<Source>, start: usize, text: &str) -> Vec<(String, Place)> {
+    let mut start = start;
+    text.split('.')
+        .map(|piece| {
+            let place = source.place(start..start + piece.len());
+            start += piece.len() + 1;
+            (piece.to_owned(), place)
+        })
+        .collect()
+}
+
+/// Walks down a path and puts the value at its end. Keys that are not there are made, as a
+/// parameter with a default has none; if they are unknown, reading the document says so.
+fn assign(document: &mut Node, path: &[(String, Place)], value: Node) -> Result<(), Diagnostic> {
+    let [parents @ .., (last, last_place)] = path else {
+        return Ok(());
+    };
+    let mut node = document;
+    let mut walked = String::new();
+    for (depth, (name, place)) in parents.iter().enumerate() {
+        node = child(node, name, place, &walked)?;
+        if depth == 0 && NAMED.contains(&name.as_str()) {
+            let (name, place) = &path[1];
+            if node.entry(name).is_none() {
+                let what = parents[0].0.as_str();
+                let known = node.entries().iter().map(|entry| entry.key.as_str());
+                return Err(
+                    Diagnostic::at(place, format!("there is no `{name}` in `{what}`"))
+                        .hint(suggest::hint(what, name, known)),
+                );
+            }
+        }
+        walked = if walked.is_empty() {
+            name.clone()
+        } else {
+            format!("{walked}.{name}")
+        };
+    }
+    let slot = child(node, last, last_place, &walked)?;
+    *slot = value;
+    // The key of the value stands here now, too.
+    if let Value::Map(entries) = &mut node.value {
+        entries
+            .iter_mut()
+            .filter(|entry| entry.key == *last)
+            .for_each(|entry| entry.key_place = last_place.clone());
+    }
+    Ok(())
+}
+
+fn child<'a>(
+    node: &'a mut Node,
+    name: &str,
+    place: &Place,
+    walked: &str,
+) -> Result<&'a mut Node, Diagnostic> {
+    if matches!(node.value, Value::Null) {
+        node.value = Value::Map(Vec::new());
+    }
+    let is = node.describe();
+    match &mut node.value {
+        Value::Map(entries) => {
+            let index = entries
+                .iter()
+                .position(|entry| entry.key == name)
+                .unwrap_or_else(|| {
+                    entries.push(entry(name, place, Node::new(Value::Null, place.clone())));
+                    entries.len() - 1
+                });
+            Ok(&mut entries[index].value)
+        }
+        Value::List(items) => {
+            let count = items.len();
+            name.parse()
+                .ok()
+                .and_then(|index: usize| items.get_mut(index))
+                .ok_or_else(|| {
+                    Diagnostic::at(
+                        place,
+                        format!("`{walked}` is a list of {count}, and has no item `{name}`"),
+                    )
+                    .hint((count > 0).then(|| format!("its items are 0 to {}", count - 1)))
+                })
+        }
+        _ => Err(Diagnostic::at(
+            place,
+            format!("`{walked}` is {is}, and has no `{name}` in it"),
+        )),
+    }
+}
+
+/// Gives a var its value; `vars` is made where there is none.
+fn set_var(document: &mut Node, var: Entry) {
+    let Value::Map(sections) = &mut document.value else {
+        return;
+    };
+    match sections.iter_mut().find(|section| section.key == "vars") {
+        Some(Entry { value: vars, .. }) if matches!(vars.value, Value::Map(_)) => insert(vars, var),
+        Some(Entry { value: vars, .. }) => vars.value = Value::Map(vec![var]),
+        None => {
+            let place = var.key_place.clone();
+            let vars = Node::new(Value::Map(vec![var]), place.clone());
+            sections.push(entry("vars", &place, vars));
+        }
+    }
+}
+
+/// Puts an entry into a map, over one of the same key.
+fn insert(map: &mut Node, new: Entry) {
+    let Value::Map(entries) = &mut map.value else {
+        return;
+    };
+    match entries.iter_mut().find(|entry| entry.key == new.key) {
+        Some(entry) => *entry = new,
+        None => entries.push(new),
+    }
+}
+
+fn entry(name: &str, place: &Place, value: Node) -> Entry {
+    Entry {
+        key: name.to_owned(),
+        key_place: place.clone(),
+        value,
+    }
+}
+
+fn unknown_var(name: &str, place: &Place, vars: &BTreeSet<String>) -> Diagnostic {
+    Diagnostic::at(place, format!("there is no var `{name}`")).hint(suggest::hint(
+        "vars",
+        name,
+        vars.iter().map(String::as_str),
+    ))
+}

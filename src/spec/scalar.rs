@@ -1,0 +1,163 @@
+//! The types of plain scalars: those of YAML 1.2's core schema, as serde_yaml reads them.
+
+use serde_json::Number;
+
+use super::node::Value;
+
+/// A plain scalar that no value can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// `.inf` or `.nan`: neither parameters nor keys have a form for them.
+    NotFinite,
+    /// A whole number beyond 64 bits.
+    TooLarge,
+}
+
+/// The value of a scalar written without quotes.
+pub fn resolve(text: &str) -> Result<Value, Unfit> {
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => match number(text)? {
+            Some(number) => Value::Number(number),
+            None => Value::Text(text.to_owned()),
+        },
+    })
+}
+
+fn number(text: &str) -> Result<Option<Number>, Unfit> {
+    let (negative, digits) = match text.as_bytes()[0] {
+        b'+' => (false, &text[1..]),
+        b'-' => (true, &text[1..]),
+        _ => (false, text),
+    };
+    if digits.starts_with(['+', '-']) {
+        return Ok(None);
+    }
+    if let Some(number) = integer(negative, digits)? {
+        return Ok(Some(number));
+    }
+    // `007` is text: a leading zero means octal in YAML 1.1 and nothing in 1.2.
+    if digits.len() > 1
+        && digits.starts_with('0')
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Ok(None);
+    }
+    if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return Err(Unfit::NotFinite);
+    }
+    // `from_f64` gives nothing for what Rust, but not YAML, reads as a number: `inf`, `nan`, `1e999`.
+    let float = digits
+        .parse::<f64>()
+        .ok()
+        .map(|value| if negative { -value } else { value });
+    Ok(float.and_then(Number::from_f64))
+}
+
+fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unfit> {
+    let (radix, digits) = match digits.as_bytes() {
+        [b'0', b'x', ..] => (16, &digits[2..]),
+        [b'0', b'o', ..] => (8, &digits[2..]),
+        [b'0', b'b', ..] => (2, &digits[2..]),
+        [b'0', _, ..] => return Ok(None),
+        _ => (10, digits),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return Ok(None);
+    }
+    let magnitude = u64::from_str_radix(digits, radix).map_err(|_| Unfit::TooLarge)?;
+    if negative {
+        0_i64
+            .checked_sub_unsigned(magnitude)
+            .map(|value| Some(value.into()))
+            .ok_or(Unfit::TooLarge)
+    } else {
+        Ok(Some(magnitude.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Unfit, resolve};
+    use crate::spec::{Node, Source};
+
+    fn as_yaml(text: &str) -> Result<serde_yaml::Value, Unfit> {
+        let source = Source::set("x");
+        Ok(Node::new(resolve(text)?, source.place(0..0)).to_yaml())
+    }
+
+    #[test]
+    fn plain_scalars_have_the_types_that_serde_yaml_gives_them() {
+        let scalars = [
+            "1",
+            "-1",
+            "+1",
+            "0",
+            "-0",
+            "007",
+            "0x1F",
+            "-0x1F",
+            "0o17",
+            "0b101",
+            "0xg",
+            "1.5",
+            "-1.5e3",
+            "1e3",
+            ".5",
+            "5.",
+            "1_000",
+            "+-1",
+            "--1",
+            "inf",
+            "nan",
+            "1e999",
+            "18446744073709551615",
+            "-9223372036854775808",
+            "true",
+            "False",
+            "yes",
+            "on",
+            "null",
+            "~",
+            "none",
+            "Infinity",
+            "0.1",
+            "00.5",
+            "1e-7",
+            "e5",
+            ".",
+            "+",
+            "_",
+        ];
+        for scalar in scalars {
+            assert_eq!(
+                as_yaml(scalar),
+                Ok(serde_yaml::from_str(scalar).unwrap()),
+                "{scalar}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_form_are_refused() {
+        assert_eq!(resolve(".inf"), Err(Unfit::NotFinite));
+        assert_eq!(resolve("-.INF"), Err(Unfit::NotFinite));
+        assert_eq!(resolve(".nan"), Err(Unfit::NotFinite));
+        assert_eq!(resolve("18446744073709551616"), Err(Unfit::TooLarge));
+        assert_eq!(resolve("-9223372036854775809"), Err(Unfit::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn any_numeral_is_what_serde_yaml_reads(text in "[-+]?[0-9.xobaef]{1,8}") {
+            let (Ok(ours), Ok(theirs)) = (as_yaml(&text), serde_yaml::from_str::<serde_yaml::Value>(&text)) else {
+                return Ok(());
+            };
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A stage as it is written: its kind, its matrix, what it takes up.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::name::{LONGEST_NAME, check_names};
+use super::node::Entry;
+use super::{Diagnostic, Node, Place, decode};
+
+/// A stage as it is written.
+pub(crate) struct StageSpec {
+    pub name: String,
+    /// Its name, as the key of the stage.
+    pub place: Place,
+    pub kind: String,
+    pub kind_place: Place,
+    /// `params: …` and `inputs: …`, with their `${…}` still in them.
+    pub params: Option<Entry>,
+    pub inputs: Option<Entry>,
+    pub matrix: Vec<Axis>,
+    pub resources: Resources,
+    pub seed: Option<u64>,
+}
+
+/// An axis of a stage's matrix: a name and its values, in the order they are written.
+pub(crate) struct Axis {
+    pub name: String,
+    /// Each value as text, which names the instance, and as it is.
+    pub values: Vec<(String, Node)>,
+}
+
+/// What an instance of a stage takes up while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resources {
+    /// Threads, 1 or more. Default 1.
+    pub cpus: usize,
+    /// GPUs. Default 0.
+    pub gpus: usize,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { cpus: 1, gpus: 0 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageFields {
+    kind: String,
+    #[serde(rename = "params")]
+    _params: Option<IgnoredAny>,
+    #[serde(rename = "inputs")]
+    _inputs: Option<IgnoredAny>,
+    #[serde(rename = "matrix")]
+    _matrix: Option<BTreeMap<String, Vec<IgnoredAny>>>,
+    #[serde(default)]
+    resources: Option<Resources>,
+    seed: Option<u64>,
+}
+
+impl StageSpec {
+    /// Reads a stage; what is wrong with it is reported.
+    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+        let Entry {
+            key: name,
+            key_place: place,
+            value: node,
+        } = entry;
+        let fields: StageFields = match decode(node, place) {
+            Ok(fields) => fields,
+            Err(error) => {
+                errors.push(error);
+                return None;
+            }
+        };
+        let axes = node.get("matrix").map(Node::entries).unwrap_or_default();
+        check_names(axes, "an axis", errors);
+        let matrix = axes.iter().map(|axis| Axis::read(axis, errors)).collect();
+        let resources = fields.resources.unwrap_or_default();
+        if resources.cpus == 0 {
+            let cpus = node
+                .get("resources")
+                .and_then(|resources| resources.get("cpus"));
+            let place = cpus.map_or(place, |cpus| &cpus.place);
+            errors.push(Diagnostic::at(place, "a stage needs at least 1 cpu"));
+        }
+        Some(Self {
+            name: name.clone(),
+            place: place.clone(),
+            kind: fields.kind,
+            kind_place: node.get("kind").map_or(place, |kind| &kind.place).clone(),
+            params: node.entry("params").cloned(),
+            inputs: node.entry("inputs").cloned(),
+            matrix,
+            resources,
+            seed: fields.seed,
+        })
+    }
+}
+
+impl Axis {
+    /// Reads an axis, leaving out the values that are reported.
+    fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Self {
+        let name = entry.key.clone();
+        let mut values: Vec<(String, Node)> = Vec::new();
+        for item in entry.value.items() {
+            let text = match axis_text(item) {
+                Ok(text) => text,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            if let Some((_, first)) = values.iter().find(|(known, _)| *known == text) {
+                let message = format!("duplicate value `{text}` on the axis `{name}`");
+                errors.push(
+                    Diagnostic::at(&item.place, message)
+                        .note(format!("first given at {}", first.place)),
+                );
+            }
+            values.push((text, item.clone()));
+        }
+        if entry.value.items().is_empty() {
+            errors.push(Diagnostic::at(
+                &entry.key_place,
+                format!("the axis `{name}` has no values"),
+            ));
+        }
+        Self { name, values }
+    }
+}
+
+/// The text of a value of an axis, fit to name an instance and its folder.
+fn axis_text(item: &Node) -> Result<String, Diagnostic> {
+    let Some(text) = item.scalar_text() else {
+        return Err(Diagnostic::at(
+            &item.place,
+            format!("expected a name or a number, found {}", item.describe()),
+        )
+        .hint(
+            "a value of an axis names an instance; put lists and maps under `models:` or `vars:`"
+                .to_owned(),
+        ));
+    };
+    let fits = |char: char| char.is_ascii_alphanumeric() || "_-+.".contains(char);
+    if text.is_empty() || text.len() > LONGEST_NAME || !text.chars().all(fits) {
+        return Err(
+            Diagnostic::at(&item.place, format!("`{text}` cannot name an instance")).hint(format!(
+                "a value of an axis has 1 to {LONGEST_NAME} letters, digits, `_`, `-`, `+` or `.`"
+            )),
+        );
+    }
+    Ok(text)
+}

@@ -1,0 +1,62 @@
+//! The valid name that was probably meant.
+
+/// The candidate nearest to `name`, if it is near enough to be a slip.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= (candidate.len().max(name.len()) / 3).min(4))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// ``did you mean `epochs`?``, or else the valid names, or nothing if there are none.
+pub fn hint<'a>(
+    what: &str,
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    const LISTED: usize = 24;
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    if let Some(nearest) = nearest(name, candidates.iter().copied()) {
+        return Some(format!("did you mean `{nearest}`?"));
+    }
+    match candidates.len() {
+        0 => None,
+        1..=LISTED => Some(format!("known {what}: {}", quoted(&candidates))),
+        more => Some(format!(
+            "known {what}: {}, and {} more",
+            quoted(&candidates[..LISTED]),
+            more - LISTED
+        )),
+    }
+}
+
+/// `` `a`, `b` ``
+pub fn quoted(names: &[&str]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hint, nearest};
+
+    #[test]
+    fn slips_are_recognised_and_other_words_are_not() {
+        let names = ["epochs", "batch_size", "lr"];
+        assert_eq!(nearest("epoch", names), Some("epochs"));
+        assert_eq!(nearest("epcohs", names), Some("epochs"));
+        assert_eq!(nearest("batchsize", names), Some("batch_size"));
+        assert_eq!(nearest("momentum", names), None);
+        assert_eq!(nearest("data", ["path"]), None);
+        assert_eq!(
+            hint("parameters", "x", ["epochs"]).as_deref(),
+            Some("known parameters: `epochs`")
+        );
+        assert_eq!(hint("parameters", "x", []), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! The vars of a pipeline: what `${name}` stands for.
+
+use std::collections::BTreeMap;
+
+use super::interpolate::{Expansion, Lookup, interpolate};
+use super::node::Entry;
+use super::{Diagnostic, Node, Place, suggest};
+
+/// In front of the axes of a stage's matrix: `${matrix.model}`.
+const MATRIX: &str = "matrix.";
+
+/// Vars that may lead to one another before that is taken for a mistake.
+const MAX_CHAIN: usize = 64;
+
+/// All vars with their values, free of `${…}`.
+pub struct Vars {
+    values: BTreeMap<String, Node>,
+}
+
+impl Vars {
+    /// Resolves vars that refer to one another.
+    pub fn resolve(entries: &[Entry], expansion: &mut Expansion) -> Self {
+        let raw = entries
+            .iter()
+            .map(|entry| (entry.key.as_str(), &entry.value))
+            .collect();
+        let mut resolver = Resolver {
+            raw,
+            done: BTreeMap::new(),
+            open: Vec::new(),
+            expansion,
+        };
+        for entry in entries {
+            resolver.lookup(&entry.key, &entry.key_place);
+        }
+        Self {
+            values: resolver
+                .done
+                .into_iter()
+                .filter_map(|(name, node)| Some((name, node?)))
+                .collect(),
+        }
+    }
+
+    /// Replaces `${…}`, where `${matrix.…}` means one of `axes`, or is not allowed. Nothing if one
+    /// of them has no value, which was reported.
+    pub fn interpolate(
+        &self,
+        node: &Node,
+        axes: Option<&[(String, Node)]>,
+        expansion: &mut Expansion,
+    ) -> Option<Node> {
+        interpolate(
+            node,
+            &mut Scope {
+                vars: self,
+                axes,
+                expansion,
+            },
+        )
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+}
+
+fn unknown<'a>(name: &str, place: &Place, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    let hint = match suggest::nearest(name, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("give it a value under `vars:`, or with `-S {name}=VALUE`"),
+    };
+    Diagnostic::at(place, format!("unknown var `{name}`")).hint(hint)
+}
+
+fn misplaced_matrix(name: &str, place: &Place) -> Diagnostic {
+    Diagnostic::at(place, format!("`${{{name}}}` has no value here")).hint(
+        "an axis can be used in the `params` and `inputs` of the stage that has it".to_owned(),
+    )
+}
+
+/// Looks up finished vars, and the axes of one instance.
+struct Scope<'a> {
+    vars: &'a Vars,
+    axes: Option<&'a [(String, Node)]>,
+    expansion: &'a mut Expansion,
+}
+
+impl Lookup for Scope<'_> {
+    fn lookup(&mut self, name: &str, place: &Place) -> Option<Node> {
+        let found = match (name.strip_prefix(MATRIX), self.axes) {
+            (Some(_), None) => Err(misplaced_matrix(name, place)),
+            (Some(axis), Some(axes)) => match axes.iter().find(|(known, _)| known == axis) {
+                Some((_, value)) => Ok(value),
+                None => Err(
+                    Diagnostic::at(place, format!("this stage has no axis `{axis}`")).hint(
+                        suggest::hint("axes", axis, axes.iter().map(|(known, _)| known.as_str())),
+                    ),
+                ),
+            },
+            (None, _) => self
+                .vars
+                .values
+                .get(name)
+                .ok_or_else(|| unknown(name, place, self.vars.names())),
+        };
+        match found {
+            Ok(node) => Some(node.clone()),
+            Err(error) => self.expansion.report(error),
+        }
+    }
+
+    fn expansion(&mut self) -> &mut Expansion {
+        self.expansion
+    }
+}
+
+/// Resolves vars, each once, following the references between them.
+struct Resolver<'a> {
+    raw: BTreeMap<&'a str, &'a Node>,
+    /// Nothing where a var could not be resolved, which was reported then.
+    done: BTreeMap<String, Option<Node>>,
+    /// The vars that are being resolved, outermost first.
+    open: Vec<String>,
+    expansion: &'a mut Expansion,
+}
+
+impl Lookup for Resolver<'_> {
+    fn lookup(&mut self, name: &str, place: &Place) -> Option<Node> {
+        if let Some(done) = self.done.get(name) {
+            return done.clone();
+        }
+        if name.starts_with(MATRIX) {
+            return self.expansion.report(misplaced_matrix(name, place));
+        }
+        let Some(&raw) = self.raw.get(name) else {
+            return self
+                .expansion
+                .report(unknown(name, place, self.raw.keys().copied()));
+        };
+        if let Some(start) = self.open.iter().position(|open| open == name) {
+            let circle: String = self.open[start..]
+                .iter()
+                .map(|var| format!("`{var}` → "))
+                .collect();
+            let message = format!("vars refer to one another in a circle: {circle}`{name}`");
+            return self.expansion.report(Diagnostic::at(place, message));
+        }
+        if self.open.len() == MAX_CHAIN {
+            let message = format!("more than {MAX_CHAIN} vars refer to one another in a row");
+            return self.expansion.report(Diagnostic::at(place, message));
+        }
+        self.open.push(name.to_owned());
+        let node = interpolate(raw, self);
+        self.open.pop();
+        self.done.insert(name.to_owned(), node.clone());
+        node
+    }
+
+    fn expansion(&mut self) -> &mut Expansion {
+        self.expansion
+    }
+}

@@ -1,0 +1,126 @@
+//! The action cache: key → record of a finished action.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::sealed::{seal, unseal};
+use super::{Digest, Error, Key, Store};
+use crate::plan::Fingerprint;
+
+/// What is known of a finished action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionRecord {
+    pub action_key: Key,
+    pub content_key: Key,
+    /// The pre-image of `action_key`.
+    pub fingerprint: Fingerprint,
+    /// The tree of every output port.
+    pub outputs: BTreeMap<String, Digest>,
+    /// Wall-clock time of the stage.
+    pub seconds: f64,
+    /// Processor time of the stage, over all its threads.
+    pub cpu_seconds: f64,
+    pub peak_memory_mib: f64,
+    /// Lines the stage thought worth keeping.
+    pub notes: Vec<String>,
+    /// When it finished, RFC 3339.
+    pub finished: String,
+    /// Version of the runner that ran it.
+    pub runner: String,
+}
+
+/// What a look at the action cache found under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    Hit(Box<ActionRecord>),
+    /// No record.
+    Absent,
+    /// A record that is torn, edited, or another key's.
+    Damaged,
+    /// A record with an output that is not wholly in the store.
+    OutputMissing {
+        port: String,
+    },
+}
+
+impl Store {
+    /// The record under an action key or a content key, if there is one, it is sound, and its
+    /// outputs are in the store with their right sizes. One that is of no use is set aside.
+    pub fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
+        match self.examine(key)? {
+            Lookup::Hit(record) => Ok(Some(*record)),
+            Lookup::Absent => Ok(None),
+            Lookup::Damaged | Lookup::OutputMissing { .. } => {
+                self.set_aside(&self.record_path(key))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// As `lookup`, telling misses apart and leaving everything where it is.
+    pub fn examine(&self, key: &Key) -> Result<Lookup, Error> {
+        let path = self.record_path(key);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Absent),
+            Err(e) => return Err(Error::io("read", &path)(e)),
+        };
+        let Ok(record) = unseal::<ActionRecord>(&bytes) else {
+            return Ok(Lookup::Damaged);
+        };
+        if ![record.action_key, record.content_key].contains(key) {
+            return Ok(Lookup::Damaged);
+        }
+        for (port, digest) in &record.outputs {
+            let complete = match self.peek_tree(digest) {
+                Ok(tree) => self.is_complete(&tree),
+                Err(Error::Tree { .. }) => false,
+                Err(error) => return Err(error),
+            };
+            if !complete {
+                return Ok(Lookup::OutputMissing { port: port.clone() });
+            }
+        }
+        Ok(Lookup::Hit(Box::new(record)))
+    }
+
+    /// Keeps the record of an action whose outputs have been ingested, under both of its keys.
+    pub fn record(&self, record: &ActionRecord) -> Result<(), Error> {
+        self.write_record(&record.content_key, record)?;
+        self.write_record(&record.action_key, record)
+    }
+
+    /// Keeps a record that was found by its content key under one more action key, that of
+    /// `fingerprint`, so that the next plan finds it before anything upstream is known. Gives the
+    /// record as it now stands.
+    pub fn alias(
+        &self,
+        record: &ActionRecord,
+        action_key: Key,
+        fingerprint: &Fingerprint,
+    ) -> Result<ActionRecord, Error> {
+        let record = ActionRecord {
+            action_key,
+            fingerprint: fingerprint.clone(),
+            ..record.clone()
+        };
+        self.write_record(&action_key, &record)?;
+        Ok(record)
+    }
+
+    fn write_record(&self, key: &Key, record: &ActionRecord) -> Result<(), Error> {
+        let bytes = seal(record).map_err(|source| Error::Serialise {
+            what: "an action record",
+            source,
+        })?;
+        self.session()?.write(&self.record_path(key), &bytes)
+    }
+
+    fn record_path(&self, key: &Key) -> PathBuf {
+        self.home.join("actions").join(format!("{key}.json"))
+    }
+}

@@ -1,0 +1,229 @@
+//! Content-addressed storage: blobs and trees under their digests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use rayon::prelude::*;
+
+use super::files::{digest, sync_folder};
+use super::session::Session;
+use super::{Blob, Digest, Error, Store, Tree};
+
+impl Store {
+    /// Takes the files below `folder` into the store and gives their tree.
+    ///
+    /// Files are moved, not copied; one whose content is there already is left where it is. Refuses
+    /// links, special files, and names that are not UTF-8 or hold a backslash or control character.
+    pub fn ingest(&self, folder: &Path) -> Result<Tree, Error> {
+        let mut found = BTreeMap::new();
+        collect(folder, "", &mut found)?;
+        let session = self.session()?;
+        let blobs: Vec<Blob> = found
+            .par_iter()
+            .map(|(_, file)| self.take_in(file, &session))
+            .collect::<Result<_, _>>()?;
+        let shards: BTreeSet<PathBuf> = blobs
+            .iter()
+            .filter_map(|blob| self.blob_path(&blob.digest).parent().map(Path::to_owned))
+            .collect();
+        shards
+            .par_iter()
+            .try_for_each(|shard| sync_folder(shard).map_err(Error::io("flush", shard)))?;
+
+        let tree = Tree::new(found.into_keys().zip(blobs).collect())?;
+        let path = self.tree_path(&tree.digest);
+        let bytes = tree.encode()?;
+        if fs::read(&path).ok().as_ref() == Some(&bytes) {
+            // Whoever wrote it may not have flushed its folder yet.
+            let shard = path.parent().unwrap_or(&path);
+            sync_folder(shard).map_err(Error::io("flush", shard))?;
+        } else {
+            self.create_shard(&path)?;
+            session.write(&path, &bytes)?;
+        }
+        Ok(tree)
+    }
+
+    /// Moves one file in, unless its content is there.
+    fn take_in(&self, file: &Path, session: &Session) -> Result<Blob, Error> {
+        let (digest, bytes) = digest(file).map_err(Error::io("read", file))?;
+        let blob = Blob { digest, bytes };
+        let path = self.blob_path(&digest);
+        if path.exists() {
+            if self.is_sound(&blob)? {
+                return Ok(blob);
+            }
+            self.set_aside(&path)?;
+        }
+        self.create_shard(&path)?;
+        let metadata = fs::metadata(file).map_err(Error::io("read", file))?;
+        let moved = if metadata.nlink() == 1 {
+            file.to_owned()
+        } else {
+            // Other names of the same file are not ours to make read-only.
+            copy(file, session)?
+        };
+        place(&moved, &path).or_else(|error| match error {
+            Error::Io { ref source, .. } if source.kind() == io::ErrorKind::CrossesDevices => {
+                place(&copy(file, session)?, &path)
+            }
+            error => Err(error),
+        })?;
+        self.remember(&digest);
+        Ok(blob)
+    }
+
+    /// The tree under `digest`. A damaged one is set aside.
+    pub fn tree(&self, digest: &Digest) -> Result<Tree, Error> {
+        let tree = self.peek_tree(digest);
+        if matches!(tree, Err(Error::Tree { damaged: true, .. })) {
+            self.set_aside(&self.tree_path(digest))?;
+        }
+        tree
+    }
+
+    /// As `tree`, leaving everything where it is.
+    pub(super) fn peek_tree(&self, digest: &Digest) -> Result<Tree, Error> {
+        let path = self.tree_path(digest);
+        let error = |damaged| Error::Tree {
+            digest: *digest,
+            damaged,
+        };
+        match fs::read(&path) {
+            Ok(bytes) => Tree::decode(digest, &bytes).map_err(|_| error(true)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(error(false)),
+            Err(e) => Err(Error::io("read", &path)(e)),
+        }
+    }
+
+    /// Where the blob under `digest` is, if it is there. Not to be written to.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.to_string();
+        self.home.join("cas").join(&hex[..2]).join(hex)
+    }
+
+    fn tree_path(&self, digest: &Digest) -> PathBuf {
+        self.blob_path(digest).with_extension("tree")
+    }
+
+    /// Whether the blobs of `tree` hold what they should: each is read and hashed the first time
+    /// that this instance is asked about it. A damaged one is set aside.
+    pub fn verify(&self, tree: &Tree) -> Result<(), Error> {
+        tree.files.par_iter().try_for_each(|(name, blob)| {
+            let error = |damaged| Error::Blob {
+                name: name.clone(),
+                digest: blob.digest,
+                damaged,
+            };
+            let path = self.blob_path(&blob.digest);
+            if !path.exists() {
+                return Err(error(false));
+            }
+            if self.is_sound(blob)? {
+                return Ok(());
+            }
+            self.set_aside(&path)?;
+            Err(error(true))
+        })
+    }
+
+    /// Whether all blobs of `tree` are there with their right sizes; reads none.
+    pub(super) fn is_complete(&self, tree: &Tree) -> bool {
+        tree.files.values().all(|blob| {
+            fs::symlink_metadata(self.blob_path(&blob.digest))
+                .is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.bytes)
+        })
+    }
+
+    fn is_sound(&self, blob: &Blob) -> Result<bool, Error> {
+        if self
+            .verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&blob.digest)
+        {
+            return Ok(true);
+        }
+        let path = self.blob_path(&blob.digest);
+        let there = digest(&path).map_err(Error::io("read", &path))?;
+        let sound = there == (blob.digest, blob.bytes);
+        if sound {
+            self.remember(&blob.digest);
+        }
+        Ok(sound)
+    }
+
+    fn remember(&self, digest: &Digest) {
+        self.verified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*digest);
+    }
+
+    fn create_shard(&self, path: &Path) -> Result<(), Error> {
+        let shard = path.parent().unwrap_or(Path::new("."));
+        match fs::create_dir(shard) {
+            Ok(()) => {
+                let cas = self.home.join("cas");
+                sync_folder(&cas).map_err(Error::io("flush", &cas))
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) => Err(Error::io("create", shard)(e)),
+        }
+    }
+}
+
+/// Makes `file` read-only and lasting, and gives it its name.
+fn place(file: &Path, path: &Path) -> Result<(), Error> {
+    fs::set_permissions(file, Permissions::from_mode(0o444))
+        .and_then(|()| File::open(file)?.sync_all())
+        .map_err(Error::io("flush", file))?;
+    fs::rename(file, path).map_err(Error::io("move into the store", file))
+}
+
+fn copy(file: &Path, session: &Session) -> Result<PathBuf, Error> {
+    let fresh = session.fresh("copy");
+    fs::copy(file, &fresh).map_err(Error::io("copy", file))?;
+    Ok(fresh)
+}
+
+/// Adds every file below `folder` to `found`, by its path in the tree.
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    found: &mut BTreeMap<String, PathBuf>,
+) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let path = entry.path();
+        let refuse = |why| {
+            Err(Error::Unstorable {
+                path: path.clone(),
+                why,
+            })
+        };
+        let kind = entry.file_type().map_err(Error::io("read", &path))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else {
+            return refuse("its name is not UTF-8");
+        };
+        if name.contains(|character: char| character == '\\' || character.is_control()) {
+            return refuse("its name holds a backslash or control character");
+        }
+        let name = format!("{prefix}{name}");
+        if kind.is_dir() {
+            collect(&path, &format!("{name}/"), found)?;
+        } else if kind.is_file() {
+            found.insert(name, path);
+        } else if kind.is_symlink() {
+            return refuse("it is a symbolic link; only plain files can be kept");
+        } else {
+            return refuse("it is a special file; only plain files can be kept");
+        }
+    }
+    Ok(())
+}

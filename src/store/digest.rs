@@ -1,0 +1,86 @@
+//! Names: digests of content, keys of actions.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Text that is not 64 lowercase hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 lowercase hexadecimal digits")]
+pub struct ParseHexError;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The first 12 hexadecimal digits, for people.
+            pub fn short(&self) -> String {
+                self.to_string()[..12].to_owned()
+            }
+
+            /// The blake3 hash of `bytes` in the domain of `context`, which names the kind of
+            /// pre-image and the version of its form: hashes of different kinds never meet.
+            pub(crate) fn derive(context: &str, bytes: &[u8]) -> Self {
+                Self(*blake3::Hasher::new_derive_key(context).update(bytes).finalize().as_bytes())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseHexError;
+
+            fn from_str(text: &str) -> Result<Self, ParseHexError> {
+                if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                    return Err(ParseHexError);
+                }
+                let hash = blake3::Hash::from_hex(text).map_err(|_| ParseHexError)?;
+                Ok(Self(*hash.as_bytes()))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name! {
+    /// Names content: the plain blake3 hash of a blob (what `b3sum` prints), or the hash of a
+    /// tree or a source in a domain of its own.
+    Digest
+}
+
+name! {
+    /// Names an action: the hash of a fingerprint. Never a digest.
+    Key
+}
+
+impl From<blake3::Hash> for Digest {
+    fn from(hash: blake3::Hash) -> Self {
+        Self(*hash.as_bytes())
+    }
+}

@@ -1,0 +1,55 @@
+//! What can go wrong in the store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Digest;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system refused an operation on a file.
+    #[error("failed to {what} `{}`: {source}", path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// An output holds something that cannot be kept.
+    #[error("cannot store `{}`: {why}", path.display())]
+    Unstorable { path: PathBuf, why: &'static str },
+    /// A tree is not in the store, or not as it was; a damaged one was set aside.
+    #[error("tree `{}` {}", digest.short(), lost(*damaged))]
+    Tree { digest: Digest, damaged: bool },
+    /// A blob is not in the store, or not as it was; a damaged one was set aside.
+    #[error("artifact file `{name}` (blob `{}`) {}", digest.short(), lost(*damaged))]
+    Blob {
+        name: String,
+        digest: Digest,
+        damaged: bool,
+    },
+    /// A value has no JSON form: a fault of runner's own.
+    #[error("internal error: failed to serialise {what}: {source}")]
+    Serialise {
+        what: &'static str,
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: `failed to <what> <path>: <cause>`.
+    pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+fn lost(damaged: bool) -> &'static str {
+    if damaged {
+        "is damaged and was set aside; run again to make it anew"
+    } else {
+        "is missing; run again to make it anew"
+    }
+}

@@ -1,0 +1,48 @@
+//! Files and folders on disk: flushing, hashing, names that are safe.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::Digest;
+
+/// Has the kernel put a folder's entries on disk: only then does a rename in it survive a power cut.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The digest of a file's content, and its length in bytes.
+pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(file)?)?;
+    Ok((hasher.finalize().into(), hasher.count()))
+}
+
+/// Longest file name that `component` gives, in bytes; file systems allow 255.
+const LONGEST: usize = 200;
+
+/// `name` as one component of a path: itself where that is harmless, with `%XX` for separators,
+/// control characters and a leading dot, and cut (a hash keeps it apart) where it is very long.
+pub fn component(name: &str) -> String {
+    let mut safe = String::with_capacity(name.len());
+    for (index, character) in name.char_indices() {
+        let odd = matches!(character, '/' | '\\' | '%') || character.is_control();
+        if odd || (index == 0 && character == '.') {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                safe.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            safe.push(character);
+        }
+    }
+    if safe.is_empty() {
+        safe.push('%');
+    }
+    if safe.len() > LONGEST {
+        safe.truncate(safe.floor_char_boundary(LONGEST - 13));
+        safe.push('~');
+        safe.push_str(&Digest::from(blake3::hash(name.as_bytes())).short());
+    }
+    safe
+}

@@ -1,0 +1,134 @@
+//! `latest/<pipeline>/<instance>/<port>/<file>`: the newest outputs, as ordinary files.
+//!
+//! The files are hard links to blobs (copies where the file system has no links), read-only like
+//! them. A view, not a source: nothing reads it back, and each instance's folder is replaced as a
+//! whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::files::component;
+use super::{Digest, Error, Store, Tree};
+
+/// The file that says what a folder shows.
+const MARK: &str = ".outputs.json";
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    /// The tree of every port.
+    outputs: BTreeMap<String, Digest>,
+    /// Whether files had to be copied.
+    copied: bool,
+}
+
+impl Store {
+    /// Shows `outputs`, by port, as the newest of `instance`. Does nothing if they are shown
+    /// already; otherwise the old folder is exchanged for the new one at once.
+    pub fn publish_latest(
+        &self,
+        pipeline: &str,
+        instance: &str,
+        outputs: &BTreeMap<String, Tree>,
+    ) -> Result<(), Error> {
+        let folder = self.root.join("latest").join(component(pipeline));
+        let target = folder.join(component(instance));
+        if self.shows(&target, outputs) {
+            return Ok(());
+        }
+
+        let session = self.session()?;
+        let fresh = session.fresh("latest");
+        fs::create_dir(&fresh).map_err(Error::io("create", &fresh))?;
+        let mut mark = Mark {
+            outputs: BTreeMap::new(),
+            copied: false,
+        };
+        for (port, tree) in outputs {
+            mark.outputs.insert(port.clone(), tree.digest);
+            for (name, blob) in &tree.files {
+                let file = fresh.join(component(port)).join(name);
+                mark.copied |= !link(&self.blob_path(&blob.digest), &file)?;
+            }
+        }
+        let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialise {
+            what: "the mark of published outputs",
+            source,
+        })?;
+        fs::write(fresh.join(MARK), mark).map_err(Error::io("write", &fresh))?;
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
+    }
+
+    /// Whether `target` shows exactly these outputs, as far as a look without reading them tells.
+    fn shows(&self, target: &Path, outputs: &BTreeMap<String, Tree>) -> bool {
+        let mark = fs::read(target.join(MARK)).ok();
+        let Some(mark) = mark.and_then(|mark| serde_json::from_slice::<Mark>(&mark).ok()) else {
+            return false;
+        };
+        let digests = outputs.iter().map(|(port, tree)| (port, &tree.digest));
+        mark.outputs.iter().eq(digests)
+            && outputs.iter().all(|(port, tree)| {
+                let folder = target.join(component(port));
+                tree.files.iter().all(|(name, blob)| {
+                    let shown = fs::symlink_metadata(folder.join(name));
+                    let kept = fs::symlink_metadata(self.blob_path(&blob.digest));
+                    let (Ok(shown), Ok(kept)) = (shown, kept) else {
+                        return false;
+                    };
+                    let linked = (shown.dev(), shown.ino()) == (kept.dev(), kept.ino());
+                    linked || (mark.copied && shown.is_file() && shown.len() == blob.bytes)
+                })
+            })
+    }
+}
+
+/// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.
+fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let linked = fs::hard_link(blob, file).is_ok();
+    if !linked {
+        fs::copy(blob, file).map_err(Error::io("publish", blob))?;
+    }
+    Ok(linked)
+}
+
+/// Puts the folder `fresh` at `target` and removes what was there.
+fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
+    loop {
+        match renameat_with(CWD, fresh, CWD, target, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(Errno::EXIST) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => break,
+            Err(error) => return Err(error.into()),
+        }
+        match renameat_with(CWD, fresh, CWD, target, RenameFlags::EXCHANGE) {
+            Ok(()) => return remove(fresh),
+            Err(Errno::NOENT) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // A file system without exchange: for a moment there is no folder, never half of one.
+    match fs::rename(target, aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::rename(fresh, target)?,
+    }
+    remove(aside)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,63 @@
+//! Memos: small files that save time or explain. Losing one costs no correctness, so they are not
+//! flushed to disk, and one that is damaged counts as absent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::files::component;
+use super::sealed::{seal, unseal};
+use super::{Error, Store};
+use crate::plan::Fingerprint;
+
+impl Store {
+    /// What `pipeline`'s `instance` was, the last time it ran or was found cached: to say why it
+    /// runs now.
+    pub fn last_fingerprint(&self, pipeline: &str, instance: &str) -> Option<Fingerprint> {
+        self.memo(&last(pipeline, instance))
+    }
+
+    pub fn set_last_fingerprint(
+        &self,
+        pipeline: &str,
+        instance: &str,
+        fingerprint: &Fingerprint,
+    ) -> Result<(), Error> {
+        self.set_memo(&last(pipeline, instance), fingerprint)
+    }
+
+    /// The memo at `path`, relative to `v1`.
+    pub(crate) fn memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
+        unseal(&fs::read(self.home.join(path)).ok()?).ok()
+    }
+
+    /// Writes a memo, unless it is there already with this very content.
+    pub(crate) fn set_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
+        let path = self.home.join(path);
+        let bytes = seal(memo).map_err(|source| Error::Serialise {
+            what: "a memo",
+            source,
+        })?;
+        if fs::read(&path).ok().as_ref() == Some(&bytes) {
+            return Ok(());
+        }
+        let folder = path.parent().unwrap_or(&self.home);
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let fresh = self.session()?.fresh("memo");
+        fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
+        fs::rename(&fresh, &path).map_err(Error::io("write", &path))
+    }
+
+    /// Whether there is a file for the memo at `path`, relative to `v1`.
+    pub(crate) fn has_memo(&self, path: &Path) -> bool {
+        self.home.join(path).is_file()
+    }
+}
+
+fn last(pipeline: &str, instance: &str) -> PathBuf {
+    Path::new("last")
+        .join(component(pipeline))
+        .join(component(instance) + ".json")
+}

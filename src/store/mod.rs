@@ -1,0 +1,157 @@
+//! The content-addressed store: artifacts by what they hold, finished actions by what made them.
+//!
+//! ```text
+//! artifacts/
+//!   .gitignore               `*`, put there only when the store makes the folder
+//!   latest/<pipeline>/<instance>/<port>/<file>    read-only views of the newest outputs
+//!   v1/
+//!     cas/ab/<hex>           a blob, by the blake3 digest of its content; mode 0444
+//!     cas/ab/<hex>.tree      a tree (the files of one output port), by its own digest
+//!     actions/<key>.json     an action record, under its action key and its content key
+//!     leases/<key>           locked by whoever fills a miss
+//!     last/, sources/        memos: worth time and explanations, never correctness
+//!     runs/, checkpoints/    owned by others
+//!     quarantine/            what was damaged, kept to be looked at
+//!     tmp/<process>/         everything is written here first, then renamed
+//! ```
+//!
+//! A file that others may see is written under `tmp`, flushed to disk, renamed, and its folder
+//! flushed; blobs come first and the record that names them last, so whatever a kill or a power cut
+//! leaves behind is either whole or unreachable. Locks are the kernel's and end with their process.
+
+mod action_cache;
+mod cas;
+mod digest;
+mod error;
+mod files;
+mod latest;
+mod lease;
+mod memo;
+mod sealed;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use action_cache::{ActionRecord, Lookup};
+pub use digest::{Digest, Key, ParseHexError};
+pub use error::Error;
+pub use lease::Lease;
+pub use session::Staging;
+pub use tree::{Blob, Tree};
+
+use session::Session;
+
+/// The folders of a store, below `v1`.
+const FOLDERS: [&str; 8] = [
+    "cas",
+    "actions",
+    "runs",
+    "checkpoints",
+    "tmp",
+    "leases",
+    "last",
+    "sources",
+];
+
+/// An open store. Cheap to open, to be shared between threads by reference; several processes may
+/// have the same one open.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    /// `<root>/v1`
+    home: PathBuf,
+    /// Begun with the first write.
+    session: Mutex<Option<Arc<Session>>>,
+    /// Blobs whose content this instance has seen to be right.
+    verified: Mutex<HashSet<Digest>>,
+}
+
+impl Store {
+    /// Opens the store in `root`, making what is not there, and removes what dead processes left
+    /// under `tmp`.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        let home = root.join("v1");
+        if !home.is_dir() {
+            create_root(root)?;
+        }
+        for folder in FOLDERS {
+            let folder = home.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        }
+        session::sweep(&home.join("tmp"));
+        Ok(Self {
+            root: root.to_owned(),
+            home,
+            session: Mutex::default(),
+            verified: Mutex::default(),
+        })
+    }
+
+    /// The folder the store was opened in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where run records go; theirs to arrange.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.home.join("runs")
+    }
+
+    /// Where stages in progress may keep checkpoints; theirs to arrange.
+    pub fn checkpoints_folder(&self) -> PathBuf {
+        self.home.join("checkpoints")
+    }
+
+    /// A fresh folder to write outputs into, on the store's file system; removed on drop, and swept
+    /// by the next process to open the store if this one is killed.
+    pub fn staging(&self) -> Result<Staging, Error> {
+        Staging::new(self.session()?)
+    }
+
+    fn session(&self) -> Result<Arc<Session>, Error> {
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*session {
+            Some(session) => Ok(Arc::clone(session)),
+            None => {
+                let begun = Arc::new(Session::begin(&self.home.join("tmp"))?);
+                Ok(Arc::clone(session.insert(begun)))
+            }
+        }
+    }
+
+    /// Moves a damaged file out of the way, keeping it to be looked at. Another process may have
+    /// been faster; that the file is gone is all that matters.
+    fn set_aside(&self, file: &Path) -> Result<(), Error> {
+        let quarantine = self.home.join("quarantine");
+        fs::create_dir_all(&quarantine).map_err(Error::io("create", &quarantine))?;
+        let kept = quarantine.join(file.file_name().unwrap_or_default());
+        match fs::rename(file, &kept) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("move to quarantine", file)(e))
+            }
+            _ => {
+                tracing::warn!(file = %file.display(), kept = %kept.display(), "set aside");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Makes the root. A folder that is new or empty is the store's alone, and git is told to leave it
+/// be; in one that holds something already nothing is added. (No `CACHEDIR.TAG`: results that took
+/// days to train belong in backups.)
+fn create_root(root: &Path) -> Result<(), Error> {
+    fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    let mut entries = fs::read_dir(root).map_err(Error::io("read", root))?;
+    if entries.next().is_none() {
+        let ignore = root.join(".gitignore");
+        fs::write(&ignore, "*\n").map_err(Error::io("write", &ignore))?;
+    }
+    Ok(())
+}

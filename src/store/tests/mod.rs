@@ -1,0 +1,108 @@
+//! The store's laws.
+
+mod blobs;
+mod latest;
+mod processes;
+mod records;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use stages::contract::DeviceClass;
+use tempfile::TempDir;
+
+use super::*;
+use crate::plan::Fingerprint;
+
+struct Fixture {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("artifacts")).unwrap();
+        Self { folder, store }
+    }
+
+    /// Another instance, as a later process would have.
+    fn reopened(&self) -> Store {
+        Store::open(self.store.root()).unwrap()
+    }
+
+    /// Ingests files of these names and contents.
+    fn tree(&self, files: &[(&str, &str)]) -> Tree {
+        ingest(&self.store, files)
+    }
+
+    fn home(&self) -> PathBuf {
+        self.store.root().join("v1")
+    }
+}
+
+fn ingest(store: &Store, files: &[(&str, &str)]) -> Tree {
+    let staging = store.staging().unwrap();
+    fill(staging.path(), files);
+    store.ingest(staging.path()).unwrap()
+}
+
+fn fill(folder: &Path, files: &[(&str, &str)]) {
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+fn key(text: &str) -> Key {
+    Key::derive("test", text.as_bytes())
+}
+
+fn record(outputs: &[(&str, &Tree)]) -> ActionRecord {
+    ActionRecord {
+        action_key: key("action"),
+        content_key: key("content"),
+        fingerprint: fingerprint(1),
+        outputs: outputs
+            .iter()
+            .map(|(port, tree)| (port.to_string(), tree.digest))
+            .collect(),
+        seconds: 1.5,
+        cpu_seconds: 2.25,
+        peak_memory_mib: 64.0,
+        notes: vec!["best epoch 7".into()],
+        finished: "2025-11-23T08:00:00Z".into(),
+        runner: "0.1.0".into(),
+    }
+}
+
+fn fingerprint(seed: u64) -> Fingerprint {
+    Fingerprint {
+        format: 1,
+        kind: "train-cnn".into(),
+        version: 3,
+        params: json!({"epochs": 6, "rate": 0.001}),
+        seed,
+        device: DeviceClass::Cpu,
+        inputs: BTreeMap::new(),
+    }
+}
+
+fn overwrite(path: &Path, bytes: &[u8]) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Names in a folder, sorted; none if it is not there.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

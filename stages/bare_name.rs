@@ -1,0 +1,48 @@
+//! A choice that is written as its name alone (`adam`) or as a map of one key, its name, to its
+//! parameters (`sgd: { momentum: 0.9 }`).
+//!
+//! serde's externally tagged enums know the second form only, or the first for variants that can
+//! have no parameters at all. An untagged wrapper would lose the path to an error.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
+
+/// Deserialises an externally tagged `T`, taking a bare name for a variant without parameters.
+pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_any(NameOrMap(PhantomData))
+}
+
+struct NameOrMap<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrMap<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or a map of a name to its parameters")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<T, E> {
+        let map = MapDeserializer::new(std::iter::once((name, NoParameters)));
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+/// Deserialises as an empty map.
+struct NoParameters;
+
+impl<'de, E: de::Error> IntoDeserializer<'de, E> for NoParameters {
+    type Deserializer = MapDeserializer<'de, std::iter::Empty<(&'de str, &'de str)>, E>;
+
+    fn into_deserializer(self) -> Self::Deserializer {
+        MapDeserializer::new(std::iter::empty())
+    }
+}

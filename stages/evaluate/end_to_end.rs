@@ -1,0 +1,136 @@
+//! A whole evaluation, from artifacts on disk to artifacts on disk.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::json;
+
+use crate::contract::{
+    Artifact, Context, DeviceClass, Failure, ImageShape, METRICS_FILE, Metrics, Request, StageEvent,
+};
+use crate::data::write_dataset;
+use crate::nets::{Architecture, ClassifierCard, Feature, Initializer, Layer, Network};
+
+const SHAPE: ImageShape = ImageShape {
+    height: 4,
+    width: 4,
+    channels: 1,
+};
+
+fn names(classes: [&str; 2]) -> Vec<String> {
+    classes.map(str::to_owned).to_vec()
+}
+
+/// The files in `folder` as an artifact.
+fn artifact(label: &str, folder: &Path) -> Artifact {
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+        .collect();
+    Artifact {
+        label: label.to_owned(),
+        files,
+    }
+}
+
+/// Evaluates an untrained network on 40 images, more or less bright; gives the run's notes.
+fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
+    let [model, images] = ["model", "images"].map(|name| folder.join(name));
+    std::fs::create_dir_all(&model).unwrap();
+    std::fs::create_dir_all(&images).unwrap();
+
+    let layers: Vec<Layer> =
+        serde_json::from_value(json!(["flatten", { "dense": { "units": 1 } }])).unwrap();
+    let input = Feature::new(SHAPE.channels, SHAPE.height, SHAPE.width);
+    let architecture = Architecture::new(input, layers).unwrap();
+    let device = crate::device::open(DeviceClass::Cpu)?;
+    let network = Network::new(architecture.clone(), Initializer::default(), 5, device).unwrap();
+    let card = ClassifierCard {
+        architecture,
+        classes: names(["NORMAL", "PNEUMONIA"]),
+        threshold: Some(0.5),
+        epoch: 1,
+    };
+    card.write(&network, &model)?;
+
+    let examples = (0..40u8).map(|i| {
+        let pixels: Vec<u8> = (0..16)
+            .map(|p| i.wrapping_mul(6).wrapping_add(p * i))
+            .collect();
+        (format!("image, {i}.png"), u32::from(i % 3 == 0), pixels)
+    });
+    write_dataset(&images, SHAPE, &names(classes), examples)?;
+
+    let request = Request {
+        kind: "evaluate".to_owned(),
+        params: json!({ "bootstrap": 50, "batch_size": 7 }),
+        seed: 1,
+        cpus: 1,
+        device: DeviceClass::Cpu,
+        inputs: BTreeMap::from([
+            ("model".to_owned(), vec![artifact("cnn[model1]", &model)]),
+            ("images".to_owned(), vec![artifact("xrays.test", &images)]),
+        ]),
+        staging: folder.join("staging"),
+    };
+    let notes = Mutex::new(Vec::new());
+    let events = |event| {
+        if let StageEvent::Note { message } = event {
+            notes.lock().unwrap().push(message);
+        }
+    };
+    let stage = crate::parse(&request.kind, request.params.clone()).unwrap();
+    stage.run(&Context::new(&request, &events, &AtomicBool::new(false)))?;
+    Ok(notes.into_inner().unwrap())
+}
+
+#[test]
+fn metrics_agree_with_the_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = evaluate(folder.path(), ["NORMAL", "PNEUMONIA"]).unwrap();
+    assert!(notes[0].starts_with("f1 0."), "{notes:?}");
+
+    let output = folder.path().join("staging/metrics");
+    let csv = std::fs::read_to_string(output.join("predictions.csv")).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "name,label,predicted,p_NORMAL,p_PNEUMONIA");
+    assert_eq!(lines.len(), 41);
+    let mut right = 0;
+    for (i, line) in lines[1..].iter().enumerate() {
+        let rest = line.strip_prefix(&format!("\"image, {i}.png\",")).unwrap();
+        let fields: Vec<&str> = rest.split(',').collect();
+        let [normal, pneumonia] = [fields[2], fields[3]].map(|p| p.parse::<f32>().unwrap());
+        assert!((normal + pneumonia - 1.0).abs() < 1e-6);
+        let expected = if pneumonia >= 0.5 {
+            "PNEUMONIA"
+        } else {
+            "NORMAL"
+        };
+        assert_eq!(fields[1], expected);
+        right += u32::from(fields[0] == fields[1]);
+    }
+    let text = std::fs::read(output.join(METRICS_FILE)).unwrap();
+    let metrics: Metrics = serde_json::from_slice(&text).unwrap();
+    assert_eq!(metrics["accuracy"].value, f64::from(right) / 40.0);
+    assert!(metrics["roc_auc"].interval.is_some());
+    for figure in ["roc.png", "confusion.png"] {
+        assert!(folder.path().join("staging/figure").join(figure).exists());
+    }
+}
+
+#[test]
+fn other_classes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = evaluate(folder.path(), ["CAT", "DOG"]).unwrap_err();
+    assert_eq!(
+        failure,
+        Failure::Data(
+            "model `cnn[model1]` knows the classes `NORMAL`, `PNEUMONIA`, but the images of \
+             `xrays.test` are of `CAT`, `DOG`"
+                .to_owned()
+        )
+    );
+}

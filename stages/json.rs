@@ -1,0 +1,21 @@
+//! JSON files, with errors that name them.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::contract::Failure;
+
+/// Reads the file at `path`.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    serde_json::from_slice(&bytes).map_err(|e| Failure::io("read", path, e))
+}
+
+/// Writes `value`, indented for people, to `path`.
+pub fn write<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Failure> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Failure::io("write", path, e))?;
+    bytes.push(b'\n');
+    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+}

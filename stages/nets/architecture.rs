@@ -1,0 +1,46 @@
+//! A list of layers together with the input it is made for.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::Layer;
+use super::shape::{Feature, shapes};
+use crate::contract::Invalid;
+
+/// What a network is, apart from its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Architecture {
+    pub input: Feature,
+    pub layers: Vec<Layer>,
+}
+
+impl Architecture {
+    /// Checks that the layers fit one another.
+    pub fn new(input: Feature, layers: Vec<Layer>) -> Result<Self, Invalid> {
+        if layers.is_empty() {
+            return Err(Invalid::new("a network needs at least one layer"));
+        }
+        shapes(&layers, input)?;
+        Ok(Self { input, layers })
+    }
+
+    /// The input of each layer, in order.
+    pub(super) fn layer_inputs(&self) -> Vec<Feature> {
+        let outputs = shapes(&self.layers, self.input).expect("checked when made");
+        std::iter::once(self.input)
+            .chain(outputs)
+            .take(self.layers.len())
+            .collect()
+    }
+
+    pub fn output(&self) -> Feature {
+        let outputs = shapes(&self.layers, self.input).expect("checked when made");
+        outputs.last().copied().unwrap_or(self.input)
+    }
+}
+
+/// Checks the layers given as the parameter `name` and what they must end in; gives their output.
+pub fn check_layers(name: &str, layers: &[Layer], input: Feature) -> Result<Feature, Invalid> {
+    Architecture::new(input, layers.to_vec())
+        .map(|a| a.output())
+        .map_err(|e| e.under(name))
+}

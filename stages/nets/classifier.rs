@@ -1,0 +1,200 @@
+//! A trained classifier as an artifact: architecture, weights, classes and threshold.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::architecture::Architecture;
+use super::initializer::Initializer;
+use super::network::{Mode, Network};
+use super::shape::Feature;
+use super::weights::{read_weights, write_weights};
+use crate::contract::{Artifact, Context, DeviceClass, Failure, ImageShape, Invalid};
+use crate::data::{Dataset, Scale, fill_batch};
+use crate::json;
+use crate::ops::{self, Backend};
+
+const ARCHITECTURE_FILE: &str = "architecture.json";
+const WEIGHTS_FILE: &str = "weights.safetensors";
+
+/// What the last layer of a classifier stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// One logit: the second of two classes against the first.
+    Sigmoid,
+    /// A logit for each of this many classes.
+    Softmax(usize),
+}
+
+impl Head {
+    /// The head that a network ending in `output` has.
+    pub fn of(output: Feature) -> Result<Self, Invalid> {
+        match output {
+            Feature { channels: 1, height: 1, width: 1 } => Ok(Self::Sigmoid),
+            Feature { channels, height: 1, width: 1 } => Ok(Self::Softmax(channels)),
+            other => Err(Invalid::new(format!("the network ends in images of {other}, not in class scores"))
+                .hint("end it in `flatten` and `dense: { units: 1 }`, or in as many units as there are classes")),
+        }
+    }
+
+    /// How many classes it tells apart.
+    pub fn classes(self) -> usize {
+        match self {
+            Self::Sigmoid => 2,
+            Self::Softmax(classes) => classes,
+        }
+    }
+
+    /// Class probabilities, row by row, from a batch of logits.
+    pub fn probabilities(self, logits: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Sigmoid => logits
+                .iter()
+                .flat_map(|&logit| {
+                    let positive = 1.0 / (1.0 + (-logit).exp());
+                    [1.0 - positive, positive]
+                })
+                .collect(),
+            Self::Softmax(classes) => logits
+                .chunks_exact(classes)
+                .flat_map(|row| {
+                    let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let powers: Vec<f32> =
+                        row.iter().map(|logit| (logit - highest).exp()).collect();
+                    let sum: f32 = powers.iter().sum();
+                    powers.into_iter().map(move |power| power / sum)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Everything about a classifier but its weights; the content of `architecture.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierCard {
+    pub architecture: Architecture,
+    /// Class names, in the order of the outputs.
+    pub classes: Vec<String>,
+    /// The probability from which an image counts as of the positive (last) class; chosen on
+    /// validation data. None for more than two classes, or where there was nothing to choose it on.
+    pub threshold: Option<f32>,
+    /// The epoch whose weights these are, counted from 1.
+    pub epoch: usize,
+}
+
+impl ClassifierCard {
+    /// Reads the card of a model artifact.
+    pub fn read(artifact: &Artifact) -> Result<Self, Failure> {
+        json::read(artifact.file(ARCHITECTURE_FILE)?)
+    }
+
+    /// Writes a model artifact: this card and the weights of `network`.
+    pub fn write<B: Backend>(&self, network: &Network<B>, folder: &Path) -> Result<(), Failure> {
+        json::write(&folder.join(ARCHITECTURE_FILE), self)?;
+        write_weights(network, &folder.join(WEIGHTS_FILE))
+    }
+}
+
+/// Fills `network` with the weights of a model artifact of the same architecture.
+pub fn load_weights<B: Backend>(
+    network: &mut Network<B>,
+    artifact: &Artifact,
+) -> Result<(), Failure> {
+    read_weights(network, artifact.file(WEIGHTS_FILE)?)
+}
+
+/// Class probabilities of every image of `dataset`, row by row.
+pub fn predict<B: Backend>(
+    network: &mut Network<B>,
+    head: Head,
+    dataset: &Dataset,
+    batch_size: usize,
+    context: &Context<'_>,
+) -> Result<Vec<f32>, Failure> {
+    let ImageShape {
+        height,
+        width,
+        channels,
+    } = dataset.shape();
+    let mut probabilities = Vec::with_capacity(dataset.len() * head.classes());
+    let all: Vec<usize> = (0..dataset.len()).collect();
+    for batch in all.chunks(batch_size) {
+        context.check_cancelled()?;
+        let mut pixels = vec![0.0; batch.len() * dataset.shape().len()];
+        fill_batch(dataset, batch, Scale::Unit, None, &mut pixels);
+        let images = ops::from_host(
+            network.device(),
+            pixels,
+            (batch.len(), channels, height, width),
+        );
+        let logits = network.forward(images, Mode::Predict);
+        probabilities.extend(head.probabilities(&ops::to_host(&logits)));
+    }
+    Ok(probabilities)
+}
+
+/// A trained classifier, on the device it runs on.
+pub struct Classifier {
+    card: ClassifierCard,
+    head: Head,
+    network: Network<dfdx::tensor::Cpu>,
+}
+
+impl Classifier {
+    /// Reads a model artifact.
+    pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
+        let unusable =
+            |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
+        let card = ClassifierCard::read(artifact)?;
+        // Checked again: a file is not to be believed for having been written by us.
+        let architecture =
+            Architecture::new(card.architecture.input, card.architecture.layers.clone())
+                .map_err(unusable)?;
+        let head = Head::of(architecture.output()).map_err(unusable)?;
+        let device = crate::device::open(device)?;
+        let mut network =
+            Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
+        load_weights(&mut network, artifact)?;
+        Ok(Self {
+            card,
+            head,
+            network,
+        })
+    }
+
+    /// Class names, in the order of the probabilities.
+    pub fn classes(&self) -> &[String] {
+        &self.card.classes
+    }
+
+    /// The threshold chosen on validation data, for two classes.
+    pub fn threshold(&self) -> Option<f32> {
+        self.card.threshold
+    }
+
+    /// Class probabilities of every image of `dataset`, row by row.
+    pub fn predict(
+        &mut self,
+        dataset: &Dataset,
+        batch_size: usize,
+        context: &Context<'_>,
+    ) -> Result<Vec<f32>, Failure> {
+        predict(&mut self.network, self.head, dataset, batch_size, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Head;
+
+    #[test]
+    fn probabilities_of_a_row_sum_to_one() {
+        assert_eq!(Head::Sigmoid.probabilities(&[0.0]), [0.5, 0.5]);
+        let sigmoid = Head::Sigmoid.probabilities(&[2.0f32.ln()]);
+        assert!((sigmoid[1] - 2.0 / 3.0).abs() < 1e-6);
+        let softmax = Head::Softmax(3).probabilities(&[1000.0, 1000.0, 1000.0 + 2.0f32.ln()]);
+        for (got, expected) in softmax.iter().zip([0.25, 0.25, 0.5]) {
+            assert!((got - expected).abs() < 1e-4, "{softmax:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A trained generator as an artifact: architecture, weights and the class it draws.
+
+use std::path::Path;
+
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use super::architecture::Architecture;
+use super::initializer::Initializer;
+use super::network::{Mode, Network};
+use super::shape::Feature;
+use super::weights::{read_weights, write_weights};
+use crate::contract::{Artifact, DeviceClass, Failure, ImageShape, Invalid};
+use crate::json;
+use crate::ops::{self, Backend};
+use crate::random;
+
+const ARCHITECTURE_FILE: &str = "generator.json";
+const WEIGHTS_FILE: &str = "weights.safetensors";
+
+/// Everything about a generator but its weights; the content of `generator.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorCard {
+    /// From latent vectors (features) to images in [−1, 1].
+    pub architecture: Architecture,
+    /// The class of its images.
+    pub class: String,
+    /// All classes of the dataset it was trained on, in that dataset's order.
+    pub classes: Vec<String>,
+    /// Epochs it was trained for.
+    pub epochs: usize,
+}
+
+impl GeneratorCard {
+    /// Reads the card of a generator artifact.
+    pub fn read(artifact: &Artifact) -> Result<Self, Failure> {
+        json::read(artifact.file(ARCHITECTURE_FILE)?)
+    }
+
+    /// Writes a generator artifact: this card and the weights of `network`.
+    pub fn write<B: Backend>(&self, network: &Network<B>, folder: &Path) -> Result<(), Failure> {
+        json::write(&folder.join(ARCHITECTURE_FILE), self)?;
+        write_weights(network, &folder.join(WEIGHTS_FILE))
+    }
+
+    /// The shape of its images.
+    pub fn image(&self) -> ImageShape {
+        let Feature {
+            channels,
+            height,
+            width,
+        } = self.architecture.output();
+        ImageShape {
+            height,
+            width,
+            channels,
+        }
+    }
+}
+
+/// A trained generator, on the device it runs on.
+pub struct Generator {
+    pub card: GeneratorCard,
+    network: Network<dfdx::tensor::Cpu>,
+}
+
+impl Generator {
+    /// Reads a generator artifact.
+    pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
+        let unusable = |e: Invalid| {
+            Failure::Data(format!(
+                "generator `{}` cannot be used: {e}",
+                artifact.label
+            ))
+        };
+        let card = GeneratorCard::read(artifact)?;
+        let architecture =
+            Architecture::new(card.architecture.input, card.architecture.layers.clone())
+                .map_err(unusable)?;
+        let device = crate::device::open(device)?;
+        let mut network =
+            Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
+        read_weights(&mut network, artifact.file(WEIGHTS_FILE)?)?;
+        Ok(Self { card, network })
+    }
+
+    /// Images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
+    pub fn images(&mut self, count: usize, seed: u64, purpose: &str, batch: u64) -> Vec<Vec<u8>> {
+        let features = self.card.architecture.input.channels;
+        let noise = latent(count, features, seed, purpose, [batch, 0]);
+        draw(&mut self.network, noise, count)
+    }
+}
+
+/// `count` latent vectors of standard normal values, a function of the other arguments alone.
+pub fn latent(
+    count: usize,
+    features: usize,
+    seed: u64,
+    purpose: &str,
+    indices: [u64; 2],
+) -> Vec<f32> {
+    let mut rng = random::stream(seed, purpose, indices);
+    (0..count * features)
+        .map(|_| StandardNormal.sample(&mut rng))
+        .collect()
+}
+
+/// The images that `network` makes of `count` latent vectors, as bytes (height × width × channels).
+pub fn draw<B: Backend>(network: &mut Network<B>, noise: Vec<f32>, count: usize) -> Vec<Vec<u8>> {
+    let features = network.architecture().input.channels;
+    let noise = ops::from_host(network.device(), noise, (count, features, 1, 1));
+    let Feature {
+        channels,
+        height,
+        width,
+    } = network.architecture().output();
+    let values = ops::to_host(&network.forward(noise, Mode::Predict));
+    let area = height * width;
+    let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+    values
+        .chunks_exact(channels * area)
+        .map(|image| {
+            (0..area * channels)
+                .map(|i| byte(image[i % channels * area + i / channels]))
+                .collect()
+        })
+        .collect()
+}

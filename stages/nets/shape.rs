@@ -1,0 +1,366 @@
+//! The shapes that flow through a list of layers, and what is wrong where they do not fit.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, NamedPadding, Padding, Pool};
+use crate::contract::{ImageShape, Invalid};
+
+/// What a layer takes or gives for one example. Features of a dense layer are channels of a 1×1 image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Feature {
+    pub fn new(channels: usize, height: usize, width: usize) -> Self {
+        Self {
+            channels,
+            height,
+            width,
+        }
+    }
+
+    /// Values in one example.
+    pub fn len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn is_flat(&self) -> bool {
+        self.height == 1 && self.width == 1
+    }
+}
+
+impl From<ImageShape> for Feature {
+    fn from(image: ImageShape) -> Self {
+        Self::new(image.channels, image.height, image.width)
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_flat() {
+            write!(f, "{} features", self.channels)
+        } else {
+            write!(f, "{}×{}×{}", self.height, self.width, self.channels)
+        }
+    }
+}
+
+/// The most values that one example may have anywhere in a network: a typing error in a filter count
+/// should be an error, not an exhausted machine.
+const MOST_VALUES: usize = 1 << 28;
+
+/// The output of each layer for `input`. The error's path starts at the layer's index and its message
+/// names the layer.
+pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
+    let mut current = input;
+    let mut outputs = Vec::with_capacity(layers.len());
+    for (index, layer) in layers.iter().enumerate() {
+        current = output(layer, current).and_then(bounded).map_err(|error| {
+            let message = format!(
+                "layer {} (`{}`): {}",
+                index + 1,
+                layer.name(),
+                error.message
+            );
+            Invalid { message, ..error }.under(layer.name()).at(index)
+        })?;
+        outputs.push(current);
+    }
+    Ok(outputs)
+}
+
+fn bounded(shape: Feature) -> Result<Feature, Invalid> {
+    let values = shape
+        .channels
+        .checked_mul(shape.height)
+        .and_then(|v| v.checked_mul(shape.width));
+    match values {
+        Some(values) if values <= MOST_VALUES => Ok(shape),
+        _ => Err(Invalid::new(format!(
+            "gives {shape}, more than {MOST_VALUES} values for one image"
+        ))),
+    }
+}
+
+fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
+    match layer {
+        Layer::Conv(conv) => {
+            positive("filters", conv.filters)?;
+            positive("kernel", conv.kernel)?;
+            positive("stride", conv.stride)?;
+            at_least_zero("l1", conv.l1)?;
+            at_least_zero("l2", conv.l2)?;
+            let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
+            let size = |side: usize| window(side + 2 * padding, conv.kernel, conv.stride);
+            match (size(input.height), size(input.width)) {
+                (Some(height), Some(width)) => Ok(Feature::new(conv.filters, height, width)),
+                _ => Err(too_large(conv.kernel, input)),
+            }
+        }
+        Layer::ConvTranspose(conv) => {
+            positive("filters", conv.filters)?;
+            positive("kernel", conv.kernel)?;
+            positive("stride", conv.stride)?;
+            let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
+            let size = |side: usize| {
+                ((side - 1) * conv.stride + conv.kernel)
+                    .checked_sub(2 * padding)
+                    .filter(|&size| size > 0)
+            };
+            match (size(input.height), size(input.width)) {
+                (Some(height), Some(width)) => Ok(Feature::new(conv.filters, height, width)),
+                _ => Err(
+                    Invalid::new(format!("padding {padding} leaves nothing of {input}"))
+                        .under("padding"),
+                ),
+            }
+        }
+        Layer::MaxPool(pool) | Layer::AvgPool(pool) => pooled(pool, input),
+        Layer::GlobalAvgPool {} => Ok(Feature::new(input.channels, 1, 1)),
+        Layer::BatchNorm(norm) => {
+            if !(0.0..1.0).contains(&norm.momentum) {
+                return Err(range("momentum", norm.momentum, "at least 0 and below 1"));
+            }
+            if !(norm.epsilon > 0.0 && norm.epsilon <= 1.0) {
+                return Err(range("epsilon", norm.epsilon, "above 0 and at most 1"));
+            }
+            Ok(input)
+        }
+        Layer::Dropout(rate) if !(0.0..1.0).contains(rate) => Err(Invalid::new(format!(
+            "a rate of {rate} is not at least 0 and below 1"
+        ))),
+        Layer::Dropout(_) | Layer::Activation(_) => Ok(input),
+        Layer::Flatten {} => Ok(Feature::new(input.len(), 1, 1)),
+        Layer::Dense(dense) => {
+            positive("units", dense.units)?;
+            at_least_zero("l1", dense.l1)?;
+            at_least_zero("l2", dense.l2)?;
+            if !input.is_flat() {
+                return Err(
+                    Invalid::new(format!("takes features, not images of {input}"))
+                        .hint("put `flatten` or `global_avg_pool` before it"),
+                );
+            }
+            Ok(Feature::new(dense.units, 1, 1))
+        }
+        Layer::Reshape(shape) => {
+            let (channels, height, width) = (shape.channels, shape.height, shape.width);
+            let values = channels
+                .checked_mul(height)
+                .and_then(|v| v.checked_mul(width));
+            if values != Some(input.len()) {
+                return Err(Invalid::new(format!(
+                    "{height}×{width}×{channels} does not hold the {} values of {input}",
+                    input.len()
+                )));
+            }
+            Ok(Feature::new(channels, height, width))
+        }
+        Layer::Upsample(factor) => {
+            if !(1..=64).contains(factor) {
+                return Err(Invalid::new(format!(
+                    "a factor of {factor} is not between 1 and 64"
+                )));
+            }
+            Ok(Feature::new(
+                input.channels,
+                input.height * factor,
+                input.width * factor,
+            ))
+        }
+    }
+}
+
+fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {
+    positive("kernel", pool.kernel)?;
+    positive("stride", pool.stride)?;
+    let size = |side| window(side, pool.kernel, pool.stride);
+    match (size(input.height), size(input.width)) {
+        (Some(height), Some(width)) => Ok(Feature::new(input.channels, height, width)),
+        _ => Err(too_large(pool.kernel, input)),
+    }
+}
+
+/// How many windows of `kernel` fit into `side`, `stride` apart.
+fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
+    side.checked_sub(kernel).map(|room| room / stride + 1)
+}
+
+/// The padding of a convolution, in pixels on each side.
+pub fn conv_padding(
+    padding: Padding,
+    kernel: usize,
+    stride: usize,
+    input: Feature,
+) -> Result<usize, Invalid> {
+    match padding {
+        Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
+        Padding::Pixels(pixels) => Err(Invalid::new(format!(
+            "{pixels} pixels are not less than the kernel's {kernel}"
+        ))
+        .under("padding")),
+        Padding::Named(NamedPadding::Valid) => Ok(0),
+        Padding::Named(NamedPadding::Same) => {
+            let total =
+                |side: usize| ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
+            let (vertical, horizontal) = (total(input.height), total(input.width));
+            if vertical != horizontal || vertical % 2 == 1 {
+                return Err(Invalid::new(format!(
+                    "`same` would pad {input} unevenly for a kernel of {kernel} and a stride of {stride}"
+                ))
+                .hint("give the padding as a number of pixels")
+                .under("padding"));
+            }
+            Ok(vertical / 2)
+        }
+    }
+}
+
+/// The padding of a transposed convolution, in pixels on each side of its output.
+pub fn transposed_padding(
+    padding: Padding,
+    kernel: usize,
+    stride: usize,
+) -> Result<usize, Invalid> {
+    match padding {
+        Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
+        Padding::Pixels(pixels) => Err(Invalid::new(format!(
+            "{pixels} pixels are not less than the kernel's {kernel}"
+        ))
+        .under("padding")),
+        Padding::Named(NamedPadding::Valid) => Ok(0),
+        Padding::Named(NamedPadding::Same)
+            if kernel >= stride && (kernel - stride).is_multiple_of(2) =>
+        {
+            Ok((kernel - stride) / 2)
+        }
+        Padding::Named(NamedPadding::Same) => Err(Invalid::new(format!(
+            "`same` cannot make the output {stride} times as large with a kernel of {kernel}"
+        ))
+        .hint("take a kernel that exceeds the stride by an even number")
+        .under("padding")),
+    }
+}
+
+fn too_large(kernel: usize, input: Feature) -> Invalid {
+    Invalid::new(format!(
+        "a window of {kernel}×{kernel} does not fit into {}×{}",
+        input.height, input.width
+    ))
+    .hint("remove a pooling layer or use larger images")
+}
+
+fn positive(name: &str, value: usize) -> Result<(), Invalid> {
+    if (1..=1 << 20).contains(&value) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "`{name}` is {value}, not between 1 and {}",
+        1 << 20
+    ))
+    .under(name))
+}
+
+fn at_least_zero(name: &str, value: f32) -> Result<(), Invalid> {
+    if value >= 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(range(name, value, "at least 0"))
+    }
+}
+
+fn range(name: &str, value: f32, allowed: &str) -> Invalid {
+    Invalid::new(format!("`{name}` is {value}, not {allowed}")).under(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contract::Segment;
+
+    fn layers(value: serde_json::Value) -> Vec<Layer> {
+        serde_json::from_value(value).expect("layers")
+    }
+
+    #[test]
+    fn every_layer_has_its_shape() {
+        let layers = layers(json!([
+            { "conv": { "filters": 8 } },
+            { "max_pool": 2 },
+            { "conv": { "filters": 4, "kernel": 4, "stride": 2 } },
+            { "conv_transpose": { "filters": 2 } },
+            { "upsample": 2 },
+            { "avg_pool": { "kernel": 3, "stride": 2 } },
+            "flatten",
+            { "reshape": { "channels": 2, "height": 13, "width": 13 } },
+            "global_avg_pool",
+            { "dense": { "units": 1 } },
+        ]));
+        let expected = [
+            Feature::new(8, 29, 29),
+            Feature::new(8, 14, 14),
+            Feature::new(4, 7, 7),
+            Feature::new(2, 14, 14),
+            Feature::new(2, 28, 28),
+            Feature::new(2, 13, 13),
+            Feature::new(338, 1, 1),
+            Feature::new(2, 13, 13),
+            Feature::new(2, 1, 1),
+            Feature::new(1, 1, 1),
+        ];
+        assert_eq!(
+            shapes(&layers, Feature::new(3, 29, 29)).expect("shapes"),
+            expected
+        );
+    }
+
+    #[test]
+    fn an_error_names_the_layer_and_leads_to_it() {
+        let pools = layers(json!([{ "max_pool": 2 }, { "max_pool": 2 }, { "max_pool": 2 }]));
+        let error = shapes(&pools, Feature::new(1, 5, 5)).expect_err("1×1 cannot be pooled");
+        assert_eq!(
+            error.message,
+            "layer 3 (`max_pool`): a window of 2×2 does not fit into 1×1"
+        );
+        assert_eq!(
+            error.path,
+            [Segment::Index(2), Segment::Key("max_pool".into())]
+        );
+
+        let error = shapes(
+            &layers(json!([{ "dense": { "units": 1 } }])),
+            Feature::new(1, 5, 5),
+        );
+        assert_eq!(
+            error.expect_err("not flat").message,
+            "layer 1 (`dense`): takes features, not images of 5×5×1"
+        );
+
+        let error = shapes(
+            &layers(json!([{ "conv": { "filters": 0 } }])),
+            Feature::new(1, 5, 5),
+        );
+        let path = error.expect_err("no filters").path;
+        assert_eq!(
+            path[1..],
+            [Segment::Key("conv".into()), Segment::Key("filters".into())]
+        );
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        let huge = layers(json!([{ "conv": { "filters": 1000000 } }]));
+        assert!(shapes(&huge, Feature::new(1, 64, 64)).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! Weights as safetensors files.
+
+use std::path::Path;
+
+use dfdx::shapes::HasShape;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::network::Network;
+use crate::contract::Failure;
+use crate::ops::{self, Backend, Tensor4};
+
+fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
+    (*tensor.shape()).into()
+}
+
+/// Writes all of `network`'s state to `path`.
+pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<(), Failure> {
+    let tensors: Vec<(String, [usize; 4], Vec<u8>)> = network
+        .state()
+        .into_iter()
+        .map(|(name, tensor)| {
+            let bytes = ops::to_host(tensor)
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (name, dimensions(tensor), bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("four bytes a value");
+        (name.as_str(), view)
+    });
+    let bytes = safetensors::serialize(views, None).map_err(|e| Failure::io("write", path, e))?;
+    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+}
+
+/// Fills `network` from the file at `path`, which must hold exactly its state.
+pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| Failure::io("read", path, e))?;
+    let device = network.device().clone();
+    let state = network.state_mut();
+    if file.len() != state.len() {
+        let message = format!(
+            "holds {} tensors where the architecture has {}",
+            file.len(),
+            state.len()
+        );
+        return Err(Failure::io("use", path, message));
+    }
+    for (name, tensor) in state {
+        let stored = file
+            .tensor(&name)
+            .map_err(|e| Failure::io("use", path, e))?;
+        let shape = dimensions(tensor);
+        if stored.dtype() != Dtype::F32 || stored.shape() != shape {
+            let message = format!(
+                "`{name}` is {:?} of {:?}, not F32 of {shape:?}",
+                stored.dtype(),
+                stored.shape()
+            );
+            return Err(Failure::io("use", path, message));
+        }
+        let values = stored
+            .data()
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect();
+        *tensor = ops::from_host(&device, values, shape.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
+use rayon::prelude::*;
+
+use super::{Activation, LEAKY_SLOPE};
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::values::values;
+use crate::ops::{Map, Nchw, Tensor4};
+
+type Buffer = <Cpu as Storage<f32>>::Vec;
+
+impl Map<Activation> for Cpu {
+    type Kept = Tensor4<Cpu>;
+
+    fn forward(
+        &self,
+        op: Activation,
+        input: &Tensor4<Cpu>,
+        _: bool,
+    ) -> Result<(Tensor4<Cpu>, Self::Kept), CpuError> {
+        let input_values = values(input);
+        let mut output = vec![0.0; input_values.len()];
+        pieces::zip(&mut output, input_values, |to, from| {
+            add_bias(op, 0.0, from, to)
+        });
+        let output = self.try_tensor_from_vec(output, *input.shape())?;
+        Ok((output.clone(), output))
+    }
+
+    fn backward(
+        &self,
+        op: Activation,
+        kept: Self::Kept,
+        _: Nchw,
+        mut incoming: Buffer,
+        to_input: &mut Buffer,
+    ) -> Result<(), CpuError> {
+        pieces::zip(&mut incoming, values(&kept), |gradient, output| {
+            chain(op, output, gradient)
+        });
+        pieces::add(to_input, &incoming);
+        Ok(())
+    }
+}
+
+/// `to` = f(`from` + `bias`).
+pub fn add_bias(function: Activation, bias: f32, from: &[f32], to: &mut [f32]) {
+    fn each(from: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
+        to.iter_mut()
+            .zip(from)
+            .for_each(|(to, &from)| *to = f(from));
+    }
+    match function {
+        Activation::Linear => each(from, to, |x| x + bias),
+        Activation::Relu => each(from, to, |x| relu(x + bias)),
+        Activation::LeakyRelu => each(from, to, |x| leaky_relu(x + bias)),
+        Activation::Elu => each(from, to, |x| elu(x + bias)),
+        Activation::Sigmoid => each(from, to, |x| sigmoid(x + bias)),
+        Activation::Tanh => each(from, to, |x| (x + bias).tanh()),
+    }
+}
+
+/// As [`add_bias`], where the values are.
+pub fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
+    fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
+        values.iter_mut().for_each(|value| *value = f(*value));
+    }
+    match function {
+        Activation::Linear => each(values, |x| x + bias),
+        Activation::Relu => each(values, |x| relu(x + bias)),
+        Activation::LeakyRelu => each(values, |x| leaky_relu(x + bias)),
+        Activation::Elu => each(values, |x| elu(x + bias)),
+        Activation::Sigmoid => each(values, |x| sigmoid(x + bias)),
+        Activation::Tanh => each(values, |x| (x + bias).tanh()),
+    }
+}
+
+/// Multiplies the gradient of f's output by f's derivative, which makes it the gradient of f's input.
+pub fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
+    fn each(output: &[f32], gradient: &mut [f32], derivative: impl Fn(f32) -> f32) {
+        gradient
+            .iter_mut()
+            .zip(output)
+            .for_each(|(gradient, &output)| *gradient *= derivative(output));
+    }
+    match function {
+        Activation::Linear => {}
+        Activation::Relu => each(output, gradient, |y| if y > 0.0 { 1.0 } else { 0.0 }),
+        Activation::LeakyRelu => each(
+            output,
+            gradient,
+            |y| if y > 0.0 { 1.0 } else { LEAKY_SLOPE },
+        ),
+        Activation::Elu => each(output, gradient, |y| if y > 0.0 { 1.0 } else { y + 1.0 }),
+        Activation::Sigmoid => each(output, gradient, |y| y * (1.0 - y)),
+        Activation::Tanh => each(output, gradient, |y| 1.0 - y * y),
+    }
+}
+
+/// Makes the gradient of a layer's output, of this shape, that of the values before its activation.
+/// Gives the gradient of the bias: the sum over images, rows and columns.
+pub fn before_activation(
+    function: Activation,
+    output: &[f32],
+    gradient: &mut [f32],
+    (_, channels, height, width): Nchw,
+) -> Vec<f32> {
+    let size = height * width;
+    let images = gradient
+        .par_chunks_mut(channels * size)
+        .zip(output.par_chunks(channels * size));
+    let sums: Vec<Vec<f32>> = images
+        .map(|(gradient, output)| {
+            let channels = gradient
+                .chunks_exact_mut(size)
+                .zip(output.chunks_exact(size));
+            let sum = |(gradient, output): (&mut [f32], &[f32])| {
+                chain(function, output, gradient);
+                pieces::sum(gradient)
+            };
+            channels.map(sum).collect()
+        })
+        .collect();
+    let mut bias = vec![0.0; channels];
+    for image in sums {
+        bias.iter_mut()
+            .zip(image)
+            .for_each(|(bias, sum)| *bias += sum);
+    }
+    bias
+}
+
+fn relu(x: f32) -> f32 {
+    // Not `max`, which would make zero of what is not a number.
+    if x < 0.0 { 0.0 } else { x }
+}
+
+fn leaky_relu(x: f32) -> f32 {
+    if x < 0.0 { LEAKY_SLOPE * x } else { x }
+}
+
+fn elu(x: f32) -> f32 {
+    if x < 0.0 { x.exp_m1() } else { x }
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}

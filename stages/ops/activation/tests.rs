@@ -1,0 +1,89 @@
+use dfdx::tensor::Cpu;
+
+use super::{Activation, activation};
+use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
+use crate::ops::{from_host, to_host};
+
+const ALL: [Activation; 6] = [
+    Activation::Linear,
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Elu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+];
+
+#[test]
+fn values_and_derivatives_worked_by_hand() {
+    let x = [from_host(
+        &Cpu::default(),
+        vec![-2.0, 0.0, 3.0],
+        (1, 3, 1, 1),
+    )];
+    let expected: [([f32; 3], [f32; 3]); 6] = [
+        ([-2.0, 0.0, 3.0], [1.0, 1.0, 1.0]),
+        ([0.0, 0.0, 3.0], [0.0, 0.0, 1.0]),
+        ([-0.4, 0.0, 3.0], [0.2, 0.2, 1.0]),
+        ([-0.864_664_7, 0.0, 3.0], [0.135_335_28, 1.0, 1.0]),
+        (
+            [0.119_202_92, 0.5, 0.952_574_13],
+            [0.104_993_59, 0.25, 0.045_176_66],
+        ),
+        (
+            [-0.964_027_6, 0.0, 0.995_054_75],
+            [0.070_650_82, 1.0, 0.009_866_037],
+        ),
+    ];
+    for (function, (values, derivatives)) in ALL.into_iter().zip(expected) {
+        let (y, found) = backward(&x, &[1.0; 3], |x, _| activation(x, function));
+        close(&y, &values);
+        close(&found[0], &derivatives);
+    }
+}
+
+#[test]
+fn gradients_away_from_the_kinks() {
+    let cpu = Cpu::default();
+    let away: Vec<f32> = noise(60, 1)
+        .into_iter()
+        .map(|x| 2.0 * x + x.signum() * 0.1)
+        .collect();
+    let x = [from_host(&cpu, away, (2, 3, 2, 5))];
+    for function in ALL {
+        gradients(&x, 0.01, 1e-3, |x, _| activation(x, function));
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    for function in ALL {
+        let x = from_host(&Cpu::default(), vec![f32::NAN], (1, 1, 1, 1));
+        assert!(
+            to_host(&activation(x, function))[0].is_nan(),
+            "{function:?}"
+        );
+    }
+}
+
+#[test]
+fn names_in_files() {
+    let names: Vec<String> = ALL
+        .iter()
+        .map(|name| serde_json::to_string(name).expect("a name"))
+        .collect();
+    assert_eq!(
+        names.join(" "),
+        r#""linear" "relu" "leaky_relu" "elu" "sigmoid" "tanh""#
+    );
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| {
+        let x = [noisy(&Cpu::default(), (3, 8, 40, 40), 1)];
+        let (y, found) = backward(&x, &noise(3 * 8 * 1600, 2), |x, _| {
+            activation(x, Activation::Tanh)
+        });
+        vec![y, found[0].clone()]
+    });
+}

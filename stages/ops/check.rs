@@ -1,0 +1,121 @@
+//! What the tests of operations share: finite differences, and equality on any number of threads.
+
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{OwnedTape, Trace};
+use dfdx::tensor_ops::{Backward, SumTo};
+use rand::Rng;
+use rayon::ThreadPoolBuilder;
+
+use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
+use crate::random::stream;
+
+/// A tensor that records.
+pub type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
+
+/// Values in [−1, 1), different for each `salt`.
+pub fn noise(count: usize, salt: u64) -> Vec<f32> {
+    let mut random = stream(7, "test values", [salt, 0]);
+    (0..count)
+        .map(|_| random.next_u32() as f32 / (1u64 << 31) as f32 - 1.0)
+        .collect()
+}
+
+/// A tensor of [`noise`].
+pub fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
+    from_host(device, noise(len(shape), salt), shape)
+}
+
+/// Output and gradients of an operation for given coefficients of the output in the loss.
+pub fn backward<B: Backend>(
+    inputs: &[Tensor4<B>],
+    coefficients: &[f32],
+    operation: impl Fn(Traced<B>, &[Tensor4<B>]) -> Traced<B>,
+) -> (Vec<f32>, Vec<Vec<f32>>) {
+    let output = operation(inputs[0].leaky_trace(), &inputs[1..]);
+    let values = to_host(&output.retaped());
+    let coefficients = from_host(output.device(), coefficients.to_vec(), *output.shape());
+    let gradients = (output * coefficients).sum::<(), _>().backward();
+    (
+        values,
+        inputs
+            .iter()
+            .map(|input| to_host(&gradients.get(input)))
+            .collect(),
+    )
+}
+
+/// Checks the gradients of an operation of one tensor and some parameters against central differences
+/// of width 2·`step`. For a linear operation any step will do; for another a small one.
+pub fn gradients<B: Backend>(
+    inputs: &[Tensor4<B>],
+    step: f32,
+    tolerance: f64,
+    operation: impl Fn(Traced<B>, &[Tensor4<B>]) -> Traced<B>,
+) {
+    let device = inputs[0].device();
+    let evaluate = |inputs: &[Tensor4<B>]| {
+        to_host(&operation(inputs[0].leaky_trace(), &inputs[1..]).retaped())
+    };
+    let coefficients = noise(evaluate(inputs).len(), 99);
+    let loss = |inputs: &[Tensor4<B>]| -> f64 {
+        evaluate(inputs)
+            .iter()
+            .zip(&coefficients)
+            .map(|(&y, &c)| f64::from(y) * f64::from(c))
+            .sum()
+    };
+    let (_, analytic) = backward(inputs, &coefficients, &operation);
+    for (which, analytic) in analytic.iter().enumerate() {
+        for (index, &analytic) in analytic.iter().enumerate() {
+            let moved = |by: f32| {
+                let mut values = to_host(&inputs[which]);
+                values[index] += by;
+                let mut inputs = inputs.to_vec();
+                inputs[which] = from_host(device, values, *inputs[which].shape());
+                loss(&inputs)
+            };
+            let numeric = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+            let error = (numeric - f64::from(analytic)).abs();
+            assert!(
+                error <= tolerance * (1.0 + numeric.abs()),
+                "input {which}, value {index}: the gradient is {analytic}, differences give {numeric}"
+            );
+        }
+    }
+}
+
+/// Checks that results do not depend on the number of threads, to the last bit.
+pub fn any_threads(results: impl Fn() -> Vec<Vec<f32>> + Sync) {
+    let bits = |threads| {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool of threads");
+        let results = pool.install(&results);
+        results
+            .into_iter()
+            .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+    };
+    let alone = bits(1);
+    assert!(
+        alone
+            .iter()
+            .any(|values| values.iter().any(|&value| value != 0))
+    );
+    assert!(alone == bits(2), "two threads give other bits than one");
+    assert!(alone == bits(4), "four threads give other bits than one");
+}
+
+/// Asserts that values agree within 10⁻⁶ of the greater of 1 and their size.
+#[track_caller]
+pub fn close(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "as many values");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let tolerance = 1e-6 * expected.abs().max(1.0);
+        assert!(
+            (found - expected).abs() <= tolerance,
+            "value {index} is {found}, not {expected}"
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! Two-dimensional convolution with bias and activation.
+
+mod cpu;
+
+#[cfg(test)]
+mod tests;
+
+use dfdx::shapes::HasShape;
+use dfdx::tensor::Tape;
+
+use super::layer::{Wanted, layer};
+use super::{Activation, Backend, Tensor4};
+
+/// A convolution: how its windows lie, and what comes after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Conv2d {
+    /// Rows and columns from one window to the next, at least 1.
+    pub stride: usize,
+    /// Zeros around the image, in rows and columns.
+    pub padding: usize,
+    pub activation: Activation,
+}
+
+impl Conv2d {
+    /// Rows (or columns) of the output for an input and a kernel of as many rows (or columns):
+    /// `None` where the kernel does not fit.
+    pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
+        Some((input + 2 * self.padding).checked_sub(kernel)? / self.stride + 1)
+    }
+}
+
+/// Correlates every image of `x` (n, c, h, w) with every filter of `weight` (filters, c, kernel
+/// height, kernel width), adds `bias` (1, filters, 1, 1) and applies the activation:
+/// (n, filters, [`Conv2d::output_size`] of h, and of w).
+///
+/// # Panics
+/// If the shapes do not belong together, the kernel does not fit, or the device fails.
+pub fn conv2d<B: Backend, T: Tape<f32, B>>(
+    x: Tensor4<B, T>,
+    weight: &Tensor4<B>,
+    bias: &Tensor4<B>,
+    op: Conv2d,
+    wanted: Wanted,
+) -> Tensor4<B, T> {
+    let (filters, channels, ..) = *weight.shape();
+    assert_eq!(channels, x.shape().1, "channels of the weight of conv2d");
+    assert_eq!(filters, bias.shape().1, "filters of the weight of conv2d");
+    layer("conv2d", op, x, weight, bias, wanted)
+}

@@ -1,0 +1,91 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
+
+use super::ConvTranspose2d;
+use crate::ops::activation::{before_activation, in_place};
+use crate::ops::cpu::convolution::{Geometry, correlate, spread, weight_gradient};
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::values::values;
+use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
+
+/// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
+/// filters, the output its image.
+impl Layer<ConvTranspose2d> for Cpu {
+    fn forward(
+        &self,
+        op: ConvTranspose2d,
+        input: &Tensor4<Cpu>,
+        weight: &Tensor4<Cpu>,
+        bias: &Tensor4<Cpu>,
+    ) -> Result<Tensor4<Cpu>, CpuError> {
+        let geometry = geometry(op, *input.shape(), *weight.shape());
+        let images = input.shape().0;
+        let mut output = vec![0.0; images * geometry.image()];
+        let bias = values(bias);
+        spread(
+            &geometry,
+            values(input),
+            values(weight),
+            &mut output,
+            |image| {
+                let channels = image.chunks_exact_mut(geometry.height * geometry.width);
+                channels
+                    .zip(bias)
+                    .for_each(|(channel, &bias)| in_place(op.activation, bias, channel));
+            },
+        );
+        self.try_tensor_from_vec(
+            output,
+            (images, geometry.channels, geometry.height, geometry.width),
+        )
+    }
+
+    fn backward(&self, op: ConvTranspose2d, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+        let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
+        let mut incoming = call.incoming;
+        let bias = before_activation(
+            op.activation,
+            values(call.output),
+            &mut incoming,
+            *call.output.shape(),
+        );
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            weight_gradient(&geometry, &incoming, values(call.input), to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            correlate(
+                &geometry,
+                &incoming,
+                values(call.weight),
+                to_input,
+                |_, from, to| {
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                },
+            );
+        }
+        Ok(())
+    }
+}
+
+fn geometry(
+    op: ConvTranspose2d,
+    (_, _, height, width): Nchw,
+    (_, channels, kernel_height, kernel_width): Nchw,
+) -> Geometry {
+    let size = |input, kernel| {
+        op.output_size(input, kernel)
+            .expect("an output of which something is left")
+    };
+    let padding = isize::try_from(op.padding).expect("a padding smaller than memory");
+    Geometry {
+        channels,
+        height: size(height, kernel_height),
+        width: size(width, kernel_width),
+        kernel_height,
+        kernel_width,
+        stride: op.stride,
+        padding: (padding, padding),
+        windows: (height, width),
+    }
+}

@@ -1,0 +1,59 @@
+//! Two-dimensional transposed convolution with bias and activation.
+
+mod cpu;
+
+#[cfg(test)]
+mod tests;
+
+use dfdx::shapes::HasShape;
+use dfdx::tensor::Tape;
+
+use super::layer::{Wanted, layer};
+use super::{Activation, Backend, Tensor4};
+
+/// A transposed convolution: how its windows lie on the output, and what comes after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvTranspose2d {
+    /// Rows and columns of the output from one window to the next, at least 1.
+    pub stride: usize,
+    /// Rows and columns cut off around the output.
+    pub padding: usize,
+    pub activation: Activation,
+}
+
+impl ConvTranspose2d {
+    /// Rows (or columns) of the output for an input and a kernel of as many rows (or columns),
+    /// (`input` − 1)·stride − 2·padding + `kernel`: `None` where nothing is left.
+    pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
+        let whole = input.checked_sub(1)? * self.stride + kernel;
+        whole.checked_sub(2 * self.padding).filter(|&size| size > 0)
+    }
+}
+
+/// Puts, for every value of `x` (n, c, h, w), its channel's filters of `weight` (c, channels out,
+/// kernel height, kernel width) times the value into a window of the output, where windows overlap
+/// summed; adds `bias` (1, channels out, 1, 1) and applies the activation:
+/// (n, channels out, [`ConvTranspose2d::output_size`] of h, and of w).
+///
+/// # Panics
+/// If the shapes do not belong together, nothing is left of the output, or the device fails.
+pub fn conv_transpose2d<B: Backend, T: Tape<f32, B>>(
+    x: Tensor4<B, T>,
+    weight: &Tensor4<B>,
+    bias: &Tensor4<B>,
+    op: ConvTranspose2d,
+    wanted: Wanted,
+) -> Tensor4<B, T> {
+    let (channels, channels_out, ..) = *weight.shape();
+    assert_eq!(
+        channels,
+        x.shape().1,
+        "channels of the weight of conv_transpose2d"
+    );
+    assert_eq!(
+        channels_out,
+        bias.shape().1,
+        "channels out of the weight of conv_transpose2d"
+    );
+    layer("conv_transpose2d", op, x, weight, bias, wanted)
+}

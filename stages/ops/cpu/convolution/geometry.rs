@@ -1,0 +1,108 @@
+//! Sizes of a convolution, and how its windows are cut into tiles.
+
+use std::ops::Range;
+
+/// How windows lie on images: the images' size, the windows' size, and how many windows there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pub kernel_height: usize,
+    pub kernel_width: usize,
+    pub stride: usize,
+    /// Rows and columns by which the first window reaches over the image's edge; negative where it
+    /// begins inside.
+    pub padding: (isize, isize),
+    /// Rows and columns of windows.
+    pub windows: (usize, usize),
+}
+
+/// Windows that are unfolded together: rows of windows of one image, or all windows of several.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    pub images: Range<usize>,
+    pub rows: Range<usize>,
+}
+
+/// Columns are padded to a multiple of this, the widest vector in values, so that products need not
+/// copy them to align them.
+const LANES: usize = 16;
+
+/// Values of unfolded windows that stay in the second-level cache with the product's operands.
+const CACHED: usize = 1 << 17;
+
+impl Geometry {
+    /// Values in an image.
+    pub fn image(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+
+    /// Weights of a filter, values in a window.
+    pub fn taps(&self) -> usize {
+        self.channels * self.kernel_height * self.kernel_width
+    }
+
+    /// Windows on an image.
+    pub fn positions(&self) -> usize {
+        self.windows.0 * self.windows.1
+    }
+
+    /// Windows of a tile if each takes `values` values, within what products do well with.
+    fn wanted_windows(values: usize) -> usize {
+        (CACHED / values).clamp(96, 512)
+    }
+
+    /// How many images to hand to a thread at once: one, but where an image has few windows, enough
+    /// that reading the weight pays, as long as the batch still divides into pieces.
+    pub fn images_per_piece(&self, images: usize) -> usize {
+        /// Pieces that a batch is divided into at least, for lack of knowing the threads.
+        const PIECES: usize = 4;
+        128usize
+            .div_ceil(self.positions())
+            .min(images.div_ceil(PIECES))
+            .max(1)
+    }
+
+    /// Cuts the windows of `images` images, as many as a piece has, into tiles; `values` is what each
+    /// window takes in the cache.
+    pub fn tiles(&self, images: usize, values: usize) -> impl Iterator<Item = Tile> + use<> {
+        let (rows, columns) = self.windows;
+        let step = if images > 1 {
+            rows
+        } else {
+            (Self::wanted_windows(values) / columns).clamp(1, rows)
+        };
+        // Of equal height as far as possible, so that the last is not a sliver.
+        let step = rows.div_ceil(rows.div_ceil(step));
+        (0..rows).step_by(step).map(move |first| Tile {
+            images: 0..images,
+            rows: first..(first + step).min(rows),
+        })
+    }
+
+    /// Windows in a tile.
+    pub fn windows_in(&self, tile: &Tile) -> usize {
+        tile.images.len() * tile.rows.len() * self.windows.1
+    }
+
+    /// Distance of rows in the matrix of a tile's unfolded windows.
+    pub fn row_stride(&self, tile: &Tile) -> usize {
+        self.windows_in(tile).next_multiple_of(LANES)
+    }
+
+    /// The parts of the rows of a tile's matrix that belong to each image, and where the same windows
+    /// lie among the image's.
+    pub fn parts(
+        &self,
+        tile: &Tile,
+    ) -> impl Iterator<Item = (usize, Range<usize>, Range<usize>)> + use<> {
+        let columns = self.windows.1;
+        let len = tile.rows.len() * columns;
+        let in_image = tile.rows.start * columns..tile.rows.end * columns;
+        tile.images
+            .clone()
+            .enumerate()
+            .map(move |(index, image)| (image, index * len..(index + 1) * len, in_image.clone()))
+    }
+}

@@ -1,0 +1,96 @@
+//! What every weight of every filter contributed.
+
+use rayon::prelude::*;
+
+use super::geometry::{Geometry, Tile};
+use super::unfold::{gather, unfold};
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::product::{Matrix, Store, product};
+use crate::ops::cpu::scratch;
+
+/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs)
+/// and the windows that they saw, summed over windows and images.
+pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], weight: &mut [f32]) {
+    let (taps, positions) = (geometry.taps(), geometry.positions());
+    let filters = weight.len() / taps;
+    let count = images.len() / geometry.image();
+    let group = count.div_ceil(groups(weight.len(), count));
+    let partial = |(images, outputs): (&[f32], &[f32])| {
+        // Transposed: a row per tap, because products want the longer, reused operand unfolded.
+        let mut total = vec![0.0; weight.len()];
+        let piece = geometry.images_per_piece(count).min(group);
+        for (images, outputs) in images
+            .chunks(piece * geometry.image())
+            .zip(outputs.chunks(piece * filters * positions))
+        {
+            for tile in geometry.tiles(images.len() / geometry.image(), taps) {
+                add_tile(geometry, images, outputs, filters, &tile, &mut total);
+            }
+        }
+        total
+    };
+    let groups = images
+        .par_chunks(group * geometry.image())
+        .zip(outputs.par_chunks(group * filters * positions));
+    let mut totals = groups.map(partial).collect::<Vec<_>>().into_iter();
+    let Some(mut total) = totals.next() else {
+        return;
+    };
+    for next in totals {
+        pieces::add(&mut total, &next);
+    }
+    pieces::add(weight, &pieces::transpose(&total, taps));
+}
+
+/// Into how many sums a batch is divided: a function of sizes alone, because the order of additions
+/// decides the last bits.
+fn groups(weights: usize, images: usize) -> usize {
+    /// Values in all partial sums together.
+    const ROOM: usize = 1 << 24;
+    (ROOM / weights).clamp(4, 16).min(images)
+}
+
+/// Adds the products of one tile to `total` (taps × filters).
+fn add_tile(
+    geometry: &Geometry,
+    images: &[f32],
+    outputs: &[f32],
+    filters: usize,
+    tile: &Tile,
+    total: &mut [f32],
+) {
+    let (taps, stride) = (geometry.taps(), geometry.row_stride(tile));
+    let size = [taps, geometry.windows_in(tile), filters];
+    if tile.images.len() == 1 {
+        scratch::with(taps * stride, |windows| {
+            unfold(geometry, images, tile, windows);
+            let outputs = Matrix::columns(
+                &outputs[tile.rows.start * geometry.windows.1..],
+                geometry.positions(),
+            );
+            product(
+                size,
+                Matrix::rows(windows, stride),
+                outputs,
+                total,
+                filters,
+                Store::Add,
+            );
+        });
+    } else {
+        scratch::with((taps + filters) * stride, |buffer| {
+            let (windows, outputs_of_tile) = buffer.split_at_mut(taps * stride);
+            unfold(geometry, images, tile, windows);
+            gather(geometry, outputs, filters, tile, outputs_of_tile);
+            let outputs = Matrix::columns(outputs_of_tile, stride);
+            product(
+                size,
+                Matrix::rows(windows, stride),
+                outputs,
+                total,
+                filters,
+                Store::Add,
+            );
+        });
+    }
+}

@@ -1,0 +1,7 @@
+//! What the CPU's kernels share.
+
+pub mod convolution;
+pub mod pieces;
+pub mod product;
+pub mod scratch;
+pub mod values;

@@ -1,0 +1,84 @@
+//! Elementwise work on all threads.
+
+use rayon::prelude::*;
+
+/// Values in a piece: few enough to balance threads, enough to be worth handing over.
+const PIECE: usize = 1 << 14;
+
+/// Calls `f` with corresponding pieces of two slices of equal length.
+pub fn zip(to: &mut [f32], from: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) {
+    assert_eq!(to.len(), from.len(), "slices of equal length");
+    to.par_chunks_mut(PIECE)
+        .zip(from.par_chunks(PIECE))
+        .for_each(|(to, from)| f(to, from));
+}
+
+/// Calls `f` with pieces of a slice and where in the slice they begin.
+pub fn indexed(to: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
+    to.par_chunks_mut(PIECE)
+        .enumerate()
+        .for_each(|(index, to)| f(index * PIECE, to));
+}
+
+/// Adds a slice to another.
+pub fn add(to: &mut [f32], from: &[f32]) {
+    zip(to, from, |to, from| {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from)
+    });
+}
+
+/// Lanes in which sums are kept apart, so that they vectorise; part of the result's definition.
+const LANES: usize = 16;
+
+/// The sum of a slice, in one fixed order.
+pub fn sum(values: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let tail: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes
+            .iter_mut()
+            .zip(chunk)
+            .for_each(|(lane, value)| *lane += value);
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// The sum of a function of corresponding elements, in one fixed order.
+pub fn sum_by(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (left, right) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+    let tail: f32 = left
+        .remainder()
+        .iter()
+        .zip(right.remainder())
+        .map(|(&l, &r)| f(l, r))
+        .sum();
+    for (left, right) in left.zip(right) {
+        for (lane, (&l, &r)) in lanes.iter_mut().zip(left.iter().zip(right)) {
+            *lane += f(l, r);
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
+}
+
+/// The transpose of a matrix of `rows` rows.
+pub fn transpose(from: &[f32], rows: usize) -> Vec<f32> {
+    /// Side of the squares in which values are moved, so that reads and writes share cache lines.
+    const BLOCK: usize = 32;
+    let columns = from.len() / rows;
+    let mut to = vec![0.0; from.len()];
+    to.par_chunks_mut(BLOCK * rows)
+        .enumerate()
+        .for_each(|(block, to)| {
+            let first_column = block * BLOCK;
+            for first_row in (0..rows).step_by(BLOCK) {
+                for (offset, to) in to.chunks_exact_mut(rows).enumerate() {
+                    for row in first_row..(first_row + BLOCK).min(rows) {
+                        to[row] = from[row * columns + first_column + offset];
+                    }
+                }
+            }
+        });
+    to
+}

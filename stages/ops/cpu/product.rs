@@ -1,0 +1,141 @@
+//! The product of matrices, on one thread.
+
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
+
+/// A matrix in a slice: element (r, c) is at `r * row_stride + c * column_stride`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows one after the other, `stride` apart.
+    pub fn rows(values: &'a [f32], stride: usize) -> Self {
+        Self {
+            values,
+            row_stride: stride,
+            column_stride: 1,
+        }
+    }
+
+    /// The transpose of [`Matrix::rows`].
+    pub fn columns(values: &'a [f32], stride: usize) -> Self {
+        Self {
+            values,
+            row_stride: 1,
+            column_stride: stride,
+        }
+    }
+
+    fn assert_holds(&self, rows: usize, columns: usize) {
+        let last = (rows - 1) * self.row_stride + (columns - 1) * self.column_stride;
+        assert!(
+            last < self.values.len(),
+            "a matrix of {rows}×{columns} in {} values",
+            self.values.len()
+        );
+    }
+}
+
+/// What [`product`] does with what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Overwrite,
+    Add,
+}
+
+/// `out` = (or +=) `a`·`b`, with `a` of `rows`×`depth` and `b` of `depth`×`columns`; the rows of `out`
+/// are `out_stride` apart. Fastest where the columns of `b` lie side by side.
+#[allow(unsafe_code)]
+pub fn product(
+    [rows, depth, columns]: [usize; 3],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    out: &mut [f32],
+    out_stride: usize,
+    store: Store,
+) {
+    if rows == 0 || depth == 0 || columns == 0 {
+        return;
+    }
+    a.assert_holds(rows, depth);
+    b.assert_holds(depth, columns);
+    assert!(
+        out_stride >= columns && (rows - 1) * out_stride + columns <= out.len(),
+        "room for the product"
+    );
+    let stride = |stride: usize| isize::try_from(stride).expect("a stride inside a slice");
+    // SAFETY: the function reads `depth`×`columns` and `rows`×`depth` elements of `b` and `a` and reads
+    // and writes `rows`×`columns` elements of `out` at the strides given; the assertions above place the
+    // last of each inside its slice, and distinct elements of `out` at distinct places. `out` is
+    // borrowed mutably, so it overlaps neither. Everything is transposed because the kernels want the
+    // first dimension of the output contiguous.
+    unsafe {
+        get_gemm_fn()(
+            columns,
+            rows,
+            depth,
+            out.as_mut_ptr(),
+            stride(out_stride),
+            1,
+            store == Store::Add,
+            b.values.as_ptr(),
+            stride(b.row_stride),
+            stride(b.column_stride),
+            a.values.as_ptr(),
+            stride(a.row_stride),
+            stride(a.column_stride),
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_worked_by_hand() {
+        let (a, b) = (
+            [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            [1.0, 0.0, 2.0, 1.0, 0.0, 3.0],
+        );
+        let mut out = [9.0; 6];
+        product(
+            [2, 3, 2],
+            Matrix::rows(&a, 3),
+            Matrix::rows(&b, 2),
+            &mut out,
+            3,
+            Store::Overwrite,
+        );
+        assert_eq!(out, [5.0, 11.0, 9.0, 14.0, 23.0, 9.0]);
+        product(
+            [2, 3, 2],
+            Matrix::rows(&a, 3),
+            Matrix::rows(&b, 2),
+            &mut out,
+            3,
+            Store::Add,
+        );
+        assert_eq!(out, [10.0, 22.0, 9.0, 28.0, 46.0, 9.0]);
+        let mut out = [0.0; 9];
+        product(
+            [3, 2, 3],
+            Matrix::columns(&a, 3),
+            Matrix::columns(&b, 2),
+            &mut out,
+            3,
+            Store::Overwrite,
+        );
+        assert_eq!(out, [1.0, 6.0, 12.0, 2.0, 9.0, 15.0, 3.0, 12.0, 18.0]);
+    }
+}

@@ -1,0 +1,116 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
+use rayon::prelude::*;
+
+use super::Dense;
+use crate::ops::activation::{before_activation, in_place};
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::product::{Matrix, Store, product};
+use crate::ops::cpu::values::values;
+use crate::ops::{Layer, LayerBackward, Tensor4};
+
+/// Units (rows of the weight) in a piece.
+const UNITS: usize = 32;
+
+/// Features (columns of the weight) in a piece.
+const FEATURES: usize = 1024;
+
+/// The weight is large and the batch small: every product reads the weight once, in pieces.
+impl Layer<Dense> for Cpu {
+    fn forward(
+        &self,
+        op: Dense,
+        input: &Tensor4<Cpu>,
+        weight: &Tensor4<Cpu>,
+        bias: &Tensor4<Cpu>,
+    ) -> Result<Tensor4<Cpu>, CpuError> {
+        let ((images, features, ..), units) = (*input.shape(), weight.shape().0);
+        let (x, bias) = (values(input), values(bias));
+        let mut by_unit = vec![0.0; units * images];
+        let pieces = by_unit
+            .par_chunks_mut(UNITS * images)
+            .zip(values(weight).par_chunks(UNITS * features));
+        pieces.for_each(|(out, weight)| {
+            let size = [out.len() / images, features, images];
+            product(
+                size,
+                Matrix::rows(weight, features),
+                Matrix::columns(x, features),
+                out,
+                images,
+                Store::Overwrite,
+            );
+        });
+        by_unit
+            .par_chunks_mut(images)
+            .zip(bias)
+            .for_each(|(outputs, &bias)| {
+                in_place(op.activation, bias, outputs);
+            });
+        self.try_tensor_from_vec(pieces::transpose(&by_unit, units), (images, units, 1, 1))
+    }
+
+    fn backward(&self, op: Dense, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+        let ((images, features, ..), units) = (*call.input.shape(), call.weight.shape().0);
+        let mut incoming = call.incoming;
+        let bias = before_activation(
+            op.activation,
+            values(call.output),
+            &mut incoming,
+            *call.output.shape(),
+        );
+        let incoming: &[f32] = &incoming;
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            let x = Matrix::rows(values(call.input), features);
+            to_weight
+                .par_chunks_mut(UNITS * features)
+                .enumerate()
+                .for_each(|(piece, to)| {
+                    let size = [to.len() / features, images, features];
+                    product(
+                        size,
+                        Matrix::columns(&incoming[piece * UNITS..], units),
+                        x,
+                        to,
+                        features,
+                        Store::Add,
+                    );
+                });
+        }
+        if let Some(to_input) = call.to_input {
+            let weight = values(call.weight);
+            let firsts: Vec<usize> = (0..features).step_by(FEATURES).collect();
+            let column_blocks = firsts.par_iter().map(|&first| {
+                let columns = FEATURES.min(features - first);
+                let mut block = vec![0.0; images * columns];
+                let (gradient, weight) = (
+                    Matrix::rows(incoming, units),
+                    Matrix::rows(&weight[first..], features),
+                );
+                product(
+                    [images, units, columns],
+                    gradient,
+                    weight,
+                    &mut block,
+                    columns,
+                    Store::Overwrite,
+                );
+                block
+            });
+            let column_blocks: Vec<Vec<f32>> = column_blocks.collect();
+            to_input
+                .par_chunks_mut(features)
+                .enumerate()
+                .for_each(|(image, to)| {
+                    for (to, block) in to.chunks_mut(FEATURES).zip(&column_blocks) {
+                        let columns = to.len();
+                        to.iter_mut()
+                            .zip(&block[image * columns..][..columns])
+                            .for_each(|(to, from)| *to += from);
+                    }
+                });
+        }
+        Ok(())
+    }
+}

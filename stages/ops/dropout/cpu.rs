@@ -1,0 +1,54 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
+
+use super::Dropout;
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::values::values;
+use crate::ops::{Map, Nchw, Tensor4};
+
+type Buffer = <Cpu as Storage<f32>>::Vec;
+
+impl Map<Dropout> for Cpu {
+    type Kept = ();
+
+    fn forward(
+        &self,
+        op: Dropout,
+        input: &Tensor4<Cpu>,
+        _: bool,
+    ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
+        let mut output = values(input).to_vec();
+        mask(op, &mut output);
+        Ok((self.try_tensor_from_vec(output, *input.shape())?, ()))
+    }
+
+    fn backward(
+        &self,
+        op: Dropout,
+        (): (),
+        _: Nchw,
+        mut incoming: Buffer,
+        to_input: &mut Buffer,
+    ) -> Result<(), CpuError> {
+        mask(op, &mut incoming);
+        pieces::add(to_input, &incoming);
+        Ok(())
+    }
+}
+
+/// Drops and scales values where they are.
+fn mask(op: Dropout, values: &mut [f32]) {
+    let (scale, threshold) = (op.scale(), op.threshold());
+    pieces::indexed(values, |first, values| {
+        for (pair, values) in (first as u64 / 2..).zip(values.chunks_mut(2)) {
+            let bits = op.bits(pair);
+            for (value, bits) in values.iter_mut().zip([bits & 0xffff_ffff, bits >> 32]) {
+                *value = if bits < threshold {
+                    0.0
+                } else {
+                    *value * scale
+                };
+            }
+        }
+    });
+}

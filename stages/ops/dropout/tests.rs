@@ -1,0 +1,95 @@
+use dfdx::tensor::Cpu;
+
+use super::dropout;
+use crate::ops::check::{any_threads, backward, noise, noisy};
+use crate::ops::{Nchw, from_host, to_host};
+
+const SHAPE: Nchw = (10, 10, 31, 33);
+const LEN: usize = 10 * 10 * 31 * 33;
+
+fn of_ones(rate: f32, seed: u64, indices: [u64; 2]) -> Vec<f32> {
+    to_host(&dropout(
+        from_host(&Cpu::default(), vec![1.0; LEN], SHAPE),
+        rate,
+        seed,
+        indices,
+    ))
+}
+
+#[test]
+fn keeps_the_expectation() {
+    for rate in [0.1, 0.25, 0.5, 0.9] {
+        let values = of_ones(rate, 1, [0, 0]);
+        let kept = values.iter().filter(|&&value| value != 0.0).count() as f64 / LEN as f64;
+        let expected = 1.0 - f64::from(rate);
+        // Five standard deviations.
+        assert!(
+            (kept - expected).abs() < 5.0 * (expected * (1.0 - expected) / LEN as f64).sqrt(),
+            "{kept}"
+        );
+        assert!(
+            values
+                .iter()
+                .all(|&value| value == 0.0 || value == 1.0 / (1.0 - rate))
+        );
+        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / LEN as f64;
+        assert!((mean - 1.0).abs() < 0.05, "{mean}");
+    }
+}
+
+#[test]
+fn neighbours_are_independent() {
+    let kept: Vec<bool> = of_ones(0.5, 2, [3, 4])
+        .iter()
+        .map(|&value| value != 0.0)
+        .collect();
+    for distance in [1, 2, 33, 31 * 33] {
+        let equal = kept
+            .iter()
+            .zip(&kept[distance..])
+            .filter(|(left, right)| left == right)
+            .count();
+        let share = equal as f64 / (LEN - distance) as f64;
+        assert!(
+            (share - 0.5).abs() < 5.0 * 0.5 / (LEN as f64).sqrt(),
+            "{share} at distance {distance}"
+        );
+    }
+}
+
+#[test]
+fn the_mask_follows_from_seed_and_indices() {
+    let mask = of_ones(0.25, 1, [2, 3]);
+    assert_eq!(mask, of_ones(0.25, 1, [2, 3]));
+    for (seed, indices) in [(2, [2, 3]), (1, [3, 3]), (1, [2, 4])] {
+        assert_ne!(mask, of_ones(0.25, seed, indices));
+    }
+}
+
+#[test]
+fn the_gradient_passes_where_the_value_did() {
+    let x = [from_host(&Cpu::default(), vec![1.0; LEN], SHAPE)];
+    let (y, found) = backward(&x, &vec![1.0; LEN], |x, _| dropout(x, 0.3, 5, [0, 1]));
+    assert_eq!(y, found[0]);
+}
+
+#[test]
+fn a_rate_of_zero_changes_nothing() {
+    let x = noisy(&Cpu::default(), (2, 3, 4, 5), 1);
+    assert_eq!(to_host(&dropout(x.clone(), 0.0, 1, [0, 0])), to_host(&x));
+}
+
+#[test]
+#[should_panic(expected = "a dropout rate in [0, 1)")]
+fn a_rate_of_one_is_refused() {
+    dropout(noisy(&Cpu::default(), (1, 1, 1, 1), 1), 1.0, 1, [0, 0]);
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| {
+        let x = [noisy(&Cpu::default(), SHAPE, 1)];
+        let (y, found) = backward(&x, &noise(LEN, 2), |x, _| dropout(x, 0.25, 1, [0, 0]));
+        vec![y, found[0].clone()]
+    });
+}

@@ -1,0 +1,100 @@
+//! Operations with a weight and a bias: what they have in common.
+
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
+
+use super::memory::take;
+use super::{Tensor4, device_failed};
+
+/// Which gradients a call's backward computes: the first layer needs none for its input, a frozen
+/// network none for its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub input: bool,
+    pub parameters: bool,
+}
+
+/// How a device computes `Op`, a layer with a weight, a bias and an activation.
+pub trait Layer<Op>: Storage<f32> {
+    fn forward(
+        &self,
+        op: Op,
+        input: &Tensor4<Self>,
+        weight: &Tensor4<Self>,
+        bias: &Tensor4<Self>,
+    ) -> Result<Tensor4<Self>, Self::Err>;
+
+    /// Adds to the wanted gradients.
+    fn backward(&self, op: Op, call: LayerBackward<'_, Self>) -> Result<(), Self::Err>;
+}
+
+/// One call of a layer, on its way back.
+pub struct LayerBackward<'a, B: Storage<f32>> {
+    pub input: &'a Tensor4<B>,
+    pub weight: &'a Tensor4<B>,
+    /// After the activation.
+    pub output: &'a Tensor4<B>,
+    /// The gradient of `output`; nobody needs it afterwards.
+    pub incoming: B::Vec,
+    pub to_input: Option<&'a mut B::Vec>,
+    /// Of the weight and of the bias.
+    pub to_parameters: Option<(&'a mut B::Vec, &'a mut B::Vec)>,
+}
+
+/// Computes a layer and puts its backward on the tape.
+pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
+    name: &'static str,
+    op: Op,
+    input: Tensor4<B, T>,
+    weight: &Tensor4<B>,
+    bias: &Tensor4<B>,
+    wanted: Wanted,
+) -> Tensor4<B, T> {
+    let outputs = bias.shape().1;
+    assert_eq!(
+        *bias.shape(),
+        (1, outputs, 1, 1),
+        "the shape of the bias of {name}"
+    );
+    let (input, mut tape) = input.split_tape();
+    let device = input.device().clone();
+    let output = device
+        .forward(op, &input, weight, bias)
+        .unwrap_or_else(device_failed(name));
+    if wanted.input || wanted.parameters {
+        let (weight, bias, output) = (weight.clone(), bias.ghost(), output.clone());
+        tape.add_backward_op(move |gradients| {
+            let incoming = take(&device, gradients.get_or_alloc_mut(&output)?)?;
+            let mut to_input = None;
+            if wanted.input {
+                to_input = Some(take(&device, gradients.get_or_alloc_mut(&input)?)?);
+            }
+            let mut to_parameters = None;
+            if wanted.parameters {
+                let to_weight = take(&device, gradients.get_or_alloc_mut(&weight)?)?;
+                to_parameters = Some((
+                    to_weight,
+                    take(&device, gradients.get_or_alloc_mut(&bias)?)?,
+                ));
+            }
+            let call = LayerBackward {
+                input: &input,
+                weight: &weight,
+                output: &output,
+                incoming,
+                to_input: to_input.as_mut(),
+                to_parameters: to_parameters.as_mut().map(|(weight, bias)| (weight, bias)),
+            };
+            device.backward(op, call)?;
+            if let Some(buffer) = to_input {
+                *gradients.get_or_alloc_mut(&input)? = buffer;
+            }
+            if let Some((to_weight, to_bias)) = to_parameters {
+                *gradients.get_or_alloc_mut(&weight)? = to_weight;
+                *gradients.get_or_alloc_mut(&bias)? = to_bias;
+            }
+            Ok(())
+        });
+    }
+    output.put_tape(tape)
+}

@@ -1,0 +1,24 @@
+//! Maxima of windows.
+
+mod cpu;
+
+#[cfg(test)]
+mod tests;
+
+use dfdx::tensor::Tape;
+
+use super::map::map;
+use super::{Backend, Pool2d, Tensor4};
+
+/// [`max_pool2d`], as its device knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool2d(pub Pool2d);
+
+/// The largest value of every window of every channel; of equal ones the first, row by row, gets the
+/// gradient. Not a number wins over every number.
+///
+/// # Panics
+/// If the window does not fit, or the device fails.
+pub fn max_pool2d<B: Backend, T: Tape<f32, B>>(x: Tensor4<B, T>, op: Pool2d) -> Tensor4<B, T> {
+    map("max_pool2d", MaxPool2d(op), x)
+}

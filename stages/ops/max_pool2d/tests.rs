@@ -1,0 +1,104 @@
+use dfdx::tensor::Cpu;
+
+use super::max_pool2d;
+use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
+use crate::ops::{Pool2d, from_host, to_host};
+
+const HALVE: Pool2d = Pool2d {
+    kernel: 2,
+    stride: 2,
+};
+
+#[test]
+fn maxima_worked_by_hand() {
+    let x = vec![1.0, 5.0, 2.0, 2.0, 9.0, 3.0, 4.0, 2.0, 2.0, 9.0];
+    let x = [from_host(&Cpu::default(), x, (1, 1, 2, 5))];
+    let (y, found) = backward(&x, &[10.0, 20.0], |x, _| max_pool2d(x, HALVE));
+    close(&y, &[5.0, 2.0]);
+    // The last column is dropped; of four equal values the first gets the gradient.
+    close(
+        &found[0],
+        &[0.0, 10.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    );
+}
+
+#[test]
+fn overlapping_windows_add_their_gradients() {
+    let x = [from_host(
+        &Cpu::default(),
+        vec![0.0, 3.0, 1.0, 2.0, 0.0, 1.0],
+        (1, 1, 2, 3),
+    )];
+    let (y, found) = backward(&x, &[1.0, 2.0], |x, _| {
+        max_pool2d(
+            x,
+            Pool2d {
+                kernel: 2,
+                stride: 1,
+            },
+        )
+    });
+    close(&y, &[3.0, 3.0]);
+    close(&found[0], &[0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn sizes_of_the_output() {
+    assert_eq!(HALVE.output_size(5), Some(2));
+    assert_eq!(HALVE.output_size(1), None);
+    assert_eq!(
+        Pool2d {
+            kernel: 3,
+            stride: 1
+        }
+        .output_size(3),
+        Some(1)
+    );
+}
+
+#[test]
+fn gradients_of_odd_sizes() {
+    // Values far apart, so that no step changes which is largest.
+    let mut order: Vec<(f32, usize)> = noise(210, 1).into_iter().zip(0..).collect();
+    order.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let mut apart = vec![0.0; 210];
+    order
+        .into_iter()
+        .enumerate()
+        .for_each(|(rank, (_, index))| apart[index] = rank as f32 / 16.0);
+    let x = [from_host(&Cpu::default(), apart, (2, 3, 5, 7))];
+    for kernel in 1..=4 {
+        for stride in 1..=3 {
+            gradients(&x, 1.0 / 64.0, 1e-3, |x, _| {
+                max_pool2d(x, Pool2d { kernel, stride })
+            });
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_wins() {
+    for place in 0..4 {
+        let mut x = vec![1.0; 4];
+        x[place] = f32::NAN;
+        let x = from_host(&Cpu::default(), x, (1, 1, 2, 2));
+        assert!(to_host(&max_pool2d(x, HALVE))[0].is_nan(), "{place}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| {
+        let x = [noisy(&Cpu::default(), (5, 8, 21, 21), 1)];
+        let (y, found) = backward(&x, &noise(5 * 8 * 361, 2), |x, _| {
+            max_pool2d(
+                x,
+                Pool2d {
+                    kernel: 3,
+                    stride: 1,
+                },
+            )
+        });
+        vec![y, found[0].clone()]
+    });
+}

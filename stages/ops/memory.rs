@@ -1,0 +1,53 @@
+//! Moving values between the host, tensors and gradient buffers.
+
+use dfdx::shapes::{HasShape, Shape};
+use dfdx::tensor::{CopySlice, Cpu, Storage, TensorFromVec};
+
+use super::{Nchw, Tensor4, device_failed, len};
+
+/// A tensor on `device` with these values, the last axis fastest.
+///
+/// # Panics
+/// If there are not as many values as the shape holds, or the device has no memory for them.
+pub fn from_host<B: TensorFromVec<f32>>(device: &B, values: Vec<f32>, shape: Nchw) -> Tensor4<B> {
+    assert_eq!(
+        values.len(),
+        len(shape),
+        "as many values as a tensor of shape {shape:?} holds"
+    );
+    device
+        .try_tensor_from_vec(values, shape)
+        .unwrap_or_else(device_failed("from_host"))
+}
+
+/// The values of a tensor, the last axis fastest.
+pub fn to_host<B: CopySlice<f32>>(tensor: &Tensor4<B>) -> Vec<f32> {
+    let mut values = vec![0.0; tensor.shape().num_elements()];
+    tensor.copy_into(&mut values);
+    values
+}
+
+/// Copies between the host and a device's buffers: gradients and an optimizer's moments.
+pub trait Memory: Storage<f32> {
+    fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err>;
+
+    /// Overwrites the whole buffer; `values` are as many as it holds.
+    fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err>;
+}
+
+impl Memory for Cpu {
+    fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err> {
+        Ok(buffer.to_vec())
+    }
+
+    fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err> {
+        buffer.copy_from_slice(values);
+        Ok(())
+    }
+}
+
+/// Takes a gradient's buffer out of `Gradients`, which lends them only one at a time. The caller
+/// assigns it back, unless nothing will ask for it again.
+pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::Vec, B::Err> {
+    Ok(std::mem::replace(lent, device.try_alloc_len(0)?))
+}

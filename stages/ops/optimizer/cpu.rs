@@ -1,0 +1,92 @@
+use dfdx::tensor::{Cpu, CpuError, Storage};
+use rayon::prelude::*;
+
+use super::{Adam, OptimizerKernel, Penalty, Sgd};
+use crate::ops::Tensor4;
+use crate::ops::cpu::values::values_mut;
+
+type Buffer = <Cpu as Storage<f32>>::Vec;
+
+/// Values of a parameter in a piece.
+const PIECE: usize = 1 << 14;
+
+impl OptimizerKernel for Cpu {
+    fn adam(
+        &self,
+        constants: Adam,
+        parameter: &mut Tensor4<Cpu>,
+        gradient: &Buffer,
+        first: &mut Buffer,
+        second: &mut Buffer,
+    ) -> Result<(), CpuError> {
+        let Adam {
+            beta1,
+            beta2,
+            epsilon,
+            penalty,
+            ..
+        } = constants;
+        let rate = constants.learning_rate / constants.first_correction;
+        let root_correction = constants.second_correction.sqrt();
+        let pieces = values_mut(parameter)
+            .par_chunks_mut(PIECE)
+            .zip(gradient.par_chunks(PIECE));
+        let moments = first
+            .par_chunks_mut(PIECE)
+            .zip(second.par_chunks_mut(PIECE));
+        pieces
+            .zip(moments)
+            .for_each(|((parameter, gradient), (first, second))| {
+                let values = parameter
+                    .iter_mut()
+                    .zip(gradient)
+                    .zip(first.iter_mut().zip(second));
+                for ((w, &g), (m, v)) in values {
+                    let g = penalty.add(g, *w);
+                    *m = beta1 * *m + (1.0 - beta1) * g;
+                    *v = beta2 * *v + (1.0 - beta2) * g * g;
+                    *w -= rate * *m / (v.sqrt() / root_correction + epsilon);
+                }
+            });
+        Ok(())
+    }
+
+    fn sgd(
+        &self,
+        Sgd {
+            learning_rate,
+            momentum,
+            penalty,
+        }: Sgd,
+        parameter: &mut Tensor4<Cpu>,
+        gradient: &Buffer,
+        velocity: &mut Buffer,
+    ) -> Result<(), CpuError> {
+        let pieces = values_mut(parameter)
+            .par_chunks_mut(PIECE)
+            .zip(gradient.par_chunks(PIECE));
+        pieces
+            .zip(velocity.par_chunks_mut(PIECE))
+            .for_each(|((parameter, gradient), velocity)| {
+                for ((w, &g), v) in parameter.iter_mut().zip(gradient).zip(velocity) {
+                    *v = momentum * *v + penalty.add(g, *w);
+                    *w -= learning_rate * *v;
+                }
+            });
+        Ok(())
+    }
+}
+
+impl Penalty {
+    /// The gradient with the penalty's; the derivative of |w| at 0 is 0.
+    fn add(&self, gradient: f32, w: f32) -> f32 {
+        let sign = if w > 0.0 {
+            1.0
+        } else if w < 0.0 {
+            -1.0
+        } else {
+            0.0
+        };
+        gradient + self.l1 * sign + 2.0 * self.l2 * w
+    }
+}

@@ -1,0 +1,227 @@
+//! Optimizers: from gradients to new parameters.
+
+mod cpu;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+use dfdx::shapes::{HasShape, Shape};
+use dfdx::tensor::{Gradients, Merge, OwnedTape, PutTape, SplitTape, Storage, Trace};
+use dfdx::tensor_ops::Backward;
+use serde::{Deserialize, Serialize};
+
+use super::memory::take;
+use super::{Backend, Scalar, Tensor4, device_failed};
+
+/// An optimizer and its constants. The learning rate is a matter of each step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerConfig {
+    /// Kingma and Ba (2015), algorithm 1: m and v are the decaying means of g and g²,
+    /// w −= lr · m̂ / (√v̂ + ε).
+    Adam {
+        beta1: f32,
+        beta2: f32,
+        epsilon: f32,
+    },
+    /// v = `momentum`·v + g, w −= lr · v.
+    Sgd { momentum: f32 },
+}
+
+/// Added to the loss for one parameter, as its gradient: l1·Σ|w| + l2·Σw², as Keras' `L1L2`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    pub l1: f32,
+    pub l2: f32,
+}
+
+/// How a device updates a parameter, and the moments of its gradient, in place.
+pub trait OptimizerKernel: Storage<f32> {
+    /// `corrections` are 1 − β₁ᵗ and 1 − β₂ᵗ at this step t.
+    fn adam(
+        &self,
+        constants: Adam,
+        parameter: &mut Tensor4<Self>,
+        gradient: &Self::Vec,
+        first: &mut Self::Vec,
+        second: &mut Self::Vec,
+    ) -> Result<(), Self::Err>;
+
+    fn sgd(
+        &self,
+        constants: Sgd,
+        parameter: &mut Tensor4<Self>,
+        gradient: &Self::Vec,
+        velocity: &mut Self::Vec,
+    ) -> Result<(), Self::Err>;
+}
+
+/// The constants of one Adam step for one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Adam {
+    pub learning_rate: f32,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    /// 1 − β₁ᵗ at this step t, counted from 1.
+    pub first_correction: f32,
+    /// 1 − β₂ᵗ.
+    pub second_correction: f32,
+    pub penalty: Penalty,
+}
+
+/// The constants of one step of gradient descent for one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    pub learning_rate: f32,
+    pub momentum: f32,
+    pub penalty: Penalty,
+}
+
+/// An optimizer of a fixed list of parameters, with what it remembers of their gradients.
+pub struct Optimizer<B: Storage<f32>> {
+    config: OptimizerConfig,
+    device: Option<B>,
+    moments: Vec<Moments<B>>,
+}
+
+/// What is remembered of one parameter's gradients.
+struct Moments<B: Storage<f32>> {
+    /// Updates so far.
+    steps: u32,
+    /// Adam's means of g and of g²; the velocity of gradient descent.
+    buffers: Vec<B::Vec>,
+}
+
+impl<B: Backend> Optimizer<B> {
+    /// An optimizer that has seen no gradient yet.
+    ///
+    /// # Panics
+    /// If the device has no memory for the moments.
+    pub fn new(config: OptimizerConfig, parameters: &[Tensor4<B>]) -> Self {
+        let count = config.buffer_names().len();
+        let moments = parameters.iter().map(|parameter| {
+            let len = parameter.shape().num_elements();
+            let buffers = (0..count)
+                .map(|_| Storage::<f32>::try_alloc_len(parameter.device(), len))
+                .collect::<Result<_, _>>();
+            Moments {
+                steps: 0,
+                buffers: buffers.unwrap_or_else(device_failed("an optimizer")),
+            }
+        });
+        Self {
+            config,
+            device: parameters.first().map(|first| first.device().clone()),
+            moments: moments.collect(),
+        }
+    }
+
+    /// Updates `parameters`, the same list at every call, with the gradients of their loss, each plus
+    /// that of its own penalty. A parameter of which there is no gradient stays as it is. The
+    /// gradients are used up.
+    ///
+    /// # Panics
+    /// If the lists' lengths differ, or the device fails.
+    pub fn step(
+        &mut self,
+        learning_rate: f32,
+        parameters: &mut [Tensor4<B>],
+        gradients: &mut Gradients<f32, B>,
+        penalty: &[Penalty],
+    ) {
+        assert_eq!(
+            parameters.len(),
+            self.moments.len(),
+            "the parameters that the optimizer was made for"
+        );
+        assert_eq!(
+            parameters.len(),
+            penalty.len(),
+            "a penalty for every parameter"
+        );
+        self.try_step(learning_rate, parameters, gradients, penalty)
+            .unwrap_or_else(device_failed("an optimizer"));
+    }
+
+    fn try_step(
+        &mut self,
+        learning_rate: f32,
+        parameters: &mut [Tensor4<B>],
+        gradients: &mut Gradients<f32, B>,
+        penalty: &[Penalty],
+    ) -> Result<(), B::Err> {
+        let Some(device) = &self.device else {
+            return Ok(());
+        };
+        let mut gradients = with_placeholders(
+            device,
+            std::mem::replace(gradients, Gradients::leaky()),
+            parameters,
+        )?;
+        for ((parameter, moments), &penalty) in
+            parameters.iter_mut().zip(&mut self.moments).zip(penalty)
+        {
+            let gradient = take(device, gradients.get_or_alloc_mut(parameter)?)?;
+            if Storage::<f32>::len(device, &gradient) != parameter.shape().num_elements() {
+                continue;
+            }
+            moments.steps += 1;
+            match (self.config, moments.buffers.as_mut_slice()) {
+                (
+                    OptimizerConfig::Adam {
+                        beta1,
+                        beta2,
+                        epsilon,
+                    },
+                    [first, second],
+                ) => {
+                    let correction =
+                        |beta: f32| (1.0 - f64::from(beta).powf(moments.steps.into())) as f32;
+                    let constants = Adam {
+                        learning_rate,
+                        beta1,
+                        beta2,
+                        epsilon,
+                        first_correction: correction(beta1),
+                        second_correction: correction(beta2),
+                        penalty,
+                    };
+                    device.adam(constants, parameter, &gradient, first, second)?;
+                }
+                (OptimizerConfig::Sgd { momentum }, [velocity]) => {
+                    device.sgd(
+                        Sgd {
+                            learning_rate,
+                            momentum,
+                            penalty,
+                        },
+                        parameter,
+                        &gradient,
+                        velocity,
+                    )?;
+                }
+                _ => unreachable!("as many buffers as the optimizer has names for"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gradients, with an empty buffer for every parameter that has none: `Gradients` itself does not
+/// tell whether it holds one, but where tapes merge, the newer's gradients replace the older's.
+fn with_placeholders<B: Backend>(
+    device: &B,
+    gradients: Gradients<f32, B>,
+    parameters: &[Tensor4<B>],
+) -> Result<Gradients<f32, B>, B::Err> {
+    let mut placeholders = Gradients::leaky();
+    for parameter in parameters {
+        take(device, placeholders.get_or_alloc_mut(parameter)?)?;
+    }
+    let nothing: Scalar<B> = device.try_tensor_from_vec(vec![0.0], ())?;
+    let tape = |gradients| -> OwnedTape<f32, B> { nothing.trace(gradients).split_tape().1 };
+    let merged = tape(placeholders).merge(tape(gradients));
+    nothing.clone().put_tape(merged).try_backward()
+}

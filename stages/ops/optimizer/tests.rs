@@ -1,0 +1,173 @@
+use dfdx::tensor::{Cpu, Gradients};
+
+use super::{Optimizer, OptimizerConfig, Penalty};
+use crate::ops::check::{any_threads, close, noise};
+use crate::ops::{Tensor4, from_host, to_host};
+
+const ADAM: OptimizerConfig = OptimizerConfig::Adam {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+};
+const SGD: OptimizerConfig = OptimizerConfig::Sgd { momentum: 0.5 };
+const NONE: Penalty = Penalty { l1: 0.0, l2: 0.0 };
+
+fn parameter(values: &[f32]) -> Tensor4<Cpu> {
+    from_host(&Cpu::default(), values.to_vec(), (1, values.len(), 1, 1))
+}
+
+/// Gradients of these parameters; `None` where there is to be none.
+fn gradients(parameters: &[Tensor4<Cpu>], of: &[Option<&[f32]>]) -> Gradients<f32, Cpu> {
+    let mut gradients = Gradients::leaky();
+    for (parameter, gradient) in parameters.iter().zip(of) {
+        if let Some(values) = gradient {
+            gradients
+                .get_or_alloc_mut(parameter)
+                .expect("memory")
+                .copy_from_slice(values);
+        }
+    }
+    gradients
+}
+
+fn step(
+    optimizer: &mut Optimizer<Cpu>,
+    rate: f32,
+    parameters: &mut [Tensor4<Cpu>],
+    of: &[Option<&[f32]>],
+) {
+    let penalties = vec![NONE; parameters.len()];
+    optimizer.step(rate, parameters, &mut gradients(parameters, of), &penalties);
+}
+
+#[test]
+fn adam_worked_by_hand() {
+    let mut parameters = [parameter(&[1.0, -1.0])];
+    let mut adam = Optimizer::new(ADAM, &parameters);
+    // The first step is the rate times the gradient's sign, whatever its size.
+    step(&mut adam, 0.1, &mut parameters, &[Some(&[0.5, -20.0])]);
+    close(&to_host(&parameters[0]), &[0.9, -0.9]);
+    // m = 0.9·0.05 + 0.1·(−1) = −0.055, v = 0.999·0.00025 + 0.001 = 0.001 249 75;
+    // m̂ = m/0.19 = −0.289 473 7, v̂ = v/0.001 999 = 0.625 187 6; √v̂ = 0.790 688 0.
+    step(&mut adam, 0.1, &mut parameters, &[Some(&[-1.0, 0.0])]);
+    close(
+        &to_host(&parameters[0])[..1],
+        &[0.9 + 0.1 * 0.289_473_7 / 0.790_688],
+    );
+}
+
+#[test]
+fn gradient_descent_worked_by_hand() {
+    let mut parameters = [parameter(&[1.0, 2.0])];
+    let mut sgd = Optimizer::new(SGD, &parameters);
+    step(&mut sgd, 0.1, &mut parameters, &[Some(&[1.0, -2.0])]);
+    close(&to_host(&parameters[0]), &[0.9, 2.2]);
+    // Velocities 0.5·1 + 1 and 0.5·(−2) + 0, at another rate.
+    step(&mut sgd, 0.2, &mut parameters, &[Some(&[1.0, 0.0])]);
+    close(&to_host(&parameters[0]), &[0.6, 2.4]);
+}
+
+#[test]
+fn penalties_add_their_gradients() {
+    let mut parameters = [parameter(&[2.0, -2.0, 0.0]), parameter(&[3.0])];
+    let mut sgd = Optimizer::new(SGD, &parameters);
+    let mut gradients = gradients(&parameters, &[Some(&[0.0; 3]), Some(&[0.0])]);
+    sgd.step(
+        0.1,
+        &mut parameters,
+        &mut gradients,
+        &[Penalty { l1: 0.5, l2: 0.25 }, NONE],
+    );
+    close(&to_host(&parameters[0]), &[1.85, -1.85, 0.0]);
+    close(&to_host(&parameters[1]), &[3.0]);
+}
+
+#[test]
+fn a_parameter_without_a_gradient_stays() {
+    for config in [ADAM, SGD] {
+        let mut parameters = [parameter(&[1.0]), parameter(&[2.0])];
+        let mut optimizer = Optimizer::new(config, &parameters);
+        step(
+            &mut optimizer,
+            0.1,
+            &mut parameters,
+            &[Some(&[1.0]), Some(&[1.0])],
+        );
+        let (before, state) = (to_host(&parameters[1]), optimizer.state());
+        let mut gradients = gradients(&parameters, &[Some(&[1.0]), None]);
+        let penalty = Penalty { l1: 1.0, l2: 1.0 };
+        optimizer.step(0.1, &mut parameters, &mut gradients, &[penalty, penalty]);
+        assert_eq!(to_host(&parameters[1]), before);
+        let of_second = |state: Vec<(String, Vec<f32>)>| {
+            state
+                .into_iter()
+                .filter(|(name, _)| name.ends_with(".1"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of_second(optimizer.state()), of_second(state));
+    }
+}
+
+#[test]
+fn restoring_a_state_goes_on_as_if_nothing_had_happened() {
+    for config in [ADAM, SGD] {
+        let mut parameters = [parameter(&[1.0, 2.0])];
+        let mut optimizer = Optimizer::new(config, &parameters);
+        step(&mut optimizer, 0.1, &mut parameters, &[Some(&[0.3, -0.2])]);
+        let (values, state) = (to_host(&parameters[0]), optimizer.state());
+        step(&mut optimizer, 0.1, &mut parameters, &[Some(&[-0.1, 0.7])]);
+
+        let mut resumed = [parameter(&values)];
+        let mut other = Optimizer::new(config, &resumed);
+        other
+            .restore(&state)
+            .expect("a state of the same optimizer");
+        step(&mut other, 0.1, &mut resumed, &[Some(&[-0.1, 0.7])]);
+        assert_eq!(to_host(&resumed[0]), to_host(&parameters[0]));
+        assert_eq!(other.state(), optimizer.state());
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_changes_nothing() {
+    let mut optimizer = Optimizer::new(ADAM, &[parameter(&[1.0, 2.0])]);
+    let before = optimizer.state();
+    let mut state = before.clone();
+    state[0].1 = vec![5.0];
+    state[2].1.push(0.0);
+    let error = optimizer.restore(&state).expect_err("a moment too long");
+    assert_eq!(
+        error.to_string(),
+        "the optimizer's state has 3 values in `second_moment.0` where 2 are expected"
+    );
+    assert_eq!(optimizer.state(), before);
+    assert!(optimizer.restore(&state[..2]).is_err());
+}
+
+#[test]
+fn configurations_in_files() {
+    let text = serde_json::to_string(&[ADAM, SGD]).expect("plain numbers");
+    assert_eq!(
+        text,
+        r#"[{"adam":{"beta1":0.9,"beta2":0.999,"epsilon":1e-7}},{"sgd":{"momentum":0.5}}]"#
+    );
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    for config in [ADAM, SGD] {
+        any_threads(|| {
+            let mut parameters = [parameter(&noise(70_000, 1))];
+            let mut optimizer = Optimizer::new(config, &parameters);
+            for salt in 2..4 {
+                step(
+                    &mut optimizer,
+                    0.01,
+                    &mut parameters,
+                    &[Some(&noise(70_000, salt))],
+                );
+            }
+            vec![to_host(&parameters[0])]
+        });
+    }
+}

@@ -1,0 +1,32 @@
+//! Windows of pooling.
+
+use super::Nchw;
+
+/// Square windows for pooling. Windows that do not fit wholly are dropped, as in Keras' `valid` and in
+/// PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool2d {
+    /// Rows and columns of a window, at least 1.
+    pub kernel: usize,
+    /// Rows and columns from one window to the next, at least 1.
+    pub stride: usize,
+}
+
+impl Pool2d {
+    /// Rows (or columns) of windows on as many rows (or columns): `None` where not one fits.
+    pub fn output_size(&self, input: usize) -> Option<usize> {
+        Some(input.checked_sub(self.kernel)? / self.stride + 1)
+    }
+
+    /// The shape of the output.
+    ///
+    /// # Panics
+    /// If no window fits.
+    pub(super) fn output_shape(&self, (n, c, h, w): Nchw) -> Nchw {
+        let windows = |size| {
+            self.output_size(size)
+                .expect("a pooling window that fits the image")
+        };
+        (n, c, windows(h), windows(w))
+    }
+}

@@ -1,0 +1,29 @@
+//! Enlarging by repetition.
+
+mod cpu;
+
+#[cfg(test)]
+mod tests;
+
+use dfdx::tensor::Tape;
+
+use super::map::map;
+use super::{Backend, Tensor4};
+
+/// [`upsample_nearest2d`], as its device knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpsampleNearest2d {
+    pub factor: usize,
+}
+
+/// Makes of every value a square of `factor`×`factor`: (n, c, h·factor, w·factor).
+///
+/// # Panics
+/// If `factor` is 0, or the device fails.
+pub fn upsample_nearest2d<B: Backend, T: Tape<f32, B>>(
+    x: Tensor4<B, T>,
+    factor: usize,
+) -> Tensor4<B, T> {
+    assert!(factor > 0, "a factor of at least 1");
+    map("upsample_nearest2d", UpsampleNearest2d { factor }, x)
+}

@@ -1,0 +1,158 @@
+//! `retrain`: trains a classifier on synthetic images, alone or mixed with real ones, from scratch or
+//! from the weights of another model.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::contract::{ArtifactType, Context, Failure, Input, Invalid, KindInfo, Signature, Stage};
+use crate::data::Dataset;
+use crate::nets::{ClassifierCard, load_weights};
+use crate::train_cnn::{OUTPUTS, VALIDATION, check, train};
+use crate::training::{Examples, Recipe};
+use crate::{decode, ranges};
+
+pub const INFO: KindInfo = KindInfo {
+    name: "retrain",
+    version: 1,
+    doc: "Trains a classifier on synthetic images, alone or with real ones.",
+    inputs: &[
+        Input {
+            role: "synthetic",
+            accepts: ArtifactType::Dataset,
+            many: false,
+            optional: false,
+            doc: "generated training images",
+        },
+        Input {
+            role: "real",
+            accepts: ArtifactType::Dataset,
+            many: false,
+            optional: true,
+            doc: "real training images to mix in, as many as `real_per_synthetic` says",
+        },
+        Input {
+            role: "initial",
+            accepts: ArtifactType::Model,
+            many: false,
+            optional: true,
+            doc: "a model of the same layers whose weights training starts from",
+        },
+        VALIDATION,
+    ],
+    outputs: &OUTPUTS,
+    has_primary: true,
+    model_params: &["model"],
+};
+
+const REAL_PER_SYNTHETIC: &str = "real_per_synthetic";
+
+/// The parameters of `retrain`: those of `train-cnn` and one more.
+pub struct Retrain {
+    recipe: Recipe,
+    /// Real images to each synthetic one in an epoch, above 0 and at most 1000; drawn anew each epoch
+    /// where there are more. Needs the input `real`.
+    real_per_synthetic: Option<f64>,
+}
+
+impl Retrain {
+    /// Decodes the parameters. (serde's `flatten` would lose unknown keys and the places of errors.)
+    pub fn parse(mut params: Value) -> Result<Self, Invalid> {
+        let own = params
+            .as_object_mut()
+            .and_then(|map| map.shift_remove(REAL_PER_SYNTHETIC));
+        let real_per_synthetic =
+            decode(own.unwrap_or(Value::Null)).map_err(|e| e.under(REAL_PER_SYNTHETIC))?;
+        Ok(Self {
+            recipe: decode(params)?,
+            real_per_synthetic,
+        })
+    }
+}
+
+impl Stage for Retrain {
+    fn canonical(&self) -> Value {
+        let mut params = self.recipe.canonical();
+        params[REAL_PER_SYNTHETIC] = json!(self.real_per_synthetic);
+        params
+    }
+
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        let outputs = check(&self.recipe, "synthetic", inputs)?;
+        let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
+        let image = match outputs["model"] {
+            Signature::Model { image } => image,
+            _ => return Err(Invalid::new("no model comes of this")),
+        };
+        match (only("real"), self.real_per_synthetic) {
+            (Some(_), None) => {
+                return Err(Invalid::new(
+                    "the input `real` is connected, but not how much of it to use",
+                )
+                .hint("give `real_per_synthetic`, such as 0.5"));
+            }
+            (None, Some(_)) => {
+                return Err(Invalid::new("there are no real images to mix in")
+                    .hint("connect the input `real`")
+                    .under(REAL_PER_SYNTHETIC));
+            }
+            (Some(Signature::Dataset { image: other, .. }), Some(ratio)) => {
+                ranges::above_zero(REAL_PER_SYNTHETIC, ratio, 1000.0)?;
+                if *other != image {
+                    return Err(Invalid::new(format!(
+                        "synthetic images are {image}, real ones {other}"
+                    )));
+                }
+            }
+            _ => {}
+        }
+        if let Some(Signature::Model { image: other }) = only("initial")
+            && *other != image
+        {
+            return Err(Invalid::new(format!(
+                "the images are {image}, the initial model's {other}"
+            )));
+        }
+        Ok(outputs)
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let synthetic = Dataset::open(context.input("synthetic")?)?;
+        let images = synthetic.len();
+        let mut examples = Examples::new(synthetic, context.seed);
+        if let (Some(real), Some(ratio)) = (context.optional_input("real"), self.real_per_synthetic)
+        {
+            let real = Dataset::open(real)?;
+            let count = (images as f64 * ratio).round() as usize;
+            if count > real.len() {
+                context.warn(format!(
+                    "{count} real images were asked for; there are {}",
+                    real.len()
+                ));
+            }
+            examples.mix_in(real, count)?;
+        }
+        let initial = context.optional_input("initial");
+        train(
+            &self.recipe,
+            &examples,
+            |network| {
+                let Some(artifact) = initial else {
+                    return Ok(());
+                };
+                let card = ClassifierCard::read(artifact)?;
+                if card.architecture != *network.architecture() {
+                    return Err(Failure::Data(format!(
+                        "the initial model `{}` has other layers than `model`",
+                        artifact.label
+                    )));
+                }
+                load_weights(network, artifact)
+            },
+            context,
+        )
+    }
+}

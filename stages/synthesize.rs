@@ -1,0 +1,179 @@
+//! `synthesize`: draws images from trained generators, as a dataset.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::contract::{
+    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Signature, Stage,
+};
+use crate::data::DatasetWriter;
+use crate::figures::grid::{Row, grid};
+use crate::nets::Generator;
+use crate::ranges;
+
+pub const INFO: KindInfo = KindInfo {
+    name: "synthesize",
+    version: 1,
+    doc: "Draws images of each class from generators.",
+    inputs: &[Input {
+        role: "generators",
+        accepts: ArtifactType::Generator,
+        many: true,
+        optional: false,
+        doc: "one generator for each class",
+    }],
+    outputs: &[
+        Output {
+            port: "images",
+            yields: ArtifactType::Dataset,
+            doc: "the generated images",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "some images of each class",
+        },
+    ],
+    has_primary: true,
+    model_params: &[],
+};
+
+/// The parameters of `synthesize`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Synthesize {
+    /// Images of each class, 1 to 10,000,000.
+    #[serde(default = "thousand")]
+    images: usize,
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+/// Images to a forward pass. Part of the results: each batch has latent vectors of its own.
+const BATCH: usize = 64;
+/// Images of each class in the figure.
+const SHOWN: usize = 10;
+
+impl Stage for Synthesize {
+    fn canonical(&self) -> Value {
+        json!(self)
+    }
+
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        ranges::whole("images", self.images, 1, 10_000_000)?;
+        let images: Vec<ImageShape> = inputs
+            .get("generators")
+            .into_iter()
+            .flatten()
+            .filter_map(|signature| match signature {
+                Signature::Generator { image } => Some(*image),
+                _ => None,
+            })
+            .collect();
+        let Some(&image) = images.first() else {
+            return Err(Invalid::new("the input `generators` is empty"));
+        };
+        if let Some(other) = images.iter().find(|&&other| other != image) {
+            return Err(Invalid::new(format!(
+                "one generator makes images of {image}, another of {other}"
+            )));
+        }
+        let dataset = Signature::Dataset {
+            image,
+            augmented: false,
+        };
+        Ok([
+            ("images".to_owned(), dataset),
+            ("figure".to_owned(), Signature::Figure),
+        ]
+        .into())
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let artifacts = context.inputs("generators");
+        let mut generators = Vec::with_capacity(artifacts.len());
+        for artifact in artifacts {
+            generators.push(Generator::load(artifact, context.device)?);
+        }
+        let classes = one_of_each_class(&mut generators)?;
+        let shape = generators[0].card.image();
+
+        let folder = context.output("images")?;
+        let mut writer = DatasetWriter::create(&folder, shape, &classes)?;
+        let mut shown = Vec::new();
+        let total = (self.images * classes.len()) as f64;
+        let mut done = 0;
+        for (label, generator) in generators.iter_mut().enumerate() {
+            let purpose = format!("synthesize {}", generator.card.class);
+            let mut first = Vec::new();
+            for start in (0..self.images).step_by(BATCH) {
+                context.check_cancelled()?;
+                let count = BATCH.min(self.images - start);
+                let images =
+                    generator.images(count, context.seed, &purpose, (start / BATCH) as u64);
+                for (offset, image) in images.into_iter().enumerate() {
+                    let name = format!("{}-{:06}", generator.card.class, start + offset);
+                    writer.push(&name, label as u32, &image)?;
+                    if first.len() < SHOWN {
+                        first.push(image);
+                    }
+                }
+                done += count;
+                context.progress("images", done as f64, total, &[]);
+            }
+            shown.push(first);
+        }
+        writer.finish()?;
+
+        let rows: Vec<Row<'_>> = classes
+            .iter()
+            .zip(&shown)
+            .map(|(label, images)| Row {
+                label,
+                images: images.iter().map(Vec::as_slice).collect(),
+            })
+            .collect();
+        grid(&rows, shape, &context.output("figure")?.join("images.png"))
+    }
+}
+
+/// Puts the generators into the order of the classes they were trained on; gives those.
+fn one_of_each_class(generators: &mut [Generator]) -> Result<Vec<String>, Failure> {
+    let classes = generators[0].card.classes.clone();
+    let known = |generator: &Generator| {
+        generator.card.classes == classes && classes.contains(&generator.card.class)
+    };
+    if let Some(stranger) = generators.iter().find(|generator| !known(generator)) {
+        return Err(Failure::Data(format!(
+            "a generator of `{}` was trained on the classes {}, another on {}",
+            stranger.card.class,
+            stranger.card.classes.join(", "),
+            classes.join(", ")
+        )));
+    }
+    generators.sort_by_key(|generator| {
+        classes
+            .iter()
+            .position(|class| *class == generator.card.class)
+    });
+    let made: Vec<&String> = generators
+        .iter()
+        .map(|generator| &generator.card.class)
+        .collect();
+    if made != classes.iter().collect::<Vec<_>>() {
+        let made: Vec<&str> = made.into_iter().map(String::as_str).collect();
+        return Err(Failure::Data(format!(
+            "there must be one generator for each of {}; there are {}",
+            classes.join(", "),
+            made.join(", ")
+        )));
+    }
+    Ok(classes)
+}

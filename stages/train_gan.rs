@@ -1,0 +1,347 @@
+//! `train-gan`: trains a DCGAN (Radford et al., 2016) on the images of one class.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::contract::{
+    ArtifactType, Context, Direction, Failure, ImageShape, Input, Invalid, KindInfo, METRICS_FILE,
+    Metric, Metrics, Output, Signature, Stage,
+};
+use crate::data::Dataset;
+use crate::figures::chart::{Series, line_chart};
+use crate::figures::grid::{Row, grid};
+use crate::gan::{Adversaries, GanEpoch, Settings};
+use crate::nets::{
+    Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
+    latent,
+};
+use crate::ops::Activation;
+use crate::ranges::{above_zero, share, whole};
+use crate::{device, json};
+
+pub const INFO: KindInfo = KindInfo {
+    name: "train-gan",
+    version: 1,
+    doc: "Trains a generator of images of one class against a discriminator.",
+    inputs: &[Input {
+        role: "images",
+        accepts: ArtifactType::Dataset,
+        many: false,
+        optional: false,
+        doc: "the images to imitate; those of other classes are left out",
+    }],
+    outputs: &[
+        Output {
+            port: "generator",
+            yields: ArtifactType::Generator,
+            doc: "architecture and weights",
+        },
+        Output {
+            port: "history",
+            yields: ArtifactType::Metrics,
+            doc: "losses of every epoch",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "samples from fixed noise, and the losses",
+        },
+    ],
+    has_primary: true,
+    model_params: &["generator", "discriminator"],
+};
+
+/// The parameters of `train-gan`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainGan {
+    /// The class to imitate.
+    class: String,
+    /// From `latent` features to an image; ends in `tanh`.
+    generator: Vec<Layer>,
+    /// From an image to one score: real against generated.
+    discriminator: Vec<Layer>,
+    /// Length of a noise vector, 1 to 10,000.
+    #[serde(default = "hundred")]
+    latent: usize,
+    #[serde(default = "dcgan")]
+    initializer: Initializer,
+    /// Passes over the images, 1 to 100,000.
+    #[serde(default = "two_hundred")]
+    epochs: usize,
+    /// Images to a step, 2 to 65,536. What is left over of an epoch is left out.
+    #[serde(default = "sixty_four")]
+    batch_size: usize,
+    /// Learning rate of both networks, above 0 and at most 10.
+    #[serde(default = "learning_rate")]
+    learning_rate: f64,
+    /// Adam's decay of the first moment, in [0, 1).
+    #[serde(default = "beta1")]
+    beta1: f64,
+    /// Adam's decay of the second moment, in [0, 1).
+    #[serde(default = "beta2")]
+    beta2: f64,
+    /// What the discriminator is told of a real image, above 0.5 and at most 1; below 1 this is
+    /// one-sided label smoothing (Salimans et al., 2016).
+    #[serde(default = "real_label")]
+    real_label: f64,
+    /// A grid of samples after every so many epochs, at least 1, and after the last.
+    #[serde(default = "twenty")]
+    sample_every: usize,
+}
+
+fn hundred() -> usize {
+    100
+}
+fn dcgan() -> Initializer {
+    Initializer::Dcgan
+}
+fn two_hundred() -> usize {
+    200
+}
+fn sixty_four() -> usize {
+    64
+}
+fn learning_rate() -> f64 {
+    2e-4
+}
+fn beta1() -> f64 {
+    0.5
+}
+fn beta2() -> f64 {
+    0.999
+}
+fn real_label() -> f64 {
+    0.9
+}
+fn twenty() -> usize {
+    20
+}
+
+/// Images in a sample grid, and to a row of it.
+const SAMPLES: usize = 32;
+const SAMPLES_TO_A_ROW: usize = 8;
+
+impl Stage for TrainGan {
+    fn canonical(&self) -> Value {
+        json!(self)
+    }
+
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        let Some(&Signature::Dataset { image, augmented }) =
+            inputs.get("images").and_then(|s| s.first())
+        else {
+            return Err(Invalid::new("the input `images` is not a dataset"));
+        };
+        if augmented {
+            return Err(
+                Invalid::new("a GAN is trained on images as they are, not augmented")
+                    .hint("connect the dataset that was augmented"),
+            );
+        }
+        whole("latent", self.latent, 1, 10_000)?;
+        whole("epochs", self.epochs, 1, 100_000)?;
+        whole("batch_size", self.batch_size, 2, 65_536)?;
+        above_zero("learning_rate", self.learning_rate, 10.0)?;
+        share("beta1", self.beta1)?;
+        share("beta2", self.beta2)?;
+        if !(self.real_label > 0.5 && self.real_label <= 1.0) {
+            let message = format!(
+                "`real_label` is {}, not above 0.5 and at most 1",
+                self.real_label
+            );
+            return Err(Invalid::new(message).under("real_label"));
+        }
+        whole("sample_every", self.sample_every, 1, 100_000)?;
+        let output = check_layers(
+            "generator",
+            &self.generator,
+            Feature::new(self.latent, 1, 1),
+        )?;
+        if output != Feature::from(image) {
+            let message =
+                format!("the generator makes images of {output}, the dataset's are {image}");
+            return Err(Invalid::new(message).under("generator"));
+        }
+        if self.generator.last().and_then(Layer::activation) != Some(Activation::Tanh) {
+            return Err(Invalid::new(
+                "the generator does not end in `tanh`, and images lie in [−1, 1]",
+            )
+            .hint("give its last layer `activation: tanh`")
+            .under("generator"));
+        }
+        let output = check_layers("discriminator", &self.discriminator, image.into())?;
+        if Head::of(output).ok() != Some(Head::Sigmoid) {
+            return Err(Invalid::new(format!(
+                "the discriminator ends in {output}, not in one score"
+            ))
+            .hint("end it in `flatten` and `dense: { units: 1 }`")
+            .under("discriminator"));
+        }
+        Ok([
+            ("generator".to_owned(), Signature::Generator { image }),
+            ("history".to_owned(), Signature::Metrics),
+            ("figure".to_owned(), Signature::Figure),
+        ]
+        .into())
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let dataset = Dataset::open(context.input("images")?)?;
+        let image = dataset.shape();
+        let device = device::open(context.device)?;
+        let network = |layers: &[Layer], input: Feature, seed: u64| {
+            Architecture::new(input, layers.to_vec())
+                .and_then(|architecture| {
+                    Network::new(architecture, self.initializer, seed, device.clone())
+                })
+                .map_err(|e| Failure::Internal(e.to_string()))
+        };
+        // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
+        let generator = network(
+            &self.generator,
+            Feature::new(self.latent, 1, 1),
+            context.seed,
+        )?;
+        let discriminator = network(
+            &self.discriminator,
+            image.into(),
+            context.seed.wrapping_add(1),
+        )?;
+        let settings = Settings {
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate as f32,
+            beta1: self.beta1 as f32,
+            beta2: self.beta2 as f32,
+            real_label: self.real_label as f32,
+            epochs: self.epochs,
+        };
+        let mut adversaries = Adversaries::new(generator, discriminator, settings);
+        let members = self.members(&dataset)?;
+
+        let figure = context.output("figure")?;
+        let mut history = Vec::with_capacity(self.epochs);
+        for epoch in 0..self.epochs {
+            history.push(adversaries.train_epoch(&dataset, &members, epoch, context)?);
+            if (epoch + 1) % self.sample_every == 0 || epoch + 1 == self.epochs {
+                let name = format!("epoch-{:04}.png", epoch + 1);
+                self.sample(
+                    adversaries.generator_mut(),
+                    image,
+                    context.seed,
+                    &figure.join(name),
+                )?;
+            }
+        }
+
+        let card = GeneratorCard {
+            architecture: adversaries.generator().architecture().clone(),
+            class: self.class.clone(),
+            classes: dataset.classes().to_vec(),
+            epochs: self.epochs,
+        };
+        card.write(adversaries.generator(), &context.output("generator")?)?;
+        write_history(&history, &context.output("history")?, &figure)
+    }
+}
+
+impl TrainGan {
+    /// The indices of the images of the class.
+    fn members(&self, dataset: &Dataset) -> Result<Vec<usize>, Failure> {
+        let classes = dataset.classes();
+        let Some(label) = classes.iter().position(|class| *class == self.class) else {
+            return Err(Failure::Data(format!(
+                "there is no class `{}` in the images; there are {}",
+                self.class,
+                classes.join(", ")
+            )));
+        };
+        let labels = dataset.labels().iter().enumerate();
+        let members: Vec<usize> = labels
+            .filter(|&(_, &l)| l as usize == label)
+            .map(|(index, _)| index)
+            .collect();
+        if members.len() < self.batch_size {
+            return Err(Failure::Data(format!(
+                "there are {} images of `{}`, fewer than the {} of one batch: lower `batch_size`",
+                members.len(),
+                self.class,
+                self.batch_size
+            )));
+        }
+        Ok(members)
+    }
+
+    /// Draws images from the same noise every time it is called.
+    fn sample(
+        &self,
+        generator: &mut Network<dfdx::tensor::Cpu>,
+        image: ImageShape,
+        seed: u64,
+        path: &Path,
+    ) -> Result<(), Failure> {
+        let images = draw(
+            generator,
+            latent(SAMPLES, self.latent, seed, "gan sample", [0, 0]),
+            SAMPLES,
+        );
+        let rows: Vec<Row<'_>> = images
+            .chunks(SAMPLES_TO_A_ROW)
+            .enumerate()
+            .map(|(index, images)| Row {
+                label: if index == 0 { &self.class } else { "" },
+                images: images.iter().map(Vec::as_slice).collect(),
+            })
+            .collect();
+        grid(&rows, image, path)
+    }
+}
+
+/// Writes the losses as `history.json` and `metrics.json` to `metrics`, as `losses.png` to `figure`.
+fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<(), Failure> {
+    json::write(&metrics.join("history.json"), history)?;
+    let metric = |value: f64| Metric {
+        value,
+        interval: None,
+        direction: Direction::Minimize,
+    };
+    let last: Metrics = history
+        .last()
+        .into_iter()
+        .flat_map(|last| {
+            [
+                (
+                    "discriminator_loss".to_owned(),
+                    metric(last.discriminator_loss),
+                ),
+                ("generator_loss".to_owned(), metric(last.generator_loss)),
+            ]
+        })
+        .collect();
+    json::write(&metrics.join(METRICS_FILE), &last)?;
+    let curve = |name: &str, dashed: bool, of: fn(&GanEpoch) -> f64| Series {
+        name: name.to_owned(),
+        points: history
+            .iter()
+            .map(|row| (row.epoch as f64, of(row)))
+            .collect(),
+        dashed,
+    };
+    let curves = [
+        curve("discriminator", false, |row| row.discriminator_loss),
+        curve("generator", true, |row| row.generator_loss),
+    ];
+    line_chart(
+        &figure.join("losses.png"),
+        "DCGAN losses",
+        "epoch",
+        "cross-entropy",
+        &curves,
+    )
+}

@@ -1,0 +1,115 @@
+//! The training images of an epoch, in order.
+
+use rayon::prelude::*;
+
+use crate::contract::{Failure, ImageShape};
+use crate::data::{Augmenting, Dataset, Scale, fill_batch, shuffled};
+
+/// One or more datasets to train on together.
+pub struct Examples {
+    parts: Vec<Part>,
+    seed: u64,
+}
+
+struct Part {
+    dataset: Dataset,
+    /// How many images of it an epoch takes; drawn anew each epoch where that is less than all.
+    share: usize,
+}
+
+/// An image: the part it is in, and its index there.
+type Example = (usize, usize);
+
+impl Examples {
+    pub fn new(dataset: Dataset, seed: u64) -> Self {
+        let share = dataset.len();
+        Self {
+            parts: vec![Part { dataset, share }],
+            seed,
+        }
+    }
+
+    /// Adds `count` images of `dataset` to each epoch, at most all of them.
+    pub fn mix_in(&mut self, dataset: Dataset, count: usize) -> Result<(), Failure> {
+        let first = &self.parts[0].dataset;
+        if dataset.classes() != first.classes() {
+            return Err(Failure::Data(format!(
+                "the training images are of the classes {} and {}: they cannot be mixed",
+                first.classes().join(", "),
+                dataset.classes().join(", ")
+            )));
+        }
+        let share = count.min(dataset.len());
+        self.parts.push(Part { dataset, share });
+        Ok(())
+    }
+
+    pub fn classes(&self) -> &[String] {
+        self.parts[0].dataset.classes()
+    }
+
+    pub fn image(&self) -> ImageShape {
+        self.parts[0].dataset.shape()
+    }
+
+    /// Images in an epoch.
+    pub fn images_per_epoch(&self) -> usize {
+        self.parts.iter().map(|part| part.share).sum()
+    }
+
+    /// Images of each class over all parts.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes().len()];
+        for &label in self.parts.iter().flat_map(|part| part.dataset.labels()) {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+
+    /// The order of an epoch: a function of the seed and the epoch alone.
+    pub fn order(&self, epoch: u64) -> Vec<Example> {
+        let mut drawn = Vec::with_capacity(self.images_per_epoch());
+        for (index, part) in self.parts.iter().enumerate() {
+            let images = shuffled(
+                part.dataset.len(),
+                self.seed.wrapping_add(index as u64),
+                epoch,
+            );
+            drawn.extend(
+                images
+                    .into_iter()
+                    .take(part.share)
+                    .map(|image| (index, image)),
+            );
+        }
+        if self.parts.len() > 1 {
+            let mixed = shuffled(drawn.len(), self.seed.wrapping_sub(1), epoch);
+            drawn = mixed.into_iter().map(|index| drawn[index]).collect();
+        }
+        drawn
+    }
+
+    /// Pixels (n×c×h×w, in [0, 1]) and labels of a batch, each image transformed by its dataset's
+    /// policy.
+    pub fn batch(&self, examples: &[Example], epoch: u64) -> (Vec<f32>, Vec<u32>) {
+        let size = self.parts[0].dataset.shape().len();
+        let mut pixels = vec![0.0; examples.len() * size];
+        pixels
+            .par_chunks_mut(size)
+            .zip(examples)
+            .for_each(|(out, &(part, image))| {
+                let dataset = &self.parts[part].dataset;
+                let augmenting = dataset.policy().map(|policy| Augmenting {
+                    policy,
+                    seed: self.seed,
+                    epoch,
+                });
+                fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
+            });
+        let labels = examples
+            .iter()
+            .map(|&(part, image)| self.parts[part].dataset.labels()[image])
+            .collect();
+        (pixels, labels)
+    }
+}

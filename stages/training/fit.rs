@@ -1,0 +1,197 @@
+//! Training a classifier from its first epoch to its best.
+
+use dfdx::shapes::HasShape;
+
+use super::epoch::{Fixed, train_epoch};
+use super::examples::Examples;
+use super::history::{EpochRow, Validation};
+use super::recipe::{Criterion, Recipe, ThresholdRule};
+use super::stopping::Progress;
+use crate::contract::{Context, Failure};
+use crate::data::Dataset;
+use crate::metrics;
+use crate::nets::{Head, Network, predict};
+use crate::ops::optimizer::Optimizer;
+use crate::ops::{self, Backend};
+
+/// What came of a training; the network itself holds the best epoch's weights.
+pub struct Fitted {
+    pub history: Vec<EpochRow>,
+    /// Counted from 1.
+    pub best_epoch: usize,
+    /// For two classes: where to divide them.
+    pub threshold: Option<f32>,
+}
+
+/// Trains `network` on `examples` and leaves the best epoch's weights in it: the best by
+/// `recipe.monitor` on `validation`, or the last one where there is none.
+pub fn fit<B: Backend>(
+    network: &mut Network<B>,
+    recipe: &Recipe,
+    examples: &Examples,
+    validation: Option<&Dataset>,
+    context: &Context<'_>,
+) -> Result<Fitted, Failure> {
+    let head =
+        Head::of(network.architecture().output()).map_err(|e| Failure::Internal(e.to_string()))?;
+    let classes = examples.classes();
+    if head.classes() != classes.len() {
+        return Err(Failure::Data(format!(
+            "the network tells {} classes apart, the training images are of {}: {}",
+            head.classes(),
+            classes.len(),
+            classes.join(", ")
+        )));
+    }
+    if let Some(validation) = validation.filter(|v| v.classes() != classes) {
+        return Err(Failure::Data(format!(
+            "training and validation images are of different classes: {} and {}",
+            classes.join(", "),
+            validation.classes().join(", ")
+        )));
+    }
+    let class_weights = recipe
+        .class_weights
+        .resolve(classes, &examples.class_counts())
+        .map_err(Failure::Data)?;
+    let fixed = Fixed {
+        examples,
+        head,
+        class_weights,
+        batch_size: recipe.batch_size,
+        epochs: recipe.epochs,
+        context,
+    };
+
+    let mut optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
+    let mut progress = Progress::default();
+    let mut history = Vec::new();
+    let mut best = Best {
+        epoch: 0,
+        state: Vec::new(),
+        scores: Vec::new(),
+    };
+    for epoch in 0..recipe.epochs {
+        let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
+        let (loss, accuracy) = train_epoch(network, &mut optimizer, learning_rate, epoch, &fixed)?;
+        let mut scores = Vec::new();
+        let mut measured = None;
+        if let Some(dataset) = validation {
+            scores = predict(network, head, dataset, VALIDATION_BATCH, context)?;
+            measured = Some(measure(&scores, dataset.labels(), head));
+        }
+        let row = EpochRow {
+            epoch: epoch + 1,
+            learning_rate,
+            loss,
+            accuracy,
+            validation: measured,
+        };
+        if progress.observe(&row, recipe.monitor, recipe.early_stopping.as_ref()) || best.epoch == 0
+        {
+            best = Best {
+                epoch: epoch + 1,
+                state: snapshot(network),
+                scores,
+            };
+        }
+        history.push(row);
+        if progress.exhausted(epoch + 1, recipe.early_stopping.as_ref()) {
+            context.note(format!("stopped early after epoch {}", epoch + 1));
+            break;
+        }
+    }
+    restore(network, best.state);
+
+    let threshold = (head == Head::Sigmoid || head.classes() == 2)
+        .then(|| threshold(recipe.threshold, &best.scores, validation))
+        .flatten();
+    let note = threshold.map_or(String::new(), |threshold| {
+        format!(", threshold {threshold:.3}")
+    });
+    context.note(format!(
+        "best epoch {} of {}{note}",
+        best.epoch,
+        history.len()
+    ));
+    Ok(Fitted {
+        history,
+        best_epoch: best.epoch,
+        threshold,
+    })
+}
+
+/// Images to a batch where nothing is learnt; does not enter results.
+const VALIDATION_BATCH: usize = 64;
+
+/// The best epoch so far.
+struct Best {
+    epoch: usize,
+    state: Vec<Vec<f32>>,
+    /// Class probabilities on the validation images.
+    scores: Vec<f32>,
+}
+
+fn snapshot<B: Backend>(network: &Network<B>) -> Vec<Vec<f32>> {
+    network
+        .state()
+        .into_iter()
+        .map(|(_, tensor)| ops::to_host(tensor))
+        .collect()
+}
+
+fn restore<B: Backend>(network: &mut Network<B>, state: Vec<Vec<f32>>) {
+    let device = network.device().clone();
+    for ((_, tensor), values) in network.state_mut().into_iter().zip(state) {
+        *tensor = ops::from_host(&device, values, *tensor.shape());
+    }
+}
+
+/// Loss, accuracy and area under the curve from class probabilities.
+fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
+    let classes = head.classes();
+    let rows = || scores.chunks_exact(classes).zip(labels);
+    let loss = rows()
+        .map(|(row, &label)| -f64::from(row[label as usize].max(f32::MIN_POSITIVE)).ln())
+        .sum::<f64>();
+    let highest = |row: &[f32]| {
+        row.iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .map(|(class, _)| class)
+    };
+    let correct = rows()
+        .filter(|&(row, &label)| highest(row) == Some(label as usize))
+        .count();
+    let auc = (classes == 2)
+        .then(|| metrics::roc_auc(&positives(scores), &binary(labels)))
+        .flatten();
+    Validation {
+        loss: loss / labels.len() as f64,
+        accuracy: correct as f64 / labels.len() as f64,
+        auc,
+    }
+}
+
+fn threshold(rule: ThresholdRule, scores: &[f32], validation: Option<&Dataset>) -> Option<f32> {
+    match (rule, validation) {
+        (ThresholdRule::Fixed(threshold), _) => Some(threshold),
+        (ThresholdRule::Chosen(_), None) => None,
+        (ThresholdRule::Chosen(criterion), Some(dataset)) => {
+            let (scores, labels) = (positives(scores), binary(dataset.labels()));
+            Some(match criterion {
+                Criterion::Youden => metrics::youden_threshold(&scores, &labels),
+                Criterion::F1 => metrics::f1_threshold(&scores, &labels),
+            })
+        }
+    }
+}
+
+/// The second column of two.
+fn positives(scores: &[f32]) -> Vec<f32> {
+    scores.iter().skip(1).step_by(2).copied().collect()
+}
+
+fn binary(labels: &[u32]) -> Vec<bool> {
+    labels.iter().map(|&label| label == 1).collect()
+}

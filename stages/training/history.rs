@@ -1,0 +1,134 @@
+//! What happened in each epoch, as a table and as curves.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Direction, Failure, METRICS_FILE, Metric, Metrics};
+use crate::figures::chart::{Series, line_chart};
+use crate::json;
+
+/// One epoch. Times are not in it: a history is the same wherever it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// Counted from 1.
+    pub epoch: usize,
+    pub learning_rate: f64,
+    /// Mean cross-entropy over the epoch's batches, without penalties on weights.
+    pub loss: f64,
+    pub accuracy: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
+}
+
+/// Measures on the validation images after an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    pub loss: f64,
+    pub accuracy: f64,
+    /// Area under the ROC curve; none for more than two classes, or where one has no image.
+    pub auc: Option<f64>,
+}
+
+/// Writes `history.json`, `history.csv` and the best epoch's measures to `metrics`, and
+/// `accuracy.png` and `loss.png` to `figure`.
+pub fn write_history(
+    rows: &[EpochRow],
+    best: usize,
+    metrics: &Path,
+    figure: &Path,
+) -> Result<(), Failure> {
+    json::write(&metrics.join("history.json"), &rows)?;
+    let table = metrics.join("history.csv");
+    std::fs::write(&table, csv(rows)).map_err(|e| Failure::io("write", &table, e))?;
+    json::write(&metrics.join(METRICS_FILE), &summary(rows, best))?;
+
+    let curve = |name: &str, dashed: bool, of: &dyn Fn(&EpochRow) -> Option<f64>| Series {
+        name: name.to_owned(),
+        points: rows
+            .iter()
+            .filter_map(|row| Some((row.epoch as f64, of(row)?)))
+            .collect(),
+        dashed,
+    };
+    let accuracy = [
+        curve("training", false, &|row| Some(row.accuracy)),
+        curve("validation", true, &|row| {
+            row.validation.as_ref().map(|v| v.accuracy)
+        }),
+    ];
+    let loss = [
+        curve("training", false, &|row| Some(row.loss)),
+        curve("validation", true, &|row| {
+            row.validation.as_ref().map(|v| v.loss)
+        }),
+    ];
+    line_chart(
+        &figure.join("accuracy.png"),
+        "Accuracy",
+        "epoch",
+        "accuracy",
+        &accuracy,
+    )?;
+    line_chart(
+        &figure.join("loss.png"),
+        "Loss",
+        "epoch",
+        "cross-entropy",
+        &loss,
+    )
+}
+
+fn csv(rows: &[EpochRow]) -> String {
+    let mut text = String::from(
+        "epoch,learning_rate,loss,accuracy,validation_loss,validation_accuracy,validation_auc\n",
+    );
+    for row in rows {
+        let optional = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+        let validation = row.validation.as_ref();
+        let fields = [
+            row.epoch.to_string(),
+            row.learning_rate.to_string(),
+            row.loss.to_string(),
+            row.accuracy.to_string(),
+            optional(validation.map(|v| v.loss)),
+            optional(validation.map(|v| v.accuracy)),
+            optional(validation.and_then(|v| v.auc)),
+        ];
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn summary(rows: &[EpochRow], best: usize) -> Metrics {
+    let mut metrics = Metrics::new();
+    let mut add = |name: &str, value: f64, direction| {
+        metrics.insert(
+            name.to_owned(),
+            Metric {
+                value,
+                interval: None,
+                direction,
+            },
+        );
+    };
+    add("epochs", rows.len() as f64, Direction::Minimize);
+    add("best_epoch", best as f64, Direction::Minimize);
+    if let Some(row) = rows.iter().find(|row| row.epoch == best) {
+        add("loss", row.loss, Direction::Minimize);
+        add("accuracy", row.accuracy, Direction::Maximize);
+        if let Some(validation) = &row.validation {
+            add("validation_loss", validation.loss, Direction::Minimize);
+            add(
+                "validation_accuracy",
+                validation.accuracy,
+                Direction::Maximize,
+            );
+            if let Some(auc) = validation.auc {
+                add("validation_auc", auc, Direction::Maximize);
+            }
+        }
+    }
+    metrics
+}

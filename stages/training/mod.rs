@@ -1,0 +1,14 @@
+//! Fitting a classifier: what `train-cnn` and `retrain` share.
+
+mod epoch;
+mod examples;
+mod fit;
+mod history;
+mod recipe;
+mod schedule;
+mod stopping;
+
+pub use examples::Examples;
+pub use fit::{Fitted, fit};
+pub use history::write_history;
+pub use recipe::{OptimizerChoice, Recipe};

@@ -1,0 +1,266 @@
+//! The parameters of a training.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::schedule::Schedule;
+use super::stopping::{EarlyStopping, Monitor};
+use crate::bare_name;
+use crate::contract::{ImageShape, Invalid};
+use crate::nets::{Head, Initializer, Layer, check_layers};
+use crate::ops::optimizer::OptimizerConfig;
+use crate::ranges::{above_zero, share, whole};
+
+/// How a classifier is trained: the parameters of `train-cnn` and `retrain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The layers, or the name of a list under `models:`. The last gives one score (of the second of
+    /// two classes) or one for each class.
+    pub model: Vec<Layer>,
+    /// How weights are drawn before training.
+    #[serde(default)]
+    pub initializer: Initializer,
+    /// Most passes over the training images, 1 to 100,000.
+    #[serde(default = "ten")]
+    pub epochs: usize,
+    /// Images to a step, 1 to 65,536.
+    #[serde(default = "thirty_two")]
+    pub batch_size: usize,
+    /// Learning rate of the first epoch, above 0 and at most 10.
+    #[serde(default = "one_thousandth")]
+    pub learning_rate: f64,
+    /// How the learning rate changes: `constant`, `step: { every, factor }` or `cosine: { end }`.
+    #[serde(default = "constant", deserialize_with = "bare_name::deserialize")]
+    pub schedule: Schedule,
+    /// `adam: { beta1, beta2, epsilon }` or `sgd: { momentum }`.
+    #[serde(default = "adam", deserialize_with = "bare_name::deserialize")]
+    pub optimizer: OptimizerChoice,
+    /// What an image of each class counts in the loss: `none` (all the same), `balanced` (every
+    /// class as much in all), or a map of class names to weights.
+    #[serde(default)]
+    pub class_weights: ClassWeights,
+    /// The measure on validation data by which the best epoch, whose weights are kept, is chosen.
+    #[serde(default)]
+    pub monitor: Monitor,
+    /// When to stop before `epochs`.
+    #[serde(default)]
+    pub early_stopping: Option<EarlyStopping>,
+    /// How the threshold stored with a model of two classes is found: `youden` (the most sensitivity
+    /// plus specificity) or `f1`, both on validation images after the best epoch; or a number.
+    #[serde(default)]
+    pub threshold: ThresholdRule,
+}
+
+/// The rule that turns gradients into steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OptimizerChoice {
+    /// Kingma and Ba, 2015.
+    Adam {
+        #[serde(default = "beta1")]
+        beta1: f64,
+        #[serde(default = "beta2")]
+        beta2: f64,
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+    },
+    /// Stochastic gradient descent with classical momentum.
+    Sgd {
+        #[serde(default)]
+        momentum: f64,
+    },
+}
+
+/// See [`Recipe::class_weights`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `none`, `balanced` or a map of class names to weights"
+)]
+pub enum ClassWeights {
+    Rule(WeightRule),
+    ByClass(BTreeMap<String, f32>),
+}
+
+/// See [`Recipe::class_weights`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightRule {
+    None,
+    Balanced,
+}
+
+impl Default for ClassWeights {
+    fn default() -> Self {
+        Self::Rule(WeightRule::None)
+    }
+}
+
+/// See [`Recipe::threshold`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected `youden`, `f1` or a number between 0 and 1"
+)]
+pub enum ThresholdRule {
+    Fixed(f32),
+    Chosen(Criterion),
+}
+
+/// What a threshold maximizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Criterion {
+    /// Sensitivity + specificity − 1 (Youden, 1950).
+    Youden,
+    /// F1 of the second class.
+    F1,
+}
+
+impl Default for ThresholdRule {
+    fn default() -> Self {
+        Self::Chosen(Criterion::Youden)
+    }
+}
+
+fn ten() -> usize {
+    10
+}
+fn thirty_two() -> usize {
+    32
+}
+fn one_thousandth() -> f64 {
+    1e-3
+}
+fn constant() -> Schedule {
+    Schedule::Constant {}
+}
+fn adam() -> OptimizerChoice {
+    OptimizerChoice::Adam {
+        beta1: beta1(),
+        beta2: beta2(),
+        epsilon: epsilon(),
+    }
+}
+fn beta1() -> f64 {
+    0.9
+}
+fn beta2() -> f64 {
+    0.999
+}
+fn epsilon() -> f64 {
+    1e-7
+}
+
+impl Recipe {
+    /// The parameters with every default filled in.
+    pub fn canonical(&self) -> Value {
+        json!(self)
+    }
+
+    /// Checks every range, and the layers against images of the given shape.
+    pub fn check(&self, image: ImageShape, has_validation: bool) -> Result<Head, Invalid> {
+        let output = check_layers("model", &self.model, image.into())?;
+        let head = Head::of(output).map_err(|e| e.under("model"))?;
+        whole("epochs", self.epochs, 1, 100_000)?;
+        whole("batch_size", self.batch_size, 1, 65_536)?;
+        above_zero("learning_rate", self.learning_rate, 10.0)?;
+        self.schedule.check().map_err(|e| e.under("schedule"))?;
+        self.optimizer.check().map_err(|e| e.under("optimizer"))?;
+        if let ClassWeights::ByClass(weights) = &self.class_weights {
+            for (class, &weight) in weights {
+                above_zero(class, f64::from(weight), 1e6).map_err(|e| e.under("class_weights"))?;
+            }
+        }
+        if let Some(stopping) = &self.early_stopping {
+            if !has_validation {
+                return Err(Invalid::new("there are no validation images to stop by")
+                    .hint("connect the input `validation`")
+                    .under("early_stopping"));
+            }
+            whole("patience", stopping.patience, 1, 100_000)
+                .map_err(|e| e.under("early_stopping"))?;
+            if !(stopping.min_delta >= 0.0 && stopping.min_delta.is_finite()) {
+                let message = format!("`min_delta` is {}, not at least 0", stopping.min_delta);
+                return Err(Invalid::new(message)
+                    .under("min_delta")
+                    .under("early_stopping"));
+            }
+        }
+        if let ThresholdRule::Fixed(threshold) = self.threshold
+            && !(threshold > 0.0 && threshold < 1.0)
+        {
+            return Err(
+                Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold")
+            );
+        }
+        if self.monitor == Monitor::Auc && head.classes() > 2 {
+            return Err(Invalid::new("`validation_auc` is for two classes").under("monitor"));
+        }
+        Ok(head)
+    }
+}
+
+impl OptimizerChoice {
+    pub fn check(&self) -> Result<(), Invalid> {
+        match *self {
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => share("beta1", beta1)
+                .and(share("beta2", beta2))
+                .and(above_zero("epsilon", epsilon, 1.0))
+                .map_err(|e| e.under("adam")),
+            Self::Sgd { momentum } => share("momentum", momentum).map_err(|e| e.under("sgd")),
+        }
+    }
+}
+
+impl From<OptimizerChoice> for OptimizerConfig {
+    fn from(choice: OptimizerChoice) -> Self {
+        match choice {
+            OptimizerChoice::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => Self::Adam {
+                beta1: beta1 as f32,
+                beta2: beta2 as f32,
+                epsilon: epsilon as f32,
+            },
+            OptimizerChoice::Sgd { momentum } => Self::Sgd {
+                momentum: momentum as f32,
+            },
+        }
+    }
+}
+
+impl ClassWeights {
+    /// The weight of each class of `classes`, of which there are `counts` images.
+    pub fn resolve(&self, classes: &[String], counts: &[usize]) -> Result<Vec<f32>, String> {
+        match self {
+            Self::Rule(WeightRule::None) => Ok(vec![1.0; classes.len()]),
+            Self::Rule(WeightRule::Balanced) => {
+                let all: usize = counts.iter().sum();
+                let weight = |&count: &usize| all as f32 / (classes.len() * count.max(1)) as f32;
+                Ok(counts.iter().map(weight).collect())
+            }
+            Self::ByClass(weights) => {
+                if let Some(unknown) = weights.keys().find(|class| !classes.contains(class)) {
+                    return Err(format!(
+                        "`class_weights` names `{unknown}`; the classes are {}",
+                        classes.join(", ")
+                    ));
+                }
+                Ok(classes
+                    .iter()
+                    .map(|class| weights.get(class).copied().unwrap_or(1.0))
+                    .collect())
+            }
+        }
+    }
+}

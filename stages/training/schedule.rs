@@ -1,0 +1,93 @@
+//! The learning rate over the epochs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Invalid;
+
+/// How the learning rate changes from epoch to epoch, as a factor on its first value.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    Constant {},
+    /// Multiplied by `factor` after every `every` epochs.
+    Step {
+        every: usize,
+        factor: f64,
+    },
+    /// Half a cosine wave from 1 down to `end`, reached in the last epoch
+    /// (Loshchilov and Hutter, 2017, without restarts).
+    Cosine {
+        #[serde(default)]
+        end: f64,
+    },
+}
+
+impl Schedule {
+    pub fn check(&self) -> Result<(), Invalid> {
+        match *self {
+            Self::Constant {} => Ok(()),
+            Self::Step { every, factor } => {
+                if every == 0 {
+                    return Err(Invalid::new("`every` is 0, not at least 1 epoch")
+                        .under("every")
+                        .under("step"));
+                }
+                if !(factor > 0.0 && factor <= 1.0) {
+                    let message = format!("`factor` is {factor}, not above 0 and at most 1");
+                    return Err(Invalid::new(message).under("factor").under("step"));
+                }
+                Ok(())
+            }
+            Self::Cosine { end } if (0.0..=1.0).contains(&end) => Ok(()),
+            Self::Cosine { end } => {
+                Err(Invalid::new(format!("`end` is {end}, not between 0 and 1"))
+                    .under("end")
+                    .under("cosine"))
+            }
+        }
+    }
+
+    /// The factor in epoch `epoch` (from 0) of `epochs`.
+    pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
+        match *self {
+            Self::Constant {} => 1.0,
+            Self::Step { every, factor } => factor.powi((epoch / every) as i32),
+            Self::Cosine { end } => {
+                let progress = if epochs > 1 {
+                    epoch as f64 / (epochs - 1) as f64
+                } else {
+                    0.0
+                };
+                end + (1.0 - end) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schedule;
+
+    fn factors(schedule: Schedule) -> Vec<f64> {
+        (0..5)
+            .map(|epoch| (schedule.factor(epoch, 5) * 1e6).round() / 1e6)
+            .collect()
+    }
+
+    #[test]
+    fn factors_by_epoch() {
+        assert_eq!(factors(Schedule::Constant {}), [1.0; 5]);
+        assert_eq!(
+            factors(Schedule::Step {
+                every: 2,
+                factor: 0.5
+            }),
+            [1.0, 1.0, 0.5, 0.5, 0.25]
+        );
+        assert_eq!(
+            factors(Schedule::Cosine { end: 0.0 }),
+            [1.0, 0.853553, 0.5, 0.146447, 0.0]
+        );
+        assert_eq!(Schedule::Cosine { end: 0.1 }.factor(0, 1), 1.0);
+    }
+}

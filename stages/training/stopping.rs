@@ -1,0 +1,146 @@
+//! Which epoch was best, and whether to go on.
+
+use serde::{Deserialize, Serialize};
+
+use super::history::{EpochRow, Validation};
+use crate::contract::Direction;
+
+/// A measure on validation data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Monitor {
+    #[default]
+    #[serde(rename = "validation_loss")]
+    Loss,
+    #[serde(rename = "validation_accuracy")]
+    Accuracy,
+    /// Area under the ROC curve; for two classes.
+    #[serde(rename = "validation_auc")]
+    Auc,
+}
+
+impl Monitor {
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Loss => Direction::Minimize,
+            Self::Accuracy | Self::Auc => Direction::Maximize,
+        }
+    }
+
+    /// Its value; none where it is undefined (the area under a curve of one class).
+    pub fn value(self, validation: &Validation) -> Option<f64> {
+        match self {
+            Self::Loss => Some(validation.loss),
+            Self::Accuracy => Some(validation.accuracy),
+            Self::Auc => validation.auc,
+        }
+    }
+}
+
+/// Stops a training that no longer improves.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs without an improvement after which training stops, at least 1.
+    pub patience: usize,
+    /// How much better counts as an improvement, at least 0.
+    #[serde(default)]
+    pub min_delta: f64,
+}
+
+/// Follows the monitored value over the epochs. A function of the history alone, so that a resumed
+/// training decides as one that was never stopped.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Epoch (from 1) and value of the best so far.
+    pub best: Option<(usize, f64)>,
+    /// Epoch of the last improvement by `min_delta` and its value, for stopping.
+    improved: Option<(usize, f64)>,
+}
+
+impl Progress {
+    /// Takes in an epoch; says whether it is the best so far. Without validation every epoch is.
+    pub fn observe(
+        &mut self,
+        row: &EpochRow,
+        monitor: Monitor,
+        stopping: Option<&EarlyStopping>,
+    ) -> bool {
+        let Some(validation) = &row.validation else {
+            return true;
+        };
+        let Some(value) = monitor.value(validation).filter(|value| value.is_finite()) else {
+            return false;
+        };
+        let better_by = |old: f64, delta: f64| match monitor.direction() {
+            Direction::Minimize => value < old - delta,
+            Direction::Maximize => value > old + delta,
+        };
+        let delta = stopping.map_or(0.0, |s| s.min_delta);
+        if self.improved.is_none_or(|(_, old)| better_by(old, delta)) {
+            self.improved = Some((row.epoch, value));
+        }
+        let best = self.best.is_none_or(|(_, old)| better_by(old, 0.0));
+        if best {
+            self.best = Some((row.epoch, value));
+        }
+        best
+    }
+
+    /// Whether `epoch` was one too many without an improvement.
+    pub fn exhausted(&self, epoch: usize, stopping: Option<&EarlyStopping>) -> bool {
+        let last = self.improved.map_or(0, |(epoch, _)| epoch);
+        stopping.is_some_and(|stopping| epoch - last >= stopping.patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(epoch: usize, loss: f64) -> EpochRow {
+        let validation = Some(Validation {
+            loss,
+            accuracy: 1.0 - loss,
+            auc: Some(loss),
+        });
+        EpochRow {
+            epoch,
+            learning_rate: 0.1,
+            loss: 0.0,
+            accuracy: 0.0,
+            validation,
+        }
+    }
+
+    #[test]
+    fn stops_after_patience_and_remembers_the_best() {
+        let stopping = EarlyStopping {
+            patience: 2,
+            min_delta: 0.05,
+        };
+        let mut progress = Progress::default();
+        let mut stopped = None;
+        let mut bests = Vec::new();
+        for (index, loss) in [0.9, 0.5, 0.47, 0.48, 0.1].into_iter().enumerate() {
+            let epoch = index + 1;
+            if progress.observe(&row(epoch, loss), Monitor::Loss, Some(&stopping)) {
+                bests.push(epoch);
+            }
+            if progress.exhausted(epoch, Some(&stopping)) {
+                stopped = Some(epoch);
+                break;
+            }
+        }
+        // 0.47 is best so far, but no improvement by 0.05: the patience counts from epoch 2.
+        assert_eq!((bests, stopped), (vec![1, 2, 3], Some(4)));
+        assert_eq!(progress.best, Some((3, 0.47)));
+    }
+
+    #[test]
+    fn a_maximized_monitor_turns_round() {
+        let mut progress = Progress::default();
+        assert!(progress.observe(&row(1, 0.4), Monitor::Auc, None));
+        assert!(!progress.observe(&row(2, 0.3), Monitor::Auc, None));
+        assert!(progress.observe(&row(3, 0.5), Monitor::Auc, None));
+    }
+}

@@ -1,0 +1,150 @@
+//! A folder of its own with a small pipeline, and the binary to run there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// 40 phantom images and two small networks: a second of work.
+pub const TINY: &str = r#"
+version: 1
+name: tiny
+seed: 7
+vars: { images: 40, test_images: 20, epochs: 2, widths: [4, 6] }
+stages:
+  xrays:
+    kind: dataset
+    params:
+      source: { phantom: { images: "${images}", test_images: "${test_images}" } }
+      image_size: 16
+      validation: 0.2
+  cnn:
+    kind: train-cnn
+    matrix: { width: "${widths}" }
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params:
+      model: [{ conv: { filters: 4 } }, { max_pool: 2 }, flatten, { dense: { units: "${matrix.width}" } }, { dense: { units: 1 } }]
+      epochs: "${epochs}"
+tables:
+  losses:
+    rows: width
+    columns:
+      - { title: epochs, metric: cnn.best_epoch, paper: { 4: 2 } }
+"#;
+
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+/// What a finished process left.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Standard output as the one JSON object that it must be.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// Each stage with its outcome, from `run --json`.
+    pub fn outcomes(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let object = self.json();
+        let stages = object["stages"].as_array().unwrap().iter();
+        stages
+            .map(|stage| (text(&stage["name"]), text(&stage["outcome"])))
+            .collect()
+    }
+}
+
+impl Sandbox {
+    /// With `pipeline` as `pipeline.yaml`.
+    pub fn new(pipeline: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("pipeline.yaml"), pipeline).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command.args(args).current_dir(self.folder.path());
+        for variable in [
+            "RUNNER_ARTIFACTS",
+            "RUNNER_JOBS",
+            "RUNNER_LOG",
+            "RUST_BACKTRACE",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// Runs `runner` with `args` to its end.
+    pub fn runner(&self, args: &[&str]) -> Finished {
+        finish(self.start(args))
+    }
+
+    /// `runner run pipeline.yaml --json` with more `args`.
+    pub fn run_json(&self, args: &[&str]) -> Finished {
+        self.runner(&[&["run", "pipeline.yaml", "--json"], args].concat())
+    }
+
+    /// Starts `runner` with `args`.
+    pub fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    /// The record of the newest run.
+    pub fn last_run(&self) -> Value {
+        let mut runs: Vec<_> = list(&self.path("artifacts/v1/runs"));
+        runs.sort();
+        let newest = runs.last().expect("there is a run").join("run.json");
+        serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+    }
+}
+
+pub fn finish(child: Child) -> Finished {
+    let output = child.wait_with_output().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// What is in a folder; nothing if there is none.
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Waits until `get` gives something.
+pub fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = get() {
+            return found;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "still not {what}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

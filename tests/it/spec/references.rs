@@ -1,0 +1,197 @@
+//! References between stages that lead nowhere, or to the wrong thing.
+
+use super::{build, errors, links, with_stages};
+
+const SOURCE: &str = "  xrays: { kind: source }\n";
+
+fn with_source(stages: &str) -> String {
+    with_stages(&format!("{SOURCE}{stages}"))
+}
+
+#[test]
+fn a_missing_stage_is_shown_with_the_nearest_one() {
+    assert_eq!(
+        errors(&with_source(
+            "  cnn:\n    kind: train\n    inputs: { images: xray.train }\n"
+        )),
+        "\
+error: there is no stage `xray`
+  --> p.yaml:7:23
+    |
+  7 |     inputs: { images: xray.train }
+    |                       ^^^^
+    = hint: did you mean `xrays`?"
+    );
+}
+
+#[test]
+fn a_missing_port_is_shown_with_the_nearest_one() {
+    assert_eq!(
+        errors(&with_source(
+            "  cnn: { kind: train, inputs: { images: xrays.trian } }\n"
+        )),
+        "\
+error: `xrays` has no output `trian`
+  --> p.yaml:5:47
+    |
+  5 |   cnn: { kind: train, inputs: { images: xrays.trian } }
+    |                                               ^^^^^
+    = hint: did you mean `train`?"
+    );
+}
+
+#[test]
+fn a_missing_input_is_shown_with_what_could_be_one() {
+    assert_eq!(
+        errors(&with_source("  cnn: { kind: train }\n")),
+        "\
+error: the stage `cnn` lacks its input `images`, a dataset
+  --> p.yaml:5:3
+    |
+  5 |   cnn: { kind: train }
+    |   ^^^
+    = hint: a dataset is: `xrays.train`, `xrays.test`"
+    );
+}
+
+#[test]
+fn an_input_of_another_type_is_refused() {
+    assert_eq!(
+        errors(&with_source(
+            "  eval: { kind: score, inputs: { model: xrays.test, images: xrays.test } }\n"
+        )),
+        "\
+error: the input `model` takes a model, and `xrays.test` is a dataset
+  --> p.yaml:5:41
+    |
+  5 |   eval: { kind: score, inputs: { model: xrays.test, images: xrays.test } }
+    |                                         ^^^^^^^^^^"
+    );
+}
+
+#[test]
+fn a_circle_is_named_as_a_whole() {
+    let text = with_source(
+        "  a: { kind: train, inputs: { images: xrays.train, weights: c } }
+  b: { kind: train, inputs: { images: xrays.train, weights: a } }
+  c: { kind: train, inputs: { images: xrays.train, weights: b.model } }
+  d: { kind: train, inputs: { images: xrays.train, weights: d } }
+",
+    );
+    assert_eq!(
+        errors(&text),
+        "\
+error: stages need one another in a circle: `a` → `b` → `c` → `a`
+  --> p.yaml:5:61
+    |
+  5 |   a: { kind: train, inputs: { images: xrays.train, weights: c } }
+    |                                                             ^
+
+error: stages need one another in a circle: `d` → `d`
+  --> p.yaml:8:61
+    |
+  8 |   d: { kind: train, inputs: { images: xrays.train, weights: d } }
+    |                                                             ^"
+    );
+}
+
+#[test]
+fn a_circle_through_a_matrix_is_told_once() {
+    let text = with_source(
+        "  a: { kind: train, matrix: { m: [1, 2, 3] }, inputs: { images: xrays.train, weights: b } }
+  b: { kind: train, matrix: { m: [1, 2, 3] }, inputs: { images: xrays.train, weights: a } }
+",
+    );
+    let found = errors(&text);
+    assert_eq!(found.matches("error:").count(), 1, "{found}");
+}
+
+#[test]
+fn other_references_that_cannot_be_are_refused() {
+    for (stage, message, hint) in [
+        (
+            "kind: train, inputs: { images: xrays }",
+            "`xrays` has several outputs",
+            "`xrays.train`, `xrays.test`",
+        ),
+        (
+            "kind: train, inputs: { image: xrays.train }",
+            "a stage of kind `train` has no input `image`",
+            "did you mean `images`?",
+        ),
+        (
+            "kind: train, inputs: { images: 3 }",
+            "expected a reference to a stage, found the number `3`",
+            "STAGE.PORT",
+        ),
+        (
+            "kind: train, inputs: { images: [xrays.train, xrays.test] }",
+            "the input `images` takes one dataset, and 2 are given",
+            "",
+        ),
+        (
+            "kind: train, inputs: { images: [] }",
+            "the stage `a` lacks its input `images`, a dataset",
+            "",
+        ),
+        (
+            "kind: train, inputs: [xrays]",
+            "expected a map, found a list",
+            "",
+        ),
+        (
+            "kind: source, inputs: { images: xrays.train }",
+            "a stage of kind `source` has no inputs",
+            "",
+        ),
+        (
+            "kind: gather, inputs: { models: [] }",
+            "the stage `a` lacks its input `models`, a model",
+            "no stage of this pipeline makes a model",
+        ),
+        (
+            "kind: trian",
+            "there is no stage kind `trian`",
+            "did you mean `train`?",
+        ),
+    ] {
+        let found = errors(&with_source(&format!("  a: {{ {stage} }}\n")));
+        assert!(found.contains(message), "{found}");
+        assert!(found.contains(hint), "{found}");
+        assert!(found.contains("p.yaml:5:"), "{found}");
+    }
+}
+
+#[test]
+fn what_hangs_on_a_wrong_stage_is_not_told_again() {
+    let text = with_source("  a: { kind: trian }\n  b: { kind: gather, inputs: { models: a } }\n");
+    assert_eq!(
+        errors(&text).matches("error:").count(),
+        1,
+        "{}",
+        errors(&text)
+    );
+}
+
+#[test]
+fn a_stage_is_named_alone_where_one_output_is_meant() {
+    let graph = build(&with_source(
+        "  eval: { kind: score, inputs: { model: cnn, images: xrays.test } }
+  cnn: { kind: train, inputs: { images: xrays.train } }
+",
+    ));
+    assert_eq!(
+        links(&graph),
+        [
+            "xrays.test → eval.images#0",
+            "cnn.model → eval.model#0",
+            "xrays.train → cnn.images#0"
+        ]
+    );
+    let order: Vec<String> = graph
+        .order
+        .iter()
+        .map(|&node| graph.stages[node].name.to_string())
+        .collect();
+    assert_eq!(order, ["xrays", "cnn", "eval"]);
+}
