@@ -13,8 +13,9 @@ use crate::contract::{
     ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
 };
 use crate::data::transform::Transform;
-use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy, write_json};
+use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy};
 use crate::figures::grid::{Row, grid};
+use crate::json;
 
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
@@ -85,7 +86,7 @@ impl Stage for Policy {
         let images = context.output("images")?;
         share(source.file(IMAGES_FILE)?, &images.join(IMAGES_FILE))?;
         share(source.file(HEADER_FILE)?, &images.join(HEADER_FILE))?;
-        write_json(&images.join(POLICY_FILE), self)?;
+        json::write(&images.join(POLICY_FILE), self)?;
         let path = context.output("figure")?.join(FIGURE_FILE);
         preview(&Dataset::open(source)?, self, context.seed, &path)
     }

@@ -10,13 +10,14 @@ use crate::contract::{
     ArtifactType, Context, Failure, ImageShape, Invalid, KindInfo, Output, Segment, Signature,
     Source, Stage,
 };
+use crate::data::Dataset;
 use crate::data::folder::Folder;
 use crate::data::npz::Npz;
 use crate::data::pack::{Folders, Packing};
 use crate::data::phantom::Phantom;
 use crate::data::source::{Offer, Skipped};
-use crate::data::{Dataset, write_json};
 use crate::figures::grid::{Row, grid};
+use crate::{json, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
@@ -174,13 +175,7 @@ impl Stage for Params {
         _inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         self.source.check().map_err(|e| self.in_source(e))?;
-        if !(8..=1024).contains(&self.image_size) {
-            return Err(Invalid::new(format!(
-                "`image_size` must be from 8 to 1024 pixels, not {}",
-                self.image_size
-            ))
-            .under("image_size"));
-        }
+        ranges::whole("image_size", self.image_size, 8, 1024)?;
         if !matches!(self.channels, 1 | 3) {
             return Err(Invalid::new(format!(
                 "`channels` must be 1 (gray) or 3 (RGB), not {}",
@@ -254,7 +249,7 @@ impl Stage for Params {
         let skipped: Vec<Skipped> = offer.skipped.into_iter().chain(unread).collect();
         if !skipped.is_empty() {
             context.warn(summary(&skipped));
-            write_json(&figure.join(SKIPPED_FILE), &skipped)?;
+            json::write(&figure.join(SKIPPED_FILE), &skipped)?;
         }
         let train = Dataset::in_folder(&train)?;
         every_class_has_images(&train)?;

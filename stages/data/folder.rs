@@ -14,6 +14,7 @@ use super::decode::Decoder;
 use super::layout::{Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
 use crate::contract::{Failure, ImageShape, Invalid};
+use crate::ranges;
 
 /// Parameters of the source `folder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,13 +55,7 @@ pub enum OnBadImage {
 impl Folder {
     /// Checks what can be checked without looking at the disk.
     pub fn check(&self) -> Result<(), Invalid> {
-        if !(1..=1000).contains(&self.max_megapixels) {
-            return Err(Invalid::new(format!(
-                "`max_megapixels` must be from 1 to 1000, not {}",
-                self.max_megapixels
-            ))
-            .under("max_megapixels"));
-        }
+        ranges::whole("max_megapixels", self.max_megapixels as usize, 1, 1000)?;
         self.pattern().map(drop)
     }
 

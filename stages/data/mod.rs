@@ -18,7 +18,6 @@ pub mod split;
 pub mod transform;
 
 pub use batch::{Augmenting, Scale, fill_batch, shuffled};
-pub(crate) use packed::write_json;
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
 

@@ -220,7 +220,10 @@ impl DatasetWriter {
         self.pixels
             .flush()
             .map_err(|e| self.failed(IMAGES_FILE, e))?;
-        write_json(&self.folder.join(HEADER_FILE), &self.header)
+        // A line for each label would help nobody.
+        let header = serde_json::to_vec(&self.header).map_err(|e| self.failed(HEADER_FILE, e))?;
+        std::fs::write(self.folder.join(HEADER_FILE), header)
+            .map_err(|e| self.failed(HEADER_FILE, e))
     }
 
     fn failed(&self, file: &str, cause: impl std::fmt::Display) -> Failure {
@@ -246,10 +249,4 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
     let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.display())))
-}
-
-/// Writes `value` as a JSON file.
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
-    let bytes = serde_json::to_vec(value).map_err(|e| Failure::io("write", path, e))?;
-    std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
 }

@@ -100,8 +100,8 @@ impl Anatomy {
     /// A chest drawn from `rng`.
     pub fn draw(rng: &mut impl Rng) -> Self {
         let mut r = |low, high| between(rng, low, high);
-        let (width, apex, dome) = (r(0.68, 0.84), r(-0.80, -0.64), r(0.34, 0.58));
-        let air = r(0.36, 0.48);
+        let (width, apex, dome) = (r(0.72, 0.84), r(-0.78, -0.66), r(0.38, 0.54));
+        let air = r(0.40, 0.47);
         let mut lung = |side: f32, lower: f32| Lung {
             side,
             width: width + r(-0.03, 0.03),
@@ -110,7 +110,7 @@ impl Anatomy {
             dome_at: r(0.34, 0.46),
             fall: r(0.9, 1.9),
             inner: r(0.09, 0.14),
-            air: air + r(-0.035, 0.035),
+            air: air + r(-0.02, 0.02),
         };
         // The left dome stands a little lower than the right one.
         let lungs = [lung(-1.0, 0.0), lung(1.0, 0.035)];
@@ -168,12 +168,12 @@ impl Anatomy {
                 ry: r(0.18, 0.36),
                 sin: r(-0.3, 0.3),
             }),
-            overlap_strength: r(-0.04, 0.10).max(0.0),
-            mottle: r(0.02, 0.07),
+            overlap_strength: r(-0.04, 0.05).max(0.0),
+            mottle: r(0.01, 0.04),
             noise: Noise::new(rng),
         };
         // A sail-shaped thymus is common in small children, and looks like a consolidation.
-        if rng.random_bool(0.6) {
+        if rng.random_bool(0.75) {
             anatomy.thymus = [0.0, 0.0];
         }
         anatomy

@@ -19,7 +19,7 @@ use self::anatomy::Anatomy;
 use self::pneumonia::Opacities;
 use super::source::{Example, Offer, Pool, Sink, Skipped};
 use crate::contract::{Failure, ImageShape, Invalid};
-use crate::random;
+use crate::{random, ranges};
 
 /// The classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
@@ -44,7 +44,7 @@ impl Default for Phantom {
             images: 800,
             test_images: 300,
             pneumonia: 0.6,
-            subtle: 0.25,
+            subtle: 0.12,
         }
     }
 }
@@ -52,13 +52,6 @@ impl Default for Phantom {
 impl Phantom {
     /// Checks every range.
     pub fn check(&self) -> Result<(), Invalid> {
-        let count = |name: &str, value: usize, low: usize| {
-            if (low..=1_000_000).contains(&value) {
-                return Ok(());
-            }
-            let message = format!("`{name}` must be from {low} to 1000000, not {value}");
-            Err(Invalid::new(message).under(name))
-        };
         let share = |name: &str, value: f64, low: f64, high: f64| {
             if (low..=high).contains(&value) {
                 return Ok(());
@@ -66,8 +59,8 @@ impl Phantom {
             let message = format!("`{name}` must be from {low} to {high}, not {value}");
             Err(Invalid::new(message).under(name))
         };
-        count("images", self.images, 4)?;
-        count("test_images", self.test_images, 2)?;
+        ranges::whole("images", self.images, 4, 1_000_000)?;
+        ranges::whole("test_images", self.test_images, 2, 1_000_000)?;
         share("pneumonia", self.pneumonia, 0.05, 0.95)?;
         share("subtle", self.subtle, 0.0, 1.0)
     }

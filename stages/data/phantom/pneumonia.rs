@@ -46,8 +46,8 @@ impl Opacities {
     pub fn innocent(anatomy: &Anatomy, rng: &mut impl Rng) -> Self {
         let mut opacities = Self::none(rng);
         for lung in &anatomy.lungs {
-            if rng.random_bool(0.3) {
-                let strength = between(rng, 0.04, 0.10);
+            if rng.random_bool(0.2) {
+                let strength = between(rng, 0.03, 0.07);
                 opacities
                     .patches
                     .push(Patch::draw(lung, rng, [0.07, 0.15], strength));
@@ -61,9 +61,9 @@ impl Opacities {
         let mut opacities = Self::none(rng);
         let strength = |rng: &mut _| {
             if subtle {
-                between(rng, 0.05, 0.13)
+                between(rng, 0.12, 0.20)
             } else {
-                between(rng, 0.14, 0.32)
+                between(rng, 0.28, 0.46)
             }
         };
         let diffuse = rng.random_bool(0.45);
@@ -71,19 +71,19 @@ impl Opacities {
             let weaker = rng.random::<f32>();
             let first = usize::from(rng.random::<bool>());
             let mut sides = [1.0; 2];
-            sides[first] = 0.35 + 0.65 * weaker;
+            sides[first] = 0.5 + 0.5 * weaker;
             opacities.diffuse = Some(Diffuse {
                 strength: 1.1 * strength(rng),
                 grain: between(rng, 4.0, 8.0),
-                sparing: between(rng, 0.20, 0.38),
+                sparing: between(rng, 0.08, 0.26),
                 basal: between(rng, -0.2, 0.9),
                 sides,
             });
         }
-        if !diffuse || rng.random_bool(0.3) {
+        if !diffuse || rng.random_bool(0.5) {
             let lung = anatomy.lungs[usize::from(rng.random::<bool>())];
-            let radii = if subtle { [0.10, 0.20] } else { [0.15, 0.34] };
-            for _ in 0..rng.random_range(1..=if subtle { 1 } else { 3 }) {
+            let radii = if subtle { [0.15, 0.26] } else { [0.22, 0.42] };
+            for _ in 0..if subtle { 1 } else { rng.random_range(2..=4) } {
                 let strength = strength(rng);
                 opacities
                     .patches
@@ -112,7 +112,9 @@ impl Patch {
     /// A patch somewhere in `lung`, more often low than high.
     fn draw(lung: &Lung, rng: &mut impl Rng, radii: [f32; 2], strength: f32) -> Self {
         let height = 1.0 - between(rng, 0.0, 0.9) * between(rng, 0.3, 1.0);
-        let out = between(rng, 0.25, 0.85);
+        // On its side the heart hides much of the inner lung.
+        let innermost = if lung.side > 0.0 { 0.5 } else { 0.3 };
+        let out = between(rng, innermost, 0.85);
         let ellipse = Ellipse {
             x: lung.side * (lung.inner + out * (lung.width - lung.inner)),
             y: lung.apex + 0.15 + height * (lung.dome - lung.apex - 0.2),

@@ -28,14 +28,14 @@ impl Exposure {
     fn draw(rng: &mut impl Rng) -> Self {
         let mut r = |low, high| between(rng, low, high);
         Self {
-            sin: r(-0.10, 0.10),
-            scale: [r(0.92, 1.12), r(0.92, 1.12)],
-            shift: [r(-0.07, 0.07), r(-0.07, 0.07)],
-            tilt: [r(-0.07, 0.07), r(-0.07, 0.07)],
-            black: r(-0.02, 0.09),
-            gain: r(0.88, 1.18),
-            gamma: r(-0.42, 0.30),
-            noise: r(0.006, 0.022),
+            sin: r(-0.06, 0.06),
+            scale: [r(0.95, 1.10), r(0.95, 1.10)],
+            shift: [r(-0.05, 0.05), r(-0.05, 0.05)],
+            tilt: [r(-0.05, 0.05), r(-0.05, 0.05)],
+            black: r(-0.01, 0.06),
+            gain: r(0.94, 1.10),
+            gamma: r(-0.24, 0.16),
+            noise: r(0.006, 0.018),
             marker: Some([r(-0.93, -0.80), r(-0.93, -0.55)]),
             lead: Some([r(-0.5, 0.5), r(-0.6, 0.6), r(-0.5, 0.5)]),
         }

@@ -16,7 +16,7 @@ struct Segment {
 /// Adds vessels to a picture of `side` × `side` values.
 pub fn draw(anatomy: &Anatomy, rng: &mut impl Rng, side: usize) -> Vec<f32> {
     let mut segments = Vec::new();
-    let prominence = between(rng, 0.05, 0.13);
+    let prominence = between(rng, 0.04, 0.09);
     for lung in &anatomy.lungs {
         let hilum = [
             lung.side * (lung.inner + between(rng, 0.06, 0.12)),

@@ -3,20 +3,21 @@
 //! Everything is read as a stream, an image at a time: neither a header nor a well-compressed
 //! archive can make the program allocate more than the packed result and a few images.
 
+mod header;
+mod pool;
+
 use std::fs::File;
-use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
-use fast_image_resize::Resizer;
-use npyz::{DType, NpyFile, NpyHeader, Order};
-use rayon::prelude::*;
+use npyz::{NpyFile, NpyHeader, Order};
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
-use super::decode::fit_bytes;
-use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
-use crate::contract::{Failure, ImageShape, Invalid};
+use self::header::{integers, read_header};
+use self::pool::Arrays;
+use super::source::{Offer, Unusable};
+use crate::contract::{Failure, Invalid};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,8 +39,6 @@ const MOST_IMAGES: u64 = 10_000_000;
 const MOST_PIXELS: u64 = 100_000_000;
 /// Labels above this are taken for something else than classes.
 const MOST_CLASSES: i64 = 1000;
-/// The text of an array's header is some 100 bytes.
-const LONGEST_HEADER: usize = 4096;
 
 type Archive = ZipArchive<BufReader<File>>;
 
@@ -77,11 +76,7 @@ impl Npz {
             validation,
             test,
         } = self.splits()?;
-        let pool = |arrays: Vec<Array>| Arrays {
-            npz: self.clone(),
-            examples: examples(&arrays),
-            arrays,
-        };
+        let pool = |arrays| Arrays::new(self.clone(), arrays);
         let (train, validation) = if joined {
             let mut train = pool([Some(train), validation].into_iter().flatten().collect());
             train.mark_equal_images()?;
@@ -254,195 +249,4 @@ struct Array {
 
 fn member<'a>(archive: &'a mut Archive, name: &str) -> Option<impl Read + use<'a>> {
     archive.by_name(&format!("{name}.npy")).ok()
-}
-
-/// Reads an array's header, refusing to allocate for one of an absurd length.
-fn read_header<R: Read>(mut reader: R) -> std::io::Result<(NpyHeader, R)> {
-    let mut start = [0; 12];
-    reader.read_exact(&mut start[..10])?;
-    let version_1 = start[6] == 1;
-    let mut length = usize::from(u16::from_le_bytes([start[8], start[9]]));
-    let mut known = 10;
-    if !version_1 {
-        reader.read_exact(&mut start[10..])?;
-        known = 12;
-        length |= usize::from(u16::from_le_bytes([start[10], start[11]])) << 16;
-    }
-    if length > LONGEST_HEADER {
-        return Err(std::io::Error::other(format!(
-            "its header says it is {length} bytes long"
-        )));
-    }
-    let header = NpyHeader::from_reader(start[..known].chain(&mut reader))?;
-    Ok((header, reader))
-}
-
-/// The values of an array of any integer type.
-fn integers<R: Read>(file: NpyFile<R>) -> std::io::Result<Vec<i64>> {
-    fn read<T, R>(file: NpyFile<R>) -> std::io::Result<Vec<i64>>
-    where
-        T: npyz::Deserialize + TryInto<i64>,
-        R: Read,
-    {
-        let values = file.data::<T>().map_err(std::io::Error::other)?;
-        values
-            .map(|value| {
-                let value = value?.try_into();
-                value.map_err(|_| std::io::Error::other("a value above 2⁶³"))
-            })
-            .collect()
-    }
-    let dtype = match file.dtype() {
-        DType::Plain(plain) => plain.to_string(),
-        other => other.descr(),
-    };
-    match dtype.trim_start_matches(['<', '>', '|', '=']) {
-        "u1" => read::<u8, R>(file),
-        "i1" => read::<i8, R>(file),
-        "u2" => read::<u16, R>(file),
-        "i2" => read::<i16, R>(file),
-        "u4" => read::<u32, R>(file),
-        "i4" => read::<i32, R>(file),
-        "u8" => read::<u64, R>(file),
-        "i8" => read::<i64, R>(file),
-        _ => Err(std::io::Error::other(format!(
-            "its type is `{dtype}`, not an integer"
-        ))),
-    }
-}
-
-fn examples(arrays: &[Array]) -> Vec<Example> {
-    let of = |array: &Array| {
-        let prefix = array.prefix;
-        let example = move |(i, &label): (usize, &u32)| Example {
-            name: format!("{prefix}/{i:06}"),
-            label,
-            group: None,
-            content: None,
-        };
-        array
-            .labels
-            .iter()
-            .enumerate()
-            .map(example)
-            .collect::<Vec<_>>()
-    };
-    arrays.iter().flat_map(of).collect()
-}
-
-/// Images in arrays, one after the other.
-struct Arrays {
-    npz: Npz,
-    arrays: Vec<Array>,
-    examples: Vec<Example>,
-}
-
-impl Arrays {
-    /// Shows every image, in order, to `visit`.
-    fn stream(
-        &self,
-        mut visit: impl FnMut(usize, &Array, &[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let mut archive = self.npz.archive()?;
-        let mut index = 0;
-        for array in &self.arrays {
-            let name = format!("{}_images", array.prefix);
-            let damaged = |e| Failure::from(self.npz.damaged(&name, e));
-            let Some(member) = member(&mut archive, &name) else {
-                return Err(self.npz.unusable(format!("lost its array `{name}`")).into());
-            };
-            let (_, mut data) = read_header(member).map_err(damaged)?;
-            let mut image = vec![0; array.size.0 * array.size.1 * array.channels];
-            for _ in &array.labels {
-                data.read_exact(&mut image).map_err(damaged)?;
-                visit(index, array, &image)?;
-                index += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn mark_equal_images(&mut self) -> Result<(), Failure> {
-        let mut contents = Vec::with_capacity(self.examples.len());
-        self.stream(|_, _, image| {
-            let mut hasher = DefaultHasher::new();
-            hasher.write(image);
-            contents.push(hasher.finish());
-            Ok(())
-        })?;
-        for (example, content) in self.examples.iter_mut().zip(contents) {
-            example.content = Some(content);
-        }
-        Ok(())
-    }
-}
-
-impl Pool for Arrays {
-    fn examples(&self) -> &[Example] {
-        &self.examples
-    }
-
-    fn read(
-        &self,
-        wanted: &[usize],
-        shape: ImageShape,
-        sink: &mut Sink<'_>,
-    ) -> Result<Vec<Skipped>, Failure> {
-        let mut wanted = wanted.iter().copied().peekable();
-        let mut batch = Batch::default();
-        self.stream(|i, array, image| {
-            if wanted.next_if_eq(&i).is_some() {
-                batch.add(i, array, image);
-                if batch.bytes >= Batch::FULL {
-                    batch.flush(shape, sink)?;
-                }
-            }
-            Ok(())
-        })?;
-        batch.flush(shape, sink)?;
-        Ok(Vec::new())
-    }
-}
-
-/// Images to be resized in parallel.
-#[derive(Default)]
-struct Batch {
-    images: Vec<Raw>,
-    bytes: usize,
-}
-
-/// An image as it is in the file.
-struct Raw {
-    index: usize,
-    size: (usize, usize),
-    channels: usize,
-    bytes: Vec<u8>,
-}
-
-impl Batch {
-    const FULL: usize = 1 << 22;
-
-    fn add(&mut self, index: usize, array: &Array, image: &[u8]) {
-        self.bytes += image.len();
-        self.images.push(Raw {
-            index,
-            size: array.size,
-            channels: array.channels,
-            bytes: image.to_vec(),
-        });
-    }
-
-    fn flush(&mut self, shape: ImageShape, sink: &mut Sink<'_>) -> Result<(), Failure> {
-        let images: Vec<(usize, Vec<u8>)> = std::mem::take(self)
-            .images
-            .into_par_iter()
-            .map_init(Resizer::new, |resizer, raw| {
-                let image = fit_bytes(raw.bytes, raw.size, raw.channels, shape, resizer);
-                (raw.index, image)
-            })
-            .collect();
-        images
-            .into_iter()
-            .try_for_each(|(i, image)| sink(i, &image))
-    }
 }

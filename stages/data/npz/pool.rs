@@ -1,0 +1,158 @@
+//! Reading the images of arrays, one after the other.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
+
+use fast_image_resize::Resizer;
+use rayon::prelude::*;
+
+use super::header::read_header;
+use super::{Array, Npz, member};
+use crate::contract::{Failure, ImageShape};
+use crate::data::decode::fit_bytes;
+use crate::data::source::{Example, Pool, Sink, Skipped};
+
+fn examples(arrays: &[Array]) -> Vec<Example> {
+    let of = |array: &Array| {
+        let prefix = array.prefix;
+        let example = move |(i, &label): (usize, &u32)| Example {
+            name: format!("{prefix}/{i:06}"),
+            label,
+            group: None,
+            content: None,
+        };
+        array
+            .labels
+            .iter()
+            .enumerate()
+            .map(example)
+            .collect::<Vec<_>>()
+    };
+    arrays.iter().flat_map(of).collect()
+}
+
+/// Images in arrays, one after the other.
+pub struct Arrays {
+    npz: Npz,
+    arrays: Vec<Array>,
+    examples: Vec<Example>,
+}
+
+impl Arrays {
+    pub fn new(npz: Npz, arrays: Vec<Array>) -> Self {
+        Self {
+            npz,
+            examples: examples(&arrays),
+            arrays,
+        }
+    }
+
+    /// Shows every image, in order, to `visit`.
+    fn stream(
+        &self,
+        mut visit: impl FnMut(usize, &Array, &[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut archive = self.npz.archive()?;
+        let mut index = 0;
+        for array in &self.arrays {
+            let name = format!("{}_images", array.prefix);
+            let damaged = |e| Failure::from(self.npz.damaged(&name, e));
+            let Some(member) = member(&mut archive, &name) else {
+                return Err(self.npz.unusable(format!("lost its array `{name}`")).into());
+            };
+            let (_, mut data) = read_header(member).map_err(damaged)?;
+            let mut image = vec![0; array.size.0 * array.size.1 * array.channels];
+            for _ in &array.labels {
+                data.read_exact(&mut image).map_err(damaged)?;
+                visit(index, array, &image)?;
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks images of the same bytes.
+    pub fn mark_equal_images(&mut self) -> Result<(), Failure> {
+        let mut contents = Vec::with_capacity(self.examples.len());
+        self.stream(|_, _, image| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(image);
+            contents.push(hasher.finish());
+            Ok(())
+        })?;
+        for (example, content) in self.examples.iter_mut().zip(contents) {
+            example.content = Some(content);
+        }
+        Ok(())
+    }
+}
+
+impl Pool for Arrays {
+    fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    fn read(
+        &self,
+        wanted: &[usize],
+        shape: ImageShape,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Skipped>, Failure> {
+        let mut wanted = wanted.iter().copied().peekable();
+        let mut batch = Batch::default();
+        self.stream(|i, array, image| {
+            if wanted.next_if_eq(&i).is_some() {
+                batch.add(i, array, image);
+                if batch.bytes >= Batch::FULL {
+                    batch.flush(shape, sink)?;
+                }
+            }
+            Ok(())
+        })?;
+        batch.flush(shape, sink)?;
+        Ok(Vec::new())
+    }
+}
+
+/// Images to be resized in parallel.
+#[derive(Default)]
+struct Batch {
+    images: Vec<Raw>,
+    bytes: usize,
+}
+
+/// An image as it is in the file.
+struct Raw {
+    index: usize,
+    size: (usize, usize),
+    channels: usize,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    const FULL: usize = 1 << 22;
+
+    fn add(&mut self, index: usize, array: &Array, image: &[u8]) {
+        self.bytes += image.len();
+        self.images.push(Raw {
+            index,
+            size: array.size,
+            channels: array.channels,
+            bytes: image.to_vec(),
+        });
+    }
+
+    fn flush(&mut self, shape: ImageShape, sink: &mut Sink<'_>) -> Result<(), Failure> {
+        let images: Vec<(usize, Vec<u8>)> = std::mem::take(self)
+            .images
+            .into_par_iter()
+            .map_init(Resizer::new, |resizer, raw| {
+                let image = fit_bytes(raw.bytes, raw.size, raw.channels, shape, resizer);
+                (raw.index, image)
+            })
+            .collect();
+        images
+            .into_iter()
+            .try_for_each(|(i, image)| sink(i, &image))
+    }
+}
