@@ -7,6 +7,7 @@
 
 pub mod contract;
 pub mod data;
+pub mod device;
 pub mod figures;
 pub mod metrics;
 pub mod nets;
