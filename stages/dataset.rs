@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Failure, ImageShape, Invalid, KindInfo, Output, Signature, Stage,
+    ArtifactType, Context, Failure, ImageShape, Invalid, KindInfo, Output, Segment, Signature,
+    Source, Stage,
 };
+use crate::data::folder::Folder;
+use crate::data::npz::Npz;
 use crate::data::pack::{Folders, Packing};
 use crate::data::phantom::Phantom;
 use crate::data::source::{Offer, Skipped};
@@ -88,8 +91,12 @@ impl Default for Params {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Drawn by the program.
+    /// Drawn by the program: chest radiographs, healthy and with pneumonia.
     Phantom(Phantom),
+    /// Files in `<split>/<CLASS>/`.
+    Folder(Folder),
+    /// Arrays in the layout of MedMNIST.
+    Npz(Npz),
 }
 
 impl Default for Origin {
@@ -102,19 +109,42 @@ impl Origin {
     fn name(&self) -> &'static str {
         match self {
             Self::Phantom(_) => "phantom",
+            Self::Folder(_) => "folder",
+            Self::Npz(_) => "npz",
         }
     }
 
     fn check(&self) -> Result<(), Invalid> {
         match self {
             Self::Phantom(phantom) => phantom.check(),
+            Self::Folder(folder) => folder.check(),
+            Self::Npz(npz) => npz.check(),
+        }
+    }
+
+    fn preflight(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Phantom(_) => Ok(()),
+            Self::Folder(folder) => folder.preflight(),
+            Self::Npz(npz) => npz.preflight(),
+        }
+    }
+
+    /// What it reads.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Phantom(_) => None,
+            Self::Folder(folder) => Some(&folder.path),
+            Self::Npz(npz) => Some(&npz.path),
         }
     }
 
     /// Opens the source; `joined` makes its validation images, if it has some, training images.
-    fn open(&self, seed: u64, _joined: bool) -> Result<Offer, Failure> {
+    fn open(&self, seed: u64, joined: bool) -> Result<Offer, Failure> {
         match self {
             Self::Phantom(phantom) => Ok(phantom.offer(seed)),
+            Self::Folder(folder) => folder.offer(joined),
+            Self::Npz(npz) => npz.offer(joined),
         }
     }
 }
@@ -182,6 +212,19 @@ impl Stage for Params {
                 _ => (output.port.to_owned(), Signature::Figure),
             })
             .collect())
+    }
+
+    fn sources(&self) -> Vec<Source> {
+        let param = ["source", self.source.name(), "path"];
+        let source = |path: &Path| Source {
+            param: param.map(|key| Segment::Key(key.to_owned())).to_vec(),
+            path: path.to_owned(),
+        };
+        self.source.path().map(source).into_iter().collect()
+    }
+
+    fn preflight(&self) -> Result<(), Invalid> {
+        self.source.preflight().map_err(|e| self.in_source(e))
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 //! from lists of layers), `training` and `gan` (fitting them), `ops` (differentiable operations for dfdx
 //! tensors), `metrics` and `figures`.
 
+pub mod augment;
 mod bare_name;
 pub mod contract;
 pub mod data;
@@ -32,7 +33,7 @@ use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, Sta
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const KINDS: [KindInfo; 6] = [dataset::INFO, evaluate::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
+const KINDS: [KindInfo; 7] = [augment::INFO, dataset::INFO, evaluate::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
 
 /// Every stage kind there is.
 pub fn kinds() -> &'static [KindInfo] {
@@ -42,6 +43,7 @@ pub fn kinds() -> &'static [KindInfo] {
 /// Decodes the parameters of a stage of the kind named `kind`.
 pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     match kind {
+        "augment" => decode::<augment::Params>(params).map(boxed),
         "dataset" => decode::<dataset::Params>(params).map(boxed),
         "evaluate" => decode::<evaluate::Evaluate>(params).map(boxed),
         "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),

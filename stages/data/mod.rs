@@ -5,6 +5,10 @@
 //! `policy` says.
 
 mod batch;
+mod decode;
+pub mod folder;
+mod layout;
+pub mod npz;
 pub mod pack;
 mod packed;
 pub mod phantom;

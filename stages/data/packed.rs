@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
@@ -172,19 +172,15 @@ impl Dataset {
 
 /// Writes a dataset image by image.
 #[derive(Debug)]
-pub struct DatasetWriter<'a> {
-    folder: &'a Path,
+pub struct DatasetWriter {
+    folder: PathBuf,
     pixels: BufWriter<File>,
     header: Header,
 }
 
-impl<'a> DatasetWriter<'a> {
+impl DatasetWriter {
     /// Starts a dataset in the existing `folder`.
-    pub fn create(
-        folder: &'a Path,
-        shape: ImageShape,
-        classes: &[String],
-    ) -> Result<Self, Failure> {
+    pub fn create(folder: &Path, shape: ImageShape, classes: &[String]) -> Result<Self, Failure> {
         let path = folder.join(IMAGES_FILE);
         let file = File::create(&path).map_err(|e| Failure::io("create", &path, e))?;
         let header = Header {
@@ -195,7 +191,7 @@ impl<'a> DatasetWriter<'a> {
             names: Vec::new(),
         };
         Ok(Self {
-            folder,
+            folder: folder.to_owned(),
             pixels: BufWriter::new(file),
             header,
         })

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::contract::{Failure, ImageShape};
+use crate::contract::{Failure, ImageShape, Invalid};
 
 /// An image that a source offers, known before its pixels are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,49 @@ pub struct Example {
 pub struct Skipped {
     pub image: String,
     pub reason: String,
+}
+
+/// What makes a source unusable, found before any pixel is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Names the file or folder and says what is wrong with it.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Unusable {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<Unusable> for Failure {
+    fn from(Unusable { message, hint }: Unusable) -> Self {
+        Self::Data(match hint {
+            Some(hint) => format!("{message}; {hint}"),
+            None => message,
+        })
+    }
+}
+
+impl From<Unusable> for Invalid {
+    /// An error of the parameter `path`.
+    fn from(Unusable { message, hint }: Unusable) -> Self {
+        let invalid = Self::new(message).under("path");
+        match hint {
+            Some(hint) => invalid.hint(hint),
+            None => invalid,
+        }
+    }
 }
 
 /// Takes the pixels (HWC bytes) of an example, by its index.

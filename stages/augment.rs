@@ -1,0 +1,140 @@
+//! Kind `augment`: random transforms for the images of a dataset, fresh in every epoch of training.
+//!
+//! The transforms are applied while training, so the artifact is the source's images with the
+//! policy beside them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::contract::{
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+};
+use crate::data::transform::Transform;
+use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy, write_json};
+use crate::figures::grid::{Row, grid};
+
+pub const INFO: KindInfo = KindInfo {
+    name: "augment",
+    version: 1,
+    doc: "random transforms of a dataset's images, fresh in every epoch (Keras' `ImageDataGenerator`)",
+    inputs: &[Input {
+        role: "images",
+        accepts: ArtifactType::Dataset,
+        many: false,
+        optional: false,
+        doc: "the images to transform",
+    }],
+    outputs: &[
+        Output {
+            port: "images",
+            yields: ArtifactType::Dataset,
+            doc: "the images with the policy to transform them by",
+        },
+        Output {
+            port: "figure",
+            yields: ArtifactType::Figure,
+            doc: "`augmented.png`: some images and what epochs make of them",
+        },
+    ],
+    has_primary: true,
+    model_params: &[],
+};
+
+/// Parameters of the kind `augment`: the policy itself.
+pub type Params = Policy;
+
+const FIGURE_FILE: &str = "augmented.png";
+/// Images in the figure.
+const SHOWN: usize = 6;
+/// Transforms of each.
+const EPOCHS: u64 = 7;
+
+impl Stage for Policy {
+    fn canonical(&self) -> Value {
+        serde_json::to_value(self).expect("parameters are plain data")
+    }
+
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid> {
+        Policy::check(self)?;
+        let Some([Signature::Dataset { image, augmented }]) =
+            inputs.get("images").map(Vec::as_slice)
+        else {
+            return Err(Invalid::new("input `images` must be one dataset"));
+        };
+        if *augmented {
+            return Err(Invalid::new("input `images` is augmented already")
+                .hint("give all transforms to one `augment` stage"));
+        }
+        let images = Signature::Dataset {
+            image: *image,
+            augmented: true,
+        };
+        Ok([("images", images), ("figure", Signature::Figure)]
+            .map(|(port, signature)| (port.to_owned(), signature))
+            .into())
+    }
+
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let source = context.input("images")?;
+        let images = context.output("images")?;
+        share(source.file(IMAGES_FILE)?, &images.join(IMAGES_FILE))?;
+        share(source.file(HEADER_FILE)?, &images.join(HEADER_FILE))?;
+        write_json(&images.join(POLICY_FILE), self)?;
+        let path = context.output("figure")?.join(FIGURE_FILE);
+        preview(&Dataset::open(source)?, self, context.seed, &path)
+    }
+}
+
+/// Gives a file a second name, or copies it where the file system cannot.
+fn share(from: &Path, to: &Path) -> Result<(), Failure> {
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    match fs::copy(from, to) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Failure::io("copy", from, e)),
+    }
+}
+
+/// Draws images, taken evenly from all, each followed by its transforms in the first epochs.
+fn preview(dataset: &Dataset, policy: &Policy, seed: u64, path: &Path) -> Result<(), Failure> {
+    let shape = dataset.shape();
+    let shown = SHOWN.min(dataset.len());
+    let rows: Vec<(&str, Vec<Vec<u8>>)> = (0..shown)
+        .map(|k| {
+            let i = k * dataset.len() / shown;
+            let original = dataset.image(i);
+            let transformed = (0..EPOCHS).map(|epoch| {
+                let mut out = vec![0.0; shape.len()];
+                let transform = Transform::draw(policy, shape, seed, epoch, i as u64);
+                transform.apply(original, shape, |value| value, &mut out);
+                interleaved(&out, shape.channels)
+            });
+            let images = std::iter::once(original.to_vec()).chain(transformed);
+            let class = dataset.labels()[i] as usize;
+            (dataset.classes()[class].as_str(), images.collect())
+        })
+        .collect();
+    let rows: Vec<Row<'_>> = rows
+        .iter()
+        .map(|(label, images)| Row {
+            label,
+            images: images.iter().map(Vec::as_slice).collect(),
+        })
+        .collect();
+    grid(&rows, shape, path)
+}
+
+/// CHW values from 0 to 255 to HWC bytes.
+fn interleaved(planes: &[f32], channels: usize) -> Vec<u8> {
+    let plane = planes.len() / channels;
+    (0..planes.len())
+        .map(|at| (planes[at % channels * plane + at / channels] + 0.5) as u8)
+        .collect()
+}

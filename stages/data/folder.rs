@@ -1,0 +1,258 @@
+//! The source `folder`: image files in `<split>/<CLASS>/`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+
+use fast_image_resize::Resizer;
+use rayon::prelude::*;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use super::decode::Decoder;
+use super::layout::{Layout, Listed};
+use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
+use crate::contract::{Failure, ImageShape, Invalid};
+
+/// Parameters of the source `folder`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// The folder that holds `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files,
+    /// or a folder around it; relative to the working directory. The classes are named after their
+    /// folders. A folder `val` or `validation` joins `train`, unless the dataset's `validation` is
+    /// 0: then it is the validation set as it stands.
+    pub path: PathBuf,
+    /// A regular expression on the file name whose first capture is the group (the patient, say)
+    /// that must not be split. A name that it does not match is a group of its own.
+    #[serde(default)]
+    pub group_by: Option<String>,
+    /// What to do about a file that is no image, or too large.
+    #[serde(default)]
+    pub on_bad_image: OnBadImage,
+    /// Images of more pixels are refused, 1 to 1000, in millions.
+    #[serde(default = "default_max_megapixels")]
+    pub max_megapixels: u32,
+}
+
+fn default_max_megapixels() -> u32 {
+    100
+}
+
+/// What to do about a file that cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadImage {
+    /// Stop.
+    #[default]
+    Fail,
+    /// Leave it out, and say so.
+    Skip,
+}
+
+impl Folder {
+    /// Checks what can be checked without looking at the disk.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if !(1..=1000).contains(&self.max_megapixels) {
+            return Err(Invalid::new(format!(
+                "`max_megapixels` must be from 1 to 1000, not {}",
+                self.max_megapixels
+            ))
+            .under("max_megapixels"));
+        }
+        self.pattern().map(drop)
+    }
+
+    /// Reads the folders and every file's header.
+    pub fn preflight(&self) -> Result<(), Invalid> {
+        self.checked(Layout::read(&self.path)?)?;
+        Ok(())
+    }
+
+    /// Lists the images, `joined` those for validation with those to train on.
+    pub fn offer(&self, joined: bool) -> Result<Offer, Failure> {
+        let (layout, skipped) = self.checked(Layout::read(&self.path)?)?;
+        let pattern = self
+            .pattern()
+            .map_err(|e| Failure::Internal(format!("`group_by`: {e}")))?;
+        let pool = |files: Vec<Listed>| self.pool(files, pattern.as_ref());
+        let (mut train, mut validation) = (layout.train, layout.validation);
+        if joined {
+            train.extend(validation.take().unwrap_or_default());
+        }
+        let mut train = pool(train);
+        if joined {
+            train.mark_equal_files()?;
+        }
+        Ok(Offer {
+            classes: layout.classes,
+            train: Box::new(train),
+            validation: match validation {
+                Some(files) => Some(Box::new(pool(files))),
+                None => None,
+            },
+            test: Box::new(pool(layout.test)),
+            skipped,
+        })
+    }
+
+    fn decoder(&self) -> Decoder {
+        Decoder {
+            max_pixels: u64::from(self.max_megapixels) * 1_000_000,
+        }
+    }
+
+    fn pattern(&self) -> Result<Option<Regex>, Invalid> {
+        let Some(pattern) = &self.group_by else {
+            return Ok(None);
+        };
+        let regex = Regex::new(pattern).map_err(|e| {
+            let text = e.to_string();
+            let cause = text.lines().last().unwrap_or_default();
+            let cause = cause.trim_start_matches("error: ");
+            Invalid::new(format!("`group_by` is no regular expression: {cause}")).under("group_by")
+        })?;
+        if regex.captures_len() < 2 {
+            return Err(
+                Invalid::new("`group_by` has no capture, so it names no group")
+                    .hint(r"put parentheses around the patient, as in `^(person\d+)_`")
+                    .under("group_by"),
+            );
+        }
+        Ok(Some(regex))
+    }
+
+    /// Takes the files out of `layout` whose header is bad, or fails because of them.
+    fn checked(&self, mut layout: Layout) -> Result<(Layout, Vec<Skipped>), Unusable> {
+        let decoder = self.decoder();
+        let mut skipped = Vec::new();
+        for files in layout.splits_mut() {
+            let reasons: Vec<Option<String>> = files
+                .par_iter()
+                .map(|file| decoder.check(&file.path).err())
+                .collect();
+            if self.on_bad_image == OnBadImage::Fail
+                && let Some(bad) = reasons.iter().position(Option::is_some)
+            {
+                return Err(self.bad(
+                    &files[bad].path,
+                    reasons[bad].as_deref().unwrap_or_default(),
+                ));
+            }
+            let mut reasons = reasons.into_iter();
+            files.retain(|file| match reasons.next().flatten() {
+                Some(reason) => {
+                    let image = file.name.clone();
+                    skipped.push(Skipped { image, reason });
+                    false
+                }
+                None => true,
+            });
+        }
+        layout.check_classes(&self.path)?;
+        Ok((layout, skipped))
+    }
+
+    fn bad(&self, path: &Path, reason: &str) -> Unusable {
+        Unusable::new(format!("`{}` {reason}", path.display()))
+            .hint("repair or delete it, or set `on_bad_image: skip` to leave such files out")
+    }
+
+    fn pool(&self, files: Vec<Listed>, pattern: Option<&Regex>) -> Files {
+        let group = |file: &Listed| {
+            let name = file.path.file_name()?.to_string_lossy();
+            let capture = pattern?.captures(&name)?.get(1)?;
+            Some(capture.as_str().to_owned())
+        };
+        Files {
+            examples: files
+                .iter()
+                .map(|file| Example {
+                    name: file.name.clone(),
+                    label: file.label,
+                    group: group(file),
+                    content: None,
+                })
+                .collect(),
+            paths: files.into_iter().map(|file| file.path).collect(),
+            folder: self.clone(),
+        }
+    }
+}
+
+/// Images in files.
+struct Files {
+    examples: Vec<Example>,
+    paths: Vec<PathBuf>,
+    folder: Folder,
+}
+
+impl Files {
+    /// Marks files of the same bytes. Only files of the same length are read, and only a digest of
+    /// them is compared: should it be the same for different files, they merely stay together.
+    fn mark_equal_files(&mut self) -> Result<(), Failure> {
+        let lengths: Vec<u64> = self
+            .paths
+            .par_iter()
+            .map(|path| match fs::metadata(path) {
+                Ok(metadata) => Ok(metadata.len()),
+                Err(e) => Err(Failure::io("read", path, e)),
+            })
+            .collect::<Result<_, _>>()?;
+        let mut count = HashMap::new();
+        for &length in &lengths {
+            *count.entry(length).or_insert(0u32) += 1;
+        }
+        self.examples
+            .par_iter_mut()
+            .zip(&self.paths)
+            .zip(&lengths)
+            .filter(|(_, length)| count[length] > 1)
+            .try_for_each(|((example, path), length)| {
+                let bytes = fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+                let mut hasher = DefaultHasher::new();
+                hasher.write_u64(*length);
+                hasher.write(&bytes);
+                example.content = Some(hasher.finish());
+                Ok(())
+            })
+    }
+}
+
+impl Pool for Files {
+    fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    fn read(
+        &self,
+        wanted: &[usize],
+        shape: ImageShape,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<Skipped>, Failure> {
+        let decoder = self.folder.decoder();
+        let mut skipped = Vec::new();
+        for chunk in wanted.chunks(128) {
+            let images: Vec<Result<Vec<u8>, String>> = chunk
+                .par_iter()
+                .map_init(Resizer::new, |resizer, &i| {
+                    decoder.read(&self.paths[i], shape, resizer)
+                })
+                .collect();
+            for (&i, image) in chunk.iter().zip(images) {
+                match (image, self.folder.on_bad_image) {
+                    (Ok(image), _) => sink(i, &image)?,
+                    (Err(reason), OnBadImage::Fail) => {
+                        return Err(self.folder.bad(&self.paths[i], &reason).into());
+                    }
+                    (Err(reason), OnBadImage::Skip) => {
+                        let image = self.examples[i].name.clone();
+                        skipped.push(Skipped { image, reason });
+                    }
+                }
+            }
+        }
+        Ok(skipped)
+    }
+}
