@@ -33,7 +33,15 @@ use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, Sta
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const KINDS: [KindInfo; 7] = [augment::INFO, dataset::INFO, evaluate::INFO, train_cnn::INFO, train_gan::INFO, synthesize::INFO, retrain::INFO];
+const KINDS: [KindInfo; 7] = [
+    augment::INFO,
+    dataset::INFO,
+    evaluate::INFO,
+    train_cnn::INFO,
+    train_gan::INFO,
+    synthesize::INFO,
+    retrain::INFO,
+];
 
 /// Every stage kind there is.
 pub fn kinds() -> &'static [KindInfo] {
@@ -73,7 +81,11 @@ fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {
 fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Invalid> {
     serde_path_to_error::deserialize(params).map_err(|error| {
         let path = error.path().iter().filter_map(segment).collect();
-        Invalid { path, message: error.into_inner().to_string(), hint: None }
+        Invalid {
+            path,
+            message: error.into_inner().to_string(),
+            hint: None,
+        }
     })
 }
 

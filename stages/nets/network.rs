@@ -147,8 +147,14 @@ impl<B: Backend> Network<B> {
                     index,
                 );
                 let shape = (input.channels, conv.filters, conv.kernel, conv.kernel);
-                let weight =
-                    self.weight_and_bias(index, layer, weights, shape, conv.filters, Penalty::default());
+                let weight = self.weight_and_bias(
+                    index,
+                    layer,
+                    weights,
+                    shape,
+                    conv.filters,
+                    Penalty::default(),
+                );
                 let op = ops::ConvTranspose2d {
                     stride: conv.stride,
                     padding,
@@ -283,7 +289,10 @@ impl<B: Backend> Network<B> {
 
     /// How many numbers are trained.
     pub fn parameter_count(&self) -> usize {
-        self.parameters.iter().map(|tensor| ops::len(*tensor.shape())).sum()
+        self.parameters
+            .iter()
+            .map(|tensor| ops::len(*tensor.shape()))
+            .sum()
     }
 
     /// Everything that training changes, by name: parameters and running statistics.

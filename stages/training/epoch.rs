@@ -59,7 +59,12 @@ pub(super) fn train_epoch<B: Backend>(
         let logits = network.forward(images.leaky_trace(), mode);
         let (logits, tape) = logits.split_tape();
         let host = ops::to_host(&logits);
-        let loss = cross_entropy(fixed.head, logits.put_tape(tape), &labels, &fixed.class_weights);
+        let loss = cross_entropy(
+            fixed.head,
+            logits.put_tape(tape),
+            &labels,
+            &fixed.class_weights,
+        );
         let value = f64::from(loss.as_vec()[0]);
         if !value.is_finite() {
             return Err(Failure::Training(format!(

@@ -53,7 +53,7 @@ impl Examples {
     }
 
     /// Images in an epoch.
-    pub fn len(&self) -> usize {
+    pub fn images_per_epoch(&self) -> usize {
         self.parts.iter().map(|part| part.share).sum()
     }
 
@@ -68,7 +68,7 @@ impl Examples {
 
     /// The order of an epoch: a function of the seed and the epoch alone.
     pub fn order(&self, epoch: u64) -> Vec<Example> {
-        let mut drawn = Vec::with_capacity(self.len());
+        let mut drawn = Vec::with_capacity(self.images_per_epoch());
         for (index, part) in self.parts.iter().enumerate() {
             let images = shuffled(
                 part.dataset.len(),

@@ -197,7 +197,7 @@ impl Recipe {
                 Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold")
             );
         }
-        if self.monitor == Monitor::ValidationAuc && head.classes() > 2 {
+        if self.monitor == Monitor::Auc && head.classes() > 2 {
             return Err(Invalid::new("`validation_auc` is for two classes").under("monitor"));
         }
         Ok(head)

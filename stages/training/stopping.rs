@@ -7,29 +7,31 @@ use crate::contract::Direction;
 
 /// A measure on validation data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Monitor {
     #[default]
-    ValidationLoss,
-    ValidationAccuracy,
+    #[serde(rename = "validation_loss")]
+    Loss,
+    #[serde(rename = "validation_accuracy")]
+    Accuracy,
     /// Area under the ROC curve; for two classes.
-    ValidationAuc,
+    #[serde(rename = "validation_auc")]
+    Auc,
 }
 
 impl Monitor {
     pub fn direction(self) -> Direction {
         match self {
-            Self::ValidationLoss => Direction::Minimize,
-            Self::ValidationAccuracy | Self::ValidationAuc => Direction::Maximize,
+            Self::Loss => Direction::Minimize,
+            Self::Accuracy | Self::Auc => Direction::Maximize,
         }
     }
 
     /// Its value; none where it is undefined (the area under a curve of one class).
     pub fn value(self, validation: &Validation) -> Option<f64> {
         match self {
-            Self::ValidationLoss => Some(validation.loss),
-            Self::ValidationAccuracy => Some(validation.accuracy),
-            Self::ValidationAuc => validation.auc,
+            Self::Loss => Some(validation.loss),
+            Self::Accuracy => Some(validation.accuracy),
+            Self::Auc => validation.auc,
         }
     }
 }
@@ -121,7 +123,7 @@ mod tests {
         let mut bests = Vec::new();
         for (index, loss) in [0.9, 0.5, 0.47, 0.48, 0.1].into_iter().enumerate() {
             let epoch = index + 1;
-            if progress.observe(&row(epoch, loss), Monitor::ValidationLoss, Some(&stopping)) {
+            if progress.observe(&row(epoch, loss), Monitor::Loss, Some(&stopping)) {
                 bests.push(epoch);
             }
             if progress.exhausted(epoch, Some(&stopping)) {
@@ -137,8 +139,8 @@ mod tests {
     #[test]
     fn a_maximized_monitor_turns_round() {
         let mut progress = Progress::default();
-        assert!(progress.observe(&row(1, 0.4), Monitor::ValidationAuc, None));
-        assert!(!progress.observe(&row(2, 0.3), Monitor::ValidationAuc, None));
-        assert!(progress.observe(&row(3, 0.5), Monitor::ValidationAuc, None));
+        assert!(progress.observe(&row(1, 0.4), Monitor::Auc, None));
+        assert!(!progress.observe(&row(2, 0.3), Monitor::Auc, None));
+        assert!(progress.observe(&row(3, 0.5), Monitor::Auc, None));
     }
 }
