@@ -104,11 +104,10 @@ impl Run {
             ..machine
         };
         for instance in graph.stages.node_weights() {
-            let (name, gpus) = (&instance.name, instance.resources.gpus);
-            if gpus > slots.gpus {
-                let have = slots.gpus;
+            let (name, wanted, have) = (&instance.name, instance.resources.gpus, slots.gpus);
+            if wanted > have {
                 return Err(Error::Usage(format!(
-                    "`{name}` asks for {gpus} gpus and this runner has {have}; set `stages.{}.resources.gpus=0`",
+                    "`{name}` asks for more gpus than there are ({wanted} of {have}); set `-S stages.{}.resources.gpus={have}`",
                     name.stage
                 )));
             }

@@ -276,12 +276,19 @@ impl Local<'_> {
         }
     }
 
+    /// Why the action is executed: the plan's reason, or the inputs that were made in this run.
     fn reason(&self, action: &PlannedAction) -> String {
-        match &action.state {
-            State::Runs(reason) => reason.to_string(),
-            State::Waits(upstream) => format!("after {}", self.name(*upstream)),
-            State::Cached(_) => String::new(),
+        if let State::Runs(reason) = &action.state {
+            return reason.to_string();
         }
+        let mut made = Vec::new();
+        for (producer, _) in self.graph.inputs(action.node) {
+            if !matches!(self.plan.action(producer).state, State::Cached(_)) {
+                made.push(self.name(producer));
+            }
+        }
+        made.dedup();
+        format!("after {}", made.join(", "))
     }
 
     pub fn name(&self, node: NodeIndex) -> String {
