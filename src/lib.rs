@@ -1,4 +1,21 @@
-//! A declarative experiment pipeline runner.
+//! A declarative experiment pipeline runner: the engine.
+//!
+//! It knows YAML, graphs, keys, stores and processes; all numerics are in the crate [`stages`],
+//! which knows none of those. Data goes one way, and nothing flows back but events:
+//!
+//! ```text
+//! table1.yaml ─ spec ────── a typed document; every value knows its place in the file
+//!                 └ graph ─── stages and what connects them: references, matrices, ports, shapes
+//!                     └ plan ─── fingerprints and keys; which stages are hits, why others run
+//!                         └ scheduler ─── which stage starts next, in which slots
+//!                             └ executor ─── a lease, then a worker process
+//!                                 └ stages ─── the work itself
+//!                                     └ store ─── blobs, trees, action records
+//!                                         └ report ─── bars, records, tables
+//! ```
+//!
+//! Everything above the scheduler runs no stage; it reads the pipeline, the bytes of sources, and the
+//! store. `cli` puts the rooms together, one file to a subcommand; `error` has the exit codes.
 
 pub mod cli;
 pub mod error;

@@ -2,6 +2,7 @@
 
 mod pipeline;
 mod run;
+mod session;
 mod status;
 mod table;
 mod validate;

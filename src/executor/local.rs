@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
-use stages::contract::{Artifact, Failure, Request, StageEvent};
+use stages::contract::{Failure, KindInfo, Request, StageEvent};
 
+use super::inputs::{Inputs, artifacts, digests};
 use super::process::{self, Ending};
 use super::{Workers, file_name};
 use crate::graph::Graph;
@@ -104,7 +105,7 @@ impl Local<'_> {
                 executed: false,
             });
         }
-        let record = self.make(action, content_key, inputs, slots, report)?;
+        let record = self.make(action, content_key, &inputs, slots, report)?;
         Ok(Filled {
             record,
             executed: true,
@@ -157,61 +158,36 @@ impl Local<'_> {
         &self,
         action: &PlannedAction,
         content_key: Key,
-        inputs: BTreeMap<String, Vec<Input>>,
+        inputs: &Inputs,
         slots: Slots,
         report: &mut StageReport,
     ) -> Result<ActionRecord, Failure> {
         let instance = &self.graph.stages[action.node];
-        let name = self.name(action.node);
         for input in inputs.values().flatten() {
             self.store.verify(&input.tree).map_err(refused)?;
         }
         let staging = self.store.staging().map_err(refused)?;
-        let artifact = |input: Input| input.artifact(self.store);
         let request = Request {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
             seed: instance.seed,
             cpus: slots.cpus,
             device: instance.device,
-            inputs: inputs
-                .into_iter()
-                .map(|(role, list)| (role, list.into_iter().map(artifact).collect()))
-                .collect(),
+            inputs: artifacts(inputs, self.store),
             staging: staging.path().to_owned(),
         };
-
-        self.reporter.send(&Event::StageStarted {
-            stage: name.clone(),
-            reason: self.reason(action),
-        });
-        let notes = Mutex::new(Vec::new());
-        let heard = |event| self.pass_on(&name, event, &notes);
-        let log = self.folder.join(format!("{}.log", file_name(&name)));
+        let (ending, notes) = self.run_worker(action, &request);
         let Ending {
             result,
             seconds,
             usage,
-        } = process::run(&request, &log, self.workers, &heard);
+        } = ending;
         report.seconds = Some(seconds);
         report.cpu_seconds = Some(usage.cpu_seconds);
         report.peak_memory_mib = Some(usage.peak_memory_mib);
         result?;
 
-        let mut outputs = Outputs::new();
-        for output in instance.kind.outputs {
-            let folder = staging.path().join(output.port);
-            if !folder.is_dir() {
-                return Err(Failure::Internal(format!(
-                    "the stage made no output `{}`",
-                    output.port
-                )));
-            }
-            outputs.insert(
-                output.port.to_owned(),
-                self.store.ingest(&folder).map_err(refused)?.digest,
-            );
-        }
+        let outputs = self.ingest(instance.kind, staging.path())?;
         let unchanged = sources_unchanged(self.graph, self.store, action)
             .map_err(|e| Failure::System(e.to_string()))?;
         if !unchanged {
@@ -227,7 +203,7 @@ impl Local<'_> {
             seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
-            notes: notes.into_inner().unwrap_or_else(PoisonError::into_inner),
+            notes,
             finished: Timestamp::now().to_string(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
         };
@@ -235,23 +211,37 @@ impl Local<'_> {
         Ok(record)
     }
 
-    /// The trees on the action's input ports.
-    fn inputs(&self, action: &PlannedAction) -> Result<BTreeMap<String, Vec<Input>>, Failure> {
-        let known = lock(&self.outputs).clone();
-        let mut inputs: BTreeMap<String, Vec<Input>> = BTreeMap::new();
-        for (producer, link) in self.graph.inputs(action.node) {
-            let label = format!("{}.{}", self.name(producer), link.port);
-            let digest = known
-                .get(&producer)
-                .and_then(|outputs| outputs.get(&link.port))
-                .ok_or_else(|| Failure::Internal(format!("`{label}` is not there yet")))?;
-            let tree = self.store.tree(digest).map_err(refused)?;
-            inputs
-                .entry(link.role.clone())
-                .or_default()
-                .push(Input { label, tree });
+    /// Runs a worker to its end, passing on its events; gives its notes too.
+    fn run_worker(&self, action: &PlannedAction, request: &Request) -> (Ending, Vec<String>) {
+        let name = self.name(action.node);
+        let reason = self.reason(action);
+        self.reporter.send(&Event::StageStarted {
+            stage: name.clone(),
+            reason,
+        });
+        let notes = Mutex::new(Vec::new());
+        let heard = |event| self.pass_on(&name, event, &notes);
+        let log = self.folder.join(format!("{}.log", file_name(&name)));
+        let ending = process::run(request, &log, self.workers, &heard);
+        (
+            ending,
+            notes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Takes every output port's folder into the store.
+    fn ingest(&self, kind: &KindInfo, staging: &Path) -> Result<Outputs, Failure> {
+        let mut outputs = Outputs::new();
+        for output in kind.outputs {
+            let folder = staging.join(output.port);
+            if !folder.is_dir() {
+                let message = format!("the stage made no output `{}`", output.port);
+                return Err(Failure::Internal(message));
+            }
+            let tree = self.store.ingest(&folder).map_err(refused)?;
+            outputs.insert(output.port.to_owned(), tree.digest);
         }
-        Ok(inputs)
+        Ok(outputs)
     }
 
     fn pass_on(&self, stage: &str, event: StageEvent, notes: &Mutex<Vec<String>>) {
@@ -286,55 +276,30 @@ impl Local<'_> {
         }
     }
 
+    /// Why the action is executed: the plan's reason, or the inputs that were made in this run.
     fn reason(&self, action: &PlannedAction) -> String {
-        match &action.state {
-            State::Runs(reason) => reason.to_string(),
-            State::Waits(upstream) => format!("after {}", self.name(*upstream)),
-            State::Cached(_) => String::new(),
+        if let State::Runs(reason) = &action.state {
+            return reason.to_string();
         }
+        let mut made = Vec::new();
+        for (producer, _) in self.graph.inputs(action.node) {
+            if !matches!(self.plan.action(producer).state, State::Cached(_)) {
+                made.push(self.name(producer));
+            }
+        }
+        made.dedup();
+        format!("after {}", made.join(", "))
     }
 
-    fn name(&self, node: NodeIndex) -> String {
+    pub fn name(&self, node: NodeIndex) -> String {
         self.graph.stages[node].name.to_string()
     }
 }
 
-/// One artifact on an input port.
-struct Input {
-    label: String,
-    tree: Tree,
-}
-
-impl Input {
-    fn artifact(self, store: &Store) -> Artifact {
-        let files = self
-            .tree
-            .files
-            .iter()
-            .map(|(name, blob)| (name.clone(), store.blob_path(&blob.digest)));
-        Artifact {
-            files: files.collect(),
-            label: self.label,
-        }
-    }
-}
-
-fn digests(inputs: &BTreeMap<String, Vec<Input>>) -> BTreeMap<String, Vec<Digest>> {
-    inputs
-        .iter()
-        .map(|(role, list)| {
-            (
-                role.clone(),
-                list.iter().map(|input| input.tree.digest).collect(),
-            )
-        })
-        .collect()
-}
-
-fn refused(error: store::Error) -> Failure {
+pub(super) fn refused(error: store::Error) -> Failure {
     Failure::System(error.to_string())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

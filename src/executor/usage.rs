@@ -71,6 +71,7 @@ mod tests {
     use super::{reap, wait};
 
     #[test]
+    #[expect(clippy::zombie_processes, reason = "`reap` waits for it")]
     fn a_child_is_reaped_with_its_status_and_usage() {
         let child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
         let pid = Pid::from_child(&child);

@@ -105,6 +105,11 @@ impl Reader<'_> {
         }
         // Without all of its columns it is not known which rows a table has.
         for (index, column) in fields.columns.iter().enumerate().filter(|_| complete) {
+            // Figures for more rows than this run has are fine: an axis may be cut short by `--set`.
+            // Where a row has none, though, one that names no row is likely misspelt.
+            if row_values.iter().all(|row| column.paper.contains_key(row)) {
+                continue;
+            }
             for row in column.paper.keys().filter(|row| !row_values.contains(row)) {
                 let path = [Segment::Key("paper".to_owned()), Segment::Key(row.clone())];
                 let place = self.place(index, &path);

@@ -58,7 +58,7 @@ impl Observer for Bars {
             }
             Event::StageStarted { stage, reason } => {
                 let bar = ProgressBar::new(PARTS)
-                    .with_style(style("{prefix:.cyan} {bar:20.cyan} {msg}"))
+                    .with_style(style("{prefix:20.cyan} {bar:20.cyan} {msg}"))
                     .with_prefix(stage.clone())
                     .with_message(reason.clone());
                 let bar = self.console.bars().insert_before(&self.overall, bar);

@@ -10,7 +10,7 @@ use super::{Console, Event, Observer, StageReport, Verbosity, wording};
 use crate::scheduler::Outcome;
 
 /// Least time between two lines of progress of one stage.
-const SPACING: Duration = Duration::from_secs(5);
+const SPACING: Duration = Duration::from_secs(15);
 
 /// Writes a line when a stage starts, when it ends, and now and then in between.
 pub struct Lines {

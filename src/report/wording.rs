@@ -33,7 +33,8 @@ pub fn progress(progress: &Progress) -> String {
     let mut text = format!(
         "{} {}/{}",
         progress.unit,
-        progress.done.floor(),
+        // The epoch that is under way, not the last one finished.
+        progress.done.ceil(),
         progress.total
     );
     for (name, value) in &progress.figures {
@@ -137,7 +138,7 @@ mod tests {
             total: 7.0,
             figures: vec![("loss".to_owned(), 0.312), ("images/s".to_owned(), 412.3)],
         };
-        assert_eq!(progress(&half), "epoch 3/7, loss 0.3120, 412 images/s");
+        assert_eq!(progress(&half), "epoch 4/7, loss 0.3120, 412 images/s");
         assert_eq!(seconds_left(&half, 10.0), Some(10.0));
         assert_eq!(seconds_left(&Progress { done: 0.0, ..half }, 10.0), None);
     }

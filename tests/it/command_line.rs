@@ -63,7 +63,7 @@ fn more_gpus_than_there_are_are_refused() {
     assert!(
         refused
             .stderr
-            .contains("`xrays` asks for 1 gpus and this runner has 0"),
+            .contains("`xrays` asks for more gpus than there are (1 of 0)"),
         "{refused:?}"
     );
 }
@@ -94,8 +94,9 @@ fn the_environment_names_the_store_and_an_option_wins() {
         assert!(
             command
                 .env("RUNNER_ARTIFACTS", "elsewhere")
-                .status()
+                .output()
                 .unwrap()
+                .status
                 .success()
         );
     };

@@ -79,13 +79,14 @@ fn a_killed_worker_is_a_failed_stage_and_the_next_run_recovers() {
 fn a_stopped_run_is_recorded_as_cancelled() {
     for (sent, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let sandbox = Sandbox::new(TINY);
-        let runner = sandbox.start(&[&["run", "pipeline.yaml"], &SLOW[..]].concat());
+        let runner = sandbox.start(&[&["run", "pipeline.yaml", "--json"], &SLOW[..]].concat());
         let worker = first_worker(&runner);
         signal(runner.id(), sent);
         let stopped = finish(runner);
         assert_eq!(stopped.code, Some(code), "{stopped:?}");
         assert!(has_ended(worker));
         let run = sandbox.last_run();
+        assert_eq!(stopped.json(), run);
         assert_eq!(run["state"], "cancelled");
         assert_eq!(run["counts"]["cancelled"], 3);
     }

@@ -4,4 +4,6 @@ mod command_line;
 mod failures;
 mod running;
 mod sandbox;
+mod sources;
 mod spec;
+mod table1;

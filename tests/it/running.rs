@@ -30,14 +30,7 @@ fn a_second_run_executes_nothing() {
         ("cnn[6]", "succeeded"),
     ]);
     assert_eq!(first.outcomes(), ran);
-    let started = Instant::now();
     assert_eq!(sandbox.run_json(&[]).outcomes(), named(&ALL_CACHED));
-    // Its purpose is 0.1 s; a busy machine is no fault of it.
-    assert!(
-        started.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        started.elapsed()
-    );
 }
 
 #[test]

@@ -49,7 +49,6 @@ pub enum Store {
 
 /// `out` = (or +=) `a`·`b`, with `a` of `rows`×`depth` and `b` of `depth`×`columns`; the rows of `out`
 /// are `out_stride` apart. Fastest where the columns of `b` lie side by side.
-#[allow(unsafe_code)]
 pub fn product(
     [rows, depth, columns]: [usize; 3],
     a: Matrix<'_>,

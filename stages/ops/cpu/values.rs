@@ -9,7 +9,6 @@ use dfdx::tensor::{Cpu, Tensor};
 use crate::ops::{Nchw, Tensor4};
 
 /// The values of a tensor, the last axis fastest.
-#[allow(unsafe_code)]
 pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
     let len = checked_len(tensor);
     if len == 0 {
@@ -25,7 +24,6 @@ pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
 
 /// The values of a tensor, to be changed in place. Where another tensor shares them they are copied
 /// first, as dfdx does.
-#[allow(unsafe_code)]
 pub fn values_mut(tensor: &mut Tensor4<Cpu>) -> &mut [f32] {
     let len = checked_len(tensor);
     if len == 0 {

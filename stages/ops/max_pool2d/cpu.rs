@@ -19,6 +19,10 @@ impl Map<MaxPool2d> for Cpu {
         keep: bool,
     ) -> Result<(Tensor4<Cpu>, Self::Kept), CpuError> {
         let (_, _, height, width) = *input.shape();
+        assert!(
+            u32::try_from(height * width).is_ok(),
+            "a channel of fewer than 2³² values"
+        );
         let shape = op.output_shape(*input.shape());
         let windows = shape.2 * shape.3;
         let mut output = vec![0.0; len(shape)];
@@ -26,20 +30,22 @@ impl Map<MaxPool2d> for Cpu {
         let planes = output
             .par_chunks_mut(windows)
             .zip(values(input).par_chunks(height * width));
+        let rows = |channel: &[f32], to: &mut [f32], places: &mut [u32]| {
+            let rows = to
+                .chunks_exact_mut(shape.3)
+                .zip(places.chunks_exact_mut(shape.3));
+            rows.enumerate()
+                .for_each(|(row, (to, places))| maxima(op, channel, width, row, to, places));
+        };
         if keep {
             planes
                 .zip(places.par_chunks_mut(windows))
-                .for_each(|((to, from), places)| {
-                    visit(op, from, width, shape.3, |window, place, value| {
-                        (to[window], places[window]) = (value, place)
-                    });
-                });
+                .for_each(|((to, channel), places)| rows(channel, to, places));
         } else {
-            planes.for_each(|(to, from)| {
-                visit(op, from, width, shape.3, |window, _, value| {
-                    to[window] = value
-                })
-            });
+            planes.for_each_init(
+                || vec![0; windows],
+                |places, (to, channel)| rows(channel, to, places),
+            );
         }
         Ok((self.try_tensor_from_vec(output, shape)?, places))
     }
@@ -69,30 +75,60 @@ impl Map<MaxPool2d> for Cpu {
     }
 }
 
-/// Calls `write` with every window's number, the place of its maximum and the maximum.
-#[inline(always)]
-fn visit(
+/// Writes the maxima of a row of windows on a channel, and their places in the channel.
+fn maxima(
     op: Pool2d,
-    from: &[f32],
+    channel: &[f32],
     width: usize,
-    columns: usize,
-    mut write: impl FnMut(usize, u32, f32),
+    row: usize,
+    to: &mut [f32],
+    places: &mut [u32],
 ) {
-    let rows = (from.len() / width - op.kernel) / op.stride + 1;
-    for window in 0..rows * columns {
-        let first = window / columns * op.stride * width + window % columns * op.stride;
-        let (mut best, mut best_place) = (from[first], first);
-        for y in 0..op.kernel {
-            for place in (first + y * width..).take(op.kernel) {
-                if from[place] > best || from[place].is_nan() {
-                    (best, best_place) = (from[place], place);
+    let places = &mut places[..to.len()];
+    for (column, (to, place)) in to.iter_mut().zip(places.iter_mut()).enumerate() {
+        let first = row * op.stride * width + column * op.stride;
+        (*to, *place) = (channel[first], first as u32);
+    }
+    for y in 0..op.kernel {
+        let first = (row * op.stride + y) * width;
+        let line = &channel[first..first + width];
+        match op {
+            // With the size known, the loop vectorizes.
+            Pool2d {
+                kernel: 2,
+                stride: 2,
+            } => side_by_side::<2>(line, first, to, places),
+            Pool2d { kernel, stride } => {
+                for x in 0..kernel {
+                    let met = line[x..]
+                        .iter()
+                        .step_by(stride)
+                        .zip((first + x..).step_by(stride));
+                    let best = to.iter_mut().zip(places.iter_mut());
+                    best.zip(met).for_each(|((to, place), (&value, at))| {
+                        choose(to, place, value, at as u32)
+                    });
                 }
             }
         }
-        write(
-            window,
-            u32::try_from(best_place).expect("a channel of fewer than 2³² values"),
-            best,
-        );
     }
+}
+
+/// One row of windows that lie side by side.
+fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], places: &mut [u32]) {
+    let windows = line.as_chunks::<K>().0;
+    for (((to, place), window), at) in to.iter_mut().zip(places).zip(windows).zip(0u32..) {
+        for (x, &value) in window.iter().enumerate() {
+            choose(to, place, value, first as u32 + at * K as u32 + x as u32);
+        }
+    }
+}
+
+/// Replaces the best so far by a better value. Which is largest cannot be predicted, so bits are
+/// selected by a mask, of which the compiler does not make a branch.
+#[inline(always)]
+fn choose(best: &mut f32, best_place: &mut u32, value: f32, place: u32) {
+    let better = u32::from((value > *best) | value.is_nan()).wrapping_neg();
+    *best = f32::from_bits((value.to_bits() & better) | (best.to_bits() & !better));
+    *best_place = (place & better) | (*best_place & !better);
 }

@@ -1,4 +1,5 @@
-use dfdx::tensor::Cpu;
+use dfdx::tensor::{Cpu, Trace};
+use dfdx::tensor_ops::{Backward, SumTo};
 
 use super::max_pool2d;
 use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
@@ -40,6 +41,22 @@ fn overlapping_windows_add_their_gradients() {
     });
     close(&y, &[3.0, 3.0]);
     close(&found[0], &[0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
+fn a_window_of_minus_infinity_is_its_own_place() {
+    let x = vec![1.0, 1.0, f32::NEG_INFINITY, f32::NEG_INFINITY];
+    let x = [from_host(
+        &Cpu::default(),
+        [x.clone(), x].concat(),
+        (1, 1, 2, 4),
+    )];
+    let output = max_pool2d(x[0].leaky_trace(), HALVE);
+    let gradients = output.sum::<(), _>().backward();
+    close(
+        &to_host(&gradients.get(&x[0])),
+        &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    );
 }
 
 #[test]

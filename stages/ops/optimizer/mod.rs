@@ -38,7 +38,7 @@ pub struct Penalty {
 
 /// How a device updates a parameter, and the moments of its gradient, in place.
 pub trait OptimizerKernel: Storage<f32> {
-    /// `corrections` are 1 − β₁ᵗ and 1 − β₂ᵗ at this step t.
+    /// `first` and `second` are the means of g and of g².
     fn adam(
         &self,
         constants: Adam,

@@ -29,6 +29,9 @@ pub struct Tile {
 /// copy them to align them.
 const LANES: usize = 16;
 
+/// Windows that products take at once; a tile had better be a multiple.
+const BLOCK: usize = 64;
+
 /// Values of unfolded windows that stay in the second-level cache with the product's operands.
 const CACHED: usize = 1 << 17;
 
@@ -46,11 +49,6 @@ impl Geometry {
     /// Windows on an image.
     pub fn positions(&self) -> usize {
         self.windows.0 * self.windows.1
-    }
-
-    /// Windows of a tile if each takes `values` values, within what products do well with.
-    fn wanted_windows(values: usize) -> usize {
-        (CACHED / values).clamp(96, 512)
     }
 
     /// How many images to hand to a thread at once: one, but where an image has few windows, enough
@@ -71,10 +69,16 @@ impl Geometry {
         let step = if images > 1 {
             rows
         } else {
-            (Self::wanted_windows(values) / columns).clamp(1, rows)
+            // Enough windows that the filters' weights are read often, few enough for the cache.
+            let wanted = ((CACHED / values).clamp(128, 512) / columns).max(1);
+            let even = BLOCK / gcd(BLOCK, columns);
+            if wanted >= even {
+                wanted / even * even
+            } else {
+                wanted
+            }
+            .min(rows)
         };
-        // Of equal height as far as possible, so that the last is not a sliver.
-        let step = rows.div_ceil(rows.div_ceil(step));
         (0..rows).step_by(step).map(move |first| Tile {
             images: 0..images,
             rows: first..(first + step).min(rows),
@@ -105,4 +109,8 @@ impl Geometry {
             .enumerate()
             .map(move |(index, image)| (image, index * len..(index + 1) * len, in_image.clone()))
     }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

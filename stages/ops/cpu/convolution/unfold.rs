@@ -6,34 +6,46 @@ use super::geometry::{Geometry, Tile};
 
 /// Writes the windows of a tile as columns; a row of the matrix is what one weight of a filter meets.
 pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f32]) {
-    let stride = geometry.row_stride(tile);
+    let row_stride = geometry.row_stride(tile);
+    let columns = geometry.windows.1;
     walk(
         geometry,
         tile,
         0..geometry.channels,
-        |row, image_row, part| {
-            let to = &mut matrix[row * stride..][part];
-            match image_row {
-                None => to.fill(0.0),
-                Some(Overlap {
-                    image,
-                    windows,
-                    first,
-                }) => {
-                    let (before, rest) = to.split_at_mut(windows.start);
-                    let (inside, after) = rest.split_at_mut(windows.len());
-                    before.fill(0.0);
-                    after.fill(0.0);
-                    let from = &images[image + first..];
+        |row, part, overlap| {
+            let to = &mut matrix[row * row_stride..][part];
+            let (above, rest) = to.split_at_mut(overlap.rows.start * columns);
+            let (inside, below) = rest.split_at_mut(overlap.rows.len() * columns);
+            above.fill(0.0);
+            below.fill(0.0);
+            if inside.is_empty() {
+                return;
+            }
+            let met = overlap.columns;
+            if geometry.stride == 1 && columns == geometry.width {
+                // Rows of windows are as long as rows of the image, so one copy does for all of them; what
+                // it brings to places in the padding is of neighbouring rows, and is cleared after.
+                let len = inside.len() - met.start - (columns - met.end);
+                inside[met.start..][..len].copy_from_slice(&images[overlap.from..][..len]);
+            } else {
+                for (y, to) in inside.chunks_exact_mut(columns).enumerate() {
+                    let from = &images[overlap.from + y * geometry.stride * geometry.width..];
+                    let to = &mut to[met.clone()];
                     if geometry.stride == 1 {
-                        inside.copy_from_slice(&from[..inside.len()]);
+                        to.copy_from_slice(&from[..to.len()]);
                     } else {
-                        inside
-                            .iter_mut()
+                        to.iter_mut()
                             .zip(from.iter().step_by(geometry.stride))
                             .for_each(|(to, from)| *to = *from);
                     }
                 }
+            }
+            for column in (0..met.start).chain(met.end..columns) {
+                inside
+                    .iter_mut()
+                    .skip(column)
+                    .step_by(columns)
+                    .for_each(|to| *to = 0.0);
             }
         },
     );
@@ -47,17 +59,18 @@ pub fn fold(
     channels: Range<usize>,
     images: &mut [f32],
 ) {
-    let stride = geometry.row_stride(tile);
+    let row_stride = geometry.row_stride(tile);
+    let columns = geometry.windows.1;
     let first_row = channels.start * geometry.kernel_height * geometry.kernel_width;
-    walk(geometry, tile, channels, |row, image_row, part| {
-        if let Some(Overlap {
-            image,
-            windows,
-            first,
-        }) = image_row
-        {
-            let from = &matrix[(row - first_row) * stride..][part][windows];
-            let to = &mut images[image + first..];
+    walk(geometry, tile, channels, |row, part, overlap| {
+        let from = &matrix[(row - first_row) * row_stride..][part];
+        let inside = from
+            .chunks_exact(columns)
+            .skip(overlap.rows.start)
+            .take(overlap.rows.len());
+        for (y, from) in inside.enumerate() {
+            let to = &mut images[overlap.from + y * geometry.stride * geometry.width..];
+            let from = &from[overlap.columns.clone()];
             if geometry.stride == 1 {
                 to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
             } else {
@@ -88,23 +101,23 @@ pub fn gather(
     }
 }
 
-/// What a row of windows meets, at one weight, of a row of the image.
+/// What a tile's windows on one image meet of it at one weight.
 struct Overlap {
-    /// Where the image's row begins.
-    image: usize,
-    /// The windows that meet the image and not the padding.
-    windows: Range<usize>,
-    /// The column that the first of them meets.
-    first: usize,
+    /// The tile's rows of windows that meet the image and not the padding above and below.
+    rows: Range<usize>,
+    /// The columns of windows that meet the image and not the padding beside it.
+    columns: Range<usize>,
+    /// What the first of these windows meets, among all images' values.
+    from: usize,
 }
 
-/// Calls `visit` for every row of the matrix and every row of windows: with the row's number, what it
-/// meets of the image (nothing above and below it) and which of the matrix row's columns it fills.
+/// Calls `visit` for every row of the matrix and every image: with the row's number, the columns that
+/// belong to the image, and what they meet of it. Where they meet nothing the overlap has no rows.
 fn walk(
     geometry: &Geometry,
     tile: &Tile,
     channels: Range<usize>,
-    mut visit: impl FnMut(usize, Option<Overlap>, Range<usize>),
+    mut visit: impl FnMut(usize, Range<usize>, Overlap),
 ) {
     let &Geometry {
         height,
@@ -113,31 +126,32 @@ fn walk(
         kernel_width,
         stride,
         padding,
-        windows,
         ..
     } = geometry;
     for channel in channels {
         for ky in 0..kernel_height {
+            let down = meeting(ky, padding.0, stride, height, geometry.windows.0);
+            let down = down.start.max(tile.rows.start)..down.end.min(tile.rows.end);
             for kx in 0..kernel_width {
+                let across = meeting(kx, padding.1, stride, width, geometry.windows.1);
                 let row = (channel * kernel_height + ky) * kernel_width + kx;
-                let across = meeting(kx, padding.1, stride, width, windows.1);
-                let down = meeting(ky, padding.0, stride, height, windows.0);
-                let mut column = 0;
-                for image in tile.images.clone() {
-                    for y in tile.rows.clone() {
-                        let part = column..column + windows.1;
-                        column = part.end;
-                        let overlap = (down.contains(&y) && !across.is_empty()).then(|| {
-                            let image_row = place(y, ky, padding.0, stride);
-                            Overlap {
-                                image: ((image * geometry.channels + channel) * height + image_row)
-                                    * width,
-                                windows: across.clone(),
-                                first: place(across.start, kx, padding.1, stride),
-                            }
-                        });
-                        visit(row, overlap, part);
-                    }
+                for (image, part, _) in geometry.parts(tile) {
+                    let overlap = if down.is_empty() || across.is_empty() {
+                        Overlap {
+                            rows: 0..0,
+                            columns: 0..0,
+                            from: 0,
+                        }
+                    } else {
+                        let first_row = (image * geometry.channels + channel) * height
+                            + place(down.start, ky, padding.0, stride);
+                        Overlap {
+                            rows: down.start - tile.rows.start..down.end - tile.rows.start,
+                            columns: across.clone(),
+                            from: first_row * width + place(across.start, kx, padding.1, stride),
+                        }
+                    };
+                    visit(row, part, overlap);
                 }
             }
         }

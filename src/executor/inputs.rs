@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use stages::contract::{Artifact, Failure};
+
+use super::local::{Local, lock, refused};
+use crate::plan::PlannedAction;
+use crate::store::{Digest, Store, Tree};
+
+/// What is on an action's input ports: by role, in the order of the file.
+pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
+
+/// One artifact on an input port.
+pub(super) struct Input {
+    /// The stage instance and port that made it.
+    label: String,
+    pub tree: Tree,
+}
+
+impl Local<'_> {
+    /// The action's inputs, all of them in the store by now.
+    pub fn inputs(&self, action: &PlannedAction) -> Result<Inputs, Failure> {
+        let mut inputs = Inputs::new();
+        for (producer, link) in self.graph.inputs(action.node) {
+            let label = format!("{}.{}", self.name(producer), link.port);
+            let digest = lock(&self.outputs)
+                .get(&producer)
+                .and_then(|outputs| outputs.get(&link.port).copied())
+                .ok_or_else(|| Failure::Internal(format!("`{label}` is not there yet")))?;
+            let tree = self.store.tree(&digest).map_err(refused)?;
+            inputs
+                .entry(link.role.clone())
+                .or_default()
+                .push(Input { label, tree });
+        }
+        Ok(inputs)
+    }
+}
+
+/// What the content key takes of inputs.
+pub(super) fn digests(inputs: &Inputs) -> BTreeMap<String, Vec<Digest>> {
+    each(inputs, |input| input.tree.digest)
+}
+
+/// What a worker is told of inputs: where their files are.
+pub(super) fn artifacts(inputs: &Inputs, store: &Store) -> BTreeMap<String, Vec<Artifact>> {
+    each(inputs, |input| {
+        let files = input.tree.files.iter();
+        let files = files.map(|(name, blob)| (name.clone(), store.blob_path(&blob.digest)));
+        Artifact {
+            label: input.label.clone(),
+            files: files.collect(),
+        }
+    })
+}
+
+fn each<T>(inputs: &Inputs, convert: impl Fn(&Input) -> T) -> BTreeMap<String, Vec<T>> {
+    let convert = |list: &Vec<Input>| list.iter().map(&convert).collect();
+    inputs
+        .iter()
+        .map(|(role, list)| (role.clone(), convert(list)))
+        .collect()
+}
