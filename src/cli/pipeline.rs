@@ -83,10 +83,13 @@ pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, E
     if !found.is_empty() {
         return Ok(found);
     }
-    let mut names: Vec<String> = Vec::new();
-    for instance in graph.stages.node_weights() {
-        names.extend([instance.name.stage.clone(), instance.name.to_string()]);
-    }
+    // A slip in an instance's name finds that instance; a list of what there is needs the stages only.
+    let instances = graph.stages.node_weights();
+    let mut names: Vec<String> = if name.contains('[') {
+        instances.map(|i| i.name.to_string()).collect()
+    } else {
+        instances.map(|i| i.name.stage.clone()).collect()
+    };
     names.dedup();
     let hint = suggest::hint("stages", name, names.iter().map(String::as_str));
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();

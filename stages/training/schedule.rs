@@ -14,8 +14,8 @@ pub enum Schedule {
         every: usize,
         factor: f64,
     },
-    /// Half a cosine wave from 1 down to `end`, reached in the last epoch
-    /// (Loshchilov and Hutter, 2017, without restarts).
+    /// Half a cosine wave from 1 in the first epoch down to `end`, which the epoch after the last
+    /// would have (Loshchilov and Hutter, 2017, without restarts).
     Cosine {
         #[serde(default)]
         end: f64,
@@ -53,11 +53,7 @@ impl Schedule {
             Self::Constant {} => 1.0,
             Self::Step { every, factor } => factor.powi((epoch / every) as i32),
             Self::Cosine { end } => {
-                let progress = if epochs > 1 {
-                    epoch as f64 / (epochs - 1) as f64
-                } else {
-                    0.0
-                };
+                let progress = epoch as f64 / epochs as f64;
                 end + (1.0 - end) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
         }
@@ -86,7 +82,7 @@ mod tests {
         );
         assert_eq!(
             factors(Schedule::Cosine { end: 0.0 }),
-            [1.0, 0.853553, 0.5, 0.146447, 0.0]
+            [1.0, 0.904508, 0.654508, 0.345492, 0.095492]
         );
         assert_eq!(Schedule::Cosine { end: 0.1 }.factor(0, 1), 1.0);
     }
