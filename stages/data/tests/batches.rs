@@ -106,26 +106,3 @@ fn every_epoch_and_image_has_its_own_transform() {
     assert_ne!(first[..144], first[144..]);
     assert_ne!(first, fill(&dataset, &[0, 1], &strong(), 1));
 }
-
-/// `cargo test --release -p stages -- --ignored --nocapture images_per_second`
-#[test]
-#[ignore = "a measurement"]
-fn augmented_images_per_second() {
-    let dataset = pictures(1024, 64);
-    let indices: Vec<usize> = (0..1024).collect();
-    let paper = Policy {
-        shear: 0.2,
-        zoom: Zoom {
-            low: 0.8,
-            high: 1.2,
-        },
-        horizontal_flip: true,
-        ..Policy::default()
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
-    let pool = pool.build().unwrap();
-    let start = std::time::Instant::now();
-    pool.install(|| (0..20).for_each(|epoch| drop(fill(&dataset, &indices, &paper, epoch))));
-    let rate = 20.0 * 1024.0 / start.elapsed().as_secs_f64();
-    assert!(rate > 20_000.0, "{rate} images/s");
-}
