@@ -150,6 +150,14 @@ impl Stage for Retrain {
                         artifact.label
                     )));
                 }
+                if card.classes != examples.classes() {
+                    return Err(Failure::Data(format!(
+                        "the initial model `{}` knows the classes {}, the training images are of {}",
+                        artifact.label,
+                        card.classes.join(", "),
+                        examples.classes().join(", ")
+                    )));
+                }
                 load_weights(network, artifact)
             },
             context,

@@ -146,7 +146,12 @@ impl Stage for Synthesize {
 
 /// Puts the generators into the order of the classes they were trained on; gives those.
 fn one_of_each_class(generators: &mut [Generator]) -> Result<Vec<String>, Failure> {
-    let classes = generators[0].card.classes.clone();
+    let Some(first) = generators.first() else {
+        return Err(Failure::Internal(
+            "the input `generators` is empty".to_owned(),
+        ));
+    };
+    let classes = first.card.classes.clone();
     let known = |generator: &Generator| {
         generator.card.classes == classes && classes.contains(&generator.card.class)
     };

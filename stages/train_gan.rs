@@ -229,6 +229,13 @@ impl Stage for TrainGan {
         let mut history = Vec::with_capacity(self.epochs);
         for epoch in 0..self.epochs {
             history.push(adversaries.train_epoch(&dataset, &members, epoch, context)?);
+            // The last batch's losses are of the weights before its update.
+            if !adversaries.generator().is_finite() {
+                return Err(Failure::Training(format!(
+                    "weights are no longer finite after epoch {}: lower `learning_rate`",
+                    epoch + 1
+                )));
+            }
             if (epoch + 1) % self.sample_every == 0 || epoch + 1 == self.epochs {
                 let name = format!("epoch-{:04}.png", epoch + 1);
                 self.sample(

@@ -151,6 +151,14 @@ impl Classifier {
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;
         let head = Head::of(architecture.output()).map_err(unusable)?;
+        if head.classes() != card.classes.len() {
+            return Err(unusable(Invalid::new(format!(
+                "it tells {} classes apart and names {}: {}",
+                head.classes(),
+                card.classes.len(),
+                card.classes.join(", ")
+            ))));
+        }
         let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;

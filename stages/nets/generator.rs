@@ -77,6 +77,12 @@ impl Generator {
         let architecture =
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;
+        if architecture.input.height != 1 || architecture.input.width != 1 {
+            return Err(unusable(Invalid::new(format!(
+                "it takes images of {}, not latent vectors",
+                architecture.input
+            ))));
+        }
         let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;

@@ -70,8 +70,8 @@ enum Module {
 impl<B: Backend> Network<B> {
     /// A network with weights drawn by `initializer` from `seed`.
     ///
-    /// A sigmoid on a last dense layer is left out: [`Network::forward`] gives logits, and losses and
-    /// probabilities are computed from those.
+    /// A sigmoid at the end, of a layer's own or as one, is left out: [`Network::forward`] gives
+    /// logits, and losses and probabilities are computed from those.
     pub fn new(
         architecture: Architecture,
         initializer: Initializer,
@@ -93,10 +93,9 @@ impl<B: Backend> Network<B> {
             let module = network.module(index, layer, input, initializer, seed)?;
             network.modules.push(module);
         }
-        if let Some(Module::Dense {
-            activation: activation @ Activation::Sigmoid,
-            ..
-        }) = network.modules.last_mut()
+        let mut modules = network.modules.iter_mut().rev();
+        if let Some(last) = modules.find(|module| !module.only_reshapes())
+            && let Some(activation @ Activation::Sigmoid) = last.activation_mut()
         {
             *activation = Activation::Linear;
         }
@@ -295,6 +294,12 @@ impl<B: Backend> Network<B> {
             .sum()
     }
 
+    /// Whether everything that training changes is a finite number.
+    pub fn is_finite(&self) -> bool {
+        let finite = |tensor| ops::to_host(tensor).iter().all(|value| value.is_finite());
+        self.state().into_iter().all(|(_, tensor)| finite(tensor))
+    }
+
     /// Everything that training changes, by name: parameters and running statistics.
     pub fn state(&self) -> Vec<(String, &Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&self.parameters);
@@ -396,6 +401,19 @@ impl<B: Backend> Network<B> {
 }
 
 impl Module {
+    fn only_reshapes(&self) -> bool {
+        matches!(self, Self::Flatten | Self::Reshape(_))
+    }
+
+    fn activation_mut(&mut self) -> Option<&mut Activation> {
+        match self {
+            Self::Conv { op, .. } => Some(&mut op.activation),
+            Self::ConvTranspose { op, .. } => Some(&mut op.activation),
+            Self::Dense { activation, .. } | Self::Activation(activation) => Some(activation),
+            _ => None,
+        }
+    }
+
     fn has_parameters(&self) -> bool {
         matches!(
             self,

@@ -58,13 +58,28 @@ impl fmt::Display for Feature {
 /// should be an error, not an exhausted machine.
 const MOST_VALUES: usize = 1 << 28;
 
+/// The most weights that one layer may have, for the same reason.
+const MOST_WEIGHTS: usize = 1 << 30;
+
 /// The output of each layer for `input`. The error's path starts at the layer's index and its message
 /// names the layer.
 pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
-    let mut current = input;
+    if input.channels == 0 || input.height == 0 || input.width == 0 {
+        return Err(Invalid::new(format!(
+            "there is nothing in images of {input}"
+        )));
+    }
+    let mut current = bounded(input).map_err(|error| Invalid {
+        message: format!("the input: {}", error.message),
+        ..error
+    })?;
     let mut outputs = Vec::with_capacity(layers.len());
     for (index, layer) in layers.iter().enumerate() {
-        current = output(layer, current).and_then(bounded).map_err(|error| {
+        let output = output(layer, current).and_then(bounded).and_then(|output| {
+            few_enough_weights(layer, current)?;
+            Ok(output)
+        });
+        current = output.map_err(|error| {
             let message = format!(
                 "layer {} (`{}`): {}",
                 index + 1,
@@ -86,7 +101,25 @@ fn bounded(shape: Feature) -> Result<Feature, Invalid> {
     match values {
         Some(values) if values <= MOST_VALUES => Ok(shape),
         _ => Err(Invalid::new(format!(
-            "gives {shape}, more than {MOST_VALUES} values for one image"
+            "{shape} is more than {MOST_VALUES} values for one image"
+        ))),
+    }
+}
+
+fn few_enough_weights(layer: &Layer, input: Feature) -> Result<(), Invalid> {
+    let (outputs, kernel) = match layer {
+        Layer::Conv(conv) => (conv.filters, conv.kernel),
+        Layer::ConvTranspose(conv) => (conv.filters, conv.kernel),
+        Layer::Dense(dense) => (dense.units, 1),
+        _ => return Ok(()),
+    };
+    let weights = [outputs, kernel, kernel]
+        .into_iter()
+        .try_fold(input.channels, usize::checked_mul);
+    match weights {
+        Some(weights) if weights <= MOST_WEIGHTS => Ok(()),
+        _ => Err(Invalid::new(format!(
+            "more than {MOST_WEIGHTS} weights for an input of {input}"
         ))),
     }
 }
@@ -362,5 +395,19 @@ mod tests {
     fn absurd_sizes_are_refused() {
         let huge = layers(json!([{ "conv": { "filters": 1000000 } }]));
         assert!(shapes(&huge, Feature::new(1, 64, 64)).is_err());
+        // Their outputs are small; their weights are not.
+        for weights in [
+            json!([{ "conv": { "filters": 1, "kernel": 1_000_001 } }]),
+            json!(["flatten", { "dense": { "units": 1_000_000 } }, { "dense": { "units": 1_000_000 } }]),
+        ] {
+            let error = shapes(&layers(weights), Feature::new(1, 64, 64)).expect_err("absurd");
+            assert!(
+                error.message.contains("more than 1073741824 weights"),
+                "{error}"
+            );
+        }
+        let nothing = layers(json!(["flatten"]));
+        assert!(shapes(&nothing, Feature::new(1, 0, 4)).is_err());
+        assert!(shapes(&nothing, Feature::new(usize::MAX, 2, 2)).is_err());
     }
 }

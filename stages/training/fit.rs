@@ -6,7 +6,7 @@ use super::epoch::{Fixed, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
 use super::recipe::{Criterion, Recipe, ThresholdRule};
-use super::stopping::Progress;
+use super::stopping::{Monitor, Progress};
 use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 use crate::metrics;
@@ -50,6 +50,10 @@ pub fn fit<B: Backend>(
             validation.classes().join(", ")
         )));
     }
+    if examples.images_per_epoch() == 0 {
+        return Err(Failure::Data("there are no training images".to_owned()));
+    }
+    let validation = usable(validation, recipe, context)?;
     let class_weights = recipe
         .class_weights
         .resolve(classes, &examples.class_counts())
@@ -74,6 +78,13 @@ pub fn fit<B: Backend>(
     for epoch in 0..recipe.epochs {
         let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
         let (loss, accuracy) = train_epoch(network, &mut optimizer, learning_rate, epoch, &fixed)?;
+        // The last batch's loss is of the weights before its update.
+        if !network.is_finite() {
+            return Err(Failure::Training(format!(
+                "weights are no longer finite after epoch {}: lower `learning_rate`",
+                epoch + 1
+            )));
+        }
         let mut scores = Vec::new();
         let mut measured = None;
         if let Some(dataset) = validation {
@@ -103,7 +114,7 @@ pub fn fit<B: Backend>(
     }
     restore(network, best.state);
 
-    let threshold = (head == Head::Sigmoid || head.classes() == 2)
+    let threshold = (head.classes() == 2)
         .then(|| threshold(recipe.threshold, &best.scores, validation))
         .flatten();
     let note = threshold.map_or(String::new(), |threshold| {
@@ -119,6 +130,36 @@ pub fn fit<B: Backend>(
         best_epoch: best.epoch,
         threshold,
     })
+}
+
+/// The validation images, if there are any: a dataset that sets none aside has an empty part for
+/// them.
+fn usable<'a>(
+    validation: Option<&'a Dataset>,
+    recipe: &Recipe,
+    context: &Context<'_>,
+) -> Result<Option<&'a Dataset>, Failure> {
+    let Some(dataset) = validation else {
+        return Ok(None);
+    };
+    let Some(first) = dataset.labels().first() else {
+        if recipe.early_stopping.is_some() {
+            return Err(Failure::Data(
+                "there is no image in `validation` to stop by: set some aside or leave out \
+                 `early_stopping`"
+                    .to_owned(),
+            ));
+        }
+        context.warn("there is no image in `validation`: the last epoch's weights are kept");
+        return Ok(None);
+    };
+    if recipe.monitor == Monitor::Auc && dataset.labels().iter().all(|label| label == first) {
+        return Err(Failure::Data(format!(
+            "all validation images are of `{}`: `validation_auc` is undefined",
+            dataset.classes()[*first as usize]
+        )));
+    }
+    Ok(Some(dataset))
 }
 
 /// Images to a batch where nothing is learnt; does not enter results.

@@ -14,7 +14,8 @@ pub struct EpochRow {
     /// Counted from 1.
     pub epoch: usize,
     pub learning_rate: f64,
-    /// Mean cross-entropy over the epoch's batches, without penalties on weights.
+    /// Mean cross-entropy over the epoch's images, each weighted by its class, without penalties on
+    /// weights.
     pub loss: f64,
     pub accuracy: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
