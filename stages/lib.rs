@@ -7,6 +7,7 @@
 
 pub mod augment;
 mod bare_name;
+pub mod bench;
 pub mod contract;
 pub mod data;
 pub mod dataset;

@@ -3,7 +3,7 @@
 //! A stream never depends on how much of another was consumed, so results do not depend on threads,
 //! order of completion or resuming.
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The stream for `purpose` (`"shuffle"`, `"augment"`), at up to two indices (an epoch and an image,
@@ -17,6 +17,12 @@ pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
         chunk.copy_from_slice(&word.to_le_bytes());
     }
     ChaCha8Rng::from_seed(key)
+}
+
+/// Values in [0, 1): what stands in for images where only time and memory matter.
+pub fn uniform(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = stream(seed, "uniform", [0, 0]);
+    (0..count).map(|_| random.random()).collect()
 }
 
 /// FNV-1a, 64 bits: separates purposes, nothing more.

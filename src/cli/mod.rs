@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod pipeline;
 mod run;
 mod session;
@@ -45,6 +46,7 @@ enum Command {
     Status(status::Status),
     Table(table::Table),
     Validate(validate::Validate),
+    Bench(bench::Bench),
     /// Run one stage: a request on standard input, events on standard output
     #[command(hide = true)]
     Worker,
@@ -60,6 +62,7 @@ impl Cli {
             Command::Status(status) => status.execute(&console),
             Command::Table(table) => table.execute(&console),
             Command::Validate(validate) => validate.execute(&console),
+            Command::Bench(bench) => bench.execute(&console),
             Command::Worker => return worker::serve(),
         };
         match result {

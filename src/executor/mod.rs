@@ -23,7 +23,7 @@ use crate::store::Store;
 
 pub use interrupt::Interrupt;
 pub use local::Outputs;
-pub use usage::Usage;
+pub use usage::{Usage, peak_memory_mib};
 pub use verify::damaged_inputs;
 pub use workers::Workers;
 

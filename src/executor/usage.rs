@@ -48,18 +48,35 @@ pub fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
     }
     // SAFETY: `wait4` filled it in, and all zeros is a value of it too.
     let usage = unsafe { usage.assume_init() };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
-    // Linux counts in KiB, macOS in bytes.
-    let per_mib = if cfg!(target_os = "macos") {
-        1024.0 * 1024.0
-    } else {
-        1024.0
+    Ok((ExitStatus::from_raw(status), Usage::from(usage)))
+}
+
+/// The largest resident size of this process so far, in MiB.
+pub fn peak_memory_mib() -> f64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to a live, writable place of the right type; the call fails only for a
+    // target it does not know, and then leaves zeros, which are a value too.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
     };
-    let usage = Usage {
-        cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
-        peak_memory_mib: usage.ru_maxrss as f64 / per_mib,
-    };
-    Ok((ExitStatus::from_raw(status), usage))
+    Usage::from(usage).peak_memory_mib
+}
+
+impl From<libc::rusage> for Usage {
+    fn from(usage: libc::rusage) -> Self {
+        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
+        // Linux counts in KiB, macOS in bytes.
+        let per_mib = if cfg!(target_os = "macos") {
+            1024.0 * 1024.0
+        } else {
+            1024.0
+        };
+        Self {
+            cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            peak_memory_mib: usage.ru_maxrss as f64 / per_mib,
+        }
+    }
 }
 
 #[cfg(test)]

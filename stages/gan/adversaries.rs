@@ -133,7 +133,7 @@ impl<B: Backend> Adversaries<B> {
     }
 
     /// One update of each network; gives the discriminator's and the generator's loss.
-    fn train_step(&mut self, real: Tensor4<B>, step: u64, seed: u64) -> (f64, f64) {
+    pub(crate) fn train_step(&mut self, real: Tensor4<B>, step: u64, seed: u64) -> (f64, f64) {
         let Settings {
             batch_size,
             learning_rate,

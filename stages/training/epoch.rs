@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use dfdx::prelude::*;
-
 use super::examples::Examples;
+use super::step::{Targets, train_step};
 use crate::contract::{Context, Failure, ImageShape};
-use crate::nets::{Head, Mode, Network};
+use crate::nets::{Head, Network};
 use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend, Scalar, Tensor4, Wanted};
+use crate::ops::{self, Backend};
 
 /// What stays the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
@@ -45,40 +44,25 @@ pub(super) fn train_epoch<B: Backend>(
             pixels,
             (examples.len(), channels, height, width),
         );
+        let targets = Targets {
+            head: fixed.head,
+            labels: &labels,
+            class_weights: &fixed.class_weights,
+        };
         let step = (epoch * steps + index) as u64;
-        let wanted = Wanted {
-            input: false,
-            parameters: true,
-        };
-        let mode = Mode::Train {
-            seed: fixed.context.seed,
-            step,
-            wanted,
-        };
-
-        let logits = network.forward(images.leaky_trace(), mode);
-        let (logits, tape) = logits.split_tape();
-        let host = ops::to_host(&logits);
-        let loss = cross_entropy(
-            fixed.head,
-            logits.put_tape(tape),
-            &labels,
-            &fixed.class_weights,
-        );
-        let value = f64::from(loss.as_vec()[0]);
-        if !value.is_finite() {
+        let seed = fixed.context.seed;
+        let rate = learning_rate as f32;
+        let (loss, logits) = train_step(network, optimizer, rate, images, &targets, seed, step);
+        if !loss.is_finite() {
             return Err(Failure::Training(format!(
-                "the loss is {value} in epoch {}, batch {}: lower `learning_rate`",
+                "the loss is {loss} in epoch {}, batch {}: lower `learning_rate`",
                 epoch + 1,
                 index + 1
             )));
         }
-        let mut gradients = loss.backward();
-        let (parameters, penalties) = network.parameters_mut();
-        optimizer.step(learning_rate as f32, parameters, &mut gradients, penalties);
 
-        loss_sum += value * examples.len() as f64;
-        correct += hits(fixed.head, &host, &labels);
+        loss_sum += loss * examples.len() as f64;
+        correct += targets.hits(&logits);
         seen += examples.len();
         let rate = seen as f64 / started.elapsed().as_secs_f64();
         let done = epoch as f64 + seen as f64 / order.len() as f64;
@@ -88,51 +72,4 @@ pub(super) fn train_epoch<B: Backend>(
             .progress("epoch", done, fixed.epochs as f64, &figures);
     }
     Ok((loss_sum / seen as f64, correct as f64 / seen as f64))
-}
-
-/// The mean loss of a batch, each image weighted by its class.
-pub(super) fn cross_entropy<B: Backend, T: Tape<f32, B>>(
-    head: Head,
-    logits: Tensor4<B, T>,
-    labels: &[u32],
-    class_weights: &[f32],
-) -> Scalar<B, T> {
-    let weights: Vec<f32> = labels
-        .iter()
-        .map(|&label| class_weights[label as usize])
-        .collect();
-    match head {
-        Head::Sigmoid => {
-            let targets: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
-            ops::binary_cross_entropy(logits, &targets, &weights)
-        }
-        Head::Softmax(_) => {
-            let classes: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
-            ops::cross_entropy(logits, &classes, &weights)
-        }
-    }
-}
-
-/// How many rows of `logits` are highest at their label.
-fn hits(head: Head, logits: &[f32], labels: &[u32]) -> usize {
-    match head {
-        Head::Sigmoid => logits
-            .iter()
-            .zip(labels)
-            .filter(|&(&logit, &label)| (logit >= 0.0) == (label == 1))
-            .count(),
-        Head::Softmax(classes) => {
-            let highest = |row: &[f32]| {
-                row.iter()
-                    .enumerate()
-                    .max_by(|a, b| a.1.total_cmp(b.1))
-                    .map(|(class, _)| class)
-            };
-            logits
-                .chunks_exact(classes)
-                .zip(labels)
-                .filter(|&(row, &label)| highest(row) == Some(label as usize))
-                .count()
-        }
-    }
 }

@@ -6,9 +6,11 @@ mod fit;
 mod history;
 mod recipe;
 mod schedule;
+mod step;
 mod stopping;
 
 pub use examples::Examples;
 pub use fit::{Fitted, fit};
 pub use history::write_history;
 pub use recipe::{OptimizerChoice, Recipe};
+pub(crate) use step::{Targets, train_step};

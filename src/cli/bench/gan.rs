@@ -1,0 +1,58 @@
+use clap::Args;
+use serde::Serialize;
+use stages::bench::{GanBench, measure_gan};
+
+use super::{Common, refused};
+use crate::error::Error;
+use crate::report::Console;
+
+/// Measure both updates of a DCGAN on random images
+#[derive(Debug, Args)]
+pub struct Gan {
+    /// Real images to a step
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
+    batch_size: u16,
+    /// Length of a noise vector
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    latent: u16,
+    /// Normalize batches
+    #[arg(long)]
+    batch_norm: bool,
+    /// Steps to measure, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    steps: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Serialize)]
+struct Asked {
+    model: &'static str,
+    image_size: u16,
+    channels: u16,
+    batch_size: u16,
+    batch_norm: bool,
+}
+
+impl Gan {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let threads = self.common.start_threads()?;
+        let bench = GanBench {
+            image: self.common.image(),
+            batch_size: self.batch_size.into(),
+            latent: self.latent.into(),
+            batch_norm: self.batch_norm,
+            steps: self.steps.into(),
+        };
+        let measured = measure_gan(bench).map_err(refused)?;
+        let asked = Asked {
+            model: "dcgan",
+            image_size: self.common.image_size,
+            channels: self.common.channels,
+            batch_size: self.batch_size,
+            batch_norm: self.batch_norm,
+        };
+        self.common
+            .print(console, "dcgan", &asked, threads, measured)
+    }
+}

@@ -1,0 +1,158 @@
+//! `runner bench`: how fast this machine does what stages spend their time on.
+
+mod gan;
+mod train;
+
+use std::process::{Command as Process, Stdio};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use stages::bench::Throughput;
+use stages::contract::{Failure, ImageShape};
+
+use super::unwritten;
+use crate::error::Error;
+use crate::executor::peak_memory_mib;
+use crate::report::Console;
+
+/// Measure how fast this machine trains and reads images
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Train(train::Train),
+    Gan(gan::Gan),
+}
+
+/// What every measurement takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// Height and width of the images in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    image_size: u16,
+    /// 1 for gray, 3 for RGB
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    channels: u16,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print one JSON object to a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of results; its fields are what was asked, then what was measured.
+#[derive(Serialize)]
+struct Line<'a, Asked> {
+    #[serde(flatten)]
+    asked: &'a Asked,
+    threads: usize,
+    images_per_second: f64,
+    /// Of the whole process.
+    peak_rss_mib: u64,
+}
+
+impl Bench {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        match self.what {
+            What::Train(train) => train.execute(console),
+            What::Gan(gan) => gan.execute(console),
+        }
+    }
+}
+
+impl Common {
+    fn image(&self) -> ImageShape {
+        ImageShape {
+            height: self.image_size.into(),
+            width: self.image_size.into(),
+            channels: self.channels.into(),
+        }
+    }
+
+    /// Those that say the same to another process.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "--image-size".to_owned(),
+            self.image_size.to_string(),
+            "--channels".to_owned(),
+            self.channels.to_string(),
+        ];
+        if let Some(threads) = self.threads {
+            arguments.extend(["--threads".to_owned(), threads.to_string()]);
+        }
+        if self.json {
+            arguments.push("--json".to_owned());
+        }
+        arguments
+    }
+
+    /// Starts the threads to measure on; gives their number.
+    fn start_threads(&self) -> Result<usize, Error> {
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(threads) = self.threads {
+            pool = pool.num_threads(threads.into());
+        }
+        pool.build_global()
+            .map_err(|e| Error::System(format!("failed to start threads: {e}")))?;
+        Ok(rayon::current_num_threads())
+    }
+
+    /// Prints what was measured, for a person or as JSON.
+    fn print(
+        &self,
+        console: &Console,
+        name: &str,
+        asked: &impl Serialize,
+        threads: usize,
+        measured: Throughput,
+    ) -> Result<(), Error> {
+        let line = Line {
+            asked,
+            threads,
+            images_per_second: (measured.images_per_second * 10.0).round() / 10.0,
+            peak_rss_mib: peak_memory_mib() as u64,
+        };
+        let text = if self.json {
+            serde_json::to_string(&line).map_err(|e| Error::Internal(e.to_string()))?
+        } else {
+            format!(
+                "{name}: {:.1} images/s, {} MiB at most, {threads} threads",
+                line.images_per_second, line.peak_rss_mib
+            )
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+/// Runs this program again with other arguments and gives its standard output: memory can be measured
+/// for a whole process only.
+fn in_process_of_its_own(arguments: &[String]) -> Result<String, Error> {
+    let system = |e: std::io::Error| Error::System(format!("failed to run a measurement: {e}"));
+    let program = std::env::current_exe().map_err(system)?;
+    let output = Process::new(program)
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(system)?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(Error::System(format!(
+            "a measurement ended with {}",
+            output.status
+        )))
+    }
+}
+
+/// A measurement that could not be made is a mistake in what was asked.
+fn refused(failure: Failure) -> Error {
+    match failure {
+        Failure::Data(message) => Error::Usage(message),
+        other => Error::Internal(other.to_string()),
+    }
+}

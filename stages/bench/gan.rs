@@ -1,0 +1,121 @@
+use serde_json::{Value, json};
+
+use super::{Throughput, throughput};
+use crate::contract::{DeviceClass, Failure, ImageShape, Invalid};
+use crate::gan::{Adversaries, Settings};
+use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
+use crate::{decode, device, ops, random};
+
+/// The training of a DCGAN to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct GanBench {
+    /// Square; a power of two from 8 pixels.
+    pub image: ImageShape,
+    /// Images to a step, at least 2.
+    pub batch_size: usize,
+    /// Length of a noise vector, at least 1.
+    pub latent: usize,
+    /// Between every convolution and its activation but the first of the discriminator and the last of
+    /// the generator.
+    pub batch_norm: bool,
+    /// Steps that count, at least 1.
+    pub steps: usize,
+}
+
+/// Measures both updates of a DCGAN (Radford et al., 2016) on random images.
+///
+/// # Errors
+/// If the images are not square or their side is not a power of two from 8.
+pub fn measure_gan(bench: GanBench) -> Result<Throughput, Failure> {
+    let ImageShape {
+        height,
+        width,
+        channels,
+    } = bench.image;
+    if height != width || height < 8 || !height.is_power_of_two() {
+        return Err(Failure::Data(format!(
+            "images of {} are not square with a side that is a power of two from 8",
+            bench.image
+        )));
+    }
+    let device = device::open(DeviceClass::Cpu)?;
+    let network = |layers: Vec<Value>, input: Feature, seed: u64| {
+        let layers: Vec<Layer> = decode(Value::from(layers))?;
+        Network::new(
+            Architecture::new(input, layers)?,
+            Initializer::Dcgan,
+            seed,
+            device.clone(),
+        )
+    };
+    let unusable = |error: Invalid| Failure::Internal(error.to_string());
+    let generator = network(generator(&bench), Feature::new(bench.latent, 1, 1), 0);
+    let discriminator = network(discriminator(&bench), bench.image.into(), 1);
+    let settings = Settings {
+        batch_size: bench.batch_size,
+        learning_rate: 2e-4,
+        beta1: 0.5,
+        beta2: 0.999,
+        real_label: 1.0,
+        epochs: 1,
+    };
+    let mut adversaries = Adversaries::new(
+        generator.map_err(unusable)?,
+        discriminator.map_err(unusable)?,
+        settings,
+    );
+    let shape = (bench.batch_size, channels, height, width);
+    let values = random::uniform(ops::len(shape), 0);
+    let real = ops::from_host(
+        &device,
+        values.iter().map(|value| 2.0 * value - 1.0).collect(),
+        shape,
+    );
+    Ok(throughput(bench.batch_size, bench.steps, |step| {
+        adversaries.train_step(real.clone(), step, 0);
+    }))
+}
+
+/// Channels after every halving of the image's side, from the image inwards down to 4×4.
+fn widths(bench: &GanBench) -> Vec<usize> {
+    let halvings = (bench.image.height / 4).ilog2();
+    (0..halvings).map(|i| (64 << i).min(512)).collect()
+}
+
+fn generator(bench: &GanBench) -> Vec<Value> {
+    let widths = widths(bench);
+    let mut layers = Vec::new();
+    let deepest = widths[widths.len() - 1];
+    let first = json!({ "filters": deepest, "kernel": 4, "stride": 1, "padding": "valid" });
+    block("conv_transpose", first, bench.batch_norm, &mut layers);
+    for &width in widths.iter().rev().skip(1) {
+        let doubling = json!({ "filters": width, "kernel": 4, "stride": 2, "padding": 1 });
+        block("conv_transpose", doubling, bench.batch_norm, &mut layers);
+    }
+    layers.push(json!({ "conv_transpose": {
+        "filters": bench.image.channels, "kernel": 4, "stride": 2, "padding": 1, "activation": "tanh"
+    } }));
+    layers
+}
+
+fn discriminator(bench: &GanBench) -> Vec<Value> {
+    let mut layers = Vec::new();
+    for (index, &width) in widths(bench).iter().enumerate() {
+        let halving = json!({ "filters": width, "kernel": 4, "stride": 2, "padding": 1 });
+        block("conv", halving, bench.batch_norm && index > 0, &mut layers);
+    }
+    layers.push(json!("flatten"));
+    layers.push(json!({ "dense": { "units": 1 } }));
+    layers
+}
+
+/// A convolution of some kind and its leaky ReLU, normalized in between or not.
+fn block(kind: &str, mut convolution: Value, batch_norm: bool, layers: &mut Vec<Value>) {
+    let activation = if batch_norm { "linear" } else { "leaky_relu" };
+    convolution["activation"] = activation.into();
+    layers.push(json!({ kind: convolution }));
+    if batch_norm {
+        layers.push(json!("batch_norm"));
+        layers.push(json!({ "activation": "leaky_relu" }));
+    }
+}
