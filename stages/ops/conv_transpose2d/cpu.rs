@@ -3,7 +3,7 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvTranspose2d;
 use crate::ops::activation::{before_activation, in_place};
-use crate::ops::cpu::convolution::{Geometry, correlate, spread, weight_gradient};
+use crate::ops::cpu::convolution::{Finish, Geometry, correlate, spread, weight_gradient};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
 use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
@@ -25,6 +25,7 @@ impl Layer<ConvTranspose2d> for Cpu {
         spread(
             &geometry,
             values(input),
+            None,
             values(weight),
             &mut output,
             |image| {
@@ -51,18 +52,12 @@ impl Layer<ConvTranspose2d> for Cpu {
         );
         if let Some((to_weight, to_bias)) = call.to_parameters {
             pieces::add(to_bias, &bias);
-            weight_gradient(&geometry, &incoming, values(call.input), to_weight);
+            let outputs = values(call.input);
+            weight_gradient(&geometry, &incoming, outputs, None, to_weight);
         }
         if let Some(to_input) = call.to_input {
-            correlate(
-                &geometry,
-                &incoming,
-                values(call.weight),
-                to_input,
-                |_, from, to| {
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-                },
-            );
+            let weight = values(call.weight);
+            correlate(&geometry, &incoming, weight, to_input, Finish::Add);
         }
         Ok(())
     }
