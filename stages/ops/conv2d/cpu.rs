@@ -9,13 +9,15 @@ use crate::ops::cpu::values::values;
 use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
 
 impl Layer<Conv2d> for Cpu {
+    type Kept = ();
+
     fn forward(
         &self,
         op: Conv2d,
         input: &Tensor4<Cpu>,
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
-    ) -> Result<Tensor4<Cpu>, CpuError> {
+    ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let geometry = geometry(op, *input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
         let mut output = vec![0.0; images * filters * geometry.positions()];
@@ -23,14 +25,21 @@ impl Layer<Conv2d> for Cpu {
             bias: values(bias),
             function: op.activation,
         };
-        correlate(&geometry, values(input), values(weight), &mut output, finish);
-        self.try_tensor_from_vec(
+        correlate(
+            &geometry,
+            values(input),
+            values(weight),
+            &mut output,
+            finish,
+        );
+        let output = self.try_tensor_from_vec(
             output,
             (images, filters, geometry.windows.0, geometry.windows.1),
-        )
+        )?;
+        Ok((output, ()))
     }
 
-    fn backward(&self, op: Conv2d, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+    fn backward(&self, op: Conv2d, (): (), call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
         let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(

@@ -11,13 +11,15 @@ use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
 /// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
 /// filters, the output its image.
 impl Layer<ConvTranspose2d> for Cpu {
+    type Kept = ();
+
     fn forward(
         &self,
         op: ConvTranspose2d,
         input: &Tensor4<Cpu>,
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
-    ) -> Result<Tensor4<Cpu>, CpuError> {
+    ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let geometry = geometry(op, *input.shape(), *weight.shape());
         let images = input.shape().0;
         let mut output = vec![0.0; images * geometry.image()];
@@ -35,13 +37,19 @@ impl Layer<ConvTranspose2d> for Cpu {
                     .for_each(|(channel, &bias)| in_place(op.activation, bias, channel));
             },
         );
-        self.try_tensor_from_vec(
+        let output = self.try_tensor_from_vec(
             output,
             (images, geometry.channels, geometry.height, geometry.width),
-        )
+        )?;
+        Ok((output, ()))
     }
 
-    fn backward(&self, op: ConvTranspose2d, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+    fn backward(
+        &self,
+        op: ConvTranspose2d,
+        (): (),
+        call: LayerBackward<'_, Cpu>,
+    ) -> Result<(), CpuError> {
         let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(

@@ -24,7 +24,8 @@ pub fn interleave(from: &[f32], planes: Planes, to: &mut [f32], places: &[usize]
         for x in (0..squares.1).step_by(SIDE) {
             let from: [*const f32; SIDE] =
                 std::array::from_fn(|i| from[(c + i) * stride + x..].as_ptr());
-            let to: [*mut f32; SIDE] = std::array::from_fn(|i| to[places[x + i] + c..].as_mut_ptr());
+            let to: [*mut f32; SIDE] =
+                std::array::from_fn(|i| to[places[x + i] + c..].as_mut_ptr());
             // SAFETY: eight values from each of these places on are inside the slices, as asserted
             // above, and the processor can, or there would be no squares.
             unsafe { turn(from, to, Store::Overwrite) };
@@ -175,7 +176,11 @@ mod tests {
             for c in 0..channels {
                 for x in 0..planes.stride {
                     let at = c * planes.stride + x;
-                    let (sum, copy) = if x < columns { (1.0 + from[at], from[at]) } else { (1.0, 1.0) };
+                    let (sum, copy) = if x < columns {
+                        (1.0 + from[at], from[at])
+                    } else {
+                        (1.0, 1.0)
+                    };
                     assert_eq!((to[at], again[at]), (sum, copy));
                 }
             }

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::unfold::unfold;
 use crate::ops::activation::add_bias;
 use crate::ops::cpu::convolution::{Finish, Geometry};
-use super::unfold::unfold;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;
 
@@ -30,7 +30,14 @@ pub fn correlate(
             unfold(geometry, images, &tile, &mut windows);
             let size = [filters, taps, stride];
             let (weight, windows) = (Matrix::rows(weight, taps), Matrix::rows(&windows, stride));
-            product(size, weight, windows, &mut products, stride, Store::Overwrite);
+            product(
+                size,
+                weight,
+                windows,
+                &mut products,
+                stride,
+                Store::Overwrite,
+            );
             for (image, part, place) in geometry.parts(&tile) {
                 for (filter, products) in products.chunks_exact(stride).enumerate() {
                     let to = &mut out[(image * filters + filter) * positions..][place.clone()];

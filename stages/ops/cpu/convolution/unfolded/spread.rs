@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::correlate::correlate;
-use crate::ops::cpu::convolution::{Finish, Geometry};
 use super::unfold::{fold, gather};
+use crate::ops::cpu::convolution::{Finish, Geometry};
 use crate::ops::cpu::pieces::transpose;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;
@@ -50,7 +50,14 @@ pub fn spread(
                 let rows = channels.len() * taps_per_channel;
                 let by_tap = Matrix::rows(&by_tap[first * taps_per_channel * filters..], filters);
                 let size = [rows, filters, stride];
-                product(size, by_tap, gathered, &mut windows, stride, Store::Overwrite);
+                product(
+                    size,
+                    by_tap,
+                    gathered,
+                    &mut windows,
+                    stride,
+                    Store::Overwrite,
+                );
                 fold(geometry, &windows, &tile, channels, images);
             }
         }

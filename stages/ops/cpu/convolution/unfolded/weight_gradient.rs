@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::ops::cpu::convolution::geometry::{Geometry, Tile};
 use super::unfold::{gather, unfold};
+use crate::ops::cpu::convolution::geometry::{Geometry, Tile};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;

@@ -95,7 +95,15 @@ impl Layout {
     #[inline(always)]
     pub fn input_tile(&self, tile: usize, channel: usize) -> Square {
         let (columns, stride) = (self.input_size().1, self.channels_stride);
-        square(self.tiles, tile, TILE, self.input_len(), columns, stride, channel)
+        square(
+            self.tiles,
+            tile,
+            TILE,
+            self.input_len(),
+            columns,
+            stride,
+            channel,
+        )
     }
 
     /// The weight of a filter (of `geometry`'s kernel) that a channel's phase meets at a tap of the
@@ -198,7 +206,15 @@ impl Outputs {
     #[inline(always)]
     pub fn tile(&self, tile: usize, filter: usize) -> Square {
         let columns = self.tiles.1 * self.side;
-        square(self.tiles, tile, self.side, self.len(), columns, self.stride, filter)
+        square(
+            self.tiles,
+            tile,
+            self.side,
+            self.len(),
+            columns,
+            self.stride,
+            filter,
+        )
     }
 
     /// Writes outputs (filters × rows × columns) with the filters side by side, zeros where a tile has

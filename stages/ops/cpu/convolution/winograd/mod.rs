@@ -215,8 +215,12 @@ impl<'a> Back<'a> {
             layout.outputs()
         };
         let mut values = scratch::take(images.len() * grid.len());
-        grid.gather(&outputs[images.start * size..images.end * size], &mut values);
-        let of_images = |places: &'a Places| &places.0[images.start * grid.len()..images.end * grid.len()];
+        grid.gather(
+            &outputs[images.start * size..images.end * size],
+            &mut values,
+        );
+        let of_images =
+            |places: &'a Places| &places.0[images.start * grid.len()..images.end * grid.len()];
         Self {
             values,
             places: places.map(of_images),
@@ -248,7 +252,11 @@ fn layout(arch: Arch, geometry: &Geometry, weight: &[f32]) -> Layout {
         }
     }
 
-    Layout::new(geometry, weight.len() / geometry.taps(), arch.dispatch(Lanes))
+    Layout::new(
+        geometry,
+        weight.len() / geometry.taps(),
+        arch.dispatch(Lanes),
+    )
 }
 
 /// How many images to hand to a thread at once: enough that reading the filters pays, as long as the

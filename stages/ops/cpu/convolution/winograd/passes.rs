@@ -203,7 +203,10 @@ fn output_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
                 unpool(simd, output.values, places, from, &mut whole);
                 (whole.as_slice(), buffer)
             } else {
-                (output.values, layout.outputs().tile(block.first + tile, filter))
+                (
+                    output.values,
+                    layout.outputs().tile(block.first + tile, filter),
+                )
             };
             to_points(simd, &P::OUTPUT, from, (&mut to.values, place));
         }

@@ -326,24 +326,20 @@ fn combination<S: Simd, const C: usize>(
     coefficients: [f32; C],
     x: [S::f32s; C],
 ) -> S::f32s {
-    let mut sum = simd.splat_f32s(0.0);
-    let mut empty = true;
+    let mut sum = None;
     unrolled!(C, J => {
         let (c, value) = (coefficients[J], x[J]);
         if c != 0.0 {
-            sum = if empty {
-                if c == 1.0 { value } else { simd.mul_f32s(simd.splat_f32s(c), value) }
-            } else if c == 1.0 {
-                simd.add_f32s(sum, value)
-            } else if c == -1.0 {
-                simd.sub_f32s(sum, value)
-            } else {
-                simd.mul_add_e_f32s(simd.splat_f32s(c), value, sum)
-            };
-            empty = false;
+            sum = Some(match sum {
+                None if c == 1.0 => value,
+                None => simd.mul_f32s(simd.splat_f32s(c), value),
+                Some(sum) if c == 1.0 => simd.add_f32s(sum, value),
+                Some(sum) if c == -1.0 => simd.sub_f32s(sum, value),
+                Some(sum) => simd.mul_add_e_f32s(simd.splat_f32s(c), value, sum),
+            });
         }
     });
-    sum
+    sum.unwrap_or(simd.splat_f32s(0.0))
 }
 
 #[cfg(test)]

@@ -41,7 +41,13 @@ pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], places: &mut [
 
 /// Puts each value back to the place of its window that it was taken from; zeros in the others.
 #[inline(always)]
-pub fn unpool<S: Simd>(simd: S, pooled: &[f32], places: &[u32], from: Square, tile: &mut TileBuffer) {
+pub fn unpool<S: Simd>(
+    simd: S,
+    pooled: &[f32],
+    places: &[u32],
+    from: Square,
+    tile: &mut TileBuffer,
+) {
     let (values, _) = S::as_mut_simd_f32s(tile);
     for y in 0..TILE / 2 {
         for x in 0..TILE / 2 {
