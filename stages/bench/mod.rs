@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use gan::{GanBench, measure_gan};
-pub use train::{TrainBench, measure_training};
+pub use gan::GanBench;
+pub use train::TrainBench;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, Serialize)]

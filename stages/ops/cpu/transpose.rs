@@ -5,9 +5,6 @@
 
 use super::product::Store;
 
-/// Rows and columns of a square.
-const SIDE: usize = 8;
-
 /// Channels one after the other: channel c begins at `c * stride`.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
@@ -17,39 +14,18 @@ pub struct Planes {
 
 /// Writes column x of every channel to `to`, beginning at `places[x]`, side by side.
 pub fn interleave(from: &[f32], planes: Planes, to: &mut [f32], places: &[usize]) {
-    let Planes { channels, stride } = planes;
     assert_inside(from.len(), planes, to.len(), places);
-    let squares = squares(channels, places.len());
-    for c in (0..squares.0).step_by(SIDE) {
-        for x in (0..squares.1).step_by(SIDE) {
-            let from: [*const f32; SIDE] =
-                std::array::from_fn(|i| from[(c + i) * stride + x..].as_ptr());
-            let to: [*mut f32; SIDE] =
-                std::array::from_fn(|i| to[places[x + i] + c..].as_mut_ptr());
-            // SAFETY: eight values from each of these places on are inside the slices, as asserted
-            // above, and the processor can, or there would be no squares.
-            unsafe { turn(from, to, Store::Overwrite) };
-        }
-    }
-    each_left(planes, places, squares, |plane, row| to[row] = from[plane]);
+    // SAFETY: as asserted.
+    let done = unsafe { squares::interleave(from, planes, to, places) };
+    each_left(planes, places, done, |plane, row| to[row] = from[plane]);
 }
 
 /// Writes what lies side by side from `places[x]` on to column x of every channel of `to`.
 pub fn separate(from: &[f32], places: &[usize], to: &mut [f32], planes: Planes, store: Store) {
-    let Planes { channels, stride } = planes;
     assert_inside(to.len(), planes, from.len(), places);
-    let squares = squares(channels, places.len());
-    for c in (0..squares.0).step_by(SIDE) {
-        for x in (0..squares.1).step_by(SIDE) {
-            let from: [*const f32; SIDE] =
-                std::array::from_fn(|i| from[places[x + i] + c..].as_ptr());
-            let to: [*mut f32; SIDE] =
-                std::array::from_fn(|i| to[(c + i) * stride + x..].as_mut_ptr());
-            // SAFETY: as in `interleave`.
-            unsafe { turn(from, to, store) };
-        }
-    }
-    each_left(planes, places, squares, |plane, row| match store {
+    // SAFETY: as asserted.
+    let done = unsafe { squares::separate(from, places, to, planes, store) };
+    each_left(planes, places, done, |plane, row| match store {
         Store::Overwrite => to[plane] = from[row],
         Store::Add => to[plane] += from[row],
     });
@@ -64,84 +40,170 @@ fn assert_inside(planes_len: usize, planes: Planes, rows_len: usize, places: &[u
     assert!(last + planes.channels <= rows_len);
 }
 
-/// How many channels and columns are turned in squares.
-fn squares(channels: usize, columns: usize) -> (usize, usize) {
-    if can_turn() {
-        (channels / SIDE * SIDE, columns / SIDE * SIDE)
-    } else {
-        (0, 0)
-    }
-}
-
-/// Calls `visit` with the two places of every value outside the squares.
+/// Calls `visit` with the two places of every value but those of the first `done` channels and columns.
 fn each_left(
     planes: Planes,
     places: &[usize],
-    squares: (usize, usize),
+    done: (usize, usize),
     mut visit: impl FnMut(usize, usize),
 ) {
     for channel in 0..planes.channels {
-        let first = if channel < squares.0 { squares.1 } else { 0 };
+        let first = if channel < done.0 { done.1 } else { 0 };
         for (x, &place) in places.iter().enumerate().skip(first) {
             visit(channel * planes.stride + x, place + channel);
         }
     }
 }
 
+/// Squares of 8×8 values, in registers.
 #[cfg(target_arch = "x86_64")]
-fn can_turn() -> bool {
-    is_x86_feature_detected!("avx")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn can_turn() -> bool {
-    false
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn turn(_: [*const f32; SIDE], _: [*mut f32; SIDE], _: Store) {}
-
-/// Writes the columns of eight rows of eight values to eight rows.
-///
-/// # Safety
-/// Eight values are at every place, those written at no other's, and the processor has AVX.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx")]
-unsafe fn turn(from: [*const f32; SIDE], to: [*mut f32; SIDE], store: Store) {
+mod squares {
     use std::arch::x86_64::*;
-    // SAFETY: by the caller's promise.
-    let row = |i: usize| unsafe { _mm256_loadu_ps(from[i]) };
-    let pairs: [__m256; SIDE] = std::array::from_fn(|i| {
-        let (a, b) = (row(i / 2 * 2), row(i / 2 * 2 + 1));
-        if i % 2 == 0 {
-            _mm256_unpacklo_ps(a, b)
-        } else {
-            _mm256_unpackhi_ps(a, b)
+
+    use super::{Planes, Store};
+
+    /// Rows and columns of a square.
+    const SIDE: usize = 8;
+
+    /// Does the whole squares of [`super::interleave`]; gives how many channels and columns those are.
+    ///
+    /// # Safety
+    /// All values of the planes' first `places.len()` columns are in `from`, and from each of `places`
+    /// on there are as many values in `to` as there are channels.
+    pub unsafe fn interleave(
+        from: &[f32],
+        planes: Planes,
+        to: &mut [f32],
+        places: &[usize],
+    ) -> (usize, usize) {
+        if !is_x86_feature_detected!("avx") {
+            return (0, 0);
         }
-    });
-    let fours: [__m256; SIDE] = std::array::from_fn(|i| {
-        let first = i / 4 * 4 + i % 4 / 2;
-        let (a, b) = (pairs[first], pairs[first + 2]);
-        if i % 2 == 0 {
-            _mm256_shuffle_ps::<0x44>(a, b)
-        } else {
-            _mm256_shuffle_ps::<0xee>(a, b)
+        // SAFETY: the processor can, and the caller's promise.
+        unsafe { interleave_avx(from.as_ptr(), planes, to.as_mut_ptr(), places) }
+    }
+
+    /// Does the whole squares of [`super::separate`]; gives how many channels and columns those are.
+    ///
+    /// # Safety
+    /// As for [`interleave`], `from` and `to` exchanged.
+    pub unsafe fn separate(
+        from: &[f32],
+        places: &[usize],
+        to: &mut [f32],
+        planes: Planes,
+        store: Store,
+    ) -> (usize, usize) {
+        if !is_x86_feature_detected!("avx") {
+            return (0, 0);
         }
-    });
-    for (i, &to) in to.iter().enumerate() {
-        let (a, b) = (fours[i % 4], fours[i % 4 + 4]);
-        let mut column = if i < 4 {
-            _mm256_permute2f128_ps::<0x20>(a, b)
-        } else {
-            _mm256_permute2f128_ps::<0x31>(a, b)
-        };
-        // SAFETY: by the caller's promise.
+        let (from, to) = (from.as_ptr(), to.as_mut_ptr());
+        // SAFETY: the processor can, and the caller's promise.
         unsafe {
-            if store == Store::Add {
-                column = _mm256_add_ps(column, _mm256_loadu_ps(to));
+            match store {
+                Store::Overwrite => separate_avx::<false>(from, places, to, planes),
+                Store::Add => separate_avx::<true>(from, places, to, planes),
             }
-            _mm256_storeu_ps(to, column);
         }
+    }
+
+    #[target_feature(enable = "avx")]
+    unsafe fn interleave_avx(
+        from: *const f32,
+        Planes { channels, stride }: Planes,
+        to: *mut f32,
+        places: &[usize],
+    ) -> (usize, usize) {
+        let done = (channels / SIDE * SIDE, places.len() / SIDE * SIDE);
+        for c in (0..done.0).step_by(SIDE) {
+            for (x, places) in places.as_chunks::<SIDE>().0.iter().enumerate() {
+                // SAFETY: eight values of eight channels, and eight at each of eight places.
+                unsafe {
+                    let from = from.add(c * stride + x * SIDE);
+                    let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * stride)));
+                    for (column, place) in turned(rows).into_iter().zip(places) {
+                        _mm256_storeu_ps(to.add(place + c), column);
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    #[target_feature(enable = "avx")]
+    unsafe fn separate_avx<const ADD: bool>(
+        from: *const f32,
+        places: &[usize],
+        to: *mut f32,
+        Planes { channels, stride }: Planes,
+    ) -> (usize, usize) {
+        let done = (channels / SIDE * SIDE, places.len() / SIDE * SIDE);
+        for c in (0..done.0).step_by(SIDE) {
+            for (x, places) in places.as_chunks::<SIDE>().0.iter().enumerate() {
+                // SAFETY: eight values at each of eight places, and of eight channels.
+                unsafe {
+                    let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(places[i] + c)));
+                    for (i, mut column) in turned(rows).into_iter().enumerate() {
+                        let to = to.add((c + i) * stride + x * SIDE);
+                        if ADD {
+                            column = _mm256_add_ps(column, _mm256_loadu_ps(to));
+                        }
+                        _mm256_storeu_ps(to, column);
+                    }
+                }
+            }
+        }
+        done
+    }
+
+    /// The columns of eight rows.
+    #[inline]
+    #[target_feature(enable = "avx")]
+    fn turned(rows: [__m256; SIDE]) -> [__m256; SIDE] {
+        let pairs: [__m256; SIDE] = std::array::from_fn(|i| {
+            let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
+            if i % 2 == 0 {
+                _mm256_unpacklo_ps(a, b)
+            } else {
+                _mm256_unpackhi_ps(a, b)
+            }
+        });
+        let fours: [__m256; SIDE] = std::array::from_fn(|i| {
+            let first = i / 4 * 4 + i % 4 / 2;
+            let (a, b) = (pairs[first], pairs[first + 2]);
+            if i % 2 == 0 {
+                _mm256_shuffle_ps::<0x44>(a, b)
+            } else {
+                _mm256_shuffle_ps::<0xee>(a, b)
+            }
+        });
+        std::array::from_fn(|i| {
+            let (a, b) = (fours[i % 4], fours[i % 4 + 4]);
+            if i < 4 {
+                _mm256_permute2f128_ps::<0x20>(a, b)
+            } else {
+                _mm256_permute2f128_ps::<0x31>(a, b)
+            }
+        })
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod squares {
+    use super::{Planes, Store};
+
+    pub unsafe fn interleave(_: &[f32], _: Planes, _: &mut [f32], _: &[usize]) -> (usize, usize) {
+        (0, 0)
+    }
+
+    pub unsafe fn separate(
+        _: &[f32],
+        _: &[usize],
+        _: &mut [f32],
+        _: Planes,
+        _: Store,
+    ) -> (usize, usize) {
+        (0, 0)
     }
 }
 
