@@ -23,7 +23,7 @@ const LARGEST_BATCH: usize = 65_536;
 
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
-    version: 1,
+    version: 2,
     doc: "Measures a classifier on labelled images it has not seen.",
     inputs: &[
         Input {

@@ -14,7 +14,7 @@ use crate::{decode, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "retrain",
-    version: 1,
+    version: 2,
     doc: "Trains a classifier on synthetic images, alone or with real ones.",
     inputs: &[
         Input {

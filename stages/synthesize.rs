@@ -15,7 +15,7 @@ use crate::ranges;
 
 pub const INFO: KindInfo = KindInfo {
     name: "synthesize",
-    version: 1,
+    version: 2,
     doc: "Draws images of each class from generators.",
     inputs: &[Input {
         role: "generators",

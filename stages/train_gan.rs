@@ -24,7 +24,7 @@ use crate::{device, json};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
-    version: 1,
+    version: 2,
     doc: "Trains a generator of images of one class against a discriminator.",
     inputs: &[Input {
         role: "images",

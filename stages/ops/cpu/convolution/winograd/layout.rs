@@ -98,9 +98,9 @@ impl Layout {
         self.input_size().0 * self.input_size().1 * self.channels_stride
     }
 
-    /// Where a vector of channels of a tile lies in the input; tiles are counted through all images.
+    /// Where the first channels of a tile lie in the input; tiles are counted through all images.
     #[inline(always)]
-    pub fn input_tile(&self, tile: usize, channel: usize) -> Square {
+    pub fn input_tile(&self, tile: usize) -> Square {
         let (columns, stride) = (self.input_size().1, self.channels_stride);
         square(
             self.tiles,
@@ -109,7 +109,6 @@ impl Layout {
             self.input_len(),
             columns,
             stride,
-            channel,
         )
     }
 
@@ -209,9 +208,9 @@ impl Outputs {
         self.tiles.0 * self.tiles.1 * self.side * self.side * self.stride
     }
 
-    /// Where a vector of filters of a tile lies.
+    /// Where the first filters of a tile lie.
     #[inline(always)]
-    pub fn tile(&self, tile: usize, filter: usize) -> Square {
+    pub fn tile(&self, tile: usize) -> Square {
         let columns = self.tiles.1 * self.side;
         square(
             self.tiles,
@@ -220,7 +219,6 @@ impl Outputs {
             self.len(),
             columns,
             self.stride,
-            filter,
         )
     }
 
@@ -265,7 +263,8 @@ impl Outputs {
     }
 }
 
-/// Where a tile's vectors lie in images of `len` values and `columns` columns, `stride` apart.
+/// Where the first vectors of a tile lie in images of `len` values and `columns` columns, `stride`
+/// apart.
 #[inline(always)]
 fn square(
     tiles: (usize, usize),
@@ -274,13 +273,11 @@ fn square(
     len: usize,
     columns: usize,
     stride: usize,
-    vector: usize,
 ) -> Square {
-    let per_image = tiles.0 * tiles.1;
-    let (image, tile) = (tile / per_image, tile % per_image);
+    let (image, tile) = (tile / (tiles.0 * tiles.1), tile % (tiles.0 * tiles.1));
     let (y, x) = (tile / tiles.1 * side, tile % tiles.1 * side);
     Square {
-        first: image * len + (y * columns + x) * stride + vector,
+        first: image * len + (y * columns + x) * stride,
         row: columns * stride,
         column: stride,
     }

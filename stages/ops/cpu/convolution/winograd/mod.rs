@@ -226,17 +226,16 @@ impl Winograd {
         input
     }
 
-    /// How many images to hand to a thread at once: enough that reading the filters pays, as long as
-    /// the batch still divides into pieces.
+    /// How many images to hand to a thread at once: enough that reading the filters pays, in a number
+    /// of pieces that most numbers of threads share evenly.
     fn images_per_piece(&self, images: usize) -> usize {
         /// Tiles that are enough.
         const TILES: usize = 48;
-        /// Pieces that a batch is divided into at least, for lack of knowing the threads.
+        /// What the number of pieces is a multiple of, if the batch is large enough.
         const PIECES: usize = 4;
-        TILES
-            .div_ceil(self.layout.tiles_per_image())
-            .min(images.div_ceil(PIECES))
-            .max(1)
+        let enough = TILES.div_ceil(self.layout.tiles_per_image());
+        let pieces = (images / enough).max(PIECES) / PIECES * PIECES;
+        images.div_ceil(pieces).max(1)
     }
 }
 

@@ -166,10 +166,11 @@ fn input_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, 
     to: &mut AtPoints,
 ) {
     for tile in 0..block.tiles {
+        let from = layout.input_tile(block.first + tile);
         for channel in (0..layout.channels_stride).step_by(S::F32_LANES) {
-            let from = layout.input_tile(block.first + tile, channel);
+            let from = (input, from.shifted(channel));
             let place = to.square::<N>(tile, channel);
-            to_points(simd, &P::INPUT, (input, from), (&mut to.values, place));
+            to_points(simd, &P::INPUT, from, (&mut to.values, place));
         }
     }
 }
@@ -185,19 +186,19 @@ fn output_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize,
 ) {
     let mut whole: TileBuffer = [0.0; _];
     let buffer = in_buffer(S::F32_LANES);
+    let outputs = match output.places {
+        Some(_) => layout.pooled(),
+        None => layout.outputs(),
+    };
     for tile in 0..block.tiles {
+        let from = outputs.tile(block.first + tile);
         for filter in (0..layout.filters_stride).step_by(S::F32_LANES) {
             let place = to.square::<N>(tile, filter);
-            let from = if let Some(places) = output.places {
-                let from = layout.pooled().tile(block.first + tile, filter);
-                unpool(simd, output.values, places, from, &mut whole);
-                (whole.as_slice(), buffer)
-            } else {
-                (
-                    output.values,
-                    layout.outputs().tile(block.first + tile, filter),
-                )
-            };
+            let mut from = (output.values, from.shifted(filter));
+            if let Some(places) = output.places {
+                unpool(simd, output.values, places, from.1, &mut whole);
+                from = (whole.as_slice(), buffer);
+            }
             to_points(simd, &P::OUTPUT, from, (&mut to.values, place));
         }
     }
@@ -216,6 +217,10 @@ impl Correlate<'_> {
             output,
             mut places,
         } = self;
+        let outputs = match places {
+            Some(_) => layout.pooled(),
+            None => layout.outputs(),
+        };
         let mut whole: TileBuffer = [0.0; _];
         let buffer = in_buffer(S::F32_LANES);
         let tiles = input.len() / layout.input_len() * layout.tiles_per_image();
@@ -232,14 +237,14 @@ impl Correlate<'_> {
                 product(simd, size, a, b, out, row, false);
             }
             for tile in 0..block.tiles {
+                let to = outputs.tile(block.first + tile);
                 for filter in (0..layout.filters_stride).step_by(S::F32_LANES) {
                     let from = (&*products.values, products.square::<N>(tile, filter));
+                    let to = to.shifted(filter);
                     if let Some(places) = &mut places {
                         from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (&mut whole, buffer));
-                        let to = layout.pooled().tile(block.first + tile, filter);
                         pool(simd, &whole, output, places, to);
                     } else {
-                        let to = layout.outputs().tile(block.first + tile, filter);
                         from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (output, to));
                     }
                 }
@@ -274,10 +279,11 @@ impl Spread<'_> {
                 product(simd, size, a, b, out, row, false);
             }
             for tile in 0..block.tiles {
+                let to = layout.input_tile(block.first + tile);
                 for channel in (0..layout.channels_stride).step_by(S::F32_LANES) {
                     let from = (&*products.values, products.square::<N>(tile, channel));
-                    let to = layout.input_tile(block.first + tile, channel);
-                    from_points::<_, N, _, true>(simd, &P::INPUT, from, (input, to));
+                    let to = (&mut *input, to.shifted(channel));
+                    from_points::<_, N, _, true>(simd, &P::INPUT, from, to);
                 }
             }
         }

@@ -151,6 +151,15 @@ impl Square {
         assert!(last + lanes <= len, "a square of vectors inside a slice");
     }
 
+    /// The square as much further on.
+    #[inline(always)]
+    pub fn shifted(self, by: usize) -> Self {
+        Self {
+            first: self.first + by,
+            ..self
+        }
+    }
+
     #[inline(always)]
     fn place(&self, i: usize, j: usize) -> usize {
         self.first + i * self.row + j * self.column
@@ -263,13 +272,13 @@ const fn first_pair(n: usize) -> usize {
 /// Whether point `i` of `n` is the p of a pair ±p; −p follows.
 const fn is_plus(i: usize, n: usize) -> bool {
     let first = first_pair(n);
-    i >= first && i < n - 1 && (i - first) % 2 == 0
+    i >= first && i < n - 1 && (i - first).is_multiple_of(2)
 }
 
 /// Whether point `i` of `n` is the −p of a pair.
 const fn is_minus(i: usize, n: usize) -> bool {
     let first = first_pair(n);
-    i > first && i < n - 1 && (i - first) % 2 == 1
+    i > first && i < n - 1 && !(i - first).is_multiple_of(2)
 }
 
 /// `matrix` · x. The polynomials of p and −p are the same but for the signs of every other
