@@ -1,5 +1,6 @@
 //! `runner bench`: how fast this machine does what stages spend their time on.
 
+mod data;
 mod gan;
 mod train;
 
@@ -26,6 +27,7 @@ pub struct Bench {
 enum What {
     Train(train::Train),
     Gan(gan::Gan),
+    Data(data::Data),
 }
 
 /// What every measurement takes.
@@ -61,6 +63,7 @@ impl Bench {
         match self.what {
             What::Train(train) => train.execute(console),
             What::Gan(gan) => gan.execute(console),
+            What::Data(data) => data.execute(console),
         }
     }
 }
@@ -153,6 +156,7 @@ fn in_process_of_its_own(arguments: &[String]) -> Result<String, Error> {
 fn refused(failure: Failure) -> Error {
     match failure {
         Failure::Data(message) => Error::Usage(message),
+        Failure::System(message) => Error::System(message),
         other => Error::Internal(other.to_string()),
     }
 }
