@@ -33,14 +33,17 @@ def read(path: str, mode: str, size: int, draft: bool) -> int:
 
 
 def peak_mib() -> int:
-    """Peak resident memory of this process and, at most, of as many workers as large as the largest."""
+    """Peak resident memory of this process and of its workers, each taken for as large as the largest. Pages
+    that they share are counted in each, so it is the most that it can be."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return (own + worker * arguments.processes) // 1024
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--path", type=Path, required=True, metavar="DIR")
     parser.add_argument("--image-size", type=int, default=64, metavar="PIXELS")
     parser.add_argument("--channels", type=int, default=3, choices=(1, 3))
