@@ -2,8 +2,8 @@
 """Print measurements as a Markdown table.
 
 Standard input has a measurement to a line: workload, side (`a` or `b`), JSON object, between tabs. The first
-`a` of a workload is paired with its first `b`, and so on. Ratios are taken of each pair, and their median
-printed: what slows the machine for a while slows both of a pair.
+`a` of a workload is paired with its first `b`, and so on. Ratios are taken of each pair, and their median and
+range printed: what slows the machine for a while slows both of a pair, or shows as a wide range.
 """
 
 import argparse
@@ -33,9 +33,10 @@ def main() -> None:
     for workload, sides in measured.items():
         rates = {side: [run["images_per_second"] for run in runs] for side, runs in sides.items()}
         peaks = {side: max(run["peak_rss_mib"] for run in runs) for side, runs in sides.items()}
-        ratio = statistics.median(b / a for a, b in zip(rates["a"], rates["b"], strict=True))
+        ratios = sorted(b / a for a, b in zip(rates["a"], rates["b"], strict=True))
+        ratio = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         a, b = (statistics.median(rates[side]) for side in "ab")
-        print(f"| {workload} | {a:.1f} | {b:.1f} | {ratio:.2f} | {peaks['a']} | {peaks['b']} |")
+        print(f"| {workload} | {a:.1f} | {b:.1f} | {ratio} | {peaks['a']} | {peaks['b']} |")
 
 
 if __name__ == "__main__":
