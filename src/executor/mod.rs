@@ -3,6 +3,7 @@
 mod inputs;
 mod interrupt;
 mod local;
+mod own_binary;
 mod process;
 mod usage;
 mod verify;
@@ -23,6 +24,7 @@ use crate::store::Store;
 
 pub use interrupt::Interrupt;
 pub use local::Outputs;
+pub use own_binary::own_binary;
 pub use usage::{Usage, peak_memory_mib};
 pub use verify::damaged_inputs;
 pub use workers::Workers;

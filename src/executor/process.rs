@@ -3,12 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
 use stages::contract::{Failure, Request, StageEvent};
 
+use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
 use super::workers::{Workers, pid};
 
@@ -52,7 +53,7 @@ fn converse(
     heard: &dyn Fn(StageEvent),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
     let log_file = File::options().create(true).append(true).open(log)?;
-    let mut command = Command::new(own_binary()?);
+    let mut command = own_binary()?;
     command
         .arg("worker")
         .process_group(0)
@@ -74,17 +75,6 @@ fn converse(
         judge(last, status, usage, workers.is_stopping(), log),
         usage,
     ))
-}
-
-/// On Linux the running binary even if its file was replaced meanwhile: another build's results
-/// would be recorded as this one's.
-fn own_binary() -> io::Result<PathBuf> {
-    let running = PathBuf::from("/proc/self/exe");
-    if running.exists() {
-        Ok(running)
-    } else {
-        std::env::current_exe()
-    }
 }
 
 /// Sends the request. A worker that is gone already shows in how it ended.

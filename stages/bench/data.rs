@@ -33,80 +33,94 @@ pub struct AugmentBench {
     pub passes: usize,
 }
 
-/// Measures what the source `folder` does for every image: read the file, decode it, resize it to
-/// bytes. Listing the folder and looking at headers come before, and do not count. Gives the number of
-/// images in a pass, too.
-///
-/// # Errors
-/// If the folder is unusable, an image is bad, or the channels are neither 1 nor 3.
-pub fn measure_decoding(bench: &DecodeBench) -> Result<(usize, Throughput), Failure> {
-    let DecodeBench { image, passes, .. } = *bench;
-    if !matches!(image.channels, 1 | 3) {
-        return Err(Failure::Data(format!(
-            "images of {} channels cannot be read from files, only of 1 (gray) or 3 (RGB)",
-            image.channels
-        )));
-    }
-    let unusable = |error: Invalid| Failure::Data(error.to_string());
-    let folder: Folder = decode(json!({ "path": bench.path })).map_err(unusable)?;
-    let offer = folder.offer(false)?;
-    let pools: Vec<&dyn Pool> = [
-        Some(&offer.train),
-        offer.validation.as_ref(),
-        Some(&offer.test),
-    ]
-    .into_iter()
-    .flatten()
-    .map(Box::as_ref)
-    .collect();
-    let images = pools.iter().map(|pool| pool.examples().len()).sum();
-    let mut result = Ok(());
-    let measured = throughput(images, passes, |_| {
-        for pool in &pools {
-            let wanted: Vec<usize> = (0..pool.examples().len()).collect();
-            let read = pool.read(&wanted, image, &mut |_, pixels| {
-                std::hint::black_box(pixels);
-                Ok(())
-            });
-            if let Err(failure) = read {
-                result = Err(failure);
-            }
+impl DecodeBench {
+    /// Reads the folder and every file's header.
+    ///
+    /// # Errors
+    /// If the channels are neither 1 nor 3, or the folder or an image is unusable.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if !matches!(self.image.channels, 1 | 3) {
+            return Err(Invalid::new(format!(
+                "images of {} channels cannot be read from files, only of 1 (gray) or 3 (RGB)",
+                self.image.channels
+            )));
         }
-    });
-    result.map(|()| (images, measured))
+        self.folder()?.preflight()
+    }
+
+    fn folder(&self) -> Result<Folder, Invalid> {
+        decode(json!({ "path": self.path }))
+    }
+
+    /// Measures what the source `folder` does for every image: read the file, decode it, resize it to
+    /// bytes. Listing the folder and looking at headers come before, and do not count. Gives the number
+    /// of images in a pass, too.
+    ///
+    /// # Errors
+    /// If the folder or an image is unusable.
+    pub fn measure(&self) -> Result<(usize, Throughput), Failure> {
+        let folder = self.folder().map_err(|e| Failure::Data(e.to_string()))?;
+        let offer = folder.offer(false)?;
+        let pools: Vec<&dyn Pool> = [
+            Some(&offer.train),
+            offer.validation.as_ref(),
+            Some(&offer.test),
+        ]
+        .into_iter()
+        .flatten()
+        .map(Box::as_ref)
+        .collect();
+        let images = pools.iter().map(|pool| pool.examples().len()).sum();
+        let mut result = Ok(());
+        let measured = throughput(images, self.passes, |_| {
+            for pool in &pools {
+                let wanted: Vec<usize> = (0..pool.examples().len()).collect();
+                let read = pool.read(&wanted, self.image, &mut |_, pixels| {
+                    std::hint::black_box(pixels);
+                    Ok(())
+                });
+                if let Err(failure) = read {
+                    result = Err(failure);
+                }
+            }
+        });
+        result.map(|()| (images, measured))
+    }
 }
 
-/// Measures the paper's augmentation (shear, zoom and horizontal flips) of batches of random images, as
-/// training takes them.
-///
-/// # Errors
-/// If the images cannot be kept in a temporary folder.
-pub fn measure_augmentation(bench: AugmentBench) -> Result<Throughput, Failure> {
-    let dataset = noise(bench.image, bench.images.min(DISTINCT))?;
-    let policy = Policy {
-        shear: 0.2,
-        zoom: Zoom {
-            low: 0.8,
-            high: 1.2,
-        },
-        horizontal_flip: true,
-        ..Policy::default()
-    };
-    let indices: Vec<usize> = (0..bench.images)
-        .map(|image| image % dataset.len())
-        .collect();
-    let mut out = vec![0.0; bench.batch_size * bench.image.len()];
-    Ok(throughput(bench.images, bench.passes, |epoch| {
-        let augmenting = Augmenting {
-            policy: &policy,
-            seed: 0,
-            epoch,
+impl AugmentBench {
+    /// Measures the paper's augmentation (shear, zoom and horizontal flips) of batches of random images, as
+    /// training takes them.
+    ///
+    /// # Errors
+    /// If the images cannot be kept in a temporary folder.
+    pub fn measure(&self) -> Result<Throughput, Failure> {
+        let dataset = noise(self.image, self.images.min(DISTINCT))?;
+        let policy = Policy {
+            shear: 0.2,
+            zoom: Zoom {
+                low: 0.8,
+                high: 1.2,
+            },
+            horizontal_flip: true,
+            ..Policy::default()
         };
-        for batch in indices.chunks(bench.batch_size) {
-            let out = &mut out[..batch.len() * bench.image.len()];
-            fill_batch(&dataset, batch, Scale::Unit, Some(&augmenting), out);
-        }
-    }))
+        let indices: Vec<usize> = (0..self.images)
+            .map(|image| image % dataset.len())
+            .collect();
+        let mut out = vec![0.0; self.batch_size * self.image.len()];
+        Ok(throughput(self.images, self.passes, |epoch| {
+            let augmenting = Augmenting {
+                policy: &policy,
+                seed: 0,
+                epoch,
+            };
+            for batch in indices.chunks(self.batch_size) {
+                let out = &mut out[..batch.len() * self.image.len()];
+                fill_batch(&dataset, batch, Scale::Unit, Some(&augmenting), out);
+            }
+        }))
+    }
 }
 
 /// Images that differ; more would only take memory.

@@ -1,12 +1,13 @@
+use dfdx::tensor::Cpu;
 use serde_json::{Value, json};
 
 use super::{Throughput, throughput};
-use crate::contract::{DeviceClass, Failure, ImageShape, Invalid};
+use crate::contract::{ImageShape, Invalid};
 use crate::gan::{Adversaries, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
-use crate::{decode, device, ops, random};
+use crate::{decode, ops, random};
 
-/// The training of a DCGAN to be measured.
+/// A training of a DCGAN (Radford et al., 2016) to be measured: both updates, on random images.
 #[derive(Clone, Copy, Debug)]
 pub struct GanBench {
     /// Square; a power of two from 8 pixels.
@@ -22,58 +23,61 @@ pub struct GanBench {
     pub steps: usize,
 }
 
-/// Measures both updates of a DCGAN (Radford et al., 2016) on random images.
-///
-/// # Errors
-/// If the images are not square or their side is not a power of two from 8.
-pub fn measure_gan(bench: GanBench) -> Result<Throughput, Failure> {
-    let ImageShape {
-        height,
-        width,
-        channels,
-    } = bench.image;
-    if height != width || height < 8 || !height.is_power_of_two() {
-        return Err(Failure::Data(format!(
+impl GanBench {
+    /// # Errors
+    /// If the images are not square or their side is not a power of two from 8.
+    pub fn check(&self) -> Result<(), Invalid> {
+        let ImageShape { height, width, .. } = self.image;
+        if height == width && height >= 8 && height.is_power_of_two() {
+            return Ok(());
+        }
+        Err(Invalid::new(format!(
             "images of {} are not square with a side that is a power of two from 8",
-            bench.image
-        )));
+            self.image
+        )))
     }
-    let device = device::open(DeviceClass::Cpu)?;
-    let network = |layers: Vec<Value>, input: Feature, seed: u64| {
-        let layers: Vec<Layer> = decode(Value::from(layers))?;
-        Network::new(
-            Architecture::new(input, layers)?,
-            Initializer::Dcgan,
-            seed,
-            device.clone(),
-        )
-    };
-    let unusable = |error: Invalid| Failure::Internal(error.to_string());
-    let generator = network(generator(&bench), Feature::new(bench.latent, 1, 1), 0);
-    let discriminator = network(discriminator(&bench), bench.image.into(), 1);
-    let settings = Settings {
-        batch_size: bench.batch_size,
-        learning_rate: 2e-4,
-        beta1: 0.5,
-        beta2: 0.999,
-        real_label: 1.0,
-        epochs: 1,
-    };
-    let mut adversaries = Adversaries::new(
-        generator.map_err(unusable)?,
-        discriminator.map_err(unusable)?,
-        settings,
-    );
-    let shape = (bench.batch_size, channels, height, width);
-    let values = random::uniform(ops::len(shape), 0);
-    let real = ops::from_host(
-        &device,
-        values.iter().map(|value| 2.0 * value - 1.0).collect(),
-        shape,
-    );
-    Ok(throughput(bench.batch_size, bench.steps, |step| {
-        adversaries.train_step(real.clone(), step, 0);
-    }))
+
+    /// Trains both networks on random images.
+    ///
+    /// # Errors
+    /// As [`GanBench::check`].
+    pub fn measure(&self) -> Result<Throughput, Invalid> {
+        self.check()?;
+        let device = Cpu::default();
+        let network = |layers: Vec<Value>, input: Feature, seed: u64| {
+            let layers: Vec<Layer> = decode(Value::from(layers))?;
+            let architecture = Architecture::new(input, layers)?;
+            Network::new(architecture, Initializer::Dcgan, seed, device.clone())
+        };
+        let settings = Settings {
+            batch_size: self.batch_size,
+            learning_rate: 2e-4,
+            beta1: 0.5,
+            beta2: 0.999,
+            real_label: 1.0,
+            epochs: 1,
+        };
+        let mut adversaries = Adversaries::new(
+            network(generator(self), Feature::new(self.latent, 1, 1), 0)?,
+            network(discriminator(self), self.image.into(), 1)?,
+            settings,
+        );
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = self.image;
+        let shape = (self.batch_size, channels, height, width);
+        let values = random::uniform(ops::len(shape), 0).into_iter();
+        let real = ops::from_host(
+            &device,
+            values.map(|value| 2.0 * value - 1.0).collect(),
+            shape,
+        );
+        Ok(throughput(self.batch_size, self.steps, |step| {
+            adversaries.train_step(real.clone(), step, 0);
+        }))
+    }
 }
 
 /// Channels after every halving of the image's side, from the image inwards down to 4×4.

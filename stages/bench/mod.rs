@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use data::{AugmentBench, DecodeBench, measure_augmentation, measure_decoding};
-pub use gan::{GanBench, measure_gan};
-pub use train::{TrainBench, measure_training};
+pub use data::{AugmentBench, DecodeBench};
+pub use gan::GanBench;
+pub use train::TrainBench;
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -42,6 +42,10 @@ enum Module {
         op: ops::Conv2d,
         weight: usize,
     },
+    ConvPool {
+        op: ops::ConvPool2d,
+        weight: usize,
+    },
     ConvTranspose {
         op: ops::ConvTranspose2d,
         weight: usize,
@@ -56,6 +60,8 @@ enum Module {
     },
     Dropout {
         rate: f32,
+        /// The layer's number, which tells its masks from those of others.
+        layer: u64,
     },
     Flatten,
     Dense {
@@ -91,7 +97,7 @@ impl<B: Backend> Network<B> {
         let layers = network.architecture.layers.clone();
         for (index, (layer, input)) in layers.iter().zip(inputs).enumerate() {
             let module = network.module(index, layer, input, initializer, seed)?;
-            network.modules.push(module);
+            network.push(module);
         }
         let mut modules = network.modules.iter_mut().rev();
         if let Some(last) = modules.find(|module| !module.only_reshapes())
@@ -100,6 +106,19 @@ impl<B: Backend> Network<B> {
             *activation = Activation::Linear;
         }
         Ok(network)
+    }
+
+    /// Adds a module, as one with the last where they can be computed together.
+    fn push(&mut self, module: Module) {
+        match (self.modules.last_mut(), module) {
+            (Some(last @ Module::Conv { .. }), Module::MaxPool(pool)) => {
+                if let Module::Conv { op: conv, weight } = *last {
+                    let op = ops::ConvPool2d { conv, pool };
+                    *last = Module::ConvPool { op, weight };
+                }
+            }
+            (_, module) => self.modules.push(module),
+        }
     }
 
     fn module(
@@ -222,7 +241,10 @@ impl<B: Backend> Network<B> {
                 stride: pool.stride,
             }),
             Layer::GlobalAvgPool {} => Module::GlobalAvgPool,
-            Layer::Dropout(rate) => Module::Dropout { rate: *rate },
+            Layer::Dropout(rate) => Module::Dropout {
+                rate: *rate,
+                layer: index as u64,
+            },
             Layer::Flatten {} => Module::Flatten,
             Layer::Reshape(shape) => {
                 Module::Reshape(Feature::new(shape.channels, shape.height, shape.width))
@@ -336,7 +358,7 @@ impl<B: Backend> Network<B> {
     pub fn forward<T: Tape<f32, B>>(&mut self, x: Tensor4<B, T>, mode: Mode) -> Tensor4<B, T> {
         let mut x = x;
         let mut below_parameters = true;
-        for (index, module) in self.modules.iter().enumerate() {
+        for module in &self.modules {
             let wanted = match mode {
                 // Nothing below the first layer with weights needs a gradient unless the caller does.
                 Mode::Train { wanted, .. } => Wanted {
@@ -352,6 +374,9 @@ impl<B: Backend> Network<B> {
             x = match *module {
                 Module::Conv { op, weight } => {
                     ops::conv2d(x, parameter(weight), parameter(weight + 1), op, wanted)
+                }
+                Module::ConvPool { op, weight } => {
+                    ops::conv_pool2d(x, parameter(weight), parameter(weight + 1), op, wanted)
                 }
                 Module::ConvTranspose { op, weight } => {
                     ops::conv_transpose2d(x, parameter(weight), parameter(weight + 1), op, wanted)
@@ -380,10 +405,8 @@ impl<B: Backend> Network<B> {
                         op,
                     ),
                 },
-                Module::Dropout { rate } => match mode {
-                    Mode::Train { seed, step, .. } => {
-                        ops::dropout(x, rate, seed, [step, index as u64])
-                    }
+                Module::Dropout { rate, layer } => match mode {
+                    Mode::Train { seed, step, .. } => ops::dropout(x, rate, seed, [step, layer]),
                     Mode::Predict => x,
                 },
                 Module::MaxPool(op) => ops::max_pool2d(x, op),
@@ -408,6 +431,7 @@ impl Module {
     fn activation_mut(&mut self) -> Option<&mut Activation> {
         match self {
             Self::Conv { op, .. } => Some(&mut op.activation),
+            Self::ConvPool { op, .. } => Some(&mut op.conv.activation),
             Self::ConvTranspose { op, .. } => Some(&mut op.activation),
             Self::Dense { activation, .. } | Self::Activation(activation) => Some(activation),
             _ => None,
@@ -418,6 +442,7 @@ impl Module {
         matches!(
             self,
             Self::Conv { .. }
+                | Self::ConvPool { .. }
                 | Self::ConvTranspose { .. }
                 | Self::Dense { .. }
                 | Self::BatchNorm { .. }

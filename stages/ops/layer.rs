@@ -16,16 +16,24 @@ pub struct Wanted {
 
 /// How a device computes `Op`, a layer with a weight, a bias and an activation.
 pub trait Layer<Op>: Storage<f32> {
+    /// What the way back needs of the way there, beside input and output.
+    type Kept: 'static;
+
     fn forward(
         &self,
         op: Op,
         input: &Tensor4<Self>,
         weight: &Tensor4<Self>,
         bias: &Tensor4<Self>,
-    ) -> Result<Tensor4<Self>, Self::Err>;
+    ) -> Result<(Tensor4<Self>, Self::Kept), Self::Err>;
 
     /// Adds to the wanted gradients.
-    fn backward(&self, op: Op, call: LayerBackward<'_, Self>) -> Result<(), Self::Err>;
+    fn backward(
+        &self,
+        op: Op,
+        kept: Self::Kept,
+        call: LayerBackward<'_, Self>,
+    ) -> Result<(), Self::Err>;
 }
 
 /// One call of a layer, on its way back.
@@ -58,7 +66,7 @@ pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
     );
     let (input, mut tape) = input.split_tape();
     let device = input.device().clone();
-    let output = device
+    let (output, kept) = device
         .forward(op, &input, weight, bias)
         .unwrap_or_else(device_failed(name));
     if wanted.input || wanted.parameters {
@@ -85,7 +93,7 @@ pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
                 to_input: to_input.as_mut(),
                 to_parameters: to_parameters.as_mut().map(|(weight, bias)| (weight, bias)),
             };
-            device.backward(op, call)?;
+            device.backward(op, kept, call)?;
             if let Some(buffer) = to_input {
                 *gradients.get_or_alloc_mut(&input)? = buffer;
             }

@@ -12,6 +12,7 @@ pub mod batch_norm;
 #[cfg(test)]
 mod check;
 pub mod conv2d;
+pub mod conv_pool2d;
 pub mod conv_transpose2d;
 mod cpu;
 pub mod dense;
@@ -32,6 +33,7 @@ use dfdx::tensor_ops::Device;
 pub use activation::{Activation, LEAKY_SLOPE, activation};
 pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
 pub use batch_norm::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
+pub use conv_pool2d::{ConvPool2d, conv_pool2d};
 pub use conv_transpose2d::{ConvTranspose2d, conv_transpose2d};
 pub use conv2d::{Conv2d, conv2d};
 pub use dense::dense;
@@ -65,6 +67,7 @@ pub trait Backend:
     Device<f32>
     + Memory
     + Layer<Conv2d>
+    + Layer<ConvPool2d>
     + Layer<ConvTranspose2d>
     + Layer<dense::Dense>
     + Map<Activation>

@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use stages::bench::{AugmentBench, DecodeBench, measure_augmentation, measure_decoding};
+use stages::bench::{AugmentBench, DecodeBench};
+use stages::contract::Failure;
 
-use super::{Common, in_process_of_its_own, refused};
+use super::{Common, refused};
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::Console;
@@ -56,40 +57,44 @@ struct Asked {
 
 impl Data {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let decoding = self.path.as_deref().map(|path| self.decoding(path));
+        match (self.common.here.as_deref(), &decoding) {
+            (Some("decode"), Some(decoding)) => return self.decode(decoding, console),
+            (Some(_), _) => return self.augment(console),
+            (None, _) => {}
+        }
+        let decodes = self.what.contains(&Part::Decode);
         let augments = self.what.contains(&Part::Augment);
-        let mut alone = true;
-        if self.what.contains(&Part::Decode) {
-            match &self.path {
-                Some(path) => {
-                    self.decode(path, console)?;
-                    alone = false;
-                }
-                None if augments => self.tell_of_decoding(console)?,
-                None => {
-                    return Err(Error::Usage(
-                        "there is nothing to decode; `--path DIR` names a folder of images".into(),
-                    ));
-                }
+        match decoding {
+            Some(decoding) if decodes => {
+                decoding.check().map_err(refused)?;
+                self.common.elsewhere("decode")?;
             }
-        }
-        match (augments, alone) {
-            (false, _) => Ok(()),
-            (true, true) => self.augment(console),
-            (true, false) => {
-                let output = in_process_of_its_own(&self.arguments())?;
-                console.result(&output).map_err(unwritten)
+            None if decodes && augments => self.tell_of_decoding(console)?,
+            None if decodes => {
+                return Err(Error::Usage(
+                    "there is nothing to decode; `--path DIR` names a folder of images".into(),
+                ));
             }
+            _ => {}
         }
+        if augments {
+            self.common.elsewhere("augment")?;
+        }
+        Ok(())
     }
 
-    fn decode(&self, path: &Path, console: &Console) -> Result<(), Error> {
-        let threads = self.common.start_threads()?;
-        let bench = DecodeBench {
+    fn decoding(&self, path: &Path) -> DecodeBench {
+        DecodeBench {
             path: path.to_owned(),
             image: self.common.image(),
             passes: self.passes.into(),
-        };
-        let (images, measured) = measure_decoding(&bench).map_err(refused)?;
+        }
+    }
+
+    fn decode(&self, bench: &DecodeBench, console: &Console) -> Result<(), Error> {
+        let threads = self.common.start_threads()?;
+        let (images, measured) = bench.measure().map_err(failed)?;
         let asked = self.asked(Part::Decode, images);
         self.common
             .print(console, "decode", &asked, threads, measured)
@@ -103,7 +108,7 @@ impl Data {
             images: self.images.into(),
             passes: self.passes.into(),
         };
-        let measured = measure_augmentation(bench).map_err(refused)?;
+        let measured = bench.measure().map_err(failed)?;
         let asked = self.asked(Part::Augment, bench.images);
         self.common
             .print(console, "augment", &asked, threads, measured)
@@ -127,19 +132,13 @@ impl Data {
             .result("decode: not measured; `--path DIR` names a folder of images to decode")
             .map_err(unwritten)
     }
+}
 
-    /// Those that measure augmentation alone.
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["bench".to_owned(), "data".to_owned()];
-        arguments.extend(self.common.arguments());
-        for (option, value) in [
-            ("--what", "augment".to_owned()),
-            ("--passes", self.passes.to_string()),
-            ("--batch-size", self.batch_size.to_string()),
-            ("--images", self.images.to_string()),
-        ] {
-            arguments.extend([option.to_owned(), value]);
-        }
-        arguments
+/// An image that was bad only on a closer look is the user's to repair.
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::Data(message) => Error::Usage(message),
+        Failure::System(message) => Error::System(message),
+        other => Error::Internal(other.to_string()),
     }
 }

@@ -1,6 +1,6 @@
 use clap::Args;
 use serde::Serialize;
-use stages::bench::{GanBench, measure_gan};
+use stages::bench::GanBench;
 
 use super::{Common, refused};
 use crate::error::Error;
@@ -36,7 +36,6 @@ struct Asked {
 
 impl Gan {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let threads = self.common.start_threads()?;
         let bench = GanBench {
             image: self.common.image(),
             batch_size: self.batch_size.into(),
@@ -44,7 +43,12 @@ impl Gan {
             batch_norm: self.batch_norm,
             steps: self.steps.into(),
         };
-        let measured = measure_gan(bench).map_err(refused)?;
+        bench.check().map_err(refused)?;
+        if self.common.here.is_none() {
+            return self.common.elsewhere("dcgan");
+        }
+        let threads = self.common.start_threads()?;
+        let measured = bench.measure().map_err(refused)?;
         let asked = Asked {
             model: "dcgan",
             image_size: self.common.image_size,

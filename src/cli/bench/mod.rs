@@ -4,16 +4,16 @@ mod data;
 mod gan;
 mod train;
 
-use std::process::{Command as Process, Stdio};
+use std::fmt::Display;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use stages::bench::Throughput;
-use stages::contract::{Failure, ImageShape};
+use stages::contract::{ImageShape, Invalid};
 
 use super::unwritten;
 use crate::error::Error;
-use crate::executor::peak_memory_mib;
+use crate::executor::{own_binary, peak_memory_mib};
 use crate::report::Console;
 
 /// Measure how fast this machine trains and reads images
@@ -45,6 +45,9 @@ struct Common {
     /// Print one JSON object to a line
     #[arg(long)]
     json: bool,
+    /// Measure this, in this process
+    #[arg(long, hide = true)]
+    here: Option<String>,
 }
 
 /// A line of results; its fields are what was asked, then what was measured.
@@ -77,21 +80,19 @@ impl Common {
         }
     }
 
-    /// Those that say the same to another process.
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec![
-            "--image-size".to_owned(),
-            self.image_size.to_string(),
-            "--channels".to_owned(),
-            self.channels.to_string(),
-        ];
-        if let Some(threads) = self.threads {
-            arguments.extend(["--threads".to_owned(), threads.to_string()]);
+    /// Measures a thing in a process of its own, as stages run: the largest memory can be told of a
+    /// whole process only.
+    fn elsewhere(&self, what: &str) -> Result<(), Error> {
+        let failed = |cause: &dyn Display| Error::System(format!("failed to measure: {cause}"));
+        let status = own_binary().and_then(|mut command| {
+            command.args(std::env::args_os().skip(1));
+            command.arg(format!("--here={what}")).status()
+        });
+        match status {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(failed(&status)),
+            Err(error) => Err(failed(&error)),
         }
-        if self.json {
-            arguments.push("--json".to_owned());
-        }
-        arguments
     }
 
     /// Starts the threads to measure on; gives their number.
@@ -132,31 +133,7 @@ impl Common {
     }
 }
 
-/// Runs this program again with other arguments and gives its standard output: memory can be measured
-/// for a whole process only.
-fn in_process_of_its_own(arguments: &[String]) -> Result<String, Error> {
-    let system = |e: std::io::Error| Error::System(format!("failed to run a measurement: {e}"));
-    let program = std::env::current_exe().map_err(system)?;
-    let output = Process::new(program)
-        .args(arguments)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(system)?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(Error::System(format!(
-            "a measurement ended with {}",
-            output.status
-        )))
-    }
-}
-
-/// A measurement that could not be made is a mistake in what was asked.
-fn refused(failure: Failure) -> Error {
-    match failure {
-        Failure::Data(message) => Error::Usage(message),
-        Failure::System(message) => Error::System(message),
-        other => Error::Internal(other.to_string()),
-    }
+/// What cannot be measured is a mistake in what was asked.
+fn refused(invalid: Invalid) -> Error {
+    Error::Usage(invalid.to_string())
 }

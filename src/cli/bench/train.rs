@@ -2,13 +2,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use stages::bench::{TrainBench, measure_training};
+use stages::bench::TrainBench;
 
-use super::{Common, in_process_of_its_own, refused};
-use crate::cli::unwritten;
+use super::{Common, refused};
 use crate::error::Error;
 use crate::report::Console;
-use crate::spec::{self, LoadOptions, suggest};
+use crate::spec::{self, LoadOptions, Pipeline, suggest};
 
 /// Measure training: forward, loss, backward and update on random images
 #[derive(Debug, Args)]
@@ -47,36 +46,38 @@ const TABLE1: &str = include_str!("../../../pipelines/table1.yaml");
 
 impl Train {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        if let [name] = self.models.as_slice() {
-            return self.measure(name, console);
-        }
-        for name in &self.models {
-            let output = in_process_of_its_own(&self.arguments(name))?;
-            console.result(&output).map_err(unwritten)?;
-        }
-        Ok(())
-    }
-
-    fn measure(&self, name: &str, console: &Console) -> Result<(), Error> {
         let options = LoadOptions::default();
         let pipeline = match &self.pipeline {
             Some(file) => spec::load(file, &options),
             None => spec::parse(Path::new("table1.yaml"), TABLE1, &options),
         };
-        let models = pipeline.map_err(Error::Invalid)?.models;
-        let Some(model) = models.iter().find(|model| model.key == name) else {
-            let known = models.iter().map(|model| model.key.as_str());
+        let pipeline = pipeline.map_err(Error::Invalid)?;
+        if let Some(name) = &self.common.here {
+            return self.measure(console, name, &self.bench(&pipeline, name)?);
+        }
+        for name in &self.models {
+            self.bench(&pipeline, name)?;
+        }
+        let mut models = self.models.iter();
+        models.try_for_each(|name| self.common.elsewhere(name))
+    }
+
+    /// The training of a model of the pipeline, checked.
+    fn bench(&self, pipeline: &Pipeline, name: &str) -> Result<TrainBench, Error> {
+        let Some(model) = pipeline.models.iter().find(|model| model.key == name) else {
+            let known = pipeline.models.iter().map(|model| model.key.as_str());
             let hint = suggest::hint("models", name, known);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Error::Usage(format!("there is no model `{name}`{hint}")));
         };
+        let image = self.common.image();
+        let (batch_size, steps) = (self.batch_size.into(), self.steps.into());
+        TrainBench::new(model.value.to_json(), image, batch_size, steps).map_err(refused)
+    }
+
+    fn measure(&self, console: &Console, name: &str, bench: &TrainBench) -> Result<(), Error> {
         let threads = self.common.start_threads()?;
-        let bench = TrainBench {
-            image: self.common.image(),
-            batch_size: self.batch_size.into(),
-            steps: self.steps.into(),
-        };
-        let measured = measure_training(model.value.to_json(), bench).map_err(refused)?;
+        let measured = bench.measure().map_err(refused)?;
         let asked = Asked {
             model: name,
             image_size: self.common.image_size,
@@ -84,22 +85,5 @@ impl Train {
             batch_size: self.batch_size,
         };
         self.common.print(console, name, &asked, threads, measured)
-    }
-
-    /// Those that measure only the model `name`.
-    fn arguments(&self, name: &str) -> Vec<String> {
-        let mut arguments = vec!["bench".to_owned(), "train".to_owned()];
-        arguments.extend(self.common.arguments());
-        for (option, value) in [
-            ("--models", name.to_owned()),
-            ("--batch-size", self.batch_size.to_string()),
-            ("--steps", self.steps.to_string()),
-        ] {
-            arguments.extend([option.to_owned(), value]);
-        }
-        if let Some(file) = &self.pipeline {
-            arguments.extend(["--pipeline".to_owned(), file.display().to_string()]);
-        }
-        arguments
     }
 }

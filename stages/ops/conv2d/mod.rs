@@ -1,6 +1,6 @@
 //! Two-dimensional convolution with bias and activation.
 
-mod cpu;
+pub(super) mod cpu;
 
 #[cfg(test)]
 mod tests;

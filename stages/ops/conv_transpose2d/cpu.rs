@@ -3,7 +3,7 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvTranspose2d;
 use crate::ops::activation::{before_activation, in_place};
-use crate::ops::cpu::convolution::{Geometry, correlate, spread, weight_gradient};
+use crate::ops::cpu::convolution::{Finish, Geometry, correlate, spread, weight_gradient};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
 use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
@@ -11,13 +11,15 @@ use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
 /// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
 /// filters, the output its image.
 impl Layer<ConvTranspose2d> for Cpu {
+    type Kept = ();
+
     fn forward(
         &self,
         op: ConvTranspose2d,
         input: &Tensor4<Cpu>,
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
-    ) -> Result<Tensor4<Cpu>, CpuError> {
+    ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let geometry = geometry(op, *input.shape(), *weight.shape());
         let images = input.shape().0;
         let mut output = vec![0.0; images * geometry.image()];
@@ -25,6 +27,7 @@ impl Layer<ConvTranspose2d> for Cpu {
         spread(
             &geometry,
             values(input),
+            None,
             values(weight),
             &mut output,
             |image| {
@@ -34,13 +37,19 @@ impl Layer<ConvTranspose2d> for Cpu {
                     .for_each(|(channel, &bias)| in_place(op.activation, bias, channel));
             },
         );
-        self.try_tensor_from_vec(
+        let output = self.try_tensor_from_vec(
             output,
             (images, geometry.channels, geometry.height, geometry.width),
-        )
+        )?;
+        Ok((output, ()))
     }
 
-    fn backward(&self, op: ConvTranspose2d, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+    fn backward(
+        &self,
+        op: ConvTranspose2d,
+        (): (),
+        call: LayerBackward<'_, Cpu>,
+    ) -> Result<(), CpuError> {
         let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(
@@ -51,18 +60,12 @@ impl Layer<ConvTranspose2d> for Cpu {
         );
         if let Some((to_weight, to_bias)) = call.to_parameters {
             pieces::add(to_bias, &bias);
-            weight_gradient(&geometry, &incoming, values(call.input), to_weight);
+            let outputs = values(call.input);
+            weight_gradient(&geometry, &incoming, outputs, None, to_weight);
         }
         if let Some(to_input) = call.to_input {
-            correlate(
-                &geometry,
-                &incoming,
-                values(call.weight),
-                to_input,
-                |_, from, to| {
-                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-                },
-            );
+            let weight = values(call.weight);
+            correlate(&geometry, &incoming, weight, to_input, Finish::Add);
         }
         Ok(())
     }

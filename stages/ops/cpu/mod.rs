@@ -4,4 +4,5 @@ pub mod convolution;
 pub mod pieces;
 pub mod product;
 pub mod scratch;
+pub mod transpose;
 pub mod values;

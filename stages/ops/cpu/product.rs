@@ -40,8 +40,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What [`product`] does with what is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What is done with what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     Overwrite,
     Add,

@@ -17,13 +17,15 @@ const FEATURES: usize = 1024;
 
 /// The weight is large and the batch small: every product reads the weight once, in pieces.
 impl Layer<Dense> for Cpu {
+    type Kept = ();
+
     fn forward(
         &self,
         op: Dense,
         input: &Tensor4<Cpu>,
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
-    ) -> Result<Tensor4<Cpu>, CpuError> {
+    ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let ((images, features, ..), units) = (*input.shape(), weight.shape().0);
         let (x, bias) = (values(input), values(bias));
         let mut by_unit = vec![0.0; units * images];
@@ -47,10 +49,12 @@ impl Layer<Dense> for Cpu {
             .for_each(|(outputs, &bias)| {
                 in_place(op.activation, bias, outputs);
             });
-        self.try_tensor_from_vec(pieces::transpose(&by_unit, units), (images, units, 1, 1))
+        let output =
+            self.try_tensor_from_vec(pieces::transpose(&by_unit, units), (images, units, 1, 1))?;
+        Ok((output, ()))
     }
 
-    fn backward(&self, op: Dense, call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
+    fn backward(&self, op: Dense, (): (), call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
         let ((images, features, ..), units) = (*call.input.shape(), call.weight.shape().0);
         let mut incoming = call.incoming;
         let bias = before_activation(

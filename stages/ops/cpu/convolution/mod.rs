@@ -1,19 +1,79 @@
-//! The three products of a convolution, from which its forward and backward, and those of its
-//! transpose, are made.
+//! The three passes of a convolution, from which its forward and backward, and those of its
+//! transpose, are made: filters over images, outputs back to images, and the filters' gradient.
 //!
-//! With `U(x)` the matrix of unfolded windows of an image (a row per weight of a filter, a column per
-//! window), `W` the weight (a row per filter) and `y` the filters' outputs:
-//! [`correlate`] is `y = W·U(x)`, [`spread`] is `x = Uᵀ(Wᵀ·y)` and [`weight_gradient`] is `y·U(x)ᵀ`.
-//! See Chellapilla, Puri and Simard (2006), "High performance convolutional neural networks for
-//! document processing".
+//! `winograd` computes those it takes, with few multiplications; `unfolded` all others.
 
-mod correlate;
+mod finish;
 mod geometry;
-mod spread;
-mod unfold;
-mod weight_gradient;
+mod unfolded;
+mod winograd;
 
-pub use correlate::correlate;
+pub use finish::Finish;
 pub use geometry::Geometry;
-pub use spread::spread;
-pub use weight_gradient::weight_gradient;
+pub use winograd::Places;
+
+/// Applies every filter (a row of `weight`) to every window of every image; `out` is images × filters
+/// × windows.
+pub fn correlate(
+    geometry: &Geometry,
+    images: &[f32],
+    weight: &[f32],
+    out: &mut [f32],
+    finish: Finish<'_>,
+) {
+    if winograd::takes(geometry) {
+        winograd::correlate(geometry, images, weight, out, finish);
+    } else {
+        unfolded::correlate(geometry, images, weight, out, finish);
+    }
+}
+
+/// Whether [`correlate_and_pool`] takes this convolution.
+pub fn pools(geometry: &Geometry) -> bool {
+    winograd::takes(geometry)
+}
+
+/// As [`correlate`], and keeps of every 2×2 windows side by side the largest; `out` is of those. What
+/// it returns leads back to where they were.
+pub fn correlate_and_pool(
+    geometry: &Geometry,
+    images: &[f32],
+    weight: &[f32],
+    out: &mut [f32],
+    finish: Finish<'_>,
+) -> Places {
+    winograd::correlate_and_pool(geometry, images, weight, out, finish)
+}
+
+/// Adds to every image, at every window, the filters (rows of `weight`) times their outputs there;
+/// then calls `finish` with the image. `places` if the outputs were pooled.
+pub fn spread(
+    geometry: &Geometry,
+    outputs: &[f32],
+    places: Option<&Places>,
+    weight: &[f32],
+    images: &mut [f32],
+    finish: impl Fn(&mut [f32]) + Sync,
+) {
+    if winograd::takes(geometry) {
+        winograd::spread(geometry, outputs, places, weight, images, finish);
+    } else {
+        unfolded::spread(geometry, outputs, weight, images, finish);
+    }
+}
+
+/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs)
+/// and the windows that they saw, summed over windows and images. `places` if the outputs were pooled.
+pub fn weight_gradient(
+    geometry: &Geometry,
+    images: &[f32],
+    outputs: &[f32],
+    places: Option<&Places>,
+    weight: &mut [f32],
+) {
+    if winograd::takes(geometry) {
+        winograd::weight_gradient(geometry, images, outputs, places, weight);
+    } else {
+        unfolded::weight_gradient(geometry, images, outputs, weight);
+    }
+}

@@ -2,14 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::geometry::{Geometry, Tile};
 use super::unfold::{gather, unfold};
+use crate::ops::cpu::convolution::geometry::{Geometry, Tile};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;
 
-/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs)
-/// and the windows that they saw, summed over windows and images.
+/// As [`convolution::weight_gradient`](crate::ops::cpu::convolution::weight_gradient).
 pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], weight: &mut [f32]) {
     let (taps, positions) = (geometry.taps(), geometry.positions());
     let filters = weight.len() / taps;
@@ -61,36 +60,18 @@ fn add_tile(
 ) {
     let (taps, stride) = (geometry.taps(), geometry.row_stride(tile));
     let size = [taps, geometry.windows_in(tile), filters];
-    if tile.images.len() == 1 {
-        scratch::with(taps * stride, |windows| {
-            unfold(geometry, images, tile, windows);
-            let outputs = Matrix::columns(
-                &outputs[tile.rows.start * geometry.windows.1..],
-                geometry.positions(),
-            );
-            product(
-                size,
-                Matrix::rows(windows, stride),
-                outputs,
-                total,
-                filters,
-                Store::Add,
-            );
-        });
+    let mut windows = scratch::take(taps * stride);
+    unfold(geometry, images, tile, &mut windows);
+    let windows = Matrix::rows(&windows, stride);
+    let gathered;
+    let outputs = if tile.images.len() == 1 {
+        let first = tile.rows.start * geometry.windows.1;
+        Matrix::columns(&outputs[first..], geometry.positions())
     } else {
-        scratch::with((taps + filters) * stride, |buffer| {
-            let (windows, outputs_of_tile) = buffer.split_at_mut(taps * stride);
-            unfold(geometry, images, tile, windows);
-            gather(geometry, outputs, filters, tile, outputs_of_tile);
-            let outputs = Matrix::columns(outputs_of_tile, stride);
-            product(
-                size,
-                Matrix::rows(windows, stride),
-                outputs,
-                total,
-                filters,
-                Store::Add,
-            );
-        });
-    }
+        let mut buffer = scratch::take(filters * stride);
+        gather(geometry, outputs, filters, tile, &mut buffer);
+        gathered = buffer;
+        Matrix::columns(&gathered, stride)
+    };
+    product(size, windows, outputs, total, filters, Store::Add);
 }

@@ -1,0 +1,109 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
+
+use super::ConvPool2d;
+use crate::ops::activation::before_activation;
+use crate::ops::conv2d::cpu::geometry;
+use crate::ops::cpu::convolution::{
+    Finish, Places, correlate_and_pool, pools, spread, weight_gradient,
+};
+use crate::ops::cpu::pieces;
+use crate::ops::cpu::values::values;
+use crate::ops::max_pool2d::MaxPool2d;
+use crate::ops::{Conv2d, Layer, LayerBackward, Map, Pool2d, Tensor4};
+
+/// What is kept for the way back.
+pub enum Kept {
+    /// Where the maxima were: convolution and pooling were one.
+    Places(Places),
+    /// The convolution's output, and what the pooling kept: they were two.
+    Between(Tensor4<Cpu>, <Cpu as Map<MaxPool2d>>::Kept),
+}
+
+impl Layer<ConvPool2d> for Cpu {
+    type Kept = Kept;
+
+    fn forward(
+        &self,
+        ConvPool2d { conv, pool }: ConvPool2d,
+        input: &Tensor4<Cpu>,
+        weight: &Tensor4<Cpu>,
+        bias: &Tensor4<Cpu>,
+    ) -> Result<(Tensor4<Cpu>, Kept), CpuError> {
+        let geometry = geometry(conv, *input.shape(), *weight.shape());
+        let (images, filters) = (input.shape().0, weight.shape().0);
+        let shape = pool.output_shape((images, filters, geometry.windows.0, geometry.windows.1));
+        if !(is_halving(pool) && pools(&geometry)) {
+            let (between, ()) = Layer::<Conv2d>::forward(self, conv, input, weight, bias)?;
+            let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
+            return Ok((output, Kept::Between(between, places)));
+        }
+        let mut output = vec![0.0; crate::ops::len(shape)];
+        let finish = Finish::Activate {
+            bias: values(bias),
+            function: conv.activation,
+        };
+        let (input, weight) = (values(input), values(weight));
+        let places = correlate_and_pool(&geometry, input, weight, &mut output, finish);
+        let output = self.try_tensor_from_vec(output, shape)?;
+        Ok((output, Kept::Places(places)))
+    }
+
+    fn backward(
+        &self,
+        ConvPool2d { conv, pool }: ConvPool2d,
+        kept: Kept,
+        call: LayerBackward<'_, Cpu>,
+    ) -> Result<(), CpuError> {
+        let places = match kept {
+            Kept::Places(places) => places,
+            Kept::Between(between, places) => {
+                let mut incoming = dfdx::tensor::Storage::<f32>::try_alloc_len(
+                    self,
+                    crate::ops::len(*between.shape()),
+                )?;
+                let shape = *between.shape();
+                Map::backward(
+                    self,
+                    MaxPool2d(pool),
+                    places,
+                    shape,
+                    call.incoming,
+                    &mut incoming,
+                )?;
+                let call = LayerBackward {
+                    output: &between,
+                    incoming,
+                    ..call
+                };
+                return Layer::<Conv2d>::backward(self, conv, (), call);
+            }
+        };
+        let geometry = geometry(conv, *call.input.shape(), *call.weight.shape());
+        let (mut incoming, shape) = (call.incoming, *call.output.shape());
+        let bias = before_activation(conv.activation, values(call.output), &mut incoming, shape);
+        let places = Some(&places);
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            weight_gradient(&geometry, values(call.input), &incoming, places, to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            spread(
+                &geometry,
+                &incoming,
+                places,
+                values(call.weight),
+                to_input,
+                |_| {},
+            );
+        }
+        Ok(())
+    }
+}
+
+fn is_halving(pool: Pool2d) -> bool {
+    pool == Pool2d {
+        kernel: 2,
+        stride: 2,
+    }
+}

@@ -1,0 +1,16 @@
+//! Convolutions as products with a matrix of unfolded windows: of any size.
+//!
+//! With `U(x)` the matrix of unfolded windows of an image (a row per weight of a filter, a column per
+//! window), `W` the weight (a row per filter) and `y` the filters' outputs:
+//! [`correlate`] is `y = W·U(x)`, [`spread`] is `x = Uᵀ(Wᵀ·y)` and [`weight_gradient`] is `y·U(x)ᵀ`.
+//! See Chellapilla, Puri and Simard (2006), "High performance convolutional neural networks for
+//! document processing".
+
+mod correlate;
+mod spread;
+mod unfold;
+mod weight_gradient;
+
+pub use correlate::correlate;
+pub use spread::spread;
+pub use weight_gradient::weight_gradient;

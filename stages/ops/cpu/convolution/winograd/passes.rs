@@ -1,0 +1,323 @@
+//! The three passes over some images, on one thread.
+
+use pulp::{Simd, WithSimd};
+
+use super::filters::Filters;
+use super::layout::Layout;
+use super::points::{ForThree, ForTwo, Points, Square, from_points, to_points};
+use super::pool::{TileBuffer, in_buffer, pool, unpool};
+use super::product::{Operand, Panels, product};
+use crate::ops::cpu::scratch;
+
+/// Filters over images: outputs, with the filters side by side.
+pub struct Correlate<'a> {
+    pub layout: &'a Layout,
+    /// Of columns that are filters.
+    pub filters: &'a Filters,
+    /// In phases.
+    pub input: &'a [f32],
+    pub output: &'a mut [f32],
+    /// Where the outputs' 2×2 windows have their maxima, if those are what is wanted.
+    pub places: Option<&'a mut [u32]>,
+}
+
+/// Outputs, weighted by their filters, added to the places that they were computed from.
+pub struct Spread<'a> {
+    pub layout: &'a Layout,
+    /// Of columns that are channels.
+    pub filters: &'a Filters,
+    pub output: Source<'a>,
+    /// In phases.
+    pub input: &'a mut [f32],
+}
+
+/// The gradient of the filters at the points.
+pub struct WeightGradient<'a> {
+    pub layout: &'a Layout,
+    /// In phases.
+    pub input: &'a [f32],
+    pub output: Source<'a>,
+    /// Points × channels × filters.
+    pub gradient: &'a mut [f32],
+    /// Whether to add to what is there.
+    pub add: bool,
+}
+
+/// Outputs on their way back.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub values: &'a [f32],
+    /// Where each belongs in its 2×2 window, if they were pooled.
+    pub places: Option<&'a [u32]>,
+}
+
+/// Calls a method for the algorithm of the layout's filters.
+macro_rules! for_taps {
+    ($pass:ident, $method:ident, $simd:ident) => {
+        match $pass.layout.taps {
+            2 => $pass.$method::<_, ForTwo, 5, 2>($simd),
+            _ => $pass.$method::<_, ForThree, 6, 3>($simd),
+        }
+    };
+}
+
+impl WithSimd for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_taps!(self, run, simd)
+    }
+}
+
+impl WithSimd for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_taps!(self, run, simd)
+    }
+}
+
+impl WithSimd for WeightGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for_taps!(self, run, simd)
+    }
+}
+
+/// Tiles treated together, at each point a matrix of a row for every tile.
+struct Block {
+    /// Of all the images' tiles.
+    first: usize,
+    tiles: usize,
+}
+
+/// A value for every point, tile and channel of a block, channels side by side.
+struct AtPoints {
+    values: scratch::Scratch,
+    /// Channels, in whole vectors.
+    row: usize,
+    /// From one point to the next. Not a multiple of the memory page, or a tile's points would all
+    /// compete for the same few places of the cache.
+    point: usize,
+}
+
+impl AtPoints {
+    fn new(points: usize, tiles: usize, row: usize) -> Self {
+        let point = tiles * row + scratch::LINE;
+        Self {
+            values: scratch::take(points * point),
+            row,
+            point,
+        }
+    }
+
+    /// Where a vector of channels of a tile has its `N`×`N` points.
+    #[inline(always)]
+    fn square<const N: usize>(&self, tile: usize, channel: usize) -> Square {
+        Square {
+            first: tile * self.row + channel,
+            row: N * self.point,
+            column: self.point,
+        }
+    }
+
+    fn operand(&self, point: usize) -> Operand<'_> {
+        Operand {
+            values: &self.values[point * self.point..],
+            row: self.row,
+            column: 1,
+        }
+    }
+
+    fn transposed(&self, point: usize) -> Operand<'_> {
+        Operand {
+            row: 1,
+            column: self.row,
+            ..self.operand(point)
+        }
+    }
+
+    /// As columns side by side.
+    fn panels(&self, point: usize, panel: usize) -> Panels<'_> {
+        Panels {
+            values: &self.values[point * self.point..],
+            row: self.row,
+            panel,
+        }
+    }
+}
+
+fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> + use<>) {
+    /// Values of a block at the points that stay in the second-level cache.
+    const CACHED: usize = 1 << 18;
+    /// Rows that the product's kernel takes at once.
+    const ROWS: usize = 12;
+    let per_tile = layout.points() * (layout.channels_stride + layout.filters_stride);
+    let step = (CACHED / per_tile).clamp(2 * ROWS, 8 * ROWS) / ROWS * ROWS;
+    let step = step.min(tiles);
+    let blocks = (0..tiles).step_by(step).map(move |first| Block {
+        first,
+        tiles: step.min(tiles - first),
+    });
+    (step, blocks)
+}
+
+/// V = Bᵀ·x·B for a block's tiles.
+#[inline(always)]
+fn input_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
+    simd: S,
+    layout: &Layout,
+    input: &[f32],
+    block: &Block,
+    to: &mut AtPoints,
+) {
+    for tile in 0..block.tiles {
+        for channel in (0..layout.channels_stride).step_by(S::F32_LANES) {
+            let from = layout.input_tile(block.first + tile, channel);
+            let place = to.square::<N>(tile, channel);
+            to_points(simd, &P::INPUT, (input, from), (&mut to.values, place));
+        }
+    }
+}
+
+/// A·y·Aᵀ for a block's tiles.
+#[inline(always)]
+fn output_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
+    simd: S,
+    layout: &Layout,
+    output: Source<'_>,
+    block: &Block,
+    to: &mut AtPoints,
+) {
+    let mut whole: TileBuffer = [0.0; _];
+    let buffer = in_buffer(S::F32_LANES);
+    for tile in 0..block.tiles {
+        for filter in (0..layout.filters_stride).step_by(S::F32_LANES) {
+            let place = to.square::<N>(tile, filter);
+            let from = if let Some(places) = output.places {
+                let from = layout.pooled().tile(block.first + tile, filter);
+                unpool(simd, output.values, places, from, &mut whole);
+                (whole.as_slice(), buffer)
+            } else {
+                (
+                    output.values,
+                    layout.outputs().tile(block.first + tile, filter),
+                )
+            };
+            to_points(simd, &P::OUTPUT, from, (&mut to.values, place));
+        }
+    }
+}
+
+impl Correlate<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+        let Self {
+            layout,
+            filters,
+            input,
+            output,
+            mut places,
+        } = self;
+        let mut whole: TileBuffer = [0.0; _];
+        let buffer = in_buffer(S::F32_LANES);
+        let tiles = input.len() / layout.input_len() * layout.tiles_per_image();
+        let (step, blocks) = blocks(layout, tiles);
+        let mut values = AtPoints::new(N * N, step, layout.channels_stride);
+        let mut products = AtPoints::new(N * N, step, layout.filters_stride);
+        for block in blocks {
+            input_to_points::<S, P, N, R>(simd, layout, input, &block, &mut values);
+            for point in 0..N * N {
+                let size = [block.tiles, layout.channels(), layout.filters_stride];
+                let (row, place) = (products.row, point * products.point);
+                let out = &mut products.values[place..];
+                let (a, b) = (values.operand(point), filters.at(point));
+                product(simd, size, a, b, out, row, false);
+            }
+            for tile in 0..block.tiles {
+                for filter in (0..layout.filters_stride).step_by(S::F32_LANES) {
+                    let from = (&*products.values, products.square::<N>(tile, filter));
+                    if let Some(places) = &mut places {
+                        from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (&mut whole, buffer));
+                        let to = layout.pooled().tile(block.first + tile, filter);
+                        pool(simd, &whole, output, places, to);
+                    } else {
+                        let to = layout.outputs().tile(block.first + tile, filter);
+                        from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (output, to));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Spread<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+        let Self {
+            layout,
+            filters,
+            output,
+            input,
+        } = self;
+        let tiles = input.len() / layout.input_len() * layout.tiles_per_image();
+        let (step, blocks) = blocks(layout, tiles);
+        let mut values = AtPoints::new(N * N, step, layout.filters_stride);
+        let mut products = AtPoints::new(N * N, step, layout.channels_stride);
+        for block in blocks {
+            output_to_points::<S, P, N, R>(simd, layout, output, &block, &mut values);
+            for point in 0..N * N {
+                let size = [block.tiles, layout.filters, layout.channels_stride];
+                let (row, place) = (products.row, point * products.point);
+                let out = &mut products.values[place..];
+                let (a, b) = (values.operand(point), filters.at(point));
+                product(simd, size, a, b, out, row, false);
+            }
+            for tile in 0..block.tiles {
+                for channel in (0..layout.channels_stride).step_by(S::F32_LANES) {
+                    let from = (&*products.values, products.square::<N>(tile, channel));
+                    let to = layout.input_tile(block.first + tile, channel);
+                    from_points::<_, N, _, true>(simd, &P::INPUT, from, (input, to));
+                }
+            }
+        }
+    }
+}
+
+impl WeightGradient<'_> {
+    #[inline(always)]
+    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+        let Self {
+            layout,
+            input,
+            output,
+            gradient,
+            mut add,
+        } = self;
+        let tiles = input.len() / layout.input_len() * layout.tiles_per_image();
+        let (step, blocks) = blocks(layout, tiles);
+        let mut values = AtPoints::new(N * N, step, layout.channels_stride);
+        let mut gradients = AtPoints::new(N * N, step, layout.filters_stride);
+        let size = layout.channels() * layout.filters_stride;
+        for block in blocks {
+            input_to_points::<S, P, N, R>(simd, layout, input, &block, &mut values);
+            output_to_points::<S, P, N, R>(simd, layout, output, &block, &mut gradients);
+            for (point, out) in gradient.chunks_exact_mut(size).enumerate() {
+                product(
+                    simd,
+                    [layout.channels(), block.tiles, layout.filters_stride],
+                    values.transposed(point),
+                    gradients.panels(point, layout.panel()),
+                    out,
+                    layout.filters_stride,
+                    add,
+                );
+            }
+            add = true;
+        }
+    }
+}

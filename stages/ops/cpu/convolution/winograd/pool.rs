@@ -1,0 +1,64 @@
+//! Maxima of 2×2 windows, within a tile.
+
+use pulp::Simd;
+
+use super::points::{Square, TILE};
+
+/// Values of a tile of vectors: [`TILE`]², of the widest vector's lanes.
+pub type TileBuffer = [f32; TILE * TILE * 16];
+
+/// Where the vectors of a [`TileBuffer`] lie.
+pub const fn in_buffer(lanes: usize) -> Square {
+    Square {
+        first: 0,
+        row: TILE * lanes,
+        column: lanes,
+    }
+}
+
+/// The largest of each window, and which of its values that is (row by row, the first of equal ones,
+/// and what is not a number before all numbers).
+#[inline(always)]
+pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], places: &mut [u32], to: Square) {
+    let (values, _) = S::as_simd_f32s(tile);
+    for y in 0..TILE / 2 {
+        for x in 0..TILE / 2 {
+            let mut best = values[2 * y * TILE + 2 * x];
+            let mut place = simd.splat_u32s(0);
+            for which in 1..4 {
+                let value = values[(2 * y + which / 2) * TILE + 2 * x + which % 2];
+                let number = simd.equal_f32s(value, value);
+                let better = simd.or_m32s(simd.less_than_f32s(best, value), simd.not_m32s(number));
+                best = simd.select_f32s(better, value, best);
+                place = simd.select_u32s(better, simd.splat_u32s(which as u32), place);
+            }
+            let at = to.first + y * to.row + x * to.column;
+            S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = best;
+            S::as_mut_simd_u32s(&mut places[at..at + S::F32_LANES]).0[0] = place;
+        }
+    }
+}
+
+/// Puts each value back to the place of its window that it was taken from; zeros in the others.
+#[inline(always)]
+pub fn unpool<S: Simd>(
+    simd: S,
+    pooled: &[f32],
+    places: &[u32],
+    from: Square,
+    tile: &mut TileBuffer,
+) {
+    let (values, _) = S::as_mut_simd_f32s(tile);
+    for y in 0..TILE / 2 {
+        for x in 0..TILE / 2 {
+            let at = from.first + y * from.row + x * from.column;
+            let value = S::as_simd_f32s(&pooled[at..at + S::F32_LANES]).0[0];
+            let place = S::as_simd_u32s(&places[at..at + S::F32_LANES]).0[0];
+            for which in 0..4 {
+                let here = simd.equal_u32s(place, simd.splat_u32s(which as u32));
+                values[(2 * y + which / 2) * TILE + 2 * x + which % 2] =
+                    simd.select_f32s(here, value, simd.splat_f32s(0.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Each pass against its definition, in double precision.
