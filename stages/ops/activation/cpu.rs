@@ -3,8 +3,8 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{Activation, LEAKY_SLOPE};
-use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
+use crate::ops::cpu::{pieces, vectorized};
 use crate::ops::{Map, Nchw, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
@@ -44,7 +44,9 @@ impl Map<Activation> for Cpu {
 }
 
 /// `to` = f(`from` + `bias`).
+#[inline(always)]
 pub fn add_bias(function: Activation, bias: f32, from: &[f32], to: &mut [f32]) {
+    #[inline(always)]
     fn each(from: &[f32], to: &mut [f32], f: impl Fn(f32) -> f32) {
         to.iter_mut()
             .zip(from)
@@ -61,7 +63,9 @@ pub fn add_bias(function: Activation, bias: f32, from: &[f32], to: &mut [f32]) {
 }
 
 /// As [`add_bias`], where the values are.
+#[inline(always)]
 pub fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
+    #[inline(always)]
     fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
         values.iter_mut().for_each(|value| *value = f(*value));
     }
@@ -76,7 +80,9 @@ pub fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
 }
 
 /// Multiplies the gradient of f's output by f's derivative, which makes it the gradient of f's input.
-pub fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
+#[inline(always)]
+fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
+    #[inline(always)]
     fn each(output: &[f32], gradient: &mut [f32], derivative: impl Fn(f32) -> f32) {
         gradient
             .iter_mut()
@@ -115,7 +121,7 @@ pub fn before_activation(
                 .chunks_exact_mut(size)
                 .zip(output.chunks_exact(size));
             let sum = |(gradient, output): (&mut [f32], &[f32])| {
-                chain(function, output, gradient);
+                vectorized(|| chain(function, output, gradient));
                 pieces::sum(gradient)
             };
             channels.map(sum).collect()
@@ -130,19 +136,23 @@ pub fn before_activation(
     bias
 }
 
+#[inline(always)]
 fn relu(x: f32) -> f32 {
     // Not `max`, which would make zero of what is not a number.
     if x < 0.0 { 0.0 } else { x }
 }
 
+#[inline(always)]
 fn leaky_relu(x: f32) -> f32 {
     if x < 0.0 { LEAKY_SLOPE * x } else { x }
 }
 
+#[inline(always)]
 fn elu(x: f32) -> f32 {
     if x < 0.0 { x.exp_m1() } else { x }
 }
 
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::{BatchNorm, BatchNormKernel, RunningStats};
 use crate::ops::cpu::pieces::{add, sum, sum_by};
 use crate::ops::cpu::values::{values, values_mut};
+use crate::ops::cpu::vectorized;
 use crate::ops::{Nchw, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
@@ -188,7 +189,9 @@ fn sum_channel(
     let part = |image: usize| {
         (image * channels + channel) * h * w..(image * channels + channel + 1) * h * w
     };
-    (0..images).map(|image| f64::from(f(part(image)))).sum()
+    (0..images)
+        .map(|image| f64::from(vectorized(|| f(part(image)))))
+        .sum()
 }
 
 /// Calls `f` with every channel of every image, images in parallel: the channel's number, where its
@@ -204,7 +207,7 @@ fn each_channel(
         .for_each(|(image, to)| {
             for (channel, to) in to.chunks_exact_mut(channel_size).enumerate() {
                 let first = image * image_size + channel * channel_size;
-                f(channel, first..first + channel_size, to);
+                vectorized(|| f(channel, first..first + channel_size, to));
             }
         });
 }

@@ -4,8 +4,8 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 use super::ConvTranspose2d;
 use crate::ops::activation::{before_activation, in_place};
 use crate::ops::cpu::convolution::{Finish, Geometry, correlate, spread, weight_gradient};
-use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
+use crate::ops::cpu::{pieces, vectorized};
 use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
 
 /// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
@@ -32,9 +32,9 @@ impl Layer<ConvTranspose2d> for Cpu {
             &mut output,
             |image| {
                 let channels = image.chunks_exact_mut(geometry.height * geometry.width);
-                channels
-                    .zip(bias)
-                    .for_each(|(channel, &bias)| in_place(op.activation, bias, channel));
+                channels.zip(bias).for_each(|(channel, &bias)| {
+                    vectorized(|| in_place(op.activation, bias, channel))
+                });
             },
         );
         let output = self.try_tensor_from_vec(

@@ -6,3 +6,6 @@ pub mod product;
 pub mod scratch;
 pub mod transpose;
 pub mod values;
+mod vectorized;
+
+pub use vectorized::vectorized;

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::vectorized;
+
 /// Values in a piece: few enough to balance threads, enough to be worth handing over.
 const PIECE: usize = 1 << 14;
 
@@ -10,14 +12,14 @@ pub fn zip(to: &mut [f32], from: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) 
     assert_eq!(to.len(), from.len(), "slices of equal length");
     to.par_chunks_mut(PIECE)
         .zip(from.par_chunks(PIECE))
-        .for_each(|(to, from)| f(to, from));
+        .for_each(|(to, from)| vectorized(|| f(to, from)));
 }
 
 /// Calls `f` with pieces of a slice and where in the slice they begin.
 pub fn indexed(to: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
     to.par_chunks_mut(PIECE)
         .enumerate()
-        .for_each(|(index, to)| f(index * PIECE, to));
+        .for_each(|(index, to)| vectorized(|| f(index * PIECE, to)));
 }
 
 /// Adds a slice to another.
@@ -32,19 +34,11 @@ const LANES: usize = 16;
 
 /// The sum of a slice, in one fixed order.
 pub fn sum(values: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let tail: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        lanes
-            .iter_mut()
-            .zip(chunk)
-            .for_each(|(lane, value)| *lane += value);
-    }
-    lanes.iter().sum::<f32>() + tail
+    vectorized(|| sum_by(values, values, |value, _| value))
 }
 
 /// The sum of a function of corresponding elements, in one fixed order.
+#[inline(always)]
 pub fn sum_by(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let (left, right) = (left.chunks_exact(LANES), right.chunks_exact(LANES));

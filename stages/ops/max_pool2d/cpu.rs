@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::MaxPool2d;
 use crate::ops::cpu::values::values;
+use crate::ops::cpu::vectorized;
 use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
@@ -34,8 +35,9 @@ impl Map<MaxPool2d> for Cpu {
             let rows = to
                 .chunks_exact_mut(shape.3)
                 .zip(places.chunks_exact_mut(shape.3));
-            rows.enumerate()
-                .for_each(|(row, (to, places))| maxima(op, channel, width, row, to, places));
+            rows.enumerate().for_each(|(row, (to, places))| {
+                vectorized(|| maxima(op, channel, width, row, to, places));
+            });
         };
         if keep {
             planes
@@ -76,6 +78,7 @@ impl Map<MaxPool2d> for Cpu {
 }
 
 /// Writes the maxima of a row of windows on a channel, and their places in the channel.
+#[inline(always)]
 fn maxima(
     op: Pool2d,
     channel: &[f32],
@@ -115,6 +118,7 @@ fn maxima(
 }
 
 /// One row of windows that lie side by side.
+#[inline(always)]
 fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], places: &mut [u32]) {
     let windows = line.as_chunks::<K>().0;
     for (((to, place), window), at) in to.iter_mut().zip(places).zip(windows).zip(0u32..) {

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use super::{Adam, OptimizerKernel, Penalty, Sgd};
 use crate::ops::Tensor4;
 use crate::ops::cpu::values::values_mut;
+use crate::ops::cpu::vectorized;
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 
@@ -37,16 +38,18 @@ impl OptimizerKernel for Cpu {
         pieces
             .zip(moments)
             .for_each(|((parameter, gradient), (first, second))| {
-                let values = parameter
-                    .iter_mut()
-                    .zip(gradient)
-                    .zip(first.iter_mut().zip(second));
-                for ((w, &g), (m, v)) in values {
-                    let g = penalty.add(g, *w);
-                    *m = beta1 * *m + (1.0 - beta1) * g;
-                    *v = beta2 * *v + (1.0 - beta2) * g * g;
-                    *w -= rate * *m / (v.sqrt() / root_correction + epsilon);
-                }
+                vectorized(|| {
+                    let values = parameter
+                        .iter_mut()
+                        .zip(gradient)
+                        .zip(first.iter_mut().zip(second));
+                    for ((w, &g), (m, v)) in values {
+                        let g = penalty.add(g, *w);
+                        *m = beta1 * *m + (1.0 - beta1) * g;
+                        *v = beta2 * *v + (1.0 - beta2) * g * g;
+                        *w -= rate * *m / (v.sqrt() / root_correction + epsilon);
+                    }
+                });
             });
         Ok(())
     }
@@ -79,6 +82,7 @@ impl OptimizerKernel for Cpu {
 
 impl Penalty {
     /// The gradient with the penalty's; the derivative of |w| at 0 is 0.
+    #[inline(always)]
     fn add(&self, gradient: f32, w: f32) -> f32 {
         let sign = if w > 0.0 {
             1.0

@@ -1,6 +1,7 @@
 use crate::ops::Activation;
 use crate::ops::activation::in_place;
 use crate::ops::cpu::product::Store;
+use crate::ops::cpu::vectorized;
 
 /// What becomes of the products of filters and windows.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ impl Finish<'_> {
     pub fn apply(self, positions: usize, image: &mut [f32]) {
         if let Self::Activate { bias, function } = self {
             for (values, &bias) in image.chunks_exact_mut(positions).zip(bias) {
-                in_place(function, bias, values);
+                vectorized(|| in_place(function, bias, values));
             }
         }
     }

@@ -11,6 +11,7 @@ mod winograd;
 pub use finish::Finish;
 pub use geometry::Geometry;
 pub use winograd::Places;
+use winograd::Winograd;
 
 /// Applies every filter (a row of `weight`) to every window of every image; `out` is images × filters
 /// × windows.
@@ -22,7 +23,7 @@ pub fn correlate(
     finish: Finish<'_>,
 ) {
     if winograd::takes(geometry) {
-        winograd::correlate(geometry, images, weight, out, finish);
+        Winograd::new(geometry, weight).correlate(images, weight, out, finish);
     } else {
         unfolded::correlate(geometry, images, weight, out, finish);
     }
@@ -30,7 +31,7 @@ pub fn correlate(
 
 /// Whether [`correlate_and_pool`] takes this convolution.
 pub fn pools(geometry: &Geometry) -> bool {
-    winograd::takes(geometry)
+    winograd::pools(geometry)
 }
 
 /// As [`correlate`], and keeps of every 2×2 windows side by side the largest; `out` is of those. What
@@ -42,7 +43,7 @@ pub fn correlate_and_pool(
     out: &mut [f32],
     finish: Finish<'_>,
 ) -> Places {
-    winograd::correlate_and_pool(geometry, images, weight, out, finish)
+    Winograd::new(geometry, weight).correlate_and_pool(images, weight, out, finish)
 }
 
 /// Adds to every image, at every window, the filters (rows of `weight`) times their outputs there;
@@ -56,7 +57,7 @@ pub fn spread(
     finish: impl Fn(&mut [f32]) + Sync,
 ) {
     if winograd::takes(geometry) {
-        winograd::spread(geometry, outputs, places, weight, images, finish);
+        Winograd::new(geometry, weight).spread(outputs, places, weight, images, finish);
     } else {
         unfolded::spread(geometry, outputs, weight, images, finish);
     }
@@ -72,7 +73,7 @@ pub fn weight_gradient(
     weight: &mut [f32],
 ) {
     if winograd::takes(geometry) {
-        winograd::weight_gradient(geometry, images, outputs, places, weight);
+        Winograd::new(geometry, weight).weight_gradient(images, outputs, places, weight);
     } else {
         unfolded::weight_gradient(geometry, images, outputs, weight);
     }

@@ -6,7 +6,7 @@ use super::unfold::unfold;
 use crate::ops::activation::add_bias;
 use crate::ops::cpu::convolution::{Finish, Geometry};
 use crate::ops::cpu::product::{Matrix, Store, product};
-use crate::ops::cpu::scratch;
+use crate::ops::cpu::{scratch, vectorized};
 
 /// As [`convolution::correlate`](crate::ops::cpu::convolution::correlate).
 pub fn correlate(
@@ -45,7 +45,7 @@ pub fn correlate(
                     match finish {
                         Finish::Add => to.iter_mut().zip(from).for_each(|(to, from)| *to += from),
                         Finish::Activate { bias, function } => {
-                            add_bias(function, bias[filter], from, to);
+                            vectorized(|| add_bias(function, bias[filter], from, to));
                         }
                     }
                 }

@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::layout::Layout;
-use super::points::{ForThree, ForTwo, Points, Square, from_points, to_points};
+use super::points::{Points, Square, from_points, to_points, with_points};
 use super::product::Panels;
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::scratch::{self, Scratch};
@@ -80,16 +80,16 @@ impl WithSimd for TransformPanel<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.layout.taps {
-            2 => self.transform::<S, ForTwo, 5, 2>(simd),
-            _ => self.transform::<S, ForThree, 6, 3>(simd),
-        }
+        with_points!(self, transform, simd)
     }
 }
 
 impl TransformPanel<'_> {
     #[inline(always)]
-    fn transform<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+    fn transform<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+        self,
+        simd: S,
+    ) {
         let Self {
             layout,
             weight,
@@ -185,16 +185,16 @@ impl WithSimd for AddGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.layout.taps {
-            2 => self.add::<S, ForTwo, 5, 2>(simd),
-            _ => self.add::<S, ForThree, 6, 3>(simd),
-        }
+        with_points!(self, add, simd)
     }
 }
 
 impl AddGradient<'_> {
     #[inline(always)]
-    fn add<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+    fn add<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+        self,
+        simd: S,
+    ) {
         let Self {
             layout,
             gradient,

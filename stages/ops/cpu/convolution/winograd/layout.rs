@@ -1,9 +1,14 @@
 //! Sizes of a convolution at points, and its images with the channels side by side.
 
-use super::points::{Square, TILE};
+use super::points::Square;
 use crate::ops::cpu::convolution::Geometry;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::transpose::{Planes, interleave, separate};
+
+/// Whether whole tiles of 4×4 outputs would mostly lie beside the image.
+pub fn is_small(geometry: &Geometry) -> bool {
+    geometry.windows.0 < 6 || geometry.windows.1 < 6
+}
 
 /// A convolution of stride s with k×k filters, seen as one of stride 1 with ⌈k/s⌉×⌈k/s⌉ filters on
 /// images of s²-fold channels: every s-th row and column of a channel is a channel of its own, its
@@ -17,6 +22,8 @@ pub struct Layout {
     /// Channels with their phases, and filters, each rounded up to whole vectors.
     pub channels_stride: usize,
     pub filters_stride: usize,
+    /// Rows and columns of a tile's outputs.
+    pub side: usize,
     /// Rows and columns of tiles on an image.
     pub tiles: (usize, usize),
     /// Rows and columns of a filter on the phases.
@@ -26,16 +33,16 @@ pub struct Layout {
 impl Layout {
     pub fn new(geometry: &Geometry, filters: usize, lanes: usize) -> Self {
         let phases = geometry.stride * geometry.stride;
+        let (rows, columns) = geometry.windows;
+        let side = if is_small(geometry) { 2 } else { 4 };
         Self {
             geometry: *geometry,
             filters,
             lanes,
             channels_stride: (phases * geometry.channels).next_multiple_of(lanes),
             filters_stride: filters.next_multiple_of(lanes),
-            tiles: (
-                geometry.windows.0.div_ceil(TILE),
-                geometry.windows.1.div_ceil(TILE),
-            ),
+            side,
+            tiles: (rows.div_ceil(side), columns.div_ceil(side)),
             taps: geometry.kernel_height.div_ceil(geometry.stride),
         }
     }
@@ -47,7 +54,7 @@ impl Layout {
 
     /// Points of a tile.
     pub fn points(&self) -> usize {
-        (TILE + self.taps - 1) * (TILE + self.taps - 1)
+        (self.side + self.taps - 1) * (self.side + self.taps - 1)
     }
 
     /// Columns of a panel of a [product](super::product).
@@ -66,7 +73,7 @@ impl Layout {
             stride: self.filters_stride,
             size: self.geometry.windows,
             tiles: self.tiles,
-            side: TILE,
+            side: self.side,
         }
     }
 
@@ -75,14 +82,14 @@ impl Layout {
         let (rows, columns) = self.geometry.windows;
         Outputs {
             size: (rows / 2, columns / 2),
-            side: TILE / 2,
+            side: self.side / 2,
             ..self.outputs()
         }
     }
 
     /// Rows and columns of an image in phases: what all its tiles meet.
     fn input_size(&self) -> (usize, usize) {
-        let size = |tiles: usize| tiles * TILE + self.taps - 1;
+        let size = |tiles: usize| tiles * self.side + self.taps - 1;
         (size(self.tiles.0), size(self.tiles.1))
     }
 
@@ -98,7 +105,7 @@ impl Layout {
         square(
             self.tiles,
             tile,
-            TILE,
+            self.side,
             self.input_len(),
             columns,
             stride,

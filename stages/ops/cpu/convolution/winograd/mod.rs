@@ -5,9 +5,9 @@
 //! M = Σ V∘U over channels, the outputs are y = Aᵀ·M·A. The three passes of
 //! [`convolution`](super) are this map and its two transposes:
 //!
-//! - [`correlate`]: y = Aᵀ·(Σ V∘U)·A;
-//! - [`spread`]: x += B·(Σ U∘(A·y·Aᵀ))·Bᵀ, tiles overlapping;
-//! - [`weight_gradient`]: w += Gᵀ·(Σ V∘(A·y·Aᵀ))·G.
+//! - [`correlate`](Winograd::correlate): y = Aᵀ·(Σ V∘U)·A;
+//! - [`spread`](Winograd::spread): x += B·(Σ U∘(A·y·Aᵀ))·Bᵀ, tiles overlapping;
+//! - [`weight_gradient`](Winograd::weight_gradient): w += Gᵀ·(Σ V∘(A·y·Aᵀ))·G.
 //!
 //! At every point the sums are products of matrices. Channels lie side by side, a vector of them is
 //! treated at once, and tiles are taken in blocks that stay in the second-level cache.
@@ -22,13 +22,15 @@ mod product;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{Finish, Geometry};
 use crate::ops::cpu::scratch;
 use filters::{Columns, Filters, add_gradient};
-use layout::Layout;
+use layout::{Layout, is_small};
 use passes::{Correlate, Source, Spread, WeightGradient};
 
 /// Whether the passes here take this convolution and are likely the faster ones: a function of the
@@ -36,159 +38,206 @@ use passes::{Correlate, Source, Spread, WeightGradient};
 pub fn takes(geometry: &Geometry) -> bool {
     let taps = geometry.kernel_height.div_ceil(geometry.stride);
     let square = geometry.kernel_height == geometry.kernel_width;
-    let (rows, columns) = geometry.windows;
-    let vectors = !matches!(Arch::new(), Arch::Scalar);
-    square && (2..=3).contains(&taps) && rows >= 6 && columns >= 6 && vectors
+    let fits = match taps {
+        2 => geometry.windows.0 > 2 && geometry.windows.1 > 2,
+        3 => !is_small(geometry),
+        _ => false,
+    };
+    square && fits && !matches!(Arch::new(), Arch::Scalar)
 }
 
-/// As [`convolution::correlate`](super::correlate).
-pub fn correlate(
-    geometry: &Geometry,
-    images: &[f32],
-    weight: &[f32],
-    out: &mut [f32],
-    finish: Finish<'_>,
-) {
-    let arch = Arch::new();
-    let layout = &layout(arch, geometry, weight);
-    let (filters, outputs) = (
-        &Filters::new(arch, layout, weight, Columns::Filters),
-        layout.outputs(),
-    );
-    let size = layout.filters * geometry.positions();
-    let piece = images_per_piece(layout, images.len() / geometry.image());
-    out.par_chunks_mut(piece * size)
-        .zip(images.par_chunks(piece * geometry.image()))
-        .for_each(|(out, images)| {
-            let count = images.len() / geometry.image();
-            let input = gathered_input(layout, images);
-            let mut output = scratch::take(count * outputs.len());
-            arch.dispatch(Correlate {
-                layout,
-                filters,
-                input: &input,
-                output: &mut output,
-                places: None,
-            });
-            let images = out.chunks_exact_mut(size);
-            for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
-                outputs.separate(output, out, finish.store());
-                finish.apply(geometry.positions(), out);
-            }
-        });
-}
-
-/// As [`convolution::correlate_and_pool`](super::correlate_and_pool).
-pub fn correlate_and_pool(
-    geometry: &Geometry,
-    images: &[f32],
-    weight: &[f32],
-    out: &mut [f32],
-    finish: Finish<'_>,
-) -> Places {
-    let arch = Arch::new();
-    let layout = &layout(arch, geometry, weight);
-    let (filters, outputs) = (
-        &Filters::new(arch, layout, weight, Columns::Filters),
-        layout.pooled(),
-    );
-    let positions = geometry.windows.0 / 2 * (geometry.windows.1 / 2);
-    let size = layout.filters * positions;
-    let count = images.len() / geometry.image();
-    let piece = images_per_piece(layout, count);
-    let mut places = vec![0; count * outputs.len()];
-    out.par_chunks_mut(piece * size)
-        .zip(places.par_chunks_mut(piece * outputs.len()))
-        .zip(images.par_chunks(piece * geometry.image()))
-        .for_each(|((out, places), images)| {
-            let input = gathered_input(layout, images);
-            let mut output = scratch::take(places.len());
-            arch.dispatch(Correlate {
-                layout,
-                filters,
-                input: &input,
-                output: &mut output,
-                places: Some(places),
-            });
-            let images = out.chunks_exact_mut(size);
-            for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
-                outputs.separate(output, out, finish.store());
-                finish.apply(positions, out);
-            }
-        });
-    Places(places)
+/// Whether [`Winograd::correlate_and_pool`] takes it too.
+pub fn pools(geometry: &Geometry) -> bool {
+    takes(geometry) && !is_small(geometry)
 }
 
 /// Where the maxima of 2×2 windows were: for every image a number from 0 to 3 for every place of its
 /// pooled [`layout::Outputs`].
 pub struct Places(Vec<u32>);
 
-/// As [`convolution::spread`](super::spread); `places` if the outputs were pooled.
-pub fn spread(
-    geometry: &Geometry,
-    outputs: &[f32],
-    places: Option<&Places>,
-    weight: &[f32],
-    images: &mut [f32],
-    finish: impl Fn(&mut [f32]) + Sync,
-) {
-    let arch = Arch::new();
-    let layout = &layout(arch, geometry, weight);
-    let filters = &Filters::new(arch, layout, weight, Columns::Channels);
-    let count = images.len() / geometry.image();
-    let piece = images_per_piece(layout, count);
-    images
-        .par_chunks_mut(piece * geometry.image())
-        .enumerate()
-        .for_each(|(index, images)| {
-            let back = Back::of(layout, outputs, places, count, index * piece, images.len());
-            let mut input = scratch::take(images.len() / geometry.image() * layout.input_len());
-            input.fill(0.0);
-            arch.dispatch(Spread {
-                layout,
-                filters,
-                output: back.source(),
-                input: &mut input,
-            });
-            layout.add_input(&input, images);
-            images.chunks_exact_mut(geometry.image()).for_each(&finish);
-        });
+/// A convolution that [`takes`] has taken.
+pub struct Winograd {
+    arch: Arch,
+    layout: Layout,
 }
 
-/// As [`convolution::weight_gradient`](super::weight_gradient); `places` if the outputs were pooled.
-pub fn weight_gradient(
-    geometry: &Geometry,
-    images: &[f32],
-    outputs: &[f32],
-    places: Option<&Places>,
-    weight: &mut [f32],
-) {
-    let arch = Arch::new();
-    let layout = &layout(arch, geometry, weight);
-    let count = images.len() / geometry.image();
-    let size = layout.points() * layout.channels() * layout.filters_stride;
-    let group = count.div_ceil(groups(size, count));
-    let piece = images_per_piece(layout, count).min(group);
-    let partial: Vec<scratch::Scratch> = images
-        .par_chunks(group * geometry.image())
-        .enumerate()
-        .map(|(index, images)| {
-            let mut gradient = scratch::take(size);
-            for (part, images) in images.chunks(piece * geometry.image()).enumerate() {
-                let first = index * group + part * piece;
-                let back = Back::of(layout, outputs, places, count, first, images.len());
-                arch.dispatch(WeightGradient {
-                    layout,
-                    input: &gathered_input(layout, images),
-                    output: back.source(),
-                    gradient: &mut gradient,
-                    add: part > 0,
-                });
+impl Winograd {
+    /// `weight` is a row per filter.
+    pub fn new(geometry: &Geometry, weight: &[f32]) -> Self {
+        Self::on(Arch::new(), geometry, weight)
+    }
+
+    /// The same on other vectors than the widest.
+    fn on(arch: Arch, geometry: &Geometry, weight: &[f32]) -> Self {
+        struct Lanes;
+
+        impl WithSimd for Lanes {
+            type Output = usize;
+
+            fn with_simd<S: Simd>(self, _: S) -> usize {
+                S::F32_LANES
             }
-            gradient
-        })
-        .collect();
-    add_gradient(arch, layout, partial.into_iter(), weight);
+        }
+
+        let filters = weight.len() / geometry.taps();
+        let layout = Layout::new(geometry, filters, arch.dispatch(Lanes));
+        Self { arch, layout }
+    }
+
+    /// As [`convolution::correlate`](super::correlate).
+    pub fn correlate(&self, images: &[f32], weight: &[f32], out: &mut [f32], finish: Finish<'_>) {
+        let Self { arch, layout } = self;
+        let filters = &Filters::new(*arch, layout, weight, Columns::Filters);
+        let (geometry, outputs) = (&layout.geometry, layout.outputs());
+        let size = layout.filters * geometry.positions();
+        let piece = self.images_per_piece(images.len() / geometry.image());
+        out.par_chunks_mut(piece * size)
+            .zip(images.par_chunks(piece * geometry.image()))
+            .for_each(|(out, images)| {
+                let input = self.gathered(images);
+                let mut output = scratch::take(out.len() / size * outputs.len());
+                arch.dispatch(Correlate {
+                    layout,
+                    filters,
+                    input: &input,
+                    output: &mut output,
+                    places: None,
+                });
+                let images = out.chunks_exact_mut(size);
+                for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
+                    outputs.separate(output, out, finish.store());
+                    finish.apply(geometry.positions(), out);
+                }
+            });
+    }
+
+    /// As [`convolution::correlate_and_pool`](super::correlate_and_pool).
+    pub fn correlate_and_pool(
+        &self,
+        images: &[f32],
+        weight: &[f32],
+        out: &mut [f32],
+        finish: Finish<'_>,
+    ) -> Places {
+        let Self { arch, layout } = self;
+        let filters = &Filters::new(*arch, layout, weight, Columns::Filters);
+        let (geometry, outputs) = (&layout.geometry, layout.pooled());
+        let positions = geometry.windows.0 / 2 * (geometry.windows.1 / 2);
+        let size = layout.filters * positions;
+        let count = images.len() / geometry.image();
+        let piece = self.images_per_piece(count);
+        let mut places = vec![0; count * outputs.len()];
+        out.par_chunks_mut(piece * size)
+            .zip(places.par_chunks_mut(piece * outputs.len()))
+            .zip(images.par_chunks(piece * geometry.image()))
+            .for_each(|((out, places), images)| {
+                let input = self.gathered(images);
+                let mut output = scratch::take(places.len());
+                arch.dispatch(Correlate {
+                    layout,
+                    filters,
+                    input: &input,
+                    output: &mut output,
+                    places: Some(places),
+                });
+                let images = out.chunks_exact_mut(size);
+                for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
+                    outputs.separate(output, out, finish.store());
+                    finish.apply(positions, out);
+                }
+            });
+        Places(places)
+    }
+
+    /// As [`convolution::spread`](super::spread).
+    pub fn spread(
+        &self,
+        outputs: &[f32],
+        places: Option<&Places>,
+        weight: &[f32],
+        images: &mut [f32],
+        finish: impl Fn(&mut [f32]) + Sync,
+    ) {
+        let Self { arch, layout } = self;
+        let filters = &Filters::new(*arch, layout, weight, Columns::Channels);
+        let image = layout.geometry.image();
+        let count = images.len() / image;
+        let piece = self.images_per_piece(count);
+        images
+            .par_chunks_mut(piece * image)
+            .enumerate()
+            .for_each(|(index, images)| {
+                let (first, some) = (index * piece, images.len() / image);
+                let back = Back::of(layout, outputs, places, count, first..first + some);
+                let mut input = scratch::take(some * layout.input_len());
+                input.fill(0.0);
+                arch.dispatch(Spread {
+                    layout,
+                    filters,
+                    output: back.source(),
+                    input: &mut input,
+                });
+                layout.add_input(&input, images);
+                images.chunks_exact_mut(image).for_each(&finish);
+            });
+    }
+
+    /// As [`convolution::weight_gradient`](super::weight_gradient).
+    pub fn weight_gradient(
+        &self,
+        images: &[f32],
+        outputs: &[f32],
+        places: Option<&Places>,
+        weight: &mut [f32],
+    ) {
+        let Self { arch, layout } = self;
+        let image = layout.geometry.image();
+        let count = images.len() / image;
+        let size = layout.points() * layout.channels() * layout.filters_stride;
+        let group = count.div_ceil(groups(size, count));
+        let piece = self.images_per_piece(count).min(group);
+        let partial: Vec<scratch::Scratch> = images
+            .par_chunks(group * image)
+            .enumerate()
+            .map(|(index, images)| {
+                let mut gradient = scratch::take(size);
+                for (part, images) in images.chunks(piece * image).enumerate() {
+                    let (first, some) = (index * group + part * piece, images.len() / image);
+                    let back = Back::of(layout, outputs, places, count, first..first + some);
+                    arch.dispatch(WeightGradient {
+                        layout,
+                        input: &self.gathered(images),
+                        output: back.source(),
+                        gradient: &mut gradient,
+                        add: part > 0,
+                    });
+                }
+                gradient
+            })
+            .collect();
+        add_gradient(*arch, layout, partial.into_iter(), weight);
+    }
+
+    /// Images in phases.
+    fn gathered(&self, images: &[f32]) -> scratch::Scratch {
+        let layout = &self.layout;
+        let mut input = scratch::take(images.len() / layout.geometry.image() * layout.input_len());
+        layout.gather_input(images, &mut input);
+        input
+    }
+
+    /// How many images to hand to a thread at once: enough that reading the filters pays, as long as
+    /// the batch still divides into pieces.
+    fn images_per_piece(&self, images: usize) -> usize {
+        /// Tiles that are enough.
+        const TILES: usize = 48;
+        /// Pieces that a batch is divided into at least, for lack of knowing the threads.
+        const PIECES: usize = 4;
+        TILES
+            .div_ceil(self.layout.tiles_per_image())
+            .min(images.div_ceil(PIECES))
+            .max(1)
+    }
 }
 
 /// The outputs of some of the images on their way back, filters side by side.
@@ -198,16 +247,14 @@ struct Back<'a> {
 }
 
 impl<'a> Back<'a> {
-    /// Those of as many images as have `len` values, from image `first` of `count` on.
+    /// Those of some of `count` images.
     fn of(
         layout: &Layout,
         outputs: &[f32],
         places: Option<&'a Places>,
         count: usize,
-        first: usize,
-        len: usize,
+        images: Range<usize>,
     ) -> Self {
-        let images = first..first + len / layout.geometry.image();
         let size = outputs.len() / count;
         let grid = if places.is_some() {
             layout.pooled()
@@ -219,11 +266,10 @@ impl<'a> Back<'a> {
             &outputs[images.start * size..images.end * size],
             &mut values,
         );
-        let of_images =
-            |places: &'a Places| &places.0[images.start * grid.len()..images.end * grid.len()];
+        let len = grid.len();
         Self {
             values,
-            places: places.map(of_images),
+            places: places.map(|Places(all)| &all[images.start * len..images.end * len]),
         }
     }
 
@@ -233,43 +279,6 @@ impl<'a> Back<'a> {
             places: self.places,
         }
     }
-}
-
-fn gathered_input(layout: &Layout, images: &[f32]) -> scratch::Scratch {
-    let mut input = scratch::take(images.len() / layout.geometry.image() * layout.input_len());
-    layout.gather_input(images, &mut input);
-    input
-}
-
-fn layout(arch: Arch, geometry: &Geometry, weight: &[f32]) -> Layout {
-    struct Lanes;
-
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-
-    Layout::new(
-        geometry,
-        weight.len() / geometry.taps(),
-        arch.dispatch(Lanes),
-    )
-}
-
-/// How many images to hand to a thread at once: enough that reading the filters pays, as long as the
-/// batch still divides into pieces.
-fn images_per_piece(layout: &Layout, images: usize) -> usize {
-    /// Tiles that are enough.
-    const TILES: usize = 48;
-    /// Pieces that a batch is divided into at least, for lack of knowing the threads.
-    const PIECES: usize = 8;
-    TILES
-        .div_ceil(layout.tiles_per_image())
-        .min(images.div_ceil(PIECES))
-        .max(1)
 }
 
 /// Into how many sums a batch is divided: a function of sizes alone, because the order of additions

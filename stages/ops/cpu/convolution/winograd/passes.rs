@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::filters::Filters;
 use super::layout::Layout;
-use super::points::{ForThree, ForTwo, Points, Square, from_points, to_points};
+use super::points::{Points, Square, from_points, to_points, with_points};
 use super::pool::{TileBuffer, in_buffer, pool, unpool};
 use super::product::{Operand, Panels, product};
 use crate::ops::cpu::scratch;
@@ -51,22 +51,12 @@ pub struct Source<'a> {
     pub places: Option<&'a [u32]>,
 }
 
-/// Calls a method for the algorithm of the layout's filters.
-macro_rules! for_taps {
-    ($pass:ident, $method:ident, $simd:ident) => {
-        match $pass.layout.taps {
-            2 => $pass.$method::<_, ForTwo, 5, 2>($simd),
-            _ => $pass.$method::<_, ForThree, 6, 3>($simd),
-        }
-    };
-}
-
 impl WithSimd for Correlate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for_taps!(self, run, simd)
+        with_points!(self, run, simd)
     }
 }
 
@@ -75,7 +65,7 @@ impl WithSimd for Spread<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for_taps!(self, run, simd)
+        with_points!(self, run, simd)
     }
 }
 
@@ -84,7 +74,7 @@ impl WithSimd for WeightGradient<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        for_taps!(self, run, simd)
+        with_points!(self, run, simd)
     }
 }
 
@@ -168,7 +158,7 @@ fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> 
 
 /// V = Bᵀ·x·B for a block's tiles.
 #[inline(always)]
-fn input_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
+fn input_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
     simd: S,
     layout: &Layout,
     input: &[f32],
@@ -186,7 +176,7 @@ fn input_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
 
 /// A·y·Aᵀ for a block's tiles.
 #[inline(always)]
-fn output_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
+fn output_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
     simd: S,
     layout: &Layout,
     output: Source<'_>,
@@ -215,7 +205,10 @@ fn output_to_points<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(
 
 impl Correlate<'_> {
     #[inline(always)]
-    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+    fn run<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+        self,
+        simd: S,
+    ) {
         let Self {
             layout,
             filters,
@@ -230,7 +223,7 @@ impl Correlate<'_> {
         let mut values = AtPoints::new(N * N, step, layout.channels_stride);
         let mut products = AtPoints::new(N * N, step, layout.filters_stride);
         for block in blocks {
-            input_to_points::<S, P, N, R>(simd, layout, input, &block, &mut values);
+            input_to_points::<S, P, N, R, M>(simd, layout, input, &block, &mut values);
             for point in 0..N * N {
                 let size = [block.tiles, layout.channels(), layout.filters_stride];
                 let (row, place) = (products.row, point * products.point);
@@ -257,7 +250,10 @@ impl Correlate<'_> {
 
 impl Spread<'_> {
     #[inline(always)]
-    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+    fn run<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+        self,
+        simd: S,
+    ) {
         let Self {
             layout,
             filters,
@@ -269,7 +265,7 @@ impl Spread<'_> {
         let mut values = AtPoints::new(N * N, step, layout.filters_stride);
         let mut products = AtPoints::new(N * N, step, layout.channels_stride);
         for block in blocks {
-            output_to_points::<S, P, N, R>(simd, layout, output, &block, &mut values);
+            output_to_points::<S, P, N, R, M>(simd, layout, output, &block, &mut values);
             for point in 0..N * N {
                 let size = [block.tiles, layout.filters, layout.channels_stride];
                 let (row, place) = (products.row, point * products.point);
@@ -290,7 +286,10 @@ impl Spread<'_> {
 
 impl WeightGradient<'_> {
     #[inline(always)]
-    fn run<S: Simd, P: Points<N, R>, const N: usize, const R: usize>(self, simd: S) {
+    fn run<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+        self,
+        simd: S,
+    ) {
         let Self {
             layout,
             input,
@@ -304,8 +303,8 @@ impl WeightGradient<'_> {
         let mut gradients = AtPoints::new(N * N, step, layout.filters_stride);
         let size = layout.channels() * layout.filters_stride;
         for block in blocks {
-            input_to_points::<S, P, N, R>(simd, layout, input, &block, &mut values);
-            output_to_points::<S, P, N, R>(simd, layout, output, &block, &mut gradients);
+            input_to_points::<S, P, N, R, M>(simd, layout, input, &block, &mut values);
+            output_to_points::<S, P, N, R, M>(simd, layout, output, &block, &mut gradients);
             for (point, out) in gradient.chunks_exact_mut(size).enumerate() {
                 product(
                     simd,

@@ -8,37 +8,58 @@
 
 use pulp::Simd;
 
-/// Rows and columns of outputs that a tile has.
-pub const TILE: usize = 4;
-
-/// A minimal algorithm for 4×4 outputs of `R`×`R` filters on `N`×`N` values, `N` = 4 + `R` − 1.
-pub trait Points<const N: usize, const R: usize> {
+/// A minimal algorithm for `M`×`M` outputs of `R`×`R` filters on `N`×`N` values, `N` = `M` + `R` − 1.
+pub trait Points<const N: usize, const R: usize, const M: usize> {
     /// Bᵀ.
     const INPUT: [[f32; N]; N];
     /// G.
     const KERNEL: [[f32; R]; N];
     /// A.
-    const OUTPUT: [[f32; TILE]; N];
+    const OUTPUT: [[f32; M]; N];
 }
 
 /// F(4×4, 3×3): 36 products for 144. Of points with short binary fractions, 0, ±5/8 and ±3/2 lose
 /// the fewest digits; see `docs/performance.md`.
 pub struct ForThree;
 
-impl Points<6, 3> for ForThree {
+impl Points<6, 3, 4> for ForThree {
     const INPUT: [[f32; 6]; 6] = input(&[0.0, 0.625, -0.625, 1.5, -1.5]);
     const KERNEL: [[f32; 3]; 6] = kernel(&[0.0, 0.625, -0.625, 1.5, -1.5]);
-    const OUTPUT: [[f32; TILE]; 6] = output(&[0.0, 0.625, -0.625, 1.5, -1.5]);
+    const OUTPUT: [[f32; 4]; 6] = output(&[0.0, 0.625, -0.625, 1.5, -1.5]);
 }
 
 /// F(4×4, 2×2): 25 products for 64.
 pub struct ForTwo;
 
-impl Points<5, 2> for ForTwo {
+impl Points<5, 2, 4> for ForTwo {
     const INPUT: [[f32; 5]; 5] = input(&[0.5, -0.5, 1.5, -1.5]);
     const KERNEL: [[f32; 2]; 5] = kernel(&[0.5, -0.5, 1.5, -1.5]);
-    const OUTPUT: [[f32; TILE]; 5] = output(&[0.5, -0.5, 1.5, -1.5]);
+    const OUTPUT: [[f32; 4]; 5] = output(&[0.5, -0.5, 1.5, -1.5]);
 }
+
+/// F(2×2, 2×2): 9 products for 16; for small images of many channels, whose filters at the points
+/// would else take more memory than they save work.
+pub struct ForTwoSmall;
+
+impl Points<3, 2, 2> for ForTwoSmall {
+    const INPUT: [[f32; 3]; 3] = input(&[1.0, -1.0]);
+    const KERNEL: [[f32; 2]; 3] = kernel(&[1.0, -1.0]);
+    const OUTPUT: [[f32; 2]; 3] = output(&[1.0, -1.0]);
+}
+
+/// Calls a method of something that has a `layout` for the algorithm that the layout is for.
+macro_rules! with_points {
+    ($this:ident, $method:ident, $simd:ident) => {{
+        use crate::ops::cpu::convolution::winograd::points::{ForThree, ForTwo, ForTwoSmall};
+        match ($this.layout.taps, $this.layout.side) {
+            (2, 2) => $this.$method::<_, ForTwoSmall, 3, 2, 2>($simd),
+            (2, _) => $this.$method::<_, ForTwo, 5, 2, 4>($simd),
+            _ => $this.$method::<_, ForThree, 6, 3, 4>($simd),
+        }
+    }};
+}
+
+pub(super) use with_points;
 
 /// For every point, the coefficients of the polynomial that is zero at all the others.
 const fn input<const N: usize>(points: &[f64]) -> [[f32; N]; N] {
@@ -97,20 +118,20 @@ const fn kernel<const N: usize, const R: usize>(points: &[f64]) -> [[f32; R]; N]
 }
 
 /// The powers of every point.
-const fn output<const N: usize>(points: &[f64]) -> [[f32; TILE]; N] {
-    let mut matrix = [[0.0; TILE]; N];
+const fn output<const N: usize, const M: usize>(points: &[f64]) -> [[f32; M]; N] {
+    let mut matrix = [[0.0; M]; N];
     let mut row = 0;
     while row < points.len() {
         let mut entry = 1.0;
         let mut power = 0;
-        while power < TILE {
+        while power < M {
             matrix[row][power] = entry as f32;
             entry *= points[row];
             power += 1;
         }
         row += 1;
     }
-    matrix[N - 1][TILE - 1] = 1.0;
+    matrix[N - 1][M - 1] = 1.0;
     matrix
 }
 
@@ -347,10 +368,10 @@ mod tests {
     use super::*;
 
     /// y = Aᵀ((G·g) ∘ (Bᵀ·d)) is the correlation of d with g, for every pair of unit vectors.
-    fn correlates<P: Points<N, R>, const N: usize, const R: usize>() {
+    fn correlates<P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>() {
         for data in 0..N {
             for tap in 0..R {
-                for output in 0..TILE {
+                for output in 0..M {
                     let at_point = |p: usize| P::KERNEL[p][tap] * P::INPUT[p][data];
                     let found: f32 = (0..N).map(|p| P::OUTPUT[p][output] * at_point(p)).sum();
                     let expected = if output + tap == data { 1.0 } else { 0.0 };
@@ -362,7 +383,8 @@ mod tests {
 
     #[test]
     fn products_at_points_are_correlations() {
-        correlates::<ForThree, 6, 3>();
-        correlates::<ForTwo, 5, 2>();
+        correlates::<ForThree, 6, 3, 4>();
+        correlates::<ForTwo, 5, 2, 4>();
+        correlates::<ForTwoSmall, 3, 2, 2>();
     }
 }

@@ -2,7 +2,10 @@
 
 use pulp::Simd;
 
-use super::points::{Square, TILE};
+use super::points::Square;
+
+/// Rows and columns of a tile that is pooled.
+const TILE: usize = 4;
 
 /// Values of a tile of vectors: [`TILE`]², of the widest vector's lanes.
 pub type TileBuffer = [f32; TILE * TILE * 16];
