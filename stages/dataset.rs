@@ -21,7 +21,7 @@ use crate::{json, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
-    version: 1,
+    version: 2,
     doc: "labelled images from a source, resized, split and packed",
     inputs: &[],
     outputs: &[
@@ -65,7 +65,7 @@ pub struct Params {
     pub source: Origin,
     /// Height and width in pixels, 8 to 1024; images of another shape are stretched.
     pub image_size: usize,
-    /// 1 for gray, 3 for RGB.
+    /// 1 for gray (the luma of colors, as JPEG files keep it), 3 for RGB.
     pub channels: usize,
     /// Share of the training images of each class to set aside for validation, 0 to 0.9. With 0,
     /// the source's own validation images are used where it has some; otherwise these are training

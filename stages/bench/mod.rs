@@ -1,5 +1,6 @@
-//! Measures what training's time goes into, through the very code that the stages run.
+//! Measures what stages spend their time on, through the very code that they run.
 
+mod data;
 mod gan;
 mod train;
 
@@ -7,6 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+pub use data::{AugmentBench, DecodeBench};
 pub use gan::GanBench;
 pub use train::TrainBench;
 

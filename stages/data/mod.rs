@@ -7,12 +7,14 @@
 mod batch;
 mod decode;
 pub mod folder;
+mod jpeg;
 mod layout;
 pub mod npz;
 pub mod pack;
 mod packed;
 pub mod phantom;
 mod policy;
+mod resize;
 pub mod source;
 pub mod split;
 pub mod transform;

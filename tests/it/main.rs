@@ -1,5 +1,6 @@
 //! The binary as a person meets it, and the library where that is nearer to the point.
 
+mod bench;
 mod command_line;
 mod failures;
 mod running;

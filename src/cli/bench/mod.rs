@@ -1,5 +1,6 @@
 //! `runner bench`: how fast this machine does what stages spend their time on.
 
+mod data;
 mod gan;
 mod train;
 
@@ -26,6 +27,7 @@ pub struct Bench {
 enum What {
     Train(train::Train),
     Gan(gan::Gan),
+    Data(data::Data),
 }
 
 /// What every measurement takes.
@@ -43,7 +45,7 @@ struct Common {
     /// Print one JSON object to a line
     #[arg(long)]
     json: bool,
-    /// Measure this model, in this process
+    /// Measure this, in this process
     #[arg(long, hide = true)]
     here: Option<String>,
 }
@@ -64,6 +66,7 @@ impl Bench {
         match self.what {
             What::Train(train) => train.execute(console),
             What::Gan(gan) => gan.execute(console),
+            What::Data(data) => data.execute(console),
         }
     }
 }
@@ -77,13 +80,13 @@ impl Common {
         }
     }
 
-    /// Measures a model in a process of its own, as stages run: the largest memory can be told of a
+    /// Measures a thing in a process of its own, as stages run: the largest memory can be told of a
     /// whole process only.
-    fn elsewhere(&self, model: &str) -> Result<(), Error> {
+    fn elsewhere(&self, what: &str) -> Result<(), Error> {
         let failed = |cause: &dyn Display| Error::System(format!("failed to measure: {cause}"));
         let status = own_binary().and_then(|mut command| {
             command.args(std::env::args_os().skip(1));
-            command.arg(format!("--here={model}")).status()
+            command.arg(format!("--here={what}")).status()
         });
         match status {
             Ok(status) if status.success() => Ok(()),

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::header::read_header;
 use super::{Array, Npz, member};
 use crate::contract::{Failure, ImageShape};
-use crate::data::decode::fit_bytes;
+use crate::data::resize::fit_bytes;
 use crate::data::source::{Example, Pool, Sink, Skipped};
 
 fn examples(arrays: &[Array]) -> Vec<Example> {

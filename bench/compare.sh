@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# Compare runner with PyTorch and Pillow on this machine; see -h.
+set -euo pipefail
+
+usage() {
+  cat <<'HELP'
+Usage: bench/compare.sh [-h] [train|gan|data|threads]...
+
+Measures runner and what it is compared with in turn, A B A B, each measurement in a process of its own, and
+prints Markdown tables: the median rates of both sides, the median of the pairs' ratios (above 1: runner is
+faster), the largest memory of both sides. Without a part, all of them; that takes about ten minutes.
+
+  train    the paper's six CNNs, against PyTorch in the faster of its two memory layouts
+  gan      a DCGAN, against the same
+  data     decoding and resizing the images of $DATA, against Pillow in as many processes as there are cores
+  threads  runner with two threads, against itself with one
+
+Close other programs first: what they take from one side and not from the other is noise in the ratios.
+
+Environment:
+  DATA        the folder of images, <split>/<CLASS>/*.jpeg; without it, `data` is left out
+  PAIRS       measurements of each side [default: 3]
+  BENCH_VENV  the virtual environment with torch and pillow, made if missing [default: target/bench-venv]
+
+pip's own variables (PIP_INDEX_URL and so on) say where torch and pillow come from.
+HELP
+}
+
+complain() {
+  echo "compare.sh: $1" >&2
+  exit 2
+}
+
+# The absolute path of a file or folder that need not be there.
+absolute() {
+  case $1 in
+    /*) echo "$1" ;;
+    *) echo "$PWD/$1" ;;
+  esac
+}
+
+[[ -z ${DATA:-} ]] || DATA=$(absolute "$DATA")
+[[ -z ${BENCH_VENV:-} ]] || BENCH_VENV=$(absolute "$BENCH_VENV")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+pairs=${PAIRS:-3}
+venv=${BENCH_VENV:-target/bench-venv}
+target=${CARGO_TARGET_DIR:-target}
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+prepare() {
+  if [[ ! -x $venv/bin/python ]]; then
+    echo "making $venv ..." >&2
+    python3 -m venv "$venv"
+  fi
+  if ! "$venv/bin/python" -c 'import PIL, torch' 2>/dev/null; then
+    "$venv/bin/python" -m pip install --quiet torch pillow >&2
+  fi
+  cargo build --release --quiet
+}
+
+# A Python program of this folder. What is set here for another BLAS shall not slow PyTorch down.
+python() {
+  (
+    for variable in $(compgen -e OPENBLAS_ || true); do
+      unset "$variable"
+    done
+    exec "$venv/bin/python" -W ignore "bench/$1" "${@:2}"
+  )
+}
+
+runner() {
+  "$target/release/runner" bench "$@" --json
+}
+
+# The measurement of the faster layout: each in a process of its own, so that memory is of one.
+pytorch() {
+  local layout
+  for layout in contiguous channels_last; do
+    python "$@" --layout "$layout"
+  done | python3 -c '
+import json, sys
+print(json.dumps(max(map(json.loads, sys.stdin), key=lambda run: run["images_per_second"])))'
+}
+
+# record WORKLOAD SIDE COMMAND...: runs a measurement and keeps its result.
+record() {
+  local result
+  result=$("${@:3}")
+  printf '%s\t%s\t%s\n' "$1" "$2" "$result" >>"$results"
+  printf '%s\t%s\t%s\n' "$1" "$2" "$result" >&2
+}
+
+# table NAME_A NAME_B: prints what has been recorded, and forgets it.
+table() {
+  python3 bench/table.py "$1" "$2" <"$results"
+  echo
+  : >"$results"
+}
+
+train() {
+  local model pair size workload
+  for size in 64 128; do
+    for model in model1 model2 model3 model4 model5 model6; do
+      if [[ $size == 128 && $model != model[16] ]]; then
+        continue
+      fi
+      workload="$model, ${size}×${size}×3, batch 32"
+      for ((pair = 0; pair < pairs; pair++)); do
+        record "$workload" a pytorch pytorch_train.py --model "$model" --image-size "$size"
+        record "$workload" b runner train --models "$model" --image-size "$size"
+      done
+    done
+  done
+  table PyTorch runner
+}
+
+gan() {
+  local pair
+  for ((pair = 0; pair < pairs; pair++)); do
+    record "DCGAN, 64×64×3, batch 64" a pytorch pytorch_dcgan.py
+    record "DCGAN, 64×64×3, batch 64" b runner gan
+  done
+  table PyTorch runner
+}
+
+data() {
+  local channels pair workload
+  for channels in 1 3; do
+    workload="decode and resize to 64×64×$channels"
+    for ((pair = 0; pair < pairs; pair++)); do
+      record "$workload" a python pillow_data.py --path "$DATA" --channels "$channels"
+      record "$workload" b runner data --what decode --path "$DATA" --channels "$channels"
+    done
+  done
+  table Pillow runner
+}
+
+threads() {
+  local model pair workload
+  for model in model1 model6; do
+    workload="$model, 64×64×3, batch 32"
+    for ((pair = 0; pair < pairs; pair++)); do
+      record "$workload" a runner train --models "$model" --threads 1
+      record "$workload" b runner train --models "$model" --threads 2
+    done
+  done
+  table "1 thread" "2 threads"
+}
+
+describe_machine() {
+  local cpu
+  cpu=$(sed -n '/^model name/{s/^[^:]*: //p;q;}' /proc/cpuinfo 2>/dev/null || true)
+  echo "$(date +%F), ${cpu:-$(uname -m)}, $(getconf _NPROCESSORS_ONLN) cores," \
+    "$("$venv/bin/python" -W ignore -c 'import PIL, torch; print(f"torch {torch.__version__}, Pillow {PIL.__version__}")')," \
+    "median of $pairs pairs"
+  echo
+}
+
+parts=("$@")
+for part in "$@"; do
+  case $part in
+    -h | --help)
+      usage
+      exit
+      ;;
+    train | gan | threads) ;;
+    data) [[ -n ${DATA:-} ]] || complain "DATA must name a folder of images for \`data\`" ;;
+    *) complain "there is no part \`$part\`; -h lists them" ;;
+  esac
+done
+if [[ $# == 0 ]]; then
+  parts=(train gan threads)
+  if [[ -n ${DATA:-} ]]; then
+    parts+=(data)
+  else
+    echo "\`data\` is left out: DATA names no folder of images" >&2
+  fi
+fi
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || complain "PAIRS must be a number from 1, not \`$pairs\`"
+
+prepare
+describe_machine
+for part in "${parts[@]}"; do
+  "$part"
+done

@@ -1,0 +1,74 @@
+"""What the PyTorch measurements of this folder share."""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+# Steps before those that count: memory is laid out, kernels are chosen.
+WARM_UP = 2
+
+
+def parser(description: str, batch_size: int, steps: int) -> argparse.ArgumentParser:
+    """The options that every measurement takes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--image-size", type=int, default=64, metavar="PIXELS")
+    parser.add_argument("--channels", type=int, default=3, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=batch_size, metavar="N")
+    parser.add_argument("--steps", type=int, default=steps, metavar="N", help="of which the median counts")
+    parser.add_argument(
+        "--layout",
+        choices=(*LAYOUTS, "both"),
+        default="both",
+        help="how images lie in memory; of both, one after the other, the faster one counts",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="default: PyTorch's own choice")
+    return parser
+
+
+def median_rate(step: Callable[[], None], images: int, steps: int) -> float:
+    """Images per second of the median step."""
+    seconds = []
+    for _ in range(WARM_UP + steps):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return images / statistics.median(seconds[WARM_UP:])
+
+
+def report(
+    model: str,
+    arguments: argparse.Namespace,
+    prepare: Callable[[argparse.Namespace, torch.memory_format], Callable[[], None]],
+    **asked: object,
+) -> None:
+    """Measure the step that `prepare` makes, in the layouts asked for, and print one JSON object, with what
+    else was `asked` in it."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    layouts = LAYOUTS if arguments.layout == "both" else [arguments.layout]
+    rates = {}
+    for layout in layouts:
+        torch.manual_seed(0)
+        step = prepare(arguments, LAYOUTS[layout])
+        rates[layout] = round(median_rate(step, arguments.batch_size, arguments.steps), 1)
+    result = {
+        "model": model,
+        "image_size": arguments.image_size,
+        "channels": arguments.channels,
+        "batch_size": arguments.batch_size,
+        **asked,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        **rates,
+        "images_per_second": max(rates.values()),
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    print(json.dumps(result))

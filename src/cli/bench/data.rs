@@ -1,0 +1,144 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use stages::bench::{AugmentBench, DecodeBench};
+use stages::contract::Failure;
+
+use super::{Common, refused};
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::Console;
+
+/// Measure reading images (decode and resize) and augmenting them
+#[derive(Debug, Args)]
+pub struct Data {
+    /// The folder of images to decode and resize, with `train/<CLASS>/` and `test/<CLASS>/`
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    /// What to measure; decoding needs `--path`
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "decode,augment"
+    )]
+    what: Vec<Part>,
+    /// Passes over the images to measure, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    passes: u16,
+    /// Images to a batch of augmented images
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    batch_size: u16,
+    /// Images to a pass of augmentation, random ones
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..))]
+    images: u16,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    /// Reading files, decoding and resizing
+    Decode,
+    /// The paper's augmentation of training batches
+    Augment,
+}
+
+#[derive(Serialize)]
+struct Asked {
+    what: Part,
+    image_size: u16,
+    channels: u16,
+    images: usize,
+}
+
+impl Data {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let decoding = self.path.as_deref().map(|path| self.decoding(path));
+        match (self.common.here.as_deref(), &decoding) {
+            (Some("decode"), Some(decoding)) => return self.decode(decoding, console),
+            (Some(_), _) => return self.augment(console),
+            (None, _) => {}
+        }
+        let decodes = self.what.contains(&Part::Decode);
+        let augments = self.what.contains(&Part::Augment);
+        match decoding {
+            Some(decoding) if decodes => {
+                decoding.check().map_err(refused)?;
+                self.common.elsewhere("decode")?;
+            }
+            None if decodes && augments => self.tell_of_decoding(console)?,
+            None if decodes => {
+                return Err(Error::Usage(
+                    "there is nothing to decode; `--path DIR` names a folder of images".into(),
+                ));
+            }
+            _ => {}
+        }
+        if augments {
+            self.common.elsewhere("augment")?;
+        }
+        Ok(())
+    }
+
+    fn decoding(&self, path: &Path) -> DecodeBench {
+        DecodeBench {
+            path: path.to_owned(),
+            image: self.common.image(),
+            passes: self.passes.into(),
+        }
+    }
+
+    fn decode(&self, bench: &DecodeBench, console: &Console) -> Result<(), Error> {
+        let threads = self.common.start_threads()?;
+        let (images, measured) = bench.measure().map_err(failed)?;
+        let asked = self.asked(Part::Decode, images);
+        self.common
+            .print(console, "decode", &asked, threads, measured)
+    }
+
+    fn augment(&self, console: &Console) -> Result<(), Error> {
+        let threads = self.common.start_threads()?;
+        let bench = AugmentBench {
+            image: self.common.image(),
+            batch_size: self.batch_size.into(),
+            images: self.images.into(),
+            passes: self.passes.into(),
+        };
+        let measured = bench.measure().map_err(failed)?;
+        let asked = self.asked(Part::Augment, bench.images);
+        self.common
+            .print(console, "augment", &asked, threads, measured)
+    }
+
+    fn asked(&self, what: Part, images: usize) -> Asked {
+        Asked {
+            what,
+            image_size: self.common.image_size,
+            channels: self.common.channels,
+            images,
+        }
+    }
+
+    /// Whoever reads JSON sees that there is no such line.
+    fn tell_of_decoding(&self, console: &Console) -> Result<(), Error> {
+        if self.common.json {
+            return Ok(());
+        }
+        console
+            .result("decode: not measured; `--path DIR` names a folder of images to decode")
+            .map_err(unwritten)
+    }
+}
+
+/// An image that was bad only on a closer look is the user's to repair.
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::Data(message) => Error::Usage(message),
+        Failure::System(message) => Error::System(message),
+        other => Error::Internal(other.to_string()),
+    }
+}

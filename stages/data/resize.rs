@@ -1,0 +1,240 @@
+//! Images of any size and depth, stretched to a wanted shape.
+
+use std::f64::consts::PI;
+
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
+use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use image::DynamicImage;
+
+use crate::contract::ImageShape;
+
+/// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored;
+/// gray is made of color as [`luma8`] says.
+///
+/// Filtered (Lanczos, widened when shrinking) in integers of the image's own depth, whose results do
+/// not depend on the processor.
+pub fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec<u8> {
+    let size = (image.width(), image.height());
+    let color = image.color();
+    let deep = color.bits_per_pixel() / u16::from(color.channel_count()) > 8;
+    let gray = shape.channels == 1 || !color.has_color();
+    let fitted = match (gray, deep) {
+        (true, false) => resize::<U8>(&luma8(image), size, shape, resizer),
+        (false, false) => resize::<U8x3>(&image.into_rgb8(), size, shape, resizer),
+        (true, true) => to_bytes(&resize::<U16>(&luma16(image), size, shape, resizer)),
+        (false, true) => to_bytes(&resize::<U16x3>(&image.into_rgb16(), size, shape, resizer)),
+    };
+    if gray && shape.channels > 1 {
+        let repeated = |&value| std::iter::repeat_n(value, shape.channels);
+        return fitted.iter().flat_map(repeated).collect();
+    }
+    fitted
+}
+
+/// Converts HWC bytes, `size` (width, height) with 1 or 3 channels, to `shape`.
+pub fn fit_bytes(
+    bytes: Vec<u8>,
+    size: (usize, usize),
+    channels: usize,
+    shape: ImageShape,
+    resizer: &mut Resizer,
+) -> Vec<u8> {
+    let (width, height) = (size.0 as u32, size.1 as u32);
+    let image = if channels == 1 {
+        image::GrayImage::from_raw(width, height, bytes).map(DynamicImage::from)
+    } else {
+        image::RgbImage::from_raw(width, height, bytes).map(DynamicImage::from)
+    };
+    fit(
+        image.expect("as many bytes as the size says"),
+        shape,
+        resizer,
+    )
+}
+
+/// The luma of ITU-R BT.601: what JPEG files keep, and what Pillow and so Keras make of color.
+fn luma([r, g, b]: [u32; 3]) -> u32 {
+    // The weights 0.299, 0.587 and 0.114 in parts of 65536.
+    (19595 * r + 38470 * g + 7471 * b + (1 << 15)) >> 16
+}
+
+fn luma8(image: DynamicImage) -> Vec<u8> {
+    if !image.color().has_color() {
+        return image.into_luma8().into_raw();
+    }
+    let pixels = image.into_rgb8();
+    let gray = |&[r, g, b]: &[u8; 3]| luma([r, g, b].map(u32::from)) as u8;
+    pixels.as_chunks().0.iter().map(gray).collect()
+}
+
+fn luma16(image: DynamicImage) -> Vec<u16> {
+    if !image.color().has_color() {
+        return image.into_luma16().into_raw();
+    }
+    let pixels = image.into_rgb16();
+    let gray = |&[r, g, b]: &[u16; 3]| luma([r, g, b].map(u32::from)) as u16;
+    pixels.as_chunks().0.iter().map(gray).collect()
+}
+
+fn to_bytes(values: &[u16]) -> Vec<u8> {
+    let byte = |&value| ((u32::from(value) + 128) / 257) as u8;
+    values.iter().map(byte).collect()
+}
+
+/// Resizes the pixels `P` that `values` are.
+fn resize<P>(
+    values: &[P::Component],
+    (width, height): (u32, u32),
+    shape: ImageShape,
+    resizer: &mut Resizer,
+) -> Vec<P::Component>
+where
+    P: PixelTrait + InnerPixel,
+    P::Component: bytemuck::Pod,
+{
+    let source = TypedImageRef::<P>::from_buffer(width, height, bytemuck::cast_slice(values))
+        .expect("pixels of this size");
+    let len = shape.height * shape.width * P::count_of_components();
+    let mut values: Vec<P::Component> = vec![bytemuck::Zeroable::zeroed(); len];
+    let mut target = TypedImage::<P>::from_buffer(
+        shape.width as u32,
+        shape.height as u32,
+        bytemuck::cast_slice_mut(&mut values),
+    )
+    .expect("pixels of this shape");
+    let filter = Filter::new("Lanczos", lanczos, LOBES).expect("lobes are a finite number");
+    let options =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Custom(filter)));
+    resizer
+        .resize_typed(&source, &mut target, &options)
+        .expect("sizes above zero");
+    drop(target);
+    values
+}
+
+const LOBES: f64 = 3.0;
+
+/// The Lanczos window of three lobes: sinc(x) · sinc(x / 3).
+///
+/// Made of products and sums, whose results no processor and no version of a mathematical library
+/// changes, and several times as fast as with the library's sine, which took an eighth of the time of
+/// reading an image.
+fn lanczos(x: f64) -> f64 {
+    let x = x.abs();
+    if x < 1e-6 {
+        return 1.0;
+    }
+    if x >= LOBES {
+        return 0.0;
+    }
+    // A third of the sine's angle, mirrored into the first quarter of a turn.
+    let third = sine(PI / 3.0 * x.min(LOBES - x));
+    let whole = third * (3.0 - 4.0 * third * third);
+    LOBES * whole * third / (PI * x * (PI * x))
+}
+
+/// The sine of an angle from 0 to π/2, to 10⁻¹¹, by its Taylor series.
+fn sine(angle: f64) -> f64 {
+    let square = angle * angle;
+    // What a term is of the one before, from the last: 1 / (14 · 15), …, 1 / (2 · 3).
+    let series = (1..8).rev().fold(1.0, |rest, i| {
+        let ratio = 1.0 / f64::from(2 * i * (2 * i + 1));
+        1.0 - square * ratio * rest
+    });
+    angle * series
+}
+
+#[cfg(test)]
+mod tests {
+    use fast_image_resize::CpuExtensions;
+    use image::{ImageBuffer, Rgb};
+
+    use super::*;
+
+    #[test]
+    fn the_filter_is_that_of_lanczos() {
+        let sinc = |x: f64| (PI * x).sin() / (PI * x);
+        for step in 1..=3100 {
+            let x = f64::from(step) / 1000.0;
+            let expected = if x < LOBES {
+                sinc(x) * sinc(x / LOBES)
+            } else {
+                0.0
+            };
+            assert!((lanczos(x) - expected).abs() < 1e-10, "{x}");
+            assert_eq!(lanczos(x), lanczos(-x));
+        }
+        assert_eq!(lanczos(0.0), 1.0);
+    }
+
+    #[test]
+    fn gray_is_the_luma_of_color() {
+        let white = [255; 3];
+        assert_eq!(luma(white), 255);
+        assert_eq!(luma([65535; 3]), 65535);
+        let weights = [[255, 0, 0], [0, 255, 0], [0, 0, 255]].map(luma);
+        assert_eq!(weights, [76, 150, 29]);
+    }
+
+    /// An image of noise, each value made by `value` of 16 random bits.
+    fn noise<T: image::Primitive>(value: impl Fn(u32) -> T) -> ImageBuffer<Rgb<T>, Vec<T>>
+    where
+        Rgb<T>: image::Pixel<Subpixel = T>,
+    {
+        let mut state = 1u32;
+        ImageBuffer::from_fn(101, 67, |_, _| {
+            Rgb(std::array::from_fn(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                value(state >> 16)
+            }))
+        })
+    }
+
+    /// If this changes, so do datasets: raise the version of the kind `dataset`.
+    #[test]
+    fn golden_pixels() {
+        let shape = |channels| ImageShape {
+            height: 2,
+            width: 3,
+            channels,
+        };
+        let fitted = |image: &DynamicImage, channels| {
+            let corner = image.crop_imm(0, 0, 7, 5);
+            fit(corner, shape(channels), &mut Resizer::new())
+        };
+        let bytes = noise(|v| v as u8).into();
+        assert_eq!(fitted(&bytes, 1), [122, 118, 109, 118, 118, 160]);
+        assert_eq!(fitted(&bytes, 3)[..6], [162, 108, 82, 94, 127, 138]);
+        let words = noise(|v| v as u16).into();
+        assert_eq!(fitted(&words, 1), [129, 160, 144, 145, 156, 135]);
+    }
+
+    #[test]
+    fn every_processor_resizes_alike() {
+        let images: [DynamicImage; 2] = [noise(|v| v as u8).into(), noise(|v| v as u16).into()];
+        for (image, channels) in images.iter().flat_map(|image| [(image, 1), (image, 3)]) {
+            for side in [8, 33, 128] {
+                let shape = ImageShape {
+                    height: side,
+                    width: side,
+                    channels,
+                };
+                let with = |extensions: CpuExtensions| {
+                    let mut resizer = Resizer::new();
+                    if extensions.is_supported() {
+                        // SAFETY: the processor has been asked.
+                        unsafe { resizer.set_cpu_extensions(extensions) };
+                    }
+                    fit(image.clone(), shape, &mut resizer)
+                };
+                let plain = with(CpuExtensions::None);
+                assert!(fit(image.clone(), shape, &mut Resizer::new()) == plain);
+                #[cfg(target_arch = "x86_64")]
+                for extensions in [CpuExtensions::Sse4_1, CpuExtensions::Avx2] {
+                    assert!(with(extensions) == plain, "{extensions:?}");
+                }
+            }
+        }
+    }
+}
