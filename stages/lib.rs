@@ -71,7 +71,13 @@ pub fn execute(
 ) -> Result<(), Failure> {
     let stage = parse(&request.kind, request.params.clone())
         .map_err(|e| Failure::Internal(format!("parameters of `{}`: {e}", request.kind)))?;
-    stage.run(&Context::new(request, events, cancelled))
+    on_pool(|| stage.run(&Context::new(request, events, cancelled)))
+}
+
+/// Calls `f` on a thread of the current pool. From outside, every parallel loop would put the caller
+/// to sleep and wake it again, hundreds of times in a step of training.
+fn on_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
 }
 
 fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {

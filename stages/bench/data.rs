@@ -8,7 +8,7 @@ use crate::contract::{Failure, ImageShape, Invalid};
 use crate::data::folder::Folder;
 use crate::data::source::Pool;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
-use crate::{decode, random};
+use crate::{decode, on_pool, random};
 
 /// Reading a folder of images, to be measured.
 #[derive(Clone, Debug)]
@@ -59,6 +59,10 @@ impl DecodeBench {
     /// # Errors
     /// If the folder or an image is unusable.
     pub fn measure(&self) -> Result<(usize, Throughput), Failure> {
+        on_pool(|| self.run())
+    }
+
+    fn run(&self) -> Result<(usize, Throughput), Failure> {
         let folder = self.folder().map_err(|e| Failure::Data(e.to_string()))?;
         let offer = folder.offer(false)?;
         let pools: Vec<&dyn Pool> = [
@@ -95,6 +99,10 @@ impl AugmentBench {
     /// # Errors
     /// If the images cannot be kept in a temporary folder.
     pub fn measure(&self) -> Result<Throughput, Failure> {
+        on_pool(|| self.run())
+    }
+
+    fn run(&self) -> Result<Throughput, Failure> {
         let dataset = noise(self.image, self.images.min(DISTINCT))?;
         let policy = Policy {
             shear: 0.2,

@@ -5,7 +5,7 @@ use super::{Throughput, throughput};
 use crate::contract::{ImageShape, Invalid};
 use crate::gan::{Adversaries, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
-use crate::{decode, ops, random};
+use crate::{decode, on_pool, ops, random};
 
 /// A training of a DCGAN (Radford et al., 2016) to be measured: both updates, on random images.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,10 @@ impl GanBench {
     /// # Errors
     /// As [`GanBench::check`].
     pub fn measure(&self) -> Result<Throughput, Invalid> {
+        on_pool(|| self.run())
+    }
+
+    fn run(&self) -> Result<Throughput, Invalid> {
         self.check()?;
         let device = Cpu::default();
         let network = |layers: Vec<Value>, input: Feature, seed: u64| {

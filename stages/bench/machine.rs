@@ -46,13 +46,15 @@ fn triad() -> impl FnMut() -> f64 {
     move || {
         let started = Instant::now();
         let sources = a.par_chunks(PIECE).zip(b.par_chunks(PIECE));
-        c.par_chunks_mut(PIECE).zip(sources).for_each(|(c, (a, b))| {
-            Arch::new().dispatch(|| {
-                for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
-                    *c = a + 3.0 * b;
-                }
+        c.par_chunks_mut(PIECE)
+            .zip(sources)
+            .for_each(|(c, (a, b))| {
+                Arch::new().dispatch(|| {
+                    for ((c, a), b) in c.iter_mut().zip(a).zip(b) {
+                        *c = a + 3.0 * b;
+                    }
+                });
             });
-        });
         black_box(&c);
         3.0 * size_of_val(a.as_slice()) as f64 / started.elapsed().as_secs_f64()
     }

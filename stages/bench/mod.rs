@@ -2,6 +2,7 @@
 
 mod data;
 mod gan;
+mod machine;
 mod train;
 
 use std::time::Instant;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 pub use data::{AugmentBench, DecodeBench};
 pub use gan::GanBench;
+pub use machine::{Roof, measure_machine};
 pub use train::TrainBench;
 
 /// What was measured.

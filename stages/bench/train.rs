@@ -6,7 +6,7 @@ use crate::contract::{ImageShape, Invalid};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};
 use crate::training::{Targets, train_step};
-use crate::{decode, ops, random};
+use crate::{decode, on_pool, ops, random};
 
 /// A training of a classifier to be measured: cross-entropy and Adam on random images.
 #[derive(Clone, Debug)]
@@ -46,6 +46,10 @@ impl TrainBench {
     /// # Errors
     /// As [`TrainBench::new`].
     pub fn measure(&self) -> Result<Throughput, Invalid> {
+        on_pool(|| self.run())
+    }
+
+    fn run(&self) -> Result<Throughput, Invalid> {
         let device = Cpu::default();
         let architecture = self.architecture.clone();
         let mut network = Network::new(architecture, Initializer::default(), 0, device.clone())?;

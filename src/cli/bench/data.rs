@@ -5,7 +5,7 @@ use serde::Serialize;
 use stages::bench::{AugmentBench, DecodeBench};
 use stages::contract::Failure;
 
-use super::{Common, refused};
+use super::{Common, refused, start_threads};
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::Console;
@@ -93,7 +93,7 @@ impl Data {
     }
 
     fn decode(&self, bench: &DecodeBench, console: &Console) -> Result<(), Error> {
-        let threads = self.common.start_threads()?;
+        let threads = start_threads(self.common.threads)?;
         let (images, measured) = bench.measure().map_err(failed)?;
         let asked = self.asked(Part::Decode, images);
         self.common
@@ -101,7 +101,7 @@ impl Data {
     }
 
     fn augment(&self, console: &Console) -> Result<(), Error> {
-        let threads = self.common.start_threads()?;
+        let threads = start_threads(self.common.threads)?;
         let bench = AugmentBench {
             image: self.common.image(),
             batch_size: self.batch_size.into(),

@@ -2,7 +2,7 @@ use clap::Args;
 use serde::Serialize;
 use stages::bench::GanBench;
 
-use super::{Common, refused};
+use super::{Common, refused, start_threads};
 use crate::error::Error;
 use crate::report::Console;
 
@@ -47,7 +47,7 @@ impl Gan {
         if self.common.here.is_none() {
             return self.common.elsewhere("dcgan");
         }
-        let threads = self.common.start_threads()?;
+        let threads = start_threads(self.common.threads)?;
         let measured = bench.measure().map_err(refused)?;
         let asked = Asked {
             model: "dcgan",

@@ -2,6 +2,7 @@
 
 mod data;
 mod gan;
+mod machine;
 mod train;
 
 use std::fmt::Display;
@@ -28,6 +29,7 @@ enum What {
     Train(train::Train),
     Gan(gan::Gan),
     Data(data::Data),
+    Machine(machine::Machine),
 }
 
 /// What every measurement takes.
@@ -67,6 +69,7 @@ impl Bench {
             What::Train(train) => train.execute(console),
             What::Gan(gan) => gan.execute(console),
             What::Data(data) => data.execute(console),
+            What::Machine(machine) => machine.execute(console),
         }
     }
 }
@@ -95,17 +98,6 @@ impl Common {
         }
     }
 
-    /// Starts the threads to measure on; gives their number.
-    fn start_threads(&self) -> Result<usize, Error> {
-        let mut pool = rayon::ThreadPoolBuilder::new();
-        if let Some(threads) = self.threads {
-            pool = pool.num_threads(threads.into());
-        }
-        pool.build_global()
-            .map_err(|e| Error::System(format!("failed to start threads: {e}")))?;
-        Ok(rayon::current_num_threads())
-    }
-
     /// Prints what was measured, for a person or as JSON.
     fn print(
         &self,
@@ -131,6 +123,17 @@ impl Common {
         };
         console.result(&text).map_err(unwritten)
     }
+}
+
+/// Starts the threads to measure on, `wanted` or one for every core; gives their number.
+fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = wanted {
+        pool = pool.num_threads(threads.into());
+    }
+    pool.build_global()
+        .map_err(|e| Error::System(format!("failed to start threads: {e}")))?;
+    Ok(rayon::current_num_threads())
 }
 
 /// What cannot be measured is a mistake in what was asked.

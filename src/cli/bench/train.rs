@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use stages::bench::TrainBench;
 
-use super::{Common, refused};
+use super::{Common, refused, start_threads};
 use crate::error::Error;
 use crate::report::Console;
 use crate::spec::{self, LoadOptions, Pipeline, suggest};
@@ -76,7 +76,7 @@ impl Train {
     }
 
     fn measure(&self, console: &Console, name: &str, bench: &TrainBench) -> Result<(), Error> {
-        let threads = self.common.start_threads()?;
+        let threads = start_threads(self.common.threads)?;
         let measured = bench.measure().map_err(refused)?;
         let asked = Asked {
             model: name,

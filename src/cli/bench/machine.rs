@@ -1,0 +1,34 @@
+use clap::Args;
+use stages::bench::measure_machine;
+
+use super::start_threads;
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::Console;
+
+/// Measure what the processor can do at most: arithmetic, and the way to memory
+#[derive(Debug, Args)]
+pub struct Machine {
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print one JSON object to a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Machine {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let threads = start_threads(self.threads)?;
+        let roof = measure_machine();
+        let text = if self.json {
+            serde_json::to_string(&roof).map_err(|e| Error::Internal(e.to_string()))?
+        } else {
+            format!(
+                "{:.0} GF/s in registers, {:.1} GB/s from and to memory, {threads} threads",
+                roof.gflops, roof.gigabytes_per_second
+            )
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
