@@ -7,7 +7,9 @@ use super::layout::Layout;
 use super::points::{Points, Square, from_points, to_points, with_points};
 use super::product::Panels;
 use crate::ops::cpu::pieces;
+use crate::ops::cpu::product::Store;
 use crate::ops::cpu::scratch::{self, Scratch};
+use crate::ops::cpu::transpose::{Planes, interleave, separate};
 
 /// What the columns of the filters' matrices are; the rows are the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub struct Filters {
 impl Filters {
     /// Takes `weight` (filters × channels × kernel) to the points.
     pub fn new(arch: Arch, layout: &Layout, weight: &[f32], columns: Columns) -> Self {
+        let taps = Taps::of(layout, weight, columns);
         let (rows, width) = match columns {
             Columns::Filters => (layout.channels(), layout.filters_stride),
             Columns::Channels => (layout.filters, layout.channels_stride),
@@ -37,11 +40,13 @@ impl Filters {
             .par_chunks_mut(points * rows * panel)
             .enumerate()
             .for_each(|(index, to)| {
+                let first = index * panel;
+                let width = panel.min(width - first);
                 arch.dispatch(TransformPanel {
                     layout,
-                    weight,
-                    columns,
-                    first: index * panel,
+                    taps: &taps,
+                    first,
+                    width,
                     rows,
                     to,
                 });
@@ -64,13 +69,68 @@ impl Filters {
     }
 }
 
+/// Weights with the columns of [`Filters`] side by side: for every row, taps × taps × columns.
+struct Taps {
+    values: Scratch,
+    columns: usize,
+}
+
+impl Taps {
+    fn of(layout: &Layout, weight: &[f32], columns: Columns) -> Self {
+        let geometry = &layout.geometry;
+        let (per_row, per_filter) = (layout.taps * layout.taps, geometry.taps());
+        let area = geometry.kernel_height * geometry.kernel_width;
+        match columns {
+            Columns::Filters => {
+                let columns = layout.filters_stride;
+                let mut values = scratch::take(layout.channels() * per_row * columns);
+                values.fill(0.0);
+                // A channel's weights are neighbours; its phases are rows of their own, far apart.
+                let planes = Planes {
+                    channels: layout.filters,
+                    stride: per_filter,
+                };
+                let places = layout.weight_places(columns, geometry.channels * per_row * columns);
+                let mut channels: Vec<usize> = Vec::with_capacity(places.len());
+                for channel in 0..geometry.channels {
+                    channels.clear();
+                    channels.extend(
+                        places
+                            .iter()
+                            .map(|place| place + channel * per_row * columns),
+                    );
+                    interleave(&weight[channel * area..], planes, &mut values, &channels);
+                }
+                Self { values, columns }
+            }
+            Columns::Channels => {
+                let columns = layout.channels_stride;
+                let mut values = scratch::take(layout.filters * per_row * columns);
+                let planes = Planes {
+                    channels: geometry.channels,
+                    stride: area,
+                };
+                let places = layout.weight_places(columns, geometry.channels);
+                values
+                    .par_chunks_mut(per_row * columns)
+                    .zip(weight.par_chunks(per_filter))
+                    .for_each(|(to, from)| {
+                        to.fill(0.0);
+                        interleave(from, planes, to, &places);
+                    });
+                Self { values, columns }
+            }
+        }
+    }
+}
+
 /// One panel of [`Filters`].
 struct TransformPanel<'a> {
     layout: &'a Layout,
-    weight: &'a [f32],
-    columns: Columns,
-    /// The panel's first column.
+    taps: &'a Taps,
+    /// The panel's first column, and how many there are.
     first: usize,
+    width: usize,
     rows: usize,
     to: &'a mut [f32],
 }
@@ -90,59 +150,26 @@ impl TransformPanel<'_> {
         self,
         simd: S,
     ) {
-        let Self {
-            layout,
-            weight,
-            columns,
-            first,
-            rows,
-            to,
-        } = self;
-        let lanes = S::F32_LANES;
-        let width = layout.panel();
-        let taps_per_filter = layout.geometry.taps();
-        let (filters, channels) = (layout.filters, layout.channels());
-        let at = |filter: usize, channel: usize, y: usize, x: usize| {
-            if filter >= filters || channel >= channels {
-                return 0.0;
-            }
-            let place = layout.weight(channel, y, x);
-            place.map_or(0.0, |place| weight[filter * taps_per_filter + place])
-        };
-        // R×R vectors of weights.
-        let mut taps = [0.0; MOST_TAPS * MOST_LANES];
-        for row in 0..rows {
-            for vector in (0..width).step_by(lanes) {
-                for (tap, values) in taps.chunks_exact_mut(lanes).take(R * R).enumerate() {
-                    for (column, value) in (first + vector..).zip(values) {
-                        *value = match columns {
-                            Columns::Filters => at(column, row, tap / R, tap % R),
-                            Columns::Channels => at(row, column, tap / R, tap % R),
-                        };
-                    }
-                }
+        let (taps, panel) = (self.taps, self.layout.panel());
+        for row in 0..self.rows {
+            for column in (0..self.width).step_by(S::F32_LANES) {
                 let from = Square {
-                    first: 0,
-                    row: R * lanes,
-                    column: lanes,
+                    first: row * R * R * taps.columns + self.first + column,
+                    row: R * taps.columns,
+                    column: taps.columns,
                 };
-                let point = rows * width;
-                let place = Square {
-                    first: row * width + vector,
+                let point = self.rows * panel;
+                let to = Square {
+                    first: row * panel + column,
                     row: N * point,
                     column: point,
                 };
-                to_points(simd, &P::KERNEL, (&taps, from), (&mut *to, place));
+                let from = (&*taps.values, from);
+                to_points(simd, &P::KERNEL, from, (&mut *self.to, to));
             }
         }
     }
 }
-
-/// Taps of the largest filter that there is an algorithm for.
-const MOST_TAPS: usize = 9;
-
-/// Values of the widest vector.
-const MOST_LANES: usize = 16;
 
 /// Takes the gradient of the filters at the points, the sum of `partial` (each points × channels ×
 /// filters), back to `weight`, to which it is added.
@@ -158,73 +185,84 @@ pub fn add_gradient(
     for next in partial {
         pieces::add(&mut gradient, &next);
     }
-    let block = layout.lanes;
-    weight
-        .par_chunks_mut(block * layout.geometry.taps())
+    let geometry = &layout.geometry;
+    let (per_row, columns) = (layout.taps * layout.taps, layout.filters_stride);
+    let mut taps = scratch::take(layout.channels() * per_row * columns);
+    taps.par_chunks_mut(per_row * columns)
         .enumerate()
-        .for_each(|(index, weight)| {
-            arch.dispatch(AddGradient {
+        .for_each(|(channel, to)| {
+            arch.dispatch(GradientOfChannel {
                 layout,
                 gradient: &gradient,
-                first: index * block,
-                weight,
+                channel,
+                to,
             });
+        });
+    /// Filters to a piece.
+    const PIECE: usize = 8;
+    let area = geometry.kernel_height * geometry.kernel_width;
+    let places = layout.weight_places(columns, geometry.channels * per_row * columns);
+    weight
+        .par_chunks_mut(PIECE * geometry.taps())
+        .enumerate()
+        .for_each(|(piece, weight)| {
+            let planes = Planes {
+                channels: weight.len() / geometry.taps(),
+                stride: geometry.taps(),
+            };
+            let mut channels: Vec<usize> = Vec::with_capacity(places.len());
+            for channel in 0..geometry.channels {
+                channels.clear();
+                channels.extend(
+                    places
+                        .iter()
+                        .map(|place| place + channel * per_row * columns),
+                );
+                let from = &taps[piece * PIECE..];
+                let to = &mut weight[channel * area..];
+                separate(from, &channels, to, planes, Store::Add);
+            }
         });
 }
 
-/// The gradient of a vector of filters.
-struct AddGradient<'a> {
+/// The gradient of the weights of a channel's phase: taps × taps × filters.
+struct GradientOfChannel<'a> {
     layout: &'a Layout,
     gradient: &'a [f32],
-    first: usize,
-    weight: &'a mut [f32],
+    channel: usize,
+    to: &'a mut [f32],
 }
 
-impl WithSimd for AddGradient<'_> {
+impl WithSimd for GradientOfChannel<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        with_points!(self, add, simd)
+        with_points!(self, write, simd)
     }
 }
 
-impl AddGradient<'_> {
+impl GradientOfChannel<'_> {
     #[inline(always)]
-    fn add<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
+    fn write<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
         self,
         simd: S,
     ) {
-        let Self {
-            layout,
-            gradient,
-            first,
-            weight,
-        } = self;
-        let (channels, stride) = (layout.channels(), layout.filters_stride);
-        let (lanes, taps_per_filter) = (S::F32_LANES, layout.geometry.taps());
-        let mut taps = [0.0; MOST_TAPS * MOST_LANES];
-        for channel in 0..channels {
-            let point = channels * stride;
+        let columns = self.layout.filters_stride;
+        let point = self.layout.channels() * columns;
+        for filter in (0..columns).step_by(S::F32_LANES) {
             let from = Square {
-                first: channel * stride + first,
+                first: self.channel * columns + filter,
                 row: N * point,
                 column: point,
             };
             let to = Square {
-                first: 0,
-                row: R * lanes,
-                column: lanes,
+                first: filter,
+                row: R * columns,
+                column: columns,
             };
-            let from = (gradient, from);
-            from_points::<_, N, _, false>(simd, &P::KERNEL, from, (&mut taps, to));
-            for (tap, values) in taps.chunks_exact(lanes).take(R * R).enumerate() {
-                if let Some(place) = layout.weight(channel, tap / R, tap % R) {
-                    for (filter, value) in weight.chunks_exact_mut(taps_per_filter).zip(values) {
-                        filter[place] += value;
-                    }
-                }
-            }
+            let from = (self.gradient, from);
+            from_points::<_, N, _, false>(simd, &P::KERNEL, from, (&mut *self.to, to));
         }
     }
 }

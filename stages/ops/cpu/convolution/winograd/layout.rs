@@ -112,23 +112,21 @@ impl Layout {
         )
     }
 
-    /// The weight of a filter (of `geometry`'s kernel) that a channel's phase meets at a tap of the
-    /// phases; none where the kernel ends before.
-    pub fn weight(&self, channel: usize, row: usize, column: usize) -> Option<usize> {
+    /// Where each weight of a channel (a row of the kernel after the other) belongs among taps × taps ×
+    /// `columns` of its phase, if one phase is `phase` from the next.
+    pub fn weight_places(&self, columns: usize, phase: usize) -> Vec<usize> {
         let Geometry {
-            channels,
             kernel_height,
             kernel_width,
             stride,
             ..
         } = self.geometry;
-        let (phase, channel) = (channel / channels, channel % channels);
-        let (y, x) = (
-            stride * row + phase / stride,
-            stride * column + phase % stride,
-        );
-        (y < kernel_height && x < kernel_width)
-            .then_some((channel * kernel_height + y) * kernel_width + x)
+        let place = |weight: usize| {
+            let (y, x) = (weight / kernel_width, weight % kernel_width);
+            let tap = y / stride * self.taps + x / stride;
+            tap * columns + (y % stride * stride + x % stride) * phase
+        };
+        (0..kernel_height * kernel_width).map(place).collect()
     }
 
     /// Writes images (channels × rows × columns) in phases, zeros around them.

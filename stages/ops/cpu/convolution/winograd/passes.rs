@@ -141,13 +141,18 @@ impl AtPoints {
     }
 }
 
+/// The tiles in blocks, and how many a block has at most. Every block reads the filters once, so small
+/// ones cost that way; large ones leave the second-level cache.
 fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> + use<>) {
     /// Values of a block at the points that stay in the second-level cache.
     const CACHED: usize = 1 << 18;
     /// Rows that the product's kernel takes at once.
     const ROWS: usize = 12;
-    let per_tile = layout.points() * (layout.channels_stride + layout.filters_stride);
-    let step = (CACHED / per_tile).clamp(2 * ROWS, 8 * ROWS) / ROWS * ROWS;
+    let (channels, filters) = (layout.channels_stride, layout.filters_stride);
+    let cached = CACHED / (layout.points() * (channels + filters));
+    // As many that reading the filters costs no more than writing and reading the tiles.
+    let balanced = channels * filters / (channels + filters) / 2;
+    let step = cached.max(balanced).clamp(2 * ROWS, 16 * ROWS) / ROWS * ROWS;
     let step = step.min(tiles);
     let blocks = (0..tiles).step_by(step).map(move |first| Block {
         first,
