@@ -69,60 +69,72 @@ impl Filters {
     }
 }
 
-/// Weights with the columns of [`Filters`] side by side: for every row, taps × taps × columns.
+/// Weights with the columns of [`Filters`] side by side.
 struct Taps {
     values: Scratch,
-    columns: usize,
+    columns: Columns,
 }
 
 impl Taps {
     fn of(layout: &Layout, weight: &[f32], columns: Columns) -> Self {
         let geometry = &layout.geometry;
-        let (per_row, per_filter) = (layout.taps * layout.taps, geometry.taps());
         let area = geometry.kernel_height * geometry.kernel_width;
-        match columns {
+        let values = match columns {
             Columns::Filters => {
-                let columns = layout.filters_stride;
-                let mut values = scratch::take(layout.channels() * per_row * columns);
-                values.fill(0.0);
-                // A channel's weights are neighbours; its phases are rows of their own, far apart.
-                let planes = Planes {
-                    channels: layout.filters,
-                    stride: per_filter,
-                };
-                let places = layout.weight_places(columns, geometry.channels * per_row * columns);
-                let mut channels: Vec<usize> = Vec::with_capacity(places.len());
-                for channel in 0..geometry.channels {
-                    channels.clear();
-                    channels.extend(
-                        places
-                            .iter()
-                            .map(|place| place + channel * per_row * columns),
-                    );
-                    interleave(&weight[channel * area..], planes, &mut values, &channels);
-                }
-                Self { values, columns }
+                let size = layout.kernel_len();
+                let mut values = scratch::take(geometry.channels * size);
+                let planes = layout.filter_planes(layout.filters);
+                let places = layout.kernel_places(CHANNELS.min(geometry.channels));
+                values
+                    .par_chunks_mut(CHANNELS * size)
+                    .enumerate()
+                    .for_each(|(index, to)| {
+                        to.fill(0.0);
+                        let from = &weight[index * CHANNELS * area..];
+                        interleave(from, planes, to, &places[..to.len() / size * area]);
+                    });
+                values
             }
             Columns::Channels => {
-                let columns = layout.channels_stride;
-                let mut values = scratch::take(layout.filters * per_row * columns);
+                let size = layout.taps * layout.taps * layout.channels_stride;
+                let mut values = scratch::take(layout.filters * size);
                 let planes = Planes {
                     channels: geometry.channels,
                     stride: area,
                 };
-                let places = layout.weight_places(columns, geometry.channels);
+                let places = layout.phase_places();
                 values
-                    .par_chunks_mut(per_row * columns)
-                    .zip(weight.par_chunks(per_filter))
+                    .par_chunks_mut(size)
+                    .zip(weight.par_chunks(geometry.taps()))
                     .for_each(|(to, from)| {
                         to.fill(0.0);
                         interleave(from, planes, to, &places);
                     });
-                Self { values, columns }
+                values
+            }
+        };
+        Self { values, columns }
+    }
+
+    /// Where the first columns of a row have their taps.
+    #[inline(always)]
+    fn square(&self, layout: &Layout, row: usize) -> Square {
+        match self.columns {
+            Columns::Filters => layout.kernel_square(row),
+            Columns::Channels => {
+                let stride = layout.channels_stride;
+                Square {
+                    first: row * layout.taps * layout.taps * stride,
+                    row: layout.taps * stride,
+                    column: stride,
+                }
             }
         }
     }
 }
+
+/// Channels whose weights are turned together.
+const CHANNELS: usize = 8;
 
 /// One panel of [`Filters`].
 struct TransformPanel<'a> {
@@ -152,19 +164,15 @@ impl TransformPanel<'_> {
     ) {
         let (taps, panel) = (self.taps, self.layout.panel());
         for row in 0..self.rows {
+            let from = taps.square(self.layout, row).shifted(self.first);
             for column in (0..self.width).step_by(S::F32_LANES) {
-                let from = Square {
-                    first: row * R * R * taps.columns + self.first + column,
-                    row: R * taps.columns,
-                    column: taps.columns,
-                };
+                let from = (&*taps.values, from.shifted(column));
                 let point = self.rows * panel;
                 let to = Square {
                     first: row * panel + column,
                     row: N * point,
                     column: point,
                 };
-                let from = (&*taps.values, from);
                 to_points(simd, &P::KERNEL, from, (&mut *self.to, to));
             }
         }
@@ -186,9 +194,9 @@ pub fn add_gradient(
         pieces::add(&mut gradient, &next);
     }
     let geometry = &layout.geometry;
-    let (per_row, columns) = (layout.taps * layout.taps, layout.filters_stride);
-    let mut taps = scratch::take(layout.channels() * per_row * columns);
-    taps.par_chunks_mut(per_row * columns)
+    let size = layout.kernel_len();
+    let mut taps = scratch::take(geometry.channels * size);
+    taps.par_chunks_mut(size)
         .enumerate()
         .for_each(|(channel, to)| {
             arch.dispatch(GradientOfChannel {
@@ -200,32 +208,18 @@ pub fn add_gradient(
         });
     /// Filters to a piece.
     const PIECE: usize = 8;
-    let area = geometry.kernel_height * geometry.kernel_width;
-    let places = layout.weight_places(columns, geometry.channels * per_row * columns);
+    let places = layout.kernel_places(geometry.channels);
     weight
         .par_chunks_mut(PIECE * geometry.taps())
         .enumerate()
         .for_each(|(piece, weight)| {
-            let planes = Planes {
-                channels: weight.len() / geometry.taps(),
-                stride: geometry.taps(),
-            };
-            let mut channels: Vec<usize> = Vec::with_capacity(places.len());
-            for channel in 0..geometry.channels {
-                channels.clear();
-                channels.extend(
-                    places
-                        .iter()
-                        .map(|place| place + channel * per_row * columns),
-                );
-                let from = &taps[piece * PIECE..];
-                let to = &mut weight[channel * area..];
-                separate(from, &channels, to, planes, Store::Add);
-            }
+            let planes = layout.filter_planes(weight.len() / geometry.taps());
+            let from = &taps[piece * PIECE..];
+            separate(from, &places, weight, planes, Store::Add);
         });
 }
 
-/// The gradient of the weights of a channel's phase: taps × taps × filters.
+/// The gradient of a channel's weights, filters side by side.
 struct GradientOfChannel<'a> {
     layout: &'a Layout,
     gradient: &'a [f32],
@@ -248,21 +242,25 @@ impl GradientOfChannel<'_> {
         self,
         simd: S,
     ) {
-        let columns = self.layout.filters_stride;
-        let point = self.layout.channels() * columns;
-        for filter in (0..columns).step_by(S::F32_LANES) {
-            let from = Square {
-                first: self.channel * columns + filter,
-                row: N * point,
-                column: point,
-            };
-            let to = Square {
-                first: filter,
-                row: R * columns,
-                column: columns,
-            };
-            let from = (self.gradient, from);
-            from_points::<_, N, _, false>(simd, &P::KERNEL, from, (&mut *self.to, to));
+        let Layout {
+            geometry,
+            filters_stride,
+            ..
+        } = *self.layout;
+        let point = self.layout.channels() * filters_stride;
+        for phase in 0..geometry.stride * geometry.stride {
+            let channel = phase * geometry.channels;
+            let to = self.layout.kernel_square(channel);
+            for filter in (0..filters_stride).step_by(S::F32_LANES) {
+                let from = Square {
+                    first: (channel + self.channel) * filters_stride + filter,
+                    row: N * point,
+                    column: point,
+                };
+                let from = (self.gradient, from);
+                let to = (&mut *self.to, to.shifted(filter));
+                from_points::<_, N, _, false>(simd, &P::KERNEL, from, to);
+            }
         }
     }
 }

@@ -112,10 +112,50 @@ impl Layout {
         )
     }
 
-    /// Where each weight of a channel (a row of the kernel after the other) belongs among taps × taps ×
-    /// `columns` of its phase, if one phase is `phase` from the next.
-    pub fn weight_places(&self, columns: usize, phase: usize) -> Vec<usize> {
+    /// Rows and columns of a kernel with zeros after its end, so that every phase has all taps.
+    fn kernel_size(&self) -> usize {
+        self.geometry.stride * self.taps
+    }
+
+    /// Values of a channel's kernels, filters side by side.
+    pub fn kernel_len(&self) -> usize {
+        self.kernel_size() * self.kernel_size() * self.filters_stride
+    }
+
+    /// Where each weight of the first channels (a row of the kernel after the other) lies with the
+    /// filters side by side.
+    pub fn kernel_places(&self, channels: usize) -> Vec<usize> {
+        let (height, width) = (self.geometry.kernel_height, self.geometry.kernel_width);
+        let place = |weight: usize| {
+            let (channel, y, x) = (
+                weight / (height * width),
+                weight / width % height,
+                weight % width,
+            );
+            channel * self.kernel_len() + (y * self.kernel_size() + x) * self.filters_stride
+        };
+        (0..channels * height * width).map(place).collect()
+    }
+
+    /// Where the taps of a channel's phase lie with the filters side by side.
+    #[inline(always)]
+    pub fn kernel_square(&self, channel: usize) -> Square {
         let Geometry {
+            channels, stride, ..
+        } = self.geometry;
+        let (phase, channel) = (channel / channels, channel % channels);
+        let first = phase / stride * self.kernel_size() + phase % stride;
+        Square {
+            first: channel * self.kernel_len() + first * self.filters_stride,
+            row: stride * self.kernel_size() * self.filters_stride,
+            column: stride * self.filters_stride,
+        }
+    }
+
+    /// Where each weight of a channel lies among taps × taps × channels with their phases.
+    pub fn phase_places(&self) -> Vec<usize> {
+        let Geometry {
+            channels,
             kernel_height,
             kernel_width,
             stride,
@@ -124,9 +164,17 @@ impl Layout {
         let place = |weight: usize| {
             let (y, x) = (weight / kernel_width, weight % kernel_width);
             let tap = y / stride * self.taps + x / stride;
-            tap * columns + (y % stride * stride + x % stride) * phase
+            tap * self.channels_stride + (y % stride * stride + x % stride) * channels
         };
         (0..kernel_height * kernel_width).map(place).collect()
+    }
+
+    /// The weights of some filters, one filter after the other.
+    pub fn filter_planes(&self, filters: usize) -> Planes {
+        Planes {
+            channels: filters,
+            stride: self.geometry.taps(),
+        }
     }
 
     /// Writes images (channels × rows × columns) in phases, zeros around them.
