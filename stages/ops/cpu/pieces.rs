@@ -1,5 +1,7 @@
 //! Elementwise work on all threads.
 
+use std::ops::Deref;
+
 use rayon::prelude::*;
 
 use super::vectorized;
@@ -26,6 +28,16 @@ pub fn indexed(to: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
 pub fn add(to: &mut [f32], from: &[f32]) {
     zip(to, from, |to, from| {
         to.iter_mut().zip(from).for_each(|(to, from)| *to += from)
+    });
+}
+
+/// Adds slices to another, in their order.
+pub fn add_all(to: &mut [f32], from: &[impl Deref<Target = [f32]> + Sync]) {
+    indexed(to, |first, to| {
+        for from in from {
+            let from = &from[first..first + to.len()];
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+        }
     });
 }
 

@@ -84,6 +84,8 @@ pub struct Optimizer<B: Storage<f32>> {
     config: OptimizerConfig,
     device: Option<B>,
     moments: Vec<Moments<B>>,
+    /// An empty buffer for every parameter, in place of a gradient.
+    placeholders: Gradients<f32, B>,
 }
 
 /// What is remembered of one parameter's gradients.
@@ -115,10 +117,11 @@ impl<B: Backend> Optimizer<B> {
             config,
             device: parameters.first().map(|first| first.device().clone()),
             moments: moments.collect(),
+            placeholders: placeholders(parameters).unwrap_or_else(device_failed("an optimizer")),
         }
     }
 
-    /// Updates `parameters`, the same list at every call, with the gradients of their loss, each plus
+    /// Updates `parameters`, the tensors that this was made for, with the gradients of their loss, each plus
     /// that of its own penalty. A parameter of which there is no gradient stays as it is. The
     /// gradients are used up.
     ///
@@ -155,10 +158,10 @@ impl<B: Backend> Optimizer<B> {
         let Some(device) = &self.device else {
             return Ok(());
         };
-        let mut gradients = with_placeholders(
+        let mut gradients = merged(
             device,
+            self.placeholders.clone(),
             std::mem::replace(gradients, Gradients::leaky()),
-            parameters,
         )?;
         for ((parameter, moments), &penalty) in
             parameters.iter_mut().zip(&mut self.moments).zip(penalty)
@@ -209,19 +212,27 @@ impl<B: Backend> Optimizer<B> {
     }
 }
 
-/// The gradients, with an empty buffer for every parameter that has none: `Gradients` itself does not
-/// tell whether it holds one, but where tapes merge, the newer's gradients replace the older's.
-fn with_placeholders<B: Backend>(
-    device: &B,
-    gradients: Gradients<f32, B>,
-    parameters: &[Tensor4<B>],
-) -> Result<Gradients<f32, B>, B::Err> {
+/// An empty buffer for every parameter: `Gradients` itself does not tell whether it holds one's
+/// gradient, but where tapes merge, the newer's gradients replace the older's.
+fn placeholders<B: Backend>(parameters: &[Tensor4<B>]) -> Result<Gradients<f32, B>, B::Err> {
     let mut placeholders = Gradients::leaky();
     for parameter in parameters {
-        take(device, placeholders.get_or_alloc_mut(parameter)?)?;
+        take(
+            parameter.device(),
+            placeholders.get_or_alloc_mut(parameter)?,
+        )?;
     }
+    Ok(placeholders)
+}
+
+/// The newer gradients, and of the older those of which there is no newer.
+fn merged<B: Backend>(
+    device: &B,
+    older: Gradients<f32, B>,
+    newer: Gradients<f32, B>,
+) -> Result<Gradients<f32, B>, B::Err> {
     let nothing: Scalar<B> = device.try_tensor_from_vec(vec![0.0], ())?;
     let tape = |gradients| -> OwnedTape<f32, B> { nothing.trace(gradients).split_tape().1 };
-    let merged = tape(placeholders).merge(tape(gradients));
+    let merged = tape(older).merge(tape(newer));
     nothing.clone().put_tape(merged).try_backward()
 }

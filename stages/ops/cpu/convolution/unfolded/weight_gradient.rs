@@ -31,13 +31,11 @@ pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], wei
     let groups = images
         .par_chunks(group * geometry.image())
         .zip(outputs.par_chunks(group * filters * positions));
-    let mut totals = groups.map(partial).collect::<Vec<_>>().into_iter();
-    let Some(mut total) = totals.next() else {
+    let mut totals: Vec<Vec<f32>> = groups.map(partial).collect();
+    let Some(mut total) = totals.pop() else {
         return;
     };
-    for next in totals {
-        pieces::add(&mut total, &next);
-    }
+    pieces::add_all(&mut total, &totals);
     pieces::add(weight, &pieces::transpose(&total, taps));
 }
 

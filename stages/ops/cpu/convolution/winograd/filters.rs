@@ -181,18 +181,11 @@ impl TransformPanel<'_> {
 
 /// Takes the gradient of the filters at the points, the sum of `partial` (each points × channels ×
 /// filters), back to `weight`, to which it is added.
-pub fn add_gradient(
-    arch: Arch,
-    layout: &Layout,
-    mut partial: impl Iterator<Item = Scratch>,
-    weight: &mut [f32],
-) {
-    let Some(mut gradient) = partial.next() else {
+pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weight: &mut [f32]) {
+    let Some(mut gradient) = partial.pop() else {
         return;
     };
-    for next in partial {
-        pieces::add(&mut gradient, &next);
-    }
+    pieces::add_all(&mut gradient, &partial);
     let geometry = &layout.geometry;
     let size = layout.kernel_len();
     let mut taps = scratch::take(geometry.channels * size);

@@ -51,8 +51,7 @@ pub fn pools(geometry: &Geometry) -> bool {
     takes(geometry) && !is_small(geometry)
 }
 
-/// Where the maxima of 2×2 windows were: for every image a number from 0 to 3 for every place of its
-/// pooled [`layout::Outputs`].
+/// Where the maxima of 2×2 windows were, for every tile of every image and every filter.
 pub struct Places(Vec<u32>);
 
 /// A convolution that [`takes`] has taken.
@@ -126,13 +125,14 @@ impl Winograd {
         let size = layout.filters * positions;
         let count = images.len() / geometry.image();
         let piece = self.images_per_piece(count);
-        let mut places = vec![0; count * outputs.len()];
+        let tiles = layout.tiles_per_image() * layout.filters_stride;
+        let mut places = vec![0; count * tiles];
         out.par_chunks_mut(piece * size)
-            .zip(places.par_chunks_mut(piece * outputs.len()))
+            .zip(places.par_chunks_mut(piece * tiles))
             .zip(images.par_chunks(piece * geometry.image()))
             .for_each(|((out, places), images)| {
                 let input = self.gathered(images);
-                let mut output = scratch::take(places.len());
+                let mut output = scratch::take(out.len() / size * outputs.len());
                 arch.dispatch(Correlate {
                     layout,
                     filters,
@@ -215,7 +215,7 @@ impl Winograd {
                 gradient
             })
             .collect();
-        add_gradient(*arch, layout, partial.into_iter(), weight);
+        add_gradient(*arch, layout, partial, weight);
     }
 
     /// Images in phases.
@@ -265,10 +265,11 @@ impl<'a> Back<'a> {
             &outputs[images.start * size..images.end * size],
             &mut values,
         );
-        let len = grid.len();
+        let tiles = layout.tiles_per_image() * layout.filters_stride;
+        let some = images.start * tiles..images.end * tiles;
         Self {
             values,
-            places: places.map(|Places(all)| &all[images.start * len..images.end * len]),
+            places: places.map(|Places(all)| &all[some]),
         }
     }
 

@@ -17,7 +17,7 @@ pub struct Correlate<'a> {
     /// In phases.
     pub input: &'a [f32],
     pub output: &'a mut [f32],
-    /// Where the outputs' 2×2 windows have their maxima, if those are what is wanted.
+    /// Where the outputs' 2×2 windows have their maxima (tiles × filters), if those are wanted.
     pub places: Option<&'a mut [u32]>,
 }
 
@@ -201,7 +201,9 @@ fn output_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize,
             let place = to.square::<N>(tile, filter);
             let mut from = (output.values, from.shifted(filter));
             if let Some(places) = output.places {
-                unpool(simd, output.values, places, from.1, &mut whole);
+                let at = (block.first + tile) * layout.filters_stride + filter;
+                let places = S::as_simd_u32s(&places[at..at + S::F32_LANES]).0[0];
+                unpool(simd, output.values, from.1, places, &mut whole);
                 from = (whole.as_slice(), buffer);
             }
             to_points(simd, &P::OUTPUT, from, (&mut to.values, place));
@@ -248,7 +250,9 @@ impl Correlate<'_> {
                     let to = to.shifted(filter);
                     if let Some(places) = &mut places {
                         from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (&mut whole, buffer));
-                        pool(simd, &whole, output, places, to);
+                        let at = (block.first + tile) * layout.filters_stride + filter;
+                        S::as_mut_simd_u32s(&mut places[at..at + S::F32_LANES]).0[0] =
+                            pool(simd, &whole, output, to);
                     } else {
                         from_points::<_, N, _, false>(simd, &P::OUTPUT, from, (output, to));
                     }

@@ -19,27 +19,28 @@ pub const fn in_buffer(lanes: usize) -> Square {
     }
 }
 
-/// The largest of each window, and which of its values that is (row by row, the first of equal ones,
-/// and what is not a number before all numbers).
+/// Writes the largest of each window. Gives which of its values that is (row by row, the first of
+/// equal ones, and what is not a number before all numbers), two bits for each window.
 #[inline(always)]
-pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], places: &mut [u32], to: Square) {
+pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) -> S::u32s {
     let (values, _) = S::as_simd_f32s(tile);
-    for y in 0..TILE / 2 {
-        for x in 0..TILE / 2 {
-            let mut best = values[2 * y * TILE + 2 * x];
-            let mut place = simd.splat_u32s(0);
-            for which in 1..4 {
-                let value = values[(2 * y + which / 2) * TILE + 2 * x + which % 2];
-                let number = simd.equal_f32s(value, value);
-                let better = simd.or_m32s(simd.less_than_f32s(best, value), simd.not_m32s(number));
-                best = simd.select_f32s(better, value, best);
-                place = simd.select_u32s(better, simd.splat_u32s(which as u32), place);
-            }
-            let at = to.first + y * to.row + x * to.column;
-            S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = best;
-            S::as_mut_simd_u32s(&mut places[at..at + S::F32_LANES]).0[0] = place;
+    let mut places = simd.splat_u32s(0);
+    for window in 0..WINDOWS {
+        let (y, x) = (window / (TILE / 2), window % (TILE / 2));
+        let mut best = values[2 * y * TILE + 2 * x];
+        let mut place = simd.splat_u32s(0);
+        for which in 1..4 {
+            let value = values[(2 * y + which / 2) * TILE + 2 * x + which % 2];
+            let number = simd.equal_f32s(value, value);
+            let better = simd.or_m32s(simd.less_than_f32s(best, value), simd.not_m32s(number));
+            best = simd.select_f32s(better, value, best);
+            place = simd.select_u32s(better, simd.splat_u32s(bits(window, which)), place);
         }
+        places = simd.or_u32s(places, place);
+        let at = to.first + y * to.row + x * to.column;
+        S::as_mut_simd_f32s(&mut out[at..at + S::F32_LANES]).0[0] = best;
     }
+    places
 }
 
 /// Puts each value back to the place of its window that it was taken from; zeros in the others.
@@ -47,21 +48,28 @@ pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], places: &mut [
 pub fn unpool<S: Simd>(
     simd: S,
     pooled: &[f32],
-    places: &[u32],
     from: Square,
+    places: S::u32s,
     tile: &mut TileBuffer,
 ) {
     let (values, _) = S::as_mut_simd_f32s(tile);
-    for y in 0..TILE / 2 {
-        for x in 0..TILE / 2 {
-            let at = from.first + y * from.row + x * from.column;
-            let value = S::as_simd_f32s(&pooled[at..at + S::F32_LANES]).0[0];
-            let place = S::as_simd_u32s(&places[at..at + S::F32_LANES]).0[0];
-            for which in 0..4 {
-                let here = simd.equal_u32s(place, simd.splat_u32s(which as u32));
-                values[(2 * y + which / 2) * TILE + 2 * x + which % 2] =
-                    simd.select_f32s(here, value, simd.splat_f32s(0.0));
-            }
+    for window in 0..WINDOWS {
+        let (y, x) = (window / (TILE / 2), window % (TILE / 2));
+        let at = from.first + y * from.row + x * from.column;
+        let value = S::as_simd_f32s(&pooled[at..at + S::F32_LANES]).0[0];
+        let place = simd.and_u32s(places, simd.splat_u32s(bits(window, 3)));
+        for which in 0..4 {
+            let here = simd.equal_u32s(place, simd.splat_u32s(bits(window, which)));
+            values[(2 * y + which / 2) * TILE + 2 * x + which % 2] =
+                simd.select_f32s(here, value, simd.splat_f32s(0.0));
         }
     }
+}
+
+/// Windows in a tile.
+const WINDOWS: usize = TILE / 2 * (TILE / 2);
+
+/// How one of a window's values is written.
+const fn bits(window: usize, which: usize) -> u32 {
+    (which << (2 * window)) as u32
 }
