@@ -48,15 +48,20 @@ impl Layer<Conv2d> for Cpu {
             &mut incoming,
             *call.output.shape(),
         );
-        if let Some((to_weight, to_bias)) = call.to_parameters {
-            pieces::add(to_bias, &bias);
-            let images = values(call.input);
-            weight_gradient(&geometry, images, &incoming, None, to_weight);
-        }
-        if let Some(to_input) = call.to_input {
-            let weight = values(call.weight);
-            spread(&geometry, &incoming, None, weight, to_input, |_| {});
-        }
+        let (images, weight) = (values(call.input), values(call.weight));
+        rayon::join(
+            || {
+                if let Some((to_weight, to_bias)) = call.to_parameters {
+                    pieces::add(to_bias, &bias);
+                    weight_gradient(&geometry, images, &incoming, None, to_weight);
+                }
+            },
+            || {
+                if let Some(to_input) = call.to_input {
+                    spread(&geometry, &incoming, None, weight, to_input, |_| {});
+                }
+            },
+        );
         Ok(())
     }
 }

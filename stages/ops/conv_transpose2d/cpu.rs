@@ -58,15 +58,20 @@ impl Layer<ConvTranspose2d> for Cpu {
             &mut incoming,
             *call.output.shape(),
         );
-        if let Some((to_weight, to_bias)) = call.to_parameters {
-            pieces::add(to_bias, &bias);
-            let outputs = values(call.input);
-            weight_gradient(&geometry, &incoming, outputs, None, to_weight);
-        }
-        if let Some(to_input) = call.to_input {
-            let weight = values(call.weight);
-            correlate(&geometry, &incoming, weight, to_input, Finish::Add);
-        }
+        let (outputs, weight) = (values(call.input), values(call.weight));
+        rayon::join(
+            || {
+                if let Some((to_weight, to_bias)) = call.to_parameters {
+                    pieces::add(to_bias, &bias);
+                    weight_gradient(&geometry, &incoming, outputs, None, to_weight);
+                }
+            },
+            || {
+                if let Some(to_input) = call.to_input {
+                    correlate(&geometry, &incoming, weight, to_input, Finish::Add);
+                }
+            },
+        );
         Ok(())
     }
 }

@@ -63,58 +63,94 @@ impl Layer<Dense> for Cpu {
             &mut incoming,
             *call.output.shape(),
         );
-        let incoming: &[f32] = &incoming;
-        if let Some((to_weight, to_bias)) = call.to_parameters {
-            pieces::add(to_bias, &bias);
-            let x = Matrix::rows(values(call.input), features);
-            to_weight
-                .par_chunks_mut(UNITS * features)
-                .enumerate()
-                .for_each(|(piece, to)| {
-                    let size = [to.len() / features, images, features];
-                    product(
-                        size,
-                        Matrix::columns(&incoming[piece * UNITS..], units),
-                        x,
-                        to,
-                        features,
-                        Store::Add,
-                    );
-                });
-        }
-        if let Some(to_input) = call.to_input {
-            let weight = values(call.weight);
-            let firsts: Vec<usize> = (0..features).step_by(FEATURES).collect();
-            let column_blocks = firsts.par_iter().map(|&first| {
-                let columns = FEATURES.min(features - first);
-                let mut block = vec![0.0; images * columns];
-                let (gradient, weight) = (
-                    Matrix::rows(incoming, units),
-                    Matrix::rows(&weight[first..], features),
-                );
-                product(
-                    [images, units, columns],
-                    gradient,
-                    weight,
-                    &mut block,
-                    columns,
-                    Store::Overwrite,
-                );
-                block
-            });
-            let column_blocks: Vec<Vec<f32>> = column_blocks.collect();
-            to_input
-                .par_chunks_mut(features)
-                .enumerate()
-                .for_each(|(image, to)| {
-                    for (to, block) in to.chunks_mut(FEATURES).zip(&column_blocks) {
-                        let columns = to.len();
-                        to.iter_mut()
-                            .zip(&block[image * columns..][..columns])
-                            .for_each(|(to, from)| *to += from);
-                    }
-                });
-        }
+        let gradient = Gradient {
+            values: &incoming,
+            images,
+            units,
+            features,
+        };
+        let (x, weight) = (values(call.input), values(call.weight));
+        rayon::join(
+            || {
+                if let Some((to_weight, to_bias)) = call.to_parameters {
+                    pieces::add(to_bias, &bias);
+                    gradient.add_to_weight(x, to_weight);
+                }
+            },
+            || {
+                if let Some(to_input) = call.to_input {
+                    gradient.add_to_input(weight, to_input);
+                }
+            },
+        );
         Ok(())
+    }
+}
+
+/// The gradient of the outputs before their activation: images × units.
+#[derive(Clone, Copy)]
+struct Gradient<'a> {
+    values: &'a [f32],
+    images: usize,
+    units: usize,
+    features: usize,
+}
+
+impl Gradient<'_> {
+    fn add_to_weight(self, x: &[f32], weight: &mut [f32]) {
+        let Self {
+            values,
+            images,
+            units,
+            features,
+        } = self;
+        weight
+            .par_chunks_mut(UNITS * features)
+            .enumerate()
+            .for_each(|(piece, to)| {
+                product(
+                    [to.len() / features, images, features],
+                    Matrix::columns(&values[piece * UNITS..], units),
+                    Matrix::rows(x, features),
+                    to,
+                    features,
+                    Store::Add,
+                );
+            });
+    }
+
+    fn add_to_input(self, weight: &[f32], input: &mut [f32]) {
+        let Self {
+            values,
+            images,
+            units,
+            features,
+        } = self;
+        let firsts: Vec<usize> = (0..features).step_by(FEATURES).collect();
+        let column_blocks = firsts.par_iter().map(|&first| {
+            let columns = FEATURES.min(features - first);
+            let mut block = vec![0.0; images * columns];
+            product(
+                [images, units, columns],
+                Matrix::rows(values, units),
+                Matrix::rows(&weight[first..], features),
+                &mut block,
+                columns,
+                Store::Overwrite,
+            );
+            block
+        });
+        let column_blocks: Vec<Vec<f32>> = column_blocks.collect();
+        input
+            .par_chunks_mut(features)
+            .enumerate()
+            .for_each(|(image, to)| {
+                for (to, block) in to.chunks_mut(FEATURES).zip(&column_blocks) {
+                    let columns = to.len();
+                    to.iter_mut()
+                        .zip(&block[image * columns..][..columns])
+                        .for_each(|(to, from)| *to += from);
+                }
+            });
     }
 }
