@@ -19,7 +19,7 @@ impl Map<Activation> for Cpu {
         _: bool,
     ) -> Result<(Tensor4<Cpu>, Self::Kept), CpuError> {
         let input_values = values(input);
-        let mut output = vec![0.0; input_values.len()];
+        let mut output = pieces::zeros(input_values.len());
         pieces::zip(&mut output, input_values, |to, from| {
             add_bias(op, 0.0, from, to)
         });

@@ -3,6 +3,7 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{AvgPool2d, GlobalAvgPool2d};
+use crate::ops::cpu::pieces;
 use crate::ops::cpu::pieces::sum;
 use crate::ops::cpu::values::values;
 use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
@@ -20,7 +21,7 @@ impl Map<AvgPool2d> for Cpu {
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let (_, _, height, width) = *input.shape();
         let shape = op.output_shape(*input.shape());
-        let mut output = vec![0.0; len(shape)];
+        let mut output = pieces::zeros(len(shape));
         let planes = output
             .par_chunks_mut(shape.2 * shape.3)
             .zip(values(input).par_chunks(height * width));

@@ -5,6 +5,7 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{BatchNorm, BatchNormKernel, RunningStats};
+use crate::ops::cpu::pieces;
 use crate::ops::cpu::pieces::{add, sum, sum_by};
 use crate::ops::cpu::values::{values, values_mut};
 use crate::ops::cpu::vectorized;
@@ -151,7 +152,7 @@ fn normalize(
     }: &Statistics,
 ) -> Result<Tensor4<Cpu>, CpuError> {
     let (from, scale, shift) = (values(x), values(scale), values(shift));
-    let mut output = vec![0.0; from.len()];
+    let mut output = pieces::zeros(from.len());
     each_channel(*x.shape(), &mut output, |channel, part, to| {
         let (mean, factor, shift) = (
             mean[channel],

@@ -20,7 +20,7 @@ impl Layer<Conv2d> for Cpu {
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let geometry = geometry(op, *input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
-        let mut output = vec![0.0; images * filters * geometry.positions()];
+        let mut output = pieces::zeros(images * filters * geometry.positions());
         let finish = Finish::Activate {
             bias: values(bias),
             function: op.activation,

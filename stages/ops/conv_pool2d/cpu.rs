@@ -38,7 +38,7 @@ impl Layer<ConvPool2d> for Cpu {
             let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
             return Ok((output, Kept::Between(between, places)));
         }
-        let mut output = vec![0.0; crate::ops::len(shape)];
+        let mut output = pieces::zeros(crate::ops::len(shape));
         let finish = Finish::Activate {
             bias: values(bias),
             function: conv.activation,

@@ -22,7 +22,7 @@ impl Layer<ConvTranspose2d> for Cpu {
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let geometry = geometry(op, *input.shape(), *weight.shape());
         let images = input.shape().0;
-        let mut output = vec![0.0; images * geometry.image()];
+        let mut output = pieces::zeros(images * geometry.image());
         let bias = values(bias);
         spread(
             &geometry,

@@ -1,5 +1,6 @@
 //! Elementwise work on all threads.
 
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 
 use rayon::prelude::*;
@@ -8,6 +9,17 @@ use super::vectorized;
 
 /// Values in a piece: few enough to balance threads, enough to be worth handing over.
 const PIECE: usize = 1 << 14;
+
+/// As many zeros, written by all threads: of a large tensor that takes as long as some layers.
+pub fn zeros(count: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(count);
+    values.spare_capacity_mut()[..count]
+        .par_chunks_mut(PIECE)
+        .for_each(|piece| piece.fill(MaybeUninit::new(0.0)));
+    // SAFETY: the capacity is at least `count`, and that many values have been written.
+    unsafe { values.set_len(count) };
+    values
+}
 
 /// Calls `f` with corresponding pieces of two slices of equal length.
 pub fn zip(to: &mut [f32], from: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) {

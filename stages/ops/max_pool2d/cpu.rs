@@ -3,6 +3,7 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::MaxPool2d;
+use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
 use crate::ops::cpu::vectorized;
 use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
@@ -26,7 +27,7 @@ impl Map<MaxPool2d> for Cpu {
         );
         let shape = op.output_shape(*input.shape());
         let windows = shape.2 * shape.3;
-        let mut output = vec![0.0; len(shape)];
+        let mut output = pieces::zeros(len(shape));
         let mut places = vec![0; if keep { output.len() } else { 0 }];
         let planes = output
             .par_chunks_mut(windows)

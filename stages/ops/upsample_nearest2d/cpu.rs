@@ -3,6 +3,7 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::UpsampleNearest2d;
+use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
 use crate::ops::{Map, Nchw, Tensor4};
 
@@ -18,7 +19,7 @@ impl Map<UpsampleNearest2d> for Cpu {
         _: bool,
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
         let (n, c, h, w) = *input.shape();
-        let mut output = vec![0.0; n * c * h * w * factor * factor];
+        let mut output = pieces::zeros(n * c * h * w * factor * factor);
         // A row of the input becomes `factor` equal rows.
         let rows = output
             .par_chunks_mut(w * factor * factor)
