@@ -1,7 +1,8 @@
 //! Working memory that is used again: a fresh buffer costs a page fault for every 4 KiB of it.
 
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,8 +15,15 @@ struct Line([f32; LINE]);
 /// Values in a cache line.
 pub const LINE: usize = 16;
 
-/// Buffers that nobody holds.
-static IDLE: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
+/// Idle buffers that a thread keeps for itself: what it wrote is in its own caches.
+const KEPT: usize = 8;
+
+thread_local! {
+    static OWN: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Idle buffers of no thread in particular.
+static SHARED: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
 /// A buffer of unspecified content, aligned to cache lines; goes back to the others when dropped.
 pub struct Scratch {
@@ -26,25 +34,23 @@ pub struct Scratch {
 /// A buffer of `len` values.
 pub fn take(len: usize) -> Scratch {
     let needed = len.div_ceil(LINE);
-    let mut lines = {
-        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = idle.iter().enumerate();
-        let best = fitting
-            .filter(|(_, lines)| lines.len() >= needed)
-            .min_by_key(|(_, lines)| lines.len())
-            .map(|(index, _)| index);
-        match best {
-            Some(index) => idle.swap_remove(index),
-            // The largest that does not fit grows, rather than all being kept beside a new one.
-            None => idle.pop().unwrap_or_default(),
-        }
-    };
-    if lines.len() < needed {
-        lines.clear();
-        lines.shrink_to_fit();
-        lines = vec![Line::zeroed(); needed];
-    }
+    let lines = OWN
+        .with_borrow_mut(|idle| fitting(idle, needed))
+        .or_else(|| fitting(&mut shared(), needed))
+        .unwrap_or_else(|| vec![Line::zeroed(); needed]);
     Scratch { lines, len }
+}
+
+/// The smallest of the buffers that hold so many lines, if it is not much too large.
+fn fitting(idle: &mut Vec<Vec<Line>>, needed: usize) -> Option<Vec<Line>> {
+    let fits = |lines: &Vec<Line>| lines.len() >= needed && lines.len() / 4 <= needed;
+    let best = idle.iter().enumerate().filter(|(_, lines)| fits(lines));
+    let (index, _) = best.min_by_key(|(_, lines)| lines.len())?;
+    Some(idle.swap_remove(index))
+}
+
+fn shared() -> MutexGuard<'static, Vec<Vec<Line>>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Deref for Scratch {
@@ -64,9 +70,15 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.lines);
-        let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(lines);
-        idle.sort_by_key(Vec::len);
+        // A thread that ends has no list any more; its last buffers are freed.
+        let _ = OWN.try_with(|own| {
+            let mut own = own.borrow_mut();
+            own.push(lines);
+            if own.len() > KEPT {
+                // The one that has been idle for longest.
+                shared().push(own.remove(0));
+            }
+        });
     }
 }
 
