@@ -114,7 +114,8 @@ pub fn before_activation(
     let size = height * width;
     let images = gradient
         .par_chunks_mut(channels * size)
-        .zip(output.par_chunks(channels * size));
+        .zip(output.par_chunks(channels * size))
+        .with_min_len(pieces::at_least(channels * size));
     let sums: Vec<Vec<f32>> = images
         .map(|(gradient, output)| {
             let channels = gradient

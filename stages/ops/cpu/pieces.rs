@@ -10,6 +10,11 @@ use super::vectorized;
 /// Values in a piece: few enough to balance threads, enough to be worth handing over.
 const PIECE: usize = 1 << 14;
 
+/// How many parts of so many values are worth handing to another thread.
+pub fn at_least(values: usize) -> usize {
+    (PIECE / values.max(1)).max(1)
+}
+
 /// As many zeros, written by all threads: of a large tensor that takes as long as some layers.
 pub fn zeros(count: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(count);

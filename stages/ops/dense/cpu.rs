@@ -46,6 +46,7 @@ impl Layer<Dense> for Cpu {
         by_unit
             .par_chunks_mut(images)
             .zip(bias)
+            .with_min_len(pieces::at_least(images))
             .for_each(|(outputs, &bias)| {
                 in_place(op.activation, bias, outputs);
             });

@@ -106,6 +106,7 @@ impl Taps {
                 values
                     .par_chunks_mut(size)
                     .zip(weight.par_chunks(geometry.taps()))
+                    .with_min_len(pieces::at_least(size))
                     .for_each(|(to, from)| {
                         to.fill(0.0);
                         interleave(from, planes, to, &places);
@@ -191,6 +192,7 @@ pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weig
     let mut taps = scratch::take(geometry.channels * size);
     taps.par_chunks_mut(size)
         .enumerate()
+        .with_min_len(pieces::at_least(size))
         .for_each(|(channel, to)| {
             arch.dispatch(GradientOfChannel {
                 layout,
@@ -205,6 +207,7 @@ pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weig
     weight
         .par_chunks_mut(PIECE * geometry.taps())
         .enumerate()
+        .with_min_len(pieces::at_least(PIECE * geometry.taps()))
         .for_each(|(piece, weight)| {
             let planes = layout.filter_planes(weight.len() / geometry.taps());
             let from = &taps[piece * PIECE..];
