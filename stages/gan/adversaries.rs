@@ -149,15 +149,13 @@ impl<B: Backend> Adversaries<B> {
         let features = self.generator.architecture().input.channels;
         let noise = latent(batch_size, features, seed, "gan noise", [step, 0]);
         let noise = ops::from_host(self.generator.device(), noise, (batch_size, features, 1, 1));
-        let fake = self
-            .generator
-            .forward(noise.leaky_trace(), mode(0, false, true));
+        let noise = noise.trace(self.generator_optimizer.no_gradients());
+        let fake = self.generator.forward(noise, mode(0, false, true));
         let (fake, tape) = fake.split_tape();
 
         // Batch statistics of real and generated images are kept apart, as DCGANs need it.
-        let real_logits = self
-            .discriminator
-            .forward(real.leaky_trace(), mode(0, false, true));
+        let real = real.trace(self.discriminator_optimizer.no_gradients());
+        let real_logits = self.discriminator.forward(real, mode(0, false, true));
         let real_loss = binary_cross_entropy(real_logits, real_label);
         let real_value = f64::from(real_loss.as_vec()[0]);
         let gradients = real_loss.backward();

@@ -3,8 +3,8 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
 
-use super::memory::take;
-use super::{Tensor4, device_failed};
+use super::memory::{Memory, take};
+use super::{Tensor4, device_failed, len};
 
 /// Which gradients a call's backward computes: the first layer needs none for its input, a frozen
 /// network none for its parameters.
@@ -15,7 +15,7 @@ pub struct Wanted {
 }
 
 /// How a device computes `Op`, a layer with a weight, a bias and an activation.
-pub trait Layer<Op>: Storage<f32> {
+pub trait Layer<Op>: Memory {
     /// What the way back needs of the way there, beside input and output.
     type Kept: 'static;
 
@@ -79,11 +79,12 @@ pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
             }
             let mut to_parameters = None;
             if wanted.parameters {
-                let to_weight = take(&device, gradients.get_or_alloc_mut(&weight)?)?;
-                to_parameters = Some((
-                    to_weight,
-                    take(&device, gradients.get_or_alloc_mut(&bias)?)?,
-                ));
+                let mut to_weight = take(&device, gradients.get_or_alloc_mut(&weight)?)?;
+                let mut to_bias = take(&device, gradients.get_or_alloc_mut(&bias)?)?;
+                // An optimizer may have left room only.
+                device.fill_if_empty(&mut to_weight, len(*weight.shape()))?;
+                device.fill_if_empty(&mut to_bias, outputs)?;
+                to_parameters = Some((to_weight, to_bias));
             }
             let call = LayerBackward {
                 input: &input,

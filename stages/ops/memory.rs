@@ -3,6 +3,7 @@
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{CopySlice, Cpu, Storage, TensorFromVec};
 
+use super::cpu::pieces;
 use super::{Nchw, Tensor4, device_failed, len};
 
 /// A tensor on `device` with these values, the last axis fastest.
@@ -33,6 +34,9 @@ pub trait Memory: Storage<f32> {
 
     /// Overwrites the whole buffer; `values` are as many as it holds.
     fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err>;
+
+    /// Makes `len` zeros of an empty buffer. One that holds something stays as it is.
+    fn fill_if_empty(&self, buffer: &mut Self::Vec, len: usize) -> Result<(), Self::Err>;
 }
 
 impl Memory for Cpu {
@@ -42,6 +46,13 @@ impl Memory for Cpu {
 
     fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err> {
         buffer.copy_from_slice(values);
+        Ok(())
+    }
+
+    fn fill_if_empty(&self, buffer: &mut Self::Vec, len: usize) -> Result<(), Self::Err> {
+        if buffer.is_empty() {
+            **buffer = pieces::zeros(len);
+        }
         Ok(())
     }
 }

@@ -32,7 +32,8 @@ pub fn train_step<B: Backend>(
         parameters: true,
     };
     let mode = Mode::Train { seed, step, wanted };
-    let (logits, tape) = network.forward(images.leaky_trace(), mode).split_tape();
+    let images = images.trace(optimizer.no_gradients());
+    let (logits, tape) = network.forward(images, mode).split_tape();
     let host = ops::to_host(&logits);
     let loss = targets.loss(logits.put_tape(tape));
     let value = f64::from(loss.as_vec()[0]);

@@ -103,11 +103,13 @@ pub fn batch_norm_train<B: Backend, T: Tape<f32, B>>(
             }
             let mut to_parameters = None;
             if wanted.parameters {
-                let to_scale = take(&device, gradients.get_or_alloc_mut(&scale)?)?;
-                to_parameters = Some((
-                    to_scale,
-                    take(&device, gradients.get_or_alloc_mut(&shift)?)?,
-                ));
+                let mut to_scale = take(&device, gradients.get_or_alloc_mut(&scale)?)?;
+                let mut to_shift = take(&device, gradients.get_or_alloc_mut(&shift)?)?;
+                // An optimizer may have left room only.
+                for buffer in [&mut to_scale, &mut to_shift] {
+                    device.fill_if_empty(buffer, x.shape().1)?;
+                }
+                to_parameters = Some((to_scale, to_shift));
             }
             let parameters = to_parameters.as_mut().map(|(scale, shift)| (scale, shift));
             device.normalize_by_batch_backward(

@@ -121,6 +121,12 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
+    /// No gradient yet, for a tape to begin with: room for that of every parameter. dfdx itself would
+    /// write zeros for it on one thread.
+    pub fn no_gradients(&self) -> Gradients<f32, B> {
+        self.placeholders.clone()
+    }
+
     /// Updates `parameters`, the tensors that this was made for, with the gradients of their loss, each plus
     /// that of its own penalty. A parameter of which there is no gradient stays as it is. The
     /// gradients are used up.
@@ -160,7 +166,7 @@ impl<B: Backend> Optimizer<B> {
         };
         let mut gradients = merged(
             device,
-            self.placeholders.clone(),
+            self.no_gradients(),
             std::mem::replace(gradients, Gradients::leaky()),
         )?;
         for ((parameter, moments), &penalty) in
