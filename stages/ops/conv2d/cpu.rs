@@ -49,19 +49,13 @@ impl Layer<Conv2d> for Cpu {
             *call.output.shape(),
         );
         let (images, weight) = (values(call.input), values(call.weight));
-        rayon::join(
-            || {
-                if let Some((to_weight, to_bias)) = call.to_parameters {
-                    pieces::add(to_bias, &bias);
-                    weight_gradient(&geometry, images, &incoming, None, to_weight);
-                }
-            },
-            || {
-                if let Some(to_input) = call.to_input {
-                    spread(&geometry, &incoming, None, weight, to_input, |_| {});
-                }
-            },
-        );
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            weight_gradient(&geometry, images, &incoming, None, to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            spread(&geometry, &incoming, None, weight, to_input, |_| {});
+        }
         Ok(())
     }
 }

@@ -84,19 +84,13 @@ impl Layer<ConvPool2d> for Cpu {
         let bias = before_activation(conv.activation, values(call.output), &mut incoming, shape);
         let (images, weight) = (values(call.input), values(call.weight));
         let (incoming, places) = (&incoming[..], Some(&places));
-        rayon::join(
-            || {
-                if let Some((to_weight, to_bias)) = call.to_parameters {
-                    pieces::add(to_bias, &bias);
-                    weight_gradient(&geometry, images, incoming, places, to_weight);
-                }
-            },
-            || {
-                if let Some(to_input) = call.to_input {
-                    spread(&geometry, incoming, places, weight, to_input, |_| {});
-                }
-            },
-        );
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            weight_gradient(&geometry, images, incoming, places, to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            spread(&geometry, incoming, places, weight, to_input, |_| {});
+        }
         Ok(())
     }
 }

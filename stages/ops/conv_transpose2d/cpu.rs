@@ -59,19 +59,13 @@ impl Layer<ConvTranspose2d> for Cpu {
             *call.output.shape(),
         );
         let (outputs, weight) = (values(call.input), values(call.weight));
-        rayon::join(
-            || {
-                if let Some((to_weight, to_bias)) = call.to_parameters {
-                    pieces::add(to_bias, &bias);
-                    weight_gradient(&geometry, &incoming, outputs, None, to_weight);
-                }
-            },
-            || {
-                if let Some(to_input) = call.to_input {
-                    correlate(&geometry, &incoming, weight, to_input, Finish::Add);
-                }
-            },
-        );
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            weight_gradient(&geometry, &incoming, outputs, None, to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            correlate(&geometry, &incoming, weight, to_input, Finish::Add);
+        }
         Ok(())
     }
 }

@@ -71,19 +71,13 @@ impl Layer<Dense> for Cpu {
             features,
         };
         let (x, weight) = (values(call.input), values(call.weight));
-        rayon::join(
-            || {
-                if let Some((to_weight, to_bias)) = call.to_parameters {
-                    pieces::add(to_bias, &bias);
-                    gradient.add_to_weight(x, to_weight);
-                }
-            },
-            || {
-                if let Some(to_input) = call.to_input {
-                    gradient.add_to_input(weight, to_input);
-                }
-            },
-        );
+        if let Some((to_weight, to_bias)) = call.to_parameters {
+            pieces::add(to_bias, &bias);
+            gradient.add_to_weight(x, to_weight);
+        }
+        if let Some(to_input) = call.to_input {
+            gradient.add_to_input(weight, to_input);
+        }
         Ok(())
     }
 }
