@@ -24,7 +24,8 @@ Examples:
   runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
   runner status pipelines/table1.yaml              what is cached, what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
-  runner validate pipelines/*.yaml                 check, run nothing";
+  runner validate pipelines/*.yaml                 check, run nothing
+  runner bench train                               how fast this machine trains";
 
 /// Runs declarative experiment pipelines, and of them only what changed.
 #[derive(Debug, Parser)]

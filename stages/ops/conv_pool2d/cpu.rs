@@ -33,7 +33,7 @@ impl Layer<ConvPool2d> for Cpu {
         let geometry = geometry(conv, *input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
         let shape = pool.output_shape((images, filters, geometry.windows.0, geometry.windows.1));
-        if !(is_halving(pool) && pools(&geometry)) {
+        if !(is_halving(pool) && pools(&geometry, filters)) {
             let (between, ()) = Layer::<Conv2d>::forward(self, conv, input, weight, bias)?;
             let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
             return Ok((output, Kept::Between(between, places)));

@@ -22,7 +22,7 @@ pub fn correlate(
     out: &mut [f32],
     finish: Finish<'_>,
 ) {
-    if winograd::takes(geometry) {
+    if winograd::takes(geometry, weight.len() / geometry.taps()) {
         Winograd::new(geometry, weight).correlate(images, weight, out, finish);
     } else {
         unfolded::correlate(geometry, images, weight, out, finish);
@@ -30,8 +30,8 @@ pub fn correlate(
 }
 
 /// Whether [`correlate_and_pool`] takes this convolution.
-pub fn pools(geometry: &Geometry) -> bool {
-    winograd::pools(geometry)
+pub fn pools(geometry: &Geometry, filters: usize) -> bool {
+    winograd::pools(geometry, filters)
 }
 
 /// As [`correlate`], and keeps of every 2×2 windows side by side the largest; `out` is of those. What
@@ -56,7 +56,7 @@ pub fn spread(
     images: &mut [f32],
     finish: impl Fn(&mut [f32]) + Sync,
 ) {
-    if winograd::takes(geometry) {
+    if winograd::takes(geometry, weight.len() / geometry.taps()) {
         Winograd::new(geometry, weight).spread(outputs, places, weight, images, finish);
     } else {
         unfolded::spread(geometry, outputs, weight, images, finish);
@@ -72,7 +72,7 @@ pub fn weight_gradient(
     places: Option<&Places>,
     weight: &mut [f32],
 ) {
-    if winograd::takes(geometry) {
+    if winograd::takes(geometry, weight.len() / geometry.taps()) {
         Winograd::new(geometry, weight).weight_gradient(images, outputs, places, weight);
     } else {
         unfolded::weight_gradient(geometry, images, outputs, weight);

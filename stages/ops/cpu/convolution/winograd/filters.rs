@@ -4,8 +4,9 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::layout::Layout;
-use super::points::{Points, Square, from_points, to_points, with_points};
+use super::points::{Points, with_points};
 use super::product::Panels;
+use super::transform::{Square, from_points, to_points};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::scratch::{self, Scratch};
@@ -88,6 +89,7 @@ impl Taps {
                 values
                     .par_chunks_mut(CHANNELS * size)
                     .enumerate()
+                    .with_min_len(pieces::at_least(CHANNELS * size))
                     .for_each(|(index, to)| {
                         to.fill(0.0);
                         let from = &weight[index * CHANNELS * area..];

@@ -1,6 +1,6 @@
 //! Sizes of a convolution at points, and its images with the channels side by side.
 
-use super::points::Square;
+use super::transform::Square;
 use crate::ops::cpu::convolution::Geometry;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::transpose::{Planes, interleave, separate};
@@ -64,6 +64,11 @@ impl Layout {
 
     pub fn tiles_per_image(&self) -> usize {
         self.tiles.0 * self.tiles.1
+    }
+
+    /// Numbers that tell where an image's maxima are: one for every tile and filter.
+    pub fn places_len(&self) -> usize {
+        self.tiles_per_image() * self.filters_stride
     }
 
     /// What the filters give at every window.
@@ -249,7 +254,12 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Values of an image.
+    /// Values of an image, one filter after the other, without those of tiles that reach beyond.
+    pub fn image(&self) -> usize {
+        self.filters * self.size.0 * self.size.1
+    }
+
+    /// Values of an image's whole tiles.
     pub fn len(&self) -> usize {
         self.tiles.0 * self.tiles.1 * self.side * self.side * self.stride
     }
@@ -275,7 +285,7 @@ impl Outputs {
         if self.size != whole || self.filters != self.stride {
             to.fill(0.0);
         }
-        let images = outputs.chunks_exact(self.filters * self.size.0 * self.size.1);
+        let images = outputs.chunks_exact(self.image());
         for (image, to) in images.zip(to.chunks_exact_mut(self.len())) {
             self.each_row(|row, place, places| {
                 interleave(&image[row..], self.planes(), &mut to[place..], places);

@@ -18,6 +18,7 @@ mod passes;
 mod points;
 mod pool;
 mod product;
+mod transform;
 
 #[cfg(test)]
 mod tests;
@@ -34,8 +35,11 @@ use layout::{Layout, is_small};
 use passes::{Correlate, Source, Spread, WeightGradient};
 
 /// Whether the passes here take this convolution and are likely the faster ones: a function of the
-/// processor and of one image's size, so that an image's result does not depend on its batch.
-pub fn takes(geometry: &Geometry) -> bool {
+/// processor and of the sizes of one image and the filters, so that an image's result does not depend on
+/// its batch.
+pub fn takes(geometry: &Geometry, filters: usize) -> bool {
+    /// Weights whose values at the points, up to seven times as many, are worth their memory.
+    const WEIGHTS: usize = 1 << 24;
     let taps = geometry.kernel_height.div_ceil(geometry.stride);
     let square = geometry.kernel_height == geometry.kernel_width;
     let fits = match taps {
@@ -43,12 +47,13 @@ pub fn takes(geometry: &Geometry) -> bool {
         3 => !is_small(geometry),
         _ => false,
     };
-    square && fits && !matches!(Arch::new(), Arch::Scalar)
+    let vectors = !matches!(Arch::new(), Arch::Scalar);
+    square && fits && filters * geometry.taps() <= WEIGHTS && vectors
 }
 
 /// Whether [`Winograd::correlate_and_pool`] takes it too.
-pub fn pools(geometry: &Geometry) -> bool {
-    takes(geometry) && !is_small(geometry)
+pub fn pools(geometry: &Geometry, filters: usize) -> bool {
+    takes(geometry, filters) && !is_small(geometry)
 }
 
 /// Where the maxima of 2×2 windows were, for every tile of every image and every filter.
@@ -85,29 +90,7 @@ impl Winograd {
 
     /// As [`convolution::correlate`](super::correlate).
     pub fn correlate(&self, images: &[f32], weight: &[f32], out: &mut [f32], finish: Finish<'_>) {
-        let Self { arch, layout } = self;
-        let filters = &Filters::new(*arch, layout, weight, Columns::Filters);
-        let (geometry, outputs) = (&layout.geometry, layout.outputs());
-        let size = layout.filters * geometry.positions();
-        let piece = self.images_per_piece(images.len() / geometry.image());
-        out.par_chunks_mut(piece * size)
-            .zip(images.par_chunks(piece * geometry.image()))
-            .for_each(|(out, images)| {
-                let input = self.gathered(images);
-                let mut output = scratch::take(out.len() / size * outputs.len());
-                arch.dispatch(Correlate {
-                    layout,
-                    filters,
-                    input: &input,
-                    output: &mut output,
-                    places: None,
-                });
-                let images = out.chunks_exact_mut(size);
-                for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
-                    outputs.separate(output, out, finish.store());
-                    finish.apply(geometry.positions(), out);
-                }
-            });
+        self.forward(images, weight, out, None, finish);
     }
 
     /// As [`convolution::correlate_and_pool`](super::correlate_and_pool).
@@ -118,35 +101,55 @@ impl Winograd {
         out: &mut [f32],
         finish: Finish<'_>,
     ) -> Places {
+        let count = images.len() / self.layout.geometry.image();
+        let mut places = vec![0; count * self.layout.places_len()];
+        self.forward(images, weight, out, Some(&mut places), finish);
+        Places(places)
+    }
+
+    /// Outputs at every window, or if `places` are wanted the largest of every 2×2.
+    fn forward(
+        &self,
+        images: &[f32],
+        weight: &[f32],
+        out: &mut [f32],
+        places: Option<&mut [u32]>,
+        finish: Finish<'_>,
+    ) {
         let Self { arch, layout } = self;
         let filters = &Filters::new(*arch, layout, weight, Columns::Filters);
-        let (geometry, outputs) = (&layout.geometry, layout.pooled());
-        let positions = geometry.windows.0 / 2 * (geometry.windows.1 / 2);
-        let size = layout.filters * positions;
-        let count = images.len() / geometry.image();
-        let piece = self.images_per_piece(count);
-        let tiles = layout.tiles_per_image() * layout.filters_stride;
-        let mut places = vec![0; count * tiles];
+        let image = layout.geometry.image();
+        let piece = self.images_per_piece(images.len() / image);
+        let (outputs, places): (_, Vec<Option<&mut [u32]>>) = match places {
+            Some(places) => {
+                let pieces = places.chunks_mut(piece * layout.places_len());
+                (layout.pooled(), pieces.map(Some).collect())
+            }
+            None => {
+                let pieces = images.chunks(piece * image);
+                (layout.outputs(), pieces.map(|_| None).collect())
+            }
+        };
+        let size = outputs.image();
         out.par_chunks_mut(piece * size)
-            .zip(places.par_chunks_mut(piece * tiles))
-            .zip(images.par_chunks(piece * geometry.image()))
+            .zip(places)
+            .zip(images.par_chunks(piece * image))
             .for_each(|((out, places), images)| {
                 let input = self.gathered(images);
-                let mut output = scratch::take(out.len() / size * outputs.len());
+                let mut output = scratch::take(images.len() / image * outputs.len());
                 arch.dispatch(Correlate {
                     layout,
                     filters,
                     input: &input,
                     output: &mut output,
-                    places: Some(places),
+                    places,
                 });
                 let images = out.chunks_exact_mut(size);
                 for (out, output) in images.zip(output.chunks_exact(outputs.len())) {
                     outputs.separate(output, out, finish.store());
-                    finish.apply(positions, out);
+                    finish.apply(size / layout.filters, out);
                 }
             });
-        Places(places)
     }
 
     /// As [`convolution::spread`](super::spread).
@@ -265,7 +268,7 @@ impl<'a> Back<'a> {
             &outputs[images.start * size..images.end * size],
             &mut values,
         );
-        let tiles = layout.tiles_per_image() * layout.filters_stride;
+        let tiles = layout.places_len();
         let some = images.start * tiles..images.end * tiles;
         Self {
             values,

@@ -4,9 +4,10 @@ use pulp::{Simd, WithSimd};
 
 use super::filters::Filters;
 use super::layout::Layout;
-use super::points::{Points, Square, from_points, to_points, with_points};
+use super::points::{Points, with_points};
 use super::pool::{TileBuffer, in_buffer, pool, unpool};
 use super::product::{Operand, Panels, product};
+use super::transform::{Square, from_points, to_points};
 use crate::ops::cpu::scratch;
 
 /// Filters over images: outputs, with the filters side by side.
@@ -112,6 +113,15 @@ impl AtPoints {
             first: tile * self.row + channel,
             row: N * self.point,
             column: self.point,
+        }
+    }
+
+    /// Writes the products of tiles and filters at every point.
+    #[inline(always)]
+    fn multiply<S: Simd>(&mut self, simd: S, size: [usize; 3], tiles: &Self, filters: &Filters) {
+        for (point, out) in self.values.chunks_mut(self.point).enumerate() {
+            let (a, b) = (tiles.operand(point), filters.at(point));
+            product(simd, size, a, b, out, self.row, false);
         }
     }
 
@@ -236,13 +246,8 @@ impl Correlate<'_> {
         let mut products = AtPoints::new(N * N, step, layout.filters_stride);
         for block in blocks {
             input_to_points::<S, P, N, R, M>(simd, layout, input, &block, &mut values);
-            for point in 0..N * N {
-                let size = [block.tiles, layout.channels(), layout.filters_stride];
-                let (row, place) = (products.row, point * products.point);
-                let out = &mut products.values[place..];
-                let (a, b) = (values.operand(point), filters.at(point));
-                product(simd, size, a, b, out, row, false);
-            }
+            let size = [block.tiles, layout.channels(), layout.filters_stride];
+            products.multiply(simd, size, &values, filters);
             for tile in 0..block.tiles {
                 let to = outputs.tile(block.first + tile);
                 for filter in (0..layout.filters_stride).step_by(S::F32_LANES) {
@@ -280,13 +285,8 @@ impl Spread<'_> {
         let mut products = AtPoints::new(N * N, step, layout.channels_stride);
         for block in blocks {
             output_to_points::<S, P, N, R, M>(simd, layout, output, &block, &mut values);
-            for point in 0..N * N {
-                let size = [block.tiles, layout.filters, layout.channels_stride];
-                let (row, place) = (products.row, point * products.point);
-                let out = &mut products.values[place..];
-                let (a, b) = (values.operand(point), filters.at(point));
-                product(simd, size, a, b, out, row, false);
-            }
+            let size = [block.tiles, layout.filters, layout.channels_stride];
+            products.multiply(simd, size, &values, filters);
             for tile in 0..block.tiles {
                 let to = layout.input_tile(block.first + tile);
                 for channel in (0..layout.channels_stride).step_by(S::F32_LANES) {

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::points::Square;
+use super::transform::Square;
 
 /// Rows and columns of a tile that is pooled.
 const TILE: usize = 4;

@@ -31,7 +31,7 @@ fn case(
         padding: (padding as isize, padding as isize),
         windows: (windows(height), windows(width)),
     };
-    assert!(takes(&geometry), "{geometry:?}");
+    assert!(takes(&geometry, filters), "{geometry:?}");
     Case {
         images,
         geometry,
