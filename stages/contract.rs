@@ -204,8 +204,49 @@ pub trait Stage: Send + Sync {
         Ok(())
     }
 
+    /// Whether the stage keeps checkpoints to go on from, and when they are good for another one.
+    fn resumable(&self) -> Option<Resumable> {
+        None
+    }
+
     /// Does the work: reads `context`'s inputs, writes every output port's folder.
     fn run(&self, context: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// Which stages may go on from a stage's checkpoints: equal ones, and those that differ in nothing but
+/// parameters that say where the work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumable {
+    /// Keys of parameters that do not matter to a state on the way: work done with one value and
+    /// gone on with a larger one is the same to the bit as work done with the larger one throughout.
+    pub open_ended: &'static [&'static str],
+    /// A parameter that is not open-ended in this stage, although one could expect it, and why.
+    pub bound: Option<(&'static str, &'static str)>,
+}
+
+/// How far a training was when it kept a checkpoint. Sorts by progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Completed epochs.
+    pub epoch: usize,
+    /// Completed batches of the epoch after those.
+    pub batch: usize,
+}
+
+impl Position {
+    /// After so many whole epochs.
+    pub fn after(epoch: usize) -> Self {
+        Self { epoch, batch: 0 }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.epoch, self.batch) {
+            (epoch, 0) => write!(f, "epoch {epoch}"),
+            (epoch, batch) => write!(f, "batch {batch} of epoch {}", epoch + 1),
+        }
+    }
 }
 
 /// Where a stage computes.
@@ -246,6 +287,18 @@ pub struct Request {
     pub inputs: BTreeMap<String, Vec<Artifact>>,
     /// A fresh folder; the stage writes `<staging>/<port>/…`.
     pub staging: PathBuf,
+    /// For a stage that keeps checkpoints.
+    #[serde(default)]
+    pub resume: Option<Resume>,
+}
+
+/// Where a stage's checkpoints go and what there is to go on from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    /// A fresh folder; each checkpoint is a folder in it, which the engine takes away once told.
+    pub folder: PathBuf,
+    /// The kept ones, furthest first. Their bytes were verified.
+    pub kept: Vec<Artifact>,
 }
 
 /// What a worker says while it works; JSON lines on its standard output.
@@ -260,6 +313,19 @@ pub enum StageEvent {
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {
         message: String,
+    },
+    /// The stage goes on from a checkpoint.
+    Resumed {
+        from: Position,
+    },
+    /// There are checkpoints, but none to go on from; `why` is a fragment.
+    StartsOver {
+        why: String,
+    },
+    /// A checkpoint is complete in the folder of this name (see [`Resume::folder`]).
+    Checkpoint {
+        folder: String,
+        position: Position,
     },
     /// The last line of a stage that succeeded.
     Succeeded,
@@ -294,6 +360,12 @@ pub enum Failure {
     /// The system refused something (a full disk, a missing right).
     #[error("{0}")]
     System(String),
+    /// The stage took more memory than it may, or than there is.
+    #[error("out of memory: {0}")]
+    OutOfMemory(String),
+    /// The stage took longer than it may.
+    #[error("{0}")]
+    TimedOut(String),
     /// Stopped on request.
     #[error("cancelled")]
     Cancelled,
@@ -303,6 +375,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether another try may end otherwise: what the system did, not what follows from data and
+    /// parameters.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::System(_) | Self::OutOfMemory(_) | Self::TimedOut(_)
+        )
+    }
+
     /// A failed operation on a file, as `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path, cause: impl fmt::Display) -> Self {
         Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
@@ -315,6 +396,7 @@ pub struct Context<'a> {
     pub device: DeviceClass,
     inputs: &'a BTreeMap<String, Vec<Artifact>>,
     staging: &'a Path,
+    resume: Option<&'a Resume>,
     events: &'a (dyn Fn(StageEvent) + Sync),
     cancelled: &'a AtomicBool,
 }
@@ -330,6 +412,7 @@ impl<'a> Context<'a> {
             device: request.device,
             inputs: &request.inputs,
             staging: &request.staging,
+            resume: request.resume.as_ref(),
             events,
             cancelled,
         }
@@ -381,6 +464,61 @@ impl<'a> Context<'a> {
         (self.events)(StageEvent::Note {
             message: message.into(),
         });
+    }
+
+    /// The checkpoints to go on from, furthest first.
+    pub fn checkpoints(&self) -> &'a [Artifact] {
+        self.resume.map_or(&[], |resume| &resume.kept)
+    }
+
+    /// Says that the stage goes on from a checkpoint.
+    pub fn resumed(&self, from: Position) {
+        (self.events)(StageEvent::Resumed { from });
+    }
+
+    /// Says why the stage does not go on from a checkpoint, although there are some.
+    pub fn starts_over(&self, why: impl Into<String>) {
+        (self.events)(StageEvent::StartsOver { why: why.into() });
+    }
+
+    /// Keeps a checkpoint of what `write` puts into the folder it is given.
+    ///
+    /// The engine flushes it to disk and takes it away while the stage goes on. Where it is still at
+    /// the last one, this one is left out unless it is `urgent`: training does not wait for disks.
+    /// One that cannot be written is warned of, and the stage goes on.
+    pub fn keep_checkpoint(
+        &self,
+        position: Position,
+        urgent: bool,
+        write: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) {
+        let Some(resume) = self.resume else {
+            return;
+        };
+        let busy = std::fs::read_dir(&resume.folder).is_ok_and(|mut kept| kept.next().is_some());
+        if busy && !urgent {
+            return;
+        }
+        let name = format!("{}-{}", position.epoch, position.batch);
+        let folder = resume.folder.join(&name);
+        if folder.exists() {
+            // Told of, and not taken away yet.
+            return;
+        }
+        let written = std::fs::create_dir(&folder)
+            .map_err(|e| Failure::io("create", &folder, e))
+            .and_then(|()| write(&folder));
+        match written {
+            Ok(()) => (self.events)(StageEvent::Checkpoint {
+                folder: name,
+                position,
+            }),
+            Err(failure) => {
+                // Half a checkpoint would count as one not taken yet.
+                let _ = std::fs::remove_dir_all(&folder);
+                self.warn(format!("no checkpoint after {position}: {failure}"));
+            }
+        }
     }
 
     /// `Err(Failure::Cancelled)` once a stop was asked for; long loops ask between batches.

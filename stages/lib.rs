@@ -8,6 +8,7 @@
 pub mod augment;
 mod bare_name;
 pub mod bench;
+mod checkpoint;
 pub mod contract;
 pub mod data;
 pub mod dataset;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::contract::{ArtifactType, Context, Failure, Input, Invalid, KindInfo, Signature, Stage};
+use crate::contract::{
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Resumable, Signature, Stage,
+};
 use crate::data::Dataset;
 use crate::nets::{ClassifierCard, load_weights};
 use crate::train_cnn::{OUTPUTS, VALIDATION, check, train};
@@ -117,6 +119,10 @@ impl Stage for Retrain {
             )));
         }
         Ok(outputs)
+    }
+
+    fn resumable(&self) -> Option<Resumable> {
+        Some(self.recipe.resumable())
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

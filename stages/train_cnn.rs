@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Resumable, Signature, Stage,
 };
 use crate::data::Dataset;
 use crate::device;
@@ -70,6 +70,10 @@ impl Stage for TrainCnn {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         check(&self.0, "train", inputs)
+    }
+
+    fn resumable(&self) -> Option<Resumable> {
+        Some(self.0.resumable())
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

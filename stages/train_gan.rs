@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::contract::{
     ArtifactType, Context, Direction, Failure, ImageShape, Input, Invalid, KindInfo, METRICS_FILE,
-    Metric, Metrics, Output, Signature, Stage,
+    Metric, Metrics, Output, Resumable, Signature, Stage,
 };
 use crate::data::Dataset;
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
-use crate::gan::{Adversaries, GanEpoch, Settings};
+use crate::gan::{Adversaries, Course, GanEpoch, Partial, Settings, Wanted, sample_name};
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
     latent,
@@ -192,6 +192,13 @@ impl Stage for TrainGan {
         .into())
     }
 
+    fn resumable(&self) -> Option<Resumable> {
+        Some(Resumable {
+            open_ended: &["epochs"],
+            bound: None,
+        })
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let dataset = Dataset::open(context.input("images")?)?;
         let image = dataset.shape();
@@ -203,17 +210,6 @@ impl Stage for TrainGan {
                 })
                 .map_err(|e| Failure::Internal(e.to_string()))
         };
-        // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
-        let generator = network(
-            &self.generator,
-            Feature::new(self.latent, 1, 1),
-            context.seed,
-        )?;
-        let discriminator = network(
-            &self.discriminator,
-            image.into(),
-            context.seed.wrapping_add(1),
-        )?;
         let settings = Settings {
             batch_size: self.batch_size,
             learning_rate: self.learning_rate as f32,
@@ -222,29 +218,47 @@ impl Stage for TrainGan {
             real_label: self.real_label as f32,
             epochs: self.epochs,
         };
-        let mut adversaries = Adversaries::new(generator, discriminator, settings);
+        let noise = Feature::new(self.latent, 1, 1);
+        // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
+        let fresh = || {
+            let generator = network(&self.generator, noise, context.seed)?;
+            let seed = context.seed.wrapping_add(1);
+            let discriminator = network(&self.discriminator, image.into(), seed)?;
+            Ok(Adversaries::new(generator, discriminator, settings))
+        };
         let members = self.members(&dataset)?;
 
         let figure = context.output("figure")?;
-        let mut history = Vec::with_capacity(self.epochs);
-        for epoch in 0..self.epochs {
-            history.push(adversaries.train_epoch(&dataset, &members, epoch, context)?);
+        let wanted = Wanted {
+            epochs: self.epochs,
+            samples_after: &|epoch| epoch.is_multiple_of(self.sample_every),
+            figure: &figure,
+        };
+        let (mut course, mut adversaries) = Course::begin(fresh, &wanted, context)?;
+        while course.history.len() < self.epochs {
+            let epoch = course.history.len();
+            let partial = &mut course.partial;
+            match adversaries.train_epoch(&dataset, &members, epoch, partial, context) {
+                Ok(row) => course.history.push(row),
+                Err(Failure::Cancelled) => {
+                    course.keep(&adversaries, &figure, true, context);
+                    return Err(Failure::Cancelled);
+                }
+                Err(failure) => return Err(failure),
+            }
+            course.partial = Partial::default();
+            let epochs = course.history.len();
             // The last batch's losses are of the weights before its update.
             if !adversaries.generator().is_finite() {
                 return Err(Failure::Training(format!(
-                    "weights are no longer finite after epoch {}: lower `learning_rate`",
-                    epoch + 1
+                    "weights are no longer finite after epoch {epochs}: lower `learning_rate`"
                 )));
             }
-            if (epoch + 1) % self.sample_every == 0 || epoch + 1 == self.epochs {
-                let name = format!("epoch-{:04}.png", epoch + 1);
-                self.sample(
-                    adversaries.generator_mut(),
-                    image,
-                    context.seed,
-                    &figure.join(name),
-                )?;
+            if (wanted.samples_after)(epochs) || epochs == self.epochs {
+                let path = figure.join(sample_name(epochs));
+                self.sample(adversaries.generator_mut(), image, context.seed, &path)?;
             }
+            course.keep(&adversaries, &figure, epochs == self.epochs, context);
         }
 
         let card = GeneratorCard {
@@ -254,7 +268,7 @@ impl Stage for TrainGan {
             epochs: self.epochs,
         };
         card.write(adversaries.generator(), &context.output("generator")?)?;
-        write_history(&history, &context.output("history")?, &figure)
+        write_history(&course.history, &context.output("history")?, &figure)
     }
 }
 

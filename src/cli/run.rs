@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use clap::Args;
 
 use super::pipeline::{PipelineArgs, StoreArgs, find, planned};
-use super::session::Session;
+use super::session::{RunOptions, Session};
 use super::table::{self, Results};
 use super::{status, unwritten};
 use crate::error::Error;
@@ -12,6 +14,7 @@ use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
 use crate::scheduler::{OnFailure, Slots};
+use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
 
 /// Run what is not in the store yet, and print the pipeline's tables
@@ -33,6 +36,15 @@ pub struct Run {
     /// After a failure go on with all that does not depend on it
     #[arg(short, long)]
     keep_going: bool,
+    /// Longest time a stage may take that has no `timeout` of its own: 90s, 1h 30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Times to try a stage again that the system failed and that has no `retries` of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
+    retries: Option<u32>,
+    /// Start trainings over; without this they go on from their checkpoints
+    #[arg(long)]
+    no_resume: bool,
     /// Run only STAGE and what it needs
     #[arg(long, value_name = "STAGE")]
     until: Option<String>,
@@ -47,6 +59,8 @@ impl Run {
         let options = self.plan_options(&graph)?;
         let slots = self.slots(&graph)?;
         let store = self.store.open()?;
+        // Until the session has said what this run needs, nothing else protects what is planned with.
+        let guard = store.guard()?;
         let plan = sound_plan(&graph, &store, &options)?;
         if self.dry_run {
             return status::print(console, &graph, &plan, self.json);
@@ -61,7 +75,13 @@ impl Run {
             console,
             logs,
         )?;
-        let (execution, report) = session.execute(slots, self.on_failure())?;
+        drop(guard);
+        let (execution, report) = session.execute(&RunOptions {
+            slots,
+            on_failure: self.on_failure(),
+            limits: self.limits(),
+            resume: !self.no_resume,
+        })?;
 
         if self.json {
             let text =
@@ -113,6 +133,14 @@ impl Run {
             }
         }
         Ok(slots)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.timeout,
+            memory: None,
+            retries: self.retries.map(Retries::times),
+        }
     }
 
     fn on_failure(&self) -> OnFailure {

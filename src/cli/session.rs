@@ -15,7 +15,19 @@ use crate::report::logs::RunLog;
 use crate::report::record::{EventLog, write_run};
 use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
 use crate::scheduler::{Counts, OnFailure, Slots};
-use crate::store::Store;
+use crate::spec::Limits;
+use crate::store::{Key, Store};
+
+/// How to run what is planned.
+pub struct RunOptions {
+    /// Room for running stages.
+    pub slots: Slots,
+    pub on_failure: OnFailure,
+    /// Of stages that have none of their own.
+    pub limits: Limits,
+    /// Whether trainings go on from checkpoints.
+    pub resume: bool,
+}
 
 /// A run from its first to its last event, with its folder.
 pub struct Session<'a> {
@@ -74,6 +86,12 @@ impl<'a> Session<'a> {
             stages: Vec::new(),
         };
         write_run(&folder, &report).map_err(Error::io("write to", &folder))?;
+        let keys: Vec<Key> = plan
+            .actions
+            .iter()
+            .map(|action| action.action_key)
+            .collect();
+        store.need(&keys)?;
         let started = Instant::now();
         Ok(Self {
             graph,
@@ -90,11 +108,7 @@ impl<'a> Session<'a> {
     }
 
     /// Executes the plan; the report is in the run's folder then, and told.
-    pub fn execute(
-        &self,
-        slots: Slots,
-        on_failure: OnFailure,
-    ) -> Result<(Execution, RunReport), Error> {
+    pub fn execute(&self, options: &RunOptions) -> Result<(Execution, RunReport), Error> {
         let is_cached = |state: &State| matches!(state, State::Cached(_));
         self.reporter.send(&Event::RunStarted {
             run: self.report.run.clone(),
@@ -108,9 +122,11 @@ impl<'a> Session<'a> {
                 .count(),
         });
         let options = executor::Options {
-            slots,
-            on_failure,
+            slots: options.slots,
+            on_failure: options.on_failure,
             folder: &self.folder,
+            limits: options.limits,
+            resume: options.resume,
         };
         let execution = executor::execute(
             self.graph,

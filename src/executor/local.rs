@@ -1,18 +1,19 @@
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
-use stages::contract::{Failure, KindInfo, Request, StageEvent};
+use stages::contract::Failure;
 
-use super::inputs::{Inputs, artifacts, digests};
-use super::process::{self, Ending};
-use super::{Workers, file_name};
+use super::inputs::digests;
+use super::make::Made;
+use super::{Limits, Workers};
 use crate::graph::Graph;
-use crate::plan::{MissReason, Plan, PlannedAction, State, content_key, sources_unchanged};
+use crate::plan::{
+    Fingerprint, MissReason, Plan, PlannedAction, State, checkpoint_key, content_key,
+};
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Outcome, Slots};
 use crate::store::{self, ActionRecord, Digest, Key, Lease, Store, Tree};
@@ -32,6 +33,10 @@ pub(super) struct Local<'a> {
     pub reporter: &'a Reporter,
     /// Folder of the run: what workers write to standard error goes there.
     pub folder: PathBuf,
+    /// What holds for every stage that has no limits of its own.
+    pub limits: Limits,
+    /// Whether to go on from checkpoints.
+    pub resume: bool,
     /// The misses, in the order of the queue.
     pub misses: Vec<Miss<'a>>,
     /// Outputs known so far.
@@ -97,15 +102,22 @@ impl Local<'_> {
         let action = miss.action;
         let _lease = self.lease(action)?;
         let inputs = self.inputs(action)?;
-        let (content_key, _) = content_key(self.graph, action, &digests(&inputs));
-        let forced = matches!(action.state, State::Runs(MissReason::Forced)) && !miss.follows_equal;
+        let (content_key, content) = content_key(self.graph, action, &digests(&inputs));
+        let forced = is_forced(action) && !miss.follows_equal;
         if !forced && let Some(record) = self.hit(action, &content_key)? {
             return Ok(Filled {
                 record,
                 executed: false,
             });
         }
-        let record = self.make(action, content_key, &inputs, slots, report)?;
+        let made = Made {
+            action,
+            content_key,
+            checkpoint_key: self.checkpoint_key(action, &content),
+            inputs: &inputs,
+            slots,
+        };
+        let record = self.make(&made, report)?;
         Ok(Filled {
             record,
             executed: true,
@@ -141,6 +153,8 @@ impl Local<'_> {
         action: &PlannedAction,
         content_key: &Key,
     ) -> Result<Option<ActionRecord>, Failure> {
+        // Nothing protects a record of another name before it has ours.
+        let _guard = self.store.guard().map_err(refused)?;
         if let Some(record) = self.store.lookup(&action.action_key).map_err(refused)? {
             return Ok(Some(record));
         }
@@ -151,110 +165,6 @@ impl Local<'_> {
             .alias(&record, action.action_key, &action.fingerprint)
             .map(Some)
             .map_err(refused)
-    }
-
-    /// Executes the action and keeps what it made.
-    fn make(
-        &self,
-        action: &PlannedAction,
-        content_key: Key,
-        inputs: &Inputs,
-        slots: Slots,
-        report: &mut StageReport,
-    ) -> Result<ActionRecord, Failure> {
-        let instance = &self.graph.stages[action.node];
-        for input in inputs.values().flatten() {
-            self.store.verify(&input.tree).map_err(refused)?;
-        }
-        let staging = self.store.staging().map_err(refused)?;
-        let request = Request {
-            kind: instance.kind.name.to_owned(),
-            params: instance.stage.canonical(),
-            seed: instance.seed,
-            cpus: slots.cpus,
-            device: instance.device,
-            inputs: artifacts(inputs, self.store),
-            staging: staging.path().to_owned(),
-        };
-        let (ending, notes) = self.run_worker(action, &request);
-        let Ending {
-            result,
-            seconds,
-            usage,
-        } = ending;
-        report.seconds = Some(seconds);
-        report.cpu_seconds = Some(usage.cpu_seconds);
-        report.peak_memory_mib = Some(usage.peak_memory_mib);
-        result?;
-
-        let outputs = self.ingest(instance.kind, staging.path())?;
-        let unchanged = sources_unchanged(self.graph, self.store, action)
-            .map_err(|e| Failure::System(e.to_string()))?;
-        if !unchanged {
-            return Err(Failure::Data(
-                "its source changed while it was read; run again".to_owned(),
-            ));
-        }
-        let record = ActionRecord {
-            action_key: action.action_key,
-            content_key,
-            fingerprint: action.fingerprint.clone(),
-            outputs,
-            seconds,
-            cpu_seconds: usage.cpu_seconds,
-            peak_memory_mib: usage.peak_memory_mib,
-            notes,
-            finished: Timestamp::now().to_string(),
-            runner: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        self.store.record(&record).map_err(refused)?;
-        Ok(record)
-    }
-
-    /// Runs a worker to its end, passing on its events; gives its notes too.
-    fn run_worker(&self, action: &PlannedAction, request: &Request) -> (Ending, Vec<String>) {
-        let name = self.name(action.node);
-        let reason = self.reason(action);
-        self.reporter.send(&Event::StageStarted {
-            stage: name.clone(),
-            reason,
-        });
-        let notes = Mutex::new(Vec::new());
-        let heard = |event| self.pass_on(&name, event, &notes);
-        let log = self.folder.join(format!("{}.log", file_name(&name)));
-        let ending = process::run(request, &log, self.workers, &heard);
-        (
-            ending,
-            notes.into_inner().unwrap_or_else(PoisonError::into_inner),
-        )
-    }
-
-    /// Takes every output port's folder into the store.
-    fn ingest(&self, kind: &KindInfo, staging: &Path) -> Result<Outputs, Failure> {
-        let mut outputs = Outputs::new();
-        for output in kind.outputs {
-            let folder = staging.join(output.port);
-            if !folder.is_dir() {
-                let message = format!("the stage made no output `{}`", output.port);
-                return Err(Failure::Internal(message));
-            }
-            let tree = self.store.ingest(&folder).map_err(refused)?;
-            outputs.insert(output.port.to_owned(), tree.digest);
-        }
-        Ok(outputs)
-    }
-
-    fn pass_on(&self, stage: &str, event: StageEvent, notes: &Mutex<Vec<String>>) {
-        let stage = stage.to_owned();
-        self.reporter.send(&match event {
-            StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
-            StageEvent::Warning { message } => Event::StageWarning { stage, message },
-            StageEvent::Note { message } => {
-                lock(notes).push(message.clone());
-                Event::StageNote { stage, message }
-            }
-            StageEvent::Succeeded | StageEvent::Failed { .. } => return,
-        });
     }
 
     /// Remembers what the stage is now, and shows its outputs as ordinary files. The run is as good
@@ -276,8 +186,14 @@ impl Local<'_> {
         }
     }
 
+    /// The key of the action's checkpoints, if it keeps some.
+    fn checkpoint_key(&self, action: &PlannedAction, content: &Fingerprint) -> Option<Key> {
+        let resumable = self.graph.stages[action.node].stage.resumable()?;
+        Some(checkpoint_key(content, &resumable))
+    }
+
     /// Why the action is executed: the plan's reason, or the inputs that were made in this run.
-    fn reason(&self, action: &PlannedAction) -> String {
+    pub fn reason(&self, action: &PlannedAction) -> String {
         if let State::Runs(reason) = &action.state {
             return reason.to_string();
         }
@@ -294,6 +210,11 @@ impl Local<'_> {
     pub fn name(&self, node: NodeIndex) -> String {
         self.graph.stages[node].name.to_string()
     }
+}
+
+/// Whether the action is to be executed although it may be cached.
+pub(super) fn is_forced(action: &PlannedAction) -> bool {
+    matches!(action.state, State::Runs(MissReason::Forced))
 }
 
 pub(super) fn refused(error: store::Error) -> Failure {

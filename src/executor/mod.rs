@@ -1,12 +1,16 @@
 //! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
 
+mod checkpoints;
 mod inputs;
 mod interrupt;
 mod local;
+mod make;
+mod memory;
 mod own_binary;
 mod process;
 mod usage;
 mod verify;
+mod watch;
 pub mod worker;
 mod workers;
 
@@ -16,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use petgraph::graph::NodeIndex;
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Limits};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Slots};
@@ -38,6 +42,10 @@ pub struct Options<'a> {
     pub on_failure: OnFailure,
     /// The run's folder.
     pub folder: &'a Path,
+    /// What holds for every stage that has no limits of its own.
+    pub limits: Limits,
+    /// Whether to go on from checkpoints.
+    pub resume: bool,
 }
 
 /// What came of a plan.
@@ -70,6 +78,8 @@ pub fn execute(
         workers,
         reporter,
         folder: options.folder.to_owned(),
+        limits: options.limits,
+        resume: options.resume,
         misses,
         outputs: Mutex::default(),
         reports: Mutex::default(),

@@ -7,11 +7,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
+use signal_hook::consts::{SIGABRT, SIGKILL};
 use stages::contract::{Failure, Request, StageEvent};
 
+use super::memory::OomKills;
 use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
+use super::watch::{Excess, watch};
 use super::workers::{Workers, pid};
+use crate::graph::Limits;
 
 /// How a worker ended, and what it took.
 #[derive(Debug)]
@@ -26,9 +30,16 @@ pub struct Ending {
 ///
 /// Passes on what the worker says while it works; what it writes to standard error goes to `log`.
 /// The worker ends with this process, however that ends: it watches its standard input.
-pub fn run(request: &Request, log: &Path, workers: &Workers, heard: &dyn Fn(StageEvent)) -> Ending {
+/// Over its limits it is told to stop, or killed.
+pub fn run(
+    request: &Request,
+    log: &Path,
+    workers: &Workers,
+    limits: Limits,
+    heard: &dyn Fn(StageEvent),
+) -> Ending {
     let started = Instant::now();
-    let (result, usage) = converse(request, log, workers, heard).unwrap_or_else(|e| {
+    let (result, usage) = converse(request, log, workers, limits, heard).unwrap_or_else(|e| {
         (
             Err(Failure::System(format!(
                 "failed to run a worker process: {e}"
@@ -50,6 +61,7 @@ fn converse(
     request: &Request,
     log: &Path,
     workers: &Workers,
+    limits: Limits,
     heard: &dyn Fn(StageEvent),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
     let log_file = File::options().create(true).append(true).open(log)?;
@@ -60,21 +72,30 @@ fn converse(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file);
+    let kills = OomKills::count();
     let Some(mut child) = workers.spawn(&mut command)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
-    // Held open to the end: when it closes, the worker knows that it is alone.
-    let stdin = ask(&mut child, request);
-    let last = listen(&mut child, heard);
     let pid = pid(&child);
-    wait(pid)?;
+    let (last, excess) = watch(pid, limits, workers, || {
+        // Held open to the end: when it closes, the worker knows that it is alone.
+        let stdin = ask(&mut child, request);
+        let last = listen(&mut child, heard);
+        let ended = wait(pid);
+        drop(stdin);
+        ended.map(|()| last)
+    });
     workers.forget(pid);
     let (status, usage) = reap(pid)?;
-    drop(stdin);
-    Ok((
-        judge(last, status, usage, workers.is_stopping(), log),
+    let ended = Ended {
+        last: last?,
+        status,
         usage,
-    ))
+        excess,
+        oom_killed: OomKills::count() > kills,
+        log,
+    };
+    Ok((ended.judge(workers.is_stopping()), usage))
 }
 
 /// Sends the request. A worker that is gone already shows in how it ended.
@@ -106,41 +127,69 @@ fn listen(child: &mut Child, heard: &dyn Fn(StageEvent)) -> Option<Result<(), Fa
     last
 }
 
-fn judge(
+/// All that tells how a worker ended.
+struct Ended<'a> {
+    /// Its last word, if that was an ending.
     last: Option<Result<(), Failure>>,
     status: ExitStatus,
     usage: Usage,
-    stopping: bool,
-    log: &Path,
-) -> Result<(), Failure> {
-    match last {
-        Some(Ok(())) if status.success() => Ok(()),
-        Some(Err(Failure::Cancelled)) if !stopping => Err(Failure::System(
-            "its worker process was told to stop by a signal from outside".to_owned(),
-        )),
-        Some(Err(failure)) => Err(failure),
-        _ if stopping => Err(Failure::Cancelled),
-        _ => Err(unexpected(status, usage, log)),
-    }
+    /// The limit for which it was stopped.
+    excess: Option<Excess>,
+    /// Whether the kernel ended some process meanwhile for want of memory.
+    oom_killed: bool,
+    log: &'a Path,
 }
 
-/// The failure of a worker that ended without saying how.
-fn unexpected(status: ExitStatus, usage: Usage, log: &Path) -> Failure {
-    let signal = status.signal();
-    let name = signal.and_then(signal_hook::low_level::signal_name);
-    match (signal, name) {
-        (Some(signal_hook::consts::SIGKILL), _) => Failure::System(format!(
-            "its worker process was killed by SIGKILL while it held {:.0} MiB; if the system ran out of memory, \
-             lower `--jobs` or what the stage holds at once",
-            usage.peak_memory_mib
-        )),
-        (Some(_), Some(name)) => Failure::Internal(format!(
-            "its worker process was killed by {name}; see `{}`",
-            log.display()
-        )),
-        _ => Failure::Internal(format!(
-            "its worker process ended without a result ({status}); see `{}`",
-            log.display()
-        )),
+impl Ended<'_> {
+    fn judge(self, stopping: bool) -> Result<(), Failure> {
+        match (&self.last, &self.excess) {
+            (Some(Ok(())), _) if self.status.success() => Ok(()),
+            (Some(Err(failure)), _) if *failure != Failure::Cancelled => Err(failure.clone()),
+            (_, Some(excess)) if !stopping => Err(excess.failure()),
+            _ if stopping => Err(Failure::Cancelled),
+            (Some(Err(_)), _) => Err(Failure::System(
+                "its worker process was told to stop by a signal from outside".to_owned(),
+            )),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The failure of a worker that ended without saying how.
+    fn unexpected(&self) -> Failure {
+        let peak = self.usage.peak_memory_mib;
+        let signal = self.status.signal();
+        let name = signal.and_then(signal_hook::low_level::signal_name);
+        match (signal, name) {
+            (Some(SIGKILL), _) if self.oom_killed => Failure::OutOfMemory(format!(
+                "the kernel killed its worker process, which had held up to {peak:.0} MiB; lower \
+                 `--jobs` or what the stage holds at once"
+            )),
+            (Some(SIGKILL), _) => Failure::System(format!(
+                "its worker process was killed by SIGKILL, from outside; it had held up to {peak:.0} MiB"
+            )),
+            (Some(SIGABRT), _) if self.log_tells_of_allocation() => Failure::OutOfMemory(format!(
+                "the system gave its worker process no more memory; it had held up to {peak:.0} MiB"
+            )),
+            (Some(_), Some(name)) => Failure::Internal(format!(
+                "its worker process was killed by {name}; see `{}`",
+                self.log.display()
+            )),
+            _ => Failure::Internal(format!(
+                "its worker process ended without a result ({}); see `{}`",
+                self.status,
+                self.log.display()
+            )),
+        }
+    }
+
+    /// Rust's last words where an allocation fails.
+    fn log_tells_of_allocation(&self) -> bool {
+        fs::read(self.log).is_ok_and(|log| {
+            let log = String::from_utf8_lossy(&log);
+            log.lines()
+                .rev()
+                .take(5)
+                .any(|line| line.starts_with("memory allocation of "))
+        })
     }
 }

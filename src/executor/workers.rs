@@ -56,6 +56,16 @@ impl Workers {
         self.signal(Signal::KILL);
     }
 
+    /// Asks, or makes, one worker to stop.
+    pub(super) fn signal_one(&self, pid: Pid, signal: Signal) {
+        // Under the lock: one that was reaped is forgotten, and its id may be another's.
+        if self.running().contains(&pid.as_raw_nonzero().get())
+            && let Err(error) = kill_process_group(pid, signal)
+        {
+            tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         for pid in self.running().iter().filter_map(|&pid| Pid::from_raw(pid)) {
             if let Err(error) = kill_process_group(pid, signal) {

@@ -23,8 +23,8 @@ use stages::contract::{DeviceClass, Invalid, KindInfo, Signature, Stage};
 pub use self::catalogue::Catalogue;
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
-pub use crate::spec::Resources;
 use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
+pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
 
@@ -50,6 +50,7 @@ pub struct Instance {
     /// CUDA if the stage asks for a GPU.
     pub device: DeviceClass,
     pub resources: Resources,
+    pub limits: Limits,
     params: Params,
 }
 
@@ -225,6 +226,11 @@ fn instance(
             DeviceClass::Cpu
         },
         resources,
+        limits: Limits {
+            timeout: draft.spec.timeout,
+            memory: resources.memory,
+            retries: draft.spec.retries,
+        },
         params,
     })
 }

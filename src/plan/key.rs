@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use stages::contract::Resumable;
+
 use super::{Fingerprint, InputId, PlannedAction};
 use crate::graph::Graph;
 use crate::store::{Digest, Key};
 
 const ACTION: &str = "runner action key v1";
 const CONTENT: &str = "runner content key v1";
+const CHECKPOINT: &str = "runner checkpoint key v1";
 
 /// The key of a fingerprint whose inputs are named by what makes them.
 pub(super) fn action_key(fingerprint: &Fingerprint) -> Key {
@@ -27,6 +30,18 @@ pub fn content_key(
         "every input of an action has a tree"
     );
     with_contents(&planned.fingerprint, inputs)
+}
+
+/// The key of a stage's checkpoints: of everything on which its state on the way depends, which is
+/// all of `content`, the pre-image of its content key, but for parameters that only say where it ends.
+pub fn checkpoint_key(content: &Fingerprint, resumable: &Resumable) -> Key {
+    let mut fingerprint = content.clone();
+    if let Some(params) = fingerprint.params.as_object_mut() {
+        for &param in resumable.open_ended {
+            params.shift_remove(param);
+        }
+    }
+    Key::derive(CHECKPOINT, &fingerprint.canonical_bytes())
 }
 
 pub(super) fn with_contents(

@@ -22,13 +22,15 @@ use petgraph::graph::NodeIndex;
 use stages::contract::{FORMAT_VERSION, Invalid};
 
 pub use fingerprint::{Fingerprint, InputId};
-pub use key::content_key;
+pub use key::{checkpoint_key, content_key};
 pub use miss::{MissReason, ParamChange, SourceChanges};
 
 use crate::graph::{Graph, Instance};
-use crate::store::{self, ActionRecord, Key, Store};
+use crate::store::{self, ActionRecord, Digest, Key, Store};
 use key::action_key;
 use source::Sources;
+
+const STAMPS: &str = "runner stage stamps v1";
 
 /// Which stages are run although they are cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,8 +74,15 @@ pub struct PlannedAction {
     pub node: NodeIndex,
     pub action_key: Key,
     pub fingerprint: Fingerprint,
+    /// Of its sources, when their digests were taken.
+    pub stamps: Stamps,
     pub state: State,
 }
+
+/// Hash of sizes, times and inodes of all files and folders of a stage's sources: the same only if
+/// nothing in them was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamps(Digest);
 
 /// What is to become of every stage.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +141,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         {
             continue;
         }
-        let fingerprint = fingerprint(graph, node, &plan, &mut sources)?;
+        let (fingerprint, stamps) = fingerprint(graph, node, &plan, &mut sources)?;
         let action_key = action_key(&fingerprint);
         let state = if options.force.covers(node) {
             State::Runs(MissReason::Forced)
@@ -143,25 +152,43 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
             node,
             action_key,
             fingerprint,
+            stamps,
             state,
         });
     }
     Ok(plan)
 }
 
-/// Whether the sources of a planned stage still are what the plan was made from. To be asked once
-/// a stage has run and before it is recorded: it may have read bytes that changed after planning.
-pub fn sources_unchanged(
+/// What became of a stage's sources meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// Nothing was written to.
+    Untouched,
+    /// They hold what they held, but were written to: for a while they may have held something else.
+    /// Their stamps now.
+    Touched(Stamps),
+    /// They hold something else.
+    Changed,
+}
+
+/// How the sources of a planned stage stand, whose stamps were `before`. To be asked once a stage has
+/// run and before it is recorded: it may have read bytes that changed after planning, even if they
+/// were changed back.
+pub fn source_state(
     graph: &Graph,
     store: &Store,
     planned: &PlannedAction,
-) -> Result<bool, Error> {
+    before: &Stamps,
+) -> Result<SourceState, Error> {
     let instance = &graph.stages[planned.node];
-    if instance.stage.sources().is_empty() {
-        return Ok(true);
-    }
-    let mut sources = Sources::new(store);
-    Ok(params(instance, planned.node, &mut sources)? == planned.fingerprint.params)
+    let (params, stamps) = params(instance, planned.node, &mut Sources::new(store))?;
+    Ok(if params != planned.fingerprint.params {
+        SourceState::Changed
+    } else if stamps != *before {
+        SourceState::Touched(stamps)
+    } else {
+        SourceState::Untouched
+    })
 }
 
 fn fingerprint(
@@ -169,7 +196,7 @@ fn fingerprint(
     node: NodeIndex,
     plan: &Plan,
     sources: &mut Sources<'_>,
-) -> Result<Fingerprint, Error> {
+) -> Result<(Fingerprint, Stamps), Error> {
     let instance = &graph.stages[node];
     let mut inputs: BTreeMap<String, Vec<InputId>> = BTreeMap::new();
     for (producer, link) in graph.inputs(node) {
@@ -180,34 +207,36 @@ fn fingerprint(
         };
         inputs.entry(link.role.clone()).or_default().push(input);
     }
-    Ok(Fingerprint {
+    let (params, stamps) = params(instance, node, sources)?;
+    let fingerprint = Fingerprint {
         format: FORMAT_VERSION,
         kind: instance.kind.name.to_owned(),
         version: instance.kind.version,
-        params: params(instance, node, sources)?,
+        params,
         seed: instance.seed,
         device: instance.device,
         inputs,
-    })
+    };
+    Ok((fingerprint, stamps))
 }
 
-/// The stage's parameters in canonical form, with the digests of sources in place of their paths.
+/// The stage's parameters in canonical form, with the digests of sources in place of their paths; and
+/// the sources' stamps.
 fn params(
     instance: &Instance,
     node: NodeIndex,
     sources: &mut Sources<'_>,
-) -> Result<serde_json::Value, Error> {
+) -> Result<(serde_json::Value, Stamps), Error> {
+    let mut stamps = String::new();
     let mut params = instance.stage.canonical();
     for source in instance.stage.sources() {
-        let digest = sources
-            .digest(&source.path)
-            .map_err(|invalid| Error::Source {
-                node,
-                invalid: Invalid {
-                    path: source.param.clone(),
-                    ..invalid
-                },
-            })?;
+        let seen = sources.see(&source.path).map_err(|invalid| Error::Source {
+            node,
+            invalid: Invalid {
+                path: source.param.clone(),
+                ..invalid
+            },
+        })?;
         let param = source::param_mut(&mut params, &source.param).ok_or_else(|| {
             let kind = instance.kind.name;
             Error::Internal(format!(
@@ -215,10 +244,11 @@ fn params(
                 source.path.display()
             ))
         })?;
-        *param = source::stand_in(&digest);
+        *param = source::stand_in(&seen.digest);
+        stamps.push_str(&seen.stamps.to_string());
     }
     params.sort_all_objects();
-    Ok(params)
+    Ok((params, Stamps(Digest::derive(STAMPS, stamps.as_bytes()))))
 }
 
 fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {

@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stages::contract::{Invalid, Segment};
 
-use super::source_index::SourceIndex;
+use super::source_index::{SourceIndex, Stamp};
 use crate::store::{Blob, Digest, Store};
 
 const CONTEXT: &str = "runner source v1";
+const STAMPS: &str = "runner source stamps v1";
 
 /// The key of the object that stands for a source in canonical parameters.
 const MARK: &str = "$source";
@@ -83,7 +84,16 @@ pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&
 /// The sources of one plan; each is read once.
 pub(super) struct Sources<'a> {
     store: &'a Store,
-    seen: HashMap<PathBuf, Digest>,
+    seen: HashMap<PathBuf, Seen>,
+}
+
+/// What was seen of a source.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// Of what it holds.
+    pub digest: Digest,
+    /// Of sizes, times and inodes of everything in it: the same only if nothing was written to.
+    pub stamps: Digest,
 }
 
 impl<'a> Sources<'a> {
@@ -94,23 +104,28 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The digest of the file or folder at `path`.
-    pub(super) fn digest(&mut self, path: &Path) -> Result<Digest, Invalid> {
-        if let Some(&digest) = self.seen.get(path) {
-            return Ok(digest);
+    /// Looks at the file or folder at `path`.
+    pub(super) fn see(&mut self, path: &Path) -> Result<Seen, Invalid> {
+        if let Some(&seen) = self.seen.get(path) {
+            return Ok(seen);
         }
-        let files = find(path)?;
+        let Found { files, mut stamps } = find(path)?;
         let mut index = SourceIndex::open(self.store, path);
-        let blobs = index.blobs(&files)?;
+        let (blobs, of_files) = index.blobs(&files)?;
         index.keep(self.store);
+        stamps.extend(files.iter().map(|file| file.name.clone()).zip(of_files));
         let listing = match files.as_slice() {
             [file] if file.name.is_empty() => Listing::File(blobs[0]),
             _ => Listing::Folder(files.into_iter().map(|file| file.name).zip(blobs).collect()),
         };
-        let digest = listing.digest();
-        self.seen.insert(path.to_owned(), digest);
-        self.keep(&digest, &listing);
-        Ok(digest)
+        let stamps = serde_json::to_vec(&stamps).expect("stamps have a JSON form");
+        let seen = Seen {
+            digest: listing.digest(),
+            stamps: Digest::derive(STAMPS, &stamps),
+        };
+        self.seen.insert(path.to_owned(), seen);
+        self.keep(&seen.digest, &listing);
+        Ok(seen)
     }
 
     /// Keeps what a source holds, to say later what changed in it. A plan is as good without it.
@@ -132,8 +147,17 @@ pub(super) struct FoundFile {
     pub metadata: Metadata,
 }
 
-/// All files of the source at `path`, in no order that matters.
-fn find(path: &Path) -> Result<Vec<FoundFile>, Invalid> {
+/// What a source consists of.
+#[derive(Default)]
+struct Found {
+    /// All its files, in no order that matters.
+    files: Vec<FoundFile>,
+    /// The stamp of every folder, by its path in the source with a `/` behind.
+    stamps: BTreeMap<String, Stamp>,
+}
+
+/// All of the source at `path`.
+fn find(path: &Path) -> Result<Found, Invalid> {
     let metadata = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let invalid = Invalid::new(if missing {
@@ -149,15 +173,15 @@ fn find(path: &Path) -> Result<Vec<FoundFile>, Invalid> {
             _ => invalid,
         }
     })?;
-    let mut files = Vec::new();
+    let mut found = Found::default();
     add(
         path.to_owned(),
         String::new(),
         metadata,
         &mut Vec::new(),
-        &mut files,
+        &mut found,
     )?;
-    Ok(files)
+    Ok(found)
 }
 
 /// Adds the file at `path`, or the files below it. `above` are the folders it is in (device and
@@ -167,11 +191,11 @@ fn add(
     name: String,
     metadata: Metadata,
     above: &mut Vec<(u64, u64)>,
-    files: &mut Vec<FoundFile>,
+    found: &mut Found,
 ) -> Result<(), Invalid> {
     let unreadable = |error| Invalid::new(format!("failed to read `{}`: {error}", path.display()));
     if metadata.is_file() {
-        files.push(FoundFile {
+        found.files.push(FoundFile {
             name,
             path,
             metadata,
@@ -192,6 +216,9 @@ fn add(
         )));
     }
     above.push(id);
+    found
+        .stamps
+        .insert(format!("{name}/"), Stamp::of(&metadata));
     for entry in fs::read_dir(&path).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let child = entry.file_name();
@@ -214,7 +241,7 @@ fn add(
                 child_path.display()
             ))
         })?;
-        add(child_path, child, metadata, above, files)?;
+        add(child_path, child, metadata, above, found)?;
     }
     above.pop();
     Ok(())

@@ -43,7 +43,7 @@ struct Entry {
 
 /// What changes when a file does.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Stamp {
+pub(super) struct Stamp {
     bytes: u64,
     /// Nanoseconds since 1970, as `changed`.
     modified: i128,
@@ -52,7 +52,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         let nanoseconds =
             |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         Self {
@@ -80,8 +80,12 @@ impl SourceIndex {
         }
     }
 
-    /// The contents of `files`, in their order; reads only those that may have changed.
-    pub(super) fn blobs(&mut self, files: &[FoundFile]) -> Result<Vec<Blob>, Invalid> {
+    /// The contents of `files`, in their order, and their stamps; reads only those that may have
+    /// changed.
+    pub(super) fn blobs(
+        &mut self,
+        files: &[FoundFile],
+    ) -> Result<(Vec<Blob>, Vec<Stamp>), Invalid> {
         let made = now();
         let entries: Vec<Entry> = files
             .par_iter()
@@ -103,11 +107,14 @@ impl SourceIndex {
         }
         Ok(entries
             .iter()
-            .map(|e| Blob {
-                digest: e.digest,
-                bytes: e.stamp.bytes,
+            .map(|entry| {
+                let blob = Blob {
+                    digest: entry.digest,
+                    bytes: entry.stamp.bytes,
+                };
+                (blob, entry.stamp)
             })
-            .collect())
+            .unzip())
     }
 
     /// Keeps what was learned. A plan is as good without it.

@@ -1,5 +1,5 @@
 use serde::{Serialize, Serializer};
-use stages::contract::Progress;
+use stages::contract::{Position, Progress};
 
 use crate::scheduler::{Counts, Outcome};
 use crate::store::Key;
@@ -17,6 +17,10 @@ pub enum Event {
     },
     /// A stage is about to execute; `reason` says why, in a few words.
     StageStarted { stage: String, reason: String },
+    /// A stage goes on from a checkpoint.
+    StageResumed { stage: String, from: Position },
+    /// A stage does not go on from where it once was; `why` is a fragment.
+    StageStartsOver { stage: String, why: String },
     /// How far a running stage is.
     StageProgress { stage: String, progress: Progress },
     /// Something a person should know although the stage goes on.

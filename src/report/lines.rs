@@ -93,6 +93,14 @@ pub(super) fn say(console: &Console, event: &Event) {
         Event::StageWarning { stage, message } => {
             console.say(&format!("{stage}: warning: {message}"))
         }
+        Event::StageResumed { stage, from } if verbosity > Verbosity::Quiet => {
+            console.say(&format!(
+                "{stage}: goes on after {from}, from its checkpoint"
+            ));
+        }
+        Event::StageStartsOver { stage, why } if verbosity > Verbosity::Quiet => {
+            console.say(&format!("{stage}: starts over: {why}"));
+        }
         Event::StageNote { stage, message } if verbosity == Verbosity::Verbose => {
             console.say(&format!("{stage}: {message}"));
         }

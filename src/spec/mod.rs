@@ -11,6 +11,7 @@
 mod decode;
 mod diagnostic;
 mod interpolate;
+mod limits;
 mod name;
 mod node;
 mod overrides;
@@ -29,6 +30,7 @@ use std::path::Path;
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
 pub(crate) use interpolate::Expansion;
+pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use node::{Entry, Node, Value};
 pub use pipeline::Pipeline;
 pub use place::{Place, Source};

@@ -1,10 +1,12 @@
 //! A stage as it is written: its kind, its matrix, what it takes up.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::limits::{self, Retries};
 use super::name::{LONGEST_NAME, check_names};
 use super::node::Entry;
 use super::{Diagnostic, Node, Place, decode};
@@ -21,6 +23,8 @@ pub(crate) struct StageSpec {
     pub inputs: Option<Entry>,
     pub matrix: Vec<Axis>,
     pub resources: Resources,
+    pub timeout: Option<Duration>,
+    pub retries: Option<Retries>,
     pub seed: Option<u64>,
 }
 
@@ -39,11 +43,18 @@ pub struct Resources {
     pub cpus: usize,
     /// GPUs. Default 0.
     pub gpus: usize,
+    /// Most memory that its process may hold for itself, in bytes (`512MiB`).
+    #[serde(deserialize_with = "limits::bytes")]
+    pub memory: Option<u64>,
 }
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { cpus: 1, gpus: 0 }
+        Self {
+            cpus: 1,
+            gpus: 0,
+            memory: None,
+        }
     }
 }
 
@@ -59,6 +70,9 @@ struct StageFields {
     _matrix: Option<BTreeMap<String, Vec<IgnoredAny>>>,
     #[serde(default)]
     resources: Option<Resources>,
+    #[serde(default, deserialize_with = "limits::duration")]
+    timeout: Option<Duration>,
+    retries: Option<Retries>,
     seed: Option<u64>,
 }
 
@@ -97,6 +111,8 @@ impl StageSpec {
             inputs: node.entry("inputs").cloned(),
             matrix,
             resources,
+            timeout: fields.timeout,
+            retries: fields.retries,
             seed: fields.seed,
         })
     }

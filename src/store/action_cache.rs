@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use stages::contract::Position;
+
 use super::sealed::{seal, unseal};
 use super::{Digest, Error, Key, Store};
 use crate::plan::Fingerprint;
@@ -27,6 +29,9 @@ pub struct ActionRecord {
     pub peak_memory_mib: f64,
     /// Lines the stage thought worth keeping.
     pub notes: Vec<String>,
+    /// The checkpoint it went on from: times and memory are of the rest only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Position>,
     /// When it finished, RFC 3339.
     pub finished: String,
     /// Version of the runner that ran it.

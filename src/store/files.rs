@@ -1,6 +1,6 @@
 //! Files and folders on disk: flushing, hashing, names that are safe.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -16,6 +16,30 @@ pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(file)?)?;
     Ok((hasher.finalize().into(), hasher.count()))
+}
+
+/// As [`digest`], of a plain file only: a link or a folder in its place is an error.
+pub fn digest_plain(file: &Path) -> io::Result<(Digest, u64)> {
+    if fs::symlink_metadata(file)?.is_file() {
+        digest(file)
+    } else {
+        Err(io::Error::other("it is no plain file"))
+    }
+}
+
+/// Removes whatever is at `path`; it may be gone already.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `name` names a file in a folder, and nothing elsewhere.
+pub fn is_component(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }
 
 /// Longest file name that `component` gives, in bytes; file systems allow 255.

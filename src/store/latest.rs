@@ -14,7 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::files::component;
+use super::files::{component, remove};
 use super::{Digest, Error, Store, Tree};
 
 /// The file that says what a folder shows.
@@ -122,13 +122,4 @@ fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
         _ => fs::rename(fresh, target)?,
     }
     remove(aside)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
 }

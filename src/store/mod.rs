@@ -10,7 +10,9 @@
 //!     actions/<key>.json     an action record, under its action key and its content key
 //!     leases/<key>           locked by whoever fills a miss
 //!     last/, sources/        memos: worth time and explanations, never correctness
-//!     runs/, checkpoints/    owned by others
+//!     checkpoints/<key>/     what a training goes on from
+//!     runs/                  run records; theirs to arrange
+//!     collector.lock         shared by all, but for whoever collects what nothing needs
 //!     quarantine/            what was damaged, kept to be looked at
 //!     tmp/<process>/         everything is written here first, then renamed
 //! ```
@@ -21,9 +23,11 @@
 
 mod action_cache;
 mod cas;
+mod checkpoints;
 mod digest;
 mod error;
 mod files;
+mod guard;
 mod latest;
 mod lease;
 mod memo;
@@ -39,8 +43,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use action_cache::{ActionRecord, Lookup};
+pub use checkpoints::Checkpoints;
 pub use digest::{Digest, Key, ParseHexError};
 pub use error::Error;
+pub use guard::Guard;
 pub use lease::Lease;
 pub use session::Staging;
 pub use tree::{Blob, Tree};
@@ -103,11 +109,6 @@ impl Store {
         self.home.join("runs")
     }
 
-    /// Where stages in progress may keep checkpoints; theirs to arrange.
-    pub fn checkpoints_folder(&self) -> PathBuf {
-        self.home.join("checkpoints")
-    }
-
     /// A fresh folder to write outputs into, on the store's file system; removed on drop, and swept
     /// by the next process to open the store if this one is killed.
     pub fn staging(&self) -> Result<Staging, Error> {
@@ -130,7 +131,12 @@ impl Store {
     fn set_aside(&self, file: &Path) -> Result<(), Error> {
         let quarantine = self.home.join("quarantine");
         fs::create_dir_all(&quarantine).map_err(Error::io("create", &quarantine))?;
-        let kept = quarantine.join(file.file_name().unwrap_or_default());
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        // Whatever has the name already, a folder for one, stays.
+        let kept = (0..)
+            .map(|n| quarantine.join(format!("{name}.{n}")))
+            .find(|kept| fs::symlink_metadata(kept).is_err())
+            .unwrap_or_else(|| quarantine.join(name.as_ref()));
         match fs::rename(file, &kept) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::io("move to quarantine", file)(e))

@@ -44,6 +44,10 @@ impl Session {
         })
     }
 
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A path in the folder that nothing has used.
     pub fn fresh(&self, what: &str) -> PathBuf {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
@@ -130,7 +134,8 @@ fn is_dead(session: &Path) -> bool {
     }
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
+/// Opens a file to lock it, making it where it is not there.
+pub fn open_lock(path: &Path) -> io::Result<File> {
     File::options()
         .create(true)
         .truncate(false)

@@ -75,6 +75,7 @@ fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
             ("images".to_owned(), vec![artifact("xrays.test", &images)]),
         ]),
         staging: folder.join("staging"),
+        resume: None,
     };
     let notes = Mutex::new(Vec::new());
     let events = |event| {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{Tensors, Unfit};
 use crate::contract::{Context, Failure, ImageShape};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
 use crate::nets::{Mode, Network, latent};
@@ -23,6 +24,17 @@ pub struct Settings {
     pub epochs: usize,
 }
 
+impl Settings {
+    fn optimizer<B: Backend>(&self, network: &Network<B>) -> Optimizer<B> {
+        let adam = OptimizerConfig::Adam {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: 1e-8,
+        };
+        Optimizer::new(adam, network.parameters())
+    }
+}
+
 /// Mean losses of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GanEpoch {
@@ -32,6 +44,15 @@ pub struct GanEpoch {
     pub discriminator_loss: f64,
     /// Cross-entropy of generated images being taken for real.
     pub generator_loss: f64,
+}
+
+/// What is done of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    pub batches: usize,
+    /// Sums over those of their mean losses.
+    discriminator_loss: f64,
+    generator_loss: f64,
 }
 
 /// A generator and a discriminator with an optimizer each.
@@ -45,18 +66,34 @@ pub struct Adversaries<B: Backend> {
 
 impl<B: Backend> Adversaries<B> {
     pub fn new(generator: Network<B>, discriminator: Network<B>, settings: Settings) -> Self {
-        let adam = OptimizerConfig::Adam {
-            beta1: settings.beta1,
-            beta2: settings.beta2,
-            epsilon: 1e-8,
-        };
         Self {
-            generator_optimizer: Optimizer::new(adam, generator.parameters()),
-            discriminator_optimizer: Optimizer::new(adam, discriminator.parameters()),
+            generator_optimizer: settings.optimizer(&generator),
+            discriminator_optimizer: settings.optimizer(&discriminator),
             generator,
             discriminator,
             settings,
         }
+    }
+
+    /// Everything that training changes.
+    pub(crate) fn state(&self) -> Tensors {
+        let mut tensors = Tensors::default();
+        tensors.insert_network("generator", &self.generator);
+        tensors.insert_optimizer("generator_optimizer", &self.generator_optimizer);
+        tensors.insert_network("discriminator", &self.discriminator);
+        tensors.insert_optimizer("discriminator_optimizer", &self.discriminator_optimizer);
+        tensors
+    }
+
+    /// Goes back to a state that [`Adversaries::state`] gave. After an error it is in no state to be
+    /// trained.
+    pub(crate) fn restore(&mut self, mut tensors: Tensors) -> Result<(), Unfit> {
+        tensors.restore_network("generator", &mut self.generator)?;
+        tensors.restore_network("discriminator", &mut self.discriminator)?;
+        self.generator_optimizer = self.settings.optimizer(&self.generator);
+        self.discriminator_optimizer = self.settings.optimizer(&self.discriminator);
+        tensors.restore_optimizer("generator_optimizer", &mut self.generator_optimizer)?;
+        tensors.restore_optimizer("discriminator_optimizer", &mut self.discriminator_optimizer)
     }
 
     pub fn generator(&self) -> &Network<B> {
@@ -67,12 +104,14 @@ impl<B: Backend> Adversaries<B> {
         &mut self.generator
     }
 
-    /// Trains both for epoch `epoch` (from 0) on the images `members` of `dataset`.
+    /// Trains both for what is left of epoch `epoch` (from 0) on the images `members` of `dataset`.
+    /// Stopped in between, `partial` tells how far it came.
     pub fn train_epoch(
         &mut self,
         dataset: &Dataset,
         members: &[usize],
         epoch: usize,
+        partial: &mut Partial,
         context: &Context<'_>,
     ) -> Result<GanEpoch, Failure> {
         let ImageShape {
@@ -86,9 +125,9 @@ impl<B: Backend> Adversaries<B> {
             .collect();
         let batch_size = self.settings.batch_size;
         let steps = order.len() / batch_size;
-        let started = Instant::now();
-        let (mut discriminator_sum, mut generator_sum) = (0.0, 0.0);
-        for (index, batch) in order.chunks_exact(batch_size).enumerate() {
+        let (started, before) = (Instant::now(), partial.batches);
+        let batches = order.chunks_exact(batch_size).enumerate();
+        for (index, batch) in batches.skip(partial.batches) {
             context.check_cancelled()?;
             let mut pixels = vec![0.0; batch_size * dataset.shape().len()];
             fill_batch(dataset, batch, Scale::Symmetric, None, &mut pixels);
@@ -106,29 +145,28 @@ impl<B: Backend> Adversaries<B> {
                     epoch + 1
                 )));
             }
-            discriminator_sum += discriminator_loss;
-            generator_sum += generator_loss;
+            partial.batches = index + 1;
+            partial.discriminator_loss += discriminator_loss;
+            partial.generator_loss += generator_loss;
 
-            let seen = (index + 1) as f64;
+            let done = (index + 1) as f64;
+            let images = (index + 1 - before) * batch_size;
             let figures = [
-                ("d loss", discriminator_sum / seen),
-                ("g loss", generator_sum / seen),
-                (
-                    "images/s",
-                    seen * batch_size as f64 / started.elapsed().as_secs_f64(),
-                ),
+                ("d loss", partial.discriminator_loss / done),
+                ("g loss", partial.generator_loss / done),
+                ("images/s", images as f64 / started.elapsed().as_secs_f64()),
             ];
             context.progress(
                 "epoch",
-                epoch as f64 + seen / steps as f64,
+                epoch as f64 + done / steps as f64,
                 self.settings.epochs as f64,
                 &figures,
             );
         }
         Ok(GanEpoch {
             epoch: epoch + 1,
-            discriminator_loss: discriminator_sum / steps as f64,
-            generator_loss: generator_sum / steps as f64,
+            discriminator_loss: partial.discriminator_loss / steps as f64,
+            generator_loss: partial.generator_loss / steps as f64,
         })
     }
 

@@ -354,6 +354,17 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
+    /// Replaces all of the state by `values`, in the order of [`Network::state`].
+    ///
+    /// # Panics
+    /// If there are not as many values as the state has.
+    pub fn set_state(&mut self, values: Vec<Vec<f32>>) {
+        let device = self.device.clone();
+        for ((_, tensor), values) in self.state_mut().into_iter().zip(values) {
+            *tensor = ops::from_host(&device, values, *tensor.shape());
+        }
+    }
+
     /// Runs a batch through all layers.
     pub fn forward<T: Tape<f32, B>>(&mut self, x: Tensor4<B, T>, mode: Mode) -> Tensor4<B, T> {
         let mut x = x;

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::examples::Examples;
 use super::step::{Targets, train_step};
 use crate::contract::{Context, Failure, ImageShape};
@@ -19,14 +21,38 @@ pub(super) struct Fixed<'a> {
     pub context: &'a Context<'a>,
 }
 
-/// Trains `network` for epoch `epoch` (from 0); gives the mean loss and the accuracy.
+/// What is done of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Partial {
+    pub batches: usize,
+    /// Images in those.
+    seen: usize,
+    loss_sum: f64,
+    /// Images whose class came out highest.
+    correct: usize,
+}
+
+impl Partial {
+    /// Mean loss over the images so far, each weighted by its class.
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.seen as f64
+    }
+
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.seen as f64
+    }
+}
+
+/// Trains `network` for what is left of epoch `epoch` (from 0). Stopped in between, `partial` tells how
+/// far it came.
 pub(super) fn train_epoch<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
     learning_rate: f64,
     epoch: usize,
+    partial: &mut Partial,
     fixed: &Fixed<'_>,
-) -> Result<(f64, f64), Failure> {
+) -> Result<(), Failure> {
     let ImageShape {
         height,
         width,
@@ -34,9 +60,9 @@ pub(super) fn train_epoch<B: Backend>(
     } = fixed.examples.image();
     let order = fixed.examples.order(epoch as u64);
     let steps = order.len().div_ceil(fixed.batch_size);
-    let started = Instant::now();
-    let (mut loss_sum, mut correct, mut seen) = (0.0, 0, 0);
-    for (index, examples) in order.chunks(fixed.batch_size).enumerate() {
+    let (started, before) = (Instant::now(), partial.seen);
+    let batches = order.chunks(fixed.batch_size).enumerate();
+    for (index, examples) in batches.skip(partial.batches) {
         fixed.context.check_cancelled()?;
         let (pixels, labels) = fixed.examples.batch(examples, epoch as u64);
         let images = ops::from_host(
@@ -61,15 +87,16 @@ pub(super) fn train_epoch<B: Backend>(
             )));
         }
 
-        loss_sum += loss * examples.len() as f64;
-        correct += targets.hits(&logits);
-        seen += examples.len();
-        let rate = seen as f64 / started.elapsed().as_secs_f64();
-        let done = epoch as f64 + seen as f64 / order.len() as f64;
-        let figures = [("loss", loss_sum / seen as f64), ("images/s", rate)];
+        partial.batches = index + 1;
+        partial.seen += examples.len();
+        partial.loss_sum += loss * examples.len() as f64;
+        partial.correct += targets.hits(&logits);
+        let rate = (partial.seen - before) as f64 / started.elapsed().as_secs_f64();
+        let done = epoch as f64 + partial.seen as f64 / order.len() as f64;
+        let figures = [("loss", partial.loss()), ("images/s", rate)];
         fixed
             .context
             .progress("epoch", done, fixed.epochs as f64, &figures);
     }
-    Ok((loss_sum / seen as f64, correct as f64 / seen as f64))
+    Ok(())
 }

@@ -1,8 +1,7 @@
 //! Training a classifier from its first epoch to its best.
 
-use dfdx::shapes::HasShape;
-
-use super::epoch::{Fixed, train_epoch};
+use super::course::{Best, Course};
+use super::epoch::{Fixed, Partial, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
 use super::recipe::{Criterion, Recipe, ThresholdRule};
@@ -67,52 +66,52 @@ pub fn fit<B: Backend>(
         context,
     };
 
-    let mut optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
+    let (mut course, mut optimizer) = Course::begin(network, recipe, context);
     let mut progress = Progress::default();
-    let mut history = Vec::new();
-    let mut best = Best {
-        epoch: 0,
-        state: Vec::new(),
-        scores: Vec::new(),
+    for row in &course.history {
+        progress.observe(row, recipe.monitor, recipe.early_stopping.as_ref());
+    }
+    let stops = |progress: &Progress, epochs: usize| {
+        epochs > 0 && progress.exhausted(epochs, recipe.early_stopping.as_ref())
     };
-    for epoch in 0..recipe.epochs {
-        let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
-        let (loss, accuracy) = train_epoch(network, &mut optimizer, learning_rate, epoch, &fixed)?;
-        // The last batch's loss is of the weights before its update.
-        if !network.is_finite() {
-            return Err(Failure::Training(format!(
-                "weights are no longer finite after epoch {}: lower `learning_rate`",
-                epoch + 1
-            )));
-        }
-        let mut scores = Vec::new();
-        let mut measured = None;
-        if let Some(dataset) = validation {
-            scores = predict(network, head, dataset, VALIDATION_BATCH, context)?;
-            measured = Some(measure(&scores, dataset.labels(), head));
-        }
-        let row = EpochRow {
-            epoch: epoch + 1,
-            learning_rate,
-            loss,
-            accuracy,
-            validation: measured,
+    while course.history.len() < recipe.epochs && !stops(&progress, course.history.len()) {
+        let completed = match epoch(
+            network,
+            &mut optimizer,
+            recipe,
+            validation,
+            &mut course,
+            &fixed,
+        ) {
+            Err(Failure::Cancelled) => {
+                course.keep(network, &optimizer, true, context);
+                return Err(Failure::Cancelled);
+            }
+            other => other?,
         };
-        if progress.observe(&row, recipe.monitor, recipe.early_stopping.as_ref()) || best.epoch == 0
+        if progress.observe(
+            &completed.row,
+            recipe.monitor,
+            recipe.early_stopping.as_ref(),
+        ) || course.best.epoch == 0
         {
-            best = Best {
-                epoch: epoch + 1,
+            course.best = Best {
+                epoch: completed.row.epoch,
                 state: snapshot(network),
-                scores,
+                scores: completed.scores,
             };
         }
-        history.push(row);
-        if progress.exhausted(epoch + 1, recipe.early_stopping.as_ref()) {
-            context.note(format!("stopped early after epoch {}", epoch + 1));
-            break;
-        }
+        course.history.push(completed.row);
+        course.partial = Partial::default();
+        let epochs = course.history.len();
+        let last = epochs == recipe.epochs || stops(&progress, epochs);
+        course.keep(network, &optimizer, last, context);
     }
-    restore(network, best.state);
+    let Course { history, best, .. } = course;
+    if stops(&progress, history.len()) {
+        context.note(format!("stopped early after epoch {}", history.len()));
+    }
+    network.set_state(best.state);
 
     let threshold = (head.classes() == 2)
         .then(|| threshold(recipe.threshold, &best.scores, validation))
@@ -130,6 +129,55 @@ pub fn fit<B: Backend>(
         best_epoch: best.epoch,
         threshold,
     })
+}
+
+/// An epoch that is complete, but for its place in the history.
+struct Completed {
+    row: EpochRow,
+    /// Class probabilities on the validation images.
+    scores: Vec<f32>,
+}
+
+/// Trains for what is left of the epoch that `course` is in, and measures.
+fn epoch<B: Backend>(
+    network: &mut Network<B>,
+    optimizer: &mut Optimizer<B>,
+    recipe: &Recipe,
+    validation: Option<&Dataset>,
+    course: &mut Course,
+    fixed: &Fixed<'_>,
+) -> Result<Completed, Failure> {
+    let epoch = course.history.len();
+    let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
+    let partial = &mut course.partial;
+    train_epoch(network, optimizer, learning_rate, epoch, partial, fixed)?;
+    // The last batch's loss is of the weights before its update.
+    if !network.is_finite() {
+        return Err(Failure::Training(format!(
+            "weights are no longer finite after epoch {}: lower `learning_rate`",
+            epoch + 1
+        )));
+    }
+    let mut scores = Vec::new();
+    let mut measured = None;
+    if let Some(dataset) = validation {
+        scores = predict(
+            network,
+            fixed.head,
+            dataset,
+            VALIDATION_BATCH,
+            fixed.context,
+        )?;
+        measured = Some(measure(&scores, dataset.labels(), fixed.head));
+    }
+    let row = EpochRow {
+        epoch: epoch + 1,
+        learning_rate,
+        loss: partial.loss(),
+        accuracy: partial.accuracy(),
+        validation: measured,
+    };
+    Ok(Completed { row, scores })
 }
 
 /// The validation images, if there are any: a dataset that sets none aside has an empty part for
@@ -165,27 +213,12 @@ fn usable<'a>(
 /// Images to a batch where nothing is learnt; does not enter results.
 const VALIDATION_BATCH: usize = 64;
 
-/// The best epoch so far.
-struct Best {
-    epoch: usize,
-    state: Vec<Vec<f32>>,
-    /// Class probabilities on the validation images.
-    scores: Vec<f32>,
-}
-
 fn snapshot<B: Backend>(network: &Network<B>) -> Vec<Vec<f32>> {
     network
         .state()
         .into_iter()
         .map(|(_, tensor)| ops::to_host(tensor))
         .collect()
-}
-
-fn restore<B: Backend>(network: &mut Network<B>, state: Vec<Vec<f32>>) {
-    let device = network.device().clone();
-    for ((_, tensor), values) in network.state_mut().into_iter().zip(state) {
-        *tensor = ops::from_host(&device, values, *tensor.shape());
-    }
 }
 
 /// Loss, accuracy and area under the curve from class probabilities.

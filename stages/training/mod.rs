@@ -1,5 +1,6 @@
 //! Fitting a classifier: what `train-cnn` and `retrain` share.
 
+mod course;
 mod epoch;
 mod examples;
 mod fit;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::bare_name;
-use crate::contract::{ImageShape, Invalid};
+use crate::contract::{ImageShape, Invalid, Resumable};
 use crate::nets::{Head, Initializer, Layer, check_layers};
 use crate::ops::optimizer::OptimizerConfig;
 use crate::ranges::{above_zero, share, whole};
@@ -159,6 +159,24 @@ impl Recipe {
     /// The parameters with every default filled in.
     pub fn canonical(&self) -> Value {
         json!(self)
+    }
+
+    /// Epochs do not depend on how many there are, unless the learning rate does. (Nor does early
+    /// stopping: it looks back only.)
+    pub fn resumable(&self) -> Resumable {
+        match self.schedule {
+            Schedule::Constant {} | Schedule::Step { .. } => Resumable {
+                open_ended: &["epochs"],
+                bound: None,
+            },
+            Schedule::Cosine { .. } => Resumable {
+                open_ended: &[],
+                bound: Some((
+                    "epochs",
+                    "with `schedule: cosine` every learning rate depends on it",
+                )),
+            },
+        }
     }
 
     /// Checks every range, and the layers against images of the given shape.

@@ -156,8 +156,22 @@ fn a_source_that_changes_while_a_stage_runs_is_noticed() {
     let mut stages = Stages::new();
     let node = stages.add("xrays", fixture.source_params(), &[]);
     let plan = fixture.plan(&stages);
-    let unchanged = || sources_unchanged(&stages.0, &fixture.store, plan.action(node)).unwrap();
-    assert!(unchanged());
+    let action = plan.action(node);
+    let state = |before: &Stamps| source_state(&stages.0, &fixture.store, action, before).unwrap();
+    assert_eq!(state(&action.stamps), SourceState::Untouched);
+    let before = fs::read_to_string(fixture.source().join("train/NORMAL/a.jpeg")).unwrap();
     fixture.write("train/NORMAL/a.jpeg", "A");
-    assert!(!unchanged());
+    assert_eq!(state(&action.stamps), SourceState::Changed);
+
+    // Changed back: the stage may have read what was there in between.
+    fixture.write("train/NORMAL/a.jpeg", &before);
+    let SourceState::Touched(now) = state(&action.stamps) else {
+        panic!("a change that was undone is not noticed");
+    };
+    assert_eq!(state(&now), SourceState::Untouched);
+
+    // A file that was there for a while.
+    fixture.write("train/NORMAL/z.jpeg", "Z");
+    fs::remove_file(fixture.source().join("train/NORMAL/z.jpeg")).unwrap();
+    assert!(matches!(state(&now), SourceState::Touched(_)));
 }

@@ -75,6 +75,7 @@ fn run(stage: &dyn Stage, seed: u64, inputs: &[(&str, Artifact)]) -> Result<Fini
             .map(|(role, artifact)| ((*role).to_owned(), vec![artifact.clone()]))
             .collect(),
         staging: staging.path().to_owned(),
+        resume: None,
     };
     let warnings = Mutex::new(Vec::new());
     let events = |event| {

@@ -1,0 +1,41 @@
+//! Keeping a worker's checkpoints, beside its work.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::Scope;
+
+use stages::contract::Position;
+
+use crate::store::Checkpoints;
+
+/// A thread that flushes checkpoints to disk and takes them into the store while the worker goes on.
+/// It ends with its last one when it is dropped.
+pub(super) struct Keeper(Sender<(PathBuf, Position)>);
+
+impl Keeper {
+    /// Starts to keep what is put into `folder`.
+    pub fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        checkpoints: &'scope Checkpoints<'_>,
+        folder: &'scope Path,
+    ) -> Self {
+        let (sender, receiver) = channel::<(PathBuf, Position)>();
+        scope.spawn(move || {
+            for (name, position) in receiver {
+                let folder = folder.join(name);
+                if let Err(error) = checkpoints.keep(position, &folder) {
+                    // The stage is as good without; a later run starts further back.
+                    tracing::warn!("the checkpoint after {position} was not kept: {error}");
+                    let _ = std::fs::remove_dir_all(&folder);
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Keeps the checkpoint in the folder `name`, soon.
+    pub fn take(&self, name: String, position: Position) {
+        // The receiver lives as long as this.
+        let _ = self.0.send((PathBuf::from(name), position));
+    }
+}

@@ -1,0 +1,332 @@
+//! Making what is not in the store: a worker process, again where it failed for no reason of its own.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use stages::contract::{Failure, KindInfo, Position, Request, Resume, StageEvent};
+
+use super::checkpoints::Keeper;
+use super::inputs::{Inputs, artifacts};
+use super::local::{Local, is_forced, lock, refused};
+use super::process::{self, Ending};
+use super::{Limits, Outputs, file_name};
+use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
+use crate::report::{Event, StageReport};
+use crate::scheduler::Slots;
+use crate::store::{ActionRecord, Checkpoints, Key};
+
+/// How often a stage runs again because its sources were written to, without a change.
+const MOST_TOUCHES: usize = 5;
+/// How often a wait looks whether it is to end.
+const POLL: Duration = Duration::from_millis(50);
+
+/// An action to be executed, with all that is known of it by now.
+pub(super) struct Made<'a> {
+    pub action: &'a PlannedAction,
+    pub content_key: Key,
+    /// Where it keeps checkpoints, if it does.
+    pub checkpoint_key: Option<Key>,
+    pub inputs: &'a Inputs,
+    pub slots: Slots,
+}
+
+/// What a worker said that is worth keeping.
+#[derive(Default)]
+struct Said {
+    notes: Vec<String>,
+    resumed: Option<Position>,
+}
+
+/// How a try ended that did not fail.
+enum Attempt {
+    Recorded(Box<ActionRecord>),
+    /// A source was written to meanwhile, and is as it was: what was read may have been otherwise.
+    SourceTouched(Stamps),
+}
+
+impl Local<'_> {
+    /// Executes the action and keeps what it made.
+    pub fn make(&self, made: &Made<'_>, report: &mut StageReport) -> Result<ActionRecord, Failure> {
+        let limits = self.graph.stages[made.action.node].limits.or(self.limits);
+        let checkpoints = match &made.checkpoint_key {
+            Some(key) => Some(self.store.checkpoints(key).map_err(refused)?),
+            None => None,
+        };
+        let mut resume = self.resume && !is_forced(made.action);
+        let (mut retries, mut touches) = (0, 0);
+        let mut stamps = made.action.stamps;
+        loop {
+            let attempt = self.attempt(made, limits, checkpoints.as_ref(), resume, &stamps, report);
+            // What this run has kept is good, whatever was there before.
+            resume = true;
+            match attempt {
+                Ok(Attempt::Recorded(record)) => {
+                    self.settle(made.action, checkpoints);
+                    return Ok(*record);
+                }
+                Ok(Attempt::SourceTouched(now)) if touches < MOST_TOUCHES => {
+                    touches += 1;
+                    stamps = now;
+                    resume = false;
+                    self.warn(
+                        made.action,
+                        "its source was written to meanwhile; once more",
+                    );
+                }
+                Ok(Attempt::SourceTouched(_)) => {
+                    return Err(Failure::Data(
+                        "its source is written to all the time; run again when it is at rest"
+                            .to_owned(),
+                    ));
+                }
+                Err(failure) if failure.is_transient() && retries < limits.retries() => {
+                    let wait = limits.backoff(retries);
+                    retries += 1;
+                    let message = format!(
+                        "failed: {failure}; retry {retries} of {} in {}",
+                        limits.retries(),
+                        crate::report::wording::duration(wait.as_secs_f64())
+                    );
+                    self.warn(made.action, message);
+                    self.wait(wait)?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// One worker process, and what it made.
+    fn attempt(
+        &self,
+        made: &Made<'_>,
+        limits: Limits,
+        checkpoints: Option<&Checkpoints<'_>>,
+        resume: bool,
+        stamps: &Stamps,
+        report: &mut StageReport,
+    ) -> Result<Attempt, Failure> {
+        let action = made.action;
+        let instance = &self.graph.stages[action.node];
+        for input in made.inputs.values().flatten() {
+            self.store.verify(&input.tree).map_err(refused)?;
+        }
+        let staging = self.store.staging().map_err(refused)?;
+        // Removed after the keeper has taken what is in it.
+        let kept = self.store.staging().map_err(refused)?;
+        let request = Request {
+            kind: instance.kind.name.to_owned(),
+            params: instance.stage.canonical(),
+            seed: instance.seed,
+            cpus: made.slots.cpus,
+            device: instance.device,
+            inputs: artifacts(made.inputs, self.store),
+            staging: staging.path().to_owned(),
+            resume: match checkpoints {
+                Some(checkpoints) => Some(Resume {
+                    folder: kept.path().to_owned(),
+                    kept: self.kept_checkpoints(action, checkpoints, resume)?,
+                }),
+                None => None,
+            },
+        };
+        let (ending, said) = self.run_worker(action, &request, limits, checkpoints);
+        let Ending {
+            result,
+            seconds,
+            usage,
+        } = ending;
+        let sum = |so_far: Option<f64>, more: f64| Some(so_far.unwrap_or_default() + more);
+        report.seconds = sum(report.seconds, seconds);
+        report.cpu_seconds = sum(report.cpu_seconds, usage.cpu_seconds);
+        report.peak_memory_mib = Some(
+            usage
+                .peak_memory_mib
+                .max(report.peak_memory_mib.unwrap_or_default()),
+        );
+        result?;
+
+        match source_state(self.graph, self.store, action, stamps)
+            .map_err(|e| Failure::System(e.to_string()))?
+        {
+            SourceState::Untouched => {}
+            SourceState::Touched(now) => return Ok(Attempt::SourceTouched(now)),
+            SourceState::Changed => {
+                return Err(Failure::Data(
+                    "its source changed while it was read; run again".to_owned(),
+                ));
+            }
+        }
+        // From the first blob to the record nothing else names the blobs.
+        let _guard = self.store.guard().map_err(refused)?;
+        let record = ActionRecord {
+            action_key: action.action_key,
+            content_key: made.content_key,
+            fingerprint: action.fingerprint.clone(),
+            outputs: self.ingest(instance.kind, staging.path())?,
+            seconds,
+            cpu_seconds: usage.cpu_seconds,
+            peak_memory_mib: usage.peak_memory_mib,
+            notes: said.notes,
+            resumed: said.resumed,
+            finished: Timestamp::now().to_string(),
+            runner: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        self.store.record(&record).map_err(refused)?;
+        Ok(Attempt::Recorded(Box::new(record)))
+    }
+
+    /// Runs a worker to its end, passing on its events and keeping its checkpoints.
+    fn run_worker(
+        &self,
+        action: &PlannedAction,
+        request: &Request,
+        limits: Limits,
+        checkpoints: Option<&Checkpoints<'_>>,
+    ) -> (Ending, Said) {
+        let name = self.name(action.node);
+        let reason = self.reason(action);
+        self.reporter.send(&Event::StageStarted {
+            stage: name.clone(),
+            reason,
+        });
+        if let Some(why) = self.starts_over(action, request) {
+            let stage = name.clone();
+            self.reporter.send(&Event::StageStartsOver { stage, why });
+        }
+        let said = Mutex::new(Said::default());
+        let log = self.folder.join(format!("{}.log", file_name(&name)));
+        let ending = thread::scope(|scope| {
+            let folder = request
+                .resume
+                .as_ref()
+                .map(|resume| resume.folder.as_path());
+            let keeper = checkpoints
+                .zip(folder)
+                .map(|(checkpoints, folder)| Keeper::start(scope, checkpoints, folder));
+            let heard = |event| match event {
+                StageEvent::Checkpoint { folder, position } => {
+                    if let Some(keeper) = &keeper {
+                        keeper.take(folder, position);
+                    }
+                }
+                event => self.pass_on(&name, event, &said),
+            };
+            process::run(request, &log, self.workers, limits, &heard)
+        });
+        (
+            ending,
+            said.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// The checkpoints to go on from; none, and none are left, where the stage is to start over.
+    fn kept_checkpoints(
+        &self,
+        action: &PlannedAction,
+        checkpoints: &Checkpoints<'_>,
+        resume: bool,
+    ) -> Result<Vec<stages::contract::Artifact>, Failure> {
+        let kept = if resume {
+            checkpoints.furthest_first()
+        } else {
+            checkpoints.discard_all().map(|()| Vec::new())
+        };
+        tracing::debug!(stage = %self.name(action.node), ?kept, "checkpoints");
+        kept.map_err(refused)
+    }
+
+    /// Why the stage does not go on from where it ended before, if one could expect it to: all that
+    /// changed is how far it is to go.
+    fn starts_over(&self, action: &PlannedAction, request: &Request) -> Option<String> {
+        let State::Runs(MissReason::Params { first, more: 0 }) = &action.state else {
+            return None;
+        };
+        let resumable = self.graph.stages[action.node].stage.resumable()?;
+        let is_meant = |param: &&str| first.path == format!("params.{param}");
+        if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(&param)) {
+            return Some(format!("`{param}` changed, and {why}"));
+        }
+        let nothing_kept = request
+            .resume
+            .as_ref()
+            .is_some_and(|resume| resume.kept.is_empty());
+        (self.resume && nothing_kept && resumable.open_ended.iter().any(|param| is_meant(&param)))
+            .then(|| "there is no checkpoint to go on from".to_owned())
+    }
+
+    /// Takes every output port's folder into the store.
+    fn ingest(&self, kind: &KindInfo, staging: &Path) -> Result<Outputs, Failure> {
+        let mut outputs = Outputs::new();
+        for output in kind.outputs {
+            let folder = staging.join(output.port);
+            if !folder.is_dir() {
+                let message = format!("the stage made no output `{}`", output.port);
+                return Err(Failure::Internal(message));
+            }
+            let tree = self.store.ingest(&folder).map_err(refused)?;
+            outputs.insert(output.port.to_owned(), tree.digest);
+        }
+        Ok(outputs)
+    }
+
+    fn pass_on(&self, stage: &str, event: StageEvent, said: &Mutex<Said>) {
+        let stage = stage.to_owned();
+        self.reporter.send(&match event {
+            StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
+            StageEvent::Warning { message } => Event::StageWarning { stage, message },
+            StageEvent::Note { message } => {
+                lock(said).notes.push(message.clone());
+                Event::StageNote { stage, message }
+            }
+            StageEvent::Resumed { from } => {
+                lock(said).resumed = Some(from);
+                Event::StageResumed { stage, from }
+            }
+            StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
+            StageEvent::Checkpoint { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => {
+                return;
+            }
+        });
+    }
+
+    /// Removes the checkpoints of an action that is recorded, but for the last of a stage that can be
+    /// told to go further. What is left over costs space and nothing else.
+    fn settle(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
+        let Some(checkpoints) = checkpoints else {
+            return;
+        };
+        let resumable = self.graph.stages[action.node].stage.resumable();
+        let settled = match resumable {
+            Some(resumable) if !resumable.open_ended.is_empty() => checkpoints.keep_furthest(),
+            _ => checkpoints.clear(),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(
+                "checkpoints of `{}` were not removed: {error}",
+                self.name(action.node)
+            );
+        }
+    }
+
+    fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
+        self.reporter.send(&Event::StageWarning {
+            stage: self.name(action.node),
+            message: message.into(),
+        });
+    }
+
+    /// Waits, or ends early where a stop is asked for.
+    fn wait(&self, duration: Duration) -> Result<(), Failure> {
+        let end = Instant::now() + duration;
+        while Instant::now() < end {
+            if self.workers.is_stopping() {
+                return Err(Failure::Cancelled);
+            }
+            thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));
+        }
+        Ok(())
+    }
+}

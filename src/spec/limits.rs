@@ -1,0 +1,216 @@
+//! What a stage may take, and how often it is tried.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Longest time between two tries.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// What an attempt at a stage may take, and how often one that failed is followed by another. Nothing
+/// here can change a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Longest time that a worker process may run.
+    pub timeout: Option<Duration>,
+    /// Most memory, in bytes, that it may hold for itself (not counting mapped files).
+    pub memory: Option<u64>,
+    pub retries: Option<Retries>,
+}
+
+/// `retries: 3`, or `retries: { times: 3, backoff: 10s }`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retries {
+    /// Tries after the first, at most 100.
+    pub times: u32,
+    /// Time before the first of them; it doubles with each, up to five minutes.
+    pub backoff: Duration,
+}
+
+impl Retries {
+    /// So many, the first after a second.
+    pub fn times(times: u32) -> Self {
+        Self {
+            times,
+            backoff: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Limits {
+    /// These where they say something, `other` where not.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            timeout: self.timeout.or(other.timeout),
+            memory: self.memory.or(other.memory),
+            retries: self.retries.or(other.retries),
+        }
+    }
+
+    /// Tries after the first.
+    pub fn retries(&self) -> u32 {
+        self.retries.map_or(0, |retries| retries.times)
+    }
+
+    /// Time to wait after so many retries.
+    pub fn backoff(&self, retries: u32) -> Duration {
+        let first = self.retries.map_or(Duration::ZERO, |r| r.backoff);
+        first
+            .saturating_mul(2_u32.saturating_pow(retries))
+            .min(LONGEST_BACKOFF)
+    }
+}
+
+/// Reads `90`, `90s`, `1h 30m`: seconds, or a number with its unit.
+///
+/// # Errors
+/// What is expected, as a fragment.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as `90s` or `1h 30m`, found `{text}`");
+    let seconds: Option<f64> = text.trim().parse().ok();
+    let duration = match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => text
+            .parse::<SignedDuration>()
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok()),
+    };
+    duration
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(expected)
+}
+
+/// Reads `512 MiB`, `2GB`, `1000000`: bytes, or a number with its unit.
+///
+/// # Errors
+/// What is expected, as a fragment.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    text.parse::<ByteSize>()
+        .ok()
+        .map(|size| size.as_u64())
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| format!("expected a size such as `512MiB` or `2GB`, found `{text}`"))
+}
+
+/// A number, or a text that `parse` reads.
+struct Quantity<T> {
+    expecting: &'static str,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T> Visitor<'_> for Quantity<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expecting)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
+        self.visit_str(&value.to_string())
+    }
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let quantity = Quantity {
+        expecting: "a time such as `90s` or `1h 30m`",
+        parse: parse_duration,
+    };
+    deserializer.deserialize_any(quantity).map(Some)
+}
+
+pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let quantity = Quantity {
+        expecting: "a size such as `512MiB` or `2GB`",
+        parse: parse_bytes,
+    };
+    deserializer.deserialize_any(quantity).map(Some)
+}
+
+impl<'de> Deserialize<'de> for Retries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(
+            untagged,
+            expecting = "expected a number of retries, or `{ times, backoff }`"
+        )]
+        enum Written {
+            Times(u32),
+            Both(Both),
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Both {
+            times: u32,
+            #[serde(default, deserialize_with = "duration")]
+            backoff: Option<Duration>,
+        }
+        let retries = match Written::deserialize(deserializer)? {
+            Written::Times(times) => Self::times(times),
+            Written::Both(Both { times, backoff }) => Self {
+                backoff: backoff.unwrap_or(Self::times(times).backoff),
+                times,
+            },
+        };
+        let times = retries.times;
+        if times > 100 {
+            return Err(D::Error::custom(format!(
+                "{times} retries are more than the 100 allowed"
+            )));
+        }
+        Ok(retries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_read_with_and_without_units() {
+        let seconds = |text| parse_duration(text).map(|d| d.as_secs_f64());
+        assert_eq!(seconds("90"), Ok(90.0));
+        assert_eq!(seconds("1.5"), Ok(1.5));
+        assert_eq!(seconds("1h 30m"), Ok(5400.0));
+        assert_eq!(seconds("250ms"), Ok(0.25));
+        for wrong in ["", "0", "-3", "soon", "nan", "1e400"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_bytes("1000"), Ok(1000));
+        assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(parse_bytes("2 GB"), Ok(2_000_000_000));
+        for wrong in ["", "0", "-1", "much", "3 parsecs"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_backoff_doubles_up_to_five_minutes() {
+        let limits = Limits {
+            retries: Some(Retries {
+                times: 9,
+                backoff: Duration::from_secs(2),
+            }),
+            ..Limits::default()
+        };
+        let waits = [0, 1, 2, 20].map(|retries| limits.backoff(retries).as_secs());
+        assert_eq!(waits, [2, 4, 8, 300]);
+    }
+}

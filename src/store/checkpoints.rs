@@ -1,0 +1,201 @@
+//! Checkpoints: what a stage that takes long keeps on its way, to go on from after a kill.
+//!
+//! `checkpoints/<key>/<position>/` holds the stage's files and a sealed manifest with their digests.
+//! The key is that of all on which a state on the way depends (see `plan`), so that it does not matter
+//! which run wrote a checkpoint. They are written as everything else: flushed under `tmp`, then
+//! renamed. While a stage uses a key's folder it holds a shared lock on it, which the collector
+//! respects; two runners may use the same one.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use stages::contract::{Artifact, Position};
+
+use super::files::{self, sync_folder};
+use super::sealed::{seal, unseal};
+use super::session::open_lock;
+use super::{Blob, Error, Key, Store};
+
+const MANIFEST: &str = "checkpoint.json";
+const LOCK: &str = "lock";
+
+/// What a checkpoint holds.
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    key: Key,
+    position: Position,
+    files: BTreeMap<String, Blob>,
+}
+
+/// The checkpoints under one key, in use.
+#[derive(Debug)]
+pub struct Checkpoints<'a> {
+    store: &'a Store,
+    key: Key,
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the checkpoints under `key`.
+    pub fn checkpoints(&self, key: &Key) -> Result<Checkpoints<'_>, Error> {
+        let folder = self.home.join("checkpoints").join(key.to_string());
+        let _guard = self.guard()?;
+        if fs::symlink_metadata(&folder).is_ok_and(|metadata| !metadata.is_dir()) {
+            self.set_aside(&folder)?;
+        }
+        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        let lock = open_lock(&folder.join(LOCK))
+            .and_then(|lock| lock.lock_shared().map(|()| lock))
+            .map_err(Error::io("lock", &folder))?;
+        Ok(Checkpoints {
+            store: self,
+            key: *key,
+            folder,
+            _lock: lock,
+        })
+    }
+}
+
+impl Checkpoints<'_> {
+    /// Those that are whole, the furthest first. Damaged ones are set aside.
+    pub fn furthest_first(&self) -> Result<Vec<Artifact>, Error> {
+        let mut found = Vec::new();
+        for folder in self.folders()? {
+            match self.examine(&folder) {
+                Some((position, files)) => {
+                    let label = format!("checkpoint after {position}");
+                    found.push((position, Artifact { label, files }));
+                }
+                None => self.store.set_aside(&folder)?,
+            }
+        }
+        found.sort_by_key(|&(position, _)| std::cmp::Reverse(position));
+        Ok(found.into_iter().map(|(_, artifact)| artifact).collect())
+    }
+
+    /// Takes the files in `folder`, on the store's file system, as the checkpoint at `position`, on
+    /// disk before this returns. Keeps beside it only the furthest of the others.
+    pub fn keep(&self, position: Position, folder: &Path) -> Result<(), Error> {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+            let path = entry.map_err(Error::io("read", folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let (digest, bytes) = files::digest(&path).map_err(Error::io("read", &path))?;
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(Error::io("flush", &path))?;
+            files.insert(name.into_owned(), Blob { digest, bytes });
+        }
+        let manifest = Manifest {
+            key: self.key,
+            position,
+            files,
+        };
+        let bytes = seal(&manifest).map_err(|source| Error::Serialise {
+            what: "a checkpoint's manifest",
+            source,
+        })?;
+        let session = self.store.session()?;
+        session.write(&folder.join(MANIFEST), &bytes)?;
+        let target = self.folder.join(name(position));
+        if fs::symlink_metadata(&target).is_ok() {
+            self.discard(&target)?;
+        }
+        fs::rename(folder, &target).map_err(Error::io("keep", &target))?;
+        sync_folder(&self.folder).map_err(Error::io("flush", &self.folder))?;
+        self.prune(|others| others.len() - 1, Some(&target))
+    }
+
+    /// Keeps only the furthest one, from which a training with more epochs can go on.
+    pub fn keep_furthest(&self) -> Result<(), Error> {
+        self.prune(|all| all.len().saturating_sub(1), None)
+    }
+
+    /// Removes all of them.
+    pub fn discard_all(&self) -> Result<(), Error> {
+        self.prune(<[PathBuf]>::len, None)
+    }
+
+    /// Removes all of them, and the place for them.
+    pub fn clear(self) -> Result<(), Error> {
+        self.discard_all()?;
+        // Fails where another runner uses the folder: then it is that one's to remove.
+        let _ = fs::remove_file(self.folder.join(LOCK));
+        let _ = fs::remove_dir(&self.folder);
+        Ok(())
+    }
+
+    /// Removes the first so many of the checkpoints but `kept`, by position.
+    fn prune(&self, count: impl Fn(&[PathBuf]) -> usize, kept: Option<&Path>) -> Result<(), Error> {
+        let mut folders = self.folders()?;
+        folders.retain(|folder| Some(folder.as_path()) != kept);
+        folders.sort();
+        if folders.is_empty() {
+            return Ok(());
+        }
+        for folder in &folders[..count(&folders)] {
+            self.discard(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a checkpoint, at once for whoever looks.
+    fn discard(&self, folder: &Path) -> Result<(), Error> {
+        let aside = self.store.session()?.fresh("discarded");
+        match fs::rename(folder, &aside) {
+            // Another runner was faster.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("discard", folder)(error)),
+            Ok(()) => files::remove(&aside).map_err(Error::io("remove", &aside)),
+        }
+    }
+
+    fn folders(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(Error::io("read", &self.folder))? {
+            let path = entry.map_err(Error::io("read", &self.folder))?.path();
+            if !path.ends_with(LOCK) {
+                folders.push(path);
+            }
+        }
+        Ok(folders)
+    }
+
+    /// The position and the files of the checkpoint in `folder`, if it is whole.
+    fn examine(&self, folder: &Path) -> Option<(Position, BTreeMap<String, PathBuf>)> {
+        let manifest = examine(folder)?;
+        (manifest.key == self.key).then(|| {
+            let files = manifest.files.into_keys();
+            let files = files.map(|name| (name.clone(), folder.join(name)));
+            (manifest.position, files.collect())
+        })
+    }
+}
+
+/// Reads all of a checkpoint; its manifest, if the files are as it says.
+fn examine(folder: &Path) -> Option<Manifest> {
+    let manifest: Manifest = unseal(&fs::read(folder.join(MANIFEST)).ok()?).ok()?;
+    let is_right = |(name, blob): (&String, &Blob)| {
+        files::is_component(name)
+            && files::digest_plain(&folder.join(name)).ok() == Some((blob.digest, blob.bytes))
+    };
+    let named = folder.ends_with(name(manifest.position));
+    (named && manifest.files.iter().all(is_right)).then_some(manifest)
+}
+
+/// Whether the checkpoint in `folder` is whole and where it belongs.
+pub(super) fn is_sound(folder: &Path) -> bool {
+    examine(folder).is_some_and(|manifest| {
+        folder
+            .parent()
+            .is_some_and(|key| key.ends_with(manifest.key.to_string()))
+    })
+}
+
+/// Sorts as positions do.
+fn name(position: Position) -> String {
+    format!("{:08}-{:08}", position.epoch, position.batch)
+}

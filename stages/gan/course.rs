@@ -1,0 +1,130 @@
+//! Where the training of a GAN stands: kept as a checkpoint after every epoch and when it is stopped.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::adversaries::{Adversaries, GanEpoch, Partial};
+use crate::checkpoint::Tensors;
+use crate::contract::{Artifact, Context, Failure, Position};
+use crate::json;
+use crate::ops::Backend;
+
+/// The files of a checkpoint, beside the sample grids so far.
+const COURSE: &str = "training.json";
+const TENSORS: &str = "tensors.safetensors";
+
+/// All that decides how a training goes on, but for the adversaries.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Course {
+    /// The completed epochs.
+    pub history: Vec<GanEpoch>,
+    /// What is done of the epoch after those.
+    pub partial: Partial,
+}
+
+/// What a checkpoint is read with.
+pub(crate) struct Wanted<'a> {
+    pub epochs: usize,
+    /// Whether there is to be a sample grid after an epoch, apart from the last.
+    pub samples_after: &'a dyn Fn(usize) -> bool,
+    /// Where sample grids go.
+    pub figure: &'a Path,
+}
+
+impl Course {
+    /// Goes on from the furthest of the context's checkpoints that is of use, or starts a training;
+    /// says which, and why. `fresh` makes adversaries that have learnt nothing.
+    pub fn begin<B: Backend>(
+        fresh: impl Fn() -> Result<Adversaries<B>, Failure>,
+        wanted: &Wanted<'_>,
+        context: &Context<'_>,
+    ) -> Result<(Self, Adversaries<B>), Failure> {
+        let mut unfit = None;
+        for checkpoint in context.checkpoints() {
+            let mut adversaries = fresh()?;
+            match Self::resume(checkpoint, &mut adversaries, wanted) {
+                Ok(course) => {
+                    context.resumed(course.position());
+                    return Ok((course, adversaries));
+                }
+                Err(why) => {
+                    unfit.get_or_insert(why);
+                }
+            }
+        }
+        if let Some(why) = unfit {
+            context.starts_over(why);
+        }
+        Ok((Self::default(), fresh()?))
+    }
+
+    fn resume<B: Backend>(
+        checkpoint: &Artifact,
+        adversaries: &mut Adversaries<B>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Self, String> {
+        let failed = |failure: Failure| failure.to_string();
+        let course: Self = json::read(checkpoint.file(COURSE).map_err(failed)?).map_err(failed)?;
+        if course.position() > Position::after(wanted.epochs) {
+            return Err(format!(
+                "the checkpoint is of {}, past the {} asked for",
+                course.position(),
+                wanted.epochs
+            ));
+        }
+        let tensors = Tensors::read(checkpoint.file(TENSORS).map_err(failed)?).map_err(failed)?;
+        adversaries
+            .restore(tensors)
+            .map_err(|unfit| format!("the checkpoint does not fit: {unfit}"))?;
+        for epoch in 1..=course.history.len() {
+            // The last epoch of a shorter training has a grid too.
+            if (wanted.samples_after)(epoch) || epoch == wanted.epochs {
+                let name = sample_name(epoch);
+                let kept = checkpoint.file(&name).map_err(failed)?;
+                std::fs::copy(kept, wanted.figure.join(&name))
+                    .map_err(|e| Failure::io("copy", kept, e).to_string())?;
+            }
+        }
+        Ok(course)
+    }
+
+    pub fn position(&self) -> Position {
+        Position {
+            epoch: self.history.len(),
+            batch: self.partial.batches,
+        }
+    }
+
+    /// Keeps a checkpoint with the sample grids in `figure`; see [`Context::keep_checkpoint`].
+    pub fn keep<B: Backend>(
+        &self,
+        adversaries: &Adversaries<B>,
+        figure: &Path,
+        urgent: bool,
+        context: &Context<'_>,
+    ) {
+        context.keep_checkpoint(self.position(), urgent, |folder| {
+            adversaries.state().write(&folder.join(TENSORS))?;
+            for grid in grids(figure)? {
+                let name = grid.file_name().unwrap_or_default();
+                std::fs::copy(&grid, folder.join(name))
+                    .map_err(|e| Failure::io("copy", &grid, e))?;
+            }
+            json::write(&folder.join(COURSE), self)
+        });
+    }
+}
+
+/// The file of the sample grid after `epoch`, counted from 1.
+pub(crate) fn sample_name(epoch: usize) -> String {
+    format!("epoch-{epoch:04}.png")
+}
+
+fn grids(figure: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(figure).map_err(|e| Failure::io("read", figure, e))?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    paths
+        .collect::<Result<_, _>>()
+        .map_err(|e| Failure::io("read", figure, e))
+}
