@@ -134,6 +134,22 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
+/// Every file below a folder, by its path in it, sorted.
+pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(list(&path));
+        } else {
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            found.push((name.to_owned(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
 /// Waits until `get` gives something.
 pub fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
