@@ -13,7 +13,7 @@ use crate::store;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
-  1    the system refused something, or a fault of runner's own
+  1    the system refused something, a fault of runner's own, or `cache verify` found something bad
   2    the pipeline or the command line is invalid; nothing was run
   100  a stage failed
   130  stopped by Ctrl-C
@@ -30,6 +30,9 @@ pub enum Error {
     Usage(String),
     #[error("error: {0}")]
     Store(#[from] store::Error),
+    /// Something in the store is bad.
+    #[error("error: {0}")]
+    Damaged(String),
     /// The system refused something.
     #[error("error: {0}")]
     System(String),
@@ -64,7 +67,7 @@ impl Error {
     /// As [`EXIT_CODES`] says.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Store(_) | Self::System(_) | Self::Internal(_) => 1,
+            Self::Store(_) | Self::Damaged(_) | Self::System(_) | Self::Internal(_) => 1,
             Self::Invalid(_) | Self::Usage(_) => 2,
             Self::StagesFailed(_) => 100,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod bench;
+mod cache;
 mod pipeline;
 mod run;
 mod session;
@@ -25,6 +26,7 @@ Examples:
   runner status pipelines/table1.yaml              what is cached, what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
+  runner cache gc --max-age 30d                    what would go; with --apply, it goes
   runner bench train                               how fast this machine trains";
 
 /// Runs declarative experiment pipelines, and of them only what changed.
@@ -47,6 +49,7 @@ enum Command {
     Status(status::Status),
     Table(table::Table),
     Validate(validate::Validate),
+    Cache(cache::Cache),
     Bench(bench::Bench),
     /// Run one stage: a request on standard input, events on standard output
     #[command(hide = true)]
@@ -63,6 +66,7 @@ impl Cli {
             Command::Status(status) => status.execute(&console),
             Command::Table(table) => table.execute(&console),
             Command::Validate(validate) => validate.execute(&console),
+            Command::Cache(cache) => cache.execute(&console),
             Command::Bench(bench) => bench.execute(&console),
             Command::Worker => return worker::serve(),
         };

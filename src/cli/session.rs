@@ -10,13 +10,14 @@ use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::report::bars::Bars;
 use crate::report::event::RunState;
+use crate::report::history::{PlannedStage, write_plan};
 use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
 use crate::report::record::{EventLog, write_run};
 use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
 use crate::scheduler::{Counts, OnFailure, Slots};
 use crate::spec::Limits;
-use crate::store::{Key, Store};
+use crate::store::{Needs, Store};
 
 /// How to run what is planned.
 pub struct RunOptions {
@@ -86,12 +87,12 @@ impl<'a> Session<'a> {
             stages: Vec::new(),
         };
         write_run(&folder, &report).map_err(Error::io("write to", &folder))?;
-        let keys: Vec<Key> = plan
-            .actions
-            .iter()
-            .map(|action| action.action_key)
-            .collect();
-        store.need(&keys)?;
+        let planned = PlannedStage::of(graph, plan);
+        write_plan(&folder, &planned).map_err(Error::io("write to", &folder))?;
+        store.need(&Needs {
+            run: id.to_string(),
+            keys: planned.iter().map(|stage| stage.key).collect(),
+        })?;
         let started = Instant::now();
         Ok(Self {
             graph,

@@ -246,14 +246,14 @@ impl Local<'_> {
         };
         let resumable = self.graph.stages[action.node].stage.resumable()?;
         let is_meant = |param: &&str| first.path == format!("params.{param}");
-        if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(&param)) {
+        if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(param)) {
             return Some(format!("`{param}` changed, and {why}"));
         }
         let nothing_kept = request
             .resume
             .as_ref()
             .is_some_and(|resume| resume.kept.is_empty());
-        (self.resume && nothing_kept && resumable.open_ended.iter().any(|param| is_meant(&param)))
+        (self.resume && nothing_kept && resumable.open_ended.iter().any(is_meant))
             .then(|| "there is no checkpoint to go on from".to_owned())
     }
 

@@ -4,8 +4,10 @@
 //! ([`bars`] on one, [`lines`] elsewhere) and the [`record`]. Nothing flows back.
 
 pub mod bars;
+pub mod columns;
 pub mod console;
 pub mod event;
+pub mod history;
 pub mod lines;
 pub mod logs;
 pub mod record;

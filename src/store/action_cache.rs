@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use stages::contract::Position;
 
-use super::sealed::{seal, unseal};
+use super::sealed::{Damaged, seal, unseal};
 use super::{Digest, Error, Key, Store};
 use crate::plan::Fingerprint;
 
@@ -52,6 +52,21 @@ pub enum Lookup {
     },
 }
 
+impl ActionRecord {
+    /// Reads the record that is kept under `key`.
+    ///
+    /// # Errors
+    /// If it is torn or edited, or the record of another key.
+    pub fn decode(bytes: &[u8], key: &Key) -> Result<Self, Damaged> {
+        let record: Self = unseal(bytes)?;
+        if [record.action_key, record.content_key].contains(key) {
+            Ok(record)
+        } else {
+            Err(Damaged)
+        }
+    }
+}
+
 impl Store {
     /// The record under an action key or a content key, if there is one, it is sound, and its
     /// outputs are in the store with their right sizes. One that is of no use is set aside.
@@ -74,12 +89,9 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Absent),
             Err(e) => return Err(Error::io("read", &path)(e)),
         };
-        let Ok(record) = unseal::<ActionRecord>(&bytes) else {
+        let Ok(record) = ActionRecord::decode(&bytes, key) else {
             return Ok(Lookup::Damaged);
         };
-        if ![record.action_key, record.content_key].contains(key) {
-            return Ok(Lookup::Damaged);
-        }
         for (port, digest) in &record.outputs {
             let complete = match self.peek_tree(digest) {
                 Ok(tree) => self.is_complete(&tree),

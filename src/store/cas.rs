@@ -106,7 +106,7 @@ impl Store {
         self.home.join("cas").join(&hex[..2]).join(hex)
     }
 
-    fn tree_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn tree_path(&self, digest: &Digest) -> PathBuf {
         self.blob_path(digest).with_extension("tree")
     }
 

@@ -19,7 +19,8 @@ use super::session::open_lock;
 use super::{Blob, Error, Key, Store};
 
 const MANIFEST: &str = "checkpoint.json";
-const LOCK: &str = "lock";
+/// The file of a key's folder that is locked while it is used.
+pub(super) const LOCK: &str = "lock";
 
 /// What a checkpoint holds.
 #[derive(Serialize, Deserialize)]

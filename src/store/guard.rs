@@ -1,9 +1,13 @@
 //! What keeps the collector away: a lock that everyone else shares.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 
-use super::sealed::seal;
-use super::session::open_lock;
+use serde::{Deserialize, Serialize};
+
+use super::inventory::entries;
+use super::sealed::{seal, unseal};
+use super::session::{self, open_lock};
 use super::{Error, Key, Store};
 
 /// While it is held nothing is collected. Held where something in the store is relied upon, or made,
@@ -15,18 +19,45 @@ pub struct Guard {
 }
 
 /// The file in a process' own folder that says what it needs.
-pub(super) const NEEDS: &str = "needs.json";
+const NEEDS: &str = "needs.json";
+
+/// What a running run needs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Needs {
+    /// Its folder's name.
+    pub run: String,
+    /// Action keys of the records that it found or will make.
+    pub keys: Vec<Key>,
+}
 
 impl Store {
-    /// Says that this process needs the records under `keys` for as long as it lives, those that it
-    /// will make included.
-    pub fn need(&self, keys: &[Key]) -> Result<(), Error> {
+    /// Says what this process needs for as long as it lives.
+    pub fn need(&self, needs: &Needs) -> Result<(), Error> {
         let session = self.session()?;
-        let bytes = seal(&keys).map_err(|source| Error::Serialise {
+        let bytes = seal(needs).map_err(|source| Error::Serialise {
             what: "what a run needs",
             source,
         })?;
         session.write(&session.path().join(NEEDS), &bytes)
+    }
+
+    /// What living processes need.
+    pub(super) fn needs(&self) -> Result<Vec<Needs>, Error> {
+        let mut needs = Vec::new();
+        for session in entries(&self.home.join("tmp"))? {
+            if !session.path.is_dir() || session::is_dead(&session.path) {
+                continue;
+            }
+            match fs::read(session.path.join(NEEDS)) {
+                Ok(bytes) => needs.push(unseal(&bytes).map_err(|_| Error::Unreadable {
+                    path: session.path.join(NEEDS),
+                })?),
+                // It has not said, and so cannot rely on anything but under a guard.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("read", &session.path)(error)),
+            }
+        }
+        Ok(needs)
     }
 
     /// Waits until nothing is being collected.

@@ -4,7 +4,7 @@
 //! them. A view, not a source: nothing reads it back, and each instance's folder is replaced as a
 //! whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::files::{component, remove};
+use super::files::{component, digest_plain, remove};
+use super::inventory::entries;
 use super::{Digest, Error, Store, Tree};
 
 /// The file that says what a folder shows.
@@ -66,10 +67,44 @@ impl Store {
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
     }
 
+    /// Whether `target` shows what its mark says, bytes and all; `sound` are the blobs that were read
+    /// and found right.
+    pub(super) fn shows_truly(&self, target: &Path, sound: &HashSet<Digest>) -> bool {
+        let Some(mark) = read_mark(target) else {
+            return false;
+        };
+        mark.outputs.iter().all(|(port, digest)| {
+            let Ok(tree) = self.peek_tree(digest) else {
+                return false;
+            };
+            let folder = target.join(component(port));
+            tree.files.iter().all(|(name, blob)| {
+                let shown = folder.join(name);
+                let linked = is_same(&shown, &self.blob_path(&blob.digest));
+                if linked {
+                    sound.contains(&blob.digest)
+                } else {
+                    digest_plain(&shown).ok() == Some((blob.digest, blob.bytes))
+                }
+            })
+        })
+    }
+
+    /// The trees that `latest` shows.
+    pub(super) fn shown_trees(&self) -> Result<Vec<Digest>, Error> {
+        let mut shown = Vec::new();
+        for pipeline in entries(&self.root.join("latest"))? {
+            for instance in entries(&pipeline.path)? {
+                let mark = read_mark(&instance.path);
+                shown.extend(mark.into_iter().flat_map(|mark| mark.outputs.into_values()));
+            }
+        }
+        Ok(shown)
+    }
+
     /// Whether `target` shows exactly these outputs, as far as a look without reading them tells.
     fn shows(&self, target: &Path, outputs: &BTreeMap<String, Tree>) -> bool {
-        let mark = fs::read(target.join(MARK)).ok();
-        let Some(mark) = mark.and_then(|mark| serde_json::from_slice::<Mark>(&mark).ok()) else {
+        let Some(mark) = read_mark(target) else {
             return false;
         };
         let digests = outputs.iter().map(|(port, tree)| (port, &tree.digest));
@@ -77,16 +112,25 @@ impl Store {
             && outputs.iter().all(|(port, tree)| {
                 let folder = target.join(component(port));
                 tree.files.iter().all(|(name, blob)| {
-                    let shown = fs::symlink_metadata(folder.join(name));
-                    let kept = fs::symlink_metadata(self.blob_path(&blob.digest));
-                    let (Ok(shown), Ok(kept)) = (shown, kept) else {
-                        return false;
-                    };
-                    let linked = (shown.dev(), shown.ino()) == (kept.dev(), kept.ino());
-                    linked || (mark.copied && shown.is_file() && shown.len() == blob.bytes)
+                    let shown = folder.join(name);
+                    is_same(&shown, &self.blob_path(&blob.digest))
+                        || (mark.copied
+                            && fs::symlink_metadata(&shown).is_ok_and(|metadata| {
+                                metadata.is_file() && metadata.len() == blob.bytes
+                            }))
                 })
             })
     }
+}
+
+fn read_mark(target: &Path) -> Option<Mark> {
+    serde_json::from_slice(&fs::read(target.join(MARK)).ok()?).ok()
+}
+
+/// Whether two paths are names of one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let id = |path| fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
+    matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.

@@ -23,11 +23,14 @@
 
 mod action_cache;
 mod cas;
+mod check;
 mod checkpoints;
+mod collect;
 mod digest;
 mod error;
 mod files;
 mod guard;
+mod inventory;
 mod latest;
 mod lease;
 mod memo;
@@ -43,11 +46,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use action_cache::{ActionRecord, Lookup};
+pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
+pub use collect::{Collected, Policy, Removal, RunUse};
 pub use digest::{Digest, Key, ParseHexError};
 pub use error::Error;
-pub use guard::Guard;
+pub use guard::{Guard, Needs};
+pub use inventory::{Entry, Inventory};
 pub use lease::Lease;
+pub use sealed::Damaged;
 pub use session::Staging;
 pub use tree::{Blob, Tree};
 
@@ -133,10 +140,13 @@ impl Store {
         fs::create_dir_all(&quarantine).map_err(Error::io("create", &quarantine))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         // Whatever has the name already, a folder for one, stays.
-        let kept = (0..)
-            .map(|n| quarantine.join(format!("{name}.{n}")))
-            .find(|kept| fs::symlink_metadata(kept).is_err())
-            .unwrap_or_else(|| quarantine.join(name.as_ref()));
+        let mut kept = quarantine.join(name.as_ref());
+        for number in 1.. {
+            if fs::symlink_metadata(&kept).is_err() {
+                break;
+            }
+            kept = quarantine.join(format!("{name}.{number}"));
+        }
         match fs::rename(file, &kept) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::io("move to quarantine", file)(e))

@@ -14,7 +14,8 @@ const MIDDLE: &[u8] = br#"","record":"#;
 const TAIL: &[u8] = b"}\n";
 
 /// A file that is not what was written.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is not what was written")]
 pub struct Damaged;
 
 pub fn seal<T: Serialize>(record: &T) -> Result<Vec<u8>, serde_json::Error> {

@@ -124,7 +124,7 @@ pub fn sweep(tmp: &Path) {
 }
 
 /// Whether nobody holds a session's lock. One that cannot be asked is left alone.
-fn is_dead(session: &Path) -> bool {
+pub fn is_dead(session: &Path) -> bool {
     match File::open(session.join(LOCK)) {
         Ok(lock) => lock.try_lock().is_ok(),
         Err(error) => matches!(

@@ -71,9 +71,11 @@ fn name_and_resources_do_not_invalidate() {
     assert!(!invalidates(
         |stage| stage.name.axes = vec![("model".into(), "m1".into())]
     ));
-    assert!(!invalidates(
-        |stage| stage.resources = Resources { cpus: 8, gpus: 1 }
-    ));
+    assert!(!invalidates(|stage| stage.resources = Resources {
+        cpus: 8,
+        gpus: 1,
+        memory: Some(1 << 30)
+    }));
 }
 
 #[test]

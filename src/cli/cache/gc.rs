@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{inside, runs, size, uses};
+use crate::cli::pipeline::StoreArgs;
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::{Console, Verbosity};
+use crate::spec::{parse_bytes, parse_duration};
+use crate::store::Policy;
+
+/// Say what nothing needs any more and, with --apply, remove it
+///
+/// What the newest runs of every pipeline used, what a run that goes on needs and what
+/// `artifacts/latest` shows always stays. Without a limit only garbage goes: files of no result.
+#[derive(Debug, Args)]
+pub struct Gc {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Let the least recently used results go until the rest fits: 500MiB, 20GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    max_size: Option<u64>,
+    /// Let go what was not used for so long: 30d, 2w, 12h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_age: Option<Duration>,
+    /// Let go what none of the newest N runs of a pipeline used, and the logs of the other runs
+    /// [kept in any case: 1]
+    #[arg(long, value_name = "N")]
+    keep_runs: Option<usize>,
+    /// Remove it
+    #[arg(long)]
+    apply: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Gc {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.store.open()?;
+        let policy = Policy {
+            max_size: self.max_size,
+            max_age: self.max_age,
+            keep_runs: self.keep_runs,
+        };
+        let collected = store.collect(&policy, &uses(&runs(&store)?), self.apply)?;
+
+        let mut kinds: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+        for removal in &collected.removals {
+            let (count, bytes) = kinds.entry(removal.what).or_default();
+            *count += 1;
+            *bytes += removal.entry.bytes;
+            if console.verbosity == Verbosity::Verbose {
+                let path = inside(&store, &removal.entry.path);
+                console.say(&format!("{path} {}", size(removal.entry.bytes)));
+            }
+        }
+        if self.json {
+            let kinds = kinds.iter().map(
+                |(what, (count, bytes))| json!({ "what": what, "count": count, "bytes": bytes }),
+            );
+            let object = json!({
+                "removed": self.apply,
+                "bytes": collected.bytes(),
+                "left_bytes": collected.left,
+                "kinds": kinds.collect::<Vec<_>>(),
+            });
+            return console.result(&object.to_string()).map_err(unwritten);
+        }
+        let verb = if self.apply {
+            "removed"
+        } else {
+            "would remove"
+        };
+        for (what, (count, bytes)) in &kinds {
+            let line = format!("{verb} {count} {what}, {}", size(*bytes));
+            console.result(&line).map_err(unwritten)?;
+        }
+        let (all, left) = (size(collected.bytes()), size(collected.left));
+        console
+            .result(&format!("{verb} {all} in all; {left} of results stay"))
+            .map_err(unwritten)?;
+        if collected.over {
+            console.say("what stays is more than --max-size: all of it is needed by kept runs, runs that go on, or `latest`");
+        }
+        if !self.apply && !collected.removals.is_empty() {
+            console.say("nothing was removed; --apply does it");
+        }
+        Ok(())
+    }
+}
