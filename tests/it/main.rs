@@ -3,6 +3,7 @@
 mod bench;
 mod command_line;
 mod failures;
+mod limits;
 mod resuming;
 mod running;
 mod sandbox;

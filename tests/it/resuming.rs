@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Child;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::sandbox::{Finished, Sandbox, eventually, files, list};
+use crate::sandbox::{Finished, Sandbox, eventually, files, finish, list, signal};
 
 /// A CNN with everything that has a state (batch statistics, dropout, augmentation, momentum) and a
 /// GAN, each some seconds long.
@@ -43,11 +42,6 @@ stages:
       sample_every: 2
       epochs: "${epochs}"
 "#;
-
-fn signal(child: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
-}
 
 fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
     let run = sandbox.runner(&[&["run", "pipeline.yaml"], args].concat());
@@ -136,8 +130,8 @@ fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
             let events = events_of_run(&sandbox, earlier);
             events.contains(r#""stage":"cnn","progress""#).then_some(())
         });
-        signal(&runner, stop);
-        let stopped = crate::sandbox::finish(runner);
+        signal(runner.id(), stop);
+        let stopped = finish(runner);
         let code = if stop == Signal::INT { 130 } else { 143 };
         assert_eq!(stopped.code, Some(code), "{stopped:?}");
         assert!(stopped.stderr.contains("cnn: cancelled"), "{stopped:?}");

@@ -1,0 +1,135 @@
+//! Timeouts, retries and memory limits.
+
+use std::fs;
+
+use rustix::process::Signal;
+
+use crate::sandbox::{Sandbox, TINY, files, finish, first_worker, signal};
+
+/// Enough images to be busy with for seconds.
+const SLOW: [&str; 4] = ["run", "pipeline.yaml", "-S", "images=30000"];
+
+#[test]
+fn a_stage_over_its_timeout_fails_and_says_so() {
+    let own = ["-S", "stages.xrays.timeout=300ms"];
+    let for_all = ["--timeout", "0.3"];
+    for limit in [own, for_all] {
+        let sandbox = Sandbox::new(TINY);
+        let failed = sandbox.runner(&[&SLOW[..], &limit[..]].concat());
+        assert_eq!(failed.code, Some(100), "{failed:?}");
+        let why = "xrays: failed: took longer than its timeout, 0.3 s";
+        assert!(failed.stderr.contains(why), "{failed:?}");
+    }
+}
+
+#[test]
+fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
+    let args = ["-S", "images=2000", "-S", "epochs=60", "-S", "widths=[4]"];
+    let throughout = Sandbox::new(TINY);
+    assert_eq!(throughout.run_json(&args).code, Some(0));
+
+    let sandbox = Sandbox::new(TINY);
+    let retries = "stages.cnn.retries={times: 100, backoff: 1ms}";
+    let limits = ["-S", "stages.cnn.timeout=200ms", "-S", retries];
+    let run = sandbox.runner(&[&["run", "pipeline.yaml"], &args[..], &limits[..]].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let said = "cnn[4]: warning: failed: took longer than its timeout, 0.2 s; retry 1 of 100 in ";
+    assert!(run.stderr.contains(said), "{run:?}");
+    assert!(run.stderr.contains("cnn[4]: goes on after "), "{run:?}");
+    let outputs = |sandbox: &Sandbox| files(&sandbox.path("artifacts/latest/tiny"));
+    assert!(outputs(&sandbox) == outputs(&throughout));
+}
+
+#[test]
+fn a_killed_worker_is_tried_again_and_bad_data_is_not() {
+    let sandbox = Sandbox::new(TINY);
+    let runner = sandbox.start(&[&SLOW[..], &["--until", "xrays", "--retries", "1"]].concat());
+    signal(first_worker(&runner), Signal::KILL);
+    let run = finish(runner);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("retry 1 of 1 in 1.0 s"), "{run:?}");
+
+    let sandbox = Sandbox::new(TINY);
+    for class in ["NORMAL", "PNEUMONIA"] {
+        for split in ["train", "test"] {
+            let folder = sandbox.path("data").join(split).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("a.jpeg"), "no image").unwrap();
+        }
+    }
+    let folder = "stages.xrays.params.source={folder: {path: data}}";
+    let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder, "--retries", "3"]);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    assert!(!run.stderr.contains("retry"), "{run:?}");
+}
+
+#[test]
+fn a_stage_over_its_memory_is_reported_with_what_it_held() {
+    let sandbox = Sandbox::new(TINY);
+    let limit = ["-S", "stages.cnn.resources.memory=2MiB", "-S", "epochs=200"];
+    let failed = sandbox.runner(&[&["run", "pipeline.yaml", "-j", "1"], &limit[..]].concat());
+    assert_eq!(failed.code, Some(100), "{failed:?}");
+    let why = "failed: out of memory: its worker process held ";
+    assert!(failed.stderr.contains(why), "{failed:?}");
+    assert!(
+        failed.stderr.contains("more than the 2.0 MiB it may"),
+        "{failed:?}"
+    );
+    let stages = &sandbox.last_run()["stages"];
+    let failed = stages.as_array().unwrap().iter();
+    let failed = failed.filter(|stage| stage["outcome"] == "failed");
+    assert!(failed.clone().count() >= 1);
+    assert!(
+        failed
+            .clone()
+            .all(|stage| stage["peak_memory_mib"].as_f64().unwrap() > 2.0)
+    );
+}
+
+#[test]
+fn limits_that_make_no_sense_are_refused_with_their_place() {
+    for (set, message) in [
+        (
+            "stages.cnn.timeout=soon",
+            "expected a time such as `90s` or `1h 30m`",
+        ),
+        (
+            "stages.cnn.timeout=0",
+            "expected a time such as `90s` or `1h 30m`",
+        ),
+        (
+            "stages.cnn.resources.memory=much",
+            "expected a size such as `512MiB` or `2GB`",
+        ),
+        (
+            "stages.cnn.retries=101",
+            "101 retries are more than the 100 allowed",
+        ),
+        (
+            "stages.cnn.retries={often: 3}",
+            "expected a number of retries",
+        ),
+    ] {
+        let sandbox = Sandbox::new(TINY);
+        let refused = sandbox.runner(&["run", "pipeline.yaml", "-S", set]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains(message), "{refused:?}");
+        assert!(refused.stderr.contains(set), "{refused:?}");
+    }
+}
+
+#[test]
+fn limits_do_not_change_what_is_cached() {
+    let sandbox = Sandbox::new(TINY);
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let limits = [
+        "-S",
+        "stages.cnn.timeout=1h",
+        "-S",
+        "stages.cnn.retries=3",
+        "-S",
+        "stages.cnn.resources.memory=8GB",
+    ];
+    let again = sandbox.run_json(&limits);
+    assert_eq!(again.json()["counts"]["cached"], 3, "{again:?}");
+}
