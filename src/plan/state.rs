@@ -25,7 +25,13 @@ pub(super) fn find(
         return Ok(State::Waits(running));
     }
     if let Some(record) = hit_by_content(graph, store, plan, node, fingerprint)? {
-        let record = store.alias(&record, *action_key, fingerprint)?;
+        let record = store
+            .alias(&record, *action_key, fingerprint)
+            .unwrap_or_else(|error| {
+                // A plan is as good without: the next one finds it in the same way.
+                tracing::debug!(%error, "a record's second name was not kept");
+                record.under(*action_key, fingerprint)
+            });
         return Ok(State::Cached(Box::new(record)));
     }
     let name = graph.stages[node].name.to_string();

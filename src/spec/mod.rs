@@ -25,6 +25,8 @@ mod vars;
 mod wording;
 mod yaml;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub(crate) use decode::{decode, diagnose};
@@ -54,7 +56,7 @@ pub struct LoadOptions {
 /// Everything that is wrong with the document itself, sorted by place. What is wrong with its
 /// references and parameters is told by [`Graph::build`](crate::graph::Graph::build).
 pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = read(file).map_err(|error| {
         vec![Diagnostic::new(format!(
             "failed to read `{}`: {error}",
             file.display()
@@ -72,6 +74,15 @@ pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnost
             )])
         }
     }
+}
+
+/// Reads no more than shows that a file is too large.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(yaml::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a pipeline from the text of a file.

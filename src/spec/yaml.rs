@@ -25,10 +25,7 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
             &source.place(part.start..part.start),
             "this file is too large for a pipeline",
         )
-        .note(format!(
-            "it has {} bytes; at most {MAX_BYTES} are read",
-            text.len()
-        )));
+        .note(format!("at most {MAX_BYTES} bytes are read")));
     }
     let offsets = Offsets::new(text, part.start);
     let mut builder = Builder {

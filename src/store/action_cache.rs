@@ -1,14 +1,13 @@
 //! The action cache: key → record of a finished action.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use stages::contract::Position;
 
+use super::files::{self, Found};
 use super::sealed::{Damaged, seal, unseal};
 use super::{Digest, Error, Key, Store};
 use crate::plan::Fingerprint;
@@ -53,6 +52,15 @@ pub enum Lookup {
 }
 
 impl ActionRecord {
+    /// The same of an equal action, that of `fingerprint`.
+    pub fn under(&self, action_key: Key, fingerprint: &Fingerprint) -> Self {
+        Self {
+            action_key,
+            fingerprint: fingerprint.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Reads the record that is kept under `key`.
     ///
     /// # Errors
@@ -84,10 +92,10 @@ impl Store {
     /// As `lookup`, telling misses apart and leaving everything where it is.
     pub fn examine(&self, key: &Key) -> Result<Lookup, Error> {
         let path = self.record_path(key);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Absent),
-            Err(e) => return Err(Error::io("read", &path)(e)),
+        let bytes = match files::read(&path).map_err(Error::io("read", &path))? {
+            Found::Bytes(bytes) => bytes,
+            Found::Nothing => return Ok(Lookup::Absent),
+            Found::Foreign => return Ok(Lookup::Damaged),
         };
         let Ok(record) = ActionRecord::decode(&bytes, key) else {
             return Ok(Lookup::Damaged);
@@ -120,11 +128,7 @@ impl Store {
         action_key: Key,
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
-        let record = ActionRecord {
-            action_key,
-            fingerprint: fingerprint.clone(),
-            ..record.clone()
-        };
+        let record = record.under(action_key, fingerprint);
         self.write_record(&action_key, &record)?;
         Ok(record)
     }
@@ -134,7 +138,7 @@ impl Store {
             what: "an action record",
             source,
         })?;
-        self.session()?.write(&self.record_path(key), &bytes)
+        self.put(&self.record_path(key), &bytes)
     }
 
     fn record_path(&self, key: &Key) -> PathBuf {

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 
 use rayon::prelude::*;
 
-use super::files::{digest, sync_folder};
+use super::files::{self, Found, digest, exists, sync_folder};
 use super::session::Session;
 use super::{Blob, Digest, Error, Store, Tree};
 
@@ -43,7 +43,7 @@ impl Store {
             sync_folder(shard).map_err(Error::io("flush", shard))?;
         } else {
             self.create_shard(&path)?;
-            session.write(&path, &bytes)?;
+            self.put(&path, &bytes)?;
         }
         Ok(tree)
     }
@@ -53,7 +53,7 @@ impl Store {
         let (digest, bytes) = digest(file).map_err(Error::io("read", file))?;
         let blob = Blob { digest, bytes };
         let path = self.blob_path(&digest);
-        if path.exists() {
+        if exists(&path) {
             if self.is_sound(&blob)? {
                 return Ok(blob);
             }
@@ -93,10 +93,10 @@ impl Store {
             digest: *digest,
             damaged,
         };
-        match fs::read(&path) {
-            Ok(bytes) => Tree::decode(digest, &bytes).map_err(|_| error(true)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(error(false)),
-            Err(e) => Err(Error::io("read", &path)(e)),
+        match files::read(&path).map_err(Error::io("read", &path))? {
+            Found::Bytes(bytes) => Tree::decode(digest, &bytes).map_err(|_| error(true)),
+            Found::Nothing => Err(error(false)),
+            Found::Foreign => Err(error(true)),
         }
     }
 
@@ -120,7 +120,7 @@ impl Store {
                 damaged,
             };
             let path = self.blob_path(&blob.digest);
-            if !path.exists() {
+            if !exists(&path) {
                 return Err(error(false));
             }
             if self.is_sound(blob)? {
@@ -149,8 +149,9 @@ impl Store {
             return Ok(true);
         }
         let path = self.blob_path(&blob.digest);
-        let there = digest(&path).map_err(Error::io("read", &path))?;
-        let sound = there == (blob.digest, blob.bytes);
+        let is_plain = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        let sound = is_plain
+            && digest(&path).map_err(Error::io("read", &path))? == (blob.digest, blob.bytes);
         if sound {
             self.remember(&blob.digest);
         }
@@ -171,7 +172,11 @@ impl Store {
                 let cas = self.home.join("cas");
                 sync_folder(&cas).map_err(Error::io("flush", &cas))
             }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && shard.is_dir() => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                self.set_aside(shard)?;
+                fs::create_dir_all(shard).map_err(Error::io("create", shard))
+            }
             Err(e) => Err(Error::io("create", shard)(e)),
         }
     }

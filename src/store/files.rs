@@ -18,6 +18,35 @@ pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
     Ok((hasher.finalize().into(), hasher.count()))
 }
 
+/// What is found where a file of the store should be.
+pub enum Found {
+    Bytes(Vec<u8>),
+    Nothing,
+    /// A folder, a link, a device: not the store's.
+    Foreign,
+}
+
+/// Reads a file of the store.
+pub fn read(path: &Path) -> io::Result<Found> {
+    let metadata = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        other => other?,
+    };
+    if !metadata.is_file() {
+        return Ok(Found::Foreign);
+    }
+    match fs::read(path) {
+        Ok(bytes) => Ok(Found::Bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there is anything at `path`, a dangling link too.
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// As [`digest`], of a plain file only: a link or a folder in its place is an error.
 pub fn digest_plain(file: &Path) -> io::Result<(Digest, u64)> {
     if fs::symlink_metadata(file)?.is_file() {

@@ -15,7 +15,7 @@ use super::{Error, Key, Store};
 /// blob of an output until the record that names it.
 #[derive(Debug)]
 pub struct Guard {
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// The file in a process' own folder that says what it needs.
@@ -62,8 +62,14 @@ impl Store {
 
     /// Waits until nothing is being collected.
     pub fn guard(&self) -> Result<Guard, Error> {
-        let lock = self.collector_lock()?;
-        lock.lock_shared().map_err(Error::io("lock", &self.home))?;
+        let lock = match self.collector_lock() {
+            // Who cannot write cannot keep a collector away, and only looks.
+            Err(Error::Io { source, .. }) if is_read_only(&source) => None,
+            other => Some(other?),
+        };
+        if let Some(lock) = &lock {
+            lock.lock_shared().map_err(Error::io("lock", &self.home))?;
+        }
         Ok(Guard { _lock: lock })
     }
 
@@ -71,11 +77,18 @@ impl Store {
     pub(super) fn exclude(&self) -> Result<Guard, Error> {
         let lock = self.collector_lock()?;
         lock.lock().map_err(Error::io("lock", &self.home))?;
-        Ok(Guard { _lock: lock })
+        Ok(Guard { _lock: Some(lock) })
     }
 
     fn collector_lock(&self) -> Result<File, Error> {
         let path = self.home.join("collector.lock");
         open_lock(&path).map_err(Error::io("open", &path))
     }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }

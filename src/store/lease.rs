@@ -18,7 +18,7 @@ impl Store {
     /// Takes the lease on `key`, waiting for whoever holds it, in this process or another. Look the
     /// key up again afterwards: the other will most likely have filled the miss.
     pub fn lease(&self, key: &Key) -> Result<Lease, Error> {
-        let path = self.lease_path(key);
+        let path = self.lease_path(key)?;
         let take = |lock: &File| lock.lock().map(|()| true);
         loop {
             if let Some(lease) = acquire(&path, take).map_err(Error::io("lock", &path))? {
@@ -29,7 +29,7 @@ impl Store {
 
     /// Takes the lease on `key` unless another holds it.
     pub fn try_lease(&self, key: &Key) -> Result<Option<Lease>, Error> {
-        let path = self.lease_path(key);
+        let path = self.lease_path(key)?;
         loop {
             let mut busy = false;
             let take = |lock: &File| match lock.try_lock() {
@@ -47,8 +47,13 @@ impl Store {
         }
     }
 
-    fn lease_path(&self, key: &Key) -> PathBuf {
-        self.home.join("leases").join(key.to_string())
+    fn lease_path(&self, key: &Key) -> Result<PathBuf, Error> {
+        let path = self.home.join("leases").join(key.to_string());
+        // Nothing to be locked, and not the store's.
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            self.set_aside(&path)?;
+        }
+        Ok(path)
     }
 }
 

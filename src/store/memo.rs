@@ -45,6 +45,9 @@ impl Store {
         }
         let folder = path.parent().unwrap_or(&self.home);
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        if path.is_dir() {
+            self.set_aside(&path)?;
+        }
         let fresh = self.session()?.fresh("memo");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))

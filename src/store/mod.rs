@@ -133,6 +133,15 @@ impl Store {
         }
     }
 
+    /// Puts `bytes` at `path`, whole or not at all, whatever is there.
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        // A file or a link is replaced; a folder would be in the way.
+        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            self.set_aside(path)?;
+        }
+        self.session()?.write(path, bytes)
+    }
+
     /// Moves a damaged file out of the way, keeping it to be looked at. Another process may have
     /// been faster; that the file is gone is all that matters.
     fn set_aside(&self, file: &Path) -> Result<(), Error> {

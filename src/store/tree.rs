@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::is_component;
 use super::sealed::Damaged;
 use super::{Digest, Error};
 
@@ -40,12 +41,27 @@ impl Tree {
         if Digest::derive(CONTEXT, bytes) != *digest {
             return Err(Damaged);
         }
-        let files = serde_json::from_slice(bytes).map_err(|_| Damaged)?;
+        let files: BTreeMap<String, Blob> = serde_json::from_slice(bytes).map_err(|_| Damaged)?;
+        // The digest says that the list is what it was, not that we wrote it.
+        if !are_safe(&files) {
+            return Err(Damaged);
+        }
         Ok(Self {
             digest: *digest,
             files,
         })
     }
+}
+
+/// Whether every name stays within the folder that the tree is put into, and none is the folder of
+/// another.
+fn are_safe(files: &BTreeMap<String, Blob>) -> bool {
+    files.keys().all(|name| {
+        let folders = name.match_indices('/').map(|(end, _)| &name[..end]);
+        name.split('/').all(is_component)
+            && !name.contains(char::is_control)
+            && !folders.into_iter().any(|folder| files.contains_key(folder))
+    })
 }
 
 fn encode(files: &BTreeMap<String, Blob>) -> Result<(Digest, Vec<u8>), Error> {
@@ -54,4 +70,45 @@ fn encode(files: &BTreeMap<String, Blob>) -> Result<(Digest, Vec<u8>), Error> {
         source,
     })?;
     Ok((Digest::derive(CONTEXT, &bytes), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decoded(names: &[&str]) -> bool {
+        let blob = Blob {
+            digest: blake3::hash(b"").into(),
+            bytes: 0,
+        };
+        let files = names.iter().map(|name| (name.to_string(), blob)).collect();
+        let (digest, bytes) = encode(&files).unwrap();
+        Tree::decode(&digest, &bytes).is_ok()
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        assert!(decoded(&["a", "b/c", "b/d.e", "..f", "é"]));
+        for name in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b", "a\\b", "a\0", "a\nb",
+        ] {
+            assert!(!decoded(&[name]), "{name:?}");
+        }
+        assert!(!decoded(&["a", "a/b"]));
+        assert!(!decoded(&["a/b", "a/b/c/d"]));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_decoded_stays_inside(name in "[a./\\\\]{0,8}") {
+            if decoded(&[&name]) {
+                let path = std::path::Path::new("/root").join(&name);
+                prop_assert!(path.starts_with("/root"));
+                let plain = path.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::RootDir));
+                prop_assert!(plain);
+            }
+        }
+    }
 }

@@ -1,0 +1,219 @@
+//! `runner cache`: info, verify, gc.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::sandbox::{Sandbox, TINY, files, finish, list};
+
+fn cache(sandbox: &Sandbox, args: &[&str]) -> Value {
+    let done = sandbox.runner(&[&["cache"], args, &["--json"]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done.json()
+}
+
+fn bytes(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+/// All blobs of the store.
+fn blobs(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let shards = list(&sandbox.path("artifacts/v1/cas"));
+    let files = shards.iter().flat_map(|shard| list(shard));
+    files.filter(|path| path.extension().is_none()).collect()
+}
+
+fn damage(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    match bytes.first_mut() {
+        Some(first) => *first ^= 0x10,
+        None => bytes.push(0),
+    }
+    fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
+    let sandbox = Sandbox::new(TINY);
+    sandbox.run_json(&[]);
+    let expected = files(&sandbox.path("artifacts/latest"));
+    let sound = sandbox.runner(&["cache", "verify"]);
+    assert_eq!(sound.code, Some(0), "{sound:?}");
+    assert!(sound.stderr.ends_with("all is sound\n"), "{sound:?}");
+
+    let v1 = sandbox.path("artifacts/v1");
+    damage(&blobs(&sandbox)[0]);
+    fs::remove_file(&blobs(&sandbox)[1]).unwrap();
+    fs::write(v1.join("cas/notes.txt"), "mine").unwrap();
+    symlink("/etc/hostname", v1.join("actions/link.json")).unwrap();
+    damage(&list(&v1.join("actions"))[0]);
+    let memos = list(&v1.join("last/tiny"));
+    damage(&memos[0]);
+    let bad = sandbox.runner(&["cache", "verify"]);
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    for what in [
+        "is not what its name says",
+        "which is not there",
+        "v1/cas/notes.txt does not belong here",
+        "v1/actions/link.json does not belong here",
+        "is a damaged memo",
+        "shows something else than was made",
+    ] {
+        assert!(bad.stdout.contains(what), "`{what}`: {bad:?}");
+    }
+    assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(1));
+
+    let repaired = sandbox.runner(&["cache", "verify", "--repair"]);
+    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    // What a damaged record named has no name now, and is bad no more.
+    let again = sandbox.runner(&["cache", "verify"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    assert!(files(&sandbox.path("artifacts/latest")) == expected);
+}
+
+#[test]
+fn info_tells_sizes_by_stage() {
+    let sandbox = Sandbox::new(TINY);
+    sandbox.run_json(&[]);
+    let info = cache(&sandbox, &["info"]);
+    let sizes: u64 = blobs(&sandbox)
+        .iter()
+        .map(|blob| fs::metadata(blob).unwrap().len())
+        .sum();
+    assert_eq!(bytes(&info["result_bytes"]), sizes);
+    assert_eq!(bytes(&info["garbage_bytes"]), 0);
+    let stages = info["stages"].as_array().unwrap();
+    let names: Vec<_> = stages
+        .iter()
+        .map(|s| s["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["cnn", "xrays"]);
+    assert_eq!(bytes(&stages[0]["results"]), 2);
+    // The two stages have no file in common.
+    let unique: u64 = stages.iter().map(|s| bytes(&s["unique_bytes"])).sum();
+    assert_eq!(unique, sizes);
+
+    // The same data as another stage of another pipeline: nothing of it is unique.
+    let other = TINY.replace("name: tiny", "name: other");
+    fs::write(sandbox.path("other.yaml"), other).unwrap();
+    assert_eq!(sandbox.runner(&["run", "other.yaml"]).code, Some(0));
+    let info = cache(&sandbox, &["info"]);
+    let stages = info["stages"].as_array().unwrap();
+    assert_eq!(stages.len(), 4);
+    assert!(stages.iter().all(|s| bytes(&s["unique_bytes"]) == 0));
+    assert_eq!(bytes(&info["result_bytes"]), sizes);
+}
+
+#[test]
+fn gc_says_what_would_go_and_removes_nothing_until_told() {
+    let sandbox = Sandbox::new(TINY);
+    sandbox.run_json(&[]);
+    sandbox.run_json(&["-S", "epochs=3"]);
+    let before = files(&sandbox.path("artifacts"));
+    let would = cache(&sandbox, &["gc", "--keep-runs", "1"]);
+    assert_eq!(would["removed"], false);
+    assert!(bytes(&would["bytes"]) > 0);
+    let names = |files: &[(String, Vec<u8>)]| -> Vec<String> {
+        let names = files.iter().map(|(name, _)| name.clone());
+        names.filter(|name| !name.contains("/tmp/")).collect()
+    };
+    let after = files(&sandbox.path("artifacts"));
+    let new: Vec<_> = names(&after);
+    let old: Vec<_> = names(&before);
+    assert!(old.iter().all(|name| new.contains(name)));
+
+    let did = cache(&sandbox, &["gc", "--keep-runs", "1", "--apply"]);
+    assert_eq!(did["bytes"], would["bytes"]);
+    assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+    // The newest run stays whole, the older one's trainings are gone.
+    let newest = sandbox.run_json(&["-S", "epochs=3"]).json();
+    assert_eq!(newest["counts"]["cached"], 3);
+    let older = sandbox.run_json(&[]).json();
+    assert_eq!(older["counts"]["succeeded"], 2, "{older}");
+}
+
+#[test]
+fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
+    let sandbox = Sandbox::new(TINY);
+    for epochs in ["epochs=1", "epochs=2", "epochs=3", "epochs=1"] {
+        sandbox.run_json(&["-S", epochs]);
+    }
+    let nothing = cache(&sandbox, &["gc", "--max-age", "1h"]);
+    assert_eq!(bytes(&nothing["bytes"]), 0, "{nothing}");
+    // Room for all but one: the results of two epochs were used longest ago. The newest run and
+    // `latest` are one.
+    let left = bytes(&nothing["left_bytes"]);
+    let some = cache(
+        &sandbox,
+        &["gc", "--max-size", &(left - 1).to_string(), "--apply"],
+    );
+    assert!(bytes(&some["left_bytes"]) < left, "{some}");
+    let cached = |epochs: &str| sandbox.run_json(&["-S", epochs, "-n"]).json();
+    let states = |json: Value| -> Vec<String> {
+        let stages = json["stages"].as_array().unwrap().iter();
+        stages
+            .map(|stage| stage["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert!(
+        states(cached("epochs=3"))
+            .iter()
+            .all(|state| state == "cached")
+    );
+    assert!(
+        states(cached("epochs=1"))
+            .iter()
+            .all(|state| state == "cached")
+    );
+    assert!(
+        states(cached("epochs=2"))
+            .iter()
+            .any(|state| state != "cached")
+    );
+
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    cache(&sandbox, &["gc", "--max-age", "20ms", "--apply"]);
+    let latest = sandbox.run_json(&["-S", "epochs=1"]).json();
+    assert_eq!(
+        latest["counts"]["cached"], 3,
+        "the newest run stays, however old"
+    );
+    assert!(
+        states(cached("epochs=3"))
+            .iter()
+            .any(|state| state != "cached")
+    );
+}
+
+#[test]
+fn gc_takes_nothing_from_a_run_that_goes_on() {
+    let sandbox = Sandbox::new(TINY);
+    // Cached parts of the pipeline that only the run going on needs, as a newer run of another
+    // shape is the newest that ended.
+    sandbox.run_json(&["-S", "images=600", "--until", "xrays"]);
+    sandbox.run_json(&["-S", "images=50"]);
+    for round in 0..4 {
+        let epochs = format!("epochs={}", 20 + round);
+        let args = ["run", "pipeline.yaml", "-S", "images=600", "-S", &epochs];
+        let mut runner = sandbox.start(&args);
+        let mut collections = 0;
+        while runner.try_wait().unwrap().is_none() {
+            cache(
+                &sandbox,
+                &["gc", "--max-size", "1", "--keep-runs", "1", "--apply"],
+            );
+            collections += 1;
+        }
+        let run = finish(runner);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.stdout.contains("paper 2"), "{run:?}");
+        assert!(collections > 1, "nothing was tried");
+        assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+        let again = sandbox.run_json(&["-S", "images=600", "-S", &epochs]);
+        assert_eq!(again.json()["counts"]["cached"], 3, "{again:?}");
+    }
+}
