@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -326,6 +327,8 @@ pub enum StageEvent {
     Checkpoint {
         folder: String,
         position: Position,
+        /// Wall time for which the stage was held up.
+        seconds: f64,
     },
     /// The last line of a stage that succeeded.
     Succeeded,
@@ -505,6 +508,7 @@ impl<'a> Context<'a> {
             // Told of, and not taken away yet.
             return;
         }
+        let started = Instant::now();
         let written = std::fs::create_dir(&folder)
             .map_err(|e| Failure::io("create", &folder, e))
             .and_then(|()| write(&folder));
@@ -512,6 +516,7 @@ impl<'a> Context<'a> {
             Ok(()) => (self.events)(StageEvent::Checkpoint {
                 folder: name,
                 position,
+                seconds: started.elapsed().as_secs_f64(),
             }),
             Err(failure) => {
                 // Half a checkpoint would count as one not taken yet.

@@ -207,10 +207,19 @@ impl Local<'_> {
                 .zip(folder)
                 .map(|(checkpoints, folder)| Keeper::start(scope, checkpoints, folder));
             let heard = |event| match event {
-                StageEvent::Checkpoint { folder, position } => {
+                StageEvent::Checkpoint {
+                    folder,
+                    position,
+                    seconds,
+                } => {
                     if let Some(keeper) = &keeper {
                         keeper.take(folder, position);
                     }
+                    self.reporter.send(&Event::StageCheckpoint {
+                        stage: name.clone(),
+                        position,
+                        seconds,
+                    });
                 }
                 event => self.pass_on(&name, event, &said),
             };

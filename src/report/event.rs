@@ -19,6 +19,12 @@ pub enum Event {
     StageStarted { stage: String, reason: String },
     /// A stage goes on from a checkpoint.
     StageResumed { stage: String, from: Position },
+    /// A stage wrote a checkpoint, which held it up for so long; it is being kept.
+    StageCheckpoint {
+        stage: String,
+        position: Position,
+        seconds: f64,
+    },
     /// A stage does not go on from where it once was; `why` is a fragment.
     StageStartsOver { stage: String, why: String },
     /// How far a running stage is.

@@ -354,6 +354,12 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
+    /// The values of all of the state, in its order.
+    pub fn snapshot(&self) -> Vec<Vec<f32>> {
+        let state = self.state().into_iter();
+        state.map(|(_, tensor)| ops::to_host(tensor)).collect()
+    }
+
     /// Replaces all of the state by `values`, in the order of [`Network::state`].
     ///
     /// # Panics

@@ -101,6 +101,8 @@ impl Course {
     ) -> Result<Optimizer<B>, Unfit> {
         if self.best.epoch > 0 {
             self.best.scores = tensors.take("best_scores")?;
+        }
+        if self.best.epoch > 0 && !self.is_at_best() {
             for index in 0..network.state().len() {
                 self.best
                     .state
@@ -115,7 +117,15 @@ impl Course {
         };
         optimizer(tensors, network)?;
         tensors.restore_network("network", network)?;
+        if self.is_at_best() {
+            self.best.state = network.snapshot();
+        }
         optimizer(tensors, network)
+    }
+
+    /// Whether the network is in the best epoch's state.
+    fn is_at_best(&self) -> bool {
+        self.best.epoch == self.history.len() && self.partial == Partial::default()
     }
 
     pub fn position(&self) -> Position {
@@ -149,6 +159,9 @@ impl Course {
         tensors.insert_optimizer("optimizer", optimizer);
         if self.best.epoch > 0 {
             tensors.insert("best_scores", self.best.scores.clone());
+        }
+        // As long as training improves, the best state is the network's own.
+        if self.best.epoch > 0 && !self.is_at_best() {
             for (index, values) in self.best.state.iter().enumerate() {
                 tensors.insert(&format!("best.{index}"), values.clone());
             }

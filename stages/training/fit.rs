@@ -10,8 +10,8 @@ use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 use crate::metrics;
 use crate::nets::{Head, Network, predict};
+use crate::ops::Backend;
 use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend};
 
 /// What came of a training; the network itself holds the best epoch's weights.
 pub struct Fitted {
@@ -97,7 +97,7 @@ pub fn fit<B: Backend>(
         {
             course.best = Best {
                 epoch: completed.row.epoch,
-                state: snapshot(network),
+                state: network.snapshot(),
                 scores: completed.scores,
             };
         }
@@ -212,14 +212,6 @@ fn usable<'a>(
 
 /// Images to a batch where nothing is learnt; does not enter results.
 const VALIDATION_BATCH: usize = 64;
-
-fn snapshot<B: Backend>(network: &Network<B>) -> Vec<Vec<f32>> {
-    network
-        .state()
-        .into_iter()
-        .map(|(_, tensor)| ops::to_host(tensor))
-        .collect()
-}
 
 /// Loss, accuracy and area under the curve from class probabilities.
 fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
