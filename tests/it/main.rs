@@ -3,6 +3,7 @@
 mod bench;
 mod command_line;
 mod failures;
+mod guarantees;
 mod running;
 mod sandbox;
 mod sources;
