@@ -4,37 +4,20 @@ use std::fs;
 use std::process::Child;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, TINY, eventually, finish};
+use crate::sandbox::{self, Sandbox, TINY, eventually, finish, workers};
 
 /// Enough images to be busy with for seconds.
 const SLOW: [&str; 2] = ["-S", "images=30000"];
 
-/// The worker processes of a running runner.
-fn workers(runner: &Child) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{}/task", runner.id()))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let children =
-        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    children
-        .flat_map(|line| {
-            line.split_whitespace()
-                .map(|pid| pid.parse().unwrap())
-                .collect::<Vec<_>>()
-        })
-        .collect()
+fn signal(pid: u32, signal: Signal) {
+    sandbox::signal(pid, signal).unwrap();
 }
 
 fn first_worker(runner: &Child) -> u32 {
     eventually("started", || workers(runner).first().copied())
-}
-
-fn signal(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
 /// Gone, or dead and not reaped yet (who reaps an orphan is not ours to say).

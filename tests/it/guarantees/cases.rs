@@ -78,6 +78,10 @@ impl Random {
         Self(seed)
     }
 
+    pub fn seeded(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -223,10 +223,12 @@ fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
 /// and nothing was damaged. (An empty lease file that nobody holds is nothing.)
 fn remains(sandbox: &Sandbox) -> Vec<String> {
     let below = |folder: &str| list(&sandbox.path("artifacts/v1").join(folder));
-    let tmp = below("tmp").into_iter().filter(|path| !path.ends_with(".lock"));
-    let leases = below("leases").into_iter().filter(|path| {
-        File::open(path).is_ok_and(|lease| lease.try_lock().is_err())
-    });
+    let tmp = below("tmp")
+        .into_iter()
+        .filter(|path| !path.ends_with(".lock"));
+    let leases = below("leases")
+        .into_iter()
+        .filter(|path| File::open(path).is_ok_and(|lease| lease.try_lock().is_err()));
     tmp.chain(leases)
         .chain(below("quarantine"))
         .map(|path| path.display().to_string())
