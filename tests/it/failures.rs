@@ -28,7 +28,7 @@ fn outcome(run: &Value, stage: usize) -> &str {
 fn a_killed_worker_is_a_failed_stage_and_the_next_run_recovers() {
     let sandbox = Sandbox::new(TINY);
     let runner = sandbox.start(&[&["run", "pipeline.yaml"], &SLOW[..]].concat());
-    signal(first_worker(&runner), Signal::KILL);
+    signal(first_worker(&runner), Signal::KILL).unwrap();
     let failed = finish(runner);
     assert_eq!(failed.code, Some(100), "{failed:?}");
     assert!(
@@ -55,7 +55,7 @@ fn a_stopped_run_is_recorded_as_cancelled() {
         let sandbox = Sandbox::new(TINY);
         let runner = sandbox.start(&[&["run", "pipeline.yaml", "--json"], &SLOW[..]].concat());
         let worker = first_worker(&runner);
-        signal(runner.id(), sent);
+        signal(runner.id(), sent).unwrap();
         let stopped = finish(runner);
         assert_eq!(stopped.code, Some(code), "{stopped:?}");
         assert!(has_ended(worker));

@@ -44,7 +44,7 @@ fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
 fn a_killed_worker_is_tried_again_and_bad_data_is_not() {
     let sandbox = Sandbox::new(TINY);
     let runner = sandbox.start(&[&SLOW[..], &["--until", "xrays", "--retries", "1"]].concat());
-    signal(first_worker(&runner), Signal::KILL);
+    signal(first_worker(&runner), Signal::KILL).unwrap();
     let run = finish(runner);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stderr.contains("retry 1 of 1 in 1.0 s"), "{run:?}");

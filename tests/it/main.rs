@@ -4,6 +4,7 @@ mod bench;
 mod cache;
 mod command_line;
 mod failures;
+mod guarantees;
 mod limits;
 mod resuming;
 mod running;

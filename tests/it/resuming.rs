@@ -130,7 +130,7 @@ fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
             let events = events_of_run(&sandbox, earlier);
             events.contains(r#""stage":"cnn","progress""#).then_some(())
         });
-        signal(runner.id(), stop);
+        signal(runner.id(), stop).unwrap();
         let stopped = finish(runner);
         let code = if stop == Signal::INT { 130 } else { 143 };
         assert_eq!(stopped.code, Some(code), "{stopped:?}");

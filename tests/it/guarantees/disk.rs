@@ -1,0 +1,118 @@
+//! Disks that are too small, or cannot be written to.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::cases::each;
+use super::{
+    PIPELINE, Verdict, finished, full, has_the_table, is_honest, patiently, recovers, require,
+    start,
+};
+use crate::sandbox::Sandbox;
+
+/// A file system in a folder of the sandbox, until dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// `None` if we may not mount.
+    fn new(folder: PathBuf, options: &[&str]) -> Option<Self> {
+        mount(options, &folder).then(|| Self(folder))
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        assert!(mount(&["-o", &options], &self.0), "{options}");
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let unmount = |options: &[&str]| {
+            let mut command = Command::new("umount");
+            command
+                .args(options)
+                .arg(&self.0)
+                .output()
+                .is_ok_and(|output| output.status.success())
+        };
+        // Lazily, if something is open there still: it goes when that is closed.
+        let _ = unmount(&[]) || unmount(&["-l"]);
+    }
+}
+
+fn mount(options: &[&str], folder: &Path) -> bool {
+    let mut command = Command::new("mount");
+    let output = command.args(options).arg(folder).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// The store on a disk with `limit`; `None` if we may not mount.
+fn on_disk(sandbox: &Sandbox, limit: &str) -> Option<Mounted> {
+    let folder = sandbox.path("artifacts");
+    std::fs::create_dir(&folder).unwrap();
+    Mounted::new(folder, &["-t", "tmpfs", "-o", limit, "tmpfs"])
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "nobody should believe that this was tested"
+)]
+fn skip(what: &str) {
+    println!("{what}: skipped, for we may not mount");
+}
+
+/// How much of a disk a run takes: in KiB, and in files and folders.
+fn need() -> Option<(u64, u64)> {
+    let sandbox = Sandbox::new(PIPELINE);
+    let disk = on_disk(&sandbox, "size=64m")?;
+    let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "1"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let used = rustix::fs::statvfs(&disk.0).unwrap();
+    let bytes = (used.f_blocks - used.f_bfree) * used.f_frsize;
+    Some((bytes / 1024, used.f_files - used.f_ffree))
+}
+
+fn survives(limit: &String) -> Verdict {
+    let sandbox = Sandbox::new(PIPELINE);
+    let disk = on_disk(&sandbox, limit).ok_or("it may no longer be mounted")?;
+    let args = ["run", "pipeline.yaml", "-j", "1"];
+    let run = patiently(start(&mut sandbox.command(&args)))?;
+    is_honest(&run, "No space left on device")?;
+    disk.remount("size=64m,nr_inodes=0");
+    recovers(&sandbox)?;
+    Ok(match run.code {
+        Some(0) => "large enough",
+        _ => "too small",
+    })
+}
+
+#[test]
+fn a_full_disk_is_told_and_costs_nothing_else() {
+    let Some((room, files)) = need() else {
+        return skip("disks");
+    };
+    let steps = if full() { 40 } else { 6 };
+    let by_size = (0..steps).map(|step| 64 + (room + 64 - 64) * step / (steps - 1));
+    let by_size = by_size.map(|size| format!("size={size}k"));
+    let by_files = (1..=steps / 2).map(|step| files * step / (steps / 2));
+    let by_files = by_files.map(|files| format!("size=64m,nr_inodes={}", files.max(2)));
+    let limits: Vec<String> = by_size.chain(by_files).collect();
+    each("disks", &limits, survives);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_to_can_be_read() {
+    let sandbox = finished();
+    let folder = sandbox.path("artifacts");
+    let Some(disk) = Mounted::new(folder.clone(), &["--bind", folder.to_str().unwrap()]) else {
+        return skip("a read-only store");
+    };
+    disk.remount("bind,ro");
+    let run = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("Read-only file system"), "{run:?}");
+    let status = sandbox.runner(&["status", "pipeline.yaml"]);
+    assert_eq!(status.code, Some(0), "{status:?}");
+    assert!(status.stdout.contains("4 cached"), "{status:?}");
+    require(has_the_table(&sandbox).is_ok(), || "no table".to_owned()).unwrap();
+}

@@ -1,0 +1,84 @@
+//! SIGKILL from outside, at any moment.
+
+use rustix::process::Signal;
+
+use super::cases::{Random, each};
+use super::{PIPELINE, Verdict, full, patiently, recovers, reference, require, start};
+use crate::sandbox::{Sandbox, signal, workers};
+
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    Runner,
+    Worker,
+    Both,
+}
+
+/// A run that is cut short.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    victim: Victim,
+    /// When, as a share of the time that a run takes.
+    after: f64,
+}
+
+/// Runs and kills; tells whether there still was somebody to be killed.
+fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
+    let mut runner = start(&mut sandbox.command(&["run", "pipeline.yaml"]));
+    std::thread::sleep(reference().time.mul_f64(kill.after));
+    if matches!(kill.victim, Victim::Runner) {
+        runner.kill().unwrap();
+        return Ok(patiently(runner)?.code.is_none());
+    }
+    let mut found = workers(&runner);
+    while found.is_empty() && runner.try_wait().unwrap().is_none() {
+        found = workers(&runner);
+    }
+    if matches!(kill.victim, Victim::Both) {
+        runner.kill().unwrap();
+    }
+    for &worker in &found {
+        // It may have ended since.
+        let _ = signal(worker, Signal::KILL);
+    }
+    let run = patiently(runner)?;
+    let was_seen = match run.code {
+        Some(100) => run.stderr.contains("killed by SIGKILL"),
+        Some(0) => true,
+        code => code.is_none() && matches!(kill.victim, Victim::Both),
+    };
+    require(was_seen, || format!("ended oddly: {run:?}"))?;
+    Ok(run.code != Some(0))
+}
+
+fn survives(kills: &Vec<Kill>) -> Verdict {
+    let sandbox = Sandbox::new(PIPELINE);
+    let mut killed = false;
+    for kill in kills {
+        killed |= cut_short(&sandbox, kill)?;
+    }
+    recovers(&sandbox)?;
+    Ok(match (killed, kills.len()) {
+        (false, _) => "too late",
+        (true, 1) => "killed",
+        (true, _) => "killed repeatedly",
+    })
+}
+
+#[test]
+fn a_kill_at_any_moment_costs_what_was_in_progress() {
+    let mut random = Random::new("kills");
+    let victims = [Victim::Runner, Victim::Worker, Victim::Both];
+    let runs = if full() { 90 } else { 6 };
+    let cases: Vec<Vec<Kill>> = (0..runs)
+        .map(|case| {
+            let in_a_row = if case % 3 == 2 { 4 } else { 1 };
+            (0..in_a_row)
+                .map(|_| Kill {
+                    victim: *random.one_of(&victims),
+                    after: random.share(),
+                })
+                .collect()
+        })
+        .collect();
+    each("kills", &cases, survives);
+}

@@ -1,0 +1,241 @@
+//! That nothing is lost and nothing is wrong when things go wrong: a pipeline is disturbed in every way
+//! that we can think of, run again in peace, and has to leave what an undisturbed run leaves.
+//!
+//! By default a sample of the cases, another one each time; all of them with `RUNNER_SUITE=full`:
+//!
+//! ```sh
+//! cargo test --release --workspace      # builds the library that `faults` and `full_disk` preload
+//! RUNNER_SUITE=full cargo test --release --test it guarantees:: -- --nocapture --test-threads 1
+//! ```
+//!
+//! `RUNNER_SEED` repeats the choices of an earlier test; each prints its own.
+
+mod cases;
+mod damage;
+mod disk;
+mod faults;
+mod kills;
+mod left;
+mod runners;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::sandbox::{Finished, Sandbox, finish, list};
+use left::Left;
+
+/// Every sort of work in a fifth of a second.
+const PIPELINE: &str = r#"
+version: 1
+name: tiny
+seed: 7
+stages:
+  xrays:
+    kind: dataset
+    params:
+      source: { phantom: { images: 40, test_images: 20 } }
+      image_size: 16
+      validation: 0.2
+  cnn:
+    kind: train-cnn
+    matrix: { width: [4] }
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params:
+      model: [{ conv: { filters: 4 } }, { max_pool: 2 }, flatten, { dense: { units: "${matrix.width}" } }, { dense: { units: 1 } }]
+      epochs: 3
+  gan:
+    kind: train-gan
+    inputs: { images: xrays.train }
+    params:
+      class: NORMAL
+      generator: [{ dense: { units: 256 } }, { reshape: [1, 16, 16] }, { activation: tanh }]
+      discriminator: [flatten, { dense: { units: 1 } }]
+      latent: 4
+      epochs: 2
+      batch_size: 4
+  evaluate:
+    kind: evaluate
+    matrix: { width: [4] }
+    inputs: { model: cnn, images: xrays.test }
+    params: { bootstrap: 20 }
+tables:
+  scores:
+    rows: width
+    columns:
+      - { title: epochs, metric: cnn.best_epoch }
+      - { title: f1, metric: evaluate.f1 }
+"#;
+
+const STAGES: usize = 4;
+
+/// A run that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What ends a test case: `Ok` with a word for the tally, or what went wrong.
+type Verdict = Result<&'static str, String>;
+
+/// Whether everything is to be tested, and not a sample.
+fn full() -> bool {
+    std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
+}
+
+/// What a run that nothing disturbed leaves.
+struct Reference {
+    left: Left,
+    table: String,
+    /// How long it took.
+    time: Duration,
+}
+
+fn reference() -> &'static Reference {
+    static REFERENCE: OnceLock<Reference> = OnceLock::new();
+    REFERENCE.get_or_init(|| {
+        let sandbox = Sandbox::new(PIPELINE);
+        let started = Instant::now();
+        let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "1"]);
+        let time = started.elapsed();
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let left = Left::of(&sandbox);
+        assert_eq!(left.differences(&left.as_named()), Vec::<String>::new());
+        Reference {
+            left,
+            table: run.stdout,
+            time,
+        }
+    })
+}
+
+/// A sandbox in which the pipeline has run.
+fn finished() -> Sandbox {
+    let sandbox = Sandbox::new(PIPELINE);
+    let run = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    sandbox
+}
+
+fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Waits for the end of `child`, but not for ever.
+fn patiently(mut child: Child) -> Result<Finished, String> {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            return Err(format!("it hangs: {:?}", finish(child)));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(finish(child))
+}
+
+fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+/// `finished` tells of no fault of runner's own, and its exit code is one of the documented ones.
+fn is_orderly(finished: &Finished) -> Result<(), String> {
+    let said = &finished.stderr;
+    let is_fault = said.contains("panic") || said.contains("fault of runner");
+    require(!is_fault, || format!("a fault of its own: {finished:?}"))?;
+    let is_documented = matches!(finished.code, Some(0 | 1 | 2 | 100));
+    require(is_documented, || format!("ended oddly: {finished:?}"))
+}
+
+/// Either all went well and the table is right, or the exit code and the system's own words for
+/// what it refused tell that it did not.
+fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
+    is_orderly(finished)?;
+    if finished.code == Some(0) {
+        require(finished.stdout == reference().table, || {
+            format!("a wrong table and exit code 0: {finished:?}")
+        })
+    } else {
+        require(finished.stderr.contains(words), || {
+            format!("no word of \"{words}\": {finished:?}")
+        })
+    }
+}
+
+/// The action keys of all that has been recorded as done.
+fn recorded(sandbox: &Sandbox) -> BTreeSet<String> {
+    let records = list(&sandbox.path("artifacts/v1/actions"));
+    let sound = records.iter().filter_map(|file| left::sound_record(file));
+    sound
+        .map(|record| record["action_key"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Runs again, in peace: all is as if nothing had happened, and what was done is not done again.
+fn recovers(sandbox: &Sandbox) -> Result<(), String> {
+    let recorded = recorded(sandbox);
+    let second = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
+    for stage in second.json()["stages"].as_array().unwrap() {
+        let key = stage["key"].as_str().unwrap();
+        let is_lost = recorded.contains(key) && stage["outcome"] != "cached";
+        require(!is_lost, || {
+            format!("was done, and was done again: {stage}")
+        })?;
+    }
+    is_whole(sandbox)
+}
+
+/// Everything is there and right, nothing is left to do, and nothing lies about.
+fn is_whole(sandbox: &Sandbox) -> Result<(), String> {
+    let third = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
+    require(third.json()["counts"]["cached"] == STAGES, || {
+        format!("something was left to do: {third:?}")
+    })?;
+    has_the_table(sandbox)?;
+    let differences = Left::of(sandbox).differences(&reference().left);
+    require(differences.is_empty(), || differences.join("; "))?;
+    let remains = remains(sandbox);
+    require(remains.is_empty(), || format!("lies about: {remains:?}"))
+}
+
+fn has_the_table(sandbox: &Sandbox) -> Result<(), String> {
+    let table = succeeds(sandbox, &["table", "pipeline.yaml"])?;
+    require(table.stdout == reference().table, || {
+        format!("another table: {table:?}")
+    })
+}
+
+fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
+    let finished = patiently(start(&mut sandbox.command(args)))?;
+    is_orderly(&finished)?;
+    require(finished.code == Some(0), || {
+        format!("{args:?} failed: {finished:?}")
+    })?;
+    Ok(finished)
+}
+
+/// What the store holds of work in progress, and what it has put aside, when nothing is in progress
+/// and nothing was damaged. (An empty lease file that nobody holds is nothing.)
+fn remains(sandbox: &Sandbox) -> Vec<String> {
+    let below = |folder: &str| list(&sandbox.path("artifacts/v1").join(folder));
+    let tmp = below("tmp")
+        .into_iter()
+        .filter(|path| !path.ends_with(".lock"));
+    let leases = below("leases")
+        .into_iter()
+        .filter(|path| File::open(path).is_ok_and(|lease| lease.try_lock().is_err()));
+    tmp.chain(leases)
+        .chain(below("quarantine"))
+        .map(|path| path.display().to_string())
+        .collect()
+}
+
+/// How many stages had this outcome, from what `run --json` printed.
+fn count(run: &Value, outcome: &str) -> u64 {
+    run["counts"][outcome].as_u64().unwrap()
+}
