@@ -12,12 +12,12 @@
 //! *who* says whose calls are seen: `runner`, `worker` (a process whose first argument is that), or
 //! `any`. Counting goes by the length of one file, over all processes and in their common order, so
 //! that with one job at a time the n-th call is nearly the same one in every run, and the calls of
-//! every stage's worker have their turn.
+//! every stage's worker have their turn. A fault counts only the calls that it can happen to.
 //!
 //! *what* is one of
 //!
 //! - `kill`: SIGKILL to the calling process, just before the call;
-//! - `torn`: the same, but half of the bytes of a write are written before;
+//! - `torn`: half of the bytes of a write are written, then SIGKILL;
 //! - `enospc`, `eio`: this one call fails with that error;
 //! - `full`: from here on every call that makes something grow or come to be fails with ENOSPC;
 //! - `erofs`: from here on every call fails with EROFS.
@@ -36,7 +36,9 @@ use libc::{AT_FDCWD, iovec, mode_t, off_t, size_t, ssize_t};
 /// What a call does to the disk, as far as the faults tell calls apart.
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
-    /// Something comes to be, or takes more room.
+    /// Bytes are written.
+    Writes,
+    /// Something comes to be, or takes more room in another way.
     Grows,
     /// It fits on a full disk.
     Fits,
@@ -242,12 +244,17 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
     let mut wish = variable(c"RUNNER_FAULTS").splitn(3, |&byte| byte == b':');
     let mut next = || wish.next().unwrap_or_default();
     let (who, what, n) = (next(), next(), next());
-    let seen = match who {
+    let is_theirs = match who {
         b"runner" => !is_worker(),
         b"worker" => is_worker(),
         _ => true,
     };
-    if !seen {
+    let can_happen = match what {
+        b"torn" => effect == Writes,
+        b"full" => effect != Fits,
+        _ => true,
+    };
+    if !is_theirs || !can_happen {
         return Ok(Verdict::Pass);
     }
     let count = append(c"RUNNER_FAULTS_COUNT", [b".", b"", b""]);
@@ -256,8 +263,7 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
             .saturating_add(c_long::from(digit & 15))
     });
     let lasting = matches!(what, b"full" | b"erofs");
-    let due = count == n || (lasting && count > n);
-    if what.is_empty() || !due || (what == b"full" && effect == Fits) {
+    if what.is_empty() || count < n || (count > n && !lasting) || n == 0 {
         return Ok(Verdict::Pass);
     }
     append(c"RUNNER_FAULTS_SAID", [call, path.bytes(), b"\n"]);
@@ -265,7 +271,7 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
         b"enospc" | b"full" => Err(libc::ENOSPC),
         b"eio" => Err(libc::EIO),
         b"erofs" => Err(libc::EROFS),
-        b"torn" if call.starts_with(b"write") || call.starts_with(b"pwrite") => Ok(Verdict::Torn),
+        b"torn" => Ok(Verdict::Torn),
         _ => die(),
     }
 }
@@ -298,7 +304,7 @@ macro_rules! calls {
     )*};
 }
 
-use Effect::{Fits, Grows};
+use Effect::{Fits, Grows, Writes};
 use File::{At, Open};
 
 calls! {
@@ -341,7 +347,7 @@ pub unsafe extern "C" fn write(file: c_int, bytes: *const c_void, count: size_t)
         // SAFETY: the kernel checks what it is passed.
         unsafe { libc::syscall(libc::SYS_write, file, bytes, count) as ssize_t }
     };
-    match judge(b"write ", Open(file), Grows) {
+    match judge(b"write ", Open(file), Writes) {
         Verdict::Pass => write(count),
         Verdict::Refused => -1,
         Verdict::Torn => {
@@ -359,7 +365,7 @@ pub unsafe extern "C" fn writev(file: c_int, parts: *const iovec, count: c_int) 
         // SAFETY: the kernel checks what it is passed.
         unsafe { libc::syscall(libc::SYS_writev, file, parts, count) as ssize_t }
     };
-    match judge(b"writev ", Open(file), Grows) {
+    match judge(b"writev ", Open(file), Writes) {
         Verdict::Pass => write(count),
         Verdict::Refused => -1,
         Verdict::Torn => {
@@ -382,7 +388,7 @@ pub unsafe extern "C" fn pwrite64(
         // SAFETY: the kernel checks what it is passed.
         unsafe { libc::syscall(libc::SYS_pwrite64, file, bytes, count, offset) as ssize_t }
     };
-    match judge(b"pwrite64 ", Open(file), Grows) {
+    match judge(b"pwrite64 ", Open(file), Writes) {
         Verdict::Pass => write(count),
         Verdict::Refused => -1,
         Verdict::Torn => {

@@ -44,7 +44,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn folders_below(folder: &Path) -> Vec<PathBuf> {
+/// With `folder` itself.
+pub fn folders_below(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     for path in list(folder).into_iter().filter(|path| path.is_dir()) {
         folders.extend(folders_below(&path));
@@ -101,7 +102,7 @@ fn damage(sandbox: &Sandbox, damage: Damage, random: &mut Random) -> PathBuf {
 }
 
 /// Writes to the file itself, whatever other names it has: to a blob and to what `latest` shows of it.
-fn overwrite(file: &Path, bytes: &[u8]) {
+pub fn overwrite(file: &Path, bytes: &[u8]) {
     let permissions = fs::metadata(file).unwrap().permissions();
     fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
     fs::write(file, bytes).unwrap();
@@ -109,7 +110,7 @@ fn overwrite(file: &Path, bytes: &[u8]) {
 }
 
 /// Removes the records of a kind of stage.
-fn forget(sandbox: &Sandbox, kind: &str) {
+pub fn forget(sandbox: &Sandbox, kind: &str) {
     for file in list(&sandbox.path("artifacts/v1/actions")) {
         if sound_record(&file).is_some_and(|record| record["fingerprint"]["kind"] == kind) {
             fs::remove_file(file).unwrap();

@@ -1,6 +1,6 @@
 //! What a run leaves, as far as it has to be the same every time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ type Contents = BTreeMap<String, String>;
 
 /// The lasting contents of a store. Not the records' times, and not the marks in `latest`, which tell
 /// how it was made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Left {
     /// Blobs and trees.
     cas: Contents,
@@ -67,6 +67,54 @@ impl Left {
         }
     }
 
+    /// This, and what else was among the blobs and the records `before`.
+    pub fn and_kept(&self, before: &Self) -> Self {
+        let both = |these: &Contents, those: &Contents| {
+            let all = those.iter().chain(these);
+            all.map(|(name, digest)| (name.clone(), digest.clone()))
+                .collect()
+        };
+        Self {
+            cas: both(&self.cas, &before.cas),
+            actions: both(&self.actions, &before.actions),
+            latest: self.latest.clone(),
+            last: self.last.clone(),
+        }
+    }
+
+    /// The action keys of all that is done: recorded, and the outputs are there and right.
+    pub fn done(&self, sandbox: &Sandbox) -> BTreeSet<String> {
+        let is_right = |name: &str| {
+            let place = format!("{}/{name}", &name[..2]);
+            let digest = name.trim_end_matches(".tree");
+            self.cas.get(&place).is_some_and(|there| there == digest)
+        };
+        let is_whole = |tree: &Value| {
+            let name = format!("{}.tree", text(tree));
+            let path = sandbox
+                .path("artifacts/v1/cas")
+                .join(&name[..2])
+                .join(&name);
+            is_right(&name) && {
+                let files: BTreeMap<String, Value> =
+                    serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+                files.values().all(|blob| is_right(&text(&blob["digest"])))
+            }
+        };
+        list(&sandbox.path("artifacts/v1/actions"))
+            .iter()
+            .filter_map(|file| sound_record(file))
+            .filter(|record| {
+                record["outputs"]
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .all(is_whole)
+            })
+            .map(|record| text(&record["action_key"]))
+            .collect()
+    }
+
     /// What `latest` shows of the blob with this digest.
     pub fn shown_of(&self, digest: &str) -> Vec<&String> {
         let shown = self.latest.iter();
@@ -86,6 +134,10 @@ impl Left {
         ]
         .concat()
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }
 
 fn differences(folder: &str, these: &Contents, those: &Contents) -> Vec<String> {

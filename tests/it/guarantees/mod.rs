@@ -18,8 +18,8 @@ mod kills;
 mod left;
 mod runners;
 
-use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ fn reference() -> &'static Reference {
     REFERENCE.get_or_init(|| {
         let sandbox = Sandbox::new(PIPELINE);
         let started = Instant::now();
-        let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "1"]);
+        let run = sandbox.runner(&["run", "pipeline.yaml"]);
         let time = started.elapsed();
         assert_eq!(run.code, Some(0), "{run:?}");
         let left = Left::of(&sandbox);
@@ -167,40 +167,39 @@ fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
     }
 }
 
-/// The action keys of all that has been recorded as done.
-fn recorded(sandbox: &Sandbox) -> BTreeSet<String> {
-    let records = list(&sandbox.path("artifacts/v1/actions"));
-    let sound = records.iter().filter_map(|file| left::sound_record(file));
-    sound
-        .map(|record| record["action_key"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 /// Runs again, in peace: all is as if nothing had happened, and what was done is not done again.
 fn recovers(sandbox: &Sandbox) -> Result<(), String> {
-    let recorded = recorded(sandbox);
+    recovers_to(sandbox, &reference().left)?;
+    let aside = list(&sandbox.path("artifacts/v1/quarantine"));
+    require(aside.is_empty(), || format!("set aside: {aside:?}"))
+}
+
+fn recovers_to(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
+    let done = Left::of(sandbox).done(sandbox);
     let second = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
     for stage in second.json()["stages"].as_array().unwrap() {
         let key = stage["key"].as_str().unwrap();
-        let is_lost = recorded.contains(key) && stage["outcome"] != "cached";
+        let is_lost = done.contains(key) && stage["outcome"] != "cached";
         require(!is_lost, || {
             format!("was done, and was done again: {stage}")
         })?;
     }
-    is_whole(sandbox)
+    is_left(sandbox, whole)
 }
 
-/// Everything is there and right, nothing is left to do, and nothing lies about.
-fn is_whole(sandbox: &Sandbox) -> Result<(), String> {
+/// Everything is there and right, nothing is left to do, and nothing in progress lies about.
+fn is_left(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
     let third = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
     require(third.json()["counts"]["cached"] == STAGES, || {
         format!("something was left to do: {third:?}")
     })?;
     has_the_table(sandbox)?;
-    let differences = Left::of(sandbox).differences(&reference().left);
+    let differences = Left::of(sandbox).differences(whole);
     require(differences.is_empty(), || differences.join("; "))?;
-    let remains = remains(sandbox);
-    require(remains.is_empty(), || format!("lies about: {remains:?}"))
+    let unfinished = unfinished(sandbox);
+    require(unfinished.is_empty(), || {
+        format!("lies about: {unfinished:?}")
+    })
 }
 
 fn has_the_table(sandbox: &Sandbox) -> Result<(), String> {
@@ -219,19 +218,16 @@ fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
     Ok(finished)
 }
 
-/// What the store holds of work in progress, and what it has put aside, when nothing is in progress
-/// and nothing was damaged. (An empty lease file that nobody holds is nothing.)
-fn remains(sandbox: &Sandbox) -> Vec<String> {
+/// What the store holds of work in progress. (An empty lease file that nobody holds is nothing.)
+fn unfinished(sandbox: &Sandbox) -> Vec<PathBuf> {
     let below = |folder: &str| list(&sandbox.path("artifacts/v1").join(folder));
-    let tmp = below("tmp")
-        .into_iter()
-        .filter(|path| !path.ends_with(".lock"));
+    let tmp = below("tmp");
     let leases = below("leases")
         .into_iter()
         .filter(|path| File::open(path).is_ok_and(|lease| lease.try_lock().is_err()));
-    tmp.chain(leases)
-        .chain(below("quarantine"))
-        .map(|path| path.display().to_string())
+    tmp.into_iter()
+        .filter(|path| !path.ends_with(".lock"))
+        .chain(leases)
         .collect()
 }
 

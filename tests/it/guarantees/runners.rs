@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::cases::{Random, each};
 use super::{
-    PIPELINE, STAGES, Verdict, count, full, is_whole, patiently, recovers, reference, require,
-    start,
+    PIPELINE, STAGES, Verdict, count, full, is_left, patiently, recovers, reference, require, start,
 };
 use crate::sandbox::{Finished, Sandbox};
 
@@ -42,7 +41,7 @@ fn survives(round: &Round) -> Verdict {
     require(executed == STAGES as u64, || {
         format!("{executed} stages were executed: {runs:?}")
     })?;
-    is_whole(&sandbox)?;
+    is_left(&sandbox, &reference().left)?;
     Ok("rounds in peace")
 }
 
