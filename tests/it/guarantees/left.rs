@@ -115,15 +115,6 @@ impl Left {
             .collect()
     }
 
-    /// What `latest` shows of the blob with this digest.
-    pub fn shown_of(&self, digest: &str) -> Vec<&String> {
-        let shown = self.latest.iter();
-        shown
-            .filter(|(_, shown)| *shown == digest)
-            .map(|(name, _)| name)
-            .collect()
-    }
-
     /// Where this is not as `other`; foreign files do not count.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         [
