@@ -37,7 +37,11 @@ impl Tree {
         Ok(encode(&self.files)?.1)
     }
 
-    pub(super) fn decode(digest: &Digest, bytes: &[u8]) -> Result<Self, Damaged> {
+    /// Reads the listing that `digest` names.
+    ///
+    /// # Errors
+    /// If it is another one, or a name in it leads elsewhere.
+    pub fn decode(digest: &Digest, bytes: &[u8]) -> Result<Self, Damaged> {
         if Digest::derive(CONTEXT, bytes) != *digest {
             return Err(Damaged);
         }

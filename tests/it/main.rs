@@ -4,6 +4,7 @@ mod bench;
 mod cache;
 mod command_line;
 mod failures;
+mod fuzz;
 mod guarantees;
 mod limits;
 mod resuming;
