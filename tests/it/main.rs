@@ -1,6 +1,7 @@
 //! The binary as a person meets it, and the library where that is nearer to the point.
 
 mod bench;
+mod bombs;
 mod cache;
 mod command_line;
 mod failures;
