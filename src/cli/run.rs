@@ -7,7 +7,7 @@ use super::session::{RunOptions, Session};
 use super::table::{self, Results};
 use super::{status, unwritten};
 use crate::error::Error;
-use crate::executor::damaged_inputs;
+use crate::executor::damaged_artifacts;
 use crate::graph::Graph;
 use crate::plan::{Force, Plan, PlanOptions, State};
 use crate::report::Console;
@@ -152,12 +152,12 @@ impl Run {
     }
 }
 
-/// A plan whose misses find their inputs undamaged. A damaged input is set aside, and the stage that
-/// made it becomes a miss of the next plan.
+/// A plan whose misses and tables find what they read undamaged. What is damaged is set aside, and
+/// the stage that made it becomes a miss of the next plan.
 fn sound_plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     loop {
         let plan = planned(graph, store, options)?;
-        if !damaged_inputs(graph, &plan, store)? {
+        if !damaged_artifacts(graph, &plan, store)? {
             return Ok(plan);
         }
     }

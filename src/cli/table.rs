@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 use petgraph::graph::NodeIndex;
-use stages::contract::{ArtifactType, METRICS_FILE, Metrics};
+use stages::contract::{METRICS_FILE, Metrics};
 
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::unwritten;
@@ -104,18 +104,16 @@ impl Results<'_> {
             .find(is_meant)
             .ok_or("no such stage")?;
         let outputs = self.outputs.get(&node).ok_or("not run")?;
-        let mut ports = stages[node].kind.outputs.iter();
-        let port = ports
-            .find(|output| output.yields == ArtifactType::Metrics)
-            .ok_or("no metrics")?;
-        let digest = outputs.get(port.port).ok_or("not run")?;
+        let port = stages[node].metrics_port().ok_or("no metrics")?;
+        let digest = outputs.get(port).ok_or("not run")?;
         self.read(digest)
             .inspect_err(|error| tracing::warn!("{}: {error}", stages[node].name))
-            .map_err(|_| "unreadable".to_owned())
+            .map_err(|_| "damaged, run again".to_owned())
     }
 
     fn read(&self, tree: &crate::store::Digest) -> Result<Metrics, String> {
         let tree = self.store.tree(tree).map_err(|e| e.to_string())?;
+        self.store.verify(&tree).map_err(|e| e.to_string())?;
         let blob = tree
             .files
             .get(METRICS_FILE)

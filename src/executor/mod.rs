@@ -30,7 +30,7 @@ pub use interrupt::Interrupt;
 pub use local::Outputs;
 pub use own_binary::own_binary;
 pub use usage::{Usage, peak_memory_mib};
-pub use verify::damaged_inputs;
+pub use verify::damaged_artifacts;
 pub use workers::Workers;
 
 use local::{Local, Miss};

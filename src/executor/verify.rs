@@ -1,32 +1,45 @@
+use petgraph::graph::NodeIndex;
+
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::store::{self, Store};
 
-/// Whether a cached artifact that a miss of `plan` will read turns out damaged. It is set aside
-/// then, so that a new plan makes it again.
-pub fn damaged_inputs(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
+/// Whether a cached artifact turns out damaged that a miss of `plan` will read, or a table shows. It
+/// is set aside then, so that a new plan makes it again.
+pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
     let mut damaged = false;
-    for miss in plan
-        .actions
-        .iter()
-        .filter(|action| !matches!(action.state, State::Cached(_)))
-    {
-        for (producer, link) in graph.inputs(miss.node) {
-            let State::Cached(record) = &plan.action(producer).state else {
-                continue;
-            };
-            let Some(digest) = record.outputs.get(&link.port) else {
-                continue;
-            };
-            match store.tree(digest).and_then(|tree| store.verify(&tree)) {
-                Ok(()) => {}
-                Err(error @ (store::Error::Tree { .. } | store::Error::Blob { .. })) => {
-                    tracing::warn!("{}.{}: {error}", graph.stages[producer].name, link.port);
-                    damaged = true;
-                }
-                Err(error) => return Err(error),
+    for (producer, port) in read(graph, plan) {
+        let Some(State::Cached(record)) = plan.get(producer).map(|action| &action.state) else {
+            continue;
+        };
+        let Some(digest) = record.outputs.get(port) else {
+            continue;
+        };
+        match store.tree(digest).and_then(|tree| store.verify(&tree)) {
+            Ok(()) => {}
+            Err(error @ (store::Error::Tree { .. } | store::Error::Blob { .. })) => {
+                tracing::warn!("{}.{port}: {error}", graph.stages[producer].name);
+                damaged = true;
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(damaged)
+}
+
+/// The outputs that a run of `plan` reads: stage instances and ports.
+fn read<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(NodeIndex, &'a str)> {
+    let misses = plan.actions.iter();
+    let misses = misses.filter(|action| !matches!(action.state, State::Cached(_)));
+    let inputs = misses.flat_map(|miss| graph.inputs(miss.node));
+    let mut read: Vec<_> = inputs
+        .map(|(producer, link)| (producer, link.port.as_str()))
+        .collect();
+    for column in graph.tables.iter().flat_map(|table| &table.columns) {
+        for node in graph.find(&column.metric.stage) {
+            let port = graph.stages[node].metrics_port();
+            read.extend(port.map(|port| (node, port)));
+        }
+    }
+    read
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
-use stages::contract::{DeviceClass, Invalid, KindInfo, Signature, Stage};
+use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Signature, Stage};
 
 pub use self::catalogue::Catalogue;
 pub use self::name::InstanceName;
@@ -52,6 +52,15 @@ pub struct Instance {
     pub resources: Resources,
     pub limits: Limits,
     params: Params,
+}
+
+impl Instance {
+    /// The output port with the metrics that tables show, if there is one.
+    pub fn metrics_port(&self) -> Option<&'static str> {
+        let mut outputs = self.kind.outputs.iter();
+        let metrics = outputs.find(|output| output.yields == ArtifactType::Metrics)?;
+        Some(metrics.port)
+    }
 }
 
 /// An artifact on its way from one instance to another.

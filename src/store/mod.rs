@@ -98,12 +98,20 @@ impl Store {
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
         session::sweep(&home.join("tmp"));
-        Ok(Self {
+        let store = Self {
             root: root.to_owned(),
             home,
             session: Mutex::default(),
             verified: Mutex::default(),
-        })
+        };
+        for lock in ["collector.lock", "tmp/.lock"] {
+            let lock = store.home.join(lock);
+            // Nothing to be locked, and not the store's.
+            if fs::symlink_metadata(&lock).is_ok_and(|metadata| !metadata.is_file()) {
+                store.set_aside(&lock)?;
+            }
+        }
+        Ok(store)
     }
 
     /// The folder the store was opened in.
