@@ -3,6 +3,7 @@
 mod blobs;
 mod latest;
 mod processes;
+mod properties;
 mod records;
 
 use std::collections::BTreeMap;

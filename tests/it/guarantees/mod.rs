@@ -13,6 +13,7 @@
 mod cases;
 mod damage;
 mod disk;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod kills;
 mod left;
