@@ -16,7 +16,13 @@ const PARTS: u64 = 1000;
 pub struct Bars {
     console: Console,
     overall: ProgressBar,
-    running: Mutex<HashMap<String, ProgressBar>>,
+    running: Mutex<HashMap<String, Running>>,
+}
+
+struct Running {
+    bar: ProgressBar,
+    /// Epochs that were done before.
+    start: f64,
 }
 
 impl Bars {
@@ -31,15 +37,22 @@ impl Bars {
         }
     }
 
+    fn clear(&self, running: Option<Running>) {
+        if let Some(Running { bar, .. }) = running {
+            bar.finish_and_clear();
+            self.console.bars().remove(&bar);
+        }
+    }
+
     fn progress(&self, stage: &str, progress: &Progress) {
         let running = self.running.lock().unwrap_or_else(|e| e.into_inner());
-        let Some(bar) = running.get(stage) else {
+        let Some(Running { bar, start }) = running.get(stage) else {
             return;
         };
         if progress.total > 0.0 {
             bar.set_position((progress.done / progress.total * PARTS as f64) as u64);
         }
-        let left = wording::seconds_left(progress, bar.elapsed().as_secs_f64())
+        let left = wording::seconds_left(progress, *start, bar.elapsed().as_secs_f64())
             .map(|seconds| format!(", {} left", wording::duration(seconds)));
         bar.set_message(format!(
             "{}{}",
@@ -63,10 +76,20 @@ impl Observer for Bars {
                     .with_message(reason.clone());
                 let bar = self.console.bars().insert_before(&self.overall, bar);
                 bar.tick();
-                self.running
+                let running = Running { bar, start: 0.0 };
+                let earlier = self
+                    .running
                     .lock()
                     .unwrap_or_else(|e| e.into_inner())
-                    .insert(stage.clone(), bar);
+                    .insert(stage.clone(), running);
+                // A stage that is tried again starts again.
+                self.clear(earlier);
+            }
+            Event::StageResumed { stage, from } => {
+                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                if let Some(running) = running.get_mut(stage) {
+                    running.start = from.epoch as f64;
+                }
             }
             Event::StageProgress { stage, progress } => return self.progress(stage, progress),
             Event::StageEnded { stage } => {
@@ -76,10 +99,7 @@ impl Observer for Bars {
                     .lock()
                     .unwrap_or_else(|e| e.into_inner())
                     .remove(&stage.name);
-                if let Some(bar) = ended {
-                    bar.finish_and_clear();
-                    self.console.bars().remove(&bar);
-                }
+                self.clear(ended);
             }
             Event::Interrupted { .. } => self.overall.set_message(", stopping"),
             Event::RunEnded { .. } => self.overall.finish_and_clear(),

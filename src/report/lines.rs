@@ -21,6 +21,8 @@ pub struct Lines {
 struct Running {
     started: Instant,
     spoke: Instant,
+    /// Epochs that were done before.
+    start: f64,
 }
 
 impl Lines {
@@ -40,8 +42,12 @@ impl Lines {
             return;
         }
         running.spoke = Instant::now();
-        let left = wording::seconds_left(progress, running.started.elapsed().as_secs_f64())
-            .map(|seconds| format!(", {} left", wording::duration(seconds)));
+        let left = wording::seconds_left(
+            progress,
+            running.start,
+            running.started.elapsed().as_secs_f64(),
+        )
+        .map(|seconds| format!(", {} left", wording::duration(seconds)));
         self.console.say(&format!(
             "{stage}: {}{}",
             wording::progress(progress),
@@ -62,11 +68,19 @@ impl Observer for Lines {
                     Running {
                         started: now,
                         spoke: now,
+                        start: 0.0,
                     },
                 );
                 if chatty {
                     self.console.say(&format!("{stage}: starts ({reason})"));
                 }
+            }
+            Event::StageResumed { stage, from } => {
+                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                if let Some(running) = running.get_mut(stage) {
+                    running.start = from.epoch as f64;
+                }
+                say(&self.console, event);
             }
             Event::StageProgress { stage, progress } if chatty => self.progress(stage, progress),
             other => say(&self.console, other),

@@ -49,10 +49,12 @@ pub fn progress(progress: &Progress) -> String {
     text
 }
 
-/// Seconds left if the rest goes as fast as what is done; none while nothing is.
-pub fn seconds_left(progress: &Progress, elapsed: f64) -> Option<f64> {
-    let left = elapsed * (progress.total - progress.done) / progress.done;
-    (progress.done > 0.0 && left.is_finite() && left >= 0.0).then_some(left)
+/// Seconds left if the rest goes as fast as what was done in `elapsed` seconds, which is all from
+/// `start` (in the progress' units) on; none while nothing is.
+pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64> {
+    let done = progress.done - start;
+    let left = elapsed * (progress.total - progress.done) / done;
+    (done > 0.0 && left.is_finite() && left >= 0.0).then_some(left)
 }
 
 /// `3 stages`, `1 stage`.
@@ -139,7 +141,12 @@ mod tests {
             figures: vec![("loss".to_owned(), 0.312), ("images/s".to_owned(), 412.3)],
         };
         assert_eq!(progress(&half), "epoch 4/7, loss 0.3120, 412 images/s");
-        assert_eq!(seconds_left(&half, 10.0), Some(10.0));
-        assert_eq!(seconds_left(&Progress { done: 0.0, ..half }, 10.0), None);
+        assert_eq!(seconds_left(&half, 0.0, 10.0), Some(10.0));
+        // Gone on from the third of seven: half a unit took ten seconds.
+        assert_eq!(seconds_left(&half, 3.0, 10.0), Some(70.0));
+        assert_eq!(
+            seconds_left(&Progress { done: 0.0, ..half }, 0.0, 10.0),
+            None
+        );
     }
 }
