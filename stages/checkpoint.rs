@@ -1,4 +1,5 @@
-//! The tensors of a checkpoint: the states of networks and optimizers by name, in one file.
+//! What the checkpoints of all trainings have in common: a JSON file that says where the training
+//! stands, and the states of networks and optimizers by name, in one file.
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and step.
 
@@ -8,11 +9,67 @@ use std::path::Path;
 
 use dfdx::shapes::{HasShape, Shape};
 use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::contract::Failure;
+use crate::contract::{Artifact, Context, Failure, Position};
+use crate::json;
 use crate::nets::Network;
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{self, Backend};
+
+/// The files of a checkpoint.
+const STANDING: &str = "training.json";
+const TENSORS: &str = "tensors.safetensors";
+
+/// Goes on from the furthest of the context's checkpoints that `resume` can use, and says so; says why
+/// if there are some and none is of use.
+pub fn resume_furthest<T>(
+    context: &Context<'_>,
+    mut resume: impl FnMut(&Artifact) -> Result<(Position, T), String>,
+) -> Option<T> {
+    let mut unfit = None;
+    for checkpoint in context.checkpoints() {
+        match resume(checkpoint) {
+            Ok((position, resumed)) => {
+                context.resumed(position);
+                return Some(resumed);
+            }
+            Err(why) => {
+                unfit.get_or_insert(why);
+            }
+        }
+    }
+    if let Some(why) = unfit {
+        context.starts_over(why);
+    }
+    None
+}
+
+/// Reads a checkpoint that [`write`] wrote.
+pub fn read<S: DeserializeOwned>(checkpoint: &Artifact) -> Result<(S, Tensors), String> {
+    let read = || {
+        let standing = json::read(checkpoint.file(STANDING)?)?;
+        Ok((standing, Tensors::read(checkpoint.file(TENSORS)?)?))
+    };
+    read().map_err(|failure: Failure| failure.to_string())
+}
+
+/// Writes where a training stands, and the tensors that go with it, into `folder`.
+pub fn write<S: Serialize>(standing: &S, tensors: &Tensors, folder: &Path) -> Result<(), Failure> {
+    tensors.write(&folder.join(TENSORS))?;
+    json::write(&folder.join(STANDING), standing)
+}
+
+/// Refuses a checkpoint at `position` for a training of fewer epochs.
+pub fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
+    if position > Position::after(epochs) {
+        return Err(format!(
+            "the checkpoint is of {position}, past the {epochs} asked for"
+        ));
+    }
+    Ok(())
+}
 
 /// Named lists of numbers; a name begins with what it belongs to: `network.0.conv.weight`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +77,7 @@ pub struct Tensors(BTreeMap<String, Vec<f32>>);
 
 /// A checkpoint that does not fit the network or optimizer that it is for.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
+#[error("the checkpoint does not fit: {0}")]
 pub struct Unfit(String);
 
 impl Tensors {

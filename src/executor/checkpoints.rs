@@ -21,11 +21,15 @@ impl Keeper {
     ) -> Self {
         let (sender, receiver) = channel::<(PathBuf, Position)>();
         scope.spawn(move || {
+            let mut warned = false;
             for (name, position) in receiver {
                 let folder = folder.join(name);
                 if let Err(error) = checkpoints.keep(position, &folder) {
                     // The stage is as good without; a later run starts further back.
-                    tracing::warn!("the checkpoint after {position} was not kept: {error}");
+                    if !warned {
+                        tracing::warn!("the checkpoint after {position} was not kept: {error}");
+                        warned = true;
+                    }
                     let _ = std::fs::remove_dir_all(&folder);
                 }
             }

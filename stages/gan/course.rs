@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::{Adversaries, GanEpoch, Partial};
-use crate::checkpoint::Tensors;
+use crate::checkpoint::{self, check_reach, resume_furthest};
 use crate::contract::{Artifact, Context, Failure, Position};
-use crate::json;
 use crate::ops::Backend;
-
-/// The files of a checkpoint, beside the sample grids so far.
-const COURSE: &str = "training.json";
-const TENSORS: &str = "tensors.safetensors";
 
 /// All that decides how a training goes on, but for the adversaries.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -40,23 +35,15 @@ impl Course {
         wanted: &Wanted<'_>,
         context: &Context<'_>,
     ) -> Result<(Self, Adversaries<B>), Failure> {
-        let mut unfit = None;
-        for checkpoint in context.checkpoints() {
-            let mut adversaries = fresh()?;
-            match Self::resume(checkpoint, &mut adversaries, wanted) {
-                Ok(course) => {
-                    context.resumed(course.position());
-                    return Ok((course, adversaries));
-                }
-                Err(why) => {
-                    unfit.get_or_insert(why);
-                }
-            }
+        let resumed = resume_furthest(context, |checkpoint| {
+            let mut adversaries = fresh().map_err(|failure| failure.to_string())?;
+            let course = Self::resume(checkpoint, &mut adversaries, wanted)?;
+            Ok((course.position(), (course, adversaries)))
+        });
+        match resumed {
+            Some(resumed) => Ok(resumed),
+            None => Ok((Self::default(), fresh()?)),
         }
-        if let Some(why) = unfit {
-            context.starts_over(why);
-        }
-        Ok((Self::default(), fresh()?))
     }
 
     fn resume<B: Backend>(
@@ -64,26 +51,20 @@ impl Course {
         adversaries: &mut Adversaries<B>,
         wanted: &Wanted<'_>,
     ) -> Result<Self, String> {
-        let failed = |failure: Failure| failure.to_string();
-        let course: Self = json::read(checkpoint.file(COURSE).map_err(failed)?).map_err(failed)?;
-        if course.position() > Position::after(wanted.epochs) {
-            return Err(format!(
-                "the checkpoint is of {}, past the {} asked for",
-                course.position(),
-                wanted.epochs
-            ));
-        }
-        let tensors = Tensors::read(checkpoint.file(TENSORS).map_err(failed)?).map_err(failed)?;
+        let (course, tensors): (Self, _) = checkpoint::read(checkpoint)?;
+        check_reach(course.position(), wanted.epochs)?;
         adversaries
             .restore(tensors)
-            .map_err(|unfit| format!("the checkpoint does not fit: {unfit}"))?;
+            .map_err(|unfit| unfit.to_string())?;
         for epoch in 1..=course.history.len() {
             // The last epoch of a shorter training has a grid too.
             if (wanted.samples_after)(epoch) || epoch == wanted.epochs {
                 let name = sample_name(epoch);
-                let kept = checkpoint.file(&name).map_err(failed)?;
-                std::fs::copy(kept, wanted.figure.join(&name))
-                    .map_err(|e| Failure::io("copy", kept, e).to_string())?;
+                let copied = checkpoint.file(&name).and_then(|kept| {
+                    std::fs::copy(kept, wanted.figure.join(&name))
+                        .map_err(|e| Failure::io("copy", kept, e))
+                });
+                copied.map_err(|failure| failure.to_string())?;
             }
         }
         Ok(course)
@@ -105,13 +86,12 @@ impl Course {
         context: &Context<'_>,
     ) {
         context.keep_checkpoint(self.position(), urgent, |folder| {
-            adversaries.state().write(&folder.join(TENSORS))?;
             for grid in grids(figure)? {
                 let name = grid.file_name().unwrap_or_default();
                 std::fs::copy(&grid, folder.join(name))
                     .map_err(|e| Failure::io("copy", &grid, e))?;
             }
-            json::write(&folder.join(COURSE), self)
+            checkpoint::write(self, &adversaries.state(), folder)
         });
     }
 }

@@ -1,22 +1,15 @@
 //! Where a training stands: kept as a checkpoint after every epoch and when it is stopped.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::epoch::Partial;
 use super::history::EpochRow;
 use super::recipe::Recipe;
-use crate::checkpoint::{Tensors, Unfit};
-use crate::contract::{Artifact, Context, Failure, Position};
-use crate::json;
+use crate::checkpoint::{self, Tensors, Unfit, check_reach, resume_furthest};
+use crate::contract::{Context, Position};
 use crate::nets::Network;
 use crate::ops::Backend;
 use crate::ops::optimizer::Optimizer;
-
-/// The files of a checkpoint.
-const COURSE: &str = "training.json";
-const TENSORS: &str = "tensors.safetensors";
 
 /// All that decides how a training goes on, but for the network and its optimizer.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -49,50 +42,24 @@ impl Course {
         recipe: &Recipe,
         context: &Context<'_>,
     ) -> (Self, Optimizer<B>) {
-        let mut unfit = None;
-        for checkpoint in context.checkpoints() {
-            match Self::resume(checkpoint, network, recipe) {
-                Ok((course, optimizer)) => {
-                    context.resumed(course.position());
-                    return (course, optimizer);
-                }
-                Err(why) => {
-                    unfit.get_or_insert(why);
-                }
-            }
-        }
-        if let Some(why) = unfit {
-            context.starts_over(why);
-        }
-        let optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
-        (Self::default(), optimizer)
+        let resumed = resume_furthest(context, |checkpoint| {
+            let (mut course, mut tensors): (Self, _) = checkpoint::read(checkpoint)?;
+            check_reach(course.position(), recipe.epochs)?;
+            let optimizer = course
+                .restore(&mut tensors, network, recipe)
+                .map_err(|unfit| unfit.to_string())?;
+            Ok((course.position(), (course, optimizer)))
+        });
+        resumed.unwrap_or_else(|| {
+            let optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
+            (Self::default(), optimizer)
+        })
     }
 
+    /// Puts `network` and an optimizer for it into the state of the checkpoint.
+    ///
     /// # Errors
-    /// Why the checkpoint is of no use; `network` is as it was then.
-    fn resume<B: Backend>(
-        checkpoint: &Artifact,
-        network: &mut Network<B>,
-        recipe: &Recipe,
-    ) -> Result<(Self, Optimizer<B>), String> {
-        let failed = |failure: Failure| failure.to_string();
-        let mut course: Self =
-            json::read(checkpoint.file(COURSE).map_err(failed)?).map_err(failed)?;
-        if course.position() > Position::after(recipe.epochs) {
-            return Err(format!(
-                "the checkpoint is of {}, past the {} asked for",
-                course.position(),
-                recipe.epochs
-            ));
-        }
-        let mut tensors =
-            Tensors::read(checkpoint.file(TENSORS).map_err(failed)?).map_err(failed)?;
-        course
-            .restore(&mut tensors, network, recipe)
-            .map(|optimizer| (course, optimizer))
-            .map_err(|unfit| format!("the checkpoint does not fit: {unfit}"))
-    }
-
+    /// If it does not fit; then `network` is as it was.
     fn restore<B: Backend>(
         &mut self,
         tensors: &mut Tensors,
@@ -144,16 +111,11 @@ impl Course {
         context: &Context<'_>,
     ) {
         context.keep_checkpoint(self.position(), urgent, |folder| {
-            self.write(network, optimizer, folder)
+            checkpoint::write(self, &self.tensors(network, optimizer), folder)
         });
     }
 
-    fn write<B: Backend>(
-        &self,
-        network: &Network<B>,
-        optimizer: &Optimizer<B>,
-        folder: &Path,
-    ) -> Result<(), Failure> {
+    fn tensors<B: Backend>(&self, network: &Network<B>, optimizer: &Optimizer<B>) -> Tensors {
         let mut tensors = Tensors::default();
         tensors.insert_network("network", network);
         tensors.insert_optimizer("optimizer", optimizer);
@@ -166,7 +128,6 @@ impl Course {
                 tensors.insert(&format!("best.{index}"), values.clone());
             }
         }
-        tensors.write(&folder.join(TENSORS))?;
-        json::write(&folder.join(COURSE), self)
+        tensors
     }
 }
