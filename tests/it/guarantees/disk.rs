@@ -76,7 +76,7 @@ fn need() -> Option<(u64, u64)> {
     Some((bytes / 1024, used.f_files - used.f_ffree))
 }
 
-fn survives(limit: &String) -> Verdict {
+fn survives(limit: &str) -> Verdict {
     let sandbox = Sandbox::new(PIPELINE);
     let disk = on_disk(&sandbox, limit).ok_or("it may no longer be mounted")?;
     let args = ["run", "pipeline.yaml", "-j", "1"];
@@ -101,7 +101,7 @@ fn a_full_disk_is_told_and_costs_nothing_else() {
     let by_files = (1..=steps / 2).map(|step| files * step / (steps / 2));
     let by_files = by_files.map(|files| format!("size=64m,nr_inodes={}", files.max(2)));
     let limits: Vec<String> = by_size.chain(by_files).collect();
-    each("disks", &limits, survives);
+    each("disks", &limits, |limit| survives(limit));
 }
 
 #[test]

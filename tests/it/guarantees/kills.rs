@@ -50,7 +50,7 @@ fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
     Ok(run.code != Some(0))
 }
 
-fn survives(kills: &Vec<Kill>) -> Verdict {
+fn survives(kills: &[Kill]) -> Verdict {
     let (first, more) = kills.split_first().expect("there is a kill");
     let mut first = *first;
     let sandbox = loop {
@@ -88,5 +88,5 @@ fn a_kill_at_any_moment_costs_what_was_in_progress() {
                 .collect()
         })
         .collect();
-    each("kills", &cases, survives);
+    each("kills", &cases, |kills| survives(kills));
 }
