@@ -4,11 +4,12 @@
 //! By default a sample of the cases, another one each time; all of them with `RUNNER_SUITE=full`:
 //!
 //! ```sh
-//! cargo test --release --workspace      # builds the library that `faults` and `full_disk` preload
+//! cargo test --release --workspace      # builds the library that `faults` preloads
 //! RUNNER_SUITE=full cargo test --release --test it guarantees:: -- --nocapture --test-threads 1
 //! ```
 //!
-//! `RUNNER_SEED` repeats the choices of an earlier test; each prints its own.
+//! `RUNNER_SEED` repeats the choices of an earlier test; each prints its own. Most of the time is spent
+//! on waiting for the disk to flush: `TMPDIR=/dev/shm` spares it, and proves as much.
 
 mod cases;
 mod damage;
