@@ -210,20 +210,7 @@ impl Store {
             remove(&entry.path).map_err(Error::io("remove", &entry.path))?;
         }
         let actions = self.home.join("actions");
-        sync_folder(&actions).map_err(Error::io("flush", &actions))?;
-        self.remove_free_leases()
-    }
-
-    /// Removes the lease files that killed processes left.
-    fn remove_free_leases(&self) -> Result<(), Error> {
-        for entry in entries(&self.home.join("leases"))? {
-            let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
-            if let Ok(key) = name.parse::<Key>() {
-                // It is removed when it is let go.
-                drop(self.try_lease(&key)?);
-            }
-        }
-        Ok(())
+        sync_folder(&actions).map_err(Error::io("flush", &actions))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::inventory::entries;
 use super::{Error, Key, Store};
 
 /// Held while an action is made; released on drop, or by the kernel when the process ends.
@@ -45,6 +46,18 @@ impl Store {
                 return Ok(lease);
             }
         }
+    }
+
+    /// Removes the lease files that killed processes left.
+    pub(super) fn remove_free_leases(&self) -> Result<(), Error> {
+        for entry in entries(&self.home.join("leases"))? {
+            let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
+            if let Ok(key) = name.parse::<Key>() {
+                // It is removed when it is let go.
+                drop(self.try_lease(&key)?);
+            }
+        }
+        Ok(())
     }
 
     fn lease_path(&self, key: &Key) -> Result<PathBuf, Error> {

@@ -111,6 +111,9 @@ impl Store {
                 store.set_aside(&lock)?;
             }
         }
+        if let Err(error) = store.remove_free_leases() {
+            tracing::debug!(%error, "leases were not swept");
+        }
         Ok(store)
     }
 
