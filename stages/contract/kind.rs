@@ -1,0 +1,39 @@
+//! What the engine knows of a stage kind.
+
+use super::ArtifactType;
+
+/// An input port.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    pub role: &'static str,
+    pub accepts: ArtifactType,
+    /// Whether the port takes more than one artifact (a fan-in), in the order they are written.
+    pub many: bool,
+    pub optional: bool,
+    pub doc: &'static str,
+}
+
+/// An output port. The first of a kind is its *primary* one, meant where a stage is referred to by
+/// its name alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    pub port: &'static str,
+    pub yields: ArtifactType,
+    pub doc: &'static str,
+}
+
+/// All that the engine knows of a stage kind.
+#[derive(Clone, Copy, Debug)]
+pub struct KindInfo {
+    pub name: &'static str,
+    /// Raised whenever the same parameters and inputs give other results.
+    pub version: u32,
+    pub doc: &'static str,
+    pub inputs: &'static [Input],
+    pub outputs: &'static [Output],
+    /// Whether a stage of this kind may be named without a port (false where no output is the
+    /// obvious one, as with a dataset's `train` and `test`).
+    pub has_primary: bool,
+    /// Parameters that take a list of layers, or the name of one under `models:`.
+    pub model_params: &'static [&'static str],
+}

@@ -1,0 +1,29 @@
+//! Numbers that a stage measures.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Which way a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Maximize,
+    Minimize,
+}
+
+/// One number of a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    pub value: f64,
+    /// A 95 % interval, `[low, high]`, where one was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    pub direction: Direction,
+}
+
+/// The content of a metrics artifact's `metrics.json`.
+pub type Metrics = BTreeMap<String, Metric>;
+
+/// Name of the file that holds [`Metrics`].
+pub const METRICS_FILE: &str = "metrics.json";

@@ -1,0 +1,25 @@
+//! What the engine and a stage kind say to each other.
+//!
+//! The engine knows a kind by its [`KindInfo`], asks an instance of it (a [`Stage`]: its parameters,
+//! parsed) a few pure questions while it plans, and runs it in a worker process from a [`Request`].
+//! Nothing here knows YAML, keys or schedules.
+
+mod artifact;
+mod context;
+mod event;
+mod failure;
+mod kind;
+mod metrics;
+mod parameter;
+mod request;
+mod stage;
+
+pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, Signature};
+pub use context::Context;
+pub use event::{Progress, StageEvent};
+pub use failure::Failure;
+pub use kind::{Input, KindInfo, Output};
+pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
+pub use parameter::{Invalid, Segment, Source};
+pub use request::{DeviceClass, Position, Request, Resume};
+pub use stage::{Resumable, Stage};

@@ -1,0 +1,58 @@
+//! Parameters that are wrong, or name a source.
+
+use std::path::PathBuf;
+
+/// One piece of the path to a parameter: `model[3].conv.filters`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Key(String),
+    Index(usize),
+}
+
+/// A parameter that is wrong. `path` leads to it from the stage's `params`; the engine turns it into
+/// a place in the file. `message` is a lowercase fragment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Invalid {
+    pub path: Vec<Segment>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Invalid {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            path: Vec::new(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds a hint: what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts a key in front of the path.
+    pub fn under(mut self, key: &str) -> Self {
+        self.path.insert(0, Segment::Key(key.to_owned()));
+        self
+    }
+
+    /// Puts an index in front of the path.
+    pub fn at(mut self, index: usize) -> Self {
+        self.path.insert(0, Segment::Index(index));
+        self
+    }
+}
+
+/// Bytes outside the store that a stage reads. In the fingerprint their digest stands in place of
+/// the parameter that names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Path to the parameter, from the stage's `params`.
+    pub param: Vec<Segment>,
+    /// A file, or a folder that is read as a whole; relative to the working directory.
+    pub path: PathBuf,
+}

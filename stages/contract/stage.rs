@@ -1,0 +1,52 @@
+//! What the engine asks a stage.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Context, Failure, Invalid, Signature, Source};
+
+/// A stage kind with its parameters: everything that the engine may ask it.
+///
+/// `canonical`, `check` and `sources` are pure. `preflight` reads sources and changes nothing.
+pub trait Stage: Send + Sync {
+    /// The parameters with every default filled in, in one fixed form: what enters the fingerprint.
+    fn canonical(&self) -> Value;
+
+    /// Checks the parameters' ranges and how they fit the inputs; gives the signature of every
+    /// output port. An optional input that is absent is an empty list.
+    fn check(
+        &self,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+    ) -> Result<BTreeMap<String, Signature>, Invalid>;
+
+    /// What the stage reads from outside the store.
+    fn sources(&self) -> Vec<Source> {
+        Vec::new()
+    }
+
+    /// Looks at the sources, cheaply, for what would make the stage fail. Asked only before a stage
+    /// that will run.
+    fn preflight(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// Whether the stage keeps checkpoints to go on from, and when they are good for another one.
+    fn resumable(&self) -> Option<Resumable> {
+        None
+    }
+
+    /// Does the work: reads `context`'s inputs, writes every output port's folder.
+    fn run(&self, context: &Context<'_>) -> Result<(), Failure>;
+}
+
+/// Which stages may go on from a stage's checkpoints: equal ones, and those that differ in nothing but
+/// parameters that say where the work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumable {
+    /// Keys of parameters that do not matter to a state on the way: work done with one value and
+    /// gone on with a larger one is the same to the bit as work done with the larger one throughout.
+    pub open_ended: &'static [&'static str],
+    /// A parameter that is not open-ended in this stage, although one could expect it, and why.
+    pub bound: Option<(&'static str, &'static str)>,
+}
