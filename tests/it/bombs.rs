@@ -61,38 +61,59 @@ fn an_archive_of_zeros_takes_the_memory_of_a_few_images() {
     assert!(peak(&run) < FAIR_MIB, "{} MiB", peak(&run));
 }
 
-#[test]
-fn an_array_that_claims_more_than_there_is_is_refused() {
-    let sandbox = Sandbox::new(TINY);
-    let honest = zeros(20, 8);
-    // Stored without compression the header is text in the file.
+/// The arrays of `zeros(20, 8)`, stored so that headers can be written otherwise.
+fn rewritten(rewrite: impl Fn(&str) -> String) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored =
         zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    let mut read = zip::ZipArchive::new(Cursor::new(honest)).unwrap();
+    let mut read = zip::ZipArchive::new(Cursor::new(zeros(20, 8))).unwrap();
+    let mut rewritten = 0;
     for index in 0..read.len() {
         let mut member = read.by_index(index).unwrap();
         let mut bytes = Vec::new();
         std::io::copy(&mut member, &mut bytes).unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let claims = text.replacen("(20, 8, 8)", "(9999999, 9999, 999)", 1);
-        let claims = claims.replacen("(20,)", "(9999999,)", 1);
-        archive
-            .start_file(member.name().unwrap().into_owned(), stored)
-            .unwrap();
-        archive.write_all(claims.as_bytes()).unwrap();
+        // The header's text comes after ten bytes, and ends in a line's end.
+        let end = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        let text = std::str::from_utf8(&bytes[10..end]).unwrap();
+        let given = text.replace(' ', "");
+        let text = rewrite(&given);
+        rewritten += usize::from(text != given);
+        let length = u16::try_from(text.len()).unwrap().to_le_bytes();
+        let name = member.name().unwrap().into_owned();
+        archive.start_file(name, stored).unwrap();
+        for part in [&bytes[..8], &length, text.as_bytes(), &bytes[end..]] {
+            archive.write_all(part).unwrap();
+        }
     }
-    fs::write(
-        sandbox.path("data.npz"),
-        archive.finish().unwrap().into_inner(),
-    )
-    .unwrap();
+    assert!(rewritten > 0, "no header was rewritten");
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn an_array_that_claims_more_than_there_is_is_refused() {
+    let sandbox = Sandbox::new(TINY);
+    let bomb = rewritten(|text| {
+        text.replace("(20,8,8,)", "(9999999,9999,999,)")
+            .replace("(20,)", "(9999999,)")
+    });
+    fs::write(sandbox.path("data.npz"), bomb).unwrap();
     let run = dataset(&sandbox, "{npz: {path: data.npz}}");
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(
-        run.stderr.contains("data.npz` has a damaged array"),
-        "{run:?}"
-    );
+    let why = "data.npz` has a damaged array";
+    assert!(run.stderr.contains(why), "{run:?}");
+}
+
+#[test]
+fn a_header_that_takes_for_ever_to_parse_is_refused_at_once() {
+    let sandbox = Sandbox::new(TINY);
+    let bomb = rewritten(|text| text.replace("(20,)", &"(8,".repeat(40)));
+    fs::write(sandbox.path("data.npz"), bomb).unwrap();
+    let started = Instant::now();
+    let run = dataset(&sandbox, "{npz: {path: data.npz}}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{run:?}");
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let why = "its header is not that of a plain array";
+    assert!(run.stderr.contains(why), "{run:?}");
 }
 
 #[test]
