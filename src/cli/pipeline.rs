@@ -70,6 +70,17 @@ impl StoreArgs {
     pub fn open(&self) -> Result<Store, Error> {
         Store::open(&self.artifacts).map_err(Error::Store)
     }
+
+    /// Opens a store that is there: who only looks makes none.
+    pub fn existing(&self) -> Result<Store, Error> {
+        if !self.artifacts.join("v1").is_dir() {
+            return Err(Error::Usage(format!(
+                "there is no store in `{}`; `--artifacts` says where it is",
+                self.artifacts.display()
+            )));
+        }
+        self.open()
+    }
 }
 
 /// Plans; what is wrong with a source is shown in the file.

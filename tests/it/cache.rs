@@ -76,6 +76,20 @@ fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
 }
 
 #[test]
+fn a_look_makes_no_store() {
+    let sandbox = Sandbox::new(TINY);
+    for look in ["info", "verify", "gc"] {
+        let run = sandbox.runner(&["cache", look]);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(
+            run.stderr.contains("there is no store in `artifacts`"),
+            "{run:?}"
+        );
+    }
+    assert!(!sandbox.path("artifacts").exists());
+}
+
+#[test]
 fn info_tells_sizes_by_stage() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);

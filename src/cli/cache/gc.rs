@@ -40,7 +40,7 @@ pub struct Gc {
 
 impl Gc {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.store.open()?;
+        let store = self.store.existing()?;
         let policy = Policy {
             max_size: self.max_size,
             max_age: self.max_age,

@@ -34,7 +34,7 @@ struct Share {
 
 impl Info {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.store.open()?;
+        let store = self.store.existing()?;
         let inventory = store.inventory()?;
         let runs = runs(&store)?;
         let shares = shares(&inventory, &runs);

@@ -22,7 +22,7 @@ pub struct Verify {
 
 impl Verify {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.store.open()?;
+        let store = self.store.existing()?;
         let check = store.check()?;
         if self.json {
             let findings = check.findings.iter().map(|finding| {
