@@ -23,6 +23,10 @@ pub const POLICY_FILE: &str = "augmentation.json";
 
 const VERSION: u32 = 1;
 
+/// An image of more values than this is taken for a damaged header, also where there are no images
+/// to compare it with.
+const MOST_VALUES: usize = 1 << 28;
+
 /// What `dataset.json` holds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +60,7 @@ impl Header {
             .and_then(|n| n.checked_mul(channels));
         let total = image.and_then(|n| n.checked_mul(self.labels.len()));
         let fits = total.is_some_and(|total| total as u64 == bytes);
-        if !matches!(image, Some(1..)) || !fits {
+        if !matches!(image, Some(1..=MOST_VALUES)) || !fits {
             return Err(format!(
                 "says {} images of {height}×{width}×{channels}, but `{IMAGES_FILE}` has {bytes} bytes",
                 self.labels.len()

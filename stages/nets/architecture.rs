@@ -32,6 +32,24 @@ impl Architecture {
             .collect()
     }
 
+    /// How many numbers a network of these layers is: its parameters and running statistics.
+    pub fn state_len(&self) -> u64 {
+        let inputs = self.layer_inputs();
+        let numbers = self.layers.iter().zip(inputs).map(|(layer, input)| {
+            let (outputs, weights) = match layer {
+                Layer::Conv(conv) => (conv.filters, input.channels * conv.kernel * conv.kernel),
+                Layer::ConvTranspose(conv) => {
+                    (conv.filters, input.channels * conv.kernel * conv.kernel)
+                }
+                Layer::Dense(dense) => (dense.units, input.channels),
+                Layer::BatchNorm(_) => (input.channels, 3),
+                _ => return 0,
+            };
+            outputs as u64 * (weights as u64 + 1)
+        });
+        numbers.sum()
+    }
+
     pub fn output(&self) -> Feature {
         let outputs = shapes(&self.layers, self.input).expect("checked when made");
         outputs.last().copied().unwrap_or(self.input)

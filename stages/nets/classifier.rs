@@ -8,7 +8,7 @@ use super::architecture::Architecture;
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
-use super::weights::{read_weights, write_weights};
+use super::weights::{check_size, read_weights, write_weights};
 use crate::contract::{Artifact, Context, DeviceClass, Failure, ImageShape, Invalid};
 use crate::data::{Dataset, Scale, fill_batch};
 use crate::json;
@@ -159,6 +159,7 @@ impl Classifier {
                 card.classes.join(", ")
             ))));
         }
+        check_size(&architecture, artifact.file(WEIGHTS_FILE)?)?;
         let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;

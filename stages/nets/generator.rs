@@ -9,7 +9,7 @@ use super::architecture::Architecture;
 use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
-use super::weights::{read_weights, write_weights};
+use super::weights::{check_size, read_weights, write_weights};
 use crate::contract::{Artifact, DeviceClass, Failure, ImageShape, Invalid};
 use crate::json;
 use crate::ops::{self, Backend};
@@ -83,6 +83,7 @@ impl Generator {
                 architecture.input
             ))));
         }
+        check_size(&architecture, artifact.file(WEIGHTS_FILE)?)?;
         let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use dfdx::shapes::HasShape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::architecture::Architecture;
 use super::network::Network;
 use crate::contract::Failure;
 use crate::ops::{self, Backend, Tensor4};
@@ -32,6 +33,20 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
     });
     let bytes = safetensors::serialize(views, None).map_err(|e| Failure::io("write", path, e))?;
     std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+}
+
+/// Checks that the file at `path` is large enough to be the weights of `architecture`, before anything
+/// is allocated for them.
+pub fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::metadata(path)
+        .map_err(|e| Failure::io("read", path, e))?
+        .len();
+    let numbers = architecture.state_len();
+    if bytes / 4 < numbers {
+        let message = format!("has {bytes} bytes, too few for the {numbers} weights of its layers");
+        return Err(Failure::io("use", path, message));
+    }
+    Ok(())
 }
 
 /// Fills `network` from the file at `path`, which must hold exactly its state.
