@@ -16,6 +16,10 @@ use crate::contract::ImageShape;
 /// Enough of a file to hold the header of nearly every image.
 const PREFIX: u64 = 1 << 16;
 
+/// Bytes that a PNG file may make the decoder take beside the pixels: a line of them, and a color
+/// profile, which is compressed, and may be a bomb in the smallest image.
+const MOST_BESIDE_PIXELS: u64 = 1 << 26;
+
 /// Decodes files of at most a given number of pixels, and resizes.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
@@ -92,8 +96,7 @@ impl Decoder {
             }
             Ok(ImageFormat::Png) => {
                 let mut limits = Limits::default();
-                // Four channels of 16 bits, the most that a pixel takes.
-                limits.max_alloc = Some(8 * self.max_pixels);
+                limits.max_alloc = Some(MOST_BESIDE_PIXELS);
                 let png = PngDecoder::with_limits(Cursor::new(bytes), limits)
                     .map_err(|e| no_image(&e))?;
                 let (width, height) = png.dimensions();
