@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fast_image_resize::Resizer;
 use image::codecs::png::PngDecoder;
-use image::{DynamicImage, ImageDecoder, ImageFormat, Limits};
+use image::{DynamicImage, ImageFormat, Limits};
 
 use super::jpeg::Jpeg;
 use super::resize::fit;
@@ -18,7 +18,7 @@ const PREFIX: u64 = 1 << 16;
 
 /// Bytes that a PNG file may make the decoder take beside the pixels: a line of them, and a color
 /// profile, which is compressed, and may be a bomb in the smallest image.
-const MOST_BESIDE_PIXELS: u64 = 1 << 26;
+const MOST_BESIDE_PIXELS: u64 = 1 << 24;
 
 /// Decodes files of at most a given number of pixels, and resizes.
 #[derive(Clone, Copy, Debug)]
@@ -88,29 +88,43 @@ impl Decoder {
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, String> {
         let no_image =
             |e: &dyn Display| format!("is no readable JPEG or PNG image: {}", e.to_string().trim());
-        let (opened, (width, height)) = match image::guess_format(bytes) {
+        match image::guess_format(bytes) {
             Ok(ImageFormat::Jpeg) => {
                 let jpeg = Jpeg::open(bytes).map_err(|e| no_image(&e))?;
-                let size = jpeg.size();
-                (Opened::Jpeg(Box::new(jpeg)), size)
+                self.allow(jpeg.size())?;
+                Ok(Opened::Jpeg(Box::new(jpeg)))
             }
             Ok(ImageFormat::Png) => {
+                // Before the decoder thinks of a line of it.
+                self.allow(png_size(bytes).unwrap_or_default())?;
                 let mut limits = Limits::default();
                 limits.max_alloc = Some(MOST_BESIDE_PIXELS);
                 let png = PngDecoder::with_limits(Cursor::new(bytes), limits)
                     .map_err(|e| no_image(&e))?;
-                let (width, height) = png.dimensions();
-                let size = (u64::from(width), u64::from(height));
-                (Opened::Png(Box::new(png)), size)
+                Ok(Opened::Png(Box::new(png)))
             }
-            _ => return Err("is no JPEG or PNG image".into()),
-        };
+            _ => Err("is no JPEG or PNG image".into()),
+        }
+    }
+
+    fn allow(&self, (width, height): (u64, u64)) -> Result<(), String> {
         if width * height > self.max_pixels {
             return Err(format!(
                 "is {width}×{height} pixels, more than the {} megapixels that `max_megapixels` allows",
                 self.max_pixels / 1_000_000
             ));
         }
-        Ok(opened)
+        Ok(())
     }
+}
+
+/// The size in the header of a PNG file, which comes first of all.
+fn png_size(bytes: &[u8]) -> Option<(u64, u64)> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
+    let (width, rest) = header.split_first_chunk()?;
+    let (height, _) = rest.split_first_chunk()?;
+    Some((
+        u32::from_be_bytes(*width).into(),
+        u32::from_be_bytes(*height).into(),
+    ))
 }
