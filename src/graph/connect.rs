@@ -6,6 +6,9 @@ use super::Link;
 use super::expand::Draft;
 use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, suggest};
 
+/// Links that a pipeline may have.
+const MAX_LINKS: usize = 200_000;
+
 /// A link between two drafts, by their index.
 pub(super) struct Wire {
     pub producer: usize,
@@ -48,6 +51,10 @@ pub(super) fn connect(
             .unwrap_or_default();
         for entry in entries {
             connector.role(entry, &mut wiring.wires);
+        }
+        if wiring.wires.len() > MAX_LINKS {
+            wiring.complete.resize(drafts.len(), false);
+            break;
         }
         for input in draft.kind.inputs {
             connector.require(input, entries);
@@ -98,6 +105,11 @@ impl Connector<'_> {
         };
         let before = wires.len();
         for reference in references {
+            if wires.len() > MAX_LINKS {
+                let message =
+                    format!("the pipeline has more than {MAX_LINKS} links between stages");
+                return self.report(Diagnostic::at(&reference.place, message));
+            }
             match self.reference(reference, input) {
                 Ok(found) => {
                     for (producer, port) in found {
@@ -269,27 +281,19 @@ impl Connector<'_> {
         self.report(Diagnostic::at(place, message).hint(hint));
     }
 
-    /// Every `stage.port` of a type, but for the stage's own.
+    /// The first few `stage.port` of a type, but for the stage's own.
     fn outputs_of(&self, wanted: ArtifactType) -> Vec<String> {
-        let mut found = Vec::new();
-        for draft in self
-            .drafts
-            .iter()
-            .filter(|draft| draft.spec.name != self.draft.spec.name)
-        {
-            for output in draft
-                .kind
-                .outputs
-                .iter()
-                .filter(|output| output.yields == wanted)
-            {
-                let name = format!("{}.{}", draft.spec.name, output.port);
-                if !found.contains(&name) {
-                    found.push(name);
-                }
-            }
-        }
-        found
+        // The instances of a stage follow one another.
+        let stages = self.drafts.chunk_by(|a, b| a.spec.name == b.spec.name);
+        let others = stages
+            .filter_map(|instances| instances.first())
+            .filter(|draft| draft.spec.name != self.draft.spec.name);
+        let outputs = others.flat_map(|draft| {
+            let outputs = draft.kind.outputs.iter();
+            let outputs = outputs.filter(|output| output.yields == wanted);
+            outputs.map(|output| format!("{}.{}", draft.spec.name, output.port))
+        });
+        outputs.take(suggest::LISTED).collect()
     }
 }
 

@@ -103,6 +103,8 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
                 .report(error.hint("write `$${` for a plain `${`".to_owned()));
         }
     };
+    // Where nothing is left, not even a lookup is free.
+    lookup.expansion().charge(0, &node.place)?;
     if let [Piece::Name { name, written }] = pieces.as_slice() {
         let place = node.place.find(written);
         let mut found = lookup.lookup(name, &place)?;
@@ -121,6 +123,7 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
             Piece::Name { name, written } => {
                 let place = node.place.find(written);
                 let found = lookup.lookup(name, &place)?;
+                lookup.expansion().charge(found.weight(), &place)?;
                 let Some(text) = found.scalar_text() else {
                     let message = format!(
                         "`{written}` is {}, which cannot stand inside a longer text",
@@ -128,7 +131,6 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
                     );
                     return lookup.expansion().report(Diagnostic::at(&place, message));
                 };
-                lookup.expansion().charge(1 + text.len() / 64, &place)?;
                 joined.push_str(&text);
             }
         }

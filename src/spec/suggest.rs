@@ -1,14 +1,24 @@
 //! The valid name that was probably meant.
 
+/// Candidates that are compared, and the longest that are, in bytes: a comparison takes the product of
+/// the lengths, in time and memory.
+const MOST: usize = 1000;
+const LONGEST: usize = 100;
+
 /// The candidate nearest to `name`, if it is near enough to be a slip.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
+        .take(MOST)
+        .filter(|candidate| candidate.len().max(name.len()) <= LONGEST)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|&(distance, candidate)| distance <= (candidate.len().max(name.len()) / 3).min(4))
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// Names that a hint lists.
+pub const LISTED: usize = 24;
 
 /// ``did you mean `epochs`?``, or else the valid names, or nothing if there are none.
 pub fn hint<'a>(
@@ -16,7 +26,6 @@ pub fn hint<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    const LISTED: usize = 24;
     let candidates: Vec<&str> = candidates.into_iter().collect();
     if let Some(nearest) = nearest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{nearest}`?"));
