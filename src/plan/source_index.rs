@@ -129,7 +129,7 @@ impl SourceIndex {
 
 impl Entries {
     fn trusted(&self, name: &str, stamp: &Stamp) -> Option<Entry> {
-        let settled = stamp.modified.max(stamp.changed) < self.made - RESOLUTION;
+        let settled = stamp.modified.max(stamp.changed) < self.made.saturating_sub(RESOLUTION);
         self.files
             .get(name)
             .copied()

@@ -11,6 +11,9 @@ use super::{Diagnostic, Node, Place};
 /// Values (and 64 bytes of text) that all interpolations of a pipeline together may bring in.
 const MAX_WEIGHT: usize = 1_000_000;
 
+/// Errors that are looked for; whoever makes more knows by then.
+const MAX_ERRORS: usize = 200;
+
 /// An expansion under way: what went wrong so far, and a limit, so that a few lines of `${…}` do not
 /// grow without bound.
 pub struct Expansion {
@@ -26,9 +29,12 @@ impl Expansion {
         }
     }
 
-    /// Reports an error; always nothing, for `return`.
+    /// Reports an error; always nothing, for `return`. The expansion ends with so many.
     pub fn report<T>(&mut self, error: Diagnostic) -> Option<T> {
         self.errors.push(error);
+        if self.errors.len() >= MAX_ERRORS {
+            self.left = 0;
+        }
         None
     }
 

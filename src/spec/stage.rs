@@ -1,6 +1,6 @@
 //! A stage as it is written: its kind, its matrix, what it takes up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -123,6 +123,7 @@ impl Axis {
     fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Self {
         let name = entry.key.clone();
         let mut values: Vec<(String, Node)> = Vec::new();
+        let mut places: HashMap<String, Place> = HashMap::new();
         for item in entry.value.items() {
             let text = match axis_text(item) {
                 Ok(text) => text,
@@ -131,12 +132,13 @@ impl Axis {
                     continue;
                 }
             };
-            if let Some((_, first)) = values.iter().find(|(known, _)| *known == text) {
+            if let Some(first) = places.get(&text) {
                 let message = format!("duplicate value `{text}` on the axis `{name}`");
                 errors.push(
-                    Diagnostic::at(&item.place, message)
-                        .note(format!("first given at {}", first.place)),
+                    Diagnostic::at(&item.place, message).note(format!("first given at {first}")),
                 );
+            } else {
+                places.insert(text.clone(), item.place.clone());
             }
             values.push((text, item.clone()));
         }

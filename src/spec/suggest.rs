@@ -2,7 +2,7 @@
 
 /// Candidates that are compared, and the longest that are, in bytes: a comparison takes the product of
 /// the lengths, in time and memory.
-const MOST: usize = 1000;
+const MOST: usize = 250;
 const LONGEST: usize = 100;
 
 /// The candidate nearest to `name`, if it is near enough to be a slip.
