@@ -24,7 +24,7 @@ use crate::graph::{Graph, Limits};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Slots};
-use crate::store::Store;
+use crate::store::{Store, component};
 
 pub use interrupt::Interrupt;
 pub use local::Outputs;
@@ -187,10 +187,7 @@ fn schedule<'a>(
         .unzip()
 }
 
-/// `name` as the name of a file: what no file system likes is replaced.
+/// `name` as the name of a file, with room for an ending.
 fn file_name(name: &str) -> String {
-    let allowed = |c: char| c.is_alphanumeric() || "-_.,=[]+".contains(c);
-    name.chars()
-        .map(|c| if allowed(c) { c } else { '_' })
-        .collect()
+    component(name)
 }

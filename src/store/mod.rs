@@ -51,6 +51,7 @@ pub use checkpoints::Checkpoints;
 pub use collect::{Collected, Policy, Removal, RunUse};
 pub use digest::{Digest, Key, ParseHexError};
 pub use error::Error;
+pub(crate) use files::component;
 pub use guard::{Guard, Needs};
 pub use inventory::{Entry, Inventory};
 pub use lease::Lease;

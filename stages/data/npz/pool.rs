@@ -1,7 +1,7 @@
 //! Reading the images of arrays, one after the other.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::io::Read;
+use std::io::{Error, ErrorKind, Read};
 
 use fast_image_resize::Resizer;
 use rayon::prelude::*;
@@ -56,14 +56,21 @@ impl Arrays {
         let mut index = 0;
         for array in &self.arrays {
             let name = format!("{}_images", array.prefix);
-            let damaged = |e| Failure::from(self.npz.damaged(&name, e));
+            let damaged = |e: Error| Failure::from(self.npz.damaged(&name, e));
             let Some(member) = member(&mut archive, &name) else {
                 return Err(self.npz.unusable(format!("lost its array `{name}`")).into());
             };
             let (_, mut data) = read_header(member).map_err(damaged)?;
-            let mut image = vec![0; array.size.0 * array.size.1 * array.channels];
+            let size = array.size.0 * array.size.1 * array.channels;
+            // Grows with what there is, not with what the header says.
+            let mut image = Vec::new();
             for _ in &array.labels {
-                data.read_exact(&mut image).map_err(damaged)?;
+                image.clear();
+                let wanted = data.by_ref().take(size as u64);
+                let read = { wanted }.read_to_end(&mut image).map_err(damaged)?;
+                if read < size {
+                    return Err(damaged(ErrorKind::UnexpectedEof.into()));
+                }
                 visit(index, array, &image)?;
                 index += 1;
             }
