@@ -148,7 +148,7 @@ fn the_last_fingerprint_is_kept_per_pipeline_and_instance() {
 
 #[test]
 fn long_names_stay_apart() {
-    let [a, b] = ["a", "b"].map(|end| files::component(&format!("{}{end}", "é".repeat(300))));
+    let [a, b] = ["a", "b"].map(|end| component(&format!("{}{end}", "é".repeat(300))));
     assert_ne!(a, b);
     assert!(a.len() <= 200, "{}", a.len());
 }
