@@ -83,7 +83,11 @@ impl Local<'_> {
                     ));
                 }
                 Err(failure) if failure.is_transient() && retries < limits.retries() => {
-                    let wait = limits.backoff(retries);
+                    // One that took too long has nothing to wait for.
+                    let wait = match failure {
+                        Failure::TimedOut(_) => Duration::ZERO,
+                        _ => limits.backoff(retries),
+                    };
                     retries += 1;
                     let message = format!(
                         "failed: {failure}; retry {retries} of {} in {}",

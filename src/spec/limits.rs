@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
@@ -65,7 +65,8 @@ impl Limits {
     }
 }
 
-/// Reads `90`, `90s`, `1h 30m`: seconds, or a number with its unit.
+/// Reads `90`, `90s`, `1h 30m`, `30d`: seconds, or numbers with units. A day is 24 hours, a week seven
+/// days.
 ///
 /// # Errors
 /// What is expected, as a fragment.
@@ -75,7 +76,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = match seconds {
         Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         None => text
-            .parse::<SignedDuration>()
+            .parse::<Span>()
+            .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
             .ok()
             .and_then(|duration| Duration::try_from(duration).ok()),
     };
@@ -190,6 +192,9 @@ mod tests {
         assert_eq!(seconds("1.5"), Ok(1.5));
         assert_eq!(seconds("1h 30m"), Ok(5400.0));
         assert_eq!(seconds("250ms"), Ok(0.25));
+        assert_eq!(seconds("30d"), Ok(30.0 * 86_400.0));
+        assert_eq!(seconds("2w"), Ok(14.0 * 86_400.0));
+        assert_eq!(seconds("1d 12h"), Ok(36.0 * 3600.0));
         for wrong in ["", "0", "-3", "soon", "nan", "1e400"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }

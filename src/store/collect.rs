@@ -93,7 +93,7 @@ impl Store {
             policy.max_age.is_some_and(|most| age > most)
         };
 
-        let kept_runs = newest(runs, policy.keep_runs.unwrap_or(1));
+        let kept_runs = newest(runs, policy.keep_runs.unwrap_or(1).max(1));
         let kept = || runs.iter().filter(|run| kept_runs.contains(&run.folder));
         let mut needed: HashSet<Key> = kept().flat_map(|run| run.keys.iter().copied()).collect();
         needed.extend(needs.iter().flat_map(|needs| needs.keys.iter().copied()));
