@@ -59,7 +59,12 @@ pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64
 
 /// `3 stages`, `1 stage`.
 pub fn stages(count: usize) -> String {
-    format!("{count} stage{}", if count == 1 { "" } else { "s" })
+    counted(count, "stage")
+}
+
+/// `3 files`, `1 file`, for what has a regular plural.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `40 stages: 3 ran, 37 cached; 12.3 s`.

@@ -167,18 +167,11 @@ impl Store {
 
     fn create_shard(&self, path: &Path) -> Result<(), Error> {
         let shard = path.parent().unwrap_or(Path::new("."));
-        match fs::create_dir(shard) {
-            Ok(()) => {
-                let cas = self.home.join("cas");
-                sync_folder(&cas).map_err(Error::io("flush", &cas))
-            }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && shard.is_dir() => Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                self.set_aside(shard)?;
-                fs::create_dir_all(shard).map_err(Error::io("create", shard))
-            }
-            Err(e) => Err(Error::io("create", shard)(e)),
+        if self.create_folder(shard)? {
+            let cas = self.home.join("cas");
+            sync_folder(&cas).map_err(Error::io("flush", &cas))?;
         }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,7 @@ use stages::contract::{Artifact, Position};
 
 use super::files::{self, sync_folder};
 use super::sealed::{seal, unseal};
-use super::session::open_lock;
-use super::{Blob, Error, Key, Store};
+use super::{Blob, Error, Key, Store, lock};
 
 const MANIFEST: &str = "checkpoint.json";
 /// The file of a key's folder that is locked while it is used.
@@ -36,7 +36,7 @@ pub struct Checkpoints<'a> {
     store: &'a Store,
     key: Key,
     folder: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -44,18 +44,21 @@ impl Store {
     pub fn checkpoints(&self, key: &Key) -> Result<Checkpoints<'_>, Error> {
         let folder = self.home.join("checkpoints").join(key.to_string());
         let _guard = self.guard()?;
-        if fs::symlink_metadata(&folder).is_ok_and(|metadata| !metadata.is_dir()) {
-            self.set_aside(&folder)?;
-        }
-        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-        let lock = open_lock(&folder.join(LOCK))
-            .and_then(|lock| lock.lock_shared().map(|()| lock))
-            .map_err(Error::io("lock", &folder))?;
+        let lock = loop {
+            self.create_folder(&folder)?;
+            match lock::acquire(&folder.join(LOCK), |lock| lock.lock_shared().map(|()| true)) {
+                Ok(Some(lock)) => break lock,
+                // Whoever used it last has removed the folder.
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("lock", &folder)(error)),
+            }
+        };
         Ok(Checkpoints {
             store: self,
             key: *key,
             folder,
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -123,9 +126,10 @@ impl Checkpoints<'_> {
     /// Removes all of them, and the place for them.
     pub fn clear(self) -> Result<(), Error> {
         self.discard_all()?;
-        // Fails where another runner uses the folder: then it is that one's to remove.
-        let _ = fs::remove_file(self.folder.join(LOCK));
-        let _ = fs::remove_dir(&self.folder);
+        // Where another runner uses the folder, it is that one's to remove.
+        if lock::locked(self.lock.try_lock()).map_err(Error::io("lock", &self.folder))? {
+            files::remove(&self.folder).map_err(Error::io("remove", &self.folder))?;
+        }
         Ok(())
     }
 
@@ -148,7 +152,7 @@ impl Checkpoints<'_> {
         let aside = self.store.session()?.fresh("discarded");
         match fs::rename(folder, &aside) {
             // Another runner was faster.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::io("discard", folder)(error)),
             Ok(()) => files::remove(&aside).map_err(Error::io("remove", &aside)),
         }

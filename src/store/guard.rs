@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inventory::entries;
 use super::sealed::{seal, unseal};
-use super::session::{self, open_lock};
-use super::{Error, Key, Store};
+use super::{Error, Key, Store, lock, session};
 
 /// While it is held nothing is collected. Held where something in the store is relied upon, or made,
 /// that nothing protects yet: from planning until the run has said what it needs, and from the first
@@ -45,7 +44,7 @@ impl Store {
     pub(super) fn needs(&self) -> Result<Vec<Needs>, Error> {
         let mut needs = Vec::new();
         for session in entries(&self.home.join("tmp"))? {
-            if !session.path.is_dir() || session::is_dead(&session.path) {
+            if session::is_dead(&session.path) {
                 continue;
             }
             match fs::read(session.path.join(NEEDS)) {
@@ -82,7 +81,8 @@ impl Store {
 
     fn collector_lock(&self) -> Result<File, Error> {
         let path = self.home.join("collector.lock");
-        open_lock(&path).map_err(Error::io("open", &path))
+        self.make_way(&path)?;
+        lock::open(&path).map_err(Error::io("open", &path))
     }
 }
 

@@ -38,7 +38,10 @@ impl Store {
         instance: &str,
         outputs: &BTreeMap<String, Tree>,
     ) -> Result<(), Error> {
-        let folder = self.root.join("latest").join(component(pipeline));
+        let latest = self.root.join("latest");
+        let folder = latest.join(component(pipeline));
+        self.create_folder(&latest)?;
+        self.create_folder(&folder)?;
         let target = folder.join(component(instance));
         if self.shows(&target, outputs) {
             return Ok(());
@@ -63,7 +66,6 @@ impl Store {
             source,
         })?;
         fs::write(fresh.join(MARK), mark).map_err(Error::io("write", &fresh))?;
-        fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::files::component;
+use super::files::{self, Found, component};
 use super::sealed::{seal, unseal};
 use super::{Error, Store};
 use crate::plan::Fingerprint;
@@ -30,7 +30,10 @@ impl Store {
 
     /// The memo at `path`, relative to `v1`.
     pub(crate) fn memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
-        unseal(&fs::read(self.home.join(path)).ok()?).ok()
+        match files::read(&self.home.join(path)) {
+            Ok(Found::Bytes(bytes)) => unseal(&bytes).ok(),
+            _ => None,
+        }
     }
 
     /// Writes a memo, unless it is there already with this very content.
@@ -40,14 +43,11 @@ impl Store {
             what: "a memo",
             source,
         })?;
-        if fs::read(&path).ok().as_ref() == Some(&bytes) {
+        if matches!(files::read(&path), Ok(Found::Bytes(there)) if there == bytes) {
             return Ok(());
         }
-        let folder = path.parent().unwrap_or(&self.home);
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        if path.is_dir() {
-            self.set_aside(&path)?;
-        }
+        self.create_folder(path.parent().unwrap_or(&self.home))?;
+        self.make_way(&path)?;
         let fresh = self.session()?.fresh("memo");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))

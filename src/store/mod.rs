@@ -33,6 +33,7 @@ mod guard;
 mod inventory;
 mod latest;
 mod lease;
+mod lock;
 mod memo;
 mod sealed;
 mod session;
@@ -94,24 +95,23 @@ impl Store {
         if !home.is_dir() {
             create_root(root)?;
         }
+        for own in [home.clone(), home.join("quarantine")] {
+            refuse_link(&own)?;
+        }
         for folder in FOLDERS {
             let folder = home.join(folder);
+            refuse_link(&folder)?;
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
-        session::sweep(&home.join("tmp"));
         let store = Self {
             root: root.to_owned(),
             home,
             session: Mutex::default(),
             verified: Mutex::default(),
         };
-        for lock in ["collector.lock", "tmp/.lock"] {
-            let lock = store.home.join(lock);
-            // Nothing to be locked, and not the store's.
-            if fs::symlink_metadata(&lock).is_ok_and(|metadata| !metadata.is_file()) {
-                store.set_aside(&lock)?;
-            }
-        }
+        let tmp = store.home.join("tmp");
+        store.make_way(&tmp.join(session::GATE))?;
+        session::sweep(&tmp);
         if let Err(error) = store.remove_free_leases() {
             tracing::debug!(%error, "leases were not swept");
         }
@@ -147,16 +147,38 @@ impl Store {
 
     /// Puts `bytes` at `path`, whole or not at all, whatever is there.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        // A file or a link is replaced; a folder would be in the way.
-        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-            self.set_aside(path)?;
-        }
+        self.make_way(path)?;
         self.session()?.write(path, bytes)
     }
 
-    /// Moves a damaged file out of the way, keeping it to be looked at. Another process may have
-    /// been faster; that the file is gone is all that matters.
+    /// Sets aside what has the name of a file of the store and is none: a folder, a link, a pipe.
+    fn make_way(&self, file: &Path) -> Result<(), Error> {
+        match fs::symlink_metadata(file) {
+            Ok(metadata) if !metadata.is_file() => self.set_aside(file),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a folder unless it is there; tells whether it did. Whatever else has its name is set
+    /// aside, a link to a folder too: nothing may be written, or removed, where it leads.
+    fn create_folder(&self, folder: &Path) -> Result<bool, Error> {
+        match fs::symlink_metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => return Ok(false),
+            Ok(_) => self.set_aside(folder)?,
+            Err(_) => {}
+        }
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        Ok(true)
+    }
+
+    /// Moves what is damaged or foreign out of the way, keeping it to be looked at. Another process
+    /// may have been faster; that it is gone is all that matters.
     fn set_aside(&self, file: &Path) -> Result<(), Error> {
+        // What is behind a link is not ours to move; the link is.
+        let file = match file.parent() {
+            Some(folder) if folder != self.root && folder.is_symlink() => folder,
+            _ => file,
+        };
         let quarantine = self.home.join("quarantine");
         fs::create_dir_all(&quarantine).map_err(Error::io("create", &quarantine))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -177,6 +199,17 @@ impl Store {
                 Ok(())
             }
         }
+    }
+}
+
+/// Refuses a link in place of one of the store's own folders: everything in it would be swept, moved
+/// and removed where it leads.
+fn refuse_link(folder: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_symlink() => Err(Error::io("use", folder)(
+            std::io::Error::other("it is a symbolic link; make one to the whole store instead"),
+        )),
+        _ => Ok(()),
     }
 }
 

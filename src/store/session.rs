@@ -5,18 +5,19 @@
 //! making a folder and around sweeping, so that none is swept between its making and its locking.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use super::Error;
-use super::files::sync_folder;
+use super::files::{remove, sync_folder};
+use super::{Error, lock};
 
 const LOCK: &str = "lock";
-const GATE: &str = ".lock";
+/// The file of `tmp` that is locked around making and sweeping.
+pub const GATE: &str = ".lock";
 
 #[derive(Debug)]
 pub struct Session {
@@ -28,18 +29,18 @@ pub struct Session {
 
 impl Session {
     pub fn begin(tmp: &Path) -> Result<Self, Error> {
-        let gate = open_lock(&tmp.join(GATE)).map_err(Error::io("open", tmp))?;
+        let gate = lock::open(&tmp.join(GATE)).map_err(Error::io("open", tmp))?;
         gate.lock().map_err(Error::io("lock", tmp))?;
         let folder = tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
             .tempdir_in(tmp)
             .map_err(Error::io("create a folder in", tmp))?;
-        let lock = open_lock(&folder.path().join(LOCK))
-            .and_then(|lock| lock.lock().map(|()| lock))
+        let own = lock::open(&folder.path().join(LOCK))
+            .and_then(|own| own.lock().map(|()| own))
             .map_err(Error::io("lock", folder.path()))?;
         Ok(Self {
             folder,
-            _lock: lock,
+            _lock: own,
             names: AtomicU64::new(0),
         })
     }
@@ -107,38 +108,23 @@ pub fn sweep(tmp: &Path) {
     if sessions().next().is_none() {
         return;
     }
-    let Ok(gate) = open_lock(&tmp.join(GATE)) else {
+    let Ok(gate) = lock::open(&tmp.join(GATE)) else {
         return;
     };
     if gate.try_lock().is_err() {
         return;
     }
     for session in sessions().filter(|session| is_dead(session)) {
-        let removed = if session.is_dir() {
-            fs::remove_dir_all(&session)
-        } else {
-            fs::remove_file(&session)
-        };
+        let removed = remove(&session);
         tracing::debug!(session = %session.display(), ?removed, "swept");
     }
 }
 
 /// Whether nobody holds a session's lock. One that cannot be asked is left alone.
 pub fn is_dead(session: &Path) -> bool {
-    match File::open(session.join(LOCK)) {
-        Ok(lock) => lock.try_lock().is_ok(),
-        Err(error) => matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        ),
-    }
-}
-
-/// Opens a file to lock it, making it where it is not there.
-pub fn open_lock(path: &Path) -> io::Result<File> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
+    let lock = session.join(LOCK);
+    // Whatever is no folder with a plain file for a lock is none of ours; a pipe would never open.
+    let is_ours = fs::symlink_metadata(session).is_ok_and(|metadata| metadata.is_dir())
+        && fs::symlink_metadata(&lock).is_ok_and(|metadata| metadata.is_file());
+    !is_ours || lock::is_free(&lock).unwrap_or(false)
 }

@@ -8,14 +8,15 @@ use super::{inside, runs, size, uses};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
-use crate::report::{Console, Verbosity};
+use crate::report::{Console, Verbosity, wording};
 use crate::spec::{parse_bytes, parse_duration};
 use crate::store::Policy;
 
 /// Say what nothing needs any more and, with --apply, remove it
 ///
-/// What the newest runs of every pipeline used, what a run that goes on needs and what
-/// `artifacts/latest` shows always stays. Without a limit only garbage goes: files of no result.
+/// What the newest run of every pipeline used (by its name, whatever its profile and settings), what a
+/// run that goes on needs and what `artifacts/latest` shows always stays. Without a limit only garbage
+/// goes: files of no result, and damaged files that were set aside.
 #[derive(Debug, Args)]
 pub struct Gc {
     #[command(flatten)]
@@ -27,9 +28,8 @@ pub struct Gc {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_age: Option<Duration>,
     /// Let go what none of the newest N runs of a pipeline used, and the logs of the other runs
-    /// [kept in any case: 1]
-    #[arg(long, value_name = "N")]
-    keep_runs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    keep_runs: Option<u32>,
     /// Remove it
     #[arg(long)]
     apply: bool,
@@ -44,7 +44,7 @@ impl Gc {
         let policy = Policy {
             max_size: self.max_size,
             max_age: self.max_age,
-            keep_runs: self.keep_runs,
+            keep_runs: self.keep_runs.map(|runs| runs as usize),
         };
         let collected = store.collect(&policy, &uses(&runs(&store)?), self.apply)?;
 
@@ -76,7 +76,11 @@ impl Gc {
             "would remove"
         };
         for (what, (count, bytes)) in &kinds {
-            let line = format!("{verb} {count} {what}, {}", size(*bytes));
+            let line = format!(
+                "{verb} {}, {}",
+                wording::counted(*count, what),
+                size(*bytes)
+            );
             console.result(&line).map_err(unwritten)?;
         }
         let (all, left) = (size(collected.bytes()), size(collected.left));

@@ -7,9 +7,9 @@ use super::{runs, size};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
-use crate::report::Console;
 use crate::report::columns::columns;
 use crate::report::history::PastRun;
+use crate::report::{Console, wording};
 use crate::store::{Digest, Entry, Inventory};
 
 /// Say how much the store holds, by pipeline and stage
@@ -95,7 +95,11 @@ impl Info {
         let totals: Vec<String> = totals
             .map(|&(what, bytes)| format!("{what} {}", size(bytes)))
             .collect();
-        let line = format!("{}; {} runs", totals.join(", "), runs.len());
+        let line = format!(
+            "{}; {}",
+            totals.join(", "),
+            wording::counted(runs.len(), "run")
+        );
         console.result(&line).map_err(unwritten)
     }
 }

@@ -5,7 +5,7 @@ use super::{inside, size};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
-use crate::report::Console;
+use crate::report::{Console, wording};
 
 /// Read everything in the store and list what is bad; exit code 1 if something is
 #[derive(Debug, Args)]
@@ -41,7 +41,11 @@ impl Verify {
                 console.result(&line).map_err(unwritten)?;
             }
         }
-        let read = format!("{} files read, {}", check.files, size(check.bytes));
+        let read = format!(
+            "{} read, {}",
+            wording::counted(check.files, "file"),
+            size(check.bytes)
+        );
         match check.findings.len() {
             0 => {
                 console.say(&format!("{read}: all is sound"));

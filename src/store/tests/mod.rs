@@ -2,6 +2,7 @@
 
 mod blobs;
 mod latest;
+mod links;
 mod processes;
 mod properties;
 mod records;

@@ -211,7 +211,11 @@ proptest! {
             keys: actions.iter().map(|action| key(&format!("action {action}"))).collect(),
         }).collect();
         let policy = Policy { keep_runs: Some(keep_runs), ..Policy::default() };
+        let before = below(&fixture.home());
         let would = store.collect(&policy, &uses, false).unwrap();
+        let new = below(&fixture.home()).into_iter().filter(|path| !before.contains(path));
+        // The lock that everyone shares may be new.
+        prop_assert!(new.clone().all(|path| path.ends_with("collector.lock")), "{:?}", new.collect::<Vec<_>>());
         let did = store.collect(&policy, &uses, true).unwrap();
         prop_assert_eq!(would.bytes(), did.bytes());
 

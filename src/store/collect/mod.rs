@@ -1,0 +1,358 @@
+//! Collecting what nothing needs any more.
+//!
+//! Kept in any case is what these name: the newest runs of every pipeline, runs that go on, and
+//! `latest`. Of the rest, a policy decides by age, size or number of runs. Records go first, then what
+//! no record names: a collector that is killed leaves garbage for the next one and nothing dangling.
+//! While it works nobody holds a [guard](super::Guard).
+
+mod ledger;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use self::ledger::Ledger;
+use super::checkpoints::LOCK;
+use super::files::{remove, sync_folder};
+use super::inventory::{Entry, FoundRecord, Inventory, entries};
+use super::{ActionRecord, Digest, Error, Key, Store, lock};
+
+/// What to collect beside garbage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Most bytes that results and checkpoints may take: the least recently used go first.
+    pub max_size: Option<u64>,
+    /// Longest time since a result was last used.
+    pub max_age: Option<Duration>,
+    /// Of each pipeline the runs that are kept, at least one; what only others used goes. One is kept
+    /// even where nothing is said.
+    pub keep_runs: Option<usize>,
+}
+
+/// What a run used.
+#[derive(Clone, Debug)]
+pub struct RunUse {
+    pub folder: PathBuf,
+    pub pipeline: String,
+    pub started: SystemTime,
+    /// Action keys.
+    pub keys: BTreeSet<Key>,
+}
+
+/// Something to be removed.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    pub entry: Entry,
+    /// What it is: `result`, `file`.
+    pub what: &'static str,
+}
+
+/// What a collection comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    pub removals: Vec<Removal>,
+    /// Bytes of results and checkpoints that are left.
+    pub left: u64,
+    /// Whether that is more than the policy's `max_size`, as all of it is needed.
+    pub over: bool,
+}
+
+impl Collected {
+    /// Bytes that go.
+    pub fn bytes(&self) -> u64 {
+        self.removals
+            .iter()
+            .map(|removal| removal.entry.bytes)
+            .sum()
+    }
+
+    fn add(&mut self, what: &'static str, entries: impl IntoIterator<Item = Entry>) {
+        let removals = entries.into_iter().map(|entry| Removal { entry, what });
+        self.removals.extend(removals);
+    }
+}
+
+/// Something a policy may let go.
+#[derive(Clone, Copy)]
+enum Candidate<'a> {
+    Record(&'a FoundRecord, &'a ActionRecord),
+    Checkpoints(&'a Entry),
+}
+
+impl Store {
+    /// Says what `policy` lets go, where `runs` are all that there were, and removes it if `apply`.
+    pub fn collect(
+        &self,
+        policy: &Policy,
+        runs: &[RunUse],
+        apply: bool,
+    ) -> Result<Collected, Error> {
+        let _guard = if apply { self.exclude() } else { self.guard() }?;
+        let inventory = self.inventory()?;
+        let needs = self.needs()?;
+        let shown: HashSet<Digest> = self.shown_trees()?.into_iter().collect();
+        let mut choice = Choice::new(policy, &inventory, runs, &shown);
+        let needed = needs.iter().flat_map(|needs| needs.keys.iter().copied());
+        choice.choose_records(needed.collect());
+        choice.choose_checkpoints()?;
+        choice.fit();
+        let live: HashSet<&str> = needs.iter().map(|needs| needs.run.as_str()).collect();
+        let collected = choice.collected(entries(&self.runs_folder())?, &live);
+        if apply {
+            self.remove_all(&collected)?;
+        }
+        Ok(collected)
+    }
+
+    /// Removes what was chosen, which is in the order of its kinds: records before what they name.
+    fn remove_all(&self, collected: &Collected) -> Result<(), Error> {
+        let is_record = |removal: &&Removal| removal.what == RECORDS;
+        let (records, rest): (Vec<_>, Vec<_>) = collected.removals.iter().partition(is_record);
+        for removals in [records, rest] {
+            for Removal { entry, .. } in removals {
+                remove(&entry.path).map_err(Error::io("remove", &entry.path))?;
+            }
+            // After a power cut no record is back whose files are gone.
+            let actions = self.home.join("actions");
+            sync_folder(&actions).map_err(Error::io("flush", &actions))?;
+        }
+        Ok(())
+    }
+}
+
+/// What goes and what stays, in the making.
+struct Choice<'a> {
+    policy: &'a Policy,
+    inventory: &'a Inventory,
+    runs: &'a [RunUse],
+    shown: &'a HashSet<Digest>,
+    now: SystemTime,
+    kept_runs: BTreeSet<PathBuf>,
+    /// Records that go, by their paths.
+    records: HashSet<&'a PathBuf>,
+    checkpoints: Vec<&'a Entry>,
+    /// What may go by size, with its last use.
+    candidates: Vec<(SystemTime, Candidate<'a>)>,
+    ledger: Ledger<'a>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(
+        policy: &'a Policy,
+        inventory: &'a Inventory,
+        runs: &'a [RunUse],
+        shown: &'a HashSet<Digest>,
+    ) -> Self {
+        Self {
+            policy,
+            inventory,
+            runs,
+            shown,
+            now: SystemTime::now(),
+            kept_runs: newest(runs, policy.keep_runs.unwrap_or(1).max(1)),
+            records: HashSet::new(),
+            checkpoints: Vec::new(),
+            candidates: Vec::new(),
+            ledger: Ledger::new(inventory, shown),
+        }
+    }
+
+    fn kept_runs(&self) -> impl Iterator<Item = &'a RunUse> {
+        let runs = self.runs.iter();
+        runs.filter(|run| self.kept_runs.contains(&run.folder))
+    }
+
+    fn is_old(&self, used: SystemTime) -> bool {
+        let age = self.now.duration_since(used).unwrap_or_default();
+        self.policy.max_age.is_some_and(|most| age > most)
+    }
+
+    fn is_over(&self) -> bool {
+        self.policy
+            .max_size
+            .is_some_and(|most| self.ledger.left > most)
+    }
+
+    /// Lets records go by number of runs and by age; `needed` are the keys that runs going on need.
+    fn choose_records(&mut self, mut needed: HashSet<Key>) {
+        needed.extend(self.kept_runs().flat_map(|run| run.keys.iter().copied()));
+        let protected = protected(self.inventory, &needed, self.shown);
+        let last_use = last_use(self.runs);
+        for found in &self.inventory.records {
+            let Some(record) = &found.record else {
+                self.records.insert(&found.entry.path);
+                continue;
+            };
+            if protected.contains(&found.key) {
+                continue;
+            }
+            let by_runs = [found.key, record.action_key];
+            let used = by_runs.iter().filter_map(|key| last_use.get(key)).max();
+            let used = used.copied().unwrap_or(found.entry.written);
+            let candidate = Candidate::Record(found, record);
+            if self.policy.keep_runs.is_some() || self.is_old(used) {
+                self.drop(candidate);
+            } else {
+                self.candidates.push((used, candidate));
+            }
+        }
+    }
+
+    /// Lets checkpoints go that nobody uses: those of before the kept runs, and old ones.
+    fn choose_checkpoints(&mut self) -> Result<(), Error> {
+        let oldest_kept = self.kept_runs().map(|run| run.started).min();
+        for entry in &self.inventory.checkpoints {
+            let lock = entry.path.join(LOCK);
+            // Who begins to use it meanwhile waits for us, at its guard.
+            if !lock::is_free(&lock).map_err(Error::io("lock", &lock))? {
+                continue;
+            }
+            let before_kept = self.policy.keep_runs.is_some()
+                && oldest_kept.is_none_or(|oldest| entry.written < oldest);
+            let candidate = Candidate::Checkpoints(entry);
+            if before_kept || self.is_old(entry.written) {
+                self.drop(candidate);
+            } else {
+                self.candidates.push((entry.written, candidate));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go what was used longest ago until the rest is small enough.
+    fn fit(&mut self) {
+        self.candidates.sort_by_key(|&(used, _)| Reverse(used));
+        while self.is_over()
+            && let Some((_, candidate)) = self.candidates.pop()
+        {
+            self.drop(candidate);
+        }
+    }
+
+    fn drop(&mut self, candidate: Candidate<'a>) {
+        match candidate {
+            Candidate::Record(found, record) => {
+                self.ledger.drop_record(record);
+                self.records.insert(&found.entry.path);
+            }
+            Candidate::Checkpoints(entry) => {
+                self.ledger.drop_checkpoints(entry);
+                self.checkpoints.push(entry);
+            }
+        }
+    }
+
+    /// All that goes. `folders` are those of all runs, `live` the names of runs that go on.
+    fn collected(self, folders: Vec<Entry>, live: &HashSet<&str>) -> Collected {
+        let inventory = self.inventory;
+        let reached = reached(inventory, &self.records, self.shown);
+        let goes = |run: &&RunUse| {
+            let name = run.folder.file_name().unwrap_or_default().to_string_lossy();
+            let is_kept = self.kept_runs.contains(&run.folder) || live.contains(name.as_ref());
+            !is_kept && (self.policy.keep_runs.is_some() || self.is_old(run.started))
+        };
+        let old: BTreeSet<&PathBuf> = self.runs.iter().filter(goes).map(|r| &r.folder).collect();
+
+        let mut collected = Collected {
+            left: self.ledger.left,
+            over: self.is_over(),
+            ..Collected::default()
+        };
+        let records = inventory.records.iter().map(|found| &found.entry);
+        let records = records.filter(|entry| self.records.contains(&entry.path));
+        collected.add(RECORDS, records.cloned());
+        let trees = inventory.trees.iter();
+        let trees = trees.filter(|(digest, _)| !reached.trees.contains(*digest));
+        collected.add("file list", trees.map(|(_, (entry, _))| entry.clone()));
+        let blobs = inventory.blobs.iter();
+        let blobs = blobs.filter(|(digest, _)| !reached.blobs.contains(*digest));
+        collected.add("file", blobs.map(|(_, entry)| entry.clone()));
+        collected.add("checkpoint folder", self.checkpoints.into_iter().cloned());
+        collected.add("damaged file", inventory.quarantine.iter().cloned());
+        let folders = folders.into_iter();
+        collected.add(
+            "run folder",
+            folders.filter(|entry| old.contains(&entry.path)),
+        );
+        collected
+    }
+}
+
+/// What records are called in a collection.
+const RECORDS: &str = "result";
+
+/// When each key was last used by a run.
+fn last_use(runs: &[RunUse]) -> HashMap<Key, SystemTime> {
+    let mut last_use = HashMap::new();
+    for run in runs {
+        for &key in &run.keys {
+            let used = last_use.entry(key).or_insert(run.started);
+            *used = run.started.max(*used);
+        }
+    }
+    last_use
+}
+
+/// The folders of the newest `count` runs of every pipeline.
+fn newest(runs: &[RunUse], count: usize) -> BTreeSet<PathBuf> {
+    let mut by_pipeline: BTreeMap<&str, Vec<&RunUse>> = BTreeMap::new();
+    for run in runs {
+        by_pipeline.entry(&run.pipeline).or_default().push(run);
+    }
+    let mut kept = BTreeSet::new();
+    for runs in by_pipeline.values_mut() {
+        runs.sort_by(|a, b| (b.started, &b.folder).cmp(&(a.started, &a.folder)));
+        kept.extend(runs.iter().take(count).map(|run| run.folder.clone()));
+    }
+    kept
+}
+
+/// The keys of the records that no policy may let go: needed ones, those that `latest` shows, and
+/// those under the content keys of either.
+fn protected(
+    inventory: &Inventory,
+    needed: &HashSet<Key>,
+    shown: &HashSet<Digest>,
+) -> HashSet<Key> {
+    let records = || inventory.records.iter();
+    let is_shown = |record: &ActionRecord| {
+        !record.outputs.is_empty() && record.outputs.values().all(|tree| shown.contains(tree))
+    };
+    let mut protected = HashSet::new();
+    for found in records() {
+        if let Some(record) = &found.record
+            && (needed.contains(&found.key) || is_shown(record))
+        {
+            protected.extend([found.key, record.content_key]);
+        }
+    }
+    protected
+}
+
+/// What records and `latest` name.
+#[derive(Default)]
+struct Reached {
+    trees: HashSet<Digest>,
+    blobs: HashSet<Digest>,
+}
+
+fn reached(inventory: &Inventory, gone: &HashSet<&PathBuf>, shown: &HashSet<Digest>) -> Reached {
+    let staying = inventory.records.iter();
+    let staying = staying.filter(|found| !gone.contains(&found.entry.path));
+    let named = staying.filter_map(|found| found.record.as_ref());
+    let mut reached = Reached::default();
+    for digest in named
+        .flat_map(|record| record.outputs.values())
+        .chain(shown)
+    {
+        if reached.trees.insert(*digest)
+            && let Some((_, Some(tree))) = inventory.trees.get(digest)
+        {
+            reached
+                .blobs
+                .extend(tree.files.values().map(|blob| blob.digest));
+        }
+    }
+    reached
+}

@@ -1,0 +1,54 @@
+//! Locks of the kernel on files: held by one process or shared, gone with their process.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Opens a file to lock it, making it where it is not there.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+}
+
+/// What `try_lock` says: whether it locked.
+pub fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Locks the file at `path`, which its last holder may remove, by `take`. `None` if that did not lock
+/// it.
+pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
+    loop {
+        let lock = open(path)?;
+        if !take(&lock)? {
+            return Ok(None);
+        }
+        let ours = lock.metadata()?;
+        match fs::metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                return Ok(Some(lock));
+            }
+            // Removed between our opening and our locking: another file is the lock now.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether nobody holds a lock on the file at `path`. A file that is not there is held by nobody.
+pub fn is_free(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(lock) => locked(lock.try_lock()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
