@@ -36,10 +36,11 @@ pub struct Run {
     /// After a failure go on with all that does not depend on it
     #[arg(short, long)]
     keep_going: bool,
-    /// Longest time a stage may take that has no `timeout` of its own: 90s, 1h 30m
+    /// Longest time a try at a stage may take that has no `timeout` of its own: 90s, 1h 30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Times to try a stage again that the system failed and that has no `retries` of its own
+    /// Times to try a stage again that the system failed and that has no `retries` of its own: at once
+    /// after a timeout, else after 1, 2, 4, … seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
     /// Start trainings over; without this they go on from their checkpoints

@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 use stages::contract::Failure;
 
 use super::inputs::digests;
-use super::make::Made;
+use super::make::Making;
 use super::{Limits, Workers};
 use crate::graph::Graph;
 use crate::plan::{
@@ -110,14 +110,14 @@ impl Local<'_> {
                 executed: false,
             });
         }
-        let made = Made {
+        let making = Making {
             action,
             content_key,
             checkpoint_key: self.checkpoint_key(action, &content),
             inputs: &inputs,
             slots,
         };
-        let record = self.make(&made, report)?;
+        let record = self.make(&making, report)?;
         Ok(Filled {
             record,
             executed: true,

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use stages::contract::{Failure, KindInfo, Position, Request, Resume, StageEvent};
 
-use super::checkpoints::Keeper;
 use super::inputs::{Inputs, artifacts};
+use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
 use super::process::{self, Ending};
 use super::{Limits, Outputs, file_name};
@@ -23,14 +23,24 @@ const MOST_TOUCHES: usize = 5;
 /// How often a wait looks whether it is to end.
 const POLL: Duration = Duration::from_millis(50);
 
-/// An action to be executed, with all that is known of it by now.
-pub(super) struct Made<'a> {
+/// An action that is about to be executed, with all that is known of it by now.
+pub(super) struct Making<'a> {
     pub action: &'a PlannedAction,
     pub content_key: Key,
     /// Where it keeps checkpoints, if it does.
     pub checkpoint_key: Option<Key>,
     pub inputs: &'a Inputs,
     pub slots: Slots,
+}
+
+/// What one try goes out from.
+struct Try {
+    /// Whether to go on from checkpoints.
+    resume: bool,
+    /// Of the sources.
+    stamps: Stamps,
+    /// Why the stage runs, in a few words.
+    reason: String,
 }
 
 /// What a worker said that is worth keeping.
@@ -49,32 +59,37 @@ enum Attempt {
 
 impl Local<'_> {
     /// Executes the action and keeps what it made.
-    pub fn make(&self, made: &Made<'_>, report: &mut StageReport) -> Result<ActionRecord, Failure> {
-        let limits = self.graph.stages[made.action.node].limits.or(self.limits);
-        let checkpoints = match &made.checkpoint_key {
+    pub fn make(
+        &self,
+        making: &Making<'_>,
+        report: &mut StageReport,
+    ) -> Result<ActionRecord, Failure> {
+        let limits = self.graph.stages[making.action.node].limits.or(self.limits);
+        let checkpoints = match &making.checkpoint_key {
             Some(key) => Some(self.store.checkpoints(key).map_err(refused)?),
             None => None,
         };
-        let mut resume = self.resume && !is_forced(made.action);
+        let mut next = Try {
+            resume: self.resume && !is_forced(making.action),
+            stamps: making.action.stamps,
+            reason: self.reason(making.action),
+        };
         let (mut retries, mut touches) = (0, 0);
-        let mut stamps = made.action.stamps;
         loop {
-            let attempt = self.attempt(made, limits, checkpoints.as_ref(), resume, &stamps, report);
+            let attempt = self.attempt(making, limits, checkpoints.as_ref(), &next, report);
             // What this run has kept is good, whatever was there before.
-            resume = true;
+            next.resume = true;
             match attempt {
                 Ok(Attempt::Recorded(record)) => {
-                    self.settle(made.action, checkpoints);
+                    self.settle(making.action, checkpoints);
                     return Ok(*record);
                 }
                 Ok(Attempt::SourceTouched(now)) if touches < MOST_TOUCHES => {
                     touches += 1;
-                    stamps = now;
-                    resume = false;
-                    self.warn(
-                        made.action,
-                        "its source was written to meanwhile; once more",
-                    );
+                    next.stamps = now;
+                    next.resume = false;
+                    self.warn(making.action, "its source was written to meanwhile");
+                    next.reason = "once more".to_owned();
                 }
                 Ok(Attempt::SourceTouched(_)) => {
                     return Err(Failure::Data(
@@ -89,13 +104,9 @@ impl Local<'_> {
                         _ => limits.backoff(retries),
                     };
                     retries += 1;
-                    let message = format!(
-                        "failed: {failure}; retry {retries} of {} in {}",
-                        limits.retries(),
-                        crate::report::wording::duration(wait.as_secs_f64())
-                    );
-                    self.warn(made.action, message);
+                    self.warn(making.action, format!("failed: {failure}"));
                     self.wait(wait)?;
+                    next.reason = format!("retry {retries} of {}", limits.retries());
                 }
                 Err(failure) => return Err(failure),
             }
@@ -105,16 +116,15 @@ impl Local<'_> {
     /// One worker process, and what it made.
     fn attempt(
         &self,
-        made: &Made<'_>,
+        making: &Making<'_>,
         limits: Limits,
         checkpoints: Option<&Checkpoints<'_>>,
-        resume: bool,
-        stamps: &Stamps,
+        this: &Try,
         report: &mut StageReport,
     ) -> Result<Attempt, Failure> {
-        let action = made.action;
+        let action = making.action;
         let instance = &self.graph.stages[action.node];
-        for input in made.inputs.values().flatten() {
+        for input in making.inputs.values().flatten() {
             self.store.verify(&input.tree).map_err(refused)?;
         }
         let staging = self.store.staging().map_err(refused)?;
@@ -124,19 +134,19 @@ impl Local<'_> {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
             seed: instance.seed,
-            cpus: made.slots.cpus,
+            cpus: making.slots.cpus,
             device: instance.device,
-            inputs: artifacts(made.inputs, self.store),
+            inputs: artifacts(making.inputs, self.store),
             staging: staging.path().to_owned(),
             resume: match checkpoints {
                 Some(checkpoints) => Some(Resume {
                     folder: kept.path().to_owned(),
-                    kept: self.kept_checkpoints(action, checkpoints, resume)?,
+                    kept: self.kept_checkpoints(action, checkpoints, this.resume)?,
                 }),
                 None => None,
             },
         };
-        let (ending, said) = self.run_worker(action, &request, limits, checkpoints);
+        let (ending, said) = self.run_worker(action, &this.reason, &request, limits, checkpoints);
         let Ending {
             result,
             seconds,
@@ -152,7 +162,7 @@ impl Local<'_> {
         );
         result?;
 
-        match source_state(self.graph, self.store, action, stamps)
+        match source_state(self.graph, self.store, action, &this.stamps)
             .map_err(|e| Failure::System(e.to_string()))?
         {
             SourceState::Untouched => {}
@@ -167,7 +177,7 @@ impl Local<'_> {
         let _guard = self.store.guard().map_err(refused)?;
         let record = ActionRecord {
             action_key: action.action_key,
-            content_key: made.content_key,
+            content_key: making.content_key,
             fingerprint: action.fingerprint.clone(),
             outputs: self.ingest(instance.kind, staging.path())?,
             seconds,
@@ -186,15 +196,15 @@ impl Local<'_> {
     fn run_worker(
         &self,
         action: &PlannedAction,
+        reason: &str,
         request: &Request,
         limits: Limits,
         checkpoints: Option<&Checkpoints<'_>>,
     ) -> (Ending, Said) {
         let name = self.name(action.node);
-        let reason = self.reason(action);
         self.reporter.send(&Event::StageStarted {
             stage: name.clone(),
-            reason,
+            reason: reason.to_owned(),
         });
         if let Some(why) = self.starts_over(action, request) {
             let stage = name.clone();

@@ -1,8 +1,8 @@
 //! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
 
-mod checkpoints;
 mod inputs;
 mod interrupt;
+mod keeper;
 mod local;
 mod make;
 mod memory;

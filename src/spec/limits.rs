@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use jiff::{Span, SpanRelativeTo};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// Longest time between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
@@ -65,40 +66,52 @@ impl Limits {
     }
 }
 
-/// Reads `90`, `90s`, `1h 30m`, `30d`: seconds, or numbers with units. A day is 24 hours, a week seven
-/// days.
+/// Reads a time above zero: `90s`, `1h 30m`, `30d`. A day is 24 hours, a week seven days.
 ///
 /// # Errors
 /// What is expected, as a fragment.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as `90s` or `1h 30m`, found `{text}`");
-    let seconds: Option<f64> = text.trim().parse().ok();
-    let duration = match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        None => text
-            .parse::<Span>()
-            .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-            .ok()
-            .and_then(|duration| Duration::try_from(duration).ok()),
-    };
-    duration
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(expected)
+    refuse_bare(text, "s")?;
+    let span: Span = text.parse().map_err(|_| expected())?;
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(expected)?;
+    if duration.is_zero() {
+        return Err(format!("`{text}` is no time at all"));
+    }
+    Ok(duration)
 }
 
-/// Reads `512 MiB`, `2GB`, `1000000`: bytes, or a number with its unit.
+/// Reads a size above zero: `512MiB`, `2GB`.
 ///
 /// # Errors
 /// What is expected, as a fragment.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    text.parse::<ByteSize>()
-        .ok()
-        .map(|size| size.as_u64())
-        .filter(|&bytes| bytes > 0)
-        .ok_or_else(|| format!("expected a size such as `512MiB` or `2GB`, found `{text}`"))
+    refuse_bare(text, "MiB")?;
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| format!("expected a size such as `512MiB` or `2GB`, found `{text}`"))?;
+    if size.as_u64() == 0 {
+        return Err(format!("`{text}` is no room at all"));
+    }
+    Ok(size.as_u64())
 }
 
-/// A number, or a text that `parse` reads.
+/// Refuses a number alone: seconds to one are days to another.
+fn refuse_bare(text: &str, unit: &str) -> Result<(), String> {
+    let number = text.trim();
+    match number.parse::<f64>() {
+        Ok(value) if value.is_finite() => Err(format!(
+            "`{number}` has no unit; did you mean `{number}{unit}`?"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A text that `parse` reads; a number too, to say what it lacks.
 struct Quantity<T> {
     expecting: &'static str,
     parse: fn(&str) -> Result<T, String>,
@@ -148,36 +161,44 @@ pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 impl<'de> Deserialize<'de> for Retries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(
-            untagged,
-            expecting = "expected a number of retries, or `{ times, backoff }`"
-        )]
-        enum Written {
-            Times(u32),
-            Both(Both),
+        let retries = deserializer.deserialize_any(RetriesVisitor)?;
+        if retries.times > 100 {
+            return Err(D::Error::custom(format!(
+                "{} retries are more than the 100 allowed",
+                retries.times
+            )));
         }
+        Ok(retries)
+    }
+}
+
+struct RetriesVisitor;
+
+impl<'de> Visitor<'de> for RetriesVisitor {
+    type Value = Retries;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of retries, or `{ times, backoff }`")
+    }
+
+    fn visit_u64<E: Error>(self, times: u64) -> Result<Retries, E> {
+        Ok(Retries::times(times.try_into().unwrap_or(u32::MAX)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Retries, A::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Both {
+        struct Written {
             times: u32,
             #[serde(default, deserialize_with = "duration")]
             backoff: Option<Duration>,
         }
-        let retries = match Written::deserialize(deserializer)? {
-            Written::Times(times) => Self::times(times),
-            Written::Both(Both { times, backoff }) => Self {
-                backoff: backoff.unwrap_or(Self::times(times).backoff),
-                times,
-            },
-        };
-        let times = retries.times;
-        if times > 100 {
-            return Err(D::Error::custom(format!(
-                "{times} retries are more than the 100 allowed"
-            )));
-        }
-        Ok(retries)
+        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
+        let retries = Retries::times(written.times);
+        Ok(Retries {
+            backoff: written.backoff.unwrap_or(retries.backoff),
+            ..retries
+        })
     }
 }
 
@@ -186,24 +207,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_sizes_are_read_with_and_without_units() {
+    fn times_and_sizes_are_read_with_their_units() {
         let seconds = |text| parse_duration(text).map(|d| d.as_secs_f64());
-        assert_eq!(seconds("90"), Ok(90.0));
-        assert_eq!(seconds("1.5"), Ok(1.5));
+        assert_eq!(seconds("90s"), Ok(90.0));
+        assert_eq!(seconds("1.5s"), Ok(1.5));
         assert_eq!(seconds("1h 30m"), Ok(5400.0));
         assert_eq!(seconds("250ms"), Ok(0.25));
         assert_eq!(seconds("30d"), Ok(30.0 * 86_400.0));
         assert_eq!(seconds("2w"), Ok(14.0 * 86_400.0));
         assert_eq!(seconds("1d 12h"), Ok(36.0 * 3600.0));
-        for wrong in ["", "0", "-3", "soon", "nan", "1e400"] {
+        for wrong in ["", "0", "0s", "-3s", "soon", "nan", "1e400", "5", "1.5"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(parse_bytes("1000"), Ok(1000));
+        assert_eq!(parse_bytes("1000B"), Ok(1000));
         assert_eq!(parse_bytes("512MiB"), Ok(512 << 20));
         assert_eq!(parse_bytes("2 GB"), Ok(2_000_000_000));
-        for wrong in ["", "0", "-1", "much", "3 parsecs"] {
+        for wrong in ["", "0", "0B", "-1B", "much", "3 parsecs", "4", "1e6"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
         }
+        let hint = parse_bytes("4").unwrap_err();
+        assert_eq!(hint, "`4` has no unit; did you mean `4MiB`?");
     }
 
     #[test]

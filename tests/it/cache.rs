@@ -156,14 +156,14 @@ fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
     for epochs in ["epochs=1", "epochs=2", "epochs=3", "epochs=1"] {
         sandbox.run_json(&["-S", epochs]);
     }
-    let nothing = cache(&sandbox, &["gc", "--max-age", "1h"]);
+    let nothing = cache(&sandbox, &["gc", "--max-age", "30d"]);
     assert_eq!(bytes(&nothing["bytes"]), 0, "{nothing}");
     // Room for all but one: the results of two epochs were used longest ago. The newest run and
     // `latest` are one.
     let left = bytes(&nothing["left_bytes"]);
     let some = cache(
         &sandbox,
-        &["gc", "--max-size", &(left - 1).to_string(), "--apply"],
+        &["gc", "--max-size", &format!("{}B", left - 1), "--apply"],
     );
     assert!(bytes(&some["left_bytes"]) < left, "{some}");
     let cached = |epochs: &str| sandbox.run_json(&["-S", epochs, "-n"]).json();
@@ -218,7 +218,7 @@ fn gc_takes_nothing_from_a_run_that_goes_on() {
         while runner.try_wait().unwrap().is_none() {
             cache(
                 &sandbox,
-                &["gc", "--max-size", "1", "--keep-runs", "1", "--apply"],
+                &["gc", "--max-size", "1B", "--keep-runs", "1", "--apply"],
             );
             collections += 1;
         }
