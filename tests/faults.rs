@@ -339,63 +339,38 @@ calls! {
         At(folder, to), Fits => SYS_renameat2(from_folder, from, folder, to, flags);
 }
 
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn write(file: c_int, bytes: *const c_void, count: size_t) -> ssize_t {
-    let write = |count: size_t| {
-        // SAFETY: the kernel checks what it is passed.
-        unsafe { libc::syscall(libc::SYS_write, file, bytes, count) as ssize_t }
-    };
-    match judge(b"write ", Open(file), Writes) {
-        Verdict::Pass => write(count),
-        Verdict::Refused => -1,
-        Verdict::Torn => {
-            write(count / 2);
-            die()
+/// The calls that can be torn: by how many bytes, or parts, they write.
+macro_rules! writes {
+    ($($name:ident($data:ident: $type:ty; $count:ident: $counted:ty $(; $more:ident: $last:ty)?) => $number:ident;)*) => {$(
+        /// # Safety
+        /// As libc's.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            file: c_int,
+            $data: $type,
+            $count: $counted
+            $(, $more: $last)?
+        ) -> ssize_t {
+            let write = |count: $counted| {
+                // SAFETY: the kernel checks what it is passed.
+                unsafe { libc::syscall(libc::$number, file, $data, count $(, $more)?) as ssize_t }
+            };
+            match judge(concat!(stringify!($name), " ").as_bytes(), Open(file), Writes) {
+                Verdict::Pass => write($count),
+                Verdict::Refused => -1,
+                Verdict::Torn => {
+                    write($count / 2);
+                    die()
+                }
+            }
         }
-    }
+    )*};
 }
 
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn writev(file: c_int, parts: *const iovec, count: c_int) -> ssize_t {
-    let write = |count: c_int| {
-        // SAFETY: the kernel checks what it is passed.
-        unsafe { libc::syscall(libc::SYS_writev, file, parts, count) as ssize_t }
-    };
-    match judge(b"writev ", Open(file), Writes) {
-        Verdict::Pass => write(count),
-        Verdict::Refused => -1,
-        Verdict::Torn => {
-            write(count / 2);
-            die()
-        }
-    }
-}
-
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pwrite64(
-    file: c_int,
-    bytes: *const c_void,
-    count: size_t,
-    offset: off_t,
-) -> ssize_t {
-    let write = |count: size_t| {
-        // SAFETY: the kernel checks what it is passed.
-        unsafe { libc::syscall(libc::SYS_pwrite64, file, bytes, count, offset) as ssize_t }
-    };
-    match judge(b"pwrite64 ", Open(file), Writes) {
-        Verdict::Pass => write(count),
-        Verdict::Refused => -1,
-        Verdict::Torn => {
-            write(count / 2);
-            die()
-        }
-    }
+writes! {
+    write(bytes: *const c_void; count: size_t) => SYS_write;
+    writev(parts: *const iovec; count: c_int) => SYS_writev;
+    pwrite64(bytes: *const c_void; count: size_t; offset: off_t) => SYS_pwrite64;
 }
 
 /// # Safety
@@ -445,44 +420,27 @@ unsafe fn open_at(folder: c_int, path: *const c_char, flags: c_int, mode: mode_t
     }
 }
 
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    // SAFETY: passed on.
-    unsafe { open_at(AT_FDCWD, path, flags, mode) }
+/// The calls that open files, all by [`open_at`].
+macro_rules! opens {
+    ($($name:ident($($folder:ident: $type:ty)?) => $in:expr;)*) => {$(
+        /// # Safety
+        /// As libc's.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(
+            $($folder: $type,)?
+            path: *const c_char,
+            flags: c_int,
+            mode: mode_t,
+        ) -> c_int {
+            // SAFETY: passed on.
+            unsafe { open_at($in, path, flags, mode) }
+        }
+    )*};
 }
 
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
-    // SAFETY: passed on.
-    unsafe { open_at(AT_FDCWD, path, flags, mode) }
-}
-
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn openat(
-    folder: c_int,
-    path: *const c_char,
-    flags: c_int,
-    mode: mode_t,
-) -> c_int {
-    // SAFETY: passed on.
-    unsafe { open_at(folder, path, flags, mode) }
-}
-
-/// # Safety
-/// As libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn openat64(
-    folder: c_int,
-    path: *const c_char,
-    flags: c_int,
-    mode: mode_t,
-) -> c_int {
-    // SAFETY: passed on.
-    unsafe { open_at(folder, path, flags, mode) }
+opens! {
+    open() => AT_FDCWD;
+    open64() => AT_FDCWD;
+    openat(folder: c_int) => folder;
+    openat64(folder: c_int) => folder;
 }

@@ -1,0 +1,69 @@
+//! What training changes in a network, to be read, kept and put back.
+
+use dfdx::shapes::HasShape;
+
+use super::Network;
+use crate::ops::{self, Backend, Tensor4};
+
+impl<B: Backend> Network<B> {
+    /// Whether everything that training changes is a finite number.
+    pub fn is_finite(&self) -> bool {
+        let finite = |tensor| ops::to_host(tensor).iter().all(|value| value.is_finite());
+        self.state().into_iter().all(|(_, tensor)| finite(tensor))
+    }
+
+    /// Everything that training changes, by name: parameters and running statistics.
+    pub fn state(&self) -> Vec<(String, &Tensor4<B>)> {
+        let parameters = self.names.iter().cloned().zip(&self.parameters);
+        let running = self
+            .running
+            .iter()
+            .enumerate()
+            .flat_map(|(index, running)| {
+                [
+                    (format!("norm{index}.mean"), &running.mean),
+                    (format!("norm{index}.variance"), &running.variance),
+                ]
+            });
+        parameters.chain(running).collect()
+    }
+
+    /// The same, to be replaced by tensors of the same shapes.
+    pub fn state_mut(&mut self) -> Vec<(String, &mut Tensor4<B>)> {
+        let parameters = self.names.iter().cloned().zip(&mut self.parameters);
+        let running = self
+            .running
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(index, running)| {
+                [
+                    (format!("norm{index}.mean"), &mut running.mean),
+                    (format!("norm{index}.variance"), &mut running.variance),
+                ]
+            });
+        parameters.chain(running).collect()
+    }
+
+    /// The values of all of the state, in its order.
+    pub fn snapshot(&self) -> Vec<Vec<f32>> {
+        let state = self.state().into_iter();
+        state.map(|(_, tensor)| ops::to_host(tensor)).collect()
+    }
+
+    /// Replaces all of the state by `values`, in the order of [`Network::state`].
+    ///
+    /// # Panics
+    /// If there are not as many lists as tensors, or not as many values in one as in its tensor.
+    pub fn set_state(&mut self, values: Vec<Vec<f32>>) {
+        let device = self.device.clone();
+        let state = self.state_mut();
+        assert_eq!(
+            state.len(),
+            values.len(),
+            "a list of values for every tensor"
+        );
+        for ((_, tensor), values) in state.into_iter().zip(values) {
+            *tensor = ops::from_host(&device, values, *tensor.shape());
+        }
+    }
+}
