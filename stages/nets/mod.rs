@@ -16,4 +16,4 @@ pub use initializer::Initializer;
 pub use layer::Layer;
 pub use network::{Mode, Network};
 pub use shape::Feature;
-pub use weights::{check_size, read_weights, write_weights};
+pub use weights::{read_weights, write_weights};

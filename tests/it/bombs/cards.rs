@@ -1,0 +1,51 @@
+//! Models whose layers are not those of their weights.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use stages::contract::{Artifact, DeviceClass};
+use stages::nets::{Classifier, Generator};
+
+/// Layers that are allowed, and would be of gigabytes.
+#[test]
+fn layers_are_not_made_before_their_weights_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let dense = |units: u64| json!({ "dense": { "units": units } });
+    for layers in [
+        json!([dense(1000), dense(1_000_000), dense(1)]),
+        json!([dense(1_000_000_000_000), dense(1)]),
+        json!(vec![dense(30_000); 100]),
+    ] {
+        let input = json!({ "channels": 1, "height": 1, "width": 1 });
+        let card = json!({
+            "architecture": { "input": input, "layers": layers },
+            "classes": ["a", "b"], "class": "a", "threshold": null, "epoch": 1, "epochs": 1,
+        });
+        let files = [
+            ("architecture.json", card.to_string().into_bytes()),
+            ("generator.json", card.to_string().into_bytes()),
+            ("weights.safetensors", vec![0; 4000]),
+        ];
+        let files = files.map(|(name, bytes)| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            (name.to_owned(), path)
+        });
+        let artifact = Artifact {
+            label: "test".to_owned(),
+            files: files.into(),
+        };
+        let started = Instant::now();
+        for failure in [
+            Classifier::load(&artifact, DeviceClass::Cpu).err(),
+            Generator::load(&artifact, DeviceClass::Cpu).err(),
+        ] {
+            let failure = failure.expect("the weights do not fit").to_string();
+            let refusals = ["too few for the", "not between 1 and", "names 2"];
+            let is_refused = refusals.iter().any(|refusal| failure.contains(refusal));
+            assert!(is_refused, "{failure}");
+        }
+        assert!(started.elapsed() < Duration::from_secs(2));
+    }
+}

@@ -1,0 +1,22 @@
+//! Small files that claim to be large, and paths that lead elsewhere: refused, and at no great cost.
+
+mod cards;
+mod images;
+mod npz;
+mod pipelines;
+
+use crate::sandbox::{Finished, Sandbox};
+
+/// More than a worker needs for itself.
+const FAIR_MIB: f64 = 80.0;
+
+fn dataset(sandbox: &Sandbox, source: &str) -> Finished {
+    let source = format!("stages.xrays.params.source={source}");
+    // Images that are all the same cannot be divided.
+    let validation = "stages.xrays.params.validation=0";
+    sandbox.run_json(&["-S", &source, "-S", validation, "--until", "xrays"])
+}
+
+fn peak(run: &Finished) -> f64 {
+    run.json()["stages"][0]["peak_memory_mib"].as_f64().unwrap()
+}
