@@ -53,11 +53,8 @@ impl Store {
         let (digest, bytes) = digest(file).map_err(Error::io("read", file))?;
         let blob = Blob { digest, bytes };
         let path = self.blob_path(&digest);
-        if exists(&path) {
-            if self.is_sound(&blob)? {
-                return Ok(blob);
-            }
-            self.set_aside(&path)?;
+        if self.has(&blob)? {
+            return Ok(blob);
         }
         self.create_shard(&path)?;
         let metadata = fs::metadata(file).map_err(Error::io("read", file))?;
@@ -123,10 +120,9 @@ impl Store {
             if !exists(&path) {
                 return Err(error(false));
             }
-            if self.is_sound(blob)? {
+            if self.has(blob)? {
                 return Ok(());
             }
-            self.set_aside(&path)?;
             Err(error(true))
         })
     }
@@ -151,11 +147,37 @@ impl Store {
         let path = self.blob_path(&blob.digest);
         let is_plain = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
         let sound = is_plain
-            && digest(&path).map_err(Error::io("read", &path))? == (blob.digest, blob.bytes);
+            && match digest(&path) {
+                Ok(found) => found == (blob.digest, blob.bytes),
+                // Someone else found it damaged and has just set it aside.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(Error::io("read", &path)(error)),
+            };
         if sound {
             self.remember(&blob.digest);
         }
         Ok(sound)
+    }
+
+    /// Whether the blob is there and sound. What is in its place and is not, is set aside.
+    fn has(&self, blob: &Blob) -> Result<bool, Error> {
+        let path = self.blob_path(&blob.digest);
+        if !exists(&path) {
+            return Ok(false);
+        }
+        if self.is_sound(blob)? {
+            return Ok(true);
+        }
+        let _mending = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have put a sound one there since: that one stays.
+        if !exists(&path) {
+            return Ok(false);
+        }
+        if self.is_sound(blob)? {
+            return Ok(true);
+        }
+        self.set_aside(&path)?;
+        Ok(false)
     }
 
     fn remember(&self, digest: &Digest) {

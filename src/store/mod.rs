@@ -85,6 +85,8 @@ pub struct Store {
     session: Mutex<Option<Arc<Session>>>,
     /// Blobs whose content this instance has seen to be right.
     verified: Mutex<HashSet<Digest>>,
+    /// Held by the thread that sets a damaged blob aside.
+    mending: Mutex<()>,
 }
 
 impl Store {
@@ -108,6 +110,7 @@ impl Store {
             home,
             session: Mutex::default(),
             verified: Mutex::default(),
+            mending: Mutex::default(),
         };
         let tmp = store.home.join("tmp");
         store.make_way(&tmp.join(session::GATE))?;

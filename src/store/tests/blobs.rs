@@ -223,3 +223,18 @@ fn threads_may_ingest_the_same_content() {
     fixture.reopened().verify(&trees[0]).unwrap();
     assert!(names(&fixture.home().join("quarantine")).is_empty());
 }
+
+#[test]
+fn a_damaged_blob_is_replaced_by_whichever_of_its_equals_comes_first() {
+    let names: Vec<String> = (0..32).map(|index| index.to_string()).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "equal")).collect();
+    let fixture = Fixture::new();
+    let tree = fixture.tree(&files);
+    let blob = fixture.store.blob_path(&tree.files["0"].digest);
+    for _ in 0..50 {
+        overwrite(&blob, b"other");
+        let store = fixture.reopened();
+        assert_eq!(ingest(&store, &files), tree);
+        fixture.reopened().verify(&tree).unwrap();
+    }
+}
