@@ -42,6 +42,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    declares_ports: false,
 };
 
 /// Parameters of the kind `augment`: the policy itself.

@@ -48,6 +48,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: false,
     model_params: &[],
+    declares_ports: false,
 };
 
 /// The pictures of each class.

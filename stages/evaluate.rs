@@ -55,6 +55,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    declares_ports: false,
 };
 
 /// Parameters of `evaluate`.

@@ -9,6 +9,7 @@ pub mod augment;
 mod bare_name;
 pub mod bench;
 mod checkpoint;
+pub mod command;
 pub mod contract;
 pub mod data;
 pub mod dataset;
@@ -35,8 +36,9 @@ use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, Sta
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const KINDS: [KindInfo; 7] = [
+const KINDS: [KindInfo; 8] = [
     augment::INFO,
+    command::INFO,
     dataset::INFO,
     evaluate::INFO,
     train_cnn::INFO,
@@ -54,6 +56,7 @@ pub fn kinds() -> &'static [KindInfo] {
 pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     match kind {
         "augment" => decode::<augment::Params>(params).map(boxed),
+        "command" => decode::<command::Params>(params)?.checked().map(boxed),
         "dataset" => decode::<dataset::Params>(params).map(boxed),
         "evaluate" => decode::<evaluate::Evaluate>(params).map(boxed),
         "train-cnn" => decode(params).map(train_cnn::TrainCnn).map(boxed),

@@ -45,6 +45,7 @@ pub const INFO: KindInfo = KindInfo {
     outputs: &OUTPUTS,
     has_primary: true,
     model_params: &["model"],
+    declares_ports: false,
 };
 
 const REAL_PER_SYNTHETIC: &str = "real_per_synthetic";

@@ -38,6 +38,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    declares_ports: false,
 };
 
 /// The parameters of `synthesize`.

@@ -29,6 +29,7 @@ pub const INFO: KindInfo = KindInfo {
     outputs: &OUTPUTS,
     has_primary: true,
     model_params: &["model"],
+    declares_ports: false,
 };
 
 pub(crate) const VALIDATION: Input = Input {

@@ -52,6 +52,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &["generator", "discriminator"],
+    declares_ports: false,
 };
 
 /// The parameters of `train-gan`.

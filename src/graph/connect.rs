@@ -1,10 +1,15 @@
 //! References between stages: which instance's port feeds which role of which instance.
 
-use stages::contract::{ArtifactType, Input, KindInfo};
+use std::collections::HashMap;
+
+use stages::contract::{ArtifactType, Input, Port};
 
 use super::Link;
 use super::expand::Draft;
-use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, suggest};
+use super::ports::{self, Ports};
+use crate::spec::{
+    Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, check_name, suggest,
+};
 
 /// Links that a pipeline may have.
 const MAX_LINKS: usize = 200_000;
@@ -29,16 +34,21 @@ pub(super) struct Wiring {
 pub(super) fn connect(
     pipeline: &Pipeline,
     drafts: &[Draft<'_>],
+    ports: &Ports<'_>,
     errors: &mut Vec<Diagnostic>,
 ) -> Wiring {
     let mut wiring = Wiring {
         wires: Vec::new(),
         complete: Vec::new(),
     };
+    let declared = pipeline.stages.iter();
+    let declared = declared.map(|spec| (spec.name.as_str(), spec)).collect();
     for (consumer, draft) in drafts.iter().enumerate() {
         let mut connector = Connector {
             pipeline,
+            declared: &declared,
             drafts,
+            ports,
             consumer,
             draft,
             errors,
@@ -67,11 +77,23 @@ pub(super) fn connect(
 /// Connects the inputs of one draft.
 struct Connector<'a> {
     pipeline: &'a Pipeline,
+    /// The stages of the pipeline, by name.
+    declared: &'a HashMap<&'a str, &'a StageSpec>,
     drafts: &'a [Draft<'a>],
+    ports: &'a Ports<'a>,
     consumer: usize,
     draft: &'a Draft<'a>,
     errors: &'a mut Vec<Diagnostic>,
     complete: bool,
+}
+
+/// What an input takes.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    role: &'a str,
+    /// Nothing: whatever there is.
+    accepts: Option<ArtifactType>,
+    many: bool,
 }
 
 impl Connector<'_> {
@@ -82,22 +104,8 @@ impl Connector<'_> {
 
     /// Connects one role, `role: reference` or `role: [reference, …]`.
     fn role(&mut self, entry: &Entry, wires: &mut Vec<Wire>) {
-        let kind = self.draft.kind;
-        let Some(input) = kind.inputs.iter().find(|input| input.role == entry.key) else {
-            let message = if kind.inputs.is_empty() {
-                format!("a stage of kind `{}` has no inputs", kind.name)
-            } else {
-                format!(
-                    "a stage of kind `{}` has no input `{}`",
-                    kind.name, entry.key
-                )
-            };
-            let hint = suggest::hint(
-                "inputs",
-                &entry.key,
-                kind.inputs.iter().map(|input| input.role),
-            );
-            return self.report(Diagnostic::at(&entry.key_place, message).hint(hint));
+        let Some(input) = self.wanted(entry) else {
+            return;
         };
         let references = match &entry.value.value {
             Value::List(items) => items.as_slice(),
@@ -110,13 +118,13 @@ impl Connector<'_> {
                     format!("the pipeline has more than {MAX_LINKS} links between stages");
                 return self.report(Diagnostic::at(&reference.place, message));
             }
-            match self.reference(reference, input) {
+            match self.reference(reference, &input) {
                 Ok(found) => {
                     for (producer, port) in found {
                         let link = Link {
                             role: input.role.to_owned(),
                             position: wires.len() - before,
-                            port: port.to_owned(),
+                            port,
                         };
                         let place = reference.place.clone();
                         wires.push(Wire {
@@ -131,15 +139,51 @@ impl Connector<'_> {
                 Err(Some(error)) => self.report(error),
             }
         }
-        if !input.many && references.len() > 1 {
+        if let Some(accepts) = input
+            .accepts
+            .filter(|_| !input.many && references.len() > 1)
+        {
             let message = format!(
-                "the input `{}` takes one {}, and {} are given",
+                "the input `{}` takes one {accepts}, and {} are given",
                 input.role,
-                input.accepts,
                 references.len()
             );
             self.report(Diagnostic::at(&entry.value.place, message));
         }
+    }
+
+    /// What the input of a role takes; nothing if the stage has none such, which is reported.
+    fn wanted<'e>(&mut self, entry: &'e Entry) -> Option<Wanted<'e>> {
+        let kind = self.draft.kind;
+        if kind.declares_ports {
+            let before = self.errors.len();
+            check_name(&entry.key, "an input", &entry.key_place, self.errors);
+            self.complete &= self.errors.len() == before;
+            return Some(Wanted {
+                role: &entry.key,
+                accepts: None,
+                many: true,
+            });
+        }
+        if let Some(input) = kind.inputs.iter().find(|input| input.role == entry.key) {
+            return Some(Wanted {
+                role: input.role,
+                accepts: Some(input.accepts),
+                many: input.many,
+            });
+        }
+        let message = if kind.inputs.is_empty() {
+            format!("a stage of kind `{}` has no inputs", kind.name)
+        } else {
+            format!(
+                "a stage of kind `{}` has no input `{}`",
+                kind.name, entry.key
+            )
+        };
+        let roles = kind.inputs.iter().map(|input| input.role);
+        let hint = suggest::hint("inputs", &entry.key, roles);
+        self.report(Diagnostic::at(&entry.key_place, message).hint(hint));
+        None
     }
 
     /// The producers (by index) and port that a reference means. `Err(None)` if the stage referred
@@ -147,8 +191,8 @@ impl Connector<'_> {
     fn reference(
         &self,
         node: &Node,
-        input: &Input,
-    ) -> Result<Vec<(usize, &'static str)>, Option<Diagnostic>> {
+        input: &Wanted<'_>,
+    ) -> Result<Vec<(usize, String)>, Option<Diagnostic>> {
         let place = &node.place;
         let text = node.as_text().ok_or_else(|| {
             Diagnostic::at(
@@ -157,47 +201,39 @@ impl Connector<'_> {
             )
             .hint("as `STAGE.PORT`, or `STAGE` where it has one obvious output".to_owned())
         })?;
-        let (stage, port) = text
+        let (name, port) = text
             .split_once('.')
             .map_or((text, None), |(stage, port)| (stage, Some(port)));
-        let known = || self.pipeline.stages.iter().map(|stage| stage.name.as_str());
-        let Some(spec) = self
-            .pipeline
-            .stages
-            .iter()
-            .find(|known| known.name == stage)
-        else {
+        let Some(&spec) = self.declared.get(name) else {
+            let known = self.pipeline.stages.iter().map(|stage| stage.name.as_str());
             return Err(Some(
-                Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
-                    .hint(suggest::hint("stages", stage, known())),
+                Diagnostic::at(&place.find(name), format!("there is no stage `{name}`"))
+                    .hint(suggest::hint("stages", name, known)),
             ));
         };
-        let all: Vec<usize> = (0..self.drafts.len())
-            .filter(|&draft| self.drafts[draft].spec.name == stage)
-            .collect();
-        let Some(&first) = all.first() else {
-            return Err(None);
-        };
-        let output = output(self.drafts[first].kind, stage, port, place)?;
-        if output.yields != input.accepts {
+        let stage = self.ports.get(name).ok_or(None)?;
+        let outputs = stage.outputs.as_deref().ok_or(None)?;
+        let output = output(stage, outputs, port, place)?;
+        if let Some(accepts) = input.accepts.filter(|&accepts| accepts != output.yields) {
             return Err(Some(Diagnostic::at(
                 place,
                 format!(
-                    "the input `{}` takes a {}, and `{text}` is a {}",
-                    input.role, input.accepts, output.yields
+                    "the input `{}` takes a {accepts}, and `{text}` is a {}",
+                    input.role, output.yields
                 ),
             )));
         }
-        let found: Vec<usize> = all.into_iter().filter(|&draft| self.joins(draft)).collect();
+        let instances = stage.instances.clone();
+        let found: Vec<usize> = instances.filter(|&draft| self.joins(draft)).collect();
         if found.is_empty() {
             return Err(self.no_partner(spec, place));
         }
-        if found.len() > 1 && !input.many {
-            return Err(Some(self.needless_fan_in(spec, input, place)));
+        if let Some(accepts) = input.accepts.filter(|_| found.len() > 1 && !input.many) {
+            return Err(Some(self.needless_fan_in(spec, input.role, accepts, place)));
         }
         Ok(found
             .into_iter()
-            .map(|draft| (draft, output.port))
+            .map(|draft| (draft, output.name.clone()))
             .collect())
     }
 
@@ -227,7 +263,13 @@ impl Connector<'_> {
         )))
     }
 
-    fn needless_fan_in(&self, producer: &StageSpec, input: &Input, place: &Place) -> Diagnostic {
+    fn needless_fan_in(
+        &self,
+        producer: &StageSpec,
+        role: &str,
+        accepts: ArtifactType,
+        place: &Place,
+    ) -> Diagnostic {
         let ours = &self.draft.spec.matrix;
         let only: Vec<_> = producer
             .matrix
@@ -240,8 +282,8 @@ impl Connector<'_> {
         Diagnostic::at(
             place,
             format!(
-                "the input `{}` takes one {}, and `{}` makes {count} of them here",
-                input.role, input.accepts, producer.name
+                "the input `{role}` takes one {accepts}, and `{}` makes {count} of them here",
+                producer.name
             ),
         )
         .hint(format!(
@@ -283,51 +325,48 @@ impl Connector<'_> {
 
     /// The first few `stage.port` of a type, but for the stage's own.
     fn outputs_of(&self, wanted: ArtifactType) -> Vec<String> {
-        // The instances of a stage follow one another.
-        let stages = self.drafts.chunk_by(|a, b| a.spec.name == b.spec.name);
-        let others = stages
-            .filter_map(|instances| instances.first())
-            .filter(|draft| draft.spec.name != self.draft.spec.name);
-        let outputs = others.flat_map(|draft| {
-            let outputs = draft.kind.outputs.iter();
-            let outputs = outputs.filter(|output| output.yields == wanted);
-            outputs.map(|output| format!("{}.{}", draft.spec.name, output.port))
+        let stages = self.ports.stages.iter();
+        let others = stages.filter(|stage| stage.name != self.draft.spec.name);
+        let outputs = others.flat_map(|stage| {
+            let outputs = stage.outputs.iter().flatten();
+            let outputs = outputs.filter(|port| port.yields == wanted);
+            outputs.map(|port| format!("{}.{}", stage.name, port.name))
         });
         outputs.take(suggest::LISTED).collect()
     }
 }
 
 /// The port that a reference names, or the one that is meant where it names none.
-fn output(
-    kind: &'static KindInfo,
-    stage: &str,
+fn output<'p>(
+    stage: &ports::Stage<'_>,
+    outputs: &'p [Port],
     port: Option<&str>,
     place: &Place,
-) -> Result<&'static stages::contract::Output, Diagnostic> {
-    let ports = || kind.outputs.iter().map(|output| output.port);
+) -> Result<&'p Port, Diagnostic> {
+    let name = stage.name;
     match port {
-        Some(port) => kind
-            .outputs
+        Some(port) => outputs
             .iter()
-            .find(|output| output.port == port)
+            .find(|output| output.name == port)
             .ok_or_else(|| {
+                let known = outputs.iter().map(|output| output.name.as_str());
                 Diagnostic::at(
                     &place.find(port),
-                    format!("`{stage}` has no output `{port}`"),
+                    format!("`{name}` has no output `{port}`"),
                 )
-                .hint(suggest::hint("outputs", port, ports()))
+                .hint(suggest::hint("outputs", port, known))
             }),
-        None if kind.has_primary || kind.outputs.len() == 1 => kind
-            .outputs
-            .first()
-            .ok_or_else(|| Diagnostic::at(place, format!("`{stage}` has no outputs"))),
-        None => {
-            let full: Vec<String> = ports().map(|port| format!("`{stage}.{port}`")).collect();
-            Err(Diagnostic::at(
+        None => stage.primary(outputs).ok_or_else(|| {
+            if outputs.is_empty() {
+                return Diagnostic::at(place, format!("`{name}` has no outputs"));
+            }
+            let outputs = outputs.iter();
+            let full: Vec<String> = outputs.map(|p| format!("`{name}.{}`", p.name)).collect();
+            Diagnostic::at(
                 place,
-                format!("`{stage}` has several outputs, and none that is meant by its name alone"),
+                format!("`{name}` has several outputs, and none that is meant by its name alone"),
             )
-            .hint(format!("write one of {}", full.join(", "))))
-        }
+            .hint(format!("write one of {}", full.join(", ")))
+        }),
     }
 }

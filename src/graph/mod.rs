@@ -1,8 +1,8 @@
 //! The graph of stage instances: every reference followed, every parameter read and checked.
 //!
 //! A [`Pipeline`] becomes a [`Graph`] in these steps: `expand` (matrix → instances, with their
-//! parameters interpolated), `connect` (references → links, joined on common axes), `order`
-//! (circles, topological order), then every instance's parameters are read and, producers first,
+//! parameters interpolated), every instance's parameters are read, `connect` (references → links, joined
+//! on common axes), `order` (circles, topological order), then, producers first, every instance is
 //! checked against the signatures of its inputs.
 
 mod catalogue;
@@ -10,6 +10,7 @@ mod connect;
 mod expand;
 mod name;
 mod order;
+mod ports;
 mod table;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
-use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Signature, Stage};
+use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
 
 pub use self::catalogue::Catalogue;
 pub use self::name::InstanceName;
@@ -27,6 +28,7 @@ use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
 pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
+use ports::Ports;
 
 /// A pipeline that is known to be sound: what is left to go wrong is the work itself.
 pub struct Graph {
@@ -46,6 +48,8 @@ pub struct Instance {
     pub name: InstanceName,
     pub kind: &'static KindInfo,
     pub stage: Box<dyn Stage>,
+    /// Its output ports: its kind's, or those that it declares.
+    pub outputs: Vec<Port>,
     pub seed: u64,
     /// CUDA if the stage asks for a GPU.
     pub device: DeviceClass,
@@ -56,10 +60,10 @@ pub struct Instance {
 
 impl Instance {
     /// The output port with the metrics that tables show, if there is one.
-    pub fn metrics_port(&self) -> Option<&'static str> {
-        let mut outputs = self.kind.outputs.iter();
-        let metrics = outputs.find(|output| output.yields == ArtifactType::Metrics)?;
-        Some(metrics.port)
+    pub fn metrics_port(&self) -> Option<&str> {
+        let mut outputs = self.outputs.iter();
+        let metrics = outputs.find(|port| port.yields == ArtifactType::Metrics)?;
+        Some(&metrics.name)
     }
 }
 
@@ -123,10 +127,7 @@ impl Graph {
     pub fn build(pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = Vec::new();
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
-        let wiring = connect::connect(&pipeline, &drafts, &mut errors);
-        errors.extend(order::circles(&outline(&drafts, &wiring.wires)));
-        let tables = table::read(&pipeline, catalogue, &mut errors);
-        let instances: Vec<_> = drafts
+        let instances: Vec<Option<Instance>> = drafts
             .iter()
             .map(|draft| {
                 instance(draft, &pipeline, catalogue)
@@ -134,7 +135,12 @@ impl Graph {
                     .ok()
             })
             .collect();
-        let order = order::topological(&outline(&drafts, &wiring.wires));
+        let ports = Ports::of(&drafts, &instances, &mut errors);
+        let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);
+        let outline = outline(&drafts, &wiring.wires);
+        errors.extend(order::circles(&outline));
+        let tables = table::read(&pipeline, &ports, &mut errors);
+        let order = order::topological(&outline);
         check(&order, &instances, &wiring, &mut errors);
 
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
@@ -224,10 +230,16 @@ fn instance(
     let stage = (catalogue.parse)(draft.kind.name, params.node.to_json())
         .map_err(|invalid| params.diagnose(&invalid))?;
     let resources = draft.spec.resources;
+    let outputs = if draft.kind.declares_ports {
+        stage.outputs()
+    } else {
+        draft.kind.outputs.iter().map(Port::from).collect()
+    };
     Ok(Instance {
         name: draft.name.clone(),
         kind: draft.kind,
         stage,
+        outputs,
         seed: draft.spec.seed.unwrap_or(pipeline.seed),
         device: if resources.gpus > 0 {
             DeviceClass::Cuda

@@ -5,7 +5,7 @@ use std::fmt;
 
 use stages::contract::{ArtifactType, Segment};
 
-use super::Catalogue;
+use super::ports::Ports;
 use crate::spec::{Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
 
 /// A table to print after a run.
@@ -47,7 +47,7 @@ impl fmt::Display for MetricRef {
 /// Reads all tables.
 pub(super) fn read(
     pipeline: &Pipeline,
-    catalogue: &Catalogue,
+    ports: &Ports<'_>,
     errors: &mut Vec<Diagnostic>,
 ) -> Vec<Table> {
     pipeline
@@ -56,7 +56,7 @@ pub(super) fn read(
         .map(|spec| {
             Reader {
                 pipeline,
-                catalogue,
+                ports,
                 spec,
                 errors,
             }
@@ -67,7 +67,7 @@ pub(super) fn read(
 
 struct Reader<'a> {
     pipeline: &'a Pipeline,
-    catalogue: &'a Catalogue,
+    ports: &'a Ports<'a>,
     spec: &'a TableSpec,
     errors: &'a mut Vec<Diagnostic>,
 }
@@ -169,18 +169,17 @@ impl Reader<'_> {
                     .hint(suggest::hint("stages", stage, known)),
             ));
         };
-        let kind = self.catalogue.kind(&spec.kind).ok_or(None)?;
-        if kind
-            .outputs
-            .iter()
-            .all(|output| output.yields != ArtifactType::Metrics)
-        {
+        let declared = self.ports.get(stage).ok_or(None)?;
+        if !declared.yields(ArtifactType::Metrics).ok_or(None)? {
+            let kind = declared.kind;
+            let why = if kind.declares_ports {
+                "it declares no metrics".to_owned()
+            } else {
+                format!("a stage of kind `{}` has no metrics", kind.name)
+            };
             return Err(Some(Diagnostic::at(
                 &place.find(stage),
-                format!(
-                    "`{stage}` measures nothing: a stage of kind `{}` has no metrics",
-                    kind.name
-                ),
+                format!("`{stage}` measures nothing: {why}"),
             )));
         }
         let rows = self.rows(spec, place)?;

@@ -33,6 +33,7 @@ pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
+pub(crate) use name::check_name;
 pub(crate) use node::{Entry, Node, Value};
 pub use pipeline::Pipeline;
 pub use place::{Place, Source};

@@ -25,6 +25,8 @@ pub enum ArtifactType {
     Metrics,
     /// Pictures for people.
     Figure,
+    /// Whatever a program made.
+    Files,
 }
 
 impl fmt::Display for ArtifactType {
@@ -35,6 +37,7 @@ impl fmt::Display for ArtifactType {
             Self::Generator => "generator",
             Self::Metrics => "metrics",
             Self::Figure => "figure",
+            Self::Files => "set of files",
         })
     }
 }
@@ -82,6 +85,7 @@ pub enum Signature {
     },
     Metrics,
     Figure,
+    Files,
 }
 
 /// The files of one artifact, by their name in its tree.

@@ -15,6 +15,9 @@ pub enum Failure {
     /// Training went wrong (a loss that is no number, for one).
     #[error("{0}")]
     Training(String),
+    /// A program of the user's failed; the message says how it ended, and its last words.
+    #[error("{0}")]
+    Program(String),
     /// The system refused something (a full disk, a missing right).
     #[error("{0}")]
     System(String),
@@ -33,12 +36,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether another try may end otherwise: what the system did, not what follows from data and
-    /// parameters.
+    /// Whether another try may end otherwise: what the system or a program of the user's did, not what
+    /// follows from data and parameters.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::System(_) | Self::OutOfMemory(_) | Self::TimedOut(_)
+            Self::Program(_) | Self::System(_) | Self::OutOfMemory(_) | Self::TimedOut(_)
         )
     }
 

@@ -36,4 +36,23 @@ pub struct KindInfo {
     pub has_primary: bool,
     /// Parameters that take a list of layers, or the name of one under `models:`.
     pub model_params: &'static [&'static str],
+    /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and
+    /// the outputs that [`Stage::outputs`](super::Stage::outputs) names.
+    pub declares_ports: bool,
+}
+
+/// An output port of a stage, as its kind or the stage itself has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub name: String,
+    pub yields: ArtifactType,
+}
+
+impl From<&Output> for Port {
+    fn from(output: &Output) -> Self {
+        Self {
+            name: output.port.to_owned(),
+            yields: output.yields,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod artifact;
 mod context;
 mod event;
+mod external;
 mod failure;
 mod kind;
 mod metrics;
@@ -17,8 +18,9 @@ mod stage;
 pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, Signature};
 pub use context::Context;
 pub use event::{Progress, StageEvent};
+pub use external::{External, Program};
 pub use failure::Failure;
-pub use kind::{Input, KindInfo, Output};
+pub use kind::{Input, KindInfo, Output, Port};
 pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{DeviceClass, Position, Request, Resume};

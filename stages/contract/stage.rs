@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Context, Failure, Invalid, Signature, Source};
+use super::{Context, External, Failure, Invalid, Port, Signature, Source};
 
 /// A stage kind with its parameters: everything that the engine may ask it.
 ///
@@ -33,6 +33,16 @@ pub trait Stage: Send + Sync {
 
     /// Whether the stage keeps checkpoints to go on from, and when they are good for another one.
     fn resumable(&self) -> Option<Resumable> {
+        None
+    }
+
+    /// The output ports, where the kind leaves them to each stage.
+    fn outputs(&self) -> Vec<Port> {
+        Vec::new()
+    }
+
+    /// The stage, if a program of the user's does its work; nothing calls `run` then.
+    fn external(&self) -> Option<&dyn External> {
         None
     }
 

@@ -31,6 +31,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
         outputs: &[],
         has_primary: true,
         model_params: &[],
+        declares_ports: false,
     }
 }
 

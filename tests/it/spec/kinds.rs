@@ -47,6 +47,7 @@ const fn kind(
         outputs,
         has_primary,
         model_params: &["model"],
+        declares_ports: false,
     }
 }
 

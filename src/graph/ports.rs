@@ -1,0 +1,86 @@
+//! The output ports of every stage, before stages are connected.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use stages::contract::{ArtifactType, KindInfo, Port};
+
+use super::Instance;
+use super::expand::Draft;
+use crate::spec::Diagnostic;
+
+/// What is known of a stage by its name.
+pub(super) struct Stage<'a> {
+    pub name: &'a str,
+    pub kind: &'static KindInfo,
+    /// Its instances, as positions among all drafts.
+    pub instances: Range<usize>,
+    /// Nothing where it declares its ports itself, and all its instances have errors.
+    pub outputs: Option<Vec<Port>>,
+}
+
+/// All stages that have at least one draft.
+pub(super) struct Ports<'a> {
+    /// In the order of the document.
+    pub stages: Vec<Stage<'a>>,
+    positions: HashMap<&'a str, usize>,
+}
+
+impl<'a> Ports<'a> {
+    /// Of drafts and the instances that they became; the instances of a stage follow one another.
+    pub fn of(
+        drafts: &'a [Draft<'_>],
+        instances: &[Option<Instance>],
+        errors: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut stages: Vec<Stage<'a>> = Vec::new();
+        let mut positions = HashMap::new();
+        let mut start = 0;
+        for group in drafts.chunk_by(|a, b| a.spec.name == b.spec.name) {
+            let range = start..start + group.len();
+            start = range.end;
+            let (name, kind) = (group[0].spec.name.as_str(), group[0].kind);
+            let outputs = if kind.declares_ports {
+                let mut sound = instances[range.clone()].iter().flatten();
+                let first = sound.next().map(|instance| instance.outputs.as_slice());
+                if sound.any(|instance| Some(instance.outputs.as_slice()) != first) {
+                    let message = format!("the instances of `{name}` declare different outputs");
+                    errors.push(Diagnostic::at(&group[0].spec.place, message));
+                }
+                first.map(<[Port]>::to_vec)
+            } else {
+                Some(kind.outputs.iter().map(Port::from).collect())
+            };
+            positions.insert(name, stages.len());
+            stages.push(Stage {
+                name,
+                kind,
+                instances: range,
+                outputs,
+            });
+        }
+        Self { stages, positions }
+    }
+
+    /// The stage of that name.
+    pub fn get(&self, name: &str) -> Option<&Stage<'a>> {
+        self.positions.get(name).map(|&index| &self.stages[index])
+    }
+}
+
+impl Stage<'_> {
+    /// Whether one of its outputs is of a type; nothing where that is not known.
+    pub fn yields(&self, wanted: ArtifactType) -> Option<bool> {
+        let outputs = self.outputs.as_ref()?;
+        Some(outputs.iter().any(|port| port.yields == wanted))
+    }
+
+    /// The port that is meant where a reference names none.
+    pub fn primary<'p>(&self, outputs: &'p [Port]) -> Option<&'p Port> {
+        match outputs {
+            [only] => Some(only),
+            [first, ..] if self.kind.has_primary => Some(first),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a program sees of the environment.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::contract::Request;
+
+/// Variables and their values; none where one is not set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Environment(BTreeMap<String, Option<String>>);
+
+impl<'de> Deserialize<'de> for Environment {
+    /// From `[NAME, NAME=VALUE]`; a `NAME` alone has the value that it has in this process.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut variables = BTreeMap::new();
+        for entry in Vec::<String>::deserialize(deserializer)? {
+            let (name, value) = match entry.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (entry.as_str(), value_of(&entry).map_err(D::Error::custom)?),
+            };
+            let fits = |char: char| char.is_ascii_alphanumeric() || char == '_';
+            if !name.starts_with(|char: char| fits(char) && !char.is_ascii_digit())
+                || !name.chars().all(fits)
+            {
+                return Err(D::Error::custom(format!(
+                    "`{name}` is no name of a variable; write `NAME`, or `NAME=VALUE`"
+                )));
+            }
+            if variables.insert(name.to_owned(), value).is_some() {
+                return Err(D::Error::custom(format!("`{name}` is given twice")));
+            }
+        }
+        Ok(Self(variables))
+    }
+}
+
+/// The value of a variable in this process.
+fn value_of(name: &str) -> Result<Option<String>, String> {
+    // These would make it a panic.
+    if name.is_empty() || name.contains('\0') {
+        return Ok(None);
+    }
+    match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("the value of `{name}` is not UTF-8")),
+    }
+}
+
+impl Environment {
+    /// The whole environment of a program.
+    pub fn of(&self, request: &Request) -> BTreeMap<String, String> {
+        let cpus = request.cpus.max(1).to_string();
+        let mut whole = BTreeMap::from([
+            ("RUNNER_SEED".to_owned(), request.seed.to_string()),
+            ("RUNNER_CPUS".to_owned(), cpus.clone()),
+            // What most numerical libraries ask for the number of their threads.
+            ("OMP_NUM_THREADS".to_owned(), cpus),
+            // Nothing would find what Python writes beside its sources here.
+            ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+        ]);
+        if let Ok(path) = env::var("PATH") {
+            whole.insert("PATH".to_owned(), path);
+        }
+        for (name, value) in &self.0 {
+            match value {
+                Some(value) => whole.insert(name.clone(), value.clone()),
+                None => whole.remove(name),
+            };
+        }
+        whole
+    }
+}
+
+/// The program of that name, which is looked for in `PATH` unless it is a path.
+pub fn find(name: &Path) -> Result<PathBuf, String> {
+    if name.components().count() > 1 {
+        return match is_program(name) {
+            true => Ok(name.to_owned()),
+            false => Err(format!("there is no program `{}`", name.display())),
+        };
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|program| is_program(program))
+        .ok_or_else(|| {
+            format!(
+                "there is no program `{}` in any folder of `PATH`",
+                name.display()
+            )
+        })
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,96 @@
+//! What lies in the scratch folder before the program starts.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::Params;
+use crate::contract::{Artifact, Failure, Request};
+
+/// Puts inputs, code and files in place; gives the path of each in the scratch folder.
+pub fn mount(
+    params: &Params,
+    request: &Request,
+    scratch: &Path,
+) -> Result<BTreeSet<PathBuf>, Failure> {
+    let mut scratch = Scratch {
+        folder: scratch,
+        mounted: BTreeSet::new(),
+    };
+    for (role, artifacts) in &request.inputs {
+        match artifacts.as_slice() {
+            [artifact] => scratch.artifact(Path::new(role), artifact)?,
+            several => {
+                for (position, artifact) in several.iter().enumerate() {
+                    scratch.artifact(&Path::new(role).join(position.to_string()), artifact)?;
+                }
+            }
+        }
+    }
+    for path in &params.code {
+        // Copied: many an interpreter looks beside a link's target for what else it is to read.
+        scratch.source(path, path, &|from, to| fs::copy(from, to).map(drop))?;
+    }
+    for (name, path) in &params.files {
+        let path = std::path::absolute(path).map_err(|e| Failure::io("read", path, e))?;
+        scratch.source(Path::new(name), &path, &|from, to| symlink(from, to))?;
+    }
+    Ok(scratch.mounted)
+}
+
+struct Scratch<'a> {
+    folder: &'a Path,
+    mounted: BTreeSet<PathBuf>,
+}
+
+impl Scratch<'_> {
+    /// Another name for every file of an artifact: read-only, as they are in the store.
+    fn artifact(&mut self, at: &Path, artifact: &Artifact) -> Result<(), Failure> {
+        let folder = self.folder.join(at);
+        fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+        for (name, file) in &artifact.files {
+            let link = |from: &Path, to: &Path| match fs::hard_link(from, to) {
+                // Not every file system has links, and a file only so many of them.
+                Err(_) => fs::copy(from, to).map(drop),
+                linked => linked,
+            };
+            self.put(&at.join(name), file, &link)?;
+        }
+        Ok(())
+    }
+
+    /// The file or folder at `path`, by `put`.
+    fn source(
+        &mut self,
+        at: &Path,
+        path: &Path,
+        put: &dyn Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        for (name, file) in crate::data::listing::list(path)? {
+            let at = if name.is_empty() {
+                at.to_owned()
+            } else {
+                at.join(name)
+            };
+            self.put(&at, &file, put)?;
+        }
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        at: &Path,
+        file: &Path,
+        put: &dyn Fn(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let target = self.folder.join(at);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, e))?;
+        }
+        put(file, &target).map_err(|e| Failure::io("put into place", file, e))?;
+        self.mounted.insert(at.components().collect());
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! What a program made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{METRICS_PORT, metrics};
+use crate::contract::{Failure, METRICS_FILE};
+use crate::json;
+
+/// Undeclared files that an error names.
+const NAMED: usize = 3;
+
+/// What a program is to make.
+pub struct Outputs<'a> {
+    /// By port.
+    pub paths: &'a BTreeMap<String, PathBuf>,
+    pub metrics: Option<&'a Path>,
+    /// Names that do not count.
+    pub ignore: &'a BTreeSet<String>,
+}
+
+impl Outputs<'_> {
+    /// Moves every output from `scratch` to the folder of its port in `staging`.
+    pub fn gather(
+        &self,
+        scratch: &Path,
+        mounted: &BTreeSet<PathBuf>,
+        staging: &Path,
+    ) -> Result<(), Failure> {
+        let missing: Vec<String> = self
+            .declared()
+            .filter(|path| fs::symlink_metadata(scratch.join(path)).is_err())
+            .map(|path| format!("`{}`", path.display()))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Failure::Data(format!(
+                "the program did not make {}, which the pipeline declares as its output",
+                missing.join(", ")
+            )));
+        }
+        let mut undeclared = Vec::new();
+        self.find_undeclared(scratch, Path::new(""), mounted, &mut undeclared)?;
+        if !undeclared.is_empty() {
+            return Err(Failure::Data(wording(&undeclared)));
+        }
+        for (port, path) in self.paths {
+            let (from, to) = (scratch.join(path), staging.join(port));
+            let to = if from.is_dir() && !from.is_symlink() {
+                to
+            } else {
+                fs::create_dir(&to).map_err(|e| Failure::io("create", &to, e))?;
+                to.join(path.file_name().unwrap_or_default())
+            };
+            fs::rename(&from, &to).map_err(|e| Failure::io("move", &from, e))?;
+        }
+        if let Some(path) = self.metrics {
+            let measured = metrics::read(&scratch.join(path), path)?;
+            let folder = staging.join(METRICS_PORT);
+            fs::create_dir(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+            json::write(&folder.join(METRICS_FILE), &measured)?;
+        }
+        Ok(())
+    }
+
+    fn declared(&self) -> impl Iterator<Item = &Path> {
+        self.paths
+            .values()
+            .map(PathBuf::as_path)
+            .chain(self.metrics)
+    }
+
+    /// Adds every file below `at` that was neither there before nor is declared.
+    fn find_undeclared(
+        &self,
+        scratch: &Path,
+        at: &Path,
+        mounted: &BTreeSet<PathBuf>,
+        undeclared: &mut Vec<PathBuf>,
+    ) -> Result<(), Failure> {
+        let folder = scratch.join(at);
+        let unread = |e| Failure::io("read", &folder, e);
+        for entry in fs::read_dir(&folder).map_err(unread)? {
+            let entry = entry.map_err(unread)?;
+            let name = entry.file_name();
+            let path = at.join(&name);
+            let is_ignored = name.to_str().is_some_and(|name| self.ignore.contains(name));
+            let same = |declared: &Path| declared.components().eq(path.components());
+            if is_ignored || mounted.contains(&path) || self.declared().any(same) {
+                continue;
+            }
+            if entry.file_type().map_err(unread)?.is_dir() {
+                self.find_undeclared(scratch, &path, mounted, undeclared)?;
+            } else {
+                undeclared.push(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wording(undeclared: &[PathBuf]) -> String {
+    let mut names: Vec<String> = undeclared
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    names.sort();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.truncate(NAMED);
+    format!(
+        "the program made {}{more}, which the pipeline does not declare; declare it under `outputs`, or \
+         under `ignore` if nobody needs it",
+        names.join(", ")
+    )
+}
