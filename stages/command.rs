@@ -318,7 +318,12 @@ impl External for Params {
         })
     }
 
-    fn gather(&self, request: &Request, scratch: &Path, program: &Program) -> Result<(), Failure> {
+    fn gather(
+        &self,
+        request: &Request,
+        scratch: &Path,
+        program: &Program,
+    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         self.declared()
             .gather(scratch, &program.mounted, &request.staging)
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::error::{EXIT_CODES, Error};
-use crate::executor::worker;
+use crate::executor::{warden, worker};
 use crate::report::{Console, Verbosity, logs};
 
 const EXAMPLES: &str = "\
@@ -54,6 +54,9 @@ enum Command {
     /// Run one stage: a request on standard input, events on standard output
     #[command(hide = true)]
     Worker,
+    /// End programs that outlive the runner that started them; their ids on standard input
+    #[command(hide = true)]
+    Warden,
 }
 
 impl Cli {
@@ -69,6 +72,7 @@ impl Cli {
             Command::Cache(cache) => cache.execute(&console),
             Command::Bench(bench) => bench.execute(&console),
             Command::Worker => return worker::serve(),
+            Command::Warden => return warden::serve(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -7,7 +8,9 @@ use std::time::Duration;
 use petgraph::graph::NodeIndex;
 use stages::contract::Failure;
 
+use super::commits::{Commit, Made, Pending};
 use super::inputs::digests;
+use super::logs::Logs;
 use super::make::Making;
 use super::{Limits, Workers};
 use crate::graph::Graph;
@@ -43,6 +46,10 @@ pub(super) struct Local<'a> {
     pub outputs: Mutex<HashMap<NodeIndex, Outputs>>,
     /// Of the misses that ended, by position.
     pub reports: Mutex<BTreeMap<usize, StageReport>>,
+    pub logs: Logs,
+    /// To the thread that records; nothing says that nothing more comes.
+    pub commits: Sender<Option<Commit<'a>>>,
+    pub pending: Pending,
 }
 
 /// An action to execute, unless its outputs turn up in the store meanwhile.
@@ -52,10 +59,11 @@ pub(super) struct Miss<'a> {
     pub follows_equal: bool,
 }
 
-/// A filled miss: what it took, if it was executed.
-struct Filled {
-    record: ActionRecord,
-    executed: bool,
+/// How a miss was filled.
+enum Filled<'a> {
+    /// It turned up in the store.
+    Found(ActionRecord),
+    Made(Made<'a>, Lease),
 }
 
 impl scheduler::Executor for Local<'_> {
@@ -67,14 +75,23 @@ impl scheduler::Executor for Local<'_> {
         let mut report =
             StageReport::not_executed(&name, Outcome::Cancelled, &miss.action.action_key);
         match self.fill(miss, slots, &mut report) {
-            Ok(filled) => {
-                report.outcome = if filled.executed {
-                    Outcome::Succeeded
-                } else {
-                    Outcome::Cached
-                };
-                self.keep_view(miss.action, &filled.record.outputs);
-                lock(&self.outputs).insert(node, filled.record.outputs);
+            Ok(Filled::Made(made, lease)) => {
+                report.outcome = Outcome::Succeeded;
+                lock(&self.outputs).insert(node, made.record.outputs.clone());
+                self.pending.add(&made.record);
+                // The receiver lives until every action has ended.
+                let _ = self.commits.send(Some(Commit {
+                    index,
+                    made,
+                    report,
+                    lease,
+                }));
+                return Outcome::Succeeded;
+            }
+            Ok(Filled::Found(record)) => {
+                report.outcome = Outcome::Cached;
+                self.keep_view(miss.action, &record.outputs);
+                lock(&self.outputs).insert(node, record.outputs);
             }
             Err(Failure::Cancelled) => report.outcome = Outcome::Cancelled,
             Err(failure) => {
@@ -82,33 +99,32 @@ impl scheduler::Executor for Local<'_> {
                 report.error = Some(failure.to_string());
             }
         }
-        tracing::debug!(outcome = %report.outcome, error = report.error, "ended");
         let outcome = report.outcome;
-        self.reporter.send(&Event::StageEnded {
-            stage: report.clone(),
-        });
-        lock(&self.reports).insert(index, report);
+        self.end(index, report);
         outcome
     }
 }
 
-impl Local<'_> {
+impl<'a> Local<'a> {
     fn fill(
         &self,
         miss: &Miss<'_>,
         slots: Slots,
         report: &mut StageReport,
-    ) -> Result<Filled, Failure> {
+    ) -> Result<Filled<'a>, Failure> {
+        self.pending.check()?;
         let action = miss.action;
-        let _lease = self.lease(action)?;
+        if miss.follows_equal
+            && let Some(record) = self.found(&action.action_key)?
+        {
+            return Ok(Filled::Found(record));
+        }
+        let lease = self.lease(action)?;
         let inputs = self.inputs(action)?;
         let (content_key, content) = content_key(self.graph, action, &digests(&inputs));
         let forced = is_forced(action) && !miss.follows_equal;
         if !forced && let Some(record) = self.hit(action, &content_key)? {
-            return Ok(Filled {
-                record,
-                executed: false,
-            });
+            return Ok(Filled::Found(record));
         }
         let making = Making {
             action,
@@ -117,11 +133,7 @@ impl Local<'_> {
             inputs: &inputs,
             slots,
         };
-        let record = self.make(&making, report)?;
-        Ok(Filled {
-            record,
-            executed: true,
-        })
+        Ok(Filled::Made(self.make(&making, report)?, lease))
     }
 
     /// Waits for the lease on the action, or for a stop.
@@ -146,6 +158,14 @@ impl Local<'_> {
         }
     }
 
+    /// The record under a key, if there is one by now.
+    fn found(&self, key: &Key) -> Result<Option<ActionRecord>, Failure> {
+        match self.pending.get(key) {
+            Some(record) => Ok(Some(record)),
+            None => self.store.lookup(key).map_err(refused),
+        }
+    }
+
     /// A record that is there now: another runner has filled the miss meanwhile, or the inputs came
     /// out as they once were (early cutoff).
     fn hit(
@@ -155,10 +175,10 @@ impl Local<'_> {
     ) -> Result<Option<ActionRecord>, Failure> {
         // Nothing protects a record of another name before it has ours.
         let _guard = self.store.guard().map_err(refused)?;
-        if let Some(record) = self.store.lookup(&action.action_key).map_err(refused)? {
+        if let Some(record) = self.found(&action.action_key)? {
             return Ok(Some(record));
         }
-        let Some(record) = self.store.lookup(content_key).map_err(refused)? else {
+        let Some(record) = self.found(content_key)? else {
             return Ok(None);
         };
         self.store

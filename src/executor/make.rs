@@ -1,13 +1,15 @@
 //! Making what is not in the store: a worker process, again where it failed for no reason of its own.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use stages::contract::{Failure, KindInfo, Position, Request, Resume, StageEvent};
+use stages::contract::{Failure, Port, Position, Request, Resume, StageEvent};
 
+use super::commits::Made;
 use super::inputs::{Inputs, artifacts};
 use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
@@ -16,7 +18,7 @@ use super::{Limits, Outputs, file_name};
 use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Slots;
-use crate::store::{ActionRecord, Checkpoints, Key};
+use crate::store::{ActionRecord, Checkpoints, Guard, Key, Staging};
 
 /// How often a stage runs again because its sources were written to, without a change.
 const MOST_TOUCHES: usize = 5;
@@ -52,18 +54,14 @@ struct Said {
 
 /// How a try ended that did not fail.
 enum Attempt {
-    Recorded(Box<ActionRecord>),
+    Made(Box<ActionRecord>, Guard),
     /// A source was written to meanwhile, and is as it was: what was read may have been otherwise.
     SourceTouched(Stamps),
 }
 
-impl Local<'_> {
-    /// Executes the action and keeps what it made.
-    pub fn make(
-        &self,
-        making: &Making<'_>,
-        report: &mut StageReport,
-    ) -> Result<ActionRecord, Failure> {
+impl<'a> Local<'a> {
+    /// Executes the action, and takes what it made into the store; it is not recorded yet.
+    pub fn make(&self, making: &Making<'_>, report: &mut StageReport) -> Result<Made<'a>, Failure> {
         let limits = self.graph.stages[making.action.node].limits.or(self.limits);
         let checkpoints = match &making.checkpoint_key {
             Some(key) => Some(self.store.checkpoints(key).map_err(refused)?),
@@ -80,9 +78,12 @@ impl Local<'_> {
             // What this run has kept is good, whatever was there before.
             next.resume = true;
             match attempt {
-                Ok(Attempt::Recorded(record)) => {
-                    self.settle(making.action, checkpoints);
-                    return Ok(*record);
+                Ok(Attempt::Made(record, guard)) => {
+                    return Ok(Made {
+                        record: *record,
+                        checkpoints,
+                        guard,
+                    });
                 }
                 Ok(Attempt::SourceTouched(now)) if touches < MOST_TOUCHES => {
                     touches += 1;
@@ -128,8 +129,13 @@ impl Local<'_> {
             self.store.verify(&input.tree).map_err(refused)?;
         }
         let staging = self.store.staging().map_err(refused)?;
-        // Removed after the keeper has taken what is in it.
-        let kept = self.store.staging().map_err(refused)?;
+        // Where checkpoints are kept (removed after the keeper has taken what is in it), or where a
+        // program runs.
+        let aside = match instance.stage.external().is_some() || checkpoints.is_some() {
+            true => Some(self.store.staging().map_err(refused)?),
+            false => None,
+        };
+        let aside = aside.as_ref().map(Staging::path);
         let request = Request {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
@@ -138,15 +144,28 @@ impl Local<'_> {
             device: instance.device,
             inputs: artifacts(making.inputs, self.store),
             staging: staging.path().to_owned(),
-            resume: match checkpoints {
-                Some(checkpoints) => Some(Resume {
-                    folder: kept.path().to_owned(),
+            resume: match checkpoints.zip(aside) {
+                Some((checkpoints, folder)) => Some(Resume {
+                    folder: folder.to_owned(),
                     kept: self.kept_checkpoints(action, checkpoints, this.resume)?,
                 }),
                 None => None,
             },
         };
-        let (ending, said) = self.run_worker(action, &this.reason, &request, limits, checkpoints);
+        let (ending, said, made) = match instance.stage.external().zip(aside) {
+            Some((external, scratch)) => {
+                let (ending, made) =
+                    self.run_program(making, external, &this.reason, &request, scratch, limits);
+                (ending, Said::default(), made)
+            }
+            None => {
+                let (ending, said) =
+                    self.run_worker(action, &this.reason, &request, limits, checkpoints);
+                let ports = instance.outputs.iter();
+                let made = ports.map(|p| (p.name.clone(), staging.path().join(&p.name)));
+                (ending, said, made.collect())
+            }
+        };
         let Ending {
             result,
             seconds,
@@ -174,12 +193,12 @@ impl Local<'_> {
             }
         }
         // From the first blob to the record nothing else names the blobs.
-        let _guard = self.store.guard().map_err(refused)?;
+        let guard = self.store.guard().map_err(refused)?;
         let record = ActionRecord {
             action_key: action.action_key,
             content_key: making.content_key,
             fingerprint: action.fingerprint.clone(),
-            outputs: self.ingest(instance.kind, staging.path())?,
+            outputs: self.ingest(&instance.outputs, &made)?,
             seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
@@ -188,8 +207,7 @@ impl Local<'_> {
             finished: Timestamp::now().to_string(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        self.store.record(&record).map_err(refused)?;
-        Ok(Attempt::Recorded(Box::new(record)))
+        Ok(Attempt::Made(Box::new(record), guard))
     }
 
     /// Runs a worker to its end, passing on its events and keeping its checkpoints.
@@ -280,17 +298,16 @@ impl Local<'_> {
             .then(|| "there is no checkpoint to go on from".to_owned())
     }
 
-    /// Takes every output port's folder into the store.
-    fn ingest(&self, kind: &KindInfo, staging: &Path) -> Result<Outputs, Failure> {
+    /// Takes what was made for every output port into the store.
+    fn ingest(&self, ports: &[Port], made: &BTreeMap<String, PathBuf>) -> Result<Outputs, Failure> {
         let mut outputs = Outputs::new();
-        for output in kind.outputs {
-            let folder = staging.join(output.port);
-            if !folder.is_dir() {
-                let message = format!("the stage made no output `{}`", output.port);
+        for port in ports {
+            let Some(path) = made.get(&port.name).filter(|path| path.exists()) else {
+                let message = format!("the stage made no output `{}`", port.name);
                 return Err(Failure::Internal(message));
-            }
-            let tree = self.store.ingest(&folder).map_err(refused)?;
-            outputs.insert(output.port.to_owned(), tree.digest);
+            };
+            let tree = self.store.ingest(path).map_err(refused)?;
+            outputs.insert(port.name.clone(), tree.digest);
         }
         Ok(outputs)
     }
@@ -317,7 +334,7 @@ impl Local<'_> {
 
     /// Removes the checkpoints of an action that is recorded, but for the last of a stage that can be
     /// told to go further. What is left over costs space and nothing else.
-    fn settle(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
+    pub(super) fn settle(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
         let Some(checkpoints) = checkpoints else {
             return;
         };

@@ -1,22 +1,31 @@
 //! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
 
+mod commits;
+mod external;
 mod inputs;
 mod interrupt;
 mod keeper;
 mod local;
+mod logs;
 mod make;
 mod memory;
 mod own_binary;
 mod process;
+mod program;
+mod untouched;
 mod usage;
 mod verify;
+pub mod warden;
 mod watch;
 pub mod worker;
 mod workers;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use petgraph::graph::NodeIndex;
 
@@ -33,7 +42,9 @@ pub use usage::{Usage, peak_memory_mib};
 pub use verify::damaged_artifacts;
 pub use workers::Workers;
 
+use commits::Pending;
 use local::{Local, Miss};
+use logs::Logs;
 
 /// How to execute a plan.
 pub struct Options<'a> {
@@ -71,6 +82,7 @@ pub fn execute(
         .filter(|action| !matches!(action.state, State::Cached(_)))
         .collect();
     let (misses, entries) = schedule(graph, &misses, options.slots);
+    let (commits, made) = channel();
     let local = Local {
         graph,
         plan,
@@ -83,13 +95,21 @@ pub fn execute(
         misses,
         outputs: Mutex::default(),
         reports: Mutex::default(),
+        logs: Logs::new(options.folder),
+        commits,
+        pending: Pending::default(),
     };
     let mut cached = local.show_cached();
-    let outcomes = scheduler::run(
-        Queue::new(entries, options.slots, options.on_failure),
-        &local,
-        workers.stopping(),
-    );
+    let queue = Queue::new(entries, options.slots, options.on_failure);
+    let outcomes = thread::scope(|scope| {
+        let local = &local;
+        scope.spawn(move || local.commit_all(&made));
+        let run = || scheduler::run(queue, local, workers.stopping());
+        let outcomes = catch_unwind(AssertUnwindSafe(run));
+        // The other end lives until it has heard this, which it must.
+        let _ = local.commits.send(None);
+        outcomes.unwrap_or_else(|panic| resume_unwind(panic))
+    });
 
     let mut reports = local
         .reports

@@ -10,7 +10,6 @@ use std::time::Instant;
 use signal_hook::consts::{SIGABRT, SIGKILL};
 use stages::contract::{Failure, Request, StageEvent};
 
-use super::memory::OomKills;
 use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
 use super::watch::{Excess, watch};
@@ -72,7 +71,6 @@ fn converse(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file);
-    let kills = OomKills::count();
     let Some(mut child) = workers.spawn(&mut command)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
@@ -92,7 +90,7 @@ fn converse(
         status,
         usage,
         excess,
-        oom_killed: OomKills::count() > kills,
+        oom_killed: status.signal() == Some(SIGKILL) && workers.has_lost_to_oom(),
         log,
     };
     Ok((ended.judge(workers.is_stopping()), usage))

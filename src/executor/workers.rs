@@ -6,6 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::memory::OomKills;
+use super::warden::Warden;
+
 /// The worker processes that run now, and the wish to stop them.
 ///
 /// Each is the leader of a process group of its own, so a Ctrl-C at the terminal reaches runner
@@ -14,6 +17,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 pub struct Workers {
     stopping: AtomicBool,
     running: Mutex<BTreeSet<i32>>,
+    /// As they were with the first worker, or when one was last found among them.
+    oom_kills: Mutex<Option<OomKills>>,
+    /// Started with the first program that does not watch us itself.
+    warden: Mutex<Option<Warden>>,
 }
 
 impl Workers {
@@ -34,14 +41,40 @@ impl Workers {
         if self.is_stopping() {
             return Ok(None);
         }
+        self.oom_kills().get_or_insert_with(OomKills::count);
         let child = command.spawn()?;
         running.insert(pid(&child).as_raw_nonzero().get());
         Ok(Some(child))
     }
 
+    /// As `spawn`, of a program that would not notice the end of this process.
+    pub(super) fn spawn_guarded(&self, command: &mut Command) -> io::Result<Option<Child>> {
+        let mut warden = self.warden();
+        let warden = match &mut *warden {
+            Some(warden) => warden,
+            none => none.insert(Warden::start()?),
+        };
+        let child = self.spawn(command)?;
+        if let Some(child) = &child {
+            warden.watch(pid(child).as_raw_nonzero().get())?;
+        }
+        Ok(child)
+    }
+
+    /// Whether the kernel has killed for want of memory since this was last so: one that was killed by
+    /// we know not whom may then have been it.
+    pub(super) fn has_lost_to_oom(&self) -> bool {
+        let now = OomKills::count();
+        self.oom_kills().replace(now).is_some_and(|seen| now > seen)
+    }
+
     /// Forgets a worker that has ended and is about to be reaped: its id may then be another's.
     pub(super) fn forget(&self, pid: Pid) {
-        self.running().remove(&pid.as_raw_nonzero().get());
+        let id = pid.as_raw_nonzero().get();
+        self.running().remove(&id);
+        if let Some(warden) = &mut *self.warden() {
+            warden.forget(id);
+        }
     }
 
     /// Asks every worker to stop; none starts from now on.
@@ -72,6 +105,16 @@ impl Workers {
                 tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
             }
         }
+    }
+
+    fn oom_kills(&self) -> MutexGuard<'_, Option<OomKills>> {
+        self.oom_kills
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warden(&self) -> MutexGuard<'_, Option<Warden>> {
+        self.warden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeSet<i32>> {

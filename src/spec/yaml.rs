@@ -13,9 +13,9 @@ use super::{Diagnostic, Node, Place, Source};
 /// Levels of nesting that a document may have.
 pub const MAX_DEPTH: usize = 64;
 /// Bytes that a document may have.
-pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 8 << 20;
 /// Values that a document may have, once its aliases are expanded.
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 1_000_000;
 
 /// Reads the one document in a part of a source.
 pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnostic> {

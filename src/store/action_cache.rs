@@ -1,13 +1,14 @@
 //! The action cache: key → record of a finished action.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use stages::contract::Position;
 
-use super::files::{self, Found};
+use super::files::{self, Found, sync_folder};
 use super::sealed::{Damaged, seal, unseal};
 use super::{Digest, Error, Key, Store};
 use crate::plan::Fingerprint;
@@ -115,8 +116,36 @@ impl Store {
 
     /// Keeps the record of an action whose outputs have been ingested, under both of its keys.
     pub fn record(&self, record: &ActionRecord) -> Result<(), Error> {
-        self.write_record(&record.content_key, record)?;
-        self.write_record(&record.action_key, record)
+        self.record_all([record])
+    }
+
+    /// Keeps several records at once, which costs little more than one: first everything that they
+    /// name, and they themselves, are put on disk, then they get their names.
+    pub fn record_all<'r>(
+        &self,
+        records: impl IntoIterator<Item = &'r ActionRecord>,
+    ) -> Result<(), Error> {
+        let session = self.session()?;
+        let mut written = Vec::new();
+        for record in records {
+            let bytes = seal(record).map_err(not_serialised)?;
+            let [first, second] = [(); 2].map(|()| session.fresh("record"));
+            fs::write(&first, bytes).map_err(Error::io("write", &first))?;
+            if fs::hard_link(&first, &second).is_err() {
+                fs::copy(&first, &second).map_err(Error::io("write", &second))?;
+                self.to_flush([second.clone()]);
+            }
+            self.to_flush([first.clone()]);
+            written.push((first, self.record_path(&record.content_key)));
+            written.push((second, self.record_path(&record.action_key)));
+        }
+        self.flush()?;
+        for (fresh, path) in &written {
+            self.make_way(path)?;
+            fs::rename(fresh, path).map_err(Error::io("write", path))?;
+        }
+        let actions = self.home.join("actions");
+        sync_folder(&actions).map_err(Error::io("flush", &actions))
     }
 
     /// Keeps a record that was found by its content key under one more action key, that of
@@ -134,14 +163,18 @@ impl Store {
     }
 
     fn write_record(&self, key: &Key, record: &ActionRecord) -> Result<(), Error> {
-        let bytes = seal(record).map_err(|source| Error::Serialise {
-            what: "an action record",
-            source,
-        })?;
+        let bytes = seal(record).map_err(not_serialised)?;
         self.put(&self.record_path(key), &bytes)
     }
 
     fn record_path(&self, key: &Key) -> PathBuf {
         self.home.join("actions").join(format!("{key}.json"))
+    }
+}
+
+fn not_serialised(source: serde_json::Error) -> Error {
+    Error::Serialise {
+        what: "an action record",
+        source,
     }
 }

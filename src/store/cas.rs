@@ -1,7 +1,7 @@
 //! Content-addressed storage: blobs and trees under their digests.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, Permissions};
+use std::collections::BTreeMap;
+use std::fs::{self, FileType, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -9,42 +9,43 @@ use std::sync::PoisonError;
 
 use rayon::prelude::*;
 
-use super::files::{self, Found, digest, exists, sync_folder};
+use super::files::{self, Found, digest, exists};
+use super::flush::folder_of;
 use super::session::Session;
 use super::{Blob, Digest, Error, Store, Tree};
 
 impl Store {
-    /// Takes the files below `folder` into the store and gives their tree.
+    /// Takes a file, or the files below a folder, into the store and gives their tree. It is on disk
+    /// once a [record](Store::record) is.
     ///
     /// Files are moved, not copied; one whose content is there already is left where it is. Refuses
     /// links, special files, and names that are not UTF-8 or hold a backslash or control character.
-    pub fn ingest(&self, folder: &Path) -> Result<Tree, Error> {
+    pub fn ingest(&self, path: &Path) -> Result<Tree, Error> {
         let mut found = BTreeMap::new();
-        collect(folder, "", &mut found)?;
+        match fs::symlink_metadata(path).map_err(Error::io("read", path))? {
+            metadata if metadata.is_dir() => collect(path, "", &mut found)?,
+            metadata => add("", path, metadata.file_type(), &mut found)?,
+        }
         let session = self.session()?;
         let blobs: Vec<Blob> = found
             .par_iter()
             .map(|(_, file)| self.take_in(file, &session))
             .collect::<Result<_, _>>()?;
-        let shards: BTreeSet<PathBuf> = blobs
-            .iter()
-            .filter_map(|blob| self.blob_path(&blob.digest).parent().map(Path::to_owned))
-            .collect();
-        shards
-            .par_iter()
-            .try_for_each(|shard| sync_folder(shard).map_err(Error::io("flush", shard)))?;
+        // Those that were there, too: whoever put them there may not have flushed them yet.
+        for blob in &blobs {
+            let path = self.blob_path(&blob.digest);
+            self.to_flush([folder_of(&path), path]);
+        }
 
         let tree = Tree::new(found.into_keys().zip(blobs).collect())?;
         let path = self.tree_path(&tree.digest);
         let bytes = tree.encode()?;
-        if fs::read(&path).ok().as_ref() == Some(&bytes) {
-            // Whoever wrote it may not have flushed its folder yet.
-            let shard = path.parent().unwrap_or(&path);
-            sync_folder(shard).map_err(Error::io("flush", shard))?;
-        } else {
+        if fs::read(&path).ok().as_ref() != Some(&bytes) {
             self.create_shard(&path)?;
-            self.put(&path, &bytes)?;
+            self.make_way(&path)?;
+            session.write(&path, &bytes)?;
         }
+        self.to_flush([folder_of(&path), path]);
         Ok(tree)
     }
 
@@ -127,6 +128,16 @@ impl Store {
         })
     }
 
+    /// As `verify`, reading also what this instance has seen before: something wrote to it since.
+    pub fn verify_again(&self, tree: &Tree) -> Result<(), Error> {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        for blob in tree.files.values() {
+            verified.remove(&blob.digest);
+        }
+        drop(verified);
+        self.verify(tree)
+    }
+
     /// Whether all blobs of `tree` are there with their right sizes; reads none.
     pub(super) fn is_complete(&self, tree: &Tree) -> bool {
         tree.files.values().all(|blob| {
@@ -190,18 +201,16 @@ impl Store {
     fn create_shard(&self, path: &Path) -> Result<(), Error> {
         let shard = path.parent().unwrap_or(Path::new("."));
         if self.create_folder(shard)? {
-            let cas = self.home.join("cas");
-            sync_folder(&cas).map_err(Error::io("flush", &cas))?;
+            self.to_flush([self.home.join("cas")]);
         }
         Ok(())
     }
 }
 
-/// Makes `file` read-only and lasting, and gives it its name.
+/// Makes `file` read-only and gives it its name.
 fn place(file: &Path, path: &Path) -> Result<(), Error> {
     fs::set_permissions(file, Permissions::from_mode(0o444))
-        .and_then(|()| File::open(file)?.sync_all())
-        .map_err(Error::io("flush", file))?;
+        .map_err(Error::io("make read-only", file))?;
     fs::rename(file, path).map_err(Error::io("move into the store", file))
 }
 
@@ -220,30 +229,40 @@ fn collect(
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let entry = entry.map_err(Error::io("read", folder))?;
         let path = entry.path();
-        let refuse = |why| {
-            Err(Error::Unstorable {
-                path: path.clone(),
-                why,
-            })
-        };
         let kind = entry.file_type().map_err(Error::io("read", &path))?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            return refuse("its name is not UTF-8");
-        };
-        if name.contains(|character: char| character == '\\' || character.is_control()) {
-            return refuse("its name holds a backslash or control character");
-        }
-        let name = format!("{prefix}{name}");
-        if kind.is_dir() {
-            collect(&path, &format!("{name}/"), found)?;
-        } else if kind.is_file() {
-            found.insert(name, path);
-        } else if kind.is_symlink() {
-            return refuse("it is a symbolic link; only plain files can be kept");
-        } else {
-            return refuse("it is a special file; only plain files can be kept");
-        }
+        add(prefix, &path, kind, found)?;
+    }
+    Ok(())
+}
+
+/// Adds a file, or what is in a folder.
+fn add(
+    prefix: &str,
+    path: &Path,
+    kind: FileType,
+    found: &mut BTreeMap<String, PathBuf>,
+) -> Result<(), Error> {
+    let refuse = |why| {
+        Err(Error::Unstorable {
+            path: path.to_owned(),
+            why,
+        })
+    };
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return refuse("its name is not UTF-8");
+    };
+    if name.contains(|character: char| character == '\\' || character.is_control()) {
+        return refuse("its name holds a backslash or control character");
+    }
+    let name = format!("{prefix}{name}");
+    if kind.is_dir() {
+        collect(path, &format!("{name}/"), found)?;
+    } else if kind.is_file() {
+        found.insert(name, path.to_owned());
+    } else if kind.is_symlink() {
+        return refuse("it is a symbolic link; only plain files can be kept");
+    } else {
+        return refuse("it is a special file; only plain files can be kept");
     }
     Ok(())
 }

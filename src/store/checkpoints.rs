@@ -103,7 +103,7 @@ impl Checkpoints<'_> {
             source,
         })?;
         let session = self.store.session()?;
-        session.write(&folder.join(MANIFEST), &bytes)?;
+        session.write_durably(&folder.join(MANIFEST), &bytes)?;
         let target = self.folder.join(name(position));
         if fs::symlink_metadata(&target).is_ok() {
             self.discard(&target)?;

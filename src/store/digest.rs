@@ -79,6 +79,15 @@ name! {
     Key
 }
 
+impl Key {
+    /// The key as an offset in a file, which is never negative, nor at its end.
+    pub(super) fn offset(&self) -> i64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[..8]);
+        i64::from_le_bytes(bytes) & (i64::MAX >> 1)
+    }
+}
+
 impl From<blake3::Hash> for Digest {
     fn from(hash: blake3::Hash) -> Self {
         Self(*hash.as_bytes())

@@ -14,7 +14,16 @@ use super::{Error, Key, Store, lock, session};
 /// blob of an output until the record that names it.
 #[derive(Debug)]
 pub struct Guard {
-    _lock: Option<File>,
+    lock: Option<File>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
+    }
 }
 
 /// The file in a process' own folder that says what it needs.
@@ -37,7 +46,7 @@ impl Store {
             what: "what a run needs",
             source,
         })?;
-        session.write(&session.path().join(NEEDS), &bytes)
+        session.write_durably(&session.path().join(NEEDS), &bytes)
     }
 
     /// What living processes need.
@@ -69,14 +78,14 @@ impl Store {
         if let Some(lock) = &lock {
             lock.lock_shared().map_err(Error::io("lock", &self.home))?;
         }
-        Ok(Guard { _lock: lock })
+        Ok(Guard { lock })
     }
 
     /// The collector's side: waits until nobody holds a guard, and lets nobody have one meanwhile.
     pub(super) fn exclude(&self) -> Result<Guard, Error> {
         let lock = self.collector_lock()?;
         lock.lock().map_err(Error::io("lock", &self.home))?;
-        Ok(Guard { _lock: Some(lock) })
+        Ok(Guard { lock: Some(lock) })
     }
 
     fn collector_lock(&self) -> Result<File, Error> {

@@ -1,25 +1,29 @@
 //! The right to fill a miss: a kernel lock, held by one at a time, gone with its process.
+//!
+//! One byte of the file `leases.lock` for every key, at an offset made of the key. A file for each
+//! would be made and removed with every stage, which is what file systems are slowest at. Should two
+//! keys meet on one byte, one waits for the other.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 
-use super::inventory::entries;
 use super::{Error, Key, Store, lock};
 
 /// Held while an action is made; released on drop, or by the kernel when the process ends.
 #[derive(Debug)]
 pub struct Lease {
-    path: PathBuf,
-    _lock: File,
+    file: File,
+    offset: i64,
 }
 
 impl Store {
     /// Takes the lease on `key`, waiting for whoever holds it, in this process or another. Look the
     /// key up again afterwards: the other will most likely have filled the miss.
     pub fn lease(&self, key: &Key) -> Result<Lease, Error> {
-        let take = |lock: &File| lock.lock().map(|()| true);
         loop {
-            if let Some(lease) = self.take_lease(key, take)? {
+            // Waiting, too, may be cut short.
+            if let Some(lease) = self.take_lease(key, libc::F_OFD_SETLKW)? {
                 return Ok(lease);
             }
         }
@@ -27,38 +31,48 @@ impl Store {
 
     /// Takes the lease on `key` unless another holds it.
     pub fn try_lease(&self, key: &Key) -> Result<Option<Lease>, Error> {
-        self.take_lease(key, |lock| lock::locked(lock.try_lock()))
+        self.take_lease(key, libc::F_OFD_SETLK)
     }
 
-    fn take_lease(
-        &self,
-        key: &Key,
-        take: impl Fn(&File) -> std::io::Result<bool>,
-    ) -> Result<Option<Lease>, Error> {
-        let path = self.home.join("leases").join(key.to_string());
+    fn take_lease(&self, key: &Key, command: libc::c_int) -> Result<Option<Lease>, Error> {
+        let path = self.home.join("leases.lock");
         self.make_way(&path)?;
-        let lock = lock::acquire(&path, take).map_err(Error::io("lock", &path))?;
-        Ok(lock.map(|lock| Lease { path, _lock: lock }))
-    }
-
-    /// Removes the lease files that killed processes left.
-    pub(super) fn remove_free_leases(&self) -> Result<(), Error> {
-        for entry in entries(&self.home.join("leases"))? {
-            let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
-            if let Ok(key) = name.parse::<Key>() {
-                // It is removed when it is let go.
-                drop(self.try_lease(&key)?);
-            }
+        // Opened for each: locks of one opening do not keep each other out.
+        let file = lock::open(&path).map_err(Error::io("open", &path))?;
+        let offset = key.offset();
+        match set(&file, offset, command, libc::F_WRLCK) {
+            Ok(()) => Ok(Some(Lease { file, offset })),
+            Err(error) if is_taken(&error) => Ok(None),
+            Err(error) => Err(Error::io("lock", &path)(error)),
         }
-        Ok(())
     }
 }
 
 impl Drop for Lease {
-    /// Removes the file while the lock is still held; whoever waits on it sees that and starts over.
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(file = %self.path.display(), %error, "lease file was not removed");
-        }
+        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        let _ = set(&self.file, self.offset, libc::F_OFD_SETLK, libc::F_UNLCK);
     }
+}
+
+/// Sets a lock that belongs to the opening of the file, not to the process, on one byte.
+fn set(file: &File, offset: i64, command: libc::c_int, kind: libc::c_int) -> io::Result<()> {
+    // SAFETY: all zeros is a value of this plain struct; `l_pid` must be 0 for these commands.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = offset;
+    lock.l_len = 1;
+    // SAFETY: the descriptor is open, and the pointer is to a live struct of the type that these
+    // commands take.
+    match unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    // A denied lock is EAGAIN or EACCES, as the system likes.
+    error.kind() == io::ErrorKind::Interrupted
+        || matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
 }

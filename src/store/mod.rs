@@ -8,7 +8,7 @@
 //!     cas/ab/<hex>           a blob, by the blake3 digest of its content; mode 0444
 //!     cas/ab/<hex>.tree      a tree (the files of one output port), by its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
-//!     leases/<key>           locked by whoever fills a miss
+//!     leases.lock            a byte for each key, locked by whoever fills that miss
 //!     last/, sources/        memos: worth time and explanations, never correctness
 //!     checkpoints/<key>/     what a training goes on from
 //!     runs/                  run records; theirs to arrange
@@ -17,9 +17,9 @@
 //!     tmp/<process>/         everything is written here first, then renamed
 //! ```
 //!
-//! A file that others may see is written under `tmp`, flushed to disk, renamed, and its folder
-//! flushed; blobs come first and the record that names them last, so whatever a kill or a power cut
-//! leaves behind is either whole or unreachable. Locks are the kernel's and end with their process.
+//! A file that others may see is written under `tmp` and renamed. Blobs and trees are on disk, and so
+//! are the folders they are in, before the record that names them gets its name; whatever a kill or a
+//! power cut leaves behind is either whole or unreachable. Locks are the kernel's and end with their process.
 
 mod action_cache;
 mod cas;
@@ -29,6 +29,7 @@ mod collect;
 mod digest;
 mod error;
 mod files;
+mod flush;
 mod guard;
 mod inventory;
 mod latest;
@@ -41,7 +42,7 @@ mod session;
 mod tests;
 mod tree;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,13 +64,12 @@ pub use tree::{Blob, Tree};
 use session::Session;
 
 /// The folders of a store, below `v1`.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 7] = [
     "cas",
     "actions",
     "runs",
     "checkpoints",
     "tmp",
-    "leases",
     "last",
     "sources",
 ];
@@ -85,6 +85,8 @@ pub struct Store {
     session: Mutex<Option<Arc<Session>>>,
     /// Blobs whose content this instance has seen to be right.
     verified: Mutex<HashSet<Digest>>,
+    /// Files and folders that are to be on disk before a record names what they hold.
+    unflushed: Mutex<BTreeSet<PathBuf>>,
     /// Held by the thread that sets a damaged blob aside.
     mending: Mutex<()>,
 }
@@ -110,14 +112,12 @@ impl Store {
             home,
             session: Mutex::default(),
             verified: Mutex::default(),
+            unflushed: Mutex::default(),
             mending: Mutex::default(),
         };
         let tmp = store.home.join("tmp");
         store.make_way(&tmp.join(session::GATE))?;
         session::sweep(&tmp);
-        if let Err(error) = store.remove_free_leases() {
-            tracing::debug!(%error, "leases were not swept");
-        }
         Ok(store)
     }
 
@@ -151,7 +151,7 @@ impl Store {
     /// Puts `bytes` at `path`, whole or not at all, whatever is there.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         self.make_way(path)?;
-        self.session()?.write(path, bytes)
+        self.session()?.write_durably(path, bytes)
     }
 
     /// Sets aside what has the name of a file of the store and is none: a folder, a link, a pipe.

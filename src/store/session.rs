@@ -7,8 +7,8 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -23,9 +23,16 @@ pub const GATE: &str = ".lock";
 pub struct Session {
     // Dropped, and so removed, before the lock is let go.
     folder: TempDir,
-    _lock: File,
+    lock: File,
     names: AtomicU64,
+    /// Empty folders.
+    spare: Mutex<Vec<PathBuf>>,
+    /// Folders with nothing but folders in them, to be removed.
+    littered: Mutex<Vec<PathBuf>>,
 }
+
+/// How many folders lie about before they are removed.
+const LITTER: usize = 1000;
 
 impl Session {
     pub fn begin(tmp: &Path) -> Result<Self, Error> {
@@ -40,8 +47,10 @@ impl Session {
             .map_err(Error::io("lock", folder.path()))?;
         Ok(Self {
             folder,
-            _lock: own,
+            lock: own,
             names: AtomicU64::new(0),
+            spare: Mutex::default(),
+            littered: Mutex::default(),
         })
     }
 
@@ -55,8 +64,20 @@ impl Session {
         self.folder.path().join(format!("{what}-{number}"))
     }
 
-    /// Puts `bytes` at `path`, whole or not at all, and on disk before this returns.
+    /// What is locked for as long as the session lasts.
+    pub fn lock(&self) -> &File {
+        &self.lock
+    }
+
+    /// Puts `bytes` at `path`, whole or not at all, for now: a power cut may undo it, or half of it.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let fresh = self.fresh("file");
+        fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
+        fs::rename(&fresh, path).map_err(Error::io("write", path))
+    }
+
+    /// As `write`, and on disk before this returns.
+    pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let fresh = self.fresh("file");
         File::create_new(&fresh)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -65,22 +86,56 @@ impl Session {
         let folder = path.parent().unwrap_or(Path::new("."));
         sync_folder(folder).map_err(Error::io("flush", folder))
     }
+
+    /// An empty folder: one that was let go, or a new one.
+    fn folder(&self) -> Result<PathBuf, Error> {
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(path) = spare {
+            return Ok(path);
+        }
+        let path = self.fresh("staging");
+        fs::create_dir(&path).map_err(Error::io("create", &path))?;
+        Ok(path)
+    }
+
+    /// Takes back a folder. File systems are slow at making what was removed a moment ago, so one that
+    /// is empty is kept for the next who asks, and folders in it are left until there are many.
+    fn let_go(&self, path: PathBuf) -> std::io::Result<()> {
+        if remove_files(&path)? {
+            self.spare
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(path);
+            return Ok(());
+        }
+        let many = {
+            let mut littered = self.littered.lock().unwrap_or_else(PoisonError::into_inner);
+            littered.push(path);
+            if littered.len() < LITTER {
+                return Ok(());
+            }
+            std::mem::take(&mut *littered)
+        };
+        many.iter().try_for_each(|path| fs::remove_dir_all(path))
+    }
 }
 
 /// A folder for outputs in the making; removed on drop.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Staging {
     pub(super) fn new(session: Arc<Session>) -> Result<Self, Error> {
-        let path = session.fresh("staging");
-        fs::create_dir(&path).map_err(Error::io("create", &path))?;
         Ok(Self {
-            path,
-            _session: session,
+            path: session.folder()?,
+            session,
         })
     }
 
@@ -91,10 +146,25 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = self.session.let_go(self.path.clone()) {
             tracing::debug!(folder = %self.path.display(), %error, "staging was not removed");
         }
     }
+}
+
+/// Removes all files below a folder; tells whether there were no folders in it.
+fn remove_files(folder: &Path) -> std::io::Result<bool> {
+    let mut only_files = true;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            only_files = false;
+            remove_files(&entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(only_files)
 }
 
 /// Removes the folders of dead processes. What cannot be removed now is left for the next time.

@@ -18,6 +18,7 @@ pub fn mount(
     let mut scratch = Scratch {
         folder: scratch,
         mounted: BTreeSet::new(),
+        made: scratch.to_owned(),
     };
     for (role, artifacts) in &request.inputs {
         match artifacts.as_slice() {
@@ -43,13 +44,17 @@ pub fn mount(
 struct Scratch<'a> {
     folder: &'a Path,
     mounted: BTreeSet<PathBuf>,
+    /// The folder that was made last, or is there.
+    made: PathBuf,
 }
 
 impl Scratch<'_> {
     /// Another name for every file of an artifact: read-only, as they are in the store.
     fn artifact(&mut self, at: &Path, artifact: &Artifact) -> Result<(), Failure> {
-        let folder = self.folder.join(at);
-        fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+        if artifact.files.is_empty() {
+            let folder = self.folder.join(at);
+            fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+        }
         for (name, file) in &artifact.files {
             let link = |from: &Path, to: &Path| match fs::hard_link(from, to) {
                 // Not every file system has links, and a file only so many of them.
@@ -86,8 +91,9 @@ impl Scratch<'_> {
         put: &dyn Fn(&Path, &Path) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let target = self.folder.join(at);
-        if let Some(folder) = target.parent() {
+        if let Some(folder) = target.parent().filter(|folder| *folder != self.made) {
             fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, e))?;
+            self.made = folder.to_owned();
         }
         put(file, &target).map_err(|e| Failure::io("put into place", file, e))?;
         self.mounted.insert(at.components().collect());

@@ -21,13 +21,13 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Moves every output from `scratch` to the folder of its port in `staging`.
+    /// Where every output is: as the program left it in `scratch`, or the metrics in `staging`.
     pub fn gather(
         &self,
         scratch: &Path,
         mounted: &BTreeSet<PathBuf>,
         staging: &Path,
-    ) -> Result<(), Failure> {
+    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let missing: Vec<String> = self
             .declared()
             .filter(|path| fs::symlink_metadata(scratch.join(path)).is_err())
@@ -44,23 +44,16 @@ impl Outputs<'_> {
         if !undeclared.is_empty() {
             return Err(Failure::Data(wording(&undeclared)));
         }
-        for (port, path) in self.paths {
-            let (from, to) = (scratch.join(path), staging.join(port));
-            let to = if from.is_dir() && !from.is_symlink() {
-                to
-            } else {
-                fs::create_dir(&to).map_err(|e| Failure::io("create", &to, e))?;
-                to.join(path.file_name().unwrap_or_default())
-            };
-            fs::rename(&from, &to).map_err(|e| Failure::io("move", &from, e))?;
-        }
+        let places = self.paths.iter();
+        let places = places.map(|(port, path)| (port.clone(), scratch.join(path)));
+        let mut made: BTreeMap<String, PathBuf> = places.collect();
         if let Some(path) = self.metrics {
             let measured = metrics::read(&scratch.join(path), path)?;
-            let folder = staging.join(METRICS_PORT);
-            fs::create_dir(&folder).map_err(|e| Failure::io("create", &folder, e))?;
-            json::write(&folder.join(METRICS_FILE), &measured)?;
+            let file = staging.join(METRICS_FILE);
+            json::write(&file, &measured)?;
+            made.insert(METRICS_PORT.to_owned(), file);
         }
-        Ok(())
+        Ok(made)
     }
 
     fn declared(&self) -> impl Iterator<Item = &Path> {

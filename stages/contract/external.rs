@@ -11,11 +11,16 @@ pub trait External: Send + Sync {
     /// Puts what the program reads into the empty folder `scratch`, and says what to run.
     fn prepare(&self, request: &Request, scratch: &Path) -> Result<Program, Failure>;
 
-    /// Takes what the program made in `scratch` to `request.staging`, a folder for every output port.
+    /// What the program made: for every output port a file or folder, in `scratch` or `request.staging`.
     ///
     /// # Errors
     /// If an output is missing, or there is something that is none.
-    fn gather(&self, request: &Request, scratch: &Path, program: &Program) -> Result<(), Failure>;
+    fn gather(
+        &self,
+        request: &Request,
+        scratch: &Path,
+        program: &Program,
+    ) -> Result<BTreeMap<String, PathBuf>, Failure>;
 }
 
 /// What to run.

@@ -22,7 +22,7 @@ fn is_untouched(folder: &Path) {
 
 #[test]
 fn a_store_with_a_linked_folder_is_refused() {
-    for name in ["", "tmp", "cas", "actions", "checkpoints", "leases", "runs"] {
+    for name in ["", "tmp", "cas", "actions", "checkpoints", "runs"] {
         let fixture = Fixture::new();
         let foreign = foreign(&fixture);
         let folder = fixture.home().join(name);

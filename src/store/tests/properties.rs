@@ -219,7 +219,7 @@ proptest! {
         let did = store.collect(&policy, &uses, true).unwrap();
         prop_assert_eq!(would.bytes(), did.bytes());
 
-        let kept: std::collections::BTreeSet<u8> =
+        let kept: BTreeSet<u8> =
             runs.iter().rev().take(keep_runs).flatten().copied().collect();
         let store = fixture.reopened();
         for (action, contents) in actions.iter().enumerate() {

@@ -1,0 +1,71 @@
+//! Stages whose work a program of the user's does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use stages::contract::{External, Failure, Request};
+
+use super::local::Local;
+use super::make::Making;
+use super::process::Ending;
+use super::untouched::Untouched;
+use super::usage::Usage;
+use super::{Limits, program};
+use crate::report::Event;
+
+impl Local<'_> {
+    /// Runs the program to its end in the folder `scratch`; tells what it made, by port.
+    pub(super) fn run_program(
+        &self,
+        making: &Making<'_>,
+        external: &dyn External,
+        reason: &str,
+        request: &Request,
+        scratch: &Path,
+        limits: Limits,
+    ) -> (Ending, BTreeMap<String, PathBuf>) {
+        self.reporter.send(&Event::StageStarted {
+            stage: self.name(making.action.node),
+            reason: reason.to_owned(),
+        });
+        let started = Instant::now();
+        let mut usage = Usage::default();
+        let made = self.in_scratch(making, external, request, scratch, limits, &mut usage);
+        let (result, made) = match made {
+            Ok(made) => (Ok(()), made),
+            Err(failure) => (Err(failure), BTreeMap::new()),
+        };
+        let ending = Ending {
+            result,
+            seconds: started.elapsed().as_secs_f64(),
+            usage,
+        };
+        (ending, made)
+    }
+
+    fn in_scratch(
+        &self,
+        making: &Making<'_>,
+        external: &dyn External,
+        request: &Request,
+        scratch: &Path,
+        limits: Limits,
+        usage: &mut Usage,
+    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let inputs = Untouched::note(making.inputs, self.store);
+        let program = external.prepare(request, scratch)?;
+        let name = self.name(making.action.node);
+        let log = self
+            .logs
+            .take(&name)
+            .map_err(|e| Failure::io("create a log in", &self.folder, e))?;
+        let ending = program::run(&program, &log, self.workers, limits);
+        self.logs.let_go(log);
+        *usage = ending.usage;
+        // Whatever came of it, nothing else may read what it has changed.
+        inputs.check(self.store)?;
+        ending.result?;
+        external.gather(request, scratch, &program)
+    }
+}

@@ -1,0 +1,135 @@
+//! A program of the user's, run as a process of its own.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use signal_hook::consts::SIGKILL;
+use stages::contract::{Failure, Program};
+
+use super::process::Ending;
+use super::usage::{Usage, reap, wait};
+use super::watch::watch;
+use super::workers::{Workers, pid};
+use crate::graph::Limits;
+
+/// Lines of its output that are shown when a program fails, and the bytes of the log they are in.
+const SHOWN: usize = 15;
+const TAIL: i64 = 4096;
+
+/// Runs `program` to its end. What it writes, to standard output and standard error, goes to `log`.
+///
+/// It leads a process group of its own, which ends with this process, however that ends; over its
+/// limits it is told to stop, or killed.
+pub fn run(program: &Program, log: &Path, workers: &Workers, limits: Limits) -> Ending {
+    let started = Instant::now();
+    let (result, usage) = carry_out(program, log, workers, limits).unwrap_or_else(|e| {
+        let path = program.path.display();
+        let failure = format!("failed to run `{path}`: {e}");
+        (Err(Failure::System(failure)), Usage::default())
+    });
+    Ending {
+        result,
+        seconds: started.elapsed().as_secs_f64(),
+        usage,
+    }
+}
+
+fn carry_out(
+    program: &Program,
+    log: &Path,
+    workers: &Workers,
+    limits: Limits,
+) -> io::Result<(Result<(), Failure>, Usage)> {
+    let out = File::options().create(true).append(true).open(log)?;
+    let start = out.metadata()?.len();
+    let mut command = Command::new(&program.path);
+    if let [name, args @ ..] = program.argv.as_slice() {
+        command.arg0(name).args(args);
+    }
+    command
+        .env_clear()
+        .envs(&program.env)
+        .current_dir(&program.folder)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(out.try_clone()?)
+        .stderr(out);
+    let Some(child) = workers.spawn_guarded(&mut command)? else {
+        return Ok((Err(Failure::Cancelled), Usage::default()));
+    };
+    // It holds the log open otherwise.
+    drop(command);
+    let pid = pid(&child);
+    let (ended, excess) = watch(pid, limits, workers, || wait(pid));
+    workers.forget(pid);
+    ended?;
+    let (status, usage) = reap(pid)?;
+    let result = match excess {
+        _ if status.success() => Ok(()),
+        _ if workers.is_stopping() => Err(Failure::Cancelled),
+        Some(excess) => Err(excess.failure()),
+        None => {
+            let oom = status.signal() == Some(SIGKILL) && workers.has_lost_to_oom();
+            Err(judge(status, &usage, oom, &last_words(log, start)))
+        }
+    };
+    Ok((result, usage))
+}
+
+fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) -> Failure {
+    let signal = status.signal();
+    if oom_killed {
+        return Failure::OutOfMemory(format!(
+            "the kernel killed the program, which had held up to {:.0} MiB; lower `--jobs` or what the \
+             stage holds at once",
+            usage.peak_memory_mib
+        ));
+    }
+    let how = match signal.map(|signal| (signal, signal_hook::low_level::signal_name(signal))) {
+        Some((_, Some(name))) => format!("the program was killed by {name}"),
+        Some((signal, None)) => format!("the program was killed by signal {signal}"),
+        None => format!(
+            "the program ended with exit code {}",
+            status.code().unwrap_or_default()
+        ),
+    };
+    Failure::Program(format!("{how}{last_words}"))
+}
+
+/// The end of what was written to the log from `start` on, indented, with its path.
+fn last_words(log: &Path, start: u64) -> String {
+    let read = || -> io::Result<String> {
+        let mut file = File::open(log)?;
+        let end = file.seek(SeekFrom::End(0))?;
+        let from = start.max(end.saturating_sub(TAIL.unsigned_abs()));
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.is_empty() {
+        return ", without a word".to_owned();
+    }
+    let shown = lines[lines.len().saturating_sub(SHOWN)..].iter();
+    let shown: String = shown.map(|line| format!("\n  | {}", plain(line))).collect();
+    format!(":{shown}\n  all of it: {}", log.display())
+}
+
+/// A line without what would move a terminal's cursor or change its colours.
+fn plain(line: &str) -> String {
+    line.chars()
+        .map(|char| {
+            if char.is_control() && char != '\t' {
+                ' '
+            } else {
+                char
+            }
+        })
+        .collect()
+}
