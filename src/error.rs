@@ -14,7 +14,8 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
   1    the system refused something, a fault of runner's own, or `cache verify` found something bad
-  2    the pipeline or the command line is invalid; nothing was run
+  2    the pipeline or the command line is invalid, or a saved plan no longer holds; nothing was run
+  3    with `--exit-code`: something would run
   100  a stage failed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
@@ -39,6 +40,9 @@ pub enum Error {
     /// A fault of runner's own.
     #[error("error: {0}\nthis is a fault of runner; please report it")]
     Internal(String),
+    /// So many of so many stages are not there yet, for whoever asked by exit code.
+    #[error("{0}")]
+    WouldRun(String),
     /// So many stages failed; each was reported when it did.
     #[error("error: {0} failed")]
     StagesFailed(String),
@@ -69,6 +73,7 @@ impl Error {
         ExitCode::from(match self {
             Self::Store(_) | Self::Damaged(_) | Self::System(_) | Self::Internal(_) => 1,
             Self::Invalid(_) | Self::Usage(_) => 2,
+            Self::WouldRun(_) => 3,
             Self::StagesFailed(_) => 100,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         })

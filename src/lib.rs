@@ -20,6 +20,8 @@
 pub mod cli;
 pub mod error;
 pub mod executor;
+pub mod explain;
+pub mod forecast;
 pub mod graph;
 pub mod plan;
 pub mod report;

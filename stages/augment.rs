@@ -10,7 +10,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+    Work,
 };
 use crate::data::transform::Transform;
 use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy};
@@ -80,6 +81,20 @@ impl Stage for Policy {
         Ok([("images", images), ("figure", Signature::Figure)]
             .map(|(port, signature)| (port.to_owned(), signature))
             .into())
+    }
+
+    fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        let source = inputs.get("images").and_then(|images| images.first());
+        let images = source.and_then(|source| source.images);
+        Work {
+            // The images themselves are the source's.
+            output_bytes: Some(0),
+            images: images
+                .map(|n| ("images".to_owned(), n))
+                .into_iter()
+                .collect(),
+            ..Work::default()
+        }
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Failure, ImageShape, Invalid, KindInfo, Output, Segment, Signature,
-    Source, Stage,
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Invalid, KindInfo, Output,
+    Segment, Signature, Source, Stage, Work,
 };
 use crate::data::Dataset;
 use crate::data::folder::Folder;
 use crate::data::npz::Npz;
 use crate::data::pack::{Folders, Packing};
-use crate::data::phantom::Phantom;
+use crate::data::phantom::{self, Phantom};
 use crate::data::source::{Offer, Skipped};
 use crate::figures::grid::{Row, grid};
 use crate::{json, ranges};
@@ -217,6 +217,33 @@ impl Stage for Params {
             path: path.to_owned(),
         };
         self.source.path().map(source).into_iter().collect()
+    }
+
+    /// What only the source's bytes would tell is left out.
+    fn work(&self, _inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        let Origin::Phantom(phantom) = &self.source else {
+            return Work::default();
+        };
+        let most = self
+            .limit
+            .map_or(u64::MAX, |limit| (limit * phantom::CLASSES.len()) as u64);
+        let validation = (phantom.images as f64 * self.validation).round() as u64;
+        let images = [
+            ("train", phantom.images as u64 - validation),
+            ("validation", validation),
+            ("test", phantom.test_images as u64),
+        ]
+        .map(|(port, images)| (port.to_owned(), images.min(most)));
+        let all: u64 = images.iter().map(|(_, images)| images).sum();
+        Work {
+            amount: Some(Amount {
+                count: all as f64 * self.shape().len() as f64,
+                rate: "phantom",
+            }),
+            output_bytes: Some(all * self.shape().len() as u64),
+            images: images.into(),
+            ..Work::default()
+        }
     }
 
     fn preflight(&self) -> Result<(), Invalid> {

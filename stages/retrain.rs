@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Resumable, Signature, Stage,
+    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable, Signature,
+    Stage, Work,
 };
 use crate::data::Dataset;
 use crate::nets::{ClassifierCard, load_weights};
-use crate::train_cnn::{OUTPUTS, VALIDATION, check, train};
+use crate::train_cnn::{OUTPUTS, VALIDATION, check, train, work};
 use crate::training::{Examples, Recipe};
 use crate::{decode, ranges};
 
@@ -124,6 +125,11 @@ impl Stage for Retrain {
 
     fn resumable(&self) -> Option<Resumable> {
         Some(self.recipe.resumable())
+    }
+
+    fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        let times = 1.0 + self.real_per_synthetic.unwrap_or_default();
+        work(&self.recipe, "synthetic", times, inputs)
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Signature, Stage,
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
+    Signature, Stage, Work,
 };
 use crate::data::DatasetWriter;
 use crate::figures::grid::{Row, grid};
@@ -95,6 +96,24 @@ impl Stage for Synthesize {
             ("figure".to_owned(), Signature::Figure),
         ]
         .into())
+    }
+
+    fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        let generators = inputs.get("generators").map_or(&[][..], Vec::as_slice);
+        let images = (self.images * generators.len()) as u64;
+        let image = generators.first().map(|first| first.signature);
+        let Some(Signature::Generator { image }) = image else {
+            return Work::default();
+        };
+        Work {
+            amount: Some(Amount {
+                count: images as f64,
+                rate: "synthesis",
+            }),
+            output_bytes: Some(images * image.len() as u64),
+            images: [("images".to_owned(), images)].into(),
+            ..Work::default()
+        }
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

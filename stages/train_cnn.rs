@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Resumable, Signature, Stage,
+    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Resumable,
+    Signature, Stage, Work,
 };
 use crate::data::Dataset;
 use crate::device;
@@ -77,6 +78,10 @@ impl Stage for TrainCnn {
         Some(self.0.resumable())
     }
 
+    fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        work(&self.0, "train", 1.0, inputs)
+    }
+
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let examples = Examples::new(Dataset::open(context.input("train")?)?, context.seed);
         train(&self.0, &examples, |_| Ok(()), context)
@@ -119,6 +124,27 @@ pub(crate) fn check(
         ("figure".to_owned(), Signature::Figure),
     ]
     .into())
+}
+
+/// What training by `recipe` takes; `train` is the role of the training images, of which there are
+/// `times` as many in an epoch.
+pub(crate) fn work(
+    recipe: &Recipe,
+    train: &str,
+    times: f64,
+    inputs: &BTreeMap<String, Vec<Expected>>,
+) -> Work {
+    let only = |role: &str| inputs.get(role).and_then(|expected| expected.first());
+    let Some(Expected {
+        signature: Signature::Dataset { image, .. },
+        images,
+    }) = only(train)
+    else {
+        return Work::default();
+    };
+    let images = images.map(|images| (images as f64 * times).round() as u64);
+    let validation = only("validation").map_or(Some(0), |validation| validation.images);
+    recipe.work(*image, images, validation)
 }
 
 /// Trains from weights drawn anew and changed by `prepare`, and writes every output port.

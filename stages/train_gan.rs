@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Direction, Failure, ImageShape, Input, Invalid, KindInfo, METRICS_FILE,
-    Metric, Metrics, Output, Resumable, Signature, Stage,
+    Amount, ArtifactType, Context, Direction, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Work,
 };
 use crate::data::Dataset;
 use crate::figures::chart::{Series, line_chart};
@@ -198,6 +198,45 @@ impl Stage for TrainGan {
             open_ended: &["epochs"],
             bound: None,
         })
+    }
+
+    /// As if all images were of the class: how many are is not known before. The rate is of amounts
+    /// counted in the same way.
+    fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        let Some(Expected {
+            signature: Signature::Dataset { image, .. },
+            images,
+        }) = inputs.get("images").and_then(|s| s.first())
+        else {
+            return Work::default();
+        };
+        let noise = Feature::new(self.latent, 1, 1);
+        let [Ok(generator), Ok(discriminator)] = [
+            Architecture::new(noise, self.generator.clone()),
+            Architecture::new((*image).into(), self.discriminator.clone()),
+        ] else {
+            return Work::default();
+        };
+        // Three passes through the discriminator: to its parameters, to its parameters, and to the
+        // images, which is as much as two thirds.
+        let operations = 3.0 * generator.operations() + 8.0 * discriminator.operations();
+        let (batch, networks) = (self.batch_size as u64, [&generator, &discriminator]);
+        let sum = |of: fn(&Architecture) -> u64| networks.map(of).iter().sum::<u64>();
+        let parameters = sum(|network| network.parameter_bytes(2));
+        Work {
+            amount: images.map(|images| Amount {
+                count: images as f64 * self.epochs as f64 * operations,
+                rate: "gan",
+            }),
+            parameters: Some(sum(Architecture::parameter_len)),
+            memory: Some(Memory {
+                least: parameters
+                    + batch * generator.widest_bytes().max(discriminator.widest_bytes()),
+                likely: parameters + batch * sum(Architecture::activation_bytes),
+            }),
+            output_bytes: Some(generator.state_bytes()),
+            ..Work::default()
+        }
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -2,8 +2,14 @@
 
 mod bench;
 mod cache;
+mod explain;
+mod lineage;
 mod pipeline;
+mod plan;
+mod preflight;
 mod run;
+mod saved_plan;
+mod selection;
 mod session;
 mod status;
 mod table;
@@ -23,6 +29,8 @@ Examples:
   runner run pipelines/table1.yaml -n              say what would run, and why
   runner run pipelines/table1.yaml --profile real -S data=/path/to/chest_xray
   runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
+  runner plan pipelines/table1.yaml                what would run, why, and how long it takes
+  runner explain pipelines/table1.yaml cnn         what changed that makes it run
   runner status pipelines/table1.yaml              what is cached, what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
@@ -46,7 +54,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Plan(plan::Plan),
     Status(status::Status),
+    Explain(explain::Explain),
+    Lineage(lineage::Lineage),
     Table(table::Table),
     Validate(validate::Validate),
     Cache(cache::Cache),
@@ -66,7 +77,10 @@ impl Cli {
         let logs = logs::start(&console);
         let result = match self.command {
             Command::Run(run) => run.execute(&console, &logs),
+            Command::Plan(plan) => plan.execute(&console),
             Command::Status(status) => status.execute(&console),
+            Command::Explain(explain) => explain.execute(&console),
+            Command::Lineage(lineage) => lineage.execute(&console),
             Command::Table(table) => table.execute(&console),
             Command::Validate(validate) => validate.execute(&console),
             Command::Cache(cache) => cache.execute(&console),

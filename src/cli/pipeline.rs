@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use petgraph::graph::NodeIndex;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
@@ -20,7 +21,7 @@ pub struct PipelineArgs {
     pub overrides: Overrides,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 pub struct Overrides {
     /// Use the vars of this profile
     #[arg(long, value_name = "NAME")]
@@ -56,13 +57,18 @@ impl Overrides {
             profile: self.profile.clone(),
             sets: self.sets.clone(),
         };
-        let catalogue = Catalogue {
-            kinds: stages::kinds(),
-            parse: stages::parse,
-        };
+        let catalogue = catalogue();
         spec::load(file, &options)
             .and_then(|pipeline| Graph::build(pipeline, &catalogue))
             .map_err(Error::Invalid)
+    }
+}
+
+/// The stage kinds there are.
+pub fn catalogue() -> Catalogue {
+    Catalogue {
+        kinds: stages::kinds(),
+        parse: stages::parse,
     }
 }
 

@@ -1,15 +1,19 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::pipeline::{PipelineArgs, StoreArgs, find, planned};
+use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
+use super::saved_plan::SavedPlan;
+use super::selection::Selection;
 use super::session::{RunOptions, Session};
 use super::table::{self, Results};
-use super::{status, unwritten};
+use super::{plan, preflight, unwritten};
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
+use crate::forecast::forecast;
 use crate::graph::Graph;
-use crate::plan::{Force, Plan, PlanOptions, State};
+use crate::plan::{Plan, PlanOptions};
 use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
@@ -20,19 +24,24 @@ use crate::store::Store;
 /// Run what is not in the store yet, and print the pipeline's tables
 #[derive(Debug, Args)]
 pub struct Run {
+    /// The pipeline
+    #[arg(required_unless_present = "plan")]
+    file: Option<PathBuf>,
     #[command(flatten)]
-    pipeline: PipelineArgs,
+    overrides: Overrides,
     #[command(flatten)]
     store: StoreArgs,
+    /// Run what `runner plan --out FILE` kept, exactly that or nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "force", "until"])]
+    plan: Option<PathBuf>,
     /// Say what would run, and why; run nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// Cores to use [default: all]
     #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Run STAGE although it is cached; without a STAGE, run everything
-    #[arg(short, long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
-    force: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
     /// After a failure go on with all that does not depend on it
     #[arg(short, long)]
     keep_going: bool,
@@ -46,9 +55,6 @@ pub struct Run {
     /// Start trainings over; without this they go on from their checkpoints
     #[arg(long)]
     no_resume: bool,
-    /// Run only STAGE and what it needs
-    #[arg(long, value_name = "STAGE")]
-    until: Option<String>,
     /// Print one JSON object about the run, and no tables
     #[arg(long)]
     json: bool,
@@ -56,26 +62,36 @@ pub struct Run {
 
 impl Run {
     pub fn execute(self, console: &Console, logs: &RunLog) -> Result<(), Error> {
-        let graph = self.pipeline.load()?;
-        let options = self.plan_options(&graph)?;
+        let saved = self.plan.as_deref().map(SavedPlan::read).transpose()?;
+        let (file, overrides, selection) = match &saved {
+            Some(saved) => (&saved.file, &saved.overrides, &saved.selection),
+            None => {
+                let file = self.file.as_ref();
+                let file = file.ok_or_else(|| Error::Usage("no pipeline is named".to_owned()))?;
+                (file, &self.overrides, &self.selection)
+            }
+        };
+        let graph = overrides.load(file)?;
+        let options = selection.options(&graph)?;
         let slots = self.slots(&graph)?;
         let store = self.store.open()?;
         // Until the session has said what this run needs, nothing else protects what is planned with.
         let guard = store.guard()?;
         let plan = sound_plan(&graph, &store, &options)?;
-        if self.dry_run {
-            return status::print(console, &graph, &plan, self.json);
+        if let Some((saved, from)) = saved.as_ref().zip(self.plan.as_ref()) {
+            saved.check(from, &graph, &plan, &store)?;
         }
-        preflight(&graph, &plan)?;
+        if self.dry_run {
+            return plan::print(console, &graph, &plan, &store, slots, self.json);
+        }
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots);
+        let findings = preflight::look(&graph, &plan, &store, &forecast);
+        for doubt in &findings.doubts {
+            console.say(&preflight::warning(doubt));
+        }
+        preflight::verdict(findings)?;
 
-        let session = Session::begin(
-            &graph,
-            &plan,
-            &store,
-            self.pipeline.overrides.sets.clone(),
-            console,
-            logs,
-        )?;
+        let session = Session::begin(&graph, &plan, &store, overrides.sets.clone(), console, logs)?;
         drop(guard);
         let (execution, report) = session.execute(&RunOptions {
             slots,
@@ -99,31 +115,9 @@ impl Run {
         session.verdict(&report)
     }
 
-    fn plan_options(&self, graph: &Graph) -> Result<PlanOptions, Error> {
-        let mut nodes = Vec::new();
-        for name in self.force.iter().filter(|name| !name.is_empty()) {
-            nodes.extend(find(graph, "--force", name)?);
-        }
-        let force = match self.force.as_slice() {
-            [] => Force::None,
-            names if names.iter().any(String::is_empty) => Force::All,
-            _ => Force::Nodes(nodes),
-        };
-        let until = self
-            .until
-            .as_ref()
-            .map(|name| find(graph, "--until", name))
-            .transpose()?;
-        Ok(PlanOptions { force, until })
-    }
-
     /// Room for running stages; refuses a pipeline that can never have what it asks for.
     fn slots(&self, graph: &Graph) -> Result<Slots, Error> {
-        let machine = Slots::of_this_machine();
-        let slots = Slots {
-            cpus: self.jobs.map_or(machine.cpus, usize::from),
-            ..machine
-        };
+        let slots = plan::slots(self.jobs);
         for instance in graph.stages.node_weights() {
             let (name, wanted, have) = (&instance.name, instance.resources.gpus, slots.gpus);
             if wanted > have {
@@ -161,25 +155,5 @@ fn sound_plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Pla
         if !damaged_artifacts(graph, &plan, store)? {
             return Ok(plan);
         }
-    }
-}
-
-/// Asks every stage that may run whether its sources would make it fail.
-fn preflight(graph: &Graph, plan: &Plan) -> Result<(), Error> {
-    let misses = plan
-        .actions
-        .iter()
-        .filter(|action| !matches!(action.state, State::Cached(_)));
-    let mut diagnostics = Vec::new();
-    for action in misses {
-        if let Err(invalid) = graph.stages[action.node].stage.preflight() {
-            diagnostics.push(graph.diagnose(action.node, &invalid));
-        }
-    }
-    diagnostics.dedup();
-    if diagnostics.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(diagnostics))
     }
 }

@@ -1,5 +1,6 @@
 use clap::Args;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::unwritten;
@@ -15,6 +16,9 @@ pub struct Status {
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
+    /// Exit with 3 if something would run
+    #[arg(long)]
+    exit_code: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -25,52 +29,74 @@ impl Status {
         let graph = self.pipeline.load()?;
         let store = self.store.open()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        print(console, &graph, &plan, self.json)
+        let text = if self.json {
+            json!({ "pipeline": graph.pipeline, "stages": objects(&graph, &plan) }).to_string()
+        } else {
+            listing(&graph, &plan)
+        };
+        console.result(&text).map_err(unwritten)?;
+        if self.exit_code {
+            verdict(&plan)
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// Prints what is to become of every stage of a plan.
-pub fn print(console: &Console, graph: &Graph, plan: &Plan, json: bool) -> Result<(), Error> {
-    let text = if json {
-        object(graph, plan).to_string()
-    } else {
-        listing(graph, plan)
-    };
-    console.result(&text).map_err(unwritten)
+/// An error if a stage of the plan is not cached.
+pub fn verdict(plan: &Plan) -> Result<(), Error> {
+    let is_miss = |action: &&PlannedAction| !matches!(action.state, State::Cached(_));
+    match plan.actions.iter().filter(is_miss).count() {
+        0 => Ok(()),
+        misses => Err(Error::WouldRun(format!(
+            "{misses} of {} would run",
+            wording::stages(plan.actions.len())
+        ))),
+    }
 }
 
 fn listing(graph: &Graph, plan: &Plan) -> String {
-    let names: Vec<String> = plan
-        .actions
-        .iter()
-        .map(|action| name(graph, action))
-        .collect();
-    let width = names
-        .iter()
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let [mut cached, mut runs, mut waits] = [0; 3];
+    let width = name_width(graph, plan);
     let mut text = String::new();
-    for (name, action) in names.iter().zip(&plan.actions) {
-        let (count, state) = match &action.state {
-            State::Cached(_) => (&mut cached, "cached".to_owned()),
-            State::Runs(reason) => (&mut runs, format!("will run: {reason}")),
-            State::Waits(upstream) => (
-                &mut waits,
-                format!("waits on {}", graph.stages[*upstream].name),
-            ),
-        };
-        *count += 1;
-        text.push_str(&format!("{name:width$}  {state}\n"));
+    for action in &plan.actions {
+        let name = name(graph, action);
+        text.push_str(&format!("{name:width$}  {}\n", state(graph, action)));
     }
-    let stages = wording::stages(plan.actions.len());
-    text + &format!("{stages}: {cached} cached, {runs} will run, {waits} waiting")
+    text + &counts(plan)
 }
 
-fn object(graph: &Graph, plan: &Plan) -> Value {
-    let stages: Vec<Value> = plan
-        .actions
+/// Columns that the longest name takes.
+pub fn name_width(graph: &Graph, plan: &Plan) -> usize {
+    let names = plan.actions.iter().map(|action| name(graph, action));
+    names.map(|name| name.width()).max().unwrap_or(0)
+}
+
+/// What is to become of a stage, in words.
+pub fn state(graph: &Graph, action: &PlannedAction) -> String {
+    match &action.state {
+        State::Cached(_) => "cached".to_owned(),
+        State::Runs(reason) => format!("will run: {reason}"),
+        State::Waits(upstream) => format!("waits on {}", graph.stages[*upstream].name),
+    }
+}
+
+/// `3 stages: 2 cached, 1 will run, 0 waiting`.
+pub fn counts(plan: &Plan) -> String {
+    let [mut cached, mut runs, mut waits] = [0; 3];
+    for action in &plan.actions {
+        *match action.state {
+            State::Cached(_) => &mut cached,
+            State::Runs(_) => &mut runs,
+            State::Waits(_) => &mut waits,
+        } += 1;
+    }
+    let stages = wording::stages(plan.actions.len());
+    format!("{stages}: {cached} cached, {runs} will run, {waits} waiting")
+}
+
+/// A JSON object for each stage of a plan.
+pub fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
+    plan.actions
         .iter()
         .map(|action| {
             let (state, reason, upstream) = match &action.state {
@@ -90,10 +116,10 @@ fn object(graph: &Graph, plan: &Plan) -> Value {
                 "key": action.action_key.to_string(),
             })
         })
-        .collect();
-    json!({ "pipeline": graph.pipeline, "stages": stages })
+        .collect()
 }
 
-fn name(graph: &Graph, action: &PlannedAction) -> String {
+/// The name of a stage's instance.
+pub fn name(graph: &Graph, action: &PlannedAction) -> String {
     graph.stages[action.node].name.to_string()
 }

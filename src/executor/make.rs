@@ -15,7 +15,7 @@ use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
 use super::process::{self, Ending};
 use super::{Limits, Outputs, file_name};
-use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
+use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Slots;
 use crate::store::{ActionRecord, Checkpoints, Guard, Key, Staging};
@@ -282,7 +282,11 @@ impl<'a> Local<'a> {
     /// Why the stage does not go on from where it ended before, if one could expect it to: all that
     /// changed is how far it is to go.
     fn starts_over(&self, action: &PlannedAction, request: &Request) -> Option<String> {
-        let State::Runs(MissReason::Params { first, more: 0 }) = &action.state else {
+        let State::Runs(MissReason::Changed {
+            first: Change::Param(first),
+            more: 0,
+        }) = &action.state
+        else {
             return None;
         };
         let resumable = self.graph.stages[action.node].stage.resumable()?;

@@ -21,7 +21,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
 
-pub use self::catalogue::Catalogue;
+pub use self::catalogue::{Catalogue, Parse};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
 use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};

@@ -1,9 +1,11 @@
 //! Why a stage runs: the smallest thing that changed since it last did.
 
 use std::fmt;
+use std::mem;
+use std::path::PathBuf;
 
 use serde_json::Value;
-use stages::contract::DeviceClass;
+use stages::contract::{DeviceClass, Segment, Source};
 
 use super::Fingerprint;
 use super::source::{Listing, stands_for};
@@ -14,13 +16,28 @@ use crate::store::{Lookup, Store};
 pub enum MissReason {
     FirstRun,
     Forced,
-    Format {
-        from: u32,
-        to: u32,
+    /// What it is made of is not what it was: the first change, and how many more of its sort there are.
+    Changed {
+        first: Change,
+        more: usize,
     },
+    RecordMissing,
+    RecordDamaged,
+    OutputMissing {
+        port: String,
+    },
+}
+
+/// A difference between two fingerprints; `Display` gives a few words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
     Kind {
         from: String,
         to: String,
+    },
+    Format {
+        from: u32,
+        to: u32,
     },
     /// The kind's results changed.
     Version {
@@ -28,11 +45,7 @@ pub enum MissReason {
         from: u32,
         to: u32,
     },
-    /// The first parameter that differs, and how many more do.
-    Params {
-        first: ParamChange,
-        more: usize,
-    },
+    Param(ParamChange),
     Seed {
         from: u64,
         to: u64,
@@ -41,16 +54,15 @@ pub enum MissReason {
         from: DeviceClass,
         to: DeviceClass,
     },
-    /// What changed in a source, where that is known.
-    Source(Option<SourceChanges>),
-    /// The first role whose input is another.
+    Source {
+        /// Where it lies, as the pipeline has it, if there is one to ask.
+        path: Option<PathBuf>,
+        /// What changed in it, where that is known.
+        changes: Option<SourceChanges>,
+    },
+    /// A role whose input is another.
     Input {
         role: String,
-    },
-    RecordMissing,
-    RecordDamaged,
-    OutputMissing {
-        port: String,
     },
 }
 
@@ -75,12 +87,13 @@ pub struct SourceChanges {
 
 impl MissReason {
     /// Why the action of `now` is no hit, after `lookup` of its key found none. `last` is what the
-    /// stage was before.
+    /// stage was before; `sources` are what it reads.
     pub(super) fn of(
         store: &Store,
         lookup: &Lookup,
         last: Option<&Fingerprint>,
         now: &Fingerprint,
+        sources: &[Source],
     ) -> Self {
         match lookup {
             Lookup::Damaged => return Self::RecordDamaged,
@@ -90,65 +103,80 @@ impl MissReason {
         let Some(last) = last else {
             return Self::FirstRun;
         };
-        if last.kind != now.kind {
-            return Self::Kind {
-                from: last.kind.clone(),
-                to: now.kind.clone(),
-            };
-        }
-        if last.format != now.format {
-            return Self::Format {
-                from: last.format,
-                to: now.format,
-            };
-        }
-        if last.version != now.version {
-            return Self::Version {
-                kind: now.kind.clone(),
-                from: last.version,
-                to: now.version,
-            };
-        }
-        let mut changes = Vec::new();
-        compare(
-            "params",
-            Some(&last.params),
-            Some(&now.params),
-            &mut changes,
-        );
-        let (sources, params): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| {
-            [&change.from, &change.to]
-                .iter()
-                .all(|v| v.as_ref().is_some_and(|v| stands_for(v).is_some()))
-        });
-        let more = params.len().saturating_sub(1);
-        if let Some(first) = params.into_iter().next() {
-            return Self::Params { first, more };
-        }
-        if last.seed != now.seed {
-            return Self::Seed {
-                from: last.seed,
-                to: now.seed,
-            };
-        }
-        if last.device != now.device {
-            return Self::Device {
-                from: last.device,
-                to: now.device,
-            };
-        }
-        if let Some(change) = sources.first() {
-            return Self::Source(SourceChanges::recall(store, change));
-        }
-        let roles = last.inputs.keys().chain(now.inputs.keys());
-        match roles
-            .into_iter()
-            .find(|&role| last.inputs.get(role) != now.inputs.get(role))
-        {
-            Some(role) => Self::Input { role: role.clone() },
-            None => Self::RecordMissing,
-        }
+        let mut changes = changes(store, last, now, sources).into_iter();
+        let Some(first) = changes.next() else {
+            return Self::RecordMissing;
+        };
+        let alike = |other: &Change| mem::discriminant(other) == mem::discriminant(&first);
+        let more = match first {
+            Change::Param(_) => changes.take_while(alike).count(),
+            _ => 0,
+        };
+        Self::Changed { first, more }
     }
+}
+
+/// All that differs between two fingerprints, the most telling first: what a stage is, its parameters,
+/// the rest, its sources, its inputs. `sources` are those that `to`'s stage reads, to name them by.
+pub fn changes(
+    store: &Store,
+    from: &Fingerprint,
+    to: &Fingerprint,
+    sources: &[Source],
+) -> Vec<Change> {
+    let mut found = Vec::new();
+    if from.kind != to.kind {
+        let (from, to) = (from.kind.clone(), to.kind.clone());
+        found.push(Change::Kind { from, to });
+    }
+    if from.format != to.format {
+        let (from, to) = (from.format, to.format);
+        found.push(Change::Format { from, to });
+    }
+    if from.kind == to.kind && from.version != to.version {
+        found.push(Change::Version {
+            kind: to.kind.clone(),
+            from: from.version,
+            to: to.version,
+        });
+    }
+    let mut params = Vec::new();
+    compare("params", Some(&from.params), Some(&to.params), &mut params);
+    let (of_sources, params): (Vec<_>, Vec<_>) = params.into_iter().partition(|change| {
+        [&change.from, &change.to]
+            .iter()
+            .all(|v| v.as_ref().is_some_and(|v| stands_for(v).is_some()))
+    });
+    found.extend(params.into_iter().map(Change::Param));
+    if from.seed != to.seed {
+        let (from, to) = (from.seed, to.seed);
+        found.push(Change::Seed { from, to });
+    }
+    if from.device != to.device {
+        let (from, to) = (from.device, to.device);
+        found.push(Change::Device { from, to });
+    }
+    found.extend(of_sources.iter().map(|change| {
+        let source = sources.iter().find(|s| place(&s.param) == change.path);
+        Change::Source {
+            path: source.map(|source| source.path.clone()),
+            changes: SourceChanges::recall(store, change),
+        }
+    }));
+    let added = to.inputs.keys().filter(|&r| !from.inputs.contains_key(r));
+    let roles = from.inputs.keys().chain(added);
+    let differ = roles.filter(|&role| from.inputs.get(role) != to.inputs.get(role));
+    found.extend(differ.map(|role| Change::Input { role: role.clone() }));
+    found
+}
+
+/// The path of a parameter as changes have it: `params.source.folder.path`.
+fn place(param: &[Segment]) -> String {
+    let segments = param.iter().map(|segment| match segment {
+        Segment::Key(key) => format!(".{key}"),
+        Segment::Index(index) => format!("[{index}]"),
+    });
+    "params".to_owned() + &segments.collect::<String>()
 }
 
 /// Adds the places at which two values differ, outermost first, to `changes`.
@@ -237,19 +265,40 @@ impl fmt::Display for MissReason {
         match self {
             Self::FirstRun => f.write_str("first run"),
             Self::Forced => f.write_str("forced"),
-            Self::Format { from, to } => write!(f, "format {from} → {to}"),
-            Self::Kind { from, to } => write!(f, "kind {from} → {to}"),
-            Self::Version { kind, from, to } => write!(f, "code: {kind} version {from} → {to}"),
-            Self::Params { first, more: 0 } => write!(f, "{first}"),
-            Self::Params { first, more } => write!(f, "{first}, {more} more"),
-            Self::Seed { from, to } => write!(f, "seed {from} → {to}"),
-            Self::Device { from, to } => write!(f, "device {} → {}", device(*from), device(*to)),
-            Self::Source(None) => f.write_str("source changed"),
-            Self::Source(Some(changes)) => write!(f, "source: {changes}"),
-            Self::Input { role } => write!(f, "input `{role}` changed"),
+            Self::Changed { first, more: 0 } => write!(f, "{first}"),
+            Self::Changed { first, more } => write!(f, "{first}, {more} more"),
             Self::RecordMissing => f.write_str("record missing"),
             Self::RecordDamaged => f.write_str("record damaged"),
             Self::OutputMissing { port } => write!(f, "output missing: {port}"),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind { from, to } => write!(f, "kind {from} → {to}"),
+            Self::Format { from, to } => write!(f, "format {from} → {to}"),
+            Self::Version { kind, from, to } => write!(f, "code: {kind} version {from} → {to}"),
+            Self::Param(change) => write!(f, "{change}"),
+            Self::Seed { from, to } => write!(f, "seed {from} → {to}"),
+            Self::Device { from, to } => write!(f, "device {} → {}", device(*from), device(*to)),
+            Self::Source { path, changes } => {
+                let place = path.as_ref().map(|path| format!(" in {}", path.display()));
+                let place = place.unwrap_or_default();
+                match changes {
+                    None => write!(f, "source changed{place}"),
+                    Some(changes) if changes.first.is_empty() => {
+                        let name = path.as_ref().map(|path| format!("{} ", path.display()));
+                        let name = name.unwrap_or_else(|| "file ".to_owned());
+                        write!(f, "source: {name}changed")
+                    }
+                    Some(changes) => {
+                        write!(f, "source: {changes}{place}, first: {}", changes.first)
+                    }
+                }
+            }
+            Self::Input { role } => write!(f, "input `{role}` changed"),
         }
     }
 }
@@ -275,27 +324,22 @@ impl fmt::Display for ParamChange {
     }
 }
 
+/// `2 files changed, 1 added`.
 impl fmt::Display for SourceChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first.is_empty() {
-            return f.write_str("file changed");
-        }
         let counts = [
             (self.changed, "changed"),
             (self.added, "added"),
             (self.removed, "removed"),
         ];
         for (position, (count, what)) in counts.iter().filter(|(n, _)| *n > 0).enumerate() {
+            let files = if *count == 1 { "file" } else { "files" };
             match position {
-                0 => write!(
-                    f,
-                    "{count} {} {what}",
-                    if *count == 1 { "file" } else { "files" }
-                )?,
+                0 => write!(f, "{count} {files} {what}")?,
                 _ => write!(f, ", {count} {what}")?,
             }
         }
-        write!(f, ", first: {}", self.first)
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 mod fingerprint;
 mod key;
 mod miss;
+mod rebuild;
 mod source;
 mod source_index;
 mod state;
@@ -22,13 +23,14 @@ use petgraph::graph::NodeIndex;
 use stages::contract::{FORMAT_VERSION, Invalid};
 
 pub use fingerprint::{Fingerprint, InputId};
-pub use key::{checkpoint_key, content_key};
-pub use miss::{MissReason, ParamChange, SourceChanges};
+pub use key::{action_key, checkpoint_key, content_key};
+pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
+pub use rebuild::{chosen_params, rebuild};
+pub use source::stands_for;
 
 use crate::graph::{Graph, Instance};
 use crate::store::{self, ActionRecord, Digest, Key, Store};
-use key::action_key;
-use source::Sources;
+use source::{Listing, Sources};
 
 const STAMPS: &str = "runner stage stamps v1";
 
@@ -249,6 +251,11 @@ fn params(
     }
     params.sort_all_objects();
     Ok((params, Stamps(Digest::derive(STAMPS, stamps.as_bytes()))))
+}
+
+/// How many files the source has that is named by `digest`, if that was kept.
+pub fn source_len(store: &Store, digest: &Digest) -> Option<usize> {
+    Some(Listing::recall(store, digest)?.files().len())
 }
 
 fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {

@@ -67,7 +67,7 @@ pub(super) fn stand_in(digest: &Digest) -> Value {
 }
 
 /// The digest, if `value` stands for a source.
-pub(super) fn stands_for(value: &Value) -> Option<Digest> {
+pub fn stands_for(value: &Value) -> Option<Digest> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
     object.get(MARK)?.as_str()?.parse().ok()
 }

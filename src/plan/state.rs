@@ -34,9 +34,10 @@ pub(super) fn find(
             });
         return Ok(State::Cached(Box::new(record)));
     }
-    let name = graph.stages[node].name.to_string();
-    let last = store.last_fingerprint(&graph.pipeline, &name);
-    let reason = MissReason::of(store, &lookup, last.as_ref(), fingerprint);
+    let instance = &graph.stages[node];
+    let last = store.last_fingerprint(&graph.pipeline, &instance.name.to_string());
+    let sources = instance.stage.sources();
+    let reason = MissReason::of(store, &lookup, last.as_ref(), fingerprint, &sources);
     Ok(State::Runs(reason))
 }
 

@@ -16,6 +16,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time that is an estimate: `under 1 s`, `42 s`, `42 min`, `3 h 20 min`, `4 days`.
+pub fn about(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    let minutes = (seconds / 60.0).round().max(0.0) as u64;
+    match minutes {
+        _ if seconds < 0.95 => "under 1 s".to_owned(),
+        _ if whole < 90 => format!("{whole} s"),
+        0..90 => format!("{minutes} min"),
+        90..2880 => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        _ => format!("{} days", (minutes + 720) / 1440),
+    }
+}
+
 /// A figure of a progress with about four digits: `412`, `0.3120`, `1.2e-5`.
 fn figure(value: f64) -> String {
     let magnitude = value.abs();
@@ -108,7 +121,7 @@ pub fn ending(stage: &StageReport) -> String {
 mod tests {
     use stages::contract::Progress;
 
-    use super::{Counts, duration, progress, seconds_left, summary};
+    use super::{Counts, about, duration, progress, seconds_left, summary};
 
     #[test]
     fn durations_read_well_at_every_scale() {
@@ -117,6 +130,21 @@ mod tests {
         assert_eq!(duration(59.97), "1 min 00 s");
         assert_eq!(duration(245.2), "4 min 05 s");
         assert_eq!(duration(3720.0), "1 h 02 min");
+    }
+
+    #[test]
+    fn estimates_are_as_exact_as_they_can_be() {
+        let texts = [0.2, 4.6, 89.0, 95.0, 2520.0, 12_000.0, 400_000.0].map(about);
+        let expected = [
+            "under 1 s",
+            "5 s",
+            "89 s",
+            "2 min",
+            "42 min",
+            "3 h 20 min",
+            "5 days",
+        ];
+        assert_eq!(texts, expected);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Store {
         self.put(&self.record_path(key), &bytes)
     }
 
-    fn record_path(&self, key: &Key) -> PathBuf {
+    pub(super) fn record_path(&self, key: &Key) -> PathBuf {
         self.home.join("actions").join(format!("{key}.json"))
     }
 }

@@ -22,9 +22,9 @@ use super::{Digest, Error, Store, Tree};
 const MARK: &str = ".outputs.json";
 
 #[derive(Serialize, Deserialize)]
-struct Mark {
+pub(super) struct Mark {
     /// The tree of every port.
-    outputs: BTreeMap<String, Digest>,
+    pub outputs: BTreeMap<String, Digest>,
     /// Whether files had to be copied.
     copied: bool,
 }
@@ -126,7 +126,7 @@ impl Store {
     }
 }
 
-fn read_mark(target: &Path) -> Option<Mark> {
+pub(super) fn read_mark(target: &Path) -> Option<Mark> {
     serde_json::from_slice(&fs::read(target.join(MARK)).ok()?).ok()
 }
 

@@ -36,8 +36,10 @@ mod latest;
 mod lease;
 mod lock;
 mod memo;
+mod records;
 mod sealed;
 mod session;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -57,8 +59,9 @@ pub(crate) use files::component;
 pub use guard::{Guard, Needs};
 pub use inventory::{Entry, Inventory};
 pub use lease::Lease;
-pub use sealed::Damaged;
+pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
+pub use shown::{Shown, shown_at};
 pub use tree::{Blob, Tree};
 
 use session::Session;

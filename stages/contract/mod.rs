@@ -14,6 +14,7 @@ mod metrics;
 mod parameter;
 mod request;
 mod stage;
+mod work;
 
 pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, Signature};
 pub use context::Context;
@@ -25,3 +26,4 @@ pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{DeviceClass, Position, Request, Resume};
 pub use stage::{Resumable, Stage};
+pub use work::{Amount, Expected, IMAGES_FILE, Memory, Work};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Context, External, Failure, Invalid, Port, Signature, Source};
+use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Source, Work};
 
 /// A stage kind with its parameters: everything that the engine may ask it.
 ///
-/// `canonical`, `check` and `sources` are pure. `preflight` reads sources and changes nothing.
+/// `canonical`, `check`, `sources` and `work` are pure. `preflight` reads sources and changes nothing.
 pub trait Stage: Send + Sync {
     /// The parameters with every default filled in, in one fixed form: what enters the fingerprint.
     fn canonical(&self) -> Value;
@@ -44,6 +44,11 @@ pub trait Stage: Send + Sync {
     /// The stage, if a program of the user's does its work; nothing calls `run` then.
     fn external(&self) -> Option<&dyn External> {
         None
+    }
+
+    /// What the stage will take, if it passed `check` with the signatures of these inputs.
+    fn work(&self, _inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
+        Work::default()
     }
 
     /// Does the work: reads `context`'s inputs, writes every output port's folder.

@@ -12,10 +12,9 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
+pub use crate::contract::IMAGES_FILE;
 use crate::contract::{Artifact, Failure, ImageShape};
 
-/// Pixels of all images.
-pub const IMAGES_FILE: &str = "images.bin";
 /// Shape, classes, labels and names.
 pub const HEADER_FILE: &str = "dataset.json";
 /// The augmentation policy of an augmented dataset.

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod classifier;
+mod cost;
 mod generator;
 mod initializer;
 mod layer;

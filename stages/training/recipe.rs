@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::bare_name;
-use crate::contract::{ImageShape, Invalid, Resumable};
-use crate::nets::{Head, Initializer, Layer, check_layers};
+use crate::contract::{Amount, ImageShape, Invalid, Memory, Resumable, Work};
+use crate::nets::{Architecture, Head, Initializer, Layer, check_layers};
 use crate::ops::optimizer::OptimizerConfig;
 use crate::ranges::{above_zero, share, whole};
 
@@ -179,6 +179,37 @@ impl Recipe {
         }
     }
 
+    /// What a training on `train` images of this shape takes, each epoch followed by a look at
+    /// `validation` images.
+    pub fn work(&self, image: ImageShape, train: Option<u64>, validation: Option<u64>) -> Work {
+        let Ok(network) = Architecture::new(image.into(), self.model.clone()) else {
+            return Work::default();
+        };
+        // Forwards, and backwards to the inputs and to the parameters of each layer.
+        let images = train
+            .zip(validation)
+            .map(|(train, validation)| 3.0 * train as f64 + validation as f64);
+        let count = images.map(|images| images * self.epochs as f64 * network.operations());
+        let batch = train.map_or(self.batch_size as u64, |train| {
+            train.min(self.batch_size as u64)
+        });
+        let parameters = network.parameter_bytes(self.optimizer.moments());
+        Work {
+            amount: count.map(|count| Amount {
+                count,
+                rate: "training",
+            }),
+            parameters: Some(network.parameter_len()),
+            memory: Some(Memory {
+                least: parameters + batch * network.widest_bytes(),
+                // The weights of the best epoch so far are kept beside.
+                likely: parameters + network.state_bytes() + batch * network.activation_bytes(),
+            }),
+            output_bytes: Some(network.state_bytes()),
+            ..Work::default()
+        }
+    }
+
     /// Checks every range, and the layers against images of the given shape.
     pub fn check(&self, image: ImageShape, has_validation: bool) -> Result<Head, Invalid> {
         let output = check_layers("model", &self.model, image.into())?;
@@ -223,6 +254,14 @@ impl Recipe {
 }
 
 impl OptimizerChoice {
+    /// Numbers that it keeps for each parameter.
+    fn moments(&self) -> u64 {
+        match self {
+            Self::Adam { .. } => 2,
+            Self::Sgd { .. } => 1,
+        }
+    }
+
     pub fn check(&self) -> Result<(), Invalid> {
         match *self {
             Self::Adam {

@@ -1,0 +1,392 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::pipeline::{Overrides, StoreArgs, catalogue, find, planned};
+use super::plan::slots;
+use super::unwritten;
+use crate::error::Error;
+use crate::explain::maker::{Maker, makers};
+use crate::explain::{Cause, Explanation, Found, Hit, Why, explain, explain_all, trace};
+use crate::forecast::{Forecast, forecast, totals};
+use crate::graph::Graph;
+use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
+use crate::report::{Console, wording};
+use crate::store::{ActionRecord, Key, Store};
+
+const SHORTEST_PREFIX: usize = 8;
+
+const EXAMPLES: &str = "\
+Examples:
+  runner explain pipelines/table1.yaml                       everything that makes stages run
+  runner explain pipelines/table1.yaml 'evaluate[model1]'    why this one runs, or does not
+  runner explain 1f0c9a2b 77d0e3c4                           how two recorded actions differ";
+
+/// Say why a stage runs or is cached, followed to what was changed; or how two records differ
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Explain {
+    /// The pipeline; or the key of a record, or its first eight digits or more
+    #[arg(value_name = "PIPELINE|KEY")]
+    subject: String,
+    /// The stage; without one, whatever makes stages run. Or the key of another record
+    #[arg(value_name = "STAGE|KEY")]
+    object: Option<String>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        // A file of that name is meant first: no pipeline is called like a key.
+        let is_file = Path::new(&self.subject).exists();
+        match self.object.as_deref() {
+            Some(other) if !is_file && is_prefix(&self.subject) && is_prefix(other) => {
+                self.compare(&self.subject, other, console)
+            }
+            name => self.explain(&PathBuf::from(&self.subject), name, console),
+        }
+    }
+
+    fn explain(&self, file: &Path, name: Option<&str>, console: &Console) -> Result<(), Error> {
+        let graph = self.overrides.load(file)?;
+        let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
+        let store = self.store.open()?;
+        let plan = planned(&graph, &store, &PlanOptions::default())?;
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots(None));
+        let story = Story {
+            graph: &graph,
+            plan: &plan,
+            store: &store,
+            forecast: &forecast,
+        };
+        let text = match nodes {
+            None => story.all(self.json),
+            Some(nodes) => {
+                let actions = nodes.iter().map(|&node| plan.action(node));
+                let stages: Vec<&PlannedAction> = actions.collect();
+                story.stages(&stages, self.json)?
+            }
+        };
+        console.result(&text).map_err(unwritten)
+    }
+
+    fn compare(&self, a: &str, b: &str, console: &Console) -> Result<(), Error> {
+        let store = self.store.existing()?;
+        let [a, b] = [record(&store, a)?, record(&store, b)?];
+        let before = |key: &Key| Some(store.recall(key)?.fingerprint);
+        let differences =
+            |_: &Key, from: &Fingerprint, to: &Fingerprint| changes(&store, from, to, &[]);
+        let found = trace(
+            b.action_key,
+            &a.fingerprint,
+            &b.fingerprint,
+            &before,
+            &before,
+            &differences,
+        );
+        let text = if self.json {
+            comparison_object(&store, &a, &b, &found).to_string()
+        } else {
+            comparison(&store, &a, &b, &found)
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+fn is_prefix(text: &str) -> bool {
+    let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (SHORTEST_PREFIX..=64).contains(&text.len()) && text.bytes().all(digits)
+}
+
+/// The record whose action or content key starts with `prefix`.
+///
+/// # Errors
+/// If there is none, or several.
+pub fn record(store: &Store, prefix: &str) -> Result<ActionRecord, Error> {
+    let keys = store.record_keys()?;
+    let mut found = keys
+        .into_iter()
+        .filter(|key| key.to_string().starts_with(prefix));
+    match (found.next(), found.next()) {
+        (Some(key), None) => store
+            .recall(&key)
+            .ok_or_else(|| Error::Damaged(format!("the record `{key}` is damaged"))),
+        (None, _) => Err(Error::Usage(format!(
+            "there is no record under a key that starts with `{prefix}`"
+        ))),
+        (Some(a), Some(b)) => Err(Error::Usage(format!(
+            "several keys start with `{prefix}`: `{}`, `{}`",
+            a.short(),
+            b.short()
+        ))),
+    }
+}
+
+/// What there is to tell from.
+struct Story<'a> {
+    graph: &'a Graph,
+    plan: &'a Plan,
+    store: &'a Store,
+    forecast: &'a Forecast,
+}
+
+impl Story<'_> {
+    fn all(&self, json: bool) -> String {
+        let causes = explain_all(self.graph, self.store, self.plan);
+        if json {
+            let causes: Vec<Value> = causes
+                .iter()
+                .map(|cause| self.cause_object(cause))
+                .collect();
+            return json!({ "pipeline": self.graph.pipeline, "causes": causes }).to_string();
+        }
+        if causes.is_empty() {
+            return "nothing would run".to_owned();
+        }
+        let lines: Vec<String> = causes.iter().map(|cause| self.cause(cause)).collect();
+        lines.join("\n")
+    }
+
+    fn stages(&self, actions: &[&PlannedAction], json: bool) -> Result<String, Error> {
+        let told = actions.iter().map(|action| {
+            let explanation = explain(self.graph, self.store, self.plan, action.node);
+            Ok(match (&explanation, json) {
+                (Explanation::Hit(hit), false) => self.hit(action, hit)?,
+                (Explanation::Miss(causes), false) => self.miss(action, causes),
+                (Explanation::Hit(hit), true) => self.hit_object(action, hit)?.to_string(),
+                (Explanation::Miss(causes), true) => {
+                    let causes = causes.iter().map(|cause| self.cause_object(cause));
+                    let mut object = self.object(action);
+                    object["causes"] = causes.collect();
+                    object.to_string()
+                }
+            })
+        });
+        let told: Vec<String> = told.collect::<Result<_, Error>>()?;
+        Ok(match json {
+            true => format!("{{\"stages\":[{}]}}", told.join(",")),
+            false => told.join("\n"),
+        })
+    }
+
+    fn miss(&self, action: &PlannedAction, causes: &[Cause]) -> String {
+        let mut text = match &action.state {
+            State::Waits(upstream) => format!(
+                "{} runs if {} comes out another",
+                self.name(action.node),
+                self.name(*upstream)
+            ),
+            _ => format!("{} will run", self.name(action.node)),
+        };
+        for cause in causes {
+            text.push_str(&format!("\n  {}", self.cause(cause)));
+            if cause.way.len() > 1 {
+                let way: Vec<String> = cause.way.iter().rev().map(|&n| self.name(n)).collect();
+                text.push_str(&format!("\n    {}", way.join(" → ")));
+            }
+        }
+        text
+    }
+
+    /// `augmented.params.shear 0.2 → 0.3, 7 stages follow, about 42 min`.
+    fn cause(&self, cause: &Cause) -> String {
+        let name = self.name(cause.node());
+        let mut text = match &cause.why {
+            Why::Change(change @ Change::Param(_)) => format!("{name}.{change}"),
+            why => format!("{name}: {why}"),
+        };
+        let followers = cause.followers.len();
+        if followers > 0 {
+            let verb = if followers == 1 { "follows" } else { "follow" };
+            text.push_str(&format!(", {} {verb}", wording::stages(followers)));
+        }
+        if let Some(seconds) = self.seconds(cause) {
+            text.push_str(&format!(", about {}", wording::about(seconds)));
+        }
+        text
+    }
+
+    /// How long what a cause makes run takes, as far as that is known.
+    fn seconds(&self, cause: &Cause) -> Option<f64> {
+        let is_meant = |node| node == cause.node() || cause.followers.contains(&node);
+        let stages = self.forecast.stages.iter();
+        let meant = stages.filter(|(node, _)| is_meant(**node));
+        let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
+        totals(self.graph, self.plan, &meant.collect(), slots(None)).seconds
+    }
+
+    fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {
+        let record = &hit.record;
+        let maker = self.maker(hit)?;
+        let by = maker.map_or(String::new(), |maker| {
+            let own = self.name(action.node);
+            let stage = match (maker.stage == own, maker.pipeline == self.graph.pipeline) {
+                (true, true) => String::new(),
+                (_, true) => format!(" as {}", maker.stage),
+                (_, false) => format!(" as {} of {}", maker.stage, maker.pipeline),
+            };
+            format!(" by run {}{stage}", maker.run)
+        });
+        let found = if hit.made_as == record.action_key {
+            format!("found by its action key {}", record.action_key.short())
+        } else {
+            format!(
+                "found by its content key {}: the inputs hold what they held for action {}",
+                record.content_key.short(),
+                hit.made_as.short()
+            )
+        };
+        let runs_again: Vec<String> = self.dependences(action);
+        Ok(format!(
+            "{} is cached\n  made {}{by}, in {}\n  {found}\n  runs again if any of these changes: {}",
+            self.name(action.node),
+            record.finished,
+            wording::duration(record.seconds),
+            runs_again.join(", ")
+        ))
+    }
+
+    /// All that enters a stage's fingerprint.
+    fn dependences(&self, action: &PlannedAction) -> Vec<String> {
+        let instance = &self.graph.stages[action.node];
+        let mut all = vec!["its params".to_owned()];
+        for source in instance.stage.sources() {
+            all.push(format!("the files in {}", source.path.display()));
+        }
+        for (producer, link) in self.graph.inputs(action.node) {
+            all.push(format!("{}.{}", self.name(producer), link.port));
+        }
+        all.push(format!("seed {}", instance.seed));
+        let kind = instance.kind;
+        all.push(format!("{} version {}", kind.name, kind.version));
+        all
+    }
+
+    fn maker(&self, hit: &Hit) -> Result<Option<Maker>, Error> {
+        let runs = self.store.runs_folder();
+        let mut makers = makers(&runs).map_err(Error::io("read", &runs))?;
+        Ok(makers.remove(&hit.made_as))
+    }
+
+    fn object(&self, action: &PlannedAction) -> Value {
+        let state = match action.state {
+            State::Cached(_) => "cached",
+            State::Runs(_) => "runs",
+            State::Waits(_) => "waits",
+        };
+        json!({
+            "name": self.name(action.node),
+            "state": state,
+            "key": action.action_key,
+        })
+    }
+
+    fn cause_object(&self, cause: &Cause) -> Value {
+        let names = |nodes: &mut dyn Iterator<Item = petgraph::graph::NodeIndex>| {
+            nodes.map(|node| self.name(node)).collect::<Vec<_>>()
+        };
+        json!({
+            "stage": self.name(cause.node()),
+            "cause": cause.why.to_string(),
+            "way": names(&mut cause.way.iter().copied()),
+            "followers": names(&mut cause.followers.iter().copied()),
+            "seconds": self.seconds(cause),
+        })
+    }
+
+    fn hit_object(&self, action: &PlannedAction, hit: &Hit) -> Result<Value, Error> {
+        let maker = self.maker(hit)?;
+        let mut object = self.object(action);
+        object["found_by"] = match hit.made_as == hit.record.action_key {
+            true => "action".into(),
+            false => "content".into(),
+        };
+        object["made_as"] = json!(hit.made_as);
+        object["content_key"] = json!(hit.record.content_key);
+        object["finished"] = json!(hit.record.finished);
+        object["seconds"] = json!(hit.record.seconds);
+        object["run"] = json!(maker.map(|maker| maker.run));
+        object["depends_on"] = json!(self.dependences(action));
+        Ok(object)
+    }
+
+    fn name(&self, node: petgraph::graph::NodeIndex) -> String {
+        self.graph.stages[node].name.to_string()
+    }
+}
+
+fn comparison(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> String {
+    let head = |record: &ActionRecord| {
+        format!(
+            "{}  {}, {}, {}",
+            record.action_key.short(),
+            record.fingerprint.kind,
+            record.finished,
+            wording::duration(record.seconds)
+        )
+    };
+    let mut text = format!("{}\n{}", head(a), head(b));
+    if found.is_empty() {
+        text.push_str("\nno difference in what they are made of");
+    }
+    for found in found {
+        let change = &found.change;
+        text.push_str(&format!("\n  {change}"));
+        if found.way.len() > 1 {
+            let way: Vec<String> = found
+                .way
+                .iter()
+                .rev()
+                .map(|key| label(store, key))
+                .collect();
+            text.push_str(&format!("\n    in {}", way.join(" → ")));
+        }
+    }
+    for (port, same) in ports(a, b) {
+        let verdict = if same { "the same" } else { "another" };
+        text.push_str(&format!("\noutput `{port}`: {verdict}"));
+    }
+    text
+}
+
+fn comparison_object(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> Value {
+    let side = |record: &ActionRecord| {
+        json!({
+            "key": record.action_key,
+            "kind": record.fingerprint.kind,
+            "finished": record.finished,
+            "seconds": record.seconds,
+        })
+    };
+    let changes = found.iter().map(|found| {
+        let way: Vec<String> = found.way.iter().map(|key| label(store, key)).collect();
+        json!({ "change": found.change.to_string(), "way": way, "key": found.way.last() })
+    });
+    let outputs = ports(a, b).map(|(port, same)| json!({ "port": port, "same": same }));
+    json!({
+        "a": side(a),
+        "b": side(b),
+        "changes": changes.collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+    })
+}
+
+/// The output ports that both have, and whether they hold the same.
+fn ports<'a>(a: &'a ActionRecord, b: &'a ActionRecord) -> impl Iterator<Item = (&'a String, bool)> {
+    let outputs = a.outputs.iter();
+    outputs.filter_map(|(port, tree)| Some((port, b.outputs.get(port)? == tree)))
+}
+
+/// `train-cnn 1f0c9a2b77d0`.
+fn label(store: &Store, key: &Key) -> String {
+    let kind = store.recall(key).map(|record| record.fingerprint.kind);
+    let kind = kind.unwrap_or_else(|| "(no record)".to_owned());
+    format!("{kind} {}", key.short())
+}

@@ -1,0 +1,303 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::explain::record;
+use super::pipeline::{Overrides, StoreArgs, catalogue, find, planned};
+use super::unwritten;
+use crate::error::Error;
+use crate::explain::lineage::{self, Step, downstream, upstream};
+use crate::explain::maker::{Maker, makers};
+use crate::plan::{PlanOptions, State};
+use crate::report::Console;
+use crate::store::{ActionRecord, Key, Store, shown_at};
+
+const EXAMPLES: &str = "\
+Examples:
+  runner lineage artifacts/latest/table1/evaluate[model1]/metrics/metrics.json
+  runner lineage pipelines/table1.yaml cnn[model1].model --downstream
+  runner lineage 1f0c9a2b77d0";
+
+/// Say what an artifact was made of, back to its sources; or what was made of it
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Lineage {
+    /// A file or folder under `latest/`, the digest of an output, or a key; or the pipeline of ARTIFACT
+    #[arg(value_name = "PATH|DIGEST|PIPELINE")]
+    subject: String,
+    /// STAGE or STAGE.PORT of the pipeline
+    artifact: Option<String>,
+    /// What was made of it, not what it was made of
+    #[arg(long)]
+    downstream: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is meant: an action, and one of its outputs or all.
+struct Subject {
+    record: ActionRecord,
+    port: Option<String>,
+}
+
+impl Lineage {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.store.existing()?;
+        let subject = match &self.artifact {
+            Some(name) => self.of_pipeline(&store, name)?,
+            None => self.of_store(&store)?,
+        };
+        let parse = catalogue().parse;
+        let found = if self.downstream {
+            downstream(&store, parse, &subject.record, subject.port.as_deref())?
+        } else {
+            upstream(&store, parse, &subject.record)
+        };
+        let runs = store.runs_folder();
+        let makers = makers(&runs).map_err(Error::io("read", &runs))?;
+        let view = View::new(&found, &makers, self.downstream);
+        let text = if self.json {
+            view.object(&subject).to_string()
+        } else {
+            view.text(&subject)
+        };
+        console.result(&text).map_err(unwritten)
+    }
+
+    fn of_pipeline(&self, store: &Store, artifact: &str) -> Result<Subject, Error> {
+        let graph = self.overrides.load(Path::new(&self.subject))?;
+        // A value of a matrix may have a dot in it; a port has none.
+        let (name, port) = match artifact.rsplit_once('.') {
+            Some((name, port)) if graph.find(artifact).is_empty() => (name, Some(port)),
+            _ => (artifact, None),
+        };
+        let nodes = find(&graph, "lineage", name)?;
+        let &[node] = nodes.as_slice() else {
+            let names = nodes
+                .iter()
+                .map(|&node| graph.stages[node].name.to_string());
+            return Err(Error::Usage(format!(
+                "`{name}` is several stages; name one of them: `{}`",
+                names.collect::<Vec<_>>().join("`, `")
+            )));
+        };
+        let ports = graph.stages[node]
+            .kind
+            .outputs
+            .iter()
+            .map(|output| output.port);
+        if let Some(port) = port
+            && !ports.clone().any(|known| known == port)
+        {
+            let hint = crate::spec::suggest::hint("outputs", port, ports).unwrap_or_default();
+            return Err(Error::Usage(format!(
+                "`{name}` has no output `{port}`; {hint}"
+            )));
+        }
+        let plan = planned(&graph, store, &PlanOptions::default())?;
+        match &plan.action(node).state {
+            State::Cached(record) => Ok(Subject {
+                record: (**record).clone(),
+                port: port.map(str::to_owned),
+            }),
+            _ => Err(Error::Usage(format!(
+                "`{name}`, as the pipeline has it now, is not in the store; \
+                 `runner explain` says why, and a path under `latest/` means the last result"
+            ))),
+        }
+    }
+
+    fn of_store(&self, store: &Store) -> Result<Subject, Error> {
+        let path = Path::new(&self.subject);
+        if path.exists() {
+            let shown = shown_at(path).ok_or_else(|| {
+                Error::Usage(format!(
+                    "`{}` is no output under `latest/`; of a pipeline name a stage too",
+                    path.display()
+                ))
+            })?;
+            let mut records = store.records()?.into_iter();
+            let record = records.find(|record| record.outputs == shown.outputs);
+            let port = shown.port;
+            return record
+                .map(|record| Subject { record, port })
+                .ok_or_else(|| {
+                    Error::Usage(format!(
+                        "the record of `{}` is no longer in the store",
+                        path.display()
+                    ))
+                });
+        }
+        let prefix = &self.subject;
+        let is_hex = prefix.len() >= 8 && prefix.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_hex {
+            return Err(Error::Usage(format!(
+                "`{prefix}` is no file, and no digest or key of eight digits or more"
+            )));
+        }
+        for record in store.records()? {
+            let starts = |(_, tree): &(_, &crate::store::Digest)| {
+                tree.to_string().starts_with(prefix.as_str())
+            };
+            let port = record.outputs.iter().find(starts);
+            if let Some(port) = port.map(|(port, _)| port.clone()) {
+                let port = Some(port);
+                return Ok(Subject { record, port });
+            }
+        }
+        record(store, prefix).map(|record| Subject { record, port: None })
+    }
+}
+
+/// A lineage as it is shown.
+struct View<'a> {
+    steps: HashMap<Key, &'a Step>,
+    order: &'a [Step],
+    makers: &'a BTreeMap<Key, Maker>,
+    downstream: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(
+        lineage: &'a lineage::Lineage,
+        makers: &'a BTreeMap<Key, Maker>,
+        downstream: bool,
+    ) -> Self {
+        let steps = lineage.actions.iter().map(|step| (step.key, step));
+        Self {
+            steps: steps.collect(),
+            order: &lineage.actions,
+            makers,
+            downstream,
+        }
+    }
+
+    /// An indented tree. What was shown before is shown once more without what is below it.
+    fn text(&self, subject: &Subject) -> String {
+        let mut lines = Vec::new();
+        let mut shown = HashSet::new();
+        let port = subject.port.clone().unwrap_or_default();
+        let mut open = vec![(0, String::new(), port, subject.record.action_key)];
+        while let Some((depth, role, port, key)) = open.pop() {
+            let indent = "  ".repeat(depth);
+            let role = if role.is_empty() {
+                role
+            } else {
+                format!("{role}: ")
+            };
+            let port = if port.is_empty() {
+                port
+            } else {
+                format!(".{port}")
+            };
+            let is_new = shown.insert(key);
+            let step = self.steps.get(&key);
+            let again = match step {
+                Some(step) if !is_new && !(step.links.is_empty() && step.sources.is_empty()) => {
+                    " (above)"
+                }
+                _ => "",
+            };
+            let name = self.name(&key);
+            let detail = step.map_or(String::new(), |step| detail(step, is_new));
+            lines.push(format!("{indent}{role}{name}{port}{detail}{again}"));
+            let Some(step) = step.filter(|_| is_new) else {
+                continue;
+            };
+            for source in &step.sources {
+                let files = source
+                    .files
+                    .map_or(String::new(), |files| format!(", {files} files"));
+                lines.push(format!(
+                    "{indent}  source {}: {}{files}",
+                    source.param,
+                    source.digest.short()
+                ));
+            }
+            open.extend(step.links.iter().rev().map(|link| {
+                // Downstream the port is that of the line above.
+                match self.downstream {
+                    true => {
+                        let role = format!("{} → {}", link.port, link.role);
+                        (depth + 1, role, String::new(), link.key)
+                    }
+                    false => (depth + 1, link.role.clone(), link.port.clone(), link.key),
+                }
+            }));
+        }
+        lines.join("\n")
+    }
+
+    fn name(&self, key: &Key) -> String {
+        match self.makers.get(key) {
+            Some(maker) => maker.stage.clone(),
+            None => self
+                .steps
+                .get(key)
+                .and_then(|step| step.record.as_ref())
+                .map_or("(no record)".to_owned(), |r| r.fingerprint.kind.clone()),
+        }
+    }
+
+    fn object(&self, subject: &Subject) -> Value {
+        let actions = self.order.iter().map(|step| {
+            let maker = self.makers.get(&step.key);
+            let fingerprint = step.record.as_ref().map(|record| &record.fingerprint);
+            let sources = step.sources.iter().map(|source| {
+                json!({ "param": source.param, "digest": source.digest, "files": source.files })
+            });
+            let links = step
+                .links
+                .iter()
+                .map(|link| json!({ "role": link.role, "port": link.port, "key": link.key }));
+            let params: serde_json::Map<String, Value> = step.params.iter().cloned().collect();
+            json!({
+                "key": step.key,
+                "stage": maker.map(|maker| &maker.stage),
+                "pipeline": maker.map(|maker| &maker.pipeline),
+                "run": maker.map(|maker| &maker.run),
+                "kind": fingerprint.map(|f| &f.kind),
+                "version": fingerprint.map(|f| f.version),
+                "seed": fingerprint.map(|f| f.seed),
+                "finished": step.record.as_ref().map(|record| &record.finished),
+                "outputs": step.record.as_ref().map(|record| &record.outputs),
+                "params": params,
+                "sources": sources.collect::<Vec<_>>(),
+                if self.downstream { "consumers" } else { "inputs" }: links.collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "key": subject.record.action_key,
+            "port": subject.port,
+            "actions": actions.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What an action is: ` (train-cnn 1f0c9a2b77d0, epochs 8)`.
+fn detail(step: &Step, whole: bool) -> String {
+    const LONGEST: usize = 40;
+    let key = step.key.short();
+    let Some(record) = &step.record else {
+        return format!(" {key}");
+    };
+    let mut text = format!("  {} {key}", record.fingerprint.kind);
+    for (name, value) in step.params.iter().filter(|_| whole) {
+        let mut value = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if value.chars().count() > LONGEST {
+            value = value.chars().take(LONGEST - 1).chain(['…']).collect();
+        }
+        text.push_str(&format!(", {name} {value}"));
+    }
+    text
+}

@@ -1,0 +1,166 @@
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
+use super::saved_plan::SavedPlan;
+use super::selection::Selection;
+use super::{preflight, status, unwritten};
+use crate::error::Error;
+use crate::forecast::{Estimate, Forecast, forecast};
+use crate::graph::Graph;
+use crate::plan;
+use crate::report::{Console, wording};
+use crate::scheduler::Slots;
+use crate::store::Store;
+
+/// Say of each stage whether it is cached, will run (and why) or waits on another, and about how long,
+/// how much memory and how much disk it takes
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    selection: Selection,
+    /// Cores that the run may use [default: all]
+    #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Keep the plan, for `runner run --plan FILE`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 3 if something would run
+    #[arg(long)]
+    exit_code: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plan {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let graph = self.pipeline.load()?;
+        let options = self.selection.options(&graph)?;
+        let store = self.store.open()?;
+        let plan = planned(&graph, &store, &options)?;
+        let slots = slots(self.jobs);
+        print(console, &graph, &plan, &store, slots, self.json)?;
+        if let Some(out) = &self.out {
+            let PipelineArgs { file, overrides } = &self.pipeline;
+            SavedPlan::new(file, overrides, &self.selection, &graph, &plan).write(out)?;
+        }
+        if self.exit_code {
+            status::verdict(&plan)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Room for running stages with so many cores, or all.
+pub fn slots(jobs: Option<u16>) -> Slots {
+    let machine = Slots::of_this_machine();
+    Slots {
+        cpus: jobs.map_or(machine.cpus, usize::from),
+        ..machine
+    }
+}
+
+/// Prints what is to become of every stage of a plan and what that takes, and says what speaks against
+/// it.
+pub fn print(
+    console: &Console,
+    graph: &Graph,
+    plan: &plan::Plan,
+    store: &Store,
+    slots: Slots,
+    json: bool,
+) -> Result<(), Error> {
+    let forecast = forecast(graph, plan, store, catalogue().parse, slots);
+    let text = if json {
+        object(graph, plan, &forecast).to_string()
+    } else {
+        listing(graph, plan, &forecast)
+    };
+    console.result(&text).map_err(unwritten)?;
+    let findings = preflight::look(graph, plan, store, &forecast);
+    for doubt in &findings.doubts {
+        console.say(&preflight::warning(doubt));
+    }
+    for error in &findings.errors {
+        console.say(&format!("a run would be refused: {error}"));
+    }
+    Ok(())
+}
+
+fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
+    let width = status::name_width(graph, plan);
+    let time = |estimate: Option<&Estimate>| match estimate {
+        None => String::new(),
+        Some(estimate) => estimate.seconds.map_or("?".to_owned(), wording::about),
+    };
+    let times: Vec<String> = plan
+        .actions
+        .iter()
+        .map(|action| time(forecast.stages.get(&action.node)))
+        .collect();
+    let column = times.iter().map(String::len).max().unwrap_or(0);
+    let mut text = String::new();
+    for (action, time) in plan.actions.iter().zip(&times) {
+        let name = status::name(graph, action);
+        let state = status::state(graph, action);
+        let gap = if column == 0 { "" } else { "  " };
+        text.push_str(&format!("{name:width$}{gap}{time:>column$}  {state}\n"));
+    }
+    text.push_str(&status::counts(plan));
+    if forecast.totals.stages > 0 {
+        text.push_str(&format!("\n{}", totals(forecast)));
+    }
+    text
+}
+
+/// `about 42 min (26 of 30 stages known); memory 1.2 GiB, disk 800.0 MiB`.
+fn totals(forecast: &Forecast) -> String {
+    let totals = &forecast.totals;
+    let of = format!(
+        "{} of {} known",
+        totals.known,
+        wording::stages(totals.stages)
+    );
+    let mut text = match totals.seconds {
+        None => "time: not known before something like it was run".to_owned(),
+        Some(seconds) if totals.known == totals.stages => {
+            format!("about {}", wording::about(seconds))
+        }
+        Some(seconds) => format!("about {} ({of})", wording::about(seconds)),
+    };
+    let size = |bytes: u64| ByteSize::b(bytes).display().iec().to_string();
+    if let Some(bytes) = totals.memory_bytes {
+        text.push_str(&format!("; memory: {}", size(bytes)));
+    }
+    if let Some(bytes) = totals.output_bytes {
+        text.push_str(&format!("; disk: {}", size(bytes)));
+    }
+    text
+}
+
+fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
+    let mut stages = status::objects(graph, plan);
+    for (stage, action) in stages.iter_mut().zip(&plan.actions) {
+        stage["estimate"] = forecast.stages.get(&action.node).map_or(Value::Null, |e| {
+            json!({
+                "seconds": e.seconds,
+                "cpu_seconds": e.cpu_seconds,
+                "memory_bytes": e.memory,
+                "output_bytes": e.output_bytes,
+                "basis": e.basis,
+                "parameters": e.work.parameters,
+                "operations": e.work.amount.map(|amount| amount.count),
+            })
+        });
+    }
+    json!({ "pipeline": graph.pipeline, "stages": stages, "totals": forecast.totals })
+}

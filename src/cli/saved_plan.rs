@@ -1,0 +1,184 @@
+//! A plan in a file, to be run as it was seen or not at all.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::pipeline::Overrides;
+use super::selection::Selection;
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::plan::{Change, Fingerprint, Plan, PlannedAction, State, changes};
+use crate::report::wording;
+use crate::store::{Key, Store, seal, unseal};
+
+/// Raised when the form of the file changes.
+const VERSION: u32 = 1;
+/// The most differences that are told.
+const MOST_TOLD: usize = 12;
+
+/// Everything that a plan was made of, and what it said.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedPlan {
+    version: u32,
+    /// The pipeline, relative to the folder that the plan was made in.
+    pub file: PathBuf,
+    pub overrides: Overrides,
+    pub selection: Selection,
+    stages: Vec<SavedStage>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedStage {
+    name: String,
+    key: Key,
+    state: SavedState,
+    fingerprint: Fingerprint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SavedState {
+    Cached,
+    Runs,
+    Waits,
+}
+
+impl From<&State> for SavedState {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Cached(_) => Self::Cached,
+            State::Runs(_) => Self::Runs,
+            State::Waits(_) => Self::Waits,
+        }
+    }
+}
+
+impl SavedPlan {
+    pub fn new(
+        file: &Path,
+        overrides: &Overrides,
+        selection: &Selection,
+        graph: &Graph,
+        plan: &Plan,
+    ) -> Self {
+        let stages = plan.actions.iter().map(|action| SavedStage {
+            name: name(graph, action),
+            key: action.action_key,
+            state: SavedState::from(&action.state),
+            fingerprint: action.fingerprint.clone(),
+        });
+        Self {
+            version: VERSION,
+            file: file.to_owned(),
+            overrides: overrides.clone(),
+            selection: selection.clone(),
+            stages: stages.collect(),
+        }
+    }
+
+    pub fn write(&self, file: &Path) -> Result<(), Error> {
+        let bytes = seal(self).map_err(|e| Error::Internal(e.to_string()))?;
+        fs::write(file, bytes).map_err(Error::io("write", file))
+    }
+
+    /// # Errors
+    /// If there is none at `file`, or it is not as it was written.
+    pub fn read(file: &Path) -> Result<Self, Error> {
+        let bytes = fs::read(file)
+            .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.display())))?;
+        match unseal::<Self>(&bytes) {
+            Ok(saved) if saved.version == VERSION => Ok(saved),
+            _ => Err(Error::Usage(format!(
+                "`{}` is no plan, or not as `runner plan --out` wrote it",
+                file.display()
+            ))),
+        }
+    }
+
+    /// # Errors
+    /// If `plan`, made anew, is another; says what differs and how.
+    pub fn check(
+        &self,
+        from: &Path,
+        graph: &Graph,
+        plan: &Plan,
+        store: &Store,
+    ) -> Result<(), Error> {
+        let differences = self.differences(graph, plan, store);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let mut text = format!("the plan `{}` no longer holds:", from.display());
+        for difference in differences.iter().take(MOST_TOLD) {
+            text.push_str(&format!("\n  {difference}"));
+        }
+        if let Some(more) = differences.len().checked_sub(MOST_TOLD).filter(|&n| n > 0) {
+            text.push_str(&format!("\n  and {more} more"));
+        }
+        text.push_str("\nhint: look at the pipeline anew with `runner plan … --out`, and run that");
+        Err(Error::Usage(text))
+    }
+
+    fn differences(&self, graph: &Graph, plan: &Plan, store: &Store) -> Vec<String> {
+        let now: HashMap<String, &PlannedAction> = plan
+            .actions
+            .iter()
+            .map(|action| (name(graph, action), action))
+            .collect();
+        let (mut told, mut below) = (Vec::new(), 0);
+        for then in &self.stages {
+            let name = &then.name;
+            let Some(action) = now.get(name) else {
+                told.push(format!("`{name}` is no longer part of it"));
+                continue;
+            };
+            if then.key != action.action_key {
+                let sources = graph.stages[action.node].stage.sources();
+                let changes = changes(store, &then.fingerprint, &action.fingerprint, &sources);
+                let own = changes
+                    .iter()
+                    .filter(|change| !matches!(change, Change::Input { .. }));
+                let own: Vec<String> = own.map(Change::to_string).collect();
+                if own.is_empty() {
+                    below += 1;
+                } else {
+                    told.push(format!("`{name}`: {}", own.join(", ")));
+                }
+                continue;
+            }
+            let state = SavedState::from(&action.state);
+            if then.state == state {
+                continue;
+            }
+            told.push(match &action.state {
+                State::Cached(_) => format!("`{name}` is cached now"),
+                State::Runs(reason) => format!("`{name}` will run now: {reason}"),
+                State::Waits(upstream) => {
+                    format!("`{name}` waits now, on `{}`", graph.stages[*upstream].name)
+                }
+            });
+        }
+        let then: HashSet<&str> = self
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
+        for action in &plan.actions {
+            let name = name(graph, action);
+            if !then.contains(name.as_str()) {
+                told.push(format!("`{name}` is new"));
+            }
+        }
+        if below > 0 {
+            told.push(format!("and so {} below", wording::stages(below)));
+        }
+        told
+    }
+}
+
+fn name(graph: &Graph, action: &PlannedAction) -> String {
+    graph.stages[action.node].name.to_string()
+}

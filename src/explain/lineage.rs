@@ -1,0 +1,184 @@
+//! Where an artifact comes from, and what was made of it, as the records tell.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use serde_json::Value;
+
+use crate::graph::Parse;
+use crate::plan::{InputId, chosen_params, source_len, stands_for};
+use crate::store::{ActionRecord, Digest, Error, Key, Store};
+
+/// Actions and what leads from one to the next.
+#[derive(Debug, Default)]
+pub struct Lineage {
+    /// The action that was asked about first; the others in the order in which they were come upon.
+    pub actions: Vec<Step>,
+}
+
+/// An action of a lineage.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub key: Key,
+    /// None where its record is gone.
+    pub record: Option<ActionRecord>,
+    /// Parameters that are not the default, but for sources.
+    pub params: Vec<(String, Value)>,
+    pub sources: Vec<SourceUse>,
+    /// What leads on from here: upstream its inputs, downstream what was made of its outputs.
+    pub links: Vec<Link>,
+}
+
+/// A source that an action read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceUse {
+    /// The parameter that names it: `source.folder.path`.
+    pub param: String,
+    pub digest: Digest,
+    /// Files in it, where that was kept.
+    pub files: Option<usize>,
+}
+
+/// An artifact between two actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The consumer's input.
+    pub role: String,
+    /// The producer's output.
+    pub port: String,
+    /// The action at the other end.
+    pub key: Key,
+}
+
+/// The actions that `record` goes back to.
+pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
+    let mut lineage = Lineage::default();
+    let mut seen = HashSet::from([record.action_key]);
+    let mut open = VecDeque::from([(record.action_key, Some(record.clone()))]);
+    while let Some((key, record)) = open.pop_front() {
+        let mut step = step(store, parse, key, record);
+        let fingerprint = step.record.as_ref().map(|record| &record.fingerprint);
+        for (role, ids) in fingerprint.into_iter().flat_map(|f| &f.inputs) {
+            for id in ids {
+                let InputId::Action { key, port } = id else {
+                    continue;
+                };
+                step.links.push(Link {
+                    role: role.clone(),
+                    port: port.clone(),
+                    key: *key,
+                });
+                if seen.insert(*key) {
+                    open.push_back((*key, store.recall(key)));
+                }
+            }
+        }
+        lineage.actions.push(step);
+    }
+    lineage
+}
+
+/// The actions that used what `record` made, or only its output `port`, and what was made of theirs:
+/// whoever read the same content, whichever action made that.
+pub fn downstream(
+    store: &Store,
+    parse: Parse,
+    record: &ActionRecord,
+    port: Option<&str>,
+) -> Result<Lineage, Error> {
+    let records: BTreeMap<Key, ActionRecord> = store
+        .records()?
+        .into_iter()
+        .map(|record| (record.action_key, record))
+        .collect();
+    let mut uses: HashMap<Digest, Vec<(String, Key)>> = HashMap::new();
+    for (key, record) in &records {
+        for (role, ids) in &record.fingerprint.inputs {
+            for tree in ids.iter().filter_map(|id| match id {
+                InputId::Content { digest } => Some(*digest),
+                InputId::Action { key, port } => records.get(key)?.outputs.get(port).copied(),
+            }) {
+                uses.entry(tree).or_default().push((role.clone(), *key));
+            }
+        }
+    }
+    let mut lineage = Lineage::default();
+    let mut seen = HashSet::from([record.action_key]);
+    let mut open = VecDeque::from([(record.action_key, Some(record.clone()), port)]);
+    while let Some((key, record, port)) = open.pop_front() {
+        let mut step = step(store, parse, key, record);
+        let outputs = step.record.as_ref().map(|record| &record.outputs);
+        for (of, tree) in outputs.into_iter().flatten() {
+            if port.is_some_and(|port| port != of) {
+                continue;
+            }
+            for (role, consumer) in uses.get(tree).into_iter().flatten() {
+                step.links.push(Link {
+                    role: role.clone(),
+                    port: of.clone(),
+                    key: *consumer,
+                });
+                if seen.insert(*consumer) {
+                    open.push_back((*consumer, records.get(consumer).cloned(), None));
+                }
+            }
+        }
+        lineage.actions.push(step);
+    }
+    Ok(lineage)
+}
+
+fn step(store: &Store, parse: Parse, key: Key, record: Option<ActionRecord>) -> Step {
+    let mut params = Vec::new();
+    let mut sources = Vec::new();
+    if let Some(record) = &record {
+        for (name, value) in chosen_params(parse, &record.fingerprint) {
+            sources.extend(sources_in(store, &name, &value));
+            params.extend(without_sources(value).map(|value| (name, value)));
+        }
+    }
+    Step {
+        key,
+        record,
+        params,
+        sources,
+        links: Vec::new(),
+    }
+}
+
+/// The sources that stand in a parameter.
+fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
+    if let Some(digest) = stands_for(value) {
+        return vec![SourceUse {
+            param: name.to_owned(),
+            digest,
+            files: source_len(store, &digest),
+        }];
+    }
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| sources_in(store, &format!("{name}.{key}"), value))
+            .collect(),
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| sources_in(store, &format!("{name}[{index}]"), value))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What is left of a parameter without the sources in it, if anything is.
+fn without_sources(value: Value) -> Option<Value> {
+    match value {
+        source if stands_for(&source).is_some() => None,
+        Value::Object(map) => {
+            let was_empty = map.is_empty();
+            let entries = map.into_iter();
+            let left = entries.filter_map(|(key, value)| Some((key, without_sources(value)?)));
+            let left: serde_json::Map<String, Value> = left.collect();
+            (was_empty || !left.is_empty()).then_some(Value::Object(left))
+        }
+        plain => Some(plain),
+    }
+}

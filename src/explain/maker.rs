@@ -1,0 +1,60 @@
+//! Which run made something.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::report::record::RUN_FILE;
+use crate::scheduler::Outcome;
+use crate::store::Key;
+
+/// A stage of a run that made something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// The run's id, which is the name of its folder.
+    pub run: String,
+    /// The stage's instance, as that run's pipeline named it.
+    pub stage: String,
+    /// That pipeline.
+    pub pipeline: String,
+}
+
+/// Who made what, of all runs below `runs` whose records can be read: the newest of each.
+pub fn makers(runs: &Path) -> io::Result<BTreeMap<Key, Maker>> {
+    #[derive(Deserialize)]
+    struct Run {
+        run: String,
+        pipeline: String,
+        stages: Vec<Stage>,
+    }
+    #[derive(Deserialize)]
+    struct Stage {
+        name: String,
+        key: Key,
+        outcome: Outcome,
+    }
+    let mut folders: Vec<_> = fs::read_dir(runs)?.flatten().map(|e| e.path()).collect();
+    // Ids begin with the time.
+    folders.sort();
+    let mut makers = BTreeMap::new();
+    for folder in folders {
+        let run = fs::read(folder.join(RUN_FILE)).ok();
+        let Some(run) = run.and_then(|bytes| serde_json::from_slice::<Run>(&bytes).ok()) else {
+            continue;
+        };
+        for stage in run.stages {
+            if stage.outcome == Outcome::Succeeded {
+                let maker = Maker {
+                    run: run.run.clone(),
+                    stage: stage.name,
+                    pipeline: run.pipeline.clone(),
+                };
+                makers.insert(stage.key, maker);
+            }
+        }
+    }
+    Ok(makers)
+}

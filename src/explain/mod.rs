@@ -1,0 +1,260 @@
+//! Why a stage runs or does not, followed to the cause; and where an artifact comes from and goes.
+//!
+//! `trace` compares two actions and follows the inputs that differ upstream to what was changed there.
+//! [`Explanation`] does that for a stage of a plan; [`lineage`] walks the records.
+
+pub mod lineage;
+pub mod maker;
+mod trace;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::fmt;
+
+use petgraph::Direction::Outgoing;
+use petgraph::graph::NodeIndex;
+
+use crate::graph::Graph;
+use crate::plan::{Change, Fingerprint, MissReason, Plan, State, changes};
+use crate::store::{ActionRecord, Key, Store};
+
+pub use trace::{Found, trace};
+
+/// Why a stage is what a plan says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Explanation {
+    /// It was made before.
+    Hit(Box<Hit>),
+    /// It runs, or may run: the causes, nearest first.
+    Miss(Vec<Cause>),
+}
+
+/// A record that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    pub record: ActionRecord,
+    /// The action that was executed: this very one, or one whose inputs held the same (early cutoff).
+    pub made_as: Key,
+}
+
+/// Something that makes a stage run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    /// From the stage that was asked about upstream to the one that the cause is in.
+    pub way: Vec<NodeIndex>,
+    pub why: Why,
+    /// The stages below that one that are not cached.
+    pub followers: BTreeSet<NodeIndex>,
+}
+
+/// What a cause is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    Change(Change),
+    /// Nothing changed, and yet there is no result.
+    Miss(MissReason),
+}
+
+impl Cause {
+    /// The stage that the cause is in.
+    pub fn node(&self) -> NodeIndex {
+        self.way[self.way.len() - 1]
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Change(change) => write!(f, "{change}"),
+            Self::Miss(reason) => write!(f, "{reason}"),
+        }
+    }
+}
+
+/// Explains the state of a stage of `plan`.
+pub fn explain(graph: &Graph, store: &Store, plan: &Plan, node: NodeIndex) -> Explanation {
+    let explainer = Explainer::new(graph, store, plan);
+    match &plan.action(node).state {
+        State::Cached(record) => {
+            let origin = store.recall(&record.content_key);
+            Explanation::Hit(Box::new(Hit {
+                made_as: origin.map_or(record.action_key, |origin| origin.action_key),
+                record: (**record).clone(),
+            }))
+        }
+        State::Runs(_) | State::Waits(_) => Explanation::Miss(explainer.causes(node)),
+    }
+}
+
+/// Every cause for which some stage of `plan` runs, in the plan's order of the stages they are in.
+pub fn explain_all(graph: &Graph, store: &Store, plan: &Plan) -> Vec<Cause> {
+    let explainer = Explainer::new(graph, store, plan);
+    let mut causes: Vec<Cause> = Vec::new();
+    let mut seen: HashSet<(NodeIndex, String)> = HashSet::new();
+    for action in &plan.actions {
+        let found = match &action.state {
+            State::Cached(_) => Vec::new(),
+            State::Runs(reason) => explainer.of_running(action.node, reason),
+            State::Waits(_) => explainer.own(action.node),
+        };
+        let fresh = found.into_iter().filter(|cause| {
+            let is_own = cause.way.len() == 1;
+            let cause = Cause {
+                way: vec![cause.node()],
+                ..cause.clone()
+            };
+            // A stage that never ran needs no cause of its own where one upstream is there.
+            let is_idle = is_own
+                && matches!(cause.why, Why::Miss(MissReason::FirstRun))
+                && matches!(action.state, State::Waits(_));
+            !is_idle && seen.insert((cause.node(), cause.why.to_string()))
+        });
+        causes.extend(fresh.map(|cause| Cause {
+            way: vec![cause.node()],
+            ..cause
+        }));
+    }
+    causes
+}
+
+struct Explainer<'a> {
+    graph: &'a Graph,
+    store: &'a Store,
+    plan: &'a Plan,
+    nodes: HashMap<Key, NodeIndex>,
+}
+
+impl<'a> Explainer<'a> {
+    fn new(graph: &'a Graph, store: &'a Store, plan: &'a Plan) -> Self {
+        // Of equal actions the first stands for all.
+        let actions = plan.actions.iter().rev();
+        Self {
+            graph,
+            store,
+            plan,
+            nodes: actions.map(|a| (a.action_key, a.node)).collect(),
+        }
+    }
+
+    /// All causes for a stage that is not cached, nearest first.
+    fn causes(&self, node: NodeIndex) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = Vec::new();
+        for way in self.ways_up(node) {
+            let at = way[way.len() - 1];
+            let found = match &self.plan.action(at).state {
+                State::Cached(_) => Vec::new(),
+                State::Runs(reason) => self.of_running(at, reason),
+                State::Waits(_) if at == node => self.traced(at),
+                State::Waits(_) => Vec::new(),
+            };
+            for mut cause in found {
+                let mut whole = way.clone();
+                whole.extend(cause.way.drain(1..));
+                cause.way = whole;
+                let is_known =
+                    |known: &Cause| (known.node(), &known.why) == (cause.node(), &cause.why);
+                if !causes.iter().any(is_known) {
+                    causes.push(cause);
+                }
+            }
+        }
+        causes.sort_by_key(|cause| cause.way.len());
+        causes
+    }
+
+    /// The shortest way from a stage to each one upstream that is not cached, itself included, nearest
+    /// first.
+    fn ways_up(&self, node: NodeIndex) -> Vec<Vec<NodeIndex>> {
+        let mut ways = Vec::new();
+        let mut seen = HashSet::from([node]);
+        let mut open = VecDeque::from([vec![node]]);
+        while let Some(way) = open.pop_front() {
+            for (producer, _) in self.graph.inputs(way[way.len() - 1]) {
+                let is_cached = matches!(self.plan.action(producer).state, State::Cached(_));
+                if !is_cached && seen.insert(producer) {
+                    open.push_back(way.iter().copied().chain([producer]).collect());
+                }
+            }
+            ways.push(way);
+        }
+        ways
+    }
+
+    fn of_running(&self, node: NodeIndex, reason: &MissReason) -> Vec<Cause> {
+        let traced = match reason {
+            MissReason::Changed { .. } => self.traced(node),
+            _ => Vec::new(),
+        };
+        if traced.is_empty() {
+            return vec![self.cause(vec![node], Why::Miss(reason.clone()))];
+        }
+        traced
+    }
+
+    /// What changed since the stage was last there: in itself, and upstream of it.
+    fn traced(&self, node: NodeIndex) -> Vec<Cause> {
+        let planned = self.plan.action(node);
+        let Some(last) = self.last(node) else {
+            return vec![self.cause(vec![node], Why::Miss(MissReason::FirstRun))];
+        };
+        let now = |key: &Key| {
+            let node = self.nodes.get(key)?;
+            Some(self.plan.action(*node).fingerprint.clone())
+        };
+        let before = |key: &Key| Some(self.store.recall(key)?.fingerprint);
+        let differences = |key: &Key, from: &Fingerprint, to: &Fingerprint| {
+            let node = self.nodes.get(key);
+            let sources = node.map(|node| self.graph.stages[*node].stage.sources());
+            changes(self.store, from, to, &sources.unwrap_or_default())
+        };
+        let found = trace(
+            planned.action_key,
+            &last,
+            &planned.fingerprint,
+            &before,
+            &now,
+            &differences,
+        );
+        let causes = found.into_iter().map(|found| {
+            let upstream = found.way.iter().skip(1);
+            let upstream = upstream.filter_map(|key| self.nodes.get(key).copied());
+            let way = [node].into_iter().chain(upstream).collect();
+            self.cause(way, Why::Change(found.change))
+        });
+        causes.collect()
+    }
+
+    /// What changed in the stage itself.
+    fn own(&self, node: NodeIndex) -> Vec<Cause> {
+        let mut causes = self.traced(node);
+        causes.retain(|cause| cause.way.len() == 1);
+        causes
+    }
+
+    fn last(&self, node: NodeIndex) -> Option<Fingerprint> {
+        let name = self.graph.stages[node].name.to_string();
+        self.store.last_fingerprint(&self.graph.pipeline, &name)
+    }
+
+    fn cause(&self, way: Vec<NodeIndex>, why: Why) -> Cause {
+        let mut followers = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut open = vec![way[way.len() - 1]];
+        while let Some(node) = open.pop() {
+            for consumer in self.graph.stages.neighbors_directed(node, Outgoing) {
+                if !seen.insert(consumer) {
+                    continue;
+                }
+                open.push(consumer);
+                let action = self.plan.get(consumer);
+                if action.is_some_and(|action| !matches!(action.state, State::Cached(_))) {
+                    followers.insert(consumer);
+                }
+            }
+        }
+        Cause {
+            way,
+            why,
+            followers,
+        }
+    }
+}

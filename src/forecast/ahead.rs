@@ -1,0 +1,83 @@
+//! What the stages of a plan will get as inputs, and what they say of their work with those.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use petgraph::graph::NodeIndex;
+use stages::contract::{Expected, IMAGES_FILE, Signature, Work};
+
+use super::misses;
+use crate::graph::Graph;
+use crate::plan::{Plan, State, action_key};
+use crate::store::{Digest, Store};
+
+/// The inputs of a stage, by role.
+pub type Inputs = BTreeMap<String, Vec<Expected>>;
+
+/// What every stage of `plan` that is not cached says of its work.
+pub fn works(graph: &Graph, plan: &Plan, store: &Store) -> HashMap<NodeIndex, Work> {
+    let mut works = HashMap::new();
+    if misses(plan).next().is_none() {
+        return works;
+    }
+    let read: HashSet<NodeIndex> = misses(plan)
+        .flat_map(|action| graph.inputs(action.node))
+        .map(|(producer, _)| producer)
+        .collect();
+    let mut outputs: HashMap<NodeIndex, BTreeMap<String, Expected>> = HashMap::new();
+    for action in &plan.actions {
+        let instance = &graph.stages[action.node];
+        let roles = instance.kind.inputs.iter();
+        let mut inputs: Inputs = roles.map(|i| (i.role.to_owned(), Vec::new())).collect();
+        for (producer, link) in graph.inputs(action.node) {
+            let made = outputs.get(&producer).and_then(|made| made.get(&link.port));
+            inputs.entry(link.role.clone()).or_default().extend(made);
+        }
+        let Ok(signatures) = instance.stage.check(&signatures(&inputs)) else {
+            continue;
+        };
+        let work = match action.state {
+            State::Cached(_) => Work::default(),
+            _ => instance.stage.work(&inputs),
+        };
+        let trees = || match &action.state {
+            State::Cached(record) => Some(record.outputs.clone()),
+            // Most likely there will be as many as the last time.
+            _ => {
+                let name = instance.name.to_string();
+                let last = store.last_fingerprint(&graph.pipeline, &name)?;
+                Some(store.recall(&action_key(&last))?.outputs)
+            }
+        };
+        let mut known = None;
+        let expected = signatures.into_iter().map(|(port, signature)| {
+            let is_asked = read.contains(&action.node);
+            let images = work.images.get(&port).copied().or_else(|| {
+                let trees = known.get_or_insert_with(|| is_asked.then(trees).flatten());
+                images(store, trees.as_ref()?.get(&port)?, signature)
+            });
+            (port, Expected { signature, images })
+        });
+        outputs.insert(action.node, expected.collect());
+        if !matches!(action.state, State::Cached(_)) {
+            works.insert(action.node, work);
+        }
+    }
+    works
+}
+
+pub fn signatures(inputs: &Inputs) -> BTreeMap<String, Vec<Signature>> {
+    let signatures = |expected: &Vec<Expected>| expected.iter().map(|e| e.signature).collect();
+    let inputs = inputs.iter();
+    inputs
+        .map(|(role, expected)| (role.clone(), signatures(expected)))
+        .collect()
+}
+
+/// How many images a dataset in the store has.
+pub fn images(store: &Store, tree: &Digest, signature: Signature) -> Option<u64> {
+    let Signature::Dataset { image, .. } = signature else {
+        return None;
+    };
+    let blob = *store.peek_tree(tree).ok()?.files.get(IMAGES_FILE)?;
+    blob.bytes.checked_div(image.len() as u64)
+}

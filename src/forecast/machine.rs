@@ -1,0 +1,50 @@
+//! What there is to run a plan with. Linux only: elsewhere of memory nothing is known.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::fs::statvfs;
+
+/// Room for a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Bytes of memory, swap included, that all processes together can have.
+    pub memory: Option<u64>,
+    /// Bytes of memory that are free or can be taken back.
+    pub free_memory: Option<u64>,
+    /// Bytes that the store's file system has room for.
+    pub disk: Option<u64>,
+}
+
+impl Machine {
+    /// This machine as it stands, with the file system of `store`.
+    pub fn look(store: &Path) -> Self {
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let bytes = |field: &str| {
+            let line = meminfo.lines().find_map(|line| line.strip_prefix(field))?;
+            let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+            Some(kib * 1024)
+        };
+        let most = group_limit().unwrap_or(u64::MAX);
+        let swap = bytes("SwapTotal:").unwrap_or_default();
+        Self {
+            memory: bytes("MemTotal:").map(|memory| (memory + swap).min(most)),
+            free_memory: bytes("MemAvailable:").map(|memory| memory.min(most)),
+            disk: statvfs(store)
+                .ok()
+                .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        }
+    }
+}
+
+/// The most memory that the control group of this process, or one above it, may have.
+fn group_limit() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let ancestors = Path::new(own).ancestors();
+    let limits = ancestors.filter_map(|group| {
+        let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
+        fs::read_to_string(file).ok()?.trim().parse().ok()
+    });
+    limits.min()
+}

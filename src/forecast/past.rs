@@ -1,0 +1,167 @@
+//! What was recorded, read back: a record has all that its stage was, so the stage can be asked again.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use stages::contract::{Expected, Work};
+
+use super::ahead::{self, Inputs};
+use crate::graph::Parse;
+use crate::plan::{Fingerprint, InputId, rebuild};
+use crate::store::{ActionRecord, Digest, Key, Store};
+
+/// The most records that a rate is measured from: the newest.
+const MOST_MEASURED: usize = 200;
+/// The most records in a row that a signature is followed up.
+const DEEPEST: usize = 100;
+
+/// The records of a store.
+pub struct Past<'a> {
+    store: &'a Store,
+    parse: Parse,
+    /// Newest first.
+    all: OnceCell<Vec<ActionRecord>>,
+    rates: OnceCell<BTreeMap<&'static str, f64>>,
+    outputs: RefCell<HashMap<Key, Option<Rc<BTreeMap<String, Expected>>>>>,
+}
+
+impl<'a> Past<'a> {
+    pub fn new(store: &'a Store, parse: Parse) -> Self {
+        Self {
+            store,
+            parse,
+            all: OnceCell::new(),
+            rates: OnceCell::new(),
+            outputs: RefCell::default(),
+        }
+    }
+
+    pub fn record(&self, key: &Key) -> Option<ActionRecord> {
+        self.store.recall(key)
+    }
+
+    /// The newest record of a stage that was the same but for `epochs`, seed and inputs.
+    pub fn like(&self, now: &Fingerprint) -> Option<ActionRecord> {
+        let params = |fingerprint: &Fingerprint| {
+            let mut params = fingerprint.params.clone();
+            if let Some(map) = params.as_object_mut() {
+                map.shift_remove("epochs");
+            }
+            params
+        };
+        let wanted = params(now);
+        let is_alike = |record: &&ActionRecord| {
+            let then = &record.fingerprint;
+            (&then.kind, then.version, then.device) == (&now.kind, now.version, now.device)
+                && record.resumed.is_none()
+                && params(then) == wanted
+        };
+        self.all().iter().find(is_alike).cloned()
+    }
+
+    /// Amount of work to a second of processor time: the median over the store's records.
+    pub fn rate(&self, name: &str) -> Option<f64> {
+        self.rates.get_or_init(|| self.measure()).get(name).copied()
+    }
+
+    fn measure(&self) -> BTreeMap<&'static str, f64> {
+        let mut rates: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+        let whole = self.all().iter().filter(|record| record.resumed.is_none());
+        for record in whole.take(MOST_MEASURED) {
+            if let Some(amount) = self.work(record).amount
+                && record.cpu_seconds > 0.0
+            {
+                let rates = rates.entry(amount.rate).or_default();
+                rates.push(amount.count / record.cpu_seconds);
+            }
+        }
+        let median = |mut rates: Vec<f64>| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        };
+        rates
+            .into_iter()
+            .map(|(name, rates)| (name, median(rates)))
+            .collect()
+    }
+
+    fn all(&self) -> &[ActionRecord] {
+        self.all.get_or_init(|| {
+            let mut all = self.store.records().unwrap_or_default();
+            // The same result under several names counts once.
+            let mut seen = BTreeSet::new();
+            all.retain(|record| seen.insert((record.content_key, record.finished.clone())));
+            all.sort_by(|a, b| b.finished.cmp(&a.finished));
+            all
+        })
+    }
+
+    /// What the stage of a record said of its work.
+    pub fn work(&self, record: &ActionRecord) -> Work {
+        let work = rebuild(self.parse, &record.fingerprint).and_then(|stage| {
+            let inputs = self.inputs(&record.fingerprint, 0)?;
+            stage.check(&ahead::signatures(&inputs)).ok()?;
+            Some(stage.work(&inputs))
+        });
+        work.unwrap_or_default()
+    }
+
+    /// Bytes of a record's outputs, without what they share with its inputs.
+    pub fn output_bytes(&self, record: &ActionRecord) -> Option<u64> {
+        let inputs = record.fingerprint.inputs.values().flatten();
+        let given = inputs.filter_map(|input| self.tree(input));
+        let mut known = BTreeSet::new();
+        for tree in given.filter_map(|tree| self.store.peek_tree(&tree).ok()) {
+            known.extend(tree.files.values().map(|blob| blob.digest));
+        }
+        let mut bytes = 0;
+        for tree in record.outputs.values() {
+            let tree = self.store.peek_tree(tree).ok()?;
+            let fresh = tree.files.values().filter(|blob| known.insert(blob.digest));
+            bytes += fresh.map(|blob| blob.bytes).sum::<u64>();
+        }
+        Some(bytes)
+    }
+
+    fn tree(&self, input: &InputId) -> Option<Digest> {
+        match input {
+            InputId::Content { digest } => Some(*digest),
+            InputId::Action { key, port } => self.store.recall(key)?.outputs.get(port).copied(),
+        }
+    }
+
+    fn inputs(&self, fingerprint: &Fingerprint, depth: usize) -> Option<Inputs> {
+        let mut inputs = Inputs::new();
+        for (role, ids) in &fingerprint.inputs {
+            let expected = ids.iter().map(|id| match id {
+                InputId::Action { key, port } => self.made(key, depth)?.get(port).copied(),
+                InputId::Content { .. } => None,
+            });
+            inputs.insert(role.clone(), expected.collect::<Option<_>>()?);
+        }
+        Some(inputs)
+    }
+
+    /// The outputs of the action of a key.
+    fn made(&self, key: &Key, depth: usize) -> Option<Rc<BTreeMap<String, Expected>>> {
+        if let Some(known) = self.outputs.borrow().get(key) {
+            return known.clone();
+        }
+        let made = (depth < DEEPEST).then(|| {
+            let record = self.store.recall(key)?;
+            let stage = rebuild(self.parse, &record.fingerprint)?;
+            let inputs = self.inputs(&record.fingerprint, depth + 1)?;
+            let signatures = stage.check(&ahead::signatures(&inputs)).ok()?;
+            let expected = signatures.into_iter().map(|(port, signature)| {
+                let tree = record.outputs.get(&port);
+                let images = tree.and_then(|tree| ahead::images(self.store, tree, signature));
+                (port, Expected { signature, images })
+            });
+            Some(Rc::new(expected.collect()))
+        });
+        let made = made.flatten();
+        self.outputs.borrow_mut().insert(*key, made.clone());
+        made
+    }
+}

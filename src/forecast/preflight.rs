@@ -1,0 +1,165 @@
+//! What surely fails, or may, for want of memory or room, before anything runs.
+
+use bytesize::ByteSize;
+use petgraph::graph::NodeIndex;
+use stages::contract::{DeviceClass, Invalid};
+
+use super::{Estimate, Forecast, Machine};
+use crate::graph::Graph;
+use crate::spec::Diagnostic;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What surely fails.
+    pub errors: Vec<Diagnostic>,
+    /// What may fail.
+    pub doubts: Vec<Diagnostic>,
+}
+
+/// Compares what the stages of a forecast need with what there is.
+pub fn preflight(graph: &Graph, forecast: &Forecast, machine: &Machine) -> Findings {
+    let mut findings = Findings::default();
+    for (&node, estimate) in &forecast.stages {
+        // A gpu's memory is its own.
+        if graph.stages[node].device == DeviceClass::Cuda {
+            continue;
+        }
+        memory(graph, node, estimate, machine, &mut findings);
+    }
+    disk(forecast, machine, &mut findings);
+    at_once(forecast, machine, &mut findings);
+    Diagnostic::sort(&mut findings.errors);
+    Diagnostic::sort(&mut findings.doubts);
+    findings
+}
+
+fn memory(
+    graph: &Graph,
+    node: NodeIndex,
+    estimate: &Estimate,
+    machine: &Machine,
+    findings: &mut Findings,
+) {
+    let instance = &graph.stages[node];
+    let name = &instance.name;
+    // The model is what makes a training large.
+    let about = |message: String, hint: &str| {
+        let invalid = Invalid::new(message).hint(hint);
+        let invalid = match instance.kind.model_params.first() {
+            Some(param) => invalid.under(param),
+            None => invalid,
+        };
+        graph.diagnose(node, &invalid)
+    };
+    let parameters = estimate.work.parameters.map_or(String::new(), |count| {
+        format!(" for {} parameters", grouped(count))
+    });
+    let least = estimate.work.memory.map(|memory| memory.least);
+    let exceeds =
+        |room: Option<u64>, bytes: Option<u64>| Some((bytes?, room?)).filter(|(b, r)| b > r);
+    let smaller = "make the model or `batch_size` smaller";
+
+    if let Some((bytes, room)) = exceeds(instance.limits.memory, least) {
+        findings.errors.push(about(
+            format!(
+                "`{name}` needs at least {} of memory{parameters}, and may have {}",
+                size(bytes),
+                size(room)
+            ),
+            "raise its `resources.memory`, or make the model or `batch_size` smaller",
+        ));
+    } else if let Some((bytes, room)) = exceeds(machine.memory, least) {
+        findings.errors.push(about(
+            format!(
+                "`{name}` needs at least {} of memory{parameters}, and this machine has {}",
+                size(bytes),
+                size(room)
+            ),
+            smaller,
+        ));
+    } else if let Some((bytes, room)) = exceeds(instance.limits.memory, estimate.memory) {
+        findings.doubts.push(about(
+            format!(
+                "`{name}` may need about {} of memory{parameters}, more than the {} it may have",
+                size(bytes),
+                size(room)
+            ),
+            "raise its `resources.memory`",
+        ));
+    } else if let Some((bytes, room)) = exceeds(machine.free_memory, estimate.memory) {
+        findings.doubts.push(about(
+            format!(
+                "`{name}` may need about {} of memory{parameters}; {} are free",
+                size(bytes),
+                size(room)
+            ),
+            smaller,
+        ));
+    }
+}
+
+/// Several stages may each fit and not fit together.
+fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
+    let alone = forecast.stages.values().filter_map(|stage| stage.memory);
+    let largest = alone.max().unwrap_or_default();
+    if let (Some(sum), Some(free)) = (forecast.totals.memory_bytes, machine.free_memory)
+        && sum > free
+        && largest <= free
+    {
+        let message = format!(
+            "stages that may run at once need about {} of memory together; {} are free",
+            size(sum),
+            size(free)
+        );
+        let hint = "let fewer run at once with `--jobs`, or give them more `resources.cpus`";
+        findings
+            .doubts
+            .push(Diagnostic::new(message).hint(hint.to_owned()));
+    }
+}
+
+fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
+    let Some(room) = machine.disk else {
+        return;
+    };
+    // What was made before may be there still, and takes no room then.
+    let fresh = forecast.stages.values().filter(|stage| !stage.is_repeated);
+    let least: u64 = fresh.filter_map(|stage| stage.work.output_bytes).sum();
+    let likely = forecast.totals.output_bytes.unwrap_or_default();
+    let hint = "`runner cache gc` frees what no run needs; `--artifacts` names another place";
+    if least > room {
+        let message = format!(
+            "the outputs take at least {}, and the store's file system has room for {}",
+            size(least),
+            size(room)
+        );
+        let error = Diagnostic::new(message).hint(hint.to_owned());
+        findings.errors.push(error);
+    } else if likely > room {
+        let message = format!(
+            "the outputs may take about {}, and the store's file system has room for {}",
+            size(likely),
+            size(room)
+        );
+        let doubt = Diagnostic::new(message).hint(hint.to_owned());
+        findings.doubts.push(doubt);
+    }
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// `12,345,678`.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! A plan played through with the scheduler's own queue.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use petgraph::graph::NodeIndex;
+
+use super::{Estimate, misses};
+use crate::graph::Graph;
+use crate::plan::Plan;
+use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Slots};
+
+/// The most stages that are looked at for what may run at once: those that need most.
+const MOST_COMPARED: usize = 100;
+
+/// Misses as the scheduler will see them.
+pub struct Entries {
+    entries: Vec<Entry>,
+    seconds: Vec<f64>,
+    memory: Vec<Option<u64>>,
+}
+
+impl Entries {
+    /// The misses of a plan that `stages` has.
+    pub fn of(
+        graph: &Graph,
+        plan: &Plan,
+        stages: &BTreeMap<NodeIndex, Estimate>,
+        total: Slots,
+    ) -> Self {
+        let mut these = Self {
+            entries: Vec::new(),
+            seconds: Vec::new(),
+            memory: Vec::new(),
+        };
+        let (mut positions, mut first) = (HashMap::new(), HashMap::new());
+        for action in misses(plan) {
+            let Some(estimate) = stages.get(&action.node) else {
+                continue;
+            };
+            let position = these.entries.len();
+            let inputs = graph.inputs(action.node);
+            let producers = inputs.iter().filter_map(|(node, _)| positions.get(node));
+            let mut upstream: Vec<usize> = producers.copied().collect();
+            let leader = *first.entry(action.action_key).or_insert(position);
+            upstream.extend((leader != position).then_some(leader));
+            positions.insert(action.node, position);
+            let wanted = graph.stages[action.node].resources;
+            let slots = Slots {
+                cpus: wanted.cpus,
+                // A plan may be made on a machine without.
+                gpus: wanted.gpus.min(total.gpus),
+            };
+            these.entries.push(Entry {
+                upstream,
+                slots: slots.granted_of(total),
+            });
+            these.seconds.push(estimate.seconds.unwrap_or_default());
+            these.memory.push(estimate.memory);
+        }
+        these
+    }
+
+    /// Seconds from the first start to the last end; stages of unknown time take none.
+    pub fn seconds(&self, total: Slots) -> f64 {
+        let mut queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
+        let mut running: Vec<(f64, usize)> = Vec::new();
+        let mut now = 0.0;
+        loop {
+            while let Some(index) = queue.start() {
+                running.push((now + self.seconds[index], index));
+            }
+            let next = running
+                .iter()
+                .enumerate()
+                .min_by(|(_, a), (_, b)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let Some((position, _)) = next else {
+                return now;
+            };
+            let (end, index) = running.swap_remove(position);
+            now = end;
+            queue.finish(index, Outcome::Succeeded);
+        }
+    }
+
+    /// The largest sum of memory, in bytes, of stages of which none needs another and that fit into
+    /// the slots. Found greedily, the hungriest first; none where no stage's memory is known.
+    pub fn memory_at_once(&self, total: Slots) -> Option<u64> {
+        let memory = |index: &usize| self.memory[*index];
+        let mut hungry: Vec<usize> = (0..self.entries.len())
+            .filter(|index| memory(index).is_some())
+            .collect();
+        hungry.sort_by_key(|index| (Reverse(memory(index)), *index));
+        let (mut chosen, mut free, mut sum) = (Vec::<usize>::new(), total, None);
+        for index in hungry.into_iter().take(MOST_COMPARED) {
+            let slots = self.entries[index].slots;
+            if !slots.fits(free) || chosen.iter().any(|&other| self.are_ordered(index, other)) {
+                continue;
+            }
+            free.take(slots);
+            chosen.push(index);
+            sum = Some(sum.unwrap_or_default() + memory(&index).unwrap_or_default());
+            if free.cpus == 0 {
+                break;
+            }
+        }
+        sum
+    }
+
+    /// Whether one of two entries is upstream of the other.
+    fn are_ordered(&self, a: usize, b: usize) -> bool {
+        let (upper, lower) = (a.min(b), a.max(b));
+        let (mut open, mut seen) = (vec![lower], HashSet::new());
+        while let Some(index) = open.pop() {
+            let upstream = self.entries[index].upstream.iter().copied();
+            for producer in upstream.filter(|&producer| producer >= upper) {
+                if producer == upper {
+                    return true;
+                }
+                if seen.insert(producer) {
+                    open.push(producer);
+                }
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,51 @@
+//! Stages back from fingerprints.
+
+use serde_json::Value;
+use stages::contract::Stage;
+
+use super::Fingerprint;
+use super::source::stands_for;
+use crate::graph::Parse;
+
+/// The stage that a fingerprint is of, but for where its sources lie, which a fingerprint does not say:
+/// good for its pure questions. None if the kind has changed too much to read it.
+pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
+    parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
+}
+
+/// The parameters of a fingerprint that are not what they are by default, by name; sources stand as
+/// they do in the fingerprint. All of them where the kind cannot tell.
+pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Value)> {
+    let Some(params) = fingerprint.params.as_object() else {
+        return Vec::new();
+    };
+    let given = with_paths(&fingerprint.params);
+    let canonical = |params: Value| {
+        let mut canonical = parse(&fingerprint.kind, params).ok()?.canonical();
+        canonical.sort_all_objects();
+        Some(canonical)
+    };
+    let whole = canonical(given.clone());
+    let is_default = |name: &str| {
+        let mut fewer = given.clone();
+        let removed = fewer.as_object_mut().and_then(|map| map.shift_remove(name));
+        removed.is_some() && whole.is_some() && canonical(fewer) == whole
+    };
+    let chosen = params.iter().filter(|(name, _)| !is_default(name));
+    chosen
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Parameters with a path in the place of each source.
+fn with_paths(params: &Value) -> Value {
+    match params {
+        source if stands_for(source).is_some() => Value::from("source"),
+        Value::Object(map) => {
+            let entries = map.iter();
+            entries.map(|(k, v)| (k.clone(), with_paths(v))).collect()
+        }
+        Value::Array(list) => list.iter().map(with_paths).collect(),
+        plain => plain.clone(),
+    }
+}

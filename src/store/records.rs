@@ -1,0 +1,37 @@
+//! All that is recorded, for estimates and explanations: also what is of no use as a hit.
+
+use std::fs;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::{ActionRecord, Error, Key, Store};
+
+impl Store {
+    /// The record under an action key or a content key, whether or not its outputs are still there.
+    pub fn recall(&self, key: &Key) -> Option<ActionRecord> {
+        let bytes = fs::read(self.record_path(key)).ok()?;
+        ActionRecord::decode(&bytes, key).ok()
+    }
+
+    /// Every sound record by its action key, in the order of the keys.
+    pub fn records(&self) -> Result<Vec<ActionRecord>, Error> {
+        let keys = self.record_keys()?;
+        let records = keys.par_iter().filter_map(|key| {
+            let record = self.recall(key)?;
+            (record.action_key == *key).then_some(record)
+        });
+        Ok(records.collect())
+    }
+
+    /// The keys, action and content, that there is a record under, in order.
+    pub fn record_keys(&self) -> Result<Vec<Key>, Error> {
+        let folder = self.home.join("actions");
+        let entries = fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
+        let key = |name: &Path| name.file_stem()?.to_str()?.parse().ok();
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let mut keys: Vec<Key> = names.filter_map(|name| key(Path::new(&name))).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}

@@ -1,0 +1,127 @@
+//! What a network takes: operations, parameters, values on the way.
+
+use super::architecture::Architecture;
+use super::layer::Layer;
+use super::shape::{Feature, shapes};
+
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+
+impl Architecture {
+    /// Floating point operations of one example on its way through, a multiplication and an addition
+    /// being two: those of convolutions and dense layers, beside which the others do not count.
+    pub fn operations(&self) -> f64 {
+        let outputs = self.layer_outputs();
+        let layers = self.layers.iter().zip(self.layer_inputs()).zip(outputs);
+        layers
+            .map(|((layer, input), output)| {
+                let area = |feature: Feature| (feature.height * feature.width) as f64;
+                let per_place = |kernel: usize, filters: usize| {
+                    2.0 * (kernel * kernel) as f64 * input.channels as f64 * filters as f64
+                };
+                match layer {
+                    Layer::Conv(conv) => per_place(conv.kernel, conv.filters) * area(output),
+                    Layer::ConvTranspose(conv) => {
+                        per_place(conv.kernel, conv.filters) * area(input)
+                    }
+                    Layer::Dense(dense) => per_place(1, dense.units),
+                    _ => 0.0,
+                }
+            })
+            .sum()
+    }
+
+    /// Numbers that training adjusts.
+    pub fn parameter_len(&self) -> u64 {
+        let norms = self.layers.iter().zip(self.layer_inputs());
+        let statistics = norms.map(|(layer, input)| match layer {
+            Layer::BatchNorm(_) => 2 * input.channels as u64,
+            _ => 0,
+        });
+        self.state_len() - statistics.sum::<u64>()
+    }
+
+    /// Bytes of what a training holds of every parameter: itself, its gradient, and as many `moments`
+    /// as the optimizer keeps.
+    pub fn parameter_bytes(&self, moments: u64) -> u64 {
+        self.parameter_len() * (2 + moments) * NUMBER
+    }
+
+    /// Bytes of what one example is at its widest: a layer's input and output.
+    pub fn widest_bytes(&self) -> u64 {
+        let layers = self.layer_inputs().into_iter().zip(self.layer_outputs());
+        let widest = layers.map(|(input, output)| (input.len() + output.len()) as u64);
+        widest.max().unwrap_or_default() * NUMBER
+    }
+
+    /// Bytes of one example and of every layer's output for it, as training keeps them for the way
+    /// back.
+    pub fn activation_bytes(&self) -> u64 {
+        let outputs = self.layer_outputs().into_iter();
+        let values: u64 = outputs.map(|output| output.len() as u64).sum();
+        (self.input.len() as u64 + values) * NUMBER
+    }
+
+    /// Bytes of the weights as they are kept.
+    pub fn state_bytes(&self) -> u64 {
+        self.state_len() * NUMBER
+    }
+
+    fn layer_outputs(&self) -> Vec<Feature> {
+        shapes(&self.layers, self.input).expect("checked when made")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::tensor::Cpu;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::nets::{Initializer, Network};
+
+    fn architecture(input: Feature, layers: Value) -> Architecture {
+        let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+        Architecture::new(input, layers).expect("layers fit")
+    }
+
+    #[test]
+    fn operations_are_those_counted_by_hand() {
+        let classifier = architecture(
+            Feature::new(1, 8, 8),
+            json!([
+                { "conv": { "filters": 4 } },
+                { "max_pool": 2 },
+                "flatten",
+                { "dense": { "units": 3 } },
+            ]),
+        );
+        // 3×3 taps of 1 channel for 4 filters at 64 places; 4·4·4 features to 3 units.
+        let expected = 2 * 9 * 4 * 64 + 2 * 64 * 3;
+        assert_eq!(classifier.operations(), f64::from(expected));
+
+        let generator = architecture(
+            Feature::new(10, 1, 1),
+            json!([{ "conv_transpose": { "filters": 2, "kernel": 4, "stride": 1, "padding": "valid" } }]),
+        );
+        assert_eq!(generator.operations(), f64::from(2 * 16 * 10 * 2));
+    }
+
+    #[test]
+    fn parameters_are_those_that_the_network_has() {
+        let architecture = architecture(
+            Feature::new(3, 9, 9),
+            json!([
+                { "conv": { "filters": 4, "padding": 0 } },
+                "batch_norm",
+                { "conv_transpose": { "filters": 2 } },
+                "global_avg_pool",
+                { "dense": { "units": 5 } },
+            ]),
+        );
+        let counted = architecture.parameter_len();
+        let network = Network::new(architecture, Initializer::Dcgan, 0, Cpu::default());
+        let network = network.expect("a network");
+        assert_eq!(counted, network.parameter_count() as u64);
+    }
+}
