@@ -12,6 +12,7 @@ mod kind;
 mod metrics;
 mod parameter;
 mod request;
+mod schema;
 mod stage;
 
 pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, Signature};
@@ -22,4 +23,5 @@ pub use kind::{Input, KindInfo, Output};
 pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{DeviceClass, Position, Request, Resume};
+pub use schema::schema_of;
 pub use stage::{Resumable, Stage};
