@@ -26,5 +26,6 @@ pub mod graph;
 pub mod plan;
 pub mod report;
 pub mod scheduler;
+pub mod schema;
 pub mod spec;
 pub mod store;

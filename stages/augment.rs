@@ -21,7 +21,7 @@ use crate::json;
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
     version: 1,
-    doc: "random transforms of a dataset's images, fresh in every epoch (Keras' `ImageDataGenerator`)",
+    doc: "transforms images at random, anew in every epoch, as Keras' `ImageDataGenerator` does",
     inputs: &[Input {
         role: "images",
         accepts: ArtifactType::Dataset,

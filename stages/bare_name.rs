@@ -7,8 +7,27 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::Schema;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde_json::{Value, json};
+
+/// Adds to the schema of an externally tagged enum the names that [`deserialize`] takes alone: those
+/// whose parameters all have defaults. (A parameter's own schema must be inlined.)
+pub fn allow(schema: &mut Schema) {
+    let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else {
+        return;
+    };
+    let names: Vec<Value> = variants.iter().filter_map(without_parameters).collect();
+    variants.push(json!({ "type": "string", "enum": names }));
+}
+
+/// The name of a variant that needs no parameters.
+fn without_parameters(variant: &Value) -> Option<Value> {
+    let (name, parameters) = variant["properties"].as_object()?.iter().next()?;
+    let needs_none = parameters["type"] == "object" && parameters.get("required").is_none();
+    needs_none.then(|| json!(name))
+}
 
 /// Deserialises an externally tagged `T`, taking a bare name for a variant without parameters.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(

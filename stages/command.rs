@@ -13,6 +13,7 @@ mod paths;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,8 +40,9 @@ const METRICS_PORT: &str = "metrics";
 
 /// Parameters of the kind `command`. All paths of outputs and mounts are relative to the scratch
 /// folder in which the program runs; those of `code` and `files` lead there from the working directory.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Command")]
 pub struct Params {
     /// The program and its arguments, a list; with `shell: true` one text for `/bin/sh -c`.
     pub argv: Argv,
@@ -58,6 +60,7 @@ pub struct Params {
     /// What the program sees of the environment, besides `PATH`: `NAME`, with the value it has now, or
     /// `NAME=VALUE`. Names and values are part of the key.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     pub env: Environment,
     /// Output ports: the file or folder that the program makes for each.
     #[serde(default)]
@@ -74,7 +77,7 @@ pub struct Params {
 }
 
 /// What to run.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected a list of texts, or with `shell: true` one text"
@@ -87,7 +90,7 @@ pub enum Argv {
 }
 
 /// An argument: a number or a truth value is taken as it would be written.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a text or a number")]
 pub enum Word {
     Text(String),
@@ -95,7 +98,7 @@ pub enum Word {
 }
 
 /// What YAML reads as something else than text.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Plain {
     Number(serde_json::Number),

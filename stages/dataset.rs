@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use crate::{json, ranges};
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
     version: 2,
-    doc: "labelled images from a source, resized, split and packed",
+    doc: "reads labelled images from a source; resizes, splits and packs them",
     inputs: &[],
     outputs: &[
         Output {
@@ -59,21 +60,24 @@ const SKIPPED_FILE: &str = "skipped.json";
 const SHOWN: usize = 8;
 
 /// Parameters of the kind `dataset`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Where the images come from.
     pub source: Origin,
-    /// Height and width in pixels, 8 to 1024; images of another shape are stretched.
+    /// Height and width; images of another shape are stretched.
+    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
     pub image_size: usize,
     /// 1 for gray (the luma of colors, as JPEG files keep it), 3 for RGB.
+    #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
-    /// Share of the training images of each class to set aside for validation, 0 to 0.9. With 0,
-    /// the source's own validation images are used where it has some; otherwise these are training
-    /// images like the others.
+    /// Share of the training images of each class to set aside for validation. With 0, the
+    /// source's own validation images are used where it has some; otherwise these are training images
+    /// like the others.
+    #[schemars(range(min = 0, max = 0.9))]
     pub validation: f64,
-    /// At most this many images of each class in each split, at least 1, chosen at random; to try
-    /// things out.
+    /// At most this many images of each class in each split, chosen at random; to try things out.
+    #[schemars(range(min = 1))]
     pub limit: Option<usize>,
 }
 
@@ -90,7 +94,7 @@ impl Default for Params {
 }
 
 /// Where images come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Drawn by the program: chest radiographs, healthy and with pneumonia.

@@ -4,6 +4,7 @@ mod report;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ const LARGEST_BATCH: usize = 65_536;
 pub const INFO: KindInfo = KindInfo {
     name: "evaluate",
     version: 2,
-    doc: "Measures a classifier on labelled images it has not seen.",
+    doc: "measures a classifier on labelled images that it has not seen",
     inputs: &[
         Input {
             role: "model",
@@ -59,16 +60,18 @@ pub const INFO: KindInfo = KindInfo {
 };
 
 /// Parameters of `evaluate`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
     /// The class that counts as positive; the last one (alphabetically) if not given.
     pub positive: Option<String>,
     /// From which probability on an image is taken for positive.
     pub threshold: Threshold,
-    /// Bootstrap resamples for the 95 % intervals, at most 100 000; 0 for no intervals.
+    /// Bootstrap resamples for the 95 % intervals; 0 for no intervals.
+    #[schemars(range(min = 0, max = MOST_RESAMPLES))]
     pub bootstrap: usize,
     /// Images predicted at a time. More is not better, only larger.
+    #[schemars(range(min = 1, max = LARGEST_BATCH), extend("x-unit" = "images"))]
     pub batch_size: usize,
 }
 
@@ -85,12 +88,14 @@ impl Default for Evaluate {
 
 /// A threshold on a probability; of meaning with two classes only (of more, the most probable is
 /// taken).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(untagged, inline)]
 pub enum Threshold {
-    /// The one stored with the model, chosen on validation data; 0.5 if it has none. `model`.
+    /// The one stored with the model, chosen on validation data; 0.5 if it has none.
+    #[schemars(extend("type" = "string", "const" = "model"))]
     Model,
-    /// This probability of the positive class, between 0 and 1.
-    At(f64),
+    /// This probability of the positive class.
+    At(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] f64),
 }
 
 impl Serialize for Threshold {

@@ -32,19 +32,21 @@ pub mod train_gan;
 
 use std::sync::atomic::AtomicBool;
 
-use contract::{Context, Failure, Invalid, KindInfo, Request, Segment, Stage, StageEvent};
+use contract::{
+    Context, Failure, Invalid, KindInfo, Request, Segment, Stage, StageEvent, schema_of,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 const KINDS: [KindInfo; 8] = [
-    augment::INFO,
-    command::INFO,
     dataset::INFO,
-    evaluate::INFO,
+    augment::INFO,
     train_cnn::INFO,
     train_gan::INFO,
     synthesize::INFO,
     retrain::INFO,
+    evaluate::INFO,
+    command::INFO,
 ];
 
 /// Every stage kind there is.
@@ -64,6 +66,22 @@ pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
         "synthesize" => decode::<synthesize::Synthesize>(params).map(boxed),
         "retrain" => retrain::Retrain::parse(params).map(boxed),
         other => Err(Invalid::new(format!("unknown stage kind `{other}`"))),
+    }
+}
+
+/// A JSON Schema of the parameters of the kind named `kind`: what each is, its type, range and default,
+/// `x-unit` where it has a unit, and `$defs` of what several have in common.
+pub fn params_schema(kind: &str) -> Option<Value> {
+    match kind {
+        "augment" => Some(schema_of::<augment::Params>()),
+        "command" => Some(schema_of::<command::Params>()),
+        "dataset" => Some(schema_of::<dataset::Params>()),
+        "evaluate" => Some(schema_of::<evaluate::Evaluate>()),
+        "train-cnn" => Some(schema_of::<training::Recipe>()),
+        "train-gan" => Some(schema_of::<train_gan::TrainGan>()),
+        "synthesize" => Some(schema_of::<synthesize::Synthesize>()),
+        "retrain" => Some(schema_of::<retrain::Retrain>()),
+        _ => None,
     }
 }
 

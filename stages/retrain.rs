@@ -1,8 +1,10 @@
 //! `retrain`: trains a classifier on synthetic images, alone or mixed with real ones, from scratch or
 //! from the weights of another model.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use crate::contract::{
@@ -18,7 +20,7 @@ use crate::{decode, ranges};
 pub const INFO: KindInfo = KindInfo {
     name: "retrain",
     version: 2,
-    doc: "Trains a classifier on synthetic images, alone or with real ones.",
+    doc: "trains a classifier on synthetic images, alone or with real ones",
     inputs: &[
         Input {
             role: "synthetic",
@@ -54,9 +56,36 @@ const REAL_PER_SYNTHETIC: &str = "real_per_synthetic";
 /// The parameters of `retrain`: those of `train-cnn` and one more.
 pub struct Retrain {
     recipe: Recipe,
-    /// Real images to each synthetic one in an epoch, above 0 and at most 1000; drawn anew each epoch
-    /// where there are more. Needs the input `real`.
+    /// See [`Mixing`].
     real_per_synthetic: Option<f64>,
+}
+
+/// The one more, for its schema.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes, and holds nothing")]
+struct Mixing {
+    /// Real images to each synthetic one in an epoch, drawn anew each epoch where there are more. Goes
+    /// with the input `real`.
+    #[serde(default)]
+    #[schemars(range(max = 1000), extend("exclusiveMinimum" = 0))]
+    real_per_synthetic: Option<f64>,
+}
+
+impl JsonSchema for Retrain {
+    fn schema_name() -> Cow<'static, str> {
+        "Retrain".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Recipe::json_schema(generator);
+        let own = Mixing::json_schema(generator).remove("properties");
+        if let (Some(Value::Object(all)), Some(Value::Object(own))) =
+            (schema.get_mut("properties"), own)
+        {
+            all.extend(own);
+        }
+        schema
+    }
 }
 
 impl Retrain {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::ranges;
 pub const INFO: KindInfo = KindInfo {
     name: "synthesize",
     version: 2,
-    doc: "Draws images of each class from generators.",
+    doc: "draws images of each class from generators, as a dataset",
     inputs: &[Input {
         role: "generators",
         accepts: ArtifactType::Generator,
@@ -43,11 +44,12 @@ pub const INFO: KindInfo = KindInfo {
 };
 
 /// The parameters of `synthesize`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Synthesize {
-    /// Images of each class, 1 to 10,000,000.
+    /// Images of each class.
     #[serde(default = "thousand")]
+    #[schemars(range(min = 1, max = 10_000_000))]
     images: usize,
 }
 

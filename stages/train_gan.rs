@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ use crate::{device, json};
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
     version: 2,
-    doc: "Trains a generator of images of one class against a discriminator.",
+    doc: "trains a generator of images of one class against a discriminator (DCGAN)",
     inputs: &[Input {
         role: "images",
         accepts: ArtifactType::Dataset,
@@ -56,41 +57,50 @@ pub const INFO: KindInfo = KindInfo {
 };
 
 /// The parameters of `train-gan`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainGan {
     /// The class to imitate.
     class: String,
-    /// From `latent` features to an image; ends in `tanh`.
+    /// The layers from `latent` features to an image; the last ends in `tanh`.
     generator: Vec<Layer>,
-    /// From an image to one score: real against generated.
+    /// The layers from an image to one score: real against generated.
     discriminator: Vec<Layer>,
-    /// Length of a noise vector, 1 to 10,000.
+    /// Length of a noise vector.
     #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 10_000), extend("x-unit" = "features"))]
     latent: usize,
+    /// How weights are drawn before training.
     #[serde(default = "dcgan")]
     initializer: Initializer,
-    /// Passes over the images, 1 to 100,000.
+    /// Passes over the images.
     #[serde(default = "two_hundred")]
+    #[schemars(range(min = 1, max = 100_000))]
     epochs: usize,
-    /// Images to a step, 2 to 65,536. What is left over of an epoch is left out.
+    /// Images to a step. What is left over of an epoch is left out.
     #[serde(default = "sixty_four")]
+    #[schemars(range(min = 2, max = 65_536), extend("x-unit" = "images"))]
     batch_size: usize,
-    /// Learning rate of both networks, above 0 and at most 10.
+    /// Learning rate of both networks.
     #[serde(default = "learning_rate")]
+    #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
     learning_rate: f64,
-    /// Adam's decay of the first moment, in [0, 1).
+    /// Adam's decay of the first moment.
     #[serde(default = "beta1")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     beta1: f64,
-    /// Adam's decay of the second moment, in [0, 1).
+    /// Adam's decay of the second moment.
     #[serde(default = "beta2")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     beta2: f64,
-    /// What the discriminator is told of a real image, above 0.5 and at most 1; below 1 this is
-    /// one-sided label smoothing (Salimans et al., 2016).
+    /// What the discriminator is told of a real image; below 1 this is one-sided label smoothing
+    /// (Salimans et al., 2016).
     #[serde(default = "real_label")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0.5))]
     real_label: f64,
-    /// A grid of samples after every so many epochs, at least 1, and after the last.
+    /// A grid of samples after every so many epochs, and after the last.
     #[serde(default = "twenty")]
+    #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     sample_every: usize,
 }
 

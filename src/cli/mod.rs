@@ -3,12 +3,14 @@
 mod bench;
 mod cache;
 mod explain;
+mod kinds;
 mod lineage;
 mod pipeline;
 mod plan;
 mod preflight;
 mod run;
 mod saved_plan;
+mod schema;
 mod selection;
 mod session;
 mod status;
@@ -34,6 +36,7 @@ Examples:
   runner status pipelines/table1.yaml              what is cached, what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
+  runner kinds train-cnn                           its inputs, outputs and parameters
   runner cache gc --max-age 30d                    what would go; with --apply, it goes
   runner bench train                               how fast this machine trains";
 
@@ -60,6 +63,8 @@ enum Command {
     Lineage(lineage::Lineage),
     Table(table::Table),
     Validate(validate::Validate),
+    Kinds(kinds::Kinds),
+    Schema(schema::Schema),
     Cache(cache::Cache),
     Bench(bench::Bench),
     /// Run one stage: a request on standard input, events on standard output
@@ -83,6 +88,8 @@ impl Cli {
             Command::Lineage(lineage) => lineage.execute(&console),
             Command::Table(table) => table.execute(&console),
             Command::Validate(validate) => validate.execute(&console),
+            Command::Kinds(kinds) => kinds.execute(&console),
+            Command::Schema(schema) => schema.execute(&console),
             Command::Cache(cache) => cache.execute(&console),
             Command::Bench(bench) => bench.execute(&console),
             Command::Worker => return worker::serve(),

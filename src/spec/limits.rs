@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use jiff::{Span, SpanRelativeTo};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// Longest time between two tries.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// Tries after the first that a stage may have.
+const MOST_RETRIES: u32 = 100;
 
 /// What an attempt at a stage may take, and how often one that failed is followed by another. Nothing
 /// here can change a result.
@@ -24,12 +28,40 @@ pub struct Limits {
 }
 
 /// `retries: 3`, or `retries: { times: 3, backoff: 10s }`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(from = "WrittenRetries")]
 pub struct Retries {
     /// Tries after the first, at most 100.
     pub times: u32,
     /// Time before the first of them; it doubles with each, up to five minutes.
     pub backoff: Duration,
+}
+
+/// How retries are written.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(
+    dead_code,
+    reason = "for its schema only: serde's untagged enums lose the places of errors"
+)]
+enum WrittenRetries {
+    /// Tries after the first.
+    Times(#[schemars(range(max = MOST_RETRIES))] u32),
+    Full(FullRetries),
+}
+
+/// The long form of retries.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+struct FullRetries {
+    /// Tries after the first.
+    #[schemars(range(max = MOST_RETRIES))]
+    times: u32,
+    /// Time before the first of them, 1 second unless given; it doubles with each, up to five minutes.
+    #[serde(default, deserialize_with = "duration")]
+    #[schemars(schema_with = "duration_schema")]
+    backoff: Option<Duration>,
 }
 
 impl Retries {
@@ -141,6 +173,24 @@ impl<T> Visitor<'_> for Quantity<T> {
     }
 }
 
+/// The schema of a time; what [`parse_duration`] takes matches it.
+pub(super) fn duration_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^[^-]*[1-9].*[A-Za-z:]",
+        "examples": ["90s", "1h 30m", "2d"],
+    })
+}
+
+/// The schema of a size; what [`parse_bytes`] takes matches it.
+pub(super) fn bytes_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": "^[0-9.]*[1-9][0-9.]* *[A-Za-z]+$",
+        "examples": ["512MiB", "4GB"],
+    })
+}
+
 pub(super) fn duration<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
@@ -162,9 +212,9 @@ pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 impl<'de> Deserialize<'de> for Retries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let retries = deserializer.deserialize_any(RetriesVisitor)?;
-        if retries.times > 100 {
+        if retries.times > MOST_RETRIES {
             return Err(D::Error::custom(format!(
-                "{} retries are more than the 100 allowed",
+                "{} retries are more than the {MOST_RETRIES} allowed",
                 retries.times
             )));
         }
@@ -186,14 +236,7 @@ impl<'de> Visitor<'de> for RetriesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Retries, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Written {
-            times: u32,
-            #[serde(default, deserialize_with = "duration")]
-            backoff: Option<Duration>,
-        }
-        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
+        let written = FullRetries::deserialize(MapAccessDeserializer::new(map))?;
         let retries = Retries::times(written.times);
         Ok(Retries {
             backoff: written.backoff.unwrap_or(retries.backoff),

@@ -35,6 +35,7 @@ pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use name::check_name;
 pub(crate) use node::{Entry, Node, Value};
+pub(crate) use pipeline::DocumentFields;
 pub use pipeline::Pipeline;
 pub use place::{Place, Source};
 pub use stage::Resources;

@@ -1,10 +1,44 @@
 //! What a pipeline and its parts may be called.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use super::node::Entry;
 use super::{Diagnostic, Place};
 
 /// The longest name, and the longest value of an axis, in bytes: both become names of folders.
 pub const LONGEST_NAME: usize = 64;
+
+/// What [`check_name`] takes, as a regular expression.
+const PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$";
+
+/// The schema of a name.
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": PATTERN })
+}
+
+/// In schemas: a map of names to `T`.
+pub struct Named<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Named{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "propertyNames": { "pattern": PATTERN },
+            "additionalProperties": generator.subschema_for::<T>(),
+        })
+    }
+}
 
 /// Reports a name that is none.
 pub fn check_name(name: &str, what: &str, place: &Place, errors: &mut Vec<Diagnostic>) {

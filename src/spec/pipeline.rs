@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value as Any;
 
-use super::name::{check_name, check_names};
+use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
-use super::stage::StageSpec;
-use super::table::TableSpec;
+use super::stage::{StageFields, StageSpec};
+use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, LoadOptions, Node, Vars, decode, overrides};
 
 /// The version of the document format that is read.
@@ -41,22 +43,38 @@ struct Preamble {
 /// Keys with any values.
 type Names = BTreeMap<String, IgnoredAny>;
 
-#[derive(Deserialize)]
+/// A pipeline of `runner`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DocumentFields {
+pub(crate) struct DocumentFields {
+    /// The version of this format.
+    #[schemars(extend("const" = VERSION))]
     version: u64,
+    /// Names the folder of the newest outputs, `artifacts/latest/NAME`.
+    #[schemars(schema_with = "name::schema")]
     name: String,
+    /// The seed of every stage that has none of its own.
     #[serde(default)]
     seed: u64,
+    /// Values for `${NAME}`; `-S NAME=VALUE` changes one.
     #[serde(rename = "vars")]
+    #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<IgnoredAny>,
+    /// Other values for vars, by the name that `--profile` takes.
     #[serde(rename = "profiles")]
+    #[schemars(with = "Option<Named<Option<Named<Any>>>>")]
     _profiles: Option<IgnoredAny>,
+    /// Lists of layers, by the name that parameters take in place of one.
     #[serde(rename = "models")]
+    #[schemars(with = "Option<Named<Vec<Any>>>")]
     _models: Option<BTreeMap<String, Vec<IgnoredAny>>>,
+    /// What there is to do.
     #[serde(rename = "stages")]
+    #[schemars(with = "Named<StageFields>", extend("minProperties" = 1))]
     _stages: Names,
+    /// Tables of metrics, printed after a run.
     #[serde(rename = "tables")]
+    #[schemars(with = "Option<Named<TableFields>>")]
     _tables: Option<Names>,
 }
 

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value as Any;
 
 use super::limits::{self, Retries};
-use super::name::{LONGEST_NAME, check_names};
+use super::name::{LONGEST_NAME, Named, check_names};
 use super::node::Entry;
 use super::{Diagnostic, Node, Place, decode};
 
@@ -36,15 +38,17 @@ pub(crate) struct Axis {
 }
 
 /// What an instance of a stage takes up while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
-    /// Threads, 1 or more. Default 1.
+    /// Threads.
+    #[schemars(range(min = 1))]
     pub cpus: usize,
-    /// GPUs. Default 0.
+    /// GPUs.
     pub gpus: usize,
     /// Most memory that its process may hold for itself, in bytes (`512MiB`).
     #[serde(deserialize_with = "limits::bytes")]
+    #[schemars(schema_with = "limits::bytes_schema")]
     pub memory: Option<u64>,
 }
 
@@ -58,23 +62,53 @@ impl Default for Resources {
     }
 }
 
-#[derive(Deserialize)]
+/// A stage: a named step of a pipeline.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct StageFields {
+#[schemars(rename = "Stage")]
+pub(crate) struct StageFields {
+    /// What it does; `runner kinds` lists them.
     kind: String,
+    /// How it does it; `runner kinds KIND` lists them.
     #[serde(rename = "params")]
+    #[schemars(with = "Option<BTreeMap<String, Any>>")]
     _params: Option<IgnoredAny>,
+    /// What it takes, by role: the outputs of other stages.
     #[serde(rename = "inputs")]
+    #[schemars(with = "Option<BTreeMap<String, Any>>")]
     _inputs: Option<IgnoredAny>,
+    /// Axes: the stage is there once for every combination of their values, `${matrix.AXIS}` in its
+    /// parameters and inputs.
     #[serde(rename = "matrix")]
+    #[schemars(with = "Option<Named<Values>>")]
     _matrix: Option<BTreeMap<String, Vec<IgnoredAny>>>,
+    /// What it takes up while it runs.
     #[serde(default)]
     resources: Option<Resources>,
+    /// Longest time that a try at it may take.
     #[serde(default, deserialize_with = "limits::duration")]
+    #[schemars(schema_with = "limits::duration_schema")]
     timeout: Option<Duration>,
+    /// How often it is tried again when the system failed it.
     retries: Option<Retries>,
+    /// Its own seed, in place of the pipeline's.
     seed: Option<u64>,
 }
+
+/// The values of an axis, in schemas.
+#[derive(JsonSchema)]
+#[schemars(transparent, inline)]
+#[expect(dead_code, reason = "describes, and holds nothing")]
+struct Values(
+    #[schemars(
+        length(min = 1),
+        extend("uniqueItems" = true),
+        extend("items" = {
+            "type": ["string", "number", "boolean"], "pattern": "^[A-Za-z0-9_+.-]{1,64}$"
+        })
+    )]
+    Vec<Any>,
+);
 
 impl StageSpec {
     /// Reads a stage; what is wrong with it is reported.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::node::Entry;
@@ -15,19 +16,31 @@ pub(crate) struct TableSpec {
     pub fields: TableFields,
 }
 
-#[derive(Deserialize)]
+/// A table of metrics, a row for every value of an axis.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Table")]
 pub(crate) struct TableFields {
+    /// Stands above it.
     pub title: Option<String>,
+    /// The axis whose values are the rows.
     pub rows: String,
+    /// From left to right.
+    #[schemars(length(min = 1))]
     pub columns: Vec<ColumnFields>,
 }
 
-#[derive(Deserialize)]
+/// A column: one metric of one stage.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Column")]
 pub(crate) struct ColumnFields {
+    /// Stands above it; the metric unless given.
     pub title: Option<String>,
+    /// `STAGE.METRIC`, as `evaluate.f1`.
+    #[schemars(extend("pattern" = r"^[^.]+\..+$"))]
     pub metric: String,
+    /// A reference's figures, by row.
     #[serde(default)]
     pub paper: BTreeMap<String, f64>,
 }

@@ -13,6 +13,7 @@ mod kind;
 mod metrics;
 mod parameter;
 mod request;
+mod schema;
 mod stage;
 mod work;
 
@@ -25,5 +26,6 @@ pub use kind::{Input, KindInfo, Output, Port};
 pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{DeviceClass, Position, Request, Resume};
+pub use schema::schema_of;
 pub use stage::{Resumable, Stage};
 pub use work::{Amount, Expected, IMAGES_FILE, Memory, Work};

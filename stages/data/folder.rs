@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fast_image_resize::Resizer;
 use rayon::prelude::*;
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decode::Decoder;
@@ -17,8 +18,9 @@ use crate::contract::{Failure, ImageShape, Invalid};
 use crate::ranges;
 
 /// Parameters of the source `folder`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Folder {
     /// The folder that holds `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files,
     /// or a folder around it; relative to the working directory. The classes are named after their
@@ -32,8 +34,9 @@ pub struct Folder {
     /// What to do about a file that is no image, or too large.
     #[serde(default)]
     pub on_bad_image: OnBadImage,
-    /// Images of more pixels are refused, 1 to 1000, in millions.
+    /// Images of more pixels are refused.
     #[serde(default = "default_max_megapixels")]
+    #[schemars(range(min = 1, max = 1000), extend("x-unit" = "megapixels"))]
     pub max_megapixels: u32,
 }
 
@@ -42,8 +45,9 @@ fn default_max_megapixels() -> u32 {
 }
 
 /// What to do about a file that cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum OnBadImage {
     /// Stop.
     #[default]

@@ -1,30 +1,35 @@
 //! Which random transforms images get while training, in the terms of Keras' `ImageDataGenerator`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::Invalid;
 
 /// The ranges that transforms are drawn from, uniformly and independently for every image and epoch.
 /// The default changes nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Rotation about the centre, degrees, 0 to 180: drawn from `-rotation` to `rotation`.
+    /// Rotation about the centre: drawn from `-rotation` to `rotation`.
+    #[schemars(range(min = 0, max = 180), extend("x-unit" = "degrees"))]
     pub rotation: f64,
-    /// Shift to the side, a fraction of the width, 0 to 1: drawn from `-width_shift` to `width_shift`.
+    /// Shift to the side, a fraction of the width: drawn from `-width_shift` to `width_shift`.
+    #[schemars(range(min = 0, max = 1))]
     pub width_shift: f64,
-    /// Shift up or down, a fraction of the height, 0 to 1.
+    /// Shift up or down, a fraction of the height: drawn from `-height_shift` to `height_shift`.
+    #[schemars(range(min = 0, max = 1))]
     pub height_shift: f64,
-    /// Shear angle, degrees, 0 to 89: drawn from `-shear` to `shear`.
+    /// Shear angle: drawn from `-shear` to `shear`.
+    #[schemars(range(min = 0, max = 89), extend("x-unit" = "degrees"))]
     pub shear: f64,
-    /// Zoom of each axis on its own: a fraction z below 1, drawn from 1 - z to 1 + z, or a range
-    /// `[low, high]` above 0. Below 1 enlarges what is seen.
+    /// Zoom of each axis on its own. A factor below 1 enlarges what is seen.
     pub zoom: Zoom,
     /// Whether half of the images are mirrored left to right.
     pub horizontal_flip: bool,
     /// Whether half of the images are mirrored top to bottom.
     pub vertical_flip: bool,
-    /// Factor on the brightness, `[low, high]`, 0 to 10; results are clipped to white.
+    /// Factor on the brightness, drawn from `[low, high]`; results are clipped to white.
+    #[schemars(inner(range(min = 0, max = 10)))]
     pub brightness: [f64; 2],
 }
 
@@ -44,8 +49,9 @@ impl Default for Policy {
 }
 
 /// A range of zoom factors; written as a fraction or as the range.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "ZoomSpec", into = "[f64; 2]")]
+#[schemars(inline)]
 pub struct Zoom {
     pub low: f64,
     pub high: f64,
@@ -61,14 +67,20 @@ impl Default for Zoom {
 }
 
 /// How a zoom range is written.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(
     untagged,
     expecting = "expected a fraction such as `0.2` or a range such as `[0.8, 1.2]`"
 )]
 enum ZoomSpec {
-    Fraction(f64),
-    Range([f64; 2]),
+    /// z, for factors from 1 − z to 1 + z.
+    Fraction(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f64),
+    /// `[low, high]`, the factors themselves.
+    Range(
+        #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0, "maximum": 10 }))]
+        [f64; 2],
+    ),
 }
 
 impl From<ZoomSpec> for Zoom {

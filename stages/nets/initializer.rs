@@ -2,13 +2,15 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::random;
 
 /// How the weights of convolutions and dense layers are drawn; biases start at 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Initializer {
     /// Uniform in ±√(6 / (fan in + fan out)): Keras' default (Glorot and Bengio, 2010).
     #[default]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,124 +12,191 @@ use crate::ops::Activation;
 
 /// One layer of a network. In YAML a layer with parameters is a map of one key
 /// (`conv: { filters: 32 }`); one whose defaults suffice is its name alone (`flatten`).
-///
-/// `remote = "Self"` makes the derived code inherent functions: the trait's `deserialize` below adds
-/// the bare name to the map form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+// `remote = "Self"` makes the derived code inherent functions: the trait's `deserialize` below adds
+// the bare name to the map form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, remote = "Self")]
+#[schemars(!remote, transform = bare_name::allow)]
 pub enum Layer {
     /// Convolution, bias and activation.
     Conv(Conv),
     /// Transposed convolution, bias and activation.
     ConvTranspose(ConvTranspose),
+    /// The largest value of each window.
     MaxPool(Pool),
+    /// The mean of each window.
     AvgPool(Pool),
     /// The mean of each channel: 1×1 images.
     GlobalAvgPool {},
+    /// Normalization of each channel, by the batch while training and by running statistics after.
     BatchNorm(Norm),
-    /// The share of values set to zero while training, in [0, 1).
-    Dropout(f32),
+    /// Sets this share of the values to zero while training.
+    Dropout(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f32),
+    /// An image's values as features.
     Flatten {},
     /// A fully connected layer; needs flattened input.
     Dense(Dense),
+    /// Features as an image.
     Reshape(Reshape),
     /// Enlarges by a whole factor, repeating pixels.
-    Upsample(usize),
+    Upsample(#[schemars(range(min = 1, max = 64))] usize),
+    /// An activation by itself.
     Activation(Activation),
 }
 
 /// How far an image is extended by zeros on each side.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Padding {
     Named(NamedPadding),
-    /// Pixels on every side.
-    Pixels(usize),
+    /// On every side; fewer than the kernel has.
+    Pixels(#[schemars(extend("x-unit" = "pixels"))] usize),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum NamedPadding {
     /// The output is the input's size divided (transposed: multiplied) by the stride.
     Same,
-    /// None.
+    /// Not at all.
     Valid,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Conv {
-    /// Output channels, at least 1.
+    /// Output channels.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub filters: usize,
-    /// Side of the square kernel in pixels, at least 1.
+    /// Side of the square kernel.
     #[serde(default = "three")]
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub kernel: usize,
+    /// From one place of the kernel to the next.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub stride: usize,
+    /// How far the image is extended by zeros.
     #[serde(default = "same")]
     pub padding: Padding,
+    /// Applied to the output.
     #[serde(default = "relu")]
     pub activation: Activation,
     /// Adds `l1 · Σ|w|` over the kernel to the loss.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub l1: f32,
     /// Adds `l2 · Σw²` over the kernel to the loss.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub l2: f32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct ConvTranspose {
-    /// Output channels, at least 1.
+    /// Output channels.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub filters: usize,
+    /// Side of the square kernel.
     #[serde(default = "four")]
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub kernel: usize,
+    /// How many times as large as the input the output is, with `same` padding.
     #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub stride: usize,
+    /// How far the output is cut on each side.
     #[serde(default = "same")]
     pub padding: Padding,
+    /// Applied to the output.
     #[serde(default = "relu")]
     pub activation: Activation,
 }
 
 /// Pooling windows; `max_pool: 2` is short for `{ kernel: 2, stride: 2 }`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(from = "WrittenPool")]
 pub struct Pool {
     pub kernel: usize,
-    /// The kernel's size unless given.
     pub stride: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How pooling windows are written.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[expect(
+    dead_code,
+    reason = "for its schema only: serde's untagged enums lose the places of errors"
+)]
+enum WrittenPool {
+    /// The kernel, which is the stride too.
+    Kernel(#[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))] usize),
+    Full(FullPool),
+}
+
+/// The long form of pooling windows.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
+struct FullPool {
+    /// Side of the square window.
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
+    kernel: usize,
+    /// From one window to the next; the kernel's size unless given.
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
+    stride: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Norm {
-    /// Share of the old running statistics kept at each batch, in [0, 1).
+    /// Share of the old running statistics kept at each batch.
     #[serde(default = "momentum")]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f32,
+    /// Added to the variance, so that nothing is divided by zero.
     #[serde(default = "epsilon")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub epsilon: f32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Dense {
+    /// Output features.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub units: usize,
+    /// Applied to the output.
     #[serde(default = "linear")]
     pub activation: Activation,
     /// Adds `l1 · Σ|w|` over the weights to the loss.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub l1: f32,
     /// Adds `l2 · Σw²` over the weights to the loss.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub l2: f32,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Reshape {
+    /// Channels of the image.
+    #[schemars(range(min = 1, max = 1 << 20))]
     pub channels: usize,
+    /// Its height.
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub height: usize,
+    /// Its width.
+    #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub width: usize,
 }
 
@@ -211,13 +279,6 @@ impl<'de> Deserialize<'de> for Layer {
 
 impl<'de> Deserialize<'de> for Pool {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Full {
-            kernel: usize,
-            stride: Option<usize>,
-        }
-
         struct PoolVisitor;
 
         impl<'de> Visitor<'de> for PoolVisitor {
@@ -236,7 +297,7 @@ impl<'de> Deserialize<'de> for Pool {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pool, A::Error> {
-                let full = Full::deserialize(MapAccessDeserializer::new(map))?;
+                let full = FullPool::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(Pool {
                     kernel: full.kernel,
                     stride: full.stride.unwrap_or(full.kernel),

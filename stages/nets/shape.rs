@@ -187,6 +187,9 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
         }
         Layer::Reshape(shape) => {
             let (channels, height, width) = (shape.channels, shape.height, shape.width);
+            positive("channels", channels)?;
+            positive("height", height)?;
+            positive("width", width)?;
             let values = channels
                 .checked_mul(height)
                 .and_then(|v| v.checked_mul(width));

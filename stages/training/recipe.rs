@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,32 +15,34 @@ use crate::ops::optimizer::OptimizerConfig;
 use crate::ranges::{above_zero, share, whole};
 
 /// How a classifier is trained: the parameters of `train-cnn` and `retrain`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The layers, or the name of a list under `models:`. The last gives one score (of the second of
+    /// The layers. The last gives one score (of the second of
     /// two classes) or one for each class.
     pub model: Vec<Layer>,
     /// How weights are drawn before training.
     #[serde(default)]
     pub initializer: Initializer,
-    /// Most passes over the training images, 1 to 100,000.
+    /// Most passes over the training images.
     #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub epochs: usize,
-    /// Images to a step, 1 to 65,536.
+    /// Images to a step.
     #[serde(default = "thirty_two")]
+    #[schemars(range(min = 1, max = 65_536), extend("x-unit" = "images"))]
     pub batch_size: usize,
-    /// Learning rate of the first epoch, above 0 and at most 10.
+    /// Learning rate of the first epoch.
     #[serde(default = "one_thousandth")]
+    #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
-    /// How the learning rate changes: `constant`, `step: { every, factor }` or `cosine: { end }`.
+    /// How the learning rate changes from epoch to epoch.
     #[serde(default = "constant", deserialize_with = "bare_name::deserialize")]
     pub schedule: Schedule,
-    /// `adam: { beta1, beta2, epsilon }` or `sgd: { momentum }`.
+    /// The rule that turns gradients into steps.
     #[serde(default = "adam", deserialize_with = "bare_name::deserialize")]
     pub optimizer: OptimizerChoice,
-    /// What an image of each class counts in the loss: `none` (all the same), `balanced` (every
-    /// class as much in all), or a map of class names to weights.
+    /// What an image of each class counts in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
     /// The measure on validation data by which the best epoch, whose weights are kept, is chosen.
@@ -48,48 +51,66 @@ pub struct Recipe {
     /// When to stop before `epochs`.
     #[serde(default)]
     pub early_stopping: Option<EarlyStopping>,
-    /// How the threshold stored with a model of two classes is found: `youden` (the most sensitivity
-    /// plus specificity) or `f1`, both on validation images after the best epoch; or a number.
+    /// How the threshold stored with a model of two classes is found.
     #[serde(default)]
     pub threshold: ThresholdRule,
 }
 
 /// The rule that turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(rename = "Optimizer", transform = bare_name::allow)]
 pub enum OptimizerChoice {
     /// Kingma and Ba, 2015.
     Adam {
+        /// Decay of the first moment.
         #[serde(default = "beta1")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta1: f64,
+        /// Decay of the second moment.
         #[serde(default = "beta2")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta2: f64,
+        /// Added to the root of the second moment, so that nothing is divided by zero.
         #[serde(default = "epsilon")]
+        #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
         epsilon: f64,
     },
     /// Stochastic gradient descent with classical momentum.
     Sgd {
+        /// Share of the last step that the next one keeps.
         #[serde(default)]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
     },
 }
 
-/// See [`Recipe::class_weights`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What an image of each class counts in the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(
     untagged,
     expecting = "expected `none`, `balanced` or a map of class names to weights"
 )]
 pub enum ClassWeights {
     Rule(WeightRule),
-    ByClass(BTreeMap<String, f32>),
+    /// Class names with their weights; a class without one counts 1.
+    ByClass(
+        #[schemars(extend("additionalProperties" = {
+            "type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000
+        }))]
+        BTreeMap<String, f32>,
+    ),
 }
 
-/// See [`Recipe::class_weights`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A rule that weighs classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum WeightRule {
+    /// Every image counts the same.
     None,
+    /// Every class counts as much in all.
     Balanced,
 }
 
@@ -99,20 +120,23 @@ impl Default for ClassWeights {
     }
 }
 
-/// See [`Recipe::threshold`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// How a threshold is found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(
     untagged,
     expecting = "expected `youden`, `f1` or a number between 0 and 1"
 )]
 pub enum ThresholdRule {
-    Fixed(f32),
+    /// This probability of the second class.
+    Fixed(#[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))] f32),
     Chosen(Criterion),
 }
 
-/// What a threshold maximizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a threshold maximizes, on validation images after the best epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Criterion {
     /// Sensitivity + specificity − 1 (Youden, 1950).
     Youden,

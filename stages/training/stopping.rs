@@ -1,16 +1,20 @@
 //! Which epoch was best, and whether to go on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::history::{EpochRow, Validation};
 use crate::contract::Direction;
 
 /// A measure on validation data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub enum Monitor {
+    /// The cross-entropy.
     #[default]
     #[serde(rename = "validation_loss")]
     Loss,
+    /// The share of images that are classified right.
     #[serde(rename = "validation_accuracy")]
     Accuracy,
     /// Area under the ROC curve; for two classes.
@@ -37,13 +41,16 @@ impl Monitor {
 }
 
 /// Stops a training that no longer improves.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct EarlyStopping {
-    /// Epochs without an improvement after which training stops, at least 1.
+    /// Epochs without an improvement after which training stops.
+    #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     pub patience: usize,
-    /// How much better counts as an improvement, at least 0.
+    /// How much better counts as an improvement.
     #[serde(default)]
+    #[schemars(range(min = 0))]
     pub min_delta: f64,
 }
 

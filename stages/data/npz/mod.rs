@@ -11,6 +11,7 @@ use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
 use npyz::{NpyFile, NpyHeader, Order};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
@@ -20,8 +21,9 @@ use super::source::{Offer, Unusable};
 use crate::contract::{Failure, Invalid};
 
 /// Parameters of the source `npz`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(inline)]
 pub struct Npz {
     /// The file, relative to the working directory: `train_images` (uint8, N×H×W or N×H×W×3) and
     /// `train_labels` (integers, N or N×1), and so `test_…` and, if it has them, `val_…`. Those for
@@ -30,6 +32,7 @@ pub struct Npz {
     pub path: PathBuf,
     /// Names of the classes in the order of their labels; `class0`, `class1`, … if not given.
     #[serde(default)]
+    #[schemars(length(max = 1000), extend("uniqueItems" = true))]
     pub classes: Vec<String>,
 }
 

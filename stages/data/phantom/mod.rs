@@ -13,6 +13,7 @@ mod vessels;
 
 use rand::RngExt;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::anatomy::Anatomy;
@@ -25,16 +26,21 @@ use crate::{random, ranges};
 pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
 
 /// Parameters of the source `phantom`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(inline)]
 pub struct Phantom {
-    /// Training images, both classes together, before a validation split; 4 to 1,000,000.
+    /// Training images, both classes together, before a validation split.
+    #[schemars(range(min = 4, max = 1_000_000))]
     pub images: usize,
-    /// Test images, both classes together; 2 to 1,000,000.
+    /// Test images, both classes together.
+    #[schemars(range(min = 2, max = 1_000_000))]
     pub test_images: usize,
-    /// Share of the images that have pneumonia, 0.05 to 0.95.
+    /// Share of the images that have pneumonia.
+    #[schemars(range(min = 0.05, max = 0.95))]
     pub pneumonia: f64,
-    /// Share of the pneumonias that are subtle, 0 to 1.
+    /// Share of the pneumonias that are subtle.
+    #[schemars(range(min = 0, max = 1))]
     pub subtle: f64,
 }
 

@@ -1,0 +1,63 @@
+use clap::Args;
+use serde_json::{Value, json};
+use stages::contract::KindInfo;
+
+use super::unwritten;
+use crate::error::Error;
+use crate::report::{Console, Verbosity};
+use crate::schema::{Layout, listing, object, page};
+use crate::spec::suggest;
+
+/// List the stage kinds, or say all about one: inputs, outputs, parameters
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  runner kinds
+  runner kinds train-cnn
+  runner kinds train-cnn --json | jq .params.properties.epochs")]
+pub struct Kinds {
+    /// The kind to say all about
+    kind: Option<String>,
+    /// Print JSON: a list of all kinds, or one object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Columns where a terminal does not say, and the most that read well.
+const USUAL_WIDTH: u16 = 80;
+const WIDEST: u16 = 100;
+
+impl Kinds {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let width = console.width().unwrap_or(USUAL_WIDTH).min(WIDEST).into();
+        let text = match (self.kind.as_deref().map(find).transpose()?, self.json) {
+            (None, false) => listing(stages::kinds(), width),
+            (None, true) => {
+                let kinds = stages::kinds().iter();
+                let all: Value = kinds
+                    .map(|kind| json!({ "name": kind.name, "doc": kind.doc }))
+                    .collect();
+                all.to_string()
+            }
+            (Some(kind), false) => {
+                let bold = console.width().is_some() && console::colors_enabled();
+                page(kind, stages::params_schema, Layout { width, bold })
+            }
+            (Some(kind), true) => object(kind, stages::params_schema).to_string(),
+        };
+        console.result(&text).map_err(unwritten)?;
+        if self.kind.is_none() && !self.json && console.verbosity > Verbosity::Quiet {
+            console.say("\n`runner kinds KIND` says all about one");
+        }
+        Ok(())
+    }
+}
+
+fn find(name: &str) -> Result<&'static KindInfo, Error> {
+    let kinds = stages::kinds();
+    kinds.iter().find(|kind| kind.name == name).ok_or_else(|| {
+        let hint = suggest::hint("kinds", name, kinds.iter().map(|kind| kind.name));
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        Error::Usage(format!("there is no stage kind `{name}`{hint}"))
+    })
+}

@@ -1,0 +1,23 @@
+use clap::Args;
+
+use super::unwritten;
+use crate::error::Error;
+use crate::report::Console;
+use crate::schema::document;
+
+/// Print a JSON Schema of the pipeline file, for editors that complete and check
+///
+/// An editor with a YAML language server uses it once the first line of a pipeline is
+/// `# yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  runner schema > pipeline.schema.json")]
+pub struct Schema {}
+
+impl Schema {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let schema = document(stages::kinds(), stages::params_schema);
+        let text =
+            serde_json::to_string_pretty(&schema).map_err(|e| Error::Internal(e.to_string()))?;
+        console.result(&text).map_err(unwritten)
+    }
+}

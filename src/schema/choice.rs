@@ -1,0 +1,76 @@
+//! What a value may be one of.
+
+use serde_json::Value;
+
+/// One of several things that a value may be.
+pub enum Choice<'a> {
+    /// A text.
+    Name { name: &'a str, doc: &'a str },
+    /// A map of one key to `payload`; its key `alone` where that suffices.
+    Tagged {
+        name: &'a str,
+        payload: &'a Value,
+        alone: bool,
+    },
+    /// Anything else.
+    Value(&'a Value),
+}
+
+/// The choices that a schema gives, those within them included.
+pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
+    let list = |key: &str| schema[key].as_array().into_iter().flatten();
+    let all: Vec<&Value> = list("oneOf").chain(list("anyOf")).collect();
+    let bare: Vec<&str> = all.iter().flat_map(|one| names(one)).collect();
+    let tags: Vec<&str> = all
+        .iter()
+        .filter_map(|one| tagged(one))
+        .map(|(tag, _)| tag)
+        .collect();
+    let mut found = Vec::new();
+    for alternative in all {
+        if alternative["type"] == "null" {
+            continue;
+        }
+        if let Some((name, payload)) = tagged(alternative) {
+            let alone = bare.contains(&name);
+            found.push(Choice::Tagged {
+                name,
+                payload,
+                alone,
+            });
+        } else if let Some(name) = alternative["const"].as_str() {
+            let doc = alternative["description"].as_str().unwrap_or_default();
+            found.push(Choice::Name { name, doc });
+        } else if alternative.get("enum").is_some() {
+            let others = names(alternative)
+                .into_iter()
+                .filter(|name| !tags.contains(name));
+            found.extend(others.map(|name| Choice::Name { name, doc: "" }));
+        } else if alternative
+            .get("oneOf")
+            .or(alternative.get("anyOf"))
+            .is_some()
+        {
+            found.extend(choices(alternative));
+        } else {
+            found.push(Choice::Value(alternative));
+        }
+    }
+    found
+}
+
+/// The texts of an `enum`.
+fn names(schema: &Value) -> Vec<&str> {
+    let all = schema["enum"].as_array().into_iter().flatten();
+    all.filter_map(Value::as_str).collect()
+}
+
+/// The one key of a map that has just that, and its schema.
+fn tagged(schema: &Value) -> Option<(&str, &Value)> {
+    let [tag] = schema["required"].as_array()?.as_slice() else {
+        return None;
+    };
+    let properties = schema["properties"].as_object()?;
+    let (name, payload) = properties.iter().next()?;
+    (properties.len() == 1 && tag == name).then_some((name, payload))
+}

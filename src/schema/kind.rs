@@ -1,0 +1,58 @@
+//! Stage kinds as a list, and one as an object.
+
+use serde_json::{Value, json};
+use stages::contract::KindInfo;
+
+use super::{Params, parameters};
+
+/// One line for each kind, as wide as `width` allows.
+pub fn listing(kinds: &[KindInfo], width: usize) -> String {
+    let column = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0) + 2;
+    let indent = " ".repeat(column);
+    let lines = kinds.iter().map(|kind| {
+        let first = format!("{:column$}", kind.name);
+        let options = textwrap::Options::new(width)
+            .initial_indent(&first)
+            .subsequent_indent(&indent);
+        textwrap::fill(kind.doc, options)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// All that is known of a kind.
+pub fn object(kind: &KindInfo, params: Params) -> Value {
+    let inputs: Vec<Value> = kind
+        .inputs
+        .iter()
+        .map(|input| {
+            json!({
+                "role": input.role,
+                "type": input.accepts,
+                "many": input.many,
+                "optional": input.optional,
+                "doc": input.doc,
+            })
+        })
+        .collect();
+    let outputs: Vec<Value> = kind
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(index, output)| {
+            json!({
+                "port": output.port,
+                "type": output.yields,
+                "primary": kind.has_primary && index == 0,
+                "doc": output.doc,
+            })
+        })
+        .collect();
+    json!({
+        "name": kind.name,
+        "version": kind.version,
+        "doc": kind.doc,
+        "inputs": inputs,
+        "outputs": outputs,
+        "params": parameters(kind, params),
+    })
+}

@@ -1,0 +1,48 @@
+//! JSON Schema of the pipeline file, and the same for people.
+//!
+//! Everything comes from the types that a pipeline is decoded into: those of the document from
+//! [`spec`](crate::spec), those of a kind's parameters through [`stages::params_schema`]. So a new
+//! stage kind is in the schema, and in `runner kinds`, once it is in the catalogue.
+//!
+//! [`document`] puts the parts together; `variable` lets `${…}` stand for any value; `tidy` puts the
+//! keys in one order. [`page`] prints a kind, in the words of `wording`.
+
+mod choice;
+mod document;
+mod kind;
+mod page;
+mod tidy;
+mod variable;
+mod wording;
+
+pub use document::document;
+pub use kind::{listing, object};
+pub use page::{Layout, page};
+
+use serde_json::{Map, Value, json};
+use stages::contract::KindInfo;
+
+/// Gives the schema of the parameters of a kind; see [`stages::params_schema`].
+pub type Params = fn(kind: &str) -> Option<Value>;
+
+/// The schema of a kind's parameters, where the name of a model may stand for its layers.
+fn parameters(kind: &KindInfo, params: Params) -> Value {
+    let mut schema = params(kind.name).unwrap_or_else(|| json!({ "type": "object" }));
+    for param in kind.model_params {
+        let Some(property) = schema["properties"]
+            .get_mut(param)
+            .and_then(Value::as_object_mut)
+        else {
+            continue;
+        };
+        let is_note = |key: &str| matches!(key, "description" | "default");
+        let (mut notes, layers): (Map<_, _>, Map<_, _>) = std::mem::take(property)
+            .into_iter()
+            .partition(|(key, _)| is_note(key));
+        let name =
+            json!({ "type": "string", "description": "The name of a list under `models:`." });
+        notes.insert("anyOf".to_owned(), json!([layers, name]));
+        *property = notes;
+    }
+    schema
+}

@@ -1,0 +1,105 @@
+//! `${…}` in place of values.
+
+use serde_json::{Value, json};
+
+/// A text that is one `${…}` and nothing else, as a regular expression.
+const WHOLE: &str = r"^\$\{[^{}]+\}$";
+
+/// A text with a `${…}` in it.
+pub const WITHIN: &str = r"\$\{[^{}]+\}";
+
+/// What stands for any value.
+pub fn definition() -> Value {
+    json!({
+        "description": "`${NAME}`, the value of a var; or `${matrix.AXIS}`, of an axis of the stage.",
+        "type": "string",
+        "pattern": WHOLE,
+    })
+}
+
+/// Lets a `${…}` stand for what a schema describes, and for everything in that.
+pub fn allow(schema: &mut Value) {
+    allow_inside(schema);
+    allow_itself(schema);
+}
+
+fn allow_inside(schema: &mut Value) {
+    let Some(keywords) = schema.as_object_mut() else {
+        return;
+    };
+    for (keyword, value) in keywords {
+        match (keyword.as_str(), value) {
+            ("properties", Value::Object(properties)) => properties.values_mut().for_each(allow),
+            ("items" | "additionalProperties" | "then", schema) => allow(schema),
+            ("allOf", Value::Array(schemas)) => schemas.iter_mut().for_each(allow),
+            // One more alternative beside them is enough.
+            ("oneOf" | "anyOf", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(allow_inside);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn allow_itself(schema: &mut Value) {
+    let Some(keywords) = schema.as_object_mut() else {
+        return;
+    };
+    let alternatives = ["oneOf", "anyOf"]
+        .into_iter()
+        .find(|&key| keywords.contains_key(key));
+    if let Some(Value::Array(alternatives)) = alternatives.and_then(|key| keywords.get_mut(key)) {
+        if !alternatives.iter().any(takes_variable) {
+            alternatives.push(json!({ "$ref": "#/$defs/Variable" }));
+        }
+        return;
+    }
+    if ["const", "enum"]
+        .iter()
+        .any(|&key| keywords.contains_key(key))
+    {
+        let mut exact = json!({});
+        for key in ["type", "const", "enum"] {
+            if let Some(value) = keywords.shift_remove(key) {
+                exact[key] = value;
+            }
+        }
+        keywords.insert(
+            "anyOf".to_owned(),
+            json!([exact, { "$ref": "#/$defs/Variable" }]),
+        );
+        return;
+    }
+    match keywords.get_mut("type") {
+        // Any value, or what another definition says.
+        None => {}
+        Some(types) if has(types, "string") => {
+            if let Some(Value::String(pattern)) = keywords.get_mut("pattern") {
+                *pattern = format!("{pattern}|{WITHIN}");
+            }
+        }
+        Some(types) => {
+            match types {
+                Value::Array(types) => types.push(json!("string")),
+                one => *one = json!([one, "string"]),
+            }
+            keywords.insert("pattern".to_owned(), json!(WHOLE));
+        }
+    }
+}
+
+/// Whether an alternative takes a `${…}` already: any text, or another definition, which allows it.
+fn takes_variable(alternative: &Value) -> bool {
+    let any_text = has(&alternative["type"], "string")
+        && ["pattern", "const", "enum"]
+            .iter()
+            .all(|&key| alternative.get(key).is_none());
+    any_text || alternative.get("$ref").is_some()
+}
+
+fn has(types: &Value, name: &str) -> bool {
+    match types {
+        Value::Array(types) => types.iter().any(|one| one == name),
+        one => one == name,
+    }
+}
