@@ -14,7 +14,8 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
   1    the system refused something, a fault of runner's own, or `cache verify` found something bad
-  2    the pipeline or the command line is invalid; nothing was run
+  2    the pipeline, the command line or a configuration file is invalid; nothing was run
+  75   someone else is at work in the store; try again, or with --wait
   100  a stage failed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
@@ -33,6 +34,9 @@ pub enum Error {
     /// Something in the store is bad.
     #[error("error: {0}")]
     Damaged(String),
+    /// Someone else is at work.
+    #[error("error: {0}")]
+    Busy(String),
     /// The system refused something.
     #[error("error: {0}")]
     System(String),
@@ -67,6 +71,7 @@ impl Error {
     /// As [`EXIT_CODES`] says.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Store(store::Error::Busy) | Self::Busy(_) => 75,
             Self::Store(_) | Self::Damaged(_) | Self::System(_) | Self::Internal(_) => 1,
             Self::Invalid(_) | Self::Usage(_) => 2,
             Self::StagesFailed(_) => 100,

@@ -18,6 +18,7 @@
 //! store. `cli` puts the rooms together, one file to a subcommand; `error` has the exit codes.
 
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod executor;
 pub mod graph;
@@ -26,3 +27,6 @@ pub mod report;
 pub mod scheduler;
 pub mod spec;
 pub mod store;
+
+/// The allocator of the binary.
+pub use mimalloc::MiMalloc as Allocator;

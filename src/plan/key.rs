@@ -13,7 +13,7 @@ const CONTENT: &str = "runner content key v1";
 const CHECKPOINT: &str = "runner checkpoint key v1";
 
 /// The key of a fingerprint whose inputs are named by what makes them.
-pub(super) fn action_key(fingerprint: &Fingerprint) -> Key {
+pub fn action_key(fingerprint: &Fingerprint) -> Key {
     Key::derive(ACTION, &fingerprint.canonical_bytes())
 }
 

@@ -87,27 +87,32 @@ impl MissReason {
             Lookup::OutputMissing { port } => return Self::OutputMissing { port: port.clone() },
             Lookup::Hit(_) | Lookup::Absent => {}
         }
-        let Some(last) = last else {
-            return Self::FirstRun;
-        };
+        match last {
+            None => Self::FirstRun,
+            Some(last) => Self::between(store, last, now).unwrap_or(Self::RecordMissing),
+        }
+    }
+
+    /// The smallest thing in which `now` differs from `last`; nothing where they are equal.
+    pub fn between(store: &Store, last: &Fingerprint, now: &Fingerprint) -> Option<Self> {
         if last.kind != now.kind {
-            return Self::Kind {
+            return Some(Self::Kind {
                 from: last.kind.clone(),
                 to: now.kind.clone(),
-            };
+            });
         }
         if last.format != now.format {
-            return Self::Format {
+            return Some(Self::Format {
                 from: last.format,
                 to: now.format,
-            };
+            });
         }
         if last.version != now.version {
-            return Self::Version {
+            return Some(Self::Version {
                 kind: now.kind.clone(),
                 from: last.version,
                 to: now.version,
-            };
+            });
         }
         let mut changes = Vec::new();
         compare(
@@ -123,31 +128,27 @@ impl MissReason {
         });
         let more = params.len().saturating_sub(1);
         if let Some(first) = params.into_iter().next() {
-            return Self::Params { first, more };
+            return Some(Self::Params { first, more });
         }
         if last.seed != now.seed {
-            return Self::Seed {
+            return Some(Self::Seed {
                 from: last.seed,
                 to: now.seed,
-            };
+            });
         }
         if last.device != now.device {
-            return Self::Device {
+            return Some(Self::Device {
                 from: last.device,
                 to: now.device,
-            };
+            });
         }
         if let Some(change) = sources.first() {
-            return Self::Source(SourceChanges::recall(store, change));
+            return Some(Self::Source(SourceChanges::recall(store, change)));
         }
         let roles = last.inputs.keys().chain(now.inputs.keys());
-        match roles
-            .into_iter()
-            .find(|&role| last.inputs.get(role) != now.inputs.get(role))
-        {
-            Some(role) => Self::Input { role: role.clone() },
-            None => Self::RecordMissing,
-        }
+        let mut roles = roles.into_iter();
+        let role = roles.find(|&role| last.inputs.get(role) != now.inputs.get(role))?;
+        Some(Self::Input { role: role.clone() })
     }
 }
 

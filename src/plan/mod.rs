@@ -22,12 +22,11 @@ use petgraph::graph::NodeIndex;
 use stages::contract::{FORMAT_VERSION, Invalid};
 
 pub use fingerprint::{Fingerprint, InputId};
-pub use key::{checkpoint_key, content_key};
+pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{MissReason, ParamChange, SourceChanges};
 
 use crate::graph::{Graph, Instance};
 use crate::store::{self, ActionRecord, Digest, Key, Store};
-use key::action_key;
 use source::Sources;
 
 const STAMPS: &str = "runner stage stamps v1";

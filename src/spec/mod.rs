@@ -34,7 +34,7 @@ pub use diagnostic::Diagnostic;
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use node::{Entry, Node, Value};
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub use stage::Resources;
 pub(crate) use stage::StageSpec;
