@@ -14,8 +14,10 @@ pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
   1    the system refused something, a fault of runner's own, or `cache verify` found something bad
-  2    the pipeline or the command line is invalid, or a saved plan no longer holds; nothing was run
+  2    the pipeline, the command line or a configuration file is invalid, or a saved plan no longer
+       holds; nothing was run
   3    with `--exit-code`: something would run
+  75   someone else is at work in the store; try again, or with --wait
   100  a stage failed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
@@ -34,6 +36,9 @@ pub enum Error {
     /// Something in the store is bad.
     #[error("error: {0}")]
     Damaged(String),
+    /// Someone else is at work.
+    #[error("error: {0}")]
+    Busy(String),
     /// The system refused something.
     #[error("error: {0}")]
     System(String),
@@ -71,6 +76,7 @@ impl Error {
     /// As [`EXIT_CODES`] says.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Store(store::Error::Busy) | Self::Busy(_) => 75,
             Self::Store(_) | Self::Damaged(_) | Self::System(_) | Self::Internal(_) => 1,
             Self::Invalid(_) | Self::Usage(_) => 2,
             Self::WouldRun(_) => 3,

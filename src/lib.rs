@@ -18,6 +18,7 @@
 //! store. `cli` puts the rooms together, one file to a subcommand; `error` has the exit codes.
 
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod executor;
 pub mod explain;
@@ -29,3 +30,6 @@ pub mod scheduler;
 pub mod schema;
 pub mod spec;
 pub mod store;
+
+/// The allocator of the binary.
+pub use mimalloc::MiMalloc as Allocator;

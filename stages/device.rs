@@ -4,6 +4,11 @@ use dfdx::tensor::Cpu;
 
 use crate::contract::{DeviceClass, Failure};
 
+/// The classes of devices that this binary computes on.
+pub fn devices() -> &'static [DeviceClass] {
+    &[DeviceClass::Cpu]
+}
+
 /// The device of `class`.
 pub fn open(class: DeviceClass) -> Result<Cpu, Failure> {
     match class {

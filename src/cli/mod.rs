@@ -1,14 +1,23 @@
 //! The command line: one file per subcommand.
 
+mod artifacts;
 mod bench;
 mod cache;
+mod command_line;
+mod completions;
+mod config;
+mod examples;
 mod explain;
+mod init;
 mod kinds;
 mod lineage;
+mod man;
+mod metrics;
 mod pipeline;
 mod plan;
 mod preflight;
 mod run;
+mod runs;
 mod saved_plan;
 mod schema;
 mod selection;
@@ -16,42 +25,53 @@ mod session;
 mod status;
 mod table;
 mod validate;
+mod version;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
+use self::command_line::CommandLine;
 use crate::error::{EXIT_CODES, Error};
 use crate::executor::{warden, worker};
-use crate::report::{Console, Verbosity, logs};
-
-const EXAMPLES: &str = "\
-Examples:
-  runner run pipelines/table1.yaml                 run what is not in the store yet
-  runner run pipelines/table1.yaml -n              say what would run, and why
-  runner run pipelines/table1.yaml --profile real -S data=/path/to/chest_xray
-  runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
-  runner plan pipelines/table1.yaml                what would run, why, and how long it takes
-  runner explain pipelines/table1.yaml cnn         what changed that makes it run
-  runner status pipelines/table1.yaml              what is cached, what would run
-  runner table pipelines/table1.yaml --format md   the results beside the paper's
-  runner validate pipelines/*.yaml                 check, run nothing
-  runner kinds train-cnn                           its inputs, outputs and parameters
-  runner cache gc --max-age 30d                    what would go; with --apply, it goes
-  runner bench train                               how fast this machine trains";
+use crate::report::{Console, logs};
 
 /// Runs declarative experiment pipelines, and of them only what changed.
 #[derive(Debug, Parser)]
-#[command(version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
-pub struct Cli {
+#[command(
+    after_help = format!("{}\n\n{EXIT_CODES}", examples::MAIN),
+    arg_required_else_help = true
+)]
+struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
     /// Say only what goes wrong, and the results
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, env = "RUNNER_QUIET", value_parser = BoolishValueParser::new())]
     quiet: bool,
     /// Say more: what is cached, notes of stages, logs
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, env = "RUNNER_VERBOSE", value_parser = BoolishValueParser::new())]
     verbose: bool,
+    /// When to use colors; `NO_COLOR` in the environment turns off `auto`
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    color: Color,
+    /// Print the version; with --verbose, what this binary is made of too
+    #[arg(short = 'V', long)]
+    version: bool,
+}
+
+/// When to use colors: auto, always or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,8 +85,14 @@ enum Command {
     Validate(validate::Validate),
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
+    Runs(runs::Runs),
+    Artifacts(artifacts::Artifacts),
     Cache(cache::Cache),
     Bench(bench::Bench),
+    Init(init::Init),
+    Config(config::Config),
+    Completions(completions::Completions),
+    Man(man::Man),
     /// Run one stage: a request on standard input, events on standard output
     #[command(hide = true)]
     Worker,
@@ -75,42 +101,61 @@ enum Command {
     Warden,
 }
 
-impl Cli {
-    /// Does what was asked, and tells of what went wrong.
-    pub fn execute(self) -> ExitCode {
-        let console = Console::new(self.verbosity());
-        let logs = logs::start(&console);
-        let result = match self.command {
-            Command::Run(run) => run.execute(&console, &logs),
-            Command::Plan(plan) => plan.execute(&console),
-            Command::Status(status) => status.execute(&console),
-            Command::Explain(explain) => explain.execute(&console),
-            Command::Lineage(lineage) => lineage.execute(&console),
-            Command::Table(table) => table.execute(&console),
-            Command::Validate(validate) => validate.execute(&console),
-            Command::Kinds(kinds) => kinds.execute(&console),
-            Command::Schema(schema) => schema.execute(&console),
-            Command::Cache(cache) => cache.execute(&console),
-            Command::Bench(bench) => bench.execute(&console),
-            Command::Worker => return worker::serve(),
-            Command::Warden => return warden::serve(),
-        };
-        match result {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                console.say(&error.to_string());
-                error.exit_code()
+/// Does what the command line of this process asks, and tells of what went wrong.
+pub fn execute() -> ExitCode {
+    let line = CommandLine::of_this_process();
+    let console = Console::new(line.verbosity);
+    match line.asked.and_then(|cli| cli.execute(&console)) {
+        Ok(code) => code,
+        Err(error) => {
+            console.say(&error.to_string());
+            if let (Error::Invalid(_), Some(place)) = (&error, line.profile_from) {
+                console.say(&format!("note: the profile is that of `{place}`"));
             }
+            error.exit_code()
         }
     }
+}
 
-    fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
+impl Cli {
+    fn execute(self, console: &Console) -> Result<ExitCode, Error> {
+        if self.version {
+            version::print(console)?;
+            return Ok(ExitCode::SUCCESS);
         }
+        let Some(command) = self.command else {
+            let message = "a subcommand is missing; `runner --help` lists them";
+            return Err(Error::Usage(message.to_owned()));
+        };
+        let logs = logs::start(console);
+        match command {
+            Command::Run(run) => run.execute(console, &logs),
+            Command::Plan(plan) => plan.execute(console),
+            Command::Status(status) => status.execute(console),
+            Command::Explain(explain) => explain.execute(console),
+            Command::Lineage(lineage) => lineage.execute(console),
+            Command::Table(table) => table.execute(console),
+            Command::Validate(validate) => validate.execute(console),
+            Command::Kinds(kinds) => kinds.execute(console),
+            Command::Schema(schema) => schema.execute(console),
+            Command::Runs(runs) => runs.execute(console),
+            Command::Artifacts(artifacts) => artifacts.execute(console),
+            Command::Cache(cache) => cache.execute(console),
+            Command::Bench(bench) => bench.execute(console),
+            Command::Init(init) => init.execute(console),
+            Command::Config(config) => config.execute(console),
+            Command::Completions(completions) => completions.execute(console),
+            Command::Man(man) => man.execute(console),
+            Command::Worker => return Ok(worker::serve()),
+            Command::Warden => return Ok(warden::serve()),
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The command line that runner takes, with the examples of every subcommand.
+fn command() -> clap::Command {
+    examples::added(Cli::command())
 }
 
 /// For `map_err` on writing a result.
@@ -120,10 +165,8 @@ fn unwritten(error: std::io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_command_line_is_sound() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

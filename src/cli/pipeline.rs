@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::spec::{self, LoadOptions, suggest};
-use crate::store::Store;
+use crate::store::{FORMAT, Store};
 
 /// A pipeline file, and what to change in it.
 #[derive(Debug, Args)]
@@ -24,7 +24,7 @@ pub struct PipelineArgs {
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 pub struct Overrides {
     /// Use the vars of this profile
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "RUNNER_PROFILE")]
     pub profile: Option<String>,
     /// Set a var, or anything by its path: epochs=3, stages.cnn.params.epochs=3
     #[arg(short = 'S', long = "set", value_name = "NAME=VALUE")]
@@ -79,7 +79,7 @@ impl StoreArgs {
 
     /// Opens a store that is there: who only looks makes none.
     pub fn existing(&self) -> Result<Store, Error> {
-        if !self.artifacts.join("v1").is_dir() {
+        if !self.artifacts.join(FORMAT).is_dir() {
             return Err(Error::Usage(format!(
                 "there is no store in `{}`; `--artifacts` says where it is",
                 self.artifacts.display()

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
@@ -43,14 +44,24 @@ pub struct Run {
     #[command(flatten)]
     selection: Selection,
     /// After a failure go on with all that does not depend on it
-    #[arg(short, long)]
-    keep_going: bool,
+    #[arg(
+        short,
+        long,
+        env = "RUNNER_KEEP_GOING",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_parser = BoolishValueParser::new()
+    )]
+    keep_going: Option<bool>,
     /// Longest time a try at a stage may take that has no `timeout` of its own: 90s, 1h 30m
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "RUNNER_TIMEOUT", value_parser = parse_duration)]
     timeout: Option<Duration>,
     /// Times to try a stage again that the system failed and that has no `retries` of its own: at once
     /// after a timeout, else after 1, 2, 4, … seconds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
+    #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
     /// Start trainings over; without this they go on from their checkpoints
     #[arg(long)]
@@ -139,7 +150,7 @@ impl Run {
     }
 
     fn on_failure(&self) -> OnFailure {
-        if self.keep_going {
+        if self.keep_going == Some(true) {
             OnFailure::KeepGoing
         } else {
             OnFailure::Stop

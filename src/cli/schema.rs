@@ -10,7 +10,7 @@ use crate::schema::document;
 /// An editor with a YAML language server uses it once the first line of a pipeline is
 /// `# yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  runner schema > pipeline.schema.json")]
+#[command(after_help = "Examples:\n  runner schema > pipeline.schema.json")]
 pub struct Schema {}
 
 impl Schema {

@@ -86,13 +86,14 @@ impl<'a> Session<'a> {
             counts: Counts::default(),
             stages: Vec::new(),
         };
-        write_run(&folder, &report).map_err(Error::io("write to", &folder))?;
         let planned = PlannedStage::of(graph, plan);
-        write_plan(&folder, &planned).map_err(Error::io("write to", &folder))?;
+        // Before there is a record: a run that has one and no process is one that was killed.
         store.need(&Needs {
             run: id.to_string(),
             keys: planned.iter().map(|stage| stage.key).collect(),
         })?;
+        write_run(&folder, &report).map_err(Error::io("write to", &folder))?;
+        write_plan(&folder, &planned).map_err(Error::io("write to", &folder))?;
         let started = Instant::now();
         Ok(Self {
             graph,

@@ -5,7 +5,7 @@ use petgraph::graph::NodeIndex;
 use stages::contract::{METRICS_FILE, Metrics};
 
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
-use super::unwritten;
+use super::{metrics, unwritten};
 use crate::error::Error;
 use crate::executor::Outputs;
 use crate::graph::{self, Graph};
@@ -106,21 +106,9 @@ impl Results<'_> {
         let outputs = self.outputs.get(&node).ok_or("not run")?;
         let port = stages[node].metrics_port().ok_or("no metrics")?;
         let digest = outputs.get(port).ok_or("not run")?;
-        self.read(digest)
+        metrics::read(self.store, digest)
+            .and_then(|metrics| metrics.ok_or(format!("no file `{METRICS_FILE}`")))
             .inspect_err(|error| tracing::warn!("{}: {error}", stages[node].name))
             .map_err(|_| "damaged, run again".to_owned())
-    }
-
-    fn read(&self, tree: &crate::store::Digest) -> Result<Metrics, String> {
-        let tree = self.store.tree(tree).map_err(|e| e.to_string())?;
-        self.store.verify(&tree).map_err(|e| e.to_string())?;
-        let blob = tree
-            .files
-            .get(METRICS_FILE)
-            .ok_or(format!("no file `{METRICS_FILE}`"))?;
-        let path = self.store.blob_path(&blob.digest);
-        let bytes = std::fs::read(&path)
-            .map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
-        serde_json::from_slice(&bytes).map_err(|e| format!("`{}`: {e}", path.display()))
     }
 }

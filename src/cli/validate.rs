@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::pipeline::Overrides;
 use super::unwritten;
@@ -15,25 +16,41 @@ pub struct Validate {
     files: Vec<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
+    /// Print one JSON object, with all that is wrong
+    #[arg(long)]
+    json: bool,
 }
 
 impl Validate {
     /// Checks every file, also after one that is invalid.
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let mut diagnostics = Vec::new();
+        let mut checked = Vec::new();
         for file in &self.files {
             match self.overrides.load(file) {
                 Ok(graph) => {
-                    let stages = wording::stages(graph.stages.node_count());
+                    let count = graph.stages.node_count();
+                    checked.push(json!({ "file": file, "ok": true, "stages": count }));
+                    if self.json {
+                        continue;
+                    }
+                    let stages = wording::stages(count);
                     let line = match self.files.as_slice() {
                         [_] => format!("ok: {stages}"),
                         _ => format!("{}: ok: {stages}", file.display()),
                     };
                     console.result(&line).map_err(unwritten)?;
                 }
-                Err(Error::Invalid(found)) => diagnostics.extend(found),
+                Err(Error::Invalid(found)) => {
+                    checked.push(json!({ "file": file, "ok": false, "errors": found }));
+                    diagnostics.extend(found);
+                }
                 Err(other) => return Err(other),
             }
+        }
+        if self.json {
+            let object = json!({ "files": checked });
+            console.result(&object.to_string()).map_err(unwritten)?;
         }
         if diagnostics.is_empty() {
             Ok(())

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::file_name;
+use super::log_file;
 
 /// The logs in a run's folder, one for each stage that wrote something.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Logs {
 
     /// The log of a stage; what an earlier try wrote is still in it.
     pub fn take(&self, stage: &str) -> io::Result<PathBuf> {
-        let log = self.folder.join(format!("{}.log", file_name(stage)));
+        let log = log_file(&self.folder, stage);
         let mut spare = self.spare();
         if let Some(own) = spare.iter().position(|spare| *spare == log) {
             spare.swap_remove(own);

@@ -14,7 +14,7 @@ use super::inputs::{Inputs, artifacts};
 use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
 use super::process::{self, Ending};
-use super::{Limits, Outputs, file_name};
+use super::{Limits, Outputs, log_file};
 use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Slots;
@@ -229,7 +229,7 @@ impl<'a> Local<'a> {
             self.reporter.send(&Event::StageStartsOver { stage, why });
         }
         let said = Mutex::new(Said::default());
-        let log = self.folder.join(format!("{}.log", file_name(&name)));
+        let log = log_file(&self.folder, &name);
         let ending = thread::scope(|scope| {
             let folder = request
                 .resume

@@ -22,7 +22,7 @@ mod workers;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -207,7 +207,7 @@ fn schedule<'a>(
         .unzip()
 }
 
-/// `name` as the name of a file, with room for an ending.
-fn file_name(name: &str) -> String {
-    component(name)
+/// The file that holds what a stage instance wrote, in the folder of its run.
+pub fn log_file(run: &Path, name: &str) -> PathBuf {
+    run.join(format!("{}.log", component(name)))
 }

@@ -100,19 +100,27 @@ impl MissReason {
             Lookup::OutputMissing { port } => return Self::OutputMissing { port: port.clone() },
             Lookup::Hit(_) | Lookup::Absent => {}
         }
-        let Some(last) = last else {
-            return Self::FirstRun;
-        };
+        match last {
+            None => Self::FirstRun,
+            Some(last) => Self::between(store, last, now, sources).unwrap_or(Self::RecordMissing),
+        }
+    }
+
+    /// The first thing in which `now` differs from `last`; nothing where they are equal.
+    pub fn between(
+        store: &Store,
+        last: &Fingerprint,
+        now: &Fingerprint,
+        sources: &[Source],
+    ) -> Option<Self> {
         let mut changes = changes(store, last, now, sources).into_iter();
-        let Some(first) = changes.next() else {
-            return Self::RecordMissing;
-        };
+        let first = changes.next()?;
         let alike = |other: &Change| mem::discriminant(other) == mem::discriminant(&first);
         let more = match first {
             Change::Param(_) => changes.take_while(alike).count(),
             _ => 0,
         };
-        Self::Changed { first, more }
+        Some(Self::Changed { first, more })
     }
 }
 

@@ -1,4 +1,6 @@
-use serde::{Serialize, Serializer};
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
 use stages::contract::{Position, Progress};
 
 use crate::scheduler::{Counts, Outcome};
@@ -42,7 +44,7 @@ pub enum Event {
 }
 
 /// How one stage ended: a line of [`RunReport`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// The instance: `cnn[model1]`.
     pub name: String,
@@ -79,7 +81,7 @@ impl StageReport {
 }
 
 /// A run as a whole: what `run.json` holds and `--json` prints.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     /// The run's id: `20261123-081500-ab12`.
     pub run: String,
@@ -110,7 +112,7 @@ fn rounded<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     Running,
@@ -119,6 +121,20 @@ pub enum RunState {
     Failed,
     /// Stopped by a signal.
     Cancelled,
+    /// Its process ended without a word. No record says so: who looks finds that nobody runs it.
+    Killed,
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Killed => "killed",
+        })
+    }
 }
 
 /// Something that follows a run's events.

@@ -49,6 +49,12 @@ pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
     Ok(())
 }
 
+/// What a run is about; nothing if that cannot be read.
+pub fn read_plan(folder: &Path) -> Option<Vec<PlannedStage>> {
+    let bytes = fs::read(folder.join(PLAN_FILE)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
 /// What is known of a run.
 #[derive(Clone, Debug)]
 pub struct PastRun {
@@ -68,10 +74,9 @@ pub fn past_runs(runs: &Path) -> io::Result<Vec<PastRun>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(runs)? {
         let folder = entry?.path();
-        let read = |name: &str| fs::read(folder.join(name)).ok();
-        let record = read(RUN_FILE).and_then(|b| serde_json::from_slice::<Record>(&b).ok());
-        let stages = read(PLAN_FILE).and_then(|b| serde_json::from_slice(&b).ok());
-        match record.zip(stages) {
+        let record = fs::read(folder.join(RUN_FILE)).ok();
+        let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        match record.zip(read_plan(&folder)) {
             Some((Record { pipeline, started }, stages)) => found.push(PastRun {
                 folder,
                 pipeline,

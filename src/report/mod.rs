@@ -12,9 +12,10 @@ pub mod lines;
 pub mod logs;
 pub mod record;
 pub mod run_id;
+pub mod runs;
 pub mod table;
 pub mod wording;
 
 pub use console::{Console, Verbosity};
-pub use event::{Event, Observer, Reporter, RunReport, StageReport};
+pub use event::{Event, Observer, Reporter, RunReport, RunState, StageReport};
 pub use run_id::RunId;

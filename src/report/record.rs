@@ -17,6 +17,8 @@ const SPACING: Duration = Duration::from_secs(1);
 
 /// Name of the file that holds a [`RunReport`].
 pub const RUN_FILE: &str = "run.json";
+/// Name of the file that holds the run's events, one to a line.
+pub const EVENTS_FILE: &str = "events.jsonl";
 
 /// Writes the run as a whole: first when it starts, so that a killed run leaves a trace, and again
 /// at its end. The file is replaced as one.
@@ -49,7 +51,7 @@ struct Line<'a> {
 
 impl EventLog {
     pub fn create(folder: &Path) -> io::Result<Self> {
-        let path = folder.join("events.jsonl");
+        let path = folder.join(EVENTS_FILE);
         let state = State {
             file: File::create(&path)?,
             spoke: HashMap::new(),

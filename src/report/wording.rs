@@ -29,8 +29,8 @@ pub fn about(seconds: f64) -> String {
     }
 }
 
-/// A figure of a progress with about four digits: `412`, `0.3120`, `1.2e-5`.
-fn figure(value: f64) -> String {
+/// A figure with about four digits: `412`, `0.3120`, `1.2e-5`.
+pub fn figure(value: f64) -> String {
     let magnitude = value.abs();
     match magnitude {
         _ if value == 0.0 => "0".to_owned(),
@@ -82,6 +82,16 @@ pub fn counted(count: usize, what: &str) -> String {
 
 /// `40 stages: 3 ran, 37 cached; 12.3 s`.
 pub fn summary(counts: &Counts, seconds: f64) -> String {
+    format!(
+        "{}: {}; {}",
+        stages(counts.total()),
+        self::counts(counts),
+        duration(seconds)
+    )
+}
+
+/// `3 ran, 37 cached`; `none` where there is nothing to count.
+pub fn counts(counts: &Counts) -> String {
     let parts = [
         (counts.succeeded, "ran"),
         (counts.cached, "cached"),
@@ -94,12 +104,10 @@ pub fn summary(counts: &Counts, seconds: f64) -> String {
         .filter(|&&(count, _)| count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    format!(
-        "{}: {}; {}",
-        stages(counts.total()),
-        parts.join(", "),
-        duration(seconds)
-    )
+    if parts.is_empty() {
+        return "none".to_owned();
+    }
+    parts.join(", ")
 }
 
 /// What is said of a stage at its end: `12.3 s, 210 MiB`, or why there is nothing to say of it.

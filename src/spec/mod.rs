@@ -36,7 +36,7 @@ pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use name::check_name;
 pub(crate) use node::{Entry, Node, Value};
 pub(crate) use pipeline::DocumentFields;
-pub use pipeline::Pipeline;
+pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub use stage::Resources;
 pub(crate) use stage::StageSpec;

@@ -15,7 +15,7 @@ use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, LoadOptions, Node, Vars, decode, overrides};
 
 /// The version of the document format that is read.
-const VERSION: u64 = 1;
+pub const VERSION: u64 = 1;
 
 /// A pipeline as it is written, with its profile, assignments and vars applied.
 pub struct Pipeline {

@@ -30,6 +30,9 @@ pub enum Error {
     /// A file that a living process wrote cannot be read, so nothing is known of what it needs.
     #[error("`{}` cannot be read; try again when no run goes on", path.display())]
     Unreadable { path: PathBuf },
+    /// Others rely on the store being left as it is.
+    #[error("the store is in use")]
+    Busy,
     /// A value has no JSON form: a fault of runner's own.
     #[error("internal error: failed to serialise {what}: {source}")]
     Serialise {

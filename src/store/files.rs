@@ -99,3 +99,38 @@ pub fn component(name: &str) -> String {
     }
     safe
 }
+
+/// The name that [`component`] made a component of; of one that it cut, the beginning.
+pub fn name_of(component: &str) -> String {
+    let mut bytes = Vec::with_capacity(component.len());
+    let mut rest = component.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|hex| str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(escaped) if byte == b'%' => {
+                bytes.push(escaped);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_component_tells_the_name_it_was_made_of(name in "[a-c./\\\\%\n\\[\\]é25]{1,24}") {
+            prop_assert!(is_component(&component(&name)));
+            prop_assert_eq!(name_of(&component(&name)), name);
+        }
+    }
+}

@@ -1,11 +1,15 @@
 //! What keeps the collector away: a lock that everyone else shares.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::inventory::entries;
+use super::lock::locked;
 use super::sealed::{seal, unseal};
 use super::{Error, Key, Store, lock, session};
 
@@ -28,6 +32,18 @@ impl Drop for Guard {
 
 /// The file in a process' own folder that says what it needs.
 const NEEDS: &str = "needs.json";
+
+/// How long a collector waits for those who hold guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as it takes to keep a result, not to read the sources of a pipeline.
+    Short,
+    Endless,
+}
+
+/// A short wait, and how often it looks.
+const SHORT: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 
 /// What a running run needs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -68,6 +84,16 @@ impl Store {
         Ok(needs)
     }
 
+    /// The names of the runs that go on, as far as can be told: whoever only looks loses nothing by one
+    /// that cannot be read.
+    pub fn living_runs(&self) -> BTreeSet<String> {
+        let needs = self.needs().unwrap_or_else(|error| {
+            tracing::debug!(%error, "what goes on is not known");
+            Vec::new()
+        });
+        needs.into_iter().map(|needs| needs.run).collect()
+    }
+
     /// Waits until nothing is being collected.
     pub fn guard(&self) -> Result<Guard, Error> {
         let lock = match self.collector_lock() {
@@ -82,9 +108,21 @@ impl Store {
     }
 
     /// The collector's side: waits until nobody holds a guard, and lets nobody have one meanwhile.
-    pub(super) fn exclude(&self) -> Result<Guard, Error> {
+    pub(super) fn exclude(&self, patience: Patience) -> Result<Guard, Error> {
         let lock = self.collector_lock()?;
-        lock.lock().map_err(Error::io("lock", &self.home))?;
+        let refused = |error| Error::io("lock", &self.home)(error);
+        let give_up = Instant::now() + SHORT;
+        match patience {
+            Patience::Endless => lock.lock().map_err(refused)?,
+            Patience::Short => {
+                while !locked(lock.try_lock()).map_err(refused)? {
+                    if Instant::now() > give_up {
+                        return Err(Error::Busy);
+                    }
+                    thread::sleep(POLL);
+                }
+            }
+        }
         Ok(Guard { lock: Some(lock) })
     }
 

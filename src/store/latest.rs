@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::files::{component, digest_plain, remove};
+use super::files::{component, digest_plain, name_of, remove};
 use super::inventory::entries;
 use super::{Digest, Error, Store, Tree};
 
@@ -27,6 +27,24 @@ pub(super) struct Mark {
     pub outputs: BTreeMap<String, Digest>,
     /// Whether files had to be copied.
     copied: bool,
+}
+
+/// What `latest` shows of a stage instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub pipeline: String,
+    /// As `cnn[model1]`; a very long name is cut.
+    pub instance: String,
+    pub folder: PathBuf,
+    /// The tree of every port.
+    pub outputs: BTreeMap<String, Digest>,
+}
+
+impl Shown {
+    /// The folder with the files of an output.
+    pub fn port_folder(&self, port: &str) -> PathBuf {
+        self.folder.join(component(port))
+    }
 }
 
 impl Store {
@@ -91,6 +109,27 @@ impl Store {
                 }
             })
         })
+    }
+
+    /// All that `latest` shows, by pipeline and instance.
+    pub fn shown(&self) -> Result<Vec<Shown>, Error> {
+        let mut shown = Vec::new();
+        for pipeline in entries(&self.root.join("latest"))? {
+            for instance in entries(&pipeline.path)? {
+                let Some(mark) = read_mark(&instance.path) else {
+                    continue;
+                };
+                let name =
+                    |path: &Path| name_of(&path.file_name().unwrap_or_default().to_string_lossy());
+                shown.push(Shown {
+                    pipeline: name(&pipeline.path),
+                    instance: name(&instance.path),
+                    folder: instance.path,
+                    outputs: mark.outputs,
+                });
+            }
+        }
+        Ok(shown)
     }
 
     /// The trees that `latest` shows.

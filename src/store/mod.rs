@@ -28,6 +28,7 @@ mod checkpoints;
 mod collect;
 mod digest;
 mod error;
+mod export;
 mod files;
 mod flush;
 mod guard;
@@ -56,15 +57,19 @@ pub use collect::{Collected, Policy, Removal, RunUse};
 pub use digest::{Digest, Key, ParseHexError};
 pub use error::Error;
 pub(crate) use files::component;
-pub use guard::{Guard, Needs};
+pub use guard::{Guard, Needs, Patience};
 pub use inventory::{Entry, Inventory};
+pub use latest::Shown;
 pub use lease::Lease;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
-pub use shown::{Shown, shown_at};
+pub use shown::{ShownOutputs, shown_at};
 pub use tree::{Blob, Tree};
 
 use session::Session;
+
+/// The folder that holds the store, named after the format of what is in it.
+pub const FORMAT: &str = "v1";
 
 /// The folders of a store, below `v1`.
 const FOLDERS: [&str; 7] = [
@@ -98,7 +103,7 @@ impl Store {
     /// Opens the store in `root`, making what is not there, and removes what dead processes left
     /// under `tmp`.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let home = root.join("v1");
+        let home = root.join(FORMAT);
         if !home.is_dir() {
             create_root(root)?;
         }

@@ -9,7 +9,7 @@ use super::latest::read_mark;
 
 /// What is shown at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownOutputs {
     /// The trees of all ports of the instance.
     pub outputs: BTreeMap<String, Digest>,
     /// The port, where the path leads into one.
@@ -17,7 +17,7 @@ pub struct Shown {
 }
 
 /// The outputs that a file or folder in some store's `latest/` is of, if it is of some.
-pub fn shown_at(path: &Path) -> Option<Shown> {
+pub fn shown_at(path: &Path) -> Option<ShownOutputs> {
     let path = std::path::absolute(path).ok()?;
     let (instance, mark) = path
         .ancestors()
@@ -28,7 +28,7 @@ pub fn shown_at(path: &Path) -> Option<Shown> {
         let mut ports = mark.outputs.keys();
         ports.find(|port| component(port) == inside).cloned()
     });
-    Some(Shown {
+    Some(ShownOutputs {
         outputs: mark.outputs,
         port,
     })

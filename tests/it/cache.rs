@@ -4,9 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, TINY, files, finish, list};
+use crate::sandbox::{Sandbox, TINY, files, finish, first_worker, list, signal};
 
 fn cache(sandbox: &Sandbox, args: &[&str]) -> Value {
     let done = sandbox.runner(&[&["cache"], args, &["--json"]].concat());
@@ -218,7 +219,15 @@ fn gc_takes_nothing_from_a_run_that_goes_on() {
         while runner.try_wait().unwrap().is_none() {
             cache(
                 &sandbox,
-                &["gc", "--max-size", "1B", "--keep-runs", "1", "--apply"],
+                &[
+                    "gc",
+                    "--max-size",
+                    "1B",
+                    "--keep-runs",
+                    "1",
+                    "--apply",
+                    "--wait",
+                ],
             );
             collections += 1;
         }
@@ -230,4 +239,49 @@ fn gc_takes_nothing_from_a_run_that_goes_on() {
         let again = sandbox.run_json(&["-S", "images=600", "-S", &epochs]);
         assert_eq!(again.json()["counts"]["cached"], 3, "{again:?}");
     }
+}
+
+#[test]
+fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
+    let sandbox = Sandbox::new(TINY);
+    sandbox.run_json(&["--until", "xrays"]);
+    let collector = fs::File::open(sandbox.path("artifacts/v1/collector.lock")).unwrap();
+    // As a run holds it that is planning.
+    collector.lock_shared().unwrap();
+    let busy = sandbox.runner(&["cache", "gc", "--apply"]);
+    assert_eq!(busy.code, Some(75), "{busy:?}");
+    assert!(
+        busy.stderr.contains("another runner plans or collects")
+            && busy.stderr.contains("`--wait`"),
+        "{busy:?}"
+    );
+    // To look, nobody has to wait.
+    assert_eq!(sandbox.runner(&["cache", "gc"]).code, Some(0));
+
+    let run = sandbox.start(&["run", "pipeline.yaml", "-S", "epochs=100000", "-j", "1"]);
+    let worker = first_worker(&run);
+    let busy = sandbox.runner(&["cache", "gc", "--apply"]);
+    assert_eq!(busy.code, Some(75), "{busy:?}");
+    let id = sandbox.last_run()["run"].as_str().unwrap().to_owned();
+    assert!(
+        busy.stderr.contains(&format!("run `{id}` goes on")),
+        "{busy:?}"
+    );
+    signal(run.id(), Signal::TERM).unwrap();
+    assert_eq!(finish(run).code, Some(143));
+    assert!(signal(worker, Signal::CONT).is_err());
+
+    let mut waiting = sandbox.start(&["cache", "gc", "--apply", "--wait"]);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert!(
+        waiting.try_wait().unwrap().is_none(),
+        "it waits longer than the other"
+    );
+    collector.unlock().unwrap();
+    assert_eq!(finish(waiting).code, Some(0));
+    assert_eq!(
+        sandbox.runner(&["cache", "gc", "--wait"]).code,
+        Some(2),
+        "nothing to wait for"
+    );
 }

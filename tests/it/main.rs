@@ -1,15 +1,19 @@
 //! The binary as a person meets it, and the library where that is nearer to the point.
 
+mod artifacts;
 mod bench;
 mod bombs;
 mod cache;
 mod command_line;
+mod configuration;
 mod failures;
 mod fuzz;
 mod guarantees;
 mod limits;
+mod manners;
 mod resuming;
 mod running;
+mod runs;
 mod sandbox;
 mod sources;
 mod spec;

@@ -81,14 +81,15 @@ impl Sandbox {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
         command.args(args).current_dir(self.folder.path());
-        for variable in [
-            "RUNNER_ARTIFACTS",
-            "RUNNER_JOBS",
-            "RUNNER_LOG",
-            "RUST_BACKTRACE",
-        ] {
+        let ours = std::env::vars_os().map(|(name, _)| name);
+        for variable in ours.filter(|name| name.to_string_lossy().starts_with("RUNNER_")) {
             command.env_remove(variable);
         }
+        for variable in ["RUST_BACKTRACE", "NO_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(variable);
+        }
+        // Nothing of whoever runs the tests.
+        command.env("XDG_CONFIG_HOME", self.path(".config"));
         command
     }
 

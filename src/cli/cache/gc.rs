@@ -10,7 +10,7 @@ use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::{Console, Verbosity, wording};
 use crate::spec::{parse_bytes, parse_duration};
-use crate::store::Policy;
+use crate::store::{self, Patience, Policy, Store};
 
 /// Say what nothing needs any more and, with --apply, remove it
 ///
@@ -30,9 +30,12 @@ pub struct Gc {
     /// Let go what none of the newest N runs of a pipeline used, and the logs of the other runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep_runs: Option<u32>,
-    /// Remove it
+    /// Remove it; exit code 75 if a run is just planning or keeping a result
     #[arg(long)]
     apply: bool,
+    /// With --apply, wait as long as runs are in the way
+    #[arg(long, requires = "apply")]
+    wait: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -46,7 +49,20 @@ impl Gc {
             max_age: self.max_age,
             keep_runs: self.keep_runs.map(|runs| runs as usize),
         };
-        let collected = store.collect(&policy, &uses(&runs(&store)?), self.apply)?;
+        let patience = match self.wait {
+            true => Patience::Endless,
+            false => Patience::Short,
+        };
+        let collected = store
+            .collect(
+                &policy,
+                &uses(&runs(&store)?),
+                self.apply.then_some(patience),
+            )
+            .map_err(|error| match error {
+                store::Error::Busy => busy(&store),
+                other => other.into(),
+            })?;
 
         let mut kinds: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
         for removal in &collected.removals {
@@ -95,4 +111,17 @@ impl Gc {
         }
         Ok(())
     }
+}
+
+/// Who is in the way, as far as is known.
+fn busy(store: &Store) -> Error {
+    let runs: Vec<String> = store.living_runs().into_iter().collect();
+    let who = match runs.as_slice() {
+        [] => "another runner plans or collects".to_owned(),
+        [run] => format!("run `{run}` goes on"),
+        runs => format!("runs `{}` go on", runs.join("`, `")),
+    };
+    Error::Busy(format!(
+        "the store is in use: {who}; nothing was removed; `--wait` waits until it can be"
+    ))
 }

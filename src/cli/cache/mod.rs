@@ -55,7 +55,7 @@ fn uses(runs: &[PastRun]) -> Vec<RunUse> {
 }
 
 /// `12.3 MiB`.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 

@@ -16,7 +16,7 @@ use self::ledger::Ledger;
 use super::checkpoints::LOCK;
 use super::files::{remove, sync_folder};
 use super::inventory::{Entry, FoundRecord, Inventory, entries};
-use super::{ActionRecord, Digest, Error, Key, Store, lock};
+use super::{ActionRecord, Digest, Error, Key, Patience, Store, lock};
 
 /// What to collect beside garbage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,14 +81,21 @@ enum Candidate<'a> {
 }
 
 impl Store {
-    /// Says what `policy` lets go, where `runs` are all that there were, and removes it if `apply`.
+    /// Says what `policy` lets go, where `runs` are all that there were, and removes it if `apply` says
+    /// for how long to wait until nobody is in the way.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if that was too short.
     pub fn collect(
         &self,
         policy: &Policy,
         runs: &[RunUse],
-        apply: bool,
+        apply: Option<Patience>,
     ) -> Result<Collected, Error> {
-        let _guard = if apply { self.exclude() } else { self.guard() }?;
+        let _guard = match apply {
+            Some(patience) => self.exclude(patience),
+            None => self.guard(),
+        }?;
         let inventory = self.inventory()?;
         let needs = self.needs()?;
         let shown: HashSet<Digest> = self.shown_trees()?.into_iter().collect();
@@ -99,7 +106,7 @@ impl Store {
         choice.fit();
         let live: HashSet<&str> = needs.iter().map(|needs| needs.run.as_str()).collect();
         let collected = choice.collected(entries(&self.runs_folder())?, &live);
-        if apply {
+        if apply.is_some() {
             self.remove_all(&collected)?;
         }
         Ok(collected)

@@ -212,11 +212,11 @@ proptest! {
         }).collect();
         let policy = Policy { keep_runs: Some(keep_runs), ..Policy::default() };
         let before = below(&fixture.home());
-        let would = store.collect(&policy, &uses, false).unwrap();
+        let would = store.collect(&policy, &uses, None).unwrap();
         let new = below(&fixture.home()).into_iter().filter(|path| !before.contains(path));
         // The lock that everyone shares may be new.
         prop_assert!(new.clone().all(|path| path.ends_with("collector.lock")), "{:?}", new.collect::<Vec<_>>());
-        let did = store.collect(&policy, &uses, true).unwrap();
+        let did = store.collect(&policy, &uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(would.bytes(), did.bytes());
 
         let kept: BTreeSet<u8> =
@@ -228,7 +228,7 @@ proptest! {
         }
         prop_assert_eq!(store.check().unwrap().findings, vec![]);
         // Nothing is left that nothing names.
-        let again = store.collect(&Policy::default(), &uses, true).unwrap();
+        let again = store.collect(&Policy::default(), &uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(again.removals.len(), 0);
     }
 }

@@ -1,0 +1,53 @@
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::shelf::Wanted;
+use crate::cli::cache::size;
+use crate::error::Error;
+use crate::report::{Console, Verbosity, wording};
+
+/// Copy the files of an artifact into a folder, checked, to do with as you like
+///
+/// A folder that is not there appears whole or not at all.
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Where to
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Also into a folder that is not empty: files of the same names are replaced, others stay
+    #[arg(long)]
+    force: bool,
+}
+
+impl Export {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.wanted.store.existing()?;
+        let item = self.wanted.find(&store)?;
+        let dir = self.dir.display();
+        if self.dir.exists() && !self.dir.is_dir() {
+            return Err(Error::Usage(format!("`{dir}` is no folder")));
+        }
+        let is_filled = fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some());
+        if is_filled && !self.force {
+            return Err(Error::Usage(format!(
+                "`{dir}` is not empty; `--force` replaces what has the same names"
+            )));
+        }
+        let tree = store.tree(&item.digest)?;
+        store.export(&tree, &self.dir)?;
+        if console.verbosity > Verbosity::Quiet {
+            let files = wording::counted(tree.files.len(), "file");
+            let bytes: u64 = tree.files.values().map(|blob| blob.bytes).sum();
+            console.say(&format!(
+                "{}: {files}, {}, in `{dir}`",
+                item.name(),
+                size(bytes)
+            ));
+        }
+        Ok(())
+    }
+}

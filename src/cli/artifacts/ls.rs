@@ -1,0 +1,103 @@
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::shelf::{check_pipelines, record};
+use crate::cli::cache::size;
+use crate::cli::pipeline::StoreArgs;
+use crate::cli::runs::when;
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::columns::columns;
+use crate::report::{Console, wording};
+use crate::store::{ActionRecord, Digest, Shown, Store};
+
+/// List the newest artifacts of every stage
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// Only those of these pipelines
+    #[arg(value_name = "PIPELINE")]
+    pipelines: Vec<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of the list.
+struct Line<'a> {
+    shown: &'a Shown,
+    port: &'a str,
+    digest: Digest,
+    /// Number and bytes of its files; none if their list is not in the store.
+    files: Option<(usize, u64)>,
+    record: Option<ActionRecord>,
+}
+
+impl Ls {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.store.existing()?;
+        let mut all = store.shown()?;
+        check_pipelines(&all, &self.pipelines)?;
+        all.retain(|s| self.pipelines.is_empty() || self.pipelines.contains(&s.pipeline));
+        let lines: Vec<Line<'_>> = all.iter().flat_map(|shown| lines(&store, shown)).collect();
+        if self.json {
+            let artifacts: Vec<Value> = lines.iter().map(Line::object).collect();
+            let object = json!({ "artifacts": artifacts });
+            return console.result(&object.to_string()).map_err(unwritten);
+        }
+        if lines.is_empty() {
+            console.say("there are no results yet");
+            return Ok(());
+        }
+        let heads = ["pipeline", "artifact", "files", "size", "made", "took"];
+        let mut rows = vec![heads.map(str::to_owned)];
+        rows.extend(lines.iter().map(Line::row));
+        console.result(&columns(&rows)).map_err(unwritten)
+    }
+}
+
+fn lines<'a>(store: &Store, shown: &'a Shown) -> impl Iterator<Item = Line<'a>> {
+    let record = record(store, shown);
+    shown.outputs.iter().map(move |(port, &digest)| {
+        let tree = store.tree(&digest).ok();
+        Line {
+            shown,
+            port,
+            digest,
+            files: tree.map(|tree| (tree.files.len(), tree.files.values().map(|b| b.bytes).sum())),
+            record: record.clone(),
+        }
+    })
+}
+
+impl Line<'_> {
+    fn row(&self) -> [String; 6] {
+        let unknown = || "-".to_owned();
+        let record = self.record.as_ref();
+        [
+            self.shown.pipeline.clone(),
+            format!("{}.{}", self.shown.instance, self.port),
+            self.files
+                .map_or_else(unknown, |(count, _)| count.to_string()),
+            self.files.map_or_else(unknown, |(_, bytes)| size(bytes)),
+            record.map_or_else(unknown, |record| when(&record.finished)),
+            record.map_or_else(unknown, |record| wording::duration(record.seconds)),
+        ]
+    }
+
+    fn object(&self) -> Value {
+        let record = self.record.as_ref();
+        json!({
+            "pipeline": self.shown.pipeline,
+            "stage": self.shown.instance,
+            "port": self.port,
+            "digest": self.digest,
+            "files": self.files.map(|(count, _)| count),
+            "bytes": self.files.map(|(_, bytes)| bytes),
+            "finished": record.map(|record| &record.finished),
+            "seconds": record.map(|record| record.seconds),
+            "path": self.shown.port_folder(self.port),
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! `runner artifacts`: the newest results, what is in them, and copies of them.
+
+mod export;
+mod ls;
+mod shelf;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use crate::error::Error;
+use crate::report::Console;
+
+/// List the newest results, show what one is made of, copy its files out of the store
+#[derive(Debug, Args)]
+pub struct Artifacts {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ls(ls::Ls),
+    Show(show::Show),
+    Export(export::Export),
+}
+
+impl Artifacts {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        match self.command {
+            Command::Ls(ls) => ls.execute(console),
+            Command::Show(show) => show.execute(console),
+            Command::Export(export) => export.execute(console),
+        }
+    }
+}

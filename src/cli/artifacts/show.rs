@@ -1,0 +1,192 @@
+use std::collections::HashMap;
+
+use clap::Args;
+use serde_json::{Value, json};
+use stages::contract::DeviceClass;
+
+use super::shelf::{Item, Wanted, key, of_key};
+use crate::cli::cache::size;
+use crate::cli::runs::when;
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::plan::InputId;
+use crate::report::columns::aligned;
+use crate::report::{Console, wording};
+use crate::store::{ActionRecord, Digest, Key, Store, Tree};
+
+/// Show what is in an artifact, and what made it
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// An input of the action that made the artifact.
+struct Source {
+    role: String,
+    /// `xrays.train`, if the newest of that name is the one.
+    name: Option<String>,
+    /// The action that made it, and its output there.
+    from: Option<(Key, String)>,
+    digest: Option<Digest>,
+}
+
+impl Show {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.wanted.store.existing()?;
+        let item = self.wanted.find(&store)?;
+        let tree = store.tree(&item.digest)?;
+        let sources = match &item.record {
+            Some(record) => sources(&store, record)?,
+            None => Vec::new(),
+        };
+        let text = if self.json {
+            object(&item, &tree, &sources).to_string()
+        } else {
+            page(&item, &tree, &sources)
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {
+    let mut names: HashMap<Key, String> = HashMap::new();
+    for shown in store.shown()? {
+        if let Some(key) = key(store, &shown) {
+            names.entry(key).or_insert(shown.instance);
+        }
+    }
+    let inputs = record.fingerprint.inputs.iter();
+    let inputs = inputs.flat_map(|(role, ids)| ids.iter().map(move |id| (role, id)));
+    let sources = inputs.map(|(role, id)| match id {
+        InputId::Action { key, port } => Source {
+            role: role.clone(),
+            name: names.get(key).map(|instance| format!("{instance}.{port}")),
+            from: Some((*key, port.clone())),
+            digest: of_key(store, key).and_then(|made| made.outputs.get(port).copied()),
+        },
+        InputId::Content { digest } => Source {
+            role: role.clone(),
+            name: None,
+            from: None,
+            digest: Some(*digest),
+        },
+    });
+    Ok(sources.collect())
+}
+
+fn page(item: &Item, tree: &Tree, sources: &[Source]) -> String {
+    let bytes: u64 = tree.files.values().map(|blob| blob.bytes).sum();
+    let files = wording::counted(tree.files.len(), "file");
+    let mut lines = Vec::new();
+    if let Some((shown, port)) = &item.shown {
+        let name = format!("{} of pipeline {}", item.name(), shown.pipeline);
+        lines.push(("artifact", name));
+        lines.push(("path", shown.port_folder(port).display().to_string()));
+    }
+    lines.push(("digest", item.digest.to_string()));
+    lines.push(("holds", format!("{files}, {}", size(bytes))));
+    match &item.record {
+        None => lines.push((
+            "made",
+            "not known: its record is not in the store".to_owned(),
+        )),
+        Some(record) => made(record, sources, &mut lines),
+    }
+    let mut text = String::new();
+    for (what, value) in lines {
+        text += &format!("{what:8}  {value}\n");
+    }
+    let mut rows = vec![["file", "digest", "size"].map(str::to_owned)];
+    rows.extend(
+        tree.files
+            .iter()
+            .map(|(name, blob)| [name.clone(), blob.digest.to_string(), size(blob.bytes)]),
+    );
+    text + "\n" + &aligned(&rows, 2)
+}
+
+/// Adds what is known of the making.
+fn made(record: &ActionRecord, sources: &[Source], lines: &mut Vec<(&'static str, String)>) {
+    let by = &record.fingerprint;
+    let device = match by.device {
+        DeviceClass::Cpu => "cpu",
+        DeviceClass::Cuda => "cuda",
+    };
+    let memory = record.peak_memory_mib;
+    let took = wording::duration(record.seconds);
+    lines.push((
+        "made",
+        format!("{}, in {took}, {memory:.0} MiB", when(&record.finished)),
+    ));
+    let kind = format!(
+        "{} version {}, seed {}, on {device}; runner {}",
+        by.kind, by.version, by.seed, record.runner
+    );
+    lines.push(("by", kind));
+    lines.push(("key", record.action_key.to_string()));
+    let params = by.params.as_object().into_iter().flatten();
+    for (index, (name, value)) in params.enumerate() {
+        let what = if index == 0 { "params" } else { "" };
+        lines.push((what, format!("{name}: {value}")));
+    }
+    for (index, source) in sources.iter().enumerate() {
+        let what = if index == 0 { "inputs" } else { "" };
+        let from = source.name.clone().or_else(|| {
+            let (key, port) = source.from.as_ref()?;
+            Some(format!("`{port}` of action {}", key.short()))
+        });
+        let digest = source.digest.map(|digest| digest.short());
+        let parts: Vec<String> = [from, digest].into_iter().flatten().collect();
+        lines.push((what, format!("{}: {}", source.role, parts.join(", "))));
+    }
+    for (index, note) in record.notes.iter().enumerate() {
+        lines.push((if index == 0 { "notes" } else { "" }, note.clone()));
+    }
+}
+
+fn object(item: &Item, tree: &Tree, sources: &[Source]) -> Value {
+    let files = tree.files.iter();
+    let files = files
+        .map(|(name, blob)| json!({ "name": name, "digest": blob.digest, "bytes": blob.bytes }));
+    let sources = sources.iter().map(|source| {
+        json!({
+            "role": source.role,
+            "artifact": source.name,
+            "key": source.from.as_ref().map(|(key, _)| key),
+            "port": source.from.as_ref().map(|(_, port)| port),
+            "digest": source.digest,
+        })
+    });
+    let made = item.record.as_ref().map(|record| {
+        let by = &record.fingerprint;
+        json!({
+            "kind": by.kind,
+            "version": by.version,
+            "seed": by.seed,
+            "device": by.device,
+            "params": by.params,
+            "inputs": sources.collect::<Vec<Value>>(),
+            "key": record.action_key,
+            "finished": record.finished,
+            "seconds": record.seconds,
+            "cpu_seconds": record.cpu_seconds,
+            "peak_memory_mib": record.peak_memory_mib,
+            "notes": record.notes,
+            "runner": record.runner,
+        })
+    });
+    let shown = item.shown.as_ref();
+    json!({
+        "pipeline": shown.map(|(shown, _)| &shown.pipeline),
+        "stage": shown.map(|(shown, _)| &shown.instance),
+        "port": shown.map(|(_, port)| port),
+        "path": shown.map(|(shown, port)| shown.port_folder(port)),
+        "digest": item.digest,
+        "files": files.collect::<Vec<Value>>(),
+        "made": made,
+    })
+}

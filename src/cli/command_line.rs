@@ -1,0 +1,197 @@
+//! What the command line means: what is typed, else the environment, else configuration files.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ColorChoice, FromArgMatches};
+
+use super::{Cli, Color, command};
+use crate::config::{self, Key};
+use crate::error::Error;
+use crate::report::Verbosity;
+
+/// The command line of this process.
+pub struct CommandLine {
+    pub verbosity: Verbosity,
+    /// What is asked for; a mistake if it is one of a configuration file.
+    pub asked: Result<Cli, Error>,
+    /// Where the profile comes from, if it is not typed: worth knowing when a pipeline has none of
+    /// that name.
+    pub profile_from: Option<String>,
+}
+
+impl CommandLine {
+    /// Reads it. For help, and for a mistake in what was typed, the process ends here.
+    pub fn of_this_process() -> Self {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let color = color(&args);
+        set_colors(color);
+        let command = command().color(match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        });
+        let mut matches = matches(command.clone(), &args);
+        let verbosity = verbosity(&matches).unwrap_or_else(|error| error.exit());
+        let mut from = None;
+        let asked = config_for(&command, &matches).and_then(|config| {
+            if !config.is_empty() {
+                matches = self::matches(with_defaults(command.clone(), &config), &args);
+            }
+            from = profile_from(&command, &matches, &config);
+            Cli::from_arg_matches(&matches).map_err(|error| Error::Internal(error.to_string()))
+        });
+        Self {
+            verbosity,
+            asked,
+            profile_from: from,
+        }
+    }
+}
+
+/// Where the profile comes from that nobody typed.
+fn profile_from(
+    command: &clap::Command,
+    matches: &ArgMatches,
+    config: &config::Config,
+) -> Option<String> {
+    let (command, matches) = leaf(command, matches);
+    let id = Key::Profile.name();
+    command.get_arguments().find(|arg| *arg.get_id() == id)?;
+    let typed = matches.value_source(id)? == ValueSource::CommandLine;
+    (!typed).then(|| origin(matches, Key::Profile, config))?
+}
+
+/// The subcommand that was typed, down to the last word, and its options.
+fn leaf<'a>(
+    mut command: &'a clap::Command,
+    mut matches: &'a ArgMatches,
+) -> (&'a clap::Command, &'a ArgMatches) {
+    while let Some((name, inner)) = matches.subcommand()
+        && let Some(subcommand) = command.find_subcommand(name)
+    {
+        (command, matches) = (subcommand, inner);
+    }
+    (command, matches)
+}
+
+/// The same command, where options that are not given are as `config` says.
+pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
+    let setting = |arg: &clap::Arg| config.get(Key::named(arg.get_id().as_str())?);
+    command
+        .mut_args(|arg| match setting(&arg) {
+            Some(setting) => arg.default_value(setting.value.clone()),
+            None => arg,
+        })
+        .mut_subcommands(|command| with_defaults(command, config))
+}
+
+/// Where an option of `matches` has its value from: `--jobs`, `RUNNER_JOBS`, or else a line of a file.
+pub fn origin(matches: &ArgMatches, key: Key, config: &config::Config) -> Option<String> {
+    match matches.value_source(key.name())? {
+        ValueSource::CommandLine => Some(format!("--{}", key.name().replace('_', "-"))),
+        ValueSource::EnvVariable => Some(variable(key.name())),
+        _ => config.get(key).map(|setting| setting.place.to_string()),
+    }
+}
+
+/// The variable of the environment that an option reads.
+fn variable(option: &str) -> String {
+    format!("RUNNER_{}", option.to_uppercase().replace('-', "_"))
+}
+
+/// Configuration, for a subcommand that has options which it may set: others start without it, and
+/// whatever is wrong in a file.
+fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::Config, Error> {
+    let (command, _) = leaf(command, matches);
+    let is_set = |arg: &clap::Arg| Key::named(arg.get_id().as_str()).is_some();
+    if command.get_arguments().any(is_set) {
+        config::Config::load().map_err(Error::Invalid)
+    } else {
+        Ok(config::Config::default())
+    }
+}
+
+/// As clap reads it, ending the process for help and mistakes. A mistake says so if it is one of the
+/// environment.
+fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
+    command
+        .try_get_matches_from(args)
+        .unwrap_or_else(|mut error| {
+            if let Some(variable) = at_fault(&error, args) {
+                let told =
+                    format!("the value is that of the environment variable `{variable}`").into();
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![told]));
+            }
+            error.exit()
+        })
+}
+
+/// The variable that holds the value which clap refuses, if that was not typed.
+fn at_fault(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let option = arg
+        .split_whitespace()
+        .next()?
+        .trim_end_matches("[=<VALUE>]");
+    let name = option.strip_prefix("--")?;
+    let name = name.split(['[', '=']).next()?;
+    let variable = variable(name);
+    std::env::var_os(&variable)?;
+    let long = format!("--{name}");
+    let typed = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        // A cluster of short options may end in the one at fault.
+        arg.split('=').next() == Some(&long) || (arg.starts_with('-') && !arg.starts_with("--"))
+    };
+    (!args.iter().skip(1).any(typed)).then_some(variable)
+}
+
+/// How much to say; what is typed goes before the environment.
+fn verbosity(matches: &ArgMatches) -> Result<Verbosity, clap::Error> {
+    for source in [ValueSource::CommandLine, ValueSource::EnvVariable] {
+        let asks = |flag| matches.value_source(flag) == Some(source) && matches.get_flag(flag);
+        match (asks("quiet"), asks("verbose")) {
+            (true, true) => {
+                let message = "`--quiet` and `--verbose` exclude each other";
+                return Err(command().error(ErrorKind::ArgumentConflict, message));
+            }
+            (true, false) => return Ok(Verbosity::Quiet),
+            (false, true) => return Ok(Verbosity::Verbose),
+            (false, false) => {}
+        }
+    }
+    Ok(Verbosity::Normal)
+}
+
+/// What `--color` says, before clap reads it: its own messages have colors too. A value that is none
+/// is clap's to refuse.
+fn color(args: &[OsString]) -> Color {
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    let mut color = Color::Auto;
+    while let Some(arg) = args.next() {
+        let value = match arg.split_once('=') {
+            Some(("--color", value)) => value.to_owned(),
+            None if arg == "--color" => args.next().unwrap_or_default().into_owned(),
+            None if arg == "--" => break,
+            _ => continue,
+        };
+        color = match value.as_str() {
+            "always" => Color::Always,
+            "never" => Color::Never,
+            _ => Color::Auto,
+        };
+    }
+    color
+}
+
+/// For all that draws: without a word from the user the terminal and the environment decide.
+fn set_colors(color: Color) {
+    if color != Color::Auto {
+        console::set_colors_enabled(color == Color::Always);
+        console::set_colors_enabled_stderr(color == Color::Always);
+    }
+}

@@ -1,0 +1,44 @@
+use clap::{Args, ValueEnum};
+use clap_complete::generate;
+
+use super::{command, unwritten};
+use crate::error::Error;
+use crate::report::Console;
+
+/// Print what makes a shell complete the command line
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl Completions {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let shell = match self.shell {
+            Shell::Bash => clap_complete::Shell::Bash,
+            Shell::Zsh => clap_complete::Shell::Zsh,
+            Shell::Fish => clap_complete::Shell::Fish,
+        };
+        let mut script = Vec::new();
+        generate(shell, &mut visible(&command()), "runner", &mut script);
+        let script = String::from_utf8(script).map_err(|e| Error::Internal(e.to_string()))?;
+        console.result(&script).map_err(unwritten)
+    }
+}
+
+/// The same command without what is hidden: the generators know nothing of hidden subcommands.
+fn visible(command: &clap::Command) -> clap::Command {
+    let subcommands = command.get_subcommands();
+    let subcommands = subcommands.filter(|command| !command.is_hide_set());
+    clap::Command::new("runner")
+        .args(command.get_arguments())
+        .subcommands(subcommands)
+}

@@ -1,0 +1,62 @@
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::command_line::{origin, with_defaults};
+use super::{command, unwritten};
+use crate::config::{self, Key, user_file};
+use crate::error::Error;
+use crate::report::Console;
+use crate::report::columns::columns;
+
+/// Say what the common options are when they are not typed, and where each value comes from
+///
+/// What is typed goes before `RUNNER_*` variables, those before the project's `.runner.toml` (in the
+/// working directory, or above it up to the folder with `.git`), that before the user's
+/// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file may set
+/// artifacts, jobs, profile, keep_going, timeout and retries. A relative path in a project's file
+/// starts at that file, in a user's at the working directory.
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Config {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let config = config::Config::load().map_err(Error::Invalid)?;
+        // What `run` would take is what holds.
+        let run = with_defaults(command(), &config);
+        let matches = run
+            .try_get_matches_from(["runner", "run", "FILE"])
+            .unwrap_or_else(|error| error.exit());
+        let Some((_, options)) = matches.subcommand() else {
+            return Err(Error::Internal("`run` is no subcommand".to_owned()));
+        };
+        let rows = Key::ALL.map(|key| {
+            let origin = origin(options, key, &config);
+            let mut values = options.get_raw(key.name()).into_iter().flatten();
+            let value = values
+                .next()
+                .map(|value| value.to_string_lossy().into_owned());
+            (key, value, origin)
+        });
+        if self.json {
+            let settings: serde_json::Map<String, Value> = rows
+                .iter()
+                .map(|(key, value, origin)| {
+                    let entry = json!({ "value": value, "origin": origin });
+                    (key.name().to_owned(), entry)
+                })
+                .collect();
+            let object = json!({ "settings": settings, "user_file": user_file() });
+            return console.result(&object.to_string()).map_err(unwritten);
+        }
+        let rows = rows.map(|(key, value, origin)| {
+            let value = value.unwrap_or_else(|| key.otherwise().to_owned());
+            let origin = origin.unwrap_or_else(|| "default".to_owned());
+            [key.name().to_owned(), value, origin]
+        });
+        console.result(&columns(&rows)).map_err(unwritten)
+    }
+}

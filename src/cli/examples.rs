@@ -1,0 +1,220 @@
+//! The examples under `--help`.
+
+/// What one does with runner.
+pub const MAIN: &str = "\
+Examples:
+  runner init first                                write a small pipeline to begin with
+  runner run pipelines/table1.yaml                 run what is not in the store yet
+  runner run pipelines/table1.yaml -n              say what would run, and why
+  runner run pipelines/table1.yaml --profile real -S data=/path/to/chest_xray
+  runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
+  runner plan pipelines/table1.yaml                what would run, why, and how long it takes
+  runner explain pipelines/table1.yaml cnn         what changed that makes it run
+  runner status pipelines/table1.yaml              what is cached, what would run
+  runner table pipelines/table1.yaml --format md   the results beside the paper's
+  runner validate pipelines/*.yaml                 check, run nothing
+  runner kinds train-cnn                           its inputs, outputs and parameters
+  runner runs diff latest~1 latest                 what the last run did otherwise
+  runner artifacts ls                              the newest results
+  runner cache gc --max-age 30d                    what would go; with --apply, it goes
+  runner bench train                               how fast this machine trains";
+
+/// Adds to every subcommand its examples.
+pub fn added(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|command| added_below("", command))
+}
+
+fn added_below(above: &str, command: clap::Command) -> clap::Command {
+    let path = format!("{above} {}", command.get_name());
+    let command = match of(path.trim_start()) {
+        Some(examples) if command.get_after_help().is_none() => {
+            command.after_help(format!("Examples:\n  {examples}"))
+        }
+        _ => command,
+    };
+    command.mut_subcommands(|command| added_below(&path, command))
+}
+
+/// The examples of a subcommand, by the words that lead to it.
+fn of(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "run" => {
+            "\
+  runner run pipelines/table1.yaml              run what is not in the store yet
+  runner run pipelines/table1.yaml -n           say what would run, and why
+  runner run pipelines/table1.yaml -S epochs=3  with another value of a var
+  runner run pipelines/table1.yaml --until cnn --force cnn
+  runner run pipelines/table1.yaml -k --retries 2 --timeout 2h"
+        }
+        "plan" => {
+            "\
+  runner plan pipelines/table1.yaml
+  runner plan pipelines/table1.yaml -S epochs=20 --exit-code
+  runner plan pipelines/table1.yaml --out today.plan"
+        }
+        "status" => {
+            "\
+  runner status pipelines/table1.yaml
+  runner status pipelines/table1.yaml -S epochs=3 --json"
+        }
+        "table" => {
+            "\
+  runner table pipelines/table1.yaml
+  runner table pipelines/table1.yaml --format csv > table1.csv"
+        }
+        "validate" => {
+            "\
+  runner validate pipelines/*.yaml
+  runner validate pipelines/table1.yaml --profile real -S data=/path/to/chest_xray"
+        }
+        "runs" | "runs list" => {
+            "\
+  runner runs list                     the newest runs
+  runner runs list --limit 100 --json
+  runner runs show latest              how every stage of the newest run ended
+  runner runs diff latest~1 latest     what changed, and what came of it
+  runner runs logs latest cnn          what a stage wrote"
+        }
+        "runs show" => {
+            "\
+  runner runs show latest
+  runner runs show 20261124-09 --json          a run by the beginning of its id
+  runner runs show latest --pipeline table1    the newest run of one pipeline"
+        }
+        "runs diff" => {
+            "\
+  runner runs diff latest~1 latest
+  runner runs diff 20261123-081500-ab12 latest --json"
+        }
+        "runs logs" => {
+            "\
+  runner runs logs latest
+  runner runs logs latest~1 'cnn[model1]'"
+        }
+        "artifacts" | "artifacts ls" => {
+            "\
+  runner artifacts ls                                    the newest results of all pipelines
+  runner artifacts ls table1 --json
+  runner artifacts show 'cnn[model1].model'              what is in it, and what made it
+  runner artifacts export 'cnn[model1].model' exported   a copy of its files"
+        }
+        "artifacts show" => {
+            "\
+  runner artifacts show xrays.train
+  runner artifacts show 'cnn[model1].model' --pipeline table1
+  runner artifacts show 3b1fa20c --json                  by the beginning of its digest"
+        }
+        "artifacts export" => {
+            "\
+  runner artifacts export 'cnn[model1].model' exported
+  runner artifacts export 3b1fa20c exported --force"
+        }
+        "cache" => {
+            "\
+  runner cache info
+  runner cache verify --repair
+  runner cache gc --max-age 30d --apply"
+        }
+        "cache info" => {
+            "\
+  runner cache info
+  runner cache info --json"
+        }
+        "cache verify" => {
+            "\
+  runner cache verify            list what is bad
+  runner cache verify --repair   set it aside; the next run makes it anew"
+        }
+        "cache gc" => {
+            "\
+  runner cache gc --max-age 30d              what would go
+  runner cache gc --max-age 30d --apply      it goes
+  runner cache gc --keep-runs 5 --max-size 20GB --apply --wait"
+        }
+        "bench" | "bench train" => {
+            "\
+  runner bench train --models model1,model6
+  runner bench train --pipeline my.yaml --models small --json"
+        }
+        "bench gan" => {
+            "\
+  runner bench gan --image-size 64 --batch-norm"
+        }
+        "bench data" => {
+            "\
+  runner bench data --path /path/to/chest_xray
+  runner bench data --what augment --json"
+        }
+        "bench machine" => {
+            "\
+  runner bench machine --threads 1"
+        }
+        "init" => {
+            "\
+  runner init            here
+  runner init first      in a folder of its own"
+        }
+        "config" => {
+            "\
+  runner config
+  runner config --json
+  RUNNER_JOBS=2 runner config"
+        }
+        "completions" => {
+            "\
+  runner completions bash > ~/.local/share/bash-completion/completions/runner
+  runner completions zsh > ~/.zfunc/_runner
+  runner completions fish > ~/.config/fish/completions/runner.fish"
+        }
+        "man" => {
+            "\
+  runner man | man -l -
+  runner man --dir ~/.local/share/man/man1"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::command;
+
+    /// Every subcommand that can be seen, by the words that lead to it.
+    fn leaves(path: &str, command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
+        for inner in command
+            .get_subcommands()
+            .filter(|inner| !inner.is_hide_set())
+        {
+            let path = format!("{path} {}", inner.get_name());
+            found.push((path.clone(), inner.clone()));
+            leaves(&path, inner, found);
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_examples_and_each_is_one_that_works() {
+        let mut found = vec![("runner".to_owned(), command())];
+        leaves("runner", &command(), &mut found);
+        for (path, subcommand) in found {
+            let help = subcommand.clone().render_long_help().to_string();
+            let Some((_, examples)) = help.split_once("Examples:\n") else {
+                panic!("`{path}` has no examples");
+            };
+            let lines = examples
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.is_empty());
+            for line in lines {
+                // What follows two spaces says what it does; what follows a shell's sign is the shell's.
+                let typed = line.split("  ").next().unwrap_or(line);
+                let typed = typed.split(['>', '|']).next().unwrap_or(typed);
+                let words = typed.split_whitespace().map(|word| word.trim_matches('\''));
+                let words: Vec<&str> = words.skip_while(|word| word.contains('=')).collect();
+                assert_eq!(words[0], "runner", "`{line}` of `{path}`");
+                if let Err(error) = command().try_get_matches_from(&words) {
+                    panic!("`{line}` of `{path}`: {error}");
+                }
+            }
+        }
+    }
+}

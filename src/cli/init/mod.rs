@@ -1,0 +1,57 @@
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::report::Console;
+
+/// Write a small pipeline to begin with: `pipeline.yaml`, which runs in a few seconds
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder; made if it is not there
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+/// The pipeline's file.
+const NAME: &str = "pipeline.yaml";
+
+const PIPELINE: &str = include_str!("pipeline.yaml");
+
+impl Init {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
+        let here = self.dir.as_os_str() == ".";
+        let file = if here {
+            PathBuf::from(NAME)
+        } else {
+            self.dir.join(NAME)
+        };
+        let mut created = match File::create_new(&file) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::Usage(format!(
+                    "`{}` is there already, and nothing is overwritten; `runner init DIR` takes \
+                     another folder",
+                    file.display()
+                )));
+            }
+            other => other.map_err(Error::io("create", &file))?,
+        };
+        created
+            .write_all(PIPELINE.as_bytes())
+            .map_err(Error::io("write", &file))?;
+        let mut next = String::new();
+        if !here {
+            next = format!("  cd {}\n", self.dir.display());
+        }
+        console.say(&format!(
+            "wrote `{}`; next:\n{next}  runner run {NAME}               run it: a few seconds\n  \
+             runner run {NAME} -S epochs=8   a change, and what depends on it\n  \
+             runner artifacts ls                     what came of it, also under artifacts/latest",
+            file.display()
+        ));
+        Ok(())
+    }
+}

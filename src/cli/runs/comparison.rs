@@ -1,0 +1,247 @@
+//! What one run did otherwise than another.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::Serialize;
+use stages::contract::{Direction, Metrics};
+
+use super::options;
+use crate::cli::metrics;
+use crate::plan::{self, InputId, MissReason};
+use crate::report::runs::{Recorded, RecordedStage};
+use crate::store::{ActionRecord, Key, Lookup, Store};
+
+/// Two runs, `a` and `b`, side by side.
+#[derive(Serialize)]
+pub struct Comparison {
+    /// What differs in how they were asked for.
+    pub asked: Vec<Difference>,
+    /// All stages of both, in the order of `b`, then those of `a` alone.
+    pub stages: Vec<StagePair>,
+}
+
+/// Something that has another value in the other run.
+#[derive(Serialize)]
+pub struct Difference {
+    pub what: &'static str,
+    pub a: String,
+    pub b: String,
+}
+
+/// A stage instance in both runs.
+#[derive(Serialize)]
+pub struct StagePair {
+    pub name: String,
+    pub change: Change,
+    /// Why the keys differ, in a few words.
+    pub reason: Option<String>,
+    pub a: Option<Side>,
+    pub b: Option<Side>,
+    pub metrics: Vec<MetricPair>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    Same,
+    Changed,
+    OnlyInA,
+    OnlyInB,
+}
+
+/// A stage in one of the runs.
+#[derive(Serialize)]
+pub struct Side {
+    pub key: Key,
+    pub outcome: String,
+    /// None where it was not executed.
+    pub seconds: Option<f64>,
+}
+
+/// A metric in both runs.
+#[derive(Serialize)]
+pub struct MetricPair {
+    pub port: String,
+    pub metric: String,
+    pub a: Option<f64>,
+    pub b: Option<f64>,
+    /// `b - a`.
+    pub difference: Option<f64>,
+    pub direction: Direction,
+}
+
+impl Comparison {
+    pub fn of(store: &Store, a: &Recorded, b: &Recorded) -> Self {
+        let looking = Looking { store, a, b };
+        let in_b: BTreeSet<&str> = b.stages.iter().map(|s| s.planned.name.as_str()).collect();
+        let of_a: HashMap<&str, &RecordedStage> = by_name(&a.stages);
+        let mut pairs: Vec<(Option<&RecordedStage>, Option<&RecordedStage>)> = b
+            .stages
+            .iter()
+            .map(|stage| (of_a.get(stage.planned.name.as_str()).copied(), Some(stage)))
+            .collect();
+        let alone = a.stages.iter();
+        let alone = alone.filter(|stage| !in_b.contains(stage.planned.name.as_str()));
+        pairs.extend(alone.map(|stage| (Some(stage), None)));
+        Self {
+            asked: asked(a, b),
+            stages: pairs.into_iter().map(|(a, b)| looking.pair(a, b)).collect(),
+        }
+    }
+}
+
+fn by_name(stages: &[RecordedStage]) -> HashMap<&str, &RecordedStage> {
+    let stages = stages.iter();
+    stages
+        .map(|stage| (stage.planned.name.as_str(), stage))
+        .collect()
+}
+
+fn asked(a: &Recorded, b: &Recorded) -> Vec<Difference> {
+    let said = |run: &Recorded| {
+        let report = &run.report;
+        [
+            ("pipeline", report.pipeline.clone()),
+            ("file", report.file.clone()),
+            ("options", options(report)),
+            ("runner", report.runner.clone()),
+        ]
+    };
+    let both = said(a).into_iter().zip(said(b));
+    both.filter(|((_, a), (_, b))| a != b)
+        .map(|((what, a), (_, b))| Difference { what, a, b })
+        .collect()
+}
+
+struct Looking<'a> {
+    store: &'a Store,
+    a: &'a Recorded,
+    b: &'a Recorded,
+}
+
+impl Looking<'_> {
+    fn pair(&self, a: Option<&RecordedStage>, b: Option<&RecordedStage>) -> StagePair {
+        let change = match (a, b) {
+            (Some(a), Some(b)) if a.planned.key == b.planned.key => Change::Same,
+            (Some(_), Some(_)) => Change::Changed,
+            (Some(_), None) => Change::OnlyInA,
+            (None, _) => Change::OnlyInB,
+        };
+        let [of_a, of_b] = [a, b].map(|stage| self.record(stage?));
+        let reason = match change {
+            Change::Changed => Some(self.reason(of_a.as_ref(), of_b.as_ref())),
+            _ => None,
+        };
+        let measured = |record: &Option<ActionRecord>| match record {
+            Some(record) => self.metrics(record),
+            None => BTreeMap::new(),
+        };
+        let name = b.or(a).map(|stage| stage.planned.name.clone());
+        StagePair {
+            name: name.unwrap_or_default(),
+            change,
+            reason,
+            a: a.map(|stage| side(stage, self.a)),
+            b: b.map(|stage| side(stage, self.b)),
+            metrics: paired(&measured(&of_a), &measured(&of_b)),
+        }
+    }
+
+    fn record(&self, stage: &RecordedStage) -> Option<ActionRecord> {
+        match self.store.examine(&stage.planned.key) {
+            Ok(Lookup::Hit(record)) => Some(*record),
+            _ => None,
+        }
+    }
+
+    /// Why the keys of two actions differ. The names are those of `b`.
+    fn reason(&self, a: Option<&ActionRecord>, b: Option<&ActionRecord>) -> String {
+        let (Some(a), Some(b)) = (a, b) else {
+            let which = match (a, b) {
+                (None, None) => "either",
+                (None, _) => "A",
+                _ => "B",
+            };
+            return format!("not known: the store has no result of {which}");
+        };
+        let (was, is) = (&a.fingerprint, &b.fingerprint);
+        match MissReason::between(self.store, was, is, &[]) {
+            Some(MissReason::Changed {
+                first: plan::Change::Input { role },
+                ..
+            }) => {
+                let none = Vec::new();
+                let inputs =
+                    |map: &BTreeMap<String, Vec<InputId>>| map.get(&role).unwrap_or(&none).clone();
+                let before = inputs(&was.inputs);
+                let changed = inputs(&is.inputs);
+                let changed = changed.iter().filter(|input| !before.contains(input));
+                let names: Vec<String> = changed.filter_map(|input| self.name(input)).collect();
+                match names.as_slice() {
+                    [] => format!("input `{role}` changed"),
+                    names => format!("input `{role}` changed: {}", names.join(", ")),
+                }
+            }
+            Some(reason) => reason.to_string(),
+            None => "nothing that is recorded".to_owned(),
+        }
+    }
+
+    /// What makes an input, in the words of `b`.
+    fn name(&self, input: &InputId) -> Option<String> {
+        let InputId::Action { key, .. } = input else {
+            return None;
+        };
+        let mut stages = self.b.stages.iter().map(|stage| &stage.planned);
+        stages
+            .find(|stage| stage.key == *key)
+            .map(|stage| stage.name.clone())
+    }
+
+    /// By port and name. What cannot be read is told in the log.
+    fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
+        let mut found = BTreeMap::new();
+        for (port, output) in &record.outputs {
+            match metrics::read(self.store, output) {
+                Ok(Some(metrics)) => drop(found.insert(port.clone(), metrics)),
+                Ok(None) => {}
+                Err(error) => tracing::warn!("metrics of `{port}`: {error}"),
+            }
+        }
+        found
+    }
+}
+
+fn side(stage: &RecordedStage, run: &Recorded) -> Side {
+    Side {
+        key: stage.planned.key,
+        outcome: stage.word(run.report.state),
+        seconds: stage.end.as_ref().and_then(|end| end.seconds),
+    }
+}
+
+fn paired(a: &BTreeMap<String, Metrics>, b: &BTreeMap<String, Metrics>) -> Vec<MetricPair> {
+    let names = |of: &BTreeMap<String, Metrics>| -> Vec<(String, String)> {
+        let ports = of.iter();
+        let names = ports.flat_map(|(port, metrics)| {
+            metrics.keys().map(|metric| (port.clone(), metric.clone()))
+        });
+        names.collect()
+    };
+    let all: BTreeSet<_> = names(a).into_iter().chain(names(b)).collect();
+    let pairs = all.into_iter().filter_map(|(port, metric)| {
+        let of = |side: &BTreeMap<String, Metrics>| side.get(&port)?.get(&metric).cloned();
+        let (a, b) = (of(a), of(b));
+        let direction = b.as_ref().or(a.as_ref())?.direction;
+        let (a, b) = (a.map(|metric| metric.value), b.map(|metric| metric.value));
+        Some(MetricPair {
+            difference: a.zip(b).map(|(a, b)| b - a),
+            direction,
+            port,
+            metric,
+            a,
+            b,
+        })
+    });
+    pairs.collect()
+}

@@ -1,0 +1,72 @@
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Among, when};
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::columns::aligned;
+use crate::report::runs::{self, Recorded};
+use crate::report::{Console, Verbosity, wording};
+
+/// List the newest runs, newest first
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    among: Among,
+    /// List no more than this
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.among.store.existing()?;
+        let pipeline = self.among.pipeline.as_deref();
+        let (runs, older) = runs::newest(&store, pipeline, self.limit as usize)
+            .map_err(Error::io("read", &store.runs_folder()))?;
+        if self.json {
+            let runs: Vec<Value> = runs.iter().map(object).collect();
+            let object = json!({ "runs": runs, "more": older > 0 });
+            return console.result(&object.to_string()).map_err(unwritten);
+        }
+        if runs.is_empty() {
+            console.say("there is no run yet");
+            return Ok(());
+        }
+        let heads = ["run", "pipeline", "state", "started", "took", "stages"];
+        let mut rows = vec![heads.map(str::to_owned)];
+        rows.extend(runs.iter().map(|run| {
+            let report = &run.report;
+            [
+                report.run.clone(),
+                report.pipeline.clone(),
+                report.state.to_string(),
+                when(&report.started),
+                wording::duration(report.seconds),
+                wording::counts(&report.counts),
+            ]
+        }));
+        console.result(&aligned(&rows, 6)).map_err(unwritten)?;
+        if older > 0 && console.verbosity > Verbosity::Quiet {
+            console.say("there are older ones; `--limit N` lists more");
+        }
+        Ok(())
+    }
+}
+
+fn object(run: &Recorded) -> Value {
+    let report = &run.report;
+    json!({
+        "run": report.run,
+        "pipeline": report.pipeline,
+        "state": report.state,
+        "started": report.started,
+        "finished": report.finished,
+        "seconds": report.seconds,
+        "counts": report.counts,
+        "planned": run.stages.len(),
+    })
+}

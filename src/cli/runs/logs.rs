@@ -1,0 +1,109 @@
+use std::fs;
+use std::io;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Among;
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::executor::log_file;
+use crate::report::runs::Recorded;
+use crate::report::{Console, Verbosity};
+use crate::spec::suggest;
+
+/// Print what the stages of a run wrote while they worked
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// An id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// A stage: `cnn` for all of its instances, or `cnn[model1]` [default: all]
+    #[arg(value_name = "STAGE")]
+    stage: Option<String>,
+    #[command(flatten)]
+    among: Among,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Logs {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.among.store.existing()?;
+        let run = self.among.find(&store, &self.run)?;
+        let names = self.names(&run)?;
+        let mut logs = Vec::new();
+        for &name in &names {
+            let path = log_file(&run.folder, name);
+            match fs::read(&path) {
+                Ok(bytes) => logs.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+                // Who writes nothing leaves no file.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::io("read", &path)(error)),
+            }
+        }
+        if self.json {
+            let logs = logs
+                .iter()
+                .map(|(name, text)| json!({ "stage": name, "text": text }));
+            let object = json!({ "run": run.report.run, "logs": logs.collect::<Vec<Value>>() });
+            return console.result(&object.to_string()).map_err(unwritten);
+        }
+        if logs.is_empty() && console.verbosity > Verbosity::Quiet {
+            let who = match &self.stage {
+                Some(stage) => format!("`{stage}`"),
+                None => "no stage".to_owned(),
+            };
+            let nothing = if self.stage.is_some() {
+                "nothing"
+            } else {
+                "anything"
+            };
+            console.say(&format!(
+                "{who} wrote {nothing} in run `{}`",
+                run.report.run
+            ));
+        }
+        for (index, (name, text)) in logs.iter().enumerate() {
+            // One that is asked for alone is printed as it is.
+            let head = match (names.len(), index) {
+                (1, _) => String::new(),
+                (_, 0) => format!("==> {name} <==\n"),
+                _ => format!("\n==> {name} <==\n"),
+            };
+            console
+                .result(&format!("{head}{text}"))
+                .map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// The instances that are meant, in the run's order.
+    fn names<'a>(&self, run: &'a Recorded) -> Result<Vec<&'a str>, Error> {
+        let stages = || run.stages.iter().map(|stage| &stage.planned);
+        let Some(wanted) = &self.stage else {
+            return Ok(stages().map(|stage| stage.name.as_str()).collect());
+        };
+        let found: Vec<&str> = stages()
+            .filter(|stage| stage.name == *wanted || stage.stage == *wanted)
+            .map(|stage| stage.name.as_str())
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut known: Vec<&str> = stages()
+            .map(|stage| match wanted.contains('[') {
+                true => stage.name.as_str(),
+                false => stage.stage.as_str(),
+            })
+            .collect();
+        known.dedup();
+        let hint = suggest::hint("stages", wanted, known);
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        let id = &run.report.run;
+        Err(Error::Usage(format!(
+            "run `{id}` has no stage `{wanted}`{hint}"
+        )))
+    }
+}

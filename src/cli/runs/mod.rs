@@ -1,0 +1,158 @@
+//! `runner runs`: what ran when, how it ended, and what one run did otherwise than another.
+
+mod comparison;
+mod diff;
+mod list;
+mod logs;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::pipeline::StoreArgs;
+use crate::error::Error;
+use crate::report::Console;
+use crate::report::runs::{self, Recorded};
+use crate::spec::suggest;
+use crate::store::Store;
+
+/// Look back: list runs, show one, compare two, read what stages wrote
+#[derive(Debug, Args)]
+pub struct Runs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(list::List),
+    Show(show::Show),
+    Diff(diff::Diff),
+    Logs(logs::Logs),
+}
+
+impl Runs {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        match self.command {
+            Command::List(list) => list.execute(console),
+            Command::Show(show) => show.execute(console),
+            Command::Diff(diff) => diff.execute(console),
+            Command::Logs(logs) => logs.execute(console),
+        }
+    }
+}
+
+/// Which runs are meant.
+#[derive(Debug, Args)]
+struct Among {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Only runs of this pipeline; `latest` is the newest of them
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+}
+
+/// Of all words, this means the newest run; `latest~1` the one before it.
+const LATEST: &str = "latest";
+
+/// Candidates that an error lists.
+const LISTED: usize = 5;
+
+impl Among {
+    /// The run that `name` means: an id, the beginning of one, `latest`, `latest~2`.
+    fn find(&self, store: &Store, name: &str) -> Result<Recorded, Error> {
+        if let Some(back) = steps_back(name)? {
+            return self.latest(store, name, back);
+        }
+        let ids = runs::ids(store).map_err(Error::io("read", &store.runs_folder()))?;
+        let matching: Vec<&String> = match ids.iter().find(|id| *id == name) {
+            Some(id) => vec![id],
+            None => ids.iter().filter(|id| id.starts_with(name)).collect(),
+        };
+        let is_meant = |run: &Recorded| {
+            self.pipeline
+                .as_ref()
+                .is_none_or(|p| *p == run.report.pipeline)
+        };
+        match matching.as_slice() {
+            [id] => match runs::read(store, id) {
+                Some(run) if is_meant(&run) => Ok(run),
+                Some(run) => Err(Error::Usage(format!(
+                    "run `{id}` is one of pipeline `{}`",
+                    run.report.pipeline
+                ))),
+                None => Err(Error::Usage(format!(
+                    "run `{id}` left no record that can be read"
+                ))),
+            },
+            [] => {
+                let near = suggest::nearest(name, ids.iter().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                let hint = near.unwrap_or_else(|| "`runner runs list` lists them".to_owned());
+                Err(Error::Usage(format!("there is no run `{name}`; {hint}")))
+            }
+            several => {
+                let listed: Vec<&str> = several.iter().take(LISTED).map(|id| id.as_str()).collect();
+                let more = match several.len().saturating_sub(LISTED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let listed = suggest::quoted(&listed);
+                Err(Error::Usage(format!(
+                    "`{name}` begins several runs: {listed}{more}"
+                )))
+            }
+        }
+    }
+
+    fn latest(&self, store: &Store, name: &str, back: usize) -> Result<Recorded, Error> {
+        let (mut runs, _) = runs::newest(store, self.pipeline.as_deref(), back + 1)
+            .map_err(Error::io("read", &store.runs_folder()))?;
+        if runs.len() > back {
+            return Ok(runs.swap_remove(back));
+        }
+        let of = self
+            .pipeline
+            .as_ref()
+            .map(|name| format!(" of pipeline `{name}`"));
+        let of = of.unwrap_or_default();
+        Err(Error::Usage(match runs.len() {
+            0 => format!("there is no run{of} yet"),
+            1 => format!("there is no run `{name}`; there is only one{of}"),
+            count => format!("there is no run `{name}`; there are only {count}{of}"),
+        }))
+    }
+}
+
+/// How many runs before the newest one `latest~2` means; nothing if `name` is not of that form.
+fn steps_back(name: &str) -> Result<Option<usize>, Error> {
+    let Some(rest) = name.strip_prefix(LATEST) else {
+        return Ok(None);
+    };
+    let back = match rest.strip_prefix('~') {
+        None if rest.is_empty() => Some(0),
+        None => None,
+        Some(back) => back.parse().ok().filter(|&back: &usize| back < usize::MAX),
+    };
+    match back {
+        Some(back) => Ok(Some(back)),
+        None => Err(Error::Usage(format!(
+            "`{name}` is no run; the one before the newest is `latest~1`"
+        ))),
+    }
+}
+
+/// `2026-11-24 09:13:58Z`, of a time as records have it.
+pub(in crate::cli) fn when(time: &str) -> String {
+    let parsed: Result<jiff::Timestamp, _> = time.parse();
+    parsed.map_or_else(
+        |_| time.to_owned(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
+}
+
+/// How a run was asked for: `--profile real -S epochs=3`; empty if by its file alone.
+fn options(run: &crate::report::RunReport) -> String {
+    let profile = run.profile.iter().map(|name| format!("--profile {name}"));
+    let sets = run.sets.iter().map(|set| format!("-S {set}"));
+    profile.chain(sets).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,101 @@
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Among, options, when};
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::report::columns::columns;
+use crate::report::runs::Recorded;
+use crate::report::{Console, RunState, wording};
+
+/// Show how a run was asked for and how each of its stages ended
+#[derive(Debug, Args)]
+pub struct Show {
+    /// An id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    among: Among,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.among.store.existing()?;
+        let run = self.among.find(&store, &self.run)?;
+        let text = if self.json {
+            object(&run)?.to_string()
+        } else {
+            page(&run)
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+fn page(run: &Recorded) -> String {
+    let report = &run.report;
+    let mut lines = vec![
+        ("run", format!("{}, {}", report.run, report.state)),
+        ("pipeline", format!("{} ({})", report.pipeline, report.file)),
+    ];
+    let options = options(report);
+    if !options.is_empty() {
+        lines.push(("options", options));
+    }
+    let time = wording::duration(report.seconds);
+    let took = match report.state {
+        RunState::Running => format!("{time} so far"),
+        RunState::Killed => format!("heard of for {time}"),
+        _ => format!("took {time}"),
+    };
+    lines.push(("started", format!("{}, {took}", when(&report.started))));
+    lines.push(("runner", report.runner.clone()));
+    lines.push(("folder", run.folder.display().to_string()));
+    let mut text = String::new();
+    for (what, value) in lines {
+        text += &format!("{what:8}  {value}\n");
+    }
+
+    let mut rows = vec![["stage", "outcome", "time", "cpu", "memory", "key"].map(str::to_owned)];
+    for stage in &run.stages {
+        let end = stage.end.as_ref();
+        let time = |seconds: Option<f64>| seconds.map(wording::duration);
+        let memory = end.and_then(|end| end.peak_memory_mib);
+        let cells = [
+            time(end.and_then(|end| end.seconds)),
+            time(end.and_then(|end| end.cpu_seconds)),
+            memory.map(|mib| format!("{mib:.0} MiB")),
+        ];
+        let [time, cpu, memory] = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+        let (name, word) = (stage.planned.name.clone(), stage.word(report.state));
+        rows.push([name, word, time, cpu, memory, stage.planned.key.short()]);
+    }
+    text += &format!("\n{}", columns(&rows));
+    let failed = run.stages.iter().filter_map(|stage| stage.end.as_ref());
+    for failed in failed {
+        if let Some(error) = &failed.error {
+            text += &format!("\n{}: {error}", failed.name);
+        }
+    }
+    text
+}
+
+/// As `run --json` prints it, with the stages that did not end.
+fn object(run: &Recorded) -> Result<Value, Error> {
+    let internal = |error: serde_json::Error| Error::Internal(error.to_string());
+    let mut object = serde_json::to_value(&run.report).map_err(internal)?;
+    let stages = run.stages.iter().map(|stage| match &stage.end {
+        Some(end) => serde_json::to_value(end),
+        None => Ok(json!({
+            "name": stage.planned.name,
+            "outcome": null,
+            "state": stage.word(run.report.state),
+            "key": stage.planned.key.to_string(),
+        })),
+    });
+    object["stages"] = Value::Array(stages.collect::<Result<_, _>>().map_err(internal)?);
+    object["folder"] = json!(run.folder);
+    Ok(object)
+}

@@ -1,0 +1,49 @@
+//! `--version`: one line, or with `--verbose` all that one may want to know of a binary.
+
+use std::env::consts::{ARCH, OS};
+
+use stages::contract::{DeviceClass, FORMAT_VERSION};
+
+use super::unwritten;
+use crate::error::Error;
+use crate::report::{Console, Verbosity};
+use crate::spec::DOCUMENT_VERSION;
+use crate::store::FORMAT;
+
+pub fn print(console: &Console) -> Result<(), Error> {
+    let mut text = format!("runner {}", env!("CARGO_PKG_VERSION"));
+    if console.verbosity == Verbosity::Verbose {
+        let devices: Vec<&str> = stages::device::devices()
+            .iter()
+            .map(|device| match device {
+                DeviceClass::Cpu => "cpu",
+                DeviceClass::Cuda => "cuda",
+            })
+            .collect();
+        text += &format!(
+            "\ndevices: {}\nallocator: {}\nstore: {FORMAT}\nartifacts: version {FORMAT_VERSION}\n\
+             pipeline documents: version {DOCUMENT_VERSION}\ntarget: {ARCH}-{OS}{}",
+            devices.join(", "),
+            allocator(),
+            environment(),
+        );
+    }
+    console.result(&text).map_err(unwritten)
+}
+
+/// The crate of the allocator.
+fn allocator() -> &'static str {
+    let name = std::any::type_name::<crate::Allocator>();
+    name.split("::").next().unwrap_or(name)
+}
+
+/// The C library, which decides where a binary runs.
+fn environment() -> &'static str {
+    if cfg!(target_env = "gnu") {
+        "-gnu"
+    } else if cfg!(target_env = "musl") {
+        "-musl"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,151 @@
+//! One configuration file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::{Key, Setting};
+use crate::spec::{Diagnostic, Source, suggest};
+
+/// What decides over results, and so does not belong into a configuration file.
+const OF_PIPELINES: [&str; 8] = [
+    "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
+];
+
+/// Reads a file; one that is not there says nothing. Paths in it start at `base`, or else at the
+/// working directory.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn read(path: &Path, base: Option<&Path>) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+    match fs::read_to_string(path) {
+        Ok(text) => parse(path, &text, base),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(vec![Diagnostic::new(format!(
+            "failed to read `{}`: {error}",
+            path.display()
+        ))]),
+    }
+}
+
+fn parse(
+    path: &Path,
+    text: &str,
+    base: Option<&Path>,
+) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+    let source = Source::file(path, text);
+    let table = DeTable::parse(source.text()).map_err(|error| {
+        let span = error.span().unwrap_or_default();
+        vec![Diagnostic::at(&source.place(span), error.message())]
+    })?;
+    let mut settings = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (name, value) in table.get_ref() {
+        let Some(key) = Key::named(name.get_ref()) else {
+            errors.push(
+                Diagnostic::at(
+                    &source.place(name.span()),
+                    format!("unknown key `{}`", name.get_ref()),
+                )
+                .hint(advice(name.get_ref())),
+            );
+            continue;
+        };
+        let place = source.place(value.span());
+        match key.read(value.get_ref(), base) {
+            Ok(value) => drop(settings.insert(key, Setting { value, place })),
+            Err(expected) => errors.push(Diagnostic::at(&place, expected)),
+        }
+    }
+    if errors.is_empty() {
+        Ok(settings)
+    } else {
+        errors.sort_by(|a, b| a.place.cmp(&b.place));
+        Err(errors)
+    }
+}
+
+fn advice(name: &str) -> Option<String> {
+    if OF_PIPELINES.contains(&name) {
+        return Some(
+            "what changes results belongs into the pipeline, or on the command line".into(),
+        );
+    }
+    suggest::hint("keys", name, Key::ALL.map(Key::name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str) -> String {
+        let errors = parse(Path::new(".runner.toml"), text, None).unwrap_err();
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        errors.join("\n\n")
+    }
+
+    #[test]
+    fn every_key_is_read_as_its_option_takes_it() {
+        let text = "artifacts = \"store\"\njobs = 0x2\nprofile = 'gpu'\nkeep_going = true\ntimeout = \"1h 30m\"\nretries = 0\n";
+        let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
+        let values: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(key, setting)| (key.name(), setting.value.as_str()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                ("artifacts", "../store"),
+                ("jobs", "2"),
+                ("profile", "gpu"),
+                ("keep_going", "true"),
+                ("timeout", "1h 30m"),
+                ("retries", "0"),
+            ]
+        );
+        assert_eq!(settings[&Key::Jobs].place.to_string(), "f:2:8");
+    }
+
+    #[test]
+    fn mistakes_are_shown_where_they_stand_all_at_once() {
+        assert_eq!(
+            errors("jobs = 0\njob = 2\nretries = \"3\"\n"),
+            "\
+error: `jobs` takes a whole number from 1 to 65535, found 0
+  --> .runner.toml:1:8
+    |
+  1 | jobs = 0
+    |        ^
+
+error: unknown key `job`
+  --> .runner.toml:2:1
+    |
+  2 | job = 2
+    | ^^^
+    = hint: did you mean `jobs`?
+
+error: `retries` takes a whole number from 0 to 100, found the string `3`
+  --> .runner.toml:3:11
+    |
+  3 | retries = \"3\"
+    |           ^^^"
+        );
+        let torn = errors("jobs = [1,\n");
+        assert!(torn.contains(" --> .runner.toml:1:"), "{torn}");
+        assert!(errors("timeout = \"soon\"").contains("expected a time such as"));
+        assert!(errors("keep_going = 1").contains("`true` or `false`, found 1"));
+        assert!(errors("artifacts = ''").contains("takes a folder, found an empty string"));
+        assert!(errors("profile = []").contains("takes a profile's name, found array"));
+    }
+
+    #[test]
+    fn what_changes_results_is_refused() {
+        for key in OF_PIPELINES {
+            let refused = errors(&format!("{key} = 3"));
+            assert!(refused.contains("belongs into the pipeline"), "{refused}");
+        }
+    }
+}

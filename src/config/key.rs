@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use toml::de::DeValue;
+
+use crate::spec::parse_duration;
+
+/// What a configuration file may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    Artifacts,
+    Jobs,
+    Profile,
+    KeepGoing,
+    Timeout,
+    Retries,
+}
+
+impl Key {
+    pub const ALL: [Self; 6] = [
+        Self::Artifacts,
+        Self::Jobs,
+        Self::Profile,
+        Self::KeepGoing,
+        Self::Timeout,
+        Self::Retries,
+    ];
+
+    /// In a file, and the id of the option that it is the default of.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Artifacts => "artifacts",
+            Self::Jobs => "jobs",
+            Self::Profile => "profile",
+            Self::KeepGoing => "keep_going",
+            Self::Timeout => "timeout",
+            Self::Retries => "retries",
+        }
+    }
+
+    /// What holds where nobody says anything, for people.
+    pub fn otherwise(self) -> &'static str {
+        match self {
+            Self::Artifacts => "artifacts",
+            Self::Jobs => "all cores",
+            Self::Profile | Self::Timeout => "none",
+            Self::KeepGoing => "false",
+            Self::Retries => "0",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    /// What a file says, as the option takes it. A path starts at `base`, the file's folder.
+    ///
+    /// # Errors
+    /// What is expected, as a fragment.
+    pub(super) fn read(self, value: &DeValue<'_>, base: Option<&Path>) -> Result<String, String> {
+        let text = || value.as_str().filter(|text| !text.is_empty());
+        let (expected, read) = match self {
+            Self::Artifacts => (
+                "a folder",
+                text().map(|folder| match base {
+                    Some(base) => base.join(folder).to_string_lossy().into_owned(),
+                    None => folder.to_owned(),
+                }),
+            ),
+            Self::Profile => ("a profile's name", text().map(str::to_owned)),
+            Self::Jobs => (
+                "a whole number from 1 to 65535",
+                whole(value).filter(|n| (1..=65535).contains(n)).map(string),
+            ),
+            Self::Retries => (
+                "a whole number from 0 to 100",
+                whole(value).filter(|n| (0..=100).contains(n)).map(string),
+            ),
+            Self::KeepGoing => ("`true` or `false`", value.as_bool().map(string)),
+            Self::Timeout => match text().map(parse_duration) {
+                Some(Err(expected)) => return Err(expected),
+                read => (
+                    "a time such as `\"90s\"` or `\"1h 30m\"`",
+                    read.and(text()).map(str::to_owned),
+                ),
+            },
+        };
+        read.ok_or_else(|| {
+            let found = match value.as_str() {
+                Some("") => "an empty string".to_owned(),
+                Some(text) => format!("the string `{text}`"),
+                None => match whole(value) {
+                    Some(number) => number.to_string(),
+                    None => value.type_str().to_owned(),
+                },
+            };
+            format!("`{}` takes {expected}, found {found}", self.name())
+        })
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn string(value: impl ToString) -> String {
+    value.to_string()
+}

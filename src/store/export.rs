@@ -1,0 +1,90 @@
+//! Taking artifacts out of the store: by a part of their digest, as files of one's own.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::inventory::entries;
+use super::{Digest, Error, Store, Tree};
+
+impl Store {
+    /// The trees whose digest begins with `prefix`, at least two hexadecimal digits.
+    pub fn trees_beginning(&self, prefix: &str) -> Result<Vec<Digest>, Error> {
+        let shard = prefix.get(..2).unwrap_or(prefix);
+        let mut found = Vec::new();
+        for entry in entries(&self.home.join("cas").join(shard))? {
+            let name = entry.path.file_name().unwrap_or_default().to_string_lossy();
+            let digest = name
+                .strip_suffix(".tree")
+                .filter(|hex| hex.starts_with(prefix));
+            found.extend(digest.and_then(|hex| hex.parse::<Digest>().ok()));
+        }
+        Ok(found)
+    }
+
+    /// Copies the files of `tree`, each read and found right, into `folder`. They are the user's: no
+    /// links into the store, and writable.
+    ///
+    /// A folder that is not there appears whole or not at all. Into one that is there files are moved
+    /// when all of them are copied; what has their names is replaced, the rest stays.
+    pub fn export(&self, tree: &Tree, folder: &Path) -> Result<(), Error> {
+        // Nothing is collected meanwhile.
+        let _guard = self.guard()?;
+        self.verify(tree)?;
+        let is_there = folder.is_dir();
+        let beside = match folder.parent() {
+            _ if is_there => folder,
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(beside).map_err(Error::io("create", beside))?;
+        let fresh = TempDir::with_prefix_in(".export-", beside)
+            .map_err(Error::io("create a folder in", beside))?;
+        // Not the temporary folder itself, which only its owner may enter.
+        let copies = fresh.path().join("files");
+        fs::create_dir(&copies).map_err(Error::io("create", &copies))?;
+        for (name, blob) in &tree.files {
+            copy(&self.blob_path(&blob.digest), &copies.join(name))?;
+        }
+        if !is_there {
+            return fs::rename(&copies, folder).map_err(Error::io("create", folder));
+        }
+        let mut placed = Vec::new();
+        for name in tree.files.keys() {
+            let file = folder.join(name);
+            let is_new = !file.exists();
+            if let Err(error) = place(&copies.join(name), &file) {
+                // What was not there before is not there now.
+                for file in &placed {
+                    let _ = fs::remove_file(file);
+                }
+                return Err(error);
+            }
+            if is_new {
+                placed.push(file);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
+    make_room(file)?;
+    let written = File::create_new(file).and_then(|mut to| {
+        io::copy(&mut File::open(blob)?, &mut to)?;
+        to.sync_all()
+    });
+    written.map_err(Error::io("write", file))
+}
+
+fn place(copied: &Path, file: &Path) -> Result<(), Error> {
+    make_room(file)?;
+    fs::rename(copied, file).map_err(Error::io("write", file))
+}
+
+fn make_room(file: &Path) -> Result<(), Error> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))
+}

@@ -1,0 +1,250 @@
+//! Options, variables of the environment, configuration files: which goes before which.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::sandbox::{Finished, Sandbox, TINY};
+
+/// Runs `command` to its end.
+fn finish(mut command: Command) -> Finished {
+    let output = command.output().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn with_user_file(sandbox: &Sandbox, text: &str) {
+    let folder = sandbox.path(".config/runner");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.toml"), text).unwrap();
+}
+
+fn with_project_file(sandbox: &Sandbox, text: &str) {
+    fs::write(sandbox.path(".runner.toml"), text).unwrap();
+}
+
+fn settings(sandbox: &Sandbox) -> Value {
+    let config = sandbox.runner(&["config", "--json"]);
+    assert_eq!(config.code, Some(0), "{config:?}");
+    config.json()["settings"].clone()
+}
+
+#[test]
+fn what_is_typed_goes_before_the_environment_the_project_and_the_user() {
+    let sandbox = Sandbox::new(TINY);
+    let status = |variable: Option<&str>, args: &[&str]| {
+        let mut command = sandbox.command(&[&["status", "pipeline.yaml"], args].concat());
+        if let Some(value) = variable {
+            command.env("RUNNER_ARTIFACTS", value);
+        }
+        assert_eq!(finish(command).code, Some(0));
+        let stores = ["typed", "variable", "project", "user", "artifacts"];
+        let found: Vec<_> = stores
+            .into_iter()
+            .filter(|store| fs::remove_dir_all(sandbox.path(store)).is_ok())
+            .collect();
+        found
+    };
+    assert_eq!(status(None, &[]), ["artifacts"]);
+    with_user_file(&sandbox, "artifacts = 'user'\n");
+    assert_eq!(status(None, &[]), ["user"]);
+    with_project_file(&sandbox, "artifacts = 'project'\n");
+    assert_eq!(status(None, &[]), ["project"]);
+    assert_eq!(status(Some("variable"), &[]), ["variable"]);
+    assert_eq!(
+        status(Some("variable"), &["--artifacts", "typed"]),
+        ["typed"]
+    );
+}
+
+#[test]
+fn config_tells_every_value_and_where_it_comes_from() {
+    let sandbox = Sandbox::new(TINY);
+    let plain = settings(&sandbox);
+    assert_eq!(plain["artifacts"]["value"], "artifacts");
+    assert!(
+        plain["jobs"]["value"].is_null() && plain["jobs"]["origin"].is_null(),
+        "{plain}"
+    );
+
+    with_user_file(&sandbox, "jobs = 2\nretries = 3\n");
+    with_project_file(
+        &sandbox,
+        "# ours\njobs = 4\nkeep_going = true\ntimeout = '2h'\n",
+    );
+    let mut command = sandbox.command(&["config", "--json"]);
+    command
+        .env("RUNNER_TIMEOUT", "90s")
+        .env("RUNNER_PROFILE", "real");
+    let config = finish(command);
+    let told = |key: &str| {
+        let setting = &config.json()["settings"][key];
+        ["value", "origin"].map(|what| setting[what].as_str().unwrap().to_owned())
+    };
+    assert_eq!(told("jobs"), ["4", ".runner.toml:2:8"]);
+    assert_eq!(told("keep_going"), ["true", ".runner.toml:3:14"]);
+    assert_eq!(told("timeout"), ["90s", "RUNNER_TIMEOUT"]);
+    assert_eq!(told("profile"), ["real", "RUNNER_PROFILE"]);
+    let [retries, origin] = told("retries");
+    assert_eq!(retries, "3");
+    assert!(
+        origin.ends_with(".config/runner/config.toml:2:11"),
+        "{origin}"
+    );
+
+    let text = sandbox.runner(&["config"]).stdout;
+    assert!(text.contains("jobs        4"), "{text}");
+}
+
+#[test]
+fn a_project_file_is_found_above_up_to_the_folder_with_git() {
+    let sandbox = Sandbox::new(TINY);
+    with_project_file(&sandbox, "artifacts = 'store'\n");
+    fs::create_dir_all(sandbox.path("a/b")).unwrap();
+    fs::copy(
+        sandbox.path("pipeline.yaml"),
+        sandbox.path("a/b/pipeline.yaml"),
+    )
+    .unwrap();
+    let status_below = || {
+        let mut command = sandbox.command(&["status", "pipeline.yaml"]);
+        command.current_dir(sandbox.path("a/b"));
+        assert_eq!(finish(command).code, Some(0));
+    };
+    // A relative path starts at the file that has it.
+    status_below();
+    assert!(sandbox.path("store/v1").is_dir() && !sandbox.path("a/b/artifacts").exists());
+
+    fs::create_dir(sandbox.path("a/.git")).unwrap();
+    status_below();
+    assert!(sandbox.path("a/b/artifacts/v1").is_dir());
+}
+
+#[test]
+fn mistakes_in_files_are_shown_where_they_stand() {
+    let sandbox = Sandbox::new(TINY);
+    with_project_file(&sandbox, "jobs = 'many'\nretry = 2\n");
+    let refused = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("`jobs` takes a whole number from 1 to 65535")
+            && refused.stderr.contains("--> .runner.toml:1:8")
+            && refused.stderr.contains("--> .runner.toml:2:1")
+            && refused.stderr.contains("did you mean `retries`?"),
+        "{refused:?}"
+    );
+    assert!(!sandbox.path("artifacts").exists());
+    // Whoever needs no option starts all the same.
+    assert_eq!(sandbox.runner(&["--version"]).code, Some(0));
+    assert_eq!(sandbox.runner(&["completions", "bash"]).code, Some(0));
+    assert_eq!(sandbox.runner(&["run", "--help"]).code, Some(0));
+
+    with_project_file(&sandbox, "seed = 3\n");
+    let refused = sandbox.runner(&["status", "pipeline.yaml"]);
+    assert!(
+        refused.stderr.contains("belongs into the pipeline"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_mistake_in_a_variable_names_the_variable() {
+    let sandbox = Sandbox::new(TINY);
+    for (variable, value) in [
+        ("RUNNER_JOBS", "0"),
+        ("RUNNER_TIMEOUT", "soon"),
+        ("RUNNER_KEEP_GOING", "perhaps"),
+    ] {
+        let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+        command.env(variable, value);
+        let refused = finish(command);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(
+            refused.stderr.contains(&format!("variable `{variable}`")),
+            "{refused:?}"
+        );
+    }
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--jobs", "0"]);
+    command.env("RUNNER_JOBS", "2");
+    let refused = finish(command);
+    assert!(
+        refused.code == Some(2) && !refused.stderr.contains("variable"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn keep_going_can_be_turned_off_again() {
+    let pipeline = "
+version: 1
+name: two
+stages:
+  bad: { kind: dataset, params: { source: { folder: { path: nothing-here } } } }
+";
+    let sandbox = Sandbox::new(pipeline);
+    with_project_file(&sandbox, "keep_going = true\n");
+    let keep_going = |args: &[&str]| {
+        let mut command = sandbox.command(&[&["config", "--json"], args].concat());
+        command.env("RUNNER_KEEP_GOING", "no");
+        finish(command).json()["settings"]["keep_going"]["value"].clone()
+    };
+    assert_eq!(keep_going(&[]), "no");
+    assert_eq!(settings(&sandbox)["keep_going"]["value"], "true");
+    for (flag, code) in [("-k", 2), ("--keep-going", 2), ("--keep-going=false", 2)] {
+        // Read, and refused for the folder that is missing, not for the flag.
+        let run = sandbox.runner(&["run", "pipeline.yaml", flag]);
+        assert_eq!(run.code, Some(code), "{run:?}");
+        assert!(run.stderr.contains("nothing-here"), "{run:?}");
+    }
+}
+
+#[test]
+fn quiet_and_verbose_may_come_from_the_environment_and_what_is_typed_wins() {
+    let sandbox = Sandbox::new(TINY);
+    let said = |variable: &str, args: &[&str]| {
+        let mut command = sandbox.command(&[&["run", "pipeline.yaml"], args].concat());
+        command.env(variable, "1");
+        finish(command)
+    };
+    assert_eq!(said("RUNNER_QUIET", &[]).stderr, "");
+    assert!(said("RUNNER_VERBOSE", &[]).stderr.contains("xrays: cached"));
+    assert!(
+        said("RUNNER_QUIET", &["--verbose"])
+            .stderr
+            .contains("xrays: cached")
+    );
+    assert_eq!(said("RUNNER_VERBOSE", &["--quiet"]).stderr, "");
+    let both = sandbox.runner(&["run", "pipeline.yaml", "-q", "-v"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    assert!(both.stderr.contains("exclude each other"), "{both:?}");
+}
+
+#[test]
+fn a_profile_of_a_file_is_the_runs_profile() {
+    let pipeline = TINY.replace("stages:\n", "profiles: { short: { epochs: 1 } }\nstages:\n");
+    let sandbox = Sandbox::new(&pipeline);
+    let typed = sandbox.run_json(&["--profile", "short"]).json();
+    with_project_file(&sandbox, "profile = 'short'\n");
+    let filed = sandbox.run_json(&[]).json();
+    assert_eq!(filed["profile"], "short");
+    // The same keys: a file is another way to type, nothing more.
+    assert_eq!(filed["stages"][1]["key"], typed["stages"][1]["key"]);
+    assert_eq!(filed["counts"]["cached"], 3);
+
+    with_project_file(&sandbox, "profile = 'shrt'\n");
+    let refused = sandbox.runner(&["status", "pipeline.yaml"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.contains("did you mean `short`?")
+            && refused
+                .stderr
+                .ends_with("note: the profile is that of `.runner.toml:1:11`\n"),
+        "{refused:?}"
+    );
+}

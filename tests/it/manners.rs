@@ -1,0 +1,257 @@
+//! What one expects of a program on the command line: help, version, completions, man pages, colors.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::sandbox::{Sandbox, TINY, files, list};
+
+#[test]
+fn the_version_is_one_line_and_verbose_tells_the_rest() {
+    let sandbox = Sandbox::new("");
+    let line = format!("runner {}\n", env!("CARGO_PKG_VERSION"));
+    for flag in ["--version", "-V"] {
+        let version = sandbox.runner(&[flag]);
+        assert_eq!(
+            (version.code, version.stdout.as_str()),
+            (Some(0), line.as_str())
+        );
+    }
+    let version = sandbox.runner(&["--version", "--verbose"]);
+    assert!(version.stdout.starts_with(&line), "{version:?}");
+    for told in [
+        "devices: cpu",
+        "allocator: mimalloc",
+        "store: v1",
+        "pipeline documents: version 1",
+        "target: ",
+    ] {
+        assert!(version.stdout.contains(told), "{version:?}");
+    }
+    assert_eq!(sandbox.runner(&["-Vv"]).stdout, version.stdout);
+}
+
+#[test]
+fn the_version_is_there_at_once() {
+    let sandbox = Sandbox::new("");
+    let took = |_| {
+        let started = Instant::now();
+        assert_eq!(sandbox.runner(&["--version"]).code, Some(0));
+        started.elapsed()
+    };
+    // The quickest of many: others may be at work on this machine. It takes 2 ms.
+    let quickest = (0..20).map(took).min().unwrap();
+    assert!(quickest < Duration::from_millis(20), "{quickest:?}");
+}
+
+#[test]
+fn a_subcommand_is_needed() {
+    let sandbox = Sandbox::new("");
+    let alone = sandbox.runner(&["--quiet"]);
+    assert_eq!(alone.code, Some(2), "{alone:?}");
+    assert!(
+        alone.stderr.starts_with("error: a subcommand is missing"),
+        "{alone:?}"
+    );
+    let bare = sandbox.runner(&[]);
+    assert_eq!(bare.code, Some(2), "{bare:?}");
+    assert!(bare.stderr.contains("Usage: runner"), "{bare:?}");
+}
+
+#[test]
+fn help_tells_examples_exit_codes_and_variables() {
+    let sandbox = Sandbox::new("");
+    let help = sandbox.runner(&["--help"]).stdout;
+    for told in [
+        "Examples:",
+        "Exit codes:",
+        "  75 ",
+        "  100 ",
+        "RUNNER_QUIET",
+    ] {
+        assert!(help.contains(told), "`{told}`: {help}");
+    }
+    let run = sandbox.runner(&["run", "--help"]).stdout;
+    for variable in [
+        "ARTIFACTS",
+        "JOBS",
+        "PROFILE",
+        "KEEP_GOING",
+        "TIMEOUT",
+        "RETRIES",
+    ] {
+        assert!(run.contains(&format!("[env: RUNNER_{variable}=]")), "{run}");
+    }
+}
+
+/// What bash offers after these words, with our script loaded.
+fn completed(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
+    let script = r#"
+        source runner.bash
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+        _runner runner "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script, "bash"])
+        .args(words)
+        .current_dir(sandbox.path(""));
+    let output = bash.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_subcommands_and_options() {
+    let sandbox = Sandbox::new("");
+    let script = sandbox.runner(&["completions", "bash"]);
+    assert_eq!(script.code, Some(0), "{script:?}");
+    fs::write(sandbox.path("runner.bash"), script.stdout).unwrap();
+    assert_eq!(completed(&sandbox, &["runner", "stat"]), ["status"]);
+    assert_eq!(completed(&sandbox, &["runner", "cache", "ver"]), ["verify"]);
+    assert_eq!(
+        completed(&sandbox, &["runner", "run", "--keep"]),
+        ["--keep-going"]
+    );
+    // What nobody types is not offered.
+    let all = completed(&sandbox, &["runner", ""]);
+    assert!(
+        all.contains(&"run".to_owned()) && !all.contains(&"worker".to_owned()),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn zsh_and_fish_get_scripts_and_no_other_shell_does() {
+    let sandbox = Sandbox::new("");
+    let zsh = sandbox.runner(&["completions", "zsh"]);
+    assert!(zsh.stdout.starts_with("#compdef runner"), "{zsh:?}");
+    let fish = sandbox.runner(&["completions", "fish"]);
+    assert!(fish.stdout.contains("complete -c runner"), "{fish:?}");
+    for script in [&zsh.stdout, &fish.stdout] {
+        assert!(
+            script.contains("artifacts") && !script.contains("worker"),
+            "{script}"
+        );
+    }
+    assert_eq!(sandbox.runner(&["completions", "csh"]).code, Some(2));
+}
+
+#[test]
+fn the_man_page_has_all_and_a_folder_has_one_for_each() {
+    let sandbox = Sandbox::new("");
+    let page = sandbox.runner(&["man"]);
+    assert!(page.stdout.contains(".TH runner 1"), "{page:?}");
+    for told in [
+        "RUNNER CACHE GC",
+        "keep\\-going",
+        "Exit codes:",
+        "RUNNER_JOBS",
+    ] {
+        assert!(page.stdout.contains(told), "`{told}`: {}", page.stdout);
+    }
+    assert!(!page.stdout.contains("RUNNER WORKER"));
+
+    let written = sandbox.runner(&["man", "--dir", "man1"]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let pages = files(&sandbox.path("man1"));
+    let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
+    for name in [
+        "runner.1",
+        "runner-run.1",
+        "runner-cache-gc.1",
+        "runner-artifacts-ls.1",
+    ] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("worker") || name.contains("help")),
+        "{names:?}"
+    );
+    let said = format!("{} pages written to `man1`\n", pages.len());
+    assert_eq!(written.stderr, said);
+}
+
+#[test]
+fn colors_are_as_asked_for() {
+    let sandbox = Sandbox::new(TINY);
+    let is_colored = |args: &[&str], no_color: bool| {
+        let mut command = sandbox.command(args);
+        // Something to log.
+        command.env("RUNNER_LOG", "debug");
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = [output.stdout, output.stderr].concat();
+        assert!(!text.is_empty(), "{args:?}");
+        text.contains(&0x1b)
+    };
+    for args in [&["run", "pipeline.yaml"][..], &["run", "--help"]] {
+        assert!(!is_colored(args, false), "{args:?} into a pipe");
+        let always = [args, &["--color", "always"]].concat();
+        assert!(is_colored(&always, true), "{always:?}");
+        assert!(!is_colored(&[args, &["--color=never"]].concat(), false));
+    }
+    assert_eq!(
+        sandbox
+            .runner(&["status", "pipeline.yaml", "--color", "blue"])
+            .code,
+        Some(2)
+    );
+}
+
+#[test]
+fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
+    let sandbox = Sandbox::new("");
+    let init = sandbox.runner(&["init", "new/first"]);
+    assert_eq!((init.code, init.stdout.as_str()), (Some(0), ""), "{init:?}");
+    assert!(init.stderr.contains("cd new/first\n"), "{init:?}");
+    assert_eq!(list(&sandbox.path("new/first")).len(), 1);
+
+    let mut run = sandbox.command(&["run", "pipeline.yaml"]);
+    let run = run.current_dir(sandbox.path("new/first")).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    let table = String::from_utf8(run.stdout).unwrap();
+    let rows = table
+        .lines()
+        .filter(|line| line.contains("small") || line.contains("large"));
+    let accuracies: Vec<f64> = rows
+        .map(|row| {
+            row.split_whitespace()
+                .find_map(|word| word.parse().ok())
+                .unwrap()
+        })
+        .collect();
+    // Two models, both better than a guess.
+    assert_eq!(accuracies.len(), 2, "{table}");
+    assert!(accuracies.iter().all(|&accuracy| accuracy > 0.6), "{table}");
+
+    // `pipeline.yaml` of this sandbox is the user's.
+    let refused = sandbox.runner(&["init"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.contains("`pipeline.yaml` is there already"),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read(sandbox.path("pipeline.yaml")).unwrap(), b"");
+}
+
+#[test]
+fn validate_lists_as_json_what_is_sound_and_what_is_wrong() {
+    let sandbox = Sandbox::new(TINY);
+    fs::write(
+        sandbox.path("bad.yaml"),
+        TINY.replace("kind: dataset", "kind: datasets"),
+    )
+    .unwrap();
+    let both = sandbox.runner(&["validate", "--json", "pipeline.yaml", "bad.yaml"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    let files = &both.json()["files"];
+    assert_eq!(files[0]["stages"], 3);
+    assert_eq!(files[1]["ok"], false);
+    assert_eq!(files[1]["errors"][0]["place"]["line"], 8);
+}
