@@ -2,6 +2,7 @@
 
 mod bench;
 mod cache;
+mod graph;
 mod pipeline;
 mod run;
 mod session;
@@ -26,6 +27,7 @@ Examples:
   runner status pipelines/table1.yaml              what is cached, what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
+  runner graph pipelines/table1.yaml -o table1.svg  a picture of the stages and their states
   runner cache gc --max-age 30d                    what would go; with --apply, it goes
   runner bench train                               how fast this machine trains";
 
@@ -49,6 +51,7 @@ enum Command {
     Status(status::Status),
     Table(table::Table),
     Validate(validate::Validate),
+    Graph(graph::Graph),
     Cache(cache::Cache),
     Bench(bench::Bench),
     /// Run one stage: a request on standard input, events on standard output
@@ -66,6 +69,7 @@ impl Cli {
             Command::Status(status) => status.execute(&console),
             Command::Table(table) => table.execute(&console),
             Command::Validate(validate) => validate.execute(&console),
+            Command::Graph(graph) => graph.execute(&console),
             Command::Cache(cache) => cache.execute(&console),
             Command::Bench(bench) => bench.execute(&console),
             Command::Worker => return worker::serve(),

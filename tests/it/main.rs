@@ -6,6 +6,7 @@ mod cache;
 mod command_line;
 mod failures;
 mod fuzz;
+mod graph;
 mod guarantees;
 mod limits;
 mod resuming;
