@@ -157,23 +157,12 @@ impl Connector<'_> {
             )
             .hint("as `STAGE.PORT`, or `STAGE` where it has one obvious output".to_owned())
         })?;
-        let (stage, port) = text
-            .split_once('.')
-            .map_or((text, None), |(stage, port)| (stage, Some(port)));
-        let known = || self.pipeline.stages.iter().map(|stage| stage.name.as_str());
-        let Some(spec) = self
-            .pipeline
-            .stages
-            .iter()
-            .find(|known| known.name == stage)
-        else {
-            return Err(Some(
-                Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
-                    .hint(suggest::hint("stages", stage, known())),
-            ));
+        let scope = self.draft.spec.scope;
+        let Some((spec, stage, port)) = self.pipeline.refer(scope, text) else {
+            return Err(Some(self.pipeline.unknown_stage(scope, text, place)));
         };
         let all: Vec<usize> = (0..self.drafts.len())
-            .filter(|&draft| self.drafts[draft].spec.name == stage)
+            .filter(|&draft| self.drafts[draft].spec.name == spec.name)
             .collect();
         let Some(&first) = all.first() else {
             return Err(None);
@@ -288,10 +277,12 @@ impl Connector<'_> {
         let others = stages
             .filter_map(|instances| instances.first())
             .filter(|draft| draft.spec.name != self.draft.spec.name);
+        let prefix = &self.pipeline.scopes[self.draft.spec.scope].prefix;
         let outputs = others.flat_map(|draft| {
+            let name = draft.spec.name.strip_prefix(prefix.as_str());
             let outputs = draft.kind.outputs.iter();
             let outputs = outputs.filter(|output| output.yields == wanted);
-            outputs.map(|output| format!("{}.{}", draft.spec.name, output.port))
+            outputs.filter_map(move |output| Some(format!("{}.{}", name?, output.port)))
         });
         outputs.take(suggest::LISTED).collect()
     }

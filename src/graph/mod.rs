@@ -23,7 +23,7 @@ use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Signature, 
 pub use self::catalogue::Catalogue;
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
-use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
+use crate::spec::{Diagnostic, Entry, Inclusions, Node, Pipeline, Place, Value, diagnose};
 pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
@@ -39,6 +39,7 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
+    inclusions: Inclusions,
 }
 
 /// A stage at one point of its matrix.
@@ -140,7 +141,8 @@ impl Graph {
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {
             Diagnostic::sort(&mut errors);
-            return Err(errors);
+            let explain = |error| pipeline.inclusions.explain(error);
+            return Err(errors.into_iter().map(explain).collect());
         };
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
@@ -159,6 +161,7 @@ impl Graph {
             name,
             file,
             profile,
+            inclusions,
             ..
         } = pipeline;
         Ok(Self {
@@ -168,6 +171,7 @@ impl Graph {
             stages,
             order,
             tables,
+            inclusions,
         })
     }
 
@@ -184,7 +188,8 @@ impl Graph {
 
     /// Shows where the parameter stands that an instance finds wrong.
     pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
-        self.stages[node].params.diagnose(invalid)
+        let diagnostic = self.stages[node].params.diagnose(invalid);
+        self.inclusions.explain(diagnostic)
     }
 
     /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one.

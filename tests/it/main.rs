@@ -8,6 +8,7 @@ mod failures;
 mod fuzz;
 mod graph;
 mod guarantees;
+mod including;
 mod limits;
 mod resuming;
 mod running;
