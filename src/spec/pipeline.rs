@@ -294,6 +294,8 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
         }
     }
     none(errors)?;
+    // An assignment may have named another file.
+    include::spell_out(document);
     Ok(forwarded)
 }
 

@@ -321,7 +321,7 @@ error: `base.xrays` has no output `trains`
     );
     let model = refused("nets.large", "nets.lage");
     assert!(
-        model.starts_with("error: there is no model `nets.lage`\n  --> main.yaml:12:33\n"),
+        model.starts_with("error: there is no model `nets.lage`\n  --> main.yaml:12:35\n"),
         "{model}"
     );
     assert!(
@@ -366,7 +366,7 @@ error: failed to read `nowhere.yaml`: No such file or directory (os error 2)
         ("{ a: 1 }", "expected"),
         (
             "{ a: { file: main.yaml, var: {} } }",
-            "unknown key `var`\n  --> main.yaml:3:33",
+            "unknown key `var`\n  --> main.yaml:3:34",
         ),
         ("{ a: { vars: {} } }", "missing key `file`"),
         (
