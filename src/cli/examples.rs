@@ -52,6 +52,12 @@ fn of(path: &str) -> Option<&'static str> {
   runner plan pipelines/table1.yaml -S epochs=20 --exit-code
   runner plan pipelines/table1.yaml --out today.plan"
         }
+        "graph" => {
+            "\
+  runner graph pipelines/table1.yaml                    as Mermaid, for Markdown
+  runner graph pipelines/table1.yaml -o table1.svg      a picture; colours are states
+  runner graph pipelines/table1.yaml --expand --format dot"
+        }
         "status" => {
             "\
   runner status pipelines/table1.yaml

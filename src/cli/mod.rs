@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod examples;
 mod explain;
+mod graph;
 mod init;
 mod kinds;
 mod lineage;
@@ -87,6 +88,7 @@ enum Command {
     Schema(schema::Schema),
     Runs(runs::Runs),
     Artifacts(artifacts::Artifacts),
+    Graph(graph::Graph),
     Cache(cache::Cache),
     Bench(bench::Bench),
     Init(init::Init),
@@ -136,6 +138,7 @@ impl Cli {
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
             Command::Validate(validate) => validate.execute(console),
+            Command::Graph(graph) => graph.execute(console),
             Command::Kinds(kinds) => kinds.execute(console),
             Command::Schema(schema) => schema.execute(console),
             Command::Runs(runs) => runs.execute(console),

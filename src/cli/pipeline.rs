@@ -77,6 +77,12 @@ impl StoreArgs {
         Store::open(&self.artifacts).map_err(Error::Store)
     }
 
+    /// Opens the store if it is there, and makes none.
+    pub fn if_there(&self) -> Result<Option<Store>, Error> {
+        let is_there = self.artifacts.join("v1").is_dir();
+        is_there.then(|| self.open()).transpose()
+    }
+
     /// Opens a store that is there: who only looks makes none.
     pub fn existing(&self) -> Result<Store, Error> {
         if !self.artifacts.join(FORMAT).is_dir() {

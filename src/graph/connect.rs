@@ -1,7 +1,5 @@
 //! References between stages: which instance's port feeds which role of which instance.
 
-use std::collections::HashMap;
-
 use stages::contract::{ArtifactType, Input, Port};
 
 use super::Link;
@@ -41,12 +39,9 @@ pub(super) fn connect(
         wires: Vec::new(),
         complete: Vec::new(),
     };
-    let declared = pipeline.stages.iter();
-    let declared = declared.map(|spec| (spec.name.as_str(), spec)).collect();
     for (consumer, draft) in drafts.iter().enumerate() {
         let mut connector = Connector {
             pipeline,
-            declared: &declared,
             drafts,
             ports,
             consumer,
@@ -77,8 +72,6 @@ pub(super) fn connect(
 /// Connects the inputs of one draft.
 struct Connector<'a> {
     pipeline: &'a Pipeline,
-    /// The stages of the pipeline, by name.
-    declared: &'a HashMap<&'a str, &'a StageSpec>,
     drafts: &'a [Draft<'a>],
     ports: &'a Ports<'a>,
     consumer: usize,
@@ -201,19 +194,13 @@ impl Connector<'_> {
             )
             .hint("as `STAGE.PORT`, or `STAGE` where it has one obvious output".to_owned())
         })?;
-        let (name, port) = text
-            .split_once('.')
-            .map_or((text, None), |(stage, port)| (stage, Some(port)));
-        let Some(&spec) = self.declared.get(name) else {
-            let known = self.pipeline.stages.iter().map(|stage| stage.name.as_str());
-            return Err(Some(
-                Diagnostic::at(&place.find(name), format!("there is no stage `{name}`"))
-                    .hint(suggest::hint("stages", name, known)),
-            ));
+        let scope = self.draft.spec.scope;
+        let Some((spec, name, port)) = self.pipeline.refer(scope, text) else {
+            return Err(Some(self.pipeline.unknown_stage(scope, text, place)));
         };
-        let stage = self.ports.get(name).ok_or(None)?;
+        let stage = self.ports.get(&spec.name).ok_or(None)?;
         let outputs = stage.outputs.as_deref().ok_or(None)?;
-        let output = output(stage, outputs, port, place)?;
+        let output = output(stage, outputs, name, port, place)?;
         if let Some(accepts) = input.accepts.filter(|&accepts| accepts != output.yields) {
             return Err(Some(Diagnostic::at(
                 place,
@@ -325,25 +312,27 @@ impl Connector<'_> {
 
     /// The first few `stage.port` of a type, but for the stage's own.
     fn outputs_of(&self, wanted: ArtifactType) -> Vec<String> {
+        let prefix = &self.pipeline.scopes[self.draft.spec.scope].prefix;
         let stages = self.ports.stages.iter();
         let others = stages.filter(|stage| stage.name != self.draft.spec.name);
         let outputs = others.flat_map(|stage| {
+            let name = stage.name.strip_prefix(prefix.as_str());
             let outputs = stage.outputs.iter().flatten();
             let outputs = outputs.filter(|port| port.yields == wanted);
-            outputs.map(|port| format!("{}.{}", stage.name, port.name))
+            outputs.filter_map(move |port| Some(format!("{}.{}", name?, port.name)))
         });
         outputs.take(suggest::LISTED).collect()
     }
 }
 
-/// The port that a reference names, or the one that is meant where it names none.
+/// The port that a reference to a stage, there called `name`, means; also where it names none.
 fn output<'p>(
     stage: &ports::Stage<'_>,
     outputs: &'p [Port],
+    name: &str,
     port: Option<&str>,
     place: &Place,
 ) -> Result<&'p Port, Diagnostic> {
-    let name = stage.name;
     match port {
         Some(port) => outputs
             .iter()

@@ -3,7 +3,7 @@
 use stages::contract::KindInfo;
 
 use super::{Catalogue, InstanceName};
-use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, StageSpec, Value, suggest};
+use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, Scope, StageSpec, Value, suggest};
 
 /// Instances that a pipeline may have.
 const MAX_INSTANCES: usize = 10_000;
@@ -54,11 +54,12 @@ pub(super) fn expand<'a>(
             );
             break;
         }
+        let scope = &pipeline.scopes[spec.scope];
         for combination in 0..count {
             let axes = axes(spec, combination);
-            let params = field(spec.params.as_ref(), pipeline, &axes, &mut expansion)
-                .and_then(|params| with_models(params, kind, pipeline, &mut expansion));
-            let inputs = field(spec.inputs.as_ref(), pipeline, &axes, &mut expansion);
+            let params = field(spec.params.as_ref(), scope, &axes, &mut expansion)
+                .and_then(|params| with_models(params, kind, scope, &mut expansion));
+            let inputs = field(spec.inputs.as_ref(), scope, &axes, &mut expansion);
             if let (Some(params), Some(inputs)) = (params, inputs) {
                 let axes = axes.into_iter().map(|(axis, value)| {
                     let text = value.scalar_text().unwrap_or_default();
@@ -102,7 +103,7 @@ fn axes(spec: &StageSpec, combination: usize) -> Vec<(String, Node)> {
 /// A stage's `params` or `inputs` for one instance: `Some(None)` if there are none.
 fn field(
     field: Option<&Entry>,
-    pipeline: &Pipeline,
+    scope: &Scope,
     axes: &[(String, Node)],
     expansion: &mut Expansion,
 ) -> Option<Option<Entry>> {
@@ -110,7 +111,7 @@ fn field(
         return Some(None);
     };
     expansion.charge(field.value.weight(), &field.key_place)?;
-    let value = pipeline
+    let value = scope
         .vars
         .interpolate(&field.value, Some(axes), expansion)?;
     match value.value {
@@ -130,7 +131,7 @@ fn field(
 fn with_models(
     mut params: Option<Entry>,
     kind: &KindInfo,
-    pipeline: &Pipeline,
+    scope: &Scope,
     expansion: &mut Expansion,
 ) -> Option<Option<Entry>> {
     let Some(Entry {
@@ -150,8 +151,8 @@ fn with_models(
         let Some(name) = entry.value.as_text() else {
             continue;
         };
-        let Some(model) = pipeline.models.iter().find(|model| model.key == name) else {
-            let known = pipeline.models.iter().map(|model| model.key.as_str());
+        let Some(model) = scope.models.iter().find(|model| model.key == name) else {
+            let known = scope.models.iter().map(|model| model.key.as_str());
             let hint = suggest::hint("models", name, known)
                 .unwrap_or("declare it under `models:`".to_owned());
             let error = Diagnostic::at(&entry.value.place, format!("there is no model `{name}`"));

@@ -24,7 +24,7 @@ use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signa
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
-use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
+use crate::spec::{Diagnostic, Entry, Inclusions, Node, Pipeline, Place, Value, diagnose};
 pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
@@ -41,6 +41,7 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
+    inclusions: Inclusions,
 }
 
 /// A stage at one point of its matrix.
@@ -146,7 +147,8 @@ impl Graph {
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {
             Diagnostic::sort(&mut errors);
-            return Err(errors);
+            let explain = |error| pipeline.inclusions.explain(error);
+            return Err(errors.into_iter().map(explain).collect());
         };
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
@@ -165,6 +167,7 @@ impl Graph {
             name,
             file,
             profile,
+            inclusions,
             ..
         } = pipeline;
         Ok(Self {
@@ -174,6 +177,7 @@ impl Graph {
             stages,
             order,
             tables,
+            inclusions,
         })
     }
 
@@ -190,7 +194,8 @@ impl Graph {
 
     /// Shows where the parameter stands that an instance finds wrong.
     pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
-        self.stages[node].params.diagnose(invalid)
+        let diagnostic = self.stages[node].params.diagnose(invalid);
+        self.inclusions.explain(diagnostic)
     }
 
     /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one.

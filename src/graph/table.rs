@@ -153,23 +153,22 @@ impl Reader<'_> {
         text: &str,
         place: &Place,
     ) -> Result<(MetricRef, Vec<String>), Option<Diagnostic>> {
-        let Some((stage, metric)) = text
+        let malformed = || {
+            let message = format!("expected `STAGE.METRIC`, found `{text}`");
+            Some(Diagnostic::at(place, message).hint("as `evaluate.f1`".to_owned()))
+        };
+        if text
             .split_once('.')
-            .filter(|(_, metric)| !metric.is_empty())
-        else {
-            return Err(Some(
-                Diagnostic::at(place, format!("expected `STAGE.METRIC`, found `{text}`"))
-                    .hint("as `evaluate.f1`".to_owned()),
-            ));
+            .is_none_or(|(_, metric)| metric.is_empty())
+        {
+            return Err(malformed());
+        }
+        let Some((spec, stage, metric)) = self.pipeline.refer(0, text) else {
+            return Err(Some(self.pipeline.unknown_stage(0, text, place)));
         };
-        let Some(spec) = self.pipeline.stages.iter().find(|spec| spec.name == stage) else {
-            let known = self.pipeline.stages.iter().map(|spec| spec.name.as_str());
-            return Err(Some(
-                Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
-                    .hint(suggest::hint("stages", stage, known)),
-            ));
-        };
-        let declared = self.ports.get(stage).ok_or(None)?;
+        let metric = metric.filter(|metric| !metric.is_empty());
+        let metric = metric.ok_or_else(malformed)?;
+        let declared = self.ports.get(&spec.name).ok_or(None)?;
         if !declared.yields(ArtifactType::Metrics).ok_or(None)? {
             let kind = declared.kind;
             let why = if kind.declares_ports {

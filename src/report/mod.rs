@@ -6,6 +6,7 @@
 pub mod bars;
 pub mod columns;
 pub mod console;
+pub mod diagram;
 pub mod event;
 pub mod history;
 pub mod lines;

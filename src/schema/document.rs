@@ -165,6 +165,6 @@ fn reference() -> Value {
     json!({
         "description": "`STAGE.PORT`, or `STAGE` where it has one obvious output.",
         "type": "string",
-        "pattern": format!(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)?$|{}", variable::WITHIN),
+        "pattern": format!(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$|{}", variable::WITHIN),
     })
 }

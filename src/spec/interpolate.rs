@@ -190,6 +190,26 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, &str> {
     Ok(pieces)
 }
 
+/// A tree that becomes this one when it is interpolated: every `${` in it stands for itself.
+pub fn escape(node: &Node) -> Node {
+    let value = match &node.value {
+        Value::Text(text) => Value::Text(text.replace("${", "$${")),
+        Value::List(items) => Value::List(items.iter().map(escape).collect()),
+        Value::Map(entries) => {
+            let escaped = entries.iter().map(|entry| Entry {
+                value: escape(&entry.value),
+                ..entry.clone()
+            });
+            Value::Map(escaped.collect())
+        }
+        scalar => scalar.clone(),
+    };
+    Node {
+        value,
+        ..node.clone()
+    }
+}
+
 /// Every name in the `${…}` of a tree, for telling which vars there are.
 pub fn names(node: &Node, found: &mut Vec<String>) {
     match &node.value {

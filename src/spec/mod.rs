@@ -2,7 +2,7 @@
 //!
 //! The way of a document: text → `yaml` (a tree of [`Node`]s with places) → `overrides` (profile,
 //! then `--set`) → `vars` and `interpolate` (`${…}`) → `decode` (serde, errors by path) →
-//! [`Pipeline`]. What depends on an axis of a stage's matrix (its `params` and `inputs`) is
+//! [`Pipeline`]. What it includes goes the same way, each file by itself (`include`). What depends on an axis of a stage's matrix (its `params` and `inputs`) is
 //! interpolated later, once for every instance, when the [graph](crate::graph) is built.
 //!
 //! A value keeps its place through all of this, so that an error in it is shown where it was
@@ -10,6 +10,7 @@
 
 mod decode;
 mod diagnostic;
+mod include;
 mod interpolate;
 mod limits;
 mod name;
@@ -31,6 +32,7 @@ use std::path::Path;
 
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
+pub(crate) use include::{Inclusions, Scope};
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use name::check_name;
@@ -42,6 +44,9 @@ pub use stage::Resources;
 pub(crate) use stage::StageSpec;
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
+
+use include::Loader;
+use pipeline::Given;
 
 /// What the command line says about a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -58,24 +63,24 @@ pub struct LoadOptions {
 /// Everything that is wrong with the document itself, sorted by place. What is wrong with its
 /// references and parameters is told by [`Graph::build`](crate::graph::Graph::build).
 pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
+    let text = text(file).map_err(|error| vec![error])?;
+    parse(file, &text, options)
+}
+
+/// The text of a file; the error has no place if it cannot be read at all.
+fn text(file: &Path) -> Result<String, Diagnostic> {
     let bytes = read(file).map_err(|error| {
-        vec![Diagnostic::new(format!(
-            "failed to read `{}`: {error}",
-            file.display()
-        ))]
+        Diagnostic::new(format!("failed to read `{}`: {error}", file.display()))
     })?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(file, text, options),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let source = Source::file(file, &valid);
-            let end = source.text().len();
-            Err(vec![Diagnostic::at(
-                &source.place(end..end),
-                "what follows here is not UTF-8 text",
-            )])
-        }
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let source = Source::file(file, &String::from_utf8_lossy(&error.as_bytes()[..valid]));
+        let end = source.text().len();
+        Diagnostic::at(
+            &source.place(end..end),
+            "what follows here is not UTF-8 text",
+        )
+    })
 }
 
 /// Reads no more than shows that a file is too large.
@@ -87,14 +92,20 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a pipeline from the text of a file.
+/// Reads a pipeline from the text of a file; what it includes is read from beside that.
 ///
 /// # Errors
 /// As [`load`].
 pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
     let source = Source::file(file, text);
     let document = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
-    Pipeline::resolve(file, document, options).map_err(|mut errors| {
+    let given = Given {
+        profile: options.profile.clone(),
+        sets: Vec::new(),
+        typed: options.sets.clone(),
+        vars: Vec::new(),
+    };
+    Pipeline::resolve(file, document, given, &mut Loader::new(file)).map_err(|mut errors| {
         Diagnostic::sort(&mut errors);
         errors
     })

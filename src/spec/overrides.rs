@@ -8,7 +8,13 @@ use super::node::{Entry, Value};
 use super::{Diagnostic, Node, Place, Source, suggest, yaml};
 
 /// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
-const NAMED: [&str; 3] = ["models", "stages", "tables"];
+const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
+
+/// `NAME=VALUE`: a dotted path, each piece at its place, and what to put at its end.
+pub struct Assignment {
+    pub path: Vec<(String, Place)>,
+    pub value: Node,
+}
 
 /// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
 ///
@@ -56,8 +62,20 @@ pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Ve
     }
 }
 
-/// Makes one assignment, `NAME=VALUE`; the value is read as YAML.
-pub fn apply_set(document: &mut Node, assignment: &str) -> Result<(), Diagnostic> {
+/// Gives vars their values, over those of the document.
+pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnostic>) {
+    let vars = var_names(document);
+    for entry in given {
+        if vars.contains(&entry.key) {
+            set_var(document, entry.clone());
+        } else {
+            errors.push(unknown_var(&entry.key, &entry.key_place, &vars));
+        }
+    }
+}
+
+/// Reads an assignment as it is typed; the value is read as YAML.
+pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     let source = Source::set(assignment);
     let given = source.given();
     let Some(equals) = assignment.find('=') else {
@@ -68,6 +86,12 @@ pub fn apply_set(document: &mut Node, assignment: &str) -> Result<(), Diagnostic
     };
     let path = path(&source, given.start, &assignment[..equals]);
     let value = yaml::parse(&source, given.start + equals + 1..given.end)?;
+    Ok(Assignment { path, value })
+}
+
+/// Makes one assignment.
+pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
+    let Assignment { path, value } = assignment;
     match path.as_slice() {
         [(name, place)] => {
             let vars = var_names(document);

@@ -1,6 +1,7 @@
 //! The typed document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -8,14 +9,18 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 
+use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
+use super::overrides::Assignment;
 use super::stage::{StageFields, StageSpec};
 use super::table::{TableFields, TableSpec};
-use super::{Diagnostic, Expansion, LoadOptions, Node, Vars, decode, overrides};
+use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides, suggest};
 
 /// The version of the document format that is read.
 pub const VERSION: u64 = 1;
+
+const NO_STAGE: &str = "a pipeline needs at least one stage";
 
 /// A pipeline as it is written, with its profile, assignments and vars applied.
 pub struct Pipeline {
@@ -24,11 +29,25 @@ pub struct Pipeline {
     pub name: String,
     /// The seed of every stage that has none of its own.
     pub seed: u64,
-    pub(crate) vars: Vars,
-    /// Lists of layers by name.
-    pub(crate) models: Vec<Entry>,
+    /// Its own first, then those of the files that it includes.
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) inclusions: Inclusions,
+    /// Those of included files first.
     pub(crate) stages: Vec<StageSpec>,
+    /// Where each is in the list, by its name.
+    positions: HashMap<String, usize>,
     pub(crate) tables: Vec<TableSpec>,
+}
+
+/// What is put into a document from elsewhere.
+#[derive(Default)]
+pub(super) struct Given {
+    pub profile: Option<String>,
+    /// Values of vars, free of `${…}`.
+    pub vars: Vec<Entry>,
+    /// Assignments as typed, and those that were read already.
+    pub typed: Vec<String>,
+    pub sets: Vec<Assignment>,
 }
 
 /// What must be known of a document before its vars are.
@@ -41,7 +60,7 @@ struct Preamble {
 }
 
 /// Keys with any values.
-type Names = BTreeMap<String, IgnoredAny>;
+pub(super) type Names = BTreeMap<String, IgnoredAny>;
 
 /// A pipeline of `runner`.
 #[derive(Deserialize, JsonSchema)]
@@ -53,9 +72,12 @@ pub(crate) struct DocumentFields {
     /// Names the folder of the newest outputs, `artifacts/latest/NAME`.
     #[schemars(schema_with = "name::schema")]
     name: String,
-    /// The seed of every stage that has none of its own.
-    #[serde(default)]
-    seed: u64,
+    /// The seed of every stage that has none of its own. Default 0.
+    seed: Option<u64>,
+    /// Other files, whose models and stages are taken up under the names that they have here.
+    #[serde(rename = "include")]
+    #[schemars(with = "Option<Named<IncludeForm>>")]
+    _include: Option<Names>,
     /// Values for `${NAME}`; `-S NAME=VALUE` changes one.
     #[serde(rename = "vars")]
     #[schemars(with = "Option<Named<Any>>")]
@@ -70,8 +92,8 @@ pub(crate) struct DocumentFields {
     _models: Option<BTreeMap<String, Vec<IgnoredAny>>>,
     /// What there is to do.
     #[serde(rename = "stages")]
-    #[schemars(with = "Named<StageFields>", extend("minProperties" = 1))]
-    _stages: Names,
+    #[schemars(with = "Option<Named<StageFields>>", extend("minProperties" = 1))]
+    _stages: Option<Names>,
     /// Tables of metrics, printed after a run.
     #[serde(rename = "tables")]
     #[schemars(with = "Option<Named<TableFields>>")]
@@ -79,11 +101,12 @@ pub(crate) struct DocumentFields {
 }
 
 impl Pipeline {
-    /// Applies profile, assignments and vars to a document, and types it.
+    /// Applies profile, assignments and vars to a document, types it, and takes up what it includes.
     pub(super) fn resolve(
         file: &Path,
         mut document: Node,
-        options: &LoadOptions,
+        given: Given,
+        loader: &mut Loader,
     ) -> Result<Self, Vec<Diagnostic>> {
         let first = document.entries().first();
         let start = first
@@ -98,23 +121,17 @@ impl Pipeline {
         }
         let Preamble { .. } = decode(&document, &start).map_err(|error| vec![error])?;
 
-        let mut errors = Vec::new();
-        overrides::apply_profile(&mut document, options.profile.as_deref(), &mut errors);
-        for assignment in &options.sets {
-            errors.extend(overrides::apply_set(&mut document, assignment).err());
-        }
-        none(errors)?;
-
-        let mut expansion = Expansion::new();
-        let vars = Vars::resolve(section(&document, "vars"), &mut expansion);
-        interpolate_document(&mut document, &vars, &mut expansion);
-        none(expansion.errors)?;
+        let profile = given.profile.clone();
+        let forwarded = apply(&mut document, given)?;
+        let vars = Vars::resolve(section(&document, "vars"), &mut loader.expansion);
+        interpolate_document(&mut document, &vars, &mut loader.expansion);
+        none(mem::take(&mut loader.expansion.errors))?;
 
         let fields: DocumentFields = decode(&document, &start).map_err(|error| vec![error])?;
         let mut errors = Vec::new();
-        fields.check(&document, &mut errors);
+        fields.check(&document, &start, loader, &mut errors);
         let stages = section(&document, "stages");
-        let stages = stages
+        let stages: Vec<StageSpec> = stages
             .iter()
             .filter_map(|entry| StageSpec::read(entry, &mut errors))
             .collect();
@@ -123,24 +140,128 @@ impl Pipeline {
             .iter()
             .filter_map(|entry| TableSpec::read(entry, &mut errors))
             .collect();
-        none(errors)?;
-
-        Ok(Self {
+        let mut pipeline = Self {
             file: file.to_owned(),
-            profile: options.profile.clone(),
+            profile,
             name: fields.name,
-            seed: fields.seed,
-            vars,
-            models: section(&document, "models").to_vec(),
-            stages,
+            seed: fields.seed.unwrap_or_default(),
+            scopes: vec![Scope {
+                prefix: String::new(),
+                vars,
+                models: section(&document, "models").to_vec(),
+            }],
+            inclusions: Inclusions::default(),
+            stages: Vec::new(),
+            positions: HashMap::new(),
             tables,
+        };
+        pipeline.include(&document, forwarded, loader, &mut errors);
+        none(errors)?;
+        pipeline.stages.extend(stages);
+        for stage in &mut pipeline.stages {
+            stage.seed = stage.seed.or(fields.seed);
+        }
+        if pipeline.stages.is_empty() && !loader.is_within() {
+            let place = document.entry("include").map_or(&start, |e| &e.key_place);
+            return Err(vec![Diagnostic::at(place, NO_STAGE)]);
+        }
+        let names = pipeline.stages.iter().map(|stage| stage.name.clone());
+        pipeline.positions = names.zip(0..).collect();
+        Ok(pipeline)
+    }
+
+    /// Reads all included files, and takes up their models and stages.
+    fn include(
+        &mut self,
+        document: &Node,
+        mut forwarded: Vec<(String, Assignment)>,
+        loader: &mut Loader,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        for entry in section(document, "include") {
+            let Some(include) = Include::read(entry, errors) else {
+                continue;
+            };
+            let sets = forwarded.extract_if(.., |(name, _)| *name == include.name);
+            let sets = sets.map(|(_, assignment)| assignment).collect();
+            match loader.load(&include, sets) {
+                Ok(included) => self.take_up(&include, included),
+                Err(found) => errors.extend(found),
+            }
+        }
+    }
+
+    fn take_up(&mut self, include: &Include, included: Self) {
+        self.inclusions.add(include, &included);
+        let prefix = format!("{}.", include.name);
+        let models = included.scopes.first().map(|scope| scope.models.as_slice());
+        let models = models.unwrap_or_default().iter().map(|model| Entry {
+            key: format!("{prefix}{}", model.key),
+            ..model.clone()
+        });
+        self.scopes[0].models.extend(models);
+        let offset = self.scopes.len();
+        self.scopes
+            .extend(included.scopes.into_iter().map(|scope| Scope {
+                prefix: format!("{prefix}{}", scope.prefix),
+                ..scope
+            }));
+        self.stages
+            .extend(included.stages.into_iter().map(|stage| StageSpec {
+                name: format!("{prefix}{}", stage.name),
+                scope: stage.scope + offset,
+                ..stage
+            }));
+    }
+
+    /// The stage that a reference begins with, and what follows its name: of `base.xrays.train` the
+    /// stage `base.xrays` and the port `train`. `scope` is where the reference stands.
+    pub(crate) fn refer<'a>(
+        &self,
+        scope: usize,
+        reference: &'a str,
+    ) -> Option<(&StageSpec, &'a str, Option<&'a str>)> {
+        let prefix = self.scopes[scope].prefix.as_str();
+        // The longest name first: no stage's name has a dot but for those in front of it.
+        let dots = reference.rmatch_indices('.').map(|(dot, _)| dot);
+        [reference.len()].into_iter().chain(dots).find_map(|end| {
+            let name = &reference[..end];
+            let stage = match prefix {
+                "" => self.positions.get(name)?,
+                prefix => self.positions.get(&format!("{prefix}{name}"))?,
+            };
+            Some((&self.stages[*stage], name, reference.get(end + 1..)))
         })
+    }
+
+    /// That a reference begins with no stage's name.
+    pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
+        let prefix = self.scopes[scope].prefix.as_str();
+        let stages = self.stages.iter();
+        let known = || {
+            stages
+                .clone()
+                .filter_map(|stage| stage.name.strip_prefix(prefix))
+        };
+        // Up to the first name that is none of an included file.
+        let dots = reference.match_indices('.').map(|(dot, _)| dot);
+        let mut ends = dots.chain([reference.len()]);
+        let unknown = ends.find(|&end| {
+            let within = |name: &str| {
+                let rest = name.strip_prefix(&reference[..end]);
+                rest.is_some_and(|rest| rest.starts_with('.'))
+            };
+            !known().any(within)
+        });
+        let name = &reference[..unknown.unwrap_or(reference.len())];
+        Diagnostic::at(&place.find(name), format!("there is no stage `{name}`"))
+            .hint(suggest::hint("stages", name, known()))
     }
 }
 
 impl DocumentFields {
     /// Reports what no type can say.
-    fn check(&self, document: &Node, errors: &mut Vec<Diagnostic>) {
+    fn check(&self, document: &Node, start: &Place, loader: &Loader, errors: &mut Vec<Diagnostic>) {
         let place = |key: &str| {
             document
                 .get(key)
@@ -155,6 +276,7 @@ impl DocumentFields {
         }
         check_name(&self.name, "a pipeline", place("name"), errors);
         for (key, what) in [
+            ("include", "an included file"),
             ("vars", "a var"),
             ("profiles", "a profile"),
             ("models", "a model"),
@@ -163,17 +285,49 @@ impl DocumentFields {
         ] {
             check_names(section(document, key), what, errors);
         }
-        if section(document, "stages").is_empty() {
-            errors.push(Diagnostic::at(
-                place("stages"),
-                "a pipeline needs at least one stage",
-            ));
+        for include in section(document, "include") {
+            if let Some(stage) = document.get("stages").and_then(|s| s.entry(&include.key)) {
+                let name = &include.key;
+                let message = format!("`{name}` is the name of a stage, too");
+                let note = format!("the stage is at {}", stage.key_place);
+                errors.push(Diagnostic::at(&include.key_place, message).note(note));
+            }
+        }
+        // A file may hold nothing but models, for others to include.
+        let alone = section(document, "include").is_empty() && !loader.is_within();
+        match document.get("stages") {
+            None if alone => errors.push(Diagnostic::at(start, "missing key `stages`")),
+            Some(stages) if alone && stages.entries().is_empty() => {
+                errors.push(Diagnostic::at(&stages.place, NO_STAGE));
+            }
+            _ => {}
         }
     }
 }
 
+/// Puts into a document what is given, and gives back the assignments that are to go to included files.
+fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>, Vec<Diagnostic>> {
+    let mut errors = Vec::new();
+    let mut forwarded = Vec::new();
+    include::spell_out(document);
+    overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
+    overrides::apply_vars(document, &given.vars, &mut errors);
+    let typed = given.typed.iter().map(|typed| overrides::read_set(typed));
+    for assignment in typed.chain(given.sets.into_iter().map(Ok)) {
+        match assignment.map(|assignment| include::forward(document, assignment)) {
+            Ok(Ok(forward)) => forwarded.push(forward),
+            Ok(Err(own)) => errors.extend(overrides::apply_set(document, own).err()),
+            Err(error) => errors.push(error),
+        }
+    }
+    none(errors)?;
+    // An assignment may have named another file.
+    include::spell_out(document);
+    Ok(forwarded)
+}
+
 /// The entries of a part of the document; none if it is not there.
-fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
+pub(super) fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
     document.get(key).map(Node::entries).unwrap_or_default()
 }
 

@@ -15,7 +15,10 @@ use super::{Diagnostic, Node, Place, decode};
 
 /// A stage as it is written.
 pub(crate) struct StageSpec {
+    /// With the names that its file is included under: `base.xrays`.
     pub name: String,
+    /// What the names in it mean, by its position in the pipeline's scopes.
+    pub scope: usize,
     /// Its name, as the key of the stage.
     pub place: Place,
     pub kind: String,
@@ -138,6 +141,7 @@ impl StageSpec {
         }
         Some(Self {
             name: name.clone(),
+            scope: 0,
             place: place.clone(),
             kind: fields.kind,
             kind_place: node.get("kind").map_or(place, |kind| &kind.place).clone(),

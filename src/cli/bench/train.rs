@@ -64,8 +64,15 @@ impl Train {
 
     /// The training of a model of the pipeline, checked.
     fn bench(&self, pipeline: &Pipeline, name: &str) -> Result<TrainBench, Error> {
-        let Some(model) = pipeline.models.iter().find(|model| model.key == name) else {
-            let known = pipeline.models.iter().map(|model| model.key.as_str());
+        let Some(model) = pipeline.scopes[0]
+            .models
+            .iter()
+            .find(|model| model.key == name)
+        else {
+            let known = pipeline.scopes[0]
+                .models
+                .iter()
+                .map(|model| model.key.as_str());
             let hint = suggest::hint("models", name, known);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Error::Usage(format!("there is no model `{name}`{hint}")));

@@ -76,15 +76,18 @@ impl Stage for Fake {
     }
 }
 
-/// An instance of kind `alpha`, with nothing special about it.
-fn instance(name: &str, params: Value) -> Instance {
-    let catalogue = Catalogue {
+fn catalogue() -> Catalogue {
+    Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
-    };
+    }
+}
+
+/// An instance of kind `alpha`, with nothing special about it.
+fn instance(name: &str, params: Value) -> Instance {
     let mut graph = graph(
         "version: 1\nname: p\nstages: { stage: { kind: alpha } }",
-        &catalogue,
+        &catalogue(),
     );
     let mut instance = graph.stages.remove_node(NodeIndex::new(0)).unwrap();
     instance.name.stage = name.into();
@@ -105,14 +108,13 @@ struct Stages(Graph);
 
 impl Stages {
     fn new() -> Self {
-        Self(Graph {
-            pipeline: "p".into(),
-            file: "p.yaml".into(),
-            profile: None,
-            stages: DiGraph::new(),
-            order: Vec::new(),
-            tables: Vec::new(),
-        })
+        let mut empty = graph(
+            "version: 1\nname: p\nstages: { stage: { kind: alpha } }",
+            &catalogue(),
+        );
+        empty.stages = DiGraph::new();
+        empty.order.clear();
+        Self(empty)
     }
 
     fn add(&mut self, name: &str, params: Value, inputs: &[(&str, NodeIndex)]) -> NodeIndex {

@@ -1,6 +1,7 @@
 //! Pipelines read from text, down to the checked graph, with a small catalogue of kinds.
 
 mod document;
+mod includes;
 mod joins;
 mod kinds;
 mod parameters;

@@ -1,0 +1,91 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::pipeline::{PipelineArgs, StoreArgs, find, planned};
+use super::unwritten;
+use crate::error::Error;
+use crate::plan::PlanOptions;
+use crate::report::Console;
+use crate::report::diagram::{Detail, Diagram, Format};
+
+/// Draw the stages and what goes from one to another, and say which are cached, run or wait
+#[derive(Debug, Args)]
+pub struct Graph {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// How to draw [default: as FILE is named, else mermaid]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Print one JSON object
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Draw every instance of a matrix, not one box for all
+    #[arg(long)]
+    expand: bool,
+    /// Draw only STAGE and what it needs
+    #[arg(long, value_name = "STAGE")]
+    until: Option<String>,
+    /// Write into FILE, not to standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Graph {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let format = self.format()?;
+        let graph = self.pipeline.load()?;
+        let until = self
+            .until
+            .as_ref()
+            .map(|name| find(&graph, "--until", name))
+            .transpose()?;
+        let options = PlanOptions {
+            until: until.clone(),
+            ..PlanOptions::default()
+        };
+        let store = self.store.if_there()?;
+        let plan = store
+            .map(|store| planned(&graph, &store, &options))
+            .transpose()?;
+        let detail = if self.expand {
+            Detail::Instances
+        } else {
+            Detail::Stages
+        };
+        let diagram = Diagram::of(&graph, plan.as_ref(), until.as_deref(), detail);
+        let text = diagram.render(format);
+        match &self.output {
+            Some(file) => fs::write(file, text).map_err(Error::io("write", file)),
+            None => console.result(&text).map_err(unwritten),
+        }
+    }
+
+    fn format(&self) -> Result<Format, Error> {
+        match (self.format, &self.output) {
+            _ if self.json => Ok(Format::Json),
+            (Some(format), _) => Ok(format),
+            (None, None) => Ok(Format::Mermaid),
+            (None, Some(file)) => format_of(file).ok_or_else(|| {
+                Error::Usage(format!(
+                    "how to draw `{}` does not show in its name; name it .mmd, .dot, .svg or .json, or give `--format`",
+                    file.display()
+                ))
+            }),
+        }
+    }
+}
+
+/// The format that a file's name tells.
+fn format_of(file: &Path) -> Option<Format> {
+    match file.extension()?.to_str()? {
+        "mmd" | "mermaid" => Some(Format::Mermaid),
+        "dot" | "gv" => Some(Format::Dot),
+        "svg" => Some(Format::Svg),
+        "json" => Some(Format::Json),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! How high the items of each column stand.
+
+use super::columns::{Columns, Item};
+use super::{GAP, LANE};
+
+/// Passes over all columns.
+const PASSES: usize = 12;
+/// How much more than a box a passing line wants to be straight.
+const STRAIGHT: f64 = 4.0;
+
+/// The middle of every item, from the top of the picture down.
+pub fn middles(columns: &Columns, heights: &[f64]) -> Vec<f64> {
+    let mut middles = vec![0.0; columns.items.len()];
+    for column in &columns.order {
+        let mut previous = None;
+        for &item in column {
+            let above = previous.map_or(0.0, |above| {
+                middles[above] + apart(columns, heights, above, item)
+            });
+            middles[item] = above;
+            previous = Some(item);
+        }
+    }
+    let count = columns.order.len();
+    for pass in 0..PASSES {
+        for step in 0..count {
+            let (column, sides) = match pass % 3 {
+                0 => (step, Sides::Left),
+                1 => (count - 1 - step, Sides::Right),
+                _ => (step, Sides::Both),
+            };
+            settle(
+                columns,
+                heights,
+                &columns.order[column],
+                sides,
+                &mut middles,
+            );
+        }
+    }
+    let top = |item: usize| middles[item] - heights[item] / 2.0;
+    let top = (0..middles.len()).map(top).fold(f64::INFINITY, f64::min);
+    middles.iter().map(|middle| middle - top + GAP).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Sides {
+    Left,
+    Right,
+    Both,
+}
+
+/// How far apart the middles of two neighbours of a column are at least.
+fn apart(columns: &Columns, heights: &[f64], above: usize, below: usize) -> f64 {
+    let gap = match (columns.items[above], columns.items[below]) {
+        (Item::Bend, Item::Bend) => LANE / 2.0,
+        _ => GAP,
+    };
+    (heights[above] + heights[below]) / 2.0 + gap
+}
+
+/// Moves the items of a column as near as can be to the mean of their neighbours, in their order and
+/// at their distance: least squares, found by pooling adjacent violators.
+fn settle(columns: &Columns, heights: &[f64], column: &[usize], sides: Sides, middles: &mut [f64]) {
+    struct Pool {
+        sum: f64,
+        weight: f64,
+        count: usize,
+    }
+    let mut offsets = Vec::with_capacity(column.len());
+    let mut pools: Vec<Pool> = Vec::with_capacity(column.len());
+    let mut offset = 0.0;
+    for (index, &item) in column.iter().enumerate() {
+        if index > 0 {
+            offset += apart(columns, heights, column[index - 1], item);
+        }
+        offsets.push(offset);
+        let weight = match columns.items[item] {
+            Item::Bend => STRAIGHT,
+            Item::Node(_) => 1.0,
+        };
+        // Less the room that is taken above, items only have to stay in their order.
+        let wish = wish(columns, item, sides, middles) - offset;
+        let mut pool = Pool {
+            sum: wish * weight,
+            weight,
+            count: 1,
+        };
+        while let Some(last) = pools.pop_if(|last| last.sum / last.weight > pool.sum / pool.weight)
+        {
+            pool.sum += last.sum;
+            pool.weight += last.weight;
+            pool.count += last.count;
+        }
+        pools.push(pool);
+    }
+    let levels = pools
+        .iter()
+        .flat_map(|pool| std::iter::repeat_n(pool.sum / pool.weight, pool.count));
+    for ((&item, offset), level) in column.iter().zip(offsets).zip(levels) {
+        middles[item] = level + offset;
+    }
+}
+
+/// The mean height of an item's neighbours, or its own where there are none.
+fn wish(columns: &Columns, item: usize, sides: Sides, middles: &[f64]) -> f64 {
+    let left = columns.left[item].iter().map(|&l| columns.links[l].from);
+    let right = columns.right[item].iter().map(|&l| columns.links[l].to);
+    let (mut sum, mut count) = (0.0, 0);
+    let mut add = |neighbour: usize| {
+        sum += middles[neighbour];
+        count += 1;
+    };
+    if !matches!(sides, Sides::Right) {
+        left.for_each(&mut add);
+    }
+    if !matches!(sides, Sides::Left) {
+        right.for_each(&mut add);
+    }
+    match count {
+        0 => middles[item],
+        count => sum / f64::from(count),
+    }
+}

@@ -1,0 +1,57 @@
+//! A diagram as a Mermaid flowchart, as Markdown pages show it.
+
+use std::fmt::Write;
+
+use super::{Diagram, Standing, plain};
+
+/// A flowchart from left to right.
+pub fn mermaid(diagram: &Diagram) -> String {
+    let mut text = format!(
+        "---\ntitle: \"{}: {}\"\n---\nflowchart LR\n",
+        diagram.pipeline,
+        diagram.tally()
+    );
+    for (index, node) in diagram.nodes.iter().enumerate() {
+        let lines = node.lines().map(|line| escaped(&line)).join("<br/>");
+        let class = node.standing().word();
+        let _ = writeln!(text, "  n{index}[\"{lines}\"]:::{class}");
+    }
+    for edge in &diagram.edges {
+        let label = match edge.label.as_str() {
+            "" => String::new(),
+            label => format!("|\"{}\"|", escaped(label)),
+        };
+        let _ = writeln!(text, "  n{} -->{label} n{}", edge.from, edge.to);
+    }
+    for standing in Standing::ALL {
+        let colours = standing.light();
+        let dashes = standing.dashes().map_or(String::new(), |dashes| {
+            format!(",stroke-dasharray:{dashes}")
+        });
+        let _ = writeln!(
+            text,
+            "  classDef {} fill:{},stroke:{},color:{},stroke-width:{}px{dashes}",
+            standing.word(),
+            colours.fill,
+            colours.stroke,
+            colours.text,
+            standing.stroke_width(),
+        );
+    }
+    text
+}
+
+/// Within quotes everything is text but for quotes themselves, HTML, Mermaid's own `#…;`, and
+/// backticks, between which it would be Markdown.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for char in plain(text).chars() {
+        match char {
+            '"' | '#' | '&' | '<' | '>' | '`' | '\\' => {
+                let _ = write!(escaped, "#{};", u32::from(char));
+            }
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}

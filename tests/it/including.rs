@@ -1,0 +1,176 @@
+//! Pipelines that include others, run as whole processes.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::sandbox::{Finished, Sandbox, TINY};
+
+/// `tiny.yaml` is [`TINY`]; the pipeline has its stages as `base.…`, and one of its own on them.
+fn including() -> Sandbox {
+    let sandbox = Sandbox::new(
+        "\
+version: 1
+name: main
+seed: 99
+vars: { epochs: 2 }
+include:
+  base: { file: tiny.yaml, vars: { epochs: \"${epochs}\" } }
+stages:
+  turned:
+    kind: augment
+    inputs: { images: base.xrays.train }
+    params: { rotation: 10 }
+tables:
+  losses:
+    rows: width
+    columns: [{ metric: base.cnn.best_epoch }]
+",
+    );
+    fs::write(sandbox.path("tiny.yaml"), TINY).unwrap();
+    sandbox
+}
+
+/// Name and key of every stage, from `status --json`.
+fn keys(sandbox: &Sandbox, file: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let object = sandbox.runner(&["status", file, "--json"]).json();
+    let stages = object["stages"].as_array().unwrap().iter();
+    stages
+        .map(|stage| (text(&stage["name"]), text(&stage["key"])))
+        .collect()
+}
+
+fn outcomes(finished: &Finished) -> Vec<(String, String)> {
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    finished.outcomes()
+}
+
+fn named(outcomes: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |&(name, outcome): &(&str, &str)| (name.to_owned(), outcome.to_owned());
+    outcomes.iter().map(owned).collect()
+}
+
+#[test]
+fn an_included_stage_has_the_key_that_it_has_alone() {
+    let sandbox = including();
+    let alone = keys(&sandbox, "tiny.yaml");
+    let included: Vec<_> = keys(&sandbox, "pipeline.yaml")
+        .into_iter()
+        .filter_map(|(name, key)| Some((name.strip_prefix("base.")?.to_owned(), key)))
+        .collect();
+    assert_eq!(included, alone);
+}
+
+#[test]
+fn what_ran_alone_is_cached_where_it_is_included() {
+    let sandbox = including();
+    assert_eq!(sandbox.runner(&["run", "tiny.yaml"]).code, Some(0));
+    let expected = [
+        ("base.xrays", "cached"),
+        ("base.cnn[4]", "cached"),
+        ("base.cnn[6]", "cached"),
+        ("turned", "succeeded"),
+    ];
+    assert_eq!(outcomes(&sandbox.run_json(&[])), named(&expected));
+    assert!(sandbox.path("artifacts/latest/main/turned/images").is_dir());
+    assert!(
+        sandbox
+            .path("artifacts/latest/main/base.xrays/train")
+            .is_dir()
+    );
+    let table = sandbox.runner(&["table", "pipeline.yaml", "--format", "csv"]);
+    assert!(table.stdout.lines().count() == 3, "{table:?}");
+}
+
+#[test]
+fn a_changed_included_file_reruns_what_it_changes() {
+    let sandbox = including();
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let wider = TINY.replace("filters: 4", "filters: 5");
+    fs::write(sandbox.path("tiny.yaml"), wider).unwrap();
+    let expected = [
+        ("base.xrays", "cached"),
+        ("base.cnn[4]", "succeeded"),
+        ("base.cnn[6]", "succeeded"),
+        ("turned", "cached"),
+    ];
+    let again = sandbox.run_json(&["--until", "turned"]);
+    assert_eq!(
+        outcomes(&again),
+        named(&[("base.xrays", "cached"), ("turned", "cached")])
+    );
+    let mut found = outcomes(&sandbox.run_json(&[]));
+    found.sort();
+    let mut expected = named(&expected);
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn sets_reach_included_stages_by_the_names_that_are_printed() {
+    let sandbox = including();
+    let only = sandbox.run_json(&[
+        "-S",
+        "stages.base.cnn.params.epochs=1",
+        "--until",
+        "base.cnn[4]",
+    ]);
+    let expected = [("base.xrays", "succeeded"), ("base.cnn[4]", "succeeded")];
+    assert_eq!(outcomes(&only), named(&expected));
+    let status = sandbox.runner(&["status", "pipeline.yaml"]);
+    assert!(
+        status
+            .stdout
+            .contains("base.cnn[4]  will run: params.epochs 1 → 2\n"),
+        "{status:?}"
+    );
+    let drawn = sandbox
+        .runner(&["graph", "pipeline.yaml", "--format", "json"])
+        .json();
+    let edges = drawn["edges"].as_array().unwrap();
+    let from = |edge: &Value| edge["from"] == "base.xrays" && edge["to"] == "turned";
+    assert_eq!(edges.iter().filter(|edge| from(edge)).count(), 1);
+}
+
+#[test]
+fn validate_names_the_place_in_the_included_file() {
+    let sandbox = including();
+    let invalid = TINY.replace("image_size: 16", "image_sise: 16");
+    fs::write(sandbox.path("tiny.yaml"), invalid).unwrap();
+    let refused = sandbox.runner(&["validate", "pipeline.yaml"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.starts_with(
+            "\
+error: unknown parameter `image_sise`
+  --> tiny.yaml:11:7
+     |
+  11 |       image_sise: 16
+     |       ^^^^^^^^^^
+     = note: included as `base` at pipeline.yaml:6:3
+     = hint: did you mean `image_size`?"
+        ),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_source_that_is_not_there_is_shown_where_it_is_named() {
+    let sandbox = including();
+    let missing = TINY.replace(
+        "phantom: { images: \"${images}\", test_images: \"${test_images}\" }",
+        "folder: { path: nowhere }",
+    );
+    fs::write(sandbox.path("tiny.yaml"), missing).unwrap();
+    let refused = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--> tiny.yaml:10:"), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("= note: included as `base` at pipeline.yaml:6:3"),
+        "{refused:?}"
+    );
+}
