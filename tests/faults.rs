@@ -309,6 +309,7 @@ use File::{At, Open};
 
 calls! {
     fsync(file: c_int): Open(file), Fits => SYS_fsync(file);
+    syncfs(file: c_int): Open(file), Fits => SYS_syncfs(file);
     fdatasync(file: c_int): Open(file), Fits => SYS_fdatasync(file);
     flock(file: c_int, how: c_int): Open(file), Fits => SYS_flock(file, how);
     fchmod(file: c_int, mode: mode_t): Open(file), Fits => SYS_fchmod(file, mode);
@@ -337,6 +338,20 @@ calls! {
         At(folder, to), Fits => SYS_renameat2(from_folder, from, folder, to, 0);
     renameat2(from_folder: c_int, from: *const c_char, folder: c_int, to: *const c_char, flags: c_uint):
         At(folder, to), Fits => SYS_renameat2(from_folder, from, folder, to, flags);
+}
+
+/// Of what this does only locking can be refused.
+///
+/// # Safety
+/// As libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fcntl(file: c_int, command: c_int, argument: *mut c_void) -> c_int {
+    let locks = matches!(command, libc::F_OFD_SETLK | libc::F_OFD_SETLKW);
+    if locks && matches!(judge(b"fcntl ", Open(file), Fits), Verdict::Refused) {
+        return -1;
+    }
+    // SAFETY: the kernel checks what it is passed.
+    unsafe { libc::syscall(libc::SYS_fcntl, file, command, argument) as c_int }
 }
 
 /// The calls that can be torn: by how many bytes, or parts, they write.

@@ -28,6 +28,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
 
 use crate::graph::{Graph, Limits};
 use crate::plan::{Plan, PlannedAction, State};
@@ -45,6 +46,9 @@ pub use workers::Workers;
 use commits::Pending;
 use local::{Local, Miss};
 use logs::Logs;
+
+/// Views of outputs that are worth a thread of their own.
+const VIEWS: usize = 16;
 
 /// How to execute a plan.
 pub struct Options<'a> {
@@ -142,12 +146,21 @@ pub fn execute(
 impl Local<'_> {
     /// Reports what needs no execution, and takes its outputs as known.
     fn show_cached(&self) -> HashMap<NodeIndex, StageReport> {
+        let cached: Vec<(&PlannedAction, &Outputs)> = self
+            .plan
+            .actions
+            .iter()
+            .filter_map(|action| match &action.state {
+                State::Cached(record) => Some((action, &record.outputs)),
+                _ => None,
+            })
+            .collect();
+        cached
+            .par_iter()
+            .with_min_len(VIEWS)
+            .for_each(|(action, outputs)| self.keep_view(action, outputs));
         let mut reports = HashMap::new();
-        for action in &self.plan.actions {
-            let State::Cached(record) = &action.state else {
-                continue;
-            };
-            self.keep_view(action, &record.outputs);
+        for (action, outputs) in cached {
             let name = self.graph.stages[action.node].name.to_string();
             let report = StageReport::not_executed(&name, Outcome::Cached, &action.action_key);
             self.reporter.send(&Event::StageEnded {
@@ -157,7 +170,7 @@ impl Local<'_> {
             self.outputs
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(action.node, record.outputs.clone());
+                .insert(action.node, outputs.clone());
         }
         reports
     }

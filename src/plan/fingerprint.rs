@@ -40,9 +40,94 @@ impl Fingerprint {
     /// The one serialisation that is hashed: JSON without white space, every object's keys sorted,
     /// lists in their order, numbers as given.
     pub(super) fn canonical_bytes(&self) -> Vec<u8> {
+        let Self {
+            format,
+            kind,
+            version,
+            params,
+            seed,
+            device,
+            inputs,
+        } = self;
+        let sorted;
+        let params = if is_sorted(params) {
+            params
+        } else {
+            let mut copy = params.clone();
+            copy.sort_all_objects();
+            sorted = copy;
+            &sorted
+        };
+        let canonical = Canonical {
+            device,
+            format,
+            inputs,
+            kind,
+            params,
+            seed,
+            version,
+        };
         // A plain struct of strings, numbers and maps with string keys cannot fail to serialise.
-        let mut value = serde_json::to_value(self).expect("a fingerprint has a JSON form");
-        value.sort_all_objects();
-        value.to_string().into_bytes()
+        serde_json::to_vec(&canonical).expect("a fingerprint has a JSON form")
+    }
+}
+
+/// A fingerprint with its fields in the order of their names.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    device: &'a DeviceClass,
+    format: &'a u32,
+    inputs: &'a BTreeMap<String, Vec<InputId>>,
+    kind: &'a str,
+    params: &'a Value,
+    seed: &'a u64,
+    version: &'a u32,
+}
+
+/// Whether the keys of all objects in a value are in order.
+fn is_sorted(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(is_sorted),
+        Value::Object(entries) => entries.keys().is_sorted() && entries.values().all(is_sorted),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_hashed_is_the_sorted_form_of_the_whole() {
+        let key = |text: &str| Key::derive("test", text.as_bytes());
+        let action = InputId::Action {
+            key: key("a"),
+            port: "out".to_owned(),
+        };
+        let content = InputId::Content {
+            digest: Digest::derive("test", b"b"),
+        };
+        for params in [
+            json!({ "a": { "c": 1, "d": [{ "x": 0.5, "y": "é" }] }, "b": null }),
+            json!({ "b": [{ "z": 1, "a": 2 }], "a": {} }),
+        ] {
+            let fingerprint = Fingerprint {
+                format: 1,
+                kind: "alpha".to_owned(),
+                version: 2,
+                params,
+                seed: u64::MAX,
+                device: DeviceClass::Cpu,
+                inputs: BTreeMap::from([("in".to_owned(), vec![action.clone(), content.clone()])]),
+            };
+            let mut value = serde_json::to_value(&fingerprint).unwrap();
+            value.sort_all_objects();
+            assert_eq!(
+                fingerprint.canonical_bytes(),
+                value.to_string().into_bytes()
+            );
+        }
     }
 }

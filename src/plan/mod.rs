@@ -20,6 +20,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
 use stages::contract::{FORMAT_VERSION, Invalid};
 
 pub use fingerprint::{Fingerprint, InputId};
@@ -29,8 +30,11 @@ pub use rebuild::{chosen_params, rebuild};
 pub use source::stands_for;
 
 use crate::graph::{Graph, Instance};
-use crate::store::{self, ActionRecord, Digest, Key, Store};
+use crate::store::{self, ActionRecord, Digest, Key, Lookup, Store};
 use source::{Listing, Sources};
+
+/// Lookups that are worth a thread of their own.
+const LOOKUPS: usize = 32;
 
 const STAMPS: &str = "runner stage stamps v1";
 
@@ -134,21 +138,32 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         .until
         .as_deref()
         .map(|until| with_ancestors(graph, until));
+    let is_wanted = |node: &&NodeIndex| wanted.as_ref().is_none_or(|wanted| wanted.contains(*node));
     let mut sources = Sources::new(store);
-    let mut plan = Plan::default();
-    for &node in &graph.order {
-        if wanted
-            .as_ref()
-            .is_some_and(|wanted| !wanted.contains(&node))
-        {
-            continue;
-        }
-        let (fingerprint, stamps) = fingerprint(graph, node, &plan, &mut sources)?;
+    let mut keys = HashMap::new();
+    let mut known = Vec::new();
+    for &node in graph.order.iter().filter(is_wanted) {
+        let (fingerprint, stamps) = fingerprint(graph, node, &keys, &mut sources)?;
         let action_key = action_key(&fingerprint);
-        let state = if options.force.covers(node) {
-            State::Runs(MissReason::Forced)
-        } else {
-            state::find(graph, store, &plan, node, &action_key, &fingerprint)?
+        keys.insert(node, action_key);
+        known.push((node, action_key, fingerprint, stamps));
+    }
+    // All keys are known before anything runs, so the store can be asked for many at once.
+    let lookups: Vec<Option<Lookup>> = known
+        .par_iter()
+        .with_min_len(LOOKUPS)
+        .map(|(node, key, ..)| match options.force.covers(*node) {
+            true => Ok(None),
+            false => store.examine(key).map(Some),
+        })
+        .collect::<Result<_, _>>()?;
+    let mut plan = Plan::default();
+    for ((node, action_key, fingerprint, stamps), lookup) in known.into_iter().zip(lookups) {
+        let state = match lookup {
+            None => State::Runs(MissReason::Forced),
+            Some(lookup) => {
+                state::find(graph, store, &plan, node, &action_key, &fingerprint, lookup)?
+            }
         };
         plan.push(PlannedAction {
             node,
@@ -196,15 +211,14 @@ pub fn source_state(
 fn fingerprint(
     graph: &Graph,
     node: NodeIndex,
-    plan: &Plan,
+    keys: &HashMap<NodeIndex, Key>,
     sources: &mut Sources<'_>,
 ) -> Result<(Fingerprint, Stamps), Error> {
     let instance = &graph.stages[node];
     let mut inputs: BTreeMap<String, Vec<InputId>> = BTreeMap::new();
     for (producer, link) in graph.inputs(node) {
-        let key = plan.action(producer).action_key;
         let input = InputId::Action {
-            key,
+            key: keys[&producer],
             port: link.port.clone(),
         };
         inputs.entry(link.role.clone()).or_default().push(input);

@@ -8,7 +8,8 @@ use super::{Error, Fingerprint, MissReason, Plan, State, key};
 use crate::graph::Graph;
 use crate::store::{ActionRecord, Digest, Key, Lookup, Store};
 
-/// What becomes of a stage whose producers are in `plan` already.
+/// What becomes of a stage whose producers are in `plan` already; `lookup` is what the store has under
+/// its action key.
 pub(super) fn find(
     graph: &Graph,
     store: &Store,
@@ -16,8 +17,8 @@ pub(super) fn find(
     node: NodeIndex,
     action_key: &Key,
     fingerprint: &Fingerprint,
+    lookup: Lookup,
 ) -> Result<State, Error> {
-    let lookup = store.examine(action_key)?;
     if let Lookup::Hit(record) = lookup {
         return Ok(State::Cached(record));
     }

@@ -5,6 +5,7 @@ mod bench;
 mod bombs;
 mod cache;
 mod command_line;
+mod commands;
 mod configuration;
 mod failures;
 mod fuzz;

@@ -20,7 +20,6 @@ mod kills;
 mod left;
 mod runners;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -220,16 +219,11 @@ fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
     Ok(finished)
 }
 
-/// What the store holds of work in progress. (An empty lease file that nobody holds is nothing.)
+/// What the store holds of work in progress.
 fn unfinished(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let below = |folder: &str| list(&sandbox.path("artifacts/v1").join(folder));
-    let tmp = below("tmp");
-    let leases = below("leases")
-        .into_iter()
-        .filter(|path| File::open(path).is_ok_and(|lease| lease.try_lock().is_err()));
+    let tmp = list(&sandbox.path("artifacts/v1/tmp"));
     tmp.into_iter()
         .filter(|path| !path.ends_with(".lock"))
-        .chain(leases)
         .collect()
 }
 

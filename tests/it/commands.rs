@@ -1,0 +1,336 @@
+//! Stages of kind `command`: real programs in real processes.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::sandbox::{Finished, Sandbox, eventually, finish, first_worker, list, signal};
+
+/// A pipeline of one stage, `it`, with these fields below `params`.
+fn one(params: &str) -> Sandbox {
+    let stage = format!("  it:\n    kind: command\n    params: {params}\n");
+    Sandbox::new(&format!("version: 1\nname: p\nstages:\n{stage}"))
+}
+
+fn run(sandbox: &Sandbox) -> Finished {
+    sandbox.runner(&["run", "pipeline.yaml"])
+}
+
+fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
+    sandbox.run_json(args).outcomes()[0].1.clone()
+}
+
+/// The one failure that a run tells of, from its stage's name on.
+fn failure(params: &str) -> String {
+    let run = run(&one(params));
+    assert_eq!(run.code, Some(100), "{run:?}");
+    let start = run.stderr.find("it: failed: ").expect("it failed");
+    let end = run.stderr.find("1 stage: ").unwrap();
+    run.stderr[start..end].trim_end().to_owned()
+}
+
+fn latest(sandbox: &Sandbox, file: &str) -> String {
+    fs::read_to_string(sandbox.path("artifacts/latest/p").join(file)).unwrap()
+}
+
+#[test]
+fn a_program_finds_its_inputs_by_role_and_leaves_its_outputs_where_they_are_declared() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+seed: 5
+stages:
+  make:
+    kind: command
+    matrix: { n: [1, 2] }
+    params: { shell: true, argv: "echo ${matrix.n} > n.txt", outputs: { number: n.txt } }
+  gather:
+    kind: command
+    inputs: { one: "one", all: make }
+    params:
+      shell: true
+      argv: "find . | sort > made/list; cat one/sub/text all/0/n.txt all/1/n.txt extra > made/texts; echo $RUNNER_SEED $GREETING > made/env"
+      files: { extra: extra.txt }
+      env: [GREETING=hello]
+      folder: .
+      outputs: { made: made, }
+    resources: { cpus: 1 }
+  one:
+    kind: command
+    params: { shell: true, argv: "mkdir -p out/sub; echo text > out/sub/text", outputs: { one: out } }
+"#,
+    );
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let text = text
+        .replace("      folder: .\n", "")
+        .replace("argv: \"find", "argv: \"mkdir made; find");
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    fs::write(sandbox.path("extra.txt"), "extra\n").unwrap();
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(latest(&sandbox, "gather/made/texts"), "text\n1\n2\nextra\n");
+    assert_eq!(latest(&sandbox, "gather/made/env"), "5 hello\n");
+    assert_eq!(
+        latest(&sandbox, "gather/made/list"),
+        ".\n./all\n./all/0\n./all/0/n.txt\n./all/1\n./all/1/n.txt\n./extra\n./made\n./made/list\n./one\n./one/sub\n./one/sub/text\n"
+    );
+    let again = sandbox.run_json(&[]);
+    assert!(
+        again
+            .outcomes()
+            .iter()
+            .all(|(_, outcome)| outcome == "cached")
+    );
+}
+
+#[test]
+fn what_a_program_reads_and_only_that_is_in_its_key() {
+    let sandbox = one(
+        "{ shell: true, argv: \"cat code/a.sh data; echo $LEVEL\", code: [code], files: { data: data.txt }, env: [LEVEL] }",
+    );
+    fs::create_dir(sandbox.path("code")).unwrap();
+    fs::write(sandbox.path("code/a.sh"), "a").unwrap();
+    fs::write(sandbox.path("data.txt"), "b").unwrap();
+    assert_eq!(outcome(&sandbox, &[]), "succeeded");
+    assert_eq!(outcome(&sandbox, &[]), "cached");
+
+    fs::write(sandbox.path("code/a.sh"), "c").unwrap();
+    let plan = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
+    assert!(
+        plan.contains("source: 1 file changed in code, first: a.sh"),
+        "{plan}"
+    );
+    assert_eq!(outcome(&sandbox, &[]), "succeeded");
+    fs::write(sandbox.path("data.txt"), "d").unwrap();
+    assert_eq!(outcome(&sandbox, &[]), "succeeded");
+    let with_level = |level: &str| {
+        let mut command = sandbox.command(&["run", "pipeline.yaml", "--json"]);
+        let output = command
+            .env("LEVEL", level)
+            .env("OTHER", level)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("\"succeeded\":1")
+    };
+    assert!(with_level("1"));
+    assert!(!with_level("1"));
+    assert!(with_level("2"));
+    assert_eq!(outcome(&sandbox, &[]), "cached");
+}
+
+#[test]
+fn a_program_sees_nothing_of_the_environment_that_is_not_declared() {
+    let sandbox =
+        one("{ shell: true, argv: \"env > env.txt\", env: [ONE], outputs: { env: env.txt } }");
+    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+    let run = command.env("ONE", "1").env("TWO", "2").output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    let env = latest(&sandbox, "it/env/env.txt");
+    let mut names: Vec<&str> = env
+        .lines()
+        .filter_map(|l| Some(l.split_once('=')?.0))
+        .collect();
+    names.retain(|name| !["PWD", "SHLVL", "OLDPWD", "_"].contains(name));
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "OMP_NUM_THREADS",
+            "ONE",
+            "PATH",
+            "PYTHONDONTWRITEBYTECODE",
+            "RUNNER_CPUS",
+            "RUNNER_SEED"
+        ]
+    );
+}
+
+#[test]
+fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
+    let sandbox = one("{ shell: true, argv: \"seq 100; echo last >&2; exit 3\" }");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("it: failed: the program ended with exit code 3:\n  | 87\n"),
+        "{run:?}"
+    );
+    assert!(
+        run.stderr
+            .contains("\n  | 100\n  | last\n  all of it: artifacts/v1/runs/"),
+        "{run:?}"
+    );
+    let runs = list(&sandbox.path("artifacts/v1/runs"));
+    let log = fs::read_to_string(runs[0].join("it.log")).unwrap();
+    assert!(
+        log.starts_with("1\n2\n") && log.ends_with("100\nlast\n"),
+        "{log}"
+    );
+}
+
+#[test]
+fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
+    assert_eq!(
+        failure("{ argv: [\"true\"], outputs: { a: a.txt, b: b } }"),
+        "it: failed: the program did not make `a.txt`, `b`, which the pipeline declares as its output"
+    );
+    assert_eq!(
+        failure("{ argv: [touch, a, b], outputs: { a: a } }"),
+        "it: failed: the program made `b`, which the pipeline does not declare; declare it under `outputs`, or under `ignore` if nobody needs it"
+    );
+    let ignored = one("{ argv: [touch, a, b], outputs: { a: a }, ignore: [b] }");
+    assert_eq!(outcome(&ignored, &[]), "succeeded");
+    assert_eq!(
+        failure("{ argv: [\"true\"], metrics: m.json }"),
+        "it: failed: the program did not make `m.json`, which the pipeline declares as its output"
+    );
+    assert_eq!(
+        failure("{ shell: true, argv: 'echo \"{\\\"a\\\": [1]}\" > m.json', metrics: m.json }"),
+        "it: failed: the metrics in `m.json` have a `a` that is no number"
+    );
+}
+
+#[test]
+fn a_program_that_writes_to_its_input_fails_and_the_input_is_made_again() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  first: { kind: command, params: { shell: true, argv: "echo 1 > a", outputs: { a: a } } }
+  second:
+    kind: command
+    inputs: { in: first }
+    params: { shell: true, argv: "chmod +w in/a; echo 2 > in/a; cp in/a b", outputs: { b: b } }
+"#,
+    );
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stderr.contains("second: failed: the program wrote to its input `in`; let it copy first what it wants to change"),
+        "{run:?}"
+    );
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let text = text.replace("chmod +w in/a; echo 2 > in/a; ", "");
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    let run = sandbox.run_json(&[]);
+    assert!(
+        run.outcomes()
+            .iter()
+            .all(|(_, outcome)| outcome == "succeeded"),
+        "{run:?}"
+    );
+    assert_eq!(latest(&sandbox, "second/b/b"), "1\n");
+}
+
+#[test]
+fn a_program_that_fails_now_and_then_is_tried_again() {
+    let sandbox = one(
+        "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 0s }",
+    );
+    let mark = sandbox.path("mark");
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--json"]);
+    let run = command.env("MARK", &mark).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    assert!(mark.exists());
+}
+
+#[test]
+fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let sandbox = one("{ shell: true, argv: \"sleep 1000 & sleep 1000\" }\n    timeout: 300ms");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("it: failed: took longer than its timeout, 0.3 s"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_program_ends_when_its_runner_is_killed() {
+    let sandbox =
+        one("{ shell: true, argv: \"echo $$ > $MARK; sleep 1000 & sleep 1000\", env: [MARK] }");
+    let mark = sandbox.path("mark");
+    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+    let runner = command.env("MARK", &mark).spawn().unwrap();
+    let group = eventually("started", || {
+        let text = fs::read_to_string(&mark).ok()?;
+        text.trim().parse::<i32>().ok()
+    });
+    first_worker(&runner);
+    signal(runner.id(), Signal::KILL).unwrap();
+    finish(runner);
+    let group = rustix::process::Pid::from_raw(group).unwrap();
+    eventually("gone", || {
+        rustix::process::test_kill_process_group(group)
+            .is_err()
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_stop_reaches_programs() {
+    let sandbox = one("{ argv: [sleep, \"1000\"] }");
+    let runner = sandbox.start(&["run", "pipeline.yaml"]);
+    first_worker(&runner);
+    std::thread::sleep(Duration::from_millis(100));
+    signal(runner.id(), Signal::INT).unwrap();
+    let run = finish(runner);
+    assert_eq!(run.code, Some(130), "{run:?}");
+}
+
+#[test]
+fn equal_commands_run_once() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  a: { kind: command, matrix: { n: [1, 2, 3, 4, 5, 6] }, params: { shell: true, argv: "echo x > x", outputs: { x: x } } }
+"#,
+    );
+    let run = sandbox.run_json(&[]);
+    let counts = &run.json()["counts"];
+    assert_eq!(
+        (counts["succeeded"].as_u64(), counts["cached"].as_u64()),
+        (Some(1), Some(5))
+    );
+    assert!(!run.stderr.contains("waits for another runner"), "{run:?}");
+}
+
+#[test]
+fn the_example_with_python_scripts_runs_and_follows_them() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let sandbox = Sandbox::new("");
+    fs::create_dir_all(sandbox.path("pipelines/python")).unwrap();
+    for file in ["python.yaml", "python/points.py", "python/train.py"] {
+        let file = format!("pipelines/{file}");
+        fs::copy(format!("{root}/{file}"), sandbox.path(&file)).unwrap();
+    }
+    if std::process::Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: there is no python3");
+        return;
+    }
+    let pipeline = "pipelines/python.yaml";
+    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1]"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stdout.contains("accuracy") && run.stdout.contains("0.01"),
+        "{run:?}"
+    );
+    assert!(run.stderr.contains("3 stages: 3 ran"), "{run:?}");
+    let script = sandbox.path("pipelines/python/train.py");
+    let text = fs::read_to_string(&script).unwrap();
+    fs::write(&script, text + "print('done')\n").unwrap();
+    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1, 1]"]);
+    assert!(run.stderr.contains("4 stages: 3 ran, 1 cached"), "{run:?}");
+}
