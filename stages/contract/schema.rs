@@ -26,8 +26,12 @@ fn plain(schema: &mut Schema) {
     if format.is_some_and(|format| format == "float") {
         shorten(schema);
     }
-    if schema.get("enum").is_some() {
+    if schema.get("enum").or(schema.get("const")).is_some() {
         schema.remove("minimum");
+    }
+    // What may be left out, and is nothing then, needs no value written.
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
     }
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = unwrapped(text);
