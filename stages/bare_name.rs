@@ -18,15 +18,15 @@ pub fn allow(schema: &mut Schema) {
     let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else {
         return;
     };
-    let names: Vec<Value> = variants.iter().filter_map(without_parameters).collect();
-    variants.push(json!({ "type": "string", "enum": names }));
+    let names: Vec<Value> = variants.iter().filter_map(name_alone).collect();
+    variants.extend(names);
 }
 
-/// The name of a variant that needs no parameters.
-fn without_parameters(variant: &Value) -> Option<Value> {
+/// The schema of the name of a variant that needs no parameters.
+fn name_alone(variant: &Value) -> Option<Value> {
     let (name, parameters) = variant["properties"].as_object()?.iter().next()?;
     let needs_none = parameters["type"] == "object" && parameters.get("required").is_none();
-    needs_none.then(|| json!(name))
+    needs_none.then(|| json!({ "const": name, "description": variant["description"] }))
 }
 
 /// Deserialises an externally tagged `T`, taking a bare name for a variant without parameters.

@@ -20,7 +20,7 @@ pub enum Choice<'a> {
 pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
     let list = |key: &str| schema[key].as_array().into_iter().flatten();
     let all: Vec<&Value> = list("oneOf").chain(list("anyOf")).collect();
-    let bare: Vec<&str> = all.iter().flat_map(|one| names(one)).collect();
+    let bare: Vec<&str> = all.iter().filter_map(|one| one["const"].as_str()).collect();
     let tags: Vec<&str> = all
         .iter()
         .filter_map(|one| tagged(one))
@@ -39,13 +39,10 @@ pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
                 alone,
             });
         } else if let Some(name) = alternative["const"].as_str() {
-            let doc = alternative["description"].as_str().unwrap_or_default();
-            found.push(Choice::Name { name, doc });
-        } else if alternative.get("enum").is_some() {
-            let others = names(alternative)
-                .into_iter()
-                .filter(|name| !tags.contains(name));
-            found.extend(others.map(|name| Choice::Name { name, doc: "" }));
+            if !tags.contains(&name) {
+                let doc = alternative["description"].as_str().unwrap_or_default();
+                found.push(Choice::Name { name, doc });
+            }
         } else if alternative
             .get("oneOf")
             .or(alternative.get("anyOf"))
@@ -57,12 +54,6 @@ pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
         }
     }
     found
-}
-
-/// The texts of an `enum`.
-fn names(schema: &Value) -> Vec<&str> {
-    let all = schema["enum"].as_array().into_iter().flatten();
-    all.filter_map(Value::as_str).collect()
 }
 
 /// The one key of a map that has just that, and its schema.

@@ -159,7 +159,7 @@ impl Page {
         for (name, parameter) in schema["properties"].as_object().into_iter().flatten() {
             let standing = match parameter.get("default") {
                 _ if required.iter().any(|one| one == name) => "[required]".to_owned(),
-                None | Some(Value::Null) => "[optional]".to_owned(),
+                None => "[optional]".to_owned(),
                 Some(default) => format!("[default: {}]", self.default(parameter, default)),
             };
             let name = self.strong(name);

@@ -14,8 +14,9 @@ const FIRST: [&str; 9] = [
     "const",
     "enum",
 ];
-const LAST: [&str; 8] = [
+const LAST: [&str; 9] = [
     "pattern",
+    "patternErrorMessage",
     "oneOf",
     "anyOf",
     "required",

@@ -79,13 +79,29 @@ fn allow_itself(schema: &mut Value) {
             }
         }
         Some(types) => {
+            let expected = expected(types);
             match types {
                 Value::Array(types) => types.push(json!("string")),
                 one => *one = json!([one, "string"]),
             }
             keywords.insert("pattern".to_owned(), json!(WHOLE));
+            // In place of the pattern, editors say this.
+            keywords.insert("patternErrorMessage".to_owned(), json!(expected));
         }
     }
+}
+
+/// What to say to a text that is no `${…}`.
+fn expected(types: &Value) -> String {
+    let noun = [
+        ("integer", "a whole number"),
+        ("number", "a number"),
+        ("boolean", "`true` or `false`"),
+        ("array", "a list"),
+    ];
+    let noun = noun.iter().find(|(name, _)| has(types, name));
+    let noun = noun.map_or("a map", |(_, noun)| noun);
+    format!("expected {noun}, or `${{NAME}}` for one")
 }
 
 /// Whether an alternative takes a `${…}` already: any text, or another definition, which allows it.

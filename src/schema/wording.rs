@@ -3,20 +3,40 @@
 use serde_json::{Map, Value};
 use stages::contract::Input;
 
-/// Adds to every description of a number in a schema what it may be, for editors that show only that.
+/// Adds to the descriptions in a schema what a number may be, and defaults: editors show just those.
 pub fn describe(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(describe),
         Value::Object(keywords) => {
             keywords.values_mut().for_each(describe);
-            let limits = limits(schema);
-            if let (Some(Value::String(text)), Some(limits)) =
-                (schema.get_mut("description"), limits)
+            let facts = facts(schema);
+            if let (Some(Value::String(text)), Some(facts)) = (schema.get_mut("description"), facts)
             {
-                *text = format!("{text}\n\n{}{}.", limits[..1].to_uppercase(), &limits[1..]);
+                *text = format!("{text}\n\n{facts}");
             }
         }
         _ => {}
+    }
+}
+
+/// `Whole number, 1 to 100; default 10.`
+fn facts(schema: &Value) -> Option<String> {
+    let default = schema.get("default").and_then(default_in_short);
+    let text = match (limits(schema), default) {
+        (Some(limits), Some(default)) => format!("{limits}; default {default}."),
+        (Some(limits), None) => format!("{limits}."),
+        (None, Some(default)) => format!("default: {default}."),
+        (None, None) => return None,
+    };
+    Some(text[..1].to_uppercase() + &text[1..])
+}
+
+/// A default in a word or two: of a choice with parameters its name, of nothing at all nothing.
+fn default_in_short(default: &Value) -> Option<String> {
+    match default {
+        Value::Object(entries) => entries.keys().next().cloned(),
+        Value::Array(items) if items.is_empty() => None,
+        _ => Some(value(default)),
     }
 }
 

@@ -50,7 +50,7 @@ enum WrittenRetries {
     Full(FullRetries),
 }
 
-/// The long form of retries.
+/// With a time to wait.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]

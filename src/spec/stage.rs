@@ -98,7 +98,7 @@ pub(crate) struct StageFields {
     seed: Option<u64>,
 }
 
-/// The values of an axis, in schemas.
+/// Names and numbers, each once.
 #[derive(JsonSchema)]
 #[schemars(transparent, inline)]
 #[expect(dead_code, reason = "describes, and holds nothing")]

@@ -26,8 +26,15 @@ fn plain(schema: &mut Schema) {
     if format.is_some_and(|format| format == "float") {
         shorten(schema);
     }
-    if schema.get("enum").is_some() {
+    if schema.get("enum").or(schema.get("const")).is_some() {
         schema.remove("minimum");
+    }
+    // What may be left out, and is nothing then, needs no value written.
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
+        schema.remove("additionalProperties");
     }
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = unwrapped(text);
@@ -42,15 +49,13 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// Moves what is said of a variant with parameters to its key, where editors show it.
+/// Gives a variant with parameters its name for a title, and moves what is said of it to its key:
+/// editors show them there.
 fn describe_key(variant: &mut Value) -> Option<()> {
-    let name = variant["required"]
-        .as_array()?
-        .first()?
-        .as_str()?
-        .to_owned();
+    let name = variant["required"].as_array()?.first()?.clone();
     let description = variant.as_object_mut()?.shift_remove("description")?;
-    variant["properties"][name]["description"] = description;
+    variant["properties"][name.as_str()?]["description"] = description;
+    variant["title"] = name;
     Some(())
 }
 

@@ -138,7 +138,7 @@ enum WrittenPool {
     Full(FullPool),
 }
 
-/// The long form of pooling windows.
+/// With a stride of its own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]

@@ -18,6 +18,7 @@ mod resuming;
 mod running;
 mod runs;
 mod sandbox;
+mod schema;
 mod sources;
 mod spec;
 mod table1;

@@ -1,0 +1,157 @@
+//! `runner kinds`.
+
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use crate::sandbox::Sandbox;
+
+fn kinds(args: &[&str]) -> crate::sandbox::Finished {
+    Sandbox::new("").runner(&[&["kinds"], args].concat())
+}
+
+#[test]
+fn every_kind_is_listed_with_what_it_does() {
+    let listed = kinds(&["-q"]);
+    assert_eq!((listed.code, listed.stderr.as_str()), (Some(0), ""));
+    for kind in stages::kinds() {
+        let mut lines = listed.stdout.lines();
+        assert!(
+            lines.any(|line| line.split_once("  ").is_some_and(|(name, doc)| {
+                name == kind.name && kind.doc.starts_with(doc.trim())
+            })),
+            "{}: {}",
+            kind.name,
+            listed.stdout
+        );
+    }
+    let json = kinds(&["--json"]).json();
+    let names: Vec<&str> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kind| kind["name"].as_str().unwrap())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .eq(stages::kinds().iter().map(|kind| &kind.name))
+    );
+}
+
+#[test]
+fn a_page_has_everything_and_fits_80_columns() {
+    for kind in stages::kinds() {
+        let page = kinds(&[kind.name]).stdout;
+        let starts = |start: String| page.lines().any(|line| line.starts_with(&start));
+        for input in kind.inputs {
+            assert!(starts(format!("  {}: ", input.role)), "{page}");
+        }
+        for output in kind.outputs {
+            assert!(
+                starts(format!("  {}: {}", output.port, output.yields)),
+                "{page}"
+            );
+        }
+        let schema = stages::params_schema(kind.name).unwrap();
+        for name in keys(&schema) {
+            let has = |line: &str| {
+                let line = line.trim_start().trim_start_matches("- ");
+                line.strip_prefix(&name)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', ',']))
+            };
+            assert!(page.lines().any(has), "no `{name}` in\n{page}");
+        }
+        for line in page.lines() {
+            assert!(line.width() <= 80, "{line}");
+        }
+    }
+}
+
+/// The keys of all maps that a schema describes.
+fn keys(schema: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    match schema {
+        Value::Array(schemas) => found.extend(schemas.iter().flat_map(keys)),
+        Value::Object(keywords) => {
+            for (keyword, value) in keywords {
+                if let ("properties", Value::Object(properties)) = (keyword.as_str(), value) {
+                    found.extend(properties.keys().cloned());
+                }
+                if keyword != "default" {
+                    found.extend(keys(value));
+                }
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn a_page_reads_well() {
+    assert_eq!(
+        kinds(&["augment"]).stdout,
+        "\
+augment: transforms images at random, anew in every epoch, as Keras'
+  `ImageDataGenerator` does
+
+Inputs
+  images: dataset
+      the images to transform
+
+Outputs
+  images: dataset, meant by the stage's name alone
+      the images with the policy to transform them by
+  figure: figure
+      `augmented.png`: some images and what epochs make of them
+
+Parameters
+  rotation: number, 0 to 180 degrees [default: 0.0]
+      Rotation about the centre: drawn from `-rotation` to `rotation`.
+  width_shift: number, 0 to 1 [default: 0.0]
+      Shift to the side, a fraction of the width: drawn from `-width_shift` to
+      `width_shift`.
+  height_shift: number, 0 to 1 [default: 0.0]
+      Shift up or down, a fraction of the height: drawn from `-height_shift` to
+      `height_shift`.
+  shear: number, 0 to 89 degrees [default: 0.0]
+      Shear angle: drawn from `-shear` to `shear`.
+  zoom: one of [default: [1.0, 1.0]]
+      Zoom of each axis on its own. A factor below 1 enlarges what is seen.
+      - number, at least 0 and below 1: z, for factors from 1 − z to 1 + z.
+      - list of 2, each a number, above 0 and at most 10: `[low, high]`, the
+          factors themselves.
+  horizontal_flip: true or false [default: false]
+      Whether half of the images are mirrored left to right.
+  vertical_flip: true or false [default: false]
+      Whether half of the images are mirrored top to bottom.
+  brightness: list of 2, each a number, 0 to 10 [default: [1.0, 1.0]]
+      Factor on the brightness, drawn from `[low, high]`; results are clipped to
+      white.
+"
+    );
+}
+
+#[test]
+fn a_kind_as_an_object_has_its_ports_and_the_schema_of_its_parameters() {
+    let kind = kinds(&["train-cnn", "--json"]).json();
+    assert_eq!(kind["name"], "train-cnn");
+    assert_eq!(kind["inputs"][1]["role"], "validation");
+    assert_eq!(kind["inputs"][1]["optional"], true);
+    assert_eq!(kind["outputs"][0]["primary"], true);
+    let epochs = &kind["params"]["properties"]["epochs"];
+    assert_eq!(
+        (&epochs["default"], &epochs["minimum"], &epochs["maximum"]),
+        (&10.into(), &1.into(), &100_000.into())
+    );
+}
+
+#[test]
+fn an_unknown_kind_is_refused_with_the_nearest() {
+    let refused = kinds(&["traincnn"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    assert_eq!(
+        refused.stderr,
+        "error: there is no stage kind `traincnn`; did you mean `train-cnn`?\n"
+    );
+}

@@ -1,0 +1,49 @@
+//! The schema of the pipeline file and the pages of the kinds, against what they describe.
+
+mod defaults;
+mod documents;
+mod kinds;
+mod ranges;
+mod subjects;
+mod visits;
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use runner::graph::{Catalogue, Graph};
+use runner::schema::document;
+use runner::spec::{LoadOptions, parse};
+use serde_json::Value;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| document(stages::kinds(), stages::params_schema));
+
+static VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA).unwrap());
+
+/// What the schema has against a document.
+fn schema_errors(document: &Value) -> Vec<String> {
+    let errors = VALIDATOR.iter_errors(document);
+    errors
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// A YAML text as JSON.
+fn json(yaml: &str) -> Value {
+    serde_yaml::from_str(yaml).unwrap()
+}
+
+/// What the program has against a pipeline.
+fn program_errors(yaml: &str) -> Vec<String> {
+    let catalogue = Catalogue {
+        kinds: stages::kinds(),
+        parse: stages::parse,
+    };
+    let graph = parse(Path::new("p.yaml"), yaml, &LoadOptions::default())
+        .and_then(|pipeline| Graph::build(pipeline, &catalogue));
+    match graph {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.iter().map(ToString::to_string).collect(),
+    }
+}

@@ -1,0 +1,82 @@
+//! One stage of each kind, valid, whose parameters the tests change.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use stages::contract::{ImageShape, Invalid, KindInfo, Signature};
+
+pub struct Subject {
+    pub kind: &'static KindInfo,
+    pub params: Value,
+    inputs: BTreeMap<String, Vec<Signature>>,
+}
+
+const IMAGE: ImageShape = ImageShape {
+    height: 8,
+    width: 8,
+    channels: 1,
+};
+
+/// One of each kind; a new kind needs a line here.
+pub fn subjects() -> Vec<Subject> {
+    stages::kinds().iter().map(subject).collect()
+}
+
+fn subject(kind: &'static KindInfo) -> Subject {
+    let network = json!(["flatten", { "dense": { "units": 1 } }]);
+    let generator = json!([
+        { "dense": { "units": 64 } },
+        { "reshape": { "channels": 1, "height": 8, "width": 8 } },
+        { "activation": "tanh" }
+    ]);
+    let params = match kind.name {
+        "dataset" | "augment" | "synthesize" | "evaluate" => json!({}),
+        "train-cnn" => json!({ "model": network }),
+        "retrain" => json!({ "model": network, "real_per_synthetic": 0.5 }),
+        "train-gan" => {
+            json!({ "class": "A", "generator": generator, "discriminator": network })
+        }
+        other => panic!("no parameters of `{other}` to start from"),
+    };
+    let inputs = kind.inputs.iter().map(|input| {
+        let signature = match input.accepts.to_string().as_str() {
+            "dataset" => Signature::Dataset {
+                image: IMAGE,
+                augmented: false,
+            },
+            "model" => Signature::Model { image: IMAGE },
+            "generator" => Signature::Generator { image: IMAGE },
+            other => panic!("no input of type `{other}`"),
+        };
+        (input.role.to_owned(), vec![signature])
+    });
+    let inputs = inputs.collect();
+    Subject {
+        kind,
+        params,
+        inputs,
+    }
+}
+
+impl Subject {
+    /// What the kind has against some parameters.
+    pub fn check(&self, params: &Value) -> Result<(), Invalid> {
+        let stage = stages::parse(self.kind.name, params.clone())?;
+        stage.check(&self.inputs).map(drop)
+    }
+
+    /// Some parameters with every default filled in.
+    pub fn canonical(&self, params: &Value) -> Value {
+        let stage = stages::parse(self.kind.name, params.clone());
+        let stage = stage.unwrap_or_else(|error| panic!("{}: {error}: {params}", self.kind.name));
+        stage.canonical()
+    }
+
+    /// A pipeline with the one stage.
+    pub fn document(&self, params: &Value) -> Value {
+        let roles = self.inputs.keys();
+        let inputs: BTreeMap<&str, &str> = roles.map(|role| (role.as_str(), "a.b")).collect();
+        let stage = json!({ "kind": self.kind.name, "params": params, "inputs": inputs });
+        json!({ "version": 1, "name": "test", "stages": { "it": stage } })
+    }
+}
