@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// As `tree`, leaving everything where it is.
-    pub(super) fn peek_tree(&self, digest: &Digest) -> Result<Tree, Error> {
+    pub fn peek_tree(&self, digest: &Digest) -> Result<Tree, Error> {
         let path = self.tree_path(digest);
         let error = |damaged| Error::Tree {
             digest: *digest,
