@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Everything above the scheduler runs no stage; it reads the pipeline, the bytes of sources, and the
-//! store. `cli` puts the rooms together, one file to a subcommand; `error` has the exit codes.
+//! store. `cli` puts the rooms together, one file to a subcommand; `config` reads what the options are
+//! where nobody types them; `error` has the exit codes.
 
 pub mod cli;
 pub mod config;

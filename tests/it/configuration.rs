@@ -127,7 +127,7 @@ fn a_project_file_is_found_above_up_to_the_folder_with_git() {
 #[test]
 fn mistakes_in_files_are_shown_where_they_stand() {
     let sandbox = Sandbox::new(TINY);
-    with_project_file(&sandbox, "jobs = 'many'\nretry = 2\n");
+    with_project_file(&sandbox, "jobs = 'many'\nretrie = 2\n");
     let refused = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(

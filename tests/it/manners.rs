@@ -1,8 +1,12 @@
 //! What one expects of a program on the command line: help, version, completions, man pages, colors.
 
-use std::fs;
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::sandbox::{Sandbox, TINY, files, list};
 
@@ -80,7 +84,7 @@ fn help_tells_examples_exit_codes_and_variables() {
         "TIMEOUT",
         "RETRIES",
     ] {
-        assert!(run.contains(&format!("[env: RUNNER_{variable}=]")), "{run}");
+        assert!(run.contains(&format!("RUNNER_{variable}=]")), "{run}");
     }
 }
 
@@ -145,7 +149,7 @@ fn the_man_page_has_all_and_a_folder_has_one_for_each() {
     for told in [
         "RUNNER CACHE GC",
         "keep\\-going",
-        "Exit codes:",
+        "EXIT CODES",
         "RUNNER_JOBS",
     ] {
         assert!(page.stdout.contains(told), "`{told}`: {}", page.stdout);
@@ -174,34 +178,69 @@ fn the_man_page_has_all_and_a_folder_has_one_for_each() {
     assert_eq!(written.stderr, said);
 }
 
+/// Standard error of `command` where that is a terminal.
+fn on_a_terminal(mut command: Command) -> String {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let size = Winsize {
+        ws_row: 40,
+        ws_col: 100,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&terminal, size).unwrap();
+    command
+        .env("TERM", "xterm")
+        .stdout(Stdio::null())
+        .stderr(terminal);
+    let mut child = command.spawn().unwrap();
+    // Ours is the other end alone.
+    drop(command);
+    let mut said = Vec::new();
+    // It ends with an error when nobody has the terminal open any more.
+    let _ = File::from(master).read_to_end(&mut said);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8_lossy(&said).into_owned()
+}
+
 #[test]
 fn colors_are_as_asked_for() {
-    let sandbox = Sandbox::new(TINY);
-    let is_colored = |args: &[&str], no_color: bool| {
-        let mut command = sandbox.command(args);
-        // Something to log.
-        command.env("RUNNER_LOG", "debug");
+    let help = |args: &[&str], no_color: bool| {
+        let sandbox = Sandbox::new("");
+        let mut command = sandbox.command(&[&["run", "--help"], args].concat());
         if no_color {
             command.env("NO_COLOR", "1");
         }
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let text = [output.stdout, output.stderr].concat();
-        assert!(!text.is_empty(), "{args:?}");
-        text.contains(&0x1b)
+        command.output().unwrap().stdout.contains(&0x1b)
     };
-    for args in [&["run", "pipeline.yaml"][..], &["run", "--help"]] {
-        assert!(!is_colored(args, false), "{args:?} into a pipe");
-        let always = [args, &["--color", "always"]].concat();
-        assert!(is_colored(&always, true), "{always:?}");
-        assert!(!is_colored(&[args, &["--color=never"]].concat(), false));
-    }
-    assert_eq!(
-        sandbox
-            .runner(&["status", "pipeline.yaml", "--color", "blue"])
-            .code,
-        Some(2)
+    assert!(!help(&[], false), "into a pipe");
+    assert!(
+        help(&["--color", "always"], true),
+        "what is typed goes first"
     );
+    assert!(!help(&["--color=never"], false));
+
+    let bars = |args: &[&str], no_color: bool| {
+        let sandbox = Sandbox::new(TINY);
+        let mut command = sandbox.command(&[&["run", "pipeline.yaml"], args].concat());
+        if no_color {
+            command.env("NO_COLOR", "1");
+        }
+        let said = on_a_terminal(command);
+        assert!(said.contains("stages"), "there are bars: {said:?}");
+        said.contains("\u{1b}[36m")
+    };
+    assert!(bars(&[], false), "on a terminal");
+    assert!(!bars(&[], true));
+    assert!(!bars(&["--color", "never"], false));
+    assert!(bars(&["--color", "always"], true));
+
+    let sandbox = Sandbox::new(TINY);
+    let refused = sandbox.runner(&["status", "pipeline.yaml", "--color", "blue"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Ls {
 fn lines<'a>(store: &Store, shown: &'a Shown) -> impl Iterator<Item = Line<'a>> {
     let record = record(store, shown);
     shown.outputs.iter().map(move |(port, &digest)| {
-        let tree = store.tree(&digest).ok();
+        let tree = store.peek_tree(&digest).ok();
         Line {
             shown,
             port,

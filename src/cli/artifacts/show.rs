@@ -38,7 +38,7 @@ impl Show {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.wanted.store.existing()?;
         let item = self.wanted.find(&store)?;
-        let tree = store.tree(&item.digest)?;
+        let tree = store.peek_tree(&item.digest)?;
         let sources = match &item.record {
             Some(record) => sources(&store, record)?,
             None => Vec::new(),
