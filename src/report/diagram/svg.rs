@@ -21,6 +21,13 @@ const BOX_HEIGHT: f64 = 64.0;
 /// Height of what stands above the boxes.
 const HEADING: f64 = 34.0;
 const MARGIN: f64 = 18.0;
+/// A curve that goes up or down further than this, in pixels, is drawn upright for the most part: the
+/// branches of a wide fan then run on one another, and not in a thick wedge.
+const STEEP: f64 = 600.0;
+/// Where between two columns the upright pieces of different trunks are, from the left.
+const LANES: [f64; 6] = [12.0, 26.0, 40.0, 19.0, 33.0, 47.0];
+/// Radius of the bends of an upright piece.
+const BEND: f64 = 8.0;
 
 /// The whole picture.
 pub fn svg(diagram: &Diagram) -> String {
@@ -152,17 +159,27 @@ fn tooltip(node: &Node) -> String {
 fn line(segment: &Segment) -> String {
     let ((x1, y1), (x2, y2)) = (segment.start, segment.end);
     let (from, to) = segment.curve;
-    let half = (from + to) / 2.0;
     let tip = if segment.arrives {
         " marker-end=\"url(#tip)\""
     } else {
         ""
     };
-    // A curve ends level, so the last few pixels are a line for the tip to point along.
-    format!(
-        "<path class=\"line\" d=\"M{x1:.1} {y1:.1} H{from:.1} C{half:.1} {y1:.1} {half:.1} {y2:.1} {:.1} {y2:.1} H{x2:.1}\"{tip}/>\n",
-        to - 8.0
-    )
+    let path = if (y2 - y1).abs() > STEEP {
+        let x = from + LANES[segment.trunk % LANES.len()];
+        let bend = BEND.copysign(y2 - y1);
+        format!(
+            "H{:.1} Q{x:.1} {y1:.1} {x:.1} {:.1} V{:.1} Q{x:.1} {y2:.1} {:.1} {y2:.1}",
+            x - BEND,
+            y1 + bend,
+            y2 - bend,
+            x + BEND,
+        )
+    } else {
+        // A curve ends level, so the last few pixels are a line for the tip to point along.
+        let (half, end) = ((from + to) / 2.0, to - 8.0);
+        format!("H{from:.1} C{half:.1} {y1:.1} {half:.1} {y2:.1} {end:.1} {y2:.1}")
+    };
+    format!("<path class=\"line\" d=\"M{x1:.1} {y1:.1} {path} H{x2:.1}\"{tip}/>\n")
 }
 
 /// The label of every trunk, above its line where that leaves the box.
