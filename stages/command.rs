@@ -296,11 +296,12 @@ impl Stage for Params {
 }
 
 impl External for Params {
-    fn prepare(&self, request: &Request, scratch: &Path) -> Result<Program, Failure> {
+    fn prepare(&self, request: &Request) -> Result<Program, Failure> {
+        let scratch = &request.staging;
         let mounted = mounts::mount(self, request, scratch)?;
         let folder = match &self.folder {
             Some(folder) => scratch.join(folder),
-            None => scratch.to_owned(),
+            None => scratch.clone(),
         };
         if self.folder.is_some() {
             std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
@@ -324,10 +325,8 @@ impl External for Params {
     fn gather(
         &self,
         request: &Request,
-        scratch: &Path,
         program: &Program,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        self.declared()
-            .gather(scratch, &program.mounted, &request.staging)
+        self.declared().gather(&request.staging, &program.mounted)
     }
 }

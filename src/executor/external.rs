@@ -1,7 +1,7 @@
 //! Stages whose work a program of the user's does.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use stages::contract::{External, Failure, Request};
@@ -15,14 +15,13 @@ use super::{Limits, program};
 use crate::report::Event;
 
 impl Local<'_> {
-    /// Runs the program to its end in the folder `scratch`; tells what it made, by port.
+    /// Runs the program to its end in the staging folder; tells what it made, by port.
     pub(super) fn run_program(
         &self,
         making: &Making<'_>,
         external: &dyn External,
         reason: &str,
         request: &Request,
-        scratch: &Path,
         limits: Limits,
     ) -> (Ending, BTreeMap<String, PathBuf>) {
         self.reporter.send(&Event::StageStarted {
@@ -31,7 +30,7 @@ impl Local<'_> {
         });
         let started = Instant::now();
         let mut usage = Usage::default();
-        let made = self.in_scratch(making, external, request, scratch, limits, &mut usage);
+        let made = self.in_scratch(making, external, request, limits, &mut usage);
         let (result, made) = match made {
             Ok(made) => (Ok(()), made),
             Err(failure) => (Err(failure), BTreeMap::new()),
@@ -49,12 +48,11 @@ impl Local<'_> {
         making: &Making<'_>,
         external: &dyn External,
         request: &Request,
-        scratch: &Path,
         limits: Limits,
         usage: &mut Usage,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let inputs = Untouched::note(making.inputs, self.store);
-        let program = external.prepare(request, scratch)?;
+        let program = external.prepare(request)?;
         let name = self.name(making.action.node);
         let log = self
             .logs
@@ -66,6 +64,6 @@ impl Local<'_> {
         // Whatever came of it, nothing else may read what it has changed.
         inputs.check(self.store)?;
         ending.result?;
-        external.gather(request, scratch, &program)
+        external.gather(request, &program)
     }
 }

@@ -128,14 +128,18 @@ impl<'a> Local<'a> {
         for input in making.inputs.values().flatten() {
             self.store.verify(&input.tree).map_err(refused)?;
         }
-        let staging = self.store.staging().map_err(refused)?;
-        // Where checkpoints are kept (removed after the keeper has taken what is in it), or where a
-        // program runs.
-        let aside = match instance.stage.external().is_some() || checkpoints.is_some() {
-            true => Some(self.store.staging().map_err(refused)?),
-            false => None,
+        let staging = if instance.stage.external().is_some() {
+            let is_role = |name: &str| making.inputs.contains_key(name);
+            self.store.staging_with(&is_role).map_err(refused)?
+        } else {
+            self.store.staging().map_err(refused)?
         };
-        let aside = aside.as_ref().map(Staging::path);
+        // Let go after the keeper has taken what is in it.
+        let kept = match checkpoints {
+            Some(_) => Some(self.store.staging().map_err(refused)?),
+            None => None,
+        };
+        let kept = kept.as_ref().map(Staging::path);
         let request = Request {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
@@ -144,7 +148,7 @@ impl<'a> Local<'a> {
             device: instance.device,
             inputs: artifacts(making.inputs, self.store),
             staging: staging.path().to_owned(),
-            resume: match checkpoints.zip(aside) {
+            resume: match checkpoints.zip(kept) {
                 Some((checkpoints, folder)) => Some(Resume {
                     folder: folder.to_owned(),
                     kept: self.kept_checkpoints(action, checkpoints, this.resume)?,
@@ -152,10 +156,10 @@ impl<'a> Local<'a> {
                 None => None,
             },
         };
-        let (ending, said, made) = match instance.stage.external().zip(aside) {
-            Some((external, scratch)) => {
+        let (ending, said, made) = match instance.stage.external() {
+            Some(external) => {
                 let (ending, made) =
-                    self.run_program(making, external, &this.reason, &request, scratch, limits);
+                    self.run_program(making, external, &this.reason, &request, limits);
                 (ending, Said::default(), made)
             }
             None => {

@@ -142,7 +142,12 @@ impl Store {
     /// A fresh folder to write outputs into, on the store's file system; removed on drop, and swept
     /// by the next process to open the store if this one is killed.
     pub fn staging(&self) -> Result<Staging, Error> {
-        Staging::new(self.session()?)
+        Staging::new(self.session()?, &|_| false)
+    }
+
+    /// As `staging`, for who does not mind to find empty folders of these names in it.
+    pub fn staging_with(&self, keep: &dyn Fn(&str) -> bool) -> Result<Staging, Error> {
+        Staging::new(self.session()?, keep)
     }
 
     fn session(&self) -> Result<Arc<Session>, Error> {

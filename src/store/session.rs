@@ -25,14 +25,9 @@ pub struct Session {
     folder: TempDir,
     lock: File,
     names: AtomicU64,
-    /// Empty folders.
+    /// Folders that were let go: with nothing in them but folders.
     spare: Mutex<Vec<PathBuf>>,
-    /// Folders with nothing but folders in them, to be removed.
-    littered: Mutex<Vec<PathBuf>>,
 }
-
-/// How many folders lie about before they are removed.
-const LITTER: usize = 1000;
 
 impl Session {
     pub fn begin(tmp: &Path) -> Result<Self, Error> {
@@ -50,7 +45,6 @@ impl Session {
             lock: own,
             names: AtomicU64::new(0),
             spare: Mutex::default(),
-            littered: Mutex::default(),
         })
     }
 
@@ -87,14 +81,15 @@ impl Session {
         sync_folder(folder).map_err(Error::io("flush", folder))
     }
 
-    /// An empty folder: one that was let go, or a new one.
-    fn folder(&self) -> Result<PathBuf, Error> {
+    /// A folder that was let go, or a new one: empty, but for empty folders that `keep` names.
+    fn folder(&self, keep: &dyn Fn(&str) -> bool) -> Result<PathBuf, Error> {
         let spare = self
             .spare
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         if let Some(path) = spare {
+            clear(&path, keep).map_err(Error::io("clear", &path))?;
             return Ok(path);
         }
         let path = self.fresh("staging");
@@ -102,25 +97,15 @@ impl Session {
         Ok(path)
     }
 
-    /// Takes back a folder. File systems are slow at making what was removed a moment ago, so one that
-    /// is empty is kept for the next who asks, and folders in it are left until there are many.
+    /// Takes back a folder, to be used again: file systems are slow at making what was removed a moment
+    /// ago. Only the files in it are removed at once.
     fn let_go(&self, path: PathBuf) -> std::io::Result<()> {
-        if remove_files(&path)? {
-            self.spare
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(path);
-            return Ok(());
-        }
-        let many = {
-            let mut littered = self.littered.lock().unwrap_or_else(PoisonError::into_inner);
-            littered.push(path);
-            if littered.len() < LITTER {
-                return Ok(());
-            }
-            std::mem::take(&mut *littered)
-        };
-        many.iter().try_for_each(|path| fs::remove_dir_all(path))
+        remove_files(&path)?;
+        self.spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(path);
+        Ok(())
     }
 }
 
@@ -132,9 +117,9 @@ pub struct Staging {
 }
 
 impl Staging {
-    pub(super) fn new(session: Arc<Session>) -> Result<Self, Error> {
+    pub(super) fn new(session: Arc<Session>, keep: &dyn Fn(&str) -> bool) -> Result<Self, Error> {
         Ok(Self {
-            path: session.folder()?,
+            path: session.folder(keep)?,
             session,
         })
     }
@@ -152,19 +137,30 @@ impl Drop for Staging {
     }
 }
 
-/// Removes all files below a folder; tells whether there were no folders in it.
-fn remove_files(folder: &Path) -> std::io::Result<bool> {
-    let mut only_files = true;
+/// Removes all files below a folder.
+fn remove_files(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            only_files = false;
             remove_files(&entry.path())?;
         } else {
             fs::remove_file(entry.path())?;
         }
     }
-    Ok(only_files)
+    Ok(())
+}
+
+/// Removes what is in a folder, but for empty folders that `keep` names.
+fn clear(folder: &Path, keep: &dyn Fn(&str) -> bool) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_kept = entry.file_name().to_str().is_some_and(keep)
+            && fs::read_dir(entry.path())?.next().is_none();
+        if !is_kept {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the folders of dead processes. What cannot be removed now is left for the next time.

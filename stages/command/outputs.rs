@@ -8,6 +8,10 @@ use super::{METRICS_PORT, metrics};
 use crate::contract::{Failure, METRICS_FILE};
 use crate::json;
 
+/// Where metrics are put as tables want them: nothing that the program made is called that, or it would
+/// be undeclared.
+const METRICS_FOLDER: &str = ".metrics";
+
 /// Undeclared files that an error names.
 const NAMED: usize = 3;
 
@@ -21,12 +25,11 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Where every output is: as the program left it in `scratch`, or the metrics in `staging`.
+    /// Where every output is: as the program left it, or the metrics as tables want them.
     pub fn gather(
         &self,
         scratch: &Path,
         mounted: &BTreeSet<PathBuf>,
-        staging: &Path,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let missing: Vec<String> = self
             .declared()
@@ -49,7 +52,9 @@ impl Outputs<'_> {
         let mut made: BTreeMap<String, PathBuf> = places.collect();
         if let Some(path) = self.metrics {
             let measured = metrics::read(&scratch.join(path), path)?;
-            let file = staging.join(METRICS_FILE);
+            let folder = scratch.join(METRICS_FOLDER);
+            fs::create_dir(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+            let file = folder.join(METRICS_FILE);
             json::write(&file, &measured)?;
             made.insert(METRICS_PORT.to_owned(), file);
         }

@@ -1,24 +1,24 @@
 //! Stages whose work a program of the user's does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Failure, Request};
 
 /// A stage whose work a program of the user's does: the engine runs that as a process, and asks the
 /// stage only what to run, and what came of it.
 pub trait External: Send + Sync {
-    /// Puts what the program reads into the empty folder `scratch`, and says what to run.
-    fn prepare(&self, request: &Request, scratch: &Path) -> Result<Program, Failure>;
+    /// Puts what the program reads into the folder `request.staging`, in which it will run, and says what
+    /// to run. There is nothing in the folder yet, but perhaps empty folders of the inputs' roles.
+    fn prepare(&self, request: &Request) -> Result<Program, Failure>;
 
-    /// What the program made: for every output port a file or folder, in `scratch` or `request.staging`.
+    /// What the program made: for every output port a file or folder in `request.staging`.
     ///
     /// # Errors
     /// If an output is missing, or there is something that is none.
     fn gather(
         &self,
         request: &Request,
-        scratch: &Path,
         program: &Program,
     ) -> Result<BTreeMap<String, PathBuf>, Failure>;
 }
@@ -34,6 +34,6 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// The working folder.
     pub folder: PathBuf,
-    /// What lies in the scratch folder for it to read: files, by their path there.
+    /// What lies in the staging folder for it to read: files, by their path there.
     pub mounted: BTreeSet<PathBuf>,
 }
