@@ -129,11 +129,14 @@ fn stages(pairs: &[StagePair]) -> String {
     text
 }
 
-/// All metrics of the stages that differ in some.
+/// All metrics of the stages of both runs that differ in some.
 fn metrics(pairs: &[StagePair]) -> String {
     let mut rows = vec![["stage", "metric", "A", "B", "difference", ""].map(str::to_owned)];
     let differ = |pair: &MetricPair| pair.a != pair.b;
-    for pair in pairs.iter().filter(|pair| pair.metrics.iter().any(differ)) {
+    let in_both = pairs
+        .iter()
+        .filter(|pair| pair.a.is_some() && pair.b.is_some());
+    for pair in in_both.filter(|pair| pair.metrics.iter().any(differ)) {
         rows.extend(pair.metrics.iter().map(|metric| {
             let figure = |value: Option<f64>| value.map_or("-".to_owned(), figure);
             let [difference, verdict] = verdict(metric);
