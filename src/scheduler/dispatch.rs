@@ -1,15 +1,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{Outcome, Queue, Slots};
 
 /// Brings actions to their end.
 pub trait Executor: Sync {
-    /// Does the action at `index`, with `slots` at its disposal; called at most once for each, on a
-    /// thread of its own, when everything upstream has outputs. Soon after a stop was asked for it
-    /// returns [`Outcome::Cancelled`].
+    /// Does the action at `index`, with `slots` at its disposal; called at most once for each, when
+    /// everything upstream has outputs, on a thread that does nothing else meanwhile. Soon after a stop
+    /// was asked for it returns [`Outcome::Cancelled`].
     fn execute(&self, index: usize, slots: Slots) -> Outcome;
 }
 
@@ -19,19 +20,24 @@ pub trait Executor: Sync {
 /// # Panics
 /// If the executor does, after the other running actions ended.
 pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) -> Vec<Outcome> {
+    let (start, starts) = mpsc::channel::<(usize, Slots)>();
+    let starts = Mutex::new(starts);
     thread::scope(|scope| {
+        // Moved in, so that the threads, which wait for more to start, end with this.
+        let start = start;
         let (ended, endings) = mpsc::channel();
-        let mut running = 0_usize;
+        let (mut running, mut threads) = (0_usize, 0_usize);
         let mut panic = None;
         loop {
             while let Some(index) = startable(&mut queue, cancelled) {
-                let (ended, slots) = (ended.clone(), queue.slots(index));
                 running += 1;
-                scope.spawn(move || {
-                    let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, slots)));
-                    // The receiver lives until every running action has reported.
-                    let _ = ended.send((index, outcome));
-                });
+                if running > threads {
+                    threads += 1;
+                    let (ended, starts) = (ended.clone(), &starts);
+                    scope.spawn(move || execute(executor, starts, &ended));
+                }
+                // The receiver outlives the scope.
+                let _ = start.send((index, queue.slots(index)));
             }
             if running == 0 {
                 break;
@@ -57,6 +63,20 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
         Outcome::Skipped
     };
     queue.into_outcomes(rest)
+}
+
+/// Executes one action after the other, as they come.
+fn execute(
+    executor: &dyn Executor,
+    starts: &Mutex<Receiver<(usize, Slots)>>,
+    ended: &Sender<(usize, thread::Result<Outcome>)>,
+) {
+    let next = || starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    while let Ok((index, slots)) = next() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, slots)));
+        // The receiver lives until every running action has reported.
+        let _ = ended.send((index, outcome));
+    }
 }
 
 fn startable(queue: &mut Queue, cancelled: &AtomicBool) -> Option<usize> {
