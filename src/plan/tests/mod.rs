@@ -111,6 +111,7 @@ impl Stages {
             stages: DiGraph::new(),
             order: Vec::new(),
             tables: Vec::new(),
+            inclusions: Default::default(),
         })
     }
 
