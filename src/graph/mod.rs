@@ -41,7 +41,7 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
-    inclusions: Inclusions,
+    pub(crate) inclusions: Inclusions,
 }
 
 /// A stage at one point of its matrix.
