@@ -145,12 +145,12 @@ fn edges(graph: &Graph, places: &HashMap<NodeIndex, usize>) -> Vec<Edge> {
 /// The port unless it is the one that is meant where none is named, and the role unless there is no
 /// other.
 fn label(producer: &Instance, consumer: &Instance, link: &Link) -> String {
-    let (outputs, inputs) = (producer.kind.outputs, consumer.kind.inputs);
+    let (outputs, inputs) = (&producer.outputs, consumer.kind.inputs);
     let meant = producer.kind.has_primary || outputs.len() == 1;
     let is_meant = meant
         && outputs
             .first()
-            .is_some_and(|output| output.port == link.port);
+            .is_some_and(|output| output.name == link.port);
     let Link { port, role, .. } = link;
     match (!is_meant, inputs.len() != 1) {
         (false, false) => String::new(),
