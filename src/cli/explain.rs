@@ -9,7 +9,7 @@ use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
 use crate::explain::{Cause, Explanation, Found, Hit, Why, explain, explain_all, trace};
-use crate::forecast::{Forecast, forecast, totals};
+use crate::forecast::{Forecast, Totals, forecast, totals};
 use crate::graph::Graph;
 use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
 use crate::report::{Console, wording};
@@ -207,19 +207,23 @@ impl Story<'_> {
             let verb = if followers == 1 { "follows" } else { "follow" };
             text.push_str(&format!(", {} {verb}", wording::stages(followers)));
         }
-        if let Some(seconds) = self.seconds(cause) {
+        let totals = self.totals(cause);
+        if let Some(seconds) = totals.seconds {
             text.push_str(&format!(", about {}", wording::about(seconds)));
+            if totals.known < totals.stages {
+                text.push_str(&format!(" ({} of {} known)", totals.known, totals.stages));
+            }
         }
         text
     }
 
-    /// How long what a cause makes run takes, as far as that is known.
-    fn seconds(&self, cause: &Cause) -> Option<f64> {
+    /// What the stages take together that a cause makes run.
+    fn totals(&self, cause: &Cause) -> Totals {
         let is_meant = |node| node == cause.node() || cause.followers.contains(&node);
         let stages = self.forecast.stages.iter();
         let meant = stages.filter(|(node, _)| is_meant(**node));
         let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
-        totals(self.graph, self.plan, &meant.collect(), slots(None)).seconds
+        totals(self.graph, self.plan, &meant.collect(), slots(None))
     }
 
     fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {
@@ -245,9 +249,9 @@ impl Story<'_> {
         };
         let runs_again: Vec<String> = self.dependences(action);
         Ok(format!(
-            "{} is cached\n  made {}{by}, in {}\n  {found}\n  runs again if any of these changes: {}",
+            "{} is cached\n  made {}{by} in {}\n  {found}\n  runs again if any of these changes: {}",
             self.name(action.node),
-            record.finished,
+            day_and_time(&record.finished),
             wording::duration(record.seconds),
             runs_again.join(", ")
         ))
@@ -297,7 +301,7 @@ impl Story<'_> {
             "cause": cause.why.to_string(),
             "way": names(&mut cause.way.iter().copied()),
             "followers": names(&mut cause.followers.iter().copied()),
-            "seconds": self.seconds(cause),
+            "estimate": self.totals(cause),
         })
     }
 
@@ -328,7 +332,7 @@ fn comparison(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]
             "{}  {}, {}, {}",
             record.action_key.short(),
             record.fingerprint.kind,
-            record.finished,
+            day_and_time(&record.finished),
             wording::duration(record.seconds)
         )
     };
@@ -382,6 +386,14 @@ fn comparison_object(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &
 fn ports<'a>(a: &'a ActionRecord, b: &'a ActionRecord) -> impl Iterator<Item = (&'a String, bool)> {
     let outputs = a.outputs.iter();
     outputs.filter_map(|(port, tree)| Some((port, b.outputs.get(port)? == tree)))
+}
+
+/// `2026-11-24 09:13:58 UTC`, of a time in RFC 3339.
+fn day_and_time(time: &str) -> String {
+    match time.get(..19) {
+        Some(start) if time.ends_with('Z') => format!("{} UTC", start.replace('T', " ")),
+        _ => time.to_owned(),
+    }
 }
 
 /// `train-cnn 1f0c9a2b77d0`.

@@ -155,6 +155,7 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
                 "seconds": e.seconds,
                 "cpu_seconds": e.cpu_seconds,
                 "memory_bytes": e.memory,
+                "least_memory_bytes": e.work.memory.map(|memory| memory.least),
                 "output_bytes": e.output_bytes,
                 "basis": e.basis,
                 "parameters": e.work.parameters,
