@@ -209,7 +209,7 @@ impl Story<'_> {
         }
         let totals = self.totals(cause);
         if let Some(seconds) = totals.seconds {
-            text.push_str(&format!(", about {}", wording::about(seconds)));
+            text.push_str(&format!(", {}", wording::about_in_words(seconds)));
             if totals.known < totals.stages {
                 text.push_str(&format!(" ({} of {} known)", totals.known, totals.stages));
             }

@@ -132,10 +132,8 @@ fn totals(forecast: &Forecast) -> String {
     );
     let mut text = match totals.seconds {
         None => "time: not known before something like it was run".to_owned(),
-        Some(seconds) if totals.known == totals.stages => {
-            format!("about {}", wording::about(seconds))
-        }
-        Some(seconds) => format!("about {} ({of})", wording::about(seconds)),
+        Some(seconds) if totals.known == totals.stages => wording::about_in_words(seconds),
+        Some(seconds) => format!("{} ({of})", wording::about_in_words(seconds)),
     };
     let size = |bytes: u64| ByteSize::b(bytes).display().iec().to_string();
     if let Some(bytes) = totals.memory_bytes {
