@@ -9,7 +9,7 @@ use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
 use crate::explain::{Cause, Explanation, Found, Hit, Why, explain, explain_all, trace};
-use crate::forecast::{Forecast, Totals, forecast, totals};
+use crate::forecast::{Forecast, Reach, Totals, forecast, totals};
 use crate::graph::Graph;
 use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
 use crate::report::{Console, wording};
@@ -59,7 +59,14 @@ impl Explain {
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let store = self.store.open()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots(None));
+        let forecast = forecast(
+            &graph,
+            &plan,
+            &store,
+            catalogue().parse,
+            slots(None),
+            Reach::All,
+        );
         let story = Story {
             graph: &graph,
             plan: &plan,
@@ -155,25 +162,29 @@ impl Story<'_> {
     }
 
     fn stages(&self, actions: &[&PlannedAction], json: bool) -> Result<String, Error> {
-        let told = actions.iter().map(|action| {
+        let explained = actions.iter().map(|&action| {
             let explanation = explain(self.graph, self.store, self.plan, action.node);
-            Ok(match (&explanation, json) {
-                (Explanation::Hit(hit), false) => self.hit(action, hit)?,
-                (Explanation::Miss(causes), false) => self.miss(action, causes),
-                (Explanation::Hit(hit), true) => self.hit_object(action, hit)?.to_string(),
-                (Explanation::Miss(causes), true) => {
+            (action, explanation)
+        });
+        if json {
+            let objects = explained.map(|(action, explanation)| match explanation {
+                Explanation::Hit(hit) => self.hit_object(action, &hit),
+                Explanation::Miss(causes) => {
                     let causes = causes.iter().map(|cause| self.cause_object(cause));
                     let mut object = self.object(action);
                     object["causes"] = causes.collect();
-                    object.to_string()
+                    Ok(object)
                 }
-            })
+            });
+            let objects = objects.collect::<Result<Vec<Value>, Error>>()?;
+            let pipeline = &self.graph.pipeline;
+            return Ok(json!({ "pipeline": pipeline, "stages": objects }).to_string());
+        }
+        let texts = explained.map(|(action, explanation)| match explanation {
+            Explanation::Hit(hit) => self.hit(action, &hit),
+            Explanation::Miss(causes) => Ok(self.miss(action, &causes)),
         });
-        let told: Vec<String> = told.collect::<Result<_, Error>>()?;
-        Ok(match json {
-            true => format!("{{\"stages\":[{}]}}", told.join(",")),
-            false => told.join("\n"),
-        })
+        Ok(texts.collect::<Result<Vec<String>, Error>>()?.join("\n"))
     }
 
     fn miss(&self, action: &PlannedAction, causes: &[Cause]) -> String {

@@ -9,7 +9,7 @@ use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::error::Error;
-use crate::forecast::{Estimate, Forecast, forecast};
+use crate::forecast::{Estimate, Forecast, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan;
 use crate::report::{Console, wording};
@@ -79,7 +79,7 @@ pub fn print(
     slots: Slots,
     json: bool,
 ) -> Result<(), Error> {
-    let forecast = forecast(graph, plan, store, catalogue().parse, slots);
+    let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::All);
     let text = if json {
         object(graph, plan, &forecast).to_string()
     } else {

@@ -44,7 +44,7 @@ fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
     let store = Store::open(folder.path()).unwrap();
     let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
     let slots = Slots { cpus: 2, gpus: 0 };
-    let forecast = forecast(&graph, &plan, &store, catalogue.parse, slots);
+    let forecast = forecast(&graph, &plan, &store, catalogue.parse, slots, Reach::All);
     (graph, forecast, folder)
 }
 

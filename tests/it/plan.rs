@@ -85,14 +85,17 @@ fn what_never_ran_is_estimated_from_its_operations_or_not_at_all() {
     assert_eq!(new["estimate"]["basis"], "rate");
     let (new, operations) = (seconds(new), &new["estimate"]["operations"]);
     // Far more work at the same rate.
-    let far = plan(&sandbox, &["-S", "widths=[8]", "-S", "epochs=200"]);
+    let far = plan(&sandbox, &["-S", "widths=[4, 8]", "-S", "epochs=200"]);
     let far = stage(&far, "cnn[8]");
     let grown = far["estimate"]["operations"].as_f64().unwrap() / operations.as_f64().unwrap();
     assert!((grown - 100.0).abs() < 1e-9);
     assert!((seconds(far) / new - 100.0).abs() < 1e-6);
-    // The same with another seed: as long as the newest like it.
-    let seeded = plan(&sandbox, &["-S", "stages.xrays.seed=9"]);
-    assert_eq!(stage(&seeded, "xrays")["estimate"]["basis"], "record");
+
+    // Of a stage with the parameters of another one and a name of its own, that one tells.
+    let twin = TINY.replace("  cnn:\n", "  twin: { kind: dataset, seed: 9, params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 } }\n  cnn:\n");
+    fs::write(sandbox.path("pipeline.yaml"), twin).unwrap();
+    let twin = plan(&sandbox, &[]);
+    assert_eq!(stage(&twin, "twin")["estimate"]["basis"], "like-record");
 }
 
 #[test]
