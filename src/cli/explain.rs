@@ -9,7 +9,7 @@ use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
 use crate::explain::{Cause, Explanation, Found, Hit, Why, explain, explain_all, trace};
-use crate::forecast::{Forecast, forecast, totals};
+use crate::forecast::{Forecast, Reach, Totals, forecast, totals};
 use crate::graph::Graph;
 use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
 use crate::report::{Console, wording};
@@ -59,7 +59,14 @@ impl Explain {
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let store = self.store.open()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots(None));
+        let forecast = forecast(
+            &graph,
+            &plan,
+            &store,
+            catalogue().parse,
+            slots(None),
+            Reach::All,
+        );
         let story = Story {
             graph: &graph,
             plan: &plan,
@@ -155,25 +162,29 @@ impl Story<'_> {
     }
 
     fn stages(&self, actions: &[&PlannedAction], json: bool) -> Result<String, Error> {
-        let told = actions.iter().map(|action| {
+        let explained = actions.iter().map(|&action| {
             let explanation = explain(self.graph, self.store, self.plan, action.node);
-            Ok(match (&explanation, json) {
-                (Explanation::Hit(hit), false) => self.hit(action, hit)?,
-                (Explanation::Miss(causes), false) => self.miss(action, causes),
-                (Explanation::Hit(hit), true) => self.hit_object(action, hit)?.to_string(),
-                (Explanation::Miss(causes), true) => {
+            (action, explanation)
+        });
+        if json {
+            let objects = explained.map(|(action, explanation)| match explanation {
+                Explanation::Hit(hit) => self.hit_object(action, &hit),
+                Explanation::Miss(causes) => {
                     let causes = causes.iter().map(|cause| self.cause_object(cause));
                     let mut object = self.object(action);
                     object["causes"] = causes.collect();
-                    object.to_string()
+                    Ok(object)
                 }
-            })
+            });
+            let objects = objects.collect::<Result<Vec<Value>, Error>>()?;
+            let pipeline = &self.graph.pipeline;
+            return Ok(json!({ "pipeline": pipeline, "stages": objects }).to_string());
+        }
+        let texts = explained.map(|(action, explanation)| match explanation {
+            Explanation::Hit(hit) => self.hit(action, &hit),
+            Explanation::Miss(causes) => Ok(self.miss(action, &causes)),
         });
-        let told: Vec<String> = told.collect::<Result<_, Error>>()?;
-        Ok(match json {
-            true => format!("{{\"stages\":[{}]}}", told.join(",")),
-            false => told.join("\n"),
-        })
+        Ok(texts.collect::<Result<Vec<String>, Error>>()?.join("\n"))
     }
 
     fn miss(&self, action: &PlannedAction, causes: &[Cause]) -> String {
@@ -207,19 +218,23 @@ impl Story<'_> {
             let verb = if followers == 1 { "follows" } else { "follow" };
             text.push_str(&format!(", {} {verb}", wording::stages(followers)));
         }
-        if let Some(seconds) = self.seconds(cause) {
-            text.push_str(&format!(", about {}", wording::about(seconds)));
+        let totals = self.totals(cause);
+        if let Some(seconds) = totals.seconds {
+            text.push_str(&format!(", {}", wording::about_in_words(seconds)));
+            if totals.known < totals.stages {
+                text.push_str(&format!(" ({} of {} known)", totals.known, totals.stages));
+            }
         }
         text
     }
 
-    /// How long what a cause makes run takes, as far as that is known.
-    fn seconds(&self, cause: &Cause) -> Option<f64> {
+    /// What the stages take together that a cause makes run.
+    fn totals(&self, cause: &Cause) -> Totals {
         let is_meant = |node| node == cause.node() || cause.followers.contains(&node);
         let stages = self.forecast.stages.iter();
         let meant = stages.filter(|(node, _)| is_meant(**node));
         let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
-        totals(self.graph, self.plan, &meant.collect(), slots(None)).seconds
+        totals(self.graph, self.plan, &meant.collect(), slots(None))
     }
 
     fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {
@@ -245,9 +260,9 @@ impl Story<'_> {
         };
         let runs_again: Vec<String> = self.dependences(action);
         Ok(format!(
-            "{} is cached\n  made {}{by}, in {}\n  {found}\n  runs again if any of these changes: {}",
+            "{} is cached\n  made {}{by} in {}\n  {found}\n  runs again if any of these changes: {}",
             self.name(action.node),
-            record.finished,
+            day_and_time(&record.finished),
             wording::duration(record.seconds),
             runs_again.join(", ")
         ))
@@ -297,7 +312,7 @@ impl Story<'_> {
             "cause": cause.why.to_string(),
             "way": names(&mut cause.way.iter().copied()),
             "followers": names(&mut cause.followers.iter().copied()),
-            "seconds": self.seconds(cause),
+            "estimate": self.totals(cause),
         })
     }
 
@@ -328,7 +343,7 @@ fn comparison(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]
             "{}  {}, {}, {}",
             record.action_key.short(),
             record.fingerprint.kind,
-            record.finished,
+            day_and_time(&record.finished),
             wording::duration(record.seconds)
         )
     };
@@ -382,6 +397,14 @@ fn comparison_object(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &
 fn ports<'a>(a: &'a ActionRecord, b: &'a ActionRecord) -> impl Iterator<Item = (&'a String, bool)> {
     let outputs = a.outputs.iter();
     outputs.filter_map(|(port, tree)| Some((port, b.outputs.get(port)? == tree)))
+}
+
+/// `2026-11-24 09:13:58 UTC`, of a time in RFC 3339.
+fn day_and_time(time: &str) -> String {
+    match time.get(..19) {
+        Some(start) if time.ends_with('Z') => format!("{} UTC", start.replace('T', " ")),
+        _ => time.to_owned(),
+    }
 }
 
 /// `train-cnn 1f0c9a2b77d0`.

@@ -198,11 +198,10 @@ impl<'a> View<'a> {
                 format!(".{port}")
             };
             let is_new = shown.insert(key);
-            let step = self.steps.get(&key);
-            let again = match step {
-                Some(step) if !is_new && !(step.links.is_empty() && step.sources.is_empty()) => {
-                    " (above)"
-                }
+            let step = self.steps.get(&key).copied();
+            let leads_on = |step: &&Step| !step.links.is_empty() || !step.sources.is_empty();
+            let again = match step.filter(leads_on) {
+                Some(_) if !is_new => " (above)",
                 _ => "",
             };
             let name = self.name(&key);

@@ -9,7 +9,7 @@ use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::error::Error;
-use crate::forecast::{Estimate, Forecast, forecast};
+use crate::forecast::{Estimate, Forecast, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan;
 use crate::report::{Console, wording};
@@ -79,7 +79,7 @@ pub fn print(
     slots: Slots,
     json: bool,
 ) -> Result<(), Error> {
-    let forecast = forecast(graph, plan, store, catalogue().parse, slots);
+    let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::All);
     let text = if json {
         object(graph, plan, &forecast).to_string()
     } else {
@@ -132,10 +132,8 @@ fn totals(forecast: &Forecast) -> String {
     );
     let mut text = match totals.seconds {
         None => "time: not known before something like it was run".to_owned(),
-        Some(seconds) if totals.known == totals.stages => {
-            format!("about {}", wording::about(seconds))
-        }
-        Some(seconds) => format!("about {} ({of})", wording::about(seconds)),
+        Some(seconds) if totals.known == totals.stages => wording::about_in_words(seconds),
+        Some(seconds) => format!("{} ({of})", wording::about_in_words(seconds)),
     };
     let size = |bytes: u64| ByteSize::b(bytes).display().iec().to_string();
     if let Some(bytes) = totals.memory_bytes {
@@ -155,6 +153,7 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
                 "seconds": e.seconds,
                 "cpu_seconds": e.cpu_seconds,
                 "memory_bytes": e.memory,
+                "least_memory_bytes": e.work.memory.map(|memory| memory.least),
                 "output_bytes": e.output_bytes,
                 "basis": e.basis,
                 "parameters": e.work.parameters,

@@ -12,7 +12,7 @@ use super::table::{self, Results};
 use super::{plan, preflight, unwritten};
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
-use crate::forecast::forecast;
+use crate::forecast::{Reach, forecast};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions};
 use crate::report::Console;
@@ -95,7 +95,7 @@ impl Run {
         if self.dry_run {
             return plan::print(console, &graph, &plan, &store, slots, self.json);
         }
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots);
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots, Reach::Own);
         let findings = preflight::look(&graph, &plan, &store, &forecast);
         for doubt in &findings.doubts {
             console.say(&preflight::warning(doubt));

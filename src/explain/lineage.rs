@@ -101,6 +101,10 @@ pub fn downstream(
             }
         }
     }
+    // In the order in which they were made.
+    for consumers in uses.values_mut() {
+        consumers.sort_by_key(|(role, key)| (&records[key].finished, role.clone(), *key));
+    }
     let mut lineage = Lineage::default();
     let mut seen = HashSet::from([record.action_key]);
     let mut open = VecDeque::from([(record.action_key, Some(record.clone()), port)]);

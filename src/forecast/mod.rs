@@ -84,9 +84,25 @@ pub struct Totals {
     pub stages: usize,
 }
 
+/// Which records an estimate may be taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A stage's own last one: quick, and enough for memory and disk.
+    Own,
+    /// All of the store.
+    All,
+}
+
 /// Says what the stages of `plan` that are not cached will take with `slots` to run in.
-pub fn forecast(graph: &Graph, plan: &Plan, store: &Store, parse: Parse, slots: Slots) -> Forecast {
-    let past = Past::new(store, parse);
+pub fn forecast(
+    graph: &Graph,
+    plan: &Plan,
+    store: &Store,
+    parse: Parse,
+    slots: Slots,
+    reach: Reach,
+) -> Forecast {
+    let past = Past::new(store, parse, reach);
     let mut works = ahead::works(graph, plan, store);
     let mut stages = BTreeMap::new();
     let mut seen = HashSet::new();

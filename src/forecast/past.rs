@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use stages::contract::{Expected, Work};
 
+use super::Reach;
 use super::ahead::{self, Inputs};
 use crate::graph::Parse;
 use crate::plan::{Fingerprint, InputId, rebuild};
@@ -16,21 +17,26 @@ const MOST_MEASURED: usize = 200;
 /// The most records in a row that a signature is followed up.
 const DEEPEST: usize = 100;
 
+/// What is known of an action's outputs, by port.
+type Ports = BTreeMap<String, Expected>;
+
 /// The records of a store.
 pub struct Past<'a> {
     store: &'a Store,
     parse: Parse,
+    reach: Reach,
     /// Newest first.
     all: OnceCell<Vec<ActionRecord>>,
     rates: OnceCell<BTreeMap<&'static str, f64>>,
-    outputs: RefCell<HashMap<Key, Option<Rc<BTreeMap<String, Expected>>>>>,
+    outputs: RefCell<HashMap<Key, Option<Rc<Ports>>>>,
 }
 
 impl<'a> Past<'a> {
-    pub fn new(store: &'a Store, parse: Parse) -> Self {
+    pub fn new(store: &'a Store, parse: Parse, reach: Reach) -> Self {
         Self {
             store,
             parse,
+            reach,
             all: OnceCell::new(),
             rates: OnceCell::new(),
             outputs: RefCell::default(),
@@ -86,9 +92,13 @@ impl<'a> Past<'a> {
             .collect()
     }
 
+    /// As far as they may be looked at.
     fn all(&self) -> &[ActionRecord] {
         self.all.get_or_init(|| {
-            let mut all = self.store.records().unwrap_or_default();
+            let mut all = match self.reach {
+                Reach::Own => Vec::new(),
+                Reach::All => self.store.records().unwrap_or_default(),
+            };
             // The same result under several names counts once.
             let mut seen = BTreeSet::new();
             all.retain(|record| seen.insert((record.content_key, record.finished.clone())));
@@ -144,7 +154,7 @@ impl<'a> Past<'a> {
     }
 
     /// The outputs of the action of a key.
-    fn made(&self, key: &Key, depth: usize) -> Option<Rc<BTreeMap<String, Expected>>> {
+    fn made(&self, key: &Key, depth: usize) -> Option<Rc<Ports>> {
         if let Some(known) = self.outputs.borrow().get(key) {
             return known.clone();
         }

@@ -125,3 +125,46 @@ impl Entries {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(stages: &[(&[usize], usize, f64, u64)]) -> Entries {
+        let entry = |&(upstream, cpus, _, _): &(&[usize], usize, f64, u64)| Entry {
+            upstream: upstream.to_vec(),
+            slots: Slots { cpus, gpus: 0 },
+        };
+        Entries {
+            entries: stages.iter().map(entry).collect(),
+            seconds: stages.iter().map(|stage| stage.2).collect(),
+            memory: stages.iter().map(|stage| Some(stage.3)).collect(),
+        }
+    }
+
+    const fn cpus(cpus: usize) -> Slots {
+        Slots { cpus, gpus: 0 }
+    }
+
+    #[test]
+    fn time_is_the_longest_way_or_the_work_over_the_slots() {
+        let chain = entries(&[(&[], 1, 3.0, 0), (&[0], 1, 4.0, 0), (&[1], 1, 5.0, 0)]);
+        assert_eq!([1, 8].map(|n| chain.seconds(cpus(n))), [12.0, 12.0]);
+        let apart = entries(&[(&[], 1, 3.0, 0), (&[], 1, 3.0, 0), (&[], 1, 4.0, 0)]);
+        assert_eq!([1, 2, 3].map(|n| apart.seconds(cpus(n))), [10.0, 7.0, 4.0]);
+        let wide = entries(&[(&[], 2, 3.0, 0), (&[], 1, 3.0, 0), (&[], 1, 3.0, 0)]);
+        assert_eq!(wide.seconds(cpus(2)), 6.0);
+        assert_eq!(entries(&[]).seconds(cpus(2)), 0.0);
+    }
+
+    #[test]
+    fn memory_is_of_stages_that_may_run_at_once() {
+        let chain = entries(&[(&[], 1, 1.0, 5), (&[0], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
+        assert_eq!(chain.memory_at_once(cpus(4)), Some(7));
+        // The two below the first; not the first with either, though it is the largest.
+        let fork = entries(&[(&[], 1, 1.0, 5), (&[], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
+        assert_eq!(fork.memory_at_once(cpus(4)), Some(12));
+        assert_eq!(fork.memory_at_once(cpus(1)), Some(7));
+        assert_eq!(entries(&[]).memory_at_once(cpus(1)), None);
+    }
+}

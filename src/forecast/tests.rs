@@ -1,1 +1,143 @@
+//! What is refused before anything runs.
 
+use std::path::Path;
+
+use super::preflight::{Findings, preflight};
+use super::*;
+use crate::graph::Catalogue;
+use crate::plan::{PlanOptions, plan};
+use crate::spec::{self, LoadOptions};
+
+const PIPELINE: &str = "\
+version: 1
+name: p
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 1000, test_images: 100 } }, image_size: 32, validation: 0.1 }
+  cnn:
+    kind: train-cnn
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params:
+      model: [flatten, { dense: { units: 1000, activation: relu } }, { dense: { units: 1 } }]
+      epochs: 2
+";
+
+const EVERYTHING: Machine = Machine {
+    memory: Some(u64::MAX),
+    free_memory: Some(u64::MAX),
+    disk: Some(u64::MAX),
+};
+
+/// Parameters of `cnn`: 1024 values to 1000 units to one.
+const PARAMETERS: u64 = 1024 * 1000 + 1000 + 1000 + 1;
+
+fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
+    let catalogue = Catalogue {
+        kinds: stages::kinds(),
+        parse: stages::parse,
+    };
+    let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
+        .and_then(|pipeline| Graph::build(pipeline, &catalogue));
+    let graph = built.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
+    let slots = Slots { cpus: 2, gpus: 0 };
+    let forecast = forecast(&graph, &plan, &store, catalogue.parse, slots, Reach::All);
+    (graph, forecast, folder)
+}
+
+fn findings(text: &str, machine: Machine) -> Findings {
+    let (graph, forecast, _folder) = looked_at(text);
+    preflight(&graph, &forecast, &machine)
+}
+
+#[test]
+fn a_training_knows_its_work_without_any_record_and_guesses_no_time() {
+    let (graph, forecast, _folder) = looked_at(PIPELINE);
+    let cnn = &forecast.stages[&graph.find("cnn")[0]];
+    assert_eq!(cnn.work.parameters, Some(PARAMETERS));
+    // 900 images three times through, 100 once, in each of two epochs.
+    let operations = 2.0 * (3.0 * 900.0 + 100.0) * 2.0 * (1024.0 * 1000.0 + 1000.0);
+    assert_eq!(cnn.work.amount.unwrap().count, operations);
+    assert_eq!((cnn.seconds, cnn.basis), (None, None));
+    assert_eq!(forecast.totals.seconds, None);
+    let xrays = &forecast.stages[&graph.find("xrays")[0]];
+    assert_eq!(xrays.output_bytes, Some(1100 * 32 * 32));
+}
+
+#[test]
+fn what_fits_is_not_spoken_of() {
+    let found = findings(PIPELINE, EVERYTHING);
+    assert!(
+        found.errors.is_empty() && found.doubts.is_empty(),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_training_that_surely_does_not_fit_is_refused_at_its_model() {
+    let weights = PARAMETERS * 16;
+    let machine = |memory| Machine {
+        memory: Some(memory),
+        ..EVERYTHING
+    };
+    let found = findings(PIPELINE, machine(weights));
+    let error = found.errors[0].to_string();
+    assert!(error.contains("`cnn` needs at least"), "{error}");
+    assert!(error.contains("for 1,026,001 parameters"), "{error}");
+    assert!(error.contains("p.yaml:11:14"), "{error}");
+    assert!(
+        findings(PIPELINE, machine(weights + (1 << 20)))
+            .errors
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_training_that_may_not_fit_is_doubted() {
+    let machine = Machine {
+        free_memory: Some(PARAMETERS * 16 + (1 << 20)),
+        ..EVERYTHING
+    };
+    let found = findings(PIPELINE, machine);
+    assert!(found.errors.is_empty(), "{found:?}");
+    let doubt = found.doubts[0].to_string();
+    assert!(doubt.contains("`cnn` may need about"), "{doubt}");
+}
+
+#[test]
+fn what_a_stage_may_have_counts_as_well() {
+    let limited = |memory: &str| {
+        let text = format!("{PIPELINE}    resources: {{ memory: {memory} }}\n");
+        findings(&text, EVERYTHING)
+    };
+    let refused = limited("10MiB");
+    let error = refused.errors[0].to_string();
+    assert!(error.contains("and may have 10.0 MiB"), "{error}");
+    assert!(error.contains("resources.memory"), "{error}");
+    let doubted = limited("17MiB");
+    assert!(doubted.errors.is_empty(), "{doubted:?}");
+    let doubt = doubted.doubts[0].to_string();
+    assert!(
+        doubt.contains("more than the 17.0 MiB it may have"),
+        "{doubt}"
+    );
+    assert!(limited("1GiB").doubts.is_empty());
+}
+
+#[test]
+fn outputs_that_surely_do_not_fit_on_the_disk_are_refused() {
+    let disk = |disk| Machine {
+        disk: Some(disk),
+        ..EVERYTHING
+    };
+    // The images, and the weights of the model.
+    let least = 1100 * 32 * 32 + PARAMETERS * 4;
+    let found = findings(PIPELINE, disk(least - 1));
+    let error = found.errors[0].to_string();
+    assert!(error.contains("the outputs take at least"), "{error}");
+    assert!(error.contains("runner cache gc"), "{error}");
+    assert!(findings(PIPELINE, disk(least)).errors.is_empty());
+}

@@ -16,6 +16,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time that is an estimate, in a sentence: `about 42 min`, `under 1 s`.
+pub fn about_in_words(seconds: f64) -> String {
+    let time = about(seconds);
+    let word = if time.starts_with("under") {
+        ""
+    } else {
+        "about "
+    };
+    format!("{word}{time}")
+}
+
 /// A time that is an estimate: `under 1 s`, `42 s`, `42 min`, `3 h 20 min`, `4 days`.
 pub fn about(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;

@@ -14,6 +14,7 @@ mod guarantees;
 mod including;
 mod limits;
 mod manners;
+mod plan;
 mod resuming;
 mod running;
 mod runs;

@@ -66,7 +66,7 @@ fn a_dry_run_runs_nothing() {
     assert_eq!(dry.code, Some(0), "{dry:?}");
     assert!(
         dry.stdout
-            .contains("xrays   will run: first run\ncnn[4]  waits on xrays\n"),
+            .contains("xrays   ?  will run: first run\ncnn[4]  ?  waits on xrays\n"),
         "{dry:?}"
     );
     assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());

@@ -1,6 +1,8 @@
 //! The planner's laws, on graphs of fake stages.
 
+mod explanations;
 mod keys;
+mod runs;
 mod sources;
 mod states;
 

@@ -202,26 +202,30 @@ fn a_miss_tells_which_source_files_changed() {
     fixture.run(&stages, node, "a");
     let reason = || reason(&fixture.plan(&stages), node);
     assert_eq!(reason(), "cached");
+    let folder = fixture.source();
+    let told =
+        |what: &str, first: &str| format!("source: {what} in {}, first: {first}", folder.display());
     fixture.write("train/NORMAL/b.jpeg", "B");
-    assert_eq!(
-        reason(),
-        "source: 1 file changed, first: train/NORMAL/b.jpeg"
-    );
+    assert_eq!(reason(), told("1 file changed", "train/NORMAL/b.jpeg"));
     fixture.write("train/NORMAL/a.jpeg", "A");
-    assert_eq!(
-        reason(),
-        "source: 2 files changed, first: train/NORMAL/a.jpeg"
-    );
+    assert_eq!(reason(), told("2 files changed", "train/NORMAL/a.jpeg"));
     fixture.write("test/c.jpeg", "c");
-    assert_eq!(
-        reason(),
-        "source: 2 files changed, 1 added, first: test/c.jpeg"
-    );
+    assert_eq!(reason(), told("2 files changed, 1 added", "test/c.jpeg"));
     fs::remove_dir_all(fixture.source().join("train")).unwrap();
-    assert_eq!(
-        reason(),
-        "source: 1 file added, 2 removed, first: test/c.jpeg"
-    );
+    assert_eq!(reason(), told("1 file added, 2 removed", "test/c.jpeg"));
+}
+
+#[test]
+fn a_source_that_is_a_file_is_named() {
+    let fixture = Fixture::new();
+    fixture.write("x.npz", "a");
+    let path = fixture.source().join("x.npz");
+    let mut stages = Stages::new();
+    let node = stages.add("xrays", json!({"source": {"path": path}}), &[]);
+    fixture.run(&stages, node, "a");
+    fixture.write("x.npz", "b");
+    let expected = format!("source: {} changed", path.display());
+    assert_eq!(reason(&fixture.plan(&stages), node), expected);
 }
 
 #[test]
