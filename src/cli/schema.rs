@@ -7,8 +7,8 @@ use crate::schema::document;
 
 /// Print a JSON Schema of the pipeline file, for editors that complete and check
 ///
-/// An editor with a YAML language server uses it once the first line of a pipeline is
-/// `# yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
+/// Editors with a YAML language server use it where the first line of a pipeline is a comment,
+/// `yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  runner schema > pipeline.schema.json")]
 pub struct Schema {}

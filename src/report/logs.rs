@@ -70,7 +70,8 @@ pub fn start(console: &Console) -> RunLog {
     let run_log = RunLog::default();
     let console = console.clone();
     let stderr = fmt::layer()
-        .with_ansi(console::colors_enabled_stderr())
+        // Colors are a feature that is left out; where they were asked for, every command said so.
+        .with_ansi(false)
         .without_time()
         .with_target(false)
         .with_writer(move || Stderr(console.clone()))

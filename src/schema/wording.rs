@@ -113,7 +113,7 @@ fn limits(schema: &Value) -> Option<String> {
     if schema.get("enum").is_some() || schema.get("const").is_some() {
         return None;
     }
-    let bound = |key: &str| schema[key].is_number().then(|| value(&schema[key]));
+    let bound = |key: &str| schema[key].is_number().then(|| grouped(&schema[key]));
     let least = bound("minimum");
     let above = bound("exclusiveMinimum");
     let most = bound("maximum");
@@ -146,15 +146,12 @@ pub fn alternatives(all: &[String]) -> String {
     }
 }
 
-/// A value as it would be written in a pipeline; whole numbers with a comma at the thousands.
+/// A value as it would be written in a pipeline.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(number) => match number.as_u64() {
-            Some(whole) => grouped(whole),
-            None => number.to_string(),
-        },
+        Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(self::value).collect();
@@ -175,8 +172,12 @@ fn map(entries: &Map<String, Value>) -> String {
     format!("{{ {} }}", entries.join(", "))
 }
 
-fn grouped(number: u64) -> String {
+/// A number, a whole one with a comma at the thousands.
+fn grouped(number: &Value) -> String {
     let digits = number.to_string();
+    if !number.is_u64() {
+        return digits;
+    }
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -231,7 +232,7 @@ mod tests {
 
     #[test]
     fn values_are_shown_as_they_are_written() {
-        assert_eq!(value(&json!(1_000_000)), "1,000,000");
+        assert_eq!(value(&json!(1_000_000)), "1000000");
         assert_eq!(value(&json!(1e-7)), "1e-7");
         assert_eq!(value(&json!([1.0, 2.5])), "[1.0, 2.5]");
         assert_eq!(

@@ -1,5 +1,7 @@
 //! `runner kinds`.
 
+use console::measure_text_width;
+use runner::schema::{Layout, page};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -64,6 +66,21 @@ fn a_page_has_everything_and_fits_80_columns() {
         for line in page.lines() {
             assert!(line.width() <= 80, "{line}");
         }
+    }
+}
+
+#[test]
+fn a_page_is_as_wide_as_it_may_be() {
+    let kinds = stages::kinds();
+    let kind = kinds.iter().find(|kind| kind.name == "train-cnn").unwrap();
+    for width in [50, 80, 100] {
+        let layout = Layout { width, bold: true };
+        let page = page(kind, stages::params_schema, layout);
+        let longest = page.lines().map(measure_text_width).max().unwrap();
+        assert!(
+            (width - 3..=width).contains(&longest),
+            "{longest} of {width}"
+        );
     }
 }
 

@@ -1,155 +1,95 @@
 //! All of one stage kind for a person to read: like a page of a manual.
 
-use std::collections::BTreeMap;
+mod paper;
+mod sections;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use stages::contract::KindInfo;
 
+pub use paper::Layout;
+
 use super::choice::{Choice, choices};
 use super::{Params, parameters, wording};
-
-/// How a page is laid out.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
-    /// Columns to wrap at.
-    pub width: usize,
-    /// Whether headings and names are bold.
-    pub bold: bool,
-}
+use paper::Paper;
+use sections::{referred, sections};
 
 /// The page of a kind: what it does, its ports, its parameters.
 pub fn page(kind: &KindInfo, params: Params, layout: Layout) -> String {
     let schema = parameters(kind, params);
     let definitions = schema["$defs"].as_object().cloned().unwrap_or_default();
     let mut page = Page {
-        layout,
-        shared: shared(&schema),
+        paper: Paper::new(layout),
+        sections: sections(&schema),
         definitions,
-        text: String::new(),
     };
-    page.put(0, &format!("{}: {}", page.strong(kind.name), kind.doc));
+    let name = page.paper.strong(kind.name);
+    page.paper.write(0, HANG, &format!("{name}: {}", kind.doc));
     page.inputs(kind);
     page.outputs(kind);
-    page.heading("Parameters");
+    page.paper.heading("Parameters");
     page.parameters(&schema, INDENT);
     for (name, definition) in page.definitions.clone() {
-        if page.shared.contains_key(&name) {
-            page.heading(&name);
-            page.paragraphs(INDENT, text(&definition, "description"));
+        if page.sections.contains(&name) {
+            page.paper.heading(&name);
+            page.paper
+                .paragraphs(INDENT, text(&definition, "description"));
             page.details(&definition, INDENT);
         }
     }
-    page.text
+    page.paper.text
 }
 
 const INDENT: usize = 2;
+/// Of the later lines of a name and its type.
+const HANG: usize = 2;
 /// Of a description under what it describes.
 const DEEPER: usize = 4;
-
-/// How often each definition is referred to, of those that have a section of their own: all that are
-/// referred to twice, or are the items of a list.
-fn shared(schema: &Value) -> BTreeMap<String, usize> {
-    fn count(schema: &Value, weight: usize, found: &mut BTreeMap<String, usize>) {
-        match schema {
-            Value::Array(schemas) => schemas
-                .iter()
-                .for_each(|schema| count(schema, weight, found)),
-            Value::Object(keywords) => {
-                if let Some(name) = referred(schema) {
-                    *found.entry(name.to_owned()).or_default() += weight;
-                }
-                for (keyword, schema) in keywords {
-                    count(schema, if keyword == "items" { 2 } else { 1 }, found);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut found = BTreeMap::new();
-    count(schema, 1, &mut found);
-    found.retain(|_, uses| *uses > 1);
-    found
-}
-
-/// The name of the definition that a schema refers to.
-fn referred(schema: &Value) -> Option<&str> {
-    schema["$ref"].as_str()?.rsplit('/').next()
-}
 
 fn text<'a>(schema: &'a Value, keyword: &str) -> &'a str {
     schema[keyword].as_str().unwrap_or_default()
 }
 
 struct Page {
-    layout: Layout,
+    paper: Paper,
     definitions: Map<String, Value>,
-    shared: BTreeMap<String, usize>,
-    text: String,
+    /// The definitions that have a section of their own.
+    sections: BTreeSet<String>,
 }
 
 impl Page {
-    fn strong(&self, text: &str) -> String {
-        if self.layout.bold {
-            console::style(text).bold().force_styling(true).to_string()
-        } else {
-            text.to_owned()
-        }
-    }
-
-    /// Puts a wrapped paragraph; its later lines stand two columns further in.
-    fn put(&mut self, indent: usize, text: &str) {
-        self.wrap(indent, indent + 2, text);
-    }
-
-    fn wrap(&mut self, first: usize, later: usize, text: &str) {
-        let (first, later) = (" ".repeat(first), " ".repeat(later));
-        let options = textwrap::Options::new(self.layout.width)
-            .initial_indent(&first)
-            .subsequent_indent(&later)
-            .break_words(false);
-        self.text.push_str(&textwrap::fill(text, options));
-        self.text.push('\n');
-    }
-
-    fn paragraphs(&mut self, indent: usize, text: &str) {
-        for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
-            self.wrap(indent, indent, paragraph);
-        }
-    }
-
-    fn heading(&mut self, heading: &str) {
-        let heading = self.strong(heading);
-        self.text.push_str(&format!("\n{heading}\n"));
-    }
-
     fn inputs(&mut self, kind: &KindInfo) {
-        self.heading("Inputs");
+        self.paper.heading("Inputs");
         if kind.declares_ports {
-            self.put(INDENT, "any, by names of your own");
+            self.paper.write(INDENT, HANG, "any, by names of your own");
         } else if kind.inputs.is_empty() {
-            self.put(INDENT, "none");
+            self.paper.write(INDENT, HANG, "none");
         }
         for input in kind.inputs {
-            let name = self.strong(input.role);
-            self.put(INDENT, &format!("{name}: {}", wording::port(input)));
-            self.paragraphs(INDENT + DEEPER, input.doc);
+            let name = self.paper.strong(input.role);
+            self.paper
+                .write(INDENT, HANG, &format!("{name}: {}", wording::port(input)));
+            self.paper.paragraphs(INDENT + DEEPER, input.doc);
         }
     }
 
     fn outputs(&mut self, kind: &KindInfo) {
-        self.heading("Outputs");
+        self.paper.heading("Outputs");
         if kind.declares_ports {
-            self.put(INDENT, "those that its parameters declare");
+            let declared = "those that its parameters declare";
+            self.paper.write(INDENT, HANG, declared);
         }
         for (index, output) in kind.outputs.iter().enumerate() {
-            let name = self.strong(output.port);
+            let name = self.paper.strong(output.port);
             let primary = if kind.has_primary && index == 0 {
                 ", meant by the stage's name alone"
             } else {
                 ""
             };
-            self.put(INDENT, &format!("{name}: {}{primary}", output.yields));
-            self.paragraphs(INDENT + DEEPER, output.doc);
+            self.paper
+                .write(INDENT, HANG, &format!("{name}: {}{primary}", output.yields));
+            self.paper.paragraphs(INDENT + DEEPER, output.doc);
         }
     }
 
@@ -162,10 +102,11 @@ impl Page {
                 None => "[optional]".to_owned(),
                 Some(default) => format!("[default: {}]", self.default(parameter, default)),
             };
-            let name = self.strong(name);
+            let name = self.paper.strong(name);
             let line = format!("{name}: {} {standing}", self.what(parameter));
-            self.put(indent, &line);
-            self.paragraphs(indent + DEEPER, text(parameter, "description"));
+            self.paper.write(indent, HANG, &line);
+            self.paper
+                .paragraphs(indent + DEEPER, text(parameter, "description"));
             if self.section(parameter).is_none() {
                 let resolved = self.resolved(parameter).clone();
                 self.details(&resolved, indent + DEEPER);
@@ -190,7 +131,7 @@ impl Page {
 
     /// The section of its own that a schema refers to.
     fn section<'a>(&self, schema: &'a Value) -> Option<&'a str> {
-        referred(schema).filter(|name| self.shared.contains_key(*name))
+        referred(schema).filter(|name| self.sections.contains(*name))
     }
 
     fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
@@ -210,13 +151,13 @@ impl Page {
     fn choice(&mut self, choice: &Choice<'_>, indent: usize) {
         match choice {
             Choice::Name { name, doc } => {
-                let name = self.strong(name);
+                let name = self.paper.strong(name);
                 let line = if doc.is_empty() {
                     name
                 } else {
                     format!("{name}: {doc}")
                 };
-                self.wrap_item(indent, &line);
+                self.item(indent, &line);
             }
             Choice::Value(schema) => {
                 let doc = text(schema, "description");
@@ -226,7 +167,7 @@ impl Page {
                 } else {
                     format!("{what}: {doc}")
                 };
-                self.wrap_item(indent, &line);
+                self.item(indent, &line);
                 self.parameters(schema, indent + DEEPER);
             }
             Choice::Tagged {
@@ -235,8 +176,9 @@ impl Page {
                 alone,
             } => {
                 let line = self.written(name, payload, *alone);
-                self.wrap_item(indent, &line);
-                self.paragraphs(indent + DEEPER, text(payload, "description"));
+                self.item(indent, &line);
+                self.paper
+                    .paragraphs(indent + DEEPER, text(payload, "description"));
                 if self.section(payload).is_none() {
                     let resolved = self.resolved(payload).clone();
                     self.details(&resolved, indent + DEEPER);
@@ -245,13 +187,13 @@ impl Page {
         }
     }
 
-    fn wrap_item(&mut self, indent: usize, line: &str) {
-        self.wrap(indent, indent + DEEPER, &format!("- {line}"));
+    fn item(&mut self, indent: usize, line: &str) {
+        self.paper.write(indent, DEEPER, &format!("- {line}"));
     }
 
     /// How a choice with parameters is written: `step: { every, factor }`.
     fn written(&self, name: &str, payload: &Value, alone: bool) -> String {
-        let name = self.strong(name);
+        let name = self.paper.strong(name);
         let resolved = self.resolved(payload);
         if self.section(payload).is_some() || wording::the_type(resolved) != "object" {
             return format!("{name}: {}", self.what(payload));

@@ -1,0 +1,35 @@
+//! Which definitions have a section of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// The definitions that are referred to more than once, or are the items of a list.
+pub fn sections(schema: &Value) -> BTreeSet<String> {
+    let mut uses = BTreeMap::new();
+    count(schema, 1, &mut uses);
+    let shared = uses.into_iter().filter(|(_, uses)| *uses > 1);
+    shared.map(|(name, _)| name).collect()
+}
+
+fn count(schema: &Value, weight: usize, uses: &mut BTreeMap<String, usize>) {
+    match schema {
+        Value::Array(schemas) => schemas
+            .iter()
+            .for_each(|schema| count(schema, weight, uses)),
+        Value::Object(keywords) => {
+            if let Some(name) = referred(schema) {
+                *uses.entry(name.to_owned()).or_default() += weight;
+            }
+            for (keyword, schema) in keywords {
+                count(schema, if keyword == "items" { 2 } else { 1 }, uses);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The name of the definition that a schema refers to.
+pub fn referred(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
