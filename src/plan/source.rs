@@ -1,21 +1,19 @@
 //! Sources: bytes outside the store that a stage reads, and their digest in the fingerprint.
 //!
-//! A file counts by its content. A folder counts by the names and contents of all regular files
-//! below it, except names that start with a dot (`.DS_Store`, `._x.jpeg`), whole folders of that
-//! kind included. Symbolic links are followed wherever they lead, since whoever reads the folder
-//! follows them too: what counts is the link's name and the content it leads to. Where the source
-//! lies, times and permissions do not count.
+//! A file counts by its content. A folder counts by the names and contents of the files that
+//! [`stages::sources`] finds in it. Where the source lies, times and permissions do not count.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::Metadata;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stages::contract::{Invalid, Segment};
+use stages::sources::{Found, walk};
 
-use super::source_index::{SourceIndex, Stamp};
+use super::source_index::{self, Content, SourceIndex, Stamp, contents};
 use crate::store::{Blob, Digest, Store};
 
 const CONTEXT: &str = "runner source v1";
@@ -34,14 +32,26 @@ pub(super) enum Listing {
 }
 
 impl Listing {
+    fn new(names: Vec<String>, contents: &[Content]) -> Self {
+        match names.as_slice() {
+            [name] if name.is_empty() => Self::File(contents[0].blob()),
+            _ => Self::Folder(
+                names
+                    .into_iter()
+                    .zip(contents.iter().map(Content::blob))
+                    .collect(),
+            ),
+        }
+    }
+
     fn digest(&self) -> Digest {
-        let bytes = serde_json::to_vec(self).expect("a listing has a JSON form");
-        Digest::derive(CONTEXT, &bytes)
+        Digest::derive_from(CONTEXT, |writer| Ok(serde_json::to_writer(writer, self)?))
+            .expect("a listing has a JSON form")
     }
 
     /// The listing a digest was once made from, if it was kept.
     pub(super) fn recall(store: &Store, digest: &Digest) -> Option<Self> {
-        store.memo(&memo_path(digest))
+        store.packed_memo(&memo_path(digest))
     }
 
     pub(super) fn files(&self) -> BTreeMap<&str, Blob> {
@@ -58,7 +68,7 @@ impl Listing {
 fn memo_path(digest: &Digest) -> PathBuf {
     Path::new("sources")
         .join("listings")
-        .join(format!("{digest}.json"))
+        .join(format!("{digest}.packed"))
 }
 
 /// What stands for a source in the canonical parameters.
@@ -109,140 +119,52 @@ impl<'a> Sources<'a> {
         if let Some(&seen) = self.seen.get(path) {
             return Ok(seen);
         }
-        let Found { files, mut stamps } = find(path)?;
-        let mut index = SourceIndex::open(self.store, path);
-        let (blobs, of_files) = index.blobs(&files)?;
-        index.keep(self.store);
-        stamps.extend(files.iter().map(|file| file.name.clone()).zip(of_files));
-        let listing = match files.as_slice() {
-            [file] if file.name.is_empty() => Listing::File(blobs[0]),
-            _ => Listing::Folder(files.into_iter().map(|file| file.name).zip(blobs).collect()),
+        let Found { files, listed } = walk(path)?;
+        let made = source_index::now();
+        let index = SourceIndex::recall(self.store, path);
+        let contents = contents(path, &files, index.as_ref())?;
+        let stamps = stamps(&files, &contents, &listed);
+        let known = index.and_then(|index| index.source(&files, &contents));
+        let digest = match known.filter(|digest| self.store.has_memo(&memo_path(digest))) {
+            Some(digest) => digest,
+            None => self.learn(path, made, files, &contents),
         };
-        let stamps = serde_json::to_vec(&stamps).expect("stamps have a JSON form");
-        let seen = Seen {
-            digest: listing.digest(),
-            stamps: Digest::derive(STAMPS, &stamps),
-        };
+        let seen = Seen { digest, stamps };
         self.seen.insert(path.to_owned(), seen);
-        self.keep(&seen.digest, &listing);
         Ok(seen)
     }
 
-    /// Keeps what a source holds, to say later what changed in it. A plan is as good without it.
-    fn keep(&self, digest: &Digest, listing: &Listing) {
-        let path = memo_path(digest);
+    /// The digest of a source that is not what it was. What was learned is kept for the next plan, and
+    /// to say later what changed; a plan is as good without.
+    fn learn(&self, path: &Path, made: i64, names: Vec<String>, contents: &[Content]) -> Digest {
+        let listing = Listing::new(names.clone(), contents);
+        let digest = listing.digest();
+        source_index::keep(self.store, path, made, digest, &names, contents);
+        let path = memo_path(&digest);
         if !self.store.has_memo(&path)
-            && let Err(error) = self.store.set_memo(&path, listing)
+            && let Err(error) = self.store.set_packed_memo(&path, &listing)
         {
             tracing::debug!(%error, "the listing of a source was not kept");
         }
+        digest
     }
 }
 
-/// A file of a source.
-pub(super) struct FoundFile {
-    /// Its path in the source, `/` between folders; empty if it is the source itself.
-    pub name: String,
-    pub path: PathBuf,
-    pub metadata: Metadata,
-}
-
-/// What a source consists of.
-#[derive(Default)]
-struct Found {
-    /// All its files, in no order that matters.
-    files: Vec<FoundFile>,
-    /// The stamp of every folder, by its path in the source with a `/` behind.
-    stamps: BTreeMap<String, Stamp>,
-}
-
-/// All of the source at `path`.
-fn find(path: &Path) -> Result<Found, Invalid> {
-    let metadata = fs::metadata(path).map_err(|error| {
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let invalid = Invalid::new(if missing {
-            format!("`{}` does not exist", path.display())
-        } else {
-            format!("failed to read `{}`: {error}", path.display())
-        });
-        match std::env::current_dir() {
-            Ok(folder) if missing && path.is_relative() => invalid.hint(format!(
-                "a relative path starts at the working directory, `{}`",
-                folder.display()
-            )),
-            _ => invalid,
-        }
-    })?;
-    let mut found = Found::default();
-    add(
-        path.to_owned(),
-        String::new(),
-        metadata,
-        &mut Vec::new(),
-        &mut found,
-    )?;
-    Ok(found)
-}
-
-/// Adds the file at `path`, or the files below it. `above` are the folders it is in (device and
-/// inode), so that a link to one of them is not followed for ever.
-fn add(
-    path: PathBuf,
-    name: String,
-    metadata: Metadata,
-    above: &mut Vec<(u64, u64)>,
-    found: &mut Found,
-) -> Result<(), Invalid> {
-    let unreadable = |error| Invalid::new(format!("failed to read `{}`: {error}", path.display()));
-    if metadata.is_file() {
-        found.files.push(FoundFile {
-            name,
-            path,
-            metadata,
-        });
-        return Ok(());
-    }
-    if !metadata.is_dir() {
-        return Err(Invalid::new(format!(
-            "`{}` is no file and no folder",
-            path.display()
-        )));
-    }
-    let id = (metadata.dev(), metadata.ino());
-    if above.contains(&id) {
-        return Err(Invalid::new(format!(
-            "`{}` is a link to a folder it is in",
-            path.display()
-        )));
-    }
-    above.push(id);
-    found
-        .stamps
-        .insert(format!("{name}/"), Stamp::of(&metadata));
-    for entry in fs::read_dir(&path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let child = entry.file_name();
-        let Some(child) = child.to_str() else {
-            let message = format!("the name of `{}` is not UTF-8", entry.path().display());
-            return Err(Invalid::new(message).hint("rename it"));
-        };
-        if child.starts_with('.') {
-            continue;
-        }
-        let child = if name.is_empty() {
-            child.to_owned()
-        } else {
-            format!("{name}/{child}")
-        };
-        let child_path = entry.path();
-        let metadata = fs::metadata(&child_path).map_err(|error| {
-            Invalid::new(format!(
-                "failed to read `{}`: {error}",
-                child_path.display()
-            ))
-        })?;
-        add(child_path, child, metadata, above, found)?;
-    }
-    above.pop();
-    Ok(())
+/// The hash of the stamps of all that was read of a source: its files, and what says which those are.
+fn stamps(names: &[String], contents: &[Content], listed: &[(String, Metadata)]) -> Digest {
+    let files = names
+        .iter()
+        .zip(contents.iter().map(|content| content.stamp));
+    let listed = listed
+        .iter()
+        .map(|(name, metadata)| (name, Stamp::of(metadata)));
+    Digest::derive_from(STAMPS, |writer| {
+        // A name holds no zero byte, and a stamp has a fixed length.
+        listed.chain(files).try_for_each(|(name, stamp)| {
+            writer.write_all(name.as_bytes())?;
+            writer.write_all(&[0])?;
+            writer.write_all(&stamp.to_bytes())
+        })
+    })
+    .expect("hashing does not fail")
 }

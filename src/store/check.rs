@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::inventory::{Entry, Inventory, entries};
 use super::sealed::unseal;
-use super::{Digest, Error, Store, checkpoints, files};
+use super::{Digest, Error, Store, checkpoints, files, packed};
 
 /// Something in the store that is not as it was written, or not the store's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +164,11 @@ fn check_memos(folder: &Path, check: &mut Check) -> Result<(), Error> {
             Ok(kind) if kind.is_file() => {
                 check.count(&entry);
                 let memo = fs::read(&entry.path).ok();
-                if memo.is_none_or(|bytes| unseal::<serde_json::Value>(&bytes).is_err()) {
+                let is_sound = |bytes: Vec<u8>| match packed::is_packed(&entry.path) {
+                    true => packed::unpack(&bytes).is_ok(),
+                    false => unseal::<serde_json::Value>(&bytes).is_ok(),
+                };
+                if !memo.is_some_and(is_sound) {
                     check.found(&entry.path, "is a damaged memo");
                 }
             }

@@ -1,6 +1,7 @@
 //! Names: digests of content, keys of actions.
 
 use std::fmt;
+use std::io::{self, BufWriter};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -55,12 +56,19 @@ macro_rules! name {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if !deserializer.is_human_readable() {
+                    return <[u8; 32]>::deserialize(deserializer).map(Self);
+                }
                 let text = String::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
@@ -85,6 +93,26 @@ impl Key {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[..8]);
         i64::from_le_bytes(bytes) & (i64::MAX >> 1)
+    }
+}
+
+impl Digest {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// As `derive`, of what `write` writes, which need not be in memory at once.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub(crate) fn derive_from(
+        context: &str,
+        write: impl FnOnce(&mut BufWriter<blake3::Hasher>) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let hasher = blake3::Hasher::new_derive_key(context);
+        let mut writer = BufWriter::with_capacity(1 << 16, hasher);
+        write(&mut writer)?;
+        Ok(Self(*writer.into_inner()?.finalize().as_bytes()))
     }
 }
 

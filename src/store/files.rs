@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::Digest;
+use super::{Digest, digest_open};
 
 /// Has the kernel put a folder's entries on disk: only then does a rename in it survive a power cut.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -13,9 +13,9 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// The digest of a file's content, and its length in bytes.
 pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(File::open(file)?)?;
-    Ok((hasher.finalize().into(), hasher.count()))
+    let file = File::open(file)?;
+    let bytes = file.metadata()?.len();
+    digest_open(&file, bytes)
 }
 
 /// What is found where a file of the store should be.

@@ -38,11 +38,15 @@ impl Store {
 
     /// Writes a memo, unless it is there already with this very content.
     pub(crate) fn set_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
-        let path = self.home.join(path);
         let bytes = seal(memo).map_err(|source| Error::Serialise {
             what: "a memo",
             source,
         })?;
+        self.write_memo(path, &bytes)
+    }
+
+    pub(super) fn write_memo(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.home.join(path);
         if matches!(files::read(&path), Ok(Found::Bytes(there)) if there == bytes) {
             return Ok(());
         }

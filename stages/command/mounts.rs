@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Params;
 use crate::contract::{Artifact, Failure, Request};
+use crate::sources::walk;
 
 /// Puts inputs, code and files in place; gives the path of each in the scratch folder.
 pub fn mount(
@@ -73,11 +74,12 @@ impl Scratch<'_> {
         path: &Path,
         put: &dyn Fn(&Path, &Path) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        for (name, file) in crate::data::listing::list(path)? {
-            let at = if name.is_empty() {
-                at.to_owned()
-            } else {
-                at.join(name)
+        let found = walk(path).map_err(|invalid| Failure::Data(invalid.to_string()))?;
+        for name in found.files {
+            // Of a source that is a file, the name is empty.
+            let (at, file) = match name.as_str() {
+                "" => (at.to_owned(), path.to_owned()),
+                name => (at.join(name), path.join(name)),
             };
             self.put(&at, &file, put)?;
         }

@@ -53,6 +53,7 @@ impl Invalid {
 pub struct Source {
     /// Path to the parameter, from the stage's `params`.
     pub param: Vec<Segment>,
-    /// A file, or a folder that is read as a whole; relative to the working directory.
+    /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder the
+    /// stage may read what [`sources`](crate::sources) lists, and nothing else.
     pub path: PathBuf,
 }

@@ -24,8 +24,9 @@ use crate::ranges;
 pub struct Folder {
     /// The folder that holds `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files,
     /// or a folder around it; relative to the working directory. The classes are named after their
-    /// folders. A folder `val` or `validation` joins `train`, unless the dataset's `validation` is
-    /// 0: then it is the validation set as it stands.
+    /// folders. Names that start with a dot do not count, nor does what a `.runnerignore` in it (of
+    /// the syntax of a `.gitignore`) leaves out. A folder `val` or `validation` joins `train`, unless
+    /// the dataset's `validation` is 0: then it is the validation set as it stands.
     pub path: PathBuf,
     /// A regular expression on the file name whose first capture is the group (the patient, say)
     /// that must not be split. A name that it does not match is a group of its own.

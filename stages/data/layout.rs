@@ -1,10 +1,9 @@
 //! Which image files a folder holds, by split and class.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::source::Unusable;
+use crate::sources::SourceFolder;
 
 /// An image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,28 +29,32 @@ const EXPECTED: &str =
 
 impl Layout {
     /// Lists `path`, or the one folder in it that has the splits: archives of these data nest them
-    /// (`chest_xray/chest_xray/train`), and add folders such as `__MACOSX`, which are ignored like
-    /// hidden files.
+    /// (`chest_xray/chest_xray/train`), and add folders such as `__MACOSX`, which are ignored like all
+    /// that does not count in a source.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
-        let root = root(path)?;
-        let split = |names: &[&str]| -> Result<Option<PathBuf>, Unusable> {
-            let found = folders(&root)?
-                .into_iter()
-                .find(|(name, _)| names.iter().any(|n| name.eq_ignore_ascii_case(n)));
-            Ok(found.map(|(_, path)| path))
+        if !path.is_dir() {
+            let path = path.display();
+            return Err(Unusable::new(format!("there is no folder `{path}`")));
+        }
+        let root = root(SourceFolder::open(path)?)?;
+        let split = |names: &[&str]| -> Result<Option<SourceFolder>, Unusable> {
+            let found =
+                folders(&root).find(|name| names.iter().any(|n| name.eq_ignore_ascii_case(n)));
+            Ok(found.map(|name| root.enter(name)).transpose()?)
         };
         let missing = |name: &str| {
-            Unusable::new(format!("`{}` has no folder `{name}`", root.display())).hint(EXPECTED)
+            Unusable::new(format!("`{}` has no folder `{name}`", root.path.display()))
+                .hint(EXPECTED)
         };
         let train = split(&["train"])?.ok_or_else(|| missing("train"))?;
         let test = split(&["test"])?.ok_or_else(|| missing("test"))?;
         let validation = split(&["val", "validation"])?;
 
-        let classes: Vec<String> = folders(&train)?.into_iter().map(|(name, _)| name).collect();
+        let classes: Vec<String> = folders(&train).map(str::to_owned).collect();
         if classes.len() < 2 {
             return Err(Unusable::new(format!(
                 "`{}` has {} class folders, and two are the least to tell apart",
-                train.display(),
+                train.path.display(),
                 classes.len()
             ))
             .hint(EXPECTED));
@@ -94,31 +97,30 @@ impl Layout {
     }
 }
 
-/// `path`, or the only folder at most two levels down, that has a folder `train`.
-fn root(path: &Path) -> Result<PathBuf, Unusable> {
-    let mut level = vec![path.to_owned()];
+/// `source`, or the only folder at most two levels down, that has a folder `train`.
+fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
+    let path = source.path.clone();
+    let mut level = vec![source];
     for _ in 0..3 {
         let mut next = Vec::new();
         let mut roots = Vec::new();
         for folder in level {
-            let inner = folders(&folder)?;
-            if inner
-                .iter()
-                .any(|(name, _)| name.eq_ignore_ascii_case("train"))
-            {
+            if folders(&folder).any(|name| name.eq_ignore_ascii_case("train")) {
                 roots.push(folder);
             } else {
-                next.extend(inner.into_iter().map(|(_, path)| path));
+                for inner in folders(&folder) {
+                    next.push(folder.enter(inner)?);
+                }
             }
         }
         match roots.as_slice() {
             [] => level = next,
-            [root] => return Ok(root.clone()),
+            [_] => return Ok(roots.remove(0)),
             [one, other, ..] => {
                 return Err(Unusable::new(format!(
                     "both `{}` and `{}` have a folder `train`",
-                    one.display(),
-                    other.display()
+                    one.path.display(),
+                    other.path.display()
                 ))
                 .hint("name the one to use"));
             }
@@ -128,71 +130,52 @@ fn root(path: &Path) -> Result<PathBuf, Unusable> {
 }
 
 /// The image files of a split.
-fn files(split: &Path, train: &Path, classes: &[String]) -> Result<Vec<Listed>, Unusable> {
-    let found = folders(split)?;
-    for (name, path) in &found {
-        if !classes.contains(name) {
+fn files(
+    split: &SourceFolder,
+    train: &SourceFolder,
+    classes: &[String],
+) -> Result<Vec<Listed>, Unusable> {
+    for class in folders(split) {
+        if !classes.iter().any(|known| known == class) {
             return Err(Unusable::new(format!(
                 "class folder `{}` has no counterpart in `{}`",
-                path.display(),
-                train.display()
+                split.path.join(class).display(),
+                train.path.display()
             ))
             .hint("every split must have the same classes"));
         }
     }
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
-        let Some((_, folder)) = found.iter().find(|(name, _)| name == class) else {
+        if !split.folders.contains(class) {
             // A class that is missing altogether is one without images.
             continue;
-        };
-        let split_name = split.file_name().unwrap_or_default().to_string_lossy();
-        for (name, path) in entries(folder)? {
-            if is_image(&path) {
-                files.push(Listed {
-                    path,
-                    name: format!("{split_name}/{class}/{name}"),
-                    label: label as u32,
-                });
-            }
+        }
+        let folder = split.enter(class)?;
+        let split_name = split.path.file_name().unwrap_or_default().to_string_lossy();
+        for name in folder.files.iter().filter(|name| is_image(name)) {
+            files.push(Listed {
+                path: folder.path.join(name),
+                name: format!("{split_name}/{class}/{name}"),
+                label: label as u32,
+            });
         }
     }
     Ok(files)
 }
 
-fn is_image(path: &Path) -> bool {
+fn is_image(name: &str) -> bool {
     let known = |extension: &str| {
         ["jpg", "jpeg", "png"]
             .iter()
             .any(|known| extension.eq_ignore_ascii_case(known))
     };
-    path.extension().and_then(|e| e.to_str()).is_some_and(known) && path.is_file()
+    let extension = Path::new(name).extension();
+    extension.and_then(|e| e.to_str()).is_some_and(known)
 }
 
-fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, Unusable> {
-    let mut entries = entries(path)?;
-    entries.retain(|(_, path)| path.is_dir());
-    Ok(entries)
-}
-
-/// What is in a folder, by name, without hidden files and what macOS adds to archives.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Unusable> {
-    let unreadable = |e: io::Error| {
-        let cause = if e.kind() == io::ErrorKind::NotFound {
-            "there is no such folder".to_owned()
-        } else {
-            e.to_string()
-        };
-        Unusable::new(format!("cannot read `{}`: {cause}", folder.display()))
-    };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && name != "__MACOSX" {
-            entries.push((name, entry.path()));
-        }
-    }
-    entries.sort_unstable();
-    Ok(entries)
+/// Names of the folders in one, without what macOS adds to archives.
+fn folders(folder: &SourceFolder) -> impl Iterator<Item = &str> {
+    let names = folder.folders.iter().map(String::as_str);
+    names.filter(|&name| name != "__MACOSX")
 }

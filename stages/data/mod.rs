@@ -9,7 +9,6 @@ mod decode;
 pub mod folder;
 mod jpeg;
 mod layout;
-pub mod listing;
 pub mod npz;
 pub mod pack;
 mod packed;

@@ -47,6 +47,12 @@ impl Unusable {
     }
 }
 
+impl From<Invalid> for Unusable {
+    fn from(Invalid { message, hint, .. }: Invalid) -> Self {
+        Self { message, hint }
+    }
+}
+
 impl From<Unusable> for Failure {
     fn from(Unusable { message, hint }: Unusable) -> Self {
         Self::Data(match hint {

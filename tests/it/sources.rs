@@ -102,14 +102,58 @@ fn a_pixel_of_a_test_image_does_not_invalidate_training() {
     );
 }
 
+#[test]
+fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
+    let sandbox = sandbox();
+    let ignore = |text: &str| fs::write(sandbox.path("images/.runnerignore"), text).unwrap();
+    assert_eq!(outcomes(&sandbox.run_json(&[])), ["succeeded"; 3]);
+
+    // A file that would make the stage fail, and a class that would be a third one.
+    fs::write(sandbox.path("images/train/NORMAL/notes.jpg"), "no image").unwrap();
+    draw(&sandbox, "images/train/UNSURE/0.png", 100);
+    ignore("notes.*\nUNSURE/\n");
+    assert_eq!(outcomes(&sandbox.run_json(&[])), ["cached"; 3]);
+    assert_eq!(
+        outcomes(&sandbox.run_json(&["--force", "xrays"])),
+        ["succeeded", "cached", "cached"]
+    );
+
+    // An image that is left out is one that was removed.
+    ignore("notes.*\nUNSURE/\n/train/NORMAL/0.png\n");
+    let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
+    assert!(
+        status.contains("source: 1 file removed, first: train/NORMAL/0.png"),
+        "{status}"
+    );
+    assert_eq!(outcomes(&sandbox.run_json(&[]))[0], "succeeded");
+    let shown = |name: &str| fs::read_to_string(sandbox.path(name)).unwrap();
+    let names = shown("artifacts/latest/folders/xrays/train/dataset.json")
+        + &shown("artifacts/latest/folders/xrays/validation/dataset.json");
+    assert!(!names.contains("train/NORMAL/0.png"), "{names}");
+    assert!(names.contains("train/NORMAL/1.png"), "{names}");
+
+    ignore("UNSURE/\n");
+    refused_images(
+        &sandbox,
+        "`images/train/NORMAL/notes.jpg` is no JPEG or PNG image",
+    );
+    ignore("notes.*\n{\n");
+    refused_images(&sandbox, "`images/.runnerignore`, line 2");
+}
+
 /// The run is refused with `message` at the folder's place, and nothing was run.
 fn refused(sandbox: &Sandbox, message: &str) {
+    refused_images(sandbox, message);
+    assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
+    assert!(list(&sandbox.path("artifacts/v1/actions")).is_empty());
+}
+
+/// The next run is refused with `message` at the folder's place.
+fn refused_images(sandbox: &Sandbox, message: &str) {
     let finished = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(finished.stderr.contains(message), "{finished:?}");
     assert!(finished.stderr.contains(PLACE), "{finished:?}");
-    assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
-    assert!(list(&sandbox.path("artifacts/v1/actions")).is_empty());
 }
 
 #[test]

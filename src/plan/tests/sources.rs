@@ -87,6 +87,102 @@ fn source_path_mtime_and_hidden_files_do_not_invalidate() {
 }
 
 #[test]
+fn what_is_ignored_does_not_invalidate() {
+    let fixture = Fixture::new();
+    let before = fixture.source_key();
+    fixture.write("train/notes.txt", "seen");
+    let noted = fixture.source_key();
+    assert_ne!(noted, before);
+    fixture.write(".runnerignore", "*.txt\n");
+    assert_eq!(fixture.source_key(), before);
+    fixture.write("train/notes.txt", "not seen");
+    fixture.write(".runnerignore", "# the same in other words\nnotes.*\n");
+    assert_eq!(fixture.source_key(), before);
+    fixture.write("train/.runnerignore", "!notes.txt\n");
+    fixture.write("train/notes.txt", "seen");
+    assert_eq!(fixture.source_key(), noted);
+}
+
+#[test]
+fn what_ignores_a_file_counts_while_a_stage_runs() {
+    let fixture = Fixture::new();
+    fixture.write(".runnerignore", "*.txt\n");
+    let mut stages = Stages::new();
+    let node = stages.add("xrays", fixture.source_params(), &[]);
+    let plan = fixture.plan(&stages);
+    let action = plan.action(node);
+    let state = || source_state(&stages.0, &fixture.store, action, &action.stamps).unwrap();
+    assert_eq!(state(), SourceState::Untouched);
+    fixture.write(".runnerignore", "*.jpeg\n");
+    assert_eq!(state(), SourceState::Changed);
+    // The stage may have listed the folder in between.
+    fixture.write(".runnerignore", "*.txt\n");
+    assert!(matches!(state(), SourceState::Touched(_)));
+}
+
+#[test]
+fn an_ignore_file_that_cannot_be_read_is_the_parameters_fault() {
+    let fixture = Fixture::new();
+    fixture.write(".runnerignore", "{a\n");
+    let mut stages = Stages::new();
+    stages.add("xrays", fixture.source_params(), &[]);
+    let error = plan(&stages.0, &fixture.store, &PlanOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Source { .. }), "{error}");
+    assert!(
+        error.to_string().contains(".runnerignore`, line 1"),
+        "{error}"
+    );
+}
+
+/// All memos of sources, with when they were written.
+fn memos(fixture: &Fixture) -> Vec<(PathBuf, SystemTime)> {
+    let sources = fixture.store.root().join("v1/sources");
+    let in_folder = |folder: &str| fs::read_dir(sources.join(folder)).unwrap();
+    let entries = in_folder("index").chain(in_folder("listings"));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| {
+            (
+                path.clone(),
+                fs::metadata(&path).unwrap().modified().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_plan_of_a_source_at_rest_writes_nothing() {
+    let fixture = Fixture::new();
+    // Longer than the resolution of times that is reckoned with.
+    std::thread::sleep(Duration::from_millis(2100));
+    let before = fixture.source_key();
+    let written = memos(&fixture);
+    assert_eq!(written.len(), 2);
+    assert_eq!(fixture.source_key(), before);
+    assert_eq!(memos(&fixture), written);
+}
+
+#[test]
+fn damaged_and_missing_memos_of_a_source_change_no_key() {
+    let fixture = Fixture::new();
+    let before = fixture.source_key();
+    for (path, _) in memos(&fixture) {
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            assert_eq!(fixture.source_key(), before, "{}", path.display());
+            fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(fixture.source_key(), before, "{}", path.display());
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(fixture.source_key(), before);
+        assert!(path.exists(), "{} is not there again", path.display());
+    }
+}
+
+#[test]
 fn a_source_may_be_a_file() {
     let fixture = Fixture::new();
     fixture.write("x.npz", "a");

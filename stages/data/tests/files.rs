@@ -311,7 +311,7 @@ fn missing_folders_are_named() {
     fs::remove_dir_all(folder.path().join("train")).unwrap();
     assert_refused(folder.path(), &["no folder `train`"]);
     let error = preflight(&folder.path().join("nowhere")).unwrap_err();
-    assert!(error.message.contains("there is no such folder"), "{error}");
+    assert!(error.message.contains("there is no folder"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,174 @@
+//! The blake3 digest of a file's content, of a large one on all threads.
+//!
+//! A large file is read in pieces, each into a buffer of the thread that hashes it, and the hashes are
+//! joined as blake3's tree joins them. It is not mapped into memory: a file that shrinks under a map
+//! kills the process, and one that shrinks while it is read in pieces is read again from its start, in
+//! one go, for whatever it holds.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use blake3::Hasher;
+use blake3::hazmat::{
+    ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
+};
+
+use super::Digest;
+
+/// Bytes read at once: a power of two, for blake3's tree, that stays in a core's own cache.
+const PIECE: usize = 1 << 18;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
+}
+
+/// The digest of an open file's content from its start, and its length in bytes, which is `expected`
+/// unless it changes.
+pub fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+    if expected > PIECE as u64 {
+        match tree(file, expected) {
+            Ok(hash) => return Ok((hash.into(), expected)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+    }
+    sequence(file, expected)
+}
+
+/// Reads to the end, wherever that is.
+fn sequence(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+    with_buffer(|buffer| {
+        let mut hasher = Hasher::new();
+        loop {
+            let read = match file.read_at(buffer, hasher.count()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            hasher.update(&buffer[..read]);
+            // As long as expected in one go: not asking for more spares a call for every small file.
+            if read == 0 || (hasher.count() == expected && read as u64 == expected) {
+                return Ok((hasher.finalize().into(), hasher.count()));
+            }
+        }
+    })
+}
+
+/// The root of the tree over `length` bytes, more than a piece.
+fn tree(file: &File, length: u64) -> io::Result<blake3::Hash> {
+    let (left, right) = halves(file, 0, length)?;
+    Ok(merge_subtrees_root(&left, &right, Mode::Hash))
+}
+
+fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
+    if length <= PIECE as u64 {
+        return piece(file, offset, length as usize);
+    }
+    let (left, right) = halves(file, offset, length)?;
+    Ok(merge_subtrees_non_root(&left, &right, Mode::Hash))
+}
+
+fn halves(file: &File, offset: u64, length: u64) -> io::Result<(ChainingValue, ChainingValue)> {
+    let left = left_subtree_len(length);
+    let halves = rayon::join(
+        || subtree(file, offset, left),
+        || subtree(file, offset + left, length - left),
+    );
+    Ok((halves.0?, halves.1?))
+}
+
+fn piece(file: &File, offset: u64, length: usize) -> io::Result<ChainingValue> {
+    with_buffer(|buffer| {
+        let bytes = &mut buffer[..length];
+        file.read_exact_at(bytes, offset)?;
+        let mut hasher = Hasher::new();
+        Ok(hasher
+            .set_input_offset(offset)
+            .update(bytes)
+            .finalize_non_root())
+    })
+}
+
+/// This thread's buffer. Nothing that is done with it may wait for other threads: rayon would use the
+/// time for another piece.
+fn with_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| read(buffer))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file_of(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever the file holds, and however long it was thought to be.
+        #[test]
+        fn a_file_has_the_hash_of_its_bytes(
+            pieces in 0usize..6, more in 0usize..3000, expected in prop_oneof![Just(None), (0u64..2_000_000).prop_map(Some)]
+        ) {
+            let length = pieces * PIECE + more;
+            let bytes: Vec<u8> = (0..length).map(|i| ((i * i) >> 7) as u8).collect();
+            let expected = expected.unwrap_or(length as u64);
+            // More than was expected may have come after the look at its length; that is another state.
+            prop_assume!(expected >= length as u64 || expected <= PIECE as u64);
+            let (digest, count) = digest_open(&file_of(&bytes), expected).unwrap();
+            prop_assert_eq!(digest, Digest::from(blake3::hash(&bytes)));
+            prop_assert_eq!(count, length as u64);
+        }
+    }
+
+    #[test]
+    fn lengths_around_a_piece() {
+        for length in [
+            PIECE - 1,
+            PIECE,
+            PIECE + 1,
+            2 * PIECE,
+            3 * PIECE - 1,
+            4 * PIECE + 1025,
+        ] {
+            let bytes = vec![7; length];
+            let (digest, _) = digest_open(&file_of(&bytes), length as u64).unwrap();
+            assert_eq!(digest, blake3::hash(&bytes).into(), "{length}");
+        }
+    }
+
+    /// A file that is cut again and again while it is read ends no process.
+    #[test]
+    fn a_file_that_shrinks_meanwhile_is_read_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let length = 64 * PIECE as u64;
+        fs::write(&path, vec![1; length as usize]).unwrap();
+        let file = File::open(&path).unwrap();
+        let cut = File::options().write(true).open(&path).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..50 {
+                    cut.set_len(length / 50 * (50 - round)).unwrap();
+                }
+            });
+            let (_, count) = digest_open(&file, length).unwrap();
+            assert!(count <= length);
+        });
+        let left = fs::read(&path).unwrap();
+        let (digest, count) = digest_open(&file, length).unwrap();
+        assert_eq!(
+            (digest, count),
+            (blake3::hash(&left).into(), left.len() as u64)
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! A folder of a source, and what in it counts.
+
+use std::fs::{self, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::rules::{IGNORE_FILE, Rules};
+use crate::contract::Invalid;
+
+/// A folder of a source: the source itself, or a folder below it. Holds what counts alone.
+#[derive(Debug)]
+pub struct SourceFolder {
+    pub path: PathBuf,
+    /// Its path in the source, `/` between folders and one at the end; empty for the source itself.
+    pub name: String,
+    /// Names of the files in it, sorted; links to files among them.
+    pub files: Vec<String>,
+    /// Names of the folders in it, sorted; links to folders among them.
+    pub folders: Vec<String>,
+    pub(super) rules: Rules,
+}
+
+impl SourceFolder {
+    /// Lists the source at `path`, which is a folder.
+    pub fn open(path: &Path) -> Result<Self, Invalid> {
+        Self::list(path.to_owned(), String::new(), &Rules::default())
+    }
+
+    /// Lists one of its folders.
+    pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
+        let name = format!("{}{folder}/", self.name);
+        Self::list(self.path.join(folder), name, &self.rules)
+    }
+
+    fn list(path: PathBuf, name: String, above: &Rules) -> Result<Self, Invalid> {
+        let mut entries = Vec::new();
+        let mut has_rules = false;
+        for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
+            let entry = entry.map_err(|error| unreadable(&path, &error))?;
+            let Ok(entry_name) = entry.file_name().into_string() else {
+                let message = format!("the name of `{}` is not UTF-8", entry.path().display());
+                return Err(Invalid::new(message).hint("rename it"));
+            };
+            if entry_name.starts_with('.') {
+                has_rules |= entry_name == IGNORE_FILE;
+                continue;
+            }
+            let kind = entry.file_type();
+            let kind = kind.map_err(|error| unreadable(&entry.path(), &error))?;
+            entries.push((entry_name, kind));
+        }
+        let rules = if has_rules {
+            above.and(&path.join(IGNORE_FILE), name.len())?
+        } else {
+            above.clone()
+        };
+
+        let mut listed = Self {
+            path,
+            name,
+            files: Vec::with_capacity(entries.len()),
+            folders: Vec::new(),
+            rules,
+        };
+        for (entry, kind) in entries {
+            listed.add(entry, kind)?;
+        }
+        listed.files.sort_unstable();
+        listed.folders.sort_unstable();
+        Ok(listed)
+    }
+
+    /// Adds an entry, unless it is ignored. A link that leads nowhere may be ignored too.
+    fn add(&mut self, entry: String, kind: FileType) -> Result<(), Invalid> {
+        let path = || self.path.join(&entry);
+        let kind = if kind.is_symlink() {
+            fs::metadata(path()).map(|metadata| metadata.file_type())
+        } else {
+            Ok(kind)
+        };
+        let is_folder = kind.as_ref().is_ok_and(FileType::is_dir);
+        if self.rules.ignore(&self.name, &entry, is_folder) {
+            return Ok(());
+        }
+        let kind = kind.map_err(|error| unreadable(&path(), &error))?;
+        if is_folder {
+            self.folders.push(entry);
+        } else if kind.is_file() {
+            self.files.push(entry);
+        } else {
+            return Err(no_file(&path()));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Invalid {
+    let cause = match error.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        _ => error.to_string(),
+    };
+    Invalid::new(format!("failed to read `{}`: {cause}", path.display()))
+}
+
+pub(super) fn no_file(path: &Path) -> Invalid {
+    Invalid::new(format!("`{}` is no file and no folder", path.display()))
+}

@@ -1,0 +1,184 @@
+//! What of a source counts, on folders made here.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with `files`, empty but for ignore files: those are given as `path: content`.
+fn folder(files: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in files {
+        let (name, content) = file.split_once(": ").unwrap_or((file, ""));
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    walk(folder).unwrap().files
+}
+
+/// What a stage sees that lists one folder after the other.
+fn listed(folder: &SourceFolder) -> Vec<String> {
+    let own = folder
+        .files
+        .iter()
+        .map(|file| format!("{}{file}", folder.name));
+    let inner = folder
+        .folders
+        .iter()
+        .flat_map(|inner| listed(&folder.enter(inner).unwrap()));
+    own.chain(inner).collect()
+}
+
+#[test]
+fn names_with_a_dot_in_front_do_not_count() {
+    let folder = folder(&["a", "b/c", ".DS_Store", ".git/config", "b/.c", ".d/.e/f"]);
+    assert_eq!(files(folder.path()), ["a", "b/c"]);
+}
+
+#[test]
+fn what_is_ignored_does_not_count() {
+    let folder = folder(&[
+        ".runnerignore: # by hand\n*.txt\n!keep.txt\n/top\nraw/\ndeep/**/x\n",
+        "notes.txt",
+        "keep.txt",
+        "top",
+        "below/top",
+        "below/notes.txt",
+        "raw/keep.txt",
+        "below/raw",
+        "deep/1/2/x",
+        "deep/1/2/y",
+    ]);
+    assert_eq!(
+        files(folder.path()),
+        ["below/raw", "below/top", "deep/1/2/y", "keep.txt"]
+    );
+}
+
+#[test]
+fn the_innermost_ignore_file_decides() {
+    let folder = folder(&[
+        ".runnerignore: *.txt\n",
+        "a/.runnerignore: !*.txt\n/own\n",
+        "a/b/.runnerignore: one.txt\n",
+        "top.txt",
+        "a/a.txt",
+        "a/own",
+        "a/b/own",
+        "a/b/one.txt",
+        "a/b/two.txt",
+    ]);
+    assert_eq!(files(folder.path()), ["a/a.txt", "a/b/own", "a/b/two.txt"]);
+}
+
+#[test]
+fn an_ignore_file_above_the_source_says_nothing() {
+    let folder = folder(&[".runnerignore: *\n", "source/a"]);
+    assert_eq!(files(&folder.path().join("source")), ["a"]);
+}
+
+#[test]
+fn names_are_sorted_as_paths() {
+    let folder = folder(&["a/z", "a-b/a", "a.b", "a/b/c", "b"]);
+    assert_eq!(files(folder.path()), ["a-b/a", "a.b", "a/b/c", "a/z", "b"]);
+}
+
+#[test]
+fn links_are_followed_unless_they_are_ignored() {
+    let elsewhere = folder(&["x/y"]);
+    let folder = folder(&["a"]);
+    symlink(elsewhere.path(), folder.path().join("link")).unwrap();
+    symlink("a", folder.path().join("b")).unwrap();
+    assert_eq!(files(folder.path()), ["a", "b", "link/x/y"]);
+    symlink("nowhere", folder.path().join("dangling")).unwrap();
+    symlink("..", folder.path().join("up")).unwrap();
+    assert!(walk(folder.path()).is_err());
+    fs::write(folder.path().join(IGNORE_FILE), "dangling\nup/\nlink/").unwrap();
+    assert_eq!(files(folder.path()), ["a", "b"]);
+}
+
+#[test]
+fn a_link_to_a_folder_it_is_in_is_refused() {
+    let folder = folder(&["a/b/c"]);
+    symlink("../..", folder.path().join("a/b/up")).unwrap();
+    let error = walk(folder.path()).unwrap_err();
+    assert!(
+        error
+            .message
+            .ends_with("a/b/up` is a link to a folder it is in")
+    );
+}
+
+#[test]
+fn what_can_be_no_source_is_refused() {
+    let folder = folder(&["a"]);
+    let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+    let error = walk(folder.path()).unwrap_err();
+    assert!(error.message.ends_with("socket` is no file and no folder"));
+    fs::write(folder.path().join(IGNORE_FILE), "socket").unwrap();
+    assert_eq!(files(folder.path()), ["a"]);
+}
+
+#[test]
+fn a_pattern_that_is_none_is_refused_with_its_line() {
+    let folder = folder(&[".runnerignore: ok\n\na{b\n"]);
+    let error = walk(folder.path()).unwrap_err();
+    assert!(
+        error.message.contains(".runnerignore`, line 3: "),
+        "{error}"
+    );
+    assert!(error.message.contains("a{b"), "{error}");
+}
+
+#[test]
+fn a_source_that_is_a_file_has_one_file_without_a_name() {
+    let folder = folder(&["a", ".runnerignore: a"]);
+    assert_eq!(files(&folder.path().join("a")), [""]);
+}
+
+#[test]
+fn folders_and_ignore_files_say_what_there_is() {
+    let folder = folder(&["a/b/c", "a/.runnerignore: d", "a/d/e"]);
+    let names = walk(folder.path()).unwrap().listed.into_iter();
+    assert_eq!(
+        names.map(|(name, _)| name).collect::<Vec<_>>(),
+        ["/", "a/", "a/.runnerignore", "a/b/"]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// The engine's list and a stage's are the same, whatever there is and whatever is ignored.
+    #[test]
+    fn the_engine_and_a_stage_see_the_same(
+        names in prop::collection::btree_set("\\.?[ab]{1,2}(/\\.?[ab]{1,2}){0,3}", 1..12),
+        patterns in prop::collection::vec(("([ab]/){0,2}", "!?/?[ab*]{1,2}(/[ab*]{1,2})?/?"), 0..4),
+    ) {
+        let folder = TempDir::new().unwrap();
+        for name in &names {
+            let path = folder.path().join(name);
+            // Where another file is in the way, or the name means a folder, there is none.
+            let _ = fs::create_dir_all(path.parent().unwrap());
+            let _ = fs::write(path, "");
+        }
+        for (place, pattern) in &patterns {
+            let place = folder.path().join(place);
+            if place.is_dir() {
+                fs::write(place.join(IGNORE_FILE), pattern).unwrap();
+            }
+        }
+        let mut seen = listed(&SourceFolder::open(folder.path()).unwrap());
+        seen.sort();
+        prop_assert_eq!(seen, files(folder.path()));
+    }
+}
