@@ -203,8 +203,10 @@ fn is_name(name: &str) -> bool {
 impl Stage for Params {
     fn canonical(&self) -> Value {
         let code = self.code.iter();
+        // A shell is in the words already.
         json!({
             "argv": self.words(),
+            "shell": false,
             "code": code.map(|path| json!({ "path": path, "content": null })).collect::<Vec<_>>(),
             "files": self.files,
             "env": self.env,

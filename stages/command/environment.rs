@@ -6,14 +6,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::contract::Request;
 
 /// Variables and their values; none where one is not set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Environment(BTreeMap<String, Option<String>>);
+
+impl Serialize for Environment {
+    /// As it is read, with the value of every variable that is set.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(name, value)| match value {
+            Some(value) => format!("{name}={value}"),
+            None => name.clone(),
+        }))
+    }
+}
 
 impl<'de> Deserialize<'de> for Environment {
     /// From `[NAME, NAME=VALUE]`; a `NAME` alone has the value that it has in this process.

@@ -33,6 +33,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
         "dataset" | "augment" | "synthesize" | "evaluate" => json!({}),
         "train-cnn" => json!({ "model": network }),
         "retrain" => json!({ "model": network, "real_per_synthetic": 0.5 }),
+        "command" => json!({ "argv": ["true"] }),
         "train-gan" => {
             json!({ "class": "A", "generator": generator, "discriminator": network })
         }
