@@ -2,6 +2,7 @@
 
 mod bench;
 mod cache;
+mod comparison;
 mod explain;
 mod lineage;
 mod pipeline;
