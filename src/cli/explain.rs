@@ -3,12 +3,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, StoreArgs, catalogue, find, planned};
 use super::plan::slots;
 use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
-use crate::explain::{Cause, Explanation, Found, Hit, Why, explain, explain_all, trace};
+use crate::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
 use crate::forecast::{Forecast, Reach, Totals, forecast, totals};
 use crate::graph::Graph;
 use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
@@ -99,9 +100,9 @@ impl Explain {
             &differences,
         );
         let text = if self.json {
-            comparison_object(&store, &a, &b, &found).to_string()
+            comparison::object(&store, &a, &b, &found).to_string()
         } else {
-            comparison(&store, &a, &b, &found)
+            comparison::text(&store, &a, &b, &found)
         };
         console.result(&text).map_err(unwritten)
     }
@@ -335,81 +336,4 @@ impl Story<'_> {
     fn name(&self, node: petgraph::graph::NodeIndex) -> String {
         self.graph.stages[node].name.to_string()
     }
-}
-
-fn comparison(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> String {
-    let head = |record: &ActionRecord| {
-        format!(
-            "{}  {}, {}, {}",
-            record.action_key.short(),
-            record.fingerprint.kind,
-            day_and_time(&record.finished),
-            wording::duration(record.seconds)
-        )
-    };
-    let mut text = format!("{}\n{}", head(a), head(b));
-    if found.is_empty() {
-        text.push_str("\nno difference in what they are made of");
-    }
-    for found in found {
-        let change = &found.change;
-        text.push_str(&format!("\n  {change}"));
-        if found.way.len() > 1 {
-            let way: Vec<String> = found
-                .way
-                .iter()
-                .rev()
-                .map(|key| label(store, key))
-                .collect();
-            text.push_str(&format!("\n    in {}", way.join(" → ")));
-        }
-    }
-    for (port, same) in ports(a, b) {
-        let verdict = if same { "the same" } else { "another" };
-        text.push_str(&format!("\noutput `{port}`: {verdict}"));
-    }
-    text
-}
-
-fn comparison_object(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> Value {
-    let side = |record: &ActionRecord| {
-        json!({
-            "key": record.action_key,
-            "kind": record.fingerprint.kind,
-            "finished": record.finished,
-            "seconds": record.seconds,
-        })
-    };
-    let changes = found.iter().map(|found| {
-        let way: Vec<String> = found.way.iter().map(|key| label(store, key)).collect();
-        json!({ "change": found.change.to_string(), "way": way, "key": found.way.last() })
-    });
-    let outputs = ports(a, b).map(|(port, same)| json!({ "port": port, "same": same }));
-    json!({
-        "a": side(a),
-        "b": side(b),
-        "changes": changes.collect::<Vec<_>>(),
-        "outputs": outputs.collect::<Vec<_>>(),
-    })
-}
-
-/// The output ports that both have, and whether they hold the same.
-fn ports<'a>(a: &'a ActionRecord, b: &'a ActionRecord) -> impl Iterator<Item = (&'a String, bool)> {
-    let outputs = a.outputs.iter();
-    outputs.filter_map(|(port, tree)| Some((port, b.outputs.get(port)? == tree)))
-}
-
-/// `2026-11-24 09:13:58 UTC`, of a time in RFC 3339.
-fn day_and_time(time: &str) -> String {
-    match time.get(..19) {
-        Some(start) if time.ends_with('Z') => format!("{} UTC", start.replace('T', " ")),
-        _ => time.to_owned(),
-    }
-}
-
-/// `train-cnn 1f0c9a2b77d0`.
-fn label(store: &Store, key: &Key) -> String {
-    let kind = store.recall(key).map(|record| record.fingerprint.kind);
-    let kind = kind.unwrap_or_else(|| "(no record)".to_owned());
-    format!("{kind} {}", key.short())
 }

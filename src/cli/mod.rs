@@ -4,6 +4,7 @@ mod artifacts;
 mod bench;
 mod cache;
 mod command_line;
+mod comparison;
 mod completions;
 mod config;
 mod examples;

@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Outcome, Slots};
 
@@ -38,7 +38,8 @@ pub struct Queue {
     heights: Vec<usize>,
     /// Upstream entries without outputs yet.
     missing: Vec<usize>,
-    ready: BTreeSet<Rank>,
+    /// By what they take, of which there are few sorts: where no more fits, nothing is searched.
+    ready: HashMap<Slots, BTreeSet<Rank>>,
     outcomes: Vec<Option<Outcome>>,
     free: Slots,
     on_failure: OnFailure,
@@ -74,32 +75,41 @@ impl Queue {
                 .unwrap_or(0);
         }
         let missing: Vec<usize> = entries.iter().map(|entry| entry.upstream.len()).collect();
-        let ready = (0..entries.len())
-            .filter(|&i| missing[i] == 0)
-            .map(|i| (Reverse(heights[i]), i))
-            .collect();
         let outcomes = vec![None; entries.len()];
-        Self {
+        let mut queue = Self {
             entries,
             downstream,
             heights,
             missing,
-            ready,
+            ready: HashMap::new(),
             outcomes,
             free: total,
             on_failure,
+        };
+        for index in 0..queue.entries.len() {
+            if queue.missing[index] == 0 {
+                queue.set_ready(index);
+            }
         }
+        queue
+    }
+
+    fn set_ready(&mut self, index: usize) {
+        self.ready
+            .entry(self.entries[index].slots)
+            .or_default()
+            .insert((Reverse(self.heights[index]), index));
     }
 
     /// The next action to start, its slots now taken: the first ready one that fits.
     pub fn start(&mut self) -> Option<usize> {
-        let rank = *self
-            .ready
-            .iter()
-            .find(|&&(_, index)| self.entries[index].slots.fits(self.free))?;
-        self.ready.remove(&rank);
-        self.free.take(self.entries[rank.1].slots);
-        Some(rank.1)
+        let fitting = self.ready.iter();
+        let fitting = fitting.filter(|(slots, _)| slots.fits(self.free));
+        let &(_, index) = fitting.filter_map(|(_, ranks)| ranks.first()).min()?;
+        let slots = self.entries[index].slots;
+        self.ready.entry(slots).or_default().pop_first();
+        self.free.take(slots);
+        Some(index)
     }
 
     /// What the action at `index` takes.
@@ -137,15 +147,15 @@ impl Queue {
     }
 
     fn release_downstream(&mut self, index: usize) {
-        for &consumer in &self.downstream[index] {
+        for at in 0..self.downstream[index].len() {
+            let consumer = self.downstream[index][at];
             // A closed queue, or a skipped consumer, stays as it is.
             if self.missing[consumer] == usize::MAX {
                 continue;
             }
             self.missing[consumer] -= 1;
             if self.missing[consumer] == 0 {
-                self.ready
-                    .insert((Reverse(self.heights[consumer]), consumer));
+                self.set_ready(consumer);
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::num::NonZero;
 
 /// Room for running actions: what one takes, or what there is in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slots {
     pub cpus: usize,
     pub gpus: usize,

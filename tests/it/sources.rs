@@ -80,7 +80,7 @@ fn a_pixel_of_a_training_image_invalidates_what_depends_on_it() {
         let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
         assert!(
             status.contains(&format!(
-                "source: 1 file changed, first: train/NORMAL/{index}.png"
+                "source: 1 file changed in images, first: train/NORMAL/{index}.png"
             )),
             "{status}"
         );
