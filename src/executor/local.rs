@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -191,16 +191,19 @@ impl<'a> Local<'a> {
     /// without.
     pub fn keep_view(&self, action: &PlannedAction, outputs: &Outputs) {
         let (pipeline, name) = (&self.graph.pipeline, self.name(action.node));
-        let trees: Result<BTreeMap<String, Tree>, store::Error> = outputs
+        let trees: Result<BTreeMap<String, Arc<Tree>>, store::Error> = outputs
             .iter()
-            .map(|(port, digest)| Ok((port.clone(), self.store.tree(digest)?)))
+            .map(|(port, digest)| Ok((port.clone(), self.store.tree_at_hand(digest)?)))
             .collect();
-        let kept = trees
-            .and_then(|trees| self.store.publish_latest(pipeline, &name, &trees))
-            .and_then(|()| {
-                self.store
-                    .set_last_fingerprint(pipeline, &name, &action.fingerprint)
-            });
+        let kept = trees.and_then(|trees| {
+            let (store, key) = (self.store, &action.action_key);
+            if store.is_shown(pipeline, &name, key, &trees) && store.has_last(pipeline, &name) {
+                return Ok(());
+            }
+            // First: who finds the outputs shown takes this for kept.
+            store.set_last_fingerprint(pipeline, &name, &action.fingerprint)?;
+            store.publish_latest(pipeline, &name, key, &trees)
+        });
         if let Err(error) = kept {
             tracing::warn!("`latest` does not show `{name}`: {error}");
         }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+use rayon::prelude::*;
 use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
 
 pub use self::catalogue::{Catalogue, Parse};
@@ -29,6 +30,9 @@ pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
 use ports::Ports;
+
+/// Instances whose parameters are worth a thread of their own.
+const INSTANCES: usize = 64;
 
 /// A pipeline that is known to be sound: what is left to go wrong is the work itself.
 pub struct Graph {
@@ -128,13 +132,14 @@ impl Graph {
     pub fn build(pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = Vec::new();
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
-        let instances: Vec<Option<Instance>> = drafts
-            .iter()
-            .map(|draft| {
-                instance(draft, &pipeline, catalogue)
-                    .map_err(|error| errors.push(error))
-                    .ok()
-            })
+        let read: Vec<Result<Instance, Diagnostic>> = drafts
+            .par_iter()
+            .with_min_len(INSTANCES)
+            .map(|draft| instance(draft, &pipeline, catalogue))
+            .collect();
+        let read = read.into_iter();
+        let instances: Vec<Option<Instance>> = read
+            .map(|read| read.map_err(|error| errors.push(error)).ok())
             .collect();
         let ports = Ports::of(&drafts, &instances, &mut errors);
         let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);

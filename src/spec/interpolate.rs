@@ -210,6 +210,16 @@ pub fn escape(node: &Node) -> Node {
     }
 }
 
+/// Whether there is a `${` anywhere in a tree.
+pub fn is_needed(node: &Node) -> bool {
+    match &node.value {
+        Value::Text(text) => text.contains("${"),
+        Value::List(items) => items.iter().any(is_needed),
+        Value::Map(entries) => entries.iter().any(|entry| is_needed(&entry.value)),
+        _ => false,
+    }
+}
+
 /// Every name in the `${…}` of a tree, for telling which vars there are.
 pub fn names(node: &Node, found: &mut Vec<String>) {
     match &node.value {

@@ -32,6 +32,9 @@ pub fn var_names(document: &Node) -> BTreeSet<String> {
 /// Puts the vars of a profile over those of the document. Every profile is checked for names that
 /// are no vars.
 pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Vec<Diagnostic>) {
+    if profile.is_none() && document.get("profiles").is_none() {
+        return;
+    }
     let vars = var_names(document);
     let profiles = document
         .get("profiles")

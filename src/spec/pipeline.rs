@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
+use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
 use super::overrides::Assignment;
@@ -342,7 +343,9 @@ fn none(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
 /// Replaces `${…}` everywhere but in the vars themselves, and in what depends on an instance.
 fn interpolate_document(document: &mut Node, vars: &Vars, expansion: &mut Expansion) {
     let mut replace = |node: &mut Node| {
-        if let Some(replaced) = vars.interpolate(node, None, expansion) {
+        if interpolate::is_needed(node)
+            && let Some(replaced) = vars.interpolate(node, None, expansion)
+        {
             *node = replaced;
         }
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +104,12 @@ impl Store {
         };
         for (port, digest) in &record.outputs {
             let complete = match self.peek_tree(digest) {
-                Ok(tree) => self.is_complete(&tree),
+                Ok(tree) => {
+                    let complete = self.is_complete(&tree);
+                    let mut known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.insert(*digest, Arc::new(tree));
+                    complete
+                }
                 Err(Error::Tree { .. }) => false,
                 Err(error) => return Err(error),
             };
@@ -129,15 +135,13 @@ impl Store {
         let mut written = Vec::new();
         for record in records {
             let bytes = seal(record).map_err(not_serialised)?;
-            let [first, second] = [(); 2].map(|()| session.fresh("record"));
-            fs::write(&first, bytes).map_err(Error::io("write", &first))?;
-            if fs::hard_link(&first, &second).is_err() {
-                fs::copy(&first, &second).map_err(Error::io("write", &second))?;
-                self.to_flush([second.clone()]);
+            // Two files, not two names of one: damage to either leaves the other.
+            for key in [&record.content_key, &record.action_key] {
+                let fresh = session.fresh("record");
+                fs::write(&fresh, &bytes).map_err(Error::io("write", &fresh))?;
+                self.to_flush([fresh.clone()]);
+                written.push((fresh, self.record_path(key)));
             }
-            self.to_flush([first.clone()]);
-            written.push((first, self.record_path(&record.content_key)));
-            written.push((second, self.record_path(&record.action_key)));
         }
         self.flush()?;
         for (fresh, path) in &written {

@@ -5,7 +5,7 @@ use std::fs::{self, FileType, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use rayon::prelude::*;
 
@@ -82,6 +82,16 @@ impl Store {
             self.set_aside(&self.tree_path(digest))?;
         }
         tree
+    }
+
+    /// As `tree`, without a look at the disk where a record that names it was looked up before.
+    pub fn tree_at_hand(&self, digest: &Digest) -> Result<Arc<Tree>, Error> {
+        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = known.get(digest) {
+            return Ok(Arc::clone(tree));
+        }
+        drop(known);
+        self.tree(digest).map(Arc::new)
     }
 
     /// As `tree`, leaving everything where it is.

@@ -1,8 +1,11 @@
 //! Files and folders on disk: flushing, hashing, names that are safe.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::{Digest, digest_open};
 
@@ -28,18 +31,30 @@ pub enum Found {
 
 /// Reads a file of the store.
 pub fn read(path: &Path) -> io::Result<Found> {
-    let metadata = match fs::symlink_metadata(path) {
+    // No link is followed, and no pipe waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path);
+    let mut file = match opened {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        other => other?,
+        // A link or a socket, unless it is a file that may not be read.
+        Err(error) => {
+            return match fs::symlink_metadata(path) {
+                Ok(metadata) if !metadata.is_file() => Ok(Found::Foreign),
+                _ => Err(error),
+            };
+        }
     };
+    let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Ok(Found::Foreign);
     }
-    match fs::read(path) {
-        Ok(bytes) => Ok(Found::Bytes(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(error) => Err(error),
-    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(Found::Bytes(bytes))
 }
 
 /// Whether there is anything at `path`, a dangling link too.

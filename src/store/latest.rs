@@ -4,6 +4,7 @@
 //! them. A view, not a source: nothing reads it back, and each instance's folder is replaced as a
 //! whole.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
@@ -15,8 +16,9 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::files::{component, digest_plain, name_of, remove};
+use super::flush::folder_of;
 use super::inventory::entries;
-use super::{Digest, Error, Store, Tree};
+use super::{Digest, Error, Key, Store, Tree};
 
 /// The file that says what a folder shows.
 const MARK: &str = ".outputs.json";
@@ -27,6 +29,9 @@ pub(super) struct Mark {
     pub outputs: BTreeMap<String, Digest>,
     /// Whether files had to be copied.
     copied: bool,
+    /// Of the action whose outputs they are.
+    #[serde(default)]
+    key: Option<Key>,
 }
 
 /// What `latest` shows of a stage instance.
@@ -48,31 +53,33 @@ impl Shown {
 }
 
 impl Store {
-    /// Shows `outputs`, by port, as the newest of `instance`. Does nothing if they are shown
-    /// already; otherwise the old folder is exchanged for the new one at once.
+    /// Shows `outputs`, by port, as the newest of `instance`, made by the action of `key`. Does nothing
+    /// if they are shown already; otherwise the old folder is exchanged for the new one at once.
     pub fn publish_latest(
         &self,
         pipeline: &str,
         instance: &str,
-        outputs: &BTreeMap<String, Tree>,
+        key: &Key,
+        outputs: &BTreeMap<String, impl Borrow<Tree>>,
     ) -> Result<(), Error> {
-        let latest = self.root.join("latest");
-        let folder = latest.join(component(pipeline));
-        self.create_folder(&latest)?;
-        self.create_folder(&folder)?;
-        let target = folder.join(component(instance));
-        if self.shows(&target, outputs) {
+        let target = self.view(pipeline, instance);
+        if self.shows(&target, key, outputs) {
             return Ok(());
         }
 
+        let folder = folder_of(&target);
+        self.create_folder(&folder_of(&folder))?;
+        self.create_folder(&folder)?;
         let session = self.session()?;
         let fresh = session.fresh("latest");
         fs::create_dir(&fresh).map_err(Error::io("create", &fresh))?;
         let mut mark = Mark {
             outputs: BTreeMap::new(),
             copied: false,
+            key: Some(*key),
         };
         for (port, tree) in outputs {
+            let tree: &Tree = tree.borrow();
             mark.outputs.insert(port.clone(), tree.digest);
             for (name, blob) in &tree.files {
                 let file = fresh.join(component(port)).join(name);
@@ -85,6 +92,25 @@ impl Store {
         })?;
         fs::write(fresh.join(MARK), mark).map_err(Error::io("write", &fresh))?;
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
+    }
+
+    /// Whether `outputs` are what is shown of `instance`, as far as a look without reading them tells.
+    pub fn is_shown(
+        &self,
+        pipeline: &str,
+        instance: &str,
+        key: &Key,
+        outputs: &BTreeMap<String, impl Borrow<Tree>>,
+    ) -> bool {
+        self.shows(&self.view(pipeline, instance), key, outputs)
+    }
+
+    /// Where the newest outputs of an instance are shown.
+    fn view(&self, pipeline: &str, instance: &str) -> PathBuf {
+        let mut path = self.root.join("latest");
+        path.push(component(pipeline));
+        path.push(component(instance));
+        path
     }
 
     /// Whether `target` shows what its mark says, bytes and all; `sound` are the blobs that were read
@@ -144,14 +170,20 @@ impl Store {
         Ok(shown)
     }
 
-    /// Whether `target` shows exactly these outputs, as far as a look without reading them tells.
-    fn shows(&self, target: &Path, outputs: &BTreeMap<String, Tree>) -> bool {
+    fn shows(
+        &self,
+        target: &Path,
+        key: &Key,
+        outputs: &BTreeMap<String, impl Borrow<Tree>>,
+    ) -> bool {
         let Some(mark) = read_mark(target) else {
             return false;
         };
-        let digests = outputs.iter().map(|(port, tree)| (port, &tree.digest));
-        mark.outputs.iter().eq(digests)
-            && outputs.iter().all(|(port, tree)| {
+        let trees = || outputs.iter().map(|(port, tree)| (port, tree.borrow()));
+        let digests = trees().map(|(port, tree)| (port, &tree.digest));
+        mark.key == Some(*key)
+            && mark.outputs.iter().eq(digests)
+            && trees().all(|(port, tree)| {
                 let folder = target.join(component(port));
                 tree.files.iter().all(|(name, blob)| {
                     let shown = folder.join(name);

@@ -19,6 +19,11 @@ impl Store {
         self.memo(&last(pipeline, instance))
     }
 
+    /// Whether there is something to compare the instance with.
+    pub fn has_last(&self, pipeline: &str, instance: &str) -> bool {
+        self.has_memo(&last(pipeline, instance))
+    }
+
     pub fn set_last_fingerprint(
         &self,
         pipeline: &str,

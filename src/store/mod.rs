@@ -47,7 +47,7 @@ mod shown;
 mod tests;
 mod tree;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,6 +96,8 @@ pub struct Store {
     session: Mutex<Option<Arc<Session>>>,
     /// Blobs whose content this instance has seen to be right.
     verified: Mutex<HashSet<Digest>>,
+    /// Trees that records name which were looked up.
+    trees: Mutex<HashMap<Digest, Arc<Tree>>>,
     /// Files and folders that are to be on disk before a record names what they hold.
     unflushed: Mutex<BTreeSet<PathBuf>>,
     /// Held by the thread that sets a damaged blob aside.
@@ -123,6 +125,7 @@ impl Store {
             home,
             session: Mutex::default(),
             verified: Mutex::default(),
+            trees: Mutex::default(),
             unflushed: Mutex::default(),
             mending: Mutex::default(),
         };

@@ -230,7 +230,7 @@ stages:
 #[test]
 fn a_program_that_fails_now_and_then_is_tried_again() {
     let sandbox = one(
-        "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 0s }",
+        "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 10ms }",
     );
     let mark = sandbox.path("mark");
     let mut command = sandbox.command(&["run", "pipeline.yaml", "--json"]);

@@ -122,7 +122,7 @@ fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
     ignore("notes.*\nUNSURE/\n/train/NORMAL/0.png\n");
     let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
     assert!(
-        status.contains("source: 1 file removed, first: train/NORMAL/0.png"),
+        status.contains("source: 1 file removed in images, first: train/NORMAL/0.png"),
         "{status}"
     );
     assert_eq!(outcomes(&sandbox.run_json(&[]))[0], "succeeded");

@@ -16,6 +16,7 @@ fn publishing_is_idempotent_and_replaces_the_whole_folder() {
             .publish_latest(
                 "p",
                 "cnn[m1]",
+                &key("action"),
                 &BTreeMap::from([("model".into(), tree.clone())]),
             )
             .unwrap();
@@ -47,7 +48,10 @@ fn what_is_published_is_linked_and_read_only() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let outputs = BTreeMap::from([("model".into(), tree.clone())]);
-    fixture.store.publish_latest("p", "cnn", &outputs).unwrap();
+    fixture
+        .store
+        .publish_latest("p", "cnn", &key("action"), &outputs)
+        .unwrap();
     let shown = fs::metadata(fixture.store.root().join("latest/p/cnn/model/a")).unwrap();
     let blob = fs::metadata(fixture.store.blob_path(&tree.files["a"].digest)).unwrap();
     assert_eq!(shown.ino(), blob.ino());
@@ -61,7 +65,10 @@ fn a_reader_never_sees_half_of_what_is_published() {
     let folder = fixture.store.root().join("latest/p/cnn");
     let publish = |tree: &Tree| {
         let outputs = BTreeMap::from([("model".into(), tree.clone())]);
-        fixture.store.publish_latest("p", "cnn", &outputs).unwrap();
+        fixture
+            .store
+            .publish_latest("p", "cnn", &key("action"), &outputs)
+            .unwrap();
     };
     publish(&trees[0]);
     thread::scope(|scope| {

@@ -48,7 +48,10 @@ fn what_a_linked_view_leads_to_is_not_replaced() {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(&foreign, &link).unwrap();
         let outputs = BTreeMap::from([("out".to_owned(), tree)]);
-        fixture.store.publish_latest("p", "mine", &outputs).unwrap();
+        fixture
+            .store
+            .publish_latest("p", "mine", &key("action"), &outputs)
+            .unwrap();
         is_untouched(&foreign);
         let shown = fixture.store.root().join("latest/p/mine/out/a");
         assert_eq!(fs::read_to_string(shown).unwrap(), "alpha");

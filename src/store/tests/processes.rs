@@ -22,7 +22,7 @@ fn only_a_new_or_empty_root_is_told_to_git() {
 }
 
 #[test]
-fn staging_is_removed_on_drop() {
+fn staging_is_emptied_on_drop_and_used_again() {
     let fixture = Fixture::new();
     let tmp = fixture.home().join("tmp");
     let staging = fixture.store.staging().unwrap();
@@ -31,8 +31,17 @@ fn staging_is_removed_on_drop() {
     let other = fixture.store.staging().unwrap();
     assert_ne!(path, other.path());
     drop(staging);
-    assert!(!path.exists() && other.path().exists());
-    drop(other);
+    assert!(!path.join("sub/a").exists() && other.path().exists());
+
+    // The empty folder in it is left only for who asks for it.
+    let again = fixture.store.staging_with(&|name| name == "sub").unwrap();
+    assert_eq!(again.path(), path);
+    assert_eq!(names(&path), ["sub"]);
+    drop(again);
+    let again = fixture.store.staging().unwrap();
+    assert_eq!(again.path(), path);
+    assert!(names(&path).is_empty());
+    drop((again, other));
     drop(fixture.store);
     assert_eq!(names(&tmp), [".lock"]);
 }

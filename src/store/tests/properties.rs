@@ -166,7 +166,7 @@ proptest! {
                     let record = store.lookup(&key(&format!("action {action}"))).unwrap();
                     if let Some(tree) = record.and_then(|r| store.tree(&r.outputs["out"]).ok()) {
                         let outputs = BTreeMap::from([("out".to_owned(), tree)]);
-                        store.publish_latest("p", &action.to_string(), &outputs).unwrap();
+                        store.publish_latest("p", &action.to_string(), &key("action"), &outputs).unwrap();
                     }
                 }
                 Act::Damage { file, how } => {

@@ -139,7 +139,6 @@ fn what_the_schema_cannot_like_the_program_refuses() {
     let refused = [
         // Of the document.
         "[1, 2]".to_owned(),
-        "version: 1\nname: test".to_owned(),
         "version: 1\nname: test\nstages: {}".to_owned(),
         "name: test\nstages: { a: { kind: dataset } }".to_owned(),
         pipeline("").replace("version: 1", "version: 2"),

@@ -182,7 +182,8 @@ impl<'a> Walk<'a, '_> {
 
 fn number(schema: &Value) -> Value {
     let bound = |key: &str| schema[key].as_f64();
-    let low = bound("minimum").or(bound("exclusiveMinimum")).unwrap();
+    let low = bound("minimum").or(bound("exclusiveMinimum"));
+    let low = low.unwrap_or_default();
     let high = bound("maximum")
         .or(bound("exclusiveMaximum"))
         .unwrap_or(low + 1.0);

@@ -140,9 +140,9 @@ fn aliases_that_multiply_are_one_error() {
         errors(&text),
         "\
 error: the document has more than 1000000 values once its aliases are expanded
-  --> p.yaml:5:5
+  --> p.yaml:6:5
     |
-  5 | v4: &v4 [*v3,*v3,*v3,*v3,*v3,*v3,*v3,*v3,*v3]
+  6 | v5: &v5 [*v4,*v4,*v4,*v4,*v4,*v4,*v4,*v4,*v4]
     |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"
     );
 }
