@@ -167,6 +167,9 @@ impl Connector<'_> {
             .iter()
             .find(|known| known.name == stage)
         else {
+            if self.pipeline.is_broken(stage) {
+                return Err(None);
+            }
             return Err(Some(
                 Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
                     .hint(suggest::hint("stages", stage, known())),

@@ -23,7 +23,7 @@ use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Signature, 
 pub use self::catalogue::Catalogue;
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
-use crate::spec::{Diagnostic, Entry, Node, Pipeline, Place, Value, diagnose};
+use crate::spec::{Diagnostic, Entry, Fault, Node, Pipeline, Place, Value, diagnose, read_all};
 pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
@@ -55,6 +55,25 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// All that is wrong with its parameters, of which `first` is known.
+    fn misfits(
+        &self,
+        catalogue: &Catalogue,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+        first: Invalid,
+    ) -> Vec<Diagnostic> {
+        let Params { node, key } = &self.params;
+        let checked = read_all(node, key, NOUN, |node| {
+            let stage = parse(catalogue, self.kind, node)?;
+            stage.check(inputs).map_err(Fault::Fit)
+        });
+        match checked {
+            Err(all) => all,
+            // A check that says one thing now and another thing then: what it said first stands.
+            Ok(_) => vec![self.params.diagnose(&first)],
+        }
+    }
+
     /// The output port with the metrics that tables show, if there is one.
     pub fn metrics_port(&self) -> Option<&'static str> {
         let mut outputs = self.kind.outputs.iter();
@@ -73,6 +92,9 @@ pub struct Link {
     /// The producer's output.
     pub port: String,
 }
+
+/// What the keys of a stage's parameters are called.
+const NOUN: &str = "parameter";
 
 /// An instance's parameters as they are written.
 struct Params {
@@ -100,17 +122,7 @@ impl Params {
     }
 
     fn diagnose(&self, invalid: &Invalid) -> Diagnostic {
-        let diagnostic = diagnose(
-            &self.node,
-            &self.key,
-            &invalid.path,
-            &invalid.message,
-            "parameter",
-        );
-        match &invalid.hint {
-            Some(hint) => diagnostic.hint(hint.clone()),
-            None => diagnostic,
-        }
+        diagnose(&self.node, &self.key, invalid, NOUN)
     }
 }
 
@@ -120,8 +132,8 @@ impl Graph {
     /// # Errors
     /// Everything that is wrong with references, matrices, parameters and tables, sorted by place. An
     /// instance is not checked where something upstream of it is wrong.
-    pub fn build(pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
-        let mut errors = Vec::new();
+    pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
+        let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
         let wiring = connect::connect(&pipeline, &drafts, &mut errors);
         errors.extend(order::circles(&outline(&drafts, &wiring.wires)));
@@ -130,12 +142,12 @@ impl Graph {
             .iter()
             .map(|draft| {
                 instance(draft, &pipeline, catalogue)
-                    .map_err(|error| errors.push(error))
+                    .map_err(|found| errors.extend(found))
                     .ok()
             })
             .collect();
         let order = order::topological(&outline(&drafts, &wiring.wires));
-        check(&order, &instances, &wiring, &mut errors);
+        check(&order, &instances, &wiring, catalogue, &mut errors);
 
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {
@@ -219,10 +231,11 @@ fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
     catalogue: &Catalogue,
-) -> Result<Instance, Diagnostic> {
+) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft);
-    let stage = (catalogue.parse)(draft.kind.name, params.node.to_json())
-        .map_err(|invalid| params.diagnose(&invalid))?;
+    let stage = read_all(&params.node, &params.key, NOUN, |node| {
+        parse(catalogue, draft.kind, node)
+    })?;
     let resources = draft.spec.resources;
     Ok(Instance {
         name: draft.name.clone(),
@@ -244,11 +257,16 @@ fn instance(
     })
 }
 
+fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dyn Stage>, Fault> {
+    (catalogue.parse)(kind.name, params.to_json()).map_err(Fault::Form)
+}
+
 /// Checks every instance whose inputs are all known and sound, producers first.
 fn check(
     order: &[NodeIndex],
     instances: &[Option<Instance>],
     wiring: &Wiring,
+    catalogue: &Catalogue,
     errors: &mut Vec<Diagnostic>,
 ) {
     let mut incoming: Vec<Vec<&Wire>> = instances.iter().map(|_| Vec::new()).collect();
@@ -284,7 +302,7 @@ fn check(
         }
         match instance.stage.check(&inputs) {
             Ok(outputs) => signatures[node] = Some(outputs),
-            Err(invalid) => errors.push(instance.params.diagnose(&invalid)),
+            Err(first) => errors.extend(instance.misfits(catalogue, &inputs, first)),
         }
     }
 }

@@ -163,6 +163,9 @@ impl Reader<'_> {
             ));
         };
         let Some(spec) = self.pipeline.stages.iter().find(|spec| spec.name == stage) else {
+            if self.pipeline.is_broken(stage) {
+                return Err(None);
+            }
             let known = self.pipeline.stages.iter().map(|spec| spec.name.as_str());
             return Err(Some(
                 Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))

@@ -10,6 +10,7 @@
 
 mod decode;
 mod diagnostic;
+mod faults;
 mod interpolate;
 mod limits;
 mod name;
@@ -31,6 +32,7 @@ use std::path::Path;
 
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
+pub(crate) use faults::{Fault, read as read_all};
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use node::{Entry, Node, Value};

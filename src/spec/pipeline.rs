@@ -27,6 +27,10 @@ pub struct Pipeline {
     pub(crate) models: Vec<Entry>,
     pub(crate) stages: Vec<StageSpec>,
     pub(crate) tables: Vec<TableSpec>,
+    /// Stages that are not among `stages`, for an error in them.
+    pub(crate) broken: Vec<String>,
+    /// What is wrong with stages and tables so far. The graph has more to say, or does not.
+    pub(crate) errors: Vec<Diagnostic>,
 }
 
 /// What must be known of a document before its vars are.
@@ -78,7 +82,7 @@ impl Pipeline {
             );
             return Err(vec![Diagnostic::at(&start, message)]);
         }
-        let Preamble { .. } = decode(&document, &start).map_err(|error| vec![error])?;
+        let Preamble { .. } = decode(&document, &start)?;
 
         let mut errors = Vec::new();
         overrides::apply_profile(&mut document, options.profile.as_deref(), &mut errors);
@@ -92,20 +96,31 @@ impl Pipeline {
         interpolate_document(&mut document, &vars, &mut expansion);
         none(expansion.errors)?;
 
-        let fields: DocumentFields = decode(&document, &start).map_err(|error| vec![error])?;
         let mut errors = Vec::new();
-        fields.check(&document, &mut errors);
+        let fields: Option<DocumentFields> = decode(&document, &start)
+            .map_err(|found| errors.extend(found))
+            .ok();
         let stages = section(&document, "stages");
+        let mut broken = Vec::new();
         let stages = stages
             .iter()
-            .filter_map(|entry| StageSpec::read(entry, &mut errors))
+            .filter_map(|entry| {
+                let stage = StageSpec::read(entry, &mut errors);
+                if stage.is_none() {
+                    broken.push(entry.key.clone());
+                }
+                stage
+            })
             .collect();
         let tables = section(&document, "tables");
         let tables = tables
             .iter()
             .filter_map(|entry| TableSpec::read(entry, &mut errors))
             .collect();
-        none(errors)?;
+        let Some(fields) = fields else {
+            return Err(errors);
+        };
+        fields.check(&document, &mut errors);
 
         Ok(Self {
             file: file.to_owned(),
@@ -116,7 +131,16 @@ impl Pipeline {
             models: section(&document, "models").to_vec(),
             stages,
             tables,
+            broken,
+            errors,
         })
+    }
+}
+
+impl Pipeline {
+    /// Whether a stage is written and cannot be read, which was reported.
+    pub(crate) fn is_broken(&self, stage: &str) -> bool {
+        self.broken.iter().any(|broken| broken == stage)
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod resuming;
 mod running;
 mod sandbox;
+mod snapshots;
 mod sources;
 mod spec;
 mod table1;
