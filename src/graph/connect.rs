@@ -196,6 +196,9 @@ impl Connector<'_> {
         })?;
         let scope = self.draft.spec.scope;
         let Some((spec, name, port)) = self.pipeline.refer(scope, text) else {
+            if self.pipeline.is_broken(scope, text) {
+                return Err(None);
+            }
             return Err(Some(self.pipeline.unknown_stage(scope, text, place)));
         };
         let stage = self.ports.get(&spec.name).ok_or(None)?;

@@ -25,7 +25,9 @@ use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signa
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
-use crate::spec::{Diagnostic, Entry, Inclusions, Node, Pipeline, Place, Value, diagnose};
+use crate::spec::{
+    Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
+};
 pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
@@ -64,6 +66,25 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// All that is wrong with its parameters, of which `first` is known.
+    fn misfits(
+        &self,
+        catalogue: &Catalogue,
+        inputs: &BTreeMap<String, Vec<Signature>>,
+        first: Invalid,
+    ) -> Vec<Diagnostic> {
+        let Params { node, key } = &self.params;
+        let checked = read_all(node, key, NOUN, |node| {
+            let stage = parse(catalogue, self.kind, node)?;
+            stage.check(inputs).map_err(Fault::Fit)
+        });
+        match checked {
+            Err(all) => all,
+            // A check that says one thing now and another thing then: what it said first stands.
+            Ok(_) => vec![self.params.diagnose(&first)],
+        }
+    }
+
     /// The output port with the metrics that tables show, if there is one.
     pub fn metrics_port(&self) -> Option<&str> {
         let mut outputs = self.outputs.iter();
@@ -82,6 +103,9 @@ pub struct Link {
     /// The producer's output.
     pub port: String,
 }
+
+/// What the keys of a stage's parameters are called.
+const NOUN: &str = "parameter";
 
 /// An instance's parameters as they are written.
 struct Params {
@@ -109,17 +133,7 @@ impl Params {
     }
 
     fn diagnose(&self, invalid: &Invalid) -> Diagnostic {
-        let diagnostic = diagnose(
-            &self.node,
-            &self.key,
-            &invalid.path,
-            &invalid.message,
-            "parameter",
-        );
-        match &invalid.hint {
-            Some(hint) => diagnostic.hint(hint.clone()),
-            None => diagnostic,
-        }
+        diagnose(&self.node, &self.key, invalid, NOUN)
     }
 }
 
@@ -129,17 +143,17 @@ impl Graph {
     /// # Errors
     /// Everything that is wrong with references, matrices, parameters and tables, sorted by place. An
     /// instance is not checked where something upstream of it is wrong.
-    pub fn build(pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
-        let mut errors = Vec::new();
+    pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
+        let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
-        let read: Vec<Result<Instance, Diagnostic>> = drafts
+        let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
             .par_iter()
             .with_min_len(INSTANCES)
             .map(|draft| instance(draft, &pipeline, catalogue))
             .collect();
         let read = read.into_iter();
         let instances: Vec<Option<Instance>> = read
-            .map(|read| read.map_err(|error| errors.push(error)).ok())
+            .map(|read| read.map_err(|found| errors.extend(found)).ok())
             .collect();
         let ports = Ports::of(&drafts, &instances, &mut errors);
         let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);
@@ -147,7 +161,7 @@ impl Graph {
         errors.extend(order::circles(&outline));
         let tables = table::read(&pipeline, &ports, &mut errors);
         let order = order::topological(&outline);
-        check(&order, &instances, &wiring, &mut errors);
+        check(&order, &instances, &wiring, catalogue, &mut errors);
 
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {
@@ -235,10 +249,11 @@ fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
     catalogue: &Catalogue,
-) -> Result<Instance, Diagnostic> {
+) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft);
-    let stage = (catalogue.parse)(draft.kind.name, params.node.to_json())
-        .map_err(|invalid| params.diagnose(&invalid))?;
+    let stage = read_all(&params.node, &params.key, NOUN, |node| {
+        parse(catalogue, draft.kind, node)
+    })?;
     let resources = draft.spec.resources;
     let outputs = if draft.kind.declares_ports {
         stage.outputs()
@@ -266,11 +281,16 @@ fn instance(
     })
 }
 
+fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dyn Stage>, Fault> {
+    (catalogue.parse)(kind.name, params.to_json()).map_err(Fault::Form)
+}
+
 /// Checks every instance whose inputs are all known and sound, producers first.
 fn check(
     order: &[NodeIndex],
     instances: &[Option<Instance>],
     wiring: &Wiring,
+    catalogue: &Catalogue,
     errors: &mut Vec<Diagnostic>,
 ) {
     let mut incoming: Vec<Vec<&Wire>> = instances.iter().map(|_| Vec::new()).collect();
@@ -306,7 +326,7 @@ fn check(
         }
         match instance.stage.check(&inputs) {
             Ok(outputs) => signatures[node] = Some(outputs),
-            Err(invalid) => errors.push(instance.params.diagnose(&invalid)),
+            Err(first) => errors.extend(instance.misfits(catalogue, &inputs, first)),
         }
     }
 }

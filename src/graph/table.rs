@@ -164,6 +164,9 @@ impl Reader<'_> {
             return Err(malformed());
         }
         let Some((spec, stage, metric)) = self.pipeline.refer(0, text) else {
+            if self.pipeline.is_broken(0, text) {
+                return Err(None);
+            }
             return Err(Some(self.pipeline.unknown_stage(0, text, place)));
         };
         let metric = metric.filter(|metric| !metric.is_empty());

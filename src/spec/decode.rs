@@ -1,34 +1,36 @@
 //! From a tree to typed values, with every error at its place.
 
 use serde::de::DeserializeOwned;
-use stages::contract::Segment;
+use stages::contract::{Invalid, Segment};
 
+use super::faults::{self, Fault};
 use super::wording::{Reworded, reword};
 use super::{Diagnostic, Node, Place};
 
 /// Decodes a node. `key` is the place of the key that leads to it.
-pub fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Diagnostic> {
-    serde_path_to_error::deserialize(node.to_yaml()).map_err(|error| {
-        let path: Vec<Segment> = error.path().iter().filter_map(segment).collect();
-        diagnose(node, key, &path, &error.inner().to_string(), "key")
+///
+/// # Errors
+/// At least one.
+pub fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Vec<Diagnostic>> {
+    faults::read(node, key, "key", |node| {
+        serde_path_to_error::deserialize(node.to_yaml()).map_err(|error| {
+            Fault::Form(Invalid {
+                path: error.path().iter().filter_map(segment).collect(),
+                ..Invalid::new(error.inner().to_string())
+            })
+        })
     })
 }
 
-/// The diagnostic for a message about what a path leads to. A path longer than the tree means its
+/// The diagnostic for what is wrong with what a path leads to. A path longer than the tree means its
 /// deepest part that exists.
-pub fn diagnose(
-    node: &Node,
-    key: &Place,
-    path: &[Segment],
-    message: &str,
-    noun: &str,
-) -> Diagnostic {
+pub fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diagnostic {
     let Reworded {
         message,
         hint,
         unknown,
-    } = reword(message, noun);
-    let located = node.locate(key, path);
+    } = reword(&invalid.message, noun);
+    let located = node.locate(key, &invalid.path);
     let place = match &unknown {
         None => located.place(),
         // The path may or may not include the unknown key itself.
@@ -37,7 +39,7 @@ pub fn diagnose(
             None => located.key_place(),
         },
     };
-    let mut diagnostic = Diagnostic::at(&place, message).hint(hint);
+    let mut diagnostic = Diagnostic::at(&place, message).hint(invalid.hint.clone().or(hint));
     if let Some(used) = &located.used {
         diagnostic = diagnostic.note(format!("used as `{}` at {used}", used.text()));
     }

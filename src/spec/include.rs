@@ -74,8 +74,8 @@ impl Include {
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let fields: IncludeFields = match decode(&entry.value, &entry.key_place) {
             Ok(fields) => fields,
-            Err(error) => {
-                errors.push(error);
+            Err(found) => {
+                errors.extend(found);
                 return None;
             }
         };

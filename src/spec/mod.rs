@@ -10,6 +10,7 @@
 
 mod decode;
 mod diagnostic;
+mod faults;
 mod include;
 mod interpolate;
 mod limits;
@@ -32,6 +33,7 @@ use std::path::Path;
 
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
+pub(crate) use faults::{Fault, read as read_all};
 pub(crate) use include::{Inclusions, Scope};
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};

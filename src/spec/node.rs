@@ -64,6 +64,26 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
+    /// The value that one piece of a path leads to.
+    pub fn child(&self, segment: &Segment) -> Option<&Node> {
+        match segment {
+            Segment::Key(key) => self.get(key),
+            Segment::Index(index) => self.items().get(*index),
+        }
+    }
+
+    /// As much of a path as leads to something.
+    pub fn existing<'a>(&self, path: &'a [Segment]) -> &'a [Segment] {
+        let mut node = self;
+        for (length, segment) in path.iter().enumerate() {
+            match node.child(segment) {
+                Some(child) => node = child,
+                None => return &path[..length],
+            }
+        }
+        path
+    }
+
     /// The entries of a map; none for anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {

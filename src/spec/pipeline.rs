@@ -38,6 +38,10 @@ pub struct Pipeline {
     /// Where each is in the list, by its name.
     positions: HashMap<String, usize>,
     pub(crate) tables: Vec<TableSpec>,
+    /// Stages that are not among `stages`, and included files, for an error in them.
+    pub(crate) broken: Vec<String>,
+    /// What is wrong with stages and tables so far. The graph has more to say, or does not.
+    pub(crate) errors: Vec<Diagnostic>,
 }
 
 /// What is put into a document from elsewhere.
@@ -120,7 +124,7 @@ impl Pipeline {
             );
             return Err(vec![Diagnostic::at(&start, message)]);
         }
-        let Preamble { .. } = decode(&document, &start).map_err(|error| vec![error])?;
+        let Preamble { .. } = decode(&document, &start)?;
 
         let profile = given.profile.clone();
         let forwarded = apply(&mut document, given)?;
@@ -128,19 +132,31 @@ impl Pipeline {
         interpolate_document(&mut document, &vars, &mut loader.expansion);
         none(mem::take(&mut loader.expansion.errors))?;
 
-        let fields: DocumentFields = decode(&document, &start).map_err(|error| vec![error])?;
         let mut errors = Vec::new();
-        fields.check(&document, &start, loader, &mut errors);
+        let fields: Option<DocumentFields> = decode(&document, &start)
+            .map_err(|found| errors.extend(found))
+            .ok();
         let stages = section(&document, "stages");
+        let mut broken = Vec::new();
         let stages: Vec<StageSpec> = stages
             .iter()
-            .filter_map(|entry| StageSpec::read(entry, &mut errors))
+            .filter_map(|entry| {
+                let stage = StageSpec::read(entry, &mut errors);
+                if stage.is_none() {
+                    broken.push(entry.key.clone());
+                }
+                stage
+            })
             .collect();
         let tables = section(&document, "tables");
         let tables = tables
             .iter()
             .filter_map(|entry| TableSpec::read(entry, &mut errors))
             .collect();
+        let Some(fields) = fields else {
+            return Err(errors);
+        };
+        fields.check(&document, &start, loader, &mut errors);
         let mut pipeline = Self {
             file: file.to_owned(),
             profile,
@@ -155,19 +171,24 @@ impl Pipeline {
             stages: Vec::new(),
             positions: HashMap::new(),
             tables,
+            broken,
+            errors: Vec::new(),
         };
         pipeline.include(&document, forwarded, loader, &mut errors);
-        none(errors)?;
         pipeline.stages.extend(stages);
         for stage in &mut pipeline.stages {
             stage.seed = stage.seed.or(fields.seed);
         }
         if pipeline.stages.is_empty() && !loader.is_within() {
-            let place = document.entry("include").map_or(&start, |e| &e.key_place);
-            return Err(vec![Diagnostic::at(place, NO_STAGE)]);
+            if errors.is_empty() {
+                let place = document.entry("include").map_or(&start, |e| &e.key_place);
+                errors.push(Diagnostic::at(place, NO_STAGE));
+            }
+            return Err(errors);
         }
         let names = pipeline.stages.iter().map(|stage| stage.name.clone());
         pipeline.positions = names.zip(0..).collect();
+        pipeline.errors.extend(errors);
         Ok(pipeline)
     }
 
@@ -187,7 +208,10 @@ impl Pipeline {
             let sets = sets.map(|(_, assignment)| assignment).collect();
             match loader.load(&include, sets) {
                 Ok(included) => self.take_up(&include, included),
-                Err(found) => errors.extend(found),
+                Err(found) => {
+                    errors.extend(found);
+                    self.broken.push(include.name);
+                }
             }
         }
     }
@@ -195,6 +219,10 @@ impl Pipeline {
     fn take_up(&mut self, include: &Include, included: Self) {
         self.inclusions.add(include, &included);
         let prefix = format!("{}.", include.name);
+        let broken = included.broken.iter();
+        self.broken
+            .extend(broken.map(|name| format!("{prefix}{name}")));
+        self.errors.extend(included.errors);
         let models = included.scopes.first().map(|scope| scope.models.as_slice());
         let models = models.unwrap_or_default().iter().map(|model| Entry {
             key: format!("{prefix}{}", model.key),
@@ -232,6 +260,17 @@ impl Pipeline {
                 prefix => self.positions.get(&format!("{prefix}{name}"))?,
             };
             Some((&self.stages[*stage], name, reference.get(end + 1..)))
+        })
+    }
+
+    /// Whether a reference begins with a stage, or an included file, that is written and cannot be read,
+    /// which was reported.
+    pub(crate) fn is_broken(&self, scope: usize, reference: &str) -> bool {
+        let prefix = &self.scopes[scope].prefix;
+        let whole = format!("{prefix}{reference}");
+        self.broken.iter().any(|broken| {
+            let rest = whole.strip_prefix(broken.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
     }
 

@@ -123,8 +123,8 @@ impl StageSpec {
         } = entry;
         let fields: StageFields = match decode(node, place) {
             Ok(fields) => fields,
-            Err(error) => {
-                errors.push(error);
+            Err(found) => {
+                errors.extend(found);
                 return None;
             }
         };

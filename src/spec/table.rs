@@ -55,8 +55,8 @@ impl TableSpec {
                 node: entry.value.clone(),
                 fields,
             }),
-            Err(error) => {
-                errors.push(error);
+            Err(found) => {
+                errors.extend(found);
                 None
             }
         }

@@ -236,8 +236,6 @@ impl Recipe {
 
     /// Checks every range, and the layers against images of the given shape.
     pub fn check(&self, image: ImageShape, has_validation: bool) -> Result<Head, Invalid> {
-        let output = check_layers("model", &self.model, image.into())?;
-        let head = Head::of(output).map_err(|e| e.under("model"))?;
         whole("epochs", self.epochs, 1, 100_000)?;
         whole("batch_size", self.batch_size, 1, 65_536)?;
         above_zero("learning_rate", self.learning_rate, 10.0)?;
@@ -270,6 +268,8 @@ impl Recipe {
                 Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold")
             );
         }
+        let output = check_layers("model", &self.model, image.into())?;
+        let head = Head::of(output).map_err(|e| e.under("model"))?;
         if self.monitor == Monitor::Auc && head.classes() > 2 {
             return Err(Invalid::new("`validation_auc` is for two classes").under("monitor"));
         }

@@ -20,6 +20,7 @@ mod running;
 mod runs;
 mod sandbox;
 mod schema;
+mod snapshots;
 mod sources;
 mod spec;
 mod table1;
