@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
+use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
 use stages::contract::{Failure, Program};
 
@@ -65,6 +66,8 @@ fn carry_out(
     drop(command);
     let pid = pid(&child);
     let (ended, excess) = watch(pid, limits, workers, || wait(pid));
+    // What it left running would write to outputs that are being kept.
+    workers.signal_one(pid, Signal::KILL);
     workers.forget(pid);
     ended?;
     let (status, usage) = reap(pid)?;

@@ -61,10 +61,11 @@ impl Source {
     pub fn place(self: &Arc<Self>, bytes: Range<usize>) -> Place {
         let start = self.boundary(bytes.start);
         let end = self.boundary(bytes.end.max(start));
+        let short = |byte| u32::try_from(byte).unwrap_or(u32::MAX);
         Place {
             source: Arc::clone(self),
-            start,
-            end,
+            start: short(start),
+            end: short(end),
         }
     }
 
@@ -77,11 +78,20 @@ impl Source {
 #[derive(Clone)]
 pub struct Place {
     source: Arc<Source>,
-    start: usize,
-    end: usize,
+    // There are as many places as values; no source is longer than `yaml::MAX_BYTES`.
+    start: u32,
+    end: u32,
 }
 
 impl Place {
+    fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    fn end(&self) -> usize {
+        self.end as usize
+    }
+
     /// The file, or nothing for an argument of the command line.
     pub fn file(&self) -> Option<&Path> {
         match &self.source.origin {
@@ -92,12 +102,12 @@ impl Place {
 
     /// The line, from 1.
     pub fn line(&self) -> usize {
-        1 + self.source.text[..self.start].matches('\n').count()
+        1 + self.source.text[..self.start()].matches('\n').count()
     }
 
     /// The column in characters, from 1.
     pub fn column(&self) -> usize {
-        1 + self.source.text[self.line_start()..self.start]
+        1 + self.source.text[self.line_start()..self.start()]
             .chars()
             .count()
     }
@@ -111,7 +121,7 @@ impl Place {
 
     /// The text at the place.
     pub fn text(&self) -> &str {
-        &self.source.text[self.start..self.end]
+        &self.source.text[self.start()..self.end()]
     }
 
     /// Whether the place ends on the line it starts on.
@@ -121,7 +131,7 @@ impl Place {
 
     /// The bytes of the first line that the place covers, counted from the start of that line.
     pub(super) fn columns(&self) -> Range<usize> {
-        let start = self.start - self.line_start();
+        let start = self.start() - self.line_start();
         let covered = self
             .text()
             .lines()
@@ -136,18 +146,18 @@ impl Place {
         match self.text().find(text) {
             Some(offset) => self
                 .source
-                .place(self.start + offset..self.start + offset + text.len()),
+                .place(self.start() + offset..self.start() + offset + text.len()),
             None => self.clone(),
         }
     }
 
     /// From the start of this place to the end of another of the same source.
     pub fn to(&self, other: &Self) -> Self {
-        self.source.place(self.start..other.end)
+        self.source.place(self.start()..other.end())
     }
 
     fn line_start(&self) -> usize {
-        self.source.text[..self.start]
+        self.source.text[..self.start()]
             .rfind('\n')
             .map_or(0, |newline| newline + 1)
     }
@@ -159,7 +169,7 @@ impl Place {
         } else {
             ""
         };
-        (&self.source.origin, self.start, self.end, text)
+        (&self.source.origin, self.start(), self.end(), text)
     }
 }
 

@@ -274,6 +274,21 @@ fn a_program_ends_when_its_runner_is_killed() {
 }
 
 #[test]
+fn what_a_program_leaves_running_ends_with_it() {
+    let sandbox =
+        one("{ shell: true, argv: \"sleep 1000 & echo $$ > pid.txt\", outputs: { pid: pid.txt } }");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let group: i32 = latest(&sandbox, "it/pid/pid.txt").trim().parse().unwrap();
+    let group = rustix::process::Pid::from_raw(group).unwrap();
+    eventually("gone", || {
+        rustix::process::test_kill_process_group(group)
+            .is_err()
+            .then_some(())
+    });
+}
+
+#[test]
 fn a_stop_reaches_programs() {
     let sandbox = one("{ argv: [sleep, \"1000\"] }");
     let runner = sandbox.start(&["run", "pipeline.yaml"]);
