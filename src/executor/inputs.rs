@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use stages::contract::{Artifact, Failure};
 
@@ -13,7 +14,7 @@ pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
 pub(super) struct Input {
     /// The stage instance and port that made it.
     label: String,
-    pub tree: Tree,
+    pub tree: Arc<Tree>,
 }
 
 impl Local<'_> {
@@ -26,7 +27,7 @@ impl Local<'_> {
                 .get(&producer)
                 .and_then(|outputs| outputs.get(&link.port).copied())
                 .ok_or_else(|| Failure::Internal(format!("`{label}` is not there yet")))?;
-            let tree = self.store.tree(&digest).map_err(refused)?;
+            let tree = self.store.tree_at_hand(&digest).map_err(refused)?;
             inputs
                 .entry(link.role.clone())
                 .or_default()

@@ -198,6 +198,9 @@ pub fn source_state(
     before: &Stamps,
 ) -> Result<SourceState, Error> {
     let instance = &graph.stages[planned.node];
+    if instance.stage.sources().is_empty() {
+        return Ok(SourceState::Untouched);
+    }
     let (params, stamps) = params(instance, planned.node, &mut Sources::new(store))?;
     Ok(if params != planned.fingerprint.params {
         SourceState::Changed

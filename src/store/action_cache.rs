@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +104,8 @@ impl Store {
         for (port, digest) in &record.outputs {
             let complete = match self.peek_tree(digest) {
                 Ok(tree) => {
-                    let complete = self.is_complete(&tree);
-                    let mut known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.insert(*digest, Arc::new(tree));
-                    complete
+                    self.have_at_hand(&tree);
+                    self.is_complete(&tree)
                 }
                 Err(Error::Tree { .. }) => false,
                 Err(error) => return Err(error),

@@ -46,6 +46,7 @@ impl Store {
             session.write(&path, &bytes)?;
         }
         self.to_flush([folder_of(&path), path]);
+        self.have_at_hand(&tree);
         Ok(tree)
     }
 
@@ -84,7 +85,15 @@ impl Store {
         tree
     }
 
-    /// As `tree`, without a look at the disk where a record that names it was looked up before.
+    pub(super) fn have_at_hand(&self, tree: &Tree) {
+        let mut known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .entry(tree.digest)
+            .or_insert_with(|| Arc::new(tree.clone()));
+    }
+
+    /// As `tree`, without a look at the disk where this instance has made it, or has looked up a record
+    /// that names it.
     pub fn tree_at_hand(&self, digest: &Digest) -> Result<Arc<Tree>, Error> {
         let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = known.get(digest) {
