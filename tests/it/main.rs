@@ -8,6 +8,7 @@ mod failures;
 mod fuzz;
 mod guarantees;
 mod limits;
+mod readme;
 mod resuming;
 mod running;
 mod sandbox;
