@@ -235,11 +235,11 @@ impl Evaluate {
     fn check_ranges(&self) -> Result<(), Invalid> {
         match self.threshold {
             Threshold::At(value) if !(value > 0.0 && value < 1.0) => {
-                return Err(
-                    Invalid::new(format!("`threshold` is {value}, not between 0 and 1"))
-                        .hint("`model` takes the one that training chose on its validation images")
-                        .under("threshold"),
-                );
+                return Err(Invalid::new(format!(
+                    "`threshold` is {value}, not above 0 and below 1"
+                ))
+                .hint("`model` takes the one that training chose on its validation images")
+                .under("threshold"));
             }
             Threshold::At(_) | Threshold::Model => {}
         }

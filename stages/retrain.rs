@@ -146,7 +146,7 @@ impl Stage for Retrain {
             && *other != image
         {
             return Err(Invalid::new(format!(
-                "the images are {image}, the initial model's {other}"
+                "the input `initial` is a model for images of {other}, and the synthetic ones are {image}"
             )));
         }
         Ok(outputs)

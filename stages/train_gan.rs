@@ -177,7 +177,7 @@ impl Stage for TrainGan {
         )?;
         if output != Feature::from(image) {
             let message =
-                format!("the generator makes images of {output}, the dataset's are {image}");
+                format!("the generator makes {output}, and the dataset's images are {image}");
             return Err(Invalid::new(message).under("generator"));
         }
         if self.generator.last().and_then(Layer::activation) != Some(Activation::Tanh) {

@@ -158,7 +158,7 @@ impl Cli {
 }
 
 /// The command line that runner takes, with the examples of every subcommand.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     examples::added(Cli::command())
 }
 

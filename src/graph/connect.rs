@@ -48,6 +48,7 @@ pub(super) fn connect(
             draft,
             errors,
             complete: true,
+            meant: Vec::new(),
         };
         let entries = draft
             .inputs
@@ -78,6 +79,8 @@ struct Connector<'a> {
     draft: &'a Draft<'a>,
     errors: &'a mut Vec<Diagnostic>,
     complete: bool,
+    /// Inputs that are given under a name that is none of theirs, which was reported.
+    meant: Vec<&'static str>,
 }
 
 /// What an input takes.
@@ -106,11 +109,6 @@ impl Connector<'_> {
         };
         let before = wires.len();
         for reference in references {
-            if wires.len() > MAX_LINKS {
-                let message =
-                    format!("the pipeline has more than {MAX_LINKS} links between stages");
-                return self.report(Diagnostic::at(&reference.place, message));
-            }
             match self.reference(reference, &input) {
                 Ok(found) => {
                     for (producer, port) in found {
@@ -130,6 +128,11 @@ impl Connector<'_> {
                 }
                 Err(None) => self.complete = false,
                 Err(Some(error)) => self.report(error),
+            }
+            if wires.len() > MAX_LINKS {
+                let message =
+                    format!("the pipeline has more than {MAX_LINKS} links between stages");
+                return self.report(Diagnostic::at(&reference.place, message));
             }
         }
         if let Some(accepts) = input
@@ -174,7 +177,8 @@ impl Connector<'_> {
             )
         };
         let roles = kind.inputs.iter().map(|input| input.role);
-        let hint = suggest::hint("inputs", &entry.key, roles);
+        let hint = suggest::hint("inputs", &entry.key, roles.clone());
+        self.meant.extend(suggest::nearest(&entry.key, roles));
         self.report(Diagnostic::at(&entry.key_place, message).hint(hint));
         None
     }
@@ -289,7 +293,8 @@ impl Connector<'_> {
         let is_empty = given.is_some_and(
             |entry| matches!(&entry.value.value, Value::List(items) if items.is_empty()),
         );
-        if input.optional || (given.is_some() && !is_empty) {
+        let is_meant = self.meant.contains(&input.role);
+        if input.optional || is_meant || (given.is_some() && !is_empty) {
             return;
         }
         let place = match (given, &self.draft.inputs) {

@@ -73,7 +73,11 @@ impl Instance {
         inputs: &BTreeMap<String, Vec<Signature>>,
         first: Invalid,
     ) -> Vec<Diagnostic> {
-        let Params { node, key } = &self.params;
+        let Params { node, key, stage } = &self.params;
+        if first.path.is_empty() {
+            // It is the inputs that do not fit.
+            return vec![Diagnostic::at(stage, first.message).hint(first.hint)];
+        }
         let checked = read_all(node, key, NOUN, |node| {
             let stage = parse(catalogue, self.kind, node)?;
             stage.check(inputs).map_err(Fault::Fit)
@@ -111,6 +115,8 @@ const NOUN: &str = "parameter";
 struct Params {
     node: Node,
     key: Place,
+    /// The stage's name, where what is wrong is no parameter.
+    stage: Place,
 }
 
 impl Params {
@@ -121,12 +127,14 @@ impl Params {
             }) => Self {
                 node: value.clone(),
                 key: key_place.clone(),
+                stage: draft.spec.place.clone(),
             },
             None => {
                 let place = draft.spec.place.clone();
                 Self {
                     node: Node::new(Value::Map(Vec::new()), place.clone()),
-                    key: place,
+                    key: place.clone(),
+                    stage: place,
                 }
             }
         }

@@ -34,6 +34,8 @@ pub fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diag
     let place = match &unknown {
         None => located.place(),
         // The path may or may not include the unknown key itself.
+        // A name by itself, where there is a choice of some.
+        Some(name) if located.node.as_text() == Some(name) => located.place(),
         Some(name) => match located.node.entry(name) {
             Some(entry) => entry.key_place.clone(),
             None => located.key_place(),

@@ -203,7 +203,11 @@ fn child<'a>(
                         place,
                         format!("`{walked}` is a list of {count}, and has no item `{name}`"),
                     )
-                    .hint((count > 0).then(|| format!("its items are 0 to {}", count - 1)))
+                    .hint(match count {
+                        0 => None,
+                        1 => Some("its only item is 0".to_owned()),
+                        _ => Some(format!("its items are 0 to {}", count - 1)),
+                    })
                 })
         }
         _ => Err(Diagnostic::at(

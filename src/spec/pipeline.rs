@@ -180,11 +180,13 @@ impl Pipeline {
             stage.seed = stage.seed.or(fields.seed);
         }
         if pipeline.stages.is_empty() && !loader.is_within() {
+            errors.append(&mut pipeline.errors);
             if errors.is_empty() {
                 let place = document.entry("include").map_or(&start, |e| &e.key_place);
                 errors.push(Diagnostic::at(place, NO_STAGE));
             }
-            return Err(errors);
+            let explain = |error| pipeline.inclusions.explain(error);
+            return Err(errors.into_iter().map(explain).collect());
         }
         let names = pipeline.stages.iter().map(|stage| stage.name.clone());
         pipeline.positions = names.zip(0..).collect();

@@ -2,7 +2,7 @@
 
 use super::suggest;
 
-/// A message of ours with its hint, and the key that is not known, if that is the trouble.
+/// A message of ours with its hint, and the key or name that is not known, if that is the trouble.
 pub struct Reworded {
     pub message: String,
     pub hint: Option<String>,
@@ -32,7 +32,7 @@ pub fn reword(message: &str, noun: &str) -> Reworded {
         return Reworded {
             message: format!("unknown name `{name}`"),
             hint,
-            unknown: None,
+            unknown: Some(name.to_owned()),
         };
     }
     if let Some(name) = message.strip_prefix("missing field ") {
@@ -56,10 +56,13 @@ pub fn reword(message: &str, noun: &str) -> Reworded {
         .strip_prefix("invalid length ")
         .and_then(|rest| rest.split_once(", expected "))
     {
-        return plain(format!(
-            "expected {}, found {length} values",
-            expected(wanted, "")
-        ));
+        return plain(match wanted {
+            "fewer elements in map" => format!("expected a map with one key, found {length} keys"),
+            "fewer elements in array" | "fewer elements in sequence" => {
+                format!("a list of {length} is too long here")
+            }
+            _ => format!("expected {}, found {length}", expected(wanted, "")),
+        });
     }
     plain(message.to_owned())
 }
@@ -170,7 +173,7 @@ mod tests {
             ),
             (
                 "invalid length 1, expected a tuple of size 2",
-                "expected a list of 2, found 1 values",
+                "expected a list of 2, found 1",
             ),
             ("missing field `kind`", "missing parameter `kind`"),
             ("must lie between 0 and 1", "must lie between 0 and 1"),

@@ -69,12 +69,12 @@ fn wrong_parameters_are_refused() {
         (
             json!({ "threshold": 1 }),
             "threshold",
-            "`threshold` is 1, not between 0 and 1",
+            "`threshold` is 1, not above 0 and below 1",
         ),
         (
             json!({ "threshold": -0.5 }),
             "threshold",
-            "`threshold` is -0.5, not between 0 and 1",
+            "`threshold` is -0.5, not above 0 and below 1",
         ),
         (
             json!({ "bootstrap": 100_001 }),

@@ -47,7 +47,8 @@ impl From<ImageShape> for Feature {
 impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_flat() {
-            write!(f, "{} features", self.channels)
+            let plural = if self.channels == 1 { "" } else { "s" };
+            write!(f, "{} feature{plural}", self.channels)
         } else {
             write!(f, "{}×{}×{}", self.height, self.width, self.channels)
         }

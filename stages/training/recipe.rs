@@ -264,14 +264,17 @@ impl Recipe {
         if let ThresholdRule::Fixed(threshold) = self.threshold
             && !(threshold > 0.0 && threshold < 1.0)
         {
-            return Err(
-                Invalid::new(format!("{threshold} is not between 0 and 1")).under("threshold")
-            );
+            let message = format!("`threshold` is {threshold}, not above 0 and below 1");
+            return Err(Invalid::new(message).under("threshold"));
         }
         let output = check_layers("model", &self.model, image.into())?;
         let head = Head::of(output).map_err(|e| e.under("model"))?;
         if self.monitor == Monitor::Auc && head.classes() > 2 {
-            return Err(Invalid::new("`validation_auc` is for two classes").under("monitor"));
+            let message = format!(
+                "`validation_auc` is for two classes, and the network tells {} apart",
+                head.classes()
+            );
+            return Err(Invalid::new(message).under("monitor"));
         }
         Ok(head)
     }

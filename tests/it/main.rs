@@ -15,6 +15,7 @@ mod including;
 mod limits;
 mod manners;
 mod plan;
+mod readme;
 mod resuming;
 mod running;
 mod runs;

@@ -1,0 +1,171 @@
+//! What the README shows is so: its commands, its pipeline, its error.
+
+use std::fs;
+use std::path::Path;
+
+use crate::sandbox::{Finished, Sandbox};
+
+const TABLE1: &str = include_str!("../../pipelines/table1.yaml");
+
+/// Make `table1.yaml` small: what is shown must work, not come out well. The last assignment wins.
+const SMALL: [&str; 6] = [
+    "source={phantom: {images: 48, test_images: 24}}",
+    "epochs=1",
+    "gan_epochs=1",
+    "gan_batch_size=4",
+    "synthetic_images=8",
+    "retrain_epochs=1",
+];
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<String> {
+    let text = readme();
+    let fence = format!("\n```{language}\n");
+    let blocks = text.split(&fence).skip(1);
+    blocks
+        .map(|rest| {
+            rest.split_once("```")
+                .expect("a block has an end")
+                .0
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The commands of all `sh` blocks, without comments, a word each.
+fn commands() -> Vec<Vec<String>> {
+    let blocks = blocks("sh");
+    let lines = blocks.iter().flat_map(|block| block.lines());
+    let commands = lines.map(|line| line.split_once(" #").map_or(line, |(command, _)| command));
+    commands
+        .map(|line| line.split_whitespace().map(str::to_owned).collect())
+        .filter(|words: &Vec<String>| !words.is_empty())
+        .collect()
+}
+
+/// The arguments of runner in a command, if it is one.
+fn arguments(command: &[String]) -> Option<&[String]> {
+    match command {
+        [program, args @ ..] if program == "runner" => Some(args),
+        [cargo, run, release, dashes, args @ ..]
+            if [cargo, run, release, dashes] == ["cargo", "run", "--release", "--"] =>
+        {
+            Some(args)
+        }
+        _ => None,
+    }
+}
+
+/// A sandbox with what the commands name.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new("");
+    fs::create_dir(sandbox.path("pipelines")).unwrap();
+    fs::write(sandbox.path("pipelines/table1.yaml"), TABLE1).unwrap();
+    sandbox
+}
+
+fn succeed(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    let finished = sandbox.runner(args);
+    assert_eq!(finished.code, Some(0), "{args:?}: {finished:?}");
+    finished
+}
+
+#[test]
+fn every_command_is_one() {
+    let commands = commands();
+    let ours: Vec<&[String]> = commands
+        .iter()
+        .filter_map(|words| arguments(words))
+        .collect();
+    assert!(ours.len() > 5, "{commands:?}");
+    for args in ours {
+        let words = ["runner"]
+            .into_iter()
+            .chain(args.iter().map(String::as_str));
+        if let Err(error) = runner::cli::command().try_get_matches_from(words) {
+            panic!("{args:?}: {error}");
+        }
+    }
+}
+
+/// In their order, in one folder: all but those that need data from elsewhere or measure the machine.
+#[test]
+fn the_commands_work() {
+    let sandbox = sandbox();
+    let mut ran = Vec::new();
+    for command in commands() {
+        let Some(args) = arguments(&command) else {
+            continue;
+        };
+        let subcommand = args[0].as_str();
+        if subcommand == "bench" || args.iter().any(|arg| arg == "--profile") {
+            continue;
+        }
+        // What a shell makes of it, where there is one pipeline.
+        let args: Vec<String> = args.iter().map(|arg| arg.replace('*', "table1")).collect();
+        let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+        if matches!(subcommand, "run" | "status" | "table" | "validate") {
+            args.extend(SMALL.iter().flat_map(|set| ["-S", *set]));
+        }
+        let finished = succeed(&sandbox, &args);
+        ran.push(subcommand.to_owned());
+        if ran.len() == 1 {
+            ends_as_shown(&finished);
+        }
+    }
+    for subcommand in ["run", "status", "table", "validate", "cache"] {
+        assert!(ran.iter().any(|ran| ran == subcommand), "no `{subcommand}`");
+    }
+}
+
+/// The first run ends in what the README shows, but for the figures.
+fn ends_as_shown(finished: &Finished) {
+    let shown = &blocks("text")[0];
+    let said = format!("{}{}", finished.stderr, finished.stdout);
+    let title = shown.lines().find(|line| line.starts_with("F1")).unwrap();
+    assert!(said.contains(title), "no {title}: {said}");
+    let columns = shown
+        .lines()
+        .find(|line| line.starts_with("│ model"))
+        .unwrap();
+    for column in columns.split(['│', '┆']).map(str::trim) {
+        assert!(said.contains(column), "no column {column}: {said}");
+    }
+    for row in shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("│ model"))
+    {
+        let row = format!("model{}", row.split(' ').next().unwrap());
+        assert!(said.contains(&row), "no row {row}: {said}");
+    }
+}
+
+#[test]
+fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
+    let [pipeline] = blocks("yaml").try_into().expect("one pipeline");
+    let sandbox = Sandbox::new("");
+    fs::write(sandbox.path("first.yaml"), &pipeline).unwrap();
+    let images = "stages.xrays.params.source={phantom: {images: 40, test_images: 20}}";
+    let small = ["run", "first.yaml", "-S", images, "-S", "epochs=1"];
+    succeed(&sandbox, &small);
+
+    let wrong = pipeline.replace("max_pool: 4", "max_pool: 64");
+    assert_ne!(wrong, pipeline);
+    fs::write(sandbox.path("first.yaml"), wrong).unwrap();
+    let finished = sandbox.runner(&["validate", "first.yaml"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert_eq!(finished.stderr, blocks("text")[1]);
+}
+
+#[test]
+fn every_stage_kind_is_in_the_readme() {
+    let text = readme();
+    for kind in stages::kinds() {
+        let row = format!("| `{}` |", kind.name);
+        assert!(text.contains(&row), "no row for `{}`", kind.name);
+    }
+}
