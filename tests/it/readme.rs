@@ -42,7 +42,12 @@ fn commands() -> Vec<Vec<String>> {
     let lines = blocks.iter().flat_map(|block| block.lines());
     let commands = lines.map(|line| line.split_once(" #").map_or(line, |(command, _)| command));
     commands
-        .map(|line| line.split_whitespace().map(str::to_owned).collect())
+        .map(|line| {
+            let words = line.split_whitespace();
+            words
+                .map(|word| word.trim_matches('\'').to_owned())
+                .collect()
+        })
         .filter(|words: &Vec<String>| !words.is_empty())
         .collect()
 }
@@ -108,7 +113,10 @@ fn the_commands_work() {
         // What a shell makes of it, where there is one pipeline.
         let args: Vec<String> = args.iter().map(|arg| arg.replace('*', "table1")).collect();
         let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
-        if matches!(subcommand, "run" | "status" | "table" | "validate") {
+        let takes_sets = [
+            "run", "plan", "explain", "graph", "lineage", "status", "table", "validate",
+        ];
+        if takes_sets.contains(&subcommand) {
             args.extend(SMALL.iter().flat_map(|set| ["-S", *set]));
         }
         let finished = succeed(&sandbox, &args);
@@ -117,7 +125,9 @@ fn the_commands_work() {
             ends_as_shown(&finished);
         }
     }
-    for subcommand in ["run", "status", "table", "validate", "cache"] {
+    for subcommand in [
+        "run", "plan", "explain", "graph", "status", "table", "runs", "cache",
+    ] {
         assert!(ran.iter().any(|ran| ran == subcommand), "no `{subcommand}`");
     }
 }
@@ -146,19 +156,46 @@ fn ends_as_shown(finished: &Finished) {
 
 #[test]
 fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
-    let [pipeline] = blocks("yaml").try_into().expect("one pipeline");
+    let pipeline = &blocks("yaml")[0];
     let sandbox = Sandbox::new("");
-    fs::write(sandbox.path("first.yaml"), &pipeline).unwrap();
+    fs::write(sandbox.path("first.yaml"), pipeline).unwrap();
     let images = "stages.xrays.params.source={phantom: {images: 40, test_images: 20}}";
     let small = ["run", "first.yaml", "-S", images, "-S", "epochs=1"];
     succeed(&sandbox, &small);
 
     let wrong = pipeline.replace("max_pool: 4", "max_pool: 64");
-    assert_ne!(wrong, pipeline);
+    assert_ne!(wrong, *pipeline);
     fs::write(sandbox.path("first.yaml"), wrong).unwrap();
     let finished = sandbox.runner(&["validate", "first.yaml"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert_eq!(finished.stderr, blocks("text")[1]);
+}
+
+#[test]
+fn the_command_stage_runs() {
+    let sandbox = Sandbox::new("");
+    let points = "version: 1\nname: p\nstages:\n  points: { kind: command, params: { shell: true, \
+                  argv: \"echo 1,2 > points.csv\", outputs: { points: points.csv } } }\n";
+    let pipeline = format!("{points}{}", blocks("yaml")[1]);
+    let script = "import sys\nopen('model.pt', 'w').write(open(sys.argv[1]).read())\nopen('labels')\n\
+                  open('metrics.json', 'w').write('{\"rate\": ' + sys.argv[3] + '}')\n";
+    fs::create_dir(sandbox.path("data")).unwrap();
+    for (file, text) in [
+        ("p.yaml", pipeline.as_str()),
+        ("train.py", script),
+        ("data/labels.csv", "a\n"),
+    ] {
+        fs::write(sandbox.path(file), text).unwrap();
+    }
+    succeed(&sandbox, &["validate", "p.yaml"]);
+    let python = std::process::Command::new("python3")
+        .arg("--version")
+        .output();
+    if python.is_err() {
+        println!("skipped: there is no python3");
+        return;
+    }
+    succeed(&sandbox, &["run", "p.yaml"]);
 }
 
 #[test]
