@@ -44,25 +44,31 @@ const METRICS_PORT: &str = "metrics";
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Command")]
 pub struct Params {
-    /// The program and its arguments, a list; with `shell: true` one text for `/bin/sh -c`.
+    /// The program and its arguments, a list; with `shell: true` one text for `/bin/sh -ec`, which stops
+    /// at the first command that fails.
     pub argv: Argv,
     /// Whether a shell reads `argv`.
     #[serde(default)]
     pub shell: bool,
     /// Files and folders of the program itself, as `train.py`: copied to the same path in the scratch
-    /// folder. A change in one runs the stage again.
+    /// folder, executable. A change in one runs the stage again. Of a folder names that start with a
+    /// dot, and what a `.runnerignore` in it leaves out, do not count and are not there.
     #[serde(default)]
     pub code: Vec<PathBuf>,
     /// Files and folders to read, by the path that they get in the scratch folder: `images: data/xrays`.
-    /// A change in one runs the stage again.
+    /// They are copied, too (cloned, where the file system can), and a change in one runs the stage again.
     #[serde(default)]
     pub files: BTreeMap<String, PathBuf>,
-    /// What the program sees of the environment, besides `PATH`: `NAME`, with the value it has now, or
-    /// `NAME=VALUE`. Names and values are part of the key.
+    /// What the program sees of the environment: `NAME`, with the value it has now, or `NAME=VALUE`. Names
+    /// and values are part of the key, and kept in plain in the store: no secrets. It also sees `PATH`,
+    /// `RUNNER_SEED` (part of the key), `RUNNER_CPUS` and `OMP_NUM_THREADS` (the stage's cpus), and
+    /// `PYTHONDONTWRITEBYTECODE=1`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub env: Environment,
-    /// Output ports: the file or folder that the program makes for each.
+    /// Output ports: the file or folder that the program makes for each. Of a file its name and bytes are
+    /// kept, not its mode; a stage that takes it finds it read-only in the folder of its role: `ROLE/…`, or
+    /// `ROLE/0/…`, `ROLE/1/…` and so on where the role takes several.
     #[serde(default)]
     pub outputs: BTreeMap<String, PathBuf>,
     /// A JSON file of numbers that the program makes: the output port `metrics`, for tables.
@@ -119,7 +125,7 @@ impl Params {
     /// The arguments, the program first.
     fn words(&self) -> Vec<String> {
         match &self.argv {
-            Argv::Line(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+            Argv::Line(line) => vec!["/bin/sh".to_owned(), "-ec".to_owned(), line.clone()],
             Argv::Words(words) => words.iter().map(Word::text).collect(),
         }
     }

@@ -88,17 +88,15 @@ impl Lineage {
                 names.collect::<Vec<_>>().join("`, `")
             )));
         };
-        let ports = graph.stages[node]
-            .kind
-            .outputs
-            .iter()
-            .map(|output| output.port);
+        let ports = graph.stages[node].outputs.iter();
+        let ports = ports.map(|port| port.name.as_str());
         if let Some(port) = port
             && !ports.clone().any(|known| known == port)
         {
-            let hint = crate::spec::suggest::hint("outputs", port, ports).unwrap_or_default();
+            let hint = crate::spec::suggest::hint("outputs", port, ports);
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Error::Usage(format!(
-                "`{name}` has no output `{port}`; {hint}"
+                "`{name}` has no output `{port}`{hint}"
             )));
         }
         let plan = planned(&graph, store, &PlanOptions::default())?;

@@ -9,7 +9,6 @@ use stages::contract::{External, Failure, Request};
 use super::local::Local;
 use super::make::Making;
 use super::process::Ending;
-use super::untouched::Untouched;
 use super::usage::Usage;
 use super::{Limits, program};
 use crate::report::Event;
@@ -51,7 +50,6 @@ impl Local<'_> {
         limits: Limits,
         usage: &mut Usage,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let inputs = Untouched::note(making.inputs, self.store);
         let program = external.prepare(request)?;
         let name = self.name(making.action.node);
         let log = self
@@ -61,9 +59,12 @@ impl Local<'_> {
         let ending = program::run(&program, &log, self.workers, limits);
         self.logs.let_go(log);
         *usage = ending.usage;
-        // Whatever came of it, nothing else may read what it has changed.
-        inputs.check(self.store)?;
         ending.result?;
-        external.gather(request, &program)
+        let made = external.gather(request, &program);
+        // One that is told to stop may end well, half done.
+        match made {
+            Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),
+            made => made,
+        }
     }
 }

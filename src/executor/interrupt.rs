@@ -9,10 +9,14 @@ use signal_hook::iterator::Signals;
 
 use super::Workers;
 
+/// How long a program of the user's may take to end once it is asked to. A worker may take longer: it keeps
+/// a checkpoint.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a run may take to end after its workers were killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Watches for Ctrl-C and SIGTERM: the first asks the workers to stop, the second kills them.
+/// Watches for Ctrl-C and SIGTERM: the first asks the workers to stop, and ends programs that do not,
+/// the second kills them.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicI32>);
 
@@ -33,6 +37,11 @@ impl Interrupt {
                     {
                         workers.stop();
                         first(signal);
+                        let workers = Arc::clone(&workers);
+                        thread::spawn(move || {
+                            thread::sleep(PATIENCE);
+                            workers.kill_programs();
+                        });
                     } else {
                         workers.kill();
                         // The run ends by itself now, unless it waits on something else.

@@ -175,7 +175,10 @@ impl<'a> Local<'a> {
     ) -> Result<Option<ActionRecord>, Failure> {
         // Nothing protects a record of another name before it has ours.
         let _guard = self.store.guard().map_err(refused)?;
-        if let Some(record) = self.found(&action.action_key)? {
+        if let Some(record) = self.found(&action.action_key)?
+            // Not if it was made of inputs that have come out otherwise since.
+            && record.content_key == *content_key
+        {
             return Ok(Some(record));
         }
         let Some(record) = self.found(content_key)? else {

@@ -14,11 +14,12 @@ use super::inputs::{Inputs, artifacts};
 use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
 use super::process::{self, Ending};
+use super::untouched::Untouched;
 use super::{Limits, Outputs, log_file};
 use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Slots;
-use crate::store::{ActionRecord, Checkpoints, Guard, Key, Staging};
+use crate::store::{self, ActionRecord, Checkpoints, Guard, Key, Staging};
 
 /// How often a stage runs again because its sources were written to, without a change.
 const MOST_TOUCHES: usize = 5;
@@ -156,6 +157,7 @@ impl<'a> Local<'a> {
                 None => None,
             },
         };
+        let inputs = Untouched::note(making.inputs, self.store);
         let (ending, said, made) = match instance.stage.external() {
             Some(external) => {
                 let (ending, made) =
@@ -183,6 +185,8 @@ impl<'a> Local<'a> {
                 .peak_memory_mib
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
+        // Whatever came of it: nothing else may read what was changed.
+        inputs.check(self.store)?;
         result?;
 
         match source_state(self.graph, self.store, action, &this.stamps)
@@ -314,7 +318,14 @@ impl<'a> Local<'a> {
                 let message = format!("the stage made no output `{}`", port.name);
                 return Err(Failure::Internal(message));
             };
-            let tree = self.store.ingest(path).map_err(refused)?;
+            let tree = self.store.ingest(path).map_err(|error| match error {
+                store::Error::Unstorable { path: file, why } => {
+                    let above = path.parent().unwrap_or(path);
+                    let file = file.strip_prefix(above).unwrap_or(&file).display();
+                    Failure::Data(format!("its output `{file}` cannot be kept: {why}"))
+                }
+                error => refused(error),
+            })?;
             outputs.insert(port.name.clone(), tree.digest);
         }
         Ok(outputs)

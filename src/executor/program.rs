@@ -27,16 +27,31 @@ const TAIL: i64 = 4096;
 /// limits it is told to stop, or killed.
 pub fn run(program: &Program, log: &Path, workers: &Workers, limits: Limits) -> Ending {
     let started = Instant::now();
-    let (result, usage) = carry_out(program, log, workers, limits).unwrap_or_else(|e| {
-        let path = program.path.display();
-        let failure = format!("failed to run `{path}`: {e}");
-        (Err(Failure::System(failure)), Usage::default())
-    });
+    let (result, usage) = carry_out(program, log, workers, limits)
+        .unwrap_or_else(|e| (Err(not_run(program, &e)), Usage::default()));
     Ending {
         result,
         seconds: started.elapsed().as_secs_f64(),
         usage,
     }
+}
+
+fn not_run(program: &Program, error: &io::Error) -> Failure {
+    let name = program.argv.first().map_or("", String::as_str);
+    let why = match error.kind() {
+        io::ErrorKind::NotFound if program.path.exists() => {
+            "what its first line names as its interpreter is not there".to_owned()
+        }
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "it is not executable, or may not be executed".to_owned()
+        }
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            "the system does not know how; a script begins with `#!` and its interpreter".to_owned()
+        }
+        _ => return Failure::System(format!("failed to run `{name}`: {error}")),
+    };
+    Failure::Data(format!("`{name}` cannot be run: {why}"))
 }
 
 fn carry_out(

@@ -17,6 +17,8 @@ use super::warden::Warden;
 pub struct Workers {
     stopping: AtomicBool,
     running: Mutex<BTreeSet<i32>>,
+    /// Those of them that are programs of the user's.
+    programs: Mutex<BTreeSet<i32>>,
     /// As they were with the first worker, or when one was last found among them.
     oom_kills: Mutex<Option<OomKills>>,
     /// Started with the first program that does not watch us itself.
@@ -56,7 +58,9 @@ impl Workers {
         };
         let child = self.spawn(command)?;
         if let Some(child) = &child {
-            warden.watch(pid(child).as_raw_nonzero().get())?;
+            let id = pid(child).as_raw_nonzero().get();
+            self.programs().insert(id);
+            warden.watch(id)?;
         }
         Ok(child)
     }
@@ -72,6 +76,7 @@ impl Workers {
     pub(super) fn forget(&self, pid: Pid) {
         let id = pid.as_raw_nonzero().get();
         self.running().remove(&id);
+        self.programs().remove(&id);
         if let Some(warden) = &mut *self.warden() {
             warden.forget(id);
         }
@@ -87,6 +92,14 @@ impl Workers {
     pub fn kill(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);
+    }
+
+    /// Ends every program of the user's at once.
+    pub(super) fn kill_programs(&self) {
+        let programs = self.programs().clone();
+        for pid in programs.into_iter().filter_map(Pid::from_raw) {
+            self.signal_one(pid, Signal::KILL);
+        }
     }
 
     /// Asks, or makes, one worker to stop.
@@ -105,6 +118,10 @@ impl Workers {
                 tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
             }
         }
+    }
+
+    fn programs(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn oom_kills(&self) -> MutexGuard<'_, Option<OomKills>> {

@@ -40,6 +40,11 @@ impl Fingerprint {
     /// The one serialisation that is hashed: JSON without white space, every object's keys sorted,
     /// lists in their order, numbers as given.
     pub(super) fn canonical_bytes(&self) -> Vec<u8> {
+        self.canonical_bytes_with(&self.inputs)
+    }
+
+    /// As `canonical_bytes`, with other inputs.
+    pub(super) fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
         let Self {
             format,
             kind,
@@ -47,7 +52,7 @@ impl Fingerprint {
             params,
             seed,
             device,
-            inputs,
+            inputs: _,
         } = self;
         let sorted;
         let params = if is_sorted(params) {

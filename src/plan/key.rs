@@ -44,16 +44,29 @@ pub fn checkpoint_key(content: &Fingerprint, resumable: &Resumable) -> Key {
     Key::derive(CHECKPOINT, &fingerprint.canonical_bytes())
 }
 
-pub(super) fn with_contents(
+/// The content key of an action whose inputs are these trees.
+pub(super) fn content_key_of(
+    fingerprint: &Fingerprint,
+    inputs: &BTreeMap<String, Vec<Digest>>,
+) -> Key {
+    let contents = contents(inputs);
+    Key::derive(CONTENT, &fingerprint.canonical_bytes_with(&contents))
+}
+
+fn contents(inputs: &BTreeMap<String, Vec<Digest>>) -> BTreeMap<String, Vec<InputId>> {
+    let content = |&digest: &Digest| InputId::Content { digest };
+    let inputs = inputs.iter();
+    inputs
+        .map(|(role, trees)| (role.clone(), trees.iter().map(content).collect()))
+        .collect()
+}
+
+fn with_contents(
     fingerprint: &Fingerprint,
     inputs: &BTreeMap<String, Vec<Digest>>,
 ) -> (Key, Fingerprint) {
-    let content = |&digest: &Digest| InputId::Content { digest };
-    let inputs = inputs
-        .iter()
-        .map(|(role, trees)| (role.clone(), trees.iter().map(content).collect()));
     let fingerprint = Fingerprint {
-        inputs: inputs.collect(),
+        inputs: contents(inputs),
         ..fingerprint.clone()
     };
     (

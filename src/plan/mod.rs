@@ -17,7 +17,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
@@ -32,6 +32,7 @@ pub use source::stands_for;
 use crate::graph::{Graph, Instance};
 use crate::store::{self, ActionRecord, Digest, Key, Lookup, Store};
 use source::{Listing, Sources};
+use state::Known;
 
 /// Lookups that are worth a thread of their own.
 const LOOKUPS: usize = 32;
@@ -158,13 +159,30 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         })
         .collect::<Result<_, _>>()?;
     let mut plan = Plan::default();
+    let mut behind_forced = HashSet::new();
     for ((node, action_key, fingerprint, stamps), lookup) in known.into_iter().zip(lookups) {
         let state = match lookup {
             None => State::Runs(MissReason::Forced),
             Some(lookup) => {
-                state::find(graph, store, &plan, node, &action_key, &fingerprint, lookup)?
+                let mut producers = graph.inputs(node).into_iter();
+                let is_behind = producers.any(|(producer, _)| behind_forced.contains(&producer));
+                let known = Known {
+                    node,
+                    action_key: &action_key,
+                    fingerprint: &fingerprint,
+                    lookup,
+                    is_behind_forced: is_behind,
+                };
+                state::find(graph, store, &plan, known)?
             }
         };
+        let is_forced = matches!(state, State::Runs(MissReason::Forced));
+        let mut producers = graph.inputs(node).into_iter();
+        let waits = matches!(state, State::Waits(_))
+            && producers.any(|(producer, _)| behind_forced.contains(&producer));
+        if is_forced || waits {
+            behind_forced.insert(node);
+        }
         plan.push(PlannedAction {
             node,
             action_key,

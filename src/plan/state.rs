@@ -4,25 +4,55 @@ use std::collections::BTreeMap;
 
 use petgraph::graph::NodeIndex;
 
-use super::{Error, Fingerprint, MissReason, Plan, State, key};
+use super::{Change, Error, Fingerprint, MissReason, Plan, State, key};
 use crate::graph::Graph;
 use crate::store::{ActionRecord, Digest, Key, Lookup, Store};
 
-/// What becomes of a stage whose producers are in `plan` already; `lookup` is what the store has under
-/// its action key.
+/// What is known of a stage before it is told what becomes of it.
+pub(super) struct Known<'a> {
+    pub node: NodeIndex,
+    pub action_key: &'a Key,
+    pub fingerprint: &'a Fingerprint,
+    /// What the store has under the action key.
+    pub lookup: Lookup,
+    /// Whether something upstream is made anew although it is cached.
+    pub is_behind_forced: bool,
+}
+
+/// What becomes of a stage whose producers are in `plan` already.
 pub(super) fn find(
     graph: &Graph,
     store: &Store,
     plan: &Plan,
-    node: NodeIndex,
-    action_key: &Key,
-    fingerprint: &Fingerprint,
-    lookup: Lookup,
+    known: Known<'_>,
 ) -> Result<State, Error> {
-    if let Lookup::Hit(record) = lookup {
-        return Ok(State::Cached(record));
+    let Known {
+        node,
+        action_key,
+        fingerprint,
+        lookup,
+        is_behind_forced,
+    } = known;
+    let running = running_upstream(graph, plan, node);
+    let mut is_of_others = false;
+    if let Lookup::Hit(record) = &lookup {
+        match running {
+            // What is made anew on purpose may come out otherwise.
+            Some(_) if is_behind_forced => {}
+            Some(_) => return Ok(State::Cached(record.clone())),
+            // Its inputs may have been made again since, and have come out otherwise: not every
+            // program does the same twice.
+            None => {
+                let inputs = cached_inputs(graph, plan, node);
+                let key = inputs.map(|inputs| key::content_key_of(fingerprint, &inputs));
+                if key.is_none_or(|key| key == record.content_key) {
+                    return Ok(State::Cached(record.clone()));
+                }
+                is_of_others = true;
+            }
+        }
     }
-    if let Some(running) = running_upstream(graph, plan, node) {
+    if let Some(running) = running {
         return Ok(State::Waits(running));
     }
     if let Some(record) = hit_by_content(graph, store, plan, node, fingerprint)? {
@@ -35,11 +65,32 @@ pub(super) fn find(
             });
         return Ok(State::Cached(Box::new(record)));
     }
+    if is_of_others && let Some(role) = fingerprint.inputs.keys().next() {
+        let first = Change::Input { role: role.clone() };
+        return Ok(State::Runs(MissReason::Changed { first, more: 0 }));
+    }
     let instance = &graph.stages[node];
     let last = store.last_fingerprint(&graph.pipeline, &instance.name.to_string());
     let sources = instance.stage.sources();
     let reason = MissReason::of(store, &lookup, last.as_ref(), fingerprint, &sources);
     Ok(State::Runs(reason))
+}
+
+/// The trees of a stage's inputs, by role; nothing unless everything that makes them is cached.
+fn cached_inputs(
+    graph: &Graph,
+    plan: &Plan,
+    node: NodeIndex,
+) -> Option<BTreeMap<String, Vec<Digest>>> {
+    let mut inputs: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
+    for (producer, link) in graph.inputs(node) {
+        let State::Cached(record) = &plan.action(producer).state else {
+            return None;
+        };
+        let &tree = record.outputs.get(&link.port)?;
+        inputs.entry(link.role.clone()).or_default().push(tree);
+    }
+    Some(inputs)
 }
 
 /// The nearest stage upstream that runs: an input's producer, or what that one waits on.
@@ -64,17 +115,10 @@ fn hit_by_content(
     node: NodeIndex,
     fingerprint: &Fingerprint,
 ) -> Result<Option<ActionRecord>, Error> {
-    let mut inputs: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
-    for (producer, link) in graph.inputs(node) {
-        let State::Cached(record) = &plan.action(producer).state else {
-            return Ok(None);
-        };
-        let Some(&tree) = record.outputs.get(&link.port) else {
-            return Ok(None);
-        };
-        inputs.entry(link.role.clone()).or_default().push(tree);
-    }
-    let (content_key, _) = key::with_contents(fingerprint, &inputs);
+    let Some(inputs) = cached_inputs(graph, plan, node) else {
+        return Ok(None);
+    };
+    let content_key = key::content_key_of(fingerprint, &inputs);
     match store.examine(&content_key)? {
         Lookup::Hit(record) => Ok(Some(*record)),
         _ => Ok(None),

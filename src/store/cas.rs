@@ -1,7 +1,7 @@
 //! Content-addressed storage: blobs and trees under their digests.
 
 use std::collections::BTreeMap;
-use std::fs::{self, FileType, Permissions};
+use std::fs::{self, FileType, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::files::{self, Found, digest, exists};
 use super::flush::folder_of;
 use super::session::Session;
-use super::{Blob, Digest, Error, Store, Tree};
+use super::{Blob, Digest, Error, Stamp, Store, Tree};
 
 impl Store {
     /// Takes a file, or the files below a folder, into the store and gives their tree. It is on disk
@@ -52,27 +52,31 @@ impl Store {
 
     /// Moves one file in, unless its content is there.
     fn take_in(&self, file: &Path, session: &Session) -> Result<Blob, Error> {
+        let metadata = fs::metadata(file).map_err(Error::io("read", file))?;
+        // Other names of the same file are not ours to make read-only.
+        if metadata.nlink() == 1 {
+            match self.take_in_itself(file, &metadata) {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {
+                }
+                taken => return taken,
+            }
+        }
+        let copy = copy(file, session)?;
+        let metadata = fs::metadata(&copy).map_err(Error::io("read", &copy))?;
+        self.take_in_itself(&copy, &metadata)
+    }
+
+    fn take_in_itself(&self, file: &Path, metadata: &Metadata) -> Result<Blob, Error> {
         let (digest, bytes) = digest(file).map_err(Error::io("read", file))?;
         let blob = Blob { digest, bytes };
-        let path = self.blob_path(&digest);
         if self.has(&blob)? {
             return Ok(blob);
         }
+        let path = self.blob_path(&digest);
         self.create_shard(&path)?;
-        let metadata = fs::metadata(file).map_err(Error::io("read", file))?;
-        let moved = if metadata.nlink() == 1 {
-            file.to_owned()
-        } else {
-            // Other names of the same file are not ours to make read-only.
-            copy(file, session)?
-        };
-        place(&moved, &path).or_else(|error| match error {
-            Error::Io { ref source, .. } if source.kind() == io::ErrorKind::CrossesDevices => {
-                place(&copy(file, session)?, &path)
-            }
-            error => Err(error),
-        })?;
-        self.remember(&digest);
+        place(file, &path)?;
+        // From before it was read: whoever has it open still, and writes to it, is found out.
+        self.remember(&digest, Stamp::of(metadata));
         Ok(blob)
     }
 
@@ -147,14 +151,20 @@ impl Store {
         })
     }
 
-    /// As `verify`, reading also what this instance has seen before: something wrote to it since.
-    pub fn verify_again(&self, tree: &Tree) -> Result<(), Error> {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        for blob in tree.files.values() {
-            verified.remove(&blob.digest);
-        }
-        drop(verified);
-        self.verify(tree)
+    /// How the blobs of `tree` were when they were last found right; nothing of those that never were.
+    pub fn verified_stamps(&self, tree: &Tree) -> Vec<Option<Stamp>> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = tree.files.values();
+        stamps
+            .map(|blob| verified.get(&blob.digest).copied())
+            .collect()
+    }
+
+    /// How the blobs of `tree` are now.
+    pub fn stamps(&self, tree: &Tree) -> Vec<Option<Stamp>> {
+        let blobs = tree.files.values();
+        let stamp = |blob: &Blob| stamp(&self.blob_path(&blob.digest));
+        blobs.map(stamp).collect()
     }
 
     /// Whether all blobs of `tree` are there with their right sizes; reads none.
@@ -165,26 +175,26 @@ impl Store {
         })
     }
 
+    /// Whether the blob holds what it should. It is read unless it was before, and was not written to
+    /// since.
     fn is_sound(&self, blob: &Blob) -> Result<bool, Error> {
-        if self
-            .verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&blob.digest)
-        {
+        let path = self.blob_path(&blob.digest);
+        let Some(now) = stamp(&path) else {
+            return Ok(false);
+        };
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.get(&blob.digest) == Some(&now) {
             return Ok(true);
         }
-        let path = self.blob_path(&blob.digest);
-        let is_plain = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
-        let sound = is_plain
-            && match digest(&path) {
-                Ok(found) => found == (blob.digest, blob.bytes),
-                // Someone else found it damaged and has just set it aside.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                Err(error) => return Err(Error::io("read", &path)(error)),
-            };
+        drop(verified);
+        let sound = match digest(&path) {
+            Ok(found) => found == (blob.digest, blob.bytes),
+            // Someone else found it damaged and has just set it aside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
         if sound {
-            self.remember(&blob.digest);
+            self.remember(&blob.digest, now);
         }
         Ok(sound)
     }
@@ -210,11 +220,12 @@ impl Store {
         Ok(false)
     }
 
-    fn remember(&self, digest: &Digest) {
+    /// That the blob was right; `stamp` is from before it was read.
+    fn remember(&self, digest: &Digest, stamp: Stamp) {
         self.verified
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(*digest);
+            .insert(*digest, stamp);
     }
 
     fn create_shard(&self, path: &Path) -> Result<(), Error> {
@@ -224,6 +235,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The stamp of a plain file, if there is one.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    metadata.is_file().then(|| Stamp::of(&metadata))
 }
 
 /// Makes `file` read-only and gives it its name.

@@ -43,11 +43,12 @@ mod records;
 mod sealed;
 mod session;
 mod shown;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +68,7 @@ pub use lease::Lease;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
 pub use shown::{ShownOutputs, shown_at};
+pub use stamp::Stamp;
 pub use tree::{Blob, Tree};
 
 use session::Session;
@@ -94,8 +96,8 @@ pub struct Store {
     home: PathBuf,
     /// Begun with the first write.
     session: Mutex<Option<Arc<Session>>>,
-    /// Blobs whose content this instance has seen to be right.
-    verified: Mutex<HashSet<Digest>>,
+    /// Blobs whose content this instance has seen to be right, and how they were then.
+    verified: Mutex<HashMap<Digest, Stamp>>,
     /// Trees that records name which were looked up.
     trees: Mutex<HashMap<Digest, Arc<Tree>>>,
     /// Files and folders that are to be on disk before a record names what they hold.

@@ -27,6 +27,9 @@ pub fn read(file: &Path, name: &Path) -> Result<Metrics, Failure> {
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| wrong(format!("are not JSON: {e}")))?;
     let mut metrics = Metrics::new();
+    if !value.is_object() {
+        return Err(wrong("are no JSON object of numbers".to_owned()));
+    }
     add(String::new(), &value, &mut metrics).map_err(wrong)?;
     Ok(metrics)
 }
@@ -51,7 +54,6 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
             }
             return Ok(());
         }
-        _ if name.is_empty() => return Err("are no JSON object of numbers".to_owned()),
         _ => return Err(format!("have a `{name}` that is no number")),
     };
     metrics.insert(
@@ -111,7 +113,6 @@ mod tests {
             error(json!({ "a": { "b": null } })),
             "have a `a.b` that is no number"
         );
-        assert_eq!(error(json!([1])), "are no JSON object of numbers");
         assert!(error(json!({ "f1": { "value": 1, "better": "up" } })).contains("unknown field"));
     }
 }

@@ -1,9 +1,9 @@
 //! What lies in the scratch folder before the program starts.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Params;
@@ -31,15 +31,21 @@ pub fn mount(
             }
         }
     }
+    // Copied (a clone, where the file system has them): a program may write to what it reads, many an
+    // interpreter looks beside a link's target for what else there is, and an archive of links is none.
     for path in &params.code {
-        // Copied: many an interpreter looks beside a link's target for what else it is to read.
-        scratch.source(path, path, &|from, to| fs::copy(from, to).map(drop))?;
+        scratch.source(path, path, &|from, to| copy(from, to, 0o755))?;
     }
     for (name, path) in &params.files {
-        let path = std::path::absolute(path).map_err(|e| Failure::io("read", path, e))?;
-        scratch.source(Path::new(name), &path, &|from, to| symlink(from, to))?;
+        scratch.source(Path::new(name), path, &|from, to| copy(from, to, 0o644))?;
     }
     Ok(scratch.mounted)
+}
+
+/// The mode is ours, as the original's is not part of the key.
+fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
+    fs::copy(from, to)?;
+    fs::set_permissions(to, Permissions::from_mode(mode))
 }
 
 struct Scratch<'a> {

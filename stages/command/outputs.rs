@@ -31,9 +31,19 @@ impl Outputs<'_> {
         scratch: &Path,
         mounted: &BTreeSet<PathBuf>,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let found = |path: &Path| fs::symlink_metadata(scratch.join(path));
+        if let Some(link) = self
+            .declared()
+            .find(|path| found(path).is_ok_and(|found| found.is_symlink()))
+        {
+            return Err(Failure::Data(format!(
+                "its output `{}` is a symbolic link; let the program copy what it leads to",
+                link.display()
+            )));
+        }
         let missing: Vec<String> = self
             .declared()
-            .filter(|path| fs::symlink_metadata(scratch.join(path)).is_err())
+            .filter(|path| found(path).is_err())
             .map(|path| format!("`{}`", path.display()))
             .collect();
         if !missing.is_empty() {

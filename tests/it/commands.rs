@@ -211,7 +211,7 @@ stages:
     let run = run(&sandbox);
     assert_eq!(run.code, Some(100), "{run:?}");
     assert!(
-        run.stderr.contains("second: failed: the program wrote to its input `in`; let it copy first what it wants to change"),
+        run.stderr.contains("second: failed: its input `in` was written to while it ran; a program that wants to change what it reads has to copy it first"),
         "{run:?}"
     );
     let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
@@ -225,6 +225,153 @@ stages:
         "{run:?}"
     );
     assert_eq!(latest(&sandbox, "second/b/b"), "1\n");
+}
+
+#[test]
+fn what_a_program_does_to_its_input_reaches_no_other() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  first: { kind: command, params: { shell: true, argv: "echo hello > a", outputs: { a: a } } }
+  writer:
+    kind: command
+    inputs: { in: first }
+    params: { shell: true, argv: "chmod +w in/a; echo hacked >> in/a; touch $MARK; sleep 1", env: [MARK] }
+  reader:
+    kind: command
+    inputs: { in: first }
+    params: { shell: true, argv: "until test -e $MARK; do sleep 0.01; done; cat in/a > b", env: [MARK], outputs: { b: b } }
+"#,
+    );
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "-k", "-j2"]);
+    let run = command.env("MARK", sandbox.path("mark")).output().unwrap();
+    assert_eq!(run.status.code(), Some(100), "{run:?}");
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(
+        said.matches("its input `in` was written to while it ran")
+            .count(),
+        2,
+        "{said}"
+    );
+    assert!(!sandbox.path("artifacts/latest/p/reader").exists());
+}
+
+#[test]
+fn what_a_program_writes_once_it_has_ended_is_found_out() {
+    // `setsid` takes it out of the group that ends with the stage.
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  a:
+    kind: command
+    params:
+      shell: true
+      argv: "exec 3> out; echo hello >&3; setsid sh -c 'touch $MARK.there; until test -e $MARK; do sleep 0.01; done; echo more >&3; touch $MARK.done' >/dev/null 2>&1 & until test -e $MARK.there; do sleep 0.01; done"
+      env: [MARK]
+      outputs: { out: out }
+  b:
+    kind: command
+    inputs: { in: a }
+    params: { shell: true, argv: "touch $MARK; until test -e $MARK.done; do sleep 0.01; done; cat in/out > b", env: [MARK], outputs: { b: b } }
+"#,
+    );
+    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+    let run = command.env("MARK", sandbox.path("mark")).output().unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(100), "{said}");
+    assert!(
+        said.contains("b: failed: its input `in` was written to while it ran"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_comes_of_a_program_that_is_forced_and_does_otherwise_is_made_anew() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  a: { kind: command, params: { shell: true, argv: "date +%N > a", outputs: { a: a } } }
+  b: { kind: command, inputs: { in: a }, params: { argv: [cp, in/a, b], outputs: { b: b } } }
+"#,
+    );
+    let same = || assert_eq!(latest(&sandbox, "a/a/a"), latest(&sandbox, "b/b/b"));
+    assert_eq!(run(&sandbox).code, Some(0));
+    same();
+    let forced = sandbox.run_json(&["--force", "a"]);
+    assert!(
+        forced.outcomes().iter().all(|(_, o)| o == "succeeded"),
+        "{forced:?}"
+    );
+    same();
+    // Also where the runs are two.
+    let only = sandbox.run_json(&["--force", "a", "--until", "a"]);
+    assert_eq!(only.outcomes().len(), 1);
+    let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
+    assert!(
+        status.contains("b  will run: input `in` changed"),
+        "{status}"
+    );
+    assert_eq!(run(&sandbox).code, Some(0));
+    same();
+    let again = sandbox.run_json(&[]);
+    assert!(
+        again.outcomes().iter().all(|(_, o)| o == "cached"),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_program_may_change_its_copy_of_a_file_and_modes_are_none_of_its_key() {
+    let sandbox = one(
+        "{ shell: true, argv: \"echo more >> data; cat data > out; ./it.sh >> out\", code: [it.sh], files: { data: data.txt }, outputs: { out: out } }",
+    );
+    fs::write(sandbox.path("it.sh"), "#!/bin/sh\necho it\n").unwrap();
+    fs::write(sandbox.path("data.txt"), "data\n").unwrap();
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(latest(&sandbox, "it/out/out"), "data\nmore\nit\n");
+    assert_eq!(
+        fs::read_to_string(sandbox.path("data.txt")).unwrap(),
+        "data\n"
+    );
+}
+
+#[test]
+fn a_shell_stops_at_what_fails_and_scripts_that_cannot_run_say_why() {
+    assert_eq!(
+        failure("{ shell: true, argv: \"false; echo > o\", outputs: { o: o } }"),
+        "it: failed: the program ended with exit code 1, without a word"
+    );
+    let sandbox = one("{ argv: [./it.sh], code: [it.sh] }");
+    fs::write(sandbox.path("it.sh"), "#!/no/such/interpreter\n").unwrap();
+    let run = run(&sandbox);
+    assert!(
+        run.stderr.contains("it: failed: `./it.sh` cannot be run: what its first line names as its interpreter is not there"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn links_and_devices_are_no_outputs() {
+    let link = "its output `r` is a symbolic link; let the program copy what it leads to";
+    assert_eq!(
+        failure("{ argv: [ln, -s, nowhere, r], outputs: { r: r } }"),
+        format!("it: failed: {link}")
+    );
+    assert_eq!(
+        failure("{ shell: true, argv: mkdir r; ln -s /etc/passwd r/x, outputs: { r: r } }"),
+        "it: failed: its output `r/x` cannot be kept: it is a symbolic link; only plain files can be kept"
+    );
+    assert_eq!(
+        failure("{ argv: [mkfifo, r], outputs: { r: r } }"),
+        "it: failed: its output `r` cannot be kept: it is a special file; only plain files can be kept"
+    );
 }
 
 #[test]

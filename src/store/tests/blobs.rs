@@ -1,7 +1,9 @@
 //! Trees and blobs.
 
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::thread;
+use std::time::Duration;
 
 use super::*;
 
@@ -159,14 +161,23 @@ fn a_damaged_or_missing_blob_is_noticed_once_read() {
 }
 
 #[test]
-fn a_blob_is_read_once_per_store() {
+fn a_blob_is_read_once_per_store_unless_it_is_written_to() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
+    let blob = fixture.store.blob_path(&tree.files["a"].digest);
+    fs::set_permissions(&blob, fs::Permissions::from_mode(0o644)).unwrap();
+    let before = fs::metadata(&blob).unwrap().modified().unwrap();
     let store = fixture.reopened();
     store.verify(&tree).unwrap();
-    overwrite(&store.blob_path(&tree.files["a"].digest), b"alphb");
+    let mut file = fs::File::options().write(true).open(&blob).unwrap();
+    file.write_all(b"alphb").unwrap();
+
+    // A bit that rots does not show in the file's time.
+    file.set_modified(before).unwrap();
     store.verify(&tree).unwrap();
-    fixture.reopened().verify(&tree).unwrap_err();
+    file.set_modified(before + Duration::from_secs(1)).unwrap();
+    assert_ne!(store.stamps(&tree), store.verified_stamps(&tree));
+    store.verify(&tree).unwrap_err();
 }
 
 #[test]
