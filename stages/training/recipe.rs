@@ -226,8 +226,11 @@ impl Recipe {
             parameters: Some(network.parameter_len()),
             memory: Some(Memory {
                 least: parameters + batch * network.widest_bytes(),
-                // The weights of the best epoch so far are kept beside.
-                likely: parameters + network.state_bytes() + batch * network.activation_bytes(),
+                // The weights of the best epoch so far are kept beside, and checkpoints are put together
+                // in memory: weights and moments.
+                likely: parameters
+                    + (2 + self.optimizer.moments()) * network.state_bytes()
+                    + batch * network.activation_bytes(),
             }),
             output_bytes: Some(network.state_bytes()),
             ..Work::default()
