@@ -158,29 +158,46 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
             false => store.examine(key).map(Some),
         })
         .collect::<Result<_, _>>()?;
+    let contents = content_keys(graph, &known, &lookups);
     let mut plan = Plan::default();
     let mut behind_forced = HashSet::new();
-    for ((node, action_key, fingerprint, stamps), lookup) in known.into_iter().zip(lookups) {
+    // Stages whose records are those that were looked up.
+    let mut looked_up = HashSet::new();
+    for (((node, action_key, fingerprint, stamps), lookup), content_key) in
+        known.into_iter().zip(lookups).zip(contents)
+    {
+        let producers = graph.inputs(node).into_iter();
+        let producers: Vec<NodeIndex> = producers.map(|(producer, _)| producer).collect();
+        let is_behind_forced = producers.iter().any(|node| behind_forced.contains(node));
         let state = match lookup {
             None => State::Runs(MissReason::Forced),
             Some(lookup) => {
-                let mut producers = graph.inputs(node).into_iter();
-                let is_behind = producers.any(|(producer, _)| behind_forced.contains(&producer));
+                let seen = match &lookup {
+                    Lookup::Hit(record) => Some(record.content_key),
+                    _ => None,
+                };
                 let known = Known {
                     node,
                     action_key: &action_key,
                     fingerprint: &fingerprint,
                     lookup,
-                    is_behind_forced: is_behind,
+                    content_key: content_key
+                        .filter(|_| producers.iter().all(|node| looked_up.contains(node))),
+                    is_behind_forced,
                 };
-                state::find(graph, store, &plan, known)?
+                let state = state::find(graph, store, &plan, known)?;
+                if matches!(&state, State::Cached(record) if seen == Some(record.content_key)) {
+                    looked_up.insert(node);
+                }
+                state
             }
         };
-        let is_forced = matches!(state, State::Runs(MissReason::Forced));
-        let mut producers = graph.inputs(node).into_iter();
-        let waits = matches!(state, State::Waits(_))
-            && producers.any(|(producer, _)| behind_forced.contains(&producer));
-        if is_forced || waits {
+        let is_anew = match state {
+            State::Runs(MissReason::Forced) => true,
+            State::Waits(_) => is_behind_forced,
+            _ => false,
+        };
+        if is_anew {
             behind_forced.insert(node);
         }
         plan.push(PlannedAction {
@@ -192,6 +209,35 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         });
     }
     Ok(plan)
+}
+
+/// The content keys of actions that have a record and whose inputs all have one, as far as these tell.
+fn content_keys(
+    graph: &Graph,
+    known: &[(NodeIndex, Key, Fingerprint, Stamps)],
+    lookups: &[Option<Lookup>],
+) -> Vec<Option<Key>> {
+    let nodes = known.iter().map(|(node, ..)| *node);
+    let positions: HashMap<NodeIndex, usize> = nodes.zip(0..).collect();
+    let hit = |position: usize| match &lookups[position] {
+        Some(Lookup::Hit(record)) => Some(record),
+        _ => None,
+    };
+    let content_key = |(position, (node, _, fingerprint, _)): (usize, &(_, _, Fingerprint, _))| {
+        hit(position)?;
+        let mut inputs: BTreeMap<String, Vec<Digest>> = BTreeMap::new();
+        for (producer, link) in graph.inputs(*node) {
+            let tree = *hit(positions[&producer])?.outputs.get(&link.port)?;
+            inputs.entry(link.role.clone()).or_default().push(tree);
+        }
+        Some(key::content_key_of(fingerprint, &inputs))
+    };
+    known
+        .par_iter()
+        .enumerate()
+        .with_min_len(LOOKUPS)
+        .map(content_key)
+        .collect()
 }
 
 /// What became of a stage's sources meanwhile.

@@ -15,6 +15,8 @@ pub(super) struct Known<'a> {
     pub fingerprint: &'a Fingerprint,
     /// What the store has under the action key.
     pub lookup: Lookup,
+    /// The content key, if it is known already.
+    pub content_key: Option<Key>,
     /// Whether something upstream is made anew although it is cached.
     pub is_behind_forced: bool,
 }
@@ -31,6 +33,7 @@ pub(super) fn find(
         action_key,
         fingerprint,
         lookup,
+        content_key,
         is_behind_forced,
     } = known;
     let running = running_upstream(graph, plan, node);
@@ -43,8 +46,10 @@ pub(super) fn find(
             // Its inputs may have been made again since, and have come out otherwise: not every
             // program does the same twice.
             None => {
-                let inputs = cached_inputs(graph, plan, node);
-                let key = inputs.map(|inputs| key::content_key_of(fingerprint, &inputs));
+                let key = content_key.or_else(|| {
+                    let inputs = cached_inputs(graph, plan, node)?;
+                    Some(key::content_key_of(fingerprint, &inputs))
+                });
                 if key.is_none_or(|key| key == record.content_key) {
                     return Ok(State::Cached(record.clone()));
                 }
