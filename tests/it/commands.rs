@@ -466,6 +466,7 @@ stages:
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "says what was not tested")]
 fn the_example_with_python_scripts_runs_and_follows_them() {
     let root = env!("CARGO_MANIFEST_DIR");
     let sandbox = Sandbox::new("");

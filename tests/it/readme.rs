@@ -172,6 +172,7 @@ fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "says what was not tested")]
 fn the_command_stage_runs() {
     let sandbox = Sandbox::new("");
     let points = "version: 1\nname: p\nstages:\n  points: { kind: command, params: { shell: true, \
