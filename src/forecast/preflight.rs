@@ -6,6 +6,7 @@ use stages::contract::{DeviceClass, Invalid};
 
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
+use crate::report::wording;
 use crate::spec::Diagnostic;
 
 /// What was found.
@@ -53,7 +54,7 @@ fn memory(
         graph.diagnose(node, &invalid)
     };
     let parameters = estimate.work.parameters.map_or(String::new(), |count| {
-        format!(" for {} parameters", grouped(count))
+        format!(" for {} parameters", wording::grouped(count))
     });
     let least = estimate.work.memory.map(|memory| memory.least);
     let exceeds =
@@ -149,17 +150,4 @@ fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
 
 fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
-}
-
-/// `12,345,678`.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

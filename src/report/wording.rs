@@ -81,6 +81,19 @@ pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64
     (done > 0.0 && left.is_finite() && left >= 0.0).then_some(left)
 }
 
+/// `12,345,678`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// `3 stages`, `1 stage`.
 pub fn stages(count: usize) -> String {
     counted(count, "stage")

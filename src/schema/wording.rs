@@ -174,18 +174,10 @@ fn map(entries: &Map<String, Value>) -> String {
 
 /// A number, a whole one with a comma at the thousands.
 fn grouped(number: &Value) -> String {
-    let digits = number.to_string();
-    if !number.is_u64() {
-        return digits;
+    match number.as_u64() {
+        Some(whole) => crate::report::wording::grouped(whole),
+        None => number.to_string(),
     }
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
