@@ -59,7 +59,7 @@ pub struct Run {
     /// Longest time a try at a stage may take that has no `timeout` of its own: 90s, 1h 30m
     #[arg(long, value_name = "TIME", env = "RUNNER_TIMEOUT", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Times to try a stage again that the system failed and that has no `retries` of its own: at once
+    /// Times to try a stage again that the system or a program failed and that has no `retries` of its own: at once
     /// after a timeout, else after 1, 2, 4, … seconds
     #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
