@@ -238,11 +238,11 @@ stages:
   writer:
     kind: command
     inputs: { in: first }
-    params: { shell: true, argv: "chmod +w in/a; echo hacked >> in/a; touch $MARK; sleep 1", env: [MARK] }
+    params: { shell: true, argv: "until test -e $MARK.reading; do sleep 0.01; done; chmod +w in/a; echo hacked >> in/a; touch $MARK; sleep 1", env: [MARK] }
   reader:
     kind: command
     inputs: { in: first }
-    params: { shell: true, argv: "until test -e $MARK; do sleep 0.01; done; cat in/a > b", env: [MARK], outputs: { b: b } }
+    params: { shell: true, argv: "touch $MARK.reading; until test -e $MARK; do sleep 0.01; done; cat in/a > b", env: [MARK], outputs: { b: b } }
 "#,
     );
     let mut command = sandbox.command(&["run", "pipeline.yaml", "-k", "-j2"]);
