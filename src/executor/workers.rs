@@ -51,18 +51,26 @@ impl Workers {
 
     /// As `spawn`, of a program that would not notice the end of this process.
     pub(super) fn spawn_guarded(&self, command: &mut Command) -> io::Result<Option<Child>> {
-        let mut warden = self.warden();
-        let warden = match &mut *warden {
+        let mut slot = self.warden();
+        let warden = match &mut *slot {
             Some(warden) => warden,
             none => none.insert(Warden::start()?),
         };
-        let child = self.spawn(command)?;
-        if let Some(child) = &child {
-            let id = pid(child).as_raw_nonzero().get();
-            self.programs().insert(id);
-            warden.watch(id)?;
+        let Some(mut child) = self.spawn(command)? else {
+            return Ok(None);
+        };
+        let id = pid(&child);
+        if let Err(error) = warden.watch(id.as_raw_nonzero().get()) {
+            // It is gone; the next program gets another one.
+            *slot = None;
+            drop(slot);
+            self.signal_one(id, Signal::KILL);
+            self.forget(id);
+            child.wait()?;
+            return Err(error);
         }
-        Ok(child)
+        self.programs().insert(id.as_raw_nonzero().get());
+        Ok(Some(child))
     }
 
     /// Whether the kernel has killed for want of memory since this was last so: one that was killed by

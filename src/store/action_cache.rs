@@ -159,6 +159,8 @@ impl Store {
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
         let record = record.under(action_key, fingerprint);
+        // It may have been made a moment ago, and not be recorded under its own names yet.
+        self.flush()?;
         self.write_record(&action_key, &record)?;
         Ok(record)
     }

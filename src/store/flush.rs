@@ -23,6 +23,8 @@ impl Store {
 
     /// Puts all that is to be flushed on disk.
     pub(super) fn flush(&self) -> Result<(), Error> {
+        // Who finds nothing left to flush must not go on before whoever took it is done.
+        let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = {
             let mut unflushed = self
                 .unflushed

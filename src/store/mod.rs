@@ -102,6 +102,8 @@ pub struct Store {
     trees: Mutex<HashMap<Digest, Arc<Tree>>>,
     /// Files and folders that are to be on disk before a record names what they hold.
     unflushed: Mutex<BTreeSet<PathBuf>>,
+    /// Held by the thread that puts them there.
+    flushing: Mutex<()>,
     /// Held by the thread that sets a damaged blob aside.
     mending: Mutex<()>,
 }
@@ -129,6 +131,7 @@ impl Store {
             verified: Mutex::default(),
             trees: Mutex::default(),
             unflushed: Mutex::default(),
+            flushing: Mutex::default(),
             mending: Mutex::default(),
         };
         let tmp = store.home.join("tmp");

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,7 +89,7 @@ impl Session {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
-        if let Some(path) = spare {
+        if let Some(path) = spare.filter(|path| is_ours(path)) {
             clear(&path, keep).map_err(Error::io("clear", &path))?;
             return Ok(path);
         }
@@ -150,11 +151,18 @@ fn remove_files(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether a folder is still as we make them: a program may have taken rights away.
+fn is_ours(folder: &Path) -> bool {
+    let metadata = fs::symlink_metadata(folder);
+    metadata.is_ok_and(|metadata| metadata.is_dir() && metadata.mode() & 0o700 == 0o700)
+}
+
 /// Removes what is in a folder, but for empty folders that `keep` names.
 fn clear(folder: &Path, keep: &dyn Fn(&str) -> bool) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let is_kept = entry.file_name().to_str().is_some_and(keep)
+            && is_ours(&entry.path())
             && fs::read_dir(entry.path())?.next().is_none();
         if !is_kept {
             remove(&entry.path())?;

@@ -41,6 +41,10 @@ fn staging_is_emptied_on_drop_and_used_again() {
     let again = fixture.store.staging().unwrap();
     assert_eq!(again.path(), path);
     assert!(names(&path).is_empty());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
+    drop(again);
+    let again = fixture.store.staging().unwrap();
+    assert_ne!(again.path(), path);
     drop((again, other));
     drop(fixture.store);
     assert_eq!(names(&tmp), [".lock"]);
