@@ -6,7 +6,7 @@ use petgraph::graph::NodeIndex;
 
 use super::{Change, Error, Fingerprint, MissReason, Plan, State, key};
 use crate::graph::Graph;
-use crate::store::{ActionRecord, Digest, Key, Lookup, Store};
+use crate::store::{Digest, Key, Lookup, Store};
 
 /// What is known of a stage before it is told what becomes of it.
 pub(super) struct Known<'a> {
@@ -37,6 +37,11 @@ pub(super) fn find(
         is_behind_forced,
     } = known;
     let running = running_upstream(graph, plan, node);
+    // Where everything upstream is cached the inputs are known, and so is the content key.
+    let content_key = content_key.or_else(|| {
+        let inputs = cached_inputs(graph, plan, node)?;
+        Some(key::content_key_of(fingerprint, &inputs))
+    });
     let mut is_of_others = false;
     if let Lookup::Hit(record) = &lookup {
         match running {
@@ -45,22 +50,19 @@ pub(super) fn find(
             Some(_) => return Ok(State::Cached(record.clone())),
             // Its inputs may have been made again since, and have come out otherwise: not every
             // program does the same twice.
-            None => {
-                let key = content_key.or_else(|| {
-                    let inputs = cached_inputs(graph, plan, node)?;
-                    Some(key::content_key_of(fingerprint, &inputs))
-                });
-                if key.is_none_or(|key| key == record.content_key) {
-                    return Ok(State::Cached(record.clone()));
-                }
-                is_of_others = true;
+            None if content_key.is_none_or(|key| key == record.content_key) => {
+                return Ok(State::Cached(record.clone()));
             }
+            None => is_of_others = true,
         }
     }
     if let Some(running) = running {
         return Ok(State::Waits(running));
     }
-    if let Some(record) = hit_by_content(graph, store, plan, node, fingerprint)? {
+    // Upstream may have been redone, with the same outcome, by a run that did not come this far.
+    if let Some(key) = content_key
+        && let Lookup::Hit(record) = store.examine(&key)?
+    {
         let record = store
             .alias(&record, *action_key, fingerprint)
             .unwrap_or_else(|error| {
@@ -109,23 +111,4 @@ fn running_upstream(graph: &Graph, plan: &Plan, node: NodeIndex) -> Option<NodeI
             _ => None,
         })
     })
-}
-
-/// Where everything upstream is cached the inputs are known, and so is the content key: upstream
-/// may have been redone, with the same outcome, by a run that did not come this far.
-fn hit_by_content(
-    graph: &Graph,
-    store: &Store,
-    plan: &Plan,
-    node: NodeIndex,
-    fingerprint: &Fingerprint,
-) -> Result<Option<ActionRecord>, Error> {
-    let Some(inputs) = cached_inputs(graph, plan, node) else {
-        return Ok(None);
-    };
-    let content_key = key::content_key_of(fingerprint, &inputs);
-    match store.examine(&content_key)? {
-        Lookup::Hit(record) => Ok(Some(*record)),
-        _ => Ok(None),
-    }
 }

@@ -105,6 +105,23 @@ fn graph(text: &str, catalogue: &Catalogue) -> Graph {
     built.unwrap_or_else(|errors| panic!("{}", errors[0]))
 }
 
+/// What is kept of an action that made `tree` on its port `out`.
+fn record(planned: &PlannedAction, content_key: Key, tree: &store::Tree) -> ActionRecord {
+    ActionRecord {
+        action_key: planned.action_key,
+        content_key,
+        fingerprint: planned.fingerprint.clone(),
+        outputs: BTreeMap::from([("out".into(), tree.digest)]),
+        seconds: 0.0,
+        cpu_seconds: 0.0,
+        peak_memory_mib: 0.0,
+        notes: Vec::new(),
+        resumed: None,
+        finished: "2025-11-23T08:00:00Z".into(),
+        runner: "0.1.0".into(),
+    }
+}
+
 /// A graph in the making, one stage at a time.
 struct Stages(Graph);
 
@@ -185,19 +202,7 @@ impl Fixture {
         let staging = self.store.staging().unwrap();
         fs::write(staging.path().join("file"), content).unwrap();
         let tree = self.store.ingest(staging.path()).unwrap();
-        let record = ActionRecord {
-            action_key: planned.action_key,
-            content_key,
-            fingerprint: planned.fingerprint.clone(),
-            outputs: BTreeMap::from([("out".into(), tree.digest)]),
-            seconds: 0.0,
-            cpu_seconds: 0.0,
-            peak_memory_mib: 0.0,
-            notes: Vec::new(),
-            resumed: None,
-            finished: "2025-11-23T08:00:00Z".into(),
-            runner: "0.1.0".into(),
-        };
+        let record = record(planned, content_key, &tree);
         self.store.record(&record).unwrap();
         let name = stages.0.stages[node].name.to_string();
         self.store

@@ -113,19 +113,7 @@ fn run(
                 let staging = store.staging().unwrap();
                 fs::write(staging.path().join("file"), content).unwrap();
                 let tree = store.ingest(staging.path()).unwrap();
-                let record = ActionRecord {
-                    action_key: planned.action_key,
-                    content_key,
-                    fingerprint: planned.fingerprint.clone(),
-                    outputs: BTreeMap::from([("out".into(), tree.digest)]),
-                    seconds: 0.0,
-                    cpu_seconds: 0.0,
-                    peak_memory_mib: 0.0,
-                    notes: Vec::new(),
-                    resumed: None,
-                    finished: "2025-11-23T08:00:00Z".into(),
-                    runner: "0.1.0".into(),
-                };
+                let record = record(planned, content_key, &tree);
                 store.record(&record).unwrap();
                 record
             }
