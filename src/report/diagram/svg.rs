@@ -14,6 +14,8 @@ const SMALL: f64 = 11.0;
 const LABEL: f64 = 10.5;
 /// Width of a character as a part of its size. Fonts of fixed width have 0.55 to 0.62.
 const ADVANCE: f64 = 0.62;
+/// Of a capital, for who has no font of fixed width: bold ones have up to 0.85.
+const CAPITAL: f64 = 0.85;
 /// Space between a box's border and its text.
 const PADDING: f64 = 10.0;
 const LINE: f64 = 16.0;
@@ -131,7 +133,8 @@ fn trunks(diagram: &Diagram) -> Vec<Bundle> {
 }
 
 fn text_width(text: &str, size: f64) -> f64 {
-    text.width() as f64 * size * ADVANCE
+    let capitals = text.chars().filter(char::is_ascii_uppercase).count();
+    (text.width() as f64 * ADVANCE + capitals as f64 * (CAPITAL - ADVANCE)) * size
 }
 
 fn box_width(lines: &[String; 3]) -> f64 {
