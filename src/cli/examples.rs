@@ -52,6 +52,28 @@ fn of(path: &str) -> Option<&'static str> {
   runner plan pipelines/table1.yaml -S epochs=20 --exit-code
   runner plan pipelines/table1.yaml --out today.plan"
         }
+        "explain" => {
+            "\
+  runner explain pipelines/table1.yaml                       everything that makes stages run
+  runner explain pipelines/table1.yaml 'evaluate[model1]'    why this one runs, or does not
+  runner explain 1f0c9a2b 77d0e3c4                           how two recorded actions differ"
+        }
+        "lineage" => {
+            "\
+  runner lineage artifacts/latest/table1/evaluate[model1]/metrics/metrics.json
+  runner lineage pipelines/table1.yaml cnn[model1].model --downstream
+  runner lineage 1f0c9a2b77d0"
+        }
+        "kinds" => {
+            "\
+  runner kinds
+  runner kinds train-cnn
+  runner kinds train-cnn --json | jq .params.properties.epochs"
+        }
+        "schema" => {
+            "\
+  runner schema > pipeline.schema.json"
+        }
         "graph" => {
             "\
   runner graph pipelines/table1.yaml                    as Mermaid, for Markdown

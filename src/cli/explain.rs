@@ -18,15 +18,8 @@ use crate::store::{ActionRecord, Key, Store};
 
 const SHORTEST_PREFIX: usize = 8;
 
-const EXAMPLES: &str = "\
-Examples:
-  runner explain pipelines/table1.yaml                       everything that makes stages run
-  runner explain pipelines/table1.yaml 'evaluate[model1]'    why this one runs, or does not
-  runner explain 1f0c9a2b 77d0e3c4                           how two recorded actions differ";
-
 /// Say why a stage runs or is cached, followed to what was changed; or how two records differ
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct Explain {
     /// The pipeline; or the key of a record, or its first eight digits or more
     #[arg(value_name = "PIPELINE|KEY")]

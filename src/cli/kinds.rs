@@ -10,11 +10,6 @@ use crate::spec::suggest;
 
 /// List the stage kinds, or say all about one: inputs, outputs, parameters
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  runner kinds
-  runner kinds train-cnn
-  runner kinds train-cnn --json | jq .params.properties.epochs")]
 pub struct Kinds {
     /// The kind to say all about
     kind: Option<String>,

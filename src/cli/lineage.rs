@@ -14,15 +14,8 @@ use crate::plan::{PlanOptions, State};
 use crate::report::Console;
 use crate::store::{ActionRecord, Key, Store, shown_at};
 
-const EXAMPLES: &str = "\
-Examples:
-  runner lineage artifacts/latest/table1/evaluate[model1]/metrics/metrics.json
-  runner lineage pipelines/table1.yaml cnn[model1].model --downstream
-  runner lineage 1f0c9a2b77d0";
-
 /// Say what an artifact was made of, back to its sources; or what was made of it
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
 pub struct Lineage {
     /// A file or folder under `latest/`, the digest of an output, or a key; or the pipeline of ARTIFACT
     #[arg(value_name = "PATH|DIGEST|PIPELINE")]

@@ -10,7 +10,6 @@ use crate::schema::document;
 /// Editors with a YAML language server use it where the first line of a pipeline is a comment,
 /// `yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  runner schema > pipeline.schema.json")]
 pub struct Schema {}
 
 impl Schema {
