@@ -19,6 +19,7 @@ mod node;
 mod overrides;
 mod pipeline;
 mod place;
+mod reference;
 mod scalar;
 mod stage;
 pub(crate) mod suggest;

@@ -16,7 +16,7 @@ use super::node::{Entry, Value};
 use super::overrides::Assignment;
 use super::stage::{StageFields, StageSpec};
 use super::table::{TableFields, TableSpec};
-use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides, suggest};
+use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides};
 
 /// The version of the document format that is read.
 pub const VERSION: u64 = 1;
@@ -36,7 +36,7 @@ pub struct Pipeline {
     /// Those of included files first.
     pub(crate) stages: Vec<StageSpec>,
     /// Where each is in the list, by its name.
-    positions: HashMap<String, usize>,
+    pub(super) positions: HashMap<String, usize>,
     pub(crate) tables: Vec<TableSpec>,
     /// Stages that are not among `stages`, and included files, for an error in them.
     pub(crate) broken: Vec<String>,
@@ -243,61 +243,6 @@ impl Pipeline {
                 scope: stage.scope + offset,
                 ..stage
             }));
-    }
-
-    /// The stage that a reference begins with, and what follows its name: of `base.xrays.train` the
-    /// stage `base.xrays` and the port `train`. `scope` is where the reference stands.
-    pub(crate) fn refer<'a>(
-        &self,
-        scope: usize,
-        reference: &'a str,
-    ) -> Option<(&StageSpec, &'a str, Option<&'a str>)> {
-        let prefix = self.scopes[scope].prefix.as_str();
-        // The longest name first: no stage's name has a dot but for those in front of it.
-        let dots = reference.rmatch_indices('.').map(|(dot, _)| dot);
-        [reference.len()].into_iter().chain(dots).find_map(|end| {
-            let name = &reference[..end];
-            let stage = match prefix {
-                "" => self.positions.get(name)?,
-                prefix => self.positions.get(&format!("{prefix}{name}"))?,
-            };
-            Some((&self.stages[*stage], name, reference.get(end + 1..)))
-        })
-    }
-
-    /// Whether a reference begins with a stage, or an included file, that is written and cannot be read,
-    /// which was reported.
-    pub(crate) fn is_broken(&self, scope: usize, reference: &str) -> bool {
-        let prefix = &self.scopes[scope].prefix;
-        let whole = format!("{prefix}{reference}");
-        self.broken.iter().any(|broken| {
-            let rest = whole.strip_prefix(broken.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
-    }
-
-    /// That a reference begins with no stage's name.
-    pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
-        let prefix = self.scopes[scope].prefix.as_str();
-        let stages = self.stages.iter();
-        let known = || {
-            stages
-                .clone()
-                .filter_map(|stage| stage.name.strip_prefix(prefix))
-        };
-        // Up to the first name that is none of an included file.
-        let dots = reference.match_indices('.').map(|(dot, _)| dot);
-        let mut ends = dots.chain([reference.len()]);
-        let unknown = ends.find(|&end| {
-            let within = |name: &str| {
-                let rest = name.strip_prefix(&reference[..end]);
-                rest.is_some_and(|rest| rest.starts_with('.'))
-            };
-            !known().any(within)
-        });
-        let name = &reference[..unknown.unwrap_or(reference.len())];
-        Diagnostic::at(&place.find(name), format!("there is no stage `{name}`"))
-            .hint(suggest::hint("stages", name, known()))
     }
 }
 
