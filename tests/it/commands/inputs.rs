@@ -1,38 +1,9 @@
-//! Stages of kind `command`: real programs in real processes.
+//! What a program reads: mounted by role or name, and in its key.
 
 use std::fs;
-use std::time::Duration;
 
-use rustix::process::Signal;
-
-use crate::sandbox::{Finished, Sandbox, eventually, finish, first_worker, list, signal};
-
-/// A pipeline of one stage, `it`, with these fields below `params`.
-fn one(params: &str) -> Sandbox {
-    let stage = format!("  it:\n    kind: command\n    params: {params}\n");
-    Sandbox::new(&format!("version: 1\nname: p\nstages:\n{stage}"))
-}
-
-fn run(sandbox: &Sandbox) -> Finished {
-    sandbox.runner(&["run", "pipeline.yaml"])
-}
-
-fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
-    sandbox.run_json(args).outcomes()[0].1.clone()
-}
-
-/// The one failure that a run tells of, from its stage's name on.
-fn failure(params: &str) -> String {
-    let run = run(&one(params));
-    assert_eq!(run.code, Some(100), "{run:?}");
-    let start = run.stderr.find("it: failed: ").expect("it failed");
-    let end = run.stderr.find("1 stage: ").unwrap();
-    run.stderr[start..end].trim_end().to_owned()
-}
-
-fn latest(sandbox: &Sandbox, file: &str) -> String {
-    fs::read_to_string(sandbox.path("artifacts/latest/p").join(file)).unwrap()
-}
+use super::{latest, one, outcome, run};
+use crate::sandbox::Sandbox;
 
 #[test]
 fn a_program_finds_its_inputs_by_role_and_leaves_its_outputs_where_they_are_declared() {
@@ -146,51 +117,6 @@ fn a_program_sees_nothing_of_the_environment_that_is_not_declared() {
             "RUNNER_CPUS",
             "RUNNER_SEED"
         ]
-    );
-}
-
-#[test]
-fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
-    let sandbox = one("{ shell: true, argv: \"seq 100; echo last >&2; exit 3\" }");
-    let run = run(&sandbox);
-    assert_eq!(run.code, Some(100), "{run:?}");
-    assert!(
-        run.stderr
-            .contains("it: failed: the program ended with exit code 3:\n  | 87\n"),
-        "{run:?}"
-    );
-    assert!(
-        run.stderr
-            .contains("\n  | 100\n  | last\n  all of it: artifacts/v1/runs/"),
-        "{run:?}"
-    );
-    let runs = list(&sandbox.path("artifacts/v1/runs"));
-    let log = fs::read_to_string(runs[0].join("it.log")).unwrap();
-    assert!(
-        log.starts_with("1\n2\n") && log.ends_with("100\nlast\n"),
-        "{log}"
-    );
-}
-
-#[test]
-fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
-    assert_eq!(
-        failure("{ argv: [\"true\"], outputs: { a: a.txt, b: b } }"),
-        "it: failed: the program did not make `a.txt`, `b`, which the pipeline declares as its output"
-    );
-    assert_eq!(
-        failure("{ argv: [touch, a, b], outputs: { a: a } }"),
-        "it: failed: the program made `b`, which the pipeline does not declare; declare it under `outputs`, or under `ignore` if nobody needs it"
-    );
-    let ignored = one("{ argv: [touch, a, b], outputs: { a: a }, ignore: [b] }");
-    assert_eq!(outcome(&ignored, &[]), "succeeded");
-    assert_eq!(
-        failure("{ argv: [\"true\"], metrics: m.json }"),
-        "it: failed: the program did not make `m.json`, which the pipeline declares as its output"
-    );
-    assert_eq!(
-        failure("{ shell: true, argv: 'echo \"{\\\"a\\\": [1]}\" > m.json', metrics: m.json }"),
-        "it: failed: the metrics in `m.json` have a `a` that is no number"
     );
 }
 
@@ -343,110 +269,6 @@ fn a_program_may_change_its_copy_of_a_file_and_modes_are_none_of_its_key() {
 }
 
 #[test]
-fn a_shell_stops_at_what_fails_and_scripts_that_cannot_run_say_why() {
-    assert_eq!(
-        failure("{ shell: true, argv: \"false; echo > o\", outputs: { o: o } }"),
-        "it: failed: the program ended with exit code 1, without a word"
-    );
-    let sandbox = one("{ argv: [./it.sh], code: [it.sh] }");
-    fs::write(sandbox.path("it.sh"), "#!/no/such/interpreter\n").unwrap();
-    let run = run(&sandbox);
-    assert!(
-        run.stderr.contains("it: failed: `./it.sh` cannot be run: what its first line names as its interpreter is not there"),
-        "{run:?}"
-    );
-}
-
-#[test]
-fn links_and_devices_are_no_outputs() {
-    let link = "its output `r` is a symbolic link; let the program copy what it leads to";
-    assert_eq!(
-        failure("{ argv: [ln, -s, nowhere, r], outputs: { r: r } }"),
-        format!("it: failed: {link}")
-    );
-    assert_eq!(
-        failure("{ shell: true, argv: mkdir r; ln -s /etc/passwd r/x, outputs: { r: r } }"),
-        "it: failed: its output `r/x` cannot be kept: it is a symbolic link; only plain files can be kept"
-    );
-    assert_eq!(
-        failure("{ argv: [mkfifo, r], outputs: { r: r } }"),
-        "it: failed: its output `r` cannot be kept: it is a special file; only plain files can be kept"
-    );
-}
-
-#[test]
-fn a_program_that_fails_now_and_then_is_tried_again() {
-    let sandbox = one(
-        "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 10ms }",
-    );
-    let mark = sandbox.path("mark");
-    let mut command = sandbox.command(&["run", "pipeline.yaml", "--json"]);
-    let run = command.env("MARK", &mark).output().unwrap();
-    assert!(run.status.success(), "{run:?}");
-    assert!(mark.exists());
-}
-
-#[test]
-fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
-    let sandbox = one("{ shell: true, argv: \"sleep 1000 & sleep 1000\" }\n    timeout: 300ms");
-    let run = run(&sandbox);
-    assert_eq!(run.code, Some(100), "{run:?}");
-    assert!(
-        run.stderr
-            .contains("it: failed: took longer than its timeout, 0.3 s"),
-        "{run:?}"
-    );
-}
-
-#[test]
-fn a_program_ends_when_its_runner_is_killed() {
-    let sandbox =
-        one("{ shell: true, argv: \"echo $$ > $MARK; sleep 1000 & sleep 1000\", env: [MARK] }");
-    let mark = sandbox.path("mark");
-    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
-    let runner = command.env("MARK", &mark).spawn().unwrap();
-    let group = eventually("started", || {
-        let text = fs::read_to_string(&mark).ok()?;
-        text.trim().parse::<i32>().ok()
-    });
-    first_worker(&runner);
-    signal(runner.id(), Signal::KILL).unwrap();
-    finish(runner);
-    let group = rustix::process::Pid::from_raw(group).unwrap();
-    eventually("gone", || {
-        rustix::process::test_kill_process_group(group)
-            .is_err()
-            .then_some(())
-    });
-}
-
-#[test]
-fn what_a_program_leaves_running_ends_with_it() {
-    let sandbox =
-        one("{ shell: true, argv: \"sleep 1000 & echo $$ > pid.txt\", outputs: { pid: pid.txt } }");
-    let run = run(&sandbox);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    let group: i32 = latest(&sandbox, "it/pid/pid.txt").trim().parse().unwrap();
-    let group = rustix::process::Pid::from_raw(group).unwrap();
-    eventually("gone", || {
-        rustix::process::test_kill_process_group(group)
-            .is_err()
-            .then_some(())
-    });
-}
-
-#[test]
-fn a_stop_reaches_programs() {
-    let sandbox = one("{ argv: [sleep, \"1000\"] }");
-    let runner = sandbox.start(&["run", "pipeline.yaml"]);
-    first_worker(&runner);
-    std::thread::sleep(Duration::from_millis(100));
-    signal(runner.id(), Signal::INT).unwrap();
-    let run = finish(runner);
-    assert_eq!(run.code, Some(130), "{run:?}");
-}
-
-#[test]
 fn equal_commands_run_once() {
     let sandbox = Sandbox::new(
         r#"
@@ -463,37 +285,4 @@ stages:
         (Some(1), Some(5))
     );
     assert!(!run.stderr.contains("waits for another runner"), "{run:?}");
-}
-
-#[test]
-#[expect(clippy::print_stdout, reason = "says what was not tested")]
-fn the_example_with_python_scripts_runs_and_follows_them() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let sandbox = Sandbox::new("");
-    fs::create_dir_all(sandbox.path("pipelines/python")).unwrap();
-    for file in ["python.yaml", "python/points.py", "python/train.py"] {
-        let file = format!("pipelines/{file}");
-        fs::copy(format!("{root}/{file}"), sandbox.path(&file)).unwrap();
-    }
-    if std::process::Command::new("python3")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        println!("skipped: there is no python3");
-        return;
-    }
-    let pipeline = "pipelines/python.yaml";
-    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1]"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(
-        run.stdout.contains("accuracy") && run.stdout.contains("0.01"),
-        "{run:?}"
-    );
-    assert!(run.stderr.contains("3 stages: 3 ran"), "{run:?}");
-    let script = sandbox.path("pipelines/python/train.py");
-    let text = fs::read_to_string(&script).unwrap();
-    fs::write(&script, text + "print('done')\n").unwrap();
-    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1, 1]"]);
-    assert!(run.stderr.contains("4 stages: 3 ran, 1 cached"), "{run:?}");
 }

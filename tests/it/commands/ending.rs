@@ -1,0 +1,140 @@
+//! How programs end, and what is said of it.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{failure, latest, one, run};
+use crate::sandbox::{Sandbox, eventually, finish, first_worker, list, signal};
+
+#[test]
+fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
+    let sandbox = one("{ shell: true, argv: \"seq 100; echo last >&2; exit 3\" }");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("it: failed: the program ended with exit code 3:\n  | 87\n"),
+        "{run:?}"
+    );
+    assert!(
+        run.stderr
+            .contains("\n  | 100\n  | last\n  all of it: artifacts/v1/runs/"),
+        "{run:?}"
+    );
+    let runs = list(&sandbox.path("artifacts/v1/runs"));
+    let log = fs::read_to_string(runs[0].join("it.log")).unwrap();
+    assert!(
+        log.starts_with("1\n2\n") && log.ends_with("100\nlast\n"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_shell_stops_at_what_fails_and_scripts_that_cannot_run_say_why() {
+    assert_eq!(
+        failure("{ shell: true, argv: \"false; echo > o\", outputs: { o: o } }"),
+        "it: failed: the program ended with exit code 1, without a word"
+    );
+    let sandbox = one("{ argv: [./it.sh], code: [it.sh] }");
+    fs::write(sandbox.path("it.sh"), "#!/no/such/interpreter\n").unwrap();
+    let run = run(&sandbox);
+    assert!(
+        run.stderr.contains("it: failed: `./it.sh` cannot be run: what its first line names as its interpreter is not there"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_program_that_fails_now_and_then_is_tried_again() {
+    let sandbox = one(
+        "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 10ms }",
+    );
+    let mark = sandbox.path("mark");
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--json"]);
+    let run = command.env("MARK", &mark).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    assert!(mark.exists());
+}
+
+#[test]
+fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let sandbox = one("{ shell: true, argv: \"sleep 1000 & sleep 1000\" }\n    timeout: 300ms");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("it: failed: took longer than its timeout, 0.3 s"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_program_ends_when_its_runner_is_killed() {
+    let sandbox =
+        one("{ shell: true, argv: \"echo $$ > $MARK; sleep 1000 & sleep 1000\", env: [MARK] }");
+    let mark = sandbox.path("mark");
+    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+    let runner = command.env("MARK", &mark).spawn().unwrap();
+    let group = eventually("started", || {
+        let text = fs::read_to_string(&mark).ok()?;
+        text.trim().parse::<i32>().ok()
+    });
+    first_worker(&runner);
+    signal(runner.id(), Signal::KILL).unwrap();
+    finish(runner);
+    let group = rustix::process::Pid::from_raw(group).unwrap();
+    eventually("gone", || {
+        rustix::process::test_kill_process_group(group)
+            .is_err()
+            .then_some(())
+    });
+}
+
+#[test]
+fn what_a_program_leaves_running_ends_with_it() {
+    let sandbox =
+        one("{ shell: true, argv: \"sleep 1000 & echo $$ > pid.txt\", outputs: { pid: pid.txt } }");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let group: i32 = latest(&sandbox, "it/pid/pid.txt").trim().parse().unwrap();
+    let group = rustix::process::Pid::from_raw(group).unwrap();
+    eventually("gone", || {
+        rustix::process::test_kill_process_group(group)
+            .is_err()
+            .then_some(())
+    });
+}
+
+#[test]
+fn a_warden_that_is_gone_costs_one_try() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  a:
+    kind: command
+    params:
+      shell: true
+      argv: "for p in $(cat /proc/$PPID/task/*/children); do if grep -qa war[d]en /proc/$p/cmdline; then kill -9 $p; echo $p > o; fi; done"
+      outputs: { o: o }
+  b: { kind: command, inputs: { in: a }, retries: { times: 1, backoff: 10ms }, params: { argv: [touch, b], outputs: { b: b } } }
+"#,
+    );
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("b: warning: failed: "), "{run:?}");
+}
+
+#[test]
+fn a_stop_reaches_programs() {
+    let sandbox = one("{ argv: [sleep, \"1000\"] }");
+    let runner = sandbox.start(&["run", "pipeline.yaml"]);
+    first_worker(&runner);
+    std::thread::sleep(Duration::from_millis(100));
+    signal(runner.id(), Signal::INT).unwrap();
+    let run = finish(runner);
+    assert_eq!(run.code, Some(130), "{run:?}");
+}

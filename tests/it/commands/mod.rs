@@ -1,0 +1,36 @@
+//! Stages of kind `command`: real programs in real processes.
+
+mod ending;
+mod inputs;
+mod outputs;
+
+use std::fs;
+
+use crate::sandbox::{Finished, Sandbox};
+
+/// A pipeline of one stage, `it`, with these fields below `params`.
+fn one(params: &str) -> Sandbox {
+    let stage = format!("  it:\n    kind: command\n    params: {params}\n");
+    Sandbox::new(&format!("version: 1\nname: p\nstages:\n{stage}"))
+}
+
+fn run(sandbox: &Sandbox) -> Finished {
+    sandbox.runner(&["run", "pipeline.yaml"])
+}
+
+fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
+    sandbox.run_json(args).outcomes()[0].1.clone()
+}
+
+/// The one failure that a run tells of, from its stage's name on.
+fn failure(params: &str) -> String {
+    let run = run(&one(params));
+    assert_eq!(run.code, Some(100), "{run:?}");
+    let start = run.stderr.find("it: failed: ").expect("it failed");
+    let end = run.stderr.find("1 stage: ").unwrap();
+    run.stderr[start..end].trim_end().to_owned()
+}
+
+fn latest(sandbox: &Sandbox, file: &str) -> String {
+    fs::read_to_string(sandbox.path("artifacts/latest/p").join(file)).unwrap()
+}

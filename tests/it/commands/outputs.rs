@@ -1,0 +1,78 @@
+//! What a program makes.
+
+use std::fs;
+
+use super::{failure, one, outcome};
+use crate::sandbox::Sandbox;
+
+#[test]
+fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
+    assert_eq!(
+        failure("{ argv: [\"true\"], outputs: { a: a.txt, b: b } }"),
+        "it: failed: the program did not make `a.txt`, `b`, which the pipeline declares as its output"
+    );
+    assert_eq!(
+        failure("{ argv: [touch, a, b], outputs: { a: a } }"),
+        "it: failed: the program made `b`, which the pipeline does not declare; declare it under `outputs`, or under `ignore` if nobody needs it"
+    );
+    let ignored = one("{ argv: [touch, a, b], outputs: { a: a }, ignore: [b] }");
+    assert_eq!(outcome(&ignored, &[]), "succeeded");
+    assert_eq!(
+        failure("{ argv: [\"true\"], metrics: m.json }"),
+        "it: failed: the program did not make `m.json`, which the pipeline declares as its output"
+    );
+    assert_eq!(
+        failure("{ shell: true, argv: 'echo \"{\\\"a\\\": [1]}\" > m.json', metrics: m.json }"),
+        "it: failed: the metrics in `m.json` have a `a` that is no number"
+    );
+}
+
+#[test]
+fn links_and_devices_are_no_outputs() {
+    let link = "its output `r` is a symbolic link; let the program copy what it leads to";
+    assert_eq!(
+        failure("{ argv: [ln, -s, nowhere, r], outputs: { r: r } }"),
+        format!("it: failed: {link}")
+    );
+    assert_eq!(
+        failure("{ shell: true, argv: mkdir r; ln -s /etc/passwd r/x, outputs: { r: r } }"),
+        "it: failed: its output `r/x` cannot be kept: it is a symbolic link; only plain files can be kept"
+    );
+    assert_eq!(
+        failure("{ argv: [mkfifo, r], outputs: { r: r } }"),
+        "it: failed: its output `r` cannot be kept: it is a special file; only plain files can be kept"
+    );
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "says what was not tested")]
+fn the_example_with_python_scripts_runs_and_follows_them() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let sandbox = Sandbox::new("");
+    fs::create_dir_all(sandbox.path("pipelines/python")).unwrap();
+    for file in ["python.yaml", "python/points.py", "python/train.py"] {
+        let file = format!("pipelines/{file}");
+        fs::copy(format!("{root}/{file}"), sandbox.path(&file)).unwrap();
+    }
+    if std::process::Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: there is no python3");
+        return;
+    }
+    let pipeline = "pipelines/python.yaml";
+    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1]"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(
+        run.stdout.contains("accuracy") && run.stdout.contains("0.01"),
+        "{run:?}"
+    );
+    assert!(run.stderr.contains("3 stages: 3 ran"), "{run:?}");
+    let script = sandbox.path("pipelines/python/train.py");
+    let text = fs::read_to_string(&script).unwrap();
+    fs::write(&script, text + "print('done')\n").unwrap();
+    let run = sandbox.runner(&["run", pipeline, "-S", "rates=[0.01, 0.1, 1]"]);
+    assert!(run.stderr.contains("4 stages: 3 ran, 1 cached"), "{run:?}");
+}
