@@ -12,8 +12,9 @@ use super::{Diagram, Node, Standing, plain};
 const TITLE: f64 = 13.0;
 const SMALL: f64 = 11.0;
 const LABEL: f64 = 10.5;
-/// Width of a character as a part of its size. Fonts of fixed width have 0.55 to 0.62.
-const ADVANCE: f64 = 0.62;
+/// Width of a character as a part of its size. Fonts of fixed width have 0.55 to 0.62; a bold one of other
+/// widths has a little more on the whole.
+const ADVANCE: f64 = 0.66;
 /// Of a capital, for who has no font of fixed width: bold ones have up to 0.85.
 const CAPITAL: f64 = 0.85;
 /// Space between a box's border and its text.
