@@ -214,6 +214,12 @@ impl Stage for Params {
             .collect())
     }
 
+    /// Phantoms are drawn, validation images and those within a limit chosen.
+    fn depends_on_seed(&self) -> bool {
+        let is_drawn = matches!(self.source, Origin::Phantom(_));
+        is_drawn || self.validation > 0.0 || self.limit.is_some()
+    }
+
     fn sources(&self) -> Vec<Source> {
         let param = ["source", self.source.name(), "path"];
         let source = |path: &Path| Source {

@@ -68,6 +68,7 @@ pub(super) fn expand<'a>(
                 let name = InstanceName {
                     stage: spec.name.clone(),
                     axes: axes.collect(),
+                    copy: Vec::new(),
                 };
                 drafts.push(Draft {
                     spec,
@@ -159,6 +160,7 @@ fn with_models(
             return expansion.report(error.hint(hint));
         };
         expansion.charge(model.value.weight(), &entry.value.place)?;
+        let layers = splice(&model.value);
         let used = entry
             .value
             .used
@@ -166,8 +168,26 @@ fn with_models(
             .unwrap_or_else(|| entry.value.place.clone());
         entry.value = Node {
             used: Some(used),
-            ..model.value.clone()
+            ..layers
         };
     }
     Some(params)
+}
+
+/// A list of layers in which a list stands for its items, so that a var may hold some layers, or none.
+fn splice(model: &Node) -> Node {
+    let Value::List(items) = &model.value else {
+        return model.clone();
+    };
+    let items = items.iter().flat_map(|item| match &item.value {
+        Value::List(_) => match splice(item).value {
+            Value::List(items) => items,
+            _ => Vec::new(),
+        },
+        _ => vec![item.clone()],
+    });
+    Node {
+        value: Value::List(items.collect()),
+        ..model.clone()
+    }
 }

@@ -12,6 +12,7 @@ mod name;
 mod order;
 mod ports;
 mod table;
+mod union;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signa
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
+pub(crate) use self::union::{Identity, Names, Union, identities};
 use crate::spec::{
     Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
 };
@@ -47,7 +49,18 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
+    /// The copies of the pipeline that are in it: one, but for sweeps and seeds.
+    pub copies: Vec<Copy>,
     pub(crate) inclusions: Inclusions,
+}
+
+/// One pipeline among the copies of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    /// Axes of the sweep and the values that the copy has there.
+    pub labels: Vec<(String, String)>,
+    /// Its instances, in its own order; some are those of other copies, too.
+    pub nodes: Vec<NodeIndex>,
 }
 
 /// A stage at one point of its matrix.
@@ -57,6 +70,7 @@ pub struct Instance {
     pub stage: Box<dyn Stage>,
     /// Its output ports: its kind's, or those that it declares.
     pub outputs: Vec<Port>,
+    /// 0 where no result depends on it.
     pub seed: u64,
     /// CUDA if the stage asks for a GPU.
     pub device: DeviceClass,
@@ -197,6 +211,10 @@ impl Graph {
             inclusions,
             ..
         } = pipeline;
+        let copies = vec![Copy {
+            labels: Vec::new(),
+            nodes: order.clone(),
+        }];
         Ok(Self {
             pipeline: name,
             file,
@@ -204,6 +222,7 @@ impl Graph {
             stages,
             order,
             tables,
+            copies,
             inclusions,
         })
     }
@@ -225,13 +244,11 @@ impl Graph {
         self.inclusions.explain(diagnostic)
     }
 
-    /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one.
+    /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one (in every copy).
     pub fn find(&self, name: &str) -> Vec<NodeIndex> {
-        let means =
-            |instance: &InstanceName| instance.stage == name || instance.to_string() == name;
         self.stages
             .node_indices()
-            .filter(|&node| means(&self.stages[node].name))
+            .filter(|&node| self.stages[node].name.is_meant_by(name))
             .collect()
     }
 }
@@ -268,12 +285,17 @@ fn instance(
     } else {
         draft.kind.outputs.iter().map(Port::from).collect()
     };
+    // What does not depend on it is the same for all seeds.
+    let seed = match stage.depends_on_seed() {
+        true => draft.spec.seed.unwrap_or(pipeline.seed),
+        false => 0,
+    };
     Ok(Instance {
         name: draft.name.clone(),
         kind: draft.kind,
         stage,
         outputs,
-        seed: draft.spec.seed.unwrap_or(pipeline.seed),
+        seed,
         device: if resources.gpus > 0 {
             DeviceClass::Cuda
         } else {

@@ -4,12 +4,15 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A stage, and where it stands on the axes of its matrix; `cnn`, `cnn[model1]`, `cnn[model1,0.1]`.
+/// A stage, and where it stands on the axes of its matrix; `cnn`, `cnn[model1]`, `cnn[model1,0.1]`. In a
+/// sweep, or with several seeds, also in which copies of the pipeline: `cnn[model1,zoom=0.1,seed=43]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceName {
     pub stage: String,
     /// Axis and value, in the order of the matrix.
     pub axes: Vec<(String, String)>,
+    /// What tells it from its like in other copies of the pipeline: axis of the sweep and value.
+    pub copy: Vec<(String, String)>,
 }
 
 impl InstanceName {
@@ -20,14 +23,33 @@ impl InstanceName {
             .find(|(axis, _)| axis == name)
             .map(|(_, value)| value.as_str())
     }
+
+    /// Whether `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance; the former two mean those of
+    /// all copies.
+    pub fn is_meant_by(&self, name: &str) -> bool {
+        let Some((stage, values)) = name.split_once('[') else {
+            return self.stage == name;
+        };
+        if self.stage != stage {
+            return false;
+        }
+        let within_copy = || format!("[{}]", self.values(&[]));
+        format!("[{values}") == within_copy() || self.to_string() == name
+    }
+
+    /// The values in brackets.
+    fn values(&self, copy: &[(String, String)]) -> String {
+        let axes = self.axes.iter().map(|(_, value)| value.clone());
+        let copy = copy.iter().map(|(axis, value)| format!("{axis}={value}"));
+        axes.chain(copy).collect::<Vec<_>>().join(",")
+    }
 }
 
 impl fmt::Display for InstanceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.stage)?;
-        if !self.axes.is_empty() {
-            let values: Vec<&str> = self.axes.iter().map(|(_, value)| value.as_str()).collect();
-            write!(f, "[{}]", values.join(","))?;
+        if !(self.axes.is_empty() && self.copy.is_empty()) {
+            write!(f, "[{}]", self.values(&self.copy))?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@
 
 mod decode;
 mod diagnostic;
+mod document;
 mod faults;
 mod include;
 mod interpolate;
@@ -21,8 +22,10 @@ mod pipeline;
 mod place;
 mod reference;
 mod scalar;
+mod seeds;
 mod stage;
 pub(crate) mod suggest;
+mod sweep;
 mod table;
 mod vars;
 mod wording;
@@ -34,22 +37,22 @@ use std::path::Path;
 
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
+pub(crate) use document::Document;
 pub(crate) use faults::{Fault, read as read_all};
 pub(crate) use include::{Inclusions, Scope};
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
-pub(crate) use name::check_name;
+pub(crate) use name::{LONGEST_NAME, check_name};
 pub(crate) use node::{Entry, Node, Value};
+pub(crate) use overrides::Assignment;
 pub(crate) use pipeline::DocumentFields;
 pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub use stage::Resources;
 pub(crate) use stage::StageSpec;
+pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
-
-use include::Loader;
-use pipeline::Given;
 
 /// What the command line says about a pipeline.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +69,7 @@ pub struct LoadOptions {
 /// Everything that is wrong with the document itself, sorted by place. What is wrong with its
 /// references and parameters is told by [`Graph::build`](crate::graph::Graph::build).
 pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
-    let text = text(file).map_err(|error| vec![error])?;
-    parse(file, &text, options)
+    Document::read(file, options)?.resolve()
 }
 
 /// The text of a file; the error has no place if it cannot be read at all.
@@ -100,16 +102,5 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`load`].
 pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
-    let source = Source::file(file, text);
-    let document = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
-    let given = Given {
-        profile: options.profile.clone(),
-        sets: Vec::new(),
-        typed: options.sets.clone(),
-        vars: Vec::new(),
-    };
-    Pipeline::resolve(file, document, given, &mut Loader::new(file)).map_err(|mut errors| {
-        Diagnostic::sort(&mut errors);
-        errors
-    })
+    Document::parse(file, text, options)?.resolve()
 }

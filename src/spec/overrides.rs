@@ -10,7 +10,13 @@ use super::{Diagnostic, Node, Place, Source, suggest, yaml};
 /// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
 const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
 
+/// Sections of a document, with which a dotted path may begin.
+const SECTIONS: [&str; 8] = [
+    "include", "vars", "profiles", "models", "stages", "tables", "expect", "sweep",
+];
+
 /// `NAME=VALUE`: a dotted path, each piece at its place, and what to put at its end.
+#[derive(Clone, Debug)]
 pub struct Assignment {
     pub path: Vec<(String, Place)>,
     pub value: Node,
@@ -29,11 +35,45 @@ pub fn var_names(document: &Node) -> BTreeSet<String> {
         .collect()
 }
 
-/// Puts the vars of a profile over those of the document. Every profile is checked for names that
-/// are no vars.
-pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Vec<Diagnostic>) {
+impl Assignment {
+    /// To the var, or the parameter, that a key names: `dropout`, `cnn.params.dropout`.
+    pub fn of(name: &str, place: &Place, value: Node) -> Self {
+        let mut path = pieces(place, name);
+        if let [(first, _), _, ..] = path.as_slice()
+            && !SECTIONS.contains(&first.as_str())
+        {
+            path.insert(0, ("stages".to_owned(), place.clone()));
+        }
+        Self { path, value }
+    }
+}
+
+/// The pieces of a dotted name that stands at a place, each at its own where they can be told apart.
+fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
+    let whole = place.find(name);
+    let is_whole = whole.text() == name;
+    let mut start = 0;
+    let pieces = name.split('.').map(|piece| {
+        let place = if is_whole {
+            whole.part(start..start + piece.len())
+        } else {
+            place.clone()
+        };
+        start += piece.len() + 1;
+        (piece.to_owned(), place)
+    });
+    pieces.collect()
+}
+
+/// Puts the vars of a profile over those of the document, and gives back what it assigns to parameters. Every
+/// profile is checked for names that are no vars.
+pub fn apply_profile(
+    document: &mut Node,
+    profile: Option<&str>,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Assignment> {
     if profile.is_none() && document.get("profiles").is_none() {
-        return;
+        return Vec::new();
     }
     let vars = var_names(document);
     let profiles = document
@@ -41,12 +81,16 @@ pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Ve
         .map(Node::entries)
         .unwrap_or_default()
         .to_vec();
-    for entry in profiles.iter().flat_map(|profile| profile.value.entries()) {
+    let is_var = |entry: &&Entry| !entry.key.contains('.');
+    let entries = profiles.iter().flat_map(|profile| profile.value.entries());
+    for entry in entries.filter(is_var) {
         if !vars.contains(&entry.key) {
             errors.push(unknown_var(&entry.key, &entry.key_place, &vars));
         }
     }
-    let Some(name) = profile else { return };
+    let Some(name) = profile else {
+        return Vec::new();
+    };
     let Some(chosen) = profiles.iter().find(|profile| profile.key == name) else {
         let names = profiles.iter().map(|profile| profile.key.as_str());
         let hint = suggest::hint("profiles", name, names)
@@ -58,11 +102,15 @@ pub fn apply_profile(document: &mut Node, profile: Option<&str>, errors: &mut Ve
             None => Diagnostic::new(format!("there is no profile `{name}`")),
         };
         errors.push(error.hint(hint));
-        return;
+        return Vec::new();
     };
-    for entry in chosen.value.entries() {
+    let (vars, parameters): (Vec<&Entry>, _) = chosen.value.entries().iter().partition(is_var);
+    for entry in vars {
         set_var(document, entry.clone());
     }
+    let parameters: Vec<&Entry> = parameters;
+    let assign = |entry: &Entry| Assignment::of(&entry.key, &entry.key_place, entry.value.clone());
+    parameters.into_iter().map(assign).collect()
 }
 
 /// Gives vars their values, over those of the document.

@@ -14,7 +14,9 @@ use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
 use super::overrides::Assignment;
+use super::seeds::{self, Spanned};
 use super::stage::{StageFields, StageSpec};
+use super::sweep::{SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides};
 
@@ -30,6 +32,9 @@ pub struct Pipeline {
     pub name: String,
     /// The seed of every stage that has none of its own.
     pub seed: u64,
+    /// Times that what depends on the seed is repeated, each with another one.
+    pub(crate) seeds: Option<Spanned>,
+    pub(crate) sweep: Option<SweepSpec>,
     /// Its own first, then those of the files that it includes.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) inclusions: Inclusions,
@@ -53,6 +58,8 @@ pub(super) struct Given {
     /// Assignments as typed, and those that were read already.
     pub typed: Vec<String>,
     pub sets: Vec<Assignment>,
+    /// Whether it is one trial of a sweep, which has no sweep of its own.
+    pub is_trial: bool,
 }
 
 /// What must be known of a document before its vars are.
@@ -79,6 +86,11 @@ pub(crate) struct DocumentFields {
     name: String,
     /// The seed of every stage that has none of its own. Default 0.
     seed: Option<u64>,
+    /// Times that what depends on the seed is repeated, with this seed, the next one, and so on; tables show
+    /// the mean.
+    #[serde(rename = "seeds")]
+    #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
+    _seeds: Option<usize>,
     /// Other files, whose models and stages are taken up under the names that they have here.
     #[serde(rename = "include")]
     #[schemars(with = "Option<Named<IncludeForm>>")]
@@ -99,6 +111,10 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "stages")]
     #[schemars(with = "Option<Named<StageFields>>", extend("minProperties" = 1))]
     _stages: Option<Names>,
+    /// Trials with other values for vars and parameters.
+    #[serde(rename = "sweep")]
+    #[schemars(with = "Option<SweepFields>")]
+    _sweep: Option<IgnoredAny>,
     /// Tables of metrics, printed after a run.
     #[serde(rename = "tables")]
     #[schemars(with = "Option<Named<TableFields>>")]
@@ -153,6 +169,10 @@ impl Pipeline {
             .iter()
             .filter_map(|entry| TableSpec::read(entry, &mut errors))
             .collect();
+        let sweep = document.entry("sweep");
+        let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
+        let seeds = document.entry("seeds");
+        let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));
         let Some(fields) = fields else {
             return Err(errors);
         };
@@ -162,6 +182,8 @@ impl Pipeline {
             profile,
             name: fields.name,
             seed: fields.seed.unwrap_or_default(),
+            seeds,
+            sweep,
             scopes: vec![Scope {
                 prefix: String::new(),
                 vars,
@@ -297,10 +319,11 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     let mut errors = Vec::new();
     let mut forwarded = Vec::new();
     include::spell_out(document);
-    overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
+    let profile = overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
     overrides::apply_vars(document, &given.vars, &mut errors);
     let typed = given.typed.iter().map(|typed| overrides::read_set(typed));
-    for assignment in typed.chain(given.sets.into_iter().map(Ok)) {
+    let sets = given.sets.into_iter();
+    for assignment in profile.into_iter().map(Ok).chain(typed).chain(sets.map(Ok)) {
         match assignment.map(|assignment| include::forward(document, assignment)) {
             Ok(Ok(forward)) => forwarded.push(forward),
             Ok(Err(own)) => errors.extend(overrides::apply_set(document, own).err()),
@@ -310,6 +333,9 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     none(errors)?;
     // An assignment may have named another file.
     include::spell_out(document);
+    if given.is_trial && let Value::Map(sections) = &mut document.value {
+        sections.retain(|section| section.key != "sweep");
+    }
     Ok(forwarded)
 }
 

@@ -151,6 +151,12 @@ impl Place {
         }
     }
 
+    /// These bytes of the place.
+    pub fn part(&self, bytes: Range<usize>) -> Self {
+        let at = |byte: usize| (self.start() + byte).min(self.end());
+        self.source.place(at(bytes.start)..at(bytes.end))
+    }
+
     /// From the start of this place to the end of another of the same source.
     pub fn to(&self, other: &Self) -> Self {
         self.source.place(self.start()..other.end())

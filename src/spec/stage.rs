@@ -11,6 +11,7 @@ use serde_json::Value as Any;
 use super::limits::{self, Retries};
 use super::name::{LONGEST_NAME, Named, check_names};
 use super::node::Entry;
+use super::seeds::{self, Spanned};
 use super::{Diagnostic, Node, Place, decode};
 
 /// A stage as it is written.
@@ -31,6 +32,8 @@ pub(crate) struct StageSpec {
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
     pub seed: Option<u64>,
+    /// Times that it is repeated, each with another seed.
+    pub seeds: Option<Spanned>,
 }
 
 /// An axis of a stage's matrix: a name and its values, in the order they are written.
@@ -96,6 +99,10 @@ pub(crate) struct StageFields {
     retries: Option<Retries>,
     /// Its own seed, in place of the pipeline's.
     seed: Option<u64>,
+    /// Times that it, and what follows from it, is repeated: with its seed, the next one, and so on.
+    #[serde(rename = "seeds")]
+    #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
+    _seeds: Option<usize>,
 }
 
 /// Names and numbers, each once.
@@ -139,6 +146,8 @@ impl StageSpec {
             let place = cpus.map_or(place, |cpus| &cpus.place);
             errors.push(Diagnostic::at(place, "a stage needs at least 1 cpu"));
         }
+        let seeds = node.entry("seeds");
+        let seeds = seeds.and_then(|entry| seeds::read(entry, errors));
         Some(Self {
             name: name.clone(),
             scope: 0,
@@ -152,6 +161,7 @@ impl StageSpec {
             timeout: fields.timeout,
             retries: fields.retries,
             seed: fields.seed,
+            seeds,
         })
     }
 }

@@ -20,6 +20,11 @@ pub trait Stage: Send + Sync {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid>;
 
+    /// Whether another seed may give other outputs.
+    fn depends_on_seed(&self) -> bool {
+        true
+    }
+
     /// What the stage reads from outside the store.
     fn sources(&self) -> Vec<Source> {
         Vec::new()

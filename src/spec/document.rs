@@ -1,0 +1,65 @@
+//! A pipeline file as it is written, to be resolved once or, in a sweep, once for every trial.
+
+use std::path::{Path, PathBuf};
+
+use super::include::Loader;
+use super::overrides::Assignment;
+use super::pipeline::Given;
+use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, yaml};
+
+/// A pipeline file, and what the command line says about it.
+pub(crate) struct Document {
+    file: PathBuf,
+    node: Node,
+    options: LoadOptions,
+}
+
+impl Document {
+    /// Reads a file.
+    pub fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
+        let text = text(file).map_err(|error| vec![error])?;
+        Self::parse(file, &text, options)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
+        let source = Source::file(file, text);
+        let node = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
+        Ok(Self {
+            file: file.to_owned(),
+            node,
+            options: options.clone(),
+        })
+    }
+
+    /// The pipeline as it is written.
+    pub fn resolve(&self) -> Result<Pipeline, Vec<Diagnostic>> {
+        self.resolve_given(Vec::new(), false)
+    }
+
+    /// The pipeline with these values, which win over all others, and without its sweep.
+    pub fn resolve_with(&self, assignments: Vec<Assignment>) -> Result<Pipeline, Vec<Diagnostic>> {
+        self.resolve_given(assignments, true)
+    }
+
+    fn resolve_given(
+        &self,
+        sets: Vec<Assignment>,
+        is_trial: bool,
+    ) -> Result<Pipeline, Vec<Diagnostic>> {
+        let given = Given {
+            profile: self.options.profile.clone(),
+            sets,
+            typed: self.options.sets.clone(),
+            vars: Vec::new(),
+            is_trial,
+        };
+        let mut loader = Loader::new(&self.file);
+        Pipeline::resolve(&self.file, self.node.clone(), given, &mut loader).map_err(
+            |mut errors| {
+                Diagnostic::sort(&mut errors);
+                errors
+            },
+        )
+    }
+}

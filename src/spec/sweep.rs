@@ -1,0 +1,216 @@
+//! A sweep as it is written; `crate::sweep` says what its names and numbers mean.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value as Any;
+use stages::contract::Direction;
+
+use super::node::Entry;
+use super::{Diagnostic, Node, Place, decode};
+
+/// A sweep as it is written.
+pub(crate) struct SweepSpec {
+    /// Of the key `sweep`.
+    pub place: Place,
+    pub node: Node,
+    pub fields: SweepFields,
+}
+
+/// Trials of a pipeline, each with other values on its axes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Sweep")]
+pub(crate) struct SweepFields {
+    /// How trials are chosen.
+    #[serde(default)]
+    pub method: Method,
+    /// What is varied: a var, or a parameter of a stage (`cnn.params.learning_rate`), by the values that it
+    /// takes.
+    #[serde(rename = "axes")]
+    #[schemars(with = "BTreeMap<String, AxisForm>", extend("minProperties" = 1))]
+    _axes: BTreeMap<String, IgnoredAny>,
+    /// Axes that go together: the first values of all, then the second.
+    #[serde(default)]
+    pub zip: Vec<Vec<String>>,
+    /// Further trials, by the values of their axes.
+    #[serde(rename = "include", default)]
+    #[schemars(with = "Vec<BTreeMap<String, Any>>")]
+    _include: Vec<BTreeMap<String, IgnoredAny>>,
+    /// No trials with all of these values.
+    #[serde(rename = "exclude", default)]
+    #[schemars(with = "Vec<BTreeMap<String, Any>>")]
+    _exclude: Vec<BTreeMap<String, IgnoredAny>>,
+    /// Axes that are there only where others have one of these values.
+    #[serde(rename = "when", default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, Any>>")]
+    _when: BTreeMap<String, BTreeMap<String, IgnoredAny>>,
+    /// How many trials: all of a grid unless given.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub trials: Option<usize>,
+    /// What makes a trial better than another.
+    pub objective: Option<ObjectiveFields>,
+    /// When a trial ends before its time.
+    pub stop: Option<StopFields>,
+    /// Times that each trial is repeated, each with another seed; the objective is the mean.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub seeds: Option<usize>,
+    /// Of the choice of trials; the pipeline's unless given.
+    pub seed: Option<u64>,
+    /// Trials that are chosen at a time, before their results are known. Not how many run at once: that is
+    /// `--jobs`, and changes no result.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub parallel: Option<usize>,
+}
+
+/// How trials are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(crate) enum Method {
+    /// Every combination.
+    #[default]
+    Grid,
+    /// At random.
+    Random,
+    /// By a tree-structured Parzen estimator: where earlier trials were good.
+    Tpe,
+}
+
+impl Method {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Random => "random",
+            Self::Tpe => "tpe",
+        }
+    }
+}
+
+/// What makes a trial better than another.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Objective")]
+pub(crate) struct ObjectiveFields {
+    /// `STAGE.METRIC` or `STAGE[VALUE].METRIC`, as `evaluate.f1`.
+    pub metric: String,
+    /// Which way is better; as the metric itself says unless given.
+    #[schemars(with = "Option<DirectionForm>")]
+    pub direction: Option<Direction>,
+}
+
+/// When a trial ends before its time.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stop")]
+pub(crate) struct StopFields {
+    /// Asynchronous successive halving (Li et al., 2020): of the trials that were trained for so many epochs, the
+    /// best share goes on to more.
+    pub asha: AshaFields,
+}
+
+/// Successive halving.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Asha")]
+pub(crate) struct AshaFields {
+    /// `STAGE.METRIC` of the training, as `cnn.validation_loss`; without the stage where only one trains.
+    pub metric: String,
+    /// Which way is better; as the metric itself says unless given.
+    #[schemars(with = "Option<DirectionForm>")]
+    pub direction: Option<Direction>,
+    /// Epochs of every trial before any is stopped.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
+    pub grace_epochs: usize,
+    /// Epochs of a trial that is never stopped; those of the training unless given.
+    #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
+    pub max_epochs: Option<usize>,
+    /// One in so many goes on, to so many times the epochs.
+    #[serde(default = "three")]
+    #[schemars(range(min = 2, max = 100))]
+    pub reduction: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn three() -> usize {
+    3
+}
+
+/// Which way is better.
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum DirectionForm {
+    Maximize,
+    Minimize,
+}
+
+/// The values of an axis.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "SweepAxis")]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum AxisForm {
+    /// These.
+    Values(#[schemars(length(min = 1))] Vec<Any>),
+    Domain(DomainForm),
+}
+
+/// Values by name, or a range.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case", rename = "SweepDomain")]
+#[expect(dead_code, reason = "it is there for its schema")]
+enum DomainForm {
+    /// Values by the names that trials are told apart by: for lists and maps.
+    Choice(#[schemars(extend("minProperties" = 1))] BTreeMap<String, Any>),
+    /// Low, high and, if only multiples of a quantum above low are wanted, that.
+    Uniform(#[schemars(length(min = 2, max = 3))] Vec<f64>),
+    /// Low and high, both above 0; the logarithm is uniform.
+    LogUniform(#[schemars(length(equal = 2))] Vec<f64>),
+    /// Whole numbers: low, high and, if wanted, a quantum.
+    IntUniform(#[schemars(length(min = 2, max = 3))] Vec<i64>),
+    /// Whole numbers above 0: low and high; the logarithm is uniform.
+    LogIntUniform(#[schemars(length(equal = 2))] Vec<i64>),
+}
+
+impl SweepSpec {
+    /// Reads a sweep; what is wrong with it is reported.
+    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+        match decode(&entry.value, &entry.key_place) {
+            Ok(fields) => Some(Self {
+                place: entry.key_place.clone(),
+                node: entry.value.clone(),
+                fields,
+            }),
+            Err(found) => {
+                errors.extend(found);
+                None
+            }
+        }
+    }
+
+    /// The entries of one of its maps.
+    pub fn section(&self, key: &str) -> &[Entry] {
+        self.node.get(key).map(Node::entries).unwrap_or_default()
+    }
+
+    /// The items of one of its lists.
+    pub fn list(&self, key: &str) -> &[Node] {
+        self.node.get(key).map(Node::items).unwrap_or_default()
+    }
+
+    /// Where the value that these keys lead to stands, or where it would stand.
+    pub fn place_of(&self, keys: &[&str]) -> Place {
+        let path: Vec<_> = keys
+            .iter()
+            .map(|&key| stages::contract::Segment::Key(key.to_owned()))
+            .collect();
+        self.node.locate(&self.place, &path).place()
+    }
+}
