@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::pipeline::{PipelineArgs, StoreArgs, find, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, find, known, planned};
 use super::unwritten;
 use crate::error::Error;
 use crate::plan::PlanOptions;
@@ -37,7 +37,8 @@ pub struct Graph {
 impl Graph {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let format = self.format()?;
-        let graph = self.pipeline.load()?;
+        let store = self.store.if_there()?;
+        let graph = known(self.pipeline.course()?, store.as_ref())?;
         let until = self
             .until
             .as_ref()
@@ -47,7 +48,6 @@ impl Graph {
             until: until.clone(),
             ..PlanOptions::default()
         };
-        let store = self.store.if_there()?;
         let plan = store
             .map(|store| planned(&graph, &store, &options))
             .transpose()?;

@@ -15,6 +15,7 @@ mod kinds;
 mod lineage;
 mod man;
 mod metrics;
+mod outcomes;
 mod pipeline;
 mod plan;
 mod preflight;

@@ -6,10 +6,12 @@ use clap::Args;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
+use super::outcomes::replay;
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan};
-use crate::spec::{self, LoadOptions, suggest};
+use crate::spec::{LoadOptions, suggest};
+use crate::sweep::Course;
 use crate::store::{FORMAT, Store};
 
 /// A pipeline file, and what to change in it.
@@ -45,23 +47,34 @@ pub struct StoreArgs {
 }
 
 impl PipelineArgs {
-    pub fn load(&self) -> Result<Graph, Error> {
-        self.overrides.load(&self.file)
+    /// As [`Overrides::course`].
+    pub fn course(&self) -> Result<Course, Error> {
+        self.overrides.course(&self.file)
     }
 }
 
 impl Overrides {
-    /// Reads `file` and builds its graph from the stage kinds there are.
-    pub fn load(&self, file: &Path) -> Result<Graph, Error> {
+    /// Reads `file`, and checks it with the stage kinds there are.
+    pub fn course(&self, file: &Path) -> Result<Course, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
             sets: self.sets.clone(),
         };
-        let catalogue = catalogue();
-        spec::load(file, &options)
-            .and_then(|pipeline| Graph::build(pipeline, &catalogue))
-            .map_err(Error::Invalid)
+        Course::read(file, &options, catalogue()).map_err(Error::Invalid)
     }
+}
+
+/// The graph of a pipeline; of a sweep as much as is known with the results in a store.
+pub fn known(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
+    match store {
+        Some(store) => {
+            replay(&mut course, store)?;
+        }
+        None => {
+            course.next_round().map_err(Error::Invalid)?;
+        }
+    }
+    Ok(course.into_graph())
 }
 
 /// The stage kinds there are.

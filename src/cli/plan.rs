@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, catalogue, known, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
@@ -42,9 +42,15 @@ pub struct Plan {
 
 impl Plan {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let graph = self.pipeline.load()?;
-        let options = self.selection.options(&graph)?;
+        let course = self.pipeline.course()?;
+        let is_adaptive = course.is_adaptive();
+        if is_adaptive && self.out.is_some() {
+            let message = "the trials of this sweep follow from results, so no plan of it can be kept";
+            return Err(Error::Usage(message.to_owned()));
+        }
         let store = self.store.open()?;
+        let graph = known(course, Some(&store))?;
+        let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;
         let slots = slots(self.jobs);
         print(console, &graph, &plan, &store, slots, self.json)?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::outcomes::Outcomes;
 use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
-use super::session::{RunOptions, Session};
+use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Results};
 use super::{plan, preflight, unwritten};
 use crate::error::Error;
@@ -21,6 +22,7 @@ use crate::report::table::Format;
 use crate::scheduler::{OnFailure, Slots};
 use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
+use crate::sweep::Course;
 
 /// Run what is not in the store yet, and print the pipeline's tables
 #[derive(Debug, Args)]
@@ -82,48 +84,69 @@ impl Run {
                 (file, &self.overrides, &self.selection)
             }
         };
-        let graph = overrides.load(file)?;
-        let options = selection.options(&graph)?;
-        let slots = self.slots(&graph)?;
+        let mut course = overrides.course(file)?;
         let store = self.store.open()?;
-        // Until the session has said what this run needs, nothing else protects what is planned with.
-        let guard = store.guard()?;
-        let plan = sound_plan(&graph, &store, &options)?;
-        if let Some((saved, from)) = saved.as_ref().zip(self.plan.as_ref()) {
-            saved.check(from, &graph, &plan, &store)?;
+        let mut outcomes = Outcomes::new(&store);
+        let mut session = None;
+        while let Some(round) = course.next_round().map_err(Error::Invalid)? {
+            let graph = course.graph();
+            let options = selection.options_of(graph, &round)?;
+            let slots = self.slots(graph)?;
+            // Until the session has said what this run needs, nothing else protects what is planned with.
+            let guard = store.guard()?;
+            let plan = sound_plan(graph, &store, &options)?;
+            if let Some((saved, from)) = saved.as_ref().zip(self.plan.as_ref()) {
+                saved.check(from, graph, &plan, &store)?;
+            }
+            if self.dry_run {
+                return plan::print(console, graph, &plan, &store, slots, self.json);
+            }
+            warn(console, graph, &plan, &store, slots)?;
+            let session = match &mut session {
+                Some(session) => session,
+                none => none.insert(Session::begin(
+                    &subject(&course, &overrides.sets),
+                    &store,
+                    console,
+                    logs,
+                )?),
+            };
+            session.take_on(graph, &plan)?;
+            drop(guard);
+            let execution = session.execute(
+                graph,
+                &plan,
+                &RunOptions {
+                    slots,
+                    on_failure: self.on_failure(&course),
+                    limits: self.limits(),
+                    resume: !self.no_resume,
+                },
+            );
+            outcomes.executed(&plan, execution);
+            for event in course.tell(&round, &outcomes) {
+                session.tell(&event);
+            }
+            if session.is_interrupted() {
+                break;
+            }
         }
-        if self.dry_run {
-            return plan::print(console, &graph, &plan, &store, slots, self.json);
-        }
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots, Reach::Own);
-        let findings = preflight::look(&graph, &plan, &store, &forecast);
-        for doubt in &findings.doubts {
-            console.say(&preflight::warning(doubt));
-        }
-        preflight::verdict(findings)?;
-
-        let session = Session::begin(&graph, &plan, &store, overrides.sets.clone(), console, logs)?;
-        drop(guard);
-        let (execution, report) = session.execute(&RunOptions {
-            slots,
-            on_failure: self.on_failure(),
-            limits: self.limits(),
-            resume: !self.no_resume,
-        })?;
-
+        let Some(mut session) = session else {
+            return Err(Error::Internal("a sweep without a trial".to_owned()));
+        };
+        let report = session.end()?;
         if self.json {
-            let text =
-                serde_json::to_string(&report).map_err(|e| Error::Internal(e.to_string()))?;
+            let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
         } else {
             let results = Results {
-                graph: &graph,
+                graph: course.graph(),
                 store: &store,
-                outputs: &execution.outputs,
+                outputs: &outcomes.outputs,
             };
             table::print(console, &results, Format::Terminal)?;
         }
-        session.verdict(&report)
+        session.verdict()
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.
@@ -149,13 +172,39 @@ impl Run {
         }
     }
 
-    fn on_failure(&self) -> OnFailure {
-        if self.keep_going == Some(true) {
+    /// A trial that fails ends no sweep, unless that is asked for.
+    fn on_failure(&self, course: &Course) -> OnFailure {
+        if self.keep_going.unwrap_or(course.is_sweep()) {
             OnFailure::KeepGoing
         } else {
             OnFailure::Stop
         }
     }
+}
+
+fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {
+    Subject {
+        pipeline: &course.pipeline,
+        file: &course.file,
+        profile: course.profile.as_deref(),
+        sets,
+    }
+}
+
+/// Says what speaks against a plan; refuses one that surely fails.
+fn warn(
+    console: &Console,
+    graph: &Graph,
+    plan: &Plan,
+    store: &Store,
+    slots: Slots,
+) -> Result<(), Error> {
+    let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::Own);
+    let findings = preflight::look(graph, plan, store, &forecast);
+    for doubt in &findings.doubts {
+        console.say(&preflight::warning(doubt));
+    }
+    preflight::verdict(findings)
 }
 
 /// A plan whose misses and tables find what they read undamaged. What is damaged is set aside, and

@@ -1,10 +1,14 @@
+use std::collections::HashSet;
+
 use clap::Args;
+use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 use super::pipeline::find;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Force, PlanOptions};
+use crate::sweep::Round;
 
 /// Which stages are meant.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
@@ -36,5 +40,29 @@ impl Selection {
             .map(|name| find(graph, "--until", name))
             .transpose()?;
         Ok(PlanOptions { force, until })
+    }
+
+    /// As `options`, for a round of a sweep: of what is its own.
+    pub fn options_of(&self, graph: &Graph, round: &Round) -> Result<PlanOptions, Error> {
+        let PlanOptions { force, until } = self.options(graph)?;
+        let Some(own) = round.until.as_deref() else {
+            return Ok(PlanOptions { force, until });
+        };
+        let nodes = |wanted: Vec<NodeIndex>, of: &[NodeIndex]| {
+            let of: HashSet<&NodeIndex> = of.iter().collect();
+            wanted.into_iter().filter(|n| of.contains(n)).collect()
+        };
+        Ok(PlanOptions {
+            // What an earlier round made is new enough.
+            force: match force {
+                Force::None => Force::None,
+                Force::All => Force::Nodes(round.new.clone()),
+                Force::Nodes(wanted) => Force::Nodes(nodes(wanted, &round.new)),
+            },
+            until: Some(match until {
+                Some(until) => nodes(until, own),
+                None => own.to_vec(),
+            }),
+        })
     }
 }

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,9 +16,9 @@ use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
 use crate::report::record::{EventLog, write_run};
 use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
-use crate::scheduler::{Counts, OnFailure, Slots};
+use crate::scheduler::{Counts, OnFailure, Outcome, Slots};
 use crate::spec::Limits;
-use crate::store::{Needs, Store};
+use crate::store::{Key, Needs, Store};
 
 /// How to run what is planned.
 pub struct RunOptions {
@@ -30,10 +31,20 @@ pub struct RunOptions {
     pub resume: bool,
 }
 
+/// What a run is about.
+pub struct Subject<'a> {
+    /// The pipeline's name.
+    pub pipeline: &'a str,
+    pub file: &'a Path,
+    pub profile: Option<&'a str>,
+    /// `--set` options, as typed.
+    pub sets: &'a [String],
+}
+
 /// A run from its first to its last event, with its folder.
+///
+/// It executes one plan, or one after the other where what to do next depends on results.
 pub struct Session<'a> {
-    graph: &'a Graph,
-    plan: &'a Plan,
     store: &'a Store,
     console: &'a Console,
     folder: PathBuf,
@@ -41,17 +52,21 @@ pub struct Session<'a> {
     workers: Arc<Workers>,
     interrupt: Interrupt,
     started: Instant,
-    /// As it was at the start.
+    /// As far as it has come.
     report: RunReport,
+    /// What it is about so far.
+    planned: Vec<PlannedStage>,
+    known: HashSet<(String, Key)>,
+    /// Stages that have ended once.
+    ended: HashSet<String>,
+    rounds: usize,
 }
 
 impl<'a> Session<'a> {
     /// Makes the run's folder and starts to watch for signals.
     pub fn begin(
-        graph: &'a Graph,
-        plan: &'a Plan,
+        subject: &Subject<'_>,
         store: &'a Store,
-        sets: Vec<String>,
         console: &'a Console,
         logs: &RunLog,
     ) -> Result<Self, Error> {
@@ -74,10 +89,10 @@ impl<'a> Session<'a> {
         .map_err(|e| Error::System(format!("failed to watch for signals: {e}")))?;
         let report = RunReport {
             run: id.to_string(),
-            pipeline: graph.pipeline.clone(),
-            file: graph.file.display().to_string(),
-            profile: graph.profile.clone(),
-            sets,
+            pipeline: subject.pipeline.to_owned(),
+            file: subject.file.display().to_string(),
+            profile: subject.profile.map(str::to_owned),
+            sets: subject.sets.to_vec(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             started: now.to_string(),
             finished: None,
@@ -86,42 +101,58 @@ impl<'a> Session<'a> {
             counts: Counts::default(),
             stages: Vec::new(),
         };
-        let planned = PlannedStage::of(graph, plan);
-        // Before there is a record: a run that has one and no process is one that was killed.
-        store.need(&Needs {
-            run: id.to_string(),
-            keys: planned.iter().map(|stage| stage.key).collect(),
-        })?;
-        write_run(&folder, &report).map_err(Error::io("write to", &folder))?;
-        write_plan(&folder, &planned).map_err(Error::io("write to", &folder))?;
-        let started = Instant::now();
         Ok(Self {
-            graph,
-            plan,
             store,
             console,
             folder,
             reporter,
             workers,
             interrupt,
-            started,
+            started: Instant::now(),
             report,
+            planned: Vec::new(),
+            known: HashSet::new(),
+            ended: HashSet::new(),
+            rounds: 0,
         })
     }
 
-    /// Executes the plan; the report is in the run's folder then, and told.
-    pub fn execute(&self, options: &RunOptions) -> Result<(Execution, RunReport), Error> {
-        let is_cached = |state: &State| matches!(state, State::Cached(_));
-        self.reporter.send(&Event::RunStarted {
+    /// Says that the run needs what is in a plan: nothing collects that from now on.
+    pub fn take_on(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
+        for stage in PlannedStage::of(graph, plan) {
+            if self.known.insert((stage.name.clone(), stage.key)) {
+                self.planned.push(stage);
+            }
+        }
+        // Before there is a record: a run that has one and no process is one that was killed.
+        self.store.need(&Needs {
             run: self.report.run.clone(),
-            pipeline: self.graph.pipeline.clone(),
-            stages: self.plan.actions.len(),
-            cached: self
-                .plan
-                .actions
-                .iter()
-                .filter(|action| is_cached(&action.state))
-                .count(),
+            keys: self.planned.iter().map(|stage| stage.key).collect(),
+        })?;
+        let failed = Error::io("write to", &self.folder);
+        write_run(&self.folder, &self.report)
+            .and_then(|()| write_plan(&self.folder, &self.planned))
+            .map_err(failed)
+    }
+
+    /// Executes a plan that was taken on.
+    pub fn execute(&mut self, graph: &Graph, plan: &Plan, options: &RunOptions) -> Execution {
+        let is_cached = |state: &State| matches!(state, State::Cached(_));
+        let cached = plan.actions.iter().filter(|a| is_cached(&a.state)).count();
+        let stages = plan.actions.len();
+        self.rounds += 1;
+        self.reporter.send(&match self.rounds {
+            1 => Event::RunStarted {
+                run: self.report.run.clone(),
+                pipeline: self.report.pipeline.clone(),
+                stages,
+                cached,
+            },
+            round => Event::RoundStarted {
+                round,
+                stages,
+                cached,
+            },
         });
         let options = executor::Options {
             slots: options.slots,
@@ -131,44 +162,66 @@ impl<'a> Session<'a> {
             resume: options.resume,
         };
         let execution = executor::execute(
-            self.graph,
-            self.plan,
+            graph,
+            plan,
             self.store,
             &self.workers,
             &self.reporter,
             &options,
         );
+        for stage in &execution.stages {
+            let is_first = self.ended.insert(stage.name.clone());
+            // Of what an earlier round made and this one uses there is nothing new to say.
+            if is_first || stage.outcome != Outcome::Cached {
+                self.report.counts.add(stage.outcome);
+                self.report.stages.push(stage.clone());
+            }
+        }
+        execution
+    }
 
-        let counts: Counts = execution.stages.iter().map(|stage| stage.outcome).collect();
-        let seconds = self.started.elapsed().as_millis() as f64 / 1e3;
-        self.reporter.send(&Event::RunEnded { counts, seconds });
-        let report = RunReport {
-            finished: Some(Timestamp::now().to_string()),
-            seconds,
-            state: match (self.interrupt.signal(), counts.failed) {
-                (Some(_), _) => RunState::Cancelled,
-                (None, 0) => RunState::Succeeded,
-                (None, _) => RunState::Failed,
-            },
-            counts,
-            stages: execution.stages.clone(),
-            ..self.report.clone()
+    /// Says something about the run as a whole.
+    pub fn tell(&self, event: &Event) {
+        self.reporter.send(event);
+    }
+
+    /// Whether a signal asked the run to stop.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.signal().is_some()
+    }
+
+    /// Ends the run; the report is in the run's folder then, and told.
+    pub fn end(&mut self) -> Result<&RunReport, Error> {
+        let report = &mut self.report;
+        report.seconds = self.started.elapsed().as_millis() as f64 / 1e3;
+        report.finished = Some(Timestamp::now().to_string());
+        report.state = match (self.interrupt.signal(), report.counts.failed) {
+            (Some(_), _) => RunState::Cancelled,
+            (None, 0) => RunState::Succeeded,
+            (None, _) => RunState::Failed,
         };
-        write_run(&self.folder, &report).map_err(Error::io("write to", &self.folder))?;
+        let (counts, seconds) = (report.counts, report.seconds);
+        self.reporter.send(&Event::RunEnded { counts, seconds });
+        write_run(&self.folder, report).map_err(Error::io("write to", &self.folder))?;
         if self.console.verbosity > Verbosity::Quiet {
-            let latest = self.store.root().join("latest").join(&self.graph.pipeline);
+            let latest = self.store.root().join("latest").join(&report.pipeline);
             self.console.say(&format!(
                 "outputs: {}; this run: {}",
                 latest.display(),
                 self.folder.display()
             ));
         }
-        Ok((execution, report))
+        Ok(report)
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What the run as a whole comes to.
-    pub fn verdict(&self, report: &RunReport) -> Result<(), Error> {
-        match (self.interrupt.signal(), report.counts.failed) {
+    pub fn verdict(&self) -> Result<(), Error> {
+        match (self.interrupt.signal(), self.report.counts.failed) {
             (Some(signal), _) => Err(Error::Interrupted(signal)),
             (None, 0) => Ok(()),
             (None, failed) => Err(Error::StagesFailed(wording::stages(failed))),

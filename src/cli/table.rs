@@ -4,7 +4,7 @@ use clap::Args;
 use petgraph::graph::NodeIndex;
 use stages::contract::{METRICS_FILE, Metrics};
 
-use super::pipeline::{PipelineArgs, StoreArgs, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, known, planned};
 use super::{metrics, unwritten};
 use crate::error::Error;
 use crate::executor::Outputs;
@@ -28,14 +28,15 @@ pub struct Table {
 
 impl Table {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let graph = self.pipeline.load()?;
+        let course = self.pipeline.course()?;
+        let store = self.store.open()?;
+        let graph = known(course, Some(&store))?;
         if graph.tables.is_empty() {
             let file = graph.file.display();
             return Err(Error::Usage(format!(
                 "`{file}` declares no tables; add some under `tables:`"
             )));
         }
-        let store = self.store.open()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let mut outputs = HashMap::new();
         for action in plan.actions {

@@ -51,6 +51,9 @@ pub struct Graph {
     pub tables: Vec<Table>,
     /// The copies of the pipeline that are in it: one, but for sweeps and seeds.
     pub copies: Vec<Copy>,
+    /// What is to run at all, with all that it needs; nothing for everything. Of a trial that was stopped early
+    /// it is the training alone.
+    pub reach: Option<Vec<NodeIndex>>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -223,6 +226,7 @@ impl Graph {
             order,
             tables,
             copies,
+            reach: None,
             inclusions,
         })
     }

@@ -93,6 +93,14 @@ pub(crate) struct Union {
 }
 
 impl Union {
+    /// One copy alone, as it is.
+    pub fn of(graph: Graph) -> Self {
+        Self {
+            graph: Some(graph),
+            known: HashMap::new(),
+        }
+    }
+
     /// Adds a copy, whose instances have these identities and which is told from others by `labels`; its
     /// position among the copies.
     pub fn add(
@@ -135,6 +143,11 @@ impl Union {
         let nodes = order.iter().map(|node| places[node.index()]).collect();
         graph.copies.push(Copy { labels, nodes });
         graph.copies.len() - 1
+    }
+
+    /// The graph of all copies so far; nothing if there is none.
+    pub fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
     }
 
     /// The graph of all copies; nothing if there is none.

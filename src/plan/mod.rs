@@ -61,7 +61,7 @@ impl Force {
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
     pub force: Force,
-    /// Only these stages and what they need.
+    /// Only these stages and what they need; unless given, what the graph reaches to.
     pub until: Option<Vec<NodeIndex>>,
 }
 
@@ -135,10 +135,8 @@ pub enum Error {
 
 /// Plans `graph` against what `store` holds.
 pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
-    let wanted = options
-        .until
-        .as_deref()
-        .map(|until| with_ancestors(graph, until));
+    let until = options.until.as_ref().or(graph.reach.as_ref());
+    let wanted = until.map(|until| with_ancestors(graph, until));
     let is_wanted = |node: &&NodeIndex| wanted.as_ref().is_none_or(|wanted| wanted.contains(*node));
     let mut sources = Sources::new(store);
     let mut keys = HashMap::new();

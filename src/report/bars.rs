@@ -69,6 +69,7 @@ impl Observer for Bars {
                 self.overall.set_length(*stages as u64);
                 self.overall.enable_steady_tick(Duration::from_millis(200));
             }
+            Event::RoundStarted { stages, .. } => self.overall.inc_length(*stages as u64),
             Event::StageStarted { stage, reason } => {
                 let bar = ProgressBar::new(PARTS)
                     .with_style(style("{prefix:20.cyan} {bar:20.cyan} {msg}"))

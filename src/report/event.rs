@@ -17,6 +17,21 @@ pub enum Event {
         stages: usize,
         cached: usize,
     },
+    /// What follows from the results so far is planned, and about to start.
+    RoundStarted {
+        /// From 2: the first is what the run started with.
+        round: usize,
+        stages: usize,
+        cached: usize,
+    },
+    /// A trial of a sweep ended, or was stopped, or goes on to more epochs.
+    TrialJudged {
+        /// From 1.
+        trial: usize,
+        /// Its values by axis: `learning_rate=0.001, zoom=0.1`.
+        values: String,
+        judgement: Judgement,
+    },
     /// A stage is about to execute; `reason` says why, in a few words.
     StageStarted { stage: String, reason: String },
     /// A stage goes on from a checkpoint.
@@ -41,6 +56,19 @@ pub enum Event {
     Interrupted { signal: i32 },
     /// Nothing runs any more.
     RunEnded { counts: Counts, seconds: f64 },
+}
+
+/// What came of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Judgement {
+    /// It went to its end.
+    Finished { objective: Option<f64> },
+    /// It was trained for so many epochs, after which its rung's metric had this value.
+    Reached { epochs: usize, value: f64 },
+    /// It was among the best of its rung, and goes on.
+    Promoted { to_epochs: usize },
+    Failed { error: String },
 }
 
 /// How one stage ended: a line of [`RunReport`].

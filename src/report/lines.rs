@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stages::contract::Progress;
 
-use super::{Console, Event, Observer, StageReport, Verbosity, wording};
+use super::{Console, Event, Judgement, Observer, StageReport, Verbosity, wording};
 use crate::scheduler::Outcome;
 
 /// Least time between two lines of progress of one stage.
@@ -104,6 +104,25 @@ pub(super) fn say(console: &Console, event: &Event) {
                 "{pipeline}: {stages}, {cached} cached, {to_run} to run"
             ));
         }
+        Event::RoundStarted {
+            round,
+            stages,
+            cached,
+        } if verbosity > Verbosity::Quiet && cached < stages => {
+            let to_run = stages - cached;
+            let stages = wording::stages(*stages);
+            console.say(&format!(
+                "round {round}: {stages}, {cached} cached, {to_run} to run"
+            ));
+        }
+        Event::TrialJudged {
+            trial,
+            values,
+            judgement,
+        } if is_news(judgement, verbosity) => {
+            let judgement = wording::judgement(judgement);
+            console.say(&format!("trial {trial} ({values}): {judgement}"));
+        }
         Event::StageWarning { stage, message } => {
             console.say(&format!("{stage}: warning: {message}"))
         }
@@ -133,6 +152,15 @@ pub(super) fn say(console: &Console, event: &Event) {
             console.say(&wording::summary(counts, *seconds));
         }
         _ => {}
+    }
+}
+
+/// Where a trial ends people want to know; on its way there only those who ask.
+fn is_news(judgement: &Judgement, verbosity: Verbosity) -> bool {
+    match judgement {
+        Judgement::Failed { .. } => true,
+        Judgement::Finished { .. } => verbosity > Verbosity::Quiet,
+        Judgement::Reached { .. } | Judgement::Promoted { .. } => verbosity == Verbosity::Verbose,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use stages::contract::Progress;
 
-use super::StageReport;
+use super::{Judgement, StageReport};
 use crate::scheduler::{Counts, Outcome};
 
 /// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
@@ -147,6 +147,23 @@ pub fn ending(stage: &StageReport) -> String {
         }
         (outcome, _) => outcome.to_string(),
     }
+}
+
+/// What came of a trial: `evaluated to 0.93`, `failed: cnn: …`.
+pub fn judgement(judgement: &Judgement) -> String {
+    match judgement {
+        Judgement::Finished {
+            objective: Some(value),
+        } => format!("done, {value:.4}"),
+        Judgement::Finished { objective: None } => "done".to_owned(),
+        Judgement::Reached { epochs, value } => format!("{value:.4} after {}", epochs_of(*epochs)),
+        Judgement::Promoted { to_epochs } => format!("goes on to {}", epochs_of(*to_epochs)),
+        Judgement::Failed { error } => format!("failed: {error}"),
+    }
+}
+
+fn epochs_of(count: usize) -> String {
+    format!("{count} epoch{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! A metric of a stage, as a sweep names it.
+
+use std::fmt;
+
+use petgraph::graph::NodeIndex;
+use stages::contract::ArtifactType;
+
+use crate::graph::{Graph, Instance};
+use crate::spec::{Diagnostic, Place, suggest};
+
+/// `evaluate.f1`, `evaluate[model1].f1`, `cnn.history.validation_loss`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricAt {
+    /// The stage, or one instance of it, by its name in a single copy of the pipeline.
+    pub stage: String,
+    /// The output port with the metrics.
+    pub port: String,
+    pub metric: String,
+}
+
+impl MetricAt {
+    /// What a text means in a graph with one copy of the pipeline.
+    pub(super) fn read(graph: &Graph, text: &str, place: &Place) -> Result<Self, Diagnostic> {
+        let (stage, rest) = split(graph, text, place)?;
+        let found = graph.find(stage);
+        let [node] = found.as_slice() else {
+            let Some(first) = found.first() else {
+                return Err(unknown(graph, stage, place));
+            };
+            let message = format!("there are {} of `{stage}` in a trial", found.len());
+            let first = &graph.stages[*first].name;
+            return Err(Diagnostic::at(&place.find(stage), message)
+                .hint(format!("say which one, as `{first}.{rest}`")));
+        };
+        let instance = &graph.stages[*node];
+        let (port, metric) = port(instance, rest).ok_or_else(|| {
+            let message = format!("`{stage}` measures nothing");
+            Diagnostic::at(&place.find(stage), message)
+        })?;
+        Ok(Self {
+            stage: stage.to_owned(),
+            port: port.to_owned(),
+            metric: metric.to_owned(),
+        })
+    }
+
+    /// The instance in a copy of the pipeline that measures it.
+    pub fn node(&self, graph: &Graph, copy: &[NodeIndex]) -> Option<NodeIndex> {
+        let mut nodes = copy.iter().copied();
+        nodes.find(|&node| graph.stages[node].name.is_meant_by(&self.stage))
+    }
+}
+
+impl fmt::Display for MetricAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.stage, self.metric)
+    }
+}
+
+/// The stage, or instance, that a text begins with, and what follows.
+fn split<'a>(
+    graph: &Graph,
+    text: &'a str,
+    place: &Place,
+) -> Result<(&'a str, &'a str), Diagnostic> {
+    let malformed = || {
+        let message = format!("expected `STAGE.METRIC`, found `{text}`");
+        Diagnostic::at(place, message).hint("as `evaluate.f1`".to_owned())
+    };
+    if let Some(bracket) = text.find(']') {
+        let rest = text[bracket + 1..].strip_prefix('.');
+        let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(malformed)?;
+        return Ok((&text[..=bracket], rest));
+    }
+    // The longest name first: those of included stages have dots in them.
+    let dots = text.rmatch_indices('.').map(|(dot, _)| dot);
+    let is_stage = |name: &str| graph.stages.node_weights().any(|i| i.name.stage == name);
+    let dot = dots.clone().find(|&dot| is_stage(&text[..dot]));
+    let Some(dot) = dot else {
+        let first = text.split_once('.').ok_or_else(malformed)?.0;
+        return Err(unknown(graph, first, place));
+    };
+    match &text[dot + 1..] {
+        "" => Err(malformed()),
+        rest => Ok((&text[..dot], rest)),
+    }
+}
+
+/// The port and metric that are meant by what follows a stage's name.
+fn port<'a>(instance: &'a Instance, rest: &'a str) -> Option<(&'a str, &'a str)> {
+    let ports = instance.outputs.iter();
+    let mut measuring = ports.filter(|port| port.yields == ArtifactType::Metrics);
+    if let Some((name, metric)) = rest.split_once('.')
+        && let Some(port) = measuring.clone().find(|port| port.name == name)
+    {
+        return Some((&port.name, metric));
+    }
+    Some((&measuring.next()?.name, rest))
+}
+
+fn unknown(graph: &Graph, stage: &str, place: &Place) -> Diagnostic {
+    let mut known: Vec<&str> = graph
+        .stages
+        .node_weights()
+        .map(|instance| instance.name.stage.as_str())
+        .collect();
+    known.dedup();
+    Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
+        .hint(suggest::hint("stages", stage, known))
+}

@@ -1,0 +1,141 @@
+//! The training that successive halving stops and goes on with.
+
+use petgraph::graph::NodeIndex;
+use petgraph::visit::{Dfs, Reversed};
+use serde_json::Value as Json;
+
+use super::MetricAt;
+use super::axes::EPOCHS;
+use crate::graph::{Graph, Instance};
+use crate::spec::{AshaFields, Assignment, Diagnostic, Node, Place, SweepSpec, Value, suggest};
+
+/// The parameter that says where a training ends.
+const PARAM: &str = "epochs";
+
+/// A training, and how it is halved.
+pub(super) struct Rungs {
+    pub metric: MetricAt,
+    pub fields: AshaFields,
+    /// Epochs of a trial that is never stopped.
+    pub max_epochs: usize,
+    /// The parameter, by its path, and where the sweep speaks of it.
+    param: String,
+    place: Place,
+}
+
+impl Rungs {
+    /// Reads `stop.asha` against a graph with one copy of the pipeline. `objective` is an instance of it.
+    pub fn read(
+        spec: &SweepSpec,
+        fields: &AshaFields,
+        graph: &Graph,
+        objective: Option<NodeIndex>,
+    ) -> Result<Self, Diagnostic> {
+        let place = spec.place_of(&["stop", "asha", "metric"]);
+        let metric = match fields.metric.contains('.') {
+            true => MetricAt::read(graph, &fields.metric, &place)?,
+            false => {
+                let stage = only_training(graph, objective, &fields.metric, &place)?;
+                MetricAt::read(graph, &format!("{stage}.{}", fields.metric), &place)?
+            }
+        };
+        let nodes: Vec<NodeIndex> = graph.stages.node_indices().collect();
+        let node = metric.node(graph, &nodes);
+        let instance = node.map(|node| &graph.stages[node]);
+        let Some(instance) = instance.filter(|instance| is_open_ended(instance)) else {
+            let bound = instance.and_then(|i| i.stage.resumable()?.bound);
+            let message = format!("`{}` cannot be trained on from a checkpoint", metric.stage);
+            let error = Diagnostic::at(&place.find(&metric.stage), message);
+            return Err(match bound {
+                Some((_, why)) => error.note(why.to_owned()),
+                None => error.hint(trainings(graph)),
+            });
+        };
+        let written = instance.stage.canonical()[PARAM].as_u64();
+        let max_epochs = fields
+            .max_epochs
+            .or(written.and_then(|epochs| usize::try_from(epochs).ok()))
+            .unwrap_or(fields.grace_epochs);
+        if fields.grace_epochs > max_epochs {
+            let message = format!(
+                "`grace_epochs` is {}, and no trial has more than {max_epochs} epochs",
+                fields.grace_epochs
+            );
+            let place = spec.place_of(&["stop", "asha", "grace_epochs"]);
+            return Err(Diagnostic::at(&place, message));
+        }
+        let param = format!("{}.params.{PARAM}", instance.name.stage);
+        Ok(Self {
+            metric,
+            fields: fields.clone(),
+            max_epochs,
+            param,
+            place: spec.place_of(&["stop", "asha"]),
+        })
+    }
+
+    /// Lets the training end after so many epochs.
+    pub fn assign(&self, epochs: usize) -> Assignment {
+        let value = Node::new(Value::Number(epochs.into()), self.place.clone());
+        Assignment::of(&self.param, &self.place, value)
+    }
+
+    /// What tells a copy of so many epochs from others.
+    pub fn label(epochs: usize) -> (String, String) {
+        (EPOCHS.to_owned(), epochs.to_string())
+    }
+}
+
+/// Whether a stage goes on from its own checkpoints to more epochs.
+fn is_open_ended(instance: &Instance) -> bool {
+    let is_given = !matches!(instance.stage.canonical()[PARAM], Json::Null);
+    let resumable = instance.stage.resumable();
+    is_given && resumable.is_some_and(|resumable| resumable.open_ended.contains(&PARAM))
+}
+
+/// The one training that the objective follows from.
+fn only_training(
+    graph: &Graph,
+    objective: Option<NodeIndex>,
+    metric: &str,
+    place: &Place,
+) -> Result<String, Diagnostic> {
+    let mut found: Vec<NodeIndex> = match objective {
+        None => graph.order.clone(),
+        Some(objective) => {
+            let mut upstream = Dfs::new(Reversed(&graph.stages), objective);
+            std::iter::from_fn(|| upstream.next(Reversed(&graph.stages))).collect()
+        }
+    };
+    found.retain(|&node| is_open_ended(&graph.stages[node]));
+    found.sort();
+    match found.as_slice() {
+        [one] => Ok(graph.stages[*one].name.to_string()),
+        [] => Err(Diagnostic::at(
+            place,
+            "the objective follows from no training that goes on from checkpoints",
+        )
+        .note("with `schedule: cosine` a training depends on its number of epochs".to_owned())),
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|&node| graph.stages[node].name.to_string())
+                .collect();
+            let first = &names[0];
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let message = format!("there are several trainings: {}", suggest::quoted(&names));
+            Err(Diagnostic::at(place, message)
+                .hint(format!("say which one, as `{first}.{metric}`")))
+        }
+    }
+}
+
+fn trainings(graph: &Graph) -> Option<String> {
+    let stages = graph.stages.node_weights().filter(|i| is_open_ended(i));
+    let mut names: Vec<&str> = stages.map(|i| i.name.stage.as_str()).collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => None,
+        names => Some(format!("those that can: {}", suggest::quoted(names))),
+    }
+}

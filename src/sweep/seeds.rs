@@ -1,0 +1,47 @@
+//! `seeds: 5`: copies of a pipeline that differ in nothing but seeds.
+
+use crate::spec::{Assignment, Node, Pipeline, Place, Value};
+
+/// What makes a copy another one.
+pub(super) struct SeedCopy {
+    /// What the copy is told by: its seed.
+    pub label: String,
+    pub assignments: Vec<Assignment>,
+}
+
+/// One for every seed: with the seed that is written, the next one, and so on. One alone, without a change,
+/// where no seeds are asked for. `wanted` stands in place of what the pipeline as a whole says.
+///
+/// A stage with fewer seeds than another one is in later copies what it is in its last.
+pub(super) fn copies(pipeline: &Pipeline, wanted: Option<(usize, &Place)>) -> Vec<SeedCopy> {
+    let whole = pipeline.seeds.as_ref();
+    let whole = wanted.or(whole.map(|seeds| (seeds.count, &seeds.place)));
+    // A stage's name, its first seed, how many, and where that is said.
+    let mut repeated: Vec<(String, u64, usize, &Place)> = Vec::new();
+    if let Some((count, place)) = whole {
+        repeated.push(("seed".to_owned(), pipeline.seed, count, place));
+    }
+    for stage in &pipeline.stages {
+        if let Some(seeds) = &stage.seeds {
+            let first = stage.seed.unwrap_or(pipeline.seed);
+            let name = format!("{}.seed", stage.name);
+            repeated.push((name, first, seeds.count, &seeds.place));
+        }
+    }
+    let most = repeated.iter().max_by_key(|(_, _, count, _)| *count);
+    let copy = |index: usize| {
+        let seed = |first: u64, count: usize| first.wrapping_add(index.min(count - 1) as u64);
+        let assign = |(name, first, count, place): &(String, u64, usize, &Place)| {
+            let value = Value::Number(seed(*first, *count).into());
+            Assignment::of(name, place, Node::new(value, (*place).clone()))
+        };
+        SeedCopy {
+            label: most.map_or(String::new(), |&(_, first, count, _)| {
+                seed(first, count).to_string()
+            }),
+            assignments: repeated.iter().map(assign).collect(),
+        }
+    };
+    let count = most.map_or(1, |&(_, _, count, _)| count);
+    (0..count).map(copy).collect()
+}

@@ -1,0 +1,69 @@
+//! A trial, and how far it has come.
+
+use serde_json::Value as Json;
+use stages::contract::Direction;
+
+use super::MetricAt;
+
+/// What makes one trial better than another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objective {
+    pub metric: MetricAt,
+    /// As written, or else as the metric itself says, once one is known.
+    pub direction: Option<Direction>,
+}
+
+/// One trial of a sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// From 1, in the order in which trials were chosen.
+    pub number: usize,
+    pub values: Vec<TrialValue>,
+    pub state: TrialState,
+    /// The objective for each seed.
+    pub objective: Vec<f64>,
+    /// Where trainings are halved: the rungs that the trial has reached, in epochs, and the mean of the
+    /// rung's metric over its seeds.
+    pub rungs: Vec<(usize, f64)>,
+    /// Its copies of the pipeline, by their position in the graph, one for each seed; of the furthest rung.
+    pub copies: Vec<usize>,
+}
+
+/// What a trial has on an axis that applies to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialValue {
+    /// The var or parameter.
+    pub name: String,
+    /// The axis, in short.
+    pub label: String,
+    /// The value in a word.
+    pub text: String,
+    pub value: Json,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialState {
+    /// Not all of it was run.
+    Open,
+    Finished,
+    /// Others were better after so many epochs.
+    Stopped,
+    Failed(String),
+}
+
+impl Trial {
+    /// Its values by axis: `learning_rate=0.001, zoom=0.1`.
+    pub fn values_in_words(&self) -> String {
+        let values = self.values.iter();
+        let values: Vec<String> = values
+            .map(|value| format!("{}={}", value.label, value.text))
+            .collect();
+        values.join(", ")
+    }
+
+    /// Mean of the objective over the seeds; nothing before it is known.
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.objective.len();
+        (count > 0).then(|| self.objective.iter().sum::<f64>() / count as f64)
+    }
+}
