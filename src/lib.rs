@@ -31,6 +31,7 @@ pub mod scheduler;
 pub mod schema;
 pub mod spec;
 pub mod store;
+pub mod sweep;
 
 /// The allocator of the binary.
 pub use mimalloc::MiMalloc as Allocator;
