@@ -1,0 +1,108 @@
+//! All combinations of finite axes, in order.
+
+use super::domain::Coordinate;
+use super::space::{Point, Space};
+
+/// An axis has no end of values, so there is no grid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the axis `{axis}` is continuous, which a grid cannot be")]
+pub struct Infinite {
+    pub axis: String,
+}
+
+/// How many points the grid has, before exclusions. `u128::MAX` stands for more than that.
+///
+/// An axis counts only where it applies: its conditions make a forest, which is counted from the leaves.
+pub fn combinations(space: &Space) -> Result<u128, Infinite> {
+    let counts = counts(space)?;
+    // Of an axis and all whose conditions lead to it, where it applies.
+    let mut below = vec![0_u128; counts.len()];
+    let mut total = 1_u128;
+    for &axis in space.order().iter().rev() {
+        let children: Vec<(usize, &[Coordinate])> = space
+            .axes()
+            .iter()
+            .enumerate()
+            .filter(|&(child, _)| space.parent(child) == Some(axis))
+            .filter_map(|(child, a)| Some((child, a.when.as_ref()?.equals.as_slice())))
+            .collect();
+        let mut special: Vec<&Coordinate> = Vec::new();
+        for value in children.iter().flat_map(|(_, equals)| *equals) {
+            if !special.contains(&value) {
+                special.push(value);
+            }
+        }
+        let plain = counts[axis] - special.len() as u128;
+        below[axis] = special.iter().fold(plain, |sum, value| {
+            let apply = children.iter().filter(|(_, equals)| equals.contains(value));
+            sum.saturating_add(apply.fold(1, |product: u128, &(child, _)| {
+                product.saturating_mul(below[child])
+            }))
+        });
+        if space.parent(axis).is_none() {
+            total = total.saturating_mul(below[axis]);
+        }
+    }
+    Ok(total)
+}
+
+/// The points of the grid, the last axis fastest. Of axes that apply only under a condition there is one
+/// point where they do not. Left out is what the space excludes.
+pub fn points(space: &Space) -> Result<Points, Infinite> {
+    Ok(Points {
+        counts: counts(space)?,
+        space: space.clone(),
+        next: Some(vec![0; space.axes().len()]),
+    })
+}
+
+/// See [`points`].
+#[derive(Clone, Debug)]
+pub struct Points {
+    space: Space,
+    counts: Vec<u128>,
+    /// The index on each axis; 0 where it does not apply.
+    next: Option<Vec<u128>>,
+}
+
+impl Points {
+    /// The next point, excluded or not.
+    pub fn advance(&mut self) -> Option<Point> {
+        let mut indices = self.next.take()?;
+        let point = self.space.point(|axis, a| {
+            let value = a.domain.nth(indices[axis]);
+            value.unwrap_or_else(|| unreachable!("index {} of `{}`", indices[axis], a.name))
+        });
+        for &axis in self.space.order().iter().rev() {
+            if point[axis].is_some() && indices[axis] + 1 < self.counts[axis] {
+                indices[axis] += 1;
+                self.next = Some(indices);
+                break;
+            }
+            indices[axis] = 0;
+        }
+        Some(point)
+    }
+}
+
+impl Iterator for Points {
+    type Item = Point;
+
+    fn next(&mut self) -> Option<Point> {
+        loop {
+            let point = self.advance()?;
+            if !self.space.excludes(&point) {
+                return Some(point);
+            }
+        }
+    }
+}
+
+fn counts(space: &Space) -> Result<Vec<u128>, Infinite> {
+    let counts = space.axes().iter().map(|axis| {
+        axis.domain.count().ok_or_else(|| Infinite {
+            axis: axis.name.clone(),
+        })
+    });
+    counts.collect()
+}

@@ -1,0 +1,143 @@
+//! TPE against random search, at as many trials, on functions whose best value is known.
+
+use std::f64::consts::PI;
+
+use stages::contract::Direction;
+
+use super::{RandomSampler, Sampler, Told, TpeSampler};
+use crate::sweep::domain::{Coordinate, Domain};
+use crate::sweep::space::{Axis, Condition, Point, Space};
+
+const SEEDS: u64 = 20;
+
+fn axis(name: &str, domain: Domain) -> Axis {
+    Axis {
+        name: name.to_owned(),
+        domain,
+        when: None,
+    }
+}
+
+fn number(point: &Point, axis: usize) -> Option<f64> {
+    match point[axis].as_ref()? {
+        Coordinate::Number(number) => number.as_f64(),
+        Coordinate::Choice(choice) => Some(*choice as f64),
+    }
+}
+
+/// The best value of the objective after so many trials, `batch` of them at a time.
+fn best(
+    sampler: &mut dyn Sampler,
+    objective: impl Fn(&Point) -> f64,
+    [trials, batch]: [usize; 2],
+) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..trials / batch {
+        let proposals = sampler.ask(batch);
+        assert_eq!(proposals.len(), batch);
+        for proposal in proposals {
+            let value = objective(&proposal.point);
+            sampler.tell(proposal.trial, Told::Value(value));
+            best = best.min(value);
+        }
+    }
+    best
+}
+
+/// Medians of the best values over all seeds, of TPE and of random search, and for how many seeds TPE's
+/// is the better one.
+fn compared(
+    space: &Space,
+    objective: impl Fn(&Point) -> f64,
+    size: [usize; 2],
+) -> (f64, f64, usize) {
+    let (mut learned, mut random, mut wins) = (Vec::new(), Vec::new(), 0);
+    for seed in 0..SEEDS {
+        let mut tpe = TpeSampler::new(space, seed, Direction::Minimize, Vec::new());
+        let with_tpe = best(&mut tpe, &objective, size);
+        let mut drawn = RandomSampler::new(space, seed + 1000, Vec::new());
+        let without = best(&mut drawn, &objective, size);
+        wins += usize::from(with_tpe < without);
+        learned.push(with_tpe);
+        random.push(without);
+    }
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        (values[middle - 1] + values[middle]) / 2.0
+    };
+    (median(&mut learned), median(&mut random), wins)
+}
+
+/// A made-up training: learning rate and weight decay on logarithmic axes, dropout, and an optimizer, of
+/// which only one has a momentum. 0 is the best value.
+fn training() -> (Space, impl Fn(&Point) -> f64) {
+    let mut momentum = axis("momentum", Domain::values(4).unwrap());
+    momentum.when = Some(Condition {
+        axis: "optimizer".to_owned(),
+        equals: vec![Coordinate::Choice(1)],
+    });
+    let axes = vec![
+        axis("learning_rate", Domain::log_uniform(1e-5, 1e-1).unwrap()),
+        axis("weight_decay", Domain::log_uniform(1e-6, 1e-2).unwrap()),
+        axis(
+            "dropout",
+            Domain::Uniform {
+                low: 0.0,
+                high: 0.9,
+            },
+        ),
+        axis("optimizer", Domain::values(2).unwrap()),
+        momentum,
+    ];
+    let objective = |point: &Point| {
+        let at = |axis| number(point, axis);
+        let rate = (at(0).unwrap() / 3e-3).log10();
+        let decay = (at(1).unwrap() / 1e-4).log10();
+        let dropout = at(2).unwrap() - 0.35;
+        let kind = match at(4) {
+            None => 0.5,
+            Some(momentum) => [0.8, 0.6, 0.3, 0.0][momentum as usize],
+        };
+        rate * rate + 0.3 * decay * decay + 4.0 * dropout * dropout + kind
+    };
+    (Space::new(axes, Vec::new()).unwrap(), objective)
+}
+
+/// Branin's function, whose least value is 0.397887, at three places.
+fn branin() -> (Space, impl Fn(&Point) -> f64) {
+    let axes = vec![
+        axis(
+            "x",
+            Domain::Uniform {
+                low: -5.0,
+                high: 10.0,
+            },
+        ),
+        axis(
+            "y",
+            Domain::Uniform {
+                low: 0.0,
+                high: 15.0,
+            },
+        ),
+    ];
+    let objective = |point: &Point| {
+        let (x, y) = (number(point, 0).unwrap(), number(point, 1).unwrap());
+        let valley = y - 5.1 / (4.0 * PI * PI) * x * x + 5.0 / PI * x - 6.0;
+        valley * valley + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * x.cos() + 10.0
+    };
+    (Space::new(axes, Vec::new()).unwrap(), objective)
+}
+
+#[test]
+fn figures() {
+    let (space, objective) = training();
+    for size in [[60, 1], [60, 4], [60, 10]] {
+        eprintln!("training {size:?} {:?}", compared(&space, &objective, size));
+    }
+    let (space, objective) = branin();
+    for size in [[60, 1], [60, 4], [100, 1]] {
+        eprintln!("branin {size:?} {:?}", compared(&space, &objective, size));
+    }
+}

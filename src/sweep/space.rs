@@ -1,0 +1,168 @@
+//! The axes of a sweep, which of them apply where, and what is left out.
+
+use std::collections::HashMap;
+
+use super::domain::{Coordinate, Domain};
+
+/// Something that is varied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// Unique in its space. Random numbers depend on it, and on no other axis.
+    pub name: String,
+    pub domain: Domain,
+    /// Where it applies; nothing: everywhere.
+    pub when: Option<Condition>,
+}
+
+/// An axis is at one of these coordinates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    pub axis: String,
+    pub equals: Vec<Coordinate>,
+}
+
+/// A place in a space: a coordinate on each axis, in their order, or nothing where the axis does not
+/// apply.
+pub type Point = Vec<Option<Coordinate>>;
+
+/// Axes, and the points that are left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Space {
+    axes: Vec<Axis>,
+    /// The axis that each one's condition is about.
+    parents: Vec<Option<usize>>,
+    /// Every axis after its parent, else as they are listed.
+    order: Vec<usize>,
+    exclude: Vec<Vec<(usize, Vec<Coordinate>)>>,
+}
+
+/// Why axes make no space.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("two axes are called `{0}`")]
+    Repeated(String),
+    #[error("there is no axis `{0}`")]
+    Unknown(String),
+    #[error("the axis `{axis}` never has the value that is asked of it")]
+    NoSuchValue { axis: String },
+    #[error("whether axis `{0}` applies depends on itself")]
+    Cycle(String),
+}
+
+impl Space {
+    /// All points of `axes` but those at which, for some of `exclude`, all its conditions hold.
+    pub fn new(axes: Vec<Axis>, exclude: Vec<Vec<Condition>>) -> Result<Self, Invalid> {
+        let mut places = HashMap::new();
+        for (index, axis) in axes.iter().enumerate() {
+            if places.insert(axis.name.clone(), index).is_some() {
+                return Err(Invalid::Repeated(axis.name.clone()));
+            }
+        }
+        let resolve = |condition: &Condition| {
+            let place = places.get(&condition.axis).copied();
+            let place = place.ok_or_else(|| Invalid::Unknown(condition.axis.clone()))?;
+            let domain = &axes[place].domain;
+            match condition.equals.iter().all(|value| domain.contains(value)) {
+                true => Ok(place),
+                false => Err(Invalid::NoSuchValue {
+                    axis: condition.axis.clone(),
+                }),
+            }
+        };
+        let parents: Vec<Option<usize>> = axes
+            .iter()
+            .map(|axis| axis.when.as_ref().map(resolve).transpose())
+            .collect::<Result<_, _>>()?;
+        let exclude = exclude
+            .into_iter()
+            .map(|conditions| {
+                let resolved = conditions.into_iter().map(|c| Ok((resolve(&c)?, c.equals)));
+                resolved.collect::<Result<Vec<_>, _>>()
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            order: parents_first(&axes, &parents)?,
+            axes,
+            parents,
+            exclude,
+        })
+    }
+
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// The places of all axes, each after the one that its condition is about.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// The place of the axis that the condition of the one at `axis` is about.
+    pub fn parent(&self, axis: usize) -> Option<usize> {
+        self.parents[axis]
+    }
+
+    /// If the axis at this place applies, given the coordinates of those before it in [`Space::order`].
+    pub fn applies(&self, axis: usize, point: &[Option<Coordinate>]) -> bool {
+        let (Some(condition), Some(parent)) = (&self.axes[axis].when, self.parents[axis]) else {
+            return true;
+        };
+        let value = point[parent].as_ref();
+        value.is_some_and(|value| condition.equals.contains(value))
+    }
+
+    /// The point whose coordinates `choose` gives, of the axes that apply.
+    pub fn point(&self, mut choose: impl FnMut(usize, &Axis) -> Coordinate) -> Point {
+        let mut point = vec![None; self.axes.len()];
+        for &axis in &self.order {
+            if self.applies(axis, &point) {
+                point[axis] = Some(choose(axis, &self.axes[axis]));
+            }
+        }
+        point
+    }
+
+    /// If `point` is left out.
+    pub fn excludes(&self, point: &[Option<Coordinate>]) -> bool {
+        let holds = |(axis, equals): &(usize, Vec<Coordinate>)| {
+            let value = point[*axis].as_ref();
+            value.is_some_and(|value| equals.contains(value))
+        };
+        self.exclude.iter().any(|all| all.iter().all(holds))
+    }
+
+    /// If `point` has a coordinate of the domain on exactly the axes that apply. An excluded point is
+    /// of the space too: it may be asked for by name.
+    pub fn contains(&self, point: &[Option<Coordinate>]) -> bool {
+        point.len() == self.axes.len()
+            && self
+                .axes
+                .iter()
+                .enumerate()
+                .all(|(place, axis)| match &point[place] {
+                    Some(value) => self.applies(place, point) && axis.domain.contains(value),
+                    None => !self.applies(place, point),
+                })
+    }
+}
+
+fn parents_first(axes: &[Axis], parents: &[Option<usize>]) -> Result<Vec<usize>, Invalid> {
+    let mut order = Vec::with_capacity(axes.len());
+    let mut placed = vec![false; axes.len()];
+    for first in 0..axes.len() {
+        let mut line = Vec::new();
+        let mut next = Some(first);
+        while let Some(axis) = next.filter(|&axis| !placed[axis]) {
+            if line.contains(&axis) {
+                return Err(Invalid::Cycle(axes[axis].name.clone()));
+            }
+            line.push(axis);
+            next = parents[axis];
+        }
+        for axis in line.into_iter().rev() {
+            placed[axis] = true;
+            order.push(axis);
+        }
+    }
+    Ok(order)
+}
