@@ -1,6 +1,6 @@
 //! What came of stages, from a run or from the store, as a sweep asks for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};

@@ -24,7 +24,16 @@ pub enum Event {
         stages: usize,
         cached: usize,
     },
-    /// A trial of a sweep ended, or was stopped, or goes on to more epochs.
+    /// All that a round was about has ended.
+    RoundEnded {
+        /// From 1.
+        round: usize,
+        /// Trials that were chosen so far.
+        trials: usize,
+        /// The best that is finished.
+        best: Option<BestTrial>,
+    },
+    /// A trial of a sweep ended, or came to where it is compared with others.
     TrialJudged {
         /// From 1.
         trial: usize,
@@ -58,6 +67,15 @@ pub enum Event {
     RunEnded { counts: Counts, seconds: f64 },
 }
 
+/// The best trial of a sweep so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestTrial {
+    /// From 1.
+    pub trial: usize,
+    pub values: String,
+    pub objective: Option<f64>,
+}
+
 /// What came of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -65,9 +83,7 @@ pub enum Judgement {
     /// It went to its end.
     Finished { objective: Option<f64> },
     /// It was trained for so many epochs, after which its rung's metric had this value.
-    Reached { epochs: usize, value: f64 },
-    /// It was among the best of its rung, and goes on.
-    Promoted { to_epochs: usize },
+    Reached { epochs: u64, value: f64 },
     Failed { error: String },
 }
 

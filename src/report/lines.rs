@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stages::contract::Progress;
 
-use super::{Console, Event, Judgement, Observer, StageReport, Verbosity, wording};
+use super::{Console, Event, Observer, StageReport, Verbosity, wording};
 use crate::scheduler::Outcome;
 
 /// Least time between two lines of progress of one stage.
@@ -115,11 +115,19 @@ pub(super) fn say(console: &Console, event: &Event) {
                 "round {round}: {stages}, {cached} cached, {to_run} to run"
             ));
         }
+        // After the last one of several, or the only one, comes the ranking.
+        Event::RoundEnded {
+            trials,
+            best: Some(best),
+            ..
+        } if verbosity > Verbosity::Quiet => {
+            console.say(&format!("{trials} trials; {}", wording::best(best)));
+        }
         Event::TrialJudged {
             trial,
             values,
             judgement,
-        } if is_news(judgement, verbosity) => {
+        } if verbosity == Verbosity::Verbose => {
             let judgement = wording::judgement(judgement);
             console.say(&format!("trial {trial} ({values}): {judgement}"));
         }
@@ -152,15 +160,6 @@ pub(super) fn say(console: &Console, event: &Event) {
             console.say(&wording::summary(counts, *seconds));
         }
         _ => {}
-    }
-}
-
-/// Where a trial ends people want to know; on its way there only those who ask.
-fn is_news(judgement: &Judgement, verbosity: Verbosity) -> bool {
-    match judgement {
-        Judgement::Failed { .. } => true,
-        Judgement::Finished { .. } => verbosity > Verbosity::Quiet,
-        Judgement::Reached { .. } | Judgement::Promoted { .. } => verbosity == Verbosity::Verbose,
     }
 }
 

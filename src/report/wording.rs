@@ -2,7 +2,7 @@
 
 use stages::contract::Progress;
 
-use super::{Judgement, StageReport};
+use super::{BestTrial, Judgement, StageReport};
 use crate::scheduler::{Counts, Outcome};
 
 /// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
@@ -149,7 +149,7 @@ pub fn ending(stage: &StageReport) -> String {
     }
 }
 
-/// What came of a trial: `evaluated to 0.93`, `failed: cnn: …`.
+/// What came of a trial: `done, 0.9312`, `failed: cnn: …`.
 pub fn judgement(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Finished {
@@ -157,12 +157,18 @@ pub fn judgement(judgement: &Judgement) -> String {
         } => format!("done, {value:.4}"),
         Judgement::Finished { objective: None } => "done".to_owned(),
         Judgement::Reached { epochs, value } => format!("{value:.4} after {}", epochs_of(*epochs)),
-        Judgement::Promoted { to_epochs } => format!("goes on to {}", epochs_of(*to_epochs)),
         Judgement::Failed { error } => format!("failed: {error}"),
     }
 }
 
-fn epochs_of(count: usize) -> String {
+/// The best trial so far: `best is 7 (zoom=0.1): 0.9312`.
+pub fn best(best: &BestTrial) -> String {
+    let BestTrial { trial, values, .. } = best;
+    let objective = best.objective.map(|value| format!(": {value:.4}"));
+    format!("best is {trial} ({values}){}", objective.unwrap_or_default())
+}
+
+fn epochs_of(count: u64) -> String {
     format!("{count} epoch{}", if count == 1 { "" } else { "s" })
 }
 

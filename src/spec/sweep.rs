@@ -33,8 +33,8 @@ pub(crate) struct SweepFields {
     #[schemars(with = "BTreeMap<String, AxisForm>", extend("minProperties" = 1))]
     _axes: BTreeMap<String, IgnoredAny>,
     /// Axes that go together: the first values of all, then the second.
-    #[serde(default)]
-    pub zip: Vec<Vec<String>>,
+    #[serde(rename = "zip", default)]
+    _zip: Vec<Vec<String>>,
     /// Further trials, by the values of their axes.
     #[serde(rename = "include", default)]
     #[schemars(with = "Vec<BTreeMap<String, Any>>")]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use stages::contract::Direction;
 
 use super::axes::SEED;
-use super::halving::{Decision, Halving};
+use super::halving::{self, Decision, Race};
 use super::metric::MetricAt;
 use super::read::{Build, Reading, Sweep, read, refuse};
 use super::results::{Missing, Results};
@@ -16,7 +16,7 @@ use super::sampler::{Proposal, Sampler, Told};
 use super::space::Point;
 use super::trial::{Objective, Trial, TrialState, TrialValue};
 use crate::graph::{Catalogue, Graph, Union};
-use crate::report::{Event, Judgement};
+use crate::report::{BestTrial, Event, Judgement};
 use crate::spec::{Assignment, Diagnostic, Document, LoadOptions};
 
 /// Copies whose graphs are built before they are taken up: what is equal to what is there already takes
@@ -42,7 +42,7 @@ pub struct Course {
 struct Trials {
     sweep: Box<Sweep>,
     sampler: Box<dyn Sampler>,
-    halving: Option<Halving>,
+    race: Option<Race>,
     points: Vec<Point>,
     trials: Vec<Trial>,
 }
@@ -63,7 +63,7 @@ struct Entry {
     /// Its position.
     trial: usize,
     /// Where its training ends for now, if that is not where it ends for good.
-    rung: Option<usize>,
+    rung: Option<u64>,
     copies: Vec<usize>,
 }
 
@@ -138,7 +138,7 @@ impl Course {
     /// Whether results decide what there is to do.
     pub fn is_adaptive(&self) -> bool {
         self.sweep.as_ref().is_some_and(|trials| {
-            trials.halving.is_some() || trials.sweep.design.parallel < trials.sweep.design.trials
+            trials.race.is_some() || trials.sweep.design.parallel < trials.sweep.design.trials
         })
     }
 
@@ -207,20 +207,50 @@ impl Course {
         }
         // Where nothing works from the start, more of it is a waste.
         self.is_over |= round.number == 1 && failed == round.entries.len() && failed > 1;
+        events.push(Event::RoundEnded {
+            round: round.number,
+            trials: trials.trials.len(),
+            best: trials.best().map(|trial| BestTrial {
+                trial: trial.number,
+                values: trial.values_in_words(),
+                objective: trial.mean(),
+            }),
+        });
         events
+    }
+
+    /// The trial whose objective is the best; nothing before one is finished.
+    pub fn best(&self) -> Option<&Trial> {
+        self.sweep.as_ref().filter(|trials| trials.is_sweep())?.best()
+    }
+
+    /// All decisions on who goes on, and what they followed from; none where no training is halved.
+    pub fn decisions(&self) -> &[halving::Entry] {
+        let race = self.sweep.as_ref().and_then(|trials| trials.race.as_ref());
+        race.map(Race::record).unwrap_or_default()
     }
 }
 
 impl Trials {
     fn new(sweep: Box<Sweep>) -> Self {
-        let halving = sweep.rungs.as_ref().map(|_| Halving);
+        let trials = sweep.design.trials;
+        let race = |rungs: &Rungs| Race::new(rungs.halving.clone(), trials);
         Self {
             sampler: sweep.design.sampler(),
+            race: sweep.rungs.as_ref().map(race),
             sweep,
-            halving,
             points: Vec::new(),
             trials: Vec::new(),
         }
+    }
+
+    /// The finished trial with the best objective; the earlier of equals.
+    fn best(&self) -> Option<&Trial> {
+        let direction = self.sweep.objective.as_ref()?.direction;
+        let value = |trial: &Trial| Some(larger_is_better(trial.mean()?, direction));
+        let finished = self.trials.iter().filter_map(|trial| Some((value(trial)?, trial)));
+        let best = finished.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map(|(_, trial)| trial)
     }
 
     /// Whether there are axes, not seeds alone.
@@ -230,39 +260,53 @@ impl Trials {
 
     /// Chooses trials, and takes their copies up.
     fn next_entries(&mut self, union: &mut Union) -> Result<Vec<Entry>, Vec<Diagnostic>> {
-        let design = &self.sweep.design;
-        let mut chosen: Vec<(usize, Option<usize>)> = Vec::new();
-        let new = match &self.halving {
-            None => design.parallel,
-            Some(halving) => {
-                let decisions = halving.decide(design.parallel, design.trials - self.trials.len());
-                let mut new = 0;
-                for decision in decisions {
-                    match decision {
-                        Decision::Promote { trial, to_epochs } => {
-                            chosen.push((trial, halving.unless_last(to_epochs)));
-                        }
-                        Decision::New => new += 1,
+        let parallel = self.sweep.design.parallel;
+        let mut chosen: Vec<(usize, Option<u64>)> = Vec::new();
+        let Some((race, rungs)) = self.race.as_mut().zip(self.sweep.rungs.as_ref()) else {
+            let left = self.sweep.design.trials - self.trials.len();
+            for proposal in self.sampler.ask(parallel.min(left)) {
+                chosen.push((self.start(proposal), None));
+            }
+            return self.take_up(&chosen, union);
+        };
+        let last = rungs.last();
+        let unless_last = |epochs: u64| (epochs < last).then_some(epochs);
+        let mut new = Vec::new();
+        for decision in race.decide(parallel) {
+            match decision {
+                Decision::New { trial, to_epochs } => new.push((trial, unless_last(to_epochs))),
+                Decision::Promote {
+                    trial, to_epochs, ..
+                } => chosen.push((trial, unless_last(to_epochs))),
+            }
+        }
+        let mut proposals = self.sampler.ask(new.len()).into_iter();
+        for (trial, rung) in new {
+            match proposals.next() {
+                Some(proposal) => chosen.push((self.start(proposal), rung)),
+                // There are no more points: it never starts.
+                None => {
+                    if let Some(race) = &mut self.race {
+                        race.arrive(trial, None);
                     }
                 }
-                new
             }
-        };
-        let left = design.trials - self.trials.len();
-        let first = self.halving.as_ref();
-        let first = first.and_then(|halving| halving.unless_last(halving.rungs()[0]));
-        for Proposal { trial, point } in self.sampler.ask(new.min(left)) {
-            self.trials.push(self.sweep.trial(trial, &point));
-            self.points.push(point);
-            chosen.push((trial, first));
         }
         self.take_up(&chosen, union)
+    }
+
+    /// Takes up a trial; its position.
+    fn start(&mut self, proposal: Proposal) -> usize {
+        let Proposal { trial, point } = proposal;
+        self.trials.push(self.sweep.trial(trial, &point));
+        self.points.push(point);
+        trial
     }
 
     /// Builds the copies of some trials, and adds them to the others.
     fn take_up(
         &mut self,
-        chosen: &[(usize, Option<usize>)],
+        chosen: &[(usize, Option<u64>)],
         union: &mut Union,
     ) -> Result<Vec<Entry>, Vec<Diagnostic>> {
         let seeds = self.sweep.seeds.len();
@@ -315,13 +359,13 @@ impl Trials {
     }
 
     /// What tells a copy from the others.
-    fn labels(&self, trial: usize, rung: Option<usize>, seed: usize) -> Vec<(String, String)> {
+    fn labels(&self, trial: usize, rung: Option<u64>, seed: usize) -> Vec<(String, String)> {
         let values = self.trials[trial].values.iter();
         let mut labels: Vec<(String, String)> = values
             .map(|value| (value.label.clone(), value.text.clone()))
             .collect();
         if let Some(rungs) = &self.sweep.rungs {
-            labels.push(Rungs::label(rung.unwrap_or(rungs.max_epochs)));
+            labels.push(Rungs::label(rung.unwrap_or(rungs.last())));
         }
         if self.sweep.seeds.len() > 1 {
             labels.push((SEED.to_owned(), self.sweep.seeds[seed].label.clone()));
@@ -362,6 +406,9 @@ impl Trials {
                 if let Some(value) = told {
                     self.sampler.tell(entry.trial, Told::Value(value));
                 }
+                if let Some(race) = &mut self.race {
+                    race.arrive(entry.trial, told);
+                }
                 let objective = trial.mean();
                 Some(Judgement::Finished { objective })
             }
@@ -369,13 +416,12 @@ impl Trials {
                 // Until it is chosen to go on.
                 trial.state = TrialState::Stopped;
                 trial.rungs.push((epochs, value));
-                if let Some(halving) = &mut self.halving {
-                    halving.reach(entry.trial, epochs, told);
+                if let Some(race) = &mut self.race {
+                    race.arrive(entry.trial, Some(told));
                 }
-                let epochs_told = epochs as u64;
                 let told = Told::Pruned {
                     value: told,
-                    epochs: epochs_told,
+                    epochs,
                 };
                 self.sampler.tell(entry.trial, told);
                 Some(Judgement::Reached { epochs, value })
@@ -383,6 +429,9 @@ impl Trials {
             Err(Missing::Failed(error)) => {
                 trial.state = TrialState::Failed(error.clone());
                 self.sampler.tell(entry.trial, Told::Failed);
+                if let Some(race) = &mut self.race {
+                    race.arrive(entry.trial, None);
+                }
                 Some(Judgement::Failed { error })
             }
             Err(Missing::NotRun) => {
@@ -418,11 +467,11 @@ impl Trials {
             Ok(values)
         };
         if let (Some(epochs), Some(rungs)) = (entry.rung, &mut self.sweep.rungs) {
-            let mean = mean(&values(&rungs.metric, &mut rungs.fields.direction)?);
+            let mean = mean(&values(&rungs.metric, &mut rungs.direction)?);
             return Ok(Measured::Reached {
                 epochs,
                 value: mean,
-                told: larger_is_better(mean, rungs.fields.direction),
+                told: larger_is_better(mean, rungs.direction),
             });
         }
         let Some(objective) = &mut self.sweep.objective else {
@@ -450,7 +499,7 @@ enum Measured {
         told: Option<f64>,
     },
     Reached {
-        epochs: usize,
+        epochs: u64,
         value: f64,
         told: f64,
     },
@@ -496,12 +545,12 @@ impl Sweep {
         &self,
         point: &Point,
         seed: usize,
-        rung: Option<usize>,
+        rung: Option<u64>,
     ) -> Result<Build, Vec<Diagnostic>> {
         let mut assignments: Vec<Assignment> = self.assignments(point);
         assignments.extend(self.seeds[seed].assignments.iter().cloned());
         if let Some(rungs) = &self.rungs {
-            assignments.push(rungs.assign(rung.unwrap_or(rungs.max_epochs)));
+            assignments.push(rungs.assign(rung.unwrap_or(rungs.last())));
         }
         self.build(assignments)
     }

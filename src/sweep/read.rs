@@ -11,7 +11,6 @@ use super::rungs::Rungs;
 use super::seeds::{self, SeedCopy};
 use super::space::Point;
 use super::trial::Objective;
-use super::MetricAt;
 use crate::graph::{Catalogue, Graph, Identity, Names, identities};
 use crate::spec::{Assignment, Diagnostic, Document, SweepSpec};
 
@@ -142,7 +141,8 @@ impl Sweep {
         let seeds = self.seeds.iter().skip(1).take(1);
         probes.extend(seeds.map(|seed| (SEED.to_owned(), seed.assignments.clone())));
         if let Some(rungs) = &self.rungs {
-            for epochs in [rungs.fields.grace_epochs, rungs.max_epochs + 1] {
+            // One of the two at least is not what is written.
+            for epochs in [rungs.last(), rungs.last() + 1] {
                 let (label, _) = Rungs::label(epochs);
                 probes.push((label, vec![rungs.assign(epochs)]));
             }

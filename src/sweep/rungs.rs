@@ -3,9 +3,11 @@
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 use serde_json::Value as Json;
+use stages::contract::Direction;
 
-use super::MetricAt;
 use super::axes::EPOCHS;
+use super::halving::{Halving, Invalid};
+use super::metric::MetricAt;
 use crate::graph::{Graph, Instance};
 use crate::spec::{AshaFields, Assignment, Diagnostic, Node, Place, SweepSpec, Value, suggest};
 
@@ -15,9 +17,10 @@ const PARAM: &str = "epochs";
 /// A training, and how it is halved.
 pub(super) struct Rungs {
     pub metric: MetricAt,
-    pub fields: AshaFields,
-    /// Epochs of a trial that is never stopped.
-    pub max_epochs: usize,
+    /// Which way is better; as written, or else as the metric itself says, once one is known.
+    pub direction: Option<Direction>,
+    /// Told of larger values for better ones.
+    pub halving: Halving,
     /// The parameter, by its path, and where the sweep speaks of it.
     param: String,
     place: Place,
@@ -56,32 +59,40 @@ impl Rungs {
             .max_epochs
             .or(written.and_then(|epochs| usize::try_from(epochs).ok()))
             .unwrap_or(fields.grace_epochs);
-        if fields.grace_epochs > max_epochs {
-            let message = format!(
-                "`grace_epochs` is {}, and no trial has more than {max_epochs} epochs",
-                fields.grace_epochs
-            );
-            let place = spec.place_of(&["stop", "asha", "grace_epochs"]);
-            return Err(Diagnostic::at(&place, message));
-        }
+        let [grace, max, reduction] = [fields.grace_epochs, max_epochs, fields.reduction];
+        let direction = Direction::Maximize;
+        let halving = Halving::new(grace as u64, max as u64, reduction as u64, direction);
+        let halving = halving.map_err(|invalid| {
+            let key = match invalid {
+                Invalid::NoGrace | Invalid::Order { .. } => "grace_epochs",
+                Invalid::Reduction(_) => "reduction",
+            };
+            let place = spec.place_of(&["stop", "asha", key]);
+            Diagnostic::at(&place, invalid.to_string())
+        })?;
         let param = format!("{}.params.{PARAM}", instance.name.stage);
         Ok(Self {
             metric,
-            fields: fields.clone(),
-            max_epochs,
+            direction: fields.direction,
+            halving,
             param,
             place: spec.place_of(&["stop", "asha"]),
         })
     }
 
     /// Lets the training end after so many epochs.
-    pub fn assign(&self, epochs: usize) -> Assignment {
+    pub fn assign(&self, epochs: u64) -> Assignment {
         let value = Node::new(Value::Number(epochs.into()), self.place.clone());
         Assignment::of(&self.param, &self.place, value)
     }
 
+    /// Epochs of a trial that is never stopped.
+    pub fn last(&self) -> u64 {
+        self.halving.rungs().last().copied().unwrap_or(1)
+    }
+
     /// What tells a copy of so many epochs from others.
-    pub fn label(epochs: usize) -> (String, String) {
+    pub fn label(epochs: u64) -> (String, String) {
         (EPOCHS.to_owned(), epochs.to_string())
     }
 }

@@ -24,7 +24,7 @@ pub struct Trial {
     pub objective: Vec<f64>,
     /// Where trainings are halved: the rungs that the trial has reached, in epochs, and the mean of the
     /// rung's metric over its seeds.
-    pub rungs: Vec<(usize, f64)>,
+    pub rungs: Vec<(u64, f64)>,
     /// Its copies of the pipeline, by their position in the graph, one for each seed; of the furthest rung.
     pub copies: Vec<usize>,
 }
