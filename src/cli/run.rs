@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::expecting::{self, Expecting};
 use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
@@ -36,7 +37,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "force", "until"])]
     plan: Option<PathBuf>,
     /// Say what would run, and why; run nothing
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
     dry_run: bool,
     /// Cores to use [default: all]
     #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -66,6 +67,8 @@ pub struct Run {
     /// Start trainings over; without this they go on from their checkpoints
     #[arg(long)]
     no_resume: bool,
+    #[command(flatten)]
+    expecting: Expecting,
     /// Print one JSON object about the run, and no tables
     #[arg(long)]
     json: bool,
@@ -95,6 +98,7 @@ impl Run {
         if self.dry_run {
             return plan::print(console, &graph, &plan, &store, slots, self.json);
         }
+        self.expecting.check()?;
         let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots, Reach::Own);
         let findings = preflight::look(&graph, &plan, &store, &forecast);
         for doubt in &findings.doubts {
@@ -111,19 +115,23 @@ impl Run {
             resume: !self.no_resume,
         })?;
 
+        let results = Results {
+            graph: &graph,
+            store: &store,
+            outputs: &execution.outputs,
+            stages: &report.stages,
+        };
+        let judgements = expecting::judge(&results);
         if self.json {
             let text =
                 serde_json::to_string(&report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
         } else {
-            let results = Results {
-                graph: &graph,
-                store: &store,
-                outputs: &execution.outputs,
-            };
-            table::print(console, &results, Format::Terminal)?;
+            table::print(console, &results, &judgements, Format::Terminal)?;
         }
-        session.verdict(&report)
+        let kept = self.expecting.keep(&results, &report.stages, &judgements);
+        session.verdict(&report).and(kept)?;
+        self.expecting.verdict(&judgements)
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.

@@ -8,6 +8,7 @@
 mod catalogue;
 mod connect;
 mod expand;
+mod expect;
 mod name;
 mod order;
 mod ports;
@@ -23,12 +24,13 @@ use rayon::prelude::*;
 use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
 
 pub use self::catalogue::{Catalogue, Parse};
+pub use self::expect::{Expectation, PortMetric};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
+pub use crate::spec::{Bounds, Limits, Resources};
 use crate::spec::{
     Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
 };
-pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
 use ports::Ports;
@@ -47,6 +49,8 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
+    /// What its results are to be.
+    pub expectations: Vec<Expectation>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -168,6 +172,7 @@ impl Graph {
         let outline = outline(&drafts, &wiring.wires);
         errors.extend(order::circles(&outline));
         let tables = table::read(&pipeline, &ports, &mut errors);
+        let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
         let order = order::topological(&outline);
         check(&order, &instances, &wiring, catalogue, &mut errors);
 
@@ -204,6 +209,7 @@ impl Graph {
             stages,
             order,
             tables,
+            expectations,
             inclusions,
         })
     }
