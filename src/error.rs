@@ -19,6 +19,7 @@ Exit codes:
   3    with `--exit-code`: something would run
   75   someone else is at work in the store; try again, or with --wait
   100  a stage failed
+  101  with `--strict`: an expectation failed or is not known, and no stage failed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
 
@@ -51,6 +52,9 @@ pub enum Error {
     /// So many stages failed; each was reported when it did.
     #[error("error: {0} failed")]
     StagesFailed(String),
+    /// So many expectations are not met, and which.
+    #[error("error: {0}")]
+    Unmet(String),
     /// A signal stopped the run.
     #[error("stopped")]
     Interrupted(i32),
@@ -81,6 +85,7 @@ impl Error {
             Self::Invalid(_) | Self::Usage(_) => 2,
             Self::WouldRun(_) => 3,
             Self::StagesFailed(_) => 100,
+            Self::Unmet(_) => 101,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(130),
         })
     }

@@ -44,7 +44,8 @@ fn of(path: &str) -> Option<&'static str> {
   runner run pipelines/table1.yaml -n           say what would run, and why
   runner run pipelines/table1.yaml -S epochs=3  with another value of a var
   runner run pipelines/table1.yaml --until cnn --force cnn
-  runner run pipelines/table1.yaml -k --retries 2 --timeout 2h"
+  runner run pipelines/table1.yaml -k --retries 2 --timeout 2h
+  runner run pipelines/table1.yaml --strict --junit results.xml"
         }
         "plan" => {
             "\
@@ -88,7 +89,9 @@ fn of(path: &str) -> Option<&'static str> {
         "table" => {
             "\
   runner table pipelines/table1.yaml
-  runner table pipelines/table1.yaml --format csv > table1.csv"
+  runner table pipelines/table1.yaml --format csv > table1.csv
+  runner table pipelines/table1.yaml --format latex > table1.tex
+  runner table pipelines/table1.yaml --strict --junit results.xml"
         }
         "validate" => {
             "\

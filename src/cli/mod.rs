@@ -8,6 +8,7 @@ mod comparison;
 mod completions;
 mod config;
 mod examples;
+mod expecting;
 mod explain;
 mod graph;
 mod init;

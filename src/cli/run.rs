@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
 use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
@@ -38,7 +39,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "force", "until"])]
     plan: Option<PathBuf>,
     /// Say what would run, and why; run nothing
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
     dry_run: bool,
     /// Cores to use [default: all]
     #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -68,6 +69,8 @@ pub struct Run {
     /// Start trainings over; without this they go on from their checkpoints
     #[arg(long)]
     no_resume: bool,
+    #[command(flatten)]
+    expecting: Expecting,
     /// Print one JSON object about the run, and no tables
     #[arg(long)]
     json: bool,
@@ -101,6 +104,7 @@ impl Run {
             if self.dry_run {
                 return plan::print(console, graph, &plan, &store, slots, self.json);
             }
+            self.expecting.check()?;
             warn(console, graph, &plan, &store, slots)?;
             let session = match &mut session {
                 Some(session) => session,
@@ -135,18 +139,22 @@ impl Run {
             return Err(Error::Internal("a sweep without a trial".to_owned()));
         };
         let report = session.end()?;
+        let results = Results {
+            graph: course.graph(),
+            store: &store,
+            outputs: &outcomes.outputs,
+            stages: &report.stages,
+        };
+        let judgements = expecting::judge(&results);
         if self.json {
             let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
         } else {
-            let results = Results {
-                graph: course.graph(),
-                store: &store,
-                outputs: &outcomes.outputs,
-            };
-            table::print(console, &results, Format::Terminal)?;
+            table::print(console, &results, &judgements, Format::Terminal)?;
         }
-        session.verdict()
+        let kept = self.expecting.keep(&results, &report.stages, &judgements);
+        session.verdict().and(kept)?;
+        self.expecting.verdict(&judgements)
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.

@@ -4,7 +4,7 @@ use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::store::{self, Store};
 
-/// Whether a cached artifact turns out damaged that a miss of `plan` will read, or a table shows. It
+/// Whether a cached artifact turns out damaged that a miss of `plan` will read, or a table or an expectation reads. It
 /// is set aside then, so that a new plan makes it again.
 pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
     let mut damaged = false;
@@ -38,6 +38,13 @@ fn read<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(NodeIndex, &'a str)> {
     for column in graph.tables.iter().flat_map(|table| &table.columns) {
         for node in graph.find(&column.metric.stage) {
             let port = graph.stages[node].metrics_port();
+            read.extend(port.map(|port| (node, port)));
+        }
+    }
+    for expectation in &graph.expectations {
+        for node in expectation.instances(graph) {
+            let port = expectation.metric.port.as_deref();
+            let port = port.or(graph.stages[node].metrics_port());
             read.extend(port.map(|port| (node, port)));
         }
     }

@@ -8,6 +8,7 @@
 mod catalogue;
 mod connect;
 mod expand;
+mod expect;
 mod name;
 mod order;
 mod ports;
@@ -24,13 +25,14 @@ use rayon::prelude::*;
 use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
 
 pub use self::catalogue::{Catalogue, Parse};
+pub use self::expect::{Expectation, PortMetric};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
+pub use crate::spec::{Bounds, Limits, Resources};
 use crate::spec::{
     Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
 };
-pub use crate::spec::{Limits, Resources};
 use connect::{Wire, Wiring};
 use expand::Draft;
 use ports::Ports;
@@ -54,6 +56,8 @@ pub struct Graph {
     /// What is to run at all, with all that it needs; nothing for everything. Of a trial that was stopped early
     /// it is the training alone.
     pub reach: Option<Vec<NodeIndex>>,
+    /// What its results are to be.
+    pub expectations: Vec<Expectation>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -185,6 +189,7 @@ impl Graph {
         let outline = outline(&drafts, &wiring.wires);
         errors.extend(order::circles(&outline));
         let tables = table::read(&pipeline, &ports, &mut errors);
+        let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
         let order = order::topological(&outline);
         check(&order, &instances, &wiring, catalogue, &mut errors);
 
@@ -227,6 +232,7 @@ impl Graph {
             tables,
             copies,
             reach: None,
+            expectations,
             inclusions,
         })
     }

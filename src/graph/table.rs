@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use stages::contract::{ArtifactType, Segment};
+use stages::contract::Segment;
 
+use super::expect::{self, PortMetric};
 use super::ports::Ports;
 use crate::spec::{Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
 
@@ -29,6 +30,15 @@ pub struct Column {
     pub reference: BTreeMap<String, f64>,
     /// Where they are from: `paper`.
     pub reference_label: String,
+    /// How far from those figures a value is expected to be at most.
+    pub within: Option<f64>,
+}
+
+impl Column {
+    /// Whether there are figures from elsewhere.
+    pub fn has_reference(&self) -> bool {
+        !self.reference.is_empty()
+    }
 }
 
 /// A metric of a stage, `evaluate.f1`. Whether the stage measures it shows only when it has run.
@@ -82,6 +92,13 @@ impl Reader<'_> {
             let place = self.place(index, &[Segment::Key("metric".to_owned())]);
             match self.metric(&column.metric, &place) {
                 Ok((metric, values)) => {
+                    if column.within.is_some() && column.paper.is_empty() {
+                        let place = self.place(index, &[Segment::Key("within".to_owned())]);
+                        let message = "the column has no figures to be within this of";
+                        let hint = "add some under `paper`, or say `at_least` under `expect`";
+                        self.errors
+                            .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
+                    }
                     for value in values {
                         if !row_values.contains(&value) {
                             row_values.push(value);
@@ -95,6 +112,7 @@ impl Reader<'_> {
                         metric,
                         reference: column.paper.clone(),
                         reference_label: "paper".to_owned(),
+                        within: column.within,
                     });
                 }
                 Err(error) => {
@@ -172,22 +190,15 @@ impl Reader<'_> {
         let metric = metric.filter(|metric| !metric.is_empty());
         let metric = metric.ok_or_else(malformed)?;
         let declared = self.ports.get(&spec.name).ok_or(None)?;
-        if !declared.yields(ArtifactType::Metrics).ok_or(None)? {
-            let kind = declared.kind;
-            let why = if kind.declares_ports {
-                "it declares no metrics".to_owned()
-            } else {
-                format!("a stage of kind `{}` has no metrics", kind.name)
-            };
-            return Err(Some(Diagnostic::at(
-                &place.find(stage),
-                format!("`{stage}` measures nothing: {why}"),
-            )));
-        }
+        expect::measures(declared, stage, place)?;
         let rows = self.rows(spec, place)?;
+        let metric = match expect::metric(declared, metric, place)? {
+            PortMetric { port: None, name } => name,
+            PortMetric { port: Some(_), .. } => metric.to_owned(),
+        };
         let metric = MetricRef {
             stage: stage.to_owned(),
-            metric: metric.to_owned(),
+            metric,
         };
         Ok((metric, rows))
     }

@@ -4,10 +4,14 @@
 //! text. It reads no file and knows no run.
 
 mod delimited;
+mod grid;
 mod json;
+mod latex;
 mod text;
 
-use crate::graph::{Column, Table};
+pub(in crate::report) use self::grid::Grid;
+use super::expectations::{Judgement, Judgements, Subject, Verdict};
+use crate::graph::{Bounds, Column, Table};
 
 /// Our figure, or why there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,13 +38,21 @@ pub enum Format {
     Csv,
     /// A JSON object in full precision.
     Json,
+    /// A LaTeX table with the rules of `booktabs`.
+    Latex,
 }
 
 /// Writes `table`, its rows in the axis' own order. `cells` is asked once for every row and column.
-/// The text ends with a line feed.
-pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Format) -> String {
+/// What was expected of them is shown in them. The text ends with a line feed.
+pub fn render(
+    table: &Table,
+    cells: impl Fn(&str, &Column) -> Cell,
+    expected: &Judgements,
+    format: Format,
+) -> String {
     let filled = Filled {
         table,
+        expected,
         rows: table
             .row_values
             .iter()
@@ -57,31 +69,59 @@ pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Form
             .collect(),
     };
     match format {
-        Format::Terminal => text::terminal(&filled),
-        Format::Markdown => text::markdown(&filled),
+        Format::Terminal => text::grid(&filled).terminal(),
+        Format::Markdown => text::grid(&filled).markdown(),
         Format::Csv => delimited::csv(&filled),
         Format::Json => json::json(&filled),
+        Format::Latex => latex::latex(&filled),
     }
 }
 
 /// A table and its cells, as many per row as the table has columns.
 struct Filled<'a> {
     table: &'a Table,
+    expected: &'a Judgements,
     rows: Vec<(&'a str, Vec<Cell>)>,
 }
 
+/// A cell with all that is shown in it.
+struct Shown<'a> {
+    column: &'a Column,
+    cell: &'a Cell,
+    /// The reference's figure.
+    reference: Option<f64>,
+    judgements: Vec<&'a Judgement>,
+}
+
 impl<'a> Filled<'a> {
-    /// The columns of a row, each with its cell and the reference's figure.
-    fn cells(
-        &self,
-        row: &'a str,
-        cells: &'a [Cell],
-    ) -> impl Iterator<Item = (&'a Column, &'a Cell, Option<f64>)> {
-        self.table
-            .columns
-            .iter()
-            .zip(cells)
-            .map(move |(column, cell)| (column, cell, column.reference.get(row).copied()))
+    /// The cells of a row.
+    fn cells(&self, row: &'a str, cells: &'a [Cell]) -> impl Iterator<Item = Shown<'a>> {
+        let columns = self.table.columns.iter();
+        columns.zip(cells).map(move |(column, cell)| Shown {
+            column,
+            cell,
+            reference: column.reference.get(row).copied(),
+            judgements: self.judgements(row, column),
+        })
+    }
+
+    fn judgements(&self, row: &str, column: &Column) -> Vec<&'a Judgement> {
+        let subject = Subject::of_cell(self.table, row, column);
+        self.expected.of(&subject)
+    }
+}
+
+impl<'a> Shown<'a> {
+    /// The worst of a cell; none where nothing is expected.
+    fn verdict(&self) -> Option<Verdict> {
+        let verdicts = self.judgements.iter().map(|judgement| judgement.verdict);
+        verdicts.max()
+    }
+
+    /// The bounds that are not kept.
+    fn failed(&self) -> impl Iterator<Item = &'a Bounds> {
+        let failed = |judgement: &&&'a Judgement| judgement.verdict == Verdict::Fail;
+        self.judgements.iter().filter(failed).map(|one| &one.bounds)
     }
 }
 

@@ -8,9 +8,11 @@
 //! A value keeps its place through all of this, so that an error in it is shown where it was
 //! written: in the stage, in a profile, or on the command line.
 
+mod bounds;
 mod decode;
 mod diagnostic;
 mod document;
+mod expect;
 mod faults;
 mod include;
 mod interpolate;
@@ -35,9 +37,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+pub use bounds::Bounds;
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
 pub(crate) use document::Document;
+pub(crate) use expect::ExpectSpec;
 pub(crate) use faults::{Fault, read as read_all};
 pub(crate) use include::{Inclusions, Scope};
 pub(crate) use interpolate::Expansion;
@@ -49,8 +53,8 @@ pub(crate) use pipeline::DocumentFields;
 pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub use stage::Resources;
-pub(crate) use stage::StageSpec;
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};
+pub(crate) use stage::{Axis, StageSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
 

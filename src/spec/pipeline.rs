@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 
+use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
 use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
@@ -43,6 +44,7 @@ pub struct Pipeline {
     /// Where each is in the list, by its name.
     pub(super) positions: HashMap<String, usize>,
     pub(crate) tables: Vec<TableSpec>,
+    pub(crate) expectations: Vec<ExpectSpec>,
     /// Stages that are not among `stages`, and included files, for an error in them.
     pub(crate) broken: Vec<String>,
     /// What is wrong with stages and tables so far. The graph has more to say, or does not.
@@ -119,6 +121,10 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "tables")]
     #[schemars(with = "Option<Named<TableFields>>")]
     _tables: Option<Names>,
+    /// What results are to be, by metric: `evaluate.f1` of every instance, `evaluate[model1].f1` of one.
+    #[serde(rename = "expect")]
+    #[schemars(with = "Option<OfMetrics<ExpectForm>>")]
+    _expect: Option<Names>,
 }
 
 impl Pipeline {
@@ -173,6 +179,11 @@ impl Pipeline {
         let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
         let seeds = document.entry("seeds");
         let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));
+        let expectations = section(&document, "expect");
+        let expectations = expectations
+            .iter()
+            .filter_map(|entry| ExpectSpec::read(entry, &mut errors))
+            .collect();
         let Some(fields) = fields else {
             return Err(errors);
         };
@@ -193,6 +204,7 @@ impl Pipeline {
             stages: Vec::new(),
             positions: HashMap::new(),
             tables,
+            expectations,
             broken,
             errors: Vec::new(),
         };

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::node::Entry;
-use super::{Diagnostic, Node, Place, decode};
+use super::{Diagnostic, Node, Place, decode, expect};
 
 /// A table as it is written; the graph says what its names mean.
 pub(crate) struct TableSpec {
@@ -43,6 +43,10 @@ pub(crate) struct ColumnFields {
     /// A reference's figures, by row.
     #[serde(default)]
     pub paper: BTreeMap<String, f64>,
+    /// How far from the reference's figure a row's value is expected to be at most.
+    #[serde(default, deserialize_with = "expect::tolerance")]
+    #[schemars(range(min = 0))]
+    pub within: Option<f64>,
 }
 
 impl TableSpec {

@@ -12,10 +12,11 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
         .map(|(row, cells)| {
             let cells: Vec<Value> = filled
                 .cells(row, cells)
-                .map(|(column, cell, reference)| {
+                .map(|shown| {
+                    let column = shown.column;
                     let mut object =
                         json!({ "title": column.title, "metric": column.metric.to_string() });
-                    match cell {
+                    match shown.cell {
                         Cell::Value { value, interval } => {
                             object["value"] = json!(value);
                             if let Some(interval) = interval {
@@ -24,9 +25,16 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                         }
                         Cell::Missing(reason) => object["missing"] = json!(reason),
                     }
-                    if let Some(value) = reference {
+                    if let Some(value) = shown.reference {
                         object["reference"] =
                             json!({ "label": column.reference_label, "value": value });
+                    }
+                    if !shown.judgements.is_empty() {
+                        let all = shown.judgements.iter();
+                        let all: Vec<Value> = all
+                            .map(|one| json!({ "expected": one.bounds, "verdict": one.verdict }))
+                            .collect();
+                        object["expectations"] = json!(all);
                     }
                     object
                 })

@@ -1,5 +1,6 @@
 use super::{Cell, Format, render};
-use crate::graph::{Column, MetricRef, Table};
+use crate::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
+use crate::report::expectations::{Judgement, Judgements, Subject};
 
 fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
     Column {
@@ -13,11 +14,59 @@ fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
             .map(|&(row, value)| (row.to_owned(), value))
             .collect(),
         reference_label: "paper".to_owned(),
+        within: None,
     }
 }
 
 fn rendered(format: Format) -> String {
-    let table = Table {
+    render(&table(), cell, &Judgements::default(), format)
+}
+
+/// With something expected in the first column of two rows, and twice in the second column.
+fn judged(format: Format) -> String {
+    let judgement = |stage: &str, row: &str, bounds: Bounds| {
+        let subject = Subject {
+            instance: InstanceName {
+                stage: stage.to_owned(),
+                axes: vec![("model".to_owned(), row.to_owned())],
+            },
+            metric: PortMetric {
+                port: None,
+                name: "f1".to_owned(),
+            },
+        };
+        let shown = table();
+        let column = shown.columns.iter().find(|c| c.metric.stage == stage);
+        let measured = match cell(row, column.unwrap()) {
+            Cell::Value { value, .. } => Ok(value),
+            Cell::Missing(reason) => Err(reason),
+        };
+        Judgement::of(subject, bounds, measured)
+    };
+    let near = Bounds::Near {
+        value: 0.95,
+        within: 0.05,
+    };
+    // The value is 0.9182, which must not be shown as 0.918.
+    let most = Bounds::AtMost { at_most: 0.918 };
+    let least = Bounds::AtLeast { at_least: 0.9183 };
+    let range = Bounds::Between {
+        at_least: -0.5,
+        at_most: 0.5,
+    };
+    let judgements = vec![
+        judgement("evaluate", "model1", near),
+        judgement("evaluate", "model1", most),
+        judgement("evaluate", "model2", near),
+        judgement("evaluate", "model10", near),
+        judgement("evaluate-synthetic", "model10", range),
+        judgement("evaluate-synthetic", "model10", least),
+    ];
+    render(&table(), cell, &Judgements::new(judgements), format)
+}
+
+fn table() -> Table {
+    Table {
         name: "table1".to_owned(),
         title: Some("Table 1".to_owned()),
         rows: "model".to_owned(),
@@ -35,8 +84,11 @@ fn rendered(format: Format) -> String {
                 &[("model1", 0.8)],
             ),
         ],
-    };
-    let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
+    }
+}
+
+fn cell(row: &str, column: &Column) -> Cell {
+    match (row, column.metric.stage.as_str()) {
         ("model1", "evaluate") => Cell::Value {
             value: 0.9182,
             interval: Some([0.8949, 0.9375]),
@@ -51,8 +103,7 @@ fn rendered(format: Format) -> String {
             value: 1.0,
             interval: Some([0.5, 1.0]),
         },
-    };
-    render(&table, cells, format)
+    }
 }
 
 #[test]
@@ -96,6 +147,7 @@ fn markdown_escapes_bars() {
     let text = render(
         &table,
         |_, _| Cell::Missing("a|b".to_owned()),
+        &Judgements::default(),
         Format::Markdown,
     );
     assert_eq!(text, "| a\\|b | f1 |\n| --- | --- |\n| x | a\\|b |\n");
@@ -151,4 +203,131 @@ fn json() {
     assert!(
         rendered(Format::Json).starts_with("{\n  \"name\": \"table1\",\n  \"title\": \"Table 1\"")
     );
+}
+
+#[test]
+fn a_cell_shows_whether_it_is_as_expected_and_what_was_expected_where_it_is_not() {
+    let expected = "\
+Table 1
+┌─────────┬──────────────────────────────────────────────────┬──────────────────────────────────┐
+│ model   ┆ f1-score                                         ┆ f1-score, \"GAN\"                  │
+╞═════════╪══════════════════════════════════════════════════╪══════════════════════════════════╡
+│ model1  ┆ 0.9182 [0.89, 0.94] (paper 0.95) ✗ at most 0.918 ┆ 0.800 (paper 0.80)               │
+│ model10 ┆ 1.000 [0.50, 1.00] (paper 0.96) ✓                ┆ 1.000 [0.50, 1.00] ✗ -0.5 to 0.5 │
+│ model2  ┆ not run ?                                        ┆ failed                           │
+└─────────┴──────────────────────────────────────────────────┴──────────────────────────────────┘
+";
+    assert_eq!(judged(Format::Terminal), expected);
+    assert_eq!(
+        judged(Format::Markdown),
+        "\
+**Table 1**
+
+| model | f1-score | f1-score, \"GAN\" |
+| --- | --- | --- |
+| model1 | 0.9182 [0.89, 0.94] (paper 0.95) ✗ at most 0.918 | 0.800 (paper 0.80) |
+| model10 | 1.000 [0.50, 1.00] (paper 0.96) ✓ | 1.000 [0.50, 1.00] ✗ -0.5 to 0.5 |
+| model2 | not run ? | failed |
+"
+    );
+}
+
+#[test]
+fn for_programs_a_judged_column_has_verdicts_and_bounds() {
+    let expected = "\
+model,f1-score,f1-score low,f1-score high,f1-score paper,f1-score verdict,f1-score expected,\
+\"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" paper\",\
+\"f1-score, \"\"GAN\"\" verdict\",\"f1-score, \"\"GAN\"\" expected\"
+model1,0.9182,0.8949,0.9375,0.95,fail,0.95 ± 0.05; at most 0.918,0.8,,,0.8,,
+model10,1,0.5,1,0.96,pass,0.95 ± 0.05,1,0.5,1,,fail,-0.5 to 0.5; at least 0.9183
+model2,,,,,not known,0.95 ± 0.05,,,,,,
+";
+    assert_eq!(judged(Format::Csv), expected);
+    let value: serde_json::Value = serde_json::from_str(&judged(Format::Json)).unwrap();
+    let cell = |row: usize| &value["rows"][row]["cells"][0]["expectations"];
+    let near = serde_json::json!({ "value": 0.95, "within": 0.05 });
+    assert_eq!(
+        *cell(0),
+        serde_json::json!([
+            { "expected": near, "verdict": "pass" },
+            { "expected": { "at_most": 0.918 }, "verdict": "fail" },
+        ])
+    );
+    assert_eq!(
+        *cell(2),
+        serde_json::json!([{ "expected": near, "verdict": "not-known" }])
+    );
+    assert!(value["rows"][0]["cells"][1].get("expectations").is_none());
+}
+
+#[test]
+fn latex() {
+    let expected = r#"% in the preamble: \usepackage{booktabs}
+\begin{table}
+  \centering
+  \caption{Table 1}
+  \label{tab:table1}
+  \begin{tabular}{llrlr}
+    \toprule
+     & \multicolumn{2}{c}{f1-score} & \multicolumn{2}{c}{f1-score, \char34{}GAN\char34{}} \\
+    \cmidrule(lr){2-3} \cmidrule(lr){4-5}
+    model & ours & paper & ours & paper \\
+    \midrule
+    model1 & 0.918 [0.89, 0.94] & 0.95 & 0.800 & 0.80 \\
+    model10 & 1.000 [0.50, 1.00] & 0.96 & 1.000 [0.50, 1.00] &  \\
+    model2 & not run &  & failed &  \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+"#;
+    assert_eq!(rendered(Format::Latex), expected);
+}
+
+#[test]
+fn latex_has_verdicts_beside_our_figures() {
+    let text = judged(Format::Latex);
+    for line in [
+        r"model1 & 0.9182 [0.89, 0.94] $\times$ (at most 0.918) & 0.95 & 0.800 & 0.80 \\",
+        r"model10 & 1.000 [0.50, 1.00] $\surd$ & 0.96 & 1.000 [0.50, 1.00] $\times$ ($-$0.5 to 0.5) &  \\",
+        r"model2 & not run ? &  & failed &  \\",
+    ] {
+        assert!(text.contains(&format!("    {line}\n")), "{text}");
+    }
+}
+
+#[test]
+fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
+    let plain = Table {
+        name: "all_losses".to_owned(),
+        title: None,
+        rows: "width_%".to_owned(),
+        row_values: vec!["4".to_owned()],
+        columns: vec![
+            column("a & b_c", "evaluate", &[]),
+            column(r"50 % {of} $#~^\<|>", "other", &[]),
+        ],
+    };
+    let text = render(
+        &plain,
+        |_, _| Cell::Value {
+            value: -0.25,
+            interval: Some([-0.5, 0.0]),
+        },
+        &Judgements::default(),
+        Format::Latex,
+    );
+    let expected = r"% in the preamble: \usepackage{booktabs}
+\begin{table}
+  \centering
+  \label{tab:all_losses}
+  \begin{tabular}{lll}
+    \toprule
+    width\_\% & a \& b\_c & 50 \% \{of\} \$\#\textasciitilde{}\textasciicircum{}\textbackslash{}\textless{}\textbar{}\textgreater{} \\
+    \midrule
+    4 & $-$0.250 [$-$0.50, 0.00] & $-$0.250 [$-$0.50, 0.00] \\
+    \bottomrule
+  \end{tabular}
+\end{table}
+";
+    assert_eq!(text, expected);
 }

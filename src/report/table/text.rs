@@ -1,92 +1,68 @@
-//! Tables for people: `0.918 [0.89, 0.94] (paper 0.95)`.
+//! Tables for people: `0.918 [0.89, 0.94] (paper 0.95) ✓`.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
+use super::grid::Grid;
+use super::{Cell, Filled, Shown};
 
-use super::{Cell, Filled};
-
-/// Ruled lines, the title above them.
-pub(super) fn terminal(filled: &Filled<'_>) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(header(filled));
-    for row in body(filled) {
-        table.add_row(row);
+/// Each row as text.
+pub(super) fn grid(filled: &Filled<'_>) -> Grid {
+    let table = filled.table;
+    let titles = table.columns.iter().map(|column| column.title.clone());
+    let row = |(row, cells): &(&str, Vec<Cell>)| {
+        let cells = filled.cells(row, cells).map(|shown| cell(&shown));
+        std::iter::once((*row).to_owned()).chain(cells).collect()
+    };
+    Grid {
+        name: table.name.clone(),
+        title: table.title.clone(),
+        header: std::iter::once(table.rows.clone()).chain(titles).collect(),
+        rows: filled.rows.iter().map(row).collect(),
     }
-    let title = filled
-        .table
-        .title
-        .as_ref()
-        .map_or(String::new(), |title| format!("{title}\n"));
-    format!("{title}{table}\n")
 }
 
-/// A Markdown table, the title in bold above it.
-pub(super) fn markdown(filled: &Filled<'_>) -> String {
-    let line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-        format!("| {} |\n", cells.join(" | "))
+fn cell(shown: &Shown<'_>) -> String {
+    let mut text = match shown.cell {
+        Cell::Value { .. } => value(shown) + &interval(shown),
+        Cell::Missing(reason) => reason.clone(),
     };
-    let header = header(filled);
-    let mut text = filled
-        .table
-        .title
-        .as_ref()
-        .map_or(String::new(), |title| format!("**{title}**\n\n"));
-    text.push_str(&line(&header));
-    text.push_str(&line(&vec!["---".to_owned(); header.len()]));
-    for row in body(filled) {
-        text.push_str(&line(&row));
+    if let Some(figure) = shown.reference {
+        let label = &shown.column.reference_label;
+        text += &format!(" ({label} {})", as_printed(figure));
+    }
+    if let Some(verdict) = shown.verdict() {
+        text += &format!(" {}", verdict.sign());
+        let failed: Vec<String> = shown.failed().map(|bounds| bounds.to_string()).collect();
+        if !failed.is_empty() {
+            text += &format!(" {}", failed.join(", "));
+        }
     }
     text
 }
 
-fn header(filled: &Filled<'_>) -> Vec<String> {
-    let titles = filled
-        .table
-        .columns
-        .iter()
-        .map(|column| column.title.clone());
-    std::iter::once(filled.table.rows.clone())
-        .chain(titles)
-        .collect()
+/// The value; with three decimals, or as many as show on which side of a bound it is.
+pub(super) fn value(shown: &Shown<'_>) -> String {
+    let Cell::Value { value, .. } = shown.cell else {
+        return String::new();
+    };
+    let bounds = shown.judgements.iter().map(|judgement| judgement.bounds);
+    let texts = bounds.map(|bounds| bounds.figure(*value));
+    texts
+        .max_by_key(String::len)
+        .unwrap_or_else(|| format!("{value:.3}"))
 }
 
-fn body(filled: &Filled<'_>) -> Vec<Vec<String>> {
-    let cells = |(row, cells)| {
-        filled.cells(row, cells).map(|(column, cell, reference)| {
-            let ours = match cell {
-                Cell::Value {
-                    value,
-                    interval: None,
-                } => format!("{value:.3}"),
-                Cell::Value {
-                    value,
-                    interval: Some([low, high]),
-                } => {
-                    format!("{value:.3} [{low:.2}, {high:.2}]")
-                }
-                Cell::Missing(reason) => reason.clone(),
-            };
-            match reference {
-                Some(value) => format!("{ours} ({} {})", column.reference_label, as_printed(value)),
-                None => ours,
-            }
-        })
-    };
-    filled
-        .rows
-        .iter()
-        .map(|(row, values)| {
-            std::iter::once((*row).to_owned())
-                .chain(cells((row, values)))
-                .collect()
-        })
-        .collect()
+/// ` [0.89, 0.94]`, or nothing.
+pub(super) fn interval(shown: &Shown<'_>) -> String {
+    match shown.cell {
+        Cell::Value {
+            interval: Some([low, high]),
+            ..
+        } => format!(" [{low:.2}, {high:.2}]"),
+        _ => String::new(),
+    }
 }
 
 /// A reference's figure as its table printed it: 0.8, too, with two decimals.
-fn as_printed(value: f64) -> String {
+pub(super) fn as_printed(value: f64) -> String {
     let text = value.to_string();
     match text.split_once('.') {
         Some((_, decimals)) if decimals.len() == 1 => text + "0",

@@ -1,0 +1,309 @@
+//! Expectations: which metric of which instances is to lie where.
+
+use std::fmt;
+
+use petgraph::graph::NodeIndex;
+use stages::contract::ArtifactType;
+
+use super::ports::{Ports, Stage};
+use super::table::Table;
+use super::{Graph, InstanceName};
+use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
+
+/// What a metric is expected to be. Whether the stage measures it shows only when it has run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    pub stage: String,
+    /// Axes and values of the instances that are meant; none if all are.
+    pub axes: Vec<(String, String)>,
+    pub metric: PortMetric,
+    pub bounds: Bounds,
+}
+
+/// A metric on a port of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PortMetric {
+    /// None for the first port with metrics, which tables show.
+    pub port: Option<String>,
+    pub name: String,
+}
+
+/// `f1`, `history.loss`.
+impl fmt::Display for PortMetric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.port {
+            Some(port) => write!(f, "{port}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+impl Expectation {
+    /// Whether this instance is meant: it may have further axes.
+    pub fn means(&self, instance: &InstanceName) -> bool {
+        let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
+        instance.stage == self.stage && self.axes.iter().all(has)
+    }
+
+    /// The instances that are meant, in the order of the graph.
+    pub fn instances(&self, graph: &Graph) -> Vec<NodeIndex> {
+        let nodes = graph.stages.node_indices();
+        nodes
+            .filter(|&node| self.means(&graph.stages[node].name))
+            .collect()
+    }
+}
+
+/// Those of `expect:` as they are written, then those of the tables, by column and row.
+pub(super) fn read(
+    pipeline: &Pipeline,
+    ports: &Ports<'_>,
+    tables: &[Table],
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Expectation> {
+    let reader = Reader { pipeline, ports };
+    let mut expectations = Vec::new();
+    let mut read: Vec<(usize, Expectation)> = Vec::new();
+    for (index, spec) in pipeline.expectations.iter().enumerate() {
+        match reader.expectation(spec) {
+            Ok(expectation) => read.push((index, expectation)),
+            Err(error) => errors.extend(error),
+        }
+    }
+    for (index, expectation) in &read {
+        let place = &pipeline.expectations[*index].place;
+        match reader.unknown_value(expectation, &read, place) {
+            Some(Absent::Misspelt(error)) => errors.push(error),
+            Some(Absent::CutShort) => {}
+            None => expectations.push(expectation.clone()),
+        }
+    }
+    expectations.extend(tables.iter().flat_map(of_table));
+    expectations
+}
+
+/// That every cell with a reference's figure is near enough to it.
+fn of_table(table: &Table) -> impl Iterator<Item = Expectation> {
+    table.columns.iter().flat_map(move |column| {
+        let within = column.within.into_iter();
+        within.flat_map(move |within| {
+            let rows = table.row_values.iter();
+            rows.filter_map(move |row| {
+                let value = *column.reference.get(row)?;
+                Some(Expectation {
+                    stage: column.metric.stage.clone(),
+                    axes: vec![(table.rows.clone(), row.clone())],
+                    metric: PortMetric {
+                        port: None,
+                        name: column.metric.metric.clone(),
+                    },
+                    bounds: Bounds::Near { value, within },
+                })
+            })
+        })
+    })
+}
+
+/// Why the instance of an expectation is not there.
+enum Absent {
+    Misspelt(Diagnostic),
+    /// This run has fewer values on the axis than the file is written for.
+    CutShort,
+}
+
+struct Reader<'a> {
+    pipeline: &'a Pipeline,
+    ports: &'a Ports<'a>,
+}
+
+impl Reader<'_> {
+    /// `Err(None)` if the stage has an error of its own.
+    fn expectation(&self, spec: &ExpectSpec) -> Result<Expectation, Option<Diagnostic>> {
+        let (text, place) = (spec.metric.as_str(), &spec.place);
+        let (stage, name, values, rest) = self.parts(text, place)?;
+        let declared = self.ports.get(&stage.name).ok_or(None)?;
+        measures(declared, name, place)?;
+        Ok(Expectation {
+            stage: stage.name.clone(),
+            axes: axes(stage, name, values, place)?,
+            metric: metric(declared, rest, place)?,
+            bounds: spec.bounds,
+        })
+    }
+
+    /// Of `evaluate[model1].f1` the stage, its name, the values in brackets, and `f1`.
+    fn parts<'t>(
+        &self,
+        text: &'t str,
+        place: &Place,
+    ) -> Result<(&StageSpec, &'t str, Option<&'t str>, &'t str), Option<Diagnostic>> {
+        let malformed = || {
+            let message = format!("expected `STAGE.METRIC`, found `{text}`");
+            let hint = "as `evaluate.f1`, or `evaluate[model1].f1` of one instance";
+            Some(Diagnostic::at(place, message).hint(hint.to_owned()))
+        };
+        let bracketed = text.split_once('[').and_then(|(stage, after)| {
+            let (values, rest) = after.split_once(']')?;
+            // A metric may have brackets in its name.
+            let named_whole = |reference: &str| match self.pipeline.refer(0, reference) {
+                Some((_, _, rest)) => rest.is_none(),
+                None => true,
+            };
+            named_whole(stage).then_some((stage, values, rest))
+        });
+        let reference = bracketed.map_or(text, |(stage, _, _)| stage);
+        let Some((stage, name, rest)) = self.pipeline.refer(0, reference) else {
+            if self.pipeline.is_broken(0, reference) {
+                return Err(None);
+            }
+            if !text.contains('.') {
+                return Err(malformed());
+            }
+            return Err(Some(self.pipeline.unknown_stage(0, reference, place)));
+        };
+        let (values, rest) = match bracketed {
+            Some((_, values, rest)) => (Some(values), rest.strip_prefix('.')),
+            None => (None, rest),
+        };
+        let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(malformed)?;
+        Ok((stage, name, values, rest))
+    }
+
+    /// Why there is no instance that an expectation means, if there is none.
+    fn unknown_value(
+        &self,
+        expectation: &Expectation,
+        all: &[(usize, Expectation)],
+        place: &Place,
+    ) -> Option<Absent> {
+        let stages = &self.pipeline.stages;
+        let stage = stages
+            .iter()
+            .find(|stage| stage.name == expectation.stage)?;
+        let mut values = stage.matrix.iter().zip(&expectation.axes);
+        let is_unknown = |(axis, (_, value)): &(&_, &(_, String))| !has_value(axis, value);
+        let (axis, (_, value)) = values.find(is_unknown)?;
+        // As with the figures of a table: an axis may be cut short by `--set`, or by a profile. Where
+        // every value that there is has its own expectation, one of no value is no slip.
+        let typed = axis
+            .values
+            .iter()
+            .any(|(_, node)| node.place.file().is_none());
+        let covered = axis.values.iter().all(|(known, _)| {
+            let mut others = all.iter().map(|(_, other)| other);
+            others.any(|other| {
+                other.stage == expectation.stage
+                    && other.metric == expectation.metric
+                    && other.axes.contains(&(axis.name.clone(), known.clone()))
+            })
+        });
+        if typed || covered {
+            return Some(Absent::CutShort);
+        }
+        let known = axis.values.iter().map(|(text, _)| text.as_str());
+        let message = format!("the axis `{}` has no value `{value}`", axis.name);
+        let error = Diagnostic::at(&bracketed(place, value), message);
+        Some(Absent::Misspelt(
+            error.hint(suggest::hint("values", value, known)),
+        ))
+    }
+}
+
+/// Reports a stage that measures nothing; `Err(None)` where its ports are not known. `name` is what it
+/// is called at `place`.
+pub(super) fn measures(
+    declared: &Stage<'_>,
+    name: &str,
+    place: &Place,
+) -> Result<(), Option<Diagnostic>> {
+    if declared.yields(ArtifactType::Metrics).ok_or(None)? {
+        return Ok(());
+    }
+    let kind = declared.kind;
+    let why = if kind.declares_ports {
+        "it declares no metrics".to_owned()
+    } else {
+        format!("a stage of kind `{}` has no metrics", kind.name)
+    };
+    Err(Some(Diagnostic::at(
+        &place.find(name),
+        format!("`{name}` measures nothing: {why}"),
+    )))
+}
+
+/// The metric that `text` names: `f1`, or `history.loss` with the name of its port in front.
+pub(super) fn metric(
+    declared: &Stage<'_>,
+    text: &str,
+    place: &Place,
+) -> Result<PortMetric, Option<Diagnostic>> {
+    let outputs = declared.outputs.as_deref().unwrap_or_default();
+    let named = text.split_once('.').and_then(|(port, name)| {
+        let port = outputs.iter().find(|output| output.name == port)?;
+        (!name.is_empty()).then_some((port, name))
+    });
+    match named {
+        Some((port, name)) if port.yields == ArtifactType::Metrics => {
+            let mut metrics = outputs.iter();
+            let first = metrics.find(|output| output.yields == ArtifactType::Metrics);
+            let is_first = first.is_some_and(|first| first.name == port.name);
+            Ok(PortMetric {
+                port: (!is_first).then(|| port.name.clone()),
+                name: name.to_owned(),
+            })
+        }
+        // A program names its metrics, with dots or not, as it likes.
+        Some((port, _)) if !declared.kind.declares_ports => {
+            let port = &port.name;
+            let message = format!("the output `{port}` of `{}` is no metrics", declared.name);
+            Err(Some(Diagnostic::at(&place.find(port), message)))
+        }
+        _ => Ok(PortMetric {
+            port: None,
+            name: text.to_owned(),
+        }),
+    }
+}
+
+/// The axes of a stage with the values in brackets.
+fn axes(
+    stage: &StageSpec,
+    name: &str,
+    values: Option<&str>,
+    place: &Place,
+) -> Result<Vec<(String, String)>, Diagnostic> {
+    let Some(text) = values else {
+        return Ok(Vec::new());
+    };
+    let values: Vec<&str> = text.split(',').map(str::trim).collect();
+    if values.len() != stage.matrix.len() {
+        let axes: Vec<&str> = stage.matrix.iter().map(|axis| axis.name.as_str()).collect();
+        let error = |message| Diagnostic::at(&bracketed(place, text), message);
+        return Err(match axes.as_slice() {
+            [] => error(format!("`{name}` has no axes, and so no instances to name")),
+            axes => {
+                let written = axes.join(",").to_uppercase();
+                let message = format!(
+                    "`[{text}]` is no instance of `{name}`, which has the axes {}",
+                    suggest::quoted(axes)
+                );
+                error(message).hint(format!("as `{name}[{written}]`, or `{name}` for all"))
+            }
+        });
+    }
+    let names = stage.matrix.iter().map(|axis| axis.name.clone());
+    Ok(names.zip(values.into_iter().map(str::to_owned)).collect())
+}
+
+fn has_value(axis: &crate::spec::Axis, value: &str) -> bool {
+    axis.values.iter().any(|(known, _)| known == value)
+}
+
+/// The place of `text`, which stands in brackets within `place`.
+fn bracketed(place: &Place, text: &str) -> Place {
+    let inside = place.text().find('[').map(|_| place.find("["));
+    match inside {
+        Some(bracket) => bracket.to(place).find(text),
+        None => place.find(text),
+    }
+}

@@ -1,0 +1,69 @@
+//! Expectations by themselves.
+
+use serde_json::{Value, json};
+
+use super::Judgement;
+use crate::report::table::{Format, Grid};
+
+/// Writes judgements in a format of tables, one to a line. The text ends with a line feed.
+pub fn list(judgements: &[&Judgement], format: Format) -> String {
+    match format {
+        Format::Terminal => for_people(judgements).terminal(),
+        Format::Markdown => for_people(judgements).markdown(),
+        Format::Latex => for_people(judgements).latex(),
+        Format::Csv => for_spreadsheets(judgements).csv(),
+        Format::Json => {
+            let all: Vec<Value> = judgements.iter().map(|one| json(one)).collect();
+            format!("{:#}\n", json!({ "expectations": all }))
+        }
+    }
+}
+
+fn for_people(judgements: &[&Judgement]) -> Grid {
+    let row = |judgement: &&Judgement| {
+        let value = match &judgement.measured {
+            Ok(value) => judgement.bounds.figure(*value),
+            Err(reason) => reason.clone(),
+        };
+        let value = format!("{value} {}", judgement.verdict.sign());
+        let bounds = judgement.bounds.to_string();
+        vec![judgement.subject.to_string(), value, bounds]
+    };
+    Grid {
+        name: "expectations".to_owned(),
+        title: Some("Expectations".to_owned()),
+        header: ["metric", "value", "expected"].map(str::to_owned).to_vec(),
+        rows: judgements.iter().map(row).collect(),
+    }
+}
+
+/// Values in full precision; what is missing is left empty.
+fn for_spreadsheets(judgements: &[&Judgement]) -> Grid {
+    let row = |judgement: &&Judgement| {
+        let value = judgement.measured.as_ref();
+        vec![
+            judgement.subject.to_string(),
+            value.map_or(String::new(), f64::to_string),
+            judgement.bounds.to_string(),
+            judgement.verdict.to_string(),
+        ]
+    };
+    let header = ["metric", "value", "expected", "verdict"];
+    Grid {
+        header: header.map(str::to_owned).to_vec(),
+        rows: judgements.iter().map(row).collect(),
+        ..for_people(&[])
+    }
+}
+
+/// The bounds are named as under `expect:`.
+fn json(judgement: &Judgement) -> Value {
+    let mut object = json!({ "metric": judgement.subject.to_string() });
+    match &judgement.measured {
+        Ok(value) => object["value"] = json!(value),
+        Err(reason) => object["missing"] = json!(reason),
+    }
+    object["expected"] = json!(judgement.bounds);
+    object["verdict"] = json!(judgement.verdict);
+    object
+}

@@ -1,0 +1,168 @@
+//! What results are expected to be, as it is written.
+//!
+//! ```yaml
+//! expect:
+//!   evaluate.f1: { at_least: 0.8 }                        # of every instance
+//!   evaluate[model1].f1: { value: 0.93, within: 0.02 }    # of one
+//!   cnn.history.validation_loss: { at_most: 0.5 }         # on a port by its name
+//! ```
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+
+use super::node::Entry;
+use super::{Bounds, Diagnostic, Place, decode};
+
+/// An entry of `expect:`; the graph says what its metric means.
+pub(crate) struct ExpectSpec {
+    /// `evaluate[model1].f1`
+    pub metric: String,
+    pub place: Place,
+    pub bounds: Bounds,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectFields {
+    value: Option<f64>,
+    #[serde(default, deserialize_with = "tolerance")]
+    within: Option<f64>,
+    at_least: Option<f64>,
+    at_most: Option<f64>,
+}
+
+/// What a metric is expected to be.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Expectation")]
+#[expect(dead_code, reason = "it is there for its schema")]
+pub(super) enum ExpectForm {
+    /// Near a value.
+    #[schemars(extend("additionalProperties" = false))]
+    Near {
+        /// A paper's figure, or last week's result.
+        value: f64,
+        /// How far from it at most.
+        #[schemars(range(min = 0))]
+        within: f64,
+    },
+    /// In a range that is open on one side or on none.
+    #[schemars(extend("additionalProperties" = false, "minProperties" = 1))]
+    Range {
+        /// The least that is as expected.
+        at_least: Option<f64>,
+        /// The most that is as expected.
+        at_most: Option<f64>,
+    },
+}
+
+/// In schemas: a map of metrics to `T`.
+pub(super) struct OfMetrics<T>(PhantomData<T>);
+
+impl<T: JsonSchema> JsonSchema for OfMetrics<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OfMetrics{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "propertyNames": { "pattern": r"^[^.\[]+(\.[^.\[]+)*(\[[^\[\]]+\])?\..+$" },
+            "additionalProperties": generator.subschema_for::<T>(),
+        })
+    }
+}
+
+/// How far a value may be from another.
+pub(super) fn tolerance<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    let within = Option::<f64>::deserialize(deserializer)?;
+    match within {
+        Some(within) if within.is_nan() || within < 0.0 => Err(D::Error::custom(format!(
+            "a tolerance is 0 or more, and this is {within}"
+        ))),
+        within => Ok(within),
+    }
+}
+
+impl ExpectSpec {
+    /// Reads an entry; what is wrong with it is reported.
+    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+        let bounds = decode(&entry.value, &entry.key_place)
+            .and_then(|fields| bounds(&fields, entry).map_err(|error| vec![error]));
+        match bounds {
+            Ok(bounds) => Some(Self {
+                metric: entry.key.clone(),
+                place: entry.key_place.clone(),
+                bounds,
+            }),
+            Err(found) => {
+                errors.extend(found);
+                None
+            }
+        }
+    }
+}
+
+fn bounds(fields: &ExpectFields, entry: &Entry) -> Result<Bounds, Diagnostic> {
+    let place = |key: &str| {
+        let written = entry.value.entry(key);
+        written.map_or(&entry.key_place, |written| &written.key_place)
+    };
+    match *fields {
+        ExpectFields {
+            value: Some(value),
+            within: Some(within),
+            at_least: None,
+            at_most: None,
+        } => Ok(Bounds::Near { value, within }),
+        ExpectFields {
+            value: None,
+            within: None,
+            at_least: Some(at_least),
+            at_most: Some(at_most),
+        } if at_least > at_most => Err(Diagnostic::at(
+            place("at_least"),
+            format!("nothing is at least {at_least} and at most {at_most}"),
+        )),
+        ExpectFields {
+            value: None,
+            within: None,
+            at_least,
+            at_most,
+        } => match (at_least, at_most) {
+            (Some(at_least), Some(at_most)) => Ok(Bounds::Between { at_least, at_most }),
+            (Some(at_least), None) => Ok(Bounds::AtLeast { at_least }),
+            (None, Some(at_most)) => Ok(Bounds::AtMost { at_most }),
+            (None, None) => Err(Diagnostic::at(
+                &entry.key_place,
+                format!("nothing is said of what `{}` is to be", entry.key),
+            )
+            .hint("as `{ value: 0.93, within: 0.02 }`, or `{ at_least: 0.9 }`".to_owned())),
+        },
+        ExpectFields { within: None, .. } => Err(Diagnostic::at(
+            place("value"),
+            "how near to this value is near enough is not said",
+        )
+        .hint("add `within`, or say `at_least` or `at_most`".to_owned())),
+        ExpectFields { value: None, .. } => {
+            let error = Diagnostic::at(place("within"), "within this of what is not said");
+            Err(error.hint("add `value`".to_owned()))
+        }
+        ExpectFields { at_least, .. } => {
+            let key = at_least.map_or("at_most", |_| "at_least");
+            Err(
+                Diagnostic::at(place(key), format!("`{key}` does not go with `value`"))
+                    .hint("expect something near a value, or a range".to_owned()),
+            )
+        }
+    }
+}
