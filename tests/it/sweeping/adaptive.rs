@@ -1,0 +1,140 @@
+//! Sweeps in which results decide what comes next.
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+use super::{executed, ranking, run};
+
+/// A function of two numbers in the place of a training: the smaller the better.
+const FUNCTION: &str = r#"
+version: 1
+name: function
+seed: 5
+vars: { x: 0.5, y: 1 }
+stages:
+  measure:
+    kind: command
+    params:
+      argv: [awk, "BEGIN { x = ${x}; y = log(${y}); printf \"{\\\"loss\\\": %.9f}\", (x - 0.3) ^ 2 + 0.1 * (y - 1) ^ 2 > \"m.json\" }"]
+      metrics: m.json
+sweep:
+  method: tpe
+  trials: 20
+  axes:
+    x: { uniform: [0, 1] }
+    y: { log_uniform: [0.01, 100] }
+  objective: { metric: measure.loss, direction: minimize }
+"#;
+
+#[test]
+fn a_sampler_gives_the_same_trials_whatever_runs_at_once_and_when_it_is_interrupted() {
+    let one = Sandbox::new(FUNCTION);
+    assert_eq!(executed(&run(&one, &["-j", "1"])).len(), 20);
+    let expected = ranking(&one, &[]);
+    assert_eq!(expected.len(), 20);
+
+    let two = Sandbox::new(FUNCTION);
+    // As far as fewer trials go, then on.
+    let some = executed(&run(&two, &["-j", "2", "-S", "sweep.trials=8"]));
+    let rest = executed(&run(&two, &["-j", "2"]));
+    assert_eq!((some.len(), rest.len()), (8, 12));
+    assert_eq!(ranking(&two, &[]), expected);
+    assert_eq!(executed(&run(&two, &[])), Vec::<String>::new());
+}
+
+/// Nine trials of at most nine epochs.
+const HALVING: &str = r#"
+version: 1
+name: halving
+seed: 2
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 60, test_images: 20 } }, image_size: 16, validation: 0.25 }
+  cnn:
+    kind: train-cnn
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params:
+      model: [{ conv: { filters: 4 } }, { max_pool: 4 }, flatten, { dense: { units: 1 } }]
+      epochs: 9
+  evaluate:
+    kind: evaluate
+    inputs: { model: cnn, images: xrays.validation }
+    params: { bootstrap: 0 }
+sweep:
+  method: random
+  trials: 9
+  axes: { cnn.params.learning_rate: { log_uniform: [1e-5, 1e-1] } }
+  objective: { metric: evaluate.roc_auc }
+  stop: { asha: { metric: validation_loss, grace_epochs: 1, reduction: 3 } }
+"#;
+
+/// Stages by name that were executed, with the epochs in their names.
+fn trained(run: &crate::sandbox::Finished, epochs: u64) -> usize {
+    let names = executed(run);
+    let of = format!("epochs={epochs}]");
+    let trained = names.iter().filter(|name| name.starts_with("cnn[") && name.ends_with(&of));
+    trained.count()
+}
+
+#[test]
+fn a_promoted_training_goes_on_and_the_others_end() {
+    let sandbox = Sandbox::new(HALVING);
+    let run = run(&sandbox, &["-j", "1"]);
+    assert_eq!([1, 3, 9].map(|epochs| trained(&run, epochs)), [9, 3, 1], "{run:?}");
+    // Every promotion begins where the training was stopped.
+    let resumed = run.stderr.matches("goes on after epoch 1, from its checkpoint").count();
+    assert_eq!(resumed, 3, "{run:?}");
+    let resumed = run.stderr.matches("goes on after epoch 3, from its checkpoint").count();
+    assert_eq!(resumed, 1, "{run:?}");
+    // Only who comes to the end is evaluated.
+    let evaluated = executed(&run).into_iter().filter(|name| name.starts_with("evaluate"));
+    assert_eq!(evaluated.count(), 1);
+}
+
+#[test]
+fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
+    let halved = Sandbox::new(HALVING);
+    run(&halved, &[]);
+    let best = ranking(&halved, &[])[0].clone();
+
+    let throughout = Sandbox::new(HALVING);
+    let all = ["-S", "sweep.stop=~"];
+    let names = executed(&run(&throughout, &all));
+    assert_eq!(names.iter().filter(|name| name.starts_with("cnn[")).count(), 9);
+    let same: Vec<(Value, Value)> = ranking(&throughout, &all)
+        .into_iter()
+        .filter(|(values, _)| *values == best.0)
+        .collect();
+    assert_eq!(same, [best]);
+}
+
+#[test]
+fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
+    let undisturbed = Sandbox::new(HALVING);
+    let started = std::time::Instant::now();
+    run(&undisturbed, &[]);
+    let time = started.elapsed();
+    let sandbox = Sandbox::new(HALVING);
+    for moment in [0.3, 0.6, 0.5] {
+        let mut runner = sandbox.start(&["run", "pipeline.yaml"]);
+        std::thread::sleep(time.mul_f64(moment));
+        runner.kill().unwrap();
+        runner.wait().unwrap();
+    }
+    run(&sandbox, &[]);
+    assert_eq!(ranking(&sandbox, &[]), ranking(&undisturbed, &[]));
+}
+
+#[test]
+fn decisions_are_recorded() {
+    let sandbox = Sandbox::new(HALVING);
+    run(&sandbox, &[]);
+    let runs = crate::sandbox::list(&sandbox.path("artifacts/v1/runs"));
+    let record = std::fs::read(runs[0].join("sweep.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let decisions = record["decisions"].as_array().unwrap();
+    let promoted = decisions.iter().filter(|entry| !entry["decided"]["promote"].is_null());
+    assert_eq!(promoted.count(), 4, "{record}");
+}

@@ -1,0 +1,69 @@
+//! Sweeps as a person sees them: what runs, what does not run again, and what is told of mistakes.
+
+mod adaptive;
+mod mistakes;
+mod scale;
+mod seeds;
+mod sharing;
+
+use serde_json::Value;
+
+use crate::sandbox::{Finished, Sandbox};
+
+/// 3 × 4 × 2 trials on one dataset and one augmentation.
+pub const GRID: &str = r#"
+version: 1
+name: grid
+seed: 1
+vars: { width: 8, batch: 16 }
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 }
+  augmented:
+    kind: augment
+    inputs: { images: xrays.train }
+    params: { horizontal_flip: true }
+  cnn:
+    kind: train-cnn
+    inputs: { train: augmented, validation: xrays.validation }
+    params:
+      model: [{ conv: { filters: "${width}" } }, { max_pool: 4 }, flatten, { dense: { units: 1 } }]
+      epochs: 1
+      batch_size: "${batch}"
+  evaluate:
+    kind: evaluate
+    inputs: { model: cnn, images: xrays.test }
+    params: { bootstrap: 0 }
+sweep:
+  axes:
+    cnn.params.learning_rate: [0.001, 0.003, 0.01]
+    width: { int_uniform: [2, 8, 2] }
+    batch: [8, 16]
+  objective: { metric: evaluate.roc_auc, direction: maximize }
+"#;
+
+/// Runs the sweep to its end.
+fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    let run = sandbox.run_json(args);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    run
+}
+
+/// Names of the stages that were executed.
+fn executed(run: &Finished) -> Vec<String> {
+    let outcomes = run.outcomes().into_iter();
+    let executed = outcomes.filter(|(_, outcome)| outcome == "succeeded");
+    executed.map(|(name, _)| name).collect()
+}
+
+/// Trials from the best to the worst, as `sweep show` ranks them, with their objective.
+fn ranking(sandbox: &Sandbox, args: &[&str]) -> Vec<(Value, Value)> {
+    let show = sandbox.runner(&[&["sweep", "show", "pipeline.yaml", "--json"], args].concat());
+    assert_eq!(show.code, Some(0), "{show:?}");
+    let trials = show.json()["trials"].as_array().unwrap().clone();
+    let trials = trials.into_iter();
+    trials
+        .map(|trial| (trial["values"].clone(), trial["objective"].clone()))
+        .collect()
+}

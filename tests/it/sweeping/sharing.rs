@@ -1,0 +1,90 @@
+//! What trials have in common runs once, and nothing runs twice.
+
+use crate::sandbox::Sandbox;
+
+use super::{GRID, executed, ranking, run};
+
+#[test]
+fn what_no_axis_changes_runs_once_for_all_trials() {
+    let sandbox = Sandbox::new(GRID);
+    let names = executed(&run(&sandbox, &[]));
+    let count = |stage: &str| names.iter().filter(|name| name.starts_with(stage)).count();
+    assert_eq!(names.len(), 2 + 24 + 24, "{names:?}");
+    assert_eq!(count("xrays"), 1);
+    assert_eq!(count("augmented"), 1);
+    assert_eq!(count("cnn["), 24);
+    assert_eq!(names[0], "xrays");
+    let first = "cnn[learning_rate=0.001,width=2,batch=8]";
+    assert!(names.iter().any(|name| name == first), "{names:?}");
+
+    let again = run(&sandbox, &[]);
+    assert_eq!(executed(&again), Vec::<String>::new());
+}
+
+#[test]
+fn a_further_value_runs_exactly_its_own_trials() {
+    let sandbox = Sandbox::new(GRID);
+    run(&sandbox, &[]);
+    let set = "sweep.axes.batch=[8, 16, 32]";
+    let names = executed(&run(&sandbox, &["-S", set]));
+    assert_eq!(names.len(), 12 + 12, "{names:?}");
+    assert!(names.iter().all(|name| name.contains("batch=32")), "{names:?}");
+}
+
+#[test]
+fn fewer_values_leave_the_rest_cached() {
+    let sandbox = Sandbox::new(GRID);
+    run(&sandbox, &[]);
+    let fewer = run(&sandbox, &["-S", "sweep.axes.width=[4, 8]"]);
+    assert_eq!(executed(&fewer), Vec::<String>::new());
+    assert_eq!(fewer.outcomes().len(), 2 + 12 + 12);
+}
+
+#[test]
+fn axes_that_change_one_stage_leave_the_others_one() {
+    let sandbox = Sandbox::new(&GRID.replace(
+        "width: { int_uniform: [2, 8, 2] }",
+        "augmented.params.zoom: [0.0, 0.1]",
+    ));
+    let names = executed(&run(&sandbox, &[]));
+    let augmented: Vec<&String> = names.iter().filter(|name| name.starts_with("aug")).collect();
+    assert_eq!(augmented, ["augmented[zoom=0.0]", "augmented[zoom=0.1]"]);
+}
+
+/// Whenever it is killed, the next run does what was not finished, and the ranking is that of a sweep that
+/// was left alone.
+#[test]
+fn a_killed_sweep_goes_on_where_it_was() {
+    let undisturbed = Sandbox::new(GRID);
+    let started = std::time::Instant::now();
+    run(&undisturbed, &["-j", "2"]);
+    let time = started.elapsed();
+    let expected = ranking(&undisturbed, &[]);
+
+    let sandbox = Sandbox::new(GRID);
+    // Moments that are spread, and the same in every test run.
+    let moments = (1..=10).map(|kill| f64::from(kill * 7 % 10 + 1) / 12.0);
+    let (mut killed, mut finished) = (0, 0);
+    for moment in moments {
+        let mut runner = sandbox.start(&["run", "pipeline.yaml", "-j", "2"]);
+        std::thread::sleep(time.mul_f64(moment));
+        killed += usize::from(runner.try_wait().unwrap().is_none());
+        runner.kill().unwrap();
+        runner.wait().unwrap();
+        let recorded = records(&sandbox);
+        assert!(recorded >= finished, "{recorded} of {finished} records left");
+        finished = recorded;
+    }
+    assert!(killed > 0, "every run had ended before it was killed");
+    let last = run(&sandbox, &[]);
+    assert_eq!(executed(&last).len(), 50 - finished, "{last:?}");
+    assert_eq!(ranking(&sandbox, &[]), expected);
+}
+
+/// Stages that are cached, as `status` finds them.
+fn records(sandbox: &Sandbox) -> usize {
+    let status = sandbox.runner(&["status", "pipeline.yaml", "--json"]);
+    let stages = status.json()["stages"].as_array().unwrap().clone();
+    let cached = stages.iter().filter(|stage| stage["state"] == "cached");
+    cached.count()
+}
