@@ -258,6 +258,19 @@ impl Domain {
         }
     }
 
+    /// What of the line [`Domain::at`] makes this coordinate, of an axis of separate numbers.
+    pub fn cell(&self, coordinate: &Coordinate) -> Option<(f64, f64)> {
+        let place = self.place(coordinate);
+        match self {
+            Self::Values(_) | Self::Uniform { .. } | Self::LogUniform { .. } => None,
+            Self::Quantised { .. } | Self::IntUniform { .. } => Some((place - 0.5, place + 0.5)),
+            Self::LogIntUniform { .. } => {
+                let value = place.exp();
+                Some(((value - 0.5).ln(), (value + 0.5).ln()))
+            }
+        }
+    }
+
     /// The place of a coordinate on the line.
     pub fn place(&self, coordinate: &Coordinate) -> f64 {
         match (self, coordinate) {
