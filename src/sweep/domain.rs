@@ -1,4 +1,6 @@
 //! What an axis can be: choices, or numbers between bounds.
+//!
+//! Functions of `libm`, not of the system: the same on every machine, so the same points are too.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -228,9 +230,9 @@ impl Domain {
         match *self {
             Self::Values(count) => (0.0, count as f64),
             Self::Uniform { low, high } => (low, high),
-            Self::LogUniform { low, high } => (low.ln(), high.ln()),
+            Self::LogUniform { low, high } => (libm::log(low), libm::log(high)),
             Self::LogIntUniform { low, high } => {
-                ((low as f64 - 0.5).ln(), (high as f64 + 0.5).ln())
+                (libm::log(low as f64 - 0.5), libm::log(high as f64 + 0.5))
             }
             Self::Quantised { .. } | Self::IntUniform { .. } => {
                 let count = self.count().unwrap_or(1);
@@ -244,9 +246,9 @@ impl Domain {
         match *self {
             Self::Values(count) => Coordinate::Choice((place.max(0.0) as usize).min(count - 1)),
             Self::Uniform { low, high } => number(short(place, low, high)),
-            Self::LogUniform { low, high } => number(short(place.exp(), low, high)),
+            Self::LogUniform { low, high } => number(short(libm::exp(place), low, high)),
             Self::LogIntUniform { low, high } => {
-                let value = place.exp().round() as i64;
+                let value = libm::exp(place).round() as i64;
                 Coordinate::Number(value.clamp(low, high).into())
             }
             Self::Quantised { .. } | Self::IntUniform { .. } => {
@@ -258,13 +260,26 @@ impl Domain {
         }
     }
 
+    /// What of the line [`Domain::at`] makes this coordinate, of an axis of separate numbers.
+    pub fn cell(&self, coordinate: &Coordinate) -> Option<(f64, f64)> {
+        let place = self.place(coordinate);
+        match self {
+            Self::Values(_) | Self::Uniform { .. } | Self::LogUniform { .. } => None,
+            Self::Quantised { .. } | Self::IntUniform { .. } => Some((place - 0.5, place + 0.5)),
+            Self::LogIntUniform { .. } => {
+                let value = libm::exp(place);
+                Some((libm::log(value - 0.5), libm::log(value + 0.5)))
+            }
+        }
+    }
+
     /// The place of a coordinate on the line.
     pub fn place(&self, coordinate: &Coordinate) -> f64 {
         match (self, coordinate) {
             (_, Coordinate::Choice(index)) => *index as f64,
             (Self::Values(_) | Self::Uniform { .. }, Coordinate::Number(value)) => float(value),
             (Self::LogUniform { .. } | Self::LogIntUniform { .. }, Coordinate::Number(value)) => {
-                float(value).ln()
+                libm::log(float(value))
             }
             (Self::Quantised { low, quantum, .. }, Coordinate::Number(value)) => {
                 let (low, quantum) = (low.to_f64(), quantum.to_f64());

@@ -2,6 +2,7 @@
 
 mod fixed;
 mod fresh;
+mod parzen;
 mod random;
 mod tpe;
 

@@ -4,14 +4,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use ::tpe::{TpeOptimizer, TpeOptimizerBuilder, histogram_estimator, parzen_estimator, range};
 use stages::contract::Direction;
 use stages::random::stream;
 
 use super::fresh::Fresh;
+use super::parzen::Parzen;
 use super::random;
 use super::{Proposal, Sampler, Told};
-use crate::sweep::domain::{Coordinate, Domain};
 use crate::sweep::space::{Point, Space};
 
 /// Trials with a result before there is anything to learn from them; until then points are those of
@@ -23,9 +22,6 @@ const MOST_GOOD: usize = 25;
 
 /// Draws from what the good ones look like, of which the best is proposed.
 const CANDIDATES: usize = 24;
-
-/// How often a point is drawn from the estimate, before one at random is taken instead.
-const REDRAWS: u64 = 10;
 
 /// Learns which points are good, axis by axis.
 ///
@@ -65,9 +61,10 @@ impl TpeSampler {
         let number = self.drawn;
         self.drawn += 1;
         let ranking = self.ranking();
-        let learned = (ranking.valued >= STARTUP)
-            .then(|| (0..REDRAWS).map(|attempt| self.learned(&ranking, [number, attempt])))
-            .and_then(|mut points| points.find(|point| self.fresh.is_fresh(point)));
+        let learned = match ranking.valued < STARTUP {
+            true => None,
+            false => self.learned(&ranking, number),
+        };
         let (space, seed) = (&self.space, self.seed);
         match learned {
             Some(point) => self.fresh.take(&point).then_some(point),
@@ -96,27 +93,25 @@ impl TpeSampler {
         }
     }
 
-    /// A point drawn from what was learned.
-    fn learned(&self, ranking: &Ranking, indices: [u64; 2]) -> Point {
-        self.space.point(|index, axis| {
-            let domain = &axis.domain;
-            if domain.count() == Some(1) {
-                return domain.at(0.0);
+    /// The best of the points drawn from what the good trials look like.
+    fn learned(&self, ranking: &Ranking, number: u64) -> Option<Point> {
+        let points: Vec<&Point> = ranking.trials.iter().map(|&t| &self.points[t]).collect();
+        let (good, others) = points.split_at(ranking.good);
+        let good = Parzen::new(&self.space, good.to_vec());
+        let others = Parzen::new(&self.space, others.to_vec());
+        let mut random = stream(self.seed, "tpe", [number, 0]);
+        let mut best: Option<(f64, Point)> = None;
+        for _ in 0..CANDIDATES {
+            let point = good.sample(&mut random);
+            if !self.fresh.is_fresh(&point) {
+                continue;
             }
-            let mut estimate = ranking.optimizer(domain);
-            for (rank, &trial) in ranking.trials.iter().enumerate() {
-                let value = self.points[trial][index].as_ref();
-                let value = value.map_or(f64::NAN, |value| within(domain, value));
-                // Only the order of ranks matters. NaN: the axis did not apply.
-                let told = estimate.tell(value, rank as f64);
-                debug_assert!(told.is_ok(), "{told:?}");
+            let gain = good.density(&point) / others.density(&point);
+            if best.as_ref().is_none_or(|(most, _)| gain > *most) {
+                best = Some((gain, point));
             }
-            let mut random = stream(self.seed, &format!("tpe {}", axis.name), indices);
-            match estimate.ask(&mut random) {
-                Ok(place) => domain.at(place),
-                Err(error) => unreachable!("no estimate of `{}`: {error:?}", axis.name),
-            }
-        })
+        }
+        best.map(|(_, point)| point)
     }
 }
 
@@ -146,32 +141,6 @@ struct Ranking {
     good: usize,
     /// How many have a value.
     valued: usize,
-}
-
-impl Ranking {
-    /// Nothing told yet.
-    fn optimizer(&self, domain: &Domain) -> TpeOptimizer {
-        let (start, end) = domain.extent();
-        // The optimizer rounds `gamma · trials` up; half a trial less keeps rounding errors out of it.
-        let gamma = (self.good as f64 - 0.5).max(0.0) / self.trials.len() as f64;
-        let estimator = match domain {
-            Domain::Values(_) => histogram_estimator(),
-            _ => parzen_estimator(),
-        };
-        let mut builder = TpeOptimizerBuilder::new();
-        let builder = builder.gamma(gamma).candidates(CANDIDATES);
-        let optimizer = range(start, end).map(|range| builder.build(estimator, range));
-        match optimizer {
-            Ok(Ok(optimizer)) => optimizer,
-            refused => unreachable!("{start}..{end} of {domain:?}: {refused:?}"),
-        }
-    }
-}
-
-/// The place of a coordinate, below the end of the extent, which the optimizer leaves out.
-fn within(domain: &Domain, value: &Coordinate) -> f64 {
-    let (start, end) = domain.extent();
-    domain.place(value).clamp(start, end.next_down())
 }
 
 /// Complete trials before pruned ones, these by how long they lasted; then by value.

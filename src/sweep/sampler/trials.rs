@@ -130,14 +130,51 @@ fn branin() -> (Space, impl Fn(&Point) -> f64) {
     (Space::new(axes, Vec::new()).unwrap(), objective)
 }
 
+/// One trial at a time: medians of 0.008 against 0.35, 19 wins; ten at a time: 0.04, 17. An
+/// estimator that is blind on one side, or ranks trials the wrong way, is at random search's median.
 #[test]
-fn figures() {
+fn tpe_beats_random_search_on_a_mixed_and_conditional_space() {
     let (space, objective) = training();
-    for size in [[60, 1], [60, 4], [60, 10]] {
-        eprintln!("training {size:?} {:?}", compared(&space, &objective, size));
+    for batch in [1, 4, 10] {
+        let (tpe, random, wins) = compared(&space, &objective, [60, batch]);
+        assert!(tpe < random / 4.0, "{batch}: {tpe} of {random}");
+        assert!(wins >= 15, "{batch}: {wins}");
     }
+}
+
+/// Medians above the least value of 0.061 against 0.6, 18 wins.
+#[test]
+fn tpe_beats_random_search_on_branin() {
     let (space, objective) = branin();
-    for size in [[60, 1], [60, 4], [100, 1]] {
-        eprintln!("branin {size:?} {:?}", compared(&space, &objective, size));
+    let (tpe, random, wins) = compared(&space, &objective, [60, 1]);
+    let least = 0.397_887;
+    assert!(tpe - least < (random - least) / 3.0, "{tpe} of {random}");
+    assert!(wins >= 15, "{wins}");
+}
+
+#[test]
+fn tpe_keeps_away_from_what_fails_and_from_what_was_pruned_early() {
+    let (space, objective) = branin();
+    let mut tpe = TpeSampler::new(&space, 7, Direction::Maximize, Vec::new());
+    let mut beyond = 0;
+    for trial in 0..80 {
+        let proposal = tpe.ask(1).remove(0);
+        let x = number(&proposal.point, 0).unwrap();
+        let value = -objective(&proposal.point);
+        tpe.tell(
+            trial,
+            match x {
+                // The best there is lies here, and cannot be had.
+                x if x < 0.0 => Told::Failed,
+                x if x > 6.0 => Told::Pruned {
+                    value: 1e9,
+                    epochs: 1,
+                },
+                _ => Told::Value(value),
+            },
+        );
+        beyond += usize::from(trial >= 30 && !(0.0..=6.0).contains(&x));
     }
+    // Random search would do so 30 times of 50.
+    assert!(beyond <= 12, "{beyond}");
 }
