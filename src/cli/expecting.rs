@@ -43,6 +43,7 @@ pub fn judge(results: &Results<'_>) -> Judgements {
             let absent = InstanceName {
                 stage: expectation.stage.clone(),
                 axes: expectation.axes.clone(),
+                copy: Vec::new(),
             };
             let measured = Err("no such stage".to_owned());
             all.push(Judgement::of(

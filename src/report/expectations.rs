@@ -183,6 +183,7 @@ impl Subject {
             instance: InstanceName {
                 stage: column.metric.stage.clone(),
                 axes: vec![(table.rows.clone(), row.to_owned())],
+                copy: Vec::new(),
             },
             metric: PortMetric {
                 port: None,
