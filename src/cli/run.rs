@@ -8,7 +8,7 @@ use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::session::{RunOptions, Session};
-use super::table::{self, Results};
+use super::table::{self, Against, Results};
 use super::{plan, preflight, unwritten};
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
@@ -121,7 +121,7 @@ impl Run {
                 store: &store,
                 outputs: &execution.outputs,
             };
-            table::print(console, &results, Format::Terminal)?;
+            table::print(console, &results, Format::Terminal, &Against::None)?;
         }
         session.verdict(&report)
     }

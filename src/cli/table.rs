@@ -1,9 +1,12 @@
+mod comparisons;
+
 use std::collections::HashMap;
 
 use clap::Args;
 use petgraph::graph::NodeIndex;
 use stages::contract::{METRICS_FILE, Metrics};
 
+use self::comparisons::comparisons;
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::{metrics, unwritten};
 use crate::error::Error;
@@ -12,7 +15,9 @@ use crate::graph::{self, Graph};
 use crate::plan::{PlanOptions, State};
 use crate::report::Console;
 use crate::report::table::{Cell, Format, render};
-use crate::store::Store;
+use crate::store::{Digest, Store};
+
+pub use self::comparisons::Against;
 
 /// Print the pipeline's tables, with the results that are in the store
 #[derive(Debug, Args)]
@@ -24,6 +29,10 @@ pub struct Table {
     /// How to write them
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// What to test the rows of each column of an `evaluate` stage against, on the same test images: its
+    /// best row, a row by name, or none (`[none]` is a row of that name)
+    #[arg(long, value_name = "ROW", default_value = "best")]
+    compare: Against,
 }
 
 impl Table {
@@ -35,6 +44,7 @@ impl Table {
                 "`{file}` declares no tables; add some under `tables:`"
             )));
         }
+        self.compare.check(&graph)?;
         let store = self.store.open()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let mut outputs = HashMap::new();
@@ -51,6 +61,7 @@ impl Table {
                 outputs: &outputs,
             },
             self.format,
+            &self.compare,
         )
     }
 }
@@ -63,12 +74,22 @@ pub struct Results<'a> {
     pub outputs: &'a HashMap<NodeIndex, Outputs>,
 }
 
-/// Prints every table of the pipeline, an empty line between two.
-pub fn print(console: &Console, results: &Results<'_>, format: Format) -> Result<(), Error> {
+/// Prints every table of the pipeline, an empty line between two, its rows held against one of them.
+pub fn print(
+    console: &Console,
+    results: &Results<'_>,
+    format: Format,
+    against: &Against,
+) -> Result<(), Error> {
     for (index, table) in results.graph.tables.iter().enumerate() {
         let cells = |row: &str, column: &graph::Column| results.cell(&table.rows, row, column);
+        let outputs = |row: &str, column: &graph::Column| {
+            let output = results.output(&table.rows, row, column);
+            output.into_iter().collect::<Vec<_>>()
+        };
+        let compared = comparisons(results.store, table, outputs, against);
         let gap = if index == 0 { "" } else { "\n" };
-        let text = gap.to_owned() + &render(table, cells, format);
+        let text = gap.to_owned() + &render(table, cells, &compared, format);
         console.result(&text).map_err(unwritten)?;
     }
     Ok(())
@@ -90,6 +111,15 @@ impl Results<'_> {
 
     /// What the stage of a column measured in a row, or in a few words why there is nothing.
     fn metrics(&self, axis: &str, row: &str, column: &graph::Column) -> Result<Metrics, String> {
+        let output = self.output(axis, row, column)?;
+        metrics::read(self.store, &output)
+            .and_then(|metrics| metrics.ok_or(format!("no file `{METRICS_FILE}`")))
+            .inspect_err(|error| tracing::warn!("{}[{row}]: {error}", column.metric.stage))
+            .map_err(|_| metrics::DAMAGED.to_owned())
+    }
+
+    /// The metrics artifact that the stage of a column made in a row.
+    fn output(&self, axis: &str, row: &str, column: &graph::Column) -> Result<Digest, String> {
         let stages = &self.graph.stages;
         let is_meant = |node: &NodeIndex| {
             let name = &stages[*node].name;
@@ -105,10 +135,6 @@ impl Results<'_> {
             .ok_or("no such stage")?;
         let outputs = self.outputs.get(&node).ok_or("not run")?;
         let port = stages[node].metrics_port().ok_or("no metrics")?;
-        let digest = outputs.get(port).ok_or("not run")?;
-        metrics::read(self.store, digest)
-            .and_then(|metrics| metrics.ok_or(format!("no file `{METRICS_FILE}`")))
-            .inspect_err(|error| tracing::warn!("{}: {error}", stages[node].name))
-            .map_err(|_| "damaged, run again".to_owned())
+        Ok(*outputs.get(port).ok_or("not run")?)
     }
 }

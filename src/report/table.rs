@@ -7,6 +7,7 @@ mod delimited;
 mod json;
 mod text;
 
+use super::comparison::{self, Comparison};
 use crate::graph::{Column, Table};
 
 /// Our figure, or why there is none.
@@ -37,10 +38,16 @@ pub enum Format {
 }
 
 /// Writes `table`, its rows in the axis' own order. `cells` is asked once for every row and column.
-/// The text ends with a line feed.
-pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Format) -> String {
+/// The text ends with a line feed. `comparisons` are of its columns; they stand below it, or in it.
+pub fn render(
+    table: &Table,
+    cells: impl Fn(&str, &Column) -> Cell,
+    comparisons: &[Comparison],
+    format: Format,
+) -> String {
     let filled = Filled {
         table,
+        comparisons,
         rows: table
             .row_values
             .iter()
@@ -57,8 +64,8 @@ pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Form
             .collect(),
     };
     match format {
-        Format::Terminal => text::terminal(&filled),
-        Format::Markdown => text::markdown(&filled),
+        Format::Terminal => text::terminal(&filled) + &comparison::terminal(comparisons),
+        Format::Markdown => text::markdown(&filled) + &comparison::markdown(comparisons),
         Format::Csv => delimited::csv(&filled),
         Format::Json => json::json(&filled),
     }
@@ -67,6 +74,7 @@ pub fn render(table: &Table, cells: impl Fn(&str, &Column) -> Cell, format: Form
 /// A table and its cells, as many per row as the table has columns.
 struct Filled<'a> {
     table: &'a Table,
+    comparisons: &'a [Comparison],
     rows: Vec<(&'a str, Vec<Cell>)>,
 }
 

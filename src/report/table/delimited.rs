@@ -1,9 +1,10 @@
 //! Tables for spreadsheets.
 
 use super::{Cell, Filled};
+use crate::report::comparison;
 
 /// Comma-separated values: per column of the table its value, the ends of its interval and the
-/// reference's value. What is missing is left empty.
+/// reference's value; then what comparisons say. What is missing is left empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = vec![filled.table.rows.clone()];
     for column in &filled.table.columns {
@@ -12,6 +13,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
             ["low", "high", &column.reference_label].map(|end| format!("{} {end}", column.title)),
         );
     }
+    header.extend(comparison::header(filled.comparisons));
     let mut text = line(&header);
     for (row, cells) in &filled.rows {
         let mut fields = vec![(*row).to_owned()];
@@ -25,6 +27,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
             fields.extend([value, low, high, reference].map(number));
         }
+        fields.extend(comparison::fields(filled.comparisons, row));
         text.push_str(&line(&fields));
     }
     text

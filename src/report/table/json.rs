@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cell, Filled};
+use crate::report::comparison;
 
 /// One JSON object: name, title, axis, and the rows with their cells in the table's order.
 pub(super) fn json(filled: &Filled<'_>) -> String {
@@ -35,7 +36,11 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
         })
         .collect();
     let table = filled.table;
-    let object =
+    let mut object =
         json!({ "name": table.name, "title": table.title, "axis": table.rows, "rows": rows });
+    if !filled.comparisons.is_empty() {
+        let comparisons = filled.comparisons.iter().map(comparison::object);
+        object["comparisons"] = comparisons.collect();
+    }
     format!("{object:#}\n")
 }

@@ -52,7 +52,7 @@ fn rendered(format: Format) -> String {
             interval: Some([0.5, 1.0]),
         },
     };
-    render(&table, cells, format)
+    render(&table, cells, &[], format)
 }
 
 #[test]
@@ -96,6 +96,7 @@ fn markdown_escapes_bars() {
     let text = render(
         &table,
         |_, _| Cell::Missing("a|b".to_owned()),
+        &[],
         Format::Markdown,
     );
     assert_eq!(text, "| a\\|b | f1 |\n| --- | --- |\n| x | a\\|b |\n");
