@@ -1,5 +1,7 @@
 //! `evaluate`: how well a classifier tells held-out images apart.
 
+mod contrast;
+mod evaluation;
 mod report;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,9 @@ use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
 use crate::ranges;
 use report::Report;
+
+pub use contrast::{Contrast, Incomparable, Mistakes, contrast};
+pub use evaluation::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE, Unlike, Unreadable};
 
 /// Most bootstrap resamples that make sense.
 const MOST_RESAMPLES: usize = 100_000;

@@ -89,6 +89,7 @@ fn of(path: &str) -> Option<&'static str> {
         "table" => {
             "\
   runner table pipelines/table1.yaml
+  runner table pipelines/table1.yaml --compare model1
   runner table pipelines/table1.yaml --format csv > table1.csv
   runner table pipelines/table1.yaml --format latex > table1.tex
   runner table pipelines/table1.yaml --strict --junit results.xml"

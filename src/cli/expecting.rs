@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::table::Results;
+use super::results::Results;
 use crate::error::Error;
 use crate::graph::InstanceName;
 use crate::report::expectations::{Judgement, Judgements, Subject};
@@ -21,36 +21,38 @@ pub struct Expecting {
     junit: Option<PathBuf>,
 }
 
-/// Judges all that the pipeline expects.
+/// Judges all that the pipeline expects; of several seeds the mean.
 pub fn judge(results: &Results<'_>) -> Judgements {
-    let graph = results.graph;
     let mut all = Vec::new();
-    for expectation in &graph.expectations {
-        let subject = |instance: &InstanceName| Subject {
-            instance: instance.clone(),
-            metric: expectation.metric.clone(),
+    for expectation in &results.graph.expectations {
+        let metric = &expectation.metric;
+        let mut judge = |instance: InstanceName, measured: Result<f64, String>| {
+            let metric = metric.clone();
+            let subject = Subject { instance, metric };
+            all.push(Judgement::of(subject, expectation.bounds, measured));
         };
-        let instances = expectation.instances(graph);
-        for &node in &instances {
-            let metric = results.metric(node, &expectation.metric);
-            all.push(Judgement::of(
-                subject(&graph.stages[node].name),
-                expectation.bounds,
-                metric.map(|metric| metric.value),
-            ));
+        let nodes = results.instances(|name| expectation.means(name));
+        let mut subjects: Vec<InstanceName> = Vec::new();
+        for name in nodes.iter().map(|&node| results.graph.stages[node].name.in_copy()) {
+            if !subjects.contains(&name) {
+                subjects.push(name);
+            }
         }
-        if instances.is_empty() {
+        for subject in subjects {
+            let nodes = results.instances(|name| name.in_copy() == subject);
+            let measured = results.measured(&nodes, metric).map(|metrics| {
+                let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
+                sum / metrics.len() as f64
+            });
+            judge(subject, measured);
+        }
+        if nodes.is_empty() {
             let absent = InstanceName {
                 stage: expectation.stage.clone(),
                 axes: expectation.axes.clone(),
                 copy: Vec::new(),
             };
-            let measured = Err("no such stage".to_owned());
-            all.push(Judgement::of(
-                subject(&absent),
-                expectation.bounds,
-                measured,
-            ));
+            judge(absent, Err("no such stage".to_owned()));
         }
     }
     Judgements::new(all)

@@ -3,23 +3,57 @@
 use std::fs;
 
 use stages::contract::{METRICS_FILE, Metrics};
+use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
-use crate::store::{Digest, Store};
+use crate::store::{Digest, Store, Tree};
+
+/// What is shown of results that cannot be read.
+pub const DAMAGED: &str = "damaged, run again";
 
 /// What an output holds that is metrics; nothing if it is none.
 ///
 /// # Errors
 /// If it is not wholly there, as a sentence.
 pub fn read(store: &Store, output: &Digest) -> Result<Option<Metrics>, String> {
-    let tree = store.tree(output).map_err(|e| e.to_string())?;
-    let Some(blob) = tree.files.get(METRICS_FILE) else {
+    let Some([bytes]) = files(store, output, [METRICS_FILE])? else {
         return Ok(None);
     };
-    store.verify(&tree).map_err(|e| e.to_string())?;
-    let path = store.blob_path(&blob.digest);
-    let bytes = fs::read(&path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
     let metrics = serde_json::from_slice(&bytes);
     metrics
-        .map_err(|e| format!("`{}`: {e}", path.display()))
+        .map_err(|e| format!("`{METRICS_FILE}` of {output}: {e}"))
         .map(Some)
+}
+
+/// What an output holds of an evaluation's images; nothing if it is of none.
+///
+/// # Errors
+/// If it is not wholly there, as a sentence.
+pub fn evaluation(store: &Store, output: &Digest) -> Result<Option<Evaluation>, String> {
+    let Some([predictions, confusion]) = files(store, output, [PREDICTIONS_FILE, CONFUSION_FILE])?
+    else {
+        return Ok(None);
+    };
+    Evaluation::read(&predictions, &confusion)
+        .map_err(|e| format!("{output}: {e}"))
+        .map(Some)
+}
+
+/// The content of files of an output, undamaged; nothing unless it has all of them.
+fn files<const N: usize>(
+    store: &Store,
+    output: &Digest,
+    names: [&str; N],
+) -> Result<Option<[Vec<u8>; N]>, String> {
+    let tree: Tree = store.tree(output).map_err(|e| e.to_string())?;
+    if !names.iter().all(|name| tree.files.contains_key(*name)) {
+        return Ok(None);
+    }
+    store.verify(&tree).map_err(|e| e.to_string())?;
+    let mut contents = [const { Vec::new() }; N];
+    for (content, name) in contents.iter_mut().zip(names) {
+        let path = store.blob_path(&tree.files[name].digest);
+        *content =
+            fs::read(&path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+    }
+    Ok(Some(contents))
 }

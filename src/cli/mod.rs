@@ -20,6 +20,7 @@ mod outcomes;
 mod pipeline;
 mod plan;
 mod preflight;
+mod results;
 mod run;
 mod runs;
 mod saved_plan;

@@ -10,7 +10,8 @@ use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
-use super::table::{self, Results};
+use super::results::Results;
+use super::table::{self, Against};
 use super::{plan, preflight, unwritten};
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
@@ -139,18 +140,14 @@ impl Run {
             return Err(Error::Internal("a sweep without a trial".to_owned()));
         };
         let report = session.end()?;
-        let results = Results {
-            graph: course.graph(),
-            store: &store,
-            outputs: &outcomes.outputs,
-            stages: &report.stages,
-        };
+        let (graph, shown) = (course.graph(), course.shown());
+        let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
         let judgements = expecting::judge(&results);
         if self.json {
             let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
         } else {
-            table::print(console, &results, &judgements, Format::Terminal)?;
+            table::print(console, &results, &judgements, Format::Terminal, &Against::None)?;
         }
         let kept = self.expecting.keep(&results, &report.stages, &judgements);
         session.verdict().and(kept)?;

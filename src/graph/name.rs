@@ -24,6 +24,14 @@ impl InstanceName {
             .map(|(_, value)| value.as_str())
     }
 
+    /// What it is called in its own copy of the pipeline.
+    pub fn in_copy(&self) -> Self {
+        Self {
+            copy: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Whether `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance; the former two mean those of
     /// all copies.
     pub fn is_meant_by(&self, name: &str) -> bool {

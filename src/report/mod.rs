@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod columns;
+pub mod comparison;
 pub mod console;
 pub mod diagram;
 pub mod event;

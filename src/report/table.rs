@@ -10,6 +10,7 @@ mod latex;
 mod text;
 
 pub(in crate::report) use self::grid::Grid;
+use super::comparison::{self, Comparison};
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
 use crate::graph::{Bounds, Column, Table};
 
@@ -18,11 +19,22 @@ use crate::graph::{Bounds, Column, Table};
 pub enum Cell {
     Value {
         value: f64,
-        /// A 95 % interval, `[low, high]`.
+        /// A 95 % interval, `[low, high]`: of the measure on its images or, of several seeds, of their
+        /// mean.
         interval: Option<[f64; 2]>,
+        /// If the value is the mean of several.
+        seeds: Option<Seeds>,
     },
     /// The reason in a few words: `not run`, `failed`.
     Missing(String),
+}
+
+/// Results that differ in nothing but their seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seeds {
+    pub count: usize,
+    /// Standard deviation of a sample.
+    pub sd: f64,
 }
 
 /// How a table is written.
@@ -43,16 +55,19 @@ pub enum Format {
 }
 
 /// Writes `table`, its rows in the axis' own order. `cells` is asked once for every row and column.
-/// What was expected of them is shown in them. The text ends with a line feed.
+/// What was expected of them is shown in them; `comparisons` are of its columns, and stand below it, or in
+/// it. The text ends with a line feed.
 pub fn render(
     table: &Table,
     cells: impl Fn(&str, &Column) -> Cell,
     expected: &Judgements,
+    comparisons: &[Comparison],
     format: Format,
 ) -> String {
     let filled = Filled {
         table,
         expected,
+        comparisons,
         rows: table
             .row_values
             .iter()
@@ -69,8 +84,8 @@ pub fn render(
             .collect(),
     };
     match format {
-        Format::Terminal => text::grid(&filled).terminal(),
-        Format::Markdown => text::grid(&filled).markdown(),
+        Format::Terminal => text::grid(&filled).terminal() + &comparison::terminal(comparisons),
+        Format::Markdown => text::grid(&filled).markdown() + &comparison::markdown(comparisons),
         Format::Csv => delimited::csv(&filled),
         Format::Json => json::json(&filled),
         Format::Latex => latex::latex(&filled),
@@ -81,6 +96,7 @@ pub fn render(
 struct Filled<'a> {
     table: &'a Table,
     expected: &'a Judgements,
+    comparisons: &'a [Comparison],
     rows: Vec<(&'a str, Vec<Cell>)>,
 }
 

@@ -224,6 +224,20 @@ impl Course {
         self.sweep.as_ref().filter(|trials| trials.is_sweep())?.best()
     }
 
+    /// The copies of the pipeline whose results are told as those of one: all seeds; of a sweep those of its
+    /// best trial, of which there may be none yet.
+    pub fn shown(&self) -> Vec<usize> {
+        match &self.sweep {
+            Some(trials) if trials.is_sweep() => {
+                trials.best().map(|trial| trial.copies.clone()).unwrap_or_default()
+            }
+            _ => {
+                let copies = self.union.graph().map_or(0, |graph| graph.copies.len());
+                (0..copies).collect()
+            }
+        }
+    }
+
     /// All decisions on who goes on, and what they followed from; none where no training is halved.
     pub fn decisions(&self) -> &[halving::Entry] {
         let race = self.sweep.as_ref().and_then(|trials| trials.race.as_ref());

@@ -1,10 +1,10 @@
 //! What an evaluation leaves behind.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
 
+use super::evaluation::{CONFUSION_FILE, PREDICTIONS_FILE, columns};
 use crate::contract::{Failure, METRICS_FILE, Metrics};
 use crate::figures::confusion::confusion;
 use crate::figures::roc::roc;
@@ -52,10 +52,11 @@ impl Report<'_> {
             "decision": decision,
             "actual_by_predicted": rows,
         });
-        json::write(&folder.join("confusion.json"), &content)?;
+        json::write(&folder.join(CONFUSION_FILE), &content)?;
 
-        let path = folder.join("predictions.csv");
-        std::fs::write(&path, self.csv(names)).map_err(|e| Failure::io("write", &path, e))
+        let path = folder.join(PREDICTIONS_FILE);
+        self.write_csv(names, &path)
+            .map_err(|e| Failure::io("write", &path, e))
     }
 
     /// Writes `roc.png`, unless only one class has images, and `confusion.png`.
@@ -118,13 +119,9 @@ impl Report<'_> {
 
     /// A line per image: its name, its class, the class it was taken for, and each class's
     /// probability (quoted as in RFC 4180).
-    fn csv(&self, names: &[String]) -> String {
-        let mut text = String::from("name,label,predicted");
-        for class in self.classes {
-            text.push(',');
-            text.push_str(&quoted(&format!("p_{class}")));
-        }
-        text.push('\n');
+    fn write_csv(&self, names: &[String], path: &Path) -> Result<(), csv::Error> {
+        let mut table = csv::Writer::from_path(path)?;
+        table.write_record(columns(self.classes))?;
         let Predictions {
             probabilities,
             labels,
@@ -132,23 +129,12 @@ impl Report<'_> {
         } = self.predictions;
         let decided = self.predictions.decide(self.decision);
         for (i, row) in probabilities.chunks_exact(classes).enumerate() {
-            let class = |class: u32| quoted(&self.classes[class as usize]);
-            text.push_str(&[quoted(&names[i]), class(labels[i]), class(decided[i])].join(","));
-            for probability in row {
-                // Writing to a string cannot fail.
-                let _ = write!(text, ",{probability}");
-            }
-            text.push('\n');
+            let class = |class: u32| self.classes[class as usize].clone();
+            let words = [names[i].clone(), class(labels[i]), class(decided[i])];
+            let probabilities = row.iter().map(f32::to_string);
+            table.write_record(words.into_iter().chain(probabilities))?;
         }
-        text
-    }
-}
-
-/// A field of a CSV file, in quotes where RFC 4180 asks for them.
-fn quoted(field: &str) -> String {
-    if field.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
+        table.flush()?;
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Percentile intervals by the bootstrap.
 
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
 use crate::random;
@@ -22,11 +22,10 @@ pub(super) fn intervals<const N: usize>(
         .map_init(
             || vec![0; examples],
             |weights: &mut Vec<u32>, resample| {
-                let mut rng = random::stream(seed, "bootstrap", [resample, 0]);
-                weights.fill(0);
-                for _ in 0..examples {
-                    weights[rng.random_range(0..examples)] += 1;
-                }
+                redraw(
+                    weights,
+                    &mut random::stream(seed, "bootstrap", [resample, 0]),
+                );
                 statistics(weights)
             },
         )
@@ -38,9 +37,17 @@ pub(super) fn intervals<const N: usize>(
     })
 }
 
+/// Draws as many as there are weights, with replacement: each weight is how often its place was drawn.
+pub(super) fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
+    weights.fill(0);
+    for _ in 0..weights.len() {
+        weights[rng.random_range(0..weights.len())] += 1;
+    }
+}
+
 /// The `share` quantile of `sorted`, linear between neighbours (Hyndman and Fan's type 7, numpy's
 /// default).
-fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+pub(super) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let low = sorted[place.floor() as usize];
     let high = sorted[place.ceil() as usize];

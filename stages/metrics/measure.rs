@@ -1,10 +1,9 @@
 //! All measures of a set of predictions, with intervals.
 
 use super::bootstrap::intervals;
-use super::confusion::Confusion;
-use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::ranking::Ranking;
-use crate::contract::{Direction, Metric, Metrics};
+use super::scored::{Measure, Scored};
+use crate::contract::{Metric, Metrics};
 
 /// What a classifier said of labelled examples.
 #[derive(Clone, Copy, Debug)]
@@ -64,23 +63,6 @@ impl Predictions<'_> {
     }
 }
 
-use Direction::{Maximize, Minimize};
-
-/// The metrics by name, in the order in which [`measure`] computes them.
-const METRICS: [(&str, Direction); 11] = [
-    ("accuracy", Maximize),
-    ("f1", Maximize),
-    ("macro_f1", Maximize),
-    ("weighted_f1", Maximize),
-    ("precision", Maximize),
-    ("recall", Maximize),
-    ("specificity", Maximize),
-    ("roc_auc", Maximize),
-    ("average_precision", Maximize),
-    ("brier", Minimize),
-    ("log_loss", Minimize),
-];
-
 /// All measures of `predictions`, by name, with 95 % intervals from `resamples` bootstrap resamples
 /// (none for 0): `accuracy`, `macro_f1`, `weighted_f1`, `brier`, `log_loss`, and for the class
 /// `positive` against all others `f1`, `precision`, `recall`, `specificity`, `roc_auc` and
@@ -92,47 +74,23 @@ pub fn measure(
     resamples: usize,
     seed: u64,
 ) -> Metrics {
-    let Predictions {
-        probabilities,
-        labels,
-        classes,
-    } = *predictions;
-    if labels.is_empty() {
+    let examples = predictions.labels.len();
+    if examples == 0 {
         return Metrics::new();
     }
-    let decided = predictions.decide(decision);
-    let ranking = predictions.ranking(positive);
-    let squared_errors = squared_errors(probabilities, labels, classes);
-    let log_losses = log_losses(probabilities, labels, classes);
-
-    let statistics = |weights: &[u32]| {
-        let confusion = Confusion::weighted(labels, &decided, weights, classes);
-        [
-            Some(confusion.accuracy()),
-            Some(confusion.f1(positive)),
-            Some(confusion.macro_f1()),
-            Some(confusion.weighted_f1()),
-            Some(confusion.precision(positive)),
-            Some(confusion.recall(positive)),
-            Some(confusion.specificity(positive)),
-            ranking.roc_auc(weights),
-            ranking.average_precision(weights),
-            weighted_mean(&squared_errors, weights),
-            weighted_mean(&log_losses, weights),
-        ]
-    };
-    let values: [_; METRICS.len()] = statistics(&vec![1; labels.len()]);
-    let intervals = intervals(labels.len(), resamples, seed, statistics);
-    METRICS
+    let scored = Scored::new(predictions, predictions.decide(decision), positive);
+    let values = scored.values(&vec![1; examples]);
+    let intervals = intervals(examples, resamples, seed, |weights| scored.values(weights));
+    Measure::ALL
         .iter()
         .zip(values.into_iter().zip(intervals))
-        .filter_map(|(&(name, direction), (value, interval))| {
+        .filter_map(|(measure, (value, interval))| {
             Some((
-                name.to_owned(),
+                measure.name().to_owned(),
                 Metric {
                     value: value?,
                     interval,
-                    direction,
+                    direction: measure.direction(),
                 },
             ))
         })

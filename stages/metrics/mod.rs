@@ -4,19 +4,32 @@
 //! positive class ([`Ranking`], [`roc_auc`], [`average_precision`]) and of probabilities
 //! ([`brier_score`], [`log_loss`]). [`measure`] computes all of them with bootstrap intervals.
 //!
+//! Of several results: their [`spread`] over seeds, the [`paired_difference`] of two classifiers on the
+//! same images, [`McNemar`]'s test of their mistakes, and [`holm`]'s correction of many tests.
+//!
 //! No measure is ever NaN. A ratio 0/0 (the precision where nothing was predicted positive) is 0, as
 //! with scikit-learn's `zero_division=0`; a measure without any meaning (the ROC AUC where only one
 //! class occurs) is `None`, and absent from a table of metrics.
 
 mod bootstrap;
 mod confusion;
+mod holm;
 mod loss;
+mod mcnemar;
 mod measure;
+mod paired;
 mod ranking;
+mod scored;
+mod spread;
 mod threshold;
 
 pub use confusion::Confusion;
+pub use holm::holm;
 pub use loss::{brier_score, log_loss};
+pub use mcnemar::{Distribution, McNemar, median_rule};
 pub use measure::{Decision, Predictions, measure};
+pub use paired::{Difference, Pair, paired_difference};
 pub use ranking::{Ranking, average_precision, roc_auc};
+pub use scored::{Measure, Scored};
+pub use spread::{Spread, spread};
 pub use threshold::{f1_threshold, youden_threshold};

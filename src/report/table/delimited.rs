@@ -1,33 +1,45 @@
 //! Tables for spreadsheets.
 
-use super::{Cell, Filled};
+use super::{Cell, Filled, Seeds};
 use crate::graph::Column;
+use crate::report::comparison;
 
 /// Comma-separated values: per column of the table its value, the ends of its interval and the
-/// reference's value; where something is expected in it, also the verdict and the bounds. What is missing
-/// is left empty.
+/// reference's value; of several seeds also how many and their standard deviation; where something is
+/// expected in it, the verdict and the bounds; then what comparisons say. What is missing is left empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = vec![filled.table.rows.clone()];
     for column in &filled.table.columns {
         header.push(column.title.clone());
         let named = |what: &str| format!("{} {what}", column.title);
         header.extend(["low", "high", &column.reference_label].map(named));
+        if is_repeated(filled, column) {
+            header.extend(["seeds", "sd"].map(named));
+        }
         if is_judged(filled, column) {
             header.extend(["verdict", "expected"].map(named));
         }
     }
+    header.extend(comparison::header(filled.comparisons));
     let mut text = line(&header);
     for (row, cells) in &filled.rows {
         let mut fields = vec![(*row).to_owned()];
         for shown in filled.cells(row, cells) {
             let (value, interval) = match shown.cell {
-                Cell::Value { value, interval } => (Some(*value), *interval),
+                Cell::Value {
+                    value, interval, ..
+                } => (Some(*value), *interval),
                 Cell::Missing(_) => (None, None),
             };
             let [low, high] = interval.map_or([None; 2], |ends| ends.map(Some));
             let number =
                 |number: Option<f64>| number.map_or(String::new(), |number| number.to_string());
             fields.extend([value, low, high, shown.reference].map(number));
+            if is_repeated(filled, shown.column) {
+                let seeds = seeds(shown.cell);
+                fields.push(seeds.map_or(String::new(), |seeds| seeds.count.to_string()));
+                fields.push(number(seeds.map(|seeds| seeds.sd)));
+            }
             if is_judged(filled, shown.column) {
                 let verdict = shown.verdict();
                 fields.push(verdict.map_or(String::new(), |verdict| verdict.to_string()));
@@ -36,9 +48,26 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(bounds.join("; "));
             }
         }
+        fields.extend(comparison::fields(filled.comparisons, row));
         text.push_str(&line(&fields));
     }
     text
+}
+
+/// Whether a cell of this column is the mean of several seeds.
+fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
+    let mut rows = filled.rows.iter();
+    rows.any(|(row, cells)| {
+        let mut cells = filled.cells(row, cells);
+        cells.any(|shown| std::ptr::eq(shown.column, column) && seeds(shown.cell).is_some())
+    })
+}
+
+fn seeds(cell: &Cell) -> Option<Seeds> {
+    match cell {
+        Cell::Value { seeds, .. } => *seeds,
+        Cell::Missing(_) => None,
+    }
 }
 
 /// Whether something is expected in a row of this column.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cell, Filled};
+use crate::report::comparison;
 
 /// One JSON object: name, title, axis, and the rows with their cells in the table's order.
 pub(super) fn json(filled: &Filled<'_>) -> String {
@@ -17,8 +18,15 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
                     let mut object =
                         json!({ "title": column.title, "metric": column.metric.to_string() });
                     match shown.cell {
-                        Cell::Value { value, interval } => {
+                        Cell::Value {
+                            value,
+                            interval,
+                            seeds,
+                        } => {
                             object["value"] = json!(value);
+                            if let Some(seeds) = seeds {
+                                object["seeds"] = json!({ "count": seeds.count, "sd": seeds.sd });
+                            }
                             if let Some(interval) = interval {
                                 object["interval"] = json!(interval);
                             }
@@ -43,7 +51,11 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
         })
         .collect();
     let table = filled.table;
-    let object =
+    let mut object =
         json!({ "name": table.name, "title": table.title, "axis": table.rows, "rows": rows });
+    if !filled.comparisons.is_empty() {
+        let comparisons = filled.comparisons.iter().map(comparison::object);
+        object["comparisons"] = comparisons.collect();
+    }
     format!("{object:#}\n")
 }

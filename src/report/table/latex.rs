@@ -98,7 +98,10 @@ fn header(filled: &Filled<'_>) -> String {
 
 fn ours(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value { .. } => number(&value(shown)) + &number(&interval(shown)),
+        Cell::Value { .. } => {
+            let figures = value(shown) + &deviation(shown, "$\\pm$") + &interval(shown);
+            number(&figures)
+        }
         Cell::Missing(reason) => escape(reason),
     };
     if let Some(verdict) = shown.verdict() {

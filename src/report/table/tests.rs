@@ -92,18 +92,22 @@ fn cell(row: &str, column: &Column) -> Cell {
         ("model1", "evaluate") => Cell::Value {
             value: 0.9182,
             interval: Some([0.8949, 0.9375]),
+            seeds: None,
         },
         ("model1", _) => Cell::Value {
             value: 0.8,
             interval: None,
+            seeds: None,
         },
         ("model2", "evaluate") => Cell::Missing("not run".to_owned()),
         ("model2", _) => Cell::Missing("failed".to_owned()),
         _ => Cell::Value {
             value: 1.0,
             interval: Some([0.5, 1.0]),
+            seeds: None,
         },
-    }
+    };
+    render(&table, cells, &Judgements::default(), &[], format)
 }
 
 #[test]
@@ -148,6 +152,7 @@ fn markdown_escapes_bars() {
         &table,
         |_, _| Cell::Missing("a|b".to_owned()),
         &Judgements::default(),
+        &[],
         Format::Markdown,
     );
     assert_eq!(text, "| a\\|b | f1 |\n| --- | --- |\n| x | a\\|b |\n");
@@ -312,6 +317,7 @@ fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
         |_, _| Cell::Value {
             value: -0.25,
             interval: Some([-0.5, 0.0]),
+            seeds: None,
         },
         &Judgements::default(),
         Format::Latex,

@@ -1,4 +1,4 @@
-//! Tables for people: `0.918 [0.89, 0.94] (paper 0.95) ✓`.
+//! Tables for people: `0.918 [0.89, 0.94] (paper 0.95) ✓`, `0.918 ± 0.012 [0.90, 0.93]` of several seeds.
 
 use super::grid::Grid;
 use super::{Cell, Filled, Shown};
@@ -21,7 +21,7 @@ pub(super) fn grid(filled: &Filled<'_>) -> Grid {
 
 fn cell(shown: &Shown<'_>) -> String {
     let mut text = match shown.cell {
-        Cell::Value { .. } => value(shown) + &interval(shown),
+        Cell::Value { .. } => value(shown) + &deviation(shown, "±") + &interval(shown),
         Cell::Missing(reason) => reason.clone(),
     };
     if let Some(figure) = shown.reference {
@@ -48,6 +48,16 @@ pub(super) fn value(shown: &Shown<'_>) -> String {
     texts
         .max_by_key(String::len)
         .unwrap_or_else(|| format!("{value:.3}"))
+}
+
+/// ` ± 0.012`, the standard deviation of several seeds, or nothing.
+pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
+    match shown.cell {
+        Cell::Value {
+            seeds: Some(seeds), ..
+        } => format!(" {sign} {:.3}", seeds.sd),
+        _ => String::new(),
+    }
 }
 
 /// ` [0.89, 0.94]`, or nothing.

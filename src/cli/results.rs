@@ -1,0 +1,152 @@
+//! What there is to fill tables with, and to hold against expectations.
+
+use std::collections::{HashMap, HashSet};
+
+use petgraph::graph::NodeIndex;
+use stages::contract::{METRICS_FILE, Metric};
+use stages::metrics::spread;
+
+use super::metrics;
+use crate::executor::Outputs;
+use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric};
+use crate::report::StageReport;
+use crate::report::table::{Cell, Seeds};
+use crate::store::{Digest, Store};
+
+/// What there is to fill tables with.
+pub struct Results<'a> {
+    pub graph: &'a Graph,
+    pub store: &'a Store,
+    /// Of every stage that has some.
+    outputs: &'a HashMap<NodeIndex, Outputs>,
+    /// The instances of all copies of the pipeline that are shown, copy by copy, each once.
+    shown: Vec<NodeIndex>,
+    /// How each stage ended, if there was a run.
+    stages: &'a [StageReport],
+}
+
+impl<'a> Results<'a> {
+    /// `copies` of the pipeline are shown as one: they are seeds of the same.
+    pub fn new(
+        graph: &'a Graph,
+        store: &'a Store,
+        outputs: &'a HashMap<NodeIndex, Outputs>,
+        copies: &[usize],
+        stages: &'a [StageReport],
+    ) -> Self {
+        let mut seen = HashSet::new();
+        let nodes = copies.iter().flat_map(|&copy| &graph.copies[copy].nodes);
+        Self {
+            graph,
+            store,
+            outputs,
+            shown: nodes.copied().filter(|&node| seen.insert(node)).collect(),
+            stages,
+        }
+    }
+
+    /// The instances that are meant: one, or one for each seed.
+    pub fn instances(&self, is_meant: impl Fn(&InstanceName) -> bool) -> Vec<NodeIndex> {
+        let nodes = self.shown.iter().copied();
+        nodes
+            .filter(|&node| is_meant(&self.graph.stages[node].name))
+            .collect()
+    }
+
+    /// The instances of a column's stage in a row.
+    fn in_cell(&self, axis: &str, row: &str, column: &Column) -> Vec<NodeIndex> {
+        self.instances(|name| name.stage == column.metric.stage && name.axis(axis) == Some(row))
+    }
+
+    /// What a cell of a table shows.
+    pub fn cell(&self, axis: &str, row: &str, column: &Column) -> Cell {
+        let metric = PortMetric {
+            port: None,
+            name: column.metric.metric.clone(),
+        };
+        match self.measured(&self.in_cell(axis, row, column), &metric) {
+            Ok(metrics) => cell_of(&metrics),
+            Err(why) => Cell::Missing(why),
+        }
+    }
+
+    /// The metrics artifacts of a cell, one for each seed; none unless all are there.
+    pub fn outputs(&self, axis: &str, row: &str, column: &Column) -> Vec<Digest> {
+        let nodes = self.in_cell(axis, row, column).into_iter();
+        let outputs = nodes.map(|node| self.output(node, None).ok());
+        outputs.collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// What instances measured, or in a few words why something is missing.
+    pub fn measured(
+        &self,
+        nodes: &[NodeIndex],
+        metric: &PortMetric,
+    ) -> Result<Vec<Metric>, String> {
+        if nodes.is_empty() {
+            return Err("no such stage".to_owned());
+        }
+        let metrics = nodes.iter().map(|&node| self.metric(node, metric));
+        let (found, missing): (Vec<_>, Vec<_>) = metrics.partition(Result::is_ok);
+        let mut why = missing.into_iter().filter_map(Result::err);
+        match (why.next(), nodes.len()) {
+            (None, _) => Ok(found.into_iter().flatten().collect()),
+            (Some(why), 1) => Err(why),
+            (Some(why), seeds) => {
+                let missing = seeds - found.len();
+                Err(format!("{missing} of {seeds} seeds: {why}"))
+            }
+        }
+    }
+
+    fn metric(&self, node: NodeIndex, metric: &PortMetric) -> Result<Metric, String> {
+        let output = self.output(node, metric.port.as_deref())?;
+        let name = &self.graph.stages[node].name;
+        let metrics = metrics::read(self.store, &output)
+            .and_then(|metrics| metrics.ok_or(format!("no file `{METRICS_FILE}`")))
+            .inspect_err(|error| tracing::warn!("{name}: {error}"))
+            .map_err(|_| metrics::DAMAGED.to_owned())?;
+        let found = metrics.get(&metric.name).cloned();
+        found.ok_or_else(|| format!("no metric `{}`", metric.name))
+    }
+
+    /// The artifact on a port with metrics, or on the first one.
+    fn output(&self, node: NodeIndex, port: Option<&str>) -> Result<Digest, String> {
+        let instance = &self.graph.stages[node];
+        let outputs = self.outputs.get(&node);
+        let outputs = outputs.ok_or_else(|| self.why_nothing(instance))?;
+        let port = port.or(instance.metrics_port()).ok_or("no metrics")?;
+        Ok(*outputs.get(port).ok_or("not run")?)
+    }
+
+    /// `failed`, `skipped`, or else `not run`.
+    fn why_nothing(&self, instance: &Instance) -> String {
+        let name = instance.name.to_string();
+        let ended = self.stages.iter().find(|stage| stage.name == name);
+        match ended.map(|stage| stage.outcome) {
+            Some(outcome) if !outcome.has_outputs() => outcome.to_string(),
+            _ => "not run".to_owned(),
+        }
+    }
+}
+
+/// One result as it is; of several seeds their mean, and how they vary.
+fn cell_of(metrics: &[Metric]) -> Cell {
+    let values: Vec<f64> = metrics.iter().map(|metric| metric.value).collect();
+    match (metrics, spread(&values)) {
+        ([metric], _) => Cell::Value {
+            value: metric.value,
+            interval: metric.interval,
+            seeds: None,
+        },
+        (_, Some(spread)) => Cell::Value {
+            value: spread.mean,
+            interval: spread.interval,
+            seeds: spread.sd.map(|sd| Seeds {
+                count: spread.n,
+                sd,
+            }),
+        },
+        (_, None) => Cell::Missing("not run".to_owned()),
+    }
+}

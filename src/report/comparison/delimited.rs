@@ -1,0 +1,66 @@
+//! Comparisons for spreadsheets: more fields at the end of a table's lines.
+
+use super::{Compared, Comparison};
+
+/// The fields of a comparison.
+const FIELDS: [&str; 7] = [
+    "against",
+    "difference",
+    "difference low",
+    "difference high",
+    "p",
+    "p holm",
+    "images",
+];
+
+/// Those of McNemar's test.
+const MCNEMAR_FIELDS: [&str; 2] = ["mcnemar p", "mcnemar p holm"];
+
+/// The names of what [`fields`] gives.
+pub fn header(comparisons: &[Comparison]) -> Vec<String> {
+    let names = |comparison: &Comparison| {
+        let mcnemar = comparison.has_mcnemar().then_some(MCNEMAR_FIELDS);
+        let names = FIELDS.into_iter().chain(mcnemar.into_iter().flatten());
+        names
+            .map(|name| format!("{} {name}", comparison.column))
+            .collect::<Vec<_>>()
+    };
+    comparisons.iter().flat_map(names).collect()
+}
+
+/// What there is to say of `row`, in full precision. What is missing is left empty, as are all fields of
+/// the row that the others are held against.
+pub fn fields(comparisons: &[Comparison], row: &str) -> Vec<String> {
+    let fields = |comparison: &Comparison| {
+        let mcnemar = comparison.has_mcnemar();
+        match comparison.of(row) {
+            Some(compared) => filled(&comparison.against, compared, mcnemar),
+            None => {
+                let more = if mcnemar { MCNEMAR_FIELDS.len() } else { 0 };
+                vec![String::new(); FIELDS.len() + more]
+            }
+        }
+    };
+    comparisons.iter().flat_map(fields).collect()
+}
+
+fn filled(against: &str, compared: &Compared, mcnemar: bool) -> Vec<String> {
+    let contrast = &compared.contrast;
+    let [low, high] = contrast.difference.interval;
+    let numbers = [
+        contrast.difference.value,
+        low,
+        high,
+        contrast.difference.p,
+        compared.p_holm,
+    ];
+    let mut fields = vec![against.to_owned()];
+    fields.extend(numbers.map(|number| number.to_string()));
+    fields.push(contrast.images.to_string());
+    if mcnemar {
+        let p = contrast.mcnemar.as_ref().map(|mistakes| mistakes.p);
+        let both = [p, compared.mcnemar_p_holm];
+        fields.extend(both.map(|p| p.map_or(String::new(), |p| p.to_string())));
+    }
+    fields
+}

@@ -1,0 +1,147 @@
+//! Comparisons for people.
+
+use stages::contract::Direction;
+
+use super::{Compared, Comparison};
+use crate::report::columns::aligned;
+
+/// Blocks to stand below a table, an empty line before each.
+pub fn terminal(comparisons: &[Comparison]) -> String {
+    let block = |comparison: &Comparison| {
+        let mut text = format!("\n{}\n", heading(comparison));
+        if comparison.compared().next().is_some() {
+            let rows: Vec<[String; 7]> = rows(comparison);
+            text += &if comparison.has_mcnemar() {
+                aligned(&rows, 1)
+            } else {
+                let fewer = rows.into_iter().map(|[a, b, c, d, e, ..]| [a, b, c, d, e]);
+                aligned(&fewer.collect::<Vec<_>>(), 1)
+            };
+        }
+        for (row, why) in unsaid(comparison) {
+            text += &format!("{row}: {why}\n");
+        }
+        text
+    };
+    comparisons.iter().map(block).collect()
+}
+
+/// As [`terminal`], as Markdown.
+pub fn markdown(comparisons: &[Comparison]) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let block = |comparison: &Comparison| {
+        let mut text = format!("\n{}\n\n", heading(comparison));
+        if comparison.compared().next().is_some() {
+            let shown = if comparison.has_mcnemar() { 7 } else { 5 };
+            for (index, row) in rows(comparison).iter().enumerate() {
+                text += &line(&row[..shown]);
+                if index == 0 {
+                    text += &line(&vec!["---".to_owned(); shown]);
+                }
+            }
+        }
+        for (row, why) in unsaid(comparison) {
+            text += &format!("- {row}: {why}\n");
+        }
+        text
+    };
+    comparisons.iter().map(block).collect()
+}
+
+/// `f1-score less that of model3 (the best), on the same 400 images; paired bootstrap, 10000 resamples`.
+fn heading(comparison: &Comparison) -> String {
+    let Comparison {
+        column,
+        against,
+        resamples,
+        ..
+    } = comparison;
+    let best = match (comparison.is_best, comparison.direction) {
+        (true, Direction::Maximize) => " (the best)",
+        (true, Direction::Minimize) => " (the best, being the least)",
+        (false, _) => "",
+    };
+    let mut text = format!("{column}, less that of {against}{best}");
+    if let Some((_, Compared { contrast, .. })) = comparison.compared().next() {
+        text += &format!(", on the same {} images", contrast.images);
+        if contrast.seeds > 1 {
+            text += &format!(" under {} seeds", contrast.seeds);
+        }
+        text += &format!("; paired bootstrap, {resamples} resamples");
+    } else if let Some(why) = only_reason(comparison) {
+        text += &format!(": {why}");
+    }
+    text
+}
+
+/// Why no row was compared, where it is the same for all of them.
+fn only_reason(comparison: &Comparison) -> Option<&str> {
+    let mut reasons = missing(comparison).map(|(_, why)| why);
+    let first = reasons.next()?;
+    let is_only =
+        missing(comparison).count() == comparison.rows.len() && reasons.all(|why| why == first);
+    is_only.then_some(first)
+}
+
+/// A line for each row that was not compared, unless the heading has said all of it.
+fn unsaid(comparison: &Comparison) -> Vec<(&str, &str)> {
+    match only_reason(comparison) {
+        Some(_) => Vec::new(),
+        None => missing(comparison).collect(),
+    }
+}
+
+/// The head and a line for each row that was compared.
+fn rows(comparison: &Comparison) -> Vec<[String; 7]> {
+    let head = [
+        "",
+        "difference",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+        "McNemar's p",
+        "(Holm)",
+    ];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(comparison.compared().map(|(row, compared)| {
+        let difference = &compared.contrast.difference;
+        let [low, high] = difference.interval;
+        let mcnemar = compared.contrast.mcnemar.as_ref();
+        [
+            row.to_owned(),
+            signed(difference.value),
+            format!("[{}, {}]", signed(low), signed(high)),
+            p_value(difference.p),
+            p_value(compared.p_holm),
+            mcnemar.map_or(String::new(), |mistakes| p_value(mistakes.p)),
+            compared.mcnemar_p_holm.map_or(String::new(), p_value),
+        ]
+    }));
+    rows
+}
+
+fn missing(comparison: &Comparison) -> impl Iterator<Item = (&str, &str)> {
+    let rows = comparison.rows.iter();
+    rows.filter_map(|(row, found)| Some((row.as_str(), found.as_ref().err()?.as_str())))
+}
+
+/// Three decimals and a sign, but for what they do not tell from 0.
+fn signed(difference: f64) -> String {
+    if difference.abs() < 0.0005 {
+        "0.000".to_owned()
+    } else {
+        format!("{difference:+.3}")
+    }
+}
+
+/// Three decimals; what these do not tell from 0 is not called 0.
+fn p_value(p: f64) -> String {
+    if p < 0.0005 {
+        "<0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
+}

@@ -1,0 +1,179 @@
+//! Evaluations read back, and held against one another.
+
+use serde_json::json;
+
+use crate::contract::Metrics;
+use crate::evaluate::report::Report;
+use crate::evaluate::{CONFUSION_FILE, Evaluation, Incomparable, PREDICTIONS_FILE, contrast};
+use crate::metrics::{Decision, Measure, Predictions, measure};
+
+const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
+
+/// Writes what `evaluate` leaves of 40 images, of probabilities that differ by `salt`.
+fn left(salt: u64, folder: &std::path::Path) -> Metrics {
+    let classes = CLASSES.map(str::to_owned);
+    let labels: Vec<u32> = (0..40).map(|i| u32::from(i % 8 < 5)).collect();
+    let noise = (0..40).map(|i: u64| (i * 7919 + salt * 104_729) % 1000);
+    let scores = noise
+        .zip(&labels)
+        .map(|(noise, &label)| 0.3 * label as f32 + 0.7 * noise as f32 / 1000.0);
+    let probabilities: Vec<f32> = scores.flat_map(|p| [1.0 - p, p]).collect();
+    let predictions = Predictions {
+        probabilities: &probabilities,
+        labels: &labels,
+        classes: 2,
+    };
+    let decision = Decision::Threshold {
+        class: 1,
+        threshold: 0.4,
+    };
+    let metrics = measure(&predictions, decision, 1, 0, 0);
+    let names: Vec<String> = (0..40).map(|i| format!("image, {i}\n.png")).collect();
+    let report = Report {
+        classes: &classes,
+        positive: 1,
+        decision,
+        predictions,
+    };
+    report.write(&metrics, &names, folder).unwrap();
+    metrics
+}
+
+/// Both files of an evaluation.
+fn files(salt: u64) -> [String; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    left(salt, folder.path());
+    [PREDICTIONS_FILE, CONFUSION_FILE]
+        .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap())
+}
+
+fn evaluation(salt: u64) -> Evaluation {
+    let [predictions, confusion] = files(salt);
+    Evaluation::read(predictions.as_bytes(), confusion.as_bytes()).unwrap()
+}
+
+#[test]
+fn what_is_read_measures_as_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = left(3, folder.path());
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let found = Evaluation::read(&read(PREDICTIONS_FILE), &read(CONFUSION_FILE)).unwrap();
+    assert_eq!(found.names[7], "image, 7\n.png");
+    assert_eq!(found.classes, CLASSES);
+    assert_eq!(metrics.len(), Measure::ALL.len());
+    let scored = found.scored();
+    for measure in Measure::ALL {
+        let metric = &metrics[measure.name()];
+        let value = scored.value(measure, &[1; 40]);
+        assert_eq!(value, Some(metric.value), "{measure:?}");
+        assert_eq!(measure.direction(), metric.direction);
+    }
+}
+
+#[test]
+fn files_that_no_evaluation_left_are_refused() {
+    let [predictions, confusion] = files(0);
+    let error = |predictions: &str, confusion: &str| {
+        let read = Evaluation::read(predictions.as_bytes(), confusion.as_bytes());
+        read.unwrap_err().to_string()
+    };
+    let other = json!({ "classes": CLASSES, "positive": "COVID" }).to_string();
+    assert_eq!(
+        error(&predictions, &other),
+        "`confusion.json` has the positive class `COVID`, which is none of its classes"
+    );
+    assert!(error(&predictions, "{}").contains("`confusion.json` tells no classes: missing field"));
+    let other = json!({ "classes": ["A", "B"], "positive": "A" }).to_string();
+    assert_eq!(
+        error(&predictions, &other),
+        "`predictions.csv` has the columns name,label,predicted,p_NORMAL,p_a \"rare\", one, not \
+         name,label,predicted,p_A,p_B"
+    );
+    let broken = |from: &str, to: &str| {
+        let text = predictions.replacen(from, to, 1);
+        assert_ne!(text, predictions);
+        error(&text, &confusion)
+    };
+    assert_eq!(
+        broken("NORMAL,NORMAL", "NORMAL,COVID"),
+        "`predictions.csv`, image 7: `COVID` is no class"
+    );
+    assert_eq!(
+        broken(",0.7,0.3\n", ",NaN,0.3\n"),
+        "`predictions.csv`, image 1: `NaN` is no probability"
+    );
+    assert!(broken(",0.7,0.3\n", ",0.7\n").contains("`predictions.csv` is no table"));
+}
+
+#[test]
+fn other_images_are_not_compared() {
+    let one = || vec![evaluation(1)];
+    let changed = |change: &dyn Fn(&mut Evaluation)| {
+        let mut other = evaluation(2);
+        change(&mut other);
+        contrast(&one(), &[other], Measure::F1, 10, 0).map_err(|error| error.to_string())
+    };
+    assert!(changed(&|_| ()).is_ok());
+    let images = Err("not the same test images".to_owned());
+    assert_eq!(changed(&|e| e.names.swap(0, 1)), images);
+    assert_eq!(changed(&|e| e.names[3].push('x')), images);
+    assert_eq!(
+        changed(&|e| e.labels.swap(0, 7)),
+        Err("not the same labels".to_owned())
+    );
+    assert_eq!(
+        changed(&|e| e.positive = 0),
+        Err("not the same positive class".to_owned())
+    );
+    assert_eq!(
+        changed(&|e| e.classes[0].push('x')),
+        Err("not the same classes".to_owned())
+    );
+    let two = [evaluation(1), evaluation(2)];
+    let found = contrast(&one(), &two, Measure::F1, 10, 0);
+    assert_eq!(found, Err(Incomparable::Seeds));
+}
+
+#[test]
+fn one_class_of_images_has_no_auc_to_compare() {
+    let mut one = evaluation(1);
+    one.labels.fill(1);
+    let found = contrast(&[one.clone()], &[one], Measure::RocAuc, 10, 0);
+    assert_eq!(found, Err(Incomparable::Undefined));
+}
+
+#[test]
+fn mistakes_are_tested_where_accuracy_is_compared() {
+    let side = |salts: [u64; 3]| salts.map(evaluation);
+    let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
+    let found = contrast(&a, &b, Measure::Accuracy, 500, 0).unwrap();
+    assert_eq!((found.images, found.seeds), (40, 3));
+    let mistakes = found.mcnemar.unwrap();
+    let mut p_values: Vec<f64> = mistakes.tests.iter().map(|test| test.p).collect();
+    p_values.sort_by(f64::total_cmp);
+    assert_eq!(mistakes.p, (2.0 * p_values[1]).min(1.0));
+    let lead = mistakes.tests.iter();
+    let lead: f64 = lead
+        .map(|test| test.only_a as f64 - test.only_b as f64)
+        .sum();
+    assert!((found.difference.value - lead / 120.0).abs() < 1e-12);
+    assert_eq!(contrast(&a, &b, Measure::F1, 500, 0).unwrap().mcnemar, None);
+}
+
+/// With images of its own under each seed, one seed's draws say nothing of another's.
+#[test]
+fn seeds_with_other_images_are_drawn_apart() {
+    let renamed = |salt, name: &str| {
+        let mut evaluation = evaluation(salt);
+        evaluation.names.iter_mut().for_each(|n| n.push_str(name));
+        evaluation
+    };
+    let of = |names: [&str; 2]| {
+        let side = |salt| [renamed(salt, names[0]), renamed(salt + 1, names[1])];
+        contrast(&side(1), &side(3), Measure::Brier, 400, 0).unwrap()
+    };
+    let (same, other) = (of(["", ""]).difference, of(["", "x"]).difference);
+    assert_eq!(same.value, other.value);
+    assert_ne!(same.interval, other.interval);
+    assert_eq!(other, of(["", "y"]).difference);
+}

@@ -1,0 +1,158 @@
+//! Reads what an evaluation leaves of every image.
+
+use serde::Deserialize;
+
+use crate::metrics::{Predictions, Scored};
+
+/// Name of the file with a line per image.
+pub const PREDICTIONS_FILE: &str = "predictions.csv";
+
+/// Name of the file with the confusion matrix, and the classes.
+pub const CONFUSION_FILE: &str = "confusion.json";
+
+/// What an evaluation said of its images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Of the images, in their dataset's order.
+    pub names: Vec<String>,
+    /// The class of each image.
+    pub labels: Vec<u32>,
+    /// The class that each was taken for.
+    pub predicted: Vec<u32>,
+    /// Of each image and class, row by row.
+    pub probabilities: Vec<f32>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// The class that counts as positive.
+    pub positive: u32,
+}
+
+/// Why files are not what an evaluation leaves.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("`{CONFUSION_FILE}` tells no classes: {0}")]
+    Confusion(#[from] serde_json::Error),
+    #[error("`{CONFUSION_FILE}` has the positive class `{0}`, which is none of its classes")]
+    Positive(String),
+    #[error("`{PREDICTIONS_FILE}` is no table: {0}")]
+    Table(#[from] csv::Error),
+    #[error("`{PREDICTIONS_FILE}` has the columns {found}, not {expected}")]
+    Columns { found: String, expected: String },
+    #[error("`{PREDICTIONS_FILE}`, image {image}: `{class}` is no class")]
+    Class { image: usize, class: String },
+    #[error("`{PREDICTIONS_FILE}`, image {image}: `{text}` is no probability")]
+    Probability { image: usize, text: String },
+}
+
+/// How two evaluations are not of the same images.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unlike {
+    #[error("not the same classes")]
+    Classes,
+    #[error("not the same positive class")]
+    Positive,
+    #[error("not the same test images")]
+    Images,
+    #[error("not the same labels")]
+    Labels,
+}
+
+#[derive(Deserialize)]
+struct Confusion {
+    classes: Vec<String>,
+    positive: String,
+}
+
+impl Evaluation {
+    /// Reads the content of [`PREDICTIONS_FILE`] and of [`CONFUSION_FILE`].
+    pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Self, Unreadable> {
+        let Confusion { classes, positive } = serde_json::from_slice(confusion)?;
+        let Some(positive) = index(&classes, &positive) else {
+            return Err(Unreadable::Positive(positive));
+        };
+        let mut table = csv::Reader::from_reader(predictions);
+        let expected = columns(&classes);
+        if table.headers()?.iter().ne(expected.iter()) {
+            let found: Vec<&str> = table.headers()?.iter().collect();
+            return Err(Unreadable::Columns {
+                found: found.join(","),
+                expected: expected.join(","),
+            });
+        }
+        let mut evaluation = Self {
+            names: Vec::new(),
+            labels: Vec::new(),
+            predicted: Vec::new(),
+            probabilities: Vec::new(),
+            classes,
+            positive,
+        };
+        for row in table.records() {
+            evaluation.add(&row?)?;
+        }
+        Ok(evaluation)
+    }
+
+    /// Takes in an image; `row` has as many fields as the header.
+    fn add(&mut self, row: &csv::StringRecord) -> Result<(), Unreadable> {
+        let image = self.names.len() + 1;
+        let class = |field: usize| {
+            index(&self.classes, &row[field]).ok_or_else(|| Unreadable::Class {
+                image,
+                class: row[field].to_owned(),
+            })
+        };
+        let (label, predicted) = (class(1)?, class(2)?);
+        for text in row.iter().skip(3) {
+            let probability = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+            let probability = probability.ok_or_else(|| Unreadable::Probability {
+                image,
+                text: text.to_owned(),
+            })?;
+            self.probabilities.push(probability);
+        }
+        self.names.push(row[0].to_owned());
+        self.labels.push(label);
+        self.predicted.push(predicted);
+        Ok(())
+    }
+
+    /// Checks that `other` is of the same images: by name, in the same order, with the same labels.
+    pub fn is_like(&self, other: &Self) -> Result<(), Unlike> {
+        if self.classes != other.classes {
+            return Err(Unlike::Classes);
+        }
+        if self.names != other.names {
+            return Err(Unlike::Images);
+        }
+        if self.labels != other.labels {
+            return Err(Unlike::Labels);
+        }
+        if self.positive != other.positive {
+            return Err(Unlike::Positive);
+        }
+        Ok(())
+    }
+
+    /// Ready to be measured.
+    pub fn scored(&self) -> Scored {
+        let predictions = Predictions {
+            probabilities: &self.probabilities,
+            labels: &self.labels,
+            classes: self.classes.len(),
+        };
+        Scored::new(&predictions, self.predicted.clone(), self.positive as usize)
+    }
+}
+
+/// The columns of [`PREDICTIONS_FILE`].
+pub(super) fn columns(classes: &[String]) -> Vec<String> {
+    let words = ["name", "label", "predicted"].map(str::to_owned);
+    let probabilities = classes.iter().map(|class| format!("p_{class}"));
+    words.into_iter().chain(probabilities).collect()
+}
+
+fn index(classes: &[String], name: &str) -> Option<u32> {
+    let place = classes.iter().position(|class| class == name)?;
+    u32::try_from(place).ok()
+}

@@ -1,0 +1,161 @@
+//! Whether two classifiers make as many mistakes.
+
+use serde::Serialize;
+use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF};
+
+/// Discordant pairs from which on the chi-square distribution is near enough to the exact one.
+const ENOUGH: u64 = 25;
+
+/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both take
+/// for what they are, or neither does, say nothing and are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct McNemar {
+    /// Examples that only the first one takes for what they are.
+    pub only_a: u64,
+    /// Examples that only the second one does.
+    pub only_b: u64,
+    pub by: Distribution,
+    /// Probability of a difference at least as large, were both equally good.
+    pub p: f64,
+}
+
+/// Where a p-value is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// The binomial, exactly: below 25 discordant pairs.
+    Binomial,
+    /// Chi-square of one degree of freedom, with the continuity correction of Edwards (1948).
+    ChiSquare,
+}
+
+impl McNemar {
+    /// The test, of whether each example was taken for what it is by the one and by the other.
+    pub fn of(right_a: &[bool], right_b: &[bool]) -> Self {
+        let pairs = || right_a.iter().zip(right_b);
+        let only_a = pairs().filter(|&(a, b)| *a && !b).count() as u64;
+        let only_b = pairs().filter(|&(a, b)| !a && *b).count() as u64;
+        Self::of_counts(only_a, only_b)
+    }
+
+    /// The test, of the numbers of discordant pairs.
+    pub fn of_counts(only_a: u64, only_b: u64) -> Self {
+        let (by, p) = if only_a + only_b < ENOUGH {
+            (Distribution::Binomial, binomial(only_a, only_b))
+        } else {
+            (Distribution::ChiSquare, chi_square(only_a, only_b))
+        };
+        Self {
+            only_a,
+            only_b,
+            by,
+            p,
+        }
+    }
+}
+
+/// Twice the probability of no more than the smaller count, each pair falling either way with ½.
+fn binomial(only_a: u64, only_b: u64) -> f64 {
+    let tosses = Binomial::new(0.5, only_a + only_b).expect("½ is a probability");
+    (2.0 * tosses.cdf(only_a.min(only_b))).min(1.0)
+}
+
+/// Upper tail at (|a − b| − 1)² / (a + b); equal counts, which leave nothing to correct, have 1.
+fn chi_square(only_a: u64, only_b: u64) -> f64 {
+    let corrected = only_a.abs_diff(only_b).saturating_sub(1) as f64;
+    let statistic = corrected.powi(2) / (only_a + only_b) as f64;
+    ChiSquared::new(1.0)
+        .expect("one degree of freedom is positive")
+        .sf(statistic)
+}
+
+/// One p-value from those of several seeds: twice their median, at most 1, and a single one as it is.
+///
+/// The seeds share their examples, so their tests depend on one another in no known way; twice the
+/// median is valid under any dependence (Rüger, 1978), at the price of power. None where there is none.
+pub fn median_rule(p_values: &[f64]) -> Option<f64> {
+    let mut sorted = p_values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        1 => Some(sorted[0]),
+        // The mean of both in the middle, doubled.
+        count if count % 2 == 0 => Some((sorted[middle - 1] + sorted[middle]).min(1.0)),
+        _ => Some((2.0 * sorted[middle]).min(1.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Distribution, McNemar, median_rule};
+
+    /// statsmodels 0.15.0: with `b` and `c` the counts here,
+    /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25, correction=True).pvalue`.
+    #[test]
+    fn as_statsmodels_has_it() {
+        use Distribution::{Binomial, ChiSquare};
+        let cases = [
+            (0, 0, Binomial, 1.0),
+            (1, 0, Binomial, 1.0),
+            (5, 5, Binomial, 1.0),
+            (3, 9, Binomial, 0.14599609375),
+            (0, 12, Binomial, 0.00048828125),
+            (10, 14, Binomial, 0.5412561893463135),
+            (4, 20, Binomial, 0.001543879508972168),
+            (12, 13, ChiSquare, 1.0),
+            (10, 15, ChiSquare, 0.4237107971667936),
+            (5, 30, ChiSquare, 4.976233487907417e-05),
+            (40, 61, ChiSquare, 0.04658274252301569),
+            (100, 160, ChiSquare, 0.00025317696951544154),
+            (0, 300, ChiSquare, 8.969795738121836e-67),
+        ];
+        for (only_a, only_b, by, p) in cases {
+            let found = McNemar::of_counts(only_a, only_b);
+            assert_eq!(found.by, by, "{found:?}");
+            assert!((found.p - p).abs() <= 1e-9 * p, "{found:?}, not {p}");
+        }
+    }
+
+    /// statsmodels takes the correction from equal counts too, and has 0.96 here.
+    #[test]
+    fn equal_counts_are_no_difference() {
+        assert_eq!(McNemar::of_counts(200, 200).p, 1.0);
+    }
+
+    #[test]
+    fn only_discordant_pairs_count() {
+        let a = [true, true, false, false, true];
+        let b = [true, false, true, false, false];
+        let test = McNemar::of(&a, &b);
+        assert_eq!((test.only_a, test.only_b), (2, 1));
+        assert_eq!(test, McNemar::of_counts(2, 1));
+    }
+
+    #[test]
+    fn seeds_are_combined_by_twice_the_median() {
+        assert_eq!(median_rule(&[]), None);
+        assert_eq!(median_rule(&[0.03]), Some(0.03));
+        assert_eq!(median_rule(&[0.5, 0.25, 0.0625]), Some(0.5));
+        assert_eq!(median_rule(&[0.25, 0.125]), Some(0.375));
+        assert_eq!(median_rule(&[0.9, 0.8, 0.1]), Some(1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn sides_may_be_swapped(only_a in 0..400u64, only_b in 0..400u64) {
+            let (there, back) = (McNemar::of_counts(only_a, only_b), McNemar::of_counts(only_b, only_a));
+            prop_assert_eq!(there.p, back.p);
+            prop_assert!(0.0 < there.p && there.p <= 1.0);
+        }
+
+        #[test]
+        fn a_larger_difference_is_less_likely(both in 1..400u64, share in 0.0..0.5f64) {
+            let few = (both as f64 * share) as u64;
+            let p = |only_a| McNemar::of_counts(only_a, both - only_a).p;
+            prop_assert!(few == 0 || p(few - 1) <= p(few));
+        }
+    }
+}

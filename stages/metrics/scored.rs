@@ -1,0 +1,157 @@
+//! One measure at a time, of examples that count as often as a resample drew them.
+
+use super::confusion::Confusion;
+use super::loss::{log_losses, squared_errors, weighted_mean};
+use super::measure::Predictions;
+use super::ranking::Ranking;
+use crate::contract::Direction;
+
+/// A measure of labelled predictions; [`measure`](super::measure) computes all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Accuracy,
+    F1,
+    MacroF1,
+    WeightedF1,
+    Precision,
+    Recall,
+    Specificity,
+    RocAuc,
+    AveragePrecision,
+    Brier,
+    LogLoss,
+}
+
+impl Measure {
+    pub const ALL: [Self; 11] = [
+        Self::Accuracy,
+        Self::F1,
+        Self::MacroF1,
+        Self::WeightedF1,
+        Self::Precision,
+        Self::Recall,
+        Self::Specificity,
+        Self::RocAuc,
+        Self::AveragePrecision,
+        Self::Brier,
+        Self::LogLoss,
+    ];
+
+    /// Its name among the metrics of `evaluate`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::F1 => "f1",
+            Self::MacroF1 => "macro_f1",
+            Self::WeightedF1 => "weighted_f1",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Specificity => "specificity",
+            Self::RocAuc => "roc_auc",
+            Self::AveragePrecision => "average_precision",
+            Self::Brier => "brier",
+            Self::LogLoss => "log_loss",
+        }
+    }
+
+    /// The measure of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Brier | Self::LogLoss => Direction::Minimize,
+            _ => Direction::Maximize,
+        }
+    }
+}
+
+/// Predictions with all that a measure of them takes made ready: what is left to do for a resample is
+/// to weigh examples.
+pub struct Scored {
+    labels: Vec<u32>,
+    decided: Vec<u32>,
+    classes: usize,
+    positive: usize,
+    ranking: Ranking,
+    squared_errors: Vec<f64>,
+    log_losses: Vec<f64>,
+}
+
+impl Scored {
+    /// `decided` is the class that each example was taken for, and `positive` the class that `f1`,
+    /// `precision`, `recall`, `specificity`, `roc_auc` and `average_precision` are of.
+    pub fn new(predictions: &Predictions<'_>, decided: Vec<u32>, positive: usize) -> Self {
+        let Predictions {
+            probabilities,
+            labels,
+            classes,
+        } = *predictions;
+        Self {
+            labels: labels.to_vec(),
+            decided,
+            classes,
+            positive,
+            ranking: predictions.ranking(positive),
+            squared_errors: squared_errors(probabilities, labels, classes),
+            log_losses: log_losses(probabilities, labels, classes),
+        }
+    }
+
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether each example was taken for what it is.
+    pub fn right(&self) -> Vec<bool> {
+        let pairs = self.labels.iter().zip(&self.decided);
+        pairs.map(|(label, decided)| label == decided).collect()
+    }
+
+    /// `measure` of the examples, each counted as often as its weight says; none where it has no
+    /// meaning.
+    pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
+        self.value_given(measure, weights, &self.confusion(weights))
+    }
+
+    /// All measures, in the order of [`Measure::ALL`].
+    pub(super) fn values(&self, weights: &[u32]) -> [Option<f64>; Measure::ALL.len()] {
+        let confusion = self.confusion(weights);
+        Measure::ALL.map(|measure| self.value_given(measure, weights, &confusion))
+    }
+
+    fn confusion(&self, weights: &[u32]) -> Confusion {
+        Confusion::weighted(&self.labels, &self.decided, weights, self.classes)
+    }
+
+    fn value_given(&self, measure: Measure, weights: &[u32], confusion: &Confusion) -> Option<f64> {
+        match measure {
+            Measure::Accuracy => Some(confusion.accuracy()),
+            Measure::F1 => Some(confusion.f1(self.positive)),
+            Measure::MacroF1 => Some(confusion.macro_f1()),
+            Measure::WeightedF1 => Some(confusion.weighted_f1()),
+            Measure::Precision => Some(confusion.precision(self.positive)),
+            Measure::Recall => Some(confusion.recall(self.positive)),
+            Measure::Specificity => Some(confusion.specificity(self.positive)),
+            Measure::RocAuc => self.ranking.roc_auc(weights),
+            Measure::AveragePrecision => self.ranking.average_precision(weights),
+            Measure::Brier => weighted_mean(&self.squared_errors, weights),
+            Measure::LogLoss => weighted_mean(&self.log_losses, weights),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Measure;
+
+    #[test]
+    fn every_measure_is_found_by_its_name_and_no_other() {
+        for measure in Measure::ALL {
+            assert_eq!(Measure::named(measure.name()), Some(measure));
+        }
+        assert_eq!(Measure::named("F1"), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! What the same measure comes to under several seeds.
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Mean and spread of values of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// Number of values.
+    pub n: usize,
+    pub mean: f64,
+    /// Standard deviation of the sample (over n − 1); none of a single value.
+    pub sd: Option<f64>,
+    /// 95 % interval of the mean, `[low, high]`, by Student's t with n − 1 degrees of freedom (Student,
+    /// 1908). It takes the values for draws of a normal distribution, so it may reach beyond the range
+    /// of a measure; none of a single value.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// Mean and spread of `values`, which are finite; none where there are no values.
+pub fn spread(values: &[f64]) -> Option<Spread> {
+    let n = values.len();
+    if n == 0 {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / n as f64;
+    if n == 1 {
+        return Some(Spread {
+            n,
+            mean,
+            sd: None,
+            interval: None,
+        });
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let sd = (squares / (n - 1) as f64).sqrt();
+    let half = quantile_975(n - 1) * sd / (n as f64).sqrt();
+    Some(Spread {
+        n,
+        mean,
+        sd: Some(sd),
+        interval: Some([mean - half, mean + half]),
+    })
+}
+
+/// The 0.975 quantile of Student's t.
+fn quantile_975(freedom: usize) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom as f64)
+        .expect("degrees of freedom are positive")
+        .inverse_cdf(0.975)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::spread;
+
+    fn near(ours: f64, theirs: f64) -> bool {
+        (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0)
+    }
+
+    /// SciPy 1.17.1 and NumPy 2.4.6: `x.mean()`, `x.std(ddof=1)` and
+    /// `scipy.stats.t.interval(0.95, len(x) - 1, x.mean(), scipy.stats.sem(x))` of the values here, the
+    /// last of which are `np.arange(1, 31) ** 2 / 7`.
+    #[test]
+    fn as_scipy_has_it() {
+        let squares: Vec<f64> = (1..=30).map(|i| f64::from(i * i) / 7.0).collect();
+        let cases: [(&[f64], [f64; 4]); 3] = [
+            (
+                &[0.91, 0.93],
+                [
+                    0.92,
+                    0.014142135623730963,
+                    0.792937952638253,
+                    1.0470620473617471,
+                ],
+            ),
+            (
+                &[0.918, 0.927, 0.905, 0.931, 0.912],
+                [
+                    0.9186,
+                    0.010644247272588146,
+                    0.9053834213736487,
+                    0.9318165786263513,
+                ],
+            ),
+            (
+                &squares,
+                [
+                    45.023809523809526,
+                    40.17991003061141,
+                    30.020384543990893,
+                    60.02723450362816,
+                ],
+            ),
+        ];
+        for (values, expected) in cases {
+            let found = spread(values).unwrap();
+            let [low, high] = found.interval.unwrap();
+            let found = [found.mean, found.sd.unwrap(), low, high];
+            for (ours, theirs) in found.into_iter().zip(expected) {
+                assert!(near(ours, theirs), "{ours}, not {theirs}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_value_has_no_spread_and_none_no_mean() {
+        let one = spread(&[0.5]).unwrap();
+        assert_eq!(
+            (one.n, one.mean, one.sd, one.interval),
+            (1, 0.5, None, None)
+        );
+        assert_eq!(spread(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn moves_and_grows_with_the_values(
+            values in prop::collection::vec(-10.0..10.0f64, 2..20),
+            shift in -5.0..5.0f64,
+            scale in 0.1..4.0f64,
+        ) {
+            let moved: Vec<f64> = values.iter().map(|value| scale * value + shift).collect();
+            let (plain, moved) = (spread(&values).unwrap(), spread(&moved).unwrap());
+            prop_assert!(near(moved.mean, scale * plain.mean + shift));
+            prop_assert!(near(moved.sd.unwrap(), scale * plain.sd.unwrap()));
+            let [low, high] = plain.interval.unwrap();
+            prop_assert!(low <= plain.mean && plain.mean <= high);
+            let [moved_low, moved_high] = moved.interval.unwrap();
+            prop_assert!(near(moved_low, scale * low + shift));
+            prop_assert!(near(moved_high, scale * high + shift));
+        }
+    }
+}
