@@ -28,6 +28,7 @@ mod schema;
 mod selection;
 mod session;
 mod status;
+mod sweep;
 mod table;
 mod validate;
 mod version;
@@ -87,6 +88,7 @@ enum Command {
     Explain(explain::Explain),
     Lineage(lineage::Lineage),
     Table(table::Table),
+    Sweep(sweep::Sweep),
     Validate(validate::Validate),
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
@@ -141,6 +143,7 @@ impl Cli {
             Command::Explain(explain) => explain.execute(console),
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
+            Command::Sweep(sweep) => sweep.execute(console),
             Command::Validate(validate) => validate.execute(console),
             Command::Graph(graph) => graph.execute(console),
             Command::Kinds(kinds) => kinds.execute(console),

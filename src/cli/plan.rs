@@ -129,7 +129,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
 }
 
 /// `about 42 min (26 of 30 stages known); memory 1.2 GiB, disk 800.0 MiB`.
-fn totals(forecast: &Forecast) -> String {
+pub fn totals(forecast: &Forecast) -> String {
     let totals = &forecast.totals;
     let of = format!(
         "{} of {} known",

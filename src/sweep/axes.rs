@@ -1,10 +1,12 @@
 //! The axes of a sweep as they are written: what they vary, and over which values.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde_json::Number;
 
 use super::domain::{Coordinate, Domain};
+use super::trial::Scale;
 use crate::spec::{
     Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, SweepSpec, Value, suggest,
 };
@@ -12,6 +14,9 @@ use crate::spec::{
 /// Labels that are not an axis' own: what else tells copies of a pipeline apart.
 pub(super) const SEED: &str = "seed";
 pub(super) const EPOCHS: &str = "epochs";
+
+/// Values that are told one by one.
+const LISTED: usize = 8;
 
 /// The forms of a range.
 const FORMS: [&str; 5] = [
@@ -68,6 +73,43 @@ impl Axis {
         match self.range.is_one_line() && !self.range.text().is_empty() {
             true => self.range.clone(),
             false => self.key.clone(),
+        }
+    }
+
+    /// Its values in a few words: `0.001, 0.01`, `log_uniform 0.0001 to 0.01`.
+    pub fn in_words(&self) -> String {
+        let ends = |low: &dyn fmt::Display, high: &dyn fmt::Display| format!("{low} to {high}");
+        match &self.domain {
+            Domain::Values(_) => {
+                let names: Vec<&str> = self.choices.iter().map(|(name, _)| name.as_str()).collect();
+                match names.as_slice() {
+                    few if few.len() <= LISTED => few.join(", "),
+                    many => format!("{}, … ({})", many[..LISTED].join(", "), many.len()),
+                }
+            }
+            Domain::Uniform { low, high } => format!("uniform, {}", ends(low, high)),
+            Domain::LogUniform { low, high } => format!("log-uniform, {}", ends(low, high)),
+            Domain::LogIntUniform { low, high } => {
+                format!("log-uniform, whole, {}", ends(low, high))
+            }
+            Domain::Quantised { low, quantum, .. } => {
+                let last = self.extremes().pop().map(|last| self.value(&last).0);
+                let last = last.unwrap_or_default();
+                format!("{} by {quantum}", ends(low, &last))
+            }
+            Domain::IntUniform { low, high, quantum } => {
+                format!("whole, {} by {quantum}", ends(low, high))
+            }
+        }
+    }
+
+    /// How its values are compared.
+    pub fn scale(&self) -> Scale {
+        let is_number = |(_, node): &(String, Node)| matches!(node.value, Value::Number(_));
+        match &self.domain {
+            Domain::LogUniform { .. } | Domain::LogIntUniform { .. } => Scale::Log,
+            Domain::Values(_) if !self.choices.iter().all(is_number) => Scale::None,
+            _ => Scale::Linear,
         }
     }
 

@@ -14,10 +14,10 @@ use super::results::{Missing, Results};
 use super::rungs::Rungs;
 use super::sampler::{Proposal, Sampler, Told};
 use super::space::Point;
-use super::trial::{Objective, Trial, TrialState, TrialValue};
+use super::trial::{AxisInfo, Extent, Objective, Trial, TrialState, TrialValue};
 use crate::graph::{Catalogue, Graph, Union};
 use crate::report::{BestTrial, Event, Judgement};
-use crate::spec::{Assignment, Diagnostic, Document, LoadOptions};
+use crate::spec::{Assignment, Diagnostic, Document, LoadOptions, Method};
 
 /// Copies whose graphs are built before they are taken up: what is equal to what is there already takes
 /// memory only so long.
@@ -133,6 +133,56 @@ impl Course {
     /// What trials are judged by.
     pub fn objective(&self) -> Option<&Objective> {
         self.sweep.as_ref()?.sweep.objective.as_ref()
+    }
+
+    /// What the sweep comprises, whatever is known of it so far.
+    pub fn extent(&self) -> Extent {
+        let Some(Trials { sweep, .. }) = &self.sweep else {
+            return Extent {
+                method: Method::Grid.name(),
+                trials: 0,
+                seeds: 1,
+                axes: Vec::new(),
+                rungs: Vec::new(),
+            };
+        };
+        let axes = sweep.axes.iter();
+        let rungs = sweep.rungs.iter();
+        Extent {
+            method: sweep.design.method.name(),
+            trials: sweep.design.trials,
+            seeds: sweep.seeds.len(),
+            axes: axes.map(|axis| (axis.name.clone(), axis.in_words())).collect(),
+            rungs: rungs.flat_map(|rungs| rungs.halving.rungs()).copied().collect(),
+        }
+    }
+
+    /// What is varied.
+    pub fn axes(&self) -> Vec<AxisInfo> {
+        let axes = self.sweep.iter().flat_map(|trials| &trials.sweep.axes);
+        axes.map(|axis| AxisInfo {
+            name: axis.name.clone(),
+            label: axis.label.clone(),
+            scale: axis.scale(),
+        })
+        .collect()
+    }
+
+    /// What trainings are compared by, and after how many epochs; nothing where none is stopped.
+    pub fn rungs(&self) -> Option<(&MetricAt, &[u64])> {
+        let rungs = self.sweep.as_ref()?.sweep.rungs.as_ref()?;
+        Some((&rungs.metric, rungs.halving.rungs()))
+    }
+
+    /// The seeds of each trial.
+    pub fn seeds(&self) -> Vec<u64> {
+        let seeds = self.sweep.iter().flat_map(|trials| &trials.sweep.seeds);
+        seeds.filter_map(|seed| seed.label.parse().ok()).collect()
+    }
+
+    /// What all rounds so far are to run; nothing for everything.
+    pub fn reach(&self) -> Option<&[NodeIndex]> {
+        self.reach.as_deref()
     }
 
     /// Whether results decide what there is to do.
@@ -367,7 +417,9 @@ impl Trials {
         }
         refuse(errors)?;
         for entry in &entries {
-            self.trials[entry.trial].copies.clone_from(&entry.copies);
+            let trial = &mut self.trials[entry.trial];
+            trial.copies.clone_from(&entry.copies);
+            trial.all_copies.extend(&entry.copies);
         }
         Ok(entries)
     }
@@ -417,6 +469,7 @@ impl Trials {
             Ok(Measured::Finished { objective, told }) => {
                 trial.state = TrialState::Finished;
                 trial.objective = objective;
+                trial.epochs = self.sweep.rungs.as_ref().map(Rungs::last);
                 if let Some(value) = told {
                     self.sampler.tell(entry.trial, Told::Value(value));
                 }
@@ -430,6 +483,7 @@ impl Trials {
                 // Until it is chosen to go on.
                 trial.state = TrialState::Stopped;
                 trial.rungs.push((epochs, value));
+                trial.epochs = Some(epochs);
                 if let Some(race) = &mut self.race {
                     race.arrive(entry.trial, Some(told));
                 }
@@ -551,6 +605,8 @@ impl Sweep {
             objective: Vec::new(),
             rungs: Vec::new(),
             copies: Vec::new(),
+            all_copies: Vec::new(),
+            epochs: None,
         }
     }
 

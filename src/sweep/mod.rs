@@ -29,4 +29,4 @@ mod trial;
 pub use course::{Course, Round};
 pub use metric::MetricAt;
 pub use results::{Missing, Results};
-pub use trial::{Objective, Trial, TrialState};
+pub use trial::{AxisInfo, Extent, Objective, Scale, Trial, TrialState, TrialValue};

@@ -27,6 +27,42 @@ pub struct Trial {
     pub rungs: Vec<(u64, f64)>,
     /// Its copies of the pipeline, by their position in the graph, one for each seed; of the furthest rung.
     pub copies: Vec<usize>,
+    /// Those of all its rungs.
+    pub all_copies: Vec<usize>,
+    /// Epochs of its training so far, where trainings are halved.
+    pub epochs: Option<u64>,
+}
+
+/// What a sweep comprises.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extent {
+    /// `grid`, `random`, `tpe`.
+    pub method: &'static str,
+    /// The most that there may be.
+    pub trials: usize,
+    /// Of each trial.
+    pub seeds: usize,
+    /// What is varied, and over which values, in a few words.
+    pub axes: Vec<(String, String)>,
+    /// Epochs after which trainings are compared; none where none is stopped.
+    pub rungs: Vec<u64>,
+}
+
+/// An axis of a sweep, as far as reports need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisInfo {
+    pub name: String,
+    pub label: String,
+    pub scale: Scale,
+}
+
+/// How the values of an axis are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    Linear,
+    Log,
+    /// They are no numbers, or have no order.
+    None,
 }
 
 /// What a trial has on an axis that applies to it.

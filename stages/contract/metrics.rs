@@ -27,3 +27,7 @@ pub type Metrics = BTreeMap<String, Metric>;
 
 /// Name of the file that holds [`Metrics`].
 pub const METRICS_FILE: &str = "metrics.json";
+
+/// Name of the file beside [`METRICS_FILE`] in which a training tells of each epoch: comma-separated values,
+/// with a column `epoch` and one for each figure, named as the metric.
+pub const HISTORY_FILE: &str = "history.csv";

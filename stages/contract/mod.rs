@@ -23,7 +23,7 @@ pub use event::{Progress, StageEvent};
 pub use external::{External, Program};
 pub use failure::Failure;
 pub use kind::{Input, KindInfo, Output, Port};
-pub use metrics::{Direction, METRICS_FILE, Metric, Metrics};
+pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{DeviceClass, Position, Request, Resume};
 pub use schema::schema_of;

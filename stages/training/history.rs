@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Direction, Failure, METRICS_FILE, Metric, Metrics};
+use crate::contract::{Direction, Failure, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 use crate::figures::chart::{Series, line_chart};
 use crate::json;
 
@@ -40,7 +40,7 @@ pub fn write_history(
     figure: &Path,
 ) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), &rows)?;
-    let table = metrics.join("history.csv");
+    let table = metrics.join(HISTORY_FILE);
     std::fs::write(&table, csv(rows)).map_err(|e| Failure::io("write", &table, e))?;
     json::write(&metrics.join(METRICS_FILE), &summary(rows, best))?;
 

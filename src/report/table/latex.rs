@@ -1,6 +1,6 @@
 //! Tables for papers, with the rules of the package `booktabs`.
 
-use super::text::{as_printed, interval, value};
+use super::text::{as_printed, deviation, interval, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
 

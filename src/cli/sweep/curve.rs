@@ -1,0 +1,27 @@
+//! Learning curves, as trainings leave them behind.
+
+use std::fs;
+
+use stages::contract::HISTORY_FILE;
+
+use crate::store::{Digest, Store};
+
+/// A figure after each epoch, from the table beside the metrics of a training; none if there is none.
+pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f64>)> {
+    let read = || {
+        let tree = store.tree(output).ok()?;
+        let blob = tree.files.get(HISTORY_FILE)?;
+        let text = fs::read_to_string(store.blob_path(&blob.digest)).ok()?;
+        let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let header = lines.next()?;
+        let column = |name: &str| header.iter().position(|known| *known == name);
+        let (epoch, figure) = (column("epoch")?, column(figure)?);
+        let point = |line: Vec<&str>| {
+            let value = line.get(figure)?.parse().ok();
+            let value = value.filter(|value: &f64| value.is_finite());
+            Some((line.get(epoch)?.parse().ok()?, value))
+        };
+        lines.map(point).collect()
+    };
+    read().unwrap_or_default()
+}

@@ -1,0 +1,168 @@
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::outcomes::replay;
+use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
+use crate::cli::plan::{slots, totals};
+use crate::cli::unwritten;
+use crate::error::Error;
+use crate::forecast::{Forecast, Reach, forecast};
+use crate::plan::{self, PlanOptions, State};
+use crate::report::{Console, wording};
+use crate::store::Key;
+use crate::sweep::{Course, Extent};
+
+/// Say how many trials there are, how many distinct actions, and about how long they take
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Cores that the run may use [default: all]
+    #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plan {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let mut course = super::course(&self.pipeline)?;
+        let store = self.store.open()?;
+        replay(&mut course, &store)?;
+        let seen = Seen::of(&course);
+        let graph = course.into_graph();
+        let plan = planned(&graph, &store, &PlanOptions::default())?;
+        let slots = slots(self.jobs);
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots, Reach::All);
+        let actions = Actions::count(&plan);
+        let text = if self.json {
+            seen.object(&actions, &forecast).to_string()
+        } else {
+            seen.text(&actions, &forecast)
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+/// What a sweep tells of itself.
+struct Seen {
+    pipeline: String,
+    extent: Extent,
+    /// Trials that are chosen already.
+    chosen: usize,
+    is_adaptive: bool,
+    /// Stages in all copies of the pipeline.
+    stages: usize,
+}
+
+impl Seen {
+    fn of(course: &Course) -> Self {
+        let copies = course.graph().copies.iter();
+        Self {
+            pipeline: course.pipeline.clone(),
+            extent: course.extent(),
+            chosen: course.trials().len(),
+            is_adaptive: course.is_adaptive(),
+            stages: copies.map(|copy| copy.nodes.len()).sum(),
+        }
+    }
+
+    fn text(&self, actions: &Actions, forecast: &Forecast) -> String {
+        let Extent {
+            method,
+            trials,
+            seeds,
+            axes,
+            rungs,
+        } = &self.extent;
+        let mut text = format!("{method}: {}", wording::counted(*trials, "trial"));
+        if *seeds > 1 {
+            text += &format!(" of {}", wording::counted(*seeds, "seed"));
+        }
+        let width = axes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, values) in axes {
+            text += &format!("\n  {name:width$}  {values}");
+        }
+        if !rungs.is_empty() {
+            let rungs: Vec<String> = rungs.iter().map(u64::to_string).collect();
+            text += &format!("\ntrainings are compared after {} epochs", rungs.join(", "));
+        }
+        let known = if self.is_adaptive {
+            format!(
+                "known so far ({}): ",
+                wording::counted(self.chosen, "trial")
+            )
+        } else {
+            String::new()
+        };
+        text += &format!(
+            "\n{known}{} in all, {} distinct: {} cached, {} to run",
+            wording::stages(self.stages),
+            actions.distinct,
+            actions.cached,
+            actions.to_run,
+        );
+        if forecast.totals.stages > 0 {
+            text += &format!("\n{}", totals(forecast));
+        }
+        text
+    }
+
+    fn object(&self, actions: &Actions, forecast: &Forecast) -> Value {
+        let Extent {
+            method,
+            trials,
+            seeds,
+            axes,
+            rungs,
+        } = &self.extent;
+        let axes: Vec<Value> = axes
+            .iter()
+            .map(|(name, values)| json!({ "name": name, "values": values }))
+            .collect();
+        json!({
+            "pipeline": self.pipeline,
+            "method": method,
+            "axes": axes,
+            "trials": trials,
+            "trials_chosen": self.chosen,
+            "seeds": seeds,
+            "rungs": rungs,
+            "stages": self.stages,
+            "actions": {
+                "distinct": actions.distinct,
+                "cached": actions.cached,
+                "to_run": actions.to_run,
+            },
+            "totals": forecast.totals,
+        })
+    }
+}
+
+/// Distinct actions of a plan.
+struct Actions {
+    distinct: usize,
+    cached: usize,
+    to_run: usize,
+}
+
+impl Actions {
+    fn count(plan: &plan::Plan) -> Self {
+        let mut by_key: BTreeMap<Key, bool> = BTreeMap::new();
+        for action in &plan.actions {
+            let is_cached = matches!(action.state, State::Cached(_));
+            *by_key.entry(action.action_key).or_insert(is_cached) |= is_cached;
+        }
+        let cached = by_key.values().filter(|&&is_cached| is_cached).count();
+        Self {
+            distinct: by_key.len(),
+            cached,
+            to_run: by_key.len() - cached,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::report::stored;
+use crate::cli::pipeline::{PipelineArgs, StoreArgs};
+use crate::error::Error;
+use crate::report::Console;
+use crate::report::sweep::{SweepReport, Trial};
+use crate::spec;
+
+/// Write the values of a trial into a profile of the pipeline
+#[derive(Debug, Args)]
+pub struct Promote {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// Its number, or `best`
+    #[arg(value_name = "TRIAL", default_value = "best")]
+    trial: String,
+    /// The profile
+    #[arg(long = "as", value_name = "NAME", default_value = "best")]
+    name: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+impl Promote {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let file = &self.pipeline.file;
+        let course = super::course(&self.pipeline)?;
+        let store = self.store.open()?;
+        let report = stored(course, &store)?;
+        let trial = self.trial(&report)?;
+        let values: Vec<(String, Value)> = report
+            .axes
+            .iter()
+            .filter_map(|axis| Some((axis.name.clone(), trial.values.get(&axis.label)?.clone())))
+            .collect();
+        let text = fs::read_to_string(file).map_err(Error::io("read", file))?;
+        let promoted = spec::promote(file, &text, &self.name, &values)
+            .map_err(|error| Error::Invalid(vec![error]))?;
+        replace(file, &promoted).map_err(Error::io("write", file))?;
+        console.say(&format!(
+            "trial {} is the profile `{}` of `{}` now: `--profile {}`",
+            trial.number,
+            self.name,
+            file.display(),
+            self.name
+        ));
+        Ok(())
+    }
+
+    fn trial<'a>(&self, report: &'a SweepReport) -> Result<&'a Trial, Error> {
+        let wanted = &self.trial;
+        if wanted == "best" {
+            let none = || Error::Usage("no trial is finished yet".to_owned());
+            return report.best().ok_or_else(none);
+        }
+        let number = wanted.parse::<usize>().ok();
+        let mut trials = report.trials.iter();
+        let found = number.and_then(|number| trials.find(|trial| trial.number == number));
+        found.ok_or_else(|| {
+            let count = report.trials.len();
+            Error::Usage(format!(
+                "there is no trial `{wanted}`; trials are 1 to {count}, or `best`"
+            ))
+        })
+    }
+}
+
+/// Puts a text in the place of a file's, whole or not at all.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.as_file().set_permissions(fs::metadata(file)?.permissions())?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}

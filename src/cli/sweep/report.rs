@@ -1,0 +1,224 @@
+//! What is known of a sweep, put together from its course and the store.
+
+use std::collections::{HashMap, HashSet};
+
+use petgraph::graph::NodeIndex;
+use serde_json::{Map, Value};
+use stages::contract::Direction;
+use stages::metrics::spread;
+
+use super::curve;
+use crate::cli::outcomes::{Outcomes, replay};
+use crate::cli::pipeline::planned;
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::plan::{Plan, PlanOptions, State};
+use crate::report::sweep::{
+    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
+};
+use crate::store::Store;
+use crate::sweep::importance::{Column, importance};
+use crate::sweep::{self, Course, MetricAt};
+
+/// What the store knows of a sweep.
+pub fn stored(mut course: Course, store: &Store) -> Result<SweepReport, Error> {
+    let outcomes = replay(&mut course, store)?;
+    report(&course, store, &outcomes)
+}
+
+/// What is known of a sweep whose stages came to this.
+pub fn report(
+    course: &Course,
+    store: &Store,
+    outcomes: &Outcomes<'_>,
+) -> Result<SweepReport, Error> {
+    let graph = course.graph();
+    let options = PlanOptions {
+        until: course.reach().map(<[NodeIndex]>::to_vec),
+        ..PlanOptions::default()
+    };
+    let plan = planned(graph, store, &options)?;
+    let axes: Vec<Axis> = course.axes().iter().map(axis).collect();
+    let objective = course.objective();
+    let rungs = course.rungs();
+    let own = own_nodes(graph, course.trials());
+    let trials = course.trials().iter().map(|trial| {
+        let seconds = own[&trial.number].iter();
+        Trial {
+            seconds: seconds.map(|&node| seconds_of(&plan, node)).sum(),
+            curve: match &rungs {
+                Some((metric, _)) => curve_of(store, graph, outcomes, trial, metric),
+                None => Vec::new(),
+            },
+            ..told(trial, course)
+        }
+    });
+    let trials: Vec<Trial> = trials.collect();
+    Ok(SweepReport {
+        pipeline: course.pipeline.clone(),
+        method: course.extent().method.to_owned(),
+        objective: objective.map(|objective| Objective {
+            metric: objective.metric.to_string(),
+            direction: objective.direction.unwrap_or(Direction::Maximize),
+        }),
+        importance: importances(course, &axes),
+        axes,
+        rungs: rungs.map(|(metric, epochs)| Rungs {
+            metric: metric.metric.clone(),
+            epochs: epochs.to_vec(),
+        }),
+        trials,
+    })
+}
+
+fn axis(axis: &sweep::AxisInfo) -> Axis {
+    Axis {
+        name: axis.name.clone(),
+        label: axis.label.clone(),
+        kind: match axis.scale {
+            sweep::Scale::Linear => AxisKind::Numeric,
+            sweep::Scale::Log => AxisKind::Log,
+            sweep::Scale::None => AxisKind::Choice,
+        },
+    }
+}
+
+/// What a trial tells of itself.
+fn told(trial: &sweep::Trial, course: &Course) -> Trial {
+    let values: Map<String, Value> = trial
+        .values
+        .iter()
+        .map(|value| (value.label.clone(), value.value.clone()))
+        .collect();
+    let spread = spread(&trial.objective);
+    let seeds = course.seeds();
+    let seeds = seeds.iter().zip(&trial.objective);
+    let (state, error) = match &trial.state {
+        sweep::TrialState::Open => (TrialState::NotRun, None),
+        sweep::TrialState::Finished => (TrialState::Finished, None),
+        sweep::TrialState::Stopped => (TrialState::StoppedEarly, None),
+        sweep::TrialState::Failed(error) => (TrialState::Failed, Some(error.clone())),
+    };
+    Trial {
+        number: trial.number,
+        values,
+        state,
+        objective: spread.as_ref().map(|spread| spread.mean),
+        deviation: spread.as_ref().and_then(|spread| spread.sd),
+        interval: spread.as_ref().and_then(|spread| spread.interval),
+        seeds: if course.seeds().len() > 1 {
+            let seed = |(&seed, &value): (&u64, &f64)| SeedValue {
+                seed,
+                value: Some(value),
+            };
+            seeds.map(seed).collect()
+        } else {
+            Vec::new()
+        },
+        epochs: trial.epochs,
+        max_epochs: course
+            .rungs()
+            .and_then(|(_, epochs)| epochs.last().copied()),
+        seconds: 0.0,
+        error,
+        curve: Vec::new(),
+    }
+}
+
+/// The instances that only one trial has, by its number.
+fn own_nodes(graph: &Graph, trials: &[sweep::Trial]) -> HashMap<usize, Vec<NodeIndex>> {
+    let nodes = |trial: &sweep::Trial| {
+        let copies = trial.all_copies.iter();
+        let nodes: HashSet<NodeIndex> = copies
+            .flat_map(|&copy| graph.copies[copy].nodes.iter().copied())
+            .collect();
+        nodes
+    };
+    let mut uses: HashMap<NodeIndex, usize> = HashMap::new();
+    for trial in trials {
+        for node in nodes(trial) {
+            *uses.entry(node).or_default() += 1;
+        }
+    }
+    let own = |trial: &sweep::Trial| {
+        let mut own: Vec<NodeIndex> = nodes(trial)
+            .into_iter()
+            .filter(|node| uses[node] == 1)
+            .collect();
+        own.sort();
+        (trial.number, own)
+    };
+    trials.iter().map(own).collect()
+}
+
+/// How long a stage took when it was run.
+fn seconds_of(plan: &Plan, node: NodeIndex) -> f64 {
+    match plan.get(node).map(|action| &action.state) {
+        Some(State::Cached(record)) => record.seconds,
+        _ => 0.0,
+    }
+}
+
+/// The curve of a trial's training, of its first seed.
+fn curve_of(
+    store: &Store,
+    graph: &Graph,
+    outcomes: &Outcomes<'_>,
+    trial: &sweep::Trial,
+    metric: &MetricAt,
+) -> Vec<(u64, Option<f64>)> {
+    let copy = trial.copies.first().map(|&copy| &graph.copies[copy].nodes);
+    let node = copy.and_then(|nodes| metric.node(graph, nodes));
+    let output = node.and_then(|node| outcomes.outputs.get(&node)?.get(&metric.port));
+    output.map_or_else(Vec::new, |output| {
+        curve::read(store, output, &metric.metric)
+    })
+}
+
+/// What each axis has to do with the objective, the greatest share first.
+fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
+    let finished: Vec<&sweep::Trial> = course
+        .trials()
+        .iter()
+        .filter(|trial| trial.mean().is_some())
+        .collect();
+    if finished.is_empty() {
+        return Vec::new();
+    }
+    let objective: Vec<f64> = finished.iter().filter_map(|trial| trial.mean()).collect();
+    let value = |trial: &sweep::Trial, label: &str| {
+        let mut values = trial.values.iter();
+        values.find(|value| value.label == label).cloned()
+    };
+    let mut found: Vec<Importance> = axes
+        .iter()
+        .map(|axis| {
+            let column = if axis.kind == AxisKind::Choice {
+                let mut known: Vec<String> = Vec::new();
+                let choices = finished.iter().map(|trial| {
+                    let text = value(trial, &axis.label)?.text;
+                    Some(known.iter().position(|k| *k == text).unwrap_or_else(|| {
+                        known.push(text);
+                        known.len() - 1
+                    }))
+                });
+                Column::Choices(choices.collect())
+            } else {
+                let number = |trial: &&sweep::Trial| value(trial, &axis.label)?.value.as_f64();
+                Column::Numbers(finished.iter().map(number).collect())
+            };
+            let told = importance(&column, &objective);
+            Importance {
+                axis: axis.label.clone(),
+                share: told.share,
+                correlation: told.correlation,
+                note: told.note.map_or(String::new(), |note| note.text().to_owned()),
+            }
+        })
+        .collect();
+    found.sort_by(|a, b| {
+        let share = |importance: &Importance| importance.share.unwrap_or(-1.0);
+        share(b).total_cmp(&share(a))
+    });
+    found
+}
