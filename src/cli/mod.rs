@@ -4,6 +4,7 @@ mod artifacts;
 mod bench;
 mod cache;
 mod command_line;
+mod compare;
 mod comparison;
 mod completions;
 mod config;
@@ -84,6 +85,7 @@ enum Command {
     Explain(explain::Explain),
     Lineage(lineage::Lineage),
     Table(table::Table),
+    Compare(compare::Compare),
     Validate(validate::Validate),
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
@@ -138,6 +140,7 @@ impl Cli {
             Command::Explain(explain) => explain.execute(console),
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
+            Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),
             Command::Graph(graph) => graph.execute(console),
             Command::Kinds(kinds) => kinds.execute(console),

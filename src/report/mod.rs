@@ -9,11 +9,14 @@ pub mod console;
 pub mod diagram;
 pub mod event;
 pub mod history;
+pub mod latex;
 pub mod lines;
 pub mod logs;
+pub mod markdown;
 pub mod record;
 pub mod run_id;
 pub mod runs;
+pub mod sweep;
 pub mod table;
 pub mod wording;
 

@@ -7,6 +7,8 @@ mod delimited;
 mod json;
 mod text;
 
+pub(super) use delimited::line as csv_line;
+
 use crate::graph::{Column, Table};
 
 /// Our figure, or why there is none.

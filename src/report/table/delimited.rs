@@ -31,7 +31,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
 }
 
 /// A line of fields, in quotes where RFC 4180 asks for them.
-fn line(fields: &[String]) -> String {
+pub fn line(fields: &[String]) -> String {
     let quoted = |field: &String| {
         if field.contains(['"', ',', '\r', '\n']) {
             format!("\"{}\"", field.replace('"', "\"\""))

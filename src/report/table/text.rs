@@ -3,6 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
 use super::{Cell, Filled};
+use crate::report::markdown;
 
 /// Ruled lines, the title above them.
 pub(super) fn terminal(filled: &Filled<'_>) -> String {
@@ -23,22 +24,12 @@ pub(super) fn terminal(filled: &Filled<'_>) -> String {
 
 /// A Markdown table, the title in bold above it.
 pub(super) fn markdown(filled: &Filled<'_>) -> String {
-    let line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
-    let header = header(filled);
-    let mut text = filled
+    let title = filled
         .table
         .title
         .as_ref()
         .map_or(String::new(), |title| format!("**{title}**\n\n"));
-    text.push_str(&line(&header));
-    text.push_str(&line(&vec!["---".to_owned(); header.len()]));
-    for row in body(filled) {
-        text.push_str(&line(&row));
-    }
-    text
+    title + &markdown::table(&header(filled), &body(filled))
 }
 
 fn header(filled: &Filled<'_>) -> Vec<String> {
