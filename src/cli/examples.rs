@@ -14,7 +14,7 @@ Examples:
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
   runner kinds train-cnn                           its inputs, outputs and parameters
-  runner runs diff latest~1 latest                 what the last run did otherwise
+  runner compare latest~1 latest                   what the last run did otherwise
   runner artifacts ls                              the newest results
   runner cache gc --max-age 30d                    what would go; with --apply, it goes
   runner bench train                               how fast this machine trains";
@@ -104,7 +104,7 @@ fn of(path: &str) -> Option<&'static str> {
   runner runs list                     the newest runs
   runner runs list --limit 100 --json
   runner runs show latest              how every stage of the newest run ended
-  runner runs diff latest~1 latest     what changed, and what came of it
+  runner compare latest~1 latest       what changed, and what came of it
   runner runs logs latest cnn          what a stage wrote"
         }
         "runs show" => {
@@ -112,6 +112,12 @@ fn of(path: &str) -> Option<&'static str> {
   runner runs show latest
   runner runs show 20261124-09 --json          a run by the beginning of its id
   runner runs show latest --pipeline table1    the newest run of one pipeline"
+        }
+        "compare" => {
+            "\
+  runner compare latest~1 latest             what changed, and what came of it
+  runner compare 20261123-08 latest --json   runs by the beginning of their ids
+  runner compare latest~1 latest --pipeline table1 --md"
         }
         "runs diff" => {
             "\

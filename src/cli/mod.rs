@@ -4,6 +4,7 @@ mod artifacts;
 mod bench;
 mod cache;
 mod command_line;
+mod compare;
 mod comparison;
 mod completions;
 mod config;
@@ -89,6 +90,7 @@ enum Command {
     Lineage(lineage::Lineage),
     Table(table::Table),
     Sweep(sweep::Sweep),
+    Compare(compare::Compare),
     Validate(validate::Validate),
     Kinds(kinds::Kinds),
     Schema(schema::Schema),
@@ -144,6 +146,7 @@ impl Cli {
             Command::Lineage(lineage) => lineage.execute(console),
             Command::Table(table) => table.execute(console),
             Command::Sweep(sweep) => sweep.execute(console),
+            Command::Compare(compare) => compare.execute(console),
             Command::Validate(validate) => validate.execute(console),
             Command::Graph(graph) => graph.execute(console),
             Command::Kinds(kinds) => kinds.execute(console),

@@ -12,7 +12,7 @@ use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
 use super::results::Results;
 use super::table::{self, Against};
-use super::{plan, preflight, unwritten};
+use super::{plan, preflight, sweep, unwritten};
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
 use crate::forecast::{Reach, forecast};
@@ -139,6 +139,7 @@ impl Run {
         let Some(mut session) = session else {
             return Err(Error::Internal("a sweep without a trial".to_owned()));
         };
+        let trials = sweep::record(&course, &store, &outcomes, session.folder())?;
         let report = session.end()?;
         let (graph, shown) = (course.graph(), course.shown());
         let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
@@ -147,10 +148,16 @@ impl Run {
             let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
         } else {
+            if let Some(trials) = &trials {
+                sweep::print(console, trials)?;
+            }
             table::print(console, &results, &judgements, Format::Terminal, &Against::None)?;
         }
         let kept = self.expecting.keep(&results, &report.stages, &judgements);
         session.verdict().and(kept)?;
+        if let Some(trials) = &trials {
+            sweep::verdict(trials)?;
+        }
         self.expecting.verdict(&judgements)
     }
 

@@ -4,7 +4,7 @@ use clap::Args;
 
 use self::comparisons::comparisons;
 use super::expecting::{self, Expecting};
-use super::outcomes::{Outcomes, replay};
+use super::outcomes::{Failures, Outcomes, replay};
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::results::Results;
 use super::unwritten;
@@ -46,7 +46,7 @@ impl Table {
         self.check(&graph)?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let mut outcomes = Outcomes::new(&store);
-        outcomes.stored(&plan);
+        outcomes.stored(&plan, &Failures::default());
         let results = Results::new(&graph, &store, &outcomes.outputs, &shown, &[]);
         let judgements = expecting::judge(&results);
         print(console, &results, &judgements, self.format, &self.compare)?;

@@ -12,11 +12,14 @@ pub mod event;
 pub mod expectations;
 pub mod history;
 pub mod junit;
+pub mod latex;
 pub mod lines;
 pub mod logs;
+pub mod markdown;
 pub mod record;
 pub mod run_id;
 pub mod runs;
+pub mod sweep;
 pub mod table;
 pub mod wording;
 

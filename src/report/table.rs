@@ -9,6 +9,8 @@ mod json;
 mod latex;
 mod text;
 
+pub(super) use delimited::line as csv_line;
+
 pub(in crate::report) use self::grid::Grid;
 use super::comparison::{self, Comparison};
 use super::expectations::{Judgement, Judgements, Subject, Verdict};

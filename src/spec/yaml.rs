@@ -65,7 +65,7 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
 }
 
 /// From the parser's positions, counted in characters, to bytes of the source.
-struct Offsets {
+pub(super) struct Offsets {
     /// The byte of every character; empty if every character is one byte.
     bytes: Vec<usize>,
     start: usize,
@@ -73,7 +73,7 @@ struct Offsets {
 }
 
 impl Offsets {
-    fn new(text: &str, start: usize) -> Self {
+    pub(super) fn new(text: &str, start: usize) -> Self {
         let bytes = if text.is_ascii() {
             Vec::new()
         } else {
@@ -86,7 +86,7 @@ impl Offsets {
         }
     }
 
-    fn byte(&self, character: usize) -> usize {
+    pub(super) fn byte(&self, character: usize) -> usize {
         if self.bytes.is_empty() {
             (self.start + character).min(self.end)
         } else {

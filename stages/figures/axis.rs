@@ -83,6 +83,27 @@ impl Axis {
     }
 }
 
+/// The range of `values` (finite) without those that lie far outside of the others, as a training that
+/// went wrong does: beyond three times the distance of the quartiles (Tukey's outer fences).
+pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    let [Some(&least), Some(&greatest)] = [sorted.first(), sorted.last()] else {
+        return (0.0, 1.0);
+    };
+    let quartile = |quarter: usize| sorted[(sorted.len() - 1) * quarter / 4];
+    let [lower, upper] = [quartile(1), quartile(3)];
+    // Where most values are equal, all others lie outside.
+    if upper <= lower {
+        return (least, greatest);
+    }
+    let room = 3.0 * (upper - lower);
+    let inside = |value: &f64| (lower - room..=upper + room).contains(value);
+    let least = sorted.iter().copied().find(inside);
+    let greatest = sorted.iter().rev().copied().find(inside);
+    (least.unwrap_or(lower), greatest.unwrap_or(upper))
+}
+
 /// Least and greatest of `values`, never equal: a single value is given `room` on both sides.
 fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {

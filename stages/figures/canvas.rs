@@ -126,6 +126,18 @@ impl Canvas {
             .map_err(refused)
     }
 
+    /// As [`Canvas::line`], where what is below shows through. `opacity` is between 0 and 1.
+    pub(super) fn faint_line(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        (color, opacity): (RGBColor, f64),
+        width: i32,
+    ) -> Result<(), Failure> {
+        let style = color.mix(opacity).stroke_width(width.unsigned_abs());
+        self.backend().draw_line(from, to, &style).map_err(refused)
+    }
+
     pub(super) fn dot(
         &mut self,
         center: (i32, i32),
@@ -146,6 +158,14 @@ impl Canvas {
     ) -> Result<(), Failure> {
         self.backend()
             .draw_rect(from, (to.0 - 1, to.1 - 1), &color.filled(), true)
+            .map_err(refused)
+    }
+
+    /// Makes what is in a rectangle fainter, so that text can be read above it.
+    pub(super) fn veil(&mut self, from: (i32, i32), to: (i32, i32)) -> Result<(), Failure> {
+        let style = WHITE.mix(0.88).filled();
+        self.backend()
+            .draw_rect(from, (to.0 - 1, to.1 - 1), &style, true)
             .map_err(refused)
     }
 

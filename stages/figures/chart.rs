@@ -10,11 +10,11 @@ use super::canvas::{
 };
 use crate::contract::Failure;
 
-const TITLE: i32 = px(38);
-const TEXT: i32 = px(30);
-const PADDING: i32 = px(28);
-const STROKE: i32 = px(4);
-const DOT: i32 = px(7);
+pub(super) const TITLE: i32 = px(38);
+pub(super) const TEXT: i32 = px(30);
+pub(super) const PADDING: i32 = px(28);
+pub(super) const STROKE: i32 = px(4);
+pub(super) const DOT: i32 = px(7);
 /// Up to so many points are marked by dots.
 const MARKED: usize = 40;
 
@@ -74,6 +74,15 @@ pub(super) struct Chart<'a> {
 
 impl Chart<'_> {
     pub(super) fn draw(&self, series: &[Series]) -> Result<Canvas, Failure> {
+        let (mut canvas, plot) = self.page(series)?;
+        for (line, &color) in series.iter().zip(self.colors.iter().cycle()) {
+            self.line(&mut canvas, &plot, line, color)?;
+        }
+        Ok(canvas)
+    }
+
+    /// Everything but the lines: title, legend of the `series`, axes.
+    pub(super) fn page(&self, series: &[Series]) -> Result<(Canvas, Plot), Failure> {
         let (width, height) = self.size;
         let mut canvas = Canvas::new(width, height)?;
 
@@ -117,11 +126,15 @@ impl Chart<'_> {
             TEXT,
             BLACK,
         )?;
+        Ok((canvas, plot))
+    }
 
-        for (line, &color) in series.iter().zip(self.colors.iter().cycle()) {
-            self.line(&mut canvas, &plot, line, color)?;
-        }
-        Ok(canvas)
+    /// The pixel of a point.
+    pub(super) fn pixel(&self, plot: &Plot, (x, y): (f64, f64)) -> (i32, i32) {
+        (
+            self.x.place(x, plot.left, plot.right),
+            self.y.place(y, plot.bottom, plot.top),
+        )
     }
 
     /// Grid lines, axes and tick labels.
@@ -159,15 +172,7 @@ impl Chart<'_> {
         color: RGBColor,
     ) -> Result<(), Failure> {
         for run in line.points.split(|(x, y)| !x.is_finite() || !y.is_finite()) {
-            let pixels: Vec<_> = run
-                .iter()
-                .map(|&(x, y)| {
-                    (
-                        self.x.place(x, plot.left, plot.right),
-                        self.y.place(y, plot.bottom, plot.top),
-                    )
-                })
-                .collect();
+            let pixels: Vec<_> = run.iter().map(|&point| self.pixel(plot, point)).collect();
             if line.dashed {
                 dashes(canvas, &pixels, color)?;
             } else if pixels.len() > 1 {
@@ -184,11 +189,11 @@ impl Chart<'_> {
 }
 
 /// The rectangle that the axes enclose.
-struct Plot {
-    left: i32,
-    right: i32,
-    top: i32,
-    bottom: i32,
+pub(super) struct Plot {
+    pub(super) left: i32,
+    pub(super) right: i32,
+    pub(super) top: i32,
+    pub(super) bottom: i32,
 }
 
 /// Draws the legend in centred rows from `top` on, without the lines that have nothing to show;
@@ -243,7 +248,11 @@ fn legend(
 }
 
 /// Draws a dashed line through `points`; the dashes run on around corners.
-fn dashes(canvas: &mut Canvas, points: &[(i32, i32)], color: RGBColor) -> Result<(), Failure> {
+pub(super) fn dashes(
+    canvas: &mut Canvas,
+    points: &[(i32, i32)],
+    color: RGBColor,
+) -> Result<(), Failure> {
     const DASH: f64 = px(16) as f64;
     const PERIOD: f64 = px(26) as f64;
     let mut run = 0.0;

@@ -7,7 +7,12 @@ mod canvas;
 pub mod chart;
 pub mod confusion;
 pub mod grid;
+pub mod learning_curves;
+pub mod parallel_coordinates;
 pub mod roc;
+mod ruler;
 
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;

@@ -11,13 +11,13 @@ use crate::contract::{Direction, ImageShape, Metric};
 use crate::metrics::Confusion;
 
 /// A folder for pictures: a temporary one unless they are to be kept.
-struct Folder {
+pub(super) struct Folder {
     path: PathBuf,
     _temporary: Option<tempfile::TempDir>,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         match std::env::var_os("RUNNER_TEST_FIGURES") {
             Some(path) => Self {
                 path: path.into(),
@@ -33,22 +33,22 @@ impl Folder {
         }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 }
 
-fn pixels(path: &Path) -> image::RgbImage {
+pub(super) fn pixels(path: &Path) -> image::RgbImage {
     image::open(path).unwrap().to_rgb8()
 }
 
 /// Number of pixels of exactly this colour.
-fn count(picture: &image::RgbImage, color: [u8; 3]) -> usize {
+pub(super) fn count(picture: &image::RgbImage, color: [u8; 3]) -> usize {
     picture.pixels().filter(|pixel| pixel.0 == color).count()
 }
 
 /// Whether nothing touches the picture's edge, as clipped text would.
-fn margins_are_white(picture: &image::RgbImage) -> bool {
+pub(super) fn margins_are_white(picture: &image::RgbImage) -> bool {
     let (width, height) = picture.dimensions();
     picture
         .enumerate_pixels()

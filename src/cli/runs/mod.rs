@@ -1,13 +1,12 @@
 //! `runner runs`: what ran when, how it ended, and what one run did otherwise than another.
 
-mod comparison;
-mod diff;
 mod list;
 mod logs;
 mod show;
 
 use clap::{Args, Subcommand};
 
+use super::compare::Compare;
 use super::pipeline::StoreArgs;
 use crate::error::Error;
 use crate::report::Console;
@@ -26,7 +25,8 @@ pub struct Runs {
 enum Command {
     List(list::List),
     Show(show::Show),
-    Diff(diff::Diff),
+    /// Another name of `runner compare`
+    Diff(Compare),
     Logs(logs::Logs),
 }
 
@@ -43,9 +43,9 @@ impl Runs {
 
 /// Which runs are meant.
 #[derive(Debug, Args)]
-struct Among {
+pub(in crate::cli) struct Among {
     #[command(flatten)]
-    store: StoreArgs,
+    pub(in crate::cli) store: StoreArgs,
     /// Only runs of this pipeline; `latest` is the newest of them
     #[arg(long, value_name = "NAME")]
     pipeline: Option<String>,
@@ -59,7 +59,7 @@ const LISTED: usize = 5;
 
 impl Among {
     /// The run that `name` means: an id, the beginning of one, `latest`, `latest~2`.
-    fn find(&self, store: &Store, name: &str) -> Result<Recorded, Error> {
+    pub(in crate::cli) fn find(&self, store: &Store, name: &str) -> Result<Recorded, Error> {
         if let Some(back) = steps_back(name)? {
             return self.latest(store, name, back);
         }
@@ -151,7 +151,7 @@ pub(in crate::cli) fn when(time: &str) -> String {
 }
 
 /// How a run was asked for: `--profile real -S epochs=3`; empty if by its file alone.
-fn options(run: &crate::report::RunReport) -> String {
+pub(in crate::cli) fn options(run: &crate::report::RunReport) -> String {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
     let sets = run.sets.iter().map(|set| format!("-S {set}"));
     profile.chain(sets).collect::<Vec<_>>().join(" ")

@@ -21,7 +21,7 @@ pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f6
             let value = value.filter(|value: &f64| value.is_finite());
             Some((line.get(epoch)?.parse().ok()?, value))
         };
-        lines.map(point).collect()
+        lines.map(point).collect::<Option<Vec<_>>>()
     };
     read().unwrap_or_default()
 }

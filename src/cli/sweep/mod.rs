@@ -3,15 +3,27 @@
 mod curve;
 mod plan;
 mod promote;
-pub mod report;
+mod report;
 mod show;
+
+use std::fs;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::pipeline::PipelineArgs;
+use super::outcomes::Outcomes;
+use super::pipeline::PipelineArgs;
+use super::unwritten;
 use crate::error::Error;
-use crate::report::Console;
+use crate::report::sweep::{Format, SweepReport, Trial, TrialState, render};
+use crate::report::{Console, wording};
+use crate::store::Store;
 use crate::sweep::Course;
+
+/// Name of the file in a run's folder that tells of its trials and of all decisions about them.
+const RECORD: &str = "sweep.json";
+/// Trials that are printed after a run.
+const MOST_PRINTED: usize = 10;
 
 /// Look at a sweep: what it will run, which trials are best, and why; keep one as a profile
 #[derive(Debug, Args)]
@@ -35,6 +47,45 @@ impl Sweep {
             Command::Promote(promote) => promote.execute(console),
         }
     }
+}
+
+/// Keeps what is known of a sweep, and all decisions, in the folder of a run; nothing where there is none.
+pub fn record(
+    course: &Course,
+    store: &Store,
+    outcomes: &Outcomes<'_>,
+    folder: &Path,
+) -> Result<Option<SweepReport>, Error> {
+    if !course.is_sweep() {
+        return Ok(None);
+    }
+    let report = report::report(course, store, outcomes)?;
+    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+    let mut object = serde_json::to_value(&report).map_err(internal)?;
+    object["decisions"] = serde_json::to_value(course.decisions()).map_err(internal)?;
+    let path = folder.join(RECORD);
+    fs::write(&path, format!("{object:#}\n")).map_err(Error::io("write", &path))?;
+    Ok(Some(report))
+}
+
+/// Prints the best trials after a run.
+pub fn print(console: &Console, report: &SweepReport) -> Result<(), Error> {
+    let width = console.width().map_or(show::WIDTH, usize::from);
+    let text = render(report, Some(MOST_PRINTED), Format::Terminal, width);
+    console.result(&text).map_err(unwritten)
+}
+
+/// An error if a trial failed although all of its stages came through: it did not measure what it is judged
+/// by.
+pub fn verdict(report: &SweepReport) -> Result<(), Error> {
+    let failed = |trial: &&Trial| trial.state == TrialState::Failed;
+    let mut failed = report.trials.iter().filter(failed);
+    let Some(first) = failed.next() else {
+        return Ok(());
+    };
+    let error = first.error.as_deref().unwrap_or_default();
+    let trials = wording::counted(1 + failed.count(), "trial");
+    Err(Error::StagesFailed(format!("{trials} ({error})")))
 }
 
 /// Reads a pipeline that must have a sweep.

@@ -57,10 +57,12 @@ pub fn report(
     Ok(SweepReport {
         pipeline: course.pipeline.clone(),
         method: course.extent().method.to_owned(),
-        objective: objective.map(|objective| Objective {
-            metric: objective.metric.to_string(),
-            direction: objective.direction.unwrap_or(Direction::Maximize),
-        }),
+        objective: Objective {
+            metric: objective.map_or(String::new(), |objective| objective.metric.to_string()),
+            direction: objective
+                .and_then(|objective| objective.direction)
+                .unwrap_or(Direction::Maximize),
+        },
         importance: importances(course, &axes),
         axes,
         rungs: rungs.map(|(metric, epochs)| Rungs {
@@ -210,14 +212,14 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
             let told = importance(&column, &objective);
             Importance {
                 axis: axis.label.clone(),
-                share: told.share,
+                share: told.share.unwrap_or_default(),
                 correlation: told.correlation,
                 note: told.note.map_or(String::new(), |note| note.text().to_owned()),
             }
         })
         .collect();
     found.sort_by(|a, b| {
-        let share = |importance: &Importance| importance.share.unwrap_or(-1.0);
+        let share = |importance: &Importance| importance.share;
         share(b).total_cmp(&share(a))
     });
     found

@@ -10,7 +10,7 @@ use crate::report::Console;
 use crate::report::sweep::{Format, figures, render};
 
 /// Columns of a page that is no terminal.
-const WIDTH: usize = 100;
+pub const WIDTH: usize = 100;
 
 /// Rank the trials with the results that are in the store, best first, and say which axes matter
 #[derive(Debug, Args)]

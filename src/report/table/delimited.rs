@@ -77,7 +77,7 @@ fn is_judged(filled: &Filled<'_>, column: &Column) -> bool {
 }
 
 /// A line of fields, in quotes where RFC 4180 asks for them.
-pub(super) fn line(fields: &[String]) -> String {
+pub fn line(fields: &[String]) -> String {
     let quoted = |field: &String| {
         if field.contains(['"', ',', '\r', '\n']) {
             format!("\"{}\"", field.replace('"', "\"\""))

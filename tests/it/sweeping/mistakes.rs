@@ -97,8 +97,9 @@ fn an_objective_that_its_stage_does_not_give_fails_each_trial() {
     let pipeline = GRID.replace("evaluate.roc_auc", "evaluate.f2");
     let sandbox = Sandbox::new(&pipeline);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.axes.width=[2]"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stdout.contains("has no metric `f2`; it has `accuracy`"), "{run:?}");
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(run.stderr.contains("has no metric `f2`; it has `accuracy`"), "{run:?}");
+    assert!(run.stderr.contains("6 trials"), "{run:?}");
 }
 
 #[test]

@@ -1,0 +1,66 @@
+mod comparison;
+mod page;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::runs::Among;
+use super::unwritten;
+use crate::error::Error;
+use crate::report::Console;
+use crate::report::runs::Recorded;
+use comparison::Comparison;
+
+/// Compare two runs: what differs, what came of it, and which differences are more than chance
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// A run: an id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    #[arg(value_name = "RUN_A")]
+    a: String,
+    /// Another run
+    #[arg(value_name = "RUN_B")]
+    b: String,
+    #[command(flatten)]
+    among: Among,
+    /// Print one JSON object, with what is equal too
+    #[arg(long)]
+    json: bool,
+    /// Print Markdown
+    #[arg(long, conflicts_with = "json")]
+    md: bool,
+}
+
+impl Compare {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.among.store.existing()?;
+        let a = self.among.find(&store, &self.a)?;
+        let b = self.among.find(&store, &self.b)?;
+        let comparison = Comparison::of(&store, &a, &b);
+        let text = match (self.json, self.md) {
+            (true, _) => object(&a, &b, &comparison).to_string(),
+            (_, true) => page::markdown(&a, &b, &comparison),
+            _ => page::text(&a, &b, &comparison),
+        };
+        console.result(&text).map_err(unwritten)
+    }
+}
+
+fn object(a: &Recorded, b: &Recorded, comparison: &Comparison) -> Value {
+    let head = |run: &Recorded| {
+        let report = &run.report;
+        json!({
+            "run": report.run,
+            "state": report.state,
+            "seconds": report.seconds,
+            "profile": report.profile,
+            "sets": report.sets,
+        })
+    };
+    json!({
+        "a": head(a),
+        "b": head(b),
+        "asked": comparison.asked,
+        "changes": comparison.changes,
+        "stages": comparison.stages,
+    })
+}

@@ -1,0 +1,235 @@
+//! A comparison for people: what differs first, then what came of it.
+
+use super::comparison::{Change, Changed, Comparison, MetricPair, StagePair, Verdict};
+use crate::cli::runs::when;
+use crate::report::columns::aligned;
+use crate::report::runs::Recorded;
+use crate::report::{markdown, wording};
+
+/// Stages that a change names one by one.
+const NAMED: usize = 3;
+
+const APART: &str = "* the 95 % intervals do not overlap";
+
+type Row<const N: usize> = [String; N];
+
+pub fn text(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
+    let page = Page::of(comparison);
+    let mut text = aligned(&[head("A", a), head("B", b)], 4);
+    let mut part = |part: String| {
+        if !part.is_empty() {
+            text += &format!("\n{part}");
+        }
+    };
+    part(aligned(&page.asked, 2));
+    part(headed(&["what differs", "in"], &page.changes, 2));
+    let stages = headed(
+        &["stage", "why it differs", "time A", "time B"],
+        &page.stages,
+        2,
+    );
+    part(stages + &page.same.map_or(String::new(), |same| same + "\n"));
+    let metrics = headed(&METRICS, &page.metrics, 2);
+    let note = if page.apart {
+        format!("{APART}\n")
+    } else {
+        String::new()
+    };
+    part(metrics + &note);
+    text
+}
+
+pub fn markdown(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
+    let page = Page::of(comparison);
+    let mut parts = vec![table(
+        &["", "run", "started", "state", "time"],
+        &[head("A", a), head("B", b)],
+    )];
+    parts.push(table(&["asked", ""], &page.asked));
+    parts.push(table(&["what differs", "in"], &page.changes));
+    parts.push(table(
+        &["stage", "why it differs", "time A", "time B"],
+        &page.stages,
+    ));
+    parts.extend(page.same.map(|same| same + "\n"));
+    parts.push(table(&METRICS, &page.metrics));
+    if page.apart {
+        parts.push(format!("{}\n", APART.replace('*', "\\*")));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+const METRICS: [&str; 6] = ["stage", "metric", "A", "B", "difference", ""];
+
+/// Rows with a header; nothing where there are none.
+fn headed<const N: usize>(header: &[&str; N], rows: &[Row<N>], words: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut all = vec![header.map(str::to_owned)];
+    all.extend_from_slice(rows);
+    aligned(&all, words)
+}
+
+fn table<const N: usize>(header: &[&str; N], rows: &[Row<N>]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    markdown::table(&header.map(str::to_owned), &rows)
+}
+
+fn head(letter: &str, run: &Recorded) -> Row<5> {
+    let report = &run.report;
+    [
+        letter.to_owned(),
+        report.run.clone(),
+        when(&report.started),
+        report.state.to_string(),
+        wording::duration(report.seconds),
+    ]
+}
+
+/// What both forms tell.
+struct Page {
+    asked: Vec<Row<2>>,
+    changes: Vec<Row<2>>,
+    stages: Vec<Row<4>>,
+    /// How many stages are the same, if some are.
+    same: Option<String>,
+    metrics: Vec<Row<6>>,
+    /// Whether some intervals do not overlap.
+    apart: bool,
+}
+
+impl Page {
+    fn of(comparison: &Comparison) -> Self {
+        let shown = |value: &str| if value.is_empty() { "none" } else { value }.to_owned();
+        let asked = comparison.asked.iter().map(|asked| {
+            let change = format!("{} → {}", shown(&asked.a), shown(&asked.b));
+            [asked.what.to_owned(), change]
+        });
+        let changes = comparison.changes.iter();
+        let changes = changes.map(|change| [change.what.clone(), places(change)]);
+        let metrics = metrics(&comparison.stages);
+        Self {
+            asked: asked.collect(),
+            changes: changes.collect(),
+            stages: comparison.stages.iter().filter_map(stage).collect(),
+            same: same(&comparison.stages),
+            apart: metrics.iter().any(|(_, metric)| metric.apart == Some(true)),
+            metrics: metrics
+                .iter()
+                .map(|(stage, metric)| row(stage, metric))
+                .collect(),
+        }
+    }
+}
+
+/// `cnn[4], cnn[6]`, or, where they are many, `12 of cnn`.
+fn places(change: &Changed) -> String {
+    if change.stages.len() <= NAMED {
+        return change.stages.join(", ");
+    }
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for name in &change.stages {
+        let stage = name.split('[').next().unwrap_or(name);
+        match counts.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((stage, 1)),
+        }
+    }
+    let counts = counts.iter().map(|(stage, count)| match count {
+        1 => (*stage).to_owned(),
+        _ => format!("{count} of {stage}"),
+    });
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+/// A stage that differs, or that both runs executed.
+fn stage(pair: &StagePair) -> Option<Row<4>> {
+    let [a, b] = [&pair.a, &pair.b].map(|side| side.as_ref().and_then(|side| side.seconds));
+    let what = match pair.change {
+        Change::Same if a.is_none() || b.is_none() => return None,
+        Change::Same => "nothing".to_owned(),
+        Change::Changed => pair.reason.clone().unwrap_or_default(),
+        Change::OnlyInA => "only in A".to_owned(),
+        Change::OnlyInB => "only in B".to_owned(),
+    };
+    let time = |seconds: Option<f64>| seconds.map_or("-".to_owned(), wording::duration);
+    Some([pair.name.clone(), what, time(a), time(b)])
+}
+
+fn same(pairs: &[StagePair]) -> Option<String> {
+    let is_same = |pair: &&StagePair| pair.change == Change::Same && stage(pair).is_none();
+    match pairs.iter().filter(is_same).count() {
+        0 => None,
+        1 => Some("1 stage is the same".to_owned()),
+        count => Some(format!("{} are the same", wording::stages(count))),
+    }
+}
+
+/// All metrics of the stages of both runs that differ in some.
+fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
+    let differ = |pair: &MetricPair| pair.a != pair.b;
+    let in_both = pairs
+        .iter()
+        .filter(|pair| pair.a.is_some() && pair.b.is_some());
+    let telling = in_both.filter(|pair| pair.metrics.iter().any(differ));
+    telling
+        .flat_map(|pair| {
+            pair.metrics
+                .iter()
+                .map(|metric| (pair.name.as_str(), metric))
+        })
+        .collect()
+}
+
+fn row(stage: &str, metric: &MetricPair) -> Row<6> {
+    let verdict = match metric.verdict {
+        Some(Verdict::Better) => "better",
+        Some(Verdict::Worse) => "worse",
+        Some(Verdict::Equal) | None => "",
+    };
+    let mark = if metric.apart == Some(true) { " *" } else { "" };
+    [
+        stage.to_owned(),
+        metric.metric.clone(),
+        measured(metric.a, metric.a_interval),
+        measured(metric.b, metric.b_interval),
+        metric.difference.map_or("-".to_owned(), signed),
+        format!("{verdict}{mark}"),
+    ]
+}
+
+/// `0.8993 [0.87, 0.93]`.
+fn measured(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
+    let Some(ends) = interval else {
+        return figure(value);
+    };
+    // Two decimals are what an interval is good for, where they tell its ends apart.
+    let [low, high] = if ends[1] - ends[0] >= 0.02 && ends[1].abs() < 100.0 {
+        ends.map(|end| format!("{end:.2}"))
+    } else {
+        ends.map(figure)
+    };
+    format!("{} [{low}, {high}]", figure(value))
+}
+
+/// `+0.0120`.
+fn signed(difference: f64) -> String {
+    let sign = if difference > 0.0 { "+" } else { "" };
+    format!("{sign}{}", figure(difference))
+}
+
+/// `12`, `0.8993`.
+fn figure(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e9 {
+        return format!("{value:.0}");
+    }
+    wording::figure(value)
+}

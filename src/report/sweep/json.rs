@@ -1,0 +1,21 @@
+//! Rankings for programs.
+
+use serde_json::{Value, json};
+
+use super::{SweepReport, Trial};
+
+/// The report as one JSON object, its trials ranked (those asked for), with the best one's number. It can
+/// be read as a [`SweepReport`] again.
+pub(super) fn json(report: &SweepReport, shown: &[&Trial]) -> String {
+    let whole = SweepReport {
+        trials: shown.iter().map(|&trial| trial.clone()).collect(),
+        ..report.clone()
+    };
+    let mut object = json!(whole);
+    if let Value::Object(fields) = &mut object {
+        let best = report.best().map(|trial| trial.number);
+        fields.insert("best".to_owned(), json!(best));
+        fields.insert("trials_in_all".to_owned(), json!(report.trials.len()));
+    }
+    format!("{object:#}\n")
+}

@@ -1,0 +1,81 @@
+//! Rankings for papers.
+
+use stages::contract::Direction;
+
+use super::text::Ranking;
+use super::{SweepReport, Trial, shortened};
+use crate::report::latex::{self, escaped};
+
+/// The longest value in a paper's table.
+const LONGEST: usize = 24;
+
+/// A `table` with the rules of booktabs, the best trial in bold. Parameters that all trials have in
+/// common are told in the caption.
+pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
+    let mut ranking = Ranking::whole(report, shown, LONGEST);
+    // How long it took says nothing to a reader.
+    ranking.columns.retain(|column| column.title != "time");
+    let best = report.best().map(|trial| trial.number);
+    let metric = &report.objective.metric;
+    for column in &mut ranking.columns {
+        for (cell, trial) in column.cells.iter_mut().zip(shown) {
+            *cell = match column.title.as_str() {
+                "trial" => trial.number.to_string(),
+                title if title == metric => figure(trial),
+                _ if cell == "-" => "--".to_owned(),
+                _ => escaped(cell),
+            };
+            if best == Some(trial.number) {
+                *cell = format!("\\textbf{{{cell}}}");
+            }
+        }
+    }
+    let header: Vec<String> = ranking
+        .header()
+        .iter()
+        .map(|title| escaped(title))
+        .collect();
+    let numbers: Vec<bool> = ranking.columns.iter().map(|c| c.is_number).collect();
+    latex::table(
+        &caption(report, shown, &ranking),
+        &numbers,
+        &header,
+        &ranking.rows(),
+    )
+}
+
+fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String {
+    let word = match report.objective.direction {
+        Direction::Maximize => "highest",
+        Direction::Minimize => "lowest",
+    };
+    let metric = escaped(&report.objective.metric);
+    let which = match report.trials.len() {
+        all if all == shown.len() => format!("All {all} trials"),
+        all => format!("The best {} of {all} trials", shown.len()),
+    };
+    let mut caption = format!(
+        "{which} of the sweep {}, {word} {metric} first.",
+        escaped(&report.pipeline)
+    );
+    let seeds = shown.iter().map(|trial| trial.seeds.len()).max();
+    if shown.iter().any(|trial| trial.deviation.is_some()) {
+        let seeds = seeds.unwrap_or(0);
+        caption += &format!(
+            " Mean $\\pm$ standard deviation of {seeds} seeds, with the 95\\,\\% interval."
+        );
+    }
+    if !ranking.constant.is_empty() {
+        caption += &format!(" In all: {}.", escaped(&ranking.constant.join(", ")));
+    }
+    caption
+}
+
+/// `0.9312 $\pm$ 0.0080 [0.9130, 0.9490]`: digits outside of formulas, so that they can be bold.
+fn figure(trial: &Trial) -> String {
+    let text = shortened::objective(trial, true, true);
+    if text == "-" {
+        return "--".to_owned();
+    }
+    escaped(&text).replace('-', "$-$")
+}

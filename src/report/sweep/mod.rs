@@ -1,0 +1,51 @@
+//! What became of a sweep: its trials, ranked, as tables and figures.
+//!
+//! A [`SweepReport`] holds all that is told; whoever ran the sweep fills it in. [`render`] ranks the
+//! trials and writes them, [`figures`] draws them. Nothing here reads a store or knows a run.
+
+mod delimited;
+pub mod figures;
+mod json;
+mod latex;
+mod ranking;
+mod record;
+mod shortened;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use ranking::ranked;
+pub use record::{
+    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
+};
+
+/// How a ranking is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Ruled lines, for a terminal.
+    #[default]
+    Terminal,
+    /// A GitHub-flavoured Markdown table.
+    #[value(name = "md")]
+    Markdown,
+    /// Comma-separated values in full precision.
+    Csv,
+    /// A JSON object in full precision.
+    Json,
+    /// A LaTeX table, for the package booktabs.
+    Latex,
+}
+
+/// Writes the trials of a sweep, best first, the first `limit` of them. `width` is how many columns a
+/// terminal has; parameters that do not fit are told below the table. The text ends with a line feed.
+pub fn render(report: &SweepReport, limit: Option<usize>, format: Format, width: usize) -> String {
+    let trials = ranked(report);
+    let shown = &trials[..trials.len().min(limit.unwrap_or(usize::MAX))];
+    match format {
+        Format::Terminal => text::terminal(report, shown, width),
+        Format::Markdown => text::markdown(report, shown),
+        Format::Csv => delimited::csv(report, shown),
+        Format::Json => json::json(report, shown),
+        Format::Latex => latex::latex(report, shown),
+    }
+}

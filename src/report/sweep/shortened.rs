@@ -1,0 +1,73 @@
+//! Values and figures in a few characters, for people.
+
+use serde_json::Value;
+
+use super::Trial;
+
+/// A value with three digits; what is longer than `longest` characters is cut.
+pub fn value(value: &Value, longest: usize) -> String {
+    let text = match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    cut(&text, longest)
+}
+
+/// At most so many characters, the last a `…` where some are missing.
+pub fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    let kept = longest.saturating_sub(1);
+    text.chars().take(kept).chain(['…']).collect()
+}
+
+/// `0.00123`, `1.2e-5`, `1230`.
+fn short(number: f64) -> String {
+    let rounded: f64 = format!("{number:.2e}").parse().unwrap_or(number);
+    let shown = if number.fract() == 0.0 {
+        number
+    } else {
+        rounded
+    };
+    if shown == 0.0 || (1e-3..1e6).contains(&shown.abs()) {
+        shown.to_string()
+    } else {
+        format!("{shown:e}")
+    }
+}
+
+/// `0.9312`, `0.9312 ± 0.0080`, and with its interval `0.9312 ± 0.0080 [0.9130, 0.9490]`.
+pub fn objective(trial: &Trial, deviation: bool, interval: bool) -> String {
+    let Some(mean) = trial.objective.filter(|mean| mean.is_finite()) else {
+        return "-".to_owned();
+    };
+    let mut text = figure(mean, mean);
+    if let Some(spread) = trial.deviation.filter(|_| deviation) {
+        text += &format!(" ± {}", figure(spread, mean));
+    }
+    if let Some([low, high]) = trial.interval.filter(|_| interval) {
+        text += &format!(" [{}, {}]", figure(low, mean), figure(high, mean));
+    }
+    text
+}
+
+/// A number with as many decimals as one of the size of `like` has.
+pub fn figure(number: f64, like: f64) -> String {
+    match like.abs() {
+        size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{number:.2e}"),
+        size if size < 10.0 => format!("{number:.4}"),
+        size if size < 1000.0 => format!("{number:.2}"),
+        _ => format!("{number:.1}"),
+    }
+}
+
+/// `6/20`, `20`; empty where nothing was trained.
+pub fn epochs(trial: &Trial) -> String {
+    match (trial.epochs, trial.max_epochs) {
+        (Some(epochs), Some(most)) if epochs != most => format!("{epochs}/{most}"),
+        (Some(epochs), _) => epochs.to_string(),
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,304 @@
+use serde_json::{Map, Value, json};
+use stages::contract::Direction;
+
+use super::*;
+
+fn trial(number: usize, values: Value, state: TrialState, objective: Option<f64>) -> Trial {
+    let Value::Object(values) = values else {
+        panic!("values are a map");
+    };
+    Trial {
+        number,
+        values,
+        state,
+        objective,
+        deviation: None,
+        interval: None,
+        seeds: Vec::new(),
+        epochs: None,
+        max_epochs: None,
+        seconds: 12.34,
+        error: None,
+        curve: Vec::new(),
+    }
+}
+
+fn axis(name: &str, label: &str, kind: AxisKind) -> Axis {
+    Axis {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        kind,
+    }
+}
+
+/// Of every state some, with one that ties and one that is no number.
+fn report() -> SweepReport {
+    use TrialState::{Failed, Finished, NotRun, StoppedEarly};
+    let values =
+        |rate: f64, model: &str| json!({ "learning_rate": rate, "model": model, "zoom": 0.1 });
+    let mut trials = vec![
+        trial(0, values(0.001234567, "model1"), Finished, Some(0.91234)),
+        trial(1, values(0.01, "model|6"), Finished, Some(0.95)),
+        trial(2, values(1e-5, "model1"), StoppedEarly, Some(0.99)),
+        trial(3, values(0.1, "model1"), Failed, None),
+        trial(4, values(0.002, "model1"), NotRun, None),
+        trial(5, values(0.003, "model1"), Finished, Some(0.95)),
+        trial(
+            6,
+            json!({ "model": "model1", "zoom": 0.1 }),
+            Finished,
+            Some(f64::NAN),
+        ),
+    ];
+    trials[1].deviation = Some(0.008);
+    trials[1].interval = Some([0.93, 0.97]);
+    trials[1].seeds = vec![
+        SeedValue {
+            seed: 42,
+            value: Some(0.942),
+        },
+        SeedValue {
+            seed: 43,
+            value: Some(0.958),
+        },
+    ];
+    trials[1].epochs = Some(18);
+    trials[1].max_epochs = Some(18);
+    trials[2].epochs = Some(2);
+    trials[2].max_epochs = Some(18);
+    trials[2].curve = vec![(1, Some(0.7)), (2, None)];
+    trials[3].error = Some("loss is \"no\" number\nmore".to_owned());
+    SweepReport {
+        pipeline: "search".to_owned(),
+        method: "tpe".to_owned(),
+        objective: Objective {
+            metric: "evaluate.f1".to_owned(),
+            direction: Direction::Maximize,
+        },
+        axes: vec![
+            axis("cnn.params.learning_rate", "learning_rate", AxisKind::Log),
+            axis("cnn.params.model", "model", AxisKind::Choice),
+            axis("zoom", "zoom", AxisKind::Numeric),
+        ],
+        rungs: Some(Rungs {
+            metric: "validation_loss".to_owned(),
+            epochs: vec![2, 6, 18],
+        }),
+        trials,
+        importance: vec![
+            Importance {
+                axis: "learning_rate".to_owned(),
+                share: 0.617,
+                correlation: Some(-0.71),
+                note: String::new(),
+            },
+            Importance {
+                axis: "model".to_owned(),
+                share: 0.3,
+                correlation: None,
+                note: "few trials".to_owned(),
+            },
+        ],
+    }
+}
+
+fn order(report: &SweepReport) -> Vec<usize> {
+    ranked(report).iter().map(|trial| trial.number).collect()
+}
+
+#[test]
+fn the_best_is_first_by_direction_and_what_came_to_nothing_last() {
+    let mut report = report();
+    assert_eq!(order(&report), [1, 5, 0, 6, 2, 3, 4]);
+    assert_eq!(report.best().map(|trial| trial.number), Some(1));
+    report.objective.direction = Direction::Minimize;
+    assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);
+    report.trials.reverse();
+    assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);
+    report
+        .trials
+        .retain(|trial| trial.state != TrialState::Finished);
+    assert_eq!(report.best(), None);
+}
+
+#[test]
+fn terminal() {
+    let mut report = report();
+    report.trials.remove(6);
+    let expected = "\
+search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run; highest evaluate.f1 first
+┌───────┬───────────────┬─────────┬──────────────────────────────────┬────────┬────────┬───────────────┐
+│ trial ┆ learning_rate ┆ model   ┆                      evaluate.f1 ┆ epochs ┆   time ┆ state         │
+╞═══════╪═══════════════╪═════════╪══════════════════════════════════╪════════╪════════╪═══════════════╡
+│   ★ 1 ┆          0.01 ┆ model|6 ┆ 0.9500 ± 0.0080 [0.9300, 0.9700] ┆     18 ┆ 12.3 s ┆ finished      │
+│     5 ┆         0.003 ┆ model1  ┆                           0.9500 ┆        ┆ 12.3 s ┆ finished      │
+│     0 ┆       0.00123 ┆ model1  ┆                           0.9123 ┆        ┆ 12.3 s ┆ finished      │
+│     2 ┆          1e-5 ┆ model1  ┆                           0.9900 ┆   2/18 ┆ 12.3 s ┆ stopped early │
+│     3 ┆           0.1 ┆ model1  ┆                                - ┆        ┆ 12.3 s ┆ failed        │
+│     4 ┆         0.002 ┆ model1  ┆                                - ┆        ┆        ┆ not run       │
+└───────┴───────────────┴─────────┴──────────────────────────────────┴────────┴────────┴───────────────┘
+the same in all: zoom 0.1
+trial 3 failed: loss is \"no\" number
+importance for evaluate.f1:
+  learning_rate   62 %, more is worse (-0.71)
+  model           30 %, few trials
+";
+    assert_eq!(render(&report, None, Format::Terminal, 120), expected);
+    let some = render(&report, Some(2), Format::Terminal, 120);
+    assert!(some.contains("and 4 more trials\n"), "{some}");
+    assert!(
+        !some.contains("state"),
+        "all that is shown finished: {some}"
+    );
+}
+
+#[test]
+fn a_ranking_is_never_wider_than_the_terminal() {
+    use unicode_width::UnicodeWidthStr;
+    let mut report = report();
+    for number in 0..9 {
+        let label = format!("parameter_{number}");
+        report.axes.push(axis(&label, &label, AxisKind::Numeric));
+        for trial in &mut report.trials {
+            let value = 0.123456 * (trial.number + number) as f64;
+            trial.values.insert(label.clone(), json!(value));
+        }
+    }
+    report.importance[1].share = 0.9;
+    for width in [60, 80, 100, 140, 400] {
+        let text = render(&report, None, Format::Terminal, width);
+        let lines = text.lines().filter(|line| line.starts_with(['│', '┌']));
+        let widest = lines.map(|line| line.width()).max().unwrap();
+        assert!(widest <= width, "{width}:\n{text}");
+        // What matters is there to the last.
+        assert!(text.contains("┆ model "), "{width}:\n{text}");
+        assert_eq!(
+            text.contains("no room for: "),
+            width < 200,
+            "{width}:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn markdown() {
+    let text = render(&report(), Some(2), Format::Markdown, 100);
+    let expected = "\
+**search: 7 trials by tpe: 4 finished, 1 stopped early, 1 failed, 1 not run; highest evaluate.f1 first**
+
+| trial | learning_rate | model | evaluate.f1 | epochs | time |
+| --- | --- | --- | --- | --- | --- |
+| ★ 1 | 0.01 | model\\|6 | 0.9500 ± 0.0080 [0.9300, 0.9700] | 18 | 12.3 s |
+| 5 | 0.003 | model1 | 0.9500 |  | 12.3 s |
+
+the same in all: zoom 0.1
+";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn csv_has_everything_in_full() {
+    let text = render(&report(), None, Format::Csv, 100);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "rank,trial,state,cnn.params.learning_rate,cnn.params.model,zoom,evaluate.f1,\
+         evaluate.f1 sd,evaluate.f1 low,evaluate.f1 high,evaluate.f1 seed 42,evaluate.f1 seed 43,\
+         epochs,max epochs,seconds,error"
+    );
+    assert_eq!(
+        lines[1],
+        "1,1,finished,0.01,model|6,0.1,0.95,0.008,0.93,0.97,0.942,0.958,18,18,12.34,"
+    );
+    assert_eq!(
+        lines[3],
+        "3,0,finished,0.001234567,model1,0.1,0.91234,,,,,,,,12.34,"
+    );
+    // Two lines of its error are one field.
+    assert_eq!(
+        lines[6],
+        "6,3,failed,0.1,model1,0.1,,,,,,,,,12.34,\"loss is \"\"no\"\" number"
+    );
+    assert_eq!(lines[4], "4,6,finished,,model1,0.1,,,,,,,,,12.34,");
+}
+
+#[test]
+fn json_is_the_report_ranked() {
+    let report = report();
+    let text = render(&report, Some(3), Format::Json, 100);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&value["best"], &value["trials_in_all"]),
+        (&json!(1), &json!(7))
+    );
+    let read: SweepReport = serde_json::from_str(&text).unwrap();
+    let mut expected = report.clone();
+    expected.trials = [1, 5, 0]
+        .map(|number| report.trials[number].clone())
+        .to_vec();
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn latex_is_what_booktabs_sets() {
+    let text = render(&report(), Some(2), Format::Latex, 100);
+    let expected = "\
+% \\usepackage{booktabs}
+\\begin{table}
+  \\centering
+  \\caption{The best 2 of 7 trials of the sweep search, highest evaluate.f1 first. Mean $\\pm$ standard \
+deviation of 2 seeds, with the 95\\,\\% interval. In all: zoom 0.1.}
+  \\begin{tabular}{rrlrr}
+  \\toprule
+  trial & learning\\_rate & model & evaluate.f1 & epochs \\\\
+  \\midrule
+  \\textbf{1} & \\textbf{0.01} & \\textbf{model\\textbar{}6} & \\textbf{0.9500 $\\pm$ 0.0080 \
+[0.9300, 0.9700]} & \\textbf{18} \\\\
+  5 & 0.003 & model1 & 0.9500 &  \\\\
+  \\bottomrule
+  \\end{tabular}
+\\end{table}
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_sweep_without_trials_is_told_in_every_form() {
+    let report = SweepReport {
+        trials: Vec::new(),
+        ..report()
+    };
+    for format in [
+        Format::Terminal,
+        Format::Markdown,
+        Format::Csv,
+        Format::Json,
+        Format::Latex,
+    ] {
+        let text = render(&report, None, format, 100);
+        assert!(
+            text.ends_with('\n') && text.lines().count() >= 1,
+            "{format:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn figures_are_drawn_of_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut report = report();
+    figures::parallel_coordinates(&report, &path("a.png")).unwrap();
+    assert!(figures::learning_curves(&report, &path("b.png")).unwrap());
+    // Another trial's values make another picture, a failed one's do not.
+    report.trials[3].values = Map::new();
+    figures::parallel_coordinates(&report, &path("c.png")).unwrap();
+    let bytes = |name: &str| std::fs::read(path(name)).unwrap();
+    assert_eq!(bytes("a.png"), bytes("c.png"));
+    report.trials[0].values["model"] = json!({ "layers": 3 });
+    figures::parallel_coordinates(&report, &path("c.png")).unwrap();
+    assert_ne!(bytes("a.png"), bytes("c.png"));
+    report.trials.truncate(2);
+    assert!(!figures::learning_curves(&report, &path("d.png")).unwrap());
+    assert!(!path("d.png").exists());
+}

@@ -1,0 +1,300 @@
+//! Rankings for people.
+
+use comfy_table::CellAlignment;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Importance, SweepReport, Trial, TrialState, shortened};
+use crate::report::markdown;
+use crate::report::wording;
+use stages::contract::Direction;
+
+/// The longest value in a terminal, and where there is little room.
+const LONGEST: [usize; 2] = [18, 9];
+
+/// A table of columns, some of which can go.
+pub(super) struct Ranking {
+    pub columns: Vec<Column>,
+    /// Axes that have the same value everywhere: `dropout 0.1`.
+    pub constant: Vec<String>,
+    /// Labels of axes for which there is no room.
+    pub left_out: Vec<String>,
+}
+
+pub(super) struct Column {
+    pub title: String,
+    pub cells: Vec<String>,
+    pub is_number: bool,
+}
+
+/// How much is told in a row.
+#[derive(Clone, Copy)]
+struct Detail {
+    deviation: bool,
+    interval: bool,
+    time: bool,
+    longest: usize,
+}
+
+impl Ranking {
+    /// Everything that differs between the trials shown.
+    pub(super) fn whole(report: &SweepReport, shown: &[&Trial], longest: usize) -> Self {
+        let detail = Detail {
+            deviation: true,
+            interval: true,
+            time: true,
+            longest,
+        };
+        Self::of(report, shown, detail, &[])
+    }
+
+    /// What fits into `width` columns: intervals go first, then times, long values, deviations, and at
+    /// last the axes that matter least.
+    fn fitting(report: &SweepReport, shown: &[&Trial], width: usize) -> Self {
+        let all = Detail {
+            deviation: true,
+            interval: true,
+            time: true,
+            longest: LONGEST[0],
+        };
+        let no_interval = Detail {
+            interval: false,
+            ..all
+        };
+        let no_time = Detail {
+            time: false,
+            ..no_interval
+        };
+        let short = Detail {
+            longest: LONGEST[1],
+            ..no_time
+        };
+        let least = Detail {
+            deviation: false,
+            ..short
+        };
+        for detail in [all, no_interval, no_time, short] {
+            let ranking = Self::of(report, shown, detail, &[]);
+            if ranking.width() <= width {
+                return ranking;
+            }
+        }
+        let mut left_out = Vec::new();
+        let mut ranking = Self::of(report, shown, least, &left_out);
+        for label in least_important(report) {
+            if ranking.width() <= width {
+                break;
+            }
+            if ranking.columns.iter().any(|column| column.title == label) {
+                left_out.push(label);
+                ranking = Self::of(report, shown, least, &left_out);
+            }
+        }
+        ranking
+    }
+
+    fn of(report: &SweepReport, shown: &[&Trial], detail: Detail, left_out: &[String]) -> Self {
+        let best = report.best().map(|trial| trial.number);
+        let mut columns = Vec::new();
+        let mut add = |title: &str, is_number: bool, cell: &dyn Fn(&Trial) -> String| {
+            columns.push(Column {
+                title: title.to_owned(),
+                cells: shown.iter().map(|trial| cell(trial)).collect(),
+                is_number,
+            });
+        };
+        add("trial", true, &|trial| match best {
+            Some(best) if best == trial.number => format!("★ {best}"),
+            _ => trial.number.to_string(),
+        });
+        let mut constant = Vec::new();
+        for axis in &report.axes {
+            let label = axis.label.as_str();
+            if left_out.contains(&axis.label) {
+                continue;
+            }
+            let cell = |trial: &Trial| match trial.values.get(label) {
+                Some(value) => shortened::value(value, detail.longest),
+                None => "-".to_owned(),
+            };
+            let first = shown.first().map(|trial| trial.values.get(label));
+            let is_constant = shown
+                .iter()
+                .all(|trial| Some(trial.values.get(label)) == first);
+            if is_constant && shown.len() > 1 {
+                constant.extend(
+                    shown
+                        .first()
+                        .map(|trial| format!("{label} {}", cell(trial))),
+                );
+                continue;
+            }
+            let numbers = shown.iter().filter_map(|trial| trial.values.get(label));
+            add(label, numbers.clone().all(|value| value.is_number()), &cell);
+        }
+        add(&report.objective.metric, true, &|trial| {
+            shortened::objective(trial, detail.deviation, detail.interval)
+        });
+        if shown.iter().any(|trial| trial.epochs.is_some()) {
+            add("epochs", true, &shortened::epochs);
+        }
+        if detail.time {
+            add("time", true, &|trial| match trial.state {
+                TrialState::NotRun => String::new(),
+                _ => wording::duration(trial.seconds),
+            });
+        }
+        if shown
+            .iter()
+            .any(|trial| trial.state != TrialState::Finished)
+        {
+            add("state", false, &|trial| trial.state.to_string());
+        }
+        Self {
+            columns,
+            constant,
+            left_out: left_out.to_vec(),
+        }
+    }
+
+    /// Characters of a line of the ruled table.
+    fn width(&self) -> usize {
+        let columns = self.columns.iter().map(|column| {
+            let cells = column.cells.iter().chain([&column.title]);
+            cells.map(|cell| cell.width()).max().unwrap_or(0) + 3
+        });
+        columns.sum::<usize>() + 1
+    }
+
+    pub(super) fn header(&self) -> Vec<String> {
+        self.columns.iter().map(|c| c.title.clone()).collect()
+    }
+
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        let count = self.columns.first().map_or(0, |column| column.cells.len());
+        let row = |at: usize| self.columns.iter().map(|c| c.cells[at].clone()).collect();
+        (0..count).map(row).collect()
+    }
+}
+
+/// Labels of the axes, the least important first; where that is not known, the last first.
+fn least_important(report: &SweepReport) -> Vec<String> {
+    let share = |label: &str| {
+        let known = report.importance.iter().find(|known| known.axis == label);
+        known.map_or(0.0, |known| known.share)
+    };
+    let mut labels: Vec<String> = report.axes.iter().map(|axis| axis.label.clone()).collect();
+    labels.reverse();
+    labels.sort_by(|a, b| share(a).total_cmp(&share(b)));
+    labels
+}
+
+/// Ruled lines, what is to be known of them above and below.
+pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: usize) -> String {
+    let ranking = Ranking::fitting(report, shown, width);
+    let mut text = format!("{}\n", head(report));
+    if !shown.is_empty() {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_style(UTF8_FULL_CONDENSED)
+            .set_header(ranking.header());
+        for row in ranking.rows() {
+            table.add_row(row);
+        }
+        for (index, column) in ranking.columns.iter().enumerate() {
+            if let Some(shown) = table.column_mut(index).filter(|_| column.is_number) {
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        text += &format!("{table}\n");
+    }
+    for line in below(report, shown, &ranking) {
+        text += &format!("{line}\n");
+    }
+    text
+}
+
+/// A Markdown table, the pipeline's name in bold above it.
+pub(super) fn markdown(report: &SweepReport, shown: &[&Trial]) -> String {
+    let ranking = Ranking::whole(report, shown, usize::MAX);
+    let mut text = format!("**{}**\n", head(report));
+    if !shown.is_empty() {
+        text += "\n";
+        text += &markdown::table(&ranking.header(), &ranking.rows());
+    }
+    for line in below(report, shown, &ranking) {
+        // Two lines that follow one another would become one.
+        text += &format!("\n{}\n", markdown::escaped(line.trim_start()));
+    }
+    text
+}
+
+fn head(report: &SweepReport) -> String {
+    let word = match report.objective.direction {
+        Direction::Maximize => "highest",
+        Direction::Minimize => "lowest",
+    };
+    let metric = &report.objective.metric;
+    format!(
+        "{}: {}; {word} {metric} first",
+        report.pipeline,
+        report.summary()
+    )
+}
+
+fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !ranking.constant.is_empty() {
+        lines.push(format!("the same in all: {}", ranking.constant.join(", ")));
+    }
+    if !ranking.left_out.is_empty() {
+        let labels = ranking.left_out.join(", ");
+        lines.push(format!(
+            "no room for: {labels}; `--format csv` has everything"
+        ));
+    }
+    let more = report.trials.len() - shown.len();
+    if more > 0 {
+        lines.push(format!("and {}", wording::counted(more, "more trial")));
+    }
+    let reasons = shown.iter().filter_map(|trial| {
+        let error = trial.error.as_ref()?.lines().next()?;
+        Some(format!("trial {} {}: {error}", trial.number, trial.state))
+    });
+    lines.extend(reasons);
+    if !report.importance.is_empty() {
+        lines.push(format!("importance for {}:", report.objective.metric));
+        lines.extend(
+            report
+                .importance
+                .iter()
+                .map(|known| importance(report, known)),
+        );
+    }
+    lines
+}
+
+/// `  learning_rate  62 %, more is worse (-0.71)`.
+fn importance(report: &SweepReport, known: &Importance) -> String {
+    let labels = report.importance.iter().map(|known| known.axis.width());
+    let widest = labels.max().unwrap_or(0);
+    let space = " ".repeat(widest - known.axis.width());
+    let mut line = format!("  {}{space}  {:3.0} %", known.axis, 100.0 * known.share);
+    if let Some(correlation) = known.correlation.filter(|c| c.is_finite()) {
+        // The correlation is with the objective as it is, which may be sought low.
+        let better = match report.objective.direction {
+            Direction::Maximize => correlation > 0.0,
+            Direction::Minimize => correlation < 0.0,
+        };
+        let word = match better {
+            _ if correlation.abs() < 0.05 => "no trend",
+            true => "more is better",
+            false => "more is worse",
+        };
+        line += &format!(", {word} ({correlation:+.2})");
+    }
+    if !known.note.is_empty() {
+        line += &format!(", {}", known.note);
+    }
+    line
+}

@@ -1,0 +1,167 @@
+//! Changes to a text of lines.
+
+use std::ops::Range;
+
+use super::outline::{Form, Line};
+
+/// Bytes of a text and what comes in their place.
+#[derive(Debug)]
+pub struct Edit {
+    bytes: Range<usize>,
+    text: String,
+}
+
+impl Edit {
+    pub fn at(bytes: Range<usize>, text: String) -> Self {
+        Self { bytes, text }
+    }
+}
+
+/// Makes changes that do not overlap.
+pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+    edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
+    let mut new = String::with_capacity(text.len() + 256);
+    let mut done = 0;
+    for edit in &edits {
+        new.push_str(&text[done..edit.bytes.start.max(done)]);
+        new.push_str(&edit.text);
+        done = edit.bytes.end.max(done);
+    }
+    new.push_str(&text[done..]);
+    new
+}
+
+/// A text with what its writer is used to.
+pub struct Text<'a> {
+    text: &'a str,
+    /// Spaces of one level.
+    pub indentation: usize,
+    line_feed: &'static str,
+}
+
+impl<'a> Text<'a> {
+    pub fn new(text: &'a str) -> Self {
+        // The first line below a section tells.
+        let mut section = false;
+        let mut indentation = 2;
+        for line in text.lines() {
+            let content = line.trim_start_matches(' ');
+            let spaces = line.len() - content.len();
+            if content.trim().is_empty() || content.starts_with(['#', '-']) {
+                continue;
+            }
+            if section && spaces > 0 {
+                indentation = spaces;
+                break;
+            }
+            let code = content.split(" #").next().unwrap_or(content);
+            section = spaces == 0 && code.trim_end().ends_with(':');
+        }
+        let line_feed = match text.find('\n') {
+            Some(at) if text[..at].ends_with('\r') => "\r\n",
+            _ => "\n",
+        };
+        Self {
+            text,
+            indentation,
+            line_feed,
+        }
+    }
+
+    fn line_start(&self, byte: usize) -> usize {
+        self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
+    }
+
+    /// Where the line ends that `byte` is in, its line feed included. What ends with a line feed, as a
+    /// block of text does, ends there.
+    fn line_end(&self, byte: usize) -> usize {
+        if byte > 0 && self.text[..byte].ends_with('\n') {
+            return byte;
+        }
+        let rest = &self.text[byte..];
+        rest.find('\n').map_or(self.text.len(), |at| byte + at + 1)
+    }
+
+    /// The start of the line that follows what ends at `byte` and the comments that go with it: those
+    /// that have at least so many spaces in front.
+    pub fn line_after(&self, byte: usize, spaces: usize) -> usize {
+        let mut end = self.line_end(byte);
+        loop {
+            let next = self.line_end((end + 1).min(self.text.len()));
+            let Some(line) = self.text.get(end..next) else {
+                return end;
+            };
+            let content = line.trim_start_matches(' ');
+            if !content.starts_with('#') || line.len() - content.len() < spaces {
+                return end;
+            }
+            end = next;
+        }
+    }
+
+    /// Spaces in front of a key.
+    pub fn column(&self, line: &Line) -> usize {
+        line.key_bytes.start - self.line_start(line.key_bytes.start)
+    }
+
+    /// The colon behind a key.
+    pub fn colon(&self, line: &Line) -> usize {
+        let rest = &self.text[line.key_bytes.end..];
+        line.key_bytes.end + rest.find(':').unwrap_or(0)
+    }
+
+    /// Whether a key is the first thing on its line, and its colon the next.
+    pub fn is_plain(&self, line: &Line) -> bool {
+        let Range { start, end } = line.key_bytes;
+        let before = &self.text[self.line_start(start)..start];
+        before.bytes().all(|byte| byte == b' ')
+            && self.text[end..].trim_start_matches(' ').starts_with(':')
+    }
+
+    /// Whether an empty line follows, as between sections.
+    pub fn is_spaced(&self, at: usize) -> bool {
+        match self.text[at..].lines().next() {
+            Some(line) => line.trim().is_empty(),
+            None => self.text.lines().any(|line| line.trim().is_empty()),
+        }
+    }
+
+    /// New lines at the start of one, after an empty one if `spaced`.
+    pub fn insert(&self, at: usize, lines: &[String], spaced: bool) -> Edit {
+        let mut text = String::new();
+        if at > 0 && !self.text[..at].ends_with('\n') {
+            text += self.line_feed;
+        }
+        if spaced {
+            text += self.line_feed;
+        }
+        for line in lines {
+            text += line;
+            text += self.line_feed;
+        }
+        Edit::at(at..at, text)
+    }
+
+    /// Another value under a key. A comment on the key's line stays.
+    pub fn replace(&self, line: &Line, value: &str) -> Vec<Edit> {
+        let after_colon = self.colon(line) + 1;
+        let own_line_end = self.line_end(line.key_bytes.end);
+        let old = &line.value;
+        let new = format!(" {value}");
+        if old.bytes.start >= own_line_end && !old.anchored && !matches!(old.form, Form::Empty) {
+            let end = self.line_end(old.bytes.end);
+            return vec![
+                Edit::at(after_colon..after_colon, new),
+                Edit::at(own_line_end..end, String::new()),
+            ];
+        }
+        let end = line.value_end().max(after_colon);
+        // A block of text takes its line feed with it.
+        let feed = if self.text[..end].ends_with('\n') {
+            self.line_feed
+        } else {
+            ""
+        };
+        vec![Edit::at(after_colon..end, new + feed)]
+    }
+}

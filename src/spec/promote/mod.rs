@@ -1,0 +1,342 @@
+//! Writing a profile into the text of a pipeline, where everything else keeps its every byte.
+//!
+//! What is to be written is worked out as a few [`Edit`]s of the text. The text that they make is read
+//! again: it must be the old document with this profile, and nothing else, changed; where anchors or
+//! an unusual way of writing are in the way of that, nothing is written.
+
+mod edit;
+mod outline;
+#[cfg(test)]
+mod tests;
+mod written;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use edit::{Edit, Text};
+use outline::{Form, Line, Outline};
+
+use super::node::{Entry, Value};
+use super::{Diagnostic, Node, Source, check_name, yaml};
+
+const SECTION: &str = "profiles";
+
+/// Sections that stand in front of `profiles`, where it has to be made.
+const BEFORE: [&str; 5] = ["version", "name", "seed", "include", "vars"];
+
+/// Writes values into a profile of a pipeline: the section and the profile are made where they are not
+/// there, a key that the profile has is given its new value, all other keys stay. `file` is what
+/// errors call the text; a key is the name of a var or a dotted path (`cnn.params.learning_rate`).
+///
+/// # Errors
+/// Where the text is no YAML; where the profile is written in flow style or is an alias; where its
+/// anchors are used elsewhere; where a key is given twice, or none is. Nothing is changed then.
+pub fn promote(
+    file: &Path,
+    text: &str,
+    profile: &str,
+    assignments: &[(String, Json)],
+) -> Result<String, Diagnostic> {
+    let source = Source::file(file, text);
+    let before = yaml::parse(&source, source.given())?;
+    check(&source, profile, assignments)?;
+    let outline = Outline::read(source.text()).unwrap_or(Outline {
+        bytes: 0..0,
+        form: Form::Empty,
+        anchored: false,
+    });
+    let writer = Writer {
+        source: &source,
+        text: Text::new(source.text()),
+        profile,
+        assignments,
+        before: &before,
+    };
+    let (edits, section) = writer.edits(&outline)?;
+    let written = edit::apply(source.text(), edits);
+    let expected = writer.expected(section);
+    let is_as_meant = |written: &str| {
+        let source = Source::file(file, written);
+        yaml::parse(&source, source.given()).is_ok_and(|after| after == expected)
+    };
+    if !is_as_meant(&written) {
+        return Err(writer.refused(&outline));
+    }
+    let byte_order_mark = &text[..text.len() - source.text().len()];
+    Ok(format!("{byte_order_mark}{written}"))
+}
+
+fn check(
+    source: &Arc<Source>,
+    profile: &str,
+    assignments: &[(String, Json)],
+) -> Result<(), Diagnostic> {
+    let mut errors = Vec::new();
+    check_name(profile, "a profile", &source.place(0..0), &mut errors);
+    if let Some(Diagnostic { message, hint, .. }) = errors.pop() {
+        // It stands on the command line, not in the text.
+        return Err(Diagnostic::new(message).hint(hint));
+    }
+    if assignments.is_empty() {
+        return Err(Diagnostic::new(format!(
+            "there is nothing to write into profile `{profile}`"
+        )));
+    }
+    for (index, (name, _)) in assignments.iter().enumerate() {
+        if assignments[..index].iter().any(|(other, _)| other == name) {
+            return Err(Diagnostic::new(format!("`{name}` is given two values")));
+        }
+    }
+    Ok(())
+}
+
+struct Writer<'a> {
+    source: &'a Arc<Source>,
+    text: Text<'a>,
+    profile: &'a str,
+    assignments: &'a [(String, Json)],
+    before: &'a Node,
+}
+
+impl Writer<'_> {
+    /// What to change, and which of the document's sections `profiles` is then.
+    fn edits(&self, root: &Outline) -> Result<(Vec<Edit>, usize), Diagnostic> {
+        let Form::Block(sections) = &root.form else {
+            let place = self.source.place(root.bytes.clone());
+            return Err(Diagnostic::at(
+                &place,
+                "a profile is written only into a pipeline of one section to a line",
+            ));
+        };
+        let Some(index) = sections.iter().position(|line| line.key == SECTION) else {
+            let last = sections
+                .iter()
+                .rposition(|line| BEFORE.contains(&line.key.as_str()))
+                .unwrap_or(sections.len() - 1);
+            return Ok((vec![self.new_section(&sections[last])], last + 1));
+        };
+        Ok((self.in_section(&sections[index])?, index))
+    }
+
+    fn new_section(&self, after: &Line) -> Edit {
+        let at = self.text.line_after(after.value_end(), 1);
+        let unit = " ".repeat(self.text.indentation);
+        let mut lines = vec![format!("{SECTION}:"), format!("{unit}{}:", self.name())];
+        lines.extend(self.assigned(&unit.repeat(2)));
+        self.text.insert(at, &lines, self.text.is_spaced(at))
+    }
+
+    fn in_section(&self, section: &Line) -> Result<Vec<Edit>, Diagnostic> {
+        self.plain(section)?;
+        let unit = self.text.indentation;
+        match &section.value.form {
+            Form::Empty | Form::Flow(0) => {
+                let column = self.text.column(section) + unit;
+                Ok(self.filled(section, &self.new_profile(column)))
+            }
+            Form::Block(profiles) => {
+                if let Some(profile) = profiles.iter().find(|line| line.key == self.profile) {
+                    return self.in_profile(profile);
+                }
+                let column = self.text.column(&profiles[0]);
+                let last = profiles[profiles.len() - 1].value_end();
+                let at = self.text.line_after(last, column + 1);
+                let lines = self.new_profile(column);
+                Ok(vec![self.text.insert(at, &lines, false)])
+            }
+            _ => Err(self.unfit(section)),
+        }
+    }
+
+    fn in_profile(&self, profile: &Line) -> Result<Vec<Edit>, Diagnostic> {
+        self.plain(profile)?;
+        let lines = match &profile.value.form {
+            Form::Empty | Form::Flow(0) => {
+                let indent = " ".repeat(self.text.column(profile) + self.text.indentation);
+                let lines: Vec<String> = self.assigned(&indent).collect();
+                return Ok(self.filled(profile, &lines));
+            }
+            Form::Block(lines) => lines,
+            _ => return Err(self.unfit(profile)),
+        };
+        let old = self.before.get(SECTION).and_then(|s| s.get(self.profile));
+        let old = |name: &str| old?.get(name).map(Node::to_json);
+        let mut edits = Vec::new();
+        let column = self.text.column(&lines[0]);
+        let mut new = Vec::new();
+        for (name, value) in self.assignments {
+            match lines.iter().find(|line| line.key == *name) {
+                Some(_) if old(name).as_ref() == Some(value) => {}
+                Some(line) => {
+                    self.plain(line)?;
+                    edits.extend(self.text.replace(line, &written::value(value)));
+                }
+                None => new.push(assigned(&" ".repeat(column), name, value)),
+            }
+        }
+        if !new.is_empty() {
+            let last = lines[lines.len() - 1].value_end();
+            let at = self.text.line_after(last, column);
+            edits.push(self.text.insert(at, &new, false));
+        }
+        Ok(edits)
+    }
+
+    /// Puts lines under a key that has no value yet.
+    fn filled(&self, line: &Line, lines: &[String]) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        if !matches!(line.value.form, Form::Empty) {
+            edits.push(Edit::at(
+                self.text.colon(line) + 1..line.value_end(),
+                String::new(),
+            ));
+        }
+        let at = self
+            .text
+            .line_after(line.value_end(), self.text.column(line) + 1);
+        edits.push(self.text.insert(at, lines, false));
+        edits
+    }
+
+    fn new_profile(&self, column: usize) -> Vec<String> {
+        let [indent, inner] = [column, column + self.text.indentation].map(|n| " ".repeat(n));
+        let head = format!("{indent}{}:", self.name());
+        std::iter::once(head).chain(self.assigned(&inner)).collect()
+    }
+
+    fn name(&self) -> String {
+        written::key(self.profile)
+    }
+
+    fn assigned(&self, indent: &str) -> impl Iterator<Item = String> {
+        let assignments = self.assignments.iter();
+        assignments.map(move |(name, value)| assigned(indent, name, value))
+    }
+
+    /// The document as it is to be, with `profiles` as its section of this number.
+    fn expected(&self, section: usize) -> Node {
+        let place = self.source.place(0..0);
+        let entry = |key: &str, value: Value| Entry {
+            key: key.to_owned(),
+            key_place: place.clone(),
+            value: Node::new(value, place.clone()),
+        };
+        let mut document = self.before.clone();
+        let sections = entries(&mut document);
+        if sections.get(section).is_none_or(|s| s.key != SECTION) {
+            sections.insert(section, entry(SECTION, Value::Null));
+        }
+        let profiles = entries(&mut sections[section].value);
+        let at = profiles.iter().position(|p| p.key == self.profile);
+        let at = at.unwrap_or_else(|| {
+            profiles.push(entry(self.profile, Value::Null));
+            profiles.len() - 1
+        });
+        let keys = entries(&mut profiles[at].value);
+        for (name, value) in self.assignments {
+            let new = entry(name, of_json(value, &place));
+            match keys.iter_mut().find(|key| key.key == *name) {
+                Some(key) => *key = new,
+                None => keys.push(new),
+            }
+        }
+        document
+    }
+
+    /// An error unless a key is written as `key:`, at the start of its line.
+    fn plain(&self, line: &Line) -> Result<(), Diagnostic> {
+        if self.text.is_plain(line) {
+            return Ok(());
+        }
+        Err(self.unfit(line))
+    }
+
+    fn unfit(&self, line: &Line) -> Diagnostic {
+        let key = &line.key;
+        let message = match line.value.form {
+            Form::Flow(_) => format!("`{key}` is written as `{{…}}`, which is not rewritten"),
+            Form::Alias => format!("`{key}` is an alias, which is not written to"),
+            _ => format!("`{key}` is not a map of one key to a line, and is not rewritten"),
+        };
+        let hint = if key == SECTION {
+            "write its profiles below it, each on lines of its own".to_owned()
+        } else {
+            "write its values below it, one to a line, or choose another profile".to_owned()
+        };
+        Diagnostic::at(&self.source.place(line.key_bytes.clone()), message).hint(hint)
+    }
+
+    /// What was written is not what was meant.
+    fn refused(&self, root: &Outline) -> Diagnostic {
+        let section = root.lines().iter().find(|line| line.key == SECTION);
+        let profile = |section: &Line| {
+            let profiles = section.value.lines();
+            let at = profiles.iter().find(|line| line.key == self.profile);
+            at.map(|line| (line.key_bytes.clone(), line.value.anchored))
+        };
+        let whole = |section: &Line| (section.key_bytes.clone(), section.value.anchored);
+        let (bytes, anchored) = section
+            .map(|section| profile(section).unwrap_or_else(|| whole(section)))
+            .unwrap_or((0..0, false));
+        let place = self.source.place(bytes);
+        let name = self.profile;
+        if anchored {
+            return Diagnostic::at(
+                &place,
+                format!("profile `{name}` cannot be written: an anchor in it is used elsewhere"),
+            )
+            .hint("put the shared value under `vars`, or choose another profile".to_owned());
+        }
+        Diagnostic::at(
+            &place,
+            format!("profile `{name}` cannot be written without changing something else"),
+        )
+        .hint("write it by hand".to_owned())
+    }
+}
+
+impl Line {
+    /// Where what is written under the key ends; the end of the key if that is nothing.
+    fn value_end(&self) -> usize {
+        match self.value.form {
+            Form::Empty => self.key_bytes.end,
+            _ => self.value.bytes.end,
+        }
+    }
+}
+
+fn assigned(indent: &str, name: &str, value: &Json) -> String {
+    format!("{indent}{}: {}", written::key(name), written::value(value))
+}
+
+/// The entries of what is a map, or becomes one.
+fn entries(node: &mut Node) -> &mut Vec<Entry> {
+    if !matches!(node.value, Value::Map(_)) {
+        node.value = Value::Map(Vec::new());
+    }
+    match &mut node.value {
+        Value::Map(entries) => entries,
+        _ => unreachable!("it is a map"),
+    }
+}
+
+fn of_json(json: &Json, place: &super::Place) -> Value {
+    let node = |json: &Json| Node::new(of_json(json, place), place.clone());
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => Value::Number(number.clone()),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(items) => Value::List(items.iter().map(node).collect()),
+        Json::Object(map) => {
+            let entries = map.iter().map(|(key, value)| Entry {
+                key: key.clone(),
+                key_place: place.clone(),
+                value: node(value),
+            });
+            Value::Map(entries.collect())
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Pictures of sweeps, small and large. `RUNNER_TEST_FIGURES=FOLDER` keeps them, to be looked at.
+
+use rand::RngExt;
+
+use super::learning_curves::{Curve, LearningCurves};
+use super::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
+use super::tests::{Folder, count, margins_are_white, pixels};
+use crate::contract::Direction;
+use crate::random;
+
+fn coordinates(count: usize) -> Vec<Coordinate> {
+    let choice = |names: &[&str]| Scale::Choice(names.iter().map(|&n| n.to_owned()).collect());
+    let all = [
+        ("learning_rate", Scale::Log),
+        ("dropout", Scale::Linear),
+        ("model", choice(&["model1", "model2", "model6"])),
+        ("zoom", Scale::Linear),
+        ("batch_size", Scale::Linear),
+        (
+            "optimizer",
+            choice(&["adam", "sgd with Nesterov momentum", "{\"rmsprop\":{}}"]),
+        ),
+        ("l2", Scale::Log),
+        ("units", Scale::Linear),
+    ];
+    let all = all.into_iter().take(count);
+    all.map(|(name, scale)| Coordinate {
+        name: name.to_owned(),
+        scale,
+    })
+    .collect()
+}
+
+/// Trials whose objective is the better the nearer the learning rate is to 10⁻³.
+fn trials(axes: usize, count: usize) -> Vec<Line> {
+    let mut rng = random::stream(5, "test", [axes as u64, count as u64]);
+    let mut trial = || {
+        let magnitude = rng.random_range(-4.0..-2.0f64);
+        let model = rng.random_range(0..3u32);
+        let values = [
+            Some(10f64.powf(magnitude)),
+            Some(rng.random_range(0.1..0.5)),
+            Some(f64::from(model)),
+            Some(f64::from(rng.random_range(0..3u32)) * 0.1),
+            Some([16.0, 32.0, 64.0, 128.0][rng.random_range(0..4usize)]),
+            Some(f64::from(rng.random_range(0..3u32))),
+            (model > 0).then(|| 10f64.powf(rng.random_range(-6.0..-3.0))),
+            Some(f64::from(rng.random_range(32..512u32))),
+        ];
+        Line {
+            values: values[..axes].to_vec(),
+            objective: 0.95 - 0.08 * (magnitude + 3.0).powi(2) - rng.random_range(0.0..0.02),
+        }
+    };
+    (0..count).map(|_| trial()).collect()
+}
+
+fn best(trials: &[Line]) -> usize {
+    let order = |a: &usize, b: &usize| trials[*a].objective.total_cmp(&trials[*b].objective);
+    (0..trials.len()).max_by(order).unwrap()
+}
+
+#[test]
+fn parallel_coordinates_show_the_best_on_top() {
+    let folder = Folder::new();
+    for (axes, number) in [(1, 5), (2, 3), (3, 24), (5, 60), (8, 40), (8, 500)] {
+        let (axes, trials) = (coordinates(axes), trials(axes, number));
+        let best = best(&trials);
+        let path = folder.file(&format!("parallel-{}-{number}.png", axes.len()));
+        let figure = ParallelCoordinates {
+            title: "sweep-model6: 40 trials by tpe",
+            axes: &axes,
+            objective: "evaluate.f1",
+            direction: Direction::Maximize,
+            trials: &trials,
+            best: Some((best, "trial 17")),
+        };
+        figure.write(&path).unwrap();
+        let picture = pixels(&path);
+        assert!(margins_are_white(&picture), "{}", path.display());
+        // The best is dark and thick, and nothing lies over it but labels.
+        let dark = picture
+            .pixels()
+            .filter(|p| p.0[0] < 75 && p.0[1] < 50 && p.0[2] < 135);
+        let dark = dark.count();
+        assert!(dark > 6000, "{}: {dark}", path.display());
+        let once = std::fs::read(&path).unwrap();
+        figure.write(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), once);
+    }
+}
+
+#[test]
+fn parallel_coordinates_cope_with_awkward_trials() {
+    let folder = Folder::new();
+    let axes = coordinates(3);
+    let line = |objective: f64| Line {
+        values: vec![Some(0.001), Some(0.2), Some(1.0)],
+        objective,
+    };
+    let cases = [
+        ("nothing", vec![]),
+        ("one", vec![line(0.5)]),
+        ("no-number", vec![line(f64::NAN), line(f64::INFINITY)]),
+        ("constant", vec![line(0.3), line(0.3)]),
+        (
+            "far",
+            (0..30)
+                .map(|i| line(if i == 7 { 1e30 } else { f64::from(i) }))
+                .collect(),
+        ),
+    ];
+    for (name, trials) in cases {
+        let path = folder.file(&format!("parallel-{name}.png"));
+        let figure = ParallelCoordinates {
+            title: name,
+            axes: &axes,
+            objective: "evaluate.log_loss",
+            direction: Direction::Minimize,
+            trials: &trials,
+            best: (!trials.is_empty()).then_some((0, "trial 0")),
+        };
+        figure.write(&path).unwrap();
+        assert!(margins_are_white(&pixels(&path)), "{name}");
+    }
+}
+
+/// Trainings that are stopped at 2 or 6 of 18 epochs, but for every ninth.
+fn curves(count: usize) -> Vec<Curve> {
+    let mut rng = random::stream(6, "test", [count as u64, 0]);
+    let mut curve = |at: usize| {
+        let epochs = match at % 9 {
+            0 => 18,
+            1 | 2 => 6,
+            _ => 2,
+        };
+        let (least, speed) = (rng.random_range(0.1..0.5), rng.random_range(0.2..0.9));
+        let mut point = |epoch: i32| {
+            let loss = least + 0.6 * f64::exp(-speed * f64::from(epoch));
+            (f64::from(epoch), loss + rng.random_range(0.0..0.03))
+        };
+        Curve {
+            points: (1..=epochs).map(&mut point).collect(),
+            stopped: epochs < 18,
+        }
+    };
+    (0..count).map(&mut curve).collect()
+}
+
+#[test]
+fn learning_curves_show_who_was_stopped_and_who_is_best() {
+    const VERMILION: [u8; 3] = [0xd5, 0x5e, 0x00];
+    let folder = Folder::new();
+    for number in [3, 27, 500] {
+        let mut curves = curves(number);
+        if number == 27 {
+            // Two that went wrong.
+            curves[4].points[1].1 = 1e12;
+            curves[13].points[0].1 = f64::NAN;
+        }
+        let path = folder.file(&format!("curves-{number}.png"));
+        let figure = LearningCurves {
+            title: "sweep-asha: learning curves",
+            metric: "validation_loss",
+            curves: &curves,
+            best: Some((0, "trial 12")),
+            rungs: &[2, 6, 18],
+        };
+        figure.write(&path).unwrap();
+        let picture = pixels(&path);
+        assert!(margins_are_white(&picture));
+        assert!(count(&picture, VERMILION) > 3000);
+    }
+    let nothing = LearningCurves {
+        title: "nothing",
+        metric: "loss",
+        curves: &[],
+        best: None,
+        rungs: &[],
+    };
+    nothing.write(&folder.file("curves-nothing.png")).unwrap();
+}

@@ -1,0 +1,181 @@
+//! `runner compare`: what differs between two runs, and what came of it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::sandbox::Sandbox;
+
+/// A stage that measures what it is told to, from one of two others.
+const SCORES: &str = r#"
+version: 1
+name: scores
+vars: { scores: "{}", from: left, copies: [1, 2, 3, 4] }
+stages:
+  left:
+    kind: command
+    params: { argv: [sh, -c, "echo left > made"], outputs: { made: made } }
+  right:
+    kind: command
+    params: { argv: [sh, -c, "echo right > made"], outputs: { made: made } }
+  score:
+    kind: command
+    matrix: { copy: "${copies}" }
+    inputs: { data: "${from}.made" }
+    params:
+      argv: [sh, score.sh, "${scores}", "${matrix.copy}"]
+      code: [score.sh]
+      metrics: metrics.json
+"#;
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(SCORES);
+    fs::write(
+        sandbox.path("score.sh"),
+        "printf %s \"$1\" > metrics.json\n",
+    )
+    .unwrap();
+    sandbox
+}
+
+/// Runs with these metrics: `(name, value, interval, direction)`.
+fn run(sandbox: &Sandbox, metrics: &[(&str, f64, [f64; 2], &str)], more: &[&str]) {
+    let metrics = metrics.iter().map(|(name, value, interval, direction)| {
+        let metric = json!({ "value": value, "interval": interval, "direction": direction });
+        ((*name).to_owned(), metric)
+    });
+    let metrics: serde_json::Map<String, Value> = metrics.collect();
+    let scores = format!("scores='{}'", json!(metrics));
+    let done = sandbox.run_json(&[&["-S", &scores], more].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+fn compared(sandbox: &Sandbox, more: &[&str]) -> String {
+    let done = sandbox.runner(&[&["compare", "latest~1", "latest"], more].concat());
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    done.stdout
+}
+
+#[test]
+fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_not_meet() {
+    let sandbox = sandbox();
+    let one = &["-S", "copies=[1]"];
+    let before = [
+        ("f1", 0.5, [0.4, 0.6], "maximize"),
+        ("loss", 0.5, [0.45, 0.55], "minimize"),
+        ("size", 10.0, [10.0, 10.0], "minimize"),
+    ];
+    let after = [
+        ("f1", 0.58, [0.45, 0.65], "maximize"),
+        ("loss", 0.7, [0.6, 0.8], "minimize"),
+        ("size", 10.0, [10.0, 10.0], "minimize"),
+    ];
+    run(&sandbox, &before, one);
+    run(&sandbox, &after, one);
+    let object: Value = serde_json::from_str(&compared(&sandbox, &["--json"])).unwrap();
+    let stages = object["stages"].as_array().unwrap();
+    let score = stages
+        .iter()
+        .find(|stage| stage["name"] == "score[1]")
+        .unwrap();
+    let told: Vec<Value> = score["metrics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| json!([m["metric"], m["verdict"], m["apart"], m["b_interval"]]))
+        .collect();
+    let expected = [
+        json!(["f1", "better", false, [0.45, 0.65]]),
+        json!(["loss", "worse", true, [0.6, 0.8]]),
+        json!(["size", "equal", false, [10.0, 10.0]]),
+    ];
+    assert_eq!(told, expected);
+
+    let text = compared(&sandbox, &[]);
+    for line in [
+        "score[1]  f1      0.5000 [0.40, 0.60]  0.5800 [0.45, 0.65]     +0.0800   better",
+        "score[1]  loss    0.5000 [0.45, 0.55]  0.7000 [0.60, 0.80]     +0.2000  worse *",
+        "* the 95 % intervals do not overlap",
+    ] {
+        assert!(text.contains(line), "`{line}`:\n{text}");
+    }
+    // What differs is told before what came of it.
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("`{part}`:\n{text}"))
+    };
+    assert!(at("what differs") < at("why it differs"), "{text}");
+    assert!(at("why it differs") < at("difference"), "{text}");
+    // Two runs that measured the same say nothing of metrics.
+    run(&sandbox, &after, one);
+    assert!(!compared(&sandbox, &[]).contains("difference"));
+}
+
+#[test]
+fn a_cause_is_told_once_with_all_its_stages_and_what_follows_from_it_is_not() {
+    let sandbox = sandbox();
+    let metrics = [("f1", 0.5, [0.4, 0.6], "maximize")];
+    run(&sandbox, &metrics, &[]);
+    fs::write(
+        sandbox.path("score.sh"),
+        "printf '%s ' \"$1\" > metrics.json\n",
+    )
+    .unwrap();
+    let text = SCORES.replace("echo left", "echo  left");
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    run(&sandbox, &metrics, &[]);
+    let changes = |args: &[&str]| -> Vec<Value> {
+        let object: Value = serde_json::from_str(&compared(&sandbox, args)).unwrap();
+        object["changes"].as_array().unwrap().clone()
+    };
+    let found = changes(&["--json"]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0]["param"], "params.argv[2]");
+    assert_eq!(found[0]["a"], "echo left > made");
+    assert_eq!(found[0]["b"], "echo  left > made");
+    assert_eq!(found[0]["stages"], json!(["left"]));
+    // Code that changed; that its input did, too, follows from the first.
+    assert!(
+        found[1]["what"].as_str().unwrap().starts_with("source"),
+        "{found:?}"
+    );
+    assert_eq!(found[1]["stages"].as_array().unwrap().len(), 4);
+    let text = compared(&sandbox, &[]);
+    assert!(text.contains("4 of score\n"), "{text}");
+
+    // An input that comes from elsewhere now is a cause.
+    run(&sandbox, &metrics, &["-S", "from=right"]);
+    let found = changes(&["--json"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["what"], "input `data`: left.made → right.made");
+}
+
+#[test]
+fn markdown_has_a_table_for_each_part() {
+    let sandbox = sandbox();
+    run(
+        &sandbox,
+        &[("f1", 0.5, [0.4, 0.5], "maximize")],
+        &["-S", "copies=[1]"],
+    );
+    run(
+        &sandbox,
+        &[("f1", 0.7, [0.6, 0.8], "maximize")],
+        &["-S", "copies=[1]"],
+    );
+    let text = compared(&sandbox, &["--md"]);
+    for part in [
+        "|  | run | started | state | time |\n| --- | --- | --- | --- | --- |\n| A | ",
+        "| what differs | in |\n| --- | --- |\n| params.argv[2] ",
+        "| stage | why it differs | time A | time B |\n",
+        "| score[1] | f1 | 0.5000 [0.40, 0.50] | 0.7000 [0.60, 0.80] | +0.2000 | better * |\n",
+        "\n\\* the 95 % intervals do not overlap\n",
+    ] {
+        assert!(text.contains(part), "`{part}`:\n{text}");
+    }
+    let refused = sandbox.runner(&["compare", "latest~1", "latest", "--md", "--json"]);
+    assert_eq!(refused.code, Some(2));
+    // The older name does the same.
+    let other = sandbox.runner(&["runs", "diff", "latest~1", "latest", "--md"]);
+    assert_eq!(other.stdout, text);
+}
