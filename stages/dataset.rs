@@ -82,8 +82,8 @@ pub struct Params {
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
     /// What to do about images of one split that are copies of another's (also resized, compressed or
-    /// brightened), and about groups of `group_by` that two splits share. Copies among training images
-    /// leak nothing and are only noted.
+    /// brightened), and about groups of `group_by` that two splits share. Copies within a
+    /// split leak nothing and are only noted.
     pub leakage: Guard,
 }
 

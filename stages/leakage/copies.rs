@@ -52,7 +52,8 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// The images that are copies of ones of `original`, each with the most similar one.
+    /// The images that are copies of ones of `original`, each with the most similar one; of too many
+    /// images, only identical ones.
     pub(super) fn copies_of(
         &self,
         original: &Set<'_>,
@@ -62,11 +63,14 @@ impl<'a> Set<'a> {
         let exact = (0..self.images.len())
             .map(|i| by_pixels.find(self.images.image(i)))
             .collect();
-        let near = scan::copies(&self.sketches, &original.sketches, false, stop)?;
+        let near = match scan::affordable(self.images.len(), original.images.len()) {
+            true => scan::copies(&self.sketches, &original.sketches, false, stop)?,
+            false => vec![None; self.images.len()],
+        };
         Ok(joined(exact, near))
     }
 
-    /// The images that are copies of ones before them.
+    /// The images that are copies of ones before them; of too many images, only identical ones.
     pub(super) fn repeats(&self, stop: &Stop<'_>) -> Result<Vec<Copy>, Failure> {
         let by_pixels = ByPixels::new(self.images);
         let first = |i| {
@@ -75,7 +79,10 @@ impl<'a> Set<'a> {
                 .filter(|&first| first < i)
         };
         let exact = (0..self.images.len()).map(first).collect();
-        let near = scan::copies(&self.sketches, &self.sketches, true, stop)?;
+        let near = match scan::affordable(self.images.len(), self.images.len() / 2) {
+            true => scan::copies(&self.sketches, &self.sketches, true, stop)?,
+            false => vec![None; self.images.len()],
+        };
         Ok(joined(exact, near))
     }
 }

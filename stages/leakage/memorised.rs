@@ -38,33 +38,26 @@ struct Compared {
     /// Generated images that are copies, as a share of all.
     copied: f64,
     /// How similar a generated image is to the training image most similar to it.
-    nearest: Distribution,
+    nearest: Option<Distribution>,
     /// How similar a training image is to the most similar other one: generated images that are no
     /// nearer than this are no copies.
-    nearest_among_training: Distribution,
+    nearest_among_training: Option<Distribution>,
     copies: Vec<Pair>,
 }
 
 impl Compared {
-    /// `nearest image of `xrays.train` …`.
+    /// `0 of 800 generated images copy one of …`.
     fn summary(&self) -> String {
-        let Self {
-            set,
-            copies,
-            generated,
-            nearest,
-            nearest_among_training: others,
-            ..
-        } = self;
-        format!(
-            "{} of {generated} generated images copy one of `{set}`; similarity to the nearest: median {:.2}, \
-             highest {:.2} (of training images to each other: median {:.2}, highest {:.2})",
-            copies.len(),
-            nearest.median,
-            nearest.max,
-            others.median,
-            others.max
-        )
+        let (copies, generated, set) = (self.copies.len(), self.generated, &self.set);
+        let copied = format!("{copies} of {generated} generated images copy one of `{set}`");
+        match (self.nearest, self.nearest_among_training) {
+            (Some(nearest), Some(others)) => format!(
+                "{copied}; similarity to the nearest: median {:.2}, highest {:.2} (among training images: \
+                 median {:.2}, highest {:.2})",
+                nearest.median, nearest.max, others.median, others.max
+            ),
+            _ => copied,
+        }
     }
 }
 
@@ -78,21 +71,21 @@ struct Distribution {
 }
 
 impl Distribution {
-    /// Quantiles by the nearest rank; zeros of nothing.
-    fn of(nearest: &[Option<Near>]) -> Self {
+    /// Quantiles by the nearest rank; nothing of nothing.
+    fn of(nearest: &[Option<Near>]) -> Option<Self> {
         let similarities = nearest.iter().flatten().map(|near| near.similarity);
         let mut values: Vec<f64> = similarities.collect();
         values.sort_by(f64::total_cmp);
-        let quantile = |share: f64| {
-            let rank = (share * values.len() as f64).ceil().max(1.0) as usize;
-            values.get(rank - 1).copied().map_or(0.0, rounded)
+        let at = |share: f64| {
+            let rank = (share * values.len() as f64).ceil() as usize;
+            values.get(rank.checked_sub(1)?).copied().map(rounded)
         };
-        Self {
-            median: quantile(0.5),
-            p90: quantile(0.9),
-            p99: quantile(0.99),
-            max: quantile(1.0),
-        }
+        Some(Self {
+            median: at(0.5)?,
+            p90: at(0.9)?,
+            p99: at(0.99)?,
+            max: at(1.0)?,
+        })
     }
 }
 
@@ -122,7 +115,10 @@ pub fn memorised(
     for (artifact, images) in train.iter().zip(&datasets) {
         let original = Set::new(&artifact.label, images);
         let (sketches, among) = (&generated.sketches, &original.sketches);
-        let nearest = scan::nearest(sketches, among, |_| None, &stop)?;
+        let nearest = match scan::affordable(sketches.len(), among.len()) {
+            true => scan::nearest(sketches, among, |_| None, &stop)?,
+            false => vec![None; sketches.len()],
+        };
         let copies = generated.copies_of(&original, &stop)?;
         let pair = |copy| Pair::of(copy, &generated, &original);
         let compared = Compared {
@@ -135,8 +131,13 @@ pub fn memorised(
             copies: copies.iter().map(pair).collect(),
         };
         context.note(compared.summary());
-        let (name, count) = (format!("`{}`", compared.set), compared.generated);
-        leaks.extend(copied("the generated", count, &name, &compared.copies));
+        let name = format!("`{}`", compared.set);
+        leaks.extend(copied(
+            "generated images",
+            compared.generated,
+            &name,
+            &compared.copies,
+        ));
         record.train.push(compared);
         shown.push((original, most_similar(&nearest)));
     }

@@ -92,8 +92,8 @@ impl Pair {
     }
 }
 
-/// Says which of the `images` images of `set` are copies of images of `original`; nothing if none is.
-pub(super) fn copied(set: &str, images: usize, original: &str, copies: &[Pair]) -> Option<String> {
+/// Says which of so many of `what` (`images of `test``) are copies of images of `original`; nothing if none is.
+pub(super) fn copied(what: &str, images: usize, original: &str, copies: &[Pair]) -> Option<String> {
     if copies.is_empty() {
         return None;
     }
@@ -105,7 +105,7 @@ pub(super) fn copied(set: &str, images: usize, original: &str, copies: &[Pair]) 
     };
     let named = listed(copies.iter().take(NAMED).map(Pair::sentence), count);
     Some(format!(
-        "{count} of {images} images of {set} {are} of images of {original}: {named}"
+        "{count} of {images} {what} {are} of images of {original}: {named}"
     ))
 }
 
@@ -113,7 +113,7 @@ impl Between {
     /// What leaks, a sentence for each way of it; nothing if nothing does.
     pub(super) fn sentences(&self, images: usize) -> Vec<String> {
         let [set, original] = self.sets.each_ref().map(|name| format!("`{name}`"));
-        let copied = copied(&set, images, &original, &self.copies);
+        let copied = copied(&format!("images of {set}"), images, &original, &self.copies);
         let shared = (!self.groups.is_empty()).then(|| {
             let count = self.groups.len();
             let s = if count == 1 { "" } else { "s" };

@@ -9,6 +9,14 @@ use crate::ops::cpu::product::{Matrix, Store, product};
 /// Images on a side of a tile: its similarities stay in a core's cache.
 const TILE: usize = 128;
 
+/// Most pairs that are compared: a minute or two of two cores. A set of 200,000 images has as many.
+const MOST_PAIRS: u64 = 20_000_000_000;
+
+/// Whether `of` images are few enough to be compared with `among`.
+pub(super) fn affordable(of: usize, among: usize) -> bool {
+    of as u64 <= MOST_PAIRS / among.max(1) as u64
+}
+
 /// Says now and then whether to go on.
 pub(super) type Stop<'a> = dyn Fn() -> Result<(), Failure> + Sync + 'a;
 

@@ -22,8 +22,8 @@ pub struct Splits<'a> {
 }
 
 impl Splits<'_> {
-    /// Compares the splits with each other, and the training images among themselves; leaves what it
-    /// finds in `folder`. Copies among training images leak nothing and are only noted.
+    /// Compares the splits with each other, and the images of each among themselves; leaves what it finds
+    /// in `folder`. Copies within a split leak nothing and are only noted.
     ///
     /// # Errors
     /// `Failure::Data` if something leaks and the guard is to fail.
@@ -67,11 +67,15 @@ impl Splits<'_> {
             record.between.push(between);
             strips.push((set, original, copies));
         }
-        let repeats = with_files(train.repeats(&stop)?, &origins, &train, &train);
-        let within = within(&train, &repeats);
-        let noted = within.sentence(train.images.len());
-        record.within.push(within);
-        strips.push((&train, &train, repeats));
+        for set in [&train, &validation, &test] {
+            let repeats = with_files(set.repeats(&stop)?, &origins, set, set);
+            let within = within(set, &repeats);
+            if let Some(noted) = within.sentence(set.images.len()) {
+                context.note(noted);
+            }
+            record.within.push(within);
+            strips.push((set, set, repeats));
+        }
 
         json::write(&folder.join(RECORD_FILE), &record)?;
         let strips: Vec<Strip<'_>> = strips
@@ -83,9 +87,6 @@ impl Splits<'_> {
             })
             .collect();
         sheet(&strips, &folder.join(SHEET_FILE))?;
-        if let Some(noted) = noted {
-            context.note(noted);
-        }
         guard.tell(&leaks, context)
     }
 }

@@ -4,7 +4,7 @@ use image::GrayImage;
 use rayon::ThreadPoolBuilder;
 
 use super::super::copies::{Likeness, Set};
-use super::super::scan::{bounds, copies, nearest};
+use super::super::scan::{affordable, bounds, copies, nearest};
 use super::super::sketch::{Detail, Sketches};
 use super::{CHANGES, picture, recoloured};
 use crate::contract::ImageShape;
@@ -185,4 +185,11 @@ fn fewer_frequencies_must_agree_better() {
         // The first look must not refuse what the second would take.
         assert!(coarse < bounds(side.min(12))[1] && fine >= 0.92);
     }
+}
+
+#[test]
+fn what_would_take_hours_is_not_begun() {
+    assert!(affordable(100_000, 100_000));
+    assert!(affordable(10_000, 5_216) && affordable(7, 0));
+    assert!(!affordable(1_000_000, 100_000));
 }
