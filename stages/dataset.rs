@@ -18,11 +18,12 @@ use crate::data::pack::{Folders, Packing};
 use crate::data::phantom::{self, Phantom};
 use crate::data::source::{Offer, Skipped};
 use crate::figures::grid::{Row, grid};
+use crate::leakage::{Guard, Splits};
 use crate::{json, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
-    version: 2,
+    version: 3,
     doc: "reads labelled images from a source; resizes, splits and packs them",
     inputs: &[],
     outputs: &[
@@ -44,7 +45,8 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "`images.png`: some images of each class; `skipped.json`: images left out, if any",
+            doc: "`images.png`: some images of each class; `skipped.json`: images left out, if any; \
+                  `leakage.json` and `.png`: copies of images, and groups that splits share",
         },
     ],
     has_primary: false,
@@ -79,6 +81,10 @@ pub struct Params {
     /// At most this many images of each class in each split, chosen at random; to try things out.
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
+    /// What to do about images of one split that are copies of another's (also resized, compressed or
+    /// brightened), and about groups of `group_by` that two splits share. Copies within a
+    /// split leak nothing and are only noted.
+    pub leakage: Guard,
 }
 
 impl Default for Params {
@@ -89,6 +95,7 @@ impl Default for Params {
             channels: 1,
             validation: 0.1,
             limit: None,
+            leakage: Guard::Warn,
         }
     }
 }
@@ -284,13 +291,19 @@ impl Stage for Params {
         })?;
 
         let figure = context.output("figure")?;
-        let skipped: Vec<Skipped> = offer.skipped.into_iter().chain(unread).collect();
+        let skipped: Vec<&Skipped> = offer.skipped.iter().chain(&unread).collect();
         if !skipped.is_empty() {
             context.warn(summary(&skipped));
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;
         }
         let train = Dataset::in_folder(&train)?;
         every_class_has_images(&train)?;
+        let splits = Splits {
+            train: &train,
+            validation: &Dataset::in_folder(&validation)?,
+            test: &Dataset::in_folder(&test)?,
+        };
+        splits.guard(self.leakage, &offer, context, &figure)?;
         picture(&train, &figure.join(FIGURE_FILE))
     }
 }
@@ -308,7 +321,7 @@ fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
 }
 
 /// `3 images left out: a.jpeg (truncated), …`.
-fn summary(skipped: &[Skipped]) -> String {
+fn summary(skipped: &[&Skipped]) -> String {
     const LISTED: usize = 3;
     let listed: Vec<String> = skipped
         .iter()

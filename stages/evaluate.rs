@@ -15,6 +15,7 @@ use crate::contract::{
     ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
 };
 use crate::data::Dataset;
+use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
 use crate::ranges;
@@ -46,17 +47,25 @@ pub const INFO: KindInfo = KindInfo {
             optional: false,
             doc: "labelled images of the model's classes, not augmented",
         },
+        Input {
+            role: "train",
+            accepts: ArtifactType::Dataset,
+            many: true,
+            optional: true,
+            doc: "images that the model learnt from, to look for copies of them among `images`",
+        },
     ],
     outputs: &[
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the measures, the confusion matrix, and a line per image",
+            doc: "the measures, the confusion matrix, and a line per image; with `train`, \
+                  `leakage.json`: the images that are copies of training images",
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "ROC curve and confusion matrix",
+            doc: "ROC curve and confusion matrix; `leakage.png`: copies of training images, if any",
         },
     ],
     has_primary: true,
@@ -78,6 +87,8 @@ pub struct Evaluate {
     /// Images predicted at a time. More is not better, only larger.
     #[schemars(range(min = 1, max = LARGEST_BATCH), extend("x-unit" = "images"))]
     pub batch_size: usize,
+    /// What to do about images that are copies of ones of the input `train`.
+    pub leakage: Guard,
 }
 
 impl Default for Evaluate {
@@ -87,6 +98,7 @@ impl Default for Evaluate {
             threshold: Threshold::Model,
             bootstrap: 1000,
             batch_size: 128,
+            leakage: Guard::Warn,
         }
     }
 }
@@ -164,6 +176,7 @@ impl Stage for Evaluate {
                 .copied()
         };
         if let Some(Signature::Dataset { image, augmented }) = signature("images") {
+            self.leakage.check("train", image, inputs)?;
             if augmented {
                 return Err(Invalid::new("input `images` is augmented")
                     .hint("give the dataset itself: a model is measured on images as they are"));
@@ -202,6 +215,16 @@ impl Stage for Evaluate {
         let positive = self.positive_class(&classes)?;
         let decision = self.decision(classes.len(), positive, classifier.threshold())?;
 
+        let (tables, figure) = (context.output("metrics")?, context.output("figure")?);
+        let train = context.inputs("train");
+        trained_on(
+            (images, &dataset),
+            train,
+            self.leakage,
+            context,
+            [&tables, &figure],
+        )?;
+
         let probabilities = classifier.predict(&dataset, self.batch_size, context)?;
         if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
             return Err(Failure::Data(format!(
@@ -229,8 +252,8 @@ impl Stage for Evaluate {
             context.seed,
         );
         context.check_cancelled()?;
-        report.write(&metrics, dataset.names(), &context.output("metrics")?)?;
-        report.draw(&metrics, &context.output("figure")?)?;
+        report.write(&metrics, dataset.names(), &tables)?;
+        report.draw(&metrics, &figure)?;
         context.note(report.summary(&metrics));
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! One file per stage kind: this folder's listing is the catalogue. [`contract`] is what the engine
 //! knows of them. Behind the kinds: `data` (reading, packing, augmenting images), `nets` (networks
 //! from lists of layers), `training` and `gan` (fitting them), `ops` (differentiable operations for dfdx
-//! tensors), `metrics` and `figures`. `sources` says what of a folder counts, to both sides.
+//! tensors), `metrics` and `figures`; `leakage` guards the walls between sets. `sources` says what of a folder counts, to both sides.
 
 pub mod augment;
 mod bare_name;
@@ -17,6 +17,7 @@ pub mod device;
 pub mod figures;
 pub mod gan;
 mod json;
+pub mod leakage;
 pub mod metrics;
 pub mod nets;
 pub mod ops;

@@ -10,8 +10,9 @@ use crate::contract::{
     Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
     Signature, Stage, Work,
 };
-use crate::data::DatasetWriter;
+use crate::data::{Dataset, DatasetWriter};
 use crate::figures::grid::{Row, grid};
+use crate::leakage::{Guard, memorised};
 use crate::nets::Generator;
 use crate::ranges;
 
@@ -19,13 +20,22 @@ pub const INFO: KindInfo = KindInfo {
     name: "synthesize",
     version: 2,
     doc: "draws images of each class from generators, as a dataset",
-    inputs: &[Input {
-        role: "generators",
-        accepts: ArtifactType::Generator,
-        many: true,
-        optional: false,
-        doc: "one generator for each class",
-    }],
+    inputs: &[
+        Input {
+            role: "generators",
+            accepts: ArtifactType::Generator,
+            many: true,
+            optional: false,
+            doc: "one generator for each class",
+        },
+        Input {
+            role: "train",
+            accepts: ArtifactType::Dataset,
+            many: true,
+            optional: true,
+            doc: "the images that the generators learnt from, to look for copies of them",
+        },
+    ],
     outputs: &[
         Output {
             port: "images",
@@ -35,7 +45,8 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "some images of each class",
+            doc: "`images.png`: some images of each class; with `train`, `leakage.json`: how similar \
+                  the nearest training images are, and `nearest.png`",
         },
     ],
     has_primary: true,
@@ -51,6 +62,9 @@ pub struct Synthesize {
     #[serde(default = "thousand")]
     #[schemars(range(min = 1, max = 10_000_000))]
     images: usize,
+    /// What to do about generated images that are copies of ones of the input `train`.
+    #[serde(default)]
+    leakage: Guard,
 }
 
 fn thousand() -> usize {
@@ -89,6 +103,7 @@ impl Stage for Synthesize {
                 "one generator makes images of {image}, another of {other}"
             )));
         }
+        self.leakage.check("train", image, inputs)?;
         let dataset = Signature::Dataset {
             image,
             augmented: false,
@@ -162,7 +177,16 @@ impl Stage for Synthesize {
                 images: images.iter().map(Vec::as_slice).collect(),
             })
             .collect();
-        grid(&rows, shape, &context.output("figure")?.join("images.png"))
+        let figure = context.output("figure")?;
+        grid(&rows, shape, &figure.join("images.png"))?;
+        let train = context.inputs("train");
+        memorised(
+            &Dataset::in_folder(&folder)?,
+            train,
+            self.leakage,
+            context,
+            &figure,
+        )
     }
 }
 

@@ -225,6 +225,10 @@ impl Pool for Files {
         &self.examples
     }
 
+    fn file(&self, index: usize) -> Option<&Path> {
+        self.paths.get(index).map(PathBuf::as_path)
+    }
+
     fn read(
         &self,
         wanted: &[usize],

@@ -22,6 +22,9 @@ pub mod transform;
 pub use batch::{Augmenting, Scale, fill_batch, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
+#[cfg(test)]
+pub(crate) use resize::fit_bytes;
+pub(crate) use resize::luma;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

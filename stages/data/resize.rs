@@ -54,7 +54,7 @@ pub fn fit_bytes(
 }
 
 /// The luma of ITU-R BT.601: what JPEG files keep, and what Pillow and so Keras make of color.
-fn luma([r, g, b]: [u32; 3]) -> u32 {
+pub(crate) fn luma([r, g, b]: [u32; 3]) -> u32 {
     // The weights 0.299, 0.587 and 0.114 in parts of 65536.
     (19595 * r + 38470 * g + 7471 * b + (1 << 15)) >> 16
 }

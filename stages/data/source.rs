@@ -1,5 +1,7 @@
 //! What every source of images offers, whether it reads files or draws.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::contract::{Failure, ImageShape, Invalid};
@@ -80,6 +82,11 @@ pub type Sink<'a> = dyn FnMut(usize, &[u8]) -> Result<(), Failure> + 'a;
 pub trait Pool {
     /// The images, in an order that depends on their names or indices alone.
     fn examples(&self) -> &[Example];
+
+    /// The file that holds the example `index` and nothing else, if one does.
+    fn file(&self, _index: usize) -> Option<&Path> {
+        None
+    }
 
     /// Hands the pixels of the examples `wanted` (ascending indices) to `sink`, in that order;
     /// returns those that could not be read, where the user allows for them.

@@ -86,14 +86,14 @@ fn units(examples: &[Example]) -> Vec<Vec<usize>> {
 }
 
 /// Union-find with path halving.
-struct DisjointSets(Vec<usize>);
+pub(crate) struct DisjointSets(Vec<usize>);
 
 impl DisjointSets {
-    fn new(len: usize) -> Self {
+    pub(crate) fn new(len: usize) -> Self {
         Self((0..len).collect())
     }
 
-    fn root(&mut self, mut i: usize) -> usize {
+    pub(crate) fn root(&mut self, mut i: usize) -> usize {
         while self.0[i] != i {
             self.0[i] = self.0[self.0[i]];
             i = self.0[i];
@@ -101,7 +101,7 @@ impl DisjointSets {
         i
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(crate) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         self.0[a] = b;
     }

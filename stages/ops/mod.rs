@@ -14,7 +14,7 @@ mod check;
 pub mod conv2d;
 pub mod conv_pool2d;
 pub mod conv_transpose2d;
-mod cpu;
+pub(crate) mod cpu;
 pub mod dense;
 pub mod dropout;
 mod layer;

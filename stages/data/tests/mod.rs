@@ -22,7 +22,7 @@ use crate::contract::{
 };
 use crate::dataset;
 
-fn gray(size: usize) -> ImageShape {
+pub(crate) fn gray(size: usize) -> ImageShape {
     ImageShape {
         height: size,
         width: size,
@@ -32,23 +32,24 @@ fn gray(size: usize) -> ImageShape {
 
 /// What a stage left behind.
 #[derive(Debug)]
-struct Finished {
+pub(crate) struct Finished {
     staging: TempDir,
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Finished {
-    fn artifact(&self, port: &str) -> Artifact {
+    pub(crate) fn artifact(&self, port: &str) -> Artifact {
         artifact(&self.staging.path().join(port))
     }
 
-    fn dataset(&self, port: &str) -> Dataset {
+    pub(crate) fn dataset(&self, port: &str) -> Dataset {
         Dataset::open(&self.artifact(port)).unwrap()
     }
 }
 
 /// The files of a folder as an artifact.
-fn artifact(folder: &Path) -> Artifact {
+pub(crate) fn artifact(folder: &Path) -> Artifact {
     let files = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| {
@@ -62,7 +63,11 @@ fn artifact(folder: &Path) -> Artifact {
     }
 }
 
-fn run(stage: &dyn Stage, seed: u64, inputs: &[(&str, Artifact)]) -> Result<Finished, Failure> {
+pub(crate) fn run(
+    stage: &dyn Stage,
+    seed: u64,
+    inputs: &[(&str, Artifact)],
+) -> Result<Finished, Failure> {
     let staging = TempDir::new().unwrap();
     let request = Request {
         kind: "test".into(),
@@ -77,17 +82,18 @@ fn run(stage: &dyn Stage, seed: u64, inputs: &[(&str, Artifact)]) -> Result<Fini
         staging: staging.path().to_owned(),
         resume: None,
     };
-    let warnings = Mutex::new(Vec::new());
-    let events = |event| {
-        if let StageEvent::Warning { message } = event {
-            warnings.lock().unwrap().push(message);
-        }
+    let [warnings, notes] = [(); 2].map(|()| Mutex::new(Vec::new()));
+    let events = |event| match event {
+        StageEvent::Warning { message } => warnings.lock().unwrap().push(message),
+        StageEvent::Note { message } => notes.lock().unwrap().push(message),
+        _ => {}
     };
     let cancelled = AtomicBool::new(false);
     stage.run(&Context::new(&request, &events, &cancelled))?;
     Ok(Finished {
         staging,
         warnings: warnings.into_inner().unwrap(),
+        notes: notes.into_inner().unwrap(),
     })
 }
 
@@ -97,12 +103,12 @@ fn dataset_params(params: Value) -> dataset::Params {
     params
 }
 
-fn make_dataset(params: Value, seed: u64) -> Result<Finished, Failure> {
+pub(crate) fn make_dataset(params: Value, seed: u64) -> Result<Finished, Failure> {
     run(&dataset_params(params), seed, &[])
 }
 
 /// Writes images of `pixels` in the one class `x` and opens them.
-fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
+pub(crate) fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
     let folder = TempDir::new().unwrap();
     let examples = images.iter().enumerate();
     let examples = examples.map(|(i, image)| (format!("image {i}"), 0, image));
@@ -117,7 +123,7 @@ fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
     clippy::print_stderr,
     reason = "whoever runs the tests should know what was left out"
 )]
-fn real_data(name: &str) -> Option<PathBuf> {
+pub(crate) fn real_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RUNNER_TEST_DATA").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
         PathBuf::from,

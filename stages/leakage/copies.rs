@@ -1,0 +1,154 @@
+//! Images that are copies of others, exactly or nearly.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hasher};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::scan::{self, Stop};
+use super::sketch::Sketches;
+use crate::contract::Failure;
+use crate::data::Dataset;
+
+/// A set of images to compare with others.
+pub(super) struct Set<'a> {
+    /// What people call it: `train`, `xrays.train`.
+    pub(super) name: &'a str,
+    pub(super) images: &'a Dataset,
+    pub(super) sketches: Sketches,
+}
+
+/// An image that is a copy of another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Copy {
+    pub(super) image: usize,
+    /// The image, of the other set or before it in the same, that it is a copy of.
+    pub(super) of: usize,
+    pub(super) likeness: Likeness,
+    /// Correlation of the sketches, 1 where all pixels are the same.
+    pub(super) similarity: f64,
+}
+
+/// In what two images agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Likeness {
+    /// Their files hold the same bytes.
+    SameBytes,
+    /// All their pixels are the same, once packed.
+    SamePixels,
+    /// Their sketches: the same picture, resized, compressed, brightened or the like.
+    Near,
+}
+
+impl<'a> Set<'a> {
+    pub(super) fn new(name: &'a str, images: &'a Dataset) -> Self {
+        Self {
+            name,
+            images,
+            sketches: Sketches::of(images),
+        }
+    }
+
+    /// The images that are copies of ones of `original`, each with the most similar one; of too many
+    /// images, only identical ones.
+    pub(super) fn copies_of(
+        &self,
+        original: &Set<'_>,
+        stop: &Stop<'_>,
+    ) -> Result<Vec<Copy>, Failure> {
+        let by_pixels = ByPixels::new(original.images);
+        let exact = (0..self.images.len())
+            .map(|i| by_pixels.find(self.images.image(i)))
+            .collect();
+        let near = match scan::affordable(self.images.len(), original.images.len()) {
+            true => scan::copies(&self.sketches, &original.sketches, false, stop)?,
+            false => vec![None; self.images.len()],
+        };
+        Ok(joined(exact, near))
+    }
+
+    /// The images that are copies of ones before them; of too many images, only identical ones.
+    pub(super) fn repeats(&self, stop: &Stop<'_>) -> Result<Vec<Copy>, Failure> {
+        let by_pixels = ByPixels::new(self.images);
+        let first = |i| {
+            by_pixels
+                .find(self.images.image(i))
+                .filter(|&first| first < i)
+        };
+        let exact = (0..self.images.len()).map(first).collect();
+        let near = match scan::affordable(self.images.len(), self.images.len() / 2) {
+            true => scan::copies(&self.sketches, &self.sketches, true, stop)?,
+            false => vec![None; self.images.len()],
+        };
+        Ok(joined(exact, near))
+    }
+}
+
+/// What was found by pixels, and else by sketches.
+fn joined(exact: Vec<Option<usize>>, near: Vec<Option<scan::Near>>) -> Vec<Copy> {
+    let both = exact.into_iter().zip(near).enumerate();
+    both.filter_map(|(image, found)| match found {
+        (Some(of), _) => Some(Copy {
+            image,
+            of,
+            likeness: Likeness::SamePixels,
+            similarity: 1.0,
+        }),
+        (None, Some(near)) => Some(Copy {
+            image,
+            of: near.index,
+            likeness: Likeness::Near,
+            similarity: near.similarity,
+        }),
+        (None, None) => None,
+    })
+    .collect()
+}
+
+/// The images of a set by their pixels.
+struct ByPixels<'a> {
+    images: &'a Dataset,
+    /// The first image of each digest of pixels.
+    first: HashMap<u64, usize>,
+    /// Images whose digest an earlier, different one has.
+    collided: Vec<usize>,
+}
+
+impl<'a> ByPixels<'a> {
+    fn new(images: &'a Dataset) -> Self {
+        let digests: Vec<u64> = (0..images.len())
+            .into_par_iter()
+            .map(|i| digest(images.image(i)))
+            .collect();
+        let mut first = HashMap::new();
+        let mut collided = Vec::new();
+        for (i, digest) in digests.into_iter().enumerate() {
+            match first.entry(digest) {
+                Entry::Vacant(entry) => _ = entry.insert(i),
+                Entry::Occupied(entry) if images.image(*entry.get()) == images.image(i) => {}
+                Entry::Occupied(_) => collided.push(i),
+            }
+        }
+        Self {
+            images,
+            first,
+            collided,
+        }
+    }
+
+    /// The first image with these pixels.
+    fn find(&self, pixels: &[u8]) -> Option<usize> {
+        let first = self.first.get(&digest(pixels));
+        let mut candidates = first.into_iter().chain(&self.collided).copied();
+        candidates.find(|&i| self.images.image(i) == pixels)
+    }
+}
+
+fn digest(pixels: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(pixels);
+    hasher.finish()
+}

@@ -1,0 +1,75 @@
+//! What a source knows of packed images: their groups (patients, say) and their files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::data::source::Offer;
+
+/// A group with images in two sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Shared {
+    pub(super) group: String,
+    /// Its images in the one set, and in the other.
+    pub(super) images: [Vec<String>; 2],
+}
+
+/// What a source knows of its images, by their names.
+pub(super) struct Origins<'a>(BTreeMap<&'a str, Origin<'a>>);
+
+struct Origin<'a> {
+    group: Option<&'a str>,
+    file: Option<&'a Path>,
+}
+
+impl<'a> Origins<'a> {
+    pub(super) fn of(offer: &'a Offer) -> Self {
+        let pools = [
+            Some(&offer.train),
+            offer.validation.as_ref(),
+            Some(&offer.test),
+        ];
+        let origins = pools.into_iter().flatten().flat_map(|pool| {
+            let examples = pool.examples().iter().enumerate();
+            examples.map(|(i, example)| {
+                let origin = Origin {
+                    group: example.group.as_deref(),
+                    file: pool.file(i),
+                };
+                (example.name.as_str(), origin)
+            })
+        });
+        Self(origins.collect())
+    }
+
+    /// Whether two images come from files of the same bytes. One that cannot be read any more is like
+    /// no other.
+    pub(super) fn same_bytes(&self, one: &str, other: &str) -> bool {
+        let bytes = |name: &str| std::fs::read(self.0.get(name)?.file?).ok();
+        bytes(one).is_some_and(|one| Some(one) == bytes(other))
+    }
+
+    /// The groups of which both sets, given by their images' names, have images; in the order of
+    /// their names.
+    pub(super) fn shared(&self, one: &[String], other: &[String]) -> Vec<Shared> {
+        let mut other = self.members(other);
+        let both = self.members(one).into_iter().filter_map(|(group, one)| {
+            Some(Shared {
+                group: group.to_owned(),
+                images: [one, other.remove(group)?],
+            })
+        });
+        both.collect()
+    }
+
+    fn members(&self, names: &[String]) -> BTreeMap<&'a str, Vec<String>> {
+        let mut members: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for name in names {
+            if let Some(group) = self.0.get(name.as_str()).and_then(|origin| origin.group) {
+                members.entry(group).or_default().push(name.clone());
+            }
+        }
+        members
+    }
+}

@@ -1,0 +1,169 @@
+//! What was found, as `leakage.json` has it and as a sentence.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::copies::{Copy, Likeness, Set};
+use super::origins::Shared;
+use super::scan::bounds;
+
+/// Pairs and groups that a sentence names.
+const NAMED: usize = 3;
+
+/// What `leakage.json` holds.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    pub(super) method: Method,
+    /// Images in each set.
+    pub(super) sets: BTreeMap<String, usize>,
+    /// Copies of images of a set in another.
+    pub(super) between: Vec<Between>,
+    /// Copies within a set, which leak nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) within: Vec<Within>,
+}
+
+/// How images were compared.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Method {
+    /// Frequencies along each side of an image that enter its sketch.
+    pub(super) frequencies: usize,
+    /// From which similarity on images are near copies.
+    pub(super) similarity: f64,
+}
+
+impl Method {
+    pub(super) fn with(frequencies: usize) -> Self {
+        let [_, similarity] = bounds(frequencies);
+        Self {
+            frequencies,
+            similarity: rounded(similarity),
+        }
+    }
+}
+
+/// What two sets have in common.
+#[derive(Debug, Serialize)]
+pub(super) struct Between {
+    /// The set that must not hold images of the other, and the other.
+    pub(super) sets: [String; 2],
+    pub(super) copies: Vec<Pair>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<Shared>,
+}
+
+/// The copies within a set.
+#[derive(Debug, Serialize)]
+pub(super) struct Within {
+    pub(super) set: String,
+    /// Images that are copies of each other.
+    pub(super) groups: Vec<Vec<String>>,
+    pub(super) copies: Vec<Pair>,
+}
+
+/// An image, the one it is a copy of, and in what they agree.
+#[derive(Debug, Serialize)]
+pub(super) struct Pair {
+    pub(super) image: String,
+    pub(super) copy_of: String,
+    pub(super) likeness: Likeness,
+    pub(super) similarity: f64,
+}
+
+impl Pair {
+    pub(super) fn of(copy: &Copy, set: &Set<'_>, original: &Set<'_>) -> Self {
+        Self {
+            image: set.images.names()[copy.image].clone(),
+            copy_of: original.images.names()[copy.of].clone(),
+            likeness: copy.likeness,
+            similarity: rounded(copy.similarity),
+        }
+    }
+
+    /// `` `a.jpeg` is `b.jpeg`, byte for byte``.
+    fn sentence(&self) -> String {
+        let Self { image, copy_of, .. } = self;
+        match self.likeness {
+            Likeness::SameBytes => format!("`{image}` is `{copy_of}`, byte for byte"),
+            Likeness::SamePixels => format!("`{image}` has the pixels of `{copy_of}`"),
+            Likeness::Near => format!("`{image}` resembles `{copy_of}` ({:.3})", self.similarity),
+        }
+    }
+}
+
+/// Says which of so many of `what` (`images of `test``) are copies of images of `original`; nothing if none is.
+pub(super) fn copied(what: &str, images: usize, original: &str, copies: &[Pair]) -> Option<String> {
+    if copies.is_empty() {
+        return None;
+    }
+    let count = copies.len();
+    let are = if count == 1 {
+        "is a copy"
+    } else {
+        "are copies"
+    };
+    let named = listed(copies.iter().take(NAMED).map(Pair::sentence), count);
+    Some(format!(
+        "{count} of {images} {what} {are} of images of {original}: {named}"
+    ))
+}
+
+impl Between {
+    /// What leaks, a sentence for each way of it; nothing if nothing does.
+    pub(super) fn sentences(&self, images: usize) -> Vec<String> {
+        let [set, original] = self.sets.each_ref().map(|name| format!("`{name}`"));
+        let copied = copied(&format!("images of {set}"), images, &original, &self.copies);
+        let shared = (!self.groups.is_empty()).then(|| {
+            let count = self.groups.len();
+            let s = if count == 1 { "" } else { "s" };
+            let named = self.groups.iter().take(NAMED).map(|shared| {
+                let [one, other] = shared.images.each_ref().map(|images| &images[0]);
+                format!("`{}` (`{one}`, `{other}`)", shared.group)
+            });
+            let named = listed(named, count);
+            format!("{set} and {original} share {count} group{s} of `group_by`: {named}")
+        });
+        copied.into_iter().chain(shared).collect()
+    }
+}
+
+impl Within {
+    /// `62 of 5216 images of `train` …`; nothing if no image is a copy.
+    pub(super) fn sentence(&self, images: usize) -> Option<String> {
+        if self.copies.is_empty() {
+            return None;
+        }
+        let near = |pair: &&Pair| pair.likeness == Likeness::Near;
+        let near = self.copies.iter().filter(near).count();
+        let groups = self.groups.len();
+        let involved: usize = self.groups.iter().map(Vec::len).sum();
+        let s = if groups == 1 { "" } else { "s" };
+        let nearly = match near {
+            0 => String::new(),
+            near => format!(", {near} of them nearly"),
+        };
+        let named = self.copies.iter().take(NAMED).map(Pair::sentence);
+        Some(format!(
+            "{involved} of {images} images of `{}` are in {groups} group{s} of copies: {} repeat another{nearly}: {}",
+            self.set,
+            self.copies.len(),
+            listed(named, self.copies.len())
+        ))
+    }
+}
+
+/// What is named of `count`, and that there is more.
+fn listed(named: impl Iterator<Item = String>, count: usize) -> String {
+    let listed = named.collect::<Vec<_>>().join(", ");
+    if count > NAMED {
+        format!("{listed}, …")
+    } else {
+        listed
+    }
+}
+
+/// To four places: more is not measured.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}

@@ -1,0 +1,187 @@
+//! Every image of a set against every one of another, in tiles.
+
+use rayon::prelude::*;
+
+use super::sketch::{Detail, Sketches};
+use crate::contract::Failure;
+use crate::ops::cpu::product::{Matrix, Store, product};
+
+/// Images on a side of a tile: its similarities stay in a core's cache.
+const TILE: usize = 128;
+
+/// Most pairs that are compared: a minute or two of two cores. A set of 200,000 images has as many.
+const MOST_PAIRS: u64 = 20_000_000_000;
+
+/// Whether `of` images are few enough to be compared with `among`.
+pub(super) fn affordable(of: usize, among: usize) -> bool {
+    of as u64 <= MOST_PAIRS / among.max(1) as u64
+}
+
+/// Says now and then whether to go on.
+pub(super) type Stop<'a> = dyn Fn() -> Result<(), Failure> + Sync + 'a;
+
+/// An image of the other set, and how similar it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Near {
+    pub(super) index: usize,
+    /// Correlation of the whole sketches, at most 1.
+    pub(super) similarity: f64,
+}
+
+/// From which similarity on images with `side` frequencies along a side are taken for copies, at a
+/// first and at a second look.
+///
+/// Few frequencies tell images apart less well, so the bound rises as they get fewer. Both were chosen
+/// between what copies and what different radiographs measure (`docs/leakage.md`).
+pub(super) fn bounds(side: usize) -> [f64; 2] {
+    let bound = |side: usize| 1.0 - 0.08 * (side as f64 / 24.0).powf(1.5);
+    [bound(side.min(12)) - 0.02, bound(side)]
+}
+
+/// For each image of `of`, the most similar image of `among` that it is a copy of, if any; with
+/// `earlier` (for a set with itself), only among those before it.
+pub(super) fn copies(
+    of: &Sketches,
+    among: &Sketches,
+    earlier: bool,
+    stop: &Stop<'_>,
+) -> Result<Vec<Option<Near>>, Failure> {
+    let [coarse, fine] = bounds(of.side());
+    let least = coarse as f32;
+    rows(
+        of,
+        among,
+        Detail::Coarse,
+        earlier,
+        stop,
+        |i, first, row, best| {
+            // Most rows of most tiles hold nothing.
+            if !row.iter().fold(false, |any, &value| any | (value >= least)) {
+                return;
+            }
+            for (j, &value) in (first..).zip(row) {
+                if value < least || (earlier && j >= i) {
+                    continue;
+                }
+                let similarity = of.similarity(i, among, j, Detail::Fine);
+                if similarity >= fine && best.is_none_or(|best: Near| similarity > best.similarity)
+                {
+                    let index = j;
+                    *best = Some(Near { index, similarity });
+                }
+            }
+        },
+    )
+}
+
+/// For each image of `of`, the most similar of `among`; none where there are none. `own` says of each
+/// image of `of` which of `among` it is itself, and so not compared with, if any.
+pub(super) fn nearest(
+    of: &Sketches,
+    among: &Sketches,
+    own: impl Fn(usize) -> Option<usize> + Sync,
+    stop: &Stop<'_>,
+) -> Result<Vec<Option<Near>>, Failure> {
+    rows(
+        of,
+        among,
+        Detail::Fine,
+        false,
+        stop,
+        |i, first, row, best| {
+            let own = own(i);
+            for (index, &value) in (first..).zip(row) {
+                let similarity = f64::from(value);
+                let nearer = best.is_none_or(|best: Near| similarity > best.similarity);
+                if nearer && own != Some(index) {
+                    *best = Some(Near { index, similarity });
+                }
+            }
+        },
+    )
+}
+
+/// Calls `look` with every image of `of`, and its similarities to a run of images of `among`: the
+/// image, the run's first, the similarities, and what was found for the image so far. Runs come in
+/// order, so what is found depends on nothing else.
+fn rows(
+    of: &Sketches,
+    among: &Sketches,
+    detail: Detail,
+    earlier: bool,
+    stop: &Stop<'_>,
+    look: impl Fn(usize, usize, &[f32], &mut Option<Near>) + Sync,
+) -> Result<Vec<Option<Near>>, Failure> {
+    let depth = of.depth(detail);
+    assert_eq!(depth, among.depth(detail), "images of one shape");
+    let mut found = vec![None; of.len()];
+    found.par_chunks_mut(TILE).enumerate().try_for_each_init(
+        || {
+            [
+                vec![0.0; TILE * depth],
+                vec![0.0; TILE * depth],
+                vec![0.0; TILE * TILE],
+            ]
+        },
+        |[left, right, out], (tile, found)| {
+            stop()?;
+            let top = tile * TILE;
+            load(of, detail, top, found.len(), left);
+            let end = if earlier {
+                top + found.len()
+            } else {
+                among.len()
+            };
+            for first in (0..end).step_by(TILE) {
+                let width = TILE.min(end - first);
+                load(among, detail, first, width, right);
+                product(
+                    [found.len(), depth, width],
+                    Matrix::rows(left, depth),
+                    Matrix::columns(right, depth),
+                    out,
+                    TILE,
+                    Store::Overwrite,
+                );
+                let inverse = inverse_lengths(among, detail, first, width);
+                for (r, (found, row)) in
+                    found.iter_mut().zip(out.chunks_exact_mut(TILE)).enumerate()
+                {
+                    let i = top + r;
+                    let own = inverse_length(of, detail, i);
+                    let row = &mut row[..width];
+                    for (value, inverse) in row.iter_mut().zip(&inverse) {
+                        *value *= own * inverse;
+                    }
+                    look(i, first, row, found);
+                }
+            }
+            Ok::<(), Failure>(())
+        },
+    )?;
+    Ok(found)
+}
+
+/// Sketches `first..first + count` as a matrix of numbers to multiply.
+fn load(sketches: &Sketches, detail: Detail, first: usize, count: usize, to: &mut [f32]) {
+    let depth = sketches.depth(detail);
+    for (i, to) in (first..first + count).zip(to.chunks_exact_mut(depth)) {
+        for (to, &value) in to.iter_mut().zip(sketches.sketch(i, detail)) {
+            *to = f32::from(value);
+        }
+    }
+}
+
+fn inverse_length(sketches: &Sketches, detail: Detail, i: usize) -> f32 {
+    match sketches.length(i, detail) {
+        // An image of one gray is like no other.
+        0.0 => 0.0,
+        length => 1.0 / length,
+    }
+}
+
+fn inverse_lengths(sketches: &Sketches, detail: Detail, first: usize, count: usize) -> Vec<f32> {
+    (first..first + count)
+        .map(|i| inverse_length(sketches, detail, i))
+        .collect()
+}

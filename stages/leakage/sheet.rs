@@ -1,0 +1,48 @@
+//! A picture of copies above their originals.
+
+use std::path::Path;
+
+use super::copies::{Copy, Set};
+use crate::contract::Failure;
+use crate::figures::grid::{Row, grid};
+
+/// Pairs of two sets in the picture.
+const SHOWN: usize = 8;
+
+/// Images of a set that are copies of ones of another (or of the same), in the order to show them.
+pub(super) struct Strip<'a> {
+    pub(super) set: &'a Set<'a>,
+    pub(super) original: &'a Set<'a>,
+    pub(super) copies: &'a [Copy],
+}
+
+/// Draws the first few copies of each strip above what they are copies of; all images must be of one
+/// shape. Without copies there is no picture.
+pub(super) fn sheet(strips: &[Strip<'_>], path: &Path) -> Result<(), Failure> {
+    let strips: Vec<&Strip<'_>> = strips
+        .iter()
+        .filter(|strip| !strip.copies.is_empty())
+        .collect();
+    let Some(first) = strips.first() else {
+        return Ok(());
+    };
+    let shape = first.set.images.shape();
+    let rows = strips.iter().flat_map(|strip| {
+        let shown = &strip.copies[..SHOWN.min(strip.copies.len())];
+        let copies = shown.iter().map(|copy| strip.set.images.image(copy.image));
+        let originals = shown
+            .iter()
+            .map(|copy| strip.original.images.image(copy.of));
+        [
+            Row {
+                label: strip.set.name,
+                images: copies.collect(),
+            },
+            Row {
+                label: strip.original.name,
+                images: originals.collect(),
+            },
+        ]
+    });
+    grid(&rows.collect::<Vec<_>>(), shape, path)
+}
