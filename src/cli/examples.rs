@@ -94,6 +94,27 @@ fn of(path: &str) -> Option<&'static str> {
   runner table pipelines/table1.yaml --format latex > table1.tex
   runner table pipelines/table1.yaml --strict --junit results.xml"
         }
+        "sweep" => {
+            "\
+  runner sweep plan pipelines/sweep-asha.yaml
+  runner sweep show pipelines/sweep-asha.yaml"
+        }
+        "sweep plan" => {
+            "\
+  runner sweep plan pipelines/sweep-model6.yaml
+  runner sweep plan pipelines/sweep-model6.yaml -S sweep.trials=100"
+        }
+        "sweep show" => {
+            "\
+  runner sweep show pipelines/sweep-asha.yaml --limit 5
+  runner sweep show pipelines/sweep-asha.yaml --figures figures
+  runner sweep show pipelines/sweep-asha.yaml --format latex > sweep.tex"
+        }
+        "sweep promote" => {
+            "\
+  runner sweep promote pipelines/sweep-asha.yaml             the best trial as the profile `best`
+  runner sweep promote pipelines/sweep-asha.yaml 7 --as wide another one, under another name"
+        }
         "validate" => {
             "\
   runner validate pipelines/*.yaml
