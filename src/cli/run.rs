@@ -122,6 +122,7 @@ impl Run {
             stages: &report.stages,
         };
         let judgements = expecting::judge(&results);
+        let kept = self.expecting.keep(&results, &judgements);
         if self.json {
             let text =
                 serde_json::to_string(&report).map_err(|e| Error::Internal(e.to_string()))?;
@@ -129,9 +130,8 @@ impl Run {
         } else {
             table::print(console, &results, &judgements, Format::Terminal)?;
         }
-        let kept = self.expecting.keep(&results, &report.stages, &judgements);
-        session.verdict(&report).and(kept)?;
-        self.expecting.verdict(&judgements)
+        let ended = session.verdict(&report);
+        self.expecting.conclude(console, ended, kept, &judgements)
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.

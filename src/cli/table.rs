@@ -55,9 +55,9 @@ impl Table {
             stages: &[],
         };
         let judgements = expecting::judge(&results);
+        let kept = self.expecting.keep(&results, &judgements);
         print(console, &results, &judgements, self.format)?;
-        self.expecting.keep(&results, &[], &judgements)?;
-        self.expecting.verdict(&judgements)
+        self.expecting.conclude(console, Ok(()), kept, &judgements)
     }
 }
 

@@ -7,6 +7,7 @@ mod cache;
 mod command_line;
 mod commands;
 mod configuration;
+mod expecting;
 mod failures;
 mod fuzz;
 mod graph;
