@@ -8,7 +8,7 @@ use super::results::Results;
 use crate::error::Error;
 use crate::graph::InstanceName;
 use crate::report::expectations::{Judgement, Judgements, Subject};
-use crate::report::{StageReport, junit};
+use crate::report::{Console, junit};
 
 /// What to do about expectations.
 #[derive(Debug, Args)]
@@ -67,23 +67,29 @@ impl Expecting {
         }
     }
 
-    /// Writes what is to be kept of a run, or of a look at results, where there are no `stages`.
-    pub fn keep(
-        &self,
-        results: &Results<'_>,
-        stages: &[StageReport],
-        judgements: &Judgements,
-    ) -> Result<(), Error> {
+    /// Writes what is to be kept of a run, or of a look at results.
+    pub fn keep(&self, results: &Results<'_>, judgements: &Judgements) -> Result<(), Error> {
         let Some(file) = &self.junit else {
             return Ok(());
         };
-        let text = junit::document(&results.graph.pipeline, stages, judgements.all())
+        let text = junit::document(&results.graph.pipeline, results.stages, judgements.all())
             .map_err(Error::Internal)?;
         junit::write(file, &text).map_err(Error::io("write", file))
     }
 
-    /// What all expectations come to.
-    pub fn verdict(&self, judgements: &Judgements) -> Result<(), Error> {
+    /// What it all comes to: how the stages `ended`, whether what is kept could be written, and, with
+    /// `--strict`, the expectations, in this order.
+    pub fn conclude(
+        &self,
+        console: &Console,
+        ended: Result<(), Error>,
+        kept: Result<(), Error>,
+        judgements: &Judgements,
+    ) -> Result<(), Error> {
+        if let (Err(_), Err(error)) = (&ended, &kept) {
+            console.say(&error.to_string());
+        }
+        ended.and(kept)?;
         match judgements.unmet().filter(|_| self.strict) {
             Some(unmet) => Err(Error::Unmet(unmet)),
             None => Ok(()),

@@ -22,7 +22,7 @@ pub struct Results<'a> {
     /// The instances of all copies of the pipeline that are shown, copy by copy, each once.
     shown: Vec<NodeIndex>,
     /// How each stage ended, if there was a run.
-    stages: &'a [StageReport],
+    pub stages: &'a [StageReport],
 }
 
 impl<'a> Results<'a> {

@@ -144,6 +144,7 @@ impl Run {
         let (graph, shown) = (course.graph(), course.shown());
         let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
         let judgements = expecting::judge(&results);
+        let kept = self.expecting.keep(&results, &judgements);
         if self.json {
             let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
@@ -153,12 +154,9 @@ impl Run {
             }
             table::print(console, &results, &judgements, Format::Terminal, &Against::None)?;
         }
-        let kept = self.expecting.keep(&results, &report.stages, &judgements);
-        session.verdict().and(kept)?;
-        if let Some(trials) = &trials {
-            sweep::verdict(trials)?;
-        }
-        self.expecting.verdict(&judgements)
+        let ended = session.verdict();
+        let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
+        self.expecting.conclude(console, ended, kept, &judgements)
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.

@@ -49,9 +49,9 @@ impl Table {
         outcomes.stored(&plan, &Failures::default());
         let results = Results::new(&graph, &store, &outcomes.outputs, &shown, &[]);
         let judgements = expecting::judge(&results);
+        let kept = self.expecting.keep(&results, &judgements);
         print(console, &results, &judgements, self.format, &self.compare)?;
-        self.expecting.keep(&results, &[], &judgements)?;
-        self.expecting.verdict(&judgements)
+        self.expecting.conclude(console, Ok(()), kept, &judgements)
     }
 
     fn check(&self, graph: &Graph) -> Result<(), Error> {

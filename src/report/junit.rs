@@ -56,11 +56,14 @@ pub fn check(file: &Path) -> io::Result<()> {
 /// A fresh file in the same folder.
 fn beside(file: &Path) -> io::Result<NamedTempFile> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    // A folder that is not there is told of without the name of a file that nobody asked for.
+    fs::metadata(folder)?;
     tempfile::Builder::new()
         .prefix(".junit-")
         // Whoever may read what is made here otherwise.
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .tempfile_in(folder)
 }
 
 fn of_stage(stage: &StageReport) -> TestCase {

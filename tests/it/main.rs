@@ -9,6 +9,7 @@ mod commands;
 mod compare;
 mod comparing;
 mod configuration;
+mod expecting;
 mod failures;
 mod fuzz;
 mod graph;

@@ -111,6 +111,11 @@ fn what_the_program_takes_the_schema_takes() {
         cnn("class_weights: { NORMAL: 2 }, threshold: 0.25"),
         cnn("early_stopping: { patience: 3 }, monitor: validation_auc"),
         cnn("early_stopping: ~"),
+        cnn("") + "expect: { cnn.loss: { at_most: 1 }, cnn.a: { value: -1, within: 0 }, cnn.b: { at_least: 0, at_most: 0 } }\n",
+        cnn("epochs: \"${n}\"") + "vars: { n: 1, all: { cnn.loss: { at_most: 1 } } }\nexpect: \"${all}\"\n",
+        cnn("") + "vars: { n: 1, one: { at_most: 1 } }\nexpect: { cnn.history.a: \"${one}\", cnn.b: { at_most: \"${n}\" } }\n",
+        cnn("") + "expect: ~\n",
+        TINY.replace("paper: { 4: 2 }", "paper: { 4: 2 }, within: 0") + "expect: { 'cnn[4].loss': { at_most: 1 } }\n",
         layers("conv: { filters: 2, padding: 1, activation: elu }, batch_norm, dropout: 0.5"),
         layers("max_pool: 2, avg_pool: { kernel: 2, stride: 1 }, activation: tanh"),
         layers("flatten, reshape: { channels: 1, height: 8, width: 8 }, upsample: 2"),
@@ -255,6 +260,17 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         pipeline(
             "tables: { t: { rows: model, columns: [{ metric: a.b, paper: { x: good } }] } }\n",
         ),
+        pipeline("tables: { t: { rows: model, columns: [{ metric: a.b, within: -1 }] } }\n"),
+        // Of expectations.
+        pipeline("expect: { xrays.x: {} }\n"),
+        pipeline("expect: { xrays.x: 1 }\n"),
+        pipeline("expect: { xrays: { at_least: 1 } }\n"),
+        pipeline("expect: { xrays.x: { value: 1 } }\n"),
+        pipeline("expect: { xrays.x: { within: 1 } }\n"),
+        pipeline("expect: { xrays.x: { value: 1, within: -1 } }\n"),
+        pipeline("expect: { xrays.x: { value: 1, within: 1, at_least: 1 } }\n"),
+        pipeline("expect: { xrays.x: { above: 1 } }\n"),
+        pipeline("expect: { 'xrays[1]': { at_least: 1 } }\n"),
     ];
     for text in refused {
         assert_ne!(schema_errors(&json(&text)), [""; 0], "{text}");

@@ -1,0 +1,396 @@
+//! What results are to be, and what becomes of that: signs in tables, exit codes, JUnit XML.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use roxmltree::{Document, Node};
+
+use crate::sandbox::{Finished, Sandbox, TINY, list};
+
+/// A program that measures what it is told to, 0.88 and 0.5; and a table of that.
+const SCORES: &str = r#"
+version: 1
+name: scores
+vars: { scores: [0.88, 0.5], paper: { 0.88: 0.93 }, within: 0.05, least: 0.1, fails: "false" }
+stages:
+  score:
+    kind: command
+    matrix: { f1: "${scores}" }
+    params:
+      shell: true
+      argv: 'echo "{\"f1\": ${matrix.f1}, \"loss\": {\"last\": 2}}" > m.json'
+      metrics: m.json
+  late:
+    kind: command
+    inputs: { score: score }
+    params: { shell: true, argv: 'echo "<&\"]]>" >&2; ${fails}; echo "{\"n\": 1}" > m.json', metrics: m.json }
+tables:
+  scores:
+    rows: f1
+    columns: [{ title: f1, metric: score.f1, paper: "${paper}", within: "${within}" }]
+"#;
+
+/// With these expectations, and `late` at peace.
+fn expecting(expect: &str) -> Sandbox {
+    Sandbox::new(&(SCORES.replace("\"false\"", "\"true\"") + "expect:\n" + expect))
+}
+
+fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    sandbox.runner(&[&["run", "pipeline.yaml"], args].concat())
+}
+
+fn table(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    sandbox.runner(&[&["table", "pipeline.yaml"], args].concat())
+}
+
+/// The error at the end of what was said.
+fn error(finished: &Finished) -> &str {
+    let start = finished.stderr.rfind("error: ");
+    &finished.stderr[start.unwrap_or_else(|| panic!("no error: {finished:?}"))..]
+}
+
+#[test]
+fn what_is_as_expected_passes_strictly() {
+    let sandbox = expecting("  score.f1: { at_least: 0.5, at_most: 0.88 }\n");
+    let run = run(&sandbox, &["--strict"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    // 0.93 and 0.88 are 0.05 apart for people, and a little more for computers.
+    let expected = "\
+┌──────┬──────────────────────┐
+│ f1   ┆ f1                   │
+╞══════╪══════════════════════╡
+│ 0.88 ┆ 0.880 (paper 0.93) ✓ │
+│ 0.5  ┆ 0.500 ✓              │
+└──────┴──────────────────────┘
+";
+    assert_eq!(run.stdout, expected);
+    let table = table(&sandbox, &["--strict"]);
+    assert_eq!((table.code, table.stdout.as_str()), (Some(0), expected));
+}
+
+#[test]
+fn what_is_not_ends_a_strict_run_with_its_own_exit_code() {
+    let sandbox = expecting(
+        "  score.f1: { at_least: 0.6 }\n  score[0.88].loss.last: { value: 1, within: 0.5 }\n",
+    );
+    let lenient = run(&sandbox, &[]);
+    assert_eq!(lenient.code, Some(0), "{lenient:?}");
+    let expected = "\
+┌──────┬──────────────────────┐
+│ f1   ┆ f1                   │
+╞══════╪══════════════════════╡
+│ 0.88 ┆ 0.880 (paper 0.93) ✓ │
+│ 0.5  ┆ 0.500 ✗ at least 0.6 │
+└──────┴──────────────────────┘
+
+Expectations
+┌───────────────────────┬─────────┬──────────┐
+│ metric                ┆ value   ┆ expected │
+╞═══════════════════════╪═════════╪══════════╡
+│ score[0.88].loss.last ┆ 2.000 ✗ ┆ 1 ± 0.5  │
+└───────────────────────┴─────────┴──────────┘
+";
+    assert_eq!(lenient.stdout, expected);
+    let said = "\
+error: 2 expectations failed
+  score[0.5].f1: 0.500, expected at least 0.6
+  score[0.88].loss.last: 2.000, expected 1 ± 0.5
+";
+    for strict in [run(&sandbox, &["--strict"]), table(&sandbox, &["--strict"])] {
+        assert_eq!((strict.code, error(&strict)), (Some(101), said));
+        assert_eq!(strict.stdout, lenient.stdout);
+    }
+    let json = sandbox.run_json(&["--strict"]);
+    assert_eq!((json.code, error(&json)), (Some(101), said));
+    assert_eq!(json.json()["state"], "succeeded");
+}
+
+#[test]
+fn what_is_not_known_is_no_pass() {
+    let sandbox = expecting("  score.g1: { at_least: 0 }\n  late.n: { value: 1, within: 0 }\n");
+    let before = table(&sandbox, &["--strict", "--format", "md"]);
+    assert_eq!(before.code, Some(101), "{before:?}");
+    assert!(
+        before
+            .stdout
+            .contains("| 0.88 | not run (paper 0.93) ? |\n| 0.5 | not run |\n")
+    );
+    assert!(before.stdout.contains("| late.n | not run ? | 1 ± 0 |\n"));
+    assert!(
+        error(&before).starts_with("error: 4 expectations are not known\n"),
+        "{before:?}"
+    );
+
+    let part = run(&sandbox, &["--strict", "--until", "score"]);
+    assert_eq!(part.code, Some(101), "{part:?}");
+    assert_eq!(
+        error(&part),
+        "\
+error: 3 expectations are not known
+  score[0.88].g1: no metric `g1`, expected at least 0
+  score[0.5].g1: no metric `g1`, expected at least 0
+  late.n: not run, expected 1 ± 0
+"
+    );
+    let whole = run(&sandbox, &["--strict"]);
+    assert!(
+        error(&whole).starts_with("error: 2 expectations are not known\n"),
+        "{whole:?}"
+    );
+}
+
+#[test]
+fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
+    let sandbox = Sandbox::new(
+        &(SCORES.to_owned()
+            + "expect: { late.n: { at_least: 1 }, score.f1: { at_least: 0.6 }, score.loss.last: { at_most: 2 } }\n"),
+    );
+    let run = run(&sandbox, &["--strict", "--junit", "out.xml"]);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    assert!(
+        run.stdout
+            .contains("│ late.n                ┆ failed ? ┆ at least 1 │"),
+        "{run:?}"
+    );
+
+    let text = fs::read_to_string(sandbox.path("out.xml")).unwrap();
+    let document = Document::parse(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    let suites: Vec<Node> = named(document.root(), "testsuite");
+    assert_eq!(suites.len(), 1, "{text}");
+    let suite = suites[0];
+    let counts = ["name", "tests", "failures", "errors", "skipped"].map(|key| suite.attribute(key));
+    assert_eq!(
+        counts,
+        [Some("scores"), Some("9"), Some("2"), Some("1"), Some("0")],
+        "{text}"
+    );
+    let cases: Vec<(&str, &str, Option<(&str, &str)>)> = named(suite, "testcase")
+        .into_iter()
+        .map(|case| {
+            let ended = case.first_element_child();
+            (
+                case.attribute("classname").unwrap(),
+                case.attribute("name").unwrap(),
+                ended.map(|ended| (ended.tag_name().name(), ended.attribute("message").unwrap())),
+            )
+        })
+        .collect();
+    let known = "0.500, expected at least 0.6";
+    let unknown = "not known: failed, expected at least 1";
+    let failure = cases[2].2.expect("`late` failed");
+    assert!(failure.1.contains("exit code 1"), "{text}");
+    assert_eq!(
+        cases,
+        [
+            ("score", "score[0.88]", None),
+            ("score", "score[0.5]", None),
+            ("late", "late", Some(("failure", failure.1))),
+            ("late", "late.n: at least 1", Some(("error", unknown))),
+            ("score", "score[0.88].f1: at least 0.6", None),
+            (
+                "score",
+                "score[0.5].f1: at least 0.6",
+                Some(("failure", known))
+            ),
+            ("score", "score[0.88].loss.last: at most 2", None),
+            ("score", "score[0.5].loss.last: at most 2", None),
+            ("score", "score[0.88].f1: 0.93 ± 0.05", None),
+        ]
+    );
+    // What the program printed, whatever that is to XML.
+    let late = named(suite, "failure")[0].text().unwrap_or_default();
+    assert!(late.contains("<&\"]]>"), "{text}");
+    let seconds = named(suite, "testcase")[0].attribute("time").unwrap();
+    assert!(
+        seconds.parse::<f64>().is_ok_and(|seconds| seconds > 0.0),
+        "{text}"
+    );
+
+    // Nothing is left beside it, and others may read it.
+    let files = list(&sandbox.path("."));
+    let names: Vec<_> = files
+        .iter()
+        .filter_map(|file| file.file_name()?.to_str())
+        .collect();
+    assert!(
+        names.iter().all(|name| !name.starts_with(".junit")),
+        "{names:?}"
+    );
+    let mode = fs::metadata(sandbox.path("out.xml"))
+        .unwrap()
+        .permissions()
+        .mode();
+    fs::write(sandbox.path("plain"), "").unwrap();
+    let plain = fs::metadata(sandbox.path("plain"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode, plain);
+}
+
+/// All elements of a name below a node.
+fn named<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Vec<Node<'a, 'i>> {
+    let all = node.descendants();
+    all.filter(|node| node.has_tag_name(name)).collect()
+}
+
+#[test]
+fn stages_that_did_not_start_are_skipped_in_junit() {
+    let sandbox = Sandbox::new(&SCORES.replace("'echo \"{", "'${fails}; echo \"{"));
+    let run = run(&sandbox, &["--junit", "out.xml", "-k"]);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    let text = fs::read_to_string(sandbox.path("out.xml")).unwrap();
+    let document = Document::parse(&text).unwrap();
+    let skipped = named(document.root(), "skipped");
+    assert_eq!(skipped.len(), 1, "{text}");
+    assert_eq!(skipped[0].attribute("message"), Some("skipped"));
+    let case = skipped[0].parent().unwrap();
+    assert_eq!(case.attribute("name"), Some("late"));
+}
+
+#[test]
+fn a_table_writes_its_expectations_alone_to_junit() {
+    let sandbox = expecting("  late.n: { at_least: 1 }\n");
+    assert_eq!(run(&sandbox, &[]).code, Some(0));
+    fs::write(sandbox.path("out.xml"), "what was there before").unwrap();
+    let table = table(&sandbox, &["--junit", "out.xml"]);
+    assert_eq!(table.code, Some(0), "{table:?}");
+    let text = fs::read_to_string(sandbox.path("out.xml")).unwrap();
+    let document = Document::parse(&text).unwrap();
+    let names: Vec<_> = named(document.root(), "testcase")
+        .iter()
+        .map(|case| case.attribute("name").unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["late.n: at least 1", "score[0.88].f1: 0.93 ± 0.05"]);
+}
+
+#[test]
+fn a_junit_file_that_cannot_be_written_is_told_of_before_anything_runs() {
+    let sandbox = expecting("  late.n: { at_least: 1 }\n");
+    for (file, why) in [
+        ("none/out.xml", "No such file or directory"),
+        (".", "is a directory"),
+    ] {
+        let run = run(&sandbox, &["--junit", file]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let start = format!("error: failed to write `{file}`: {why}");
+        assert!(run.stderr.starts_with(&start), "{run:?}");
+        assert!(!run.stderr.contains(".junit"), "{run:?}");
+    }
+    assert!(!sandbox.path("artifacts/latest").exists());
+}
+
+#[test]
+fn an_expectation_invalidates_nothing() {
+    let sandbox = expecting("  score.f1: { at_least: 0 }\n");
+    assert_eq!(run(&sandbox, &[]).code, Some(0));
+    let other = sandbox.run_json(&["-S", "within=0.01", "-S", "paper={0.5: 0.4}"]);
+    for (name, outcome) in other.outcomes() {
+        assert_eq!(outcome, "cached", "{name}");
+    }
+}
+
+#[test]
+fn an_axis_cut_short_on_the_command_line_takes_its_expectations_with_it() {
+    let sandbox = expecting("  score[0.5].f1: { at_least: 0.4 }\n");
+    let cut = run(&sandbox, &["--strict", "-S", "scores=[0.88]"]);
+    assert_eq!(cut.code, Some(0), "{cut:?}");
+    assert!(!cut.stdout.contains("0.5"), "{cut:?}");
+    // In the file itself it is a slip.
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let text = text.replace("scores: [0.88, 0.5]", "scores: [0.88]");
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    let slip = run(&sandbox, &["--strict"]);
+    assert_eq!(slip.code, Some(2), "{slip:?}");
+    assert!(
+        slip.stderr.contains("the axis `f1` has no value `0.5`"),
+        "{slip:?}"
+    );
+}
+
+#[test]
+fn a_port_may_be_named_and_the_first_one_need_not_be() {
+    let sandbox = Sandbox::new(
+        &(TINY.replace("cnn.best_epoch", "cnn.history.best_epoch")
+            + "expect: { cnn.loss: { at_least: 0 }, cnn.history.loss: { at_most: 0 }, cnn.best_epoch: { at_least: 1 } }\n"),
+    );
+    let run = run(&sandbox, &["--strict"]);
+    assert_eq!(run.code, Some(101), "{run:?}");
+    let first = error(&run).lines().next();
+    assert_eq!(first, Some("error: 2 expectations failed"));
+    // The column is of the same metric, whichever way it is written.
+    assert_eq!(run.stdout.matches('✓').count(), 4, "{run:?}");
+    assert!(!run.stdout.contains("best_epoch ┆"), "{run:?}");
+}
+
+#[test]
+fn expectations_need_no_table_and_are_listed_in_every_format() {
+    let text = SCORES
+        .split("tables:")
+        .next()
+        .unwrap()
+        .replace("\"false\"", "\"true\"");
+    let sandbox =
+        Sandbox::new(&(text + "expect: { late.n: { at_most: 0.5 }, late.m: { at_most: 1 } }\n"));
+    assert_eq!(run(&sandbox, &[]).code, Some(0));
+    let shown = |format| table(&sandbox, &["--format", format]).stdout;
+    assert_eq!(
+        shown("md"),
+        "\
+**Expectations**
+
+| metric | value | expected |
+| --- | --- | --- |
+| late.n | 1.000 ✗ | at most 0.5 |
+| late.m | no metric `m` ? | at most 1 |
+"
+    );
+    assert_eq!(
+        shown("csv"),
+        "\
+metric,value,expected,verdict
+late.n,1,at most 0.5,fail
+late.m,,at most 1,not known
+"
+    );
+    let json: serde_json::Value = serde_json::from_str(&shown("json")).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({ "expectations": [
+            { "metric": "late.n", "value": 1.0, "expected": { "at_most": 0.5 }, "verdict": "fail" },
+            {
+                "metric": "late.m", "missing": "no metric `m`",
+                "expected": { "at_most": 1.0 }, "verdict": "not-known",
+            },
+        ] })
+    );
+    let latex = shown("latex");
+    assert!(
+        latex.contains("    late.n & 1.000 $\\times$ & at most 0.5 \\\\\n"),
+        "{latex}"
+    );
+}
+
+#[test]
+fn a_damaged_figure_that_is_expected_is_made_again() {
+    let text = SCORES
+        .split("tables:")
+        .next()
+        .unwrap()
+        .replace("\"false\"", "\"true\"");
+    let sandbox = Sandbox::new(&(text + "expect: { late.n: { value: 1, within: 0 } }\n"));
+    assert_eq!(run(&sandbox, &["--strict"]).code, Some(0));
+    let cas = list(&sandbox.path("artifacts/v1/cas"));
+    let blobs = cas.iter().flat_map(|folder| list(folder));
+    let damaged: Vec<_> = blobs
+        .filter(|blob| fs::read_to_string(blob).is_ok_and(|text| text.contains("\"n\"")))
+        .collect();
+    assert!(!damaged.is_empty());
+    for blob in damaged {
+        let length = fs::read(&blob).unwrap().len();
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, vec![b' '; length]).unwrap();
+    }
+    let again = run(&sandbox, &["--strict"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
