@@ -2,6 +2,14 @@
 //!
 //! Functions of `libm`, not of the system: the same on every machine, so the same points are too.
 
+mod bounds;
+mod line;
+
+#[cfg(test)]
+mod tests;
+
+pub use bounds::Invalid;
+
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
@@ -21,7 +29,8 @@ pub enum Coordinate {
 pub enum Domain {
     /// So many listed values.
     Values(usize),
-    /// Any number between the bounds, both included, rounded to [`DIGITS`] significant digits.
+    /// Any number between the bounds, both included, rounded to [`DIGITS`] significant digits, or more
+    /// where the bounds are close together.
     Uniform { low: f64, high: f64 },
     /// `low`, `low + quantum`, …: so many exact decimals.
     Quantised {
@@ -41,115 +50,7 @@ pub enum Domain {
 /// far more than an objective can tell apart.
 pub const DIGITS: usize = 6;
 
-/// Why there is no such domain.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    #[error("an axis without a value")]
-    Empty,
-    #[error("the lower bound `{low}` is not below the upper bound `{high}`")]
-    Order { low: String, high: String },
-    #[error("the lower bound `{0}` of a logarithmic axis is not above 0")]
-    NotPositive(String),
-    #[error("the quantum `{0}` is not above 0")]
-    Quantum(String),
-    #[error("`{0}` is too large, or has more digits than an exact decimal can (28)")]
-    NotDecimal(String),
-    #[error("the range from `{low}` to `{high}` is too wide")]
-    TooWide { low: String, high: String },
-    #[error("axes that go together differ in length: {0}")]
-    Uneven(String),
-}
-
 impl Domain {
-    pub fn values(count: usize) -> Result<Self, Invalid> {
-        match count {
-            0 => Err(Invalid::Empty),
-            _ => Ok(Self::Values(count)),
-        }
-    }
-
-    /// Axes that go together, with how many values each has: one axis, whose choice is a place in all
-    /// of the lists.
-    pub fn zipped(lengths: &[(&str, usize)]) -> Result<Self, Invalid> {
-        let count = lengths.first().map_or(0, |&(_, length)| length);
-        if lengths.iter().all(|&(_, length)| length == count) {
-            return Self::values(count);
-        }
-        let lengths = lengths.iter().map(|(name, n)| format!("`{name}` has {n}"));
-        Err(Invalid::Uneven(lengths.collect::<Vec<_>>().join(", ")))
-    }
-
-    pub fn uniform(low: &Number, high: &Number, quantum: Option<&Number>) -> Result<Self, Invalid> {
-        match quantum {
-            Some(quantum) => Self::quantised(low, high, quantum),
-            None => {
-                let bounds = (float(low), float(high));
-                check_order(bounds.0, bounds.1)?;
-                if !(bounds.1 - bounds.0).is_finite() {
-                    return Err(too_wide(low, high));
-                }
-                Ok(Self::Uniform {
-                    low: bounds.0,
-                    high: bounds.1,
-                })
-            }
-        }
-    }
-
-    fn quantised(low: &Number, high: &Number, quantum: &Number) -> Result<Self, Invalid> {
-        let (bottom, top, gap) = (decimal(low)?, decimal(high)?, decimal(quantum)?);
-        if gap <= Decimal::ZERO {
-            return Err(Invalid::Quantum(quantum.to_string()));
-        }
-        if bottom > top {
-            return Err(order(low, high));
-        }
-        let gaps = top.checked_sub(bottom).and_then(|w| w.checked_div(gap));
-        let mut gaps = gaps
-            .map(|gaps| gaps.floor())
-            .filter(|gaps| gaps.to_u64() < Some(u64::MAX));
-        // The quotient was rounded to 28 digits, perhaps up.
-        if let Some(some) = gaps
-            && nth(bottom, gap, some).is_none_or(|last| last > top)
-        {
-            gaps = some.checked_sub(Decimal::ONE);
-        }
-        let count = gaps.and_then(|gaps| gaps.to_u64());
-        Ok(Self::Quantised {
-            low: bottom,
-            quantum: gap,
-            count: count.ok_or_else(|| too_wide(low, high))? + 1,
-        })
-    }
-
-    pub fn log_uniform(low: f64, high: f64) -> Result<Self, Invalid> {
-        if low <= 0.0 {
-            return Err(Invalid::NotPositive(low.to_string()));
-        }
-        check_order(low, high)?;
-        Ok(Self::LogUniform { low, high })
-    }
-
-    pub fn int_uniform(low: i64, high: i64, quantum: i64) -> Result<Self, Invalid> {
-        if quantum <= 0 {
-            return Err(Invalid::Quantum(quantum.to_string()));
-        }
-        if low > high {
-            return Err(order(low, high));
-        }
-        Ok(Self::IntUniform { low, high, quantum })
-    }
-
-    pub fn log_int_uniform(low: i64, high: i64) -> Result<Self, Invalid> {
-        if low <= 0 {
-            return Err(Invalid::NotPositive(low.to_string()));
-        }
-        if low > high {
-            return Err(order(low, high));
-        }
-        Ok(Self::LogIntUniform { low, high })
-    }
-
     /// How many coordinates there are; nothing if the axis is continuous.
     pub fn count(&self) -> Option<u128> {
         match *self {
@@ -223,84 +124,10 @@ impl Domain {
             (_, Coordinate::Number(value)) => self.find(value).as_ref() == Some(coordinate),
         }
     }
-
-    /// The bounds of the line on which samplers see the axis: every coordinate has an equal share of it,
-    /// one unit to an index, or the logarithm of a number.
-    pub fn extent(&self) -> (f64, f64) {
-        match *self {
-            Self::Values(count) => (0.0, count as f64),
-            Self::Uniform { low, high } => (low, high),
-            Self::LogUniform { low, high } => (libm::log(low), libm::log(high)),
-            Self::LogIntUniform { low, high } => {
-                (libm::log(low as f64 - 0.5), libm::log(high as f64 + 0.5))
-            }
-            Self::Quantised { .. } | Self::IntUniform { .. } => {
-                let count = self.count().unwrap_or(1);
-                (-0.5, count as f64 - 0.5)
-            }
-        }
-    }
-
-    /// The coordinate at a place of the line; the nearest one if the place is off it.
-    pub fn at(&self, place: f64) -> Coordinate {
-        match *self {
-            Self::Values(count) => Coordinate::Choice((place.max(0.0) as usize).min(count - 1)),
-            Self::Uniform { low, high } => number(short(place, low, high)),
-            Self::LogUniform { low, high } => number(short(libm::exp(place), low, high)),
-            Self::LogIntUniform { low, high } => {
-                let value = libm::exp(place).round() as i64;
-                Coordinate::Number(value.clamp(low, high).into())
-            }
-            Self::Quantised { .. } | Self::IntUniform { .. } => {
-                let last = self.count().unwrap_or(1) - 1;
-                let index = (place.round().max(0.0) as u128).min(last);
-                self.nth(index)
-                    .unwrap_or_else(|| unreachable!("{index} of {self:?}"))
-            }
-        }
-    }
-
-    /// What of the line [`Domain::at`] makes this coordinate, of an axis of separate numbers.
-    pub fn cell(&self, coordinate: &Coordinate) -> Option<(f64, f64)> {
-        let place = self.place(coordinate);
-        match self {
-            Self::Values(_) | Self::Uniform { .. } | Self::LogUniform { .. } => None,
-            Self::Quantised { .. } | Self::IntUniform { .. } => Some((place - 0.5, place + 0.5)),
-            Self::LogIntUniform { .. } => {
-                let value = libm::exp(place);
-                Some((libm::log(value - 0.5), libm::log(value + 0.5)))
-            }
-        }
-    }
-
-    /// The place of a coordinate on the line.
-    pub fn place(&self, coordinate: &Coordinate) -> f64 {
-        match (self, coordinate) {
-            (_, Coordinate::Choice(index)) => *index as f64,
-            (Self::Values(_) | Self::Uniform { .. }, Coordinate::Number(value)) => float(value),
-            (Self::LogUniform { .. } | Self::LogIntUniform { .. }, Coordinate::Number(value)) => {
-                libm::log(float(value))
-            }
-            (Self::Quantised { low, quantum, .. }, Coordinate::Number(value)) => {
-                let (low, quantum) = (low.to_f64(), quantum.to_f64());
-                ((float(value) - low.unwrap_or(0.0)) / quantum.unwrap_or(1.0)).round()
-            }
-            (Self::IntUniform { low, quantum, .. }, Coordinate::Number(value)) => {
-                (float(value) - *low as f64) / *quantum as f64
-            }
-        }
-    }
 }
 
 fn nth(low: Decimal, quantum: Decimal, index: Decimal) -> Option<Decimal> {
     low.checked_add(quantum.checked_mul(index)?)
-}
-
-/// To [`DIGITS`] significant digits, between the bounds.
-fn short(value: f64, low: f64, high: f64) -> f64 {
-    let digits = DIGITS - 1;
-    let short: f64 = format!("{value:.digits$e}").parse().unwrap_or(value);
-    short.clamp(low, high)
 }
 
 fn float(value: &Number) -> f64 {
@@ -330,21 +157,4 @@ fn decimal(value: &Number) -> Result<Decimal, Invalid> {
         false => Decimal::from_str_exact(&text),
     };
     read.map_err(|_| Invalid::NotDecimal(text))
-}
-
-fn check_order(low: f64, high: f64) -> Result<(), Invalid> {
-    match low < high && high.is_finite() {
-        true => Ok(()),
-        false => Err(order(low, high)),
-    }
-}
-
-fn order(low: impl ToString, high: impl ToString) -> Invalid {
-    let (low, high) = (low.to_string(), high.to_string());
-    Invalid::Order { low, high }
-}
-
-fn too_wide(low: &Number, high: &Number) -> Invalid {
-    let (low, high) = (low.to_string(), high.to_string());
-    Invalid::TooWide { low, high }
 }

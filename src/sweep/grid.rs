@@ -106,3 +106,79 @@ fn counts(space: &Space) -> Result<Vec<u128>, Infinite> {
     });
     counts.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{combinations, points};
+    use crate::sweep::domain::{Coordinate, Domain};
+    use crate::sweep::space::{Axis, Condition, Space};
+
+    fn axis(name: &str, domain: Domain, when: Option<(&str, usize)>) -> Axis {
+        Axis {
+            name: name.to_owned(),
+            domain,
+            when: when.map(|(axis, choice)| Condition {
+                axis: axis.to_owned(),
+                equals: vec![Coordinate::Choice(choice)],
+            }),
+        }
+    }
+
+    fn listed(axes: Vec<Axis>) -> Vec<String> {
+        let space = Space::new(axes, Vec::new()).unwrap();
+        let shown = points(&space).unwrap().map(|point| {
+            let shown = point.iter().map(|coordinate| match coordinate {
+                Some(Coordinate::Choice(choice)) => choice.to_string(),
+                Some(Coordinate::Number(number)) => number.to_string(),
+                None => "-".to_owned(),
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn the_last_axis_is_the_fastest() {
+        let numbers = Domain::int_uniform(5, 7, 1).unwrap();
+        let axes = vec![axis("a", Domain::Values(2), None), axis("b", numbers, None)];
+        assert_eq!(listed(axes), ["0 5", "0 6", "0 7", "1 5", "1 6", "1 7"]);
+        assert_eq!(listed(Vec::new()), [""]);
+    }
+
+    #[test]
+    fn where_an_axis_does_not_apply_there_is_one_point() {
+        let axes = vec![
+            axis("a", Domain::Values(2), None),
+            axis("b", Domain::Values(3), Some(("a", 1))),
+            axis("c", Domain::Values(2), Some(("b", 2))),
+        ];
+        assert_eq!(listed(axes), ["0 - -", "1 0 -", "1 1 -", "1 2 0", "1 2 1"]);
+    }
+
+    #[test]
+    fn a_grid_is_counted_without_being_built() {
+        let wide = Domain::int_uniform(0, i64::MAX, 1).unwrap();
+        let count = |axes| combinations(&Space::new(axes, Vec::new()).unwrap());
+        let some = vec![
+            axis("a", Domain::Values(3), None),
+            axis("b", wide.clone(), Some(("a", 2))),
+        ];
+        assert_eq!(count(some), Ok(2 + (1 << 63)));
+        let names = ["a", "b", "c"];
+        let many = names.map(|name| axis(name, wide.clone(), None)).to_vec();
+        assert_eq!(count(many), Ok(u128::MAX));
+    }
+
+    #[test]
+    fn a_continuous_axis_is_named() {
+        let rate = Domain::log_uniform(1e-4, 1e-2).unwrap();
+        let axes = vec![axis("a", Domain::Values(3), None), axis("rate", rate, None)];
+        let space = Space::new(axes, Vec::new()).unwrap();
+        let infinite = points(&space).unwrap_err();
+        assert_eq!(
+            infinite.to_string(),
+            "the axis `rate` is continuous, which a grid cannot be"
+        );
+        assert_eq!(combinations(&space), Err(infinite));
+    }
+}

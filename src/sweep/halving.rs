@@ -5,13 +5,12 @@
 //! can be promoted.
 
 mod race;
+mod rung;
 
 #[cfg(test)]
 mod laws;
 
 pub use race::{Decision, Diverged, Entry, Race, Reason, Standing};
-
-use std::cmp::Ordering;
 
 use stages::contract::Direction;
 
@@ -67,31 +66,5 @@ impl Halving {
     /// The epochs of all rungs, rising; the last is the most that a trial trains.
     pub fn rungs(&self) -> &[u64] {
         &self.rungs
-    }
-
-    /// Of the trials that came to a rung, with their values, those that may go on: the best first, at most
-    /// `1 / reduction` of all. A value that is missing was a failure, or not finite.
-    pub fn top(&self, came: &[(usize, Option<f64>)]) -> Vec<usize> {
-        let quota = came.len() as u64 / self.reduction;
-        let mut best = self.ranked(came);
-        best.truncate(quota as usize);
-        best
-    }
-
-    /// The trials that have a value, the best first; the earlier of equals.
-    fn ranked(&self, came: &[(usize, Option<f64>)]) -> Vec<usize> {
-        let valued = came
-            .iter()
-            .filter_map(|&(trial, value)| Some((trial, value?)));
-        let mut valued: Vec<(usize, f64)> = valued.collect();
-        valued.sort_by(|a, b| self.compare(a.1, b.1).then(a.0.cmp(&b.0)));
-        valued.into_iter().map(|(trial, _)| trial).collect()
-    }
-
-    fn compare(&self, a: f64, b: f64) -> Ordering {
-        match self.direction {
-            Direction::Minimize => a.total_cmp(&b),
-            Direction::Maximize => b.total_cmp(&a),
-        }
     }
 }

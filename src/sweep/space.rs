@@ -166,3 +166,77 @@ fn parents_first(axes: &[Axis], parents: &[Option<usize>]) -> Result<Vec<usize>,
     }
     Ok(order)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Axis, Condition, Invalid, Space};
+    use crate::sweep::domain::{Coordinate, Domain};
+
+    /// Axes of two choices each; a condition is about an axis's second choice.
+    fn space(axes: &[(&str, Option<&str>)]) -> Result<Space, Invalid> {
+        let axes = axes.iter().map(|&(name, parent)| Axis {
+            name: name.to_owned(),
+            domain: Domain::Values(2),
+            when: parent.map(|parent| when(parent, 1)),
+        });
+        Space::new(axes.collect(), Vec::new())
+    }
+
+    fn when(axis: &str, choice: usize) -> Condition {
+        Condition {
+            axis: axis.to_owned(),
+            equals: vec![Coordinate::Choice(choice)],
+        }
+    }
+
+    #[test]
+    fn an_axis_may_depend_on_one_after_it() {
+        let space = space(&[("a", Some("b")), ("b", Some("c")), ("c", None), ("d", None)]).unwrap();
+        assert_eq!(space.order(), [2, 1, 0, 3]);
+        let first = space.point(|_, _| Coordinate::Choice(0));
+        let zero = Some(Coordinate::Choice(0));
+        assert_eq!(first, [None, None, zero.clone(), zero]);
+        assert!(space.contains(&first));
+        let second = space.point(|_, _| Coordinate::Choice(1));
+        assert!(second.iter().all(Option::is_some) && space.contains(&second));
+        assert!(!space.contains(&[first[2].clone(), None, first[2].clone(), first[2].clone()]));
+        assert!(!space.contains(&first[..3]));
+    }
+
+    #[test]
+    fn axes_that_make_no_space_are_refused() {
+        let refused = |axes| space(axes).unwrap_err();
+        assert_eq!(
+            refused(&[("a", None), ("a", None)]),
+            Invalid::Repeated("a".to_owned())
+        );
+        assert_eq!(
+            refused(&[("a", Some("b"))]),
+            Invalid::Unknown("b".to_owned())
+        );
+        assert_eq!(refused(&[("a", Some("a"))]), Invalid::Cycle("a".to_owned()));
+        let cycle = refused(&[("x", Some("a")), ("a", Some("b")), ("b", Some("a"))]);
+        assert_eq!(cycle, Invalid::Cycle("a".to_owned()));
+        let axis = space(&[("a", None)]).unwrap().axes().to_vec();
+        let never = Space::new(axis, vec![vec![when("a", 2)]]).unwrap_err();
+        assert_eq!(
+            never,
+            Invalid::NoSuchValue {
+                axis: "a".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn an_exclusion_needs_all_its_conditions_and_axes_that_apply() {
+        let axes = space(&[("a", None), ("b", Some("a"))])
+            .unwrap()
+            .axes()
+            .to_vec();
+        let space = Space::new(axes, vec![vec![when("a", 1), when("b", 0)]]).unwrap();
+        let at = |a, b: Option<usize>| [Some(Coordinate::Choice(a)), b.map(Coordinate::Choice)];
+        assert!(space.excludes(&at(1, Some(0))));
+        assert!(!space.excludes(&at(1, Some(1))));
+        assert!(!space.excludes(&at(0, None)));
+    }
+}

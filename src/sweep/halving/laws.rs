@@ -117,14 +117,6 @@ fn a_race_too_short_for_promotions_has_a_winner_all_the_same() {
 }
 
 #[test]
-fn of_equals_the_earlier_trial_goes_on_and_the_direction_says_who_is_better() {
-    let came = [(3, Some(1.0)), (0, Some(2.0)), (1, Some(1.0)), (2, None)];
-    let halving = |direction| Halving::new(1, 4, 2, direction).unwrap();
-    assert_eq!(halving(Direction::Minimize).top(&came), [1, 3]);
-    assert_eq!(halving(Direction::Maximize).top(&came), [0, 1]);
-}
-
-#[test]
 fn if_all_fail_nothing_is_left_to_decide() {
     let mut race = Race::new(rules(1, 9, 3), 5);
     run(&mut race, 2, |_| 0, |_, _| Some(f64::NAN));

@@ -1,10 +1,9 @@
 //! Who stands on which rung, what is decided from it, and the record of both.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::Halving;
+use super::rung::Rung;
 
 /// Something to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +78,7 @@ pub struct Race {
     halving: Halving,
     /// How many trials there can be.
     trials: usize,
-    /// Of every rung: the trials that were sent to it; once they arrived, their values, or failures.
-    rungs: Vec<BTreeMap<usize, Option<Option<f64>>>>,
+    rungs: Vec<Rung>,
     record: Vec<Entry>,
 }
 
@@ -88,7 +86,7 @@ impl Race {
     /// A race of up to `trials` trials.
     pub fn new(halving: Halving, trials: usize) -> Self {
         Self {
-            rungs: vec![BTreeMap::new(); halving.rungs().len()],
+            rungs: vec![Rung::default(); halving.rungs().len()],
             halving,
             trials,
             record: Vec::new(),
@@ -101,10 +99,7 @@ impl Race {
     pub fn next(&self) -> Option<Decision> {
         let last = self.rungs.len() - 1;
         let promotable = (0..last).rev().find_map(|rung| {
-            let top = self.halving.top(&self.came(rung));
-            let trial = top
-                .into_iter()
-                .find(|t| !self.rungs[rung + 1].contains_key(t))?;
+            let trial = self.rungs[rung].promotable(self.halving.reduction)?;
             Some(self.promotion(trial, rung, Reason::Top))
         });
         promotable
@@ -134,7 +129,7 @@ impl Race {
         let value = value.filter(|value| value.is_finite());
         let rung = self.running(trial);
         let rung = rung.unwrap_or_else(|| panic!("trial {trial} is not running"));
-        self.rungs[rung].insert(trial, Some(value));
+        self.rungs[rung].arrive(trial, value, self.halving.direction);
         self.record.push(Entry::Came { trial, value });
     }
 
@@ -142,7 +137,7 @@ impl Race {
     pub fn standing(&self, trial: usize) -> Option<Standing> {
         let rung = self.highest(trial)?;
         let epochs = self.halving.rungs()[rung];
-        Some(match self.rungs[rung][&trial] {
+        Some(match self.rungs[rung].of(trial)? {
             None => Standing::Running { to_epochs: epochs },
             Some(None) => Standing::Failed,
             Some(Some(value)) if rung + 1 == self.rungs.len() => Standing::Done { value },
@@ -152,7 +147,7 @@ impl Race {
 
     /// How many trials have started: they are those below this number.
     pub fn started(&self) -> usize {
-        self.rungs[0].len()
+        self.rungs[0].sent()
     }
 
     /// All that happened, in order.
@@ -193,11 +188,12 @@ impl Race {
                 trial, to_epochs, ..
             } => (trial, to_epochs),
         };
-        let rung = self
-            .halving
-            .rungs()
-            .partition_point(|&rung| rung < to_epochs);
-        self.rungs[rung].insert(trial, None);
+        let rung = self.rung(to_epochs);
+        self.rungs[rung].send(trial);
+        if let Decision::Promote { from_epochs, .. } = decision {
+            let rung = self.rung(from_epochs);
+            self.rungs[rung].promote(trial);
+        }
         self.record.push(Entry::Decided(decision));
     }
 
@@ -211,20 +207,12 @@ impl Race {
 
     /// See [`Reason::Winner`].
     fn winner(&self) -> Option<Decision> {
-        let arrivals = || self.rungs.iter().flat_map(BTreeMap::values);
-        let has_winner = self
-            .rungs
-            .last()?
-            .values()
-            .any(|o| matches!(o, Some(Some(_))));
-        if has_winner || arrivals().any(Option::is_none) {
+        let (last, lower) = self.rungs.split_last()?;
+        if last.has_value() || !self.rungs.iter().all(Rung::is_settled) {
             return None;
         }
-        (0..self.rungs.len() - 1).rev().find_map(|rung| {
-            let ranked = self.halving.ranked(&self.came(rung));
-            let trial = ranked
-                .into_iter()
-                .find(|&trial| self.highest(trial) == Some(rung))?;
+        (0..lower.len()).rev().find_map(|rung| {
+            let trial = lower[rung].best()?;
             Some(self.promotion(trial, rung, Reason::Winner))
         })
     }
@@ -238,23 +226,21 @@ impl Race {
         }
     }
 
+    /// The rung after so many epochs.
+    fn rung(&self, epochs: u64) -> usize {
+        self.halving.rungs().partition_point(|&rung| rung < epochs)
+    }
+
     /// The highest rung that a trial was sent to.
     fn highest(&self, trial: usize) -> Option<usize> {
         (0..self.rungs.len())
             .rev()
-            .find(|&rung| self.rungs[rung].contains_key(&trial))
+            .find(|&rung| self.rungs[rung].of(trial).is_some())
     }
 
     /// The rung that a trial is on its way to.
     fn running(&self, trial: usize) -> Option<usize> {
-        self.highest(trial)
-            .filter(|&rung| self.rungs[rung][&trial].is_none())
-    }
-
-    /// Who arrived at a rung, by number.
-    fn came(&self, rung: usize) -> Vec<(usize, Option<f64>)> {
-        let sent = self.rungs[rung].iter();
-        sent.filter_map(|(&trial, &outcome)| Some((trial, outcome?)))
-            .collect()
+        let rung = self.highest(trial)?;
+        (self.rungs[rung].of(trial)? == None).then_some(rung)
     }
 }

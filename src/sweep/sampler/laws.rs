@@ -315,7 +315,7 @@ fn training() -> Space {
     Space::new(axes(domains), Vec::new()).unwrap()
 }
 
-/// On an idle machine a tenth of this; the limit leaves room for a busy one.
+/// A tenth of the limit, on a machine that was busy.
 #[test]
 fn ten_thousand_random_points_are_quick() {
     let start = Instant::now();
@@ -327,7 +327,7 @@ fn ten_thousand_random_points_are_quick() {
     );
     let took = start.elapsed().as_secs_f64();
     assert!(
-        took < if cfg!(debug_assertions) { 5.0 } else { 0.5 },
+        took < if cfg!(debug_assertions) { 5.0 } else { 0.1 },
         "{took} s"
     );
 }
@@ -345,7 +345,7 @@ fn tpe_is_quick_after_a_thousand_trials() {
     assert_eq!(tpe.ask(1).len(), 1);
     let took = start.elapsed().as_secs_f64();
     assert!(
-        took < if cfg!(debug_assertions) { 2.0 } else { 0.25 },
+        took < if cfg!(debug_assertions) { 2.0 } else { 0.05 },
         "{took} s"
     );
 }

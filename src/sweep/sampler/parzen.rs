@@ -159,3 +159,93 @@ fn normal(random: &mut impl Rng) -> f64 {
     let (radius, angle) = (1.0 - unit(random), unit(random));
     (-2.0 * libm::log(radius)).sqrt() * libm::cos(2.0 * PI * angle)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use stages::random::stream;
+
+    use super::Parzen;
+    use crate::sweep::domain::{Coordinate, Domain};
+    use crate::sweep::grid;
+    use crate::sweep::space::{Axis, Condition, Point, Space};
+
+    /// Three choices, of which one has five numbers, with windows on two of the branches.
+    fn space() -> (Space, [Point; 3]) {
+        let axis = |name: &str, domain, when| Axis {
+            name: name.to_owned(),
+            domain,
+            when,
+        };
+        let second = Condition {
+            axis: "kind".to_owned(),
+            equals: vec![Coordinate::Choice(1)],
+        };
+        let numbers = Domain::int_uniform(10, 18, 2).unwrap();
+        let axes = vec![
+            axis("kind", Domain::values(3).unwrap(), None),
+            axis("number", numbers, Some(second)),
+        ];
+        let (kind, number) = (
+            |choice| Some(Coordinate::Choice(choice)),
+            |number: i64| Some(Coordinate::Number(number.into())),
+        );
+        let points = [
+            vec![kind(0), None],
+            vec![kind(1), number(10)],
+            vec![kind(1), number(14)],
+        ];
+        (Space::new(axes, Vec::new()).unwrap(), points)
+    }
+
+    #[test]
+    fn the_density_is_one_in_all_and_what_samples_follow() {
+        let (space, points) = space();
+        let parzen = Parzen::new(&space, points.iter().collect());
+        let mut random = stream(1, "test", [0, 0]);
+        let draws = 100_000;
+        let mut drawn: HashMap<Point, usize> = HashMap::new();
+        for _ in 0..draws {
+            *drawn.entry(parzen.sample(&mut random)).or_default() += 1;
+        }
+        let mut sum = 0.0;
+        for point in grid::points(&space).unwrap() {
+            let prior = if point[1].is_some() {
+                1.0 / 15.0
+            } else {
+                1.0 / 3.0
+            };
+            let share = parzen.density(&point) * prior;
+            sum += share;
+            let found = drawn[&point] as f64 / f64::from(draws);
+            // Five standard deviations.
+            let error = 5.0 * (share * (1.0 - share) / f64::from(draws)).sqrt();
+            assert!(
+                (found - share).abs() < error,
+                "{point:?}: {found} of {share}"
+            );
+        }
+        assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+    }
+
+    #[test]
+    fn the_density_of_a_continuous_axis_is_one_in_all() {
+        let domain = Domain::log_uniform(1e-4, 1e-1).unwrap();
+        let (start, end) = domain.extent();
+        let at = |share: f64| vec![Some(domain.at(start + share * (end - start)))];
+        let axes = vec![Axis {
+            name: "rate".to_owned(),
+            domain: domain.clone(),
+            when: None,
+        }];
+        let space = Space::new(axes, Vec::new()).unwrap();
+        let points = [at(0.0), at(0.3), at(0.31)];
+        let parzen = Parzen::new(&space, points.iter().collect());
+        let cells = 20_000;
+        let middles = (0..cells).map(|cell| (f64::from(cell) + 0.5) / f64::from(cells));
+        let sum: f64 = middles.map(|share| parzen.density(&at(share))).sum();
+        let mean = sum / f64::from(cells);
+        assert!((mean - 1.0).abs() < 1e-4, "{mean}");
+    }
+}

@@ -17,13 +17,14 @@ use crate::sweep::space::{Point, Space};
 /// random search under the same seed. As in Optuna.
 pub const STARTUP: usize = 10;
 
-/// At most so many trials are the good ones, and otherwise a tenth of those with a value. As in Optuna and Hyperopt.
+/// At most so many trials are the good ones, and otherwise a tenth of those with a value. As in Optuna.
 const MOST_GOOD: usize = 25;
 
 /// Draws from what the good ones look like, of which the best is proposed.
 const CANDIDATES: usize = 24;
 
-/// Learns which points are good, axis by axis.
+/// Learns which points are good, from all axes at once: one density per axis, as the crate `tpe` has it,
+/// soon sees only the branch of a conditional space that was lucky first.
 ///
 /// Of trials that were proposed and not told of, it takes for granted that they will not be among the
 /// good ones, and so proposes several at once that differ. Failed trials are worst of all.

@@ -1,0 +1,126 @@
+//! One rung of a race: who was sent to it, and how those compare who arrived.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use stages::contract::Direction;
+
+/// A rung under way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Rung {
+    /// The trials that were sent here; what came of those that arrived.
+    sent: BTreeMap<usize, Option<Arrival>>,
+    arrived: usize,
+    /// Those that have a value, the best first; the earlier of equals.
+    ranked: Vec<Ranked>,
+}
+
+/// What a trial has at a rung; no value: it failed.
+type Arrival = Option<f64>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Ranked {
+    value: f64,
+    trial: usize,
+    is_promoted: bool,
+}
+
+impl Rung {
+    pub fn send(&mut self, trial: usize) {
+        self.sent.insert(trial, None);
+    }
+
+    pub fn arrive(&mut self, trial: usize, value: Option<f64>, direction: Direction) {
+        self.sent.insert(trial, Some(value));
+        self.arrived += 1;
+        if let Some(value) = value {
+            let before = |other: &Ranked| {
+                let order = compare(other.value, value, direction);
+                order.then(other.trial.cmp(&trial)).is_lt()
+            };
+            let place = self.ranked.partition_point(before);
+            let is_promoted = false;
+            self.ranked.insert(
+                place,
+                Ranked {
+                    value,
+                    trial,
+                    is_promoted,
+                },
+            );
+        }
+    }
+
+    pub fn promote(&mut self, trial: usize) {
+        if let Some(ranked) = self.ranked.iter_mut().find(|ranked| ranked.trial == trial) {
+            ranked.is_promoted = true;
+        }
+    }
+
+    /// The best trial of the top `1 / reduction` of those that arrived that was not promoted yet.
+    pub fn promotable(&self, reduction: u64) -> Option<usize> {
+        let quota = self.arrived as u64 / reduction;
+        let top = self.ranked.iter().take(quota as usize);
+        top.into_iter()
+            .find(|ranked| !ranked.is_promoted)
+            .map(|ranked| ranked.trial)
+    }
+
+    /// The best trial that was not promoted yet.
+    pub fn best(&self) -> Option<usize> {
+        let mut left = self.ranked.iter().filter(|ranked| !ranked.is_promoted);
+        left.next().map(|ranked| ranked.trial)
+    }
+
+    /// Of a trial that was sent here: what came of it, if it arrived.
+    pub fn of(&self, trial: usize) -> Option<Option<Arrival>> {
+        self.sent.get(&trial).copied()
+    }
+
+    /// How many were sent here.
+    pub fn sent(&self) -> usize {
+        self.sent.len()
+    }
+
+    pub fn has_value(&self) -> bool {
+        !self.ranked.is_empty()
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.arrived == self.sent.len()
+    }
+}
+
+fn compare(a: f64, b: f64, direction: Direction) -> Ordering {
+    match direction {
+        Direction::Minimize => a.total_cmp(&b),
+        Direction::Maximize => b.total_cmp(&a),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stages::contract::Direction;
+
+    use super::Rung;
+
+    fn promoted(direction: Direction) -> Vec<usize> {
+        let mut rung = Rung::default();
+        for (trial, value) in [(3, Some(1.0)), (0, Some(2.0)), (1, Some(1.0)), (2, None)] {
+            rung.send(trial);
+            rung.arrive(trial, value, direction);
+        }
+        let next = || {
+            let trial = rung.promotable(2)?;
+            rung.promote(trial);
+            Some(trial)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn of_equals_the_earlier_goes_on_and_the_direction_says_who_is_better() {
+        assert_eq!(promoted(Direction::Minimize), [1, 3]);
+        assert_eq!(promoted(Direction::Maximize), [0, 1]);
+    }
+}
