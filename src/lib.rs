@@ -5,13 +5,14 @@
 //!
 //! ```text
 //! table1.yaml ─ spec ────── a typed document; every value knows its place in the file
-//!                 └ graph ─── stages and what connects them: references, matrices, ports, shapes
-//!                     └ plan ─── fingerprints and keys; which stages are hits, why others run
-//!                         └ scheduler ─── which stage starts next, in which slots
-//!                             └ executor ─── a lease, then a worker process
-//!                                 └ stages ─── the work itself
-//!                                     └ store ─── blobs, trees, action records
-//!                                         └ report ─── bars, records, tables
+//!                 └ sweep ─── trials and seeds: which copies of the pipeline there are
+//!                     └ graph ─── stages and what connects them: references, matrices, ports, shapes
+//!                         └ plan ─── fingerprints and keys; which stages are hits, why others run
+//!                             └ scheduler ─── which stage starts next, in which slots
+//!                                 └ executor ─── a lease, then a worker process
+//!                                     └ stages ─── the work itself
+//!                                         └ store ─── blobs, trees, action records
+//!                                             └ report ─── bars, records, tables
 //! ```
 //!
 //! Everything above the scheduler runs no stage; it reads the pipeline, the bytes of sources, and the

@@ -43,8 +43,11 @@ pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     stage["allOf"] = rules;
     document["properties"]["models"]["additionalProperties"]["items"] = match layers.as_slice() {
         [] => json!(true),
-        [one] => one.clone(),
-        _ => json!({ "anyOf": layers }),
+        _ => {
+            // A list among layers stands for its items.
+            layers.push(json!({ "type": "array" }));
+            json!({ "anyOf": layers })
+        }
     };
     for definition in defs.values_mut() {
         wording::describe(definition);

@@ -101,9 +101,10 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "vars")]
     #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<IgnoredAny>,
-    /// Other values for vars, by the name that `--profile` takes.
+    /// Other values for vars, and for parameters by their path (`cnn.params.epochs`), by the name that
+    /// `--profile` takes.
     #[serde(rename = "profiles")]
-    #[schemars(with = "Option<Named<Option<Named<Any>>>>")]
+    #[schemars(with = "Option<Named<Option<BTreeMap<String, Any>>>>")]
     _profiles: Option<IgnoredAny>,
     /// Lists of layers, by the name that parameters take in place of one.
     #[serde(rename = "models")]

@@ -101,7 +101,7 @@ fn standing(graph: &Graph, plan: Option<&Plan>, node: NodeIndex) -> (Standing, O
 }
 
 fn add_values(axes: &mut Vec<(String, Vec<String>)>, name: &InstanceName) {
-    for (axis, value) in &name.axes {
+    for (axis, value) in name.axes.iter().chain(&name.copy) {
         match axes.iter_mut().find(|(known, _)| known == axis) {
             Some((_, values)) if values.contains(value) => {}
             Some((_, values)) => values.push(value.clone()),

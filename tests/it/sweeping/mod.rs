@@ -1,7 +1,9 @@
 //! Sweeps as a person sees them: what runs, what does not run again, and what is told of mistakes.
 
 mod adaptive;
+mod designs;
 mod mistakes;
+mod promoting;
 mod scale;
 mod seeds;
 mod sharing;
