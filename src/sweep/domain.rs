@@ -1,6 +1,4 @@
 //! What an axis can be: choices, or numbers between bounds.
-//!
-//! Functions of `libm`, not of the system: the same on every machine, so the same points are too.
 
 mod bounds;
 mod line;

@@ -1,4 +1,6 @@
 //! The line on which samplers see an axis.
+//!
+//! Functions of `libm`, not of the system: the same on every machine, so the same points are too.
 
 use rust_decimal::prelude::ToPrimitive;
 

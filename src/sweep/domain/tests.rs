@@ -139,7 +139,7 @@ fn drawn_numbers_are_short_and_within_bounds() {
     let narrow = |low, high, at| Domain::Uniform { low, high }.at(at);
     let expected = |text| Coordinate::Number(number(text));
     assert_eq!(
-        narrow(1000.0, 1001.0, 1000.123_456_789),
+        narrow(1000.0, 1001.0, 1_000.123_456_789),
         expected("1000.12346")
     );
     assert_eq!(

@@ -124,7 +124,7 @@ fn if_all_fail_nothing_is_left_to_decide() {
     assert_eq!(race.next(), None);
 }
 
-/// Recorded with version 1 of the rules: 4 trials, 2 slots, η = 2.
+/// The record of a race of 4 trials in 2 slots, η = 2, worked out by hand.
 const RECORD: &str = r#"[
     {"decided":{"new":{"trial":0,"to_epochs":1}}},
     {"decided":{"new":{"trial":1,"to_epochs":1}}},

@@ -241,6 +241,6 @@ impl Race {
     /// The rung that a trial is on its way to.
     fn running(&self, trial: usize) -> Option<usize> {
         let rung = self.highest(trial)?;
-        (self.rungs[rung].of(trial)? == None).then_some(rung)
+        self.rungs[rung].of(trial)?.is_none().then_some(rung)
     }
 }
