@@ -33,8 +33,9 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
         format!("| {} |\n", cells.join(" | "))
     };
     let block = |comparison: &Comparison| {
-        let mut text = format!("\n{}\n\n", heading(comparison));
+        let mut text = format!("\n{}\n", heading(comparison));
         if comparison.compared().next().is_some() {
+            text.push('\n');
             let shown = if comparison.has_mcnemar() { 7 } else { 5 };
             for (index, row) in rows(comparison).iter().enumerate() {
                 text += &line(&row[..shown]);
@@ -43,8 +44,10 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
                 }
             }
         }
-        for (row, why) in unsaid(comparison) {
-            text += &format!("- {row}: {why}\n");
+        for (index, (row, why)) in unsaid(comparison).into_iter().enumerate() {
+            // Without the empty line it would be a row of the table.
+            let gap = if index == 0 { "\n" } else { "" };
+            text += &format!("{gap}- {row}: {why}\n");
         }
         text
     };
