@@ -164,7 +164,7 @@ fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
         [Some("scores"), Some("9"), Some("2"), Some("1"), Some("0")],
         "{text}"
     );
-    let cases: Vec<(&str, &str, Option<(&str, &str)>)> = named(suite, "testcase")
+    let cases: Vec<_> = named(suite, "testcase")
         .into_iter()
         .map(|case| {
             let ended = case.first_element_child();

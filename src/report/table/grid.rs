@@ -54,7 +54,9 @@ impl Grid {
 
     /// A LaTeX table, its title the caption.
     pub fn latex(&self) -> String {
-        let escaped = |cells: &Vec<String>| cells.iter().map(|cell| latex::escape(cell)).collect();
+        let escaped = |cells: &Vec<String>| -> Vec<String> {
+            cells.iter().map(|cell| latex::escape(cell)).collect()
+        };
         Tabular {
             name: &self.name,
             caption: self.title.as_deref(),

@@ -117,7 +117,7 @@ fn ours(shown: &Shown<'_>) -> String {
     text
 }
 
-pub(super) fn cells(cells: &Vec<String>) -> String {
+pub(super) fn cells(cells: &[String]) -> String {
     cells.join(" & ")
 }
 
