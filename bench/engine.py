@@ -13,7 +13,7 @@ from pathlib import Path
 
 CHAINS = 10
 RUNS = int(os.environ.get("RUNS", "5"))
-PARTS = ["noop", "first", "large", "version"]
+PARTS = ["noop", "first", "large", "sweep", "version"]
 
 
 def upstream(index):
@@ -135,6 +135,28 @@ def large(runner, tools, root):
     call(make, folder)
     sides = {"runner": lambda: call(run, folder), "make": lambda: call(make, folder)}
     table("A run of 10,000 stages with nothing to do", measure(sides))
+
+
+SWEEP = """version: 1
+name: bench
+vars: { n: 0 }
+stages:
+  echo:
+    kind: command
+    params: { shell: true, argv: "echo ${n} > out", outputs: { out: out } }
+sweep:
+  axes: { n: { int_uniform: [1, 10000] } }
+"""
+
+
+def sweep(runner, tools, root):
+    folder = root / "sweep"
+    folder.mkdir()
+    (folder / "sweep.yaml").write_text(SWEEP)
+    number = iter(range(10**6))
+    plan = [runner, "sweep", "plan", "sweep.yaml", "--artifacts"]
+    cold = lambda: call([*plan, f"none-{next(number)}"], folder)
+    table("A plan of 10,000 trials with an empty store", measure({"runner": cold}))
 
 
 def version(runner, tools, root):

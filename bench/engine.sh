@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-Usage: bench/engine.sh [-h] [noop|first|large|version]...
+Usage: bench/engine.sh [-h] [noop|first|large|sweep|version]...
 
 Runs generated pipelines of `command` stages (each writes its number into a file; ten chains side by side)
 with runner and with what it is compared with, in turn, A B A B, every measurement a process of its own, and
@@ -13,6 +13,7 @@ prints Markdown tables of medians. Without a part, all of them.
   noop     100 stages with nothing to do: runner, make, DVC, Snakemake
   first    1,000 stages for the first time, two at once: runner, make
   large    10,000 stages: planned with an empty store, and run with nothing to do: runner, make
+  sweep    a plan of 10,000 trials: runner
   version  runner --version
 
 Close other programs first.
