@@ -81,6 +81,7 @@ pub fn print(
     format: Format,
     against: &Against,
 ) -> Result<(), Error> {
+    let mut is_any_compared = false;
     for (index, table) in results.graph.tables.iter().enumerate() {
         let cells = |row: &str, column: &graph::Column| results.cell(&table.rows, row, column);
         let outputs = |row: &str, column: &graph::Column| {
@@ -88,9 +89,15 @@ pub fn print(
             output.into_iter().collect::<Vec<_>>()
         };
         let compared = comparisons(results.store, table, outputs, against);
+        is_any_compared |= !compared.is_empty();
         let gap = if index == 0 { "" } else { "\n" };
         let text = gap.to_owned() + &render(table, cells, &compared, format);
         console.result(&text).map_err(unwritten)?;
+    }
+    if let (Against::Row(row), false) = (against, is_any_compared) {
+        console.say(&format!(
+            "nothing is compared with `{row}`: no column shows a measure of `evaluate` both of it and of another row"
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod bombs;
 mod cache;
 mod command_line;
 mod commands;
+mod comparing;
 mod configuration;
 mod failures;
 mod fuzz;

@@ -18,7 +18,7 @@ pub fn terminal(comparisons: &[Comparison]) -> String {
                 aligned(&fewer.collect::<Vec<_>>(), 1)
             };
         }
-        for (row, why) in missing(comparison) {
+        for (row, why) in unsaid(comparison) {
             text += &format!("{row}: {why}\n");
         }
         text
@@ -33,8 +33,9 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
         format!("| {} |\n", cells.join(" | "))
     };
     let block = |comparison: &Comparison| {
-        let mut text = format!("\n{}\n\n", heading(comparison));
+        let mut text = format!("\n{}\n", heading(comparison));
         if comparison.compared().next().is_some() {
+            text.push('\n');
             let shown = if comparison.has_mcnemar() { 7 } else { 5 };
             for (index, row) in rows(comparison).iter().enumerate() {
                 text += &line(&row[..shown]);
@@ -43,15 +44,17 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
                 }
             }
         }
-        for (row, why) in missing(comparison) {
-            text += &format!("- {row}: {why}\n");
+        for (index, (row, why)) in unsaid(comparison).into_iter().enumerate() {
+            // Without the empty line it would be a row of the table.
+            let gap = if index == 0 { "\n" } else { "" };
+            text += &format!("{gap}- {row}: {why}\n");
         }
         text
     };
     comparisons.iter().map(block).collect()
 }
 
-/// `f1-score less that of model3 (the best), on the same 400 images; 10000 paired resamples`.
+/// `f1-score less that of model3 (the best), on the same 400 images; paired bootstrap, 10000 resamples`.
 fn heading(comparison: &Comparison) -> String {
     let Comparison {
         column,
@@ -70,9 +73,28 @@ fn heading(comparison: &Comparison) -> String {
         if contrast.seeds > 1 {
             text += &format!(" under {} seeds", contrast.seeds);
         }
-        text += &format!("; {resamples} paired resamples");
+        text += &format!("; paired bootstrap, {resamples} resamples");
+    } else if let Some(why) = only_reason(comparison) {
+        text += &format!(": {why}");
     }
     text
+}
+
+/// Why no row was compared, where it is the same for all of them.
+fn only_reason(comparison: &Comparison) -> Option<&str> {
+    let mut reasons = missing(comparison).map(|(_, why)| why);
+    let first = reasons.next()?;
+    let is_only =
+        missing(comparison).count() == comparison.rows.len() && reasons.all(|why| why == first);
+    is_only.then_some(first)
+}
+
+/// A line for each row that was not compared, unless the heading has said all of it.
+fn unsaid(comparison: &Comparison) -> Vec<(&str, &str)> {
+    match only_reason(comparison) {
+        Some(_) => Vec::new(),
+        None => missing(comparison).collect(),
+    }
 }
 
 /// The head and a line for each row that was compared.
@@ -93,8 +115,8 @@ fn rows(comparison: &Comparison) -> Vec<[String; 7]> {
         let mcnemar = compared.contrast.mcnemar.as_ref();
         [
             row.to_owned(),
-            format!("{:+.3}", difference.value),
-            format!("[{low:+.3}, {high:+.3}]"),
+            signed(difference.value),
+            format!("[{}, {}]", signed(low), signed(high)),
             p_value(difference.p),
             p_value(compared.p_holm),
             mcnemar.map_or(String::new(), |mistakes| p_value(mistakes.p)),
@@ -107,6 +129,15 @@ fn rows(comparison: &Comparison) -> Vec<[String; 7]> {
 fn missing(comparison: &Comparison) -> impl Iterator<Item = (&str, &str)> {
     let rows = comparison.rows.iter();
     rows.filter_map(|(row, found)| Some((row.as_str(), found.as_ref().err()?.as_str())))
+}
+
+/// Three decimals and a sign, but for what they do not tell from 0.
+fn signed(difference: f64) -> String {
+    if difference.abs() < 0.0005 {
+        "0.000".to_owned()
+    } else {
+        format!("{difference:+.3}")
+    }
 }
 
 /// Three decimals; what these do not tell from 0 is not called 0.
