@@ -288,10 +288,17 @@ impl Course {
         }
     }
 
-    /// All decisions on who goes on, and what they followed from; none where no training is halved.
-    pub fn decisions(&self) -> &[halving::Entry] {
-        let race = self.sweep.as_ref().and_then(|trials| trials.race.as_ref());
-        race.map(Race::record).unwrap_or_default()
+    /// All decisions on who goes on, and what they followed from: trials counted from 1, the rung's metric as
+    /// it was measured. None where no training is halved.
+    pub fn decisions(&self) -> Vec<halving::Entry> {
+        let trials = self.sweep.as_ref();
+        let race = trials.and_then(|trials| trials.race.as_ref());
+        let rungs = trials.and_then(|trials| trials.sweep.rungs.as_ref());
+        let direction = rungs.and_then(|rungs| rungs.direction);
+        let record = race.map(Race::record).unwrap_or_default().iter();
+        // What the race was told is turned back.
+        let told = |entry: &halving::Entry| entry.numbered_from_one(|value| larger_is_better(value, direction));
+        record.map(told).collect()
     }
 }
 
@@ -466,15 +473,21 @@ impl Trials {
         let measured = self.measure(graph, entry, results);
         let trial = &mut self.trials[entry.trial];
         match measured {
-            Ok(Measured::Finished { objective, told }) => {
+            Ok(Measured::Finished {
+                objective,
+                told,
+                rung,
+            }) => {
                 trial.state = TrialState::Finished;
                 trial.objective = objective;
                 trial.epochs = self.sweep.rungs.as_ref().map(Rungs::last);
                 if let Some(value) = told {
                     self.sampler.tell(entry.trial, Told::Value(value));
                 }
-                if let Some(race) = &mut self.race {
-                    race.arrive(entry.trial, told);
+                if let Some((race, (epochs, value))) = self.race.as_mut().zip(rung) {
+                    trial.rungs.push((epochs, value));
+                    let direction = self.sweep.rungs.as_ref().and_then(|rungs| rungs.direction);
+                    race.arrive(entry.trial, Some(larger_is_better(value, direction)));
                 }
                 let objective = trial.mean();
                 Some(Judgement::Finished { objective })
@@ -534,13 +547,17 @@ impl Trials {
             }
             Ok(values)
         };
-        if let (Some(epochs), Some(rungs)) = (entry.rung, &mut self.sweep.rungs) {
-            let mean = mean(&values(&rungs.metric, &mut rungs.direction)?);
-            return Ok(Measured::Reached {
-                epochs,
-                value: mean,
-                told: larger_is_better(mean, rungs.direction),
-            });
+        let mut rung = None;
+        if let Some(rungs) = &mut self.sweep.rungs {
+            let value = mean(&values(&rungs.metric, &mut rungs.direction)?);
+            if let Some(epochs) = entry.rung {
+                return Ok(Measured::Reached {
+                    epochs,
+                    value,
+                    told: larger_is_better(value, rungs.direction),
+                });
+            }
+            rung = Some((rungs.last(), value));
         }
         let Some(objective) = &mut self.sweep.objective else {
             for copy in &copies {
@@ -549,6 +566,7 @@ impl Trials {
             return Ok(Measured::Finished {
                 objective: Vec::new(),
                 told: None,
+                rung,
             });
         };
         let values = values(&objective.metric, &mut objective.direction)?;
@@ -556,6 +574,7 @@ impl Trials {
         Ok(Measured::Finished {
             objective: values,
             told: Some(told),
+            rung,
         })
     }
 }
@@ -565,6 +584,8 @@ enum Measured {
     Finished {
         objective: Vec<f64>,
         told: Option<f64>,
+        /// Where trainings are halved, the last rung and its metric.
+        rung: Option<(u64, f64)>,
     },
     Reached {
         epochs: u64,

@@ -43,6 +43,33 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// For people: trials counted from 1, values as `shown`.
+    pub fn numbered_from_one(&self, shown: impl Fn(f64) -> f64) -> Self {
+        match *self {
+            Self::Decided(Decision::New { trial, to_epochs }) => Self::Decided(Decision::New {
+                trial: trial + 1,
+                to_epochs,
+            }),
+            Self::Decided(Decision::Promote {
+                trial,
+                from_epochs,
+                to_epochs,
+                reason,
+            }) => Self::Decided(Decision::Promote {
+                trial: trial + 1,
+                from_epochs,
+                to_epochs,
+                reason,
+            }),
+            Self::Came { trial, value } => Self::Came {
+                trial: trial + 1,
+                value: value.map(shown),
+            },
+        }
+    }
+}
+
 /// Where a trial is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Standing {
