@@ -33,7 +33,10 @@ pub fn judge(results: &Results<'_>) -> Judgements {
         };
         let nodes = results.instances(|name| expectation.means(name));
         let mut subjects: Vec<InstanceName> = Vec::new();
-        for name in nodes.iter().map(|&node| results.graph.stages[node].name.in_copy()) {
+        for name in nodes
+            .iter()
+            .map(|&node| results.graph.stages[node].name.in_copy())
+        {
             if !subjects.contains(&name) {
                 subjects.push(name);
             }

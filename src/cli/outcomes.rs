@@ -103,7 +103,11 @@ impl Failures {
             }
         }
         let failed = last.into_iter();
-        Self(failed.filter_map(|(key, error)| Some((key, error?))).collect())
+        Self(
+            failed
+                .filter_map(|(key, error)| Some((key, error?)))
+                .collect(),
+        )
     }
 }
 

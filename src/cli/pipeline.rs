@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::spec::{LoadOptions, suggest};
-use crate::sweep::Course;
 use crate::store::{FORMAT, Store};
+use crate::sweep::Course;
 
 /// A pipeline file, and what to change in it.
 #[derive(Debug, Args)]

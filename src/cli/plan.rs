@@ -45,7 +45,8 @@ impl Plan {
         let course = self.pipeline.course()?;
         let is_adaptive = course.is_adaptive();
         if is_adaptive && self.out.is_some() {
-            let message = "the trials of this sweep follow from results, so no plan of it can be kept";
+            let message =
+                "the trials of this sweep follow from results, so no plan of it can be kept";
             return Err(Error::Usage(message.to_owned()));
         }
         let store = self.store.open()?;

@@ -7,10 +7,10 @@ use clap::builder::BoolishValueParser;
 use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
 use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
+use super::results::Results;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
-use super::results::Results;
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
 use crate::error::Error;
@@ -152,7 +152,13 @@ impl Run {
             if let Some(trials) = &trials {
                 sweep::print(console, trials)?;
             }
-            table::print(console, &results, &judgements, Format::Terminal, &Against::None)?;
+            table::print(
+                console,
+                &results,
+                &judgements,
+                Format::Terminal,
+                &Against::None,
+            )?;
         }
         let ended = session.verdict();
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));

@@ -27,7 +27,11 @@ impl Validate {
         let mut diagnostics = Vec::new();
         let mut checked = Vec::new();
         for file in &self.files {
-            match self.overrides.course(file).and_then(|course| known(course, None)) {
+            match self
+                .overrides
+                .course(file)
+                .and_then(|course| known(course, None))
+            {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
                     checked.push(json!({ "file": file, "ok": true, "stages": count }));

@@ -81,10 +81,17 @@ pub struct BestTrial {
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Judgement {
     /// It went to its end.
-    Finished { objective: Option<f64> },
+    Finished {
+        objective: Option<f64>,
+    },
     /// It was trained for so many epochs, after which its rung's metric had this value.
-    Reached { epochs: u64, value: f64 },
-    Failed { error: String },
+    Reached {
+        epochs: u64,
+        value: f64,
+    },
+    Failed {
+        error: String,
+    },
 }
 
 /// How one stage ended: a line of [`RunReport`].

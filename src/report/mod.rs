@@ -24,5 +24,7 @@ pub mod table;
 pub mod wording;
 
 pub use console::{Console, Verbosity};
-pub use event::{BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport};
+pub use event::{
+    BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport,
+};
 pub use run_id::RunId;

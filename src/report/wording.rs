@@ -165,7 +165,10 @@ pub fn judgement(judgement: &Judgement) -> String {
 pub fn best(best: &BestTrial) -> String {
     let BestTrial { trial, values, .. } = best;
     let objective = best.objective.map(|value| format!(": {value:.4}"));
-    format!("best is {trial} ({values}){}", objective.unwrap_or_default())
+    format!(
+        "best is {trial} ({values}){}",
+        objective.unwrap_or_default()
+    )
 }
 
 fn epochs_of(count: u64) -> String {

@@ -55,8 +55,8 @@ pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub use promote::promote;
 pub use stage::Resources;
-pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use stage::{Axis, StageSpec};
+pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
 

@@ -346,7 +346,9 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     none(errors)?;
     // An assignment may have named another file.
     include::spell_out(document);
-    if given.is_trial && let Value::Map(sections) = &mut document.value {
+    if given.is_trial
+        && let Value::Map(sections) = &mut document.value
+    {
         sections.retain(|section| section.key != "sweep");
     }
     Ok(forwarded)

@@ -18,7 +18,9 @@ pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Spanne
     let Value::Number(number) = &entry.value.value else {
         return None;
     };
-    let count = number.as_u64().and_then(|count| usize::try_from(count).ok())?;
+    let count = number
+        .as_u64()
+        .and_then(|count| usize::try_from(count).ok())?;
     let place = entry.value.place.clone();
     if !(1..=MOST).contains(&count) {
         let message = format!("`seeds` is {count}, not 1 to {MOST}");

@@ -149,11 +149,7 @@ impl Axis {
                 let message = format!("{} is no value of `{}`", value.describe(), self.name);
                 let known = self.choices.iter().map(|(name, _)| name.as_str());
                 let known: Vec<&str> = known.collect();
-                let hint = suggest::hint(
-                    "values",
-                    value.as_text().unwrap_or_default(),
-                    known,
-                );
+                let hint = suggest::hint("values", value.as_text().unwrap_or_default(), known);
                 Err(Diagnostic::at(&value.place, message).hint(hint))
             }
         }
@@ -222,7 +218,9 @@ fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
     let place = place(form);
     let whole = |number: &Number| {
         let message = || format!("`{number}` is no whole number");
-        number.as_i64().ok_or_else(|| Diagnostic::at(place, message()))
+        number
+            .as_i64()
+            .ok_or_else(|| Diagnostic::at(place, message()))
     };
     let float = |number: &Number| number.as_f64().unwrap_or(f64::NAN);
     let domain = match (name, numbers.as_slice()) {
@@ -293,9 +291,7 @@ fn called(item: &Node) -> Result<String, Diagnostic> {
     };
     let fits = |char: char| !char.is_control() && !"[],=/".contains(char);
     match text {
-        Some(text)
-            if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(fits) =>
-        {
+        Some(text) if !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(fits) => {
             Ok(text)
         }
         _ => {

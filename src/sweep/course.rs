@@ -152,8 +152,13 @@ impl Course {
             method: sweep.design.method.name(),
             trials: sweep.design.trials,
             seeds: sweep.seeds.len(),
-            axes: axes.map(|axis| (axis.name.clone(), axis.in_words())).collect(),
-            rungs: rungs.flat_map(|rungs| rungs.halving.rungs()).copied().collect(),
+            axes: axes
+                .map(|axis| (axis.name.clone(), axis.in_words()))
+                .collect(),
+            rungs: rungs
+                .flat_map(|rungs| rungs.halving.rungs())
+                .copied()
+                .collect(),
         }
     }
 
@@ -202,7 +207,10 @@ impl Course {
         }
         self.rounds += 1;
         let number = self.rounds;
-        let known = self.union.graph().map_or(0, |graph| graph.stages.node_count());
+        let known = self
+            .union
+            .graph()
+            .map_or(0, |graph| graph.stages.node_count());
         let Some(trials) = &mut self.sweep else {
             self.is_over = true;
             let (until, entries) = (None, Vec::new());
@@ -218,7 +226,10 @@ impl Course {
             self.is_over = true;
             return Ok(None);
         }
-        let until = self.union.graph().map(|graph| trials.until(graph, &entries));
+        let until = self
+            .union
+            .graph()
+            .map(|graph| trials.until(graph, &entries));
         let reach = self.reach.get_or_insert_default();
         reach.extend(until.iter().flatten());
         reach.sort();
@@ -271,16 +282,20 @@ impl Course {
 
     /// The trial whose objective is the best; nothing before one is finished.
     pub fn best(&self) -> Option<&Trial> {
-        self.sweep.as_ref().filter(|trials| trials.is_sweep())?.best()
+        self.sweep
+            .as_ref()
+            .filter(|trials| trials.is_sweep())?
+            .best()
     }
 
     /// The copies of the pipeline whose results are told as those of one: all seeds; of a sweep those of its
     /// best trial, of which there may be none yet.
     pub fn shown(&self) -> Vec<usize> {
         match &self.sweep {
-            Some(trials) if trials.is_sweep() => {
-                trials.best().map(|trial| trial.copies.clone()).unwrap_or_default()
-            }
+            Some(trials) if trials.is_sweep() => trials
+                .best()
+                .map(|trial| trial.copies.clone())
+                .unwrap_or_default(),
             _ => {
                 let copies = self.union.graph().map_or(0, |graph| graph.copies.len());
                 (0..copies).collect()
@@ -297,7 +312,9 @@ impl Course {
         let direction = rungs.and_then(|rungs| rungs.direction);
         let record = race.map(Race::record).unwrap_or_default().iter();
         // What the race was told is turned back.
-        let told = |entry: &halving::Entry| entry.numbered_from_one(|value| larger_is_better(value, direction));
+        let told = |entry: &halving::Entry| {
+            entry.numbered_from_one(|value| larger_is_better(value, direction))
+        };
         record.map(told).collect()
     }
 }
@@ -319,7 +336,10 @@ impl Trials {
     fn best(&self) -> Option<&Trial> {
         let direction = self.sweep.objective.as_ref()?.direction;
         let value = |trial: &Trial| Some(larger_is_better(trial.mean()?, direction));
-        let finished = self.trials.iter().filter_map(|trial| Some((value(trial)?, trial)));
+        let finished = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some((value(trial)?, trial)));
         let best = finished.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, trial)| trial)
     }
@@ -384,9 +404,9 @@ impl Trials {
         let mut entries = Vec::new();
         let mut errors = Vec::new();
         for some in chosen.chunks(AT_ONCE.div_ceil(seeds)) {
-            let copies = some.iter().flat_map(|&(trial, rung)| {
-                (0..seeds).map(move |seed| (trial, rung, seed))
-            });
+            let copies = some
+                .iter()
+                .flat_map(|&(trial, rung)| (0..seeds).map(move |seed| (trial, rung, seed)));
             let copies: Vec<_> = copies.collect();
             let built: Vec<Result<Build, Vec<Diagnostic>>> = copies
                 .par_iter()
@@ -464,12 +484,7 @@ impl Trials {
     }
 
     /// Takes in what came of a trial in a round; nothing if that is not known.
-    fn judge(
-        &mut self,
-        graph: &Graph,
-        entry: &Entry,
-        results: &impl Results,
-    ) -> Option<Judgement> {
+    fn judge(&mut self, graph: &Graph, entry: &Entry, results: &impl Results) -> Option<Judgement> {
         let measured = self.measure(graph, entry, results);
         let trial = &mut self.trials[entry.trial];
         match measured {
@@ -492,7 +507,11 @@ impl Trials {
                 let objective = trial.mean();
                 Some(Judgement::Finished { objective })
             }
-            Ok(Measured::Reached { epochs, value, told }) => {
+            Ok(Measured::Reached {
+                epochs,
+                value,
+                told,
+            }) => {
                 // Until it is chosen to go on.
                 trial.state = TrialState::Stopped;
                 trial.rungs.push((epochs, value));

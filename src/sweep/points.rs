@@ -55,7 +55,9 @@ impl Design {
         let reader = Reader {
             spec,
             axes,
-            groups: groups(spec, axes).map_err(|error| errors.push(error)).ok()?,
+            groups: groups(spec, axes)
+                .map_err(|error| errors.push(error))
+                .ok()?,
         };
         reader
             .design(default_seed)
@@ -151,8 +153,7 @@ fn groups(spec: &SweepSpec, axes: &[Axis]) -> Result<Groups, Diagnostic> {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Domain::zipped(&lengths)
-            .map_err(|error| Diagnostic::at(&list.place, error.to_string()))?;
+        Domain::zipped(&lengths).map_err(|error| Diagnostic::at(&list.place, error.to_string()))?;
         zipped.push(members);
     }
     let (mut members, mut of) = (Vec::<Vec<usize>>::new(), vec![0; axes.len()]);
@@ -221,24 +222,31 @@ impl Reader<'_> {
             let group = self.groups.of[axis];
             conditions[group] = Some(self.condition(on)?);
         }
-        let axes = self.groups.members.iter().zip(conditions).map(|(members, when)| {
-            let names: Vec<&str> = members.iter().map(|&m| self.axes[m].name.as_str()).collect();
-            let first = &self.axes[members[0]].domain;
-            let domain = match members.as_slice() {
-                [_] => first.clone(),
-                _ => Domain::Values(first.count().unwrap_or(0) as usize),
-            };
-            let name = names.join("+");
-            space::Axis { name, domain, when }
-        });
+        let axes = self
+            .groups
+            .members
+            .iter()
+            .zip(conditions)
+            .map(|(members, when)| {
+                let names: Vec<&str> = members
+                    .iter()
+                    .map(|&m| self.axes[m].name.as_str())
+                    .collect();
+                let first = &self.axes[members[0]].domain;
+                let domain = match members.as_slice() {
+                    [_] => first.clone(),
+                    _ => Domain::Values(first.count().unwrap_or(0) as usize),
+                };
+                let name = names.join("+");
+                space::Axis { name, domain, when }
+            });
         let exclude = self.spec.list("exclude").iter();
         let exclude = exclude.map(|partial| {
             let conditions = partial.entries().iter().map(|entry| self.condition(entry));
             conditions.collect::<Result<Vec<_>, _>>()
         });
-        Space::new(axes.collect(), exclude.collect::<Result<_, _>>()?).map_err(|error| {
-            Diagnostic::at(&self.spec.place_of(&["when"]), error.to_string())
-        })
+        Space::new(axes.collect(), exclude.collect::<Result<_, _>>()?)
+            .map_err(|error| Diagnostic::at(&self.spec.place_of(&["when"]), error.to_string()))
     }
 
     /// `optimizer: sgd`, or `optimizer: [sgd, adam]`.

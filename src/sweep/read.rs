@@ -57,9 +57,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     let axes = spec.as_ref().map(|spec| Axis::read_all(spec, &mut errors));
     let axes = axes.unwrap_or_default();
     let design = match &spec {
-        Some(spec) if errors.is_empty() => {
-            Design::read(spec, &axes, default_seed, &mut errors)
-        }
+        Some(spec) if errors.is_empty() => Design::read(spec, &axes, default_seed, &mut errors),
         _ => None,
     };
     pipeline.errors.append(&mut errors);
@@ -169,7 +167,9 @@ impl Sweep {
     /// What must hold for an axis to apply.
     fn surroundings(&self, axis: usize) -> Vec<Assignment> {
         let conditions = self.design.surroundings(axis, &self.axes);
-        let assign = conditions.iter().map(|(axis, at)| self.axes[*axis].assign(at));
+        let assign = conditions
+            .iter()
+            .map(|(axis, at)| self.axes[*axis].assign(at));
         assign.collect()
     }
 

@@ -79,7 +79,8 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     };
     let mut new = tempfile::NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(fs::metadata(file)?.permissions())?;
+    new.as_file()
+        .set_permissions(fs::metadata(file)?.permissions())?;
     new.as_file().sync_all()?;
     new.persist(file)?;
     Ok(())

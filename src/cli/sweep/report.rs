@@ -214,7 +214,9 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
                 axis: axis.label.clone(),
                 share: told.share.unwrap_or_default(),
                 correlation: told.correlation,
-                note: told.note.map_or(String::new(), |note| note.text().to_owned()),
+                note: told
+                    .note
+                    .map_or(String::new(), |note| note.text().to_owned()),
             }
         })
         .collect();

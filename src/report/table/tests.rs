@@ -1,4 +1,4 @@
-use super::{Cell, Format, render};
+use super::{Cell, Format, Seeds, render};
 use crate::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
 use crate::report::expectations::{Judgement, Judgements, Subject};
 
@@ -19,7 +19,7 @@ fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
 }
 
 fn rendered(format: Format) -> String {
-    render(&table(), cell, &Judgements::default(), format)
+    render(&table(), cell, &Judgements::default(), &[], format)
 }
 
 /// With something expected in the first column of two rows, and twice in the second column.
@@ -29,6 +29,7 @@ fn judged(format: Format) -> String {
             instance: InstanceName {
                 stage: stage.to_owned(),
                 axes: vec![("model".to_owned(), row.to_owned())],
+                copy: Vec::new(),
             },
             metric: PortMetric {
                 port: None,
@@ -62,7 +63,7 @@ fn judged(format: Format) -> String {
         judgement("evaluate-synthetic", "model10", range),
         judgement("evaluate-synthetic", "model10", least),
     ];
-    render(&table(), cell, &Judgements::new(judgements), format)
+    render(&table(), cell, &Judgements::new(judgements), &[], format)
 }
 
 fn table() -> Table {
@@ -106,8 +107,7 @@ fn cell(row: &str, column: &Column) -> Cell {
             interval: Some([0.5, 1.0]),
             seeds: None,
         },
-    };
-    render(&table, cells, &Judgements::default(), &[], format)
+    }
 }
 
 #[test]
@@ -320,6 +320,7 @@ fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
             seeds: None,
         },
         &Judgements::default(),
+        &[],
         Format::Latex,
     );
     let expected = r"% in the preamble: \usepackage{booktabs}
@@ -336,4 +337,38 @@ fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
 \end{table}
 ";
     assert_eq!(text, expected);
+}
+
+/// A mean of five seeds, in every form.
+fn repeated(format: Format) -> String {
+    let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
+        ("model1", "evaluate") => Cell::Value {
+            value: 0.9182,
+            interval: Some([0.9026, 0.9337]),
+            seeds: Some(Seeds {
+                count: 5,
+                sd: 0.0125,
+            }),
+        },
+        _ => Cell::Missing("not run".to_owned()),
+    };
+    render(&table(), cells, &Judgements::default(), &[], format)
+}
+
+#[test]
+fn several_seeds_show_their_mean_and_deviation_in_every_form() {
+    let says = |format: Format, expected: &str| {
+        let text = repeated(format);
+        assert!(text.contains(expected), "{text}");
+    };
+    says(Format::Terminal, "0.918 ± 0.013 [0.90, 0.93] (paper 0.95)");
+    says(
+        Format::Markdown,
+        "| 0.918 ± 0.013 [0.90, 0.93] (paper 0.95) |",
+    );
+    says(Format::Latex, "0.918 $\\pm$ 0.013 [0.90, 0.93]");
+    says(Format::Csv, "f1-score seeds,f1-score sd");
+    says(Format::Csv, "model1,0.9182,0.9026,0.9337,0.95,5,0.0125");
+    says(Format::Json, "\"count\": 5");
+    says(Format::Json, "\"sd\": 0.0125");
 }

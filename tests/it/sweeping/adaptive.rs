@@ -74,7 +74,9 @@ sweep:
 fn trained(run: &crate::sandbox::Finished, epochs: u64) -> usize {
     let names = executed(run);
     let of = format!("epochs={epochs}]");
-    let trained = names.iter().filter(|name| name.starts_with("cnn[") && name.ends_with(&of));
+    let trained = names
+        .iter()
+        .filter(|name| name.starts_with("cnn[") && name.ends_with(&of));
     trained.count()
 }
 
@@ -82,14 +84,26 @@ fn trained(run: &crate::sandbox::Finished, epochs: u64) -> usize {
 fn a_promoted_training_goes_on_and_the_others_end() {
     let sandbox = Sandbox::new(HALVING);
     let run = run(&sandbox, &["-j", "1"]);
-    assert_eq!([1, 3, 9].map(|epochs| trained(&run, epochs)), [9, 3, 1], "{run:?}");
+    assert_eq!(
+        [1, 3, 9].map(|epochs| trained(&run, epochs)),
+        [9, 3, 1],
+        "{run:?}"
+    );
     // Every promotion begins where the training was stopped.
-    let resumed = run.stderr.matches("goes on after epoch 1, from its checkpoint").count();
+    let resumed = run
+        .stderr
+        .matches("goes on after epoch 1, from its checkpoint")
+        .count();
     assert_eq!(resumed, 3, "{run:?}");
-    let resumed = run.stderr.matches("goes on after epoch 3, from its checkpoint").count();
+    let resumed = run
+        .stderr
+        .matches("goes on after epoch 3, from its checkpoint")
+        .count();
     assert_eq!(resumed, 1, "{run:?}");
     // Only who comes to the end is evaluated.
-    let evaluated = executed(&run).into_iter().filter(|name| name.starts_with("evaluate"));
+    let evaluated = executed(&run)
+        .into_iter()
+        .filter(|name| name.starts_with("evaluate"));
     assert_eq!(evaluated.count(), 1);
 }
 
@@ -102,7 +116,10 @@ fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
     let throughout = Sandbox::new(HALVING);
     let all = ["-S", "sweep.stop=~"];
     let names = executed(&run(&throughout, &all));
-    assert_eq!(names.iter().filter(|name| name.starts_with("cnn[")).count(), 9);
+    assert_eq!(
+        names.iter().filter(|name| name.starts_with("cnn[")).count(),
+        9
+    );
     let same: Vec<(Value, Value)> = ranking(&throughout, &all)
         .into_iter()
         .filter(|(values, _)| *values == best.0)
@@ -135,6 +152,8 @@ fn decisions_are_recorded() {
     let record = std::fs::read(runs[0].join("sweep.json")).unwrap();
     let record: Value = serde_json::from_slice(&record).unwrap();
     let decisions = record["decisions"].as_array().unwrap();
-    let promoted = decisions.iter().filter(|entry| !entry["decided"]["promote"].is_null());
+    let promoted = decisions
+        .iter()
+        .filter(|entry| !entry["decided"]["promote"].is_null());
     assert_eq!(promoted.count(), 4, "{record}");
 }

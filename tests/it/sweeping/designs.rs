@@ -23,7 +23,10 @@ sweep:
     let shown = sandbox.runner(&["sweep", "show", "pipeline.yaml", "--json"]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
     let trials = shown.json()["trials"].as_array().unwrap().clone();
-    trials.into_iter().map(|trial| trial["values"].clone()).collect()
+    trials
+        .into_iter()
+        .map(|trial| trial["values"].clone())
+        .collect()
 }
 
 #[test]
@@ -38,13 +41,19 @@ fn axes_that_are_zipped_go_together() {
     let found = trials("  axes: { a: [1, 2, 3], b: [4, 5, 6] }\n  zip: [[a, b]]");
     assert_eq!(
         found,
-        [json!({"a": 1, "b": 4}), json!({"a": 2, "b": 5}), json!({"a": 3, "b": 6})]
+        [
+            json!({"a": 1, "b": 4}),
+            json!({"a": 2, "b": 5}),
+            json!({"a": 3, "b": 6})
+        ]
     );
 }
 
 #[test]
 fn an_axis_may_be_there_only_where_another_has_a_value() {
-    let found = trials("  axes: { kind: [sgd, adam], momentum: [0, 0.9] }\n  when: { momentum: { kind: sgd } }");
+    let found = trials(
+        "  axes: { kind: [sgd, adam], momentum: [0, 0.9] }\n  when: { momentum: { kind: sgd } }",
+    );
     assert_eq!(
         found,
         [
@@ -57,17 +66,25 @@ fn an_axis_may_be_there_only_where_another_has_a_value() {
 
 #[test]
 fn trials_are_left_out_and_put_first() {
-    let found = trials("  axes: { a: [1, 2], b: [1, 2] }\n  exclude: [{ a: 2, b: 2 }]\n  include: [{ a: 2, b: 1 }]");
+    let found = trials(
+        "  axes: { a: [1, 2], b: [1, 2] }\n  exclude: [{ a: 2, b: 2 }]\n  include: [{ a: 2, b: 1 }]",
+    );
     assert_eq!(
         found,
-        [json!({"a": 2, "b": 1}), json!({"a": 1, "b": 1}), json!({"a": 1, "b": 2})]
+        [
+            json!({"a": 2, "b": 1}),
+            json!({"a": 1, "b": 1}),
+            json!({"a": 1, "b": 2})
+        ]
     );
 }
 
 #[test]
 fn more_random_trials_keep_those_before() {
     let sweep = |trials: usize| {
-        format!("  method: random\n  trials: {trials}\n  axes: {{ a: {{ uniform: [0, 1] }}, b: {{ int_uniform: [1, 1000] }} }}")
+        format!(
+            "  method: random\n  trials: {trials}\n  axes: {{ a: {{ uniform: [0, 1] }}, b: {{ int_uniform: [1, 1000] }} }}"
+        )
     };
     let (few, many) = (trials(&sweep(5)), trials(&sweep(20)));
     assert_eq!(few, many[..5]);

@@ -27,14 +27,22 @@ const BATCH: &str = "batch: [8, 16]\n  objective";
 #[test]
 fn an_axis_of_no_stage() {
     let said = refusal("cnn.params.learning_rate", "cn.params.learning_rate");
-    points(&said, "cn.params.learning_rate", "there is no `cn` in `stages`");
+    points(
+        &said,
+        "cn.params.learning_rate",
+        "there is no `cn` in `stages`",
+    );
     assert!(said.contains("did you mean `cnn`?"), "{said}");
 }
 
 #[test]
 fn an_axis_of_no_parameter() {
     let said = refusal("cnn.params.learning_rate", "cnn.params.learning_rat");
-    points(&said, "cnn.params.learning_rat", "unknown parameter `learning_rat`");
+    points(
+        &said,
+        "cnn.params.learning_rat",
+        "unknown parameter `learning_rat`",
+    );
     assert!(said.contains("did you mean `learning_rate`?"), "{said}");
 }
 
@@ -47,7 +55,11 @@ fn an_axis_of_no_var() {
 #[test]
 fn a_value_of_the_wrong_type() {
     let said = refusal(RATE, "cnn.params.learning_rate: [0.001, fast]");
-    points(&said, "[0.001, fast]", "expected a number, found the text `fast`");
+    points(
+        &said,
+        "[0.001, fast]",
+        "expected a number, found the text `fast`",
+    );
 }
 
 #[test]
@@ -59,11 +71,17 @@ fn a_value_out_of_range() {
 #[test]
 fn a_range_that_leaves_that_of_the_parameter() {
     let range = "cnn.params.learning_rate: { log_uniform: [1e-3, 100] }";
-    let random = GRID.replace(RATE, range).replace("sweep:\n", "sweep:\n  method: random\n  trials: 3\n");
+    let random = GRID
+        .replace(RATE, range)
+        .replace("sweep:\n", "sweep:\n  method: random\n  trials: 3\n");
     let sandbox = Sandbox::new(&random);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.method=tpe"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(&run.stderr, "log_uniform: [1e-3, 100]", "`learning_rate` is 100");
+    points(
+        &run.stderr,
+        "log_uniform: [1e-3, 100]",
+        "`learning_rate` is 100",
+    );
 }
 
 #[test]
@@ -82,14 +100,22 @@ fn a_grid_without_end() {
 #[test]
 fn an_objective_of_no_stage() {
     let said = refusal("metric: evaluate.roc_auc", "metric: evaluat.roc_auc");
-    points(&said, "metric: evaluat.roc_auc", "there is no stage `evaluat`");
+    points(
+        &said,
+        "metric: evaluat.roc_auc",
+        "there is no stage `evaluat`",
+    );
     assert!(said.contains("did you mean `evaluate`?"), "{said}");
 }
 
 #[test]
 fn an_objective_of_a_stage_that_measures_nothing() {
     let said = refusal("metric: evaluate.roc_auc", "metric: augmented.roc_auc");
-    points(&said, "metric: augmented.roc_auc", "`augmented` measures nothing");
+    points(
+        &said,
+        "metric: augmented.roc_auc",
+        "`augmented` measures nothing",
+    );
 }
 
 #[test]
@@ -98,7 +124,10 @@ fn an_objective_that_its_stage_does_not_give_fails_each_trial() {
     let sandbox = Sandbox::new(&pipeline);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.axes.width=[2]"]);
     assert_eq!(run.code, Some(100), "{run:?}");
-    assert!(run.stderr.contains("has no metric `f2`; it has `accuracy`"), "{run:?}");
+    assert!(
+        run.stderr.contains("has no metric `f2`; it has `accuracy`"),
+        "{run:?}"
+    );
     assert!(run.stderr.contains("6 trials"), "{run:?}");
 }
 
@@ -133,7 +162,11 @@ fn names_of_axes_in_zip_exclude_and_when() {
 fn halving_needs_a_training_that_goes_on() {
     let stop = "sweep:\n  stop: { asha: { metric: evaluate.f1 } }\n";
     let said = refusal("sweep:\n", stop);
-    points(&said, "metric: evaluate.f1", "cannot be trained on from a checkpoint");
+    points(
+        &said,
+        "metric: evaluate.f1",
+        "cannot be trained on from a checkpoint",
+    );
     let cosine = GRID.replace("epochs: 1", "epochs: 4\n      schedule: cosine");
     let sandbox = Sandbox::new(&cosine.replace(
         "sweep:\n",
@@ -141,7 +174,11 @@ fn halving_needs_a_training_that_goes_on() {
     ));
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(&run.stderr, "metric: validation_loss", "no training that goes on from checkpoints");
+    points(
+        &run.stderr,
+        "metric: validation_loss",
+        "no training that goes on from checkpoints",
+    );
 }
 
 const PROGRAM: &str = r#"
@@ -164,7 +201,9 @@ fn a_trial_that_fails_or_measures_no_number_ends_no_sweep() {
     let sandbox = Sandbox::new(PROGRAM);
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(100), "{run:?}");
-    let shown = sandbox.runner(&["sweep", "show", "pipeline.yaml", "--json"]).json();
+    let shown = sandbox
+        .runner(&["sweep", "show", "pipeline.yaml", "--json"])
+        .json();
     let states: Vec<_> = shown["trials"]
         .as_array()
         .unwrap()
@@ -182,6 +221,9 @@ fn a_failing_trial_ends_the_sweep_where_that_is_asked_for() {
     let sandbox = Sandbox::new(PROGRAM);
     let run = sandbox.run_json(&["-j", "1", "--keep-going=false"]);
     assert_eq!(run.code, Some(100), "{run:?}");
-    let skipped = run.outcomes().into_iter().filter(|(_, outcome)| outcome == "skipped");
+    let skipped = run
+        .outcomes()
+        .into_iter()
+        .filter(|(_, outcome)| outcome == "skipped");
     assert_eq!(skipped.count(), 2, "{run:?}");
 }

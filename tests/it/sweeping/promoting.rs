@@ -16,7 +16,10 @@ fn the_pipeline_with_the_best_trial_as_its_profile_is_that_trial() {
     let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
     let rate = format!("cnn.params.learning_rate: {}", values["learning_rate"]);
     assert!(text.contains(&rate), "{text}");
-    assert!(text.contains(&format!("width: {}", values["width"])), "{text}");
+    assert!(
+        text.contains(&format!("width: {}", values["width"])),
+        "{text}"
+    );
 
     // Without its sweep the pipeline is one trial, and it is there already.
     let (pipeline, _) = text.split_once("sweep:").unwrap();
@@ -37,8 +40,14 @@ fn a_profile_that_names_no_parameter_is_refused_at_its_place() {
     let sandbox = Sandbox::new(&GRID.replace("sweep:\n", &profiles));
     let refused = sandbox.runner(&["validate", "pipeline.yaml", "--profile", "wide"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(refused.stderr.contains("unknown parameter `epoch`"), "{refused:?}");
-    assert!(refused.stderr.contains("cnn.params.epoch: 3"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("unknown parameter `epoch`"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stderr.contains("cnn.params.epoch: 3"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -46,8 +55,14 @@ fn a_trial_that_is_not_there_is_no_profile() {
     let sandbox = Sandbox::new(GRID);
     let nothing = sandbox.runner(&["sweep", "promote", "pipeline.yaml"]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
-    assert!(nothing.stderr.contains("no trial is finished yet"), "{nothing:?}");
+    assert!(
+        nothing.stderr.contains("no trial is finished yet"),
+        "{nothing:?}"
+    );
     let beyond = sandbox.runner(&["sweep", "promote", "pipeline.yaml", "25"]);
     assert!(beyond.stderr.contains("trials are 1 to 24"), "{beyond:?}");
-    assert_eq!(fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap(), GRID);
+    assert_eq!(
+        fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap(),
+        GRID
+    );
 }

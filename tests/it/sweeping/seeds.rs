@@ -53,7 +53,13 @@ fn seeds_of_the_whole_pipeline_leave_alone_what_depends_on_none() {
     let fixed = whole.replace("kind: dataset\n", "kind: dataset\n    seed: 9\n");
     let sandbox = Sandbox::new(&fixed);
     let names = executed(&run(&sandbox, &[]));
-    assert_eq!(names.iter().filter(|name| name.starts_with("xrays")).count(), 1);
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.starts_with("xrays"))
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -76,6 +82,9 @@ fn trials_are_repeated_and_judged_by_their_mean() {
             .collect();
         assert_eq!(values.len(), 2, "{trial}");
         let mean = (values[0] + values[1]) / 2.0;
-        assert!((trial["objective"].as_f64().unwrap() - mean).abs() < 1e-12, "{trial}");
+        assert!(
+            (trial["objective"].as_f64().unwrap() - mean).abs() < 1e-12,
+            "{trial}"
+        );
     }
 }

@@ -28,7 +28,10 @@ fn a_further_value_runs_exactly_its_own_trials() {
     let set = "sweep.axes.batch=[8, 16, 32]";
     let names = executed(&run(&sandbox, &["-S", set]));
     assert_eq!(names.len(), 12 + 12, "{names:?}");
-    assert!(names.iter().all(|name| name.contains("batch=32")), "{names:?}");
+    assert!(
+        names.iter().all(|name| name.contains("batch=32")),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -47,7 +50,10 @@ fn axes_that_change_one_stage_leave_the_others_one() {
         "augmented.params.zoom: [0.0, 0.1]",
     ));
     let names = executed(&run(&sandbox, &[]));
-    let augmented: Vec<&String> = names.iter().filter(|name| name.starts_with("aug")).collect();
+    let augmented: Vec<&String> = names
+        .iter()
+        .filter(|name| name.starts_with("aug"))
+        .collect();
     assert_eq!(augmented, ["augmented[zoom=0.0]", "augmented[zoom=0.1]"]);
 }
 
@@ -72,7 +78,10 @@ fn a_killed_sweep_goes_on_where_it_was() {
         runner.kill().unwrap();
         runner.wait().unwrap();
         let recorded = records(&sandbox);
-        assert!(recorded >= finished, "{recorded} of {finished} records left");
+        assert!(
+            recorded >= finished,
+            "{recorded} of {finished} records left"
+        );
         finished = recorded;
     }
     assert!(killed > 0, "every run had ended before it was killed");
