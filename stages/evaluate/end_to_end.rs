@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::contract::{
     Artifact, Context, DeviceClass, Failure, ImageShape, METRICS_FILE, Metrics, Request, StageEvent,
@@ -38,6 +38,18 @@ fn artifact(label: &str, folder: &Path) -> Artifact {
 
 /// Evaluates an untrained network on 40 images, more or less bright; gives the run's notes.
 fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
+    let params = json!({ "bootstrap": 50, "batch_size": 7 });
+    Ok(evaluate_with(folder, classes, params, false)?.0)
+}
+
+/// The same with other parameters and, if `trained`, the images themselves as training images; gives
+/// notes and warnings.
+fn evaluate_with(
+    folder: &Path,
+    classes: [&str; 2],
+    params: Value,
+    trained: bool,
+) -> Result<(Vec<String>, Vec<String>), Failure> {
     let [model, images] = ["model", "images"].map(|name| folder.join(name));
     std::fs::create_dir_all(&model).unwrap();
     std::fs::create_dir_all(&images).unwrap();
@@ -66,26 +78,33 @@ fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
 
     let request = Request {
         kind: "evaluate".to_owned(),
-        params: json!({ "bootstrap": 50, "batch_size": 7 }),
+        params,
         seed: 1,
         cpus: 1,
         device: DeviceClass::Cpu,
         inputs: BTreeMap::from([
             ("model".to_owned(), vec![artifact("cnn[model1]", &model)]),
             ("images".to_owned(), vec![artifact("xrays.test", &images)]),
+            (
+                "train".to_owned(),
+                trained
+                    .then(|| artifact("xrays.train", &images))
+                    .into_iter()
+                    .collect(),
+            ),
         ]),
         staging: folder.join("staging"),
         resume: None,
     };
-    let notes = Mutex::new(Vec::new());
-    let events = |event| {
-        if let StageEvent::Note { message } = event {
-            notes.lock().unwrap().push(message);
-        }
+    let [notes, warnings] = [(); 2].map(|()| Mutex::new(Vec::new()));
+    let events = |event| match event {
+        StageEvent::Note { message } => notes.lock().unwrap().push(message),
+        StageEvent::Warning { message } => warnings.lock().unwrap().push(message),
+        _ => {}
     };
     let stage = crate::parse(&request.kind, request.params.clone()).unwrap();
     stage.run(&Context::new(&request, &events, &AtomicBool::new(false)))?;
-    Ok(notes.into_inner().unwrap())
+    Ok((notes.into_inner().unwrap(), warnings.into_inner().unwrap()))
 }
 
 #[test]
@@ -134,4 +153,32 @@ fn other_classes_are_refused() {
                 .to_owned()
         )
     );
+}
+
+#[test]
+fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |leakage: &str| {
+        let params = json!({ "bootstrap": 0, "leakage": leakage });
+        evaluate_with(folder.path(), ["NORMAL", "PNEUMONIA"], params, true)
+    };
+    let (_, warnings) = with("warn").unwrap();
+    assert!(
+        warnings[0].starts_with(
+            "leakage: 40 of 40 images of `xrays.test` are copies of images of `xrays.train`: \
+             `image, 0.png` has the pixels of `image, 0.png`"
+        ),
+        "{warnings:?}"
+    );
+    let staging = folder.path().join("staging");
+    let text = std::fs::read(staging.join("metrics/leakage.json")).unwrap();
+    let record: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(record["between"][0]["copies"].as_array().unwrap().len(), 40);
+    assert!(staging.join("figure/leakage.png").exists());
+    let failure = with("fail").unwrap_err().to_string();
+    assert!(
+        failure.contains("`image, 0.png` has the pixels of"),
+        "{failure}"
+    );
+    assert_eq!(with("off").unwrap().1, [""; 0]);
 }

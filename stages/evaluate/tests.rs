@@ -37,8 +37,13 @@ fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<
 
 #[test]
 fn defaults_are_filled_in() {
-    let canonical =
-        json!({ "positive": null, "threshold": "model", "bootstrap": 1000, "batch_size": 128 });
+    let canonical = json!({
+        "positive": null,
+        "threshold": "model",
+        "bootstrap": 1000,
+        "batch_size": 128,
+        "leakage": "warn",
+    });
     assert_eq!(parsed(json!({})).unwrap().canonical(), canonical);
     assert_eq!(parsed(canonical.clone()).unwrap().canonical(), canonical);
     let given = parsed(json!({ "threshold": 0.25, "positive": "NORMAL" })).unwrap();

@@ -34,7 +34,7 @@ pub(super) struct Near {
 /// Few frequencies tell images apart less well, so the bound rises as they get fewer. Both were chosen
 /// between what copies and what different radiographs measure (`docs/leakage.md`).
 pub(super) fn bounds(side: usize) -> [f64; 2] {
-    let bound = |side: usize| 1.0 - 0.08 * (side as f64 / 24.0).powf(1.5);
+    let bound = |side: usize| 1.0 - 0.1 * (side as f64 / 24.0).powf(1.5);
     [bound(side.min(12)) - 0.02, bound(side)]
 }
 

@@ -75,7 +75,7 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
         .iter()
         .map(|(_, change)| test.par_iter().map(|(_, image)| change(image)).collect())
         .collect();
-    for size in [8, 12, 16, 28, 32, 64, 224] {
+    for size in [8, 12, 16, 32, 64, 224] {
         let all = at_size(&images, size);
         let all = Set::new("all", &all);
         let sketches = &all.sketches;
@@ -136,10 +136,10 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
                 test.len(),
                 quantiles(&mut similarities)
             );
-            let least = if size >= 28 {
-                test.len()
-            } else {
-                test.len() * 99 / 100
+            // Clipping takes from some images what tells them apart.
+            let least = match name.starts_with("20 % more contrast") {
+                true => test.len() * 99 / 100,
+                false => test.len(),
             };
             assert!(right >= least, "{name} at {size}: {right}");
             // Nothing is taken for a copy of another image.
