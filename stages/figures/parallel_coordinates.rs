@@ -244,7 +244,8 @@ impl<'a> Page<'a> {
         for row in 0..rows {
             let fraction = (f64::from(row) + 0.5) / f64::from(rows);
             let y = self.bottom - (row + 1) * px(1);
-            canvas.fill((x, y), (x + BAR, y + px(1)), self.color(fraction))?;
+            // A little over the one before, so that nothing white is between them.
+            canvas.fill((x, y), (x + BAR, y + px(1) + 1), self.color(fraction))?;
         }
         Ok(())
     }

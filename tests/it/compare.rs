@@ -148,6 +148,9 @@ fn a_cause_is_told_once_with_all_its_stages_and_what_follows_from_it_is_not() {
     let found = changes(&["--json"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0]["what"], "input `data`: left.made → right.made");
+    // Of what was asked for, only what differs.
+    let text = compared(&sandbox, &[]);
+    assert!(text.contains("options  none → -S from=right\n"), "{text}");
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use stages::contract::{Direction, Metric, Metrics};
+use stages::contract::Metrics;
 
+use super::cause::{Causes, Changed, maker};
+use super::metric::{MetricPair, paired};
 use crate::cli::metrics;
-use crate::cli::runs::options;
-use crate::plan::{self, Fingerprint, InputId, MissReason};
+use crate::cli::runs::each_option;
+use crate::plan::{self, InputId, MissReason};
 use crate::report::runs::{Recorded, RecordedStage};
 use crate::store::{ActionRecord, Key, Lookup, Store};
 
@@ -29,19 +30,9 @@ pub struct Difference {
     pub what: &'static str,
     pub a: String,
     pub b: String,
-}
-
-/// A difference that is the cause of others.
-#[derive(Serialize)]
-pub struct Changed {
-    /// In a few words: `params.epochs 2 → 1`.
-    pub what: String,
-    /// Where it is a parameter, its path and its values in full; none where it is not there.
-    pub param: Option<String>,
-    pub a: Option<Value>,
-    pub b: Option<Value>,
-    /// The stages that differ in this.
-    pub stages: Vec<String>,
+    /// The part of each that the other has not.
+    #[serde(skip)]
+    pub alone: [String; 2],
 }
 
 /// A stage instance in both runs.
@@ -72,33 +63,6 @@ pub struct Side {
     pub outcome: String,
     /// None where it was not executed.
     pub seconds: Option<f64>,
-}
-
-/// A metric in both runs.
-#[derive(Serialize)]
-pub struct MetricPair {
-    pub port: String,
-    pub metric: String,
-    pub a: Option<f64>,
-    pub b: Option<f64>,
-    /// 95 % intervals, where they were computed.
-    pub a_interval: Option<[f64; 2]>,
-    pub b_interval: Option<[f64; 2]>,
-    /// `b - a`.
-    pub difference: Option<f64>,
-    pub direction: Direction,
-    /// How `b` is to `a`.
-    pub verdict: Option<Verdict>,
-    /// Whether the intervals have nothing in common; none where there are not two.
-    pub apart: Option<bool>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    Better,
-    Worse,
-    Equal,
 }
 
 impl Comparison {
@@ -138,22 +102,39 @@ fn asked(a: &Recorded, b: &Recorded) -> Vec<Difference> {
     let said = |run: &Recorded| {
         let report = &run.report;
         [
-            ("pipeline", report.pipeline.clone()),
-            ("file", report.file.clone()),
-            ("options", options(report)),
-            ("runner", report.runner.clone()),
+            ("pipeline", vec![report.pipeline.clone()]),
+            ("file", vec![report.file.clone()]),
+            ("options", each_option(report)),
+            ("runner", vec![report.runner.clone()]),
         ]
     };
     let both = said(a).into_iter().zip(said(b));
     both.filter(|((_, a), (_, b))| a != b)
-        .map(|((what, a), (_, b))| Difference { what, a, b })
+        .map(|((what, a), (_, b))| {
+            let alone = |of: &[String], other: &[String]| {
+                let parts = of.iter().filter(|part| !other.contains(part));
+                parts.cloned().collect::<Vec<_>>().join(" ")
+            };
+            let mut parts = [alone(&a, &b), alone(&b, &a)];
+            if parts.iter().all(String::is_empty) {
+                // The same in another order, of which the last wins.
+                parts = [a.join(" "), b.join(" ")];
+            }
+            Difference {
+                what,
+                a: a.join(" "),
+                b: b.join(" "),
+                alone: parts,
+            }
+        })
         .collect()
 }
 
-struct Looking<'a> {
-    store: &'a Store,
-    a: &'a Recorded,
-    b: &'a Recorded,
+/// Two runs, and the store that has what they made.
+pub struct Looking<'a> {
+    pub store: &'a Store,
+    pub a: &'a Recorded,
+    pub b: &'a Recorded,
 }
 
 impl Looking<'_> {
@@ -176,7 +157,7 @@ impl Looking<'_> {
         };
         if let (Change::Changed, Some(was), Some(is), Some(stage)) = (change, &of_a, &of_b, b) {
             let (was, is) = (&was.fingerprint, &is.fingerprint);
-            for cause in self.causes(was, is) {
+            for cause in Changed::of(self, was, is) {
                 causes.add(&stage.planned.name, cause);
             }
         }
@@ -235,46 +216,6 @@ impl Looking<'_> {
         }
     }
 
-    /// In what two actions differ, without inputs that are made by the same stages as before: those
-    /// stages differ, then, and say why.
-    fn causes(&self, was: &Fingerprint, is: &Fingerprint) -> Vec<Changed> {
-        let changes = plan::changes(self.store, was, is, &[]).into_iter();
-        changes
-            .filter_map(|change| {
-                let mut what = change.to_string();
-                let mut changed = Changed {
-                    what: String::new(),
-                    param: None,
-                    a: None,
-                    b: None,
-                    stages: Vec::new(),
-                };
-                match change {
-                    plan::Change::Param(param) => {
-                        changed.param = Some(param.path);
-                        (changed.a, changed.b) = (param.from, param.to);
-                    }
-                    plan::Change::Input { role } => {
-                        let a = makers(self.a, was.inputs.get(&role));
-                        let b = makers(self.b, is.inputs.get(&role));
-                        if a == b {
-                            return None;
-                        }
-                        let shown = |names: &[String]| match names {
-                            [] => "none".to_owned(),
-                            names => names.join(", "),
-                        };
-                        what = format!("input `{role}`: {} → {}", shown(&a), shown(&b));
-                        (changed.a, changed.b) = (Some(json!(a)), Some(json!(b)));
-                    }
-                    _ => {}
-                }
-                changed.what = what;
-                Some(changed)
-            })
-            .collect()
-    }
-
     /// By port and name. What cannot be read is told in the log.
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
@@ -289,103 +230,10 @@ impl Looking<'_> {
     }
 }
 
-impl Verdict {
-    fn of(difference: f64, direction: Direction) -> Self {
-        let gain = match direction {
-            Direction::Maximize => difference,
-            Direction::Minimize => -difference,
-        };
-        match gain {
-            0.0 => Self::Equal,
-            _ if gain > 0.0 => Self::Better,
-            _ => Self::Worse,
-        }
-    }
-}
-
-/// What makes an input, in the words of a run.
-fn maker(run: &Recorded, input: &InputId) -> Option<String> {
-    let InputId::Action { key, .. } = input else {
-        return None;
-    };
-    let mut stages = run.stages.iter().map(|stage| &stage.planned);
-    stages
-        .find(|stage| stage.key == *key)
-        .map(|stage| stage.name.clone())
-}
-
-/// What makes the inputs of a role, and through which ports.
-fn makers(run: &Recorded, inputs: Option<&Vec<InputId>>) -> Vec<String> {
-    let inputs = inputs.into_iter().flatten();
-    inputs
-        .map(|input| match input {
-            InputId::Action { port, .. } => {
-                let maker = maker(run, input);
-                maker.map_or("unknown".to_owned(), |name| format!("{name}.{port}"))
-            }
-            InputId::Content { digest } => digest.short().to_string(),
-        })
-        .collect()
-}
-
-/// Causes, each with all stages that it is found in.
-#[derive(Default)]
-struct Causes {
-    found: Vec<Changed>,
-    /// Where each is, by what it says.
-    positions: HashMap<String, usize>,
-}
-
-impl Causes {
-    fn add(&mut self, stage: &str, cause: Changed) {
-        // Long values are cut in words.
-        let whole = json!([cause.what, cause.a, cause.b]).to_string();
-        let position = *self.positions.entry(whole).or_insert(self.found.len());
-        if position == self.found.len() {
-            self.found.push(cause);
-        }
-        self.found[position].stages.push(stage.to_owned());
-    }
-}
-
 fn side(stage: &RecordedStage, run: &Recorded) -> Side {
     Side {
         key: stage.planned.key,
         outcome: stage.word(run.report.state),
         seconds: stage.end.as_ref().and_then(|end| end.seconds),
     }
-}
-
-fn paired(a: &BTreeMap<String, Metrics>, b: &BTreeMap<String, Metrics>) -> Vec<MetricPair> {
-    let names = |of: &BTreeMap<String, Metrics>| -> Vec<(String, String)> {
-        let ports = of.iter();
-        let names = ports.flat_map(|(port, metrics)| {
-            metrics.keys().map(|metric| (port.clone(), metric.clone()))
-        });
-        names.collect()
-    };
-    let all: BTreeSet<_> = names(a).into_iter().chain(names(b)).collect();
-    let pairs = all.into_iter().filter_map(|(port, metric)| {
-        let of = |side: &BTreeMap<String, Metrics>| side.get(&port)?.get(&metric).cloned();
-        let (a, b) = (of(a), of(b));
-        let direction = b.as_ref().or(a.as_ref())?.direction;
-        let interval = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.interval);
-        let (a_interval, b_interval) = (interval(&a), interval(&b));
-        let (a, b) = (a.map(|metric| metric.value), b.map(|metric| metric.value));
-        let difference = a.zip(b).map(|(a, b)| b - a);
-        let both = a_interval.zip(b_interval);
-        Some(MetricPair {
-            difference,
-            direction,
-            verdict: difference.map(|difference| Verdict::of(difference, direction)),
-            apart: both.map(|(a, b)| a[1] < b[0] || b[1] < a[0]),
-            port,
-            metric,
-            a,
-            b,
-            a_interval,
-            b_interval,
-        })
-    });
-    pairs.collect()
 }

@@ -1,4 +1,6 @@
+mod cause;
 mod comparison;
+mod metric;
 mod page;
 
 use clap::Args;
@@ -11,7 +13,7 @@ use crate::report::Console;
 use crate::report::runs::Recorded;
 use comparison::Comparison;
 
-/// Compare two runs: what differs, what came of it, and which differences are more than chance
+/// Compare two runs: first what differs, then which metrics are better or worse for it
 #[derive(Debug, Args)]
 pub struct Compare {
     /// A run: an id, the beginning of one, `latest`, or `latest~N` for the Nth before it

@@ -1,6 +1,8 @@
 //! A comparison for people: what differs first, then what came of it.
 
-use super::comparison::{Change, Changed, Comparison, MetricPair, StagePair, Verdict};
+use super::cause::Changed;
+use super::comparison::{Change, Comparison, StagePair};
+use super::metric::{MetricPair, Verdict};
 use crate::cli::runs::when;
 use crate::report::columns::aligned;
 use crate::report::runs::Recorded;
@@ -107,7 +109,8 @@ impl Page {
     fn of(comparison: &Comparison) -> Self {
         let shown = |value: &str| if value.is_empty() { "none" } else { value }.to_owned();
         let asked = comparison.asked.iter().map(|asked| {
-            let change = format!("{} → {}", shown(&asked.a), shown(&asked.b));
+            let [a, b] = &asked.alone;
+            let change = format!("{} → {}", shown(a), shown(b));
             [asked.what.to_owned(), change]
         });
         let changes = comparison.changes.iter();

@@ -151,8 +151,13 @@ pub(in crate::cli) fn when(time: &str) -> String {
 }
 
 /// How a run was asked for: `--profile real -S epochs=3`; empty if by its file alone.
-pub(in crate::cli) fn options(run: &crate::report::RunReport) -> String {
+fn options(run: &crate::report::RunReport) -> String {
+    each_option(run).join(" ")
+}
+
+/// As [`options`], each by itself.
+pub(in crate::cli) fn each_option(run: &crate::report::RunReport) -> Vec<String> {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
     let sets = run.sets.iter().map(|set| format!("-S {set}"));
-    profile.chain(sets).collect::<Vec<_>>().join(" ")
+    profile.chain(sets).collect()
 }
