@@ -16,6 +16,7 @@ pub mod domain;
 pub mod grid;
 pub mod halving;
 pub mod importance;
+mod judging;
 mod metric;
 mod points;
 mod read;
@@ -25,6 +26,7 @@ pub mod sampler;
 mod seeds;
 pub mod space;
 mod trial;
+mod trials;
 
 pub use course::{Course, Round};
 pub use metric::MetricAt;

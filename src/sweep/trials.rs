@@ -1,0 +1,282 @@
+//! The trials of a sweep: which there are next, and their copies of the pipeline.
+
+use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
+
+use super::axes::SEED;
+use super::halving::{Decision, Race};
+use super::judging::larger_is_better;
+use super::read::{Build, Sweep, refuse};
+use super::rungs::Rungs;
+use super::sampler::{Proposal, Sampler, Told};
+use super::space::Point;
+use super::trial::{Trial, TrialState, TrialValue};
+use crate::graph::{Graph, Union};
+use crate::spec::{Assignment, Diagnostic};
+
+/// Copies whose graphs are built before they are taken up: what is equal to what is there already takes
+/// memory only so long.
+const AT_ONCE: usize = 256;
+
+/// The trials of a sweep, or the seeds of a pipeline.
+pub(super) struct Trials {
+    pub sweep: Box<Sweep>,
+    pub sampler: Box<dyn Sampler>,
+    pub race: Option<Race>,
+    points: Vec<Point>,
+    pub trials: Vec<Trial>,
+}
+
+/// A trial's part in a round.
+pub(super) struct Entry {
+    /// Its position.
+    pub trial: usize,
+    /// Where its training ends for now, if that is not where it ends for good.
+    pub rung: Option<u64>,
+    pub copies: Vec<usize>,
+}
+
+impl Trials {
+    pub fn new(sweep: Box<Sweep>) -> Self {
+        let trials = sweep.design.trials;
+        let race = |rungs: &Rungs| Race::new(rungs.halving.clone(), trials);
+        Self {
+            sampler: sweep.design.sampler(),
+            race: sweep.rungs.as_ref().map(race),
+            sweep,
+            points: Vec::new(),
+            trials: Vec::new(),
+        }
+    }
+
+    /// The finished trial with the best objective; the earlier of equals.
+    pub fn best(&self) -> Option<&Trial> {
+        let direction = self.sweep.objective.as_ref()?.direction;
+        let value = |trial: &Trial| Some(larger_is_better(trial.mean()?, direction));
+        let finished = self
+            .trials
+            .iter()
+            .filter_map(|trial| Some((value(trial)?, trial)));
+        let best = finished.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map(|(_, trial)| trial)
+    }
+
+    /// Whether there are axes, not seeds alone.
+    pub fn is_sweep(&self) -> bool {
+        !self.sweep.axes.is_empty()
+    }
+
+    /// Chooses trials, and takes their copies up; none once that is all.
+    pub fn next_entries(&mut self, union: &mut Union) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+        loop {
+            let chosen = self.choose();
+            let entries = self.take_up(&chosen, union)?;
+            // Trials that make no sound pipeline have failed already; others may follow.
+            if !entries.is_empty() || chosen.is_empty() {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// The next trials, and how far they are to come.
+    fn choose(&mut self) -> Vec<(usize, Option<u64>)> {
+        let parallel = self.sweep.design.parallel;
+        let mut chosen: Vec<(usize, Option<u64>)> = Vec::new();
+        let Some((race, rungs)) = self.race.as_mut().zip(self.sweep.rungs.as_ref()) else {
+            let left = self.sweep.design.trials - self.trials.len();
+            for proposal in self.sampler.ask(parallel.min(left)) {
+                chosen.push((self.start(proposal), None));
+            }
+            return chosen;
+        };
+        let last = rungs.last();
+        let unless_last = |epochs: u64| (epochs < last).then_some(epochs);
+        let mut new = Vec::new();
+        for decision in race.decide(parallel) {
+            match decision {
+                Decision::New { trial, to_epochs } => new.push((trial, unless_last(to_epochs))),
+                Decision::Promote {
+                    trial, to_epochs, ..
+                } => chosen.push((trial, unless_last(to_epochs))),
+            }
+        }
+        let mut proposals = self.sampler.ask(new.len()).into_iter();
+        for (trial, rung) in new {
+            match proposals.next() {
+                Some(proposal) => chosen.push((self.start(proposal), rung)),
+                // There are no more points: it never starts.
+                None => self.arrive(trial, None),
+            }
+        }
+        chosen
+    }
+
+    /// Takes up a trial; its position.
+    fn start(&mut self, proposal: Proposal) -> usize {
+        let Proposal { trial, point } = proposal;
+        self.trials.push(self.sweep.trial(trial, &point));
+        self.points.push(point);
+        trial
+    }
+
+    /// Builds the copies of some trials, and adds them to the others.
+    ///
+    /// # Errors
+    /// If one makes no sound pipeline, and all of them were known beforehand. Where they follow from results
+    /// that trial has failed, and the others go on.
+    fn take_up(
+        &mut self,
+        chosen: &[(usize, Option<u64>)],
+        union: &mut Union,
+    ) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+        let design = &self.sweep.design;
+        let are_known = !design.is_adaptive() && design.parallel >= design.trials;
+        let mut entries = Vec::new();
+        for some in chosen.chunks(AT_ONCE.div_ceil(self.sweep.seeds.len())) {
+            let mut errors = Vec::new();
+            for (&(trial, rung), built) in some.iter().zip(self.build(some)) {
+                match built {
+                    Ok(builds) => entries.push(self.add(trial, rung, builds, union)),
+                    Err(found) if are_known => errors.extend(self.explained(trial, found)),
+                    Err(found) => self.fail(trial, found),
+                }
+            }
+            refuse(errors)?;
+        }
+        Ok(entries)
+    }
+
+    /// The copies of each trial, one for each seed.
+    fn build(&self, chosen: &[(usize, Option<u64>)]) -> Vec<Result<Vec<Build>, Vec<Diagnostic>>> {
+        let (sweep, points) = (&self.sweep, &self.points);
+        let copies = chosen.par_iter().map(|&(trial, rung)| {
+            let seeds = 0..sweep.seeds.len();
+            seeds
+                .map(|seed| sweep.copy(&points[trial], seed, rung))
+                .collect()
+        });
+        copies.collect()
+    }
+
+    fn add(
+        &mut self,
+        trial: usize,
+        rung: Option<u64>,
+        builds: Vec<Build>,
+        union: &mut Union,
+    ) -> Entry {
+        let mut copies = Vec::new();
+        for (seed, build) in builds.into_iter().enumerate() {
+            let labels = self.labels(trial, rung, seed);
+            let names = &mut self.sweep.names;
+            copies.push(union.add(build.graph, &build.identities, labels, names));
+        }
+        let known = &mut self.trials[trial];
+        known.copies.clone_from(&copies);
+        known.all_copies.extend(&copies);
+        Entry {
+            trial,
+            rung,
+            copies,
+        }
+    }
+
+    /// Adds to mistakes in which trial they are.
+    fn explained(&self, trial: usize, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let Trial { number, .. } = self.trials[trial];
+        let values = self.trials[trial].values_in_words();
+        let note = format!("in trial {number}: {values}");
+        let errors = errors.into_iter();
+        errors.map(|error| error.note(note.clone())).collect()
+    }
+
+    /// Takes note that a trial makes no sound pipeline.
+    fn fail(&mut self, trial: usize, errors: Vec<Diagnostic>) {
+        let first = errors.into_iter().next();
+        let message = first.map_or(String::new(), |error| error.message);
+        self.trials[trial].state = TrialState::Failed(message);
+        self.sampler.tell(trial, Told::Failed);
+        self.arrive(trial, None);
+    }
+
+    /// Tells those who halve trainings what came of a trial; nothing for a failure.
+    pub fn arrive(&mut self, trial: usize, value: Option<f64>) {
+        if let Some(race) = &mut self.race {
+            race.arrive(trial, value);
+        }
+    }
+
+    /// What tells a copy from the others.
+    fn labels(&self, trial: usize, rung: Option<u64>, seed: usize) -> Vec<(String, String)> {
+        let values = self.trials[trial].values.iter();
+        let mut labels: Vec<(String, String)> = values
+            .map(|value| (value.label.clone(), value.text.clone()))
+            .collect();
+        if let Some(rungs) = &self.sweep.rungs {
+            labels.push(Rungs::label(rung.unwrap_or(rungs.last())));
+        }
+        if self.sweep.seeds.len() > 1 {
+            labels.push((SEED.to_owned(), self.sweep.seeds[seed].label.clone()));
+        }
+        labels
+    }
+
+    /// What is to run in a round: of trials that are not at their last rung the training alone.
+    pub fn until(&self, graph: &Graph, entries: &[Entry]) -> Vec<NodeIndex> {
+        let mut until = Vec::new();
+        for entry in entries {
+            for &copy in &entry.copies {
+                let nodes = &graph.copies[copy].nodes;
+                match (entry.rung, &self.sweep.rungs) {
+                    (Some(_), Some(rungs)) => until.extend(rungs.metric.node(graph, nodes)),
+                    _ => until.extend(nodes),
+                }
+            }
+        }
+        until.sort();
+        until.dedup();
+        until
+    }
+}
+
+impl Sweep {
+    /// A trial, of which nothing is known yet.
+    fn trial(&self, index: usize, point: &Point) -> Trial {
+        let coordinates = self.design.coordinates(point, &self.axes);
+        let values = self.axes.iter().zip(coordinates);
+        let values = values.filter_map(|(axis, at)| {
+            let (text, node) = axis.value(&at?);
+            Some(TrialValue {
+                name: axis.name.clone(),
+                label: axis.label.clone(),
+                text,
+                value: node.to_json(),
+            })
+        });
+        Trial {
+            number: index + 1,
+            values: values.collect(),
+            state: TrialState::Open,
+            objective: Vec::new(),
+            rungs: Vec::new(),
+            copies: Vec::new(),
+            all_copies: Vec::new(),
+            epochs: None,
+        }
+    }
+
+    /// One copy of the pipeline.
+    fn copy(
+        &self,
+        point: &Point,
+        seed: usize,
+        rung: Option<u64>,
+    ) -> Result<Build, Vec<Diagnostic>> {
+        let mut assignments: Vec<Assignment> = self.assignments(point);
+        assignments.extend(self.seeds[seed].assignments.iter().cloned());
+        if let Some(rungs) = &self.rungs {
+            assignments.push(rungs.assign(rung.unwrap_or(rungs.last())));
+        }
+        self.build(assignments)
+    }
+}
