@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::scan::{self, Stop};
 use super::sketch::Sketches;
-use crate::contract::Failure;
+use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 
 /// A set of images to compare with others.
@@ -52,6 +52,28 @@ impl<'a> Set<'a> {
         }
     }
 
+    /// Whether the sets are small enough to look for near copies.
+    fn affords(&self, original: &Set<'_>) -> bool {
+        let within = std::ptr::eq(self.images, original.images);
+        let among = original.images.len() / if within { 2 } else { 1 };
+        scan::affordable(self.images.len(), among)
+    }
+
+    /// Warns if the sets are too large to look for near copies.
+    pub(super) fn warn_of_size(&self, original: &Set<'_>, context: &Context<'_>) {
+        if self.affords(original) {
+            return;
+        }
+        context.warn(format!(
+            "leakage: {} images of `{}` against {} of `{}` are too many to compare each: only identical \
+             ones were looked for",
+            self.images.len(),
+            self.name,
+            original.images.len(),
+            original.name
+        ));
+    }
+
     /// The images that are copies of ones of `original`, each with the most similar one; of too many
     /// images, only identical ones.
     pub(super) fn copies_of(
@@ -63,7 +85,7 @@ impl<'a> Set<'a> {
         let exact = (0..self.images.len())
             .map(|i| by_pixels.find(self.images.image(i)))
             .collect();
-        let near = match scan::affordable(self.images.len(), original.images.len()) {
+        let near = match self.affords(original) {
             true => scan::copies(&self.sketches, &original.sketches, false, stop)?,
             false => vec![None; self.images.len()],
         };
@@ -79,7 +101,7 @@ impl<'a> Set<'a> {
                 .filter(|&first| first < i)
         };
         let exact = (0..self.images.len()).map(first).collect();
-        let near = match scan::affordable(self.images.len(), self.images.len() / 2) {
+        let near = match self.affords(self) {
             true => scan::copies(&self.sketches, &self.sketches, true, stop)?,
             false => vec![None; self.images.len()],
         };

@@ -119,6 +119,7 @@ pub fn memorised(
             true => scan::nearest(sketches, among, |_| None, &stop)?,
             false => vec![None; sketches.len()],
         };
+        generated.warn_of_size(&original, context);
         let copies = generated.copies_of(&original, &stop)?;
         let pair = |copy| Pair::of(copy, &generated, &original);
         let compared = Compared {

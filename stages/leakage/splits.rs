@@ -54,6 +54,7 @@ impl Splits<'_> {
         let mut leaks = Vec::new();
         let mut strips = Vec::new();
         for (set, original) in [(&validation, &train), (&test, &train), (&test, &validation)] {
+            set.warn_of_size(original, context);
             let copies = with_files(set.copies_of(original, &stop)?, &origins, set, original);
             let between = Between {
                 sets: [set, original].map(|set| set.name.to_owned()),
@@ -68,6 +69,7 @@ impl Splits<'_> {
             strips.push((set, original, copies));
         }
         for set in [&train, &validation, &test] {
+            set.warn_of_size(set, context);
             let repeats = with_files(set.repeats(&stop)?, &origins, set, set);
             let within = within(set, &repeats);
             if let Some(noted) = within.sentence(set.images.len()) {

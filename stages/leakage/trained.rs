@@ -39,6 +39,7 @@ pub fn trained_on(
     let mut found = Vec::new();
     for (artifact, images) in train.iter().zip(&datasets) {
         let original = Set::new(&artifact.label, images);
+        measured.warn_of_size(&original, context);
         let copies = measured.copies_of(&original, &stop)?;
         let between = Between {
             sets: [&measured, &original].map(|set| set.name.to_owned()),
