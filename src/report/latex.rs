@@ -1,36 +1,63 @@
-//! LaTeX, for the package booktabs.
+//! LaTeX, with the rules of the package `booktabs`.
 
-/// A `table` with a caption, columns of `numbers` flush right. Header and cells are LaTeX already.
-pub fn table(caption: &str, numbers: &[bool], header: &[String], rows: &[Vec<String>]) -> String {
-    let columns = numbers
-        .iter()
-        .map(|&is_number| if is_number { 'r' } else { 'l' });
-    let columns: String = columns.collect();
-    let line = |cells: &[String]| format!("  {} \\\\\n", cells.join(" & "));
-    let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n");
-    text += &format!("  \\caption{{{caption}}}\n  \\begin{{tabular}}{{{columns}}}\n  \\toprule\n");
-    text += &line(header);
-    text += "  \\midrule\n";
-    for row in rows {
-        text += &line(row);
-    }
-    text + "  \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
+/// A table whose parts are LaTeX already.
+pub struct Tabular<'a> {
+    /// Labels it.
+    pub name: &'a str,
+    pub caption: Option<String>,
+    /// The argument of `tabular`: a letter for each column.
+    pub columns: String,
+    /// The lines between the first two rules.
+    pub header: String,
+    pub rows: Vec<Vec<String>>,
 }
 
-/// A text as LaTeX shows it.
+impl Tabular<'_> {
+    pub fn render(&self) -> String {
+        let caption = self.caption.as_ref();
+        let caption = caption.map_or(String::new(), |text| format!("  \\caption{{{text}}}\n"));
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        format!(
+            "% in the preamble: \\usepackage{{booktabs}}\n\
+             \\begin{{table}}\n  \\centering\n{caption}  \\label{{tab:{}}}\n  \
+             \\begin{{tabular}}{{{}}}\n    \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \
+             \\end{{tabular}}\n\\end{{table}}\n",
+            self.name, self.columns, self.header
+        )
+    }
+}
+
+/// A row of cells.
+pub fn line(cells: &[String]) -> String {
+    format!("    {} \\\\\n", cells.join(" & "))
+}
+
+/// Figures, their minus signs long.
+pub fn number(text: &str) -> String {
+    text.replace('-', "$-$")
+}
+
+/// Text in which nothing is an instruction to LaTeX.
 pub fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for char in text.chars() {
-        match char {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', char]),
-            '\\' => escaped += "\\textbackslash{}",
-            '~' => escaped += "\\textasciitilde{}",
-            '^' => escaped += "\\textasciicircum{}",
-            '±' => escaped += "$\\pm$",
-            '…' => escaped += "\\ldots{}",
-            '<' | '>' => escaped.extend(['$', char, '$']),
-            '|' => escaped += "\\textbar{}",
-            _ => escaped.push(char),
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '<' => escaped.push_str("\\textless{}"),
+            '>' => escaped.push_str("\\textgreater{}"),
+            '|' => escaped.push_str("\\textbar{}"),
+            '…' => escaped.push_str("\\ldots{}"),
+            // As it is, some languages of babel take it for the beginning of something.
+            '"' => escaped.push_str("\\char34{}"),
+            '±' => escaped.push_str("$\\pm$"),
+            '✓' => escaped.push_str("$\\surd$"),
+            '✗' => escaped.push_str("$\\times$"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', character]),
+            // An empty line would end a paragraph, which no cell may.
+            '\n' | '\r' => escaped.push(' '),
+            _ => escaped.push(character),
         }
     }
     escaped

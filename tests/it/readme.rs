@@ -129,7 +129,7 @@ fn the_commands_work() {
         }
     }
     for subcommand in [
-        "run", "plan", "explain", "graph", "status", "table", "runs", "cache",
+        "run", "plan", "explain", "graph", "status", "table", "compare", "sweep", "cache",
     ] {
         assert!(ran.iter().any(|ran| ran == subcommand), "no `{subcommand}`");
     }

@@ -57,12 +57,11 @@ pub fn report(
     Ok(SweepReport {
         pipeline: course.pipeline.clone(),
         method: course.extent().method.to_owned(),
-        objective: Objective {
-            metric: objective.map_or(String::new(), |objective| objective.metric.to_string()),
-            direction: objective
-                .and_then(|objective| objective.direction)
-                .unwrap_or(Direction::Maximize),
-        },
+        objective: objective.map(|objective| Objective {
+            metric: objective.metric.to_string(),
+            // Before there is a result there is nothing to rank.
+            direction: objective.direction.unwrap_or(Direction::Maximize),
+        }),
         importance: importances(course, &axes),
         axes,
         rungs: rungs.map(|(metric, epochs)| Rungs {
@@ -184,7 +183,7 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
         .iter()
         .filter(|trial| trial.mean().is_some())
         .collect();
-    if finished.is_empty() {
+    if finished.is_empty() || course.objective().is_none() {
         return Vec::new();
     }
     let objective: Vec<f64> = finished.iter().filter_map(|trial| trial.mean()).collect();
@@ -212,7 +211,7 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
             let told = importance(&column, &objective);
             Importance {
                 axis: axis.label.clone(),
-                share: told.share.unwrap_or_default(),
+                share: told.share,
                 correlation: told.correlation,
                 note: told
                     .note
@@ -221,7 +220,7 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
         })
         .collect();
     found.sort_by(|a, b| {
-        let share = |importance: &Importance| importance.share;
+        let share = |importance: &Importance| importance.share.unwrap_or(-1.0);
         share(b).total_cmp(&share(a))
     });
     found

@@ -10,8 +10,8 @@ use crate::report::table::csv_line;
 pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
     let mut header = vec!["rank".to_owned(), "trial".to_owned(), "state".to_owned()];
     header.extend(report.axes.iter().map(|axis| axis.name.clone()));
-    let metric = &report.objective.metric;
-    header.extend([metric.clone(), format!("{metric} sd")]);
+    let metric = report.metric();
+    header.extend([metric.to_owned(), format!("{metric} sd")]);
     header.extend(["low", "high"].map(|end| format!("{metric} {end}")));
     let mut seeds: Vec<u64> = shown
         .iter()

@@ -42,8 +42,8 @@ pub fn parallel_coordinates(report: &SweepReport, path: &Path) -> Result<(), Fai
     ParallelCoordinates {
         title: &report.pipeline,
         axes: &axes,
-        objective: &report.objective.metric,
-        direction: report.objective.direction,
+        objective: report.metric(),
+        direction: report.direction(),
         trials: &lines,
         best: best.as_ref().map(|(at, name)| (*at, name.as_str())),
     }
@@ -77,7 +77,7 @@ pub fn learning_curves(report: &SweepReport, path: &Path) -> Result<bool, Failur
         .collect();
     let (metric, rungs) = match &report.rungs {
         Some(rungs) => (rungs.metric.as_str(), rungs.epochs.as_slice()),
-        None => (report.objective.metric.as_str(), [].as_slice()),
+        None => (report.metric(), [].as_slice()),
     };
     let best = best(report, &trials);
     LearningCurves {

@@ -1,10 +1,8 @@
 //! Rankings for papers.
 
-use stages::contract::Direction;
-
 use super::text::Ranking;
 use super::{SweepReport, Trial, shortened};
-use crate::report::latex::{self, escaped};
+use crate::report::latex::{self, Tabular, escaped, number};
 
 /// The longest value in a paper's table.
 const LONGEST: usize = 24;
@@ -16,7 +14,7 @@ pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
     // How long it took says nothing to a reader.
     ranking.columns.retain(|column| column.title != "time");
     let best = report.best().map(|trial| trial.number);
-    let metric = &report.objective.metric;
+    let metric = report.metric();
     for column in &mut ranking.columns {
         for (cell, trial) in column.cells.iter_mut().zip(shown) {
             *cell = match column.title.as_str() {
@@ -35,28 +33,27 @@ pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
         .iter()
         .map(|title| escaped(title))
         .collect();
-    let numbers: Vec<bool> = ranking.columns.iter().map(|c| c.is_number).collect();
-    latex::table(
-        &caption(report, shown, &ranking),
-        &numbers,
-        &header,
-        &ranking.rows(),
-    )
+    let columns = ranking.columns.iter();
+    let columns = columns.map(|column| if column.is_number { 'r' } else { 'l' });
+    Tabular {
+        name: &report.pipeline,
+        caption: Some(caption(report, shown, &ranking)),
+        columns: columns.collect(),
+        header: latex::line(&header),
+        rows: ranking.rows(),
+    }
+    .render()
 }
 
 fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String {
-    let word = match report.objective.direction {
-        Direction::Maximize => "highest",
-        Direction::Minimize => "lowest",
-    };
-    let metric = escaped(&report.objective.metric);
     let which = match report.trials.len() {
         all if all == shown.len() => format!("All {all} trials"),
         all => format!("The best {} of {all} trials", shown.len()),
     };
     let mut caption = format!(
-        "{which} of the sweep {}, {word} {metric} first.",
-        escaped(&report.pipeline)
+        "{which} of the sweep {}{}.",
+        escaped(&report.pipeline),
+        escaped(&report.order())
     );
     let seeds = shown.iter().map(|trial| trial.seeds.len()).max();
     if shown.iter().any(|trial| trial.deviation.is_some()) {
@@ -77,5 +74,5 @@ fn figure(trial: &Trial) -> String {
     if text == "-" {
         return "--".to_owned();
     }
-    escaped(&text).replace('-', "$-$")
+    number(&escaped(&text))
 }

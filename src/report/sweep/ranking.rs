@@ -11,7 +11,7 @@ use super::{SweepReport, Trial, TrialState};
 /// did not run. What has no objective comes after what has one; ties go to the lower number.
 pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
     let mut trials: Vec<&Trial> = report.trials.iter().collect();
-    let direction = report.objective.direction;
+    let direction = report.direction();
     trials.sort_by(|a, b| {
         (a.state.cmp(&b.state))
             .then_with(|| better_first(measured(a), measured(b), direction))

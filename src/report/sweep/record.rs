@@ -14,7 +14,9 @@ pub struct SweepReport {
     pub pipeline: String,
     /// `grid`, `random`, `tpe`.
     pub method: String,
-    pub objective: Objective,
+    /// None where trials are not to be ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<Objective>,
     /// In the order of the file.
     pub axes: Vec<Axis>,
     /// Where trials were stopped before their time, if they could be.
@@ -134,8 +136,8 @@ impl fmt::Display for TrialState {
 pub struct Importance {
     /// The label of the axis.
     pub axis: String,
-    /// Between 0 and 1.
-    pub share: f64,
+    /// Between 0 and 1; none if it cannot be told.
+    pub share: Option<f64>,
     /// Whether more is better (above 0) or worse, between -1 and 1; none of choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
@@ -145,6 +147,30 @@ pub struct Importance {
 }
 
 impl SweepReport {
+    /// The metric that is sought, in words.
+    pub fn metric(&self) -> &str {
+        let objective = self.objective.as_ref();
+        objective.map_or("objective", |objective| &objective.metric)
+    }
+
+    /// `, highest evaluate.f1 first`; nothing where trials are not ranked.
+    pub fn order(&self) -> String {
+        let Some(Objective { metric, direction }) = &self.objective else {
+            return String::new();
+        };
+        let word = match direction {
+            Direction::Maximize => "highest",
+            Direction::Minimize => "lowest",
+        };
+        format!(", {word} {metric} first")
+    }
+
+    /// Which way is better.
+    pub fn direction(&self) -> Direction {
+        let objective = self.objective.as_ref();
+        objective.map_or(Direction::Maximize, |objective| objective.direction)
+    }
+
     /// How many trials there are of each state.
     pub fn counts(&self) -> BTreeMap<TrialState, usize> {
         let mut counts = BTreeMap::new();

@@ -71,10 +71,10 @@ fn report() -> SweepReport {
     SweepReport {
         pipeline: "search".to_owned(),
         method: "tpe".to_owned(),
-        objective: Objective {
+        objective: Some(Objective {
             metric: "evaluate.f1".to_owned(),
             direction: Direction::Maximize,
-        },
+        }),
         axes: vec![
             axis("cnn.params.learning_rate", "learning_rate", AxisKind::Log),
             axis("cnn.params.model", "model", AxisKind::Choice),
@@ -88,13 +88,13 @@ fn report() -> SweepReport {
         importance: vec![
             Importance {
                 axis: "learning_rate".to_owned(),
-                share: 0.617,
+                share: Some(0.617),
                 correlation: Some(-0.71),
                 note: String::new(),
             },
             Importance {
                 axis: "model".to_owned(),
-                share: 0.3,
+                share: Some(0.3),
                 correlation: None,
                 note: "few trials".to_owned(),
             },
@@ -111,7 +111,10 @@ fn the_best_is_first_by_direction_and_what_came_to_nothing_last() {
     let mut report = report();
     assert_eq!(order(&report), [1, 5, 0, 6, 2, 3, 4]);
     assert_eq!(report.best().map(|trial| trial.number), Some(1));
-    report.objective.direction = Direction::Minimize;
+    report.objective = Some(Objective {
+        metric: "evaluate.f1".to_owned(),
+        direction: Direction::Minimize,
+    });
     assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);
     report.trials.reverse();
     assert_eq!(order(&report), [0, 1, 5, 6, 2, 3, 4]);
@@ -126,7 +129,7 @@ fn terminal() {
     let mut report = report();
     report.trials.remove(6);
     let expected = "\
-search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run; highest evaluate.f1 first
+search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run, highest evaluate.f1 first
 ┌───────┬───────────────┬─────────┬──────────────────────────────────┬────────┬────────┬───────────────┐
 │ trial ┆ learning_rate ┆ model   ┆                      evaluate.f1 ┆ epochs ┆   time ┆ state         │
 ╞═══════╪═══════════════╪═════════╪══════════════════════════════════╪════════╪════════╪═══════════════╡
@@ -164,7 +167,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
             trial.values.insert(label.clone(), json!(value));
         }
     }
-    report.importance[1].share = 0.9;
+    report.importance[1].share = Some(0.9);
     for width in [60, 80, 100, 140, 400] {
         let text = render(&report, None, Format::Terminal, width);
         let lines = text.lines().filter(|line| line.starts_with(['│', '┌']));
@@ -184,7 +187,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
 fn markdown() {
     let text = render(&report(), Some(2), Format::Markdown, 100);
     let expected = "\
-**search: 7 trials by tpe: 4 finished, 1 stopped early, 1 failed, 1 not run; highest evaluate.f1 first**
+**search: 7 trials by tpe: 4 finished, 1 stopped early, 1 failed, 1 not run, highest evaluate.f1 first**
 
 | trial | learning_rate | model | evaluate.f1 | epochs | time |
 | --- | --- | --- | --- | --- | --- |

@@ -132,9 +132,11 @@ impl Ranking {
             let numbers = shown.iter().filter_map(|trial| trial.values.get(label));
             add(label, numbers.clone().all(|value| value.is_number()), &cell);
         }
-        add(&report.objective.metric, true, &|trial| {
-            shortened::objective(trial, detail.deviation, detail.interval)
-        });
+        if report.objective.is_some() {
+            add(report.metric(), true, &|trial| {
+                shortened::objective(trial, detail.deviation, detail.interval)
+            });
+        }
         if shown.iter().any(|trial| trial.epochs.is_some()) {
             add("epochs", true, &shortened::epochs);
         }
@@ -181,7 +183,7 @@ impl Ranking {
 fn least_important(report: &SweepReport) -> Vec<String> {
     let share = |label: &str| {
         let known = report.importance.iter().find(|known| known.axis == label);
-        known.map_or(0.0, |known| known.share)
+        known.and_then(|known| known.share).unwrap_or(0.0)
     };
     let mut labels: Vec<String> = report.axes.iter().map(|axis| axis.label.clone()).collect();
     labels.reverse();
@@ -230,16 +232,8 @@ pub(super) fn markdown(report: &SweepReport, shown: &[&Trial]) -> String {
 }
 
 fn head(report: &SweepReport) -> String {
-    let word = match report.objective.direction {
-        Direction::Maximize => "highest",
-        Direction::Minimize => "lowest",
-    };
-    let metric = &report.objective.metric;
-    format!(
-        "{}: {}; {word} {metric} first",
-        report.pipeline,
-        report.summary()
-    )
+    let (summary, order) = (report.summary(), report.order());
+    format!("{}: {summary}{order}", report.pipeline)
 }
 
 fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<String> {
@@ -263,7 +257,7 @@ fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<Strin
     });
     lines.extend(reasons);
     if !report.importance.is_empty() {
-        lines.push(format!("importance for {}:", report.objective.metric));
+        lines.push(format!("importance for {}:", report.metric()));
         lines.extend(
             report
                 .importance
@@ -279,10 +273,12 @@ fn importance(report: &SweepReport, known: &Importance) -> String {
     let labels = report.importance.iter().map(|known| known.axis.width());
     let widest = labels.max().unwrap_or(0);
     let space = " ".repeat(widest - known.axis.width());
-    let mut line = format!("  {}{space}  {:3.0} %", known.axis, 100.0 * known.share);
+    let share = known.share.map(|share| format!("{:3.0} %", 100.0 * share));
+    let share = share.unwrap_or_else(|| "    ?".to_owned());
+    let mut line = format!("  {}{space}  {share}", known.axis);
     if let Some(correlation) = known.correlation.filter(|c| c.is_finite()) {
         // The correlation is with the objective as it is, which may be sought low.
-        let better = match report.objective.direction {
+        let better = match report.direction() {
             Direction::Maximize => correlation > 0.0,
             Direction::Minimize => correlation < 0.0,
         };

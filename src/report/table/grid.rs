@@ -2,8 +2,9 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use super::latex::Tabular;
-use super::{delimited, latex};
+use super::delimited;
+use crate::report::latex::{self, Tabular};
+use crate::report::markdown;
 
 /// A header and rows of as many cells.
 pub(in crate::report) struct Grid {
@@ -32,18 +33,9 @@ impl Grid {
 
     /// A Markdown table, the title in bold above it.
     pub fn markdown(&self) -> String {
-        let line = |cells: &[String]| {
-            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-            format!("| {} |\n", cells.join(" | "))
-        };
         let title = self.title.as_ref();
-        let mut text = title.map_or(String::new(), |title| format!("**{title}**\n\n"));
-        text.push_str(&line(&self.header));
-        text.push_str(&line(&vec!["---".to_owned(); self.header.len()]));
-        for row in &self.rows {
-            text.push_str(&line(row));
-        }
-        text
+        let title = title.map_or(String::new(), |title| format!("**{title}**\n\n"));
+        title + &markdown::table(&self.header, &self.rows)
     }
 
     /// Comma-separated values, without the title.
@@ -54,15 +46,15 @@ impl Grid {
 
     /// A LaTeX table, its title the caption.
     pub fn latex(&self) -> String {
-        let escaped = |cells: &Vec<String>| -> Vec<String> {
-            cells.iter().map(|cell| latex::escape(cell)).collect()
+        let row = |cells: &Vec<String>| -> Vec<String> {
+            cells.iter().map(|cell| latex::escaped(cell)).collect()
         };
         Tabular {
             name: &self.name,
-            caption: self.title.as_deref(),
+            caption: self.title.as_deref().map(latex::escaped),
             columns: "l".repeat(self.header.len()),
-            header: format!("    {} \\\\\n", latex::cells(&escaped(&self.header))),
-            rows: self.rows.iter().map(escaped).collect(),
+            header: latex::line(&row(&self.header)),
+            rows: self.rows.iter().map(row).collect(),
         }
         .render()
     }

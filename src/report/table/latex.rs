@@ -1,53 +1,23 @@
-//! Tables for papers, with the rules of the package `booktabs`.
+//! Tables for papers.
 
 use super::text::{as_printed, deviation, interval, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
-
-/// A table whose cells are LaTeX already.
-pub(super) struct Tabular<'a> {
-    pub name: &'a str,
-    /// As text.
-    pub caption: Option<&'a str>,
-    /// The argument of `tabular`: a letter for each column.
-    pub columns: String,
-    /// The lines between the first two rules.
-    pub header: String,
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Tabular<'_> {
-    pub fn render(&self) -> String {
-        let caption = self.caption.map_or(String::new(), |caption| {
-            format!("  \\caption{{{}}}\n", escape(caption))
-        });
-        let rows = self.rows.iter();
-        let rows: String = rows
-            .map(|row| format!("    {} \\\\\n", cells(row)))
-            .collect();
-        format!(
-            "% in the preamble: \\usepackage{{booktabs}}\n\
-             \\begin{{table}}\n  \\centering\n{caption}  \\label{{tab:{}}}\n  \
-             \\begin{{tabular}}{{{}}}\n    \\toprule\n{}    \\midrule\n{rows}    \\bottomrule\n  \
-             \\end{{tabular}}\n\\end{{table}}\n",
-            self.name, self.columns, self.header
-        )
-    }
-}
+use crate::report::latex::{Tabular, escaped, line, number};
 
 /// Our figure with its interval, and the reference's in a column of its own beside it.
 pub(super) fn latex(filled: &Filled<'_>) -> String {
     let table = filled.table;
     let row = |(row, cells): &(&str, Vec<Cell>)| {
-        let mut line = vec![escape(row)];
+        let mut fields = vec![escaped(row)];
         for shown in filled.cells(row, cells) {
-            line.push(ours(&shown));
+            fields.push(ours(&shown));
             if shown.column.has_reference() {
                 let printed = |figure| number(&as_printed(figure));
-                line.push(shown.reference.map_or(String::new(), printed));
+                fields.push(shown.reference.map_or(String::new(), printed));
             }
         }
-        line
+        fields
     };
     let columns: String = table
         .columns
@@ -56,7 +26,7 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
         .collect();
     Tabular {
         name: &table.name,
-        caption: table.title.as_deref(),
+        caption: table.title.as_deref().map(escaped),
         columns: format!("l{columns}"),
         header: header(filled),
         rows: filled.rows.iter().map(row).collect(),
@@ -67,20 +37,20 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
 /// The titles; a title of two columns has a rule below it, and a second line says which is which.
 fn header(filled: &Filled<'_>) -> String {
     let table = filled.table;
-    let axis = escape(&table.rows);
+    let axis = escaped(&table.rows);
     if !table.columns.iter().any(|column| column.has_reference()) {
-        let titles = table.columns.iter().map(|column| escape(&column.title));
-        let line: Vec<String> = std::iter::once(axis).chain(titles).collect();
-        return format!("    {} \\\\\n", cells(&line));
+        let titles = table.columns.iter().map(|column| escaped(&column.title));
+        let titles: Vec<String> = std::iter::once(axis).chain(titles).collect();
+        return line(&titles);
     }
     let (mut titles, mut rules, mut below) = (vec![String::new()], Vec::new(), vec![axis]);
     let mut first = 2;
     for column in &table.columns {
-        let title = escape(&column.title);
+        let title = escaped(&column.title);
         if column.has_reference() {
             titles.push(format!("\\multicolumn{{2}}{{c}}{{{title}}}"));
             rules.push(format!("\\cmidrule(lr){{{first}-{}}}", first + 1));
-            below.extend(["ours".to_owned(), escape(&column.reference_label)]);
+            below.extend(["ours".to_owned(), escaped(&column.reference_label)]);
             first += 2;
         } else {
             titles.push(title);
@@ -88,12 +58,7 @@ fn header(filled: &Filled<'_>) -> String {
             first += 1;
         }
     }
-    format!(
-        "    {} \\\\\n    {}\n    {} \\\\\n",
-        cells(&titles),
-        rules.join(" "),
-        cells(&below)
-    )
+    format!("{}    {}\n{}", line(&titles), rules.join(" "), line(&below))
 }
 
 fn ours(shown: &Shown<'_>) -> String {
@@ -102,7 +67,7 @@ fn ours(shown: &Shown<'_>) -> String {
             let figures = value(shown) + &deviation(shown, "$\\pm$") + &interval(shown);
             number(&figures)
         }
-        Cell::Missing(reason) => escape(reason),
+        Cell::Missing(reason) => escaped(reason),
     };
     if let Some(verdict) = shown.verdict() {
         text += match verdict {
@@ -111,42 +76,8 @@ fn ours(shown: &Shown<'_>) -> String {
             Verdict::NotKnown => " ?",
         };
         for bounds in shown.failed() {
-            text += &format!(" ({})", number(&escape(&bounds.to_string())));
+            text += &format!(" ({})", number(&escaped(&bounds.to_string())));
         }
     }
     text
-}
-
-pub(super) fn cells(cells: &[String]) -> String {
-    cells.join(" & ")
-}
-
-/// Figures, their minus signs long.
-fn number(text: &str) -> String {
-    text.replace('-', "$-$")
-}
-
-/// Text in which nothing is an instruction to LaTeX.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            '<' => escaped.push_str("\\textless{}"),
-            '>' => escaped.push_str("\\textgreater{}"),
-            '|' => escaped.push_str("\\textbar{}"),
-            // As it is, some languages of babel take it for the beginning of something.
-            '"' => escaped.push_str("\\char34{}"),
-            '±' => escaped.push_str("$\\pm$"),
-            '✓' => escaped.push_str("$\\surd$"),
-            '✗' => escaped.push_str("$\\times$"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', character]),
-            // An empty line would end a paragraph, which no cell may.
-            '\n' | '\r' => escaped.push(' '),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }

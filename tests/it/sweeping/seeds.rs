@@ -78,7 +78,7 @@ fn trials_are_repeated_and_judged_by_their_mean() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|value| value.as_f64().unwrap())
+            .map(|seed| seed["value"].as_f64().unwrap())
             .collect();
         assert_eq!(values.len(), 2, "{trial}");
         let mean = (values[0] + values[1]) / 2.0;
