@@ -112,8 +112,8 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "sweep promote" => {
             "\
-  runner sweep promote pipelines/sweep-asha.yaml             the best trial as the profile `best`
-  runner sweep promote pipelines/sweep-asha.yaml 7 --as wide another one, under another name"
+  runner sweep promote pipelines/sweep-asha.yaml              the best trial as the profile `best`
+  runner sweep promote pipelines/sweep-asha.yaml 7 --as wide  another one, under another name"
         }
         "validate" => {
             "\

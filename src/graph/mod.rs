@@ -52,7 +52,7 @@ pub struct Graph {
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
     /// The copies of the pipeline that are in it: one, but for sweeps and seeds.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<PipelineCopy>,
     /// What is to run at all, with all that it needs; nothing for everything. Of a trial that was stopped early
     /// it is the training alone.
     pub reach: Option<Vec<NodeIndex>>,
@@ -63,7 +63,7 @@ pub struct Graph {
 
 /// One pipeline among the copies of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copy {
+pub struct PipelineCopy {
     /// Axes of the sweep and the values that the copy has there.
     pub labels: Vec<(String, String)>,
     /// Its instances, in its own order; some are those of other copies, too.
@@ -219,7 +219,7 @@ impl Graph {
             inclusions,
             ..
         } = pipeline;
-        let copies = vec![Copy {
+        let copies = vec![PipelineCopy {
             labels: Vec::new(),
             nodes: order.clone(),
         }];

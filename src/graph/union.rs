@@ -8,7 +8,7 @@ use std::mem;
 
 use petgraph::graph::NodeIndex;
 
-use super::{Copy, Graph, Instance};
+use super::{Graph, Instance, PipelineCopy};
 use crate::store::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
@@ -141,7 +141,7 @@ impl Union {
             });
         }
         let nodes = order.iter().map(|node| places[node.index()]).collect();
-        graph.copies.push(Copy { labels, nodes });
+        graph.copies.push(PipelineCopy { labels, nodes });
         graph.copies.len() - 1
     }
 

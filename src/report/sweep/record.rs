@@ -70,7 +70,7 @@ pub struct Rungs {
 /// One trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// What it is called by, from 0.
+    /// What it is called by, from 1.
     pub number: usize,
     /// By the label of the axis; an axis that does not apply to this trial is not here.
     pub values: Map<String, Value>,

@@ -246,19 +246,20 @@ fn json_is_the_report_ranked() {
 fn latex_is_what_booktabs_sets() {
     let text = render(&report(), Some(2), Format::Latex, 100);
     let expected = "\
-% \\usepackage{booktabs}
+% in the preamble: \\usepackage{booktabs}
 \\begin{table}
   \\centering
   \\caption{The best 2 of 7 trials of the sweep search, highest evaluate.f1 first. Mean $\\pm$ standard \
 deviation of 2 seeds, with the 95\\,\\% interval. In all: zoom 0.1.}
+  \\label{tab:search}
   \\begin{tabular}{rrlrr}
-  \\toprule
-  trial & learning\\_rate & model & evaluate.f1 & epochs \\\\
-  \\midrule
-  \\textbf{1} & \\textbf{0.01} & \\textbf{model\\textbar{}6} & \\textbf{0.9500 $\\pm$ 0.0080 \
+    \\toprule
+    trial & learning\\_rate & model & evaluate.f1 & epochs \\\\
+    \\midrule
+    \\textbf{1} & \\textbf{0.01} & \\textbf{model\\textbar{}6} & \\textbf{0.9500 $\\pm$ 0.0080 \
 [0.9300, 0.9700]} & \\textbf{18} \\\\
-  5 & 0.003 & model1 & 0.9500 &  \\\\
-  \\bottomrule
+    5 & 0.003 & model1 & 0.9500 &  \\\\
+    \\bottomrule
   \\end{tabular}
 \\end{table}
 ";
