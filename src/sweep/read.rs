@@ -14,6 +14,9 @@ use super::trial::Objective;
 use crate::graph::{Catalogue, Graph, Identity, Names, identities};
 use crate::spec::{Assignment, Diagnostic, Document, SweepSpec};
 
+/// Values of an axis that are looked at one by one; of more, each is when its trial is built.
+const MOST_PROBED: usize = 100;
+
 /// Most mistakes in trials that are told.
 const MOST_TOLD: usize = 20;
 
@@ -117,23 +120,12 @@ impl Sweep {
     fn probe(&mut self, base: &Graph) -> Result<(), Vec<Diagnostic>> {
         let base = digests(base, &identities(base));
         let mut probes: Vec<(String, Vec<Assignment>)> = Vec::new();
-        // Of a fixed list of trials each is built anyway, and two values show what an axis changes.
-        let most = if self.design.is_adaptive() {
-            usize::MAX
-        } else {
-            2
-        };
         for (index, axis) in self.axes.iter().enumerate() {
             let around = self.surroundings(index);
-            for at in axis.extremes().iter().take(most) {
+            for at in axis.extremes().iter().take(MOST_PROBED) {
                 let mut assignments = around.clone();
                 assignments.push(axis.assign(at));
                 probes.push((axis.label.clone(), assignments));
-            }
-            if !around.is_empty() {
-                // What the surroundings change alone is not this axis' doing, but named after it all the
-                // same where it applies.
-                probes.push((axis.label.clone(), around));
             }
         }
         let seeds = self.seeds.iter().skip(1).take(1);
@@ -145,19 +137,17 @@ impl Sweep {
                 probes.push((label, vec![rungs.assign(epochs)]));
             }
         }
-        let build = |(label, assignments): &(String, Vec<Assignment>)| {
+        let build = |(_, assignments): &(String, Vec<Assignment>)| {
             let built = self.build(assignments.clone())?;
-            let changed = digests(&built.graph, &built.identities);
-            let changed = changed.into_iter();
-            let changed = changed.filter(|(name, identity)| base.get(name) != Some(identity));
-            Ok((label.clone(), changed.map(|(name, _)| name).collect()))
+            let instances = digests(&built.graph, &built.identities).into_iter();
+            let changed = instances.filter(|(name, identity)| base.get(name) != Some(identity));
+            Ok(changed.map(|(name, _)| name).collect::<Vec<String>>())
         };
-        let built: Vec<Result<(String, Vec<String>), Vec<Diagnostic>>> =
-            probes.par_iter().map(build).collect();
+        let built: Vec<Result<_, Vec<Diagnostic>>> = probes.par_iter().map(build).collect();
         let mut errors = Vec::new();
-        for probe in built {
-            match probe {
-                Ok((label, changed)) => self.names.tell_apart(&label, changed),
+        for ((label, _), built) in probes.iter().zip(built) {
+            match built {
+                Ok(changed) => self.names.tell_apart(label, changed),
                 Err(found) => errors.extend(found),
             }
         }

@@ -5,11 +5,12 @@ use std::path::Path;
 use clap::Args;
 use serde_json::Value;
 
-use super::report::stored;
+use super::report::report;
+use crate::cli::outcomes::replay;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
 use crate::error::Error;
 use crate::report::Console;
-use crate::report::sweep::{SweepReport, Trial};
+use crate::report::sweep::SweepReport;
 use crate::spec;
 
 /// Write the values of a trial into a profile of the pipeline
@@ -30,22 +31,23 @@ pub struct Promote {
 impl Promote {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let file = &self.pipeline.file;
-        let course = super::course(&self.pipeline)?;
+        let mut course = super::course(&self.pipeline)?;
         let store = self.store.open()?;
-        let report = stored(course, &store)?;
-        let trial = self.trial(&report)?;
-        let values: Vec<(String, Value)> = report
-            .axes
-            .iter()
-            .filter_map(|axis| Some((axis.name.clone(), trial.values.get(&axis.label)?.clone())))
+        let outcomes = replay(&mut course, &store)?;
+        let report = report(&course, &store, &outcomes)?;
+        let number = self.number(&report)?;
+        let trials = course.trials().iter();
+        let trial = trials.filter(|trial| trial.number == number);
+        let values = trial.flat_map(|trial| &trial.values);
+        let values: Vec<(String, Value)> = values
+            .map(|value| (value.name.clone(), value.value.clone()))
             .collect();
         let text = fs::read_to_string(file).map_err(Error::io("read", file))?;
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
         replace(file, &promoted).map_err(Error::io("write", file))?;
         console.say(&format!(
-            "trial {} is the profile `{}` of `{}` now: `--profile {}`",
-            trial.number,
+            "trial {number} is the profile `{}` of `{}` now: `--profile {}`",
             self.name,
             file.display(),
             self.name
@@ -53,15 +55,15 @@ impl Promote {
         Ok(())
     }
 
-    fn trial<'a>(&self, report: &'a SweepReport) -> Result<&'a Trial, Error> {
+    fn number(&self, report: &SweepReport) -> Result<usize, Error> {
         let wanted = &self.trial;
         if wanted == "best" {
-            let none = || Error::Usage("no trial is finished yet".to_owned());
-            return report.best().ok_or_else(none);
+            let best = report.best().map(|trial| trial.number);
+            return best.ok_or_else(|| Error::Usage("no trial is finished yet".to_owned()));
         }
-        let number = wanted.parse::<usize>().ok();
-        let mut trials = report.trials.iter();
-        let found = number.and_then(|number| trials.find(|trial| trial.number == number));
+        let number = wanted.parse().ok();
+        let mut numbers = report.trials.iter().map(|trial| trial.number);
+        let found = numbers.find(|&known| Some(known) == number);
         found.ok_or_else(|| {
             let count = report.trials.len();
             Error::Usage(format!(

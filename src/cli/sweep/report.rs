@@ -89,7 +89,7 @@ fn told(trial: &sweep::Trial, course: &Course) -> Trial {
     let values: Map<String, Value> = trial
         .values
         .iter()
-        .map(|value| (value.label.clone(), value.value.clone()))
+        .map(|value| (value.label.clone(), shown(value)))
         .collect();
     let spread = spread(&trial.objective);
     let seeds = course.seeds();
@@ -123,6 +123,14 @@ fn told(trial: &sweep::Trial, course: &Course) -> Trial {
         seconds: 0.0,
         error,
         curve: Vec::new(),
+    }
+}
+
+/// A value as it is; lists and maps by the names that the sweep gives them.
+fn shown(value: &sweep::TrialValue) -> Value {
+    match &value.value {
+        Value::Array(_) | Value::Object(_) => Value::String(value.text.clone()),
+        scalar => scalar.clone(),
     }
 }
 
