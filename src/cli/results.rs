@@ -91,7 +91,7 @@ impl<'a> Results<'a> {
         let mut why = missing.into_iter().filter_map(Result::err);
         match (why.next(), nodes.len()) {
             (None, _) => Ok(found.into_iter().flatten().collect()),
-            (Some(why), 1) => Err(why),
+            (Some(why), _) if found.is_empty() => Err(why),
             (Some(why), seeds) => {
                 let missing = seeds - found.len();
                 Err(format!("{missing} of {seeds} seeds: {why}"))
