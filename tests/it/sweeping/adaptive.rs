@@ -157,3 +157,31 @@ fn decisions_are_recorded() {
         .filter(|entry| !entry["decided"]["promote"].is_null());
     assert_eq!(promoted.count(), 4, "{record}");
 }
+
+/// The sweep that comes with runner, halved and whole.
+#[test]
+fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
+    let sandbox = Sandbox::new(include_str!("../../../pipelines/sweep-asha.yaml"));
+    let shown = |args: &[&str]| {
+        run(&sandbox, args);
+        let show = [&["sweep", "show", "pipeline.yaml", "--json"], args].concat();
+        sandbox.runner(&show).json()
+    };
+    let best = |shown: &Value| shown["trials"][0]["objective"].as_f64().unwrap();
+    let halved = shown(&[]);
+    let whole = shown(&["-S", "sweep.stop=~"]);
+    assert!(
+        best(&halved) >= 0.99 * best(&whole),
+        "{} of {}",
+        best(&halved),
+        best(&whole)
+    );
+    let epochs = |trial: &Value| trial["epochs"].as_u64().unwrap();
+    let spent: u64 = halved["trials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(epochs)
+        .sum();
+    assert!(spent * 100 <= 40 * 27 * 27, "{spent} epochs");
+}
