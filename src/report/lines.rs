@@ -97,25 +97,14 @@ pub(super) fn say(console: &Console, event: &Event) {
             stages,
             cached,
             ..
-        } if verbosity > Verbosity::Quiet && cached < stages => {
-            let to_run = stages - cached;
-            let stages = wording::stages(*stages);
-            console.say(&format!(
-                "{pipeline}: {stages}, {cached} cached, {to_run} to run"
-            ));
-        }
+        } if verbosity > Verbosity::Quiet => say_work(console, pipeline, *stages, *cached),
         Event::RoundStarted {
             round,
             stages,
             cached,
-        } if verbosity > Verbosity::Quiet && cached < stages => {
-            let to_run = stages - cached;
-            let stages = wording::stages(*stages);
-            console.say(&format!(
-                "round {round}: {stages}, {cached} cached, {to_run} to run"
-            ));
+        } if verbosity > Verbosity::Quiet => {
+            say_work(console, &format!("round {round}"), *stages, *cached);
         }
-        // After the last one of several, or the only one, comes the ranking.
         Event::RoundEnded {
             trials,
             best: Some(best),
@@ -160,6 +149,17 @@ pub(super) fn say(console: &Console, event: &Event) {
             console.say(&wording::summary(counts, *seconds));
         }
         _ => {}
+    }
+}
+
+/// Says how much there is to do, unless it is nothing.
+fn say_work(console: &Console, what: &str, stages: usize, cached: usize) {
+    let to_run = stages - cached;
+    if to_run > 0 {
+        let stages = wording::stages(stages);
+        console.say(&format!(
+            "{what}: {stages}, {cached} cached, {to_run} to run"
+        ));
     }
 }
 

@@ -7,7 +7,8 @@ use crate::cli::pipeline::{PipelineArgs, StoreArgs};
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::Console;
-use crate::report::sweep::{Format, figures, render};
+use crate::report::sweep::{figures, render};
+use crate::report::table::Format;
 
 /// Columns of a page that is no terminal.
 pub const WIDTH: usize = 100;

@@ -14,27 +14,12 @@ mod shortened;
 mod tests;
 mod text;
 
+use crate::report::table::Format;
+
 pub use ranking::ranked;
 pub use record::{
     Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
 };
-
-/// How a ranking is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Ruled lines, for a terminal.
-    #[default]
-    Terminal,
-    /// A GitHub-flavoured Markdown table.
-    #[value(name = "md")]
-    Markdown,
-    /// Comma-separated values in full precision.
-    Csv,
-    /// A JSON object in full precision.
-    Json,
-    /// A LaTeX table, for the package booktabs.
-    Latex,
-}
 
 /// Writes the trials of a sweep, best first, the first `limit` of them. `width` is how many columns a
 /// terminal has; parameters that do not fit are told below the table. The text ends with a line feed.
