@@ -148,7 +148,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
             let vars = var_names(document);
             if vars.contains(name) {
                 set_var(document, entry(name, place, value));
-            } else if matches!(name.as_str(), "seed" | "seeds" | "name") {
+            } else if matches!(name.as_str(), "seed" | "seeds" | "name" | "sweep") {
                 insert(document, entry(name, place, value));
             } else {
                 return Err(unknown_var(name, place, &vars));

@@ -177,6 +177,7 @@ impl Pipeline {
             .filter_map(|entry| TableSpec::read(entry, &mut errors))
             .collect();
         let sweep = document.entry("sweep");
+        let sweep = sweep.filter(|entry| !matches!(entry.value.value, Value::Null));
         let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
         let seeds = document.entry("seeds");
         let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));

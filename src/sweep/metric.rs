@@ -30,7 +30,7 @@ impl MetricAt {
             let message = format!("there are {} of `{stage}` in a trial", found.len());
             let first = &graph.stages[*first].name;
             return Err(Diagnostic::at(&place.find(stage), message)
-                .hint(format!("say which one, as `{first}.{rest}`")));
+                .hint(format!("say which one, in quotes, as `\"{first}.{rest}\"`")));
         };
         let instance = &graph.stages[*node];
         let (port, metric) = port(instance, rest).ok_or_else(|| {

@@ -47,10 +47,9 @@ impl Promote {
             .map_err(|error| Error::Invalid(vec![error]))?;
         replace(file, &promoted).map_err(Error::io("write", file))?;
         console.say(&format!(
-            "trial {number} is the profile `{}` of `{}` now: `--profile {}`",
+            "trial {number} is the profile `{0}` of `{1}` now; alone it runs with `runner run {1} --profile {0} -S sweep=null`",
             self.name,
             file.display(),
-            self.name
         ));
         Ok(())
     }

@@ -114,7 +114,7 @@ fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
     let best = ranking(&halved, &[])[0].clone();
 
     let throughout = Sandbox::new(HALVING);
-    let all = ["-S", "sweep.stop=~"];
+    let all = ["-S", "sweep.stop=null"];
     let names = executed(&run(&throughout, &all));
     assert_eq!(
         names.iter().filter(|name| name.starts_with("cnn[")).count(),
@@ -169,7 +169,7 @@ fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
     };
     let best = |shown: &Value| shown["trials"][0]["objective"].as_f64().unwrap();
     let halved = shown(&[]);
-    let whole = shown(&["-S", "sweep.stop=~"]);
+    let whole = shown(&["-S", "sweep.stop=null"]);
     assert!(
         best(&halved) >= 0.99 * best(&whole),
         "{} of {}",

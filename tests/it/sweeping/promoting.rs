@@ -22,14 +22,7 @@ fn the_pipeline_with_the_best_trial_as_its_profile_is_that_trial() {
     );
 
     // Without its sweep the pipeline is one trial, and it is there already.
-    let (pipeline, _) = text.split_once("sweep:").unwrap();
-    let profiles = text.split_once("profiles:").unwrap().1;
-    let pipeline = match pipeline.contains("profiles:") {
-        true => pipeline.to_owned(),
-        false => format!("{pipeline}profiles:{profiles}"),
-    };
-    fs::write(sandbox.path("pipeline.yaml"), pipeline).unwrap();
-    let alone = run(&sandbox, &["--profile", "best"]);
+    let alone = run(&sandbox, &["--profile", "best", "-S", "sweep=null"]);
     assert_eq!(executed(&alone), Vec::<String>::new());
     assert_eq!(alone.outcomes().len(), 4, "{alone:?}");
 }
