@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use clap::Args;
 use petgraph::graph::NodeIndex;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::pipeline::find;
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::plan::{Force, PlanOptions};
+use crate::plan::{Force, PlanOptions, with_ancestors};
 use crate::sweep::Round;
 
 /// Which stages are meant.
@@ -48,19 +48,19 @@ impl Selection {
         let Some(own) = round.until.as_deref() else {
             return Ok(PlanOptions { force, until });
         };
-        let nodes = |wanted: Vec<NodeIndex>, of: &[NodeIndex]| {
-            let of: HashSet<&NodeIndex> = of.iter().collect();
-            wanted.into_iter().filter(|n| of.contains(n)).collect()
+        let of = |wanted: Vec<NodeIndex>, known: &BTreeSet<NodeIndex>| {
+            wanted.into_iter().filter(|n| known.contains(n)).collect()
         };
+        // What an earlier round made is new enough.
+        let new = || round.new.iter().copied().collect();
         Ok(PlanOptions {
-            // What an earlier round made is new enough.
             force: match force {
                 Force::None => Force::None,
                 Force::All => Force::Nodes(round.new.clone()),
-                Force::Nodes(wanted) => Force::Nodes(nodes(wanted, &round.new)),
+                Force::Nodes(wanted) => Force::Nodes(of(wanted, &new())),
             },
             until: Some(match until {
-                Some(until) => nodes(until, own),
+                Some(until) => of(until, &with_ancestors(graph, own)),
                 None => own.to_vec(),
             }),
         })

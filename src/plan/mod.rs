@@ -337,7 +337,8 @@ pub fn source_len(store: &Store, digest: &Digest) -> Option<usize> {
     Some(Listing::recall(store, digest)?.files().len())
 }
 
-fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
+/// Stages, and all that they need.
+pub fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
     let mut found = BTreeSet::new();
     let mut open = nodes.to_vec();
     while let Some(node) = open.pop() {

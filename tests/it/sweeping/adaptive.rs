@@ -185,3 +185,15 @@ fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
         .sum();
     assert!(spent * 100 <= 40 * 27 * 27, "{spent} epochs");
 }
+
+#[test]
+fn a_stage_that_all_trials_need_can_be_run_alone() {
+    let sandbox = Sandbox::new(HALVING);
+    assert_eq!(executed(&run(&sandbox, &["--until", "xrays"])), ["xrays"]);
+    let forced = executed(&run(&sandbox, &["--force", "xrays"]));
+    assert_eq!(
+        forced.iter().filter(|name| *name == "xrays").count(),
+        1,
+        "{forced:?}"
+    );
+}
