@@ -150,7 +150,8 @@ impl Run {
             console.result(&text).map_err(unwritten)?;
         } else {
             if let Some(trials) = &trials {
-                sweep::print(console, trials)?;
+                let more = !graph.tables.is_empty() || !graph.expectations.is_empty();
+                sweep::print(console, trials, if more { "\n" } else { "" })?;
             }
             table::print(
                 console,

@@ -69,10 +69,10 @@ pub fn record(
     Ok(Some(report))
 }
 
-/// Prints the best trials after a run.
-pub fn print(console: &Console, report: &SweepReport) -> Result<(), Error> {
+/// Prints the best trials after a run, and something behind them.
+pub fn print(console: &Console, report: &SweepReport, behind: &str) -> Result<(), Error> {
     let width = console.width().map_or(show::WIDTH, usize::from);
-    let text = render(report, Some(MOST_PRINTED), Format::Terminal, width);
+    let text = render(report, Some(MOST_PRINTED), Format::Terminal, width) + behind;
     console.result(&text).map_err(unwritten)
 }
 
