@@ -55,7 +55,8 @@ pub fn judge(results: &Results<'_>) -> Judgements {
                 axes: expectation.axes.clone(),
                 copy: Vec::new(),
             };
-            judge(absent, Err("no such stage".to_owned()));
+            let why = results.measured(&[], metric).err().unwrap_or_default();
+            judge(absent, Err(why));
         }
     }
     Judgements::new(all)

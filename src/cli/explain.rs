@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
-use super::pipeline::{Overrides, StoreArgs, catalogue, find, known, planned};
+use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
 use super::plan::slots;
 use super::unwritten;
 use crate::error::Error;
@@ -51,7 +51,7 @@ impl Explain {
     fn explain(&self, file: &Path, name: Option<&str>, console: &Console) -> Result<(), Error> {
         let course = self.overrides.course(file)?;
         let store = self.store.open()?;
-        let graph = known(course, Some(&store))?;
+        let graph = known_graph(course, Some(&store))?;
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let forecast = forecast(

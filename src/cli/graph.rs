@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::pipeline::{PipelineArgs, StoreArgs, find, known, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, find, known_graph, planned};
 use super::unwritten;
 use crate::error::Error;
 use crate::plan::PlanOptions;
@@ -38,7 +38,7 @@ impl Graph {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let format = self.format()?;
         let store = self.store.if_there()?;
-        let graph = known(self.pipeline.course()?, store.as_ref())?;
+        let graph = known_graph(self.pipeline.course()?, store.as_ref())?;
         let until = self
             .until
             .as_ref()

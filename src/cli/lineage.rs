@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::explain::record;
-use super::pipeline::{Overrides, StoreArgs, catalogue, find, known, planned};
+use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
 use super::unwritten;
 use crate::error::Error;
 use crate::explain::lineage::{self, Step, downstream, upstream};
@@ -66,7 +66,7 @@ impl Lineage {
 
     fn of_pipeline(&self, store: &Store, artifact: &str) -> Result<Subject, Error> {
         let course = self.overrides.course(Path::new(&self.subject))?;
-        let graph = known(course, Some(store))?;
+        let graph = known_graph(course, Some(store))?;
         // A value of a matrix may have a dot in it; a port has none.
         let (name, port) = match artifact.rsplit_once('.') {
             Some((name, port)) if graph.find(artifact).is_empty() => (name, Some(port)),

@@ -45,6 +45,8 @@ impl<'a> Outcomes<'a> {
             if stage.outcome == Outcome::Failed {
                 let error = stage.error.clone().unwrap_or_default();
                 self.failed.insert(action.node, error);
+            } else {
+                self.failed.remove(&action.node);
             }
         }
         self.outputs.extend(execution.outputs);
@@ -115,7 +117,9 @@ impl Results for Outcomes<'_> {
     fn metric(&self, graph: &Graph, node: NodeIndex, at: &MetricAt) -> Result<Metric, Missing> {
         let outputs = self.outputs.get(&node);
         let outputs = outputs.ok_or_else(|| self.missing(graph, node))?;
-        let digest = outputs.get(&at.port).ok_or(Missing::NotRun)?;
+        let digest = outputs.get(&at.port);
+        let digest =
+            digest.ok_or_else(|| Missing::Failed(format!("there is no output `{}`", at.port)))?;
         let metrics = metrics::read(self.store, digest).map_err(Missing::Failed)?;
         let metrics =
             metrics.ok_or_else(|| Missing::Failed(format!("no file `{METRICS_FILE}`")))?;
@@ -150,7 +154,7 @@ pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>,
         false => Failures::default(),
     };
     while let Some(round) = course.next_round().map_err(Error::Invalid)? {
-        if !course.is_adaptive() && course.trials().is_empty() {
+        if !course.comes_in_rounds() && course.trials().is_empty() {
             // A pipeline, or its seeds: nothing follows from results.
             break;
         }

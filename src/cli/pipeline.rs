@@ -65,7 +65,7 @@ impl Overrides {
 }
 
 /// The graph of a pipeline; of a sweep as much as is known with the results in a store.
-pub fn known(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
+pub fn known_graph(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
     match store {
         Some(store) => {
             replay(&mut course, store)?;
@@ -126,6 +126,7 @@ pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, E
     } else {
         instances.map(|i| i.name.stage.clone()).collect()
     };
+    names.sort();
     names.dedup();
     let hint = suggest::hint("stages", name, names.iter().map(String::as_str));
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();

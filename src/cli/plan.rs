@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::pipeline::{PipelineArgs, StoreArgs, catalogue, known, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, catalogue, known_graph, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
@@ -43,14 +43,13 @@ pub struct Plan {
 impl Plan {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let course = self.pipeline.course()?;
-        let is_adaptive = course.is_adaptive();
-        if is_adaptive && self.out.is_some() {
-            let message =
-                "the trials of this sweep follow from results, so no plan of it can be kept";
+        let in_rounds = course.comes_in_rounds();
+        if in_rounds && self.out.is_some() {
+            let message = "this sweep comes in rounds, of which the next is not known before the last has run: no plan of it can be kept";
             return Err(Error::Usage(message.to_owned()));
         }
         let store = self.store.open()?;
-        let graph = known(course, Some(&store))?;
+        let graph = known_graph(course, Some(&store))?;
         let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;
         let slots = slots(self.jobs);

@@ -84,7 +84,10 @@ impl<'a> Results<'a> {
         metric: &PortMetric,
     ) -> Result<Vec<Metric>, String> {
         if nodes.is_empty() {
-            return Err("no such stage".to_owned());
+            // Before a trial is the best one, there are none to show.
+            let is_open = self.shown.is_empty();
+            let why = if is_open { "not run" } else { "no such stage" };
+            return Err(why.to_owned());
         }
         let metrics = nodes.iter().map(|&node| self.metric(node, metric));
         let (found, missing): (Vec<_>, Vec<_>) = metrics.partition(Result::is_ok);

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 
 use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
-use super::pipeline::{Overrides, StoreArgs, catalogue, planned};
+use super::pipeline::{Overrides, StoreArgs, catalogue, known_graph, planned};
 use super::results::Results;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
@@ -90,57 +90,39 @@ impl Run {
         };
         let mut course = overrides.course(file)?;
         let store = self.store.open()?;
+        let asked = Asked {
+            sets: &overrides.sets,
+            selection,
+            saved: saved.as_ref().zip(self.plan.as_deref()),
+        };
+        if self.dry_run {
+            return self.show(console, course, &asked, &store);
+        }
+        self.expecting.check()?;
         let mut outcomes = Outcomes::new(&store);
         let mut session = None;
-        while let Some(round) = course.next_round().map_err(Error::Invalid)? {
-            let graph = course.graph();
-            let options = selection.options_of(graph, &round)?;
-            let slots = self.slots(graph)?;
-            // Until the session has said what this run needs, nothing else protects what is planned with.
-            let guard = store.guard()?;
-            let plan = sound_plan(graph, &store, &options)?;
-            if let Some((saved, from)) = saved.as_ref().zip(self.plan.as_ref()) {
-                saved.check(from, graph, &plan, &store)?;
-            }
-            if self.dry_run {
-                return plan::print(console, graph, &plan, &store, slots, self.json);
-            }
-            self.expecting.check()?;
-            warn(console, graph, &plan, &store, slots)?;
-            let session = match &mut session {
-                Some(session) => session,
-                none => none.insert(Session::begin(
-                    &subject(&course, &overrides.sets),
-                    &store,
-                    console,
-                    logs,
-                )?),
-            };
-            session.take_on(graph, &plan)?;
-            drop(guard);
-            let execution = session.execute(
-                graph,
-                &plan,
-                &RunOptions {
-                    slots,
-                    on_failure: self.on_failure(&course),
-                    limits: self.limits(),
-                    resume: !self.no_resume,
-                },
-            );
-            outcomes.executed(&plan, execution);
-            for event in course.tell(&round, &outcomes) {
-                session.tell(&event);
-            }
-            if session.is_interrupted() {
-                break;
-            }
-        }
+        let ran = self.rounds(
+            &mut course,
+            &asked,
+            &mut outcomes,
+            &mut session,
+            (&store, console, logs),
+        );
         let Some(mut session) = session else {
-            return Err(Error::Internal("a sweep without a trial".to_owned()));
+            ran?;
+            // No trial makes a sound pipeline; nothing was run.
+            let trials = sweep::report(&course, &store, &outcomes)?;
+            return sweep::verdict(&trials);
         };
-        let trials = sweep::record(&course, &store, &outcomes, session.folder())?;
-        let report = session.end()?;
+        let trials = match course.is_sweep() {
+            true => Some(sweep::record(&course, &store, &outcomes, session.folder())),
+            false => None,
+        };
+        let trials = trials.transpose();
+        let failed = matches!(&trials, Ok(Some(trials)) if sweep::verdict(trials).is_err());
+        let report = session.end(failed || ran.is_err())?;
+        ran?;
+        let trials = trials?;
         let (graph, shown) = (course.graph(), course.shown());
         let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
         let judgements = expecting::judge(&results);
@@ -164,6 +146,76 @@ impl Run {
         let ended = session.verdict();
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
         self.expecting.conclude(console, ended, kept, &judgements)
+    }
+
+    /// Says what would run, as far as that is known.
+    fn show(
+        &self,
+        console: &Console,
+        course: Course,
+        asked: &Asked<'_>,
+        store: &Store,
+    ) -> Result<(), Error> {
+        let graph = known_graph(course, Some(store))?;
+        let plan = planned(&graph, store, &asked.selection.options(&graph)?)?;
+        if let Some((saved, from)) = asked.saved {
+            saved.check(from, &graph, &plan, store)?;
+        }
+        let slots = self.slots(&graph)?;
+        plan::print(console, &graph, &plan, store, slots, self.json)
+    }
+
+    /// Plans and executes one round after the other; a pipeline that is no sweep has one. The session begins
+    /// with the first.
+    fn rounds<'a>(
+        &self,
+        course: &mut Course,
+        asked: &Asked<'_>,
+        outcomes: &mut Outcomes<'a>,
+        session: &mut Option<Session<'a>>,
+        (store, console, logs): (&'a Store, &'a Console, &RunLog),
+    ) -> Result<(), Error> {
+        while let Some(round) = course.next_round().map_err(Error::Invalid)? {
+            let graph = course.graph();
+            let options = asked.selection.options_of(graph, &round)?;
+            let slots = self.slots(graph)?;
+            // Until the session has said what this run needs, nothing else protects what is planned with.
+            let guard = store.guard()?;
+            let plan = sound_plan(graph, store, &options)?;
+            if let Some((saved, from)) = asked.saved {
+                saved.check(from, graph, &plan, store)?;
+            }
+            warn(console, graph, &plan, store, slots)?;
+            let session = match &mut *session {
+                Some(session) => session,
+                none => none.insert(Session::begin(
+                    &subject(course, asked.sets),
+                    store,
+                    console,
+                    logs,
+                )?),
+            };
+            session.take_on(graph, &plan)?;
+            drop(guard);
+            let execution = session.execute(
+                graph,
+                &plan,
+                &RunOptions {
+                    slots,
+                    on_failure: self.on_failure(course),
+                    limits: self.limits(),
+                    resume: !self.no_resume,
+                },
+            );
+            outcomes.executed(&plan, execution);
+            for event in course.tell(&round, outcomes) {
+                session.tell(&event);
+            }
+            if session.is_interrupted() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.
@@ -197,6 +249,14 @@ impl Run {
             OnFailure::Stop
         }
     }
+}
+
+/// What was asked for besides the pipeline.
+struct Asked<'a> {
+    sets: &'a [String],
+    selection: &'a Selection,
+    /// A saved plan, and where it was.
+    saved: Option<(&'a SavedPlan, &'a Path)>,
 }
 
 fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {

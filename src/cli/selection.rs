@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 use super::pipeline::find;
@@ -25,7 +24,7 @@ impl Selection {
     /// # Errors
     /// If a name is no stage's.
     pub fn options(&self, graph: &Graph) -> Result<PlanOptions, Error> {
-        let mut nodes = Vec::new();
+        let mut nodes = BTreeSet::new();
         for name in self.force.iter().filter(|name| !name.is_empty()) {
             nodes.extend(find(graph, "--force", name)?);
         }
@@ -48,19 +47,19 @@ impl Selection {
         let Some(own) = round.until.as_deref() else {
             return Ok(PlanOptions { force, until });
         };
-        let of = |wanted: Vec<NodeIndex>, known: &BTreeSet<NodeIndex>| {
-            wanted.into_iter().filter(|n| known.contains(n)).collect()
-        };
-        // What an earlier round made is new enough.
-        let new = || round.new.iter().copied().collect();
         Ok(PlanOptions {
+            // What an earlier round made is new enough.
             force: match force {
                 Force::None => Force::None,
                 Force::All => Force::Nodes(round.new.clone()),
-                Force::Nodes(wanted) => Force::Nodes(of(wanted, &new())),
+                Force::Nodes(wanted) => Force::Nodes(&wanted & &round.new),
             },
+            // What both of them need: `--until evaluate` trains, where a rung is all that is due.
             until: Some(match until {
-                Some(until) => of(until, &with_ancestors(graph, own)),
+                Some(until) => {
+                    let both = &with_ancestors(graph, &until) & &with_ancestors(graph, own);
+                    both.into_iter().collect()
+                }
                 None => own.to_vec(),
             }),
         })

@@ -119,10 +119,14 @@ impl<'a> Session<'a> {
 
     /// Says that the run needs what is in a plan: nothing collects that from now on.
     pub fn take_on(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
+        let before = self.planned.len();
         for stage in PlannedStage::of(graph, plan) {
             if self.known.insert((stage.name.clone(), stage.key)) {
                 self.planned.push(stage);
             }
+        }
+        if before > 0 && before == self.planned.len() {
+            return Ok(());
         }
         // Before there is a record: a run that has one and no process is one that was killed.
         self.store.need(&Needs {
@@ -190,14 +194,15 @@ impl<'a> Session<'a> {
         self.interrupt.signal().is_some()
     }
 
-    /// Ends the run; the report is in the run's folder then, and told.
-    pub fn end(&mut self) -> Result<&RunReport, Error> {
+    /// Ends the run, which `failed` whatever its stages did; the report is in the run's folder then, and
+    /// told.
+    pub fn end(&mut self, failed: bool) -> Result<&RunReport, Error> {
         let report = &mut self.report;
         report.seconds = self.started.elapsed().as_millis() as f64 / 1e3;
         report.finished = Some(Timestamp::now().to_string());
         report.state = match (self.interrupt.signal(), report.counts.failed) {
             (Some(_), _) => RunState::Cancelled,
-            (None, 0) => RunState::Succeeded,
+            (None, 0) if !failed => RunState::Succeeded,
             (None, _) => RunState::Failed,
         };
         let (counts, seconds) = (report.counts, report.seconds);

@@ -2,7 +2,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::pipeline::{PipelineArgs, StoreArgs, known, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, known_graph, planned};
 use super::unwritten;
 use crate::error::Error;
 use crate::graph::Graph;
@@ -28,7 +28,7 @@ impl Status {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let course = self.pipeline.course()?;
         let store = self.store.open()?;
-        let graph = known(course, Some(&store))?;
+        let graph = known_graph(course, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let text = if self.json {
             json!({ "pipeline": graph.pipeline, "stages": objects(&graph, &plan) }).to_string()

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::pipeline::{Overrides, known};
+use super::pipeline::{Overrides, known_graph};
 use super::unwritten;
 use crate::error::Error;
 use crate::report::{Console, wording};
@@ -30,7 +30,7 @@ impl Validate {
             match self
                 .overrides
                 .course(file)
-                .and_then(|course| known(course, None))
+                .and_then(|course| known_graph(course, None))
             {
                 Ok(graph) => {
                     let count = graph.stages.node_count();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
 
-use petgraph::graph::NodeIndex;
+use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Graph, Instance, PipelineCopy};
 use crate::store::Digest;
@@ -86,9 +86,8 @@ impl Names {
 }
 
 /// A graph that is put together from copies of a pipeline.
-#[derive(Default)]
 pub(crate) struct Union {
-    graph: Option<Graph>,
+    graph: Graph,
     known: HashMap<Identity, NodeIndex>,
 }
 
@@ -96,9 +95,20 @@ impl Union {
     /// One copy alone, as it is.
     pub fn of(graph: Graph) -> Self {
         Self {
-            graph: Some(graph),
+            graph,
             known: HashMap::new(),
         }
+    }
+
+    /// For copies of a pipeline, without any so far. What is no instance's is that of `base`.
+    pub fn without_copies(base: Graph) -> Self {
+        let graph = Graph {
+            stages: DiGraph::new(),
+            order: Vec::new(),
+            copies: Vec::new(),
+            ..base
+        };
+        Self::of(graph)
     }
 
     /// Adds a copy, whose instances have these identities and which is told from others by `labels`; its
@@ -121,8 +131,7 @@ impl Union {
         let (nodes, _) = stages.into_nodes_edges();
         let mut instances: Vec<Option<Instance>> =
             nodes.into_iter().map(|node| Some(node.weight)).collect();
-        copy.copies.clear();
-        let graph = self.graph.get_or_insert(copy);
+        let graph = &mut self.graph;
         let mut places = vec![NodeIndex::end(); instances.len()];
         for &node in &order {
             let identity = identities[node.index()];
@@ -145,13 +154,13 @@ impl Union {
         graph.copies.len() - 1
     }
 
-    /// The graph of all copies so far; nothing if there is none.
-    pub fn graph(&self) -> Option<&Graph> {
-        self.graph.as_ref()
+    /// The graph of all copies so far.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
     }
 
-    /// The graph of all copies; nothing if there is none.
-    pub fn finish(self) -> Option<Graph> {
+    /// The graph of all copies.
+    pub fn finish(self) -> Graph {
         self.graph
     }
 }

@@ -45,7 +45,7 @@ pub enum Force {
     #[default]
     None,
     All,
-    Nodes(Vec<NodeIndex>),
+    Nodes(BTreeSet<NodeIndex>),
 }
 
 impl Force {

@@ -110,7 +110,8 @@ pub(super) fn say(console: &Console, event: &Event) {
             best: Some(best),
             ..
         } if verbosity > Verbosity::Quiet => {
-            console.say(&format!("{trials} trials; {}", wording::best(best)));
+            let trials = wording::counted(*trials, "trial");
+            console.say(&format!("{trials}; {}", wording::best(best)));
         }
         Event::TrialJudged {
             trial,

@@ -156,7 +156,9 @@ pub fn judgement(judgement: &Judgement) -> String {
             objective: Some(value),
         } => format!("done, {value:.4}"),
         Judgement::Finished { objective: None } => "done".to_owned(),
-        Judgement::Reached { epochs, value } => format!("{value:.4} after {}", epochs_of(*epochs)),
+        Judgement::Reached { epochs, value } => {
+            format!("{value:.4} after {}", counted(*epochs as usize, "epoch"))
+        }
         Judgement::Failed { error } => format!("failed: {error}"),
     }
 }
@@ -169,10 +171,6 @@ pub fn best(best: &BestTrial) -> String {
         "best is {trial} ({values}){}",
         objective.unwrap_or_default()
     )
-}
-
-fn epochs_of(count: u64) -> String {
-    format!("{count} epoch{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

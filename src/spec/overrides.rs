@@ -20,6 +20,8 @@ const SECTIONS: [&str; 8] = [
 pub struct Assignment {
     pub path: Vec<(String, Place)>,
     pub value: Node,
+    /// Whether the path is one of the document's own keys, whatever vars there are.
+    is_own: bool,
 }
 
 /// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
@@ -44,7 +46,24 @@ impl Assignment {
         {
             path.insert(0, ("stages".to_owned(), place.clone()));
         }
-        Self { path, value }
+        Self {
+            path,
+            value,
+            is_own: false,
+        }
+    }
+
+    /// To a key of the document, that stands nowhere: all pieces of its path are at one place.
+    pub fn own(path: &[&str], place: &Place, value: Node) -> Self {
+        // Names of included stages have dots in them.
+        let pieces = path.iter().flat_map(|piece| piece.split('.'));
+        Self {
+            path: pieces
+                .map(|piece| (piece.to_owned(), place.clone()))
+                .collect(),
+            value,
+            is_own: true,
+        }
     }
 }
 
@@ -137,13 +156,22 @@ pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     };
     let path = path(&source, given.start, &assignment[..equals]);
     let value = yaml::parse(&source, given.start + equals + 1..given.end)?;
-    Ok(Assignment { path, value })
+    Ok(Assignment {
+        path,
+        value,
+        is_own: false,
+    })
 }
 
 /// Makes one assignment.
 pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
-    let Assignment { path, value } = assignment;
+    let Assignment {
+        path,
+        value,
+        is_own,
+    } = assignment;
     match path.as_slice() {
+        path if is_own => assign(document, path, value),
         [(name, place)] => {
             let vars = var_names(document);
             if vars.contains(name) {

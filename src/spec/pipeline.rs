@@ -15,7 +15,7 @@ use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
 use super::overrides::Assignment;
-use super::seeds::{self, Spanned};
+use super::seeds::{self, SeedCount};
 use super::stage::{StageFields, StageSpec};
 use super::sweep::{SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
@@ -34,7 +34,7 @@ pub struct Pipeline {
     /// The seed of every stage that has none of its own.
     pub seed: u64,
     /// Times that what depends on the seed is repeated, each with another one.
-    pub(crate) seeds: Option<Spanned>,
+    pub(crate) seeds: Option<SeedCount>,
     pub(crate) sweep: Option<SweepSpec>,
     /// Its own first, then those of the files that it includes.
     pub(crate) scopes: Vec<Scope>,

@@ -8,13 +8,13 @@ const MOST: usize = 1_000;
 
 /// A number of seeds, and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Spanned {
+pub(crate) struct SeedCount {
     pub count: usize,
     pub place: Place,
 }
 
 /// Reads it; one out of range is reported, one that is no number was when its key was decoded.
-pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Spanned> {
+pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCount> {
     let Value::Number(number) = &entry.value.value else {
         return None;
     };
@@ -27,5 +27,5 @@ pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Spanne
         errors.push(Diagnostic::at(&place, message));
         return None;
     }
-    Some(Spanned { count, place })
+    Some(SeedCount { count, place })
 }

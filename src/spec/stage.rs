@@ -11,7 +11,7 @@ use serde_json::Value as Any;
 use super::limits::{self, Retries};
 use super::name::{LONGEST_NAME, Named, check_names};
 use super::node::Entry;
-use super::seeds::{self, Spanned};
+use super::seeds::{self, SeedCount};
 use super::{Diagnostic, Node, Place, decode};
 
 /// A stage as it is written.
@@ -33,7 +33,7 @@ pub(crate) struct StageSpec {
     pub retries: Option<Retries>,
     pub seed: Option<u64>,
     /// Times that it is repeated, each with another seed.
-    pub seeds: Option<Spanned>,
+    pub seeds: Option<SeedCount>,
 }
 
 /// An axis of a stage's matrix: a name and its values, in the order they are written.

@@ -9,6 +9,7 @@ use serde_json::Value as Any;
 use stages::contract::Direction;
 
 use super::node::Entry;
+use super::seeds::{self, SeedCount};
 use super::{Diagnostic, Node, Place, decode};
 
 /// A sweep as it is written.
@@ -17,6 +18,8 @@ pub(crate) struct SweepSpec {
     pub place: Place,
     pub node: Node,
     pub fields: SweepFields,
+    /// Of each trial.
+    pub seeds: Option<SeedCount>,
 }
 
 /// Trials of a pipeline, each with other values on its axes.
@@ -55,8 +58,9 @@ pub(crate) struct SweepFields {
     /// When a trial ends before its time.
     pub stop: Option<StopFields>,
     /// Times that each trial is repeated, each with another seed; the objective is the mean.
-    #[schemars(range(min = 1, max = 1_000))]
-    pub seeds: Option<usize>,
+    #[serde(rename = "seeds")]
+    #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
+    _seeds: Option<usize>,
     /// Of the choice of trials; the pipeline's unless given.
     pub seed: Option<u64>,
     /// Trials that are chosen at a time, before their results are known. Not how many run at once: that is
@@ -184,6 +188,10 @@ impl SweepSpec {
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         match decode(&entry.value, &entry.key_place) {
             Ok(fields) => Some(Self {
+                seeds: entry
+                    .value
+                    .entry("seeds")
+                    .and_then(|entry| seeds::read(entry, errors)),
                 place: entry.key_place.clone(),
                 node: entry.value.clone(),
                 fields,

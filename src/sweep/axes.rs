@@ -211,8 +211,11 @@ fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
     let name = form.key.as_str();
     if name == "choice" {
         let choices = form.value.entries().iter();
-        let choices = choices.map(|choice| (choice.key.clone(), choice.value.clone()));
-        return choices_of(entry, choices.collect());
+        let choices = choices.map(|choice| {
+            let name = Node::new(Value::Text(choice.key.clone()), choice.key_place.clone());
+            Ok((called(&name)?, choice.value.clone()))
+        });
+        return choices_of(entry, choices.collect::<Result<_, _>>()?);
     }
     let numbers = numbers(form)?;
     let place = place(form);

@@ -1,5 +1,6 @@
 //! The way of a sweep: rounds of trials, each chosen by what came of those before.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
@@ -12,6 +13,7 @@ use super::results::Results;
 use super::trial::{AxisInfo, Extent, Objective, Trial};
 use super::trials::{Entry, Trials};
 use crate::graph::{Catalogue, Graph, Union};
+use crate::plan::with_ancestors;
 use crate::report::{BestTrial, Event, Judgement};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
@@ -36,8 +38,8 @@ pub struct Round {
     pub number: usize,
     /// What is to run, with all that it needs; nothing for everything.
     pub until: Option<Vec<NodeIndex>>,
-    /// What no earlier round had.
-    pub new: Vec<NodeIndex>,
+    /// What is to run and was not in an earlier round.
+    pub new: BTreeSet<NodeIndex>,
     entries: Vec<Entry>,
 }
 
@@ -59,7 +61,7 @@ impl Course {
         let (pipeline, profile) = (base.pipeline.clone(), base.profile.clone());
         let union = match sweep {
             None => Union::of(base),
-            Some(_) => Union::default(),
+            Some(_) => Union::without_copies(base),
         };
         Ok(Self {
             pipeline,
@@ -74,19 +76,13 @@ impl Course {
     }
 
     /// All that is known so far.
-    ///
-    /// # Panics
-    /// Before the first round.
     pub fn graph(&self) -> &Graph {
-        self.union.graph().expect("there was a round")
+        self.union.graph()
     }
 
     /// All that is known so far, and what of it is to run.
-    ///
-    /// # Panics
-    /// Before the first round.
     pub fn into_graph(self) -> Graph {
-        let mut graph = self.union.finish().expect("there was a round");
+        let mut graph = self.union.finish();
         graph.reach = self.reach;
         graph
     }
@@ -164,11 +160,11 @@ impl Course {
         self.reach.as_deref()
     }
 
-    /// Whether results decide what there is to do.
-    pub fn is_adaptive(&self) -> bool {
-        self.sweep.as_ref().is_some_and(|trials| {
-            trials.race.is_some() || trials.sweep.design.parallel < trials.sweep.design.trials
-        })
+    /// Whether what there is to do is not all known at once.
+    pub fn comes_in_rounds(&self) -> bool {
+        self.sweep
+            .as_ref()
+            .is_some_and(|trials| trials.race.is_some() || !trials.sweep.design.is_known())
     }
 
     /// What there is to do next; nothing once that is all.
@@ -181,17 +177,13 @@ impl Course {
         }
         self.rounds += 1;
         let number = self.rounds;
-        let known = self
-            .union
-            .graph()
-            .map_or(0, |graph| graph.stages.node_count());
         let Some(trials) = &mut self.sweep else {
             self.is_over = true;
             let (until, entries) = (None, Vec::new());
             return Ok(Some(Round {
                 number,
                 until,
-                new: Vec::new(),
+                new: BTreeSet::new(),
                 entries,
             }));
         };
@@ -200,27 +192,25 @@ impl Course {
             self.is_over = true;
             return Ok(None);
         }
-        let until = self
-            .union
-            .graph()
-            .map(|graph| trials.until(graph, &entries));
-        let reach = self.reach.get_or_insert_default();
-        reach.extend(until.iter().flatten());
-        reach.sort();
-        reach.dedup();
-        let nodes = self.union.graph().into_iter();
-        let nodes = nodes.flat_map(|graph| graph.stages.node_indices());
+        let graph = self.union.graph();
+        let until = trials.until(graph, &entries);
+        let reached = self.reach.get_or_insert_default();
+        let known = with_ancestors(graph, reached);
+        let new = with_ancestors(graph, &until);
+        reached.extend(&until);
+        reached.sort();
+        reached.dedup();
         Ok(Some(Round {
             number,
-            until,
-            new: nodes.skip(known).collect(),
+            until: Some(until),
+            new: new.difference(&known).copied().collect(),
             entries,
         }))
     }
 
     /// Takes in what came of a round; what there is to say of its trials.
     pub fn tell(&mut self, round: &Round, results: &impl Results) -> Vec<Event> {
-        let (Some(trials), Some(graph)) = (&mut self.sweep, self.union.graph()) else {
+        let (Some(trials), graph) = (&mut self.sweep, self.union.graph()) else {
             return Vec::new();
         };
         let mut events = Vec::new();
@@ -242,6 +232,9 @@ impl Course {
         }
         // Where nothing works from the start, more of it is a waste.
         self.is_over |= round.number == 1 && failed == round.entries.len() && failed > 1;
+        if !trials.is_sweep() {
+            return Vec::new();
+        }
         events.push(Event::RoundEnded {
             round: round.number,
             trials: trials.trials.len(),
@@ -254,14 +247,6 @@ impl Course {
         events
     }
 
-    /// The trial whose objective is the best; nothing before one is finished.
-    pub fn best(&self) -> Option<&Trial> {
-        self.sweep
-            .as_ref()
-            .filter(|trials| trials.is_sweep())?
-            .best()
-    }
-
     /// The copies of the pipeline whose results are told as those of one: all seeds; of a sweep those of its
     /// best trial, of which there may be none yet.
     pub fn shown(&self) -> Vec<usize> {
@@ -271,7 +256,7 @@ impl Course {
                 .map(|trial| trial.copies.clone())
                 .unwrap_or_default(),
             _ => {
-                let copies = self.union.graph().map_or(0, |graph| graph.copies.len());
+                let copies = self.union.graph().copies.len();
                 (0..copies).collect()
             }
         }

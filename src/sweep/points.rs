@@ -66,8 +66,13 @@ impl Design {
     }
 
     /// Whether results decide which trials there are.
-    pub fn is_adaptive(&self) -> bool {
+    pub fn learns(&self) -> bool {
         self.method == Method::Tpe
+    }
+
+    /// Whether all trials are chosen at once.
+    pub fn is_known(&self) -> bool {
+        !self.learns() && self.parallel >= self.trials
     }
 
     /// Who chooses trials; told of larger values for better ones.
@@ -331,9 +336,10 @@ impl Reader<'_> {
                 if count.min(wanted) > MOST_TRIALS {
                     return Err(too_many(count.min(wanted)));
                 }
+                let most = count.saturating_add(include.len() as u128);
+                let most = most.min(wanted).min(MOST_TRIALS) as usize;
                 let left = FixedSampler::grid(space, include.to_vec());
-                let left = left.map(|mut grid| grid.ask(count as usize + include.len()).len());
-                match left.unwrap_or(0).min(wanted as usize) {
+                match left.map_or(0, |mut grid| grid.ask(most).len()) {
                     0 => {
                         let place = self.spec.place_of(&["exclude"]);
                         Err(Diagnostic::at(&place, "nothing is left to try"))
@@ -352,8 +358,8 @@ impl Reader<'_> {
                     return Err(too_many(trials as u128));
                 }
                 // Of a finite space no point is tried twice.
-                let most = combinations.unwrap_or(u128::MAX);
-                Ok(trials.min(usize::try_from(most).unwrap_or(usize::MAX)))
+                let left = combinations.and_then(|_| FixedSampler::grid(space, include.to_vec()));
+                Ok(left.map_or(trials, |mut grid| grid.ask(trials).len()))
             }
         }
     }

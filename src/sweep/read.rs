@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::axes::{Axis, SEED};
 use super::metric::MetricAt;
 use super::points::Design;
-use super::rungs::Rungs;
+use super::rungs::{PARAM, Rungs};
 use super::seeds::{self, SeedCopy};
 use super::space::Point;
 use super::trial::Objective;
@@ -50,13 +50,10 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     let spec = pipeline.sweep.take();
     let (default_seed, mut errors) = (pipeline.seed, Vec::new());
     let wanted = spec.as_ref().and_then(|spec| {
-        let count = spec.fields.seeds?;
-        Some((count, spec.place_of(&["seeds"])))
+        let seeds = spec.seeds.as_ref()?;
+        Some((seeds.count, &seeds.place))
     });
-    let seeds = seeds::copies(
-        &pipeline,
-        wanted.as_ref().map(|(count, place)| (*count, place)),
-    );
+    let seeds = seeds::copies(&pipeline, wanted);
     let axes = spec.as_ref().map(|spec| Axis::read_all(spec, &mut errors));
     let axes = axes.unwrap_or_default();
     let design = match &spec {
@@ -82,6 +79,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     };
     if let Some(spec) = &spec {
         sweep.aim(spec, &base).map_err(|error| vec![error])?;
+        refuse(sweep.in_vain())?;
     }
     sweep.probe(&base)?;
     Ok(Reading::Copies(Box::new(sweep), base))
@@ -97,7 +95,7 @@ impl Sweep {
                 direction: fields.direction,
             });
         }
-        if self.objective.is_none() && (self.design.is_adaptive() || spec.fields.stop.is_some()) {
+        if self.objective.is_none() && (self.design.learns() || spec.fields.stop.is_some()) {
             let what = match spec.fields.stop {
                 Some(_) => "stop",
                 None => "method",
@@ -113,6 +111,25 @@ impl Sweep {
             self.rungs = Some(Rungs::read(spec, &stop.asha, base, node)?);
         }
         Ok(())
+    }
+
+    /// Axes of what something else sets in each copy: epochs where trainings are halved, seeds where there are
+    /// several.
+    fn in_vain(&self) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        for axis in &self.axes {
+            let name = axis.name.strip_prefix("stages.").unwrap_or(&axis.name);
+            let epochs = self.rungs.as_ref();
+            if epochs.is_some_and(|rungs| name == format!("{}.params.{PARAM}", rungs.stage)) {
+                let message = format!("`{}` is what `stop.asha` sets", axis.name);
+                errors.push(Diagnostic::at(&axis.place(), message));
+            }
+            if self.seeds.len() > 1 && (name == SEED || name.ends_with(".seed")) {
+                let message = format!("`{}` is what `seeds` sets", axis.name);
+                errors.push(Diagnostic::at(&axis.place(), message));
+            }
+        }
+        errors
     }
 
     /// Puts single values on the axes, one at a time, and looks which instances change: after these axes
@@ -167,6 +184,9 @@ impl Sweep {
     pub fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
         let pipeline = self.document.resolve_with(assignments)?;
         let graph = Graph::build(pipeline, &self.catalogue)?;
+        if let Some(rungs) = &self.rungs {
+            rungs.check(&graph).map_err(|error| vec![error])?;
+        }
         let identities = identities(&graph);
         Ok(Build { graph, identities })
     }

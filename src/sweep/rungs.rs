@@ -12,7 +12,7 @@ use crate::graph::{Graph, Instance};
 use crate::spec::{AshaFields, Assignment, Diagnostic, Node, Place, SweepSpec, Value, suggest};
 
 /// The parameter that says where a training ends.
-const PARAM: &str = "epochs";
+pub(super) const PARAM: &str = "epochs";
 
 /// A training, and how it is halved.
 pub(super) struct Rungs {
@@ -21,9 +21,9 @@ pub(super) struct Rungs {
     pub direction: Option<Direction>,
     /// Told of larger values for better ones.
     pub halving: Halving,
-    /// The parameter, by its path, and where the sweep speaks of it.
-    param: String,
-    place: Place,
+    /// The stage that trains, and where the sweep speaks of it.
+    pub stage: String,
+    pub place: Place,
 }
 
 impl Rungs {
@@ -70,12 +70,11 @@ impl Rungs {
             let place = spec.place_of(&["stop", "asha", key]);
             Diagnostic::at(&place, invalid.to_string())
         })?;
-        let param = format!("{}.params.{PARAM}", instance.name.stage);
         Ok(Self {
             metric,
             direction: fields.direction,
             halving,
-            param,
+            stage: instance.name.stage.clone(),
             place: spec.place_of(&["stop", "asha"]),
         })
     }
@@ -83,12 +82,25 @@ impl Rungs {
     /// Lets the training end after so many epochs.
     pub fn assign(&self, epochs: u64) -> Assignment {
         let value = Node::new(Value::Number(epochs.into()), self.place.clone());
-        Assignment::of(&self.param, &self.place, value)
+        let key = ["stages", &self.stage, "params", PARAM];
+        Assignment::own(&key, &self.place, value)
     }
 
     /// Epochs of a trial that is never stopped.
     pub fn last(&self) -> u64 {
         self.halving.rungs().last().copied().unwrap_or(1)
+    }
+
+    /// # Errors
+    /// If the training of a copy does not go on from its checkpoints: a value of an axis makes it so.
+    pub fn check(&self, graph: &Graph) -> Result<(), Diagnostic> {
+        let nodes: Vec<NodeIndex> = graph.stages.node_indices().collect();
+        let node = self.metric.node(graph, &nodes);
+        if node.is_some_and(|node| is_open_ended(&graph.stages[node])) {
+            return Ok(());
+        }
+        let message = format!("`{}` cannot be trained on from a checkpoint", self.stage);
+        Err(Diagnostic::at(&self.place, message))
     }
 
     /// What tells a copy of so many epochs from others.

@@ -16,24 +16,24 @@ pub(super) struct SeedCopy {
 pub(super) fn copies(pipeline: &Pipeline, wanted: Option<(usize, &Place)>) -> Vec<SeedCopy> {
     let whole = pipeline.seeds.as_ref();
     let whole = wanted.or(whole.map(|seeds| (seeds.count, &seeds.place)));
-    // A stage's name, its first seed, how many, and where that is said.
-    let mut repeated: Vec<(String, u64, usize, &Place)> = Vec::new();
+    // The key of a seed, the first one, how many, and where that is said.
+    let mut repeated: Vec<(Vec<&str>, u64, usize, &Place)> = Vec::new();
     if let Some((count, place)) = whole {
-        repeated.push(("seed".to_owned(), pipeline.seed, count, place));
+        repeated.push((vec!["seed"], pipeline.seed, count, place));
     }
     for stage in &pipeline.stages {
         if let Some(seeds) = &stage.seeds {
             let first = stage.seed.unwrap_or(pipeline.seed);
-            let name = format!("{}.seed", stage.name);
-            repeated.push((name, first, seeds.count, &seeds.place));
+            let key = vec!["stages", &stage.name, "seed"];
+            repeated.push((key, first, seeds.count, &seeds.place));
         }
     }
     let most = repeated.iter().max_by_key(|(_, _, count, _)| *count);
     let copy = |index: usize| {
         let seed = |first: u64, count: usize| first.wrapping_add(index.min(count - 1) as u64);
-        let assign = |(name, first, count, place): &(String, u64, usize, &Place)| {
+        let assign = |(key, first, count, place): &(Vec<&str>, u64, usize, &Place)| {
             let value = Value::Number(seed(*first, *count).into());
-            Assignment::of(name, place, Node::new(value, (*place).clone()))
+            Assignment::own(key, place, Node::new(value, (*place).clone()))
         };
         SeedCopy {
             label: most.map_or(String::new(), |&(_, first, count, _)| {

@@ -129,8 +129,7 @@ impl Trials {
         chosen: &[(usize, Option<u64>)],
         union: &mut Union,
     ) -> Result<Vec<Entry>, Vec<Diagnostic>> {
-        let design = &self.sweep.design;
-        let are_known = !design.is_adaptive() && design.parallel >= design.trials;
+        let are_known = self.sweep.design.is_known();
         let mut entries = Vec::new();
         for some in chosen.chunks(AT_ONCE.div_ceil(self.sweep.seeds.len())) {
             let mut errors = Vec::new();

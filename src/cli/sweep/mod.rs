@@ -20,6 +20,7 @@ use crate::report::table::Format;
 use crate::report::{Console, wording};
 use crate::store::Store;
 use crate::sweep::Course;
+pub use report::report;
 
 /// Name of the file in a run's folder that tells of its trials and of all decisions about them.
 const RECORD: &str = "sweep.json";
@@ -50,23 +51,20 @@ impl Sweep {
     }
 }
 
-/// Keeps what is known of a sweep, and all decisions, in the folder of a run; nothing where there is none.
+/// Keeps what is known of a sweep, and all decisions, in the folder of a run.
 pub fn record(
     course: &Course,
     store: &Store,
     outcomes: &Outcomes<'_>,
     folder: &Path,
-) -> Result<Option<SweepReport>, Error> {
-    if !course.is_sweep() {
-        return Ok(None);
-    }
-    let report = report::report(course, store, outcomes)?;
+) -> Result<SweepReport, Error> {
+    let report = report(course, store, outcomes)?;
     let internal = |e: serde_json::Error| Error::Internal(e.to_string());
     let mut object = serde_json::to_value(&report).map_err(internal)?;
     object["decisions"] = serde_json::to_value(course.decisions()).map_err(internal)?;
     let path = folder.join(RECORD);
     fs::write(&path, format!("{object:#}\n")).map_err(Error::io("write", &path))?;
-    Ok(Some(report))
+    Ok(report)
 }
 
 /// Prints the best trials after a run, and something behind them.
@@ -76,8 +74,7 @@ pub fn print(console: &Console, report: &SweepReport, behind: &str) -> Result<()
     console.result(&text).map_err(unwritten)
 }
 
-/// An error if a trial failed although all of its stages came through: it did not measure what it is judged
-/// by.
+/// An error if a trial failed: by a stage, for want of a metric, or for making no sound pipeline.
 pub fn verdict(report: &SweepReport) -> Result<(), Error> {
     let failed = |trial: &&Trial| trial.state == TrialState::Failed;
     let mut failed = report.trials.iter().filter(failed);

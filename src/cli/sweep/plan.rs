@@ -55,7 +55,7 @@ struct Seen {
     extent: Extent,
     /// Trials that are chosen already.
     chosen: usize,
-    is_adaptive: bool,
+    in_rounds: bool,
     /// Stages in all copies of the pipeline.
     stages: usize,
 }
@@ -67,7 +67,7 @@ impl Seen {
             pipeline: course.pipeline.clone(),
             extent: course.extent(),
             chosen: course.trials().len(),
-            is_adaptive: course.is_adaptive(),
+            in_rounds: course.comes_in_rounds(),
             stages: copies.map(|copy| copy.nodes.len()).sum(),
         }
     }
@@ -92,7 +92,7 @@ impl Seen {
             let rungs: Vec<String> = rungs.iter().map(u64::to_string).collect();
             text += &format!("\ntrainings are compared after {} epochs", rungs.join(", "));
         }
-        let known = if self.is_adaptive {
+        let known = if self.in_rounds {
             format!(
                 "known so far ({}): ",
                 wording::counted(self.chosen, "trial")

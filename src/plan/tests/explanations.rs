@@ -51,7 +51,7 @@ impl Chain {
     }
 
     fn forced(&self, name: &str) -> Plan {
-        let force = Force::Nodes(vec![self.node(name)]);
+        let force = Force::Nodes([self.node(name)].into());
         let options = PlanOptions { force, until: None };
         plan(&self.stages.0, &self.fixture.store, &options).unwrap()
     }

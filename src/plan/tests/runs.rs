@@ -170,7 +170,7 @@ proptest! {
             }
             let stages = build(&drawn);
             let graph = &stages.0;
-            let force = if force.is_empty() { Force::None } else { Force::Nodes(force) };
+            let force = if force.is_empty() { Force::None } else { Force::Nodes(force.into_iter().collect()) };
             let options = PlanOptions { force, until: None };
             let planned = plan(graph, &fixture.store, &options).unwrap();
             let came = run(&fixture, &stages, &planned, &mut done);

@@ -107,7 +107,7 @@ fn force_runs_what_is_cached() {
     };
     assert_eq!(reasons(Force::None), ["cached", "cached"]);
     assert_eq!(reasons(Force::All), ["forced", "forced"]);
-    assert_eq!(reasons(Force::Nodes(vec![a])), ["forced", "waits on 0"]);
+    assert_eq!(reasons(Force::Nodes([a].into())), ["forced", "waits on 0"]);
 }
 
 #[test]

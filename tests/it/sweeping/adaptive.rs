@@ -197,3 +197,19 @@ fn a_stage_that_all_trials_need_can_be_run_alone() {
         "{forced:?}"
     );
 }
+
+#[test]
+fn until_a_stage_behind_the_training_is_the_whole_sweep() {
+    let sandbox = Sandbox::new(HALVING);
+    let names = executed(&run(&sandbox, &["--until", "evaluate"]));
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.starts_with("evaluate"))
+            .count(),
+        1,
+        "{names:?}"
+    );
+    let shown = sandbox.runner(&["run", "pipeline.yaml", "-n"]);
+    assert!(shown.stdout.contains("0 will run, 0 waiting"), "{shown:?}");
+}

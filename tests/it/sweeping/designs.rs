@@ -89,3 +89,21 @@ fn more_random_trials_keep_those_before() {
     let (few, many) = (trials(&sweep(5)), trials(&sweep(20)));
     assert_eq!(few, many[..5]);
 }
+
+#[test]
+fn the_first_trials_of_a_grid_beyond_all_counting() {
+    let axes: Vec<String> = (0..12)
+        .map(|i| format!("v{i}: {{ int_uniform: [1, 1000] }}"))
+        .collect();
+    let vars: Vec<String> = (0..12).map(|i| format!("v{i}: 0")).collect();
+    let used: Vec<String> = (0..12).map(|i| format!("\"${{v{i}}}\"")).collect();
+    let pipeline = format!(
+        "version: 1\nname: wide\nvars: {{ {} }}\nstages:\n  echo: {{ kind: command, params: {{ argv: [echo, {}], outputs: {{ o: o }} }} }}\nsweep:\n  trials: 5\n  axes: {{ {} }}\n",
+        vars.join(", "),
+        used.join(", "),
+        axes.join(", "),
+    );
+    let sandbox = Sandbox::new(&pipeline);
+    let plan = sandbox.runner(&["sweep", "plan", "pipeline.yaml", "--json"]);
+    assert_eq!(plan.json()["trials"], 5, "{plan:?}");
+}

@@ -159,6 +159,57 @@ fn names_of_axes_in_zip_exclude_and_when() {
 }
 
 #[test]
+fn no_seeds_at_all_and_too_many() {
+    let said = refusal("sweep:\n", "sweep:\n  seeds: 0\n");
+    points(&said, "seeds: 0", "`seeds` is 0, not 1 to 1000");
+    let said = refusal("sweep:\n", "sweep:\n  seeds: 10000000\n");
+    points(&said, "seeds: 10000000", "not 1 to 1000");
+}
+
+#[test]
+fn a_name_of_a_choice_that_names_no_trial() {
+    let said = refusal(BATCH, "batch: { choice: { \"a,b=c\": 8 } }\n  objective");
+    points(&said, "a,b=c", "tells no trial from another");
+}
+
+#[test]
+fn an_axis_of_what_halving_or_seeds_set() {
+    let stop = "sweep:\n  stop: { asha: { metric: validation_loss } }\n";
+    let pipeline = GRID
+        .replace("sweep:\n", stop)
+        .replace(RATE, "cnn.params.epochs: [1, 2]");
+    let sandbox = Sandbox::new(&pipeline);
+    let run = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    points(
+        &run.stderr,
+        "cnn.params.epochs: [1, 2]",
+        "is what `stop.asha` sets",
+    );
+    let pipeline = GRID
+        .replace("sweep:\n", "sweep:\n  seeds: 2\n")
+        .replace(RATE, "cnn.seed: [1, 2]");
+    let run = Sandbox::new(&pipeline).runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    points(&run.stderr, "cnn.seed: [1, 2]", "is what `seeds` sets");
+}
+
+#[test]
+fn a_value_that_keeps_a_training_from_going_on_is_no_trial_of_a_halved_sweep() {
+    let stop = "sweep:\n  stop: { asha: { metric: validation_loss, max_epochs: 4 } }\n";
+    let pipeline = GRID
+        .replace("sweep:\n", stop)
+        .replace(RATE, "cnn.params.schedule: [constant, cosine]");
+    let run = Sandbox::new(&pipeline).runner(&["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("cannot be trained on from a checkpoint"),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn halving_needs_a_training_that_goes_on() {
     let stop = "sweep:\n  stop: { asha: { metric: evaluate.f1 } }\n";
     let said = refusal("sweep:\n", stop);

@@ -88,3 +88,12 @@ fn trials_are_repeated_and_judged_by_their_mean() {
         );
     }
 }
+
+#[test]
+fn a_var_called_seed_is_something_else() {
+    let text = pipeline()
+        .replace("vars: {", "vars: { seed: 7,")
+        .replace("seed: 1\n", "seed: 1\nseeds: 2\n");
+    let names = executed(&run(&Sandbox::new(&text), &[]));
+    assert!(names.contains(&"cnn[seed=2]".to_owned()), "{names:?}");
+}
