@@ -58,7 +58,8 @@ pub fn contrast(
     for (a, b) in a.iter().zip(b) {
         a.is_like(b)?;
     }
-    // Images may be drawn by the seed too, and are others then.
+    // Images of other names are others. Where each seed drew its own under the same names, drawing them
+    // together comes to the same.
     let images = a.iter().map(|evaluation| {
         let same = a.iter().position(|first| first.names == evaluation.names);
         same.unwrap_or_default()

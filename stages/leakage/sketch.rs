@@ -225,7 +225,7 @@ fn cosines(len: usize, side: usize) -> Vec<f32> {
     let value = |x: usize, u: usize| {
         let angle = PI * u as f64 * (x as f64 + 0.5) / len as f64;
         let norm = if u == 0 { 0.5f64.sqrt() } else { 1.0 };
-        (norm * angle.cos()) as f32
+        (norm * libm::cos(angle)) as f32
     };
     let places = (0..len).flat_map(|x| (0..side).map(move |u| value(x, u)));
     places.collect()
