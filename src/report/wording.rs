@@ -154,7 +154,7 @@ pub fn judgement(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Finished {
             objective: Some(value),
-        } => format!("done, {value:.4}"),
+        } => format!("done, {}", figure(*value)),
         Judgement::Finished { objective: None } => "done".to_owned(),
         Judgement::Reached { epochs, value } => {
             format!("{value:.4} after {}", counted(*epochs as usize, "epoch"))
@@ -166,7 +166,7 @@ pub fn judgement(judgement: &Judgement) -> String {
 /// The best trial so far: `best is 7 (zoom=0.1): 0.9312`.
 pub fn best(best: &BestTrial) -> String {
     let BestTrial { trial, values, .. } = best;
-    let objective = best.objective.map(|value| format!(": {value:.4}"));
+    let objective = best.objective.map(|value| format!(": {}", figure(value)));
     format!(
         "best is {trial} ({values}){}",
         objective.unwrap_or_default()

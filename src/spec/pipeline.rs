@@ -17,7 +17,7 @@ use super::node::{Entry, Value};
 use super::overrides::Assignment;
 use super::seeds::{self, SeedCount};
 use super::stage::{StageFields, StageSpec};
-use super::sweep::{SweepFields, SweepSpec};
+use super::sweep::{self, SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides};
 
@@ -151,6 +151,7 @@ impl Pipeline {
 
         let profile = given.profile.clone();
         let forwarded = apply(&mut document, given)?;
+        none(sweep::of_axes(&document))?;
         let vars = Vars::resolve(section(&document, "vars"), &mut loader.expansion);
         interpolate_document(&mut document, &vars, &mut loader.expansion);
         none(mem::take(&mut loader.expansion.errors))?;

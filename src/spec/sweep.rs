@@ -1,6 +1,6 @@
 //! A sweep as it is written; `crate::sweep` says what its names and numbers mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use stages::contract::Direction;
 
 use super::node::Entry;
 use super::seeds::{self, SeedCount};
-use super::{Diagnostic, Node, Place, decode};
+use super::{Diagnostic, Node, Place, decode, interpolate};
 
 /// A sweep as it is written.
 pub(crate) struct SweepSpec {
@@ -181,6 +181,34 @@ enum DomainForm {
     IntUniform(#[schemars(length(min = 2, max = 3))] Vec<i64>),
     /// Whole numbers above 0: low and high; the logarithm is uniform.
     LogIntUniform(#[schemars(length(equal = 2))] Vec<i64>),
+}
+
+/// Axes whose values are made of vars that are axes themselves: there they would be what the file says, in
+/// every trial. To be asked of a document before its `${…}` are replaced.
+pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
+    let axes = document.get("sweep").and_then(|sweep| sweep.get("axes"));
+    let axes = axes.map(Node::entries).unwrap_or_default();
+    let vars = document.get("vars").map(Node::entries).unwrap_or_default();
+    let is_axis = |name: &str| axes.iter().any(|axis| axis.key == name);
+    let mut errors = Vec::new();
+    for axis in axes {
+        let (mut open, mut seen) = (Vec::new(), HashSet::new());
+        interpolate::names(&axis.value, &mut open);
+        while let Some(name) = open.pop() {
+            if is_axis(&name) {
+                let message = format!("the values of `{}` are made of `{name}`, an axis", axis.key);
+                let hint =
+                    "use the var where the pipeline uses this one: it has each trial's value there";
+                errors.push(Diagnostic::at(&axis.key_place, message).hint(hint.to_owned()));
+                break;
+            }
+            let var = vars.iter().find(|var| var.key == name);
+            if let Some(var) = var.filter(|_| seen.insert(name.clone())) {
+                interpolate::names(&var.value, &mut open);
+            }
+        }
+    }
+    errors
 }
 
 impl SweepSpec {

@@ -30,6 +30,8 @@ pub struct Course {
     reach: Option<Vec<NodeIndex>>,
     /// Whether nothing follows any more.
     is_over: bool,
+    /// Whether something was not run, so that what would follow is not known.
+    is_open: bool,
 }
 
 /// As much of a sweep as is known without further results.
@@ -72,6 +74,7 @@ impl Course {
             rounds: 0,
             reach: None,
             is_over: false,
+            is_open: false,
         })
     }
 
@@ -155,6 +158,11 @@ impl Course {
         seeds.filter_map(|seed| seed.label.parse().ok()).collect()
     }
 
+    /// Whether something was not run, so that what would follow is not known.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// What all rounds so far are to run; nothing for everything.
     pub fn reach(&self) -> Option<&[NodeIndex]> {
         self.reach.as_deref()
@@ -227,7 +235,7 @@ impl Course {
                     });
                 }
                 // Nothing follows from what is not known.
-                None => self.is_over = true,
+                None => (self.is_over, self.is_open) = (true, true),
             }
         }
         // Where nothing works from the start, more of it is a waste.

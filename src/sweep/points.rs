@@ -199,8 +199,12 @@ impl Reader<'_> {
         let space = self.space()?;
         let include = self.include(&space)?;
         let trials = self.trials(&space, &include)?;
+        if fields.parallel == Some(0) {
+            let place = self.spec.place_of(&["parallel"]);
+            return Err(Diagnostic::at(&place, "`parallel` is 0, not at least 1"));
+        }
         let parallel = match (fields.parallel, fields.method) {
-            (Some(parallel), _) => parallel.max(1),
+            (Some(parallel), _) => parallel,
             (None, Method::Tpe) => PARALLEL,
             (None, Method::Grid | Method::Random) => trials,
         };
@@ -320,8 +324,9 @@ impl Reader<'_> {
         }
         let too_many = |count: u128| {
             let message = format!("the sweep has {count} trials, more than {MOST_TRIALS}");
-            Diagnostic::at(&self.spec.place_of(&["axes"]), message)
-                .hint("use `method: random` with `trials`".to_owned())
+            let hint = (fields.method == Method::Grid)
+                .then(|| "use `method: random` with `trials`".to_owned());
+            Diagnostic::at(&self.spec.place_of(&["axes"]), message).hint(hint)
         };
         match (fields.method, grid::combinations(space)) {
             (Method::Grid, Err(infinite)) => {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::axes::{Axis, SEED};
+use super::domain::Coordinate;
 use super::metric::MetricAt;
 use super::points::Design;
-use super::rungs::{PARAM, Rungs};
+use super::rungs::Rungs;
 use super::seeds::{self, SeedCopy};
 use super::space::Point;
 use super::trial::Objective;
@@ -79,7 +80,6 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     };
     if let Some(spec) = &spec {
         sweep.aim(spec, &base).map_err(|error| vec![error])?;
-        refuse(sweep.in_vain())?;
     }
     sweep.probe(&base)?;
     Ok(Reading::Copies(Box::new(sweep), base))
@@ -111,25 +111,6 @@ impl Sweep {
             self.rungs = Some(Rungs::read(spec, &stop.asha, base, node)?);
         }
         Ok(())
-    }
-
-    /// Axes of what something else sets in each copy: epochs where trainings are halved, seeds where there are
-    /// several.
-    fn in_vain(&self) -> Vec<Diagnostic> {
-        let mut errors = Vec::new();
-        for axis in &self.axes {
-            let name = axis.name.strip_prefix("stages.").unwrap_or(&axis.name);
-            let epochs = self.rungs.as_ref();
-            if epochs.is_some_and(|rungs| name == format!("{}.params.{PARAM}", rungs.stage)) {
-                let message = format!("`{}` is what `stop.asha` sets", axis.name);
-                errors.push(Diagnostic::at(&axis.place(), message));
-            }
-            if self.seeds.len() > 1 && (name == SEED || name.ends_with(".seed")) {
-                let message = format!("`{}` is what `seeds` sets", axis.name);
-                errors.push(Diagnostic::at(&axis.place(), message));
-            }
-        }
-        errors
     }
 
     /// Puts single values on the axes, one at a time, and looks which instances change: after these axes
@@ -168,7 +149,43 @@ impl Sweep {
                 Err(found) => errors.extend(found),
             }
         }
-        refuse(errors)
+        refuse(errors)?;
+        refuse(self.overruled())
+    }
+
+    /// Axes that change nothing once epochs and seeds are set, as they are in each copy.
+    fn overruled(&self) -> Vec<Diagnostic> {
+        if self.rungs.is_none() && self.seeds.len() == 1 {
+            return Vec::new();
+        }
+        let mut set = self.seeds[0].assignments.clone();
+        set.extend(self.rungs.iter().map(|rungs| rungs.assign(rungs.last())));
+        let differ = |axis: &Axis, around: &[Assignment], set: &[Assignment]| {
+            let build = |at: &Coordinate| {
+                let assignments = around.iter().cloned().chain([axis.assign(at)]);
+                let built = self
+                    .build(assignments.chain(set.iter().cloned()).collect())
+                    .ok()?;
+                Some(digests(&built.graph, &built.identities))
+            };
+            let extremes = axis.extremes();
+            let ends = extremes.first().zip(extremes.last());
+            ends.is_none_or(|(first, last)| build(first) != build(last))
+        };
+        let axes = self.axes.par_iter().enumerate();
+        axes.filter_map(|(index, axis)| {
+            let around = self.surroundings(index);
+            if !differ(axis, &around, &[]) || differ(axis, &around, &set) {
+                return None;
+            }
+            let message = format!(
+                "`{}` changes nothing: epochs or seeds are set for it",
+                axis.name
+            );
+            let hint = "epochs are what `stop.asha` sets, seeds what `seeds` does".to_owned();
+            Some(Diagnostic::at(&axis.place(), message).hint(hint))
+        })
+        .collect()
     }
 
     /// What must hold for an axis to apply.

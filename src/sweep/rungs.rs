@@ -12,7 +12,7 @@ use crate::graph::{Graph, Instance};
 use crate::spec::{AshaFields, Assignment, Diagnostic, Node, Place, SweepSpec, Value, suggest};
 
 /// The parameter that says where a training ends.
-pub(super) const PARAM: &str = "epochs";
+const PARAM: &str = "epochs";
 
 /// A training, and how it is halved.
 pub(super) struct Rungs {

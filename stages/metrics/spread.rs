@@ -43,6 +43,17 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
     })
 }
 
+impl Spread {
+    /// Two-sided p-value of the mean being 0, by Student's t; none of a single value, or where all are the
+    /// same.
+    pub fn p_of_no_mean(&self) -> Option<f64> {
+        let sd = self.sd.filter(|&sd| sd > 0.0)?;
+        let t = self.mean / (sd / (self.n as f64).sqrt());
+        let freedom = StudentsT::new(0.0, 1.0, (self.n - 1) as f64).ok()?;
+        Some(2.0 * freedom.cdf(-t.abs()))
+    }
+}
+
 /// The 0.975 quantile of Student's t.
 fn quantile_975(freedom: usize) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64)
@@ -53,6 +64,20 @@ fn quantile_975(freedom: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    /// `scipy.stats.ttest_1samp([0.293, 0.038, 0.822], 0)` of SciPy 1.17.1: t = 1.6646, and this p.
+    #[test]
+    fn a_mean_of_few_values_is_tested_as_scipy_does() {
+        let p = super::spread(&[0.293, 0.038, 0.822])
+            .unwrap()
+            .p_of_no_mean();
+        assert!(
+            (p.unwrap() - 0.237_898_253_704_664_94).abs() < 1e-9,
+            "{p:?}"
+        );
+        assert_eq!(super::spread(&[0.3]).unwrap().p_of_no_mean(), None);
+        assert_eq!(super::spread(&[0.3, 0.3]).unwrap().p_of_no_mean(), None);
+    }
 
     use super::spread;
 

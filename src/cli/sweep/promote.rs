@@ -56,6 +56,11 @@ impl Promote {
 
     fn number(&self, report: &SweepReport) -> Result<usize, Error> {
         let wanted = &self.trial;
+        if wanted == "best" && report.objective.is_none() {
+            let message =
+                "the sweep has no `objective` to be the best by; name a trial by its number";
+            return Err(Error::Usage(message.to_owned()));
+        }
         if wanted == "best" {
             let best = report.best().map(|trial| trial.number);
             return best.ok_or_else(|| Error::Usage("no trial is finished yet".to_owned()));

@@ -45,7 +45,7 @@ pub fn report(
     let trials = course.trials().iter().map(|trial| {
         let seconds = own[&trial.number].iter();
         Trial {
-            seconds: seconds.map(|&node| seconds_of(&plan, node)).sum(),
+            seconds: seconds.fold(0.0, |sum, &node| sum + seconds_of(&plan, node)),
             curve: match &rungs {
                 Some((metric, _)) => curve_of(store, graph, outcomes, trial, metric),
                 None => Vec::new(),
@@ -95,8 +95,10 @@ fn told(trial: &sweep::Trial, course: &Course) -> Trial {
     let seeds = course.seeds();
     let seeds = seeds.iter().zip(&trial.objective);
     let (state, error) = match &trial.state {
-        sweep::TrialState::Open => (TrialState::NotRun, None),
+        sweep::TrialState::Open if trial.rungs.is_empty() => (TrialState::NotRun, None),
+        sweep::TrialState::Open => (TrialState::Waiting, None),
         sweep::TrialState::Finished => (TrialState::Finished, None),
+        sweep::TrialState::Stopped if course.is_open() => (TrialState::Waiting, None),
         sweep::TrialState::Stopped => (TrialState::StoppedEarly, None),
         sweep::TrialState::Failed(error) => (TrialState::Failed, Some(error.clone())),
     };

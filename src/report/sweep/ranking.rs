@@ -8,13 +8,15 @@ use super::{SweepReport, Trial, TrialState};
 
 /// The trials of a sweep, best first: those that finished by their objective, then those that were
 /// stopped early, which were measured after less training, then those that failed, then those that
-/// did not run. What has no objective comes after what has one; ties go to the lower number.
+/// did not run. What has no objective comes after what has one, and was trained for less after what was
+/// trained for more; ties go to the lower number.
 pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
     let mut trials: Vec<&Trial> = report.trials.iter().collect();
     let direction = report.direction();
     trials.sort_by(|a, b| {
         (a.state.cmp(&b.state))
             .then_with(|| better_first(measured(a), measured(b), direction))
+            .then(b.epochs.cmp(&a.epochs))
             .then(a.number.cmp(&b.number))
     });
     trials

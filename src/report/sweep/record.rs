@@ -116,6 +116,8 @@ pub struct SeedValue {
 pub enum TrialState {
     Finished,
     StoppedEarly,
+    /// It came to a rung, and is not decided on yet.
+    Waiting,
     Failed,
     NotRun,
 }
@@ -125,6 +127,7 @@ impl fmt::Display for TrialState {
         f.pad(match self {
             Self::Finished => "finished",
             Self::StoppedEarly => "stopped early",
+            Self::Waiting => "waiting",
             Self::Failed => "failed",
             Self::NotRun => "not run",
         })

@@ -184,14 +184,18 @@ fn an_axis_of_what_halving_or_seeds_set() {
     points(
         &run.stderr,
         "cnn.params.epochs: [1, 2]",
-        "is what `stop.asha` sets",
+        "changes nothing: epochs or seeds are set for it",
     );
     let pipeline = GRID
         .replace("sweep:\n", "sweep:\n  seeds: 2\n")
         .replace(RATE, "cnn.seed: [1, 2]");
     let run = Sandbox::new(&pipeline).runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(&run.stderr, "cnn.seed: [1, 2]", "is what `seeds` sets");
+    points(
+        &run.stderr,
+        "cnn.seed: [1, 2]",
+        "changes nothing: epochs or seeds are set for it",
+    );
 }
 
 #[test]
@@ -206,6 +210,16 @@ fn a_value_that_keeps_a_training_from_going_on_is_no_trial_of_a_halved_sweep() {
         run.stderr
             .contains("cannot be trained on from a checkpoint"),
         "{run:?}"
+    );
+}
+
+#[test]
+fn an_axis_whose_values_are_made_of_another() {
+    let said = refusal(BATCH, "batch: [8, \"${width}\"]\n  objective");
+    points(
+        &said,
+        "batch: [8,",
+        "the values of `batch` are made of `width`, an axis",
     );
 }
 
