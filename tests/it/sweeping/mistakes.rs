@@ -188,12 +188,12 @@ fn an_axis_of_what_halving_or_seeds_set() {
     );
     let pipeline = GRID
         .replace("sweep:\n", "sweep:\n  seeds: 2\n")
-        .replace(RATE, "cnn.seed: [1, 2]");
+        .replace(RATE, "seed: [1, 2]");
     let run = Sandbox::new(&pipeline).runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
     points(
         &run.stderr,
-        "cnn.seed: [1, 2]",
+        "seed: [1, 2]",
         "changes nothing: epochs or seeds are set for it",
     );
 }
