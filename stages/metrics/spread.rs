@@ -68,15 +68,13 @@ mod tests {
     /// `scipy.stats.ttest_1samp([0.293, 0.038, 0.822], 0)` of SciPy 1.17.1: t = 1.6646, and this p.
     #[test]
     fn a_mean_of_few_values_is_tested_as_scipy_does() {
-        let p = super::spread(&[0.293, 0.038, 0.822])
-            .unwrap()
-            .p_of_no_mean();
+        let p = spread(&[0.293, 0.038, 0.822]).unwrap().p_of_no_mean();
         assert!(
             (p.unwrap() - 0.237_898_253_704_664_94).abs() < 1e-9,
             "{p:?}"
         );
-        assert_eq!(super::spread(&[0.3]).unwrap().p_of_no_mean(), None);
-        assert_eq!(super::spread(&[0.3, 0.3]).unwrap().p_of_no_mean(), None);
+        assert_eq!(spread(&[0.3]).unwrap().p_of_no_mean(), None);
+        assert_eq!(spread(&[0.3, 0.3]).unwrap().p_of_no_mean(), None);
     }
 
     use super::spread;
