@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::contract::Metrics;
 use crate::evaluate::report::Report;
 use crate::evaluate::{CONFUSION_FILE, Evaluation, Incomparable, PREDICTIONS_FILE, contrast};
-use crate::metrics::{Decision, Measure, Predictions, measure};
+use crate::metrics::{Decision, Measure, Predictions, measure, spread};
 
 const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
 
@@ -169,11 +169,37 @@ fn seeds_with_other_images_are_drawn_apart() {
         evaluation
     };
     let of = |names: [&str; 2]| {
-        let side = |salt| [renamed(salt, names[0]), renamed(salt + 1, names[1])];
+        // Both seeds came out the same, so it is the images alone that make the interval.
+        let side = |salt| [renamed(salt, names[0]), renamed(salt, names[1])];
         contrast(&side(1), &side(3), Measure::Brier, 400, 0).unwrap()
     };
     let (same, other) = (of(["", ""]).difference, of(["", "x"]).difference);
     assert_eq!(same.value, other.value);
-    assert_ne!(same.interval, other.interval);
+    let width = |[low, high]: [f64; 2]| high - low;
+    assert!(
+        width(other.interval) < width(same.interval),
+        "{other:?} {same:?}"
+    );
     assert_eq!(other, of(["", "y"]).difference);
+}
+
+#[test]
+fn a_few_seeds_that_vary_are_not_taken_for_all_there_are() {
+    let side = |salts: [u64; 3]| salts.map(evaluation);
+    let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
+    let found = contrast(&a, &b, Measure::F1, 500, 0).unwrap().difference;
+    let f1 = |evaluation: &Evaluation| {
+        let scored = evaluation.scored();
+        scored
+            .value(Measure::F1, &vec![1; scored.examples()])
+            .unwrap()
+    };
+    let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| f1(a) - f1(b)).collect();
+    let of_seeds = spread(&differences).unwrap();
+    let [low, high] = of_seeds.interval.unwrap();
+    assert!(
+        found.interval[0] <= low && high <= found.interval[1],
+        "{found:?} {of_seeds:?}"
+    );
+    assert!(found.p >= of_seeds.p_of_no_mean().unwrap(), "{found:?}");
 }
