@@ -132,7 +132,15 @@ fn key_of(path: &Path, extension: &str) -> Option<Key> {
 /// What is in a folder; nothing if it is not there.
 pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
     let listed = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A file of somebody else's, where a folder of the store's would be, has none either.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
         other => other.map_err(Error::io("read", folder))?,
     };
     let mut entries = Vec::new();

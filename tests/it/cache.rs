@@ -285,3 +285,20 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
         "nothing to wait for"
     );
 }
+
+#[test]
+fn a_file_of_somebody_elses_in_latest_is_in_nobodys_way() {
+    let sandbox = Sandbox::new(TINY);
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    fs::write(sandbox.path("artifacts/latest/foreign"), "not the store's").unwrap();
+    for command in [
+        &["cache", "verify"][..],
+        &["cache", "verify", "--repair"],
+        &["cache", "info"],
+        &["cache", "gc", "--apply"],
+    ] {
+        let finished = sandbox.runner(command);
+        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
+    }
+    assert!(sandbox.path("artifacts/latest/foreign").exists());
+}
