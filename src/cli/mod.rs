@@ -21,6 +21,7 @@ mod outcomes;
 mod pipeline;
 mod plan;
 mod preflight;
+mod replay;
 mod results;
 mod run;
 mod runs;

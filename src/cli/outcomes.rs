@@ -1,27 +1,19 @@
 //! What came of stages, from a run or from the store, as a sweep asks for it.
 
 use std::collections::HashMap;
-use std::fs;
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 use stages::contract::{METRICS_FILE, Metric};
 
 use super::metrics;
-use super::pipeline::planned;
-use crate::error::Error;
+use super::replay::Failures;
 use crate::executor::{Execution, Outputs};
 use crate::graph::Graph;
-use crate::plan::{Plan, PlanOptions, State};
-use crate::report::RunReport;
-use crate::report::history::past_runs;
-use crate::report::record::RUN_FILE;
+use crate::plan::{Plan, State};
 use crate::scheduler::Outcome;
 use crate::store::Store;
-use crate::sweep::{Course, MetricAt, Missing, Results};
-
-/// Runs that are asked what failed.
-const LOOKED_AT: usize = 20;
+use crate::sweep::{MetricAt, Missing, Results};
 
 /// Outputs and failures of stages, as far as they are known.
 pub struct Outcomes<'a> {
@@ -60,9 +52,9 @@ impl<'a> Outcomes<'a> {
                     self.outputs.insert(action.node, record.outputs.clone());
                 }
                 _ => {
-                    let error = failures.0.get(&action.action_key.to_string());
+                    let error = failures.of(&action.action_key);
                     self.failed
-                        .extend(error.map(|error| (action.node, error.clone())));
+                        .extend(error.map(|error| (action.node, error.to_owned())));
                 }
             }
         }
@@ -81,35 +73,6 @@ impl<'a> Outcomes<'a> {
             }
         }
         Missing::NotRun
-    }
-}
-
-/// Actions that failed when they were last tried, by their keys: nothing else remembers them.
-#[derive(Default)]
-pub struct Failures(HashMap<String, String>);
-
-impl Failures {
-    /// What the last runs of a pipeline say.
-    pub fn of(store: &Store, pipeline: &str) -> Self {
-        let folder = store.runs_folder();
-        let past = past_runs(&folder).unwrap_or_default().into_iter().rev();
-        let past = past.filter(|run| run.pipeline == pipeline).take(LOOKED_AT);
-        let mut last: HashMap<String, Option<String>> = HashMap::new();
-        for run in past {
-            let record = fs::read(run.folder.join(RUN_FILE)).ok();
-            let report = record.and_then(|bytes| serde_json::from_slice::<RunReport>(&bytes).ok());
-            for stage in report.into_iter().flat_map(|report| report.stages) {
-                if stage.seconds.is_some() || stage.outcome == Outcome::Failed {
-                    last.entry(stage.key).or_insert(stage.error);
-                }
-            }
-        }
-        let failed = last.into_iter();
-        Self(
-            failed
-                .filter_map(|(key, error)| Some((key, error?)))
-                .collect(),
-        )
     }
 }
 
@@ -143,28 +106,4 @@ impl Results for Outcomes<'_> {
             Some(first) => Err(why.find(|why| *why != Missing::NotRun).unwrap_or(first)),
         }
     }
-}
-
-/// Goes through a sweep as far as the store has results, and says what these are. The last round is the
-/// first of which something is missing.
-pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>, Error> {
-    let mut outcomes = Outcomes::new(store);
-    let failures = match course.is_sweep() {
-        true => Failures::of(store, &course.pipeline),
-        false => Failures::default(),
-    };
-    while let Some(round) = course.next_round().map_err(Error::Invalid)? {
-        if !course.comes_in_rounds() && course.trials().is_empty() {
-            // A pipeline, or its seeds: nothing follows from results.
-            break;
-        }
-        let options = PlanOptions {
-            until: round.until.clone(),
-            ..PlanOptions::default()
-        };
-        let plan = planned(course.graph(), store, &options)?;
-        outcomes.stored(&plan, &failures);
-        course.tell(&round, &outcomes);
-    }
-    Ok(outcomes)
 }

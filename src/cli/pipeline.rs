@@ -6,7 +6,7 @@ use clap::Args;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
-use super::outcomes::replay;
+use super::replay::replay;
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan};

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -175,6 +176,7 @@ impl Run {
         session: &mut Option<Session<'a>>,
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
+        let mut said = HashSet::new();
         while let Some(round) = course.next_round().map_err(Error::Invalid)? {
             let graph = course.graph();
             let options = asked.selection.options_of(graph, &round)?;
@@ -185,7 +187,7 @@ impl Run {
             if let Some((saved, from)) = asked.saved {
                 saved.check(from, graph, &plan, store)?;
             }
-            warn(console, graph, &plan, store, slots)?;
+            warn(console, graph, &plan, store, slots, &mut said)?;
             let session = match &mut *session {
                 Some(session) => session,
                 none => none.insert(Session::begin(
@@ -268,18 +270,22 @@ fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {
     }
 }
 
-/// Says what speaks against a plan; refuses one that surely fails.
+/// Says what speaks against a plan and was not said of an earlier one; refuses one that surely fails.
 fn warn(
     console: &Console,
     graph: &Graph,
     plan: &Plan,
     store: &Store,
     slots: Slots,
+    said: &mut HashSet<String>,
 ) -> Result<(), Error> {
     let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::Own);
     let findings = preflight::look(graph, plan, store, &forecast);
     for doubt in &findings.doubts {
-        console.say(&preflight::warning(doubt));
+        let warning = preflight::warning(doubt);
+        if said.insert(warning.clone()) {
+            console.say(&warning);
+        }
     }
     preflight::verdict(findings)
 }

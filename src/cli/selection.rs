@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::pipeline::find;
 use crate::error::Error;
 use crate::graph::Graph;
-use crate::plan::{Force, PlanOptions, with_ancestors};
+use crate::plan::{Force, PlanOptions};
 use crate::sweep::Round;
 
 /// Which stages are meant.
@@ -57,7 +57,7 @@ impl Selection {
             // What both of them need: `--until evaluate` trains, where a rung is all that is due.
             until: Some(match until {
                 Some(until) => {
-                    let both = &with_ancestors(graph, &until) & &with_ancestors(graph, own);
+                    let both = &graph.with_ancestors(&until) & &graph.with_ancestors(own);
                     both.into_iter().collect()
                 }
                 None => own.to_vec(),

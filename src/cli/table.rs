@@ -4,8 +4,9 @@ use clap::Args;
 
 use self::comparisons::comparisons;
 use super::expecting::{self, Expecting};
-use super::outcomes::{Failures, Outcomes, replay};
+use super::outcomes::Outcomes;
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
+use super::replay::{Failures, replay};
 use super::results::Results;
 use super::unwritten;
 use crate::error::Error;

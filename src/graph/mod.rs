@@ -15,7 +15,7 @@ mod ports;
 mod table;
 mod union;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use petgraph::Direction::Incoming;
@@ -246,6 +246,18 @@ impl Graph {
             .collect();
         inputs.sort_by(|(_, a), (_, b)| (&a.role, a.position).cmp(&(&b.role, b.position)));
         inputs
+    }
+
+    /// Instances, and all that they need.
+    pub fn with_ancestors(&self, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
+        let mut found = BTreeSet::new();
+        let mut open = nodes.to_vec();
+        while let Some(node) = open.pop() {
+            if found.insert(node) {
+                open.extend(self.stages.neighbors_directed(node, Incoming));
+            }
+        }
+        found
     }
 
     /// Shows where the parameter stands that an instance finds wrong.

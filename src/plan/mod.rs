@@ -136,7 +136,7 @@ pub enum Error {
 /// Plans `graph` against what `store` holds.
 pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     let until = options.until.as_ref().or(graph.reach.as_ref());
-    let wanted = until.map(|until| with_ancestors(graph, until));
+    let wanted = until.map(|until| graph.with_ancestors(until));
     let is_wanted = |node: &&NodeIndex| wanted.as_ref().is_none_or(|wanted| wanted.contains(*node));
     let mut sources = Sources::new(store);
     let mut keys = HashMap::new();
@@ -335,16 +335,4 @@ fn params(
 /// How many files the source has that is named by `digest`, if that was kept.
 pub fn source_len(store: &Store, digest: &Digest) -> Option<usize> {
     Some(Listing::recall(store, digest)?.files().len())
-}
-
-/// Stages, and all that they need.
-pub fn with_ancestors(graph: &Graph, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
-    let mut found = BTreeSet::new();
-    let mut open = nodes.to_vec();
-    while let Some(node) = open.pop() {
-        if found.insert(node) {
-            open.extend(graph.inputs(node).into_iter().map(|(producer, _)| producer));
-        }
-    }
-    found
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Number;
 
 use super::domain::{Coordinate, Domain};
-use super::trial::Scale;
+use crate::report::sweep::AxisKind;
 use crate::spec::{
     Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, SweepSpec, Value, suggest,
 };
@@ -104,12 +104,12 @@ impl Axis {
     }
 
     /// How its values are compared.
-    pub fn scale(&self) -> Scale {
+    pub fn kind(&self) -> AxisKind {
         let is_number = |(_, node): &(String, Node)| matches!(node.value, Value::Number(_));
         match &self.domain {
-            Domain::LogUniform { .. } | Domain::LogIntUniform { .. } => Scale::Log,
-            Domain::Values(_) if !self.choices.iter().all(is_number) => Scale::None,
-            _ => Scale::Linear,
+            Domain::LogUniform { .. } | Domain::LogIntUniform { .. } => AxisKind::Log,
+            Domain::Values(_) if !self.choices.iter().all(is_number) => AxisKind::Choice,
+            _ => AxisKind::Numeric,
         }
     }
 

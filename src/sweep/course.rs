@@ -10,11 +10,10 @@ use super::judging::larger_is_better;
 use super::metric::MetricAt;
 use super::read::{Reading, read};
 use super::results::Results;
-use super::trial::{AxisInfo, Extent, Objective, Trial};
+use super::trial::{Extent, Objective, Trial};
 use super::trials::{Entry, Trials};
 use crate::graph::{Catalogue, Graph, Union};
-use crate::plan::with_ancestors;
-use crate::report::{BestTrial, Event, Judgement};
+use crate::report::{BestTrial, Event, Judgement, sweep as report};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
 /// A pipeline on its way: itself, or trials of it.
@@ -136,12 +135,12 @@ impl Course {
     }
 
     /// What is varied.
-    pub fn axes(&self) -> Vec<AxisInfo> {
+    pub fn axes(&self) -> Vec<report::Axis> {
         let axes = self.sweep.iter().flat_map(|trials| &trials.sweep.axes);
-        axes.map(|axis| AxisInfo {
+        axes.map(|axis| report::Axis {
             name: axis.name.clone(),
             label: axis.label.clone(),
-            scale: axis.scale(),
+            kind: axis.kind(),
         })
         .collect()
     }
@@ -187,12 +186,11 @@ impl Course {
         let number = self.rounds;
         let Some(trials) = &mut self.sweep else {
             self.is_over = true;
-            let (until, entries) = (None, Vec::new());
             return Ok(Some(Round {
                 number,
-                until,
+                until: None,
                 new: BTreeSet::new(),
-                entries,
+                entries: Vec::new(),
             }));
         };
         let entries = trials.next_entries(&mut self.union)?;
@@ -203,8 +201,8 @@ impl Course {
         let graph = self.union.graph();
         let until = trials.until(graph, &entries);
         let reached = self.reach.get_or_insert_default();
-        let known = with_ancestors(graph, reached);
-        let new = with_ancestors(graph, &until);
+        let known = graph.with_ancestors(reached);
+        let new = graph.with_ancestors(&until);
         reached.extend(&until);
         reached.sort();
         reached.dedup();
@@ -218,7 +216,8 @@ impl Course {
 
     /// Takes in what came of a round; what there is to say of its trials.
     pub fn tell(&mut self, round: &Round, results: &impl Results) -> Vec<Event> {
-        let (Some(trials), graph) = (&mut self.sweep, self.union.graph()) else {
+        let graph = self.union.graph();
+        let Some(trials) = &mut self.sweep else {
             return Vec::new();
         };
         let mut events = Vec::new();

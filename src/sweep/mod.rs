@@ -31,4 +31,4 @@ mod trials;
 pub use course::{Course, Round};
 pub use metric::MetricAt;
 pub use results::{Missing, Results};
-pub use trial::{AxisInfo, Extent, Objective, Scale, Trial, TrialState, TrialValue};
+pub use trial::{Extent, Objective, Trial, TrialState, TrialValue};

@@ -48,23 +48,6 @@ pub struct Extent {
     pub rungs: Vec<u64>,
 }
 
-/// An axis of a sweep, as far as reports need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AxisInfo {
-    pub name: String,
-    pub label: String,
-    pub scale: Scale,
-}
-
-/// How the values of an axis are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    Linear,
-    Log,
-    /// They are no numbers, or have no order.
-    None,
-}
-
 /// What a trial has on an axis that applies to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialValue {
@@ -77,6 +60,7 @@ pub struct TrialValue {
     pub value: Json,
 }
 
+/// How far a trial has come.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialState {
     /// Not all of it was run.

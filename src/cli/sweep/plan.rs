@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::outcomes::replay;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
 use crate::cli::plan::{slots, totals};
+use crate::cli::replay::replay;
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::forecast::{Forecast, Reach, forecast};

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::report::report;
-use crate::cli::outcomes::replay;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
+use crate::cli::replay::replay;
 use crate::error::Error;
 use crate::report::Console;
 use crate::report::sweep::SweepReport;

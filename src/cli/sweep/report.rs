@@ -8,8 +8,9 @@ use stages::contract::Direction;
 use stages::metrics::spread;
 
 use super::curve;
-use crate::cli::outcomes::{Outcomes, replay};
+use crate::cli::outcomes::Outcomes;
 use crate::cli::pipeline::planned;
+use crate::cli::replay::replay;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, State};
@@ -38,7 +39,7 @@ pub fn report(
         ..PlanOptions::default()
     };
     let plan = planned(graph, store, &options)?;
-    let axes: Vec<Axis> = course.axes().iter().map(axis).collect();
+    let axes = course.axes();
     let objective = course.objective();
     let rungs = course.rungs();
     let own = own_nodes(graph, course.trials());
@@ -70,18 +71,6 @@ pub fn report(
         }),
         trials,
     })
-}
-
-fn axis(axis: &sweep::AxisInfo) -> Axis {
-    Axis {
-        name: axis.name.clone(),
-        label: axis.label.clone(),
-        kind: match axis.scale {
-            sweep::Scale::Linear => AxisKind::Numeric,
-            sweep::Scale::Log => AxisKind::Log,
-            sweep::Scale::None => AxisKind::Choice,
-        },
-    }
 }
 
 /// What a trial tells of itself.

@@ -13,10 +13,6 @@ pub struct FixedSampler {
 }
 
 impl FixedSampler {
-    pub fn new(points: Vec<Point>) -> Self {
-        Self::listing(points.into_iter())
-    }
-
     /// `include`, then all other combinations in the order of [`grid::points`].
     pub fn grid(space: &Space, include: Vec<Point>) -> Result<Self, Infinite> {
         Ok(Self::listing(

@@ -1,0 +1,76 @@
+//! A sweep gone through again with what the store has of it.
+
+use std::collections::HashMap;
+use std::fs;
+
+use super::outcomes::Outcomes;
+use super::pipeline::planned;
+use crate::error::Error;
+use crate::plan::PlanOptions;
+use crate::report::RunReport;
+use crate::report::history::past_runs;
+use crate::report::record::RUN_FILE;
+use crate::scheduler::Outcome;
+use crate::store::{Key, Store};
+use crate::sweep::Course;
+
+/// Runs that are asked what failed.
+const LOOKED_AT: usize = 20;
+
+/// Actions that failed when they were last tried, by their keys: nothing else remembers them.
+#[derive(Default)]
+pub struct Failures(HashMap<String, String>);
+
+impl Failures {
+    /// What the last runs of a pipeline say.
+    pub fn recall(store: &Store, pipeline: &str) -> Self {
+        let folder = store.runs_folder();
+        let past = past_runs(&folder).unwrap_or_default().into_iter().rev();
+        let past = past.filter(|run| run.pipeline == pipeline).take(LOOKED_AT);
+        let mut last: HashMap<String, Option<String>> = HashMap::new();
+        for run in past {
+            let record = fs::read(run.folder.join(RUN_FILE)).ok();
+            let report = record.and_then(|bytes| serde_json::from_slice::<RunReport>(&bytes).ok());
+            for stage in report.into_iter().flat_map(|report| report.stages) {
+                if stage.seconds.is_some() || stage.outcome == Outcome::Failed {
+                    last.entry(stage.key).or_insert(stage.error);
+                }
+            }
+        }
+        let failed = last.into_iter();
+        Self(
+            failed
+                .filter_map(|(key, error)| Some((key, error?)))
+                .collect(),
+        )
+    }
+
+    /// Why an action failed, if it did.
+    pub fn of(&self, key: &Key) -> Option<&str> {
+        self.0.get(&key.to_string()).map(String::as_str)
+    }
+}
+
+/// Goes through a sweep as far as the store has results, and says what these are. The last round is the
+/// first of which something is missing.
+pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>, Error> {
+    let mut outcomes = Outcomes::new(store);
+    let failures = match course.is_sweep() {
+        true => Failures::recall(store, &course.pipeline),
+        false => Failures::default(),
+    };
+    while let Some(round) = course.next_round().map_err(Error::Invalid)? {
+        if !course.comes_in_rounds() && course.trials().is_empty() {
+            // A pipeline, or its seeds: nothing follows from results.
+            break;
+        }
+        let options = PlanOptions {
+            until: round.until.clone(),
+            ..PlanOptions::default()
+        };
+        let plan = planned(course.graph(), store, &options)?;
+        outcomes.stored(&plan, &failures);
+        course.tell(&round, &outcomes);
+    }
+    Ok(outcomes)
+}
