@@ -44,6 +44,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &[],
     declares_ports: false,
+    computes: false,
 };
 
 /// Parameters of the kind `augment`: the policy itself.

@@ -33,6 +33,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: false,
     model_params: &[],
     declares_ports: true,
+    computes: false,
 };
 
 /// The output port of the metrics.

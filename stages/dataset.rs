@@ -52,6 +52,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: false,
     model_params: &[],
     declares_ports: false,
+    computes: false,
 };
 
 /// The pictures of each class.

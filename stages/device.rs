@@ -2,18 +2,20 @@
 
 use dfdx::tensor::Cpu;
 
-use crate::contract::{DeviceClass, Failure};
+use crate::contract::{Device, Failure};
 
 /// The classes of devices that this binary computes on.
-pub fn devices() -> &'static [DeviceClass] {
-    &[DeviceClass::Cpu]
-}
+pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
+    &["cpu", "cuda"]
+} else {
+    &["cpu"]
+};
 
-/// The device of `class`.
-pub fn open(class: DeviceClass) -> Result<Cpu, Failure> {
-    match class {
-        DeviceClass::Cpu => Ok(Cpu::default()),
-        DeviceClass::Cuda => Err(Failure::System(
+/// The device of a stage.
+pub fn open(device: Device) -> Result<Cpu, Failure> {
+    match device {
+        Device::Cpu => Ok(Cpu::default()),
+        Device::Cuda { .. } => Err(Failure::System(
             "this binary computes on the CPU only".to_owned(),
         )),
     }

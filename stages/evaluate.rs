@@ -71,6 +71,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &[],
     declares_ports: false,
+    computes: true,
 };
 
 /// Parameters of `evaluate`.

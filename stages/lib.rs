@@ -16,6 +16,7 @@ pub mod dataset;
 pub mod device;
 pub mod figures;
 pub mod gan;
+pub mod gpus;
 mod json;
 pub mod leakage;
 pub mod metrics;

@@ -49,6 +49,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &["model"],
     declares_ports: false,
+    computes: true,
 };
 
 const REAL_PER_SYNTHETIC: &str = "real_per_synthetic";

@@ -52,6 +52,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &[],
     declares_ports: false,
+    computes: true,
 };
 
 /// The parameters of `synthesize`.

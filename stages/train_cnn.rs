@@ -31,6 +31,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: true,
     model_params: &["model"],
     declares_ports: false,
+    computes: true,
 };
 
 pub(crate) const VALIDATION: Input = Input {

@@ -2,7 +2,7 @@
 
 use std::env::consts::{ARCH, OS};
 
-use stages::contract::{DeviceClass, FORMAT_VERSION};
+use stages::contract::FORMAT_VERSION;
 
 use super::unwritten;
 use crate::error::Error;
@@ -13,13 +13,7 @@ use crate::store::FORMAT;
 pub fn print(console: &Console) -> Result<(), Error> {
     let mut text = format!("runner {}", env!("CARGO_PKG_VERSION"));
     if console.verbosity == Verbosity::Verbose {
-        let devices: Vec<&str> = stages::device::devices()
-            .iter()
-            .map(|device| match device {
-                DeviceClass::Cpu => "cpu",
-                DeviceClass::Cuda => "cuda",
-            })
-            .collect();
+        let devices = stages::device::CLASSES;
         text += &format!(
             "\ndevices: {}\nallocator: {}\nstore: {FORMAT}\nartifacts: version {FORMAT_VERSION}\n\
              pipeline documents: version {DOCUMENT_VERSION}\ntarget: {ARCH}-{OS}{}",

@@ -2,7 +2,7 @@
 
 use bytesize::ByteSize;
 use petgraph::graph::NodeIndex;
-use stages::contract::{DeviceClass, Invalid};
+use stages::contract::{Device, Invalid};
 
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
@@ -23,7 +23,7 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, machine: &Machine) -> Findi
     let mut findings = Findings::default();
     for (&node, estimate) in &forecast.stages {
         // A gpu's memory is its own.
-        if graph.stages[node].device == DeviceClass::Cuda {
+        if graph.stages[node].device != Device::Cpu {
             continue;
         }
         memory(graph, node, estimate, machine, &mut findings);

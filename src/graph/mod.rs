@@ -22,7 +22,9 @@ use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
-use stages::contract::{ArtifactType, DeviceClass, Invalid, KindInfo, Port, Signature, Stage};
+use stages::contract::{
+    ArtifactType, Device, Invalid, KindInfo, Port, Precision, Signature, Stage,
+};
 
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::expect::{Expectation, PortMetric};
@@ -80,7 +82,7 @@ pub struct Instance {
     /// 0 where no result depends on it.
     pub seed: u64,
     /// CUDA if the stage asks for a GPU.
-    pub device: DeviceClass,
+    pub device: Device,
     pub resources: Resources,
     pub limits: Limits,
     params: Params,
@@ -319,9 +321,11 @@ fn instance(
         outputs,
         seed,
         device: if resources.gpus > 0 {
-            DeviceClass::Cuda
+            Device::Cuda {
+                precision: Precision::default(),
+            }
         } else {
-            DeviceClass::Cpu
+            Device::Cpu
         },
         resources,
         limits: Limits {

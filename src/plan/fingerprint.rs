@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stages::contract::DeviceClass;
+use stages::contract::Device;
 
 use crate::store::{Digest, Key};
 
@@ -21,7 +21,7 @@ pub struct Fingerprint {
     /// Canonical: defaults filled in, sources as `{"$source": "<digest>"}`.
     pub params: Value,
     pub seed: u64,
-    pub device: DeviceClass,
+    pub device: Device,
     /// By role; within a role in the order of the file.
     pub inputs: BTreeMap<String, Vec<InputId>>,
 }
@@ -80,7 +80,7 @@ impl Fingerprint {
 /// A fingerprint with its fields in the order of their names.
 #[derive(Serialize)]
 struct Canonical<'a> {
-    device: &'a DeviceClass,
+    device: &'a Device,
     format: &'a u32,
     inputs: &'a BTreeMap<String, Vec<InputId>>,
     kind: &'a str,
@@ -124,7 +124,7 @@ mod tests {
                 version: 2,
                 params,
                 seed: u64::MAX,
-                device: DeviceClass::Cpu,
+                device: Device::Cpu,
                 inputs: BTreeMap::from([("in".to_owned(), vec![action.clone(), content.clone()])]),
             };
             let mut value = serde_json::to_value(&fingerprint).unwrap();

@@ -5,7 +5,7 @@ use std::mem;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use stages::contract::{DeviceClass, Segment, Source};
+use stages::contract::{Device, Segment, Source};
 
 use super::Fingerprint;
 use super::source::{Listing, stands_for};
@@ -51,8 +51,8 @@ pub enum Change {
         to: u64,
     },
     Device {
-        from: DeviceClass,
-        to: DeviceClass,
+        from: Device,
+        to: Device,
     },
     Source {
         /// Where it lies, as the pipeline has it, if there is one to ask.
@@ -290,7 +290,7 @@ impl fmt::Display for Change {
             Self::Version { kind, from, to } => write!(f, "code: {kind} version {from} → {to}"),
             Self::Param(change) => write!(f, "{change}"),
             Self::Seed { from, to } => write!(f, "seed {from} → {to}"),
-            Self::Device { from, to } => write!(f, "device {} → {}", device(*from), device(*to)),
+            Self::Device { from, to } => write!(f, "device {from} → {to}"),
             Self::Source { path, changes } => {
                 let place = path.as_ref().map(|path| format!(" in {}", path.display()));
                 let place = place.unwrap_or_default();
@@ -308,13 +308,6 @@ impl fmt::Display for Change {
             }
             Self::Input { role } => write!(f, "input `{role}` changed"),
         }
-    }
-}
-
-fn device(device: DeviceClass) -> &'static str {
-    match device {
-        DeviceClass::Cpu => "cpu",
-        DeviceClass::Cuda => "cuda",
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{Artifact, DeviceClass, Failure, Position, Progress, Request, Resume, StageEvent};
+use super::{Artifact, Device, Failure, Position, Progress, Request, Resume, StageEvent};
 
 /// What a running stage has at hand.
 pub struct Context<'a> {
     pub seed: u64,
-    pub device: DeviceClass,
+    pub device: Device,
     inputs: &'a BTreeMap<String, Vec<Artifact>>,
     staging: &'a Path,
     resume: Option<&'a Resume>,

@@ -39,6 +39,9 @@ pub struct KindInfo {
     /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and
     /// the outputs that [`Stage::outputs`](super::Stage::outputs) names.
     pub declares_ports: bool,
+    /// Whether stages of this kind compute with tensors, on the CPU or on a GPU: then the device is in
+    /// their key.
+    pub computes: bool,
 }
 
 /// An output port of a stage, as its kind or the stage itself has it.

@@ -6,6 +6,7 @@
 
 mod artifact;
 mod context;
+mod device;
 mod event;
 mod external;
 mod failure;
@@ -19,13 +20,14 @@ mod work;
 
 pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, Signature};
 pub use context::Context;
+pub use device::{Device, Precision};
 pub use event::{Progress, StageEvent};
 pub use external::{External, Program};
 pub use failure::Failure;
 pub use kind::{Input, KindInfo, Output, Port};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
-pub use request::{DeviceClass, Position, Request, Resume};
+pub use request::{Position, Request, Resume};
 pub use schema::schema_of;
 pub use stage::{Resumable, Stage};
 pub use work::{Amount, Expected, IMAGES_FILE, Memory, Work};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Artifact;
+use super::{Artifact, Device};
 
 /// How far a training was when it kept a checkpoint. Sorts by progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,14 +34,6 @@ impl fmt::Display for Position {
     }
 }
 
-/// Where a stage computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceClass {
-    Cpu,
-    Cuda,
-}
-
 /// What a worker process is asked to do; JSON on its standard input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
@@ -51,7 +43,7 @@ pub struct Request {
     pub seed: u64,
     /// Threads to use. Results do not depend on it.
     pub cpus: usize,
-    pub device: DeviceClass,
+    pub device: Device,
     pub inputs: BTreeMap<String, Vec<Artifact>>,
     /// A fresh folder; the stage writes `<staging>/<port>/…`.
     pub staging: PathBuf,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use serde_json::{Value, json};
 
 use crate::contract::{
-    Artifact, Context, DeviceClass, Failure, ImageShape, METRICS_FILE, Metrics, Request, StageEvent,
+    Artifact, Context, Device, Failure, ImageShape, METRICS_FILE, Metrics, Request, StageEvent,
 };
 use crate::data::write_dataset;
 use crate::nets::{Architecture, ClassifierCard, Feature, Initializer, Layer, Network};
@@ -58,7 +58,7 @@ fn evaluate_with(
         serde_json::from_value(json!(["flatten", { "dense": { "units": 1 } }])).unwrap();
     let input = Feature::new(SHAPE.channels, SHAPE.height, SHAPE.width);
     let architecture = Architecture::new(input, layers).unwrap();
-    let device = crate::device::open(DeviceClass::Cpu)?;
+    let device = crate::device::open(Device::Cpu)?;
     let network = Network::new(architecture.clone(), Initializer::default(), 5, device).unwrap();
     let card = ClassifierCard {
         architecture,
@@ -81,7 +81,7 @@ fn evaluate_with(
         params,
         seed: 1,
         cpus: 1,
-        device: DeviceClass::Cpu,
+        device: Device::Cpu,
         inputs: BTreeMap::from([
             ("model".to_owned(), vec![artifact("cnn[model1]", &model)]),
             ("images".to_owned(), vec![artifact("xrays.test", &images)]),

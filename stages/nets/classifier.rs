@@ -9,7 +9,7 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, Context, DeviceClass, Failure, ImageShape, Invalid};
+use crate::contract::{Artifact, Context, Device, Failure, ImageShape, Invalid};
 use crate::data::{Dataset, Scale, fill_batch};
 use crate::json;
 use crate::ops::{self, Backend};
@@ -142,7 +142,7 @@ pub struct Classifier {
 
 impl Classifier {
     /// Reads a model artifact.
-    pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
+    pub fn load(artifact: &Artifact, device: Device) -> Result<Self, Failure> {
         let unusable =
             |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;

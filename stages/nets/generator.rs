@@ -10,7 +10,7 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, DeviceClass, Failure, ImageShape, Invalid};
+use crate::contract::{Artifact, Device, Failure, ImageShape, Invalid};
 use crate::json;
 use crate::ops::{self, Backend};
 use crate::random;
@@ -66,7 +66,7 @@ pub struct Generator {
 
 impl Generator {
     /// Reads a generator artifact.
-    pub fn load(artifact: &Artifact, device: DeviceClass) -> Result<Self, Failure> {
+    pub fn load(artifact: &Artifact, device: Device) -> Result<Self, Failure> {
         let unusable = |e: Invalid| {
             Failure::Data(format!(
                 "generator `{}` cannot be used: {e}",

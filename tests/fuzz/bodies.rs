@@ -9,7 +9,7 @@ use runner::graph::{Catalogue, Graph};
 use runner::spec::{LoadOptions, parse};
 use runner::store::{ActionRecord, Digest, Key, Tree};
 use serde_json::json;
-use stages::contract::{DeviceClass, Failure, Request};
+use stages::contract::{Device, Failure, Request};
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
 
@@ -45,7 +45,7 @@ pub fn npz(bytes: &[u8]) {
         params: json!({ "source": { "npz": { "path": path } }, "image_size": 4, "validation": 0.5 }),
         seed: 1,
         cpus: 1,
-        device: DeviceClass::Cpu,
+        device: Device::Cpu,
         inputs: Default::default(),
         staging: folder.path().join("staging"),
         resume: None,
@@ -63,14 +63,14 @@ fn architecture() -> Architecture {
 
 /// Writes the weights of a small network.
 pub fn write_some_weights(path: &Path) {
-    let device = device::open(DeviceClass::Cpu).unwrap();
+    let device = device::open(Device::Cpu).unwrap();
     let network = Network::new(architecture(), Initializer::default(), 1, device).unwrap();
     write_weights(&network, path).unwrap();
 }
 
 /// Reads weights into the same network.
 pub fn read_some_weights(path: &Path) -> Result<(), Failure> {
-    let device = device::open(DeviceClass::Cpu).unwrap();
+    let device = device::open(Device::Cpu).unwrap();
     let mut network = Network::new(architecture(), Initializer::default(), 2, device).unwrap();
     read_weights(&mut network, path)
 }

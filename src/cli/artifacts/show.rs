@@ -2,7 +2,6 @@ use std::collections::HashMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use stages::contract::DeviceClass;
 
 use super::shelf::{Item, Wanted, key, of_key};
 use crate::cli::cache::size;
@@ -112,10 +111,7 @@ fn page(item: &Item, tree: &Tree, sources: &[Source]) -> String {
 /// Adds what is known of the making.
 fn made(record: &ActionRecord, sources: &[Source], lines: &mut Vec<(&'static str, String)>) {
     let by = &record.fingerprint;
-    let device = match by.device {
-        DeviceClass::Cpu => "cpu",
-        DeviceClass::Cuda => "cuda",
-    };
+    let device = by.device;
     let memory = record.peak_memory_mib;
     let took = wording::duration(record.seconds);
     lines.push((

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use stages::contract::DeviceClass;
+use stages::contract::{Device, Precision};
 
 use super::*;
 use crate::explain::{Explanation, explain, explain_all};
@@ -152,7 +152,11 @@ fn seed_device_and_version_are_causes() {
     };
     let seed = explained(&|stage| stage.seed = 1);
     assert_eq!(seed, ["score < cnn: seed 42 → 1"]);
-    let device = explained(&|stage| stage.device = DeviceClass::Cuda);
+    let device = explained(&|stage| {
+        stage.device = Device::Cuda {
+            precision: Precision::default(),
+        }
+    });
     assert_eq!(device, ["score < cnn: device cpu → cuda"]);
     let version = explained(&|stage| stage.kind = ALPHA_4);
     assert_eq!(version, ["score < cnn: code: alpha version 3 → 4"]);

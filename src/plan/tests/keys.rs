@@ -1,7 +1,7 @@
 //! What is in a key, and what is not.
 
 use serde_json::json;
-use stages::contract::DeviceClass;
+use stages::contract::{Device, Precision};
 
 use super::*;
 
@@ -108,7 +108,9 @@ fn seed_version_kind_and_device_invalidate() {
     assert!(invalidates(|stage| stage.seed = 43));
     assert!(invalidates(|stage| stage.kind = ALPHA_4));
     assert!(invalidates(|stage| stage.kind = BETA));
-    assert!(invalidates(|stage| stage.device = DeviceClass::Cuda));
+    assert!(invalidates(|stage| stage.device = Device::Cuda {
+        precision: Precision::default()
+    }));
 }
 
 #[test]

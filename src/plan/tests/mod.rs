@@ -34,6 +34,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
         has_primary: true,
         model_params: &[],
         declares_ports: false,
+        computes: true,
     }
 }
 

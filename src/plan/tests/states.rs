@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use stages::contract::DeviceClass;
+use stages::contract::{Device, Precision};
 
 use super::*;
 
@@ -150,7 +150,9 @@ fn a_miss_tells_the_smallest_thing_that_changed() {
 
     assert_eq!(reason_after(&|stage| stage.seed = 1), "seed 42 → 1");
     assert_eq!(
-        reason_after(&|stage| stage.device = DeviceClass::Cuda),
+        reason_after(&|stage| stage.device = Device::Cuda {
+            precision: Precision::default()
+        }),
         "device cpu → cuda"
     );
     assert_eq!(

@@ -13,7 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use stages::contract::DeviceClass;
+use stages::contract::Device;
 use tempfile::TempDir;
 
 use super::*;
@@ -90,7 +90,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         version: 3,
         params: json!({"epochs": 6, "rate": 0.001}),
         seed,
-        device: DeviceClass::Cpu,
+        device: Device::Cpu,
         inputs: BTreeMap::new(),
     }
 }

@@ -17,9 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Dataset;
-use crate::contract::{
-    Artifact, Context, DeviceClass, Failure, ImageShape, Request, Stage, StageEvent,
-};
+use crate::contract::{Artifact, Context, Device, Failure, ImageShape, Request, Stage, StageEvent};
 use crate::dataset;
 
 pub(crate) fn gray(size: usize) -> ImageShape {
@@ -74,7 +72,7 @@ pub(crate) fn run(
         params: stage.canonical(),
         seed,
         cpus: 2,
-        device: DeviceClass::Cpu,
+        device: Device::Cpu,
         inputs: inputs
             .iter()
             .map(|(role, artifact)| ((*role).to_owned(), vec![artifact.clone()]))
