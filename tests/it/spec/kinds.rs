@@ -48,6 +48,7 @@ const fn kind(
         has_primary,
         model_params: &["model"],
         declares_ports: false,
+        computes: false,
     }
 }
 
