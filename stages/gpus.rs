@@ -1,5 +1,10 @@
 //! Which GPUs there are.
 
+#[cfg(feature = "cuda")]
+pub use crate::cuda::{gpus, libraries};
+
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 /// A GPU that this binary can compute on.
@@ -37,4 +42,12 @@ pub enum NoGpu {
 #[cfg(not(feature = "cuda"))]
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     Err(NoGpu::NotBuilt)
+}
+
+/// A library that computing on GPUs takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    pub name: &'static str,
+    /// Its version and file, or why it is not there.
+    pub found: Result<(String, PathBuf), String>,
 }

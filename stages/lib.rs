@@ -11,6 +11,8 @@ pub mod bench;
 mod checkpoint;
 pub mod command;
 pub mod contract;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod data;
 pub mod dataset;
 pub mod device;

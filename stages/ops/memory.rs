@@ -62,3 +62,31 @@ impl Memory for Cpu {
 pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::Vec, B::Err> {
     Ok(std::mem::replace(lent, device.try_alloc_len(0)?))
 }
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use cudarc::driver::DriverError;
+    use dfdx::tensor::{Cuda, CudaError, Storage};
+
+    use super::Memory;
+
+    impl Memory for Cuda {
+        fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, CudaError> {
+            let device = buffer.device();
+            let read = device.dtoh_sync_copy(buffer);
+            read.map_err(|error: DriverError| error.into())
+        }
+
+        fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), CudaError> {
+            let device = buffer.device();
+            Ok(device.htod_sync_copy_into(values, &mut **buffer)?)
+        }
+
+        fn fill_if_empty(&self, buffer: &mut Self::Vec, len: usize) -> Result<(), CudaError> {
+            if Storage::<f32>::len(self, buffer) == 0 {
+                *buffer = self.try_alloc_len(len)?;
+            }
+            Ok(())
+        }
+    }
+}

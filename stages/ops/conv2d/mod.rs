@@ -1,6 +1,8 @@
 //! Two-dimensional convolution with bias and activation.
 
 pub(super) mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

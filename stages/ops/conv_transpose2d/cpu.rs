@@ -70,7 +70,7 @@ impl Layer<ConvTranspose2d> for Cpu {
     }
 }
 
-fn geometry(
+pub fn geometry(
     op: ConvTranspose2d,
     (_, _, height, width): Nchw,
     (_, channels, kernel_height, kernel_width): Nchw,

@@ -1,6 +1,8 @@
 //! Two-dimensional transposed convolution with bias and activation.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

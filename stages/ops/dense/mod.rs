@@ -1,6 +1,8 @@
 //! Fully connected layer with bias and activation.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Maxima of windows.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

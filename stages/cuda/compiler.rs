@@ -1,0 +1,213 @@
+//! Compiling kernels, once for every GPU and user: NVRTC takes up to a second for one, and every
+//! stage is a process of its own.
+//!
+//! Compiled kernels are kept in the user's cache folder (`runner/kernels` in `$XDG_CACHE_HOME`, or in
+//! `~/.cache`; elsewhere with `RUNNER_KERNEL_CACHE`, not at all where that is empty). A file there
+//! holds all that the kernel was compiled from, so one that was made of something else is never taken.
+
+use std::ffi::{CStr, CString, c_char};
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use cudarc::nvrtc::sys::{self, nvrtcResult};
+
+/// What a kernel is compiled from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// For messages.
+    pub name: String,
+    pub source: String,
+    /// Major and minor, of the GPU that it is for.
+    pub capability: (i32, i32),
+}
+
+/// A program that the compiler refused.
+#[derive(Debug, thiserror::Error)]
+#[error("kernels `{name}` do not compile for compute capability {major}.{minor}: {log}", major = .capability.0, minor = .capability.1)]
+pub struct CompileError {
+    name: String,
+    capability: (i32, i32),
+    log: String,
+}
+
+impl Program {
+    /// Machine code for the GPU, from the cache if it is there. A cache that cannot be used costs time
+    /// only.
+    ///
+    /// # Errors
+    /// What the compiler says.
+    pub fn machine_code(&self) -> Result<Vec<u8>, CompileError> {
+        let version = version();
+        let made_from = format!("{version}\n{:?}\n{}", self.capability, self.source);
+        let file = cache_folder().map(|folder| folder.join(file_name(&made_from)));
+        if let Some(code) = file.as_deref().and_then(|file| read(file, &made_from)) {
+            return Ok(code);
+        }
+        let code = self.compile()?;
+        if let Some(file) = file {
+            write(&file, &made_from, &code);
+        }
+        Ok(code)
+    }
+
+    /// Machine code for the GPU.
+    ///
+    /// # Errors
+    /// What the compiler says.
+    pub fn compile(&self) -> Result<Vec<u8>, CompileError> {
+        let failed = |log: String| CompileError {
+            name: self.name.clone(),
+            capability: self.capability,
+            log,
+        };
+        let text = |text: &str| CString::new(text).expect("no zero in a program");
+        let (source, name) = (text(&self.source), text(&self.name));
+        let (major, minor) = self.capability;
+        let options = [
+            text(&format!("--gpu-architecture=sm_{major}{minor}")),
+            text("--std=c++17"),
+            // Products and sums in one, as the CPU does it; everything else by the book.
+            text("--fmad=true"),
+        ];
+        let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
+        let mut program = std::ptr::null_mut();
+        // SAFETY: strings end in zeros and outlive the calls; the program is destroyed once, and the
+        // buffers are as large as NVRTC says.
+        unsafe {
+            let created = sys::nvrtcCreateProgram(
+                &mut program,
+                source.as_ptr(),
+                name.as_ptr(),
+                0,
+                std::ptr::null(),
+                std::ptr::null(),
+            );
+            if created != nvrtcResult::NVRTC_SUCCESS {
+                return Err(failed(format!("{created:?}")));
+            }
+            let compiled =
+                sys::nvrtcCompileProgram(program, options.len() as i32, options.as_ptr());
+            let result = if compiled == nvrtcResult::NVRTC_SUCCESS {
+                sized(
+                    |size| sys::nvrtcGetCUBINSize(program, size),
+                    |code| sys::nvrtcGetCUBIN(program, code),
+                )
+                .map_err(|code| failed(format!("{code:?}")))
+            } else {
+                let log = sized(
+                    |size| sys::nvrtcGetProgramLogSize(program, size),
+                    |log| sys::nvrtcGetProgramLog(program, log),
+                );
+                let log = log.map(|log| {
+                    let text = CStr::from_bytes_until_nul(&log).map(CStr::to_string_lossy);
+                    text.map_or_else(|_| String::new(), |text| text.into_owned())
+                });
+                Err(failed(format!("{compiled:?}\n{}", log.unwrap_or_default())))
+            };
+            sys::nvrtcDestroyProgram(&mut program);
+            result
+        }
+    }
+}
+
+/// What NVRTC gives in two calls: a size, then as many bytes.
+fn sized(
+    size: impl FnOnce(&mut usize) -> nvrtcResult,
+    fill: impl FnOnce(*mut c_char) -> nvrtcResult,
+) -> Result<Vec<u8>, nvrtcResult> {
+    let done = |code| match code {
+        nvrtcResult::NVRTC_SUCCESS => Ok(()),
+        code => Err(code),
+    };
+    let mut len = 0;
+    done(size(&mut len))?;
+    let mut bytes = vec![0u8; len];
+    done(fill(bytes.as_mut_ptr().cast()))?;
+    Ok(bytes)
+}
+
+fn version() -> String {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: it writes two numbers.
+    let code = unsafe { sys::nvrtcVersion(&mut major, &mut minor) };
+    format!("NVRTC {major}.{minor} {code:?}")
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("RUNNER_KERNEL_CACHE") {
+        return (!folder.is_empty()).then(|| PathBuf::from(folder));
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache")))?;
+    Some(cache.join("runner").join("kernels"))
+}
+
+/// Two programs of one name cost a compilation, no more: what a file was made from stands in it.
+fn file_name(made_from: &str) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    made_from.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// A cached file: the length of what it was made from in 8 bytes, that, the length of the code, the
+/// code.
+fn read(file: &Path, made_from: &str) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(file).ok()?;
+    let (from, rest) = part(&bytes)?;
+    let (code, rest) = part(rest)?;
+    (from == made_from.as_bytes() && rest.is_empty()).then(|| code.to_vec())
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)
+}
+
+/// Writes a file that another process sees whole or not at all.
+fn write(file: &Path, made_from: &str, code: &[u8]) {
+    let Some(folder) = file.parent() else {
+        return;
+    };
+    let written = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        for part in [made_from.as_bytes(), code] {
+            temporary.write_all(&(part.len() as u64).to_le_bytes())?;
+            temporary.write_all(part)?;
+        }
+        temporary.persist(file)?;
+        Ok(())
+    };
+    // It would be compiled again, no more.
+    let _ = written();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_by_what_it_was_made_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("deeper").join("kernel");
+        assert_eq!(read(&file, "this"), None);
+        write(&file, "this", b"code");
+        assert_eq!(read(&file, "this").as_deref(), Some(&b"code"[..]));
+        assert_eq!(read(&file, "that"), None);
+    }
+
+    #[test]
+    fn a_cut_off_file_is_not_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("kernel");
+        write(&file, "this", b"code");
+        let bytes = std::fs::read(&file).expect("written");
+        for len in 0..bytes.len() {
+            std::fs::write(&file, &bytes[..len]).expect("cut");
+            assert_eq!(read(&file, "this"), None, "{len} bytes");
+        }
+    }
+}

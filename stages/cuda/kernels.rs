@@ -1,0 +1,186 @@
+//! Kernels: compiled when they are first called, launched on dfdx's own stream.
+
+use std::collections::HashMap;
+use std::ffi::{CString, c_void};
+use std::sync::Mutex;
+
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys;
+
+use super::compiler::{CompileError, Program};
+
+/// What every kernel may use.
+const PRELUDE: &str = include_str!("prelude.cuh");
+
+/// A file of kernels.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// For messages: `conv2d`.
+    pub name: &'static str,
+    pub code: &'static str,
+}
+
+/// A macro that a file of kernels is compiled with. What is known before a launch, such as the shapes
+/// of a layer, is better a constant of the program than an argument.
+pub type Constant = (&'static str, i64);
+
+/// How many threads a launch has: blocks in three dimensions, and threads to a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    pub blocks: (usize, usize, usize),
+    pub threads: usize,
+}
+
+/// An argument of a kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument {
+    Pointer(sys::CUdeviceptr),
+    Int(i32),
+    Long(i64),
+    Float(f32),
+}
+
+/// The compiled kernels of one GPU.
+pub(super) struct Kernels {
+    capability: (i32, i32),
+    modules: Mutex<HashMap<(&'static str, Vec<Constant>), Module>>,
+}
+
+struct Module {
+    module: sys::CUmodule,
+    functions: HashMap<&'static str, sys::CUfunction>,
+}
+
+// SAFETY: modules and functions belong to the GPU's context, which any thread may use.
+unsafe impl Send for Module {}
+
+impl Grid {
+    /// Enough blocks of 256 threads that each of `count` things has a thread, but no more than keep a
+    /// large GPU busy: kernels go on in strides of the whole grid.
+    pub fn over(count: usize) -> Self {
+        const THREADS: usize = 256;
+        const MOST_BLOCKS: usize = 1 << 14;
+        Self {
+            blocks: (count.div_ceil(THREADS).clamp(1, MOST_BLOCKS), 1, 1),
+            threads: THREADS,
+        }
+    }
+}
+
+impl Source {
+    /// The whole program for some constants.
+    pub fn program(&self, constants: &[Constant], capability: (i32, i32)) -> Program {
+        let mut source = String::new();
+        for (name, value) in constants {
+            source += &format!("#define {name} ({value})\n");
+        }
+        source += PRELUDE;
+        source += self.code;
+        Program {
+            name: format!("{}.cu", self.name),
+            source,
+            capability,
+        }
+    }
+}
+
+impl Kernels {
+    pub fn new(capability: (i32, i32)) -> Self {
+        Self {
+            capability,
+            modules: Mutex::default(),
+        }
+    }
+
+    /// Launches `function` of a file of kernels, compiled with `constants`.
+    ///
+    /// # Panics
+    /// If the kernels do not compile: a fault of ours.
+    ///
+    /// # Safety
+    /// The arguments are those of the kernel, in order; every pointer leads to as much memory as the
+    /// kernel uses, and nothing that it writes to is shared.
+    pub unsafe fn launch(
+        &self,
+        source: &Source,
+        function: &'static str,
+        constants: &[Constant],
+        grid: Grid,
+        arguments: &[Argument],
+    ) -> Result<(), DriverError> {
+        let function = self.function(source, function, constants)?;
+        let mut parameters: Vec<*mut c_void> = arguments.iter().map(Argument::place).collect();
+        let size = |count: usize| u32::try_from(count).expect("a grid that CUDA allows");
+        let (x, y, z) = grid.blocks;
+        // SAFETY: what the caller promises; the stream is the default one, as dfdx's.
+        unsafe {
+            result::launch_kernel(
+                function,
+                (size(x), size(y), size(z)),
+                (size(grid.threads), 1, 1),
+                0,
+                std::ptr::null_mut(),
+                &mut parameters,
+            )
+        }
+    }
+
+    fn function(
+        &self,
+        source: &Source,
+        function: &'static str,
+        constants: &[Constant],
+    ) -> Result<sys::CUfunction, DriverError> {
+        let mut modules = self
+            .modules
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let key = (source.name, constants.to_vec());
+        if !modules.contains_key(&key) {
+            let program = source.program(constants, self.capability);
+            let code = program
+                .machine_code()
+                .unwrap_or_else(|error: CompileError| panic!("{error}"));
+            // SAFETY: the code is whole, and for this GPU.
+            let module = unsafe { result::module::load_data(code.as_ptr().cast()) }?;
+            let functions = HashMap::new();
+            modules.insert(key.clone(), Module { module, functions });
+        }
+        let module = modules.get_mut(&key).expect("just inserted");
+        if let Some(&function) = module.functions.get(function) {
+            return Ok(function);
+        }
+        let name = CString::new(function).expect("a name");
+        // SAFETY: the module is loaded, for as long as the process lives.
+        let found = unsafe { result::module::get_function(module.module, name) }?;
+        module.functions.insert(function, found);
+        Ok(found)
+    }
+}
+
+impl Argument {
+    /// Where the driver finds it.
+    fn place(&self) -> *mut c_void {
+        match self {
+            Self::Pointer(value) => std::ptr::from_ref(value).cast_mut().cast(),
+            Self::Int(value) => std::ptr::from_ref(value).cast_mut().cast(),
+            Self::Long(value) => std::ptr::from_ref(value).cast_mut().cast(),
+            Self::Float(value) => std::ptr::from_ref(value).cast_mut().cast(),
+        }
+    }
+}
+
+impl From<f32> for Argument {
+    fn from(value: f32) -> Self {
+        Self::Float(value)
+    }
+}
+
+/// Counts and sizes. Kernels index with 32 bits.
+impl From<usize> for Argument {
+    /// # Panics
+    /// If it is not below 2³¹.
+    fn from(value: usize) -> Self {
+        Self::Int(i32::try_from(value).expect("fewer than 2³¹ values in a tensor on a GPU"))
+    }
+}

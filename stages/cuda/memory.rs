@@ -1,0 +1,102 @@
+//! From dfdx's tensors and buffers to addresses on the GPU, and back.
+
+use std::fmt::{self, Write};
+
+use cudarc::driver::sys::{CUdeviceptr, CUresult};
+use cudarc::driver::{DevicePtr, DriverError};
+use dfdx::shapes::Shape;
+use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec, ZerosTensor};
+
+use super::kernels::Argument;
+use super::survey;
+use crate::ops::{Nchw, Tensor4};
+
+/// A gradient, or an optimizer's moments.
+pub type Buffer = <Cuda as Storage<f32>>::Vec;
+
+/// What a kernel leaves for the way back, a byte for each value.
+pub type Bytes = <Cuda as Storage<u8>>::Vec;
+
+/// Where a tensor's values lie on the GPU, the last axis fastest.
+///
+/// dfdx 0.13 keeps that to itself, but for what `Debug` prints; copying every activation would cost a
+/// pass over memory per operation. Both crates' versions are fixed in `Cargo.toml`, and
+/// [`check_addresses`] tries it when the GPU is opened.
+pub fn address<S: Shape>(tensor: &Tensor<S, f32, Cuda>) -> CUdeviceptr {
+    let mut reader = AddressReader::default();
+    // It stops the printing by an error, once it has what it wants.
+    let _ = write!(reader, "{tensor:?}");
+    reader.address.expect("a tensor that prints its address")
+}
+
+/// Reads the number after `cu_device_ptr: `.
+#[derive(Default)]
+struct AddressReader {
+    text: String,
+    address: Option<CUdeviceptr>,
+}
+
+impl Write for AddressReader {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text.push_str(text);
+        let Some((_, after)) = self.text.split_once("cu_device_ptr: ") else {
+            return Ok(());
+        };
+        let Some((digits, _)) = after.split_once(',') else {
+            return Ok(());
+        };
+        self.address = digits.parse().ok();
+        Err(fmt::Error)
+    }
+}
+
+/// Tries [`address`]: what is read there must be what the tensor holds.
+pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
+    let values = vec![1.5, -2.25, 3.125];
+    let tensor = cuda.try_tensor_from_vec(values.clone(), (1, 1, 1, values.len()))?;
+    let mut read = vec![0.0f32; values.len()];
+    // SAFETY: it copies as much as both hold; synchronous.
+    unsafe { cudarc::driver::result::memcpy_dtoh_sync(&mut read, address(&tensor)) }?;
+    assert_eq!(read, values, "the values of a tensor, at its address");
+    Ok(())
+}
+
+/// A tensor of zeros and its address, to be written by a kernel: nothing else has it yet.
+pub fn zeros(cuda: &Cuda, shape: Nchw) -> Result<(Tensor4<Cuda>, Argument), CudaError> {
+    let tensor: Tensor4<Cuda> = cuda.try_zeros_like(&shape)?;
+    let argument = Argument::tensor(&tensor);
+    Ok((tensor, argument))
+}
+
+/// Where a buffer's values lie on the GPU.
+pub fn buffer_address<E>(buffer: &impl DevicePtr<E>) -> CUdeviceptr {
+    *buffer.device_ptr()
+}
+
+impl Argument {
+    pub fn tensor<S: Shape>(tensor: &Tensor<S, f32, Cuda>) -> Self {
+        Self::Pointer(address(tensor))
+    }
+
+    /// A [`Buffer`] or [`Bytes`].
+    pub fn buffer<E>(buffer: &impl DevicePtr<E>) -> Self {
+        Self::Pointer(buffer_address(buffer))
+    }
+}
+
+/// Whether the GPU had not enough memory.
+pub fn is_out_of_memory(error: &CudaError) -> bool {
+    matches!(
+        error,
+        CudaError::Driver(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))
+    )
+}
+
+/// An error of the GPU in words.
+pub fn said(error: &CudaError) -> String {
+    match error {
+        CudaError::Driver(error) => survey::said(*error),
+        CudaError::Blas(error) => format!("cuBLAS: {error:?}"),
+        CudaError::Cpu(error) => error.to_string(),
+    }
+}

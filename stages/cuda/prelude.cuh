@@ -1,0 +1,95 @@
+// What every kernel may use. The same sources are compiled by NVRTC for a GPU and, for tests, by a C++
+// compiler for the emulator, which defines CUDA_EMULATOR and supplies what differs.
+
+#define KERNEL extern "C" __global__ void
+
+// The first index of a thread in the whole grid, and how far it is to the next one.
+#define FIRST (blockIdx.x * blockDim.x + threadIdx.x)
+#define STRIDE_OF_GRID (gridDim.x * blockDim.x)
+
+// Every index from FIRST below `count`, in strides of the whole grid. Counts are below 2^31, so an
+// unsigned index cannot wrap.
+#define EACH(index, count) \
+    unsigned index = FIRST; index < (unsigned)(count); index += STRIDE_OF_GRID
+
+#ifndef CUDA_EMULATOR
+
+// Rounds to TensorFloat-32: 10 bits after the point, to nearest, ties away from zero.
+__device__ __forceinline__ unsigned to_tf32(float value) {
+    unsigned bits;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+    return bits;
+}
+
+// d += a * b by a warp's tensor core: a is 16x8 by rows, b 8x8 by columns, d 16x8, each thread with its
+// fragments (PTX ISA, "Matrix Fragments for mma.m16n8k8 with .tf32").
+__device__ __forceinline__ void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+        "{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+#endif
+
+#ifdef ACTIVATION
+
+#define LINEAR 0
+#define RELU 1
+#define LEAKY_RELU 2
+#define ELU 3
+#define SIGMOID 4
+#define TANH 5
+
+// Comparisons are such that what is not a number stays so.
+__device__ __forceinline__ float activate(float x) {
+#if ACTIVATION == RELU
+    return x < 0.0f ? 0.0f : x;
+#elif ACTIVATION == LEAKY_RELU
+    return x < 0.0f ? 0.2f * x : x;
+#elif ACTIVATION == ELU
+    return x < 0.0f ? expm1f(x) : x;
+#elif ACTIVATION == SIGMOID
+    return 1.0f / (1.0f + expf(-x));
+#elif ACTIVATION == TANH
+    return tanhf(x);
+#else
+    return x;
+#endif
+}
+
+// The derivative of the activation, from what it gave.
+__device__ __forceinline__ float derivative(float y) {
+#if ACTIVATION == RELU
+    return y > 0.0f ? 1.0f : 0.0f;
+#elif ACTIVATION == LEAKY_RELU
+    return y > 0.0f ? 1.0f : 0.2f;
+#elif ACTIVATION == ELU
+    return y > 0.0f ? 1.0f : y + 1.0f;
+#elif ACTIVATION == SIGMOID
+    return y * (1.0f - y);
+#elif ACTIVATION == TANH
+    return 1.0f - y * y;
+#else
+    return 1.0f;
+#endif
+}
+
+#endif
+
+// The sum over the threads of a block, a power of two; every thread gets it. Always in the same order.
+template <typename T>
+__device__ __forceinline__ T sum_of_block(T value, T *shared) {
+    shared[threadIdx.x] = value;
+    __syncthreads();
+    for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+        if (threadIdx.x < half) {
+            shared[threadIdx.x] += shared[threadIdx.x + half];
+        }
+        __syncthreads();
+    }
+    T sum = shared[0];
+    __syncthreads();
+    return sum;
+}
+

@@ -1,0 +1,175 @@
+//! Which GPUs and which of NVIDIA's libraries there are.
+
+use std::ffi::{CStr, c_int};
+use std::path::PathBuf;
+
+use cudarc::cublas::sys as cublas;
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys;
+use cudarc::nvrtc::sys as nvrtc;
+
+use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared};
+use crate::gpus::{Gpu, Library, NoGpu};
+
+/// The GPUs that the driver shows this process, in its order; at least one.
+///
+/// # Errors
+/// If there is none, and why.
+pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
+    start()?;
+    let driver = |error: DriverError| NoGpu::Driver(said(error));
+    let count = result::device::get_count().map_err(driver)?;
+    if count == 0 {
+        return Err(NoGpu::NoDevice);
+    }
+    (0..count).map(|index| gpu(index).map_err(driver)).collect()
+}
+
+/// Loads the driver and lets it initialize: what `cudarc` would panic at.
+pub(super) fn start() -> Result<(), NoGpu> {
+    DRIVER.load().map_err(NoGpu::NoDriver)?;
+    match result::init() {
+        Ok(()) => Ok(()),
+        Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Err(NoGpu::NoDevice),
+        Err(error) => Err(NoGpu::Driver(said(error))),
+    }
+}
+
+/// Free and all memory of a GPU, in bytes.
+///
+/// # Errors
+/// What the driver says.
+pub fn memory(index: usize) -> Result<(u64, u64), String> {
+    start().map_err(|no_gpu| no_gpu.to_string())?;
+    let memory = || {
+        let device = result::device::get(index as c_int)?;
+        // SAFETY: the device was just found; its context is released below, once nothing uses it.
+        let context = unsafe { result::primary_ctx::retain(device) }?;
+        // SAFETY: the context is alive.
+        unsafe { result::ctx::set_current(context) }?;
+        let memory = result::mem_get_info();
+        // SAFETY: this was retained above.
+        unsafe { result::primary_ctx::release(device) }?;
+        memory
+    };
+    let (free, total) = memory().map_err(said)?;
+    Ok((free as u64, total as u64))
+}
+
+fn gpu(index: c_int) -> Result<Gpu, DriverError> {
+    use sys::CUdevice_attribute as Attribute;
+    let device = result::device::get(index)?;
+    let mut name = [0; 256];
+    let mut uuid = sys::CUuuid { bytes: [0; 16] };
+    // SAFETY: both write into what they are given, no more than its size.
+    let name = unsafe {
+        sys::cuDeviceGetName(name.as_mut_ptr(), name.len() as c_int - 1, device).result()?;
+        sys::cuDeviceGetUuid_v2(&mut uuid, device).result()?;
+        CStr::from_ptr(name.as_ptr())
+    };
+    // SAFETY: the device was just found.
+    let (attribute, memory) = unsafe {
+        let attribute = |attribute| result::device::get_attribute(device, attribute);
+        (attribute, result::device::total_mem(device)?)
+    };
+    Ok(Gpu {
+        index: index as usize,
+        name: name.to_string_lossy().into_owned(),
+        uuid: uuid_text(uuid.bytes.map(|byte| byte as u8)),
+        compute_capability: (
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        ),
+        memory: memory as u64,
+    })
+}
+
+/// As `nvidia-smi -L` writes it.
+fn uuid_text(bytes: [u8; 16]) -> String {
+    let mut text = "GPU".to_owned();
+    for (index, byte) in bytes.iter().enumerate() {
+        if [0, 4, 6, 8, 10].contains(&index) {
+            text.push('-');
+        }
+        text += &format!("{byte:02x}");
+    }
+    text
+}
+
+/// The driver, NVRTC and cuBLAS: version and file of each, or why it is not there.
+pub fn libraries() -> Vec<Library> {
+    vec![
+        library(&DRIVER, "cuDriverGetVersion", driver_version),
+        library(&NVRTC, "nvrtcVersion", nvrtc_version),
+        library(&CUBLAS, "cublasGetProperty", cublas_version),
+    ]
+}
+
+fn library(shared: &Shared, function: &str, version: impl FnOnce() -> Option<String>) -> Library {
+    let found = shared.load().and_then(|_| {
+        let file = shared.file(function).unwrap_or_else(PathBuf::new);
+        let version = version().ok_or_else(|| format!("{} gives no version", file.display()))?;
+        Ok((version, file))
+    });
+    Library {
+        name: shared.name,
+        found,
+    }
+}
+
+/// The newest CUDA that the driver runs.
+fn driver_version() -> Option<String> {
+    let mut version = 0;
+    // SAFETY: it writes one number, and needs no initialization.
+    unsafe { sys::cuDriverGetVersion(&mut version) }
+        .result()
+        .ok()?;
+    Some(format!("CUDA {}.{}", version / 1000, version % 1000 / 10))
+}
+
+fn nvrtc_version() -> Option<String> {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: it writes two numbers.
+    unsafe { nvrtc::nvrtcVersion(&mut major, &mut minor) }
+        .result()
+        .ok()?;
+    Some(format!("{major}.{minor}"))
+}
+
+fn cublas_version() -> Option<String> {
+    use cublas::libraryPropertyType_t::{MAJOR_VERSION, MINOR_VERSION};
+    let property = |property| {
+        let mut value = 0;
+        // SAFETY: it writes one number, and needs neither a handle nor a GPU.
+        unsafe { cublas::cublasGetProperty(property, &mut value) }
+            .result()
+            .ok()?;
+        Some(value)
+    };
+    Some(format!(
+        "{}.{}",
+        property(MAJOR_VERSION)?,
+        property(MINOR_VERSION)?
+    ))
+}
+
+/// A driver's error in words.
+pub(super) fn said(error: DriverError) -> String {
+    let words = error
+        .error_string()
+        .ok()
+        .map(|words| words.to_string_lossy().into_owned());
+    words.unwrap_or_else(|| format!("{:?}", error.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn uuids_are_written_as_the_driver_writes_them() {
+        let bytes = std::array::from_fn(|index| index as u8 * 17);
+        assert_eq!(
+            super::uuid_text(bytes),
+            "GPU-00112233-4455-6677-8899-aabbccddeeff"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cuda, CudaError, Storage};
+
+use super::ConvPool2d;
+use crate::cuda::Argument;
+use crate::cuda::convolution::{Batch, Finish, correlate, spread, weight_gradient};
+use crate::cuda::layer::before_activation;
+use crate::cuda::memory::{Bytes, zeros};
+use crate::ops::conv2d::cpu::geometry;
+use crate::ops::max_pool2d::MaxPool2d;
+use crate::ops::{Conv2d, Layer, LayerBackward, Map, Pool2d, Tensor4, len};
+
+/// What leads back from the maxima to where they were.
+pub enum Kept {
+    Places(Bytes),
+    /// Where the two are computed one after the other.
+    Between(Tensor4<Cuda>, <Cuda as Map<MaxPool2d>>::Kept),
+}
+
+impl Layer<ConvPool2d> for Cuda {
+    type Kept = Kept;
+
+    fn forward(
+        &self,
+        ConvPool2d { conv, pool }: ConvPool2d,
+        input: &Tensor4<Cuda>,
+        weight: &Tensor4<Cuda>,
+        bias: &Tensor4<Cuda>,
+    ) -> Result<(Tensor4<Cuda>, Kept), CudaError> {
+        let geometry = geometry(conv, *input.shape(), *weight.shape());
+        let (images, filters) = (input.shape().0, weight.shape().0);
+        let shape = pool.output_shape((images, filters, geometry.windows.0, geometry.windows.1));
+        if !is_halving(pool) {
+            let (between, ()) = Layer::<Conv2d>::forward(self, conv, input, weight, bias)?;
+            let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
+            return Ok((output, Kept::Between(between, places)));
+        }
+        let (output, to) = zeros(self, shape)?;
+        let places: Bytes = Storage::<u8>::try_alloc_len(self, len(shape))?;
+        let source = Batch {
+            images,
+            values: Argument::tensor(input),
+        };
+        let finish = Finish::Pool {
+            bias: Argument::tensor(bias),
+            activation: conv.activation,
+            places: Argument::buffer(&places),
+        };
+        // SAFETY: the geometry is that of input, weight and output, before it was halved.
+        unsafe { correlate(&geometry, source, weight, filters, to, finish) }?;
+        Ok((output, Kept::Places(places)))
+    }
+
+    fn backward(
+        &self,
+        ConvPool2d { conv, pool }: ConvPool2d,
+        kept: Kept,
+        call: LayerBackward<'_, Cuda>,
+    ) -> Result<(), CudaError> {
+        let places = match kept {
+            Kept::Places(places) => places,
+            Kept::Between(between, places) => {
+                let shape = *between.shape();
+                let mut incoming = Storage::<f32>::try_alloc_len(self, len(shape))?;
+                let pool = MaxPool2d(pool);
+                Map::backward(self, pool, places, shape, call.incoming, &mut incoming)?;
+                let call = LayerBackward {
+                    output: &between,
+                    incoming,
+                    ..call
+                };
+                return Layer::<Conv2d>::backward(self, conv, (), call);
+            }
+        };
+        let geometry = geometry(conv, *call.input.shape(), *call.weight.shape());
+        let ((images, ..), filters) = (*call.input.shape(), call.weight.shape().0);
+        let (mut incoming, shape) = (call.incoming, *call.output.shape());
+        let (to_weight, to_bias) = call.to_parameters.unzip();
+        before_activation(conv.activation, call.output, shape, &mut incoming, to_bias)?;
+        let source = Batch {
+            images,
+            values: Argument::tensor(call.input),
+        };
+        let outputs = Batch {
+            images,
+            values: Argument::buffer(&incoming),
+        };
+        let places = Some(Argument::buffer(&places));
+        // SAFETY: the geometry is that of input, weight and output, before it was halved; the places
+        // are those of the halves.
+        unsafe {
+            if let Some(to_weight) = to_weight {
+                weight_gradient(
+                    &geometry,
+                    source,
+                    outputs.values,
+                    places,
+                    filters,
+                    to_weight,
+                )?;
+            }
+            if let Some(to_input) = call.to_input {
+                let to = Argument::buffer(to_input);
+                spread(
+                    &geometry,
+                    outputs,
+                    places,
+                    call.weight,
+                    filters,
+                    to,
+                    Finish::Add,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_halving(pool: Pool2d) -> bool {
+    pool == Pool2d {
+        kernel: 2,
+        stride: 2,
+    }
+}

@@ -1,0 +1,70 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cuda, CudaError};
+
+use super::ConvTranspose2d;
+use super::cpu::geometry;
+use crate::cuda::Argument;
+use crate::cuda::convolution::{Batch, Finish, correlate, spread, weight_gradient};
+use crate::cuda::layer::before_activation;
+use crate::cuda::memory::zeros;
+use crate::ops::{Layer, LayerBackward, Tensor4};
+
+/// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
+/// filters, the output its image.
+impl Layer<ConvTranspose2d> for Cuda {
+    type Kept = ();
+
+    fn forward(
+        &self,
+        op: ConvTranspose2d,
+        input: &Tensor4<Cuda>,
+        weight: &Tensor4<Cuda>,
+        bias: &Tensor4<Cuda>,
+    ) -> Result<(Tensor4<Cuda>, ()), CudaError> {
+        let geometry = geometry(op, *input.shape(), *weight.shape());
+        let (images, filters, ..) = *input.shape();
+        let shape = (images, geometry.channels, geometry.height, geometry.width);
+        let (output, to) = zeros(self, shape)?;
+        let outputs = Batch {
+            images,
+            values: Argument::tensor(input),
+        };
+        let finish = Finish::Store {
+            bias: Argument::tensor(bias),
+            activation: op.activation,
+        };
+        // SAFETY: the geometry is that of output, weight and input.
+        unsafe { spread(&geometry, outputs, None, weight, filters, to, finish) }?;
+        Ok((output, ()))
+    }
+
+    fn backward(
+        &self,
+        op: ConvTranspose2d,
+        (): (),
+        call: LayerBackward<'_, Cuda>,
+    ) -> Result<(), CudaError> {
+        let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
+        let (images, filters, ..) = *call.input.shape();
+        let mut incoming = call.incoming;
+        let (to_weight, to_bias) = call.to_parameters.unzip();
+        let shape = *call.output.shape();
+        before_activation(op.activation, call.output, shape, &mut incoming, to_bias)?;
+        let source = Batch {
+            images,
+            values: Argument::buffer(&incoming),
+        };
+        // SAFETY: the geometry is that of output, weight and input, and of their gradients.
+        unsafe {
+            if let Some(to_weight) = to_weight {
+                let outputs = Argument::tensor(call.input);
+                weight_gradient(&geometry, source, outputs, None, filters, to_weight)?;
+            }
+            if let Some(to_input) = call.to_input {
+                let to = Argument::buffer(to_input);
+                correlate(&geometry, source, call.weight, filters, to, Finish::Add)?;
+            }
+        }
+        Ok(())
+    }
+}
