@@ -104,7 +104,7 @@ fn constants(activation: Activation, channels: usize, pixels: usize) -> [Constan
 }
 
 /// Blocks for each channel: enough to keep the GPU busy, as long as each has something to do.
-fn slices(values: usize, channels: usize, multiprocessors: usize) -> usize {
+pub fn slices(values: usize, channels: usize, multiprocessors: usize) -> usize {
     let useful = values.div_ceil(256 * VALUES_PER_THREAD);
     let wanted = (8 * multiprocessors).div_ceil(channels);
     useful.min(wanted).max(1)

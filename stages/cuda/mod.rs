@@ -19,6 +19,9 @@ mod product;
 mod refusal;
 mod survey;
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};

@@ -83,6 +83,9 @@ pub trait Backend:
 
 impl Backend for Cpu {}
 
+#[cfg(feature = "cuda")]
+impl Backend for dfdx::tensor::Cuda {}
+
 /// Values in a tensor of this shape.
 pub fn len((n, c, h, w): Nchw) -> usize {
     n * c * h * w

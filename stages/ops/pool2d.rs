@@ -30,3 +30,19 @@ impl Pool2d {
         (n, c, windows(h), windows(w))
     }
 }
+
+#[cfg(feature = "cuda")]
+impl Pool2d {
+    /// What kernels of pooling are compiled with, for an input of this shape.
+    pub(super) fn constants(&self, input: Nchw) -> [crate::cuda::Constant; 6] {
+        let output = self.output_shape(input);
+        [
+            ("HEIGHT", input.2 as i64),
+            ("WIDTH", input.3 as i64),
+            ("ROWS", output.2 as i64),
+            ("COLUMNS", output.3 as i64),
+            ("SIDE", self.kernel as i64),
+            ("STEP", self.stride as i64),
+        ]
+    }
+}

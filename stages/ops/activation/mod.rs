@@ -1,6 +1,8 @@
 //! Activation functions.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

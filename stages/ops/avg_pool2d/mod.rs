@@ -1,6 +1,8 @@
 //! Means of windows and of whole channels.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

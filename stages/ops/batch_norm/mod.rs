@@ -1,6 +1,8 @@
 //! Batch normalization.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Dropout.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! Optimizers: from gradients to new parameters.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod state;
 
 #[cfg(test)]

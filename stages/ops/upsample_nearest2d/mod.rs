@@ -1,6 +1,8 @@
 //! Enlarging by repetition.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

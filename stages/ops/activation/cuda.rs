@@ -1,0 +1,63 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cuda, CudaError};
+
+use super::Activation;
+use crate::cuda::layer::activation_constant;
+use crate::cuda::memory::zeros;
+use crate::cuda::{Argument, Buffer, Grid, Source, context};
+use crate::ops::{Map, Nchw, Tensor4, len};
+
+static KERNELS: Source = Source {
+    name: "activation",
+    code: include_str!("kernels.cu"),
+};
+
+impl Map<Activation> for Cuda {
+    type Kept = Tensor4<Cuda>;
+
+    fn forward(
+        &self,
+        op: Activation,
+        input: &Tensor4<Cuda>,
+        _: bool,
+    ) -> Result<(Tensor4<Cuda>, Self::Kept), CudaError> {
+        let count = len(*input.shape());
+        let (output, to) = zeros(self, *input.shape())?;
+        let arguments = [Argument::tensor(input), to, count.into()];
+        // SAFETY: both hold `count` values.
+        unsafe { launch(op, "forward", count, &arguments) }?;
+        Ok((output.clone(), output))
+    }
+
+    fn backward(
+        &self,
+        op: Activation,
+        kept: Self::Kept,
+        input: Nchw,
+        incoming: Buffer,
+        to_input: &mut Buffer,
+    ) -> Result<(), CudaError> {
+        let arguments = [
+            Argument::tensor(&kept),
+            Argument::buffer(&incoming),
+            Argument::buffer(to_input),
+            len(input).into(),
+        ];
+        // SAFETY: all hold as many values as the input.
+        unsafe { launch(op, "backward", len(input), &arguments) }
+    }
+}
+
+/// # Safety
+/// The arguments are those of the kernel.
+unsafe fn launch(
+    op: Activation,
+    kernel: &'static str,
+    count: usize,
+    arguments: &[Argument],
+) -> Result<(), CudaError> {
+    let constants = [activation_constant(op)];
+    // SAFETY: what the caller promises.
+    unsafe { context().launch(&KERNELS, kernel, &constants, Grid::over(count), arguments) }?;
+    Ok(())
+}

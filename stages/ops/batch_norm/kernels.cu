@@ -1,0 +1,128 @@
+// CHANNELS  of an image
+// PIXELS    values of a channel
+
+#define THREADS 256
+
+// The values of a channel over all images: `value` counts them, `at` says where it lies.
+#define EACH_OF_CHANNEL(channel, images)                                                                         \
+    unsigned value = blockIdx.x * THREADS + threadIdx.x, at = place(value, channel);                             \
+    value < (unsigned)(images) * PIXELS;                                                                         \
+    value += gridDim.x * THREADS, at = place(value, channel)
+
+__device__ __forceinline__ unsigned place(unsigned value, unsigned channel) {
+    return (value / PIXELS * CHANNELS + channel) * PIXELS + value % PIXELS;
+}
+
+// Leaves two sums of block (slice, channel) for the next kernel.
+__device__ __forceinline__ void leave(double first, double second, double *partial) {
+    __shared__ double shared[THREADS];
+    first = sum_of_block(first, shared);
+    second = sum_of_block(second, shared);
+    if (threadIdx.x == 0) {
+        unsigned block = blockIdx.y * gridDim.x + blockIdx.x;
+        partial[2 * block] = first;
+        partial[2 * block + 1] = second;
+    }
+}
+
+// The two sums of a channel over its slices.
+__device__ __forceinline__ void collect(const double *partial, unsigned channel, int slices, double &first,
+                                        double &second) {
+    first = 0.0;
+    second = 0.0;
+    for (int slice = 0; slice < slices; slice++) {
+        first += partial[2 * (channel * slices + slice)];
+        second += partial[2 * (channel * slices + slice) + 1];
+    }
+}
+
+// Block (slice, channel): sums of values and of their squares, in double precision, which has room for
+// the squares of all that float32 has.
+KERNEL moments(const float *x, double *partial, int images) {
+    double sum = 0.0, squares = 0.0;
+    for (EACH_OF_CHANNEL(blockIdx.y, images)) {
+        double v = x[at];
+        sum += v;
+        squares += v * v;
+    }
+    leave(sum, squares, partial);
+}
+
+// statistics[0][channel] is the mean, statistics[1][channel] 1 / sqrt(variance + epsilon).
+KERNEL finish_moments(const double *partial, float *statistics, float *running_mean, float *running_variance,
+                      int slices, int images, float momentum, float epsilon) {
+    for (EACH(channel, CHANNELS)) {
+        double sum, squares;
+        collect(partial, channel, slices, sum, squares);
+        double count = (double)images * PIXELS, mean = sum / count, variance = squares / count - mean * mean;
+        // Rounding may take it below 0; what is not a number stays so.
+        variance = variance < 0.0 ? 0.0 : variance;
+        statistics[channel] = (float)mean;
+        statistics[CHANNELS + channel] = 1.0f / sqrtf((float)variance + epsilon);
+        running_mean[channel] = momentum * running_mean[channel] + (1.0f - momentum) * (float)mean;
+        running_variance[channel] = momentum * running_variance[channel] + (1.0f - momentum) * (float)variance;
+    }
+}
+
+KERNEL running_statistics(const float *mean, const float *variance, float *statistics, float epsilon) {
+    for (EACH(channel, CHANNELS)) {
+        statistics[channel] = mean[channel];
+        statistics[CHANNELS + channel] = 1.0f / sqrtf(variance[channel] + epsilon);
+    }
+}
+
+KERNEL normalize(const float *x, const float *statistics, const float *scale, const float *shift, float *output,
+                 int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / PIXELS % CHANNELS;
+        float factor = statistics[CHANNELS + channel] * scale[channel];
+        output[index] = (x[index] - statistics[channel]) * factor + shift[channel];
+    }
+}
+
+// Block (slice, channel): sums of the gradient, and of the gradient times the normalized input.
+KERNEL gradient_moments(const float *x, const float *statistics, const float *incoming, double *partial, int images) {
+    float mean = statistics[blockIdx.y], inverse = statistics[CHANNELS + blockIdx.y];
+    double sum = 0.0, product = 0.0;
+    for (EACH_OF_CHANNEL(blockIdx.y, images)) {
+        double g = incoming[at];
+        sum += g;
+        product += g * ((x[at] - mean) * inverse);
+    }
+    leave(sum, product, partial);
+}
+
+// sums[0][channel] and sums[1][channel] are those of `gradient_moments`; they are added to the gradients of
+// shift and scale where those are wanted.
+KERNEL finish_gradient(const double *partial, float *sums, float *to_scale, float *to_shift, int slices) {
+    for (EACH(channel, CHANNELS)) {
+        double sum, product;
+        collect(partial, channel, slices, sum, product);
+        sums[channel] = (float)sum;
+        sums[CHANNELS + channel] = (float)product;
+        if (to_scale) {
+            to_scale[channel] += (float)product;
+            to_shift[channel] += (float)sum;
+        }
+    }
+}
+
+// With n the normalized input and m values in a channel:
+// dx = scale / deviation * (dy - (sum dy + n * sum (dy * n)) / m), added to the input's gradient.
+KERNEL input_gradient(const float *x, const float *statistics, const float *scale, const float *sums,
+                      const float *incoming, float *to_input, int count, float per_channel) {
+    for (EACH(index, count)) {
+        unsigned channel = index / PIXELS % CHANNELS;
+        float inverse = statistics[CHANNELS + channel];
+        float normalized = (x[index] - statistics[channel]) * inverse;
+        float constant = sums[channel] / per_channel, slope = sums[CHANNELS + channel] / per_channel;
+        to_input[index] += scale[channel] * inverse * (incoming[index] - constant - slope * normalized);
+    }
+}
+
+KERNEL running_gradient(const float *statistics, const float *scale, const float *incoming, float *to_input, int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / PIXELS % CHANNELS;
+        to_input[index] += scale[channel] * statistics[CHANNELS + channel] * incoming[index];
+    }
+}

@@ -1,0 +1,23 @@
+// SplitMix64 of a pair's number (Steele, Lea and Flood, 2014); a value's bits are the lower half for the
+// first of a pair, the upper half for the second.
+__device__ __forceinline__ float masked(float value, unsigned index, long long key, long long threshold, float scale) {
+    unsigned long long bits = (unsigned long long)key + (index / 2 + 1ull) * 0x9e3779b97f4a7c15ull;
+    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ull;
+    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebull;
+    bits ^= bits >> 31;
+    unsigned half = index % 2 ? (unsigned)(bits >> 32) : (unsigned)bits;
+    return half < (unsigned long long)threshold ? 0.0f : value * scale;
+}
+
+KERNEL forward(const float *input, float *output, int count, long long key, long long threshold, float scale) {
+    for (EACH(index, count)) {
+        output[index] = masked(input[index], index, key, threshold, scale);
+    }
+}
+
+// Adds to the input's gradient.
+KERNEL backward(const float *incoming, float *to_input, int count, long long key, long long threshold, float scale) {
+    for (EACH(index, count)) {
+        to_input[index] += masked(incoming[index], index, key, threshold, scale);
+    }
+}

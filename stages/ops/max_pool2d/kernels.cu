@@ -1,0 +1,43 @@
+// HEIGHT, WIDTH  of a channel
+// ROWS, COLUMNS  windows on it
+// SIDE, STEP     of a window, and from one to the next
+
+// For every window its maximum, and where in the channel that lies.
+KERNEL forward(const float *input, float *output, unsigned *places, int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / (ROWS * COLUMNS), window = index % (ROWS * COLUMNS);
+        const float *from = input + channel * (HEIGHT * WIDTH);
+        unsigned first = window / COLUMNS * STEP * WIDTH + window % COLUMNS * STEP, place = first;
+        float best = from[first];
+        for (unsigned y = 0; y < SIDE; y++) {
+            for (unsigned x = 0; x < SIDE; x++) {
+                float value = from[first + y * WIDTH + x];
+                // What is not a number wins.
+                if (value > best || value != value) {
+                    best = value;
+                    place = first + y * WIDTH + x;
+                }
+            }
+        }
+        output[index] = best;
+        places[index] = place;
+    }
+}
+
+// Adds to every input value the gradients of the windows whose maximum it is, row by row.
+KERNEL backward(const float *incoming, const unsigned *places, float *to_input, int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);
+        unsigned y = place / WIDTH, x = place % WIDTH;
+        // Windows that contain the value: from the first that reaches it to the last that has begun.
+        unsigned first_row = y < SIDE ? 0 : (y - SIDE) / STEP + 1, first_column = x < SIDE ? 0 : (x - SIDE) / STEP + 1;
+        float sum = 0.0f;
+        for (unsigned row = first_row; row < ROWS && row * STEP <= y; row++) {
+            for (unsigned column = first_column; column < COLUMNS && column * STEP <= x; column++) {
+                unsigned window = (channel * ROWS + row) * COLUMNS + column;
+                sum += places[window] == place ? incoming[window] : 0.0f;
+            }
+        }
+        to_input[index] += sum;
+    }
+}

@@ -1,0 +1,28 @@
+// HEIGHT, WIDTH  of an input channel
+// FACTOR         side of the square that a value becomes
+
+#define OUT_HEIGHT (HEIGHT * FACTOR)
+#define OUT_WIDTH (WIDTH * FACTOR)
+
+KERNEL forward(const float *input, float *output, int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / (OUT_HEIGHT * OUT_WIDTH), place = index % (OUT_HEIGHT * OUT_WIDTH);
+        output[index] = input[(channel * HEIGHT + place / OUT_WIDTH / FACTOR) * WIDTH + place % OUT_WIDTH / FACTOR];
+    }
+}
+
+// Adds to every input value the gradients of its square.
+KERNEL backward(const float *incoming, float *to_input, int count) {
+    for (EACH(index, count)) {
+        unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);
+        const float *square =
+            incoming + (channel * OUT_HEIGHT + place / WIDTH * FACTOR) * OUT_WIDTH + place % WIDTH * FACTOR;
+        float sum = 0.0f;
+        for (unsigned y = 0; y < FACTOR; y++) {
+            for (unsigned x = 0; x < FACTOR; x++) {
+                sum += square[y * OUT_WIDTH + x];
+            }
+        }
+        to_input[index] += sum;
+    }
+}

@@ -1,0 +1,1 @@
+// Every kernel has it already: ../../device.h.
