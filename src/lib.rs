@@ -21,6 +21,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod devices;
 pub mod error;
 pub mod executor;
 pub mod explain;

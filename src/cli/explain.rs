@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
-use super::plan::slots;
+use super::plan::room;
 use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
@@ -59,7 +59,7 @@ impl Explain {
             &plan,
             &store,
             catalogue().parse,
-            slots(None),
+            &room(None, &graph),
             Reach::All,
         );
         let story = Story {
@@ -229,7 +229,12 @@ impl Story<'_> {
         let stages = self.forecast.stages.iter();
         let meant = stages.filter(|(node, _)| is_meant(**node));
         let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
-        totals(self.graph, self.plan, &meant.collect(), slots(None))
+        totals(
+            self.graph,
+            self.plan,
+            &meant.collect(),
+            &room(None, self.graph),
+        )
     }
 
     fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {

@@ -1,12 +1,15 @@
 //! What several subcommands take: a pipeline, and a store.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
+use stages::contract::Precision;
 
 use super::replay::replay;
+use crate::devices::{self, DeviceChoice};
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan};
@@ -30,7 +33,20 @@ pub struct Overrides {
     pub profile: Option<String>,
     /// Set a var, or anything by its path: epochs=3, stages.cnn.params.epochs=3
     #[arg(short = 'S', long = "set", value_name = "NAME=VALUE")]
-    pub sets: Vec<String>,
+    sets: Vec<String>,
+    /// Where stages train and predict: auto, cpu, cuda, cuda:0
+    #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", value_parser = checked::<DeviceChoice>)]
+    #[serde(default)]
+    device: Option<String>,
+    /// How GPUs multiply: tf32, float32
+    #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", value_parser = checked::<Precision>)]
+    #[serde(default)]
+    precision: Option<String>,
+}
+
+/// Something's name as it was typed, if it is one.
+fn checked<T: FromStr<Err = String>>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|_| text.to_owned())
 }
 
 /// Where artifacts are kept.
@@ -58,9 +74,18 @@ impl Overrides {
     pub fn course(&self, file: &Path) -> Result<Course, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
-            sets: self.sets.clone(),
+            sets: self.sets(),
         };
         Course::read(file, &options, catalogue()).map_err(Error::Invalid)
+    }
+
+    /// Everything that was set, the later winning.
+    pub fn sets(&self) -> Vec<String> {
+        let mut sets = self.sets.clone();
+        for (key, value) in [("device", &self.device), ("precision", &self.precision)] {
+            sets.extend(value.iter().map(|value| format!("{key}={value}")));
+        }
+        sets
     }
 }
 
@@ -82,6 +107,7 @@ pub fn catalogue() -> Catalogue {
     Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
+        gpus: devices::gpus,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::forecast::{Estimate, Forecast, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan;
 use crate::report::{Console, wording};
-use crate::scheduler::Slots;
+use crate::scheduler::Room;
 use crate::store::Store;
 
 /// Say of each stage whether it is cached, will run (and why) or waits on another, and about how long,
@@ -52,8 +52,8 @@ impl Plan {
         let graph = known_graph(course, Some(&store))?;
         let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;
-        let slots = slots(self.jobs);
-        print(console, &graph, &plan, &store, slots, self.json)?;
+        let room = room(self.jobs, &graph);
+        print(console, &graph, &plan, &store, &room, self.json)?;
         if let Some(out) = &self.out {
             let PipelineArgs { file, overrides } = &self.pipeline;
             SavedPlan::new(file, overrides, &self.selection, &graph, &plan).write(out)?;
@@ -66,12 +66,11 @@ impl Plan {
     }
 }
 
-/// Room for running stages with so many cores, or all.
-pub fn slots(jobs: Option<u16>) -> Slots {
-    let machine = Slots::of_this_machine();
-    Slots {
-        cpus: jobs.map_or(machine.cpus, usize::from),
-        ..machine
+/// Room for running the stages of a graph, with so many cores, or all.
+pub fn room(jobs: Option<u16>, graph: &Graph) -> Room {
+    Room {
+        cpus: jobs.map_or_else(|| Room::of_this_machine().cpus, usize::from),
+        gpus: graph.gpus.clone(),
     }
 }
 
@@ -82,10 +81,10 @@ pub fn print(
     graph: &Graph,
     plan: &plan::Plan,
     store: &Store,
-    slots: Slots,
+    room: &Room,
     json: bool,
 ) -> Result<(), Error> {
-    let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::All);
+    let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::All);
     let text = if json {
         object(graph, plan, &forecast).to_string()
     } else {
@@ -167,5 +166,10 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
             })
         });
     }
-    json!({ "pipeline": graph.pipeline, "stages": stages, "totals": forecast.totals })
+    json!({
+        "pipeline": graph.pipeline,
+        "device": graph.computing.as_ref().map(ToString::to_string),
+        "stages": stages,
+        "totals": forecast.totals,
+    })
 }

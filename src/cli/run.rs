@@ -22,7 +22,7 @@ use crate::plan::{Plan, PlanOptions};
 use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
-use crate::scheduler::{OnFailure, Slots};
+use crate::scheduler::{OnFailure, Room};
 use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
 use crate::sweep::Course;
@@ -38,7 +38,7 @@ pub struct Run {
     #[command(flatten)]
     store: StoreArgs,
     /// Run what `runner plan --out FILE` kept, exactly that or nothing
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "force", "until"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "device", "precision", "force", "until"])]
     plan: Option<PathBuf>,
     /// Say what would run, and why; run nothing
     #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
@@ -91,8 +91,9 @@ impl Run {
         };
         let mut course = overrides.course(file)?;
         let store = self.store.open()?;
+        let sets = overrides.sets();
         let asked = Asked {
-            sets: &overrides.sets,
+            sets: &sets,
             selection,
             saved: saved.as_ref().zip(self.plan.as_deref()),
         };
@@ -162,8 +163,8 @@ impl Run {
         if let Some((saved, from)) = asked.saved {
             saved.check(from, &graph, &plan, store)?;
         }
-        let slots = self.slots(&graph)?;
-        plan::print(console, &graph, &plan, store, slots, self.json)
+        let room = self.room(&graph)?;
+        plan::print(console, &graph, &plan, store, &room, self.json)
     }
 
     /// Plans and executes one round after the other; a pipeline that is no sweep has one. The session begins
@@ -180,14 +181,14 @@ impl Run {
         while let Some(round) = course.next_round().map_err(Error::Invalid)? {
             let graph = course.graph();
             let options = asked.selection.options_of(graph, &round)?;
-            let slots = self.slots(graph)?;
+            let room = self.room(graph)?;
             // Until the session has said what this run needs, nothing else protects what is planned with.
             let guard = store.guard()?;
             let plan = sound_plan(graph, store, &options)?;
             if let Some((saved, from)) = asked.saved {
                 saved.check(from, graph, &plan, store)?;
             }
-            warn(console, graph, &plan, store, slots, &mut said)?;
+            warn(console, graph, &plan, store, &room, &mut said)?;
             let session = match &mut *session {
                 Some(session) => session,
                 none => none.insert(Session::begin(
@@ -203,7 +204,7 @@ impl Run {
                 graph,
                 &plan,
                 &RunOptions {
-                    slots,
+                    room,
                     on_failure: self.on_failure(course),
                     limits: self.limits(),
                     resume: !self.no_resume,
@@ -221,18 +222,30 @@ impl Run {
     }
 
     /// Room for running stages; refuses a pipeline that can never have what it asks for.
-    fn slots(&self, graph: &Graph) -> Result<Slots, Error> {
-        let slots = plan::slots(self.jobs);
+    fn room(&self, graph: &Graph) -> Result<Room, Error> {
+        let room = plan::room(self.jobs, graph);
+        let most = room.gpus.iter().map(|gpu| gpu.memory).max();
         for instance in graph.stages.node_weights() {
-            let (name, wanted, have) = (&instance.name, instance.resources.gpus, slots.gpus);
-            if wanted > have {
+            let (name, wanted, have) = (&instance.name, instance.slots(), room.gpus.len());
+            if wanted.gpus > have {
                 return Err(Error::Usage(format!(
-                    "`{name}` asks for more gpus than there are ({wanted} of {have}); set `-S stages.{}.resources.gpus={have}`",
+                    "`{name}` asks for more gpus than there are ({} of {have}); set `-S stages.{}.resources.gpus={have}`",
+                    wanted.gpus, name.stage
+                )));
+            }
+            if let (Some(memory), Some(most)) = (wanted.gpu_memory, most)
+                && memory > most
+            {
+                let size = |bytes| bytesize::ByteSize(bytes).display().iec();
+                return Err(Error::Usage(format!(
+                    "`{name}` asks for {} of a GPU, and the largest has {}; set `-S stages.{}.resources.gpu_memory`",
+                    size(memory),
+                    size(most),
                     name.stage
                 )));
             }
         }
-        Ok(slots)
+        Ok(room)
     }
 
     fn limits(&self) -> Limits {
@@ -276,10 +289,10 @@ fn warn(
     graph: &Graph,
     plan: &Plan,
     store: &Store,
-    slots: Slots,
+    room: &Room,
     said: &mut HashSet<String>,
 ) -> Result<(), Error> {
-    let forecast = forecast(graph, plan, store, catalogue().parse, slots, Reach::Own);
+    let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::Own);
     let findings = preflight::look(graph, plan, store, &forecast);
     for doubt in &findings.doubts {
         let warning = preflight::warning(doubt);

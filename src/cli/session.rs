@@ -16,14 +16,14 @@ use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
 use crate::report::record::{EventLog, write_run};
 use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
-use crate::scheduler::{Counts, OnFailure, Outcome, Slots};
+use crate::scheduler::{Counts, OnFailure, Outcome, Room};
 use crate::spec::Limits;
 use crate::store::{Key, Needs, Store};
 
 /// How to run what is planned.
 pub struct RunOptions {
     /// Room for running stages.
-    pub slots: Slots,
+    pub room: Room,
     pub on_failure: OnFailure,
     /// Of stages that have none of their own.
     pub limits: Limits,
@@ -94,6 +94,7 @@ impl<'a> Session<'a> {
             profile: subject.profile.map(str::to_owned),
             sets: subject.sets.to_vec(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
+            device: None,
             started: now.to_string(),
             finished: None,
             seconds: 0.0,
@@ -145,12 +146,14 @@ impl<'a> Session<'a> {
         let cached = plan.actions.iter().filter(|a| is_cached(&a.state)).count();
         let stages = plan.actions.len();
         self.rounds += 1;
+        self.report.device = graph.computing.as_ref().map(ToString::to_string);
         self.reporter.send(&match self.rounds {
             1 => Event::RunStarted {
                 run: self.report.run.clone(),
                 pipeline: self.report.pipeline.clone(),
                 stages,
                 cached,
+                device: self.report.device.clone(),
             },
             round => Event::RoundStarted {
                 round,
@@ -159,7 +162,7 @@ impl<'a> Session<'a> {
             },
         });
         let options = executor::Options {
-            slots: options.slots,
+            room: options.room.clone(),
             on_failure: options.on_failure,
             folder: &self.folder,
             limits: options.limits,

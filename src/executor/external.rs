@@ -8,7 +8,7 @@ use stages::contract::{External, Failure, Request};
 
 use super::local::Local;
 use super::make::Making;
-use super::process::Ending;
+use super::process::{Ending, VISIBLE_GPUS};
 use super::usage::Usage;
 use super::{Limits, program};
 use crate::report::Event;
@@ -50,7 +50,12 @@ impl Local<'_> {
         limits: Limits,
         usage: &mut Usage,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let program = external.prepare(request)?;
+        let mut program = external.prepare(request)?;
+        if !request.gpus.is_empty() {
+            program
+                .env
+                .insert(VISIBLE_GPUS.to_owned(), request.gpus.join(","));
+        }
         let name = self.name(making.action.node);
         let log = self
             .logs

@@ -18,7 +18,7 @@ use crate::plan::{
     Fingerprint, MissReason, Plan, PlannedAction, State, checkpoint_key, content_key,
 };
 use crate::report::{Event, Reporter, StageReport};
-use crate::scheduler::{self, Outcome, Slots};
+use crate::scheduler::{self, Grant, Outcome};
 use crate::store::{self, ActionRecord, Digest, Key, Lease, Store, Tree};
 
 /// How often a lease that another runner holds is asked for again.
@@ -67,14 +67,14 @@ enum Filled<'a> {
 }
 
 impl scheduler::Executor for Local<'_> {
-    fn execute(&self, index: usize, slots: Slots) -> Outcome {
+    fn execute(&self, index: usize, grant: &Grant) -> Outcome {
         let miss = &self.misses[index];
         let node = miss.action.node;
         let name = self.name(node);
         let _span = tracing::info_span!("stage", %name).entered();
         let mut report =
             StageReport::not_executed(&name, Outcome::Cancelled, &miss.action.action_key);
-        match self.fill(miss, slots, &mut report) {
+        match self.fill(miss, grant, &mut report) {
             Ok(Filled::Made(made, lease)) => {
                 report.outcome = Outcome::Succeeded;
                 lock(&self.outputs).insert(node, made.record.outputs.clone());
@@ -109,7 +109,7 @@ impl<'a> Local<'a> {
     fn fill(
         &self,
         miss: &Miss<'_>,
-        slots: Slots,
+        grant: &Grant,
         report: &mut StageReport,
     ) -> Result<Filled<'a>, Failure> {
         self.pending.check()?;
@@ -131,7 +131,7 @@ impl<'a> Local<'a> {
             content_key,
             checkpoint_key: self.checkpoint_key(action, &content),
             inputs: &inputs,
-            slots,
+            grant,
         };
         Ok(Filled::Made(self.make(&making, report)?, lease))
     }

@@ -18,7 +18,7 @@ use super::untouched::Untouched;
 use super::{Limits, Outputs, log_file};
 use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
-use crate::scheduler::Slots;
+use crate::scheduler::Grant;
 use crate::store::{self, ActionRecord, Checkpoints, Guard, Key, Staging};
 
 /// How often a stage runs again because its sources were written to, without a change.
@@ -33,7 +33,7 @@ pub(super) struct Making<'a> {
     /// Where it keeps checkpoints, if it does.
     pub checkpoint_key: Option<Key>,
     pub inputs: &'a Inputs,
-    pub slots: Slots,
+    pub grant: &'a Grant,
 }
 
 /// What one try goes out from.
@@ -145,8 +145,9 @@ impl<'a> Local<'a> {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
             seed: instance.seed,
-            cpus: making.slots.cpus,
+            cpus: making.grant.cpus,
             device: instance.device,
+            gpus: self.gpus(making.grant),
             inputs: artifacts(making.inputs, self.store),
             staging: staging.path().to_owned(),
             resume: match checkpoints.zip(kept) {
@@ -216,6 +217,15 @@ impl<'a> Local<'a> {
             runner: env!("CARGO_PKG_VERSION").to_owned(),
         };
         Ok(Attempt::Made(Box::new(record), guard))
+    }
+
+    /// The GPUs of a grant, as `CUDA_VISIBLE_DEVICES` takes them.
+    fn gpus(&self, grant: &Grant) -> Vec<String> {
+        let gpus = grant
+            .gpus
+            .iter()
+            .filter_map(|&index| self.graph.gpus.get(index));
+        gpus.map(|gpu| gpu.uuid.clone()).collect()
     }
 
     /// Runs a worker to its end, passing on its events and keeping its checkpoints.

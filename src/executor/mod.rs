@@ -33,7 +33,7 @@ use rayon::prelude::*;
 use crate::graph::{Graph, Limits};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
-use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Slots};
+use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room};
 use crate::store::{Store, component};
 
 pub use interrupt::Interrupt;
@@ -53,7 +53,7 @@ const VIEWS: usize = 16;
 /// How to execute a plan.
 pub struct Options<'a> {
     /// Room for running stages.
-    pub slots: Slots,
+    pub room: Room,
     pub on_failure: OnFailure,
     /// The run's folder.
     pub folder: &'a Path,
@@ -85,7 +85,7 @@ pub fn execute(
         .iter()
         .filter(|action| !matches!(action.state, State::Cached(_)))
         .collect();
-    let (misses, entries) = schedule(graph, &misses, options.slots);
+    let (misses, entries) = schedule(graph, &misses, &options.room);
     let (commits, made) = channel();
     let local = Local {
         graph,
@@ -104,7 +104,7 @@ pub fn execute(
         pending: Pending::default(),
     };
     let mut cached = local.show_cached();
-    let queue = Queue::new(entries, options.slots, options.on_failure);
+    let queue = Queue::new(entries, &options.room, options.on_failure);
     let outcomes = thread::scope(|scope| {
         let local = &local;
         scope.spawn(move || local.commit_all(&made));
@@ -181,7 +181,7 @@ impl Local<'_> {
 fn schedule<'a>(
     graph: &Graph,
     misses: &[&'a PlannedAction],
-    total: Slots,
+    room: &Room,
 ) -> (Vec<Miss<'a>>, Vec<Entry>) {
     let positions: HashMap<NodeIndex, usize> = misses
         .iter()
@@ -203,12 +203,7 @@ fn schedule<'a>(
             if follows_equal {
                 upstream.push(leader);
             }
-            let wanted = graph.stages[action.node].resources;
-            let slots = Slots {
-                cpus: wanted.cpus,
-                gpus: wanted.gpus,
-            }
-            .granted_of(total);
+            let slots = graph.stages[action.node].slots().granted_of(room);
             (
                 Miss {
                     action,

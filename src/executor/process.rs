@@ -56,6 +56,9 @@ pub fn run(
     }
 }
 
+/// The variable that tells CUDA which GPUs there are.
+pub(super) const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
+
 fn converse(
     request: &Request,
     log: &Path,
@@ -71,6 +74,9 @@ fn converse(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file);
+    if !request.gpus.is_empty() {
+        command.env(VISIBLE_GPUS, request.gpus.join(","));
+    }
     let Some(mut child) = workers.spawn(&mut command)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };

@@ -21,7 +21,7 @@ use stages::contract::Work;
 
 use crate::graph::{Graph, Parse};
 use crate::plan::{Fingerprint, Plan, PlannedAction, State, action_key};
-use crate::scheduler::Slots;
+use crate::scheduler::Room;
 use crate::store::{ActionRecord, Store};
 pub use machine::Machine;
 use past::Past;
@@ -93,13 +93,13 @@ pub enum Reach {
     All,
 }
 
-/// Says what the stages of `plan` that are not cached will take with `slots` to run in.
+/// Says what the stages of `plan` that are not cached will take with `room` to run in.
 pub fn forecast(
     graph: &Graph,
     plan: &Plan,
     store: &Store,
     parse: Parse,
-    slots: Slots,
+    room: &Room,
     reach: Reach,
 ) -> Forecast {
     let past = Past::new(store, parse, reach);
@@ -114,7 +114,7 @@ pub fn forecast(
             let cpus = graph.stages[action.node]
                 .resources
                 .cpus
-                .clamp(1, slots.cpus.max(1));
+                .clamp(1, room.cpus.max(1));
             estimate(&past, action, work, last.as_ref(), cpus)
         } else {
             Estimate {
@@ -126,7 +126,7 @@ pub fn forecast(
         };
         stages.insert(action.node, estimate);
     }
-    let totals = totals(graph, plan, &stages, slots);
+    let totals = totals(graph, plan, &stages, room);
     Forecast { stages, totals }
 }
 
@@ -135,18 +135,18 @@ pub fn totals(
     graph: &Graph,
     plan: &Plan,
     stages: &BTreeMap<NodeIndex, Estimate>,
-    slots: Slots,
+    room: &Room,
 ) -> Totals {
     let sum = |of: fn(&Estimate) -> Option<f64>| {
         let known: Vec<f64> = stages.values().filter_map(of).collect();
         (!known.is_empty()).then(|| known.iter().sum())
     };
     let known = stages.values().filter(|e| e.seconds.is_some()).count();
-    let entries = schedule::Entries::of(graph, plan, stages, slots);
+    let entries = schedule::Entries::of(graph, plan, stages, room);
     Totals {
-        seconds: (known > 0).then(|| entries.seconds(slots)),
+        seconds: (known > 0).then(|| entries.seconds(room)),
         cpu_seconds: sum(|estimate| estimate.cpu_seconds),
-        memory_bytes: entries.memory_at_once(slots),
+        memory_bytes: entries.memory_at_once(room),
         output_bytes: sum(|e| e.output_bytes.map(|bytes| bytes as f64)).map(|bytes| bytes as u64),
         known,
         stages: stages.len(),

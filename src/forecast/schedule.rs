@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 use super::{Estimate, misses};
 use crate::graph::Graph;
 use crate::plan::Plan;
-use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Slots};
+use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Room};
 
 /// The most stages that are looked at for what may run at once: those that need most.
 const MOST_COMPARED: usize = 100;
@@ -26,7 +26,7 @@ impl Entries {
         graph: &Graph,
         plan: &Plan,
         stages: &BTreeMap<NodeIndex, Estimate>,
-        total: Slots,
+        total: &Room,
     ) -> Self {
         let mut these = Self {
             entries: Vec::new(),
@@ -45,16 +45,12 @@ impl Entries {
             let leader = *first.entry(action.action_key).or_insert(position);
             upstream.extend((leader != position).then_some(leader));
             positions.insert(action.node, position);
-            let wanted = graph.stages[action.node].resources;
-            let slots = Slots {
-                cpus: wanted.cpus,
+            let mut slots = graph.stages[action.node].slots().granted_of(total);
+            if !total.free().has(slots) {
                 // A plan may be made on a machine without.
-                gpus: wanted.gpus.min(total.gpus),
-            };
-            these.entries.push(Entry {
-                upstream,
-                slots: slots.granted_of(total),
-            });
+                (slots.gpus, slots.gpu_memory) = (0, None);
+            }
+            these.entries.push(Entry { upstream, slots });
             these.seconds.push(estimate.seconds.unwrap_or_default());
             these.memory.push(estimate.memory);
         }
@@ -62,12 +58,12 @@ impl Entries {
     }
 
     /// Seconds from the first start to the last end; stages of unknown time take none.
-    pub fn seconds(&self, total: Slots) -> f64 {
+    pub fn seconds(&self, total: &Room) -> f64 {
         let mut queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
         let mut running: Vec<(f64, usize)> = Vec::new();
         let mut now = 0.0;
         loop {
-            while let Some(index) = queue.start() {
+            while let Some((index, _)) = queue.start() {
                 running.push((now + self.seconds[index], index));
             }
             let next = running
@@ -85,22 +81,23 @@ impl Entries {
 
     /// The largest sum of memory, in bytes, of stages of which none needs another and that fit into
     /// the slots. Found greedily, the hungriest first; none where no stage's memory is known.
-    pub fn memory_at_once(&self, total: Slots) -> Option<u64> {
+    pub fn memory_at_once(&self, total: &Room) -> Option<u64> {
         let memory = |index: &usize| self.memory[*index];
         let mut hungry: Vec<usize> = (0..self.entries.len())
             .filter(|index| memory(index).is_some())
             .collect();
         hungry.sort_by_key(|index| (Reverse(memory(index)), *index));
-        let (mut chosen, mut free, mut sum) = (Vec::<usize>::new(), total, None);
+        let (mut chosen, mut free, mut sum) = (Vec::<usize>::new(), total.free(), None);
         for index in hungry.into_iter().take(MOST_COMPARED) {
             let slots = self.entries[index].slots;
-            if !slots.fits(free) || chosen.iter().any(|&other| self.are_ordered(index, other)) {
+            if chosen.iter().any(|&other| self.are_ordered(index, other))
+                || free.take(slots).is_none()
+            {
                 continue;
             }
-            free.take(slots);
             chosen.push(index);
             sum = Some(sum.unwrap_or_default() + memory(&index).unwrap_or_default());
-            if free.cpus == 0 {
+            if free.is_used_up() {
                 break;
             }
         }
@@ -129,11 +126,12 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::Slots;
 
     fn entries(stages: &[(&[usize], usize, f64, u64)]) -> Entries {
         let entry = |&(upstream, cpus, _, _): &(&[usize], usize, f64, u64)| Entry {
             upstream: upstream.to_vec(),
-            slots: Slots { cpus, gpus: 0 },
+            slots: Slots::cpus(cpus),
         };
         Entries {
             entries: stages.iter().map(entry).collect(),
@@ -142,29 +140,32 @@ mod tests {
         }
     }
 
-    const fn cpus(cpus: usize) -> Slots {
-        Slots { cpus, gpus: 0 }
+    fn cpus(cpus: usize) -> Room {
+        Room {
+            cpus,
+            ..Room::default()
+        }
     }
 
     #[test]
     fn time_is_the_longest_way_or_the_work_over_the_slots() {
         let chain = entries(&[(&[], 1, 3.0, 0), (&[0], 1, 4.0, 0), (&[1], 1, 5.0, 0)]);
-        assert_eq!([1, 8].map(|n| chain.seconds(cpus(n))), [12.0, 12.0]);
+        assert_eq!([1, 8].map(|n| chain.seconds(&cpus(n))), [12.0, 12.0]);
         let apart = entries(&[(&[], 1, 3.0, 0), (&[], 1, 3.0, 0), (&[], 1, 4.0, 0)]);
-        assert_eq!([1, 2, 3].map(|n| apart.seconds(cpus(n))), [10.0, 7.0, 4.0]);
+        assert_eq!([1, 2, 3].map(|n| apart.seconds(&cpus(n))), [10.0, 7.0, 4.0]);
         let wide = entries(&[(&[], 2, 3.0, 0), (&[], 1, 3.0, 0), (&[], 1, 3.0, 0)]);
-        assert_eq!(wide.seconds(cpus(2)), 6.0);
-        assert_eq!(entries(&[]).seconds(cpus(2)), 0.0);
+        assert_eq!(wide.seconds(&cpus(2)), 6.0);
+        assert_eq!(entries(&[]).seconds(&cpus(2)), 0.0);
     }
 
     #[test]
     fn memory_is_of_stages_that_may_run_at_once() {
         let chain = entries(&[(&[], 1, 1.0, 5), (&[0], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
-        assert_eq!(chain.memory_at_once(cpus(4)), Some(7));
+        assert_eq!(chain.memory_at_once(&cpus(4)), Some(7));
         // The two below the first; not the first with either, though it is the largest.
         let fork = entries(&[(&[], 1, 1.0, 5), (&[], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
-        assert_eq!(fork.memory_at_once(cpus(4)), Some(12));
-        assert_eq!(fork.memory_at_once(cpus(1)), Some(7));
-        assert_eq!(entries(&[]).memory_at_once(cpus(1)), None);
+        assert_eq!(fork.memory_at_once(&cpus(4)), Some(12));
+        assert_eq!(fork.memory_at_once(&cpus(1)), Some(7));
+        assert_eq!(entries(&[]).memory_at_once(&cpus(1)), None);
     }
 }

@@ -36,6 +36,7 @@ fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
+        gpus: crate::devices::gpus,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));
@@ -43,8 +44,11 @@ fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
-    let slots = Slots { cpus: 2, gpus: 0 };
-    let forecast = forecast(&graph, &plan, &store, catalogue.parse, slots, Reach::All);
+    let room = Room {
+        cpus: 2,
+        ..Room::default()
+    };
+    let forecast = forecast(&graph, &plan, &store, catalogue.parse, &room, Reach::All);
     (graph, forecast, folder)
 }
 

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use stages::contract::{Invalid, KindInfo, Stage};
 
+use crate::devices::Survey;
+
 /// Reads the parameters of a stage of the named kind.
 pub type Parse = fn(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid>;
 
@@ -11,6 +13,8 @@ pub type Parse = fn(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid
 pub struct Catalogue {
     pub kinds: &'static [KindInfo],
     pub parse: Parse,
+    /// Asks which GPUs there are.
+    pub gpus: Survey,
 }
 
 impl Catalogue {

@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod connect;
+mod device;
 mod expand;
 mod expect;
 mod name;
@@ -22,15 +23,16 @@ use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
-use stages::contract::{
-    ArtifactType, Device, Invalid, KindInfo, Port, Precision, Signature, Stage,
-};
+use stages::contract::{ArtifactType, Device, Invalid, KindInfo, Port, Signature, Stage};
+use stages::gpus::Gpu;
 
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::expect::{Expectation, PortMetric};
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
+use crate::devices::Chosen;
+use crate::scheduler::Slots;
 pub use crate::spec::{Bounds, Limits, Resources};
 use crate::spec::{
     Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
@@ -60,6 +62,10 @@ pub struct Graph {
     pub reach: Option<Vec<NodeIndex>>,
     /// What its results are to be.
     pub expectations: Vec<Expectation>,
+    /// Where its stages compute; nothing where none does.
+    pub computing: Option<Chosen>,
+    /// The GPUs that its stages may take.
+    pub gpus: Vec<Gpu>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -81,7 +87,7 @@ pub struct Instance {
     pub outputs: Vec<Port>,
     /// 0 where no result depends on it.
     pub seed: u64,
-    /// CUDA if the stage asks for a GPU.
+    /// Where it computes; the CPU for kinds that do not.
     pub device: Device,
     pub resources: Resources,
     pub limits: Limits,
@@ -109,6 +115,25 @@ impl Instance {
             Err(all) => all,
             // A check that says one thing now and another thing then: what it said first stands.
             Ok(_) => vec![self.params.diagnose(&first)],
+        }
+    }
+
+    /// What it takes while it runs.
+    pub fn slots(&self) -> Slots {
+        let Resources {
+            cpus,
+            gpus,
+            gpu_memory,
+            ..
+        } = self.resources;
+        let gpus = match self.kind.computes {
+            true => (self.device != Device::Cpu).into(),
+            false => gpus.unwrap_or_default(),
+        };
+        Slots {
+            cpus,
+            gpus,
+            gpu_memory: gpu_memory.filter(|_| gpus == 1),
         }
     }
 
@@ -177,10 +202,11 @@ impl Graph {
     pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
+        let computing = device::choose(&pipeline, &drafts, catalogue, &mut errors);
         let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
             .par_iter()
             .with_min_len(INSTANCES)
-            .map(|draft| instance(draft, &pipeline, catalogue))
+            .map(|draft| instance(draft, &pipeline, catalogue, computing.as_ref()))
             .collect();
         let read = read.into_iter();
         let instances: Vec<Option<Instance>> = read
@@ -201,6 +227,7 @@ impl Graph {
             let explain = |error| pipeline.inclusions.explain(error);
             return Err(errors.into_iter().map(explain).collect());
         };
+        let gpus = device::gpus(computing.as_ref(), &instances, catalogue);
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
             stages.add_node(instance);
@@ -235,6 +262,8 @@ impl Graph {
             copies,
             reach: None,
             expectations,
+            computing,
+            gpus,
             inclusions,
         })
     }
@@ -298,6 +327,7 @@ fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
     catalogue: &Catalogue,
+    computing: Option<&Chosen>,
 ) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft);
     let stage = read_all(&params.node, &params.key, NOUN, |node| {
@@ -320,13 +350,7 @@ fn instance(
         stage,
         outputs,
         seed,
-        device: if resources.gpus > 0 {
-            Device::Cuda {
-                precision: Precision::default(),
-            }
-        } else {
-            Device::Cpu
-        },
+        device: device::of(draft, computing)?,
         resources,
         limits: Limits {
             timeout: draft.spec.timeout,

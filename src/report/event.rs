@@ -16,6 +16,8 @@ pub enum Event {
         pipeline: String,
         stages: usize,
         cached: usize,
+        /// Where stages compute, in words; nothing where none does.
+        device: Option<String>,
     },
     /// What follows from the results so far is planned, and about to start.
     RoundStarted {
@@ -144,6 +146,9 @@ pub struct RunReport {
     pub sets: Vec<String>,
     /// Version of runner.
     pub runner: String,
+    /// Where stages compute, in words; nothing where none does.
+    #[serde(default)]
+    pub device: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
     /// RFC 3339, UTC; none while it goes on (or if it was killed).

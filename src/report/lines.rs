@@ -96,8 +96,14 @@ pub(super) fn say(console: &Console, event: &Event) {
             pipeline,
             stages,
             cached,
+            device,
             ..
-        } if verbosity > Verbosity::Quiet => say_work(console, pipeline, *stages, *cached),
+        } if verbosity > Verbosity::Quiet => {
+            say_work(console, pipeline, *stages, *cached);
+            if let Some(device) = device.as_ref().filter(|_| cached < stages) {
+                console.say(&format!("device: {device}"));
+            }
+        }
         Event::RoundStarted {
             round,
             stages,

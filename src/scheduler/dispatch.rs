@@ -4,14 +4,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::{Outcome, Queue, Slots};
+use super::{Grant, Outcome, Queue};
 
 /// Brings actions to their end.
 pub trait Executor: Sync {
-    /// Does the action at `index`, with `slots` at its disposal; called at most once for each, when
+    /// Does the action at `index`, with `grant` at its disposal; called at most once for each, when
     /// everything upstream has outputs, on a thread that does nothing else meanwhile. Soon after a stop
     /// was asked for it returns [`Outcome::Cancelled`].
-    fn execute(&self, index: usize, slots: Slots) -> Outcome;
+    fn execute(&self, index: usize, grant: &Grant) -> Outcome;
 }
 
 /// Runs the queue until nothing is left to start and nothing runs; tells how each action ended.
@@ -20,7 +20,7 @@ pub trait Executor: Sync {
 /// # Panics
 /// If the executor does, after the other running actions ended.
 pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) -> Vec<Outcome> {
-    let (start, starts) = mpsc::channel::<(usize, Slots)>();
+    let (start, starts) = mpsc::channel::<(usize, Grant)>();
     let starts = Mutex::new(starts);
     thread::scope(|scope| {
         // Moved in, so that the threads, which wait for more to start, end with this.
@@ -29,7 +29,7 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
         let (mut running, mut threads) = (0_usize, 0_usize);
         let mut panic = None;
         loop {
-            while let Some(index) = startable(&mut queue, cancelled) {
+            while let Some(next) = startable(&mut queue, cancelled) {
                 running += 1;
                 if running > threads {
                     threads += 1;
@@ -37,7 +37,7 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
                     scope.spawn(move || execute(executor, starts, &ended));
                 }
                 // The receiver outlives the scope.
-                let _ = start.send((index, queue.slots(index)));
+                let _ = start.send(next);
             }
             if running == 0 {
                 break;
@@ -68,18 +68,18 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
 /// Executes one action after the other, as they come.
 fn execute(
     executor: &dyn Executor,
-    starts: &Mutex<Receiver<(usize, Slots)>>,
+    starts: &Mutex<Receiver<(usize, Grant)>>,
     ended: &Sender<(usize, thread::Result<Outcome>)>,
 ) {
     let next = || starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok((index, slots)) = next() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, slots)));
+    while let Ok((index, grant)) = next() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, &grant)));
         // The receiver lives until every running action has reported.
         let _ = ended.send((index, outcome));
     }
 }
 
-fn startable(queue: &mut Queue, cancelled: &AtomicBool) -> Option<usize> {
+fn startable(queue: &mut Queue, cancelled: &AtomicBool) -> Option<(usize, Grant)> {
     if cancelled.load(Ordering::SeqCst) {
         None
     } else {

@@ -1,20 +1,25 @@
 //! What holds for every graph, with a fake executor that keeps a journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use proptest::prelude::*;
 
-use super::{Entry, Executor, OnFailure, Outcome, Queue, Slots, run};
+use super::{Entry, Executor, Grant, OnFailure, Outcome, Queue, Room, Slots, run};
+use crate::scheduler::slots::tests::room;
 
 #[derive(Default)]
 struct Journal {
     started: Vec<usize>,
     ended: BTreeSet<usize>,
-    taken: Slots,
-    most_taken: Slots,
+    cpus: usize,
+    most_cpus: usize,
+    /// What runs on each GPU.
+    gpus: BTreeMap<usize, Vec<Slots>>,
+    /// GPUs that were given to more than they have room for.
+    overfull: Vec<String>,
     /// Actions that started before something upstream had ended.
     early: Vec<usize>,
 }
@@ -29,7 +34,8 @@ struct Fake<'a> {
 }
 
 impl Executor for Fake<'_> {
-    fn execute(&self, index: usize, slots: Slots) -> Outcome {
+    fn execute(&self, index: usize, grant: &Grant) -> Outcome {
+        let slots = self.entries[index].slots;
         {
             let mut journal = self.journal.lock().unwrap();
             journal.started.push(index);
@@ -40,19 +46,34 @@ impl Executor for Fake<'_> {
             {
                 journal.early.push(index);
             }
-            journal.taken.give(slots);
-            let (taken, most) = (journal.taken, journal.most_taken);
-            journal.most_taken = Slots {
-                cpus: taken.cpus.max(most.cpus),
-                gpus: taken.gpus.max(most.gpus),
-            };
+            journal.cpus += grant.cpus;
+            journal.most_cpus = journal.most_cpus.max(journal.cpus);
+            for &gpu in &grant.gpus {
+                let users = journal.gpus.entry(gpu).or_default();
+                users.push(slots);
+                let shared: u64 = users.iter().filter_map(|user| user.gpu_memory).sum();
+                let alone = users.iter().any(|user| user.gpu_memory.is_none());
+                if shared > GPU_MEMORY || alone && users.len() > 1 {
+                    let message = format!("gpu {gpu}: {users:?}");
+                    journal.overfull.push(message);
+                }
+            }
+            if grant.gpus.len() != slots.gpus {
+                let message = format!("{grant:?} for {slots:?}");
+                journal.overfull.push(message);
+            }
             if self.stop_after == Some(journal.started.len()) {
                 self.cancelled.store(true, Ordering::SeqCst);
             }
         }
         thread::yield_now();
         let mut journal = self.journal.lock().unwrap();
-        journal.taken.take(slots);
+        journal.cpus -= grant.cpus;
+        for gpu in &grant.gpus {
+            let users = journal.gpus.get_mut(gpu).unwrap();
+            let position = users.iter().position(|user| *user == slots).unwrap();
+            users.remove(position);
+        }
         if self.failing.contains(&index) {
             return Outcome::Failed;
         }
@@ -61,25 +82,36 @@ impl Executor for Fake<'_> {
     }
 }
 
-/// Up to 24 actions, each with any of the earlier ones upstream, wanting up to 4 cpus and 1 gpu.
+/// Memory of each GPU here, in bytes.
+const GPU_MEMORY: u64 = 10;
+
+/// Up to 24 actions, each with any of the earlier ones upstream, wanting up to 4 cpus, and no GPU, one, or
+/// a part of one.
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let entry = (
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         1..=4_usize,
-        0..=1_usize,
+        prop_oneof![
+            Just((0, None)),
+            Just((1, None)),
+            (1..=GPU_MEMORY).prop_map(|memory| (1, Some(memory))),
+        ],
     );
     prop::collection::vec(entry, 0..24).prop_map(|drawn| {
-        let slots = |cpus, gpus| Slots { cpus, gpus };
         drawn
             .into_iter()
             .enumerate()
-            .map(|(position, (upstream, cpus, gpus))| Entry {
+            .map(|(position, (upstream, cpus, (gpus, gpu_memory)))| Entry {
                 upstream: if position == 0 {
                     vec![]
                 } else {
                     upstream.iter().map(|i| i.index(position)).collect()
                 },
-                slots: slots(cpus, gpus),
+                slots: Slots {
+                    cpus,
+                    gpus,
+                    gpu_memory,
+                },
             })
             .collect()
     })
@@ -101,7 +133,7 @@ fn descendants(entries: &[Entry], roots: &BTreeSet<usize>) -> BTreeSet<usize> {
 
 fn schedule(
     entries: &[Entry],
-    total: Slots,
+    total: &Room,
     on_failure: OnFailure,
     failing: &BTreeSet<usize>,
     stop_after: Option<usize>,
@@ -123,7 +155,7 @@ fn schedule(
 }
 
 /// What holds whatever fails or is cancelled.
-fn check_order_and_slots(journal: &Journal, total: Slots) -> Result<(), TestCaseError> {
+fn check_order_and_slots(journal: &Journal, total: &Room) -> Result<(), TestCaseError> {
     prop_assert_eq!(
         &journal.early,
         &Vec::<usize>::new(),
@@ -137,10 +169,11 @@ fn check_order_and_slots(journal: &Journal, total: Slots) -> Result<(), TestCase
         journal.started
     );
     prop_assert!(
-        journal.most_taken.fits(total),
-        "{:?} of {total:?} taken",
-        journal.most_taken
+        journal.most_cpus <= total.cpus,
+        "{} of {total:?} taken",
+        journal.most_cpus
     );
+    prop_assert_eq!(&journal.overfull, &Vec::<String>::new());
     Ok(())
 }
 
@@ -149,7 +182,7 @@ proptest! {
 
     #[test]
     fn without_failures_everything_succeeds(entries in entries(), cpus in 4..8_usize) {
-        let total = Slots { cpus, gpus: 1 };
+        let total = &room(cpus, &[GPU_MEMORY]);
         let (outcomes, journal) = schedule(&entries, total, OnFailure::Stop, &BTreeSet::new(), None);
         check_order_and_slots(&journal, total)?;
         prop_assert!(outcomes.iter().all(|&outcome| outcome == Outcome::Succeeded));
@@ -161,7 +194,7 @@ proptest! {
         draws in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
         let drawn: BTreeSet<usize> = draws.iter().filter(|_| !entries.is_empty()).map(|i| i.index(entries.len())).collect();
-        let total = Slots { cpus: 5, gpus: 2 };
+        let total = &room(5, &[GPU_MEMORY; 2]);
         let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &drawn, None);
         check_order_and_slots(&journal, total)?;
         // One that was to fail may be downstream of another and never start.
@@ -183,8 +216,8 @@ proptest! {
         prop_assume!(!entries.is_empty());
         let failing = BTreeSet::from([draw.index(entries.len())]);
         // One at a time, so that "after" is clear.
-        let narrow: Vec<Entry> = entries.into_iter().map(|entry| Entry { slots: Slots { cpus: 1, gpus: 0 }, ..entry }).collect();
-        let total = Slots { cpus: 1, gpus: 0 };
+        let narrow: Vec<Entry> = entries.into_iter().map(|entry| Entry { slots: Slots::cpus(1), ..entry }).collect();
+        let total = &room(1, &[]);
         let (outcomes, journal) = schedule(&narrow, total, OnFailure::Stop, &failing, None);
         check_order_and_slots(&journal, total)?;
         prop_assert_eq!(journal.started.last(), failing.first());
@@ -201,7 +234,7 @@ proptest! {
 
     #[test]
     fn after_a_stop_nothing_starts(entries in entries(), stop_after in 1..10_usize) {
-        let total = Slots { cpus: 4, gpus: 1 };
+        let total = &room(4, &[GPU_MEMORY]);
         let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &BTreeSet::new(), Some(stop_after));
         check_order_and_slots(&journal, total)?;
         for (index, outcome) in outcomes.iter().enumerate() {
@@ -213,10 +246,14 @@ proptest! {
     }
 }
 
+fn started(queue: &mut Queue) -> Option<usize> {
+    queue.start().map(|(index, _)| index)
+}
+
 fn entry(upstream: &[usize], cpus: usize) -> Entry {
     Entry {
         upstream: upstream.to_vec(),
-        slots: Slots { cpus, gpus: 0 },
+        slots: Slots::cpus(cpus),
     }
 }
 
@@ -230,7 +267,7 @@ fn the_longest_chain_starts_first_and_ties_start_as_written() {
         entry(&[2], 1),
         entry(&[3], 1),
     ];
-    let one = Slots { cpus: 1, gpus: 0 };
+    let one = &room(1, &[]);
     let (_, journal) = schedule(&entries, one, OnFailure::Stop, &BTreeSet::new(), None);
     assert_eq!(journal.started, [2, 3, 0, 1, 4]);
 }
@@ -239,30 +276,34 @@ fn the_longest_chain_starts_first_and_ties_start_as_written() {
 fn a_small_action_fills_the_room_that_a_large_one_leaves() {
     let mut queue = Queue::new(
         vec![entry(&[], 1), entry(&[], 2), entry(&[], 1)],
-        Slots { cpus: 2, gpus: 0 },
+        &room(2, &[]),
         OnFailure::Stop,
     );
     assert_eq!(
-        [queue.start(), queue.start(), queue.start()],
+        [
+            started(&mut queue),
+            started(&mut queue),
+            started(&mut queue)
+        ],
         [Some(0), Some(2), None]
     );
     queue.finish(0, Outcome::Succeeded);
-    assert_eq!(queue.start(), None);
+    assert_eq!(started(&mut queue), None);
     queue.finish(2, Outcome::Cached);
-    assert_eq!(queue.start(), Some(1));
+    assert_eq!(started(&mut queue), Some(1));
 }
 
 #[test]
 fn a_panicking_executor_does_not_hang_the_run() {
     struct Panics;
     impl Executor for Panics {
-        fn execute(&self, _: usize, _: Slots) -> Outcome {
+        fn execute(&self, _: usize, _: &Grant) -> Outcome {
             panic!("a fault");
         }
     }
     let queue = Queue::new(
         vec![entry(&[], 1), entry(&[0], 1)],
-        Slots { cpus: 1, gpus: 0 },
+        &room(1, &[]),
         OnFailure::KeepGoing,
     );
     let caught = std::panic::catch_unwind(|| run(queue, &Panics, &AtomicBool::new(false)));

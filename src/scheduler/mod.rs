@@ -14,4 +14,4 @@ mod slots;
 pub use dispatch::{Executor, run};
 pub use outcome::{Counts, Outcome};
 pub use queue::{Entry, OnFailure, Queue};
-pub use slots::Slots;
+pub use slots::{Free, Grant, Room, Slots};

@@ -1,7 +1,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Outcome, Slots};
+use super::slots::{Free, Grant};
+use super::{Outcome, Room, Slots};
 
 /// One action to schedule.
 #[derive(Clone, Debug)]
@@ -41,21 +42,23 @@ pub struct Queue {
     /// By what they take, of which there are few sorts: where no more fits, nothing is searched.
     ready: HashMap<Slots, BTreeSet<Rank>>,
     outcomes: Vec<Option<Outcome>>,
-    free: Slots,
+    free: Free,
+    /// What those that run were given.
+    given: HashMap<usize, Grant>,
     on_failure: OnFailure,
 }
 
 impl Queue {
-    /// A queue over `entries`, of which any number may run at once that fits into `total`.
+    /// A queue over `entries`, of which any number may run at once that fits into `room`.
     ///
     /// # Panics
     /// If an entry's upstream does not come before it, or an entry can never fit.
-    pub fn new(entries: Vec<Entry>, total: Slots, on_failure: OnFailure) -> Self {
+    pub fn new(entries: Vec<Entry>, room: &Room, on_failure: OnFailure) -> Self {
         let mut downstream = vec![Vec::new(); entries.len()];
         for (index, entry) in entries.iter().enumerate() {
             assert!(
-                entry.slots.fits(total),
-                "entry {index} wants {:?} of {total:?}",
+                room.free().has(entry.slots),
+                "entry {index} wants {:?} of {room:?}",
                 entry.slots
             );
             for &producer in &entry.upstream {
@@ -83,7 +86,8 @@ impl Queue {
             missing,
             ready: HashMap::new(),
             outcomes,
-            free: total,
+            free: room.free(),
+            given: HashMap::new(),
             on_failure,
         };
         for index in 0..queue.entries.len() {
@@ -101,26 +105,24 @@ impl Queue {
             .insert((Reverse(self.heights[index]), index));
     }
 
-    /// The next action to start, its slots now taken: the first ready one that fits.
-    pub fn start(&mut self) -> Option<usize> {
+    /// The next action to start, and what it was given: the first ready one that fits.
+    pub fn start(&mut self) -> Option<(usize, Grant)> {
         let fitting = self.ready.iter();
-        let fitting = fitting.filter(|(slots, _)| slots.fits(self.free));
+        let fitting = fitting.filter(|(slots, _)| self.free.has(**slots));
         let &(_, index) = fitting.filter_map(|(_, ranks)| ranks.first()).min()?;
         let slots = self.entries[index].slots;
         self.ready.entry(slots).or_default().pop_first();
-        self.free.take(slots);
-        Some(index)
-    }
-
-    /// What the action at `index` takes.
-    pub fn slots(&self, index: usize) -> Slots {
-        self.entries[index].slots
+        let grant = self.free.take(slots)?;
+        self.given.insert(index, grant.clone());
+        Some((index, grant))
     }
 
     /// Takes note that a started action ended: frees its slots and readies, or skips, what depends
     /// on it.
     pub fn finish(&mut self, index: usize, outcome: Outcome) {
-        self.free.give(self.entries[index].slots);
+        if let Some(grant) = self.given.remove(&index) {
+            self.free.give_back(&grant);
+        }
         self.outcomes[index] = Some(outcome);
         match outcome {
             Outcome::Cached | Outcome::Succeeded => self.release_downstream(index),

@@ -1,59 +1,229 @@
 use std::num::NonZero;
 
-/// Room for running actions: what one takes, or what there is in all.
+use stages::gpus::Gpu;
+
+/// What an action takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slots {
     pub cpus: usize,
     pub gpus: usize,
+    /// It shares its GPU with others, of which it takes so many bytes. Without it has each of its GPUs
+    /// to itself.
+    pub gpu_memory: Option<u64>,
+}
+
+/// All that there is for running actions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    pub cpus: usize,
+    pub gpus: Vec<Gpu>,
+}
+
+/// What is free of a [`Room`].
+#[derive(Clone, Debug)]
+pub struct Free {
+    cpus: usize,
+    gpus: Vec<FreeGpu>,
+}
+
+/// What an action was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    pub cpus: usize,
+    /// Positions in the room's list.
+    pub gpus: Vec<usize>,
+    memory: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct FreeGpu {
+    memory: u64,
+    /// Actions that it runs.
+    users: usize,
+    /// Whether one of them has it alone.
+    is_taken: bool,
 }
 
 impl Slots {
+    /// Threads, and no GPU.
+    pub const fn cpus(cpus: usize) -> Self {
+        Self {
+            cpus,
+            gpus: 0,
+            gpu_memory: None,
+        }
+    }
+
+    /// What an action gets that asks for `self` where there is `room` in all: at least one cpu, and
+    /// never more cpus than there are. Gpus are not capped, as an action cannot do with fewer.
+    pub fn granted_of(self, room: &Room) -> Self {
+        Self {
+            cpus: self.cpus.clamp(1, room.cpus.max(1)),
+            ..self
+        }
+    }
+}
+
+impl Room {
     /// One cpu slot for each core that this process may use, no gpu.
     pub fn of_this_machine() -> Self {
         Self {
             cpus: std::thread::available_parallelism().map_or(1, NonZero::get),
-            gpus: 0,
+            gpus: Vec::new(),
         }
     }
 
-    /// What an action gets that asks for `self` where there is `total` in all: at least one cpu, and
-    /// never more cpus than there are. Gpus are not capped, as an action cannot do with fewer.
-    pub fn granted_of(self, total: Self) -> Self {
-        Self {
-            cpus: self.cpus.clamp(1, total.cpus.max(1)),
-            gpus: self.gpus,
+    /// All of it.
+    pub fn free(&self) -> Free {
+        let gpus = self.gpus.iter().map(|gpu| FreeGpu {
+            memory: gpu.memory,
+            users: 0,
+            is_taken: false,
+        });
+        Free {
+            cpus: self.cpus,
+            gpus: gpus.collect(),
         }
     }
+}
 
-    /// Whether `self` fits into `free`.
-    pub fn fits(self, free: Self) -> bool {
-        self.cpus <= free.cpus && self.gpus <= free.gpus
+impl Free {
+    /// Whether nothing can start any more.
+    pub fn is_used_up(&self) -> bool {
+        self.cpus == 0
     }
 
-    /// Takes `slots`, which must fit.
-    pub fn take(&mut self, slots: Self) {
+    /// Takes what `slots` asks for, if it is there: of GPUs that are shared the one that it fills most,
+    /// so that others stay whole.
+    pub fn take(&mut self, slots: Slots) -> Option<Grant> {
+        if slots.cpus > self.cpus {
+            return None;
+        }
+        let gpus = match slots.gpu_memory {
+            _ if slots.gpus == 0 => Vec::new(),
+            Some(memory) => {
+                let fitting = self.gpus.iter().enumerate();
+                let fitting = fitting.filter(|(_, gpu)| !gpu.is_taken && gpu.memory >= memory);
+                let (index, _) =
+                    fitting.min_by_key(|(index, gpu)| (gpu.users == 0, gpu.memory, *index))?;
+                vec![index]
+            }
+            None => {
+                let idle = self.gpus.iter().enumerate();
+                let idle = idle.filter(|(_, gpu)| gpu.users == 0);
+                let gpus: Vec<usize> = idle.map(|(index, _)| index).take(slots.gpus).collect();
+                if gpus.len() < slots.gpus {
+                    return None;
+                }
+                gpus
+            }
+        };
         self.cpus -= slots.cpus;
-        self.gpus -= slots.gpus;
+        for &index in &gpus {
+            let gpu = &mut self.gpus[index];
+            gpu.users += 1;
+            gpu.memory -= slots.gpu_memory.unwrap_or_default();
+            gpu.is_taken = slots.gpu_memory.is_none();
+        }
+        Some(Grant {
+            cpus: slots.cpus,
+            gpus,
+            memory: slots.gpu_memory,
+        })
     }
 
-    /// Gives `slots` back.
-    pub fn give(&mut self, slots: Self) {
-        self.cpus += slots.cpus;
-        self.gpus += slots.gpus;
+    /// Whether [`Free::take`] would give something.
+    pub fn has(&self, slots: Slots) -> bool {
+        if slots.gpus == 0 {
+            return slots.cpus <= self.cpus;
+        }
+        self.clone().take(slots).is_some()
+    }
+
+    /// Takes back what was given.
+    pub fn give_back(&mut self, grant: &Grant) {
+        self.cpus += grant.cpus;
+        for &index in &grant.gpus {
+            let gpu = &mut self.gpus[index];
+            gpu.users -= 1;
+            gpu.memory += grant.memory.unwrap_or_default();
+            gpu.is_taken = false;
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Slots;
+pub(super) mod tests {
+    use super::*;
+
+    pub fn room(cpus: usize, memories: &[u64]) -> Room {
+        let gpus = memories.iter().enumerate().map(|(index, &memory)| Gpu {
+            index,
+            name: String::new(),
+            uuid: format!("GPU-{index}"),
+            compute_capability: (9, 0),
+            memory,
+        });
+        Room {
+            cpus,
+            gpus: gpus.collect(),
+        }
+    }
+
+    const fn whole(gpus: usize) -> Slots {
+        Slots {
+            cpus: 1,
+            gpus,
+            gpu_memory: None,
+        }
+    }
+
+    const fn share(memory: u64) -> Slots {
+        Slots {
+            cpus: 1,
+            gpus: 1,
+            gpu_memory: Some(memory),
+        }
+    }
 
     #[test]
-    fn a_grant_is_at_least_one_cpu_and_at_most_all() {
-        let total = Slots { cpus: 4, gpus: 0 };
-        let granted = |cpus| Slots { cpus, gpus: 0 }.granted_of(total).cpus;
-        assert_eq!(
-            [granted(0), granted(1), granted(4), granted(9)],
-            [1, 1, 4, 4]
-        );
+    fn an_action_gets_at_most_all_cpus_and_at_least_one() {
+        let room = room(4, &[]);
+        let granted = |cpus| Slots::cpus(cpus).granted_of(&room).cpus;
+        assert_eq!([granted(0), granted(3), granted(9)], [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_whole_gpu_is_shared_with_nobody() {
+        let mut free = room(9, &[10, 10]).free();
+        let first = free.take(whole(1)).unwrap();
+        assert_eq!(first.gpus, [0]);
+        assert_eq!(free.take(share(1)).unwrap().gpus, [1]);
+        assert_eq!(free.take(whole(1)), None);
+        free.give_back(&first);
+        assert_eq!(free.take(whole(1)).unwrap().gpus, [0]);
+        assert_eq!(free.take(share(10)), None);
+    }
+
+    #[test]
+    fn shares_fill_a_gpu_before_they_begin_another() {
+        let mut free = room(9, &[10, 10]).free();
+        let gpus: Vec<usize> = [4, 4, 4, 2, 6]
+            .map(|memory| free.take(share(memory)).unwrap().gpus[0])
+            .to_vec();
+        assert_eq!(gpus, [0, 0, 1, 0, 1]);
+        assert!(!free.has(share(1)));
+    }
+
+    #[test]
+    fn what_is_given_back_is_all_there_again() {
+        let room = room(4, &[10, 20]);
+        let mut free = room.free();
+        let grants: Vec<Grant> = [share(3), share(5), whole(1), Slots::cpus(1)]
+            .map(|slots| free.take(slots).unwrap())
+            .to_vec();
+        assert!(free.is_used_up());
+        grants.iter().for_each(|grant| free.give_back(grant));
+        assert!(free.has(whole(2)) && free.has(share(20)) && free.has(Slots::cpus(4)));
     }
 }

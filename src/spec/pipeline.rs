@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
+use stages::contract::Precision;
 
 use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
@@ -20,6 +21,7 @@ use super::stage::{StageFields, StageSpec};
 use super::sweep::{self, SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides};
+use crate::devices::DeviceChoice;
 
 /// The version of the document format that is read.
 pub const VERSION: u64 = 1;
@@ -35,6 +37,10 @@ pub struct Pipeline {
     pub seed: u64,
     /// Times that what depends on the seed is repeated, each with another one.
     pub(crate) seeds: Option<SeedCount>,
+    /// Where stages compute, and where that is written.
+    pub(crate) device: DeviceChoice,
+    pub(crate) device_place: Place,
+    pub precision: Precision,
     pub(crate) sweep: Option<SweepSpec>,
     /// Its own first, then those of the files that it includes.
     pub(crate) scopes: Vec<Scope>,
@@ -93,6 +99,13 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
+    /// Where stages train and predict: `cpu`, `cuda` (any NVIDIA GPU), `cuda:0` (that one); `auto`, the default,
+    /// is a GPU if there is one, else the CPU. An included file's is not asked for.
+    #[serde(default)]
+    device: DeviceChoice,
+    /// How GPUs multiply. Default `tf32`.
+    #[serde(default)]
+    precision: Precision,
     /// Other files, whose models and stages are taken up under the names that they have here.
     #[serde(rename = "include")]
     #[schemars(with = "Option<Named<IncludeForm>>")]
@@ -197,6 +210,12 @@ impl Pipeline {
             name: fields.name,
             seed: fields.seed.unwrap_or_default(),
             seeds,
+            device: fields.device,
+            device_place: document
+                .get("device")
+                .map_or(&start, |node| &node.place)
+                .clone(),
+            precision: fields.precision,
             sweep,
             scopes: vec![Scope {
                 prefix: String::new(),

@@ -50,8 +50,14 @@ pub struct Resources {
     /// Threads.
     #[schemars(range(min = 1))]
     pub cpus: usize,
-    /// GPUs.
-    pub gpus: usize,
+    /// GPUs. A stage that trains or predicts takes one where `device` says so; with 0 it stays on the CPU,
+    /// with 1 it must have one. A program gets as many, and sees no others.
+    pub gpus: Option<usize>,
+    /// GPU memory that it needs at most, in bytes (`8GiB`): stages that say so share a GPU while it has room.
+    /// Without it a stage has its GPU to itself.
+    #[serde(deserialize_with = "limits::bytes")]
+    #[schemars(schema_with = "limits::bytes_schema")]
+    pub gpu_memory: Option<u64>,
     /// Most memory that its process may hold for itself, in bytes (`512MiB`).
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
@@ -62,7 +68,8 @@ impl Default for Resources {
     fn default() -> Self {
         Self {
             cpus: 1,
-            gpus: 0,
+            gpus: None,
+            gpu_memory: None,
             memory: None,
         }
     }

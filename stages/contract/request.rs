@@ -44,6 +44,9 @@ pub struct Request {
     /// Threads to use. Results do not depend on it.
     pub cpus: usize,
     pub device: Device,
+    /// The GPUs that it may see, as `CUDA_VISIBLE_DEVICES` takes them.
+    #[serde(default)]
+    pub gpus: Vec<String>,
     pub inputs: BTreeMap<String, Vec<Artifact>>,
     /// A fresh folder; the stage writes `<staging>/<port>/…`.
     pub staging: PathBuf,

@@ -82,6 +82,7 @@ fn evaluate_with(
         seed: 1,
         cpus: 1,
         device: Device::Cpu,
+        gpus: Vec::new(),
         inputs: BTreeMap::from([
             ("model".to_owned(), vec![artifact("cnn[model1]", &model)]),
             ("images".to_owned(), vec![artifact("xrays.test", &images)]),

@@ -27,6 +27,7 @@ pub fn document(bytes: &[u8]) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
+        gpus: runner::devices::gpus,
     };
     let built = parse(Path::new("fuzz.yaml"), &text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));
@@ -46,6 +47,7 @@ pub fn npz(bytes: &[u8]) {
         seed: 1,
         cpus: 1,
         device: Device::Cpu,
+        gpus: Vec::new(),
         inputs: Default::default(),
         staging: folder.path().join("staging"),
         resume: None,

@@ -54,16 +54,14 @@ fn an_unknown_stage_is_refused_with_the_nearest() {
 
 #[test]
 fn more_gpus_than_there_are_are_refused() {
-    let sandbox = Sandbox::new(&TINY.replace(
-        "    kind: dataset\n",
-        "    kind: dataset\n    resources: { gpus: 1 }\n",
-    ));
-    let refused = sandbox.runner(&["run", "pipeline.yaml"]);
+    let program = "  report:\n    kind: command\n    resources: { gpus: 99 }\n    params: { argv: ['true'] }\n";
+    let sandbox = Sandbox::new(&TINY.replace("tables:\n", &format!("{program}tables:\n")));
+    let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
         refused
             .stderr
-            .contains("`xrays` asks for more gpus than there are (1 of 0)"),
+            .contains("`report` asks for more gpus than there are (99 of "),
         "{refused:?}"
     );
 }

@@ -9,6 +9,7 @@ mod commands;
 mod compare;
 mod comparing;
 mod configuration;
+mod device;
 mod expecting;
 mod failures;
 mod fuzz;

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
-use crate::cli::plan::{slots, totals};
+use crate::cli::plan::{room, totals};
 use crate::cli::replay::replay;
 use crate::cli::unwritten;
 use crate::error::Error;
@@ -37,8 +37,8 @@ impl Plan {
         let seen = Seen::of(&course);
         let graph = course.into_graph();
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let slots = slots(self.jobs);
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, slots, Reach::All);
+        let room = room(self.jobs, &graph);
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
         let actions = Actions::count(&plan);
         let text = if self.json {
             seen.object(&actions, &forecast).to_string()

@@ -73,7 +73,8 @@ fn name_and_resources_do_not_invalidate() {
     ));
     assert!(!invalidates(|stage| stage.resources = Resources {
         cpus: 8,
-        gpus: 1,
+        gpus: Some(1),
+        gpu_memory: Some(1 << 30),
         memory: Some(1 << 30)
     }));
 }

@@ -83,6 +83,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
+        gpus: crate::devices::gpus,
     }
 }
 

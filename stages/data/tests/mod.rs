@@ -73,6 +73,7 @@ pub(crate) fn run(
         seed,
         cpus: 2,
         device: Device::Cpu,
+        gpus: Vec::new(),
         inputs: inputs
             .iter()
             .map(|(role, artifact)| ((*role).to_owned(), vec![artifact.clone()]))

@@ -39,6 +39,7 @@ fn program_errors(yaml: &str) -> Vec<String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
+        gpus: runner::devices::gpus,
     };
     let graph = parse(Path::new("p.yaml"), yaml, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

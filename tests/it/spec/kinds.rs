@@ -13,6 +13,7 @@ use stages::contract::{
 pub const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
+    gpus: runner::devices::gpus,
 };
 
 const fn input(role: &'static str, accepts: ArtifactType) -> Input {

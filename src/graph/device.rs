@@ -1,0 +1,85 @@
+//! Where the instances of a pipeline compute.
+
+use stages::contract::Device;
+use stages::gpus::Gpu;
+
+use super::expand::Draft;
+use super::{Catalogue, Instance};
+use crate::devices::{Chosen, DeviceChoice};
+use crate::spec::{Diagnostic, Pipeline};
+
+/// What the pipeline's choice comes to on this machine; nothing where no stage asks. Where a GPU is asked
+/// for by name and not there, that is an error, and the CPU is taken to go on with.
+pub(super) fn choose(
+    pipeline: &Pipeline,
+    drafts: &[Draft<'_>],
+    catalogue: &Catalogue,
+    errors: &mut Vec<Diagnostic>,
+) -> Option<Chosen> {
+    let asks = |draft: &Draft<'_>| draft.kind.computes && draft.spec.resources.gpus != Some(0);
+    if !drafts.iter().any(asks) {
+        // Stages on the CPU alone need no driver.
+        let computes = drafts.iter().any(|draft| draft.kind.computes);
+        let cpu = || {
+            DeviceChoice::Cpu
+                .resolve(pipeline.precision, catalogue.gpus)
+                .ok()
+        };
+        return computes.then(cpu).flatten();
+    }
+    match pipeline.device.resolve(pipeline.precision, catalogue.gpus) {
+        Ok(chosen) => Some(chosen),
+        Err(error) => {
+            let hint = Some(error.hint().to_owned());
+            errors.push(Diagnostic::at(&pipeline.device_place, error.to_string()).hint(hint));
+            None
+        }
+    }
+}
+
+/// The device of an instance.
+pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device, Vec<Diagnostic>> {
+    let gpus = draft.spec.resources.gpus;
+    let refused = |message: String, hint: &str| {
+        let hint = Some(hint.to_owned());
+        Err(vec![Diagnostic::at(&draft.spec.place, message).hint(hint)])
+    };
+    if !draft.kind.computes {
+        let runs_a_program = draft.kind.declares_ports;
+        return match gpus {
+            Some(1..) if !runs_a_program => refused(
+                format!("a `{}` stage computes on the CPU only", draft.kind.name),
+                "leave `resources.gpus` out",
+            ),
+            _ => Ok(Device::Cpu),
+        };
+    }
+    let device = computing.map_or(Device::Cpu, |chosen| chosen.device);
+    match gpus {
+        Some(0) => Ok(Device::Cpu),
+        Some(2..) => refused(
+            format!("a `{}` stage computes on one GPU", draft.kind.name),
+            "set `resources.gpus` to 1, or to 0 for the CPU, or leave it out",
+        ),
+        Some(1) if device == Device::Cpu && computing.is_some() => refused(
+            "the stage asks for a GPU, and computes on the CPU".to_owned(),
+            "leave `resources.gpus` out, or take `--device cuda`",
+        ),
+        _ => Ok(device),
+    }
+}
+
+/// The GPUs that stages may take: those that were chosen, or, for programs that ask for some, all.
+pub(super) fn gpus(
+    computing: Option<&Chosen>,
+    instances: &[Instance],
+    catalogue: &Catalogue,
+) -> Vec<Gpu> {
+    let chosen = computing.map(|chosen| chosen.gpus.as_slice());
+    match chosen.unwrap_or_default() {
+        [] if instances.iter().any(|instance| instance.slots().gpus > 0) => {
+            (catalogue.gpus)().clone().unwrap_or_default()
+        }
+        gpus => gpus.to_vec(),
+    }
+}
