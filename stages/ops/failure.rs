@@ -27,6 +27,20 @@ impl DeviceError for CpuError {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl DeviceError for dfdx::tensor::CudaError {
+    fn cause(&self) -> String {
+        crate::cuda::memory::said(self)
+    }
+
+    fn out_of_memory(&self) -> Option<String> {
+        crate::cuda::memory::is_out_of_memory(self).then(|| match crate::cuda::last_refusal() {
+            Some(refusal) => refusal.to_string(),
+            None => "the GPU has none left".to_owned(),
+        })
+    }
+}
+
 /// What unwinds.
 struct DeviceFailed(Failure);
 

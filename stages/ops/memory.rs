@@ -117,11 +117,36 @@ pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::
 #[cfg(feature = "cuda")]
 mod cuda {
     use cudarc::driver::DriverError;
-    use dfdx::tensor::{Cuda, CudaError, Storage};
+    use dfdx::shapes::{HasShape, Shape};
+    use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec};
 
-    use super::Memory;
+    use super::{Memory, Nchw, Tensor4};
 
     impl Memory for Cuda {
+        type Staging = Vec<f32>;
+        type Reading = Vec<f32>;
+
+        fn staging(&self, len: usize) -> Result<Vec<f32>, CudaError> {
+            Ok(vec![0.0; len])
+        }
+
+        fn upload(&self, values: Vec<f32>, shape: Nchw) -> Result<Tensor4<Self>, CudaError> {
+            self.try_tensor_from_vec(values, shape)
+        }
+
+        fn read_later<S: Shape>(
+            &self,
+            tensor: &Tensor<S, f32, Self>,
+        ) -> Result<Vec<f32>, CudaError> {
+            let mut values = vec![0.0; tensor.shape().num_elements()];
+            tensor.copy_into(&mut values);
+            Ok(values)
+        }
+
+        fn finish(&self, values: Vec<f32>) -> Result<Vec<f32>, CudaError> {
+            Ok(values)
+        }
+
         fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, CudaError> {
             let device = buffer.device();
             let read = device.dtoh_sync_copy(buffer);

@@ -1,5 +1,8 @@
 //! One pass over the training images.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
