@@ -1,8 +1,9 @@
-//! Where tensors live.
+//! Where tensors live, and the one place that goes from a [`Device`] to its type.
 
-use dfdx::tensor::Cpu;
+pub use dfdx::tensor::Cpu;
 
 use crate::contract::{Device, Failure};
+use crate::ops::Backend;
 
 /// The classes of devices that this binary computes on.
 pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
@@ -11,12 +12,53 @@ pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
     &["cpu"]
 };
 
-/// The device of a stage.
-pub fn open(device: Device) -> Result<Cpu, Failure> {
+/// Something to compute, on whatever device.
+pub trait Computation {
+    type Output;
+
+    fn on<B: Backend>(self, device: B) -> Result<Self::Output, Failure>;
+}
+
+/// Opens `device` and computes on it.
+///
+/// # Errors
+/// If there is no such device for this binary, and those of the computation.
+pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Output, Failure> {
     match device {
-        Device::Cpu => Ok(Cpu::default()),
+        Device::Cpu => computation.on(Cpu::default()),
+        // #[cfg(feature = "cuda")], once the GPU is a `Backend`:
+        // Device::Cuda { precision } => computation.on(crate::cuda::open(precision)?),
+        // #[cfg(not(feature = "cuda"))]
         Device::Cuda { .. } => Err(Failure::System(
-            "this binary computes on the CPU only".to_owned(),
+            "this binary was built without CUDA: build it with `--features cuda`, or compute on the CPU"
+                .to_owned(),
         )),
+    }
+}
+
+#[cfg(all(test, not(feature = "cuda")))]
+mod tests {
+    use super::{Computation, compute};
+    use crate::contract::{Device, Failure, Precision};
+    use crate::ops::Backend;
+
+    struct Nothing;
+
+    impl Computation for Nothing {
+        type Output = ();
+
+        fn on<B: Backend>(self, _: B) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn without_cuda_a_gpu_is_refused_with_what_to_do() {
+        assert_eq!(compute(Device::Cpu, Nothing), Ok(()));
+        let precision = Precision::Tf32;
+        match compute(Device::Cuda { precision }, Nothing) {
+            Err(Failure::System(message)) => assert!(message.contains("--features cuda")),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -15,9 +15,11 @@ use crate::contract::{
     ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
 };
 use crate::data::Dataset;
+use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
+use crate::ops::Backend;
 use crate::ranges;
 use report::Report;
 
@@ -200,8 +202,27 @@ impl Stage for Evaluate {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let measuring = Measuring {
+            stage: self,
+            context,
+        };
+        compute(context.device, measuring)
+    }
+}
+
+/// A run of the stage.
+struct Measuring<'a> {
+    stage: &'a Evaluate,
+    context: &'a Context<'a>,
+}
+
+impl Computation for Measuring<'_> {
+    type Output = ();
+
+    fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
+        let Self { stage, context } = self;
         let (model, images) = (context.input("model")?, context.input("images")?);
-        let mut classifier = Classifier::load(model, context.device)?;
+        let mut classifier = Classifier::load(model, device)?;
         let dataset = Dataset::open(images)?;
         if classifier.classes() != dataset.classes() {
             return Err(Failure::Data(format!(
@@ -213,20 +234,20 @@ impl Stage for Evaluate {
             )));
         }
         let classes = classifier.classes().to_vec();
-        let positive = self.positive_class(&classes)?;
-        let decision = self.decision(classes.len(), positive, classifier.threshold())?;
+        let positive = stage.positive_class(&classes)?;
+        let decision = stage.decision(classes.len(), positive, classifier.threshold())?;
 
         let (tables, figure) = (context.output("metrics")?, context.output("figure")?);
         let train = context.inputs("train");
         trained_on(
             (images, &dataset),
             train,
-            self.leakage,
+            stage.leakage,
             context,
             [&tables, &figure],
         )?;
 
-        let probabilities = classifier.predict(&dataset, self.batch_size, context)?;
+        let probabilities = classifier.predict(&dataset, stage.batch_size, context)?;
         if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
             return Err(Failure::Data(format!(
                 "model `{}` gives no number for image `{}`: its weights are not usable",
@@ -249,7 +270,7 @@ impl Stage for Evaluate {
             &predictions,
             decision,
             positive,
-            self.bootstrap,
+            stage.bootstrap,
             context.seed,
         );
         context.check_cancelled()?;

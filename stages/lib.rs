@@ -101,10 +101,11 @@ pub fn execute(
     on_pool(|| stage.run(&Context::new(request, events, cancelled)))
 }
 
-/// Calls `f` on a thread of the current pool. From outside, every parallel loop would put the caller
-/// to sleep and wake it again, hundreds of times in a step of training.
-fn on_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| f())
+/// Calls `f`, which may compute on a device, on a thread of the current pool. From outside, every
+/// parallel loop would put the caller to sleep and wake it again, hundreds of times in a step of
+/// training.
+fn on_pool<R: Send>(f: impl FnOnce() -> Result<R, Failure> + Send) -> Result<R, Failure> {
+    ops::catch_device_failed(|| rayon::scope(|_| f()))
 }
 
 fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {

@@ -12,8 +12,8 @@ use crate::contract::{
     Stage, Work,
 };
 use crate::data::Dataset;
-use crate::nets::{ClassifierCard, load_weights};
-use crate::train_cnn::{OUTPUTS, VALIDATION, check, train, work};
+use crate::device::compute;
+use crate::train_cnn::{OUTPUTS, Training, VALIDATION, check, work};
 use crate::training::{Examples, Recipe};
 use crate::{decode, ranges};
 
@@ -178,32 +178,12 @@ impl Stage for Retrain {
             }
             examples.mix_in(real, count)?;
         }
-        let initial = context.optional_input("initial");
-        train(
-            &self.recipe,
-            &examples,
-            |network| {
-                let Some(artifact) = initial else {
-                    return Ok(());
-                };
-                let card = ClassifierCard::read(artifact)?;
-                if card.architecture != *network.architecture() {
-                    return Err(Failure::Data(format!(
-                        "the initial model `{}` has other layers than `model`",
-                        artifact.label
-                    )));
-                }
-                if card.classes != examples.classes() {
-                    return Err(Failure::Data(format!(
-                        "the initial model `{}` knows the classes {}, the training images are of {}",
-                        artifact.label,
-                        card.classes.join(", "),
-                        examples.classes().join(", ")
-                    )));
-                }
-                load_weights(network, artifact)
-            },
+        let training = Training {
+            recipe: &self.recipe,
+            examples: &examples,
+            initial: context.optional_input("initial"),
             context,
-        )
+        };
+        compute(context.device, training)
     }
 }

@@ -11,9 +11,11 @@ use crate::contract::{
     Signature, Stage, Work,
 };
 use crate::data::{Dataset, DatasetWriter};
+use crate::device::{Computation, compute};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, memorised};
-use crate::nets::Generator;
+use crate::nets::{Drawing, Generator};
+use crate::ops::Backend;
 use crate::ranges;
 
 pub const INFO: KindInfo = KindInfo {
@@ -135,39 +137,63 @@ impl Stage for Synthesize {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let generating = Generating {
+            stage: self,
+            context,
+        };
+        compute(context.device, generating)
+    }
+}
+
+/// A run of the stage.
+struct Generating<'a> {
+    stage: &'a Synthesize,
+    context: &'a Context<'a>,
+}
+
+impl Computation for Generating<'_> {
+    type Output = ();
+
+    fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
+        let Self { stage, context } = self;
         let artifacts = context.inputs("generators");
         let mut generators = Vec::with_capacity(artifacts.len());
         for artifact in artifacts {
-            generators.push(Generator::load(artifact, context.device)?);
+            generators.push(Generator::load(artifact, device.clone())?);
         }
         let classes = one_of_each_class(&mut generators)?;
         let shape = generators[0].card.image();
 
         let folder = context.output("images")?;
-        let mut writer = DatasetWriter::create(&folder, shape, &classes)?;
-        let mut shown = Vec::new();
-        let total = (self.images * classes.len()) as f64;
-        let mut done = 0;
+        let mut images = Images {
+            writer: DatasetWriter::create(&folder, shape, &classes)?,
+            shown: vec![Vec::new(); classes.len()],
+            classes: &classes,
+            total: stage.images * classes.len(),
+            done: 0,
+            context,
+        };
+        let mut waiting = None;
         for (label, generator) in generators.iter_mut().enumerate() {
-            let purpose = format!("synthesize {}", generator.card.class);
-            let mut first = Vec::new();
-            for start in (0..self.images).step_by(BATCH) {
+            let purpose = format!("synthesize {}", classes[label]);
+            for start in (0..stage.images).step_by(BATCH) {
                 context.check_cancelled()?;
-                let count = BATCH.min(self.images - start);
-                let images =
-                    generator.images(count, context.seed, &purpose, (start / BATCH) as u64);
-                for (offset, image) in images.into_iter().enumerate() {
-                    let name = format!("{}-{:06}", generator.card.class, start + offset);
-                    writer.push(&name, label as u32, &image)?;
-                    if first.len() < SHOWN {
-                        first.push(image);
-                    }
+                let count = BATCH.min(stage.images - start);
+                let batch = Batch {
+                    label,
+                    start,
+                    drawing: generator.draw(count, context.seed, &purpose, (start / BATCH) as u64),
+                };
+                // The device has something to do while the host takes what came before.
+                if let Some(before) = waiting.replace(batch) {
+                    images.take(before)?;
                 }
-                done += count;
-                context.progress("images", done as f64, total, &[]);
             }
-            shown.push(first);
         }
+        if let Some(last) = waiting {
+            images.take(last)?;
+        }
+        let Images { writer, shown, .. } = images;
         writer.finish()?;
 
         let rows: Vec<Row<'_>> = classes
@@ -184,22 +210,60 @@ impl Stage for Synthesize {
         memorised(
             &Dataset::in_folder(&folder)?,
             train,
-            self.leakage,
+            stage.leakage,
             context,
             &figure,
         )
     }
 }
 
+/// Images of one class on their way from the device.
+struct Batch<B: Backend> {
+    label: usize,
+    /// The number of the first, of its class.
+    start: usize,
+    drawing: Drawing<B>,
+}
+
+/// What has been drawn.
+struct Images<'a> {
+    writer: DatasetWriter,
+    /// The first of each class, for the figure.
+    shown: Vec<Vec<Vec<u8>>>,
+    classes: &'a [String],
+    /// Images to draw, and how many there are.
+    total: usize,
+    done: usize,
+    context: &'a Context<'a>,
+}
+
+impl Images<'_> {
+    /// Waits for a batch and writes it.
+    fn take<B: Backend>(&mut self, batch: Batch<B>) -> Result<(), Failure> {
+        let (class, shown) = (&self.classes[batch.label], &mut self.shown[batch.label]);
+        for (offset, image) in batch.drawing.images().into_iter().enumerate() {
+            let name = format!("{class}-{:06}", batch.start + offset);
+            self.writer.push(&name, batch.label as u32, &image)?;
+            self.done += 1;
+            if shown.len() < SHOWN {
+                shown.push(image);
+            }
+        }
+        let (done, total) = (self.done as f64, self.total as f64);
+        self.context.progress("images", done, total, &[]);
+        Ok(())
+    }
+}
+
 /// Puts the generators into the order of the classes they were trained on; gives those.
-fn one_of_each_class(generators: &mut [Generator]) -> Result<Vec<String>, Failure> {
+fn one_of_each_class<B: Backend>(generators: &mut [Generator<B>]) -> Result<Vec<String>, Failure> {
     let Some(first) = generators.first() else {
         return Err(Failure::Internal(
             "the input `generators` is empty".to_owned(),
         ));
     };
     let classes = first.card.classes.clone();
-    let known = |generator: &Generator| {
+    let known = |generator: &Generator<B>| {
         generator.card.classes == classes && classes.contains(&generator.card.class)
     };
     if let Some(stranger) = generators.iter().find(|generator| !known(generator)) {

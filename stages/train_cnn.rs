@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::contract::{
-    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Resumable,
-    Signature, Stage, Work,
+    Artifact, ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output,
+    Resumable, Signature, Stage, Work,
 };
 use crate::data::Dataset;
-use crate::device;
-use crate::nets::{Architecture, ClassifierCard, Network};
+use crate::device::{Computation, compute};
+use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
+use crate::ops::Backend;
 use crate::training::{Examples, Recipe, fit, write_history};
 
 pub const INFO: KindInfo = KindInfo {
@@ -85,7 +86,13 @@ impl Stage for TrainCnn {
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let examples = Examples::new(Dataset::open(context.input("train")?)?, context.seed);
-        train(&self.0, &examples, |_| Ok(()), context)
+        let training = Training {
+            recipe: &self.0,
+            examples: &examples,
+            initial: None,
+            context,
+        };
+        compute(context.device, training)
     }
 }
 
@@ -148,39 +155,78 @@ pub(crate) fn work(
     recipe.work(*image, images, validation)
 }
 
-/// Trains from weights drawn anew and changed by `prepare`, and writes every output port.
-pub(crate) fn train(
-    recipe: &Recipe,
-    examples: &Examples,
-    prepare: impl FnOnce(&mut Network<dfdx::tensor::Cpu>) -> Result<(), Failure>,
-    context: &Context<'_>,
+/// A training from weights drawn anew, or from those of another model; it writes every output port.
+pub(crate) struct Training<'a> {
+    pub recipe: &'a Recipe,
+    pub examples: &'a Examples,
+    /// The model to start from.
+    pub initial: Option<&'a Artifact>,
+    pub context: &'a Context<'a>,
+}
+
+impl Computation for Training<'_> {
+    type Output = ();
+
+    fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
+        let Self {
+            recipe,
+            examples,
+            initial,
+            context,
+        } = self;
+        let validation = context
+            .optional_input("validation")
+            .map(Dataset::open)
+            .transpose()?;
+        let image = examples.image();
+        let invalid = |e: Invalid| Failure::Internal(e.to_string());
+        let architecture =
+            Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
+        let mut network = Network::new(architecture, recipe.initializer, context.seed, device)
+            .map_err(invalid)?;
+        if let Some(initial) = initial {
+            load_initial(&mut network, initial, examples.classes())?;
+        }
+        context.note(format!("{} parameters", network.parameter_count()));
+
+        let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;
+
+        let card = ClassifierCard {
+            architecture: network.architecture().clone(),
+            classes: examples.classes().to_vec(),
+            threshold: fitted.threshold,
+            epoch: fitted.best_epoch,
+        };
+        card.write(&network, &context.output("model")?)?;
+        write_history(
+            &fitted.history,
+            fitted.best_epoch,
+            &context.output("history")?,
+            &context.output("figure")?,
+        )
+    }
+}
+
+/// Fills `network` with the weights of a model of the same layers that knows the same classes.
+fn load_initial<B: Backend>(
+    network: &mut Network<B>,
+    artifact: &Artifact,
+    classes: &[String],
 ) -> Result<(), Failure> {
-    let validation = context
-        .optional_input("validation")
-        .map(Dataset::open)
-        .transpose()?;
-    let image = examples.image();
-    let invalid = |e: Invalid| Failure::Internal(e.to_string());
-    let architecture = Architecture::new(image.into(), recipe.model.clone()).map_err(invalid)?;
-    let device = device::open(context.device)?;
-    let mut network =
-        Network::new(architecture, recipe.initializer, context.seed, device).map_err(invalid)?;
-    prepare(&mut network)?;
-    context.note(format!("{} parameters", network.parameter_count()));
-
-    let fitted = fit(&mut network, recipe, examples, validation.as_ref(), context)?;
-
-    let card = ClassifierCard {
-        architecture: network.architecture().clone(),
-        classes: examples.classes().to_vec(),
-        threshold: fitted.threshold,
-        epoch: fitted.best_epoch,
-    };
-    card.write(&network, &context.output("model")?)?;
-    write_history(
-        &fitted.history,
-        fitted.best_epoch,
-        &context.output("history")?,
-        &context.output("figure")?,
-    )
+    let card = ClassifierCard::read(artifact)?;
+    if card.architecture != *network.architecture() {
+        return Err(Failure::Data(format!(
+            "the initial model `{}` has other layers than `model`",
+            artifact.label
+        )));
+    }
+    if card.classes != classes {
+        return Err(Failure::Data(format!(
+            "the initial model `{}` knows the classes {}, the training images are of {}",
+            artifact.label,
+            card.classes.join(", "),
+            classes.join(", ")
+        )));
+    }
+    load_weights(network, artifact)
 }

@@ -12,16 +12,17 @@ use crate::contract::{
     KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Work,
 };
 use crate::data::Dataset;
+use crate::device::{Computation, compute};
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
 use crate::gan::{Adversaries, Course, GanEpoch, Partial, Settings, Wanted, sample_name};
+use crate::json;
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
     latent,
 };
-use crate::ops::Activation;
+use crate::ops::{Activation, Backend};
 use crate::ranges::{above_zero, share, whole};
-use crate::{device, json};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
@@ -251,42 +252,60 @@ impl Stage for TrainGan {
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let training = Training {
+            stage: self,
+            context,
+        };
+        compute(context.device, training)
+    }
+}
+
+/// A run of the stage.
+struct Training<'a> {
+    stage: &'a TrainGan,
+    context: &'a Context<'a>,
+}
+
+impl Computation for Training<'_> {
+    type Output = ();
+
+    fn on<B: Backend>(self, device: B) -> Result<(), Failure> {
+        let Self { stage, context } = self;
         let dataset = Dataset::open(context.input("images")?)?;
         let image = dataset.shape();
-        let device = device::open(context.device)?;
         let network = |layers: &[Layer], input: Feature, seed: u64| {
             Architecture::new(input, layers.to_vec())
                 .and_then(|architecture| {
-                    Network::new(architecture, self.initializer, seed, device.clone())
+                    Network::new(architecture, stage.initializer, seed, device.clone())
                 })
                 .map_err(|e| Failure::Internal(e.to_string()))
         };
         let settings = Settings {
-            batch_size: self.batch_size,
-            learning_rate: self.learning_rate as f32,
-            beta1: self.beta1 as f32,
-            beta2: self.beta2 as f32,
-            real_label: self.real_label as f32,
-            epochs: self.epochs,
+            batch_size: stage.batch_size,
+            learning_rate: stage.learning_rate as f32,
+            beta1: stage.beta1 as f32,
+            beta2: stage.beta2 as f32,
+            real_label: stage.real_label as f32,
+            epochs: stage.epochs,
         };
-        let noise = Feature::new(self.latent, 1, 1);
+        let noise = Feature::new(stage.latent, 1, 1);
         // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
         let fresh = || {
-            let generator = network(&self.generator, noise, context.seed)?;
+            let generator = network(&stage.generator, noise, context.seed)?;
             let seed = context.seed.wrapping_add(1);
-            let discriminator = network(&self.discriminator, image.into(), seed)?;
+            let discriminator = network(&stage.discriminator, image.into(), seed)?;
             Ok(Adversaries::new(generator, discriminator, settings))
         };
-        let members = self.members(&dataset)?;
+        let members = stage.members(&dataset)?;
 
         let figure = context.output("figure")?;
         let wanted = Wanted {
-            epochs: self.epochs,
-            samples_after: &|epoch| epoch.is_multiple_of(self.sample_every),
+            epochs: stage.epochs,
+            samples_after: &|epoch| epoch.is_multiple_of(stage.sample_every),
             figure: &figure,
         };
         let (mut course, mut adversaries) = Course::begin(fresh, &wanted, context)?;
-        while course.history.len() < self.epochs {
+        while course.history.len() < stage.epochs {
             let epoch = course.history.len();
             let partial = &mut course.partial;
             match adversaries.train_epoch(&dataset, &members, epoch, partial, context) {
@@ -305,18 +324,18 @@ impl Stage for TrainGan {
                     "weights are no longer finite after epoch {epochs}: lower `learning_rate`"
                 )));
             }
-            if (wanted.samples_after)(epochs) || epochs == self.epochs {
+            if (wanted.samples_after)(epochs) || epochs == stage.epochs {
                 let path = figure.join(sample_name(epochs));
-                self.sample(adversaries.generator_mut(), image, context.seed, &path)?;
+                stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
             }
-            course.keep(&adversaries, &figure, epochs == self.epochs, context);
+            course.keep(&adversaries, &figure, epochs == stage.epochs, context);
         }
 
         let card = GeneratorCard {
             architecture: adversaries.generator().architecture().clone(),
-            class: self.class.clone(),
+            class: stage.class.clone(),
             classes: dataset.classes().to_vec(),
-            epochs: self.epochs,
+            epochs: stage.epochs,
         };
         card.write(adversaries.generator(), &context.output("generator")?)?;
         write_history(&course.history, &context.output("history")?, &figure)
@@ -351,18 +370,15 @@ impl TrainGan {
     }
 
     /// Draws images from the same noise every time it is called.
-    fn sample(
+    fn sample<B: Backend>(
         &self,
-        generator: &mut Network<dfdx::tensor::Cpu>,
+        generator: &mut Network<B>,
         image: ImageShape,
         seed: u64,
         path: &Path,
     ) -> Result<(), Failure> {
-        let images = draw(
-            generator,
-            latent(SAMPLES, self.latent, seed, "gan sample", [0, 0]),
-            SAMPLES,
-        );
+        let noise = latent(SAMPLES, self.latent, seed, "gan sample", [0, 0]);
+        let images = draw(generator, &noise).images();
         let rows: Vec<Row<'_>> = images
             .chunks(SAMPLES_TO_A_ROW)
             .enumerate()

@@ -1,10 +1,11 @@
-use dfdx::tensor::Cpu;
 use serde_json::{Value, json};
 
-use super::{Throughput, throughput};
-use crate::contract::{ImageShape, Invalid};
-use crate::gan::{Adversaries, Settings};
+use super::{Throughput, overlapping, throughput};
+use crate::contract::{Device, Failure, ImageShape, Invalid};
+use crate::device::{Computation, compute};
+use crate::gan::{Adversaries, Losses, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
+use crate::ops::Backend;
 use crate::{decode, on_pool, ops, random};
 
 /// A training of a DCGAN (Radford et al., 2016) to be measured: both updates, on random images.
@@ -21,6 +22,7 @@ pub struct GanBench {
     pub batch_norm: bool,
     /// Steps that count, at least 1.
     pub steps: usize,
+    pub device: Device,
 }
 
 impl GanBench {
@@ -40,19 +42,23 @@ impl GanBench {
     /// Trains both networks on random images.
     ///
     /// # Errors
-    /// As [`GanBench::check`].
-    pub fn measure(&self) -> Result<Throughput, Invalid> {
-        on_pool(|| self.run())
+    /// As [`GanBench::check`]; if there is no such device, or it fails.
+    pub fn measure(&self) -> Result<Throughput, Failure> {
+        self.check().map_err(|e| Failure::Data(e.to_string()))?;
+        on_pool(|| compute(self.device, self))
     }
+}
 
-    fn run(&self) -> Result<Throughput, Invalid> {
-        self.check()?;
-        let device = Cpu::default();
+impl Computation for &GanBench {
+    type Output = Throughput;
+
+    fn on<B: Backend>(self, device: B) -> Result<Throughput, Failure> {
         let network = |layers: Vec<Value>, input: Feature, seed: u64| {
             let layers: Vec<Layer> = decode(Value::from(layers))?;
             let architecture = Architecture::new(input, layers)?;
             Network::new(architecture, Initializer::Dcgan, seed, device.clone())
         };
+        let invalid = |e: Invalid| Failure::Internal(e.to_string());
         let settings = Settings {
             batch_size: self.batch_size,
             learning_rate: 2e-4,
@@ -62,8 +68,8 @@ impl GanBench {
             epochs: 1,
         };
         let mut adversaries = Adversaries::new(
-            network(generator(self), Feature::new(self.latent, 1, 1), 0)?,
-            network(discriminator(self), self.image.into(), 1)?,
+            network(generator(self), Feature::new(self.latent, 1, 1), 0).map_err(invalid)?,
+            network(discriminator(self), self.image.into(), 1).map_err(invalid)?,
             settings,
         );
         let ImageShape {
@@ -78,9 +84,9 @@ impl GanBench {
             values.map(|value| 2.0 * value - 1.0).collect(),
             shape,
         );
-        Ok(throughput(self.batch_size, self.steps, |step| {
-            adversaries.train_step(real.clone(), step, 0);
-        }))
+        let launch = |step| adversaries.train_step(real.clone(), step, 0);
+        let step = overlapping(launch, Losses::finish);
+        Ok(throughput(self.batch_size, self.steps, step))
     }
 }
 

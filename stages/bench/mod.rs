@@ -39,3 +39,14 @@ fn throughput(images: usize, steps: usize, mut step: impl FnMut(u64)) -> Through
         images_per_second: images as f64 / seconds[seconds.len() / 2],
     }
 }
+
+/// A step that need not wait for the device: as in training, `finish` waits for what was launched once
+/// the next is.
+fn overlapping<T, R>(mut launch: impl FnMut(u64) -> T, finish: impl Fn(T) -> R) -> impl FnMut(u64) {
+    let mut waiting = None;
+    move |step| {
+        if let Some(before) = waiting.replace(launch(step)) {
+            finish(before);
+        }
+    }
+}

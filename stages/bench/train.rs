@@ -1,11 +1,12 @@
-use dfdx::tensor::Cpu;
 use serde_json::Value;
 
-use super::{Throughput, throughput};
-use crate::contract::{ImageShape, Invalid};
+use super::{Throughput, overlapping, throughput};
+use crate::contract::{Device, Failure, ImageShape, Invalid};
+use crate::device::{Computation, compute};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
+use crate::ops::Backend;
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};
-use crate::training::{Targets, train_step};
+use crate::training::{Figures, Targets, train_step};
 use crate::{decode, on_pool, ops, random};
 
 /// A training of a classifier to be measured: cross-entropy and Adam on random images.
@@ -16,11 +17,13 @@ pub struct TrainBench {
     image: ImageShape,
     batch_size: usize,
     steps: usize,
+    device: Device,
 }
 
 impl TrainBench {
     /// `model` is a list of layers as it stands in a pipeline; there are `batch_size` images to a step,
-    /// and `steps` steps count, each at least 1.
+    /// and `steps` steps on
+    /// `device` count, each at least 1.
     ///
     /// # Errors
     /// If the layers do not fit the images or end in something else than class scores.
@@ -29,6 +32,7 @@ impl TrainBench {
         image: ImageShape,
         batch_size: usize,
         steps: usize,
+        device: Device,
     ) -> Result<Self, Invalid> {
         let layers: Vec<Layer> = decode(model)?;
         let architecture = Architecture::new(image.into(), layers)?;
@@ -38,21 +42,26 @@ impl TrainBench {
             image,
             batch_size,
             steps,
+            device,
         })
     }
 
     /// Trains.
     ///
     /// # Errors
-    /// As [`TrainBench::new`].
-    pub fn measure(&self) -> Result<Throughput, Invalid> {
-        on_pool(|| self.run())
+    /// If there is no such device, or it fails.
+    pub fn measure(&self) -> Result<Throughput, Failure> {
+        on_pool(|| compute(self.device, self))
     }
+}
 
-    fn run(&self) -> Result<Throughput, Invalid> {
-        let device = Cpu::default();
+impl Computation for &TrainBench {
+    type Output = Throughput;
+
+    fn on<B: Backend>(self, device: B) -> Result<Throughput, Failure> {
         let architecture = self.architecture.clone();
-        let mut network = Network::new(architecture, Initializer::default(), 0, device.clone())?;
+        let mut network = Network::new(architecture, Initializer::default(), 0, device.clone())
+            .map_err(|e| Failure::Internal(e.to_string()))?;
         let adam = OptimizerConfig::Adam {
             beta1: 0.9,
             beta2: 0.999,
@@ -75,7 +84,7 @@ impl TrainBench {
             labels: &labels,
             class_weights: &vec![1.0; self.head.classes()],
         };
-        Ok(throughput(self.batch_size, self.steps, |step| {
+        let launch = |step| {
             let (images, rate) = (images.clone(), 1e-3);
             train_step(
                 &mut network,
@@ -85,7 +94,9 @@ impl TrainBench {
                 &targets,
                 0,
                 step,
-            );
-        }))
+            )
+        };
+        let step = overlapping(launch, Figures::finish);
+        Ok(throughput(self.batch_size, self.steps, step))
     }
 }

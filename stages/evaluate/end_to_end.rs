@@ -58,7 +58,7 @@ fn evaluate_with(
         serde_json::from_value(json!(["flatten", { "dense": { "units": 1 } }])).unwrap();
     let input = Feature::new(SHAPE.channels, SHAPE.height, SHAPE.width);
     let architecture = Architecture::new(input, layers).unwrap();
-    let device = crate::device::open(Device::Cpu)?;
+    let device = crate::device::Cpu::default();
     let network = Network::new(architecture.clone(), Initializer::default(), 5, device).unwrap();
     let card = ClassifierCard {
         architecture,

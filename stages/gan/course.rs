@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::adversaries::{Adversaries, GanEpoch, Partial};
+use super::adversaries::Adversaries;
+use super::epoch::{GanEpoch, Partial};
 use crate::checkpoint::{self, check_reach, resume_furthest};
 use crate::contract::{Artifact, Context, Failure, Position};
 use crate::ops::Backend;

@@ -2,6 +2,9 @@
 
 mod adversaries;
 mod course;
+mod epoch;
 
-pub use adversaries::{Adversaries, GanEpoch, Partial, Settings};
+pub(crate) use adversaries::Losses;
+pub use adversaries::{Adversaries, Settings};
 pub(crate) use course::{Course, Wanted, sample_name};
+pub use epoch::{GanEpoch, Partial};

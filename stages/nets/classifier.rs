@@ -9,10 +9,10 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, Context, Device, Failure, ImageShape, Invalid};
+use crate::contract::{Artifact, Context, Failure, ImageShape, Invalid};
 use crate::data::{Dataset, Scale, fill_batch};
 use crate::json;
-use crate::ops::{self, Backend};
+use crate::ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "architecture.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -117,32 +117,35 @@ pub fn predict<B: Backend>(
         channels,
     } = dataset.shape();
     let mut probabilities = Vec::with_capacity(dataset.len() * head.classes());
+    let mut take = |logits: Reading<B>| probabilities.extend(head.probabilities(&logits.finish()));
+    let mut waiting = None;
     let all: Vec<usize> = (0..dataset.len()).collect();
     for batch in all.chunks(batch_size) {
         context.check_cancelled()?;
-        let mut pixels = vec![0.0; batch.len() * dataset.shape().len()];
-        fill_batch(dataset, batch, Scale::Unit, None, &mut pixels);
-        let images = ops::from_host(
-            network.device(),
-            pixels,
-            (batch.len(), channels, height, width),
-        );
-        let logits = network.forward(images, Mode::Predict);
-        probabilities.extend(head.probabilities(&ops::to_host(&logits)));
+        let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
+        fill_batch(dataset, batch, Scale::Unit, None, &mut images);
+        let logits = network.forward(images.upload(), Mode::Predict);
+        // The device has something to do while the host takes what came before.
+        if let Some(before) = waiting.replace(Reading::of(&logits)) {
+            take(before);
+        }
+    }
+    if let Some(last) = waiting {
+        take(last);
     }
     Ok(probabilities)
 }
 
 /// A trained classifier, on the device it runs on.
-pub struct Classifier {
+pub struct Classifier<B: Backend> {
     card: ClassifierCard,
     head: Head,
-    network: Network<dfdx::tensor::Cpu>,
+    network: Network<B>,
 }
 
-impl Classifier {
+impl<B: Backend> Classifier<B> {
     /// Reads a model artifact.
-    pub fn load(artifact: &Artifact, device: Device) -> Result<Self, Failure> {
+    pub fn load(artifact: &Artifact, device: B) -> Result<Self, Failure> {
         let unusable =
             |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;
@@ -160,7 +163,6 @@ impl Classifier {
             ))));
         }
         check_size(&architecture, artifact.file(WEIGHTS_FILE)?)?;
-        let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         load_weights(&mut network, artifact)?;

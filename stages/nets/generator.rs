@@ -10,9 +10,9 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, Device, Failure, ImageShape, Invalid};
+use crate::contract::{Artifact, Failure, ImageShape, Invalid};
 use crate::json;
-use crate::ops::{self, Backend};
+use crate::ops::{Backend, Reading, Staged};
 use crate::random;
 
 const ARCHITECTURE_FILE: &str = "generator.json";
@@ -59,14 +59,14 @@ impl GeneratorCard {
 }
 
 /// A trained generator, on the device it runs on.
-pub struct Generator {
+pub struct Generator<B: Backend> {
     pub card: GeneratorCard,
-    network: Network<dfdx::tensor::Cpu>,
+    network: Network<B>,
 }
 
-impl Generator {
+impl<B: Backend> Generator<B> {
     /// Reads a generator artifact.
-    pub fn load(artifact: &Artifact, device: Device) -> Result<Self, Failure> {
+    pub fn load(artifact: &Artifact, device: B) -> Result<Self, Failure> {
         let unusable = |e: Invalid| {
             Failure::Data(format!(
                 "generator `{}` cannot be used: {e}",
@@ -84,7 +84,6 @@ impl Generator {
             ))));
         }
         check_size(&architecture, artifact.file(WEIGHTS_FILE)?)?;
-        let device = crate::device::open(device)?;
         let mut network =
             Network::new(architecture, Initializer::default(), 0, device).map_err(unusable)?;
         read_weights(&mut network, artifact.file(WEIGHTS_FILE)?)?;
@@ -92,10 +91,10 @@ impl Generator {
     }
 
     /// Images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
-    pub fn images(&mut self, count: usize, seed: u64, purpose: &str, batch: u64) -> Vec<Vec<u8>> {
+    pub fn draw(&mut self, count: usize, seed: u64, purpose: &str, batch: u64) -> Drawing<B> {
         let features = self.card.architecture.input.channels;
         let noise = latent(count, features, seed, purpose, [batch, 0]);
-        draw(&mut self.network, noise, count)
+        draw(&mut self.network, &noise)
     }
 }
 
@@ -113,24 +112,44 @@ pub fn latent(
         .collect()
 }
 
-/// The images that `network` makes of `count` latent vectors, as bytes (height × width × channels).
-pub fn draw<B: Backend>(network: &mut Network<B>, noise: Vec<f32>, count: usize) -> Vec<Vec<u8>> {
+/// Images on their way to the host.
+pub struct Drawing<B: Backend> {
+    values: Reading<B>,
+    image: Feature,
+}
+
+/// Begins to draw the images that `network` makes of latent vectors, one after the other in `noise`.
+/// Does not wait for the device.
+pub fn draw<B: Backend>(network: &mut Network<B>, noise: &[f32]) -> Drawing<B> {
     let features = network.architecture().input.channels;
-    let noise = ops::from_host(network.device(), noise, (count, features, 1, 1));
-    let Feature {
-        channels,
-        height,
-        width,
-    } = network.architecture().output();
-    let values = ops::to_host(&network.forward(noise, Mode::Predict));
-    let area = height * width;
-    let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-    values
-        .chunks_exact(channels * area)
-        .map(|image| {
-            (0..area * channels)
-                .map(|i| byte(image[i % channels * area + i / channels]))
-                .collect()
-        })
-        .collect()
+    let count = noise.len() / features;
+    let mut vectors = Staged::new(network.device(), (count, features, 1, 1));
+    vectors.copy_from_slice(noise);
+    let images = network.forward(vectors.upload(), Mode::Predict);
+    Drawing {
+        values: Reading::of(&images),
+        image: network.architecture().output(),
+    }
+}
+
+impl<B: Backend> Drawing<B> {
+    /// Waits for the images, as bytes (height × width × channels).
+    pub fn images(self) -> Vec<Vec<u8>> {
+        let Feature {
+            channels,
+            height,
+            width,
+        } = self.image;
+        let area = height * width;
+        let byte = |value: f32| ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+        self.values
+            .finish()
+            .chunks_exact(channels * area)
+            .map(|image| {
+                (0..area * channels)
+                    .map(|i| byte(image[i % channels * area + i / channels]))
+                    .collect()
+            })
+            .collect()
+    }
 }

@@ -12,7 +12,7 @@ mod weights;
 
 pub use architecture::{Architecture, check_layers};
 pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
-pub use generator::{Generator, GeneratorCard, draw, latent};
+pub use generator::{Drawing, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
 pub use layer::Layer;
 pub use network::{Mode, Network};

@@ -1,13 +1,13 @@
 //! Operations without parameters, from one tensor to another: what they have in common.
 
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
+use dfdx::tensor::{PutTape, SplitTape, Tape};
 
-use super::memory::take;
+use super::memory::{Memory, take};
 use super::{Nchw, Tensor4, device_failed};
 
 /// How a device computes `Op`, an operation without parameters.
-pub trait Map<Op>: Storage<f32> {
+pub trait Map<Op>: Memory {
     /// What the way back needs of the way there.
     type Kept: 'static;
 

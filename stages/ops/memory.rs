@@ -1,16 +1,22 @@
 //! Moving values between the host, tensors and gradient buffers.
 
+use std::ops::DerefMut;
+
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{CopySlice, Cpu, Storage, TensorFromVec};
+use dfdx::tensor::{Cpu, HasErr, Storage, Tensor, TensorFromVec};
 
 use super::cpu::pieces;
-use super::{Nchw, Tensor4, device_failed, len};
+use super::{DeviceError, Nchw, Reading, Tensor4, device_failed, len};
 
 /// A tensor on `device` with these values, the last axis fastest.
 ///
 /// # Panics
 /// If there are not as many values as the shape holds, or the device has no memory for them.
-pub fn from_host<B: TensorFromVec<f32>>(device: &B, values: Vec<f32>, shape: Nchw) -> Tensor4<B> {
+pub fn from_host<B: Memory + TensorFromVec<f32>>(
+    device: &B,
+    values: Vec<f32>,
+    shape: Nchw,
+) -> Tensor4<B> {
     assert_eq!(
         values.len(),
         len(shape),
@@ -21,15 +27,38 @@ pub fn from_host<B: TensorFromVec<f32>>(device: &B, values: Vec<f32>, shape: Nch
         .unwrap_or_else(device_failed("from_host"))
 }
 
-/// The values of a tensor, the last axis fastest.
-pub fn to_host<B: CopySlice<f32>>(tensor: &Tensor4<B>) -> Vec<f32> {
-    let mut values = vec![0.0; tensor.shape().num_elements()];
-    tensor.copy_into(&mut values);
-    values
+/// The values of a tensor, the last axis fastest. Waits for the device.
+///
+/// # Panics
+/// If the device fails.
+pub fn to_host<B: Memory>(tensor: &Tensor4<B>) -> Vec<f32> {
+    Reading::of(tensor).finish()
 }
 
-/// Copies between the host and a device's buffers: gradients and an optimizer's moments.
-pub trait Memory: Storage<f32> {
+/// Copies between the host and a device's buffers (gradients and an optimizer's moments), and between
+/// the host and tensors without waiting.
+pub trait Memory: Storage<f32> + HasErr<Err: DeviceError> {
+    /// Memory of the host that is copied to the device fastest.
+    type Staging: DerefMut<Target = [f32]>;
+
+    /// Values on their way to the host. May be dropped before they are there.
+    type Reading;
+
+    /// Lends `len` values, of whatever they are.
+    fn staging(&self, len: usize) -> Result<Self::Staging, Self::Err>;
+
+    /// Begins to copy what was lent to a new tensor; operations called from now on find it there.
+    fn upload(&self, values: Self::Staging, shape: Nchw) -> Result<Tensor4<Self>, Self::Err>;
+
+    /// Begins to copy the values that a tensor has after all operations called so far.
+    fn read_later<S: Shape>(
+        &self,
+        tensor: &Tensor<S, f32, Self>,
+    ) -> Result<Self::Reading, Self::Err>;
+
+    /// Waits for a copy that was begun.
+    fn finish(&self, reading: Self::Reading) -> Result<Vec<f32>, Self::Err>;
+
     fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err>;
 
     /// Overwrites the whole buffer; `values` are as many as it holds.
@@ -39,7 +68,29 @@ pub trait Memory: Storage<f32> {
     fn fill_if_empty(&self, buffer: &mut Self::Vec, len: usize) -> Result<(), Self::Err>;
 }
 
+/// Operations are done when they return, so nothing is on its way.
 impl Memory for Cpu {
+    type Staging = Vec<f32>;
+    type Reading = Vec<f32>;
+
+    fn staging(&self, len: usize) -> Result<Vec<f32>, Self::Err> {
+        Ok(vec![0.0; len])
+    }
+
+    fn upload(&self, values: Vec<f32>, shape: Nchw) -> Result<Tensor4<Self>, Self::Err> {
+        self.try_tensor_from_vec(values, shape)
+    }
+
+    fn read_later<S: Shape>(&self, tensor: &Tensor<S, f32, Self>) -> Result<Vec<f32>, Self::Err> {
+        let mut values = vec![0.0; tensor.shape().num_elements()];
+        tensor.copy_into(&mut values);
+        Ok(values)
+    }
+
+    fn finish(&self, values: Vec<f32>) -> Result<Vec<f32>, Self::Err> {
+        Ok(values)
+    }
+
     fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err> {
         Ok(buffer.to_vec())
     }
@@ -66,11 +117,36 @@ pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::
 #[cfg(feature = "cuda")]
 mod cuda {
     use cudarc::driver::DriverError;
-    use dfdx::tensor::{Cuda, CudaError, Storage};
+    use dfdx::shapes::{HasShape, Shape};
+    use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec};
 
-    use super::Memory;
+    use super::{Memory, Nchw, Tensor4};
 
     impl Memory for Cuda {
+        type Staging = Vec<f32>;
+        type Reading = Vec<f32>;
+
+        fn staging(&self, len: usize) -> Result<Vec<f32>, CudaError> {
+            Ok(vec![0.0; len])
+        }
+
+        fn upload(&self, values: Vec<f32>, shape: Nchw) -> Result<Tensor4<Self>, CudaError> {
+            self.try_tensor_from_vec(values, shape)
+        }
+
+        fn read_later<S: Shape>(
+            &self,
+            tensor: &Tensor<S, f32, Self>,
+        ) -> Result<Vec<f32>, CudaError> {
+            let mut values = vec![0.0; tensor.shape().num_elements()];
+            tensor.copy_into(&mut values);
+            Ok(values)
+        }
+
+        fn finish(&self, values: Vec<f32>) -> Result<Vec<f32>, CudaError> {
+            Ok(values)
+        }
+
         fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, CudaError> {
             let device = buffer.device();
             let read = device.dtoh_sync_copy(buffer);

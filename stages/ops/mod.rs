@@ -17,6 +17,7 @@ pub mod conv_transpose2d;
 pub(crate) mod cpu;
 pub mod dense;
 pub mod dropout;
+mod failure;
 mod layer;
 pub mod losses;
 mod map;
@@ -25,6 +26,7 @@ mod memory;
 pub mod optimizer;
 mod pool2d;
 mod reshape;
+mod transfer;
 pub mod upsample_nearest2d;
 
 use dfdx::tensor::{Cpu, NoneTape, Tensor};
@@ -38,14 +40,17 @@ pub use conv_transpose2d::{ConvTranspose2d, conv_transpose2d};
 pub use conv2d::{Conv2d, conv2d};
 pub use dense::dense;
 pub use dropout::dropout;
+pub use failure::DeviceError;
+pub(crate) use failure::{catch_device_failed, device_failed};
 pub use layer::{Layer, LayerBackward, Wanted};
-pub use losses::{binary_cross_entropy, cross_entropy};
+pub use losses::{backward, binary_cross_entropy, cross_entropy};
 pub use map::Map;
 pub use max_pool2d::max_pool2d;
 pub use memory::{Memory, from_host, to_host};
 pub use optimizer::{Optimizer, OptimizerConfig, Penalty};
 pub use pool2d::Pool2d;
 pub use reshape::{flatten, reshape};
+pub use transfer::{Reading, Staged};
 pub use upsample_nearest2d::upsample_nearest2d;
 
 /// The shape of every tensor here: batch, channels, height, width.
@@ -77,6 +82,7 @@ pub trait Backend:
     + Map<upsample_nearest2d::UpsampleNearest2d>
     + Map<dropout::Dropout>
     + batch_norm::BatchNormKernel
+    + losses::LossKernel
     + optimizer::OptimizerKernel
 {
 }
@@ -89,10 +95,4 @@ impl Backend for dfdx::tensor::Cuda {}
 /// Values in a tensor of this shape.
 pub fn len((n, c, h, w): Nchw) -> usize {
     n * c * h * w
-}
-
-/// Ends an operation whose device failed: out of memory, or lost. There is nothing to go on with, and
-/// a worker process is the unit that is allowed to fail.
-fn device_failed<R, E: std::fmt::Display>(operation: &str) -> impl FnOnce(E) -> R {
-    move |error| panic!("the device failed in {operation}: {error}")
 }

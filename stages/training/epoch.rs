@@ -1,15 +1,18 @@
 //! One pass over the training images.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
-use super::step::{Targets, train_step};
+use super::step::{Figures, Targets, train_step};
 use crate::contract::{Context, Failure, ImageShape};
 use crate::nets::{Head, Network};
 use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend};
+use crate::ops::{Backend, Staged};
 
 /// What stays the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
@@ -43,6 +46,29 @@ impl Partial {
     }
 }
 
+/// A step whose figures are on their way to the host.
+struct Launched<B: Backend> {
+    /// Of the batch in its epoch.
+    index: usize,
+    labels: Vec<u32>,
+    figures: Figures<B>,
+}
+
+/// An epoch under way.
+struct Pass<'a, B: Backend> {
+    /// From 0.
+    epoch: usize,
+    images: usize,
+    partial: &'a mut Partial,
+    fixed: &'a Fixed<'a>,
+    started: Instant,
+    /// Images that had been seen by then.
+    before: usize,
+    /// The last step. Its figures are taken once the next is launched: while the host waits for them
+    /// and makes a batch after that, the device is at work.
+    waiting: Option<Launched<B>>,
+}
+
 /// Trains `network` for what is left of epoch `epoch` (from 0). Stopped in between, `partial` tells how
 /// far it came.
 pub(super) fn train_epoch<B: Backend>(
@@ -60,43 +86,87 @@ pub(super) fn train_epoch<B: Backend>(
     } = fixed.examples.image();
     let order = fixed.examples.order(epoch as u64);
     let steps = order.len().div_ceil(fixed.batch_size);
-    let (started, before) = (Instant::now(), partial.seen);
+    let done = partial.batches;
+    let mut pass = Pass {
+        epoch,
+        images: order.len(),
+        before: partial.seen,
+        partial,
+        fixed,
+        started: Instant::now(),
+        waiting: None,
+    };
     let batches = order.chunks(fixed.batch_size).enumerate();
-    for (index, examples) in batches.skip(partial.batches) {
-        fixed.context.check_cancelled()?;
-        let (pixels, labels) = fixed.examples.batch(examples, epoch as u64);
-        let images = ops::from_host(
-            network.device(),
-            pixels,
-            (examples.len(), channels, height, width),
-        );
-        let targets = Targets {
-            head: fixed.head,
-            labels: &labels,
-            class_weights: &fixed.class_weights,
-        };
+    for (index, examples) in batches.skip(done) {
+        if let Err(cancelled) = fixed.context.check_cancelled() {
+            pass.settle()?;
+            return Err(cancelled);
+        }
+        let mut images = Staged::new(network.device(), (examples.len(), channels, height, width));
+        let labels = fixed.examples.batch(examples, epoch as u64, &mut images);
+        let targets = fixed.targets(&labels);
         let step = (epoch * steps + index) as u64;
         let seed = fixed.context.seed;
         let rate = learning_rate as f32;
-        let (loss, logits) = train_step(network, optimizer, rate, images, &targets, seed, step);
+        let images = images.upload();
+        let figures = train_step(network, optimizer, rate, images, &targets, seed, step);
+        pass.launched(Launched {
+            index,
+            labels,
+            figures,
+        })?;
+    }
+    pass.settle()
+}
+
+impl Fixed<'_> {
+    fn targets<'a>(&'a self, labels: &'a [u32]) -> Targets<'a> {
+        Targets {
+            head: self.head,
+            labels,
+            class_weights: &self.class_weights,
+        }
+    }
+}
+
+impl<B: Backend> Pass<'_, B> {
+    /// Takes the figures of the step before.
+    fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
+        match self.waiting.replace(step) {
+            Some(before) => self.take(before),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the figures of every step there was.
+    fn settle(&mut self) -> Result<(), Failure> {
+        match self.waiting.take() {
+            Some(last) => self.take(last),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, step: Launched<B>) -> Result<(), Failure> {
+        let (loss, logits) = step.figures.finish();
         if !loss.is_finite() {
             return Err(Failure::Training(format!(
                 "the loss is {loss} in epoch {}, batch {}: lower `learning_rate`",
-                epoch + 1,
-                index + 1
+                self.epoch + 1,
+                step.index + 1
             )));
         }
+        let partial = &mut *self.partial;
+        partial.batches = step.index + 1;
+        partial.seen += step.labels.len();
+        partial.loss_sum += loss * step.labels.len() as f64;
+        partial.correct += self.fixed.targets(&step.labels).hits(&logits);
 
-        partial.batches = index + 1;
-        partial.seen += examples.len();
-        partial.loss_sum += loss * examples.len() as f64;
-        partial.correct += targets.hits(&logits);
-        let rate = (partial.seen - before) as f64 / started.elapsed().as_secs_f64();
-        let done = epoch as f64 + partial.seen as f64 / order.len() as f64;
+        let rate = (partial.seen - self.before) as f64 / self.started.elapsed().as_secs_f64();
+        let done = self.epoch as f64 + partial.seen as f64 / self.images as f64;
         let figures = [("loss", partial.loss()), ("images/s", rate)];
-        fixed
+        self.fixed
             .context
-            .progress("epoch", done, fixed.epochs as f64, &figures);
+            .progress("epoch", done, self.fixed.epochs as f64, &figures);
+        Ok(())
     }
-    Ok(())
 }

@@ -89,11 +89,10 @@ impl Examples {
         drawn
     }
 
-    /// Pixels (n×c×h×w, in [0, 1]) and labels of a batch, each image transformed by its dataset's
-    /// policy.
-    pub fn batch(&self, examples: &[Example], epoch: u64) -> (Vec<f32>, Vec<u32>) {
+    /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch, each transformed by its dataset's
+    /// policy; gives their labels.
+    pub fn batch(&self, examples: &[Example], epoch: u64, pixels: &mut [f32]) -> Vec<u32> {
         let size = self.parts[0].dataset.shape().len();
-        let mut pixels = vec![0.0; examples.len() * size];
         pixels
             .par_chunks_mut(size)
             .zip(examples)
@@ -106,10 +105,9 @@ impl Examples {
                 });
                 fill_batch(dataset, &[image], Scale::Unit, augmenting.as_ref(), out);
             });
-        let labels = examples
+        examples
             .iter()
             .map(|&(part, image)| self.parts[part].dataset.labels()[image])
-            .collect();
-        (pixels, labels)
+            .collect()
     }
 }

@@ -14,4 +14,4 @@ pub use examples::Examples;
 pub use fit::{Fitted, fit};
 pub use history::write_history;
 pub use recipe::{OptimizerChoice, Recipe};
-pub(crate) use step::{Targets, train_step};
+pub(crate) use step::{Figures, Targets, train_step};

@@ -1,10 +1,10 @@
 //! One update of a classifier: what all of training's time goes into.
 
-use dfdx::prelude::*;
+use dfdx::tensor::{PutTape, SplitTape, Tape, Trace};
 
 use crate::nets::{Head, Mode, Network};
 use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend, Scalar, Tensor4, Wanted};
+use crate::ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
 
 /// What the images of a batch are, in order.
 pub struct Targets<'a> {
@@ -15,9 +15,22 @@ pub struct Targets<'a> {
     pub class_weights: &'a [f32],
 }
 
-/// Forward, loss, backward and update. `step` is the number of the update, from 0, of which dropout
-/// is a function. Gives the mean loss and the logits, both from before the update; if the loss is not
-/// finite there is no update.
+/// What a step tells, on its way to the host; both from before the update.
+pub struct Figures<B: Backend> {
+    loss: Reading<B>,
+    logits: Reading<B>,
+}
+
+impl<B: Backend> Figures<B> {
+    /// Waits for the mean loss, and the logits.
+    pub fn finish(self) -> (f64, Vec<f32>) {
+        (f64::from(self.loss.finish()[0]), self.logits.finish())
+    }
+}
+
+/// Forward, loss, backward and update; does not wait for the device. `step` is the number of the
+/// update, from 0, of which dropout is a function. Where the loss is not finite, the parameters are of
+/// no use afterwards.
 pub fn train_step<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
@@ -26,7 +39,7 @@ pub fn train_step<B: Backend>(
     targets: &Targets<'_>,
     seed: u64,
     step: u64,
-) -> (f64, Vec<f32>) {
+) -> Figures<B> {
     let wanted = Wanted {
         input: false,
         parameters: true,
@@ -34,15 +47,16 @@ pub fn train_step<B: Backend>(
     let mode = Mode::Train { seed, step, wanted };
     let images = images.trace(optimizer.no_gradients());
     let (logits, tape) = network.forward(images, mode).split_tape();
-    let host = ops::to_host(&logits);
-    let loss = targets.loss(logits.put_tape(tape));
-    let value = f64::from(loss.as_vec()[0]);
-    if value.is_finite() {
-        let mut gradients = loss.backward();
-        let (parameters, penalties) = network.parameters_mut();
-        optimizer.step(learning_rate, parameters, &mut gradients, penalties);
+    let read_logits = Reading::of(&logits);
+    let (loss, tape) = targets.loss(logits.put_tape(tape)).split_tape();
+    let read_loss = Reading::of(&loss);
+    let mut gradients = ops::backward(loss.put_tape(tape));
+    let (parameters, penalties) = network.parameters_mut();
+    optimizer.step(learning_rate, parameters, &mut gradients, penalties);
+    Figures {
+        loss: read_loss,
+        logits: read_logits,
     }
-    (value, host)
 }
 
 impl Targets<'_> {

@@ -65,14 +65,14 @@ fn architecture() -> Architecture {
 
 /// Writes the weights of a small network.
 pub fn write_some_weights(path: &Path) {
-    let device = device::open(Device::Cpu).unwrap();
+    let device = device::Cpu::default();
     let network = Network::new(architecture(), Initializer::default(), 1, device).unwrap();
     write_weights(&network, path).unwrap();
 }
 
 /// Reads weights into the same network.
 pub fn read_some_weights(path: &Path) -> Result<(), Failure> {
-    let device = device::open(Device::Cpu).unwrap();
+    let device = device::Cpu::default();
     let mut network = Network::new(architecture(), Initializer::default(), 2, device).unwrap();
     read_weights(&mut network, path)
 }

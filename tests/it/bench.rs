@@ -49,6 +49,14 @@ fn a_gan_is_measured() {
         "--json",
     ]);
     assert_eq!(line["model"], "dcgan");
+    assert_eq!(line["device"], "cpu");
+}
+
+#[test]
+fn a_device_that_is_not_one_is_refused() {
+    let finished = bench(&["train", "--device", "gpu"]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("`cuda:N`"), "{finished:?}");
 }
 
 #[test]

@@ -3,9 +3,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use stages::bench::{AugmentBench, DecodeBench};
-use stages::contract::Failure;
 
-use super::{Common, refused, start_threads};
+use super::{Common, failed, refused, start_threads};
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::Console;
@@ -68,7 +67,7 @@ impl Data {
         match decoding {
             Some(decoding) if decodes => {
                 decoding.check().map_err(refused)?;
-                self.common.elsewhere("decode")?;
+                self.common.elsewhere("decode", None)?;
             }
             None if decodes && augments => self.tell_of_decoding(console)?,
             None if decodes => {
@@ -79,7 +78,7 @@ impl Data {
             _ => {}
         }
         if augments {
-            self.common.elsewhere("augment")?;
+            self.common.elsewhere("augment", None)?;
         }
         Ok(())
     }
@@ -131,14 +130,5 @@ impl Data {
         console
             .result("decode: not measured; `--path DIR` names a folder of images to decode")
             .map_err(unwritten)
-    }
-}
-
-/// An image that was bad only on a closer look is the user's to repair.
-fn failed(failure: Failure) -> Error {
-    match failure {
-        Failure::Data(message) => Error::Usage(message),
-        Failure::System(message) => Error::System(message),
-        other => Error::Internal(other.to_string()),
     }
 }

@@ -2,7 +2,8 @@ use clap::Args;
 use serde::Serialize;
 use stages::bench::GanBench;
 
-use super::{Common, refused, start_threads};
+use super::device::On;
+use super::{Common, failed, refused, start_threads};
 use crate::error::Error;
 use crate::report::Console;
 
@@ -22,6 +23,8 @@ pub struct Gan {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]
+    on: On,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -32,6 +35,7 @@ struct Asked {
     channels: u16,
     batch_size: u16,
     batch_norm: bool,
+    device: String,
 }
 
 impl Gan {
@@ -42,19 +46,21 @@ impl Gan {
             latent: self.latent.into(),
             batch_norm: self.batch_norm,
             steps: self.steps.into(),
+            device: self.on.device(),
         };
         bench.check().map_err(refused)?;
         if self.common.here.is_none() {
-            return self.common.elsewhere("dcgan");
+            return self.common.elsewhere("dcgan", self.on.visible()?);
         }
         let threads = start_threads(self.common.threads)?;
-        let measured = bench.measure().map_err(refused)?;
+        let measured = bench.measure().map_err(failed)?;
         let asked = Asked {
             model: "dcgan",
             image_size: self.common.image_size,
             channels: self.common.channels,
             batch_size: self.batch_size,
             batch_norm: self.batch_norm,
+            device: bench.device.to_string(),
         };
         self.common
             .print(console, "dcgan", &asked, threads, measured)

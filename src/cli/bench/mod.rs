@@ -1,6 +1,7 @@
 //! `runner bench`: how fast this machine does what stages spend their time on.
 
 mod data;
+mod device;
 mod gan;
 mod machine;
 mod train;
@@ -10,7 +11,7 @@ use std::fmt::Display;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use stages::bench::Throughput;
-use stages::contract::{ImageShape, Invalid};
+use stages::contract::{Failure, ImageShape, Invalid};
 
 use super::unwritten;
 use crate::error::Error;
@@ -84,11 +85,12 @@ impl Common {
     }
 
     /// Measures a thing in a process of its own, as stages run: the largest memory can be told of a
-    /// whole process only.
-    fn elsewhere(&self, what: &str) -> Result<(), Error> {
+    /// whole process only. `visible` is put into its environment.
+    fn elsewhere(&self, what: &str, visible: Option<(&'static str, String)>) -> Result<(), Error> {
         let failed = |cause: &dyn Display| Error::System(format!("failed to measure: {cause}"));
         let status = own_binary().and_then(|mut command| {
             command.args(std::env::args_os().skip(1));
+            command.envs(visible);
             command.arg(format!("--here={what}")).status()
         });
         match status {
@@ -139,4 +141,14 @@ fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
 /// What cannot be measured is a mistake in what was asked.
 fn refused(invalid: Invalid) -> Error {
     Error::Usage(invalid.to_string())
+}
+
+/// What was bad only on a closer look is the user's to repair.
+fn failed(failure: Failure) -> Error {
+    match failure {
+        Failure::Data(message) => Error::Usage(message),
+        Failure::System(message) => Error::System(message),
+        Failure::OutOfMemory(_) => Error::System(failure.to_string()),
+        other => Error::Internal(other.to_string()),
+    }
 }

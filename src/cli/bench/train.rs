@@ -4,7 +4,8 @@ use clap::Args;
 use serde::Serialize;
 use stages::bench::TrainBench;
 
-use super::{Common, refused, start_threads};
+use super::device::On;
+use super::{Common, failed, refused, start_threads};
 use crate::error::Error;
 use crate::report::Console;
 use crate::spec::{self, LoadOptions, Pipeline, suggest};
@@ -30,6 +31,8 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]
+    on: On,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -39,6 +42,7 @@ struct Asked<'a> {
     image_size: u16,
     channels: u16,
     batch_size: u16,
+    device: String,
 }
 
 /// The one place where the paper's CNNs are declared.
@@ -58,8 +62,9 @@ impl Train {
         for name in &self.models {
             self.bench(&pipeline, name)?;
         }
+        let visible = self.on.visible()?;
         let mut models = self.models.iter();
-        models.try_for_each(|name| self.common.elsewhere(name))
+        models.try_for_each(|name| self.common.elsewhere(name, visible.clone()))
     }
 
     /// The training of a model of the pipeline, checked.
@@ -79,17 +84,19 @@ impl Train {
         };
         let image = self.common.image();
         let (batch_size, steps) = (self.batch_size.into(), self.steps.into());
-        TrainBench::new(model.value.to_json(), image, batch_size, steps).map_err(refused)
+        let (model, device) = (model.value.to_json(), self.on.device());
+        TrainBench::new(model, image, batch_size, steps, device).map_err(refused)
     }
 
     fn measure(&self, console: &Console, name: &str, bench: &TrainBench) -> Result<(), Error> {
         let threads = start_threads(self.common.threads)?;
-        let measured = bench.measure().map_err(refused)?;
+        let measured = bench.measure().map_err(failed)?;
         let asked = Asked {
             model: name,
             image_size: self.common.image_size,
             channels: self.common.channels,
             batch_size: self.batch_size,
+            device: self.on.device().to_string(),
         };
         self.common.print(console, name, &asked, threads, measured)
     }

@@ -301,7 +301,7 @@ fn untrained_generator(folder: &Path, class: &str, seed: u64) -> Artifact {
     ]))
     .unwrap();
     let architecture = Architecture::new(Feature::new(8, 1, 1), layers).unwrap();
-    let device = crate::device::open(crate::contract::Device::Cpu).unwrap();
+    let device = crate::device::Cpu::default();
     let network = Network::new(architecture.clone(), Initializer::default(), seed, device).unwrap();
     let card = GeneratorCard {
         architecture,

@@ -1,16 +1,53 @@
 //! Losses on logits: means over the batch, with a weight for every example.
-//!
-//! A batch's logits are few, so they are computed on the host in double precision, whatever the
-//! device.
+
+mod cpu;
 
 #[cfg(test)]
 mod tests;
 
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{PutTape, SplitTape, Tape};
+use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Tape};
+use dfdx::tensor_ops::Backward;
 
-use super::memory::take;
-use super::{Backend, Scalar, Tensor4, device_failed, to_host};
+use super::memory::{Memory, take};
+use super::{Backend, Nchw, Scalar, Tensor4, device_failed};
+
+/// What each example's logits are compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Truth<'a> {
+    /// The probability, in [0, 1], that its one logit is to give: binary cross-entropy.
+    Probabilities(&'a [f32]),
+    /// The one of its logits that is to be highest: cross-entropy.
+    Classes(&'a [usize]),
+}
+
+/// How a device computes losses.
+///
+/// Logits are few and losses are sums of terms that nearly cancel: each term, and their mean, is
+/// computed in double precision and rounded once.
+pub trait LossKernel: Memory {
+    /// The derivatives by the logits, or what they are computed from on the way back.
+    type Kept: 'static;
+
+    /// The mean over the n examples of `weights` times their losses; of `logits` (n, k, 1, 1), of as
+    /// many truths and weights.
+    fn forward(
+        &self,
+        truth: Truth<'_>,
+        weights: &[f32],
+        logits: &Tensor4<Self>,
+    ) -> Result<(Scalar<Self>, Self::Kept), Self::Err>;
+
+    /// Adds `incoming`, one value, times the derivatives to the gradient of the logits, which were of
+    /// shape `logits`.
+    fn backward(
+        &self,
+        kept: Self::Kept,
+        logits: Nchw,
+        incoming: Self::Vec,
+        to_logits: &mut Self::Vec,
+    ) -> Result<(), Self::Err>;
+}
 
 /// Binary cross-entropy of `logits` (n, 1, 1, 1) with `targets` in [0, 1]:
 /// the sum of wᵢ·(max(z, 0) − z·t + ln(1 + e^−|z|)), divided by n.
@@ -29,24 +66,7 @@ pub fn binary_cross_entropy<B: Backend, T: Tape<f32, B>>(
         "a logit for every target"
     );
     assert_eq!(weights.len(), examples, "a weight for every target");
-    mean(logits, |logits| {
-        let each = logits
-            .iter()
-            .zip(targets)
-            .zip(weights)
-            .map(|((&logit, &target), &weight)| {
-                let [z, t, w] = [logit, target, weight].map(f64::from);
-                let loss = z.max(0.0) - z * t + (-z.abs()).exp().ln_1p();
-                let sigmoid = if z < 0.0 {
-                    z.exp() / (1.0 + z.exp())
-                } else {
-                    1.0 / (1.0 + (-z).exp())
-                };
-                // Not a number must stay so, which `max` does not see to.
-                (if z.is_nan() { z } else { w * loss }, w * (sigmoid - t))
-            });
-        each.unzip()
-    })
+    loss(logits, Truth::Probabilities(targets), weights)
 }
 
 /// Cross-entropy of `logits` (n, k, 1, 1) with the classes (each below k):
@@ -66,55 +86,37 @@ pub fn cross_entropy<B: Backend, T: Tape<f32, B>>(
         "logits for every class"
     );
     assert_eq!(weights.len(), examples, "a weight for every class");
-    mean(logits, |logits| {
-        let (mut losses, mut gradient) = (
-            Vec::with_capacity(examples),
-            Vec::with_capacity(logits.len()),
-        );
-        for ((logits, &class), &weight) in logits.chunks_exact(k).zip(classes).zip(weights) {
-            let largest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-            let powers: Vec<f64> = logits
-                .iter()
-                .map(|&z| (f64::from(z) - largest).exp())
-                .collect();
-            let (sum, weight): (f64, f64) = (powers.iter().sum(), weight.into());
-            losses.push(weight * (largest + sum.ln() - f64::from(logits[class])));
-            let one_hot = |j| if j == class { 1.0 } else { 0.0 };
-            gradient.extend(
-                powers
-                    .iter()
-                    .enumerate()
-                    .map(|(j, power)| weight * (power / sum - one_hot(j))),
-            );
-        }
-        (losses, gradient)
-    })
+    assert!(
+        classes.iter().all(|&class| class < k),
+        "classes that there are logits for"
+    );
+    loss(logits, Truth::Classes(classes), weights)
 }
 
-/// The sum of losses over the number of examples. `losses` takes the logits to every example's loss
-/// and to its derivatives by its logits.
-fn mean<B: Backend, T: Tape<f32, B>>(
+/// Computes a loss and puts its backward on the tape.
+fn loss<B: Backend, T: Tape<f32, B>>(
     logits: Tensor4<B, T>,
-    losses: impl FnOnce(&[f32]) -> (Vec<f64>, Vec<f64>),
+    truth: Truth<'_>,
+    weights: &[f32],
 ) -> Scalar<B, T> {
     let (logits, mut tape) = logits.split_tape();
     let device = logits.device().clone();
-    let (losses, derivatives) = losses(&to_host(&logits));
-    let examples = losses.len() as f64;
-    let mean = (losses.iter().sum::<f64>() / examples) as f32;
-    let loss: Scalar<B> = device
-        .try_tensor_from_vec(vec![mean], ())
+    let (loss, kept) = LossKernel::forward(&device, truth, weights, &logits)
         .unwrap_or_else(device_failed("a loss"));
-    let (logits, loss_id) = (logits.ghost(), loss.ghost());
+    let (shape, logits, loss_id) = (*logits.shape(), logits.ghost(), loss.ghost());
     tape.add_backward_op(move |gradients| {
         let incoming = take(&device, gradients.get_or_alloc_mut(&loss_id)?)?;
-        let factor = f64::from(device.read(&incoming)?[0]) / examples;
         let to_logits = gradients.get_or_alloc_mut(&logits)?;
-        let mut sum = device.read(to_logits)?;
-        sum.iter_mut()
-            .zip(&derivatives)
-            .for_each(|(to, derivative)| *to += (factor * derivative) as f32);
-        device.write(&sum, to_logits)
+        LossKernel::backward(&device, kept, shape, incoming, to_logits)
     });
     loss.put_tape(tape)
+}
+
+/// The gradients of a loss, by everything that its tape knows. Does not wait for the device.
+///
+/// # Panics
+/// If the device fails.
+pub fn backward<B: Backend>(loss: Scalar<B, OwnedTape<f32, B>>) -> Gradients<f32, B> {
+    loss.try_backward()
+        .unwrap_or_else(device_failed("the way back"))
 }

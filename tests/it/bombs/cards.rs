@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stages::contract::{Artifact, Device};
+use stages::contract::Artifact;
+use stages::device::Cpu;
 use stages::nets::{Classifier, Generator};
 
 /// Layers that are allowed, and would be of gigabytes.
@@ -38,8 +39,8 @@ fn layers_are_not_made_before_their_weights_are_looked_at() {
         };
         let started = Instant::now();
         for failure in [
-            Classifier::load(&artifact, Device::Cpu).err(),
-            Generator::load(&artifact, Device::Cpu).err(),
+            Classifier::load(&artifact, Cpu::default()).err(),
+            Generator::load(&artifact, Cpu::default()).err(),
         ] {
             let failure = failure.expect("the weights do not fit").to_string();
             let refusals = ["too few for the", "not between 1 and", "names 2"];

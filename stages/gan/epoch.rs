@@ -1,0 +1,160 @@
+//! One epoch of the game of two networks.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::adversaries::{Adversaries, Losses};
+use crate::contract::{Context, Failure, ImageShape};
+use crate::data::{Dataset, Scale, fill_batch, shuffled};
+use crate::ops::{Backend, Staged};
+
+/// Mean losses of an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GanEpoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Cross-entropy on real images plus that on generated ones; 2 ln 2 ≈ 1.39 is guessing.
+    pub discriminator_loss: f64,
+    /// Cross-entropy of generated images being taken for real.
+    pub generator_loss: f64,
+}
+
+/// What is done of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    pub batches: usize,
+    /// Sums over those of their mean losses.
+    discriminator_loss: f64,
+    generator_loss: f64,
+}
+
+/// A step whose losses are on their way to the host.
+struct Launched<B: Backend> {
+    /// Of the batch in its epoch.
+    index: usize,
+    losses: Losses<B>,
+}
+
+/// An epoch under way.
+struct Pass<'a, B: Backend> {
+    /// From 0.
+    epoch: usize,
+    /// Of all.
+    epochs: usize,
+    steps: usize,
+    batch_size: usize,
+    partial: &'a mut Partial,
+    context: &'a Context<'a>,
+    started: Instant,
+    /// Batches that had been done by then.
+    before: usize,
+    /// The last step. Its losses are taken once the next is launched: while the host waits for them
+    /// and makes a batch after that, the device is at work.
+    waiting: Option<Launched<B>>,
+}
+
+impl<B: Backend> Adversaries<B> {
+    /// Trains both for what is left of epoch `epoch` (from 0) on the images `members` of `dataset`.
+    /// Stopped in between, `partial` tells how far it came.
+    pub fn train_epoch(
+        &mut self,
+        dataset: &Dataset,
+        members: &[usize],
+        epoch: usize,
+        partial: &mut Partial,
+        context: &Context<'_>,
+    ) -> Result<GanEpoch, Failure> {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = dataset.shape();
+        let order: Vec<usize> = shuffled(members.len(), context.seed, epoch as u64)
+            .into_iter()
+            .map(|i| members[i])
+            .collect();
+        let batch_size = self.settings().batch_size;
+        let steps = order.len() / batch_size;
+        let done = partial.batches;
+        let mut pass = Pass {
+            epoch,
+            epochs: self.settings().epochs,
+            steps,
+            batch_size,
+            before: done,
+            partial,
+            context,
+            started: Instant::now(),
+            waiting: None,
+        };
+        for (index, batch) in order.chunks_exact(batch_size).enumerate().skip(done) {
+            if let Err(cancelled) = context.check_cancelled() {
+                pass.settle()?;
+                return Err(cancelled);
+            }
+            let shape = (batch_size, channels, height, width);
+            let mut real = Staged::new(self.generator().device(), shape);
+            fill_batch(dataset, batch, Scale::Symmetric, None, &mut real);
+            let step = (epoch * steps + index) as u64;
+            let losses = self.train_step(real.upload(), step, context.seed);
+            pass.launched(Launched { index, losses })?;
+        }
+        pass.settle()?;
+        Ok(GanEpoch {
+            epoch: epoch + 1,
+            discriminator_loss: pass.partial.discriminator_loss / steps as f64,
+            generator_loss: pass.partial.generator_loss / steps as f64,
+        })
+    }
+}
+
+impl<B: Backend> Pass<'_, B> {
+    /// Takes the losses of the step before.
+    fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
+        match self.waiting.replace(step) {
+            Some(before) => self.take(before),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the losses of every step there was.
+    fn settle(&mut self) -> Result<(), Failure> {
+        match self.waiting.take() {
+            Some(last) => self.take(last),
+            None => Ok(()),
+        }
+    }
+
+    fn take(&mut self, step: Launched<B>) -> Result<(), Failure> {
+        let (discriminator_loss, generator_loss) = step.losses.finish();
+        if !(discriminator_loss.is_finite() && generator_loss.is_finite()) {
+            return Err(Failure::Training(format!(
+                "the losses are {discriminator_loss} and {generator_loss} in epoch {}: lower `learning_rate`",
+                self.epoch + 1
+            )));
+        }
+        let partial = &mut *self.partial;
+        partial.batches = step.index + 1;
+        partial.discriminator_loss += discriminator_loss;
+        partial.generator_loss += generator_loss;
+
+        let done = partial.batches as f64;
+        let images = (partial.batches - self.before) * self.batch_size;
+        let figures = [
+            ("d loss", partial.discriminator_loss / done),
+            ("g loss", partial.generator_loss / done),
+            (
+                "images/s",
+                images as f64 / self.started.elapsed().as_secs_f64(),
+            ),
+        ];
+        self.context.progress(
+            "epoch",
+            self.epoch as f64 + done / self.steps as f64,
+            self.epochs as f64,
+            &figures,
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dfdx::tensor::Cpu;
+use serde_json::json;
+
+use super::{Fixed, Partial, train_epoch};
+use crate::contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
+use crate::data::{Dataset, write_dataset};
+use crate::nets::{Architecture, Head, Initializer, Layer, Network};
+use crate::ops::optimizer::{Optimizer, OptimizerConfig};
+use crate::training::Examples;
+
+const BATCH: usize = 4;
+
+/// A network of one layer and what it is trained with.
+struct Training {
+    network: Network<Cpu>,
+    optimizer: Optimizer<Cpu>,
+    partial: Partial,
+}
+
+impl Training {
+    fn new() -> Self {
+        let layers: Vec<Layer> =
+            serde_json::from_value(json!(["flatten", { "dense": { "units": 1 } }])).unwrap();
+        let architecture = Architecture::new(SHAPE.into(), layers).unwrap();
+        let network =
+            Network::new(architecture, Initializer::default(), 1, Cpu::default()).unwrap();
+        let adam = OptimizerConfig::Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        };
+        Self {
+            optimizer: Optimizer::new(adam, network.parameters()),
+            network,
+            partial: Partial::default(),
+        }
+    }
+
+    /// Trains for what is left of the first epoch of `batches` batches; after the event of
+    /// `stop_after` batches a stop is asked for.
+    fn train(
+        &mut self,
+        batches: usize,
+        learning_rate: f64,
+        stop_after: Option<usize>,
+    ) -> Result<(), Failure> {
+        let request = Request {
+            kind: "test".to_owned(),
+            params: json!({}),
+            seed: 1,
+            cpus: 1,
+            device: Device::Cpu,
+            inputs: BTreeMap::new(),
+            staging: "".into(),
+            resume: None,
+        };
+        let (told, cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let events = |event| {
+            if let StageEvent::Progress(_) = event
+                && Some(told.fetch_add(1, Ordering::Relaxed) + 1) == stop_after
+            {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+        };
+        let fixed = Fixed {
+            examples: &Examples::new(images(batches * BATCH), 1),
+            head: Head::Sigmoid,
+            class_weights: vec![1.0; 2],
+            batch_size: BATCH,
+            epochs: 1,
+            context: &Context::new(&request, &events, &cancelled),
+        };
+        let Self {
+            network,
+            optimizer,
+            partial,
+        } = self;
+        train_epoch(network, optimizer, learning_rate, 0, partial, &fixed)
+    }
+}
+
+const SHAPE: ImageShape = ImageShape {
+    height: 2,
+    width: 2,
+    channels: 1,
+};
+
+fn images(count: usize) -> Dataset {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = ["a", "b"].map(str::to_owned);
+    let examples = (0..count).map(|i| {
+        let pixels = [i * 7, i * 11 + 50, 200, 100].map(|value| (value % 256) as u8);
+        (format!("image {i}"), (i % 2) as u32, pixels.to_vec())
+    });
+    write_dataset(folder.path(), SHAPE, &classes, examples).unwrap();
+    // The mapping outlives the folder's name.
+    Dataset::in_folder(folder.path()).unwrap()
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_told_with_its_own_batch() {
+    // With the last batch, and with others launched after it.
+    for batches in [2, 6] {
+        let mut training = Training::new();
+        match training.train(batches, 1e38, None) {
+            Err(Failure::Training(message)) => {
+                assert!(message.contains("in epoch 1, batch 2:"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(training.partial.batches, 1);
+    }
+}
+
+#[test]
+fn stopped_in_between_it_has_counted_every_batch_that_it_learnt_from() {
+    let mut whole = Training::new();
+    whole.train(6, 0.1, None).unwrap();
+    assert_eq!(whole.partial.batches, 6);
+
+    let mut stopped = Training::new();
+    assert_eq!(stopped.train(6, 0.1, Some(2)), Err(Failure::Cancelled));
+    let done = stopped.partial.batches;
+    assert!((2..6).contains(&done), "{done}");
+    stopped.train(6, 0.1, None).unwrap();
+    assert_eq!(stopped.partial, whole.partial);
+    assert_eq!(stopped.network.snapshot(), whole.network.snapshot());
+}
