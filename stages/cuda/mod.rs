@@ -18,6 +18,7 @@ pub mod memory;
 mod product;
 mod refusal;
 mod survey;
+mod transfer;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use refusal::last as last_refusal;
 pub use survey::{gpus, libraries, memory as memory_of};
 
 use kernels::Kernels;
+use transfer::Carriers;
 
 /// The GPU of this process.
 pub struct Context {
@@ -48,6 +50,7 @@ pub struct Context {
     kernels: Kernels,
     blas: Mutex<CudaBlas>,
     scratch: Mutex<Buffer>,
+    carriers: Carriers,
     /// How many blocks it takes to keep the whole GPU at work.
     pub multiprocessors: usize,
 }
@@ -151,6 +154,7 @@ impl Context {
         Ok(Self {
             kernels: Kernels::new(capability),
             blas: Mutex::new(CudaBlas::new(device.clone())?),
+            carriers: Carriers::new()?,
             multiprocessors: multiprocessors.max(1) as usize,
             device,
             scratch: Mutex::new(scratch),
