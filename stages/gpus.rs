@@ -1,11 +1,13 @@
 //! Which GPUs there are.
 
 #[cfg(feature = "cuda")]
-pub use crate::cuda::{gpus, libraries};
+pub use crate::cuda::{free_memory, gpus, libraries, self_test};
 
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+use crate::contract::Precision;
 
 /// A GPU that this binary can compute on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,4 +52,22 @@ pub struct Library {
     pub name: &'static str,
     /// Its version and file, or why it is not there.
     pub found: Result<(String, PathBuf), String>,
+}
+
+/// How an operation on a GPU agrees with the CPU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    pub operation: String,
+    pub precision: Precision,
+    /// The largest difference over the largest value, of outputs and of gradients.
+    pub error: f64,
+    /// What it may be.
+    pub bound: f64,
+}
+
+/// The driver, NVRTC and cuBLAS: version and file of each, or why it is not there. None in a binary without
+/// CUDA.
+#[cfg(not(feature = "cuda"))]
+pub fn libraries() -> Vec<Library> {
+    Vec::new()
 }

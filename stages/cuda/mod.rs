@@ -17,11 +17,9 @@ mod libraries;
 pub mod memory;
 mod product;
 mod refusal;
+mod self_test;
 mod survey;
 mod transfer;
-
-#[cfg(test)]
-mod tests;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +36,8 @@ pub use kernels::{Argument, Constant, Grid, Source};
 pub use memory::{Buffer, address, buffer_address};
 pub use product::{Matrix, product};
 pub use refusal::last as last_refusal;
-pub use survey::{gpus, libraries, memory as memory_of};
+pub use self_test::self_test;
+pub use survey::{free_memory, gpus, libraries};
 
 use kernels::Kernels;
 use transfer::Carriers;

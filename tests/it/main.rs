@@ -10,6 +10,7 @@ mod compare;
 mod comparing;
 mod configuration;
 mod device;
+mod doctor;
 mod expecting;
 mod failures;
 mod fuzz;
