@@ -9,6 +9,7 @@ mod commands;
 mod compare;
 mod comparing;
 mod configuration;
+mod cuda;
 mod device;
 mod doctor;
 mod expecting;
