@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+#[cfg(not(feature = "cuda"))]
+use crate::contract::Failure;
 use crate::contract::Precision;
 
 /// A GPU that this binary can compute on.
@@ -70,4 +72,22 @@ pub struct Check {
 #[cfg(not(feature = "cuda"))]
 pub fn libraries() -> Vec<Library> {
     Vec::new()
+}
+
+/// Memory of a GPU that nothing takes, in bytes.
+///
+/// # Errors
+/// What the driver says; here, that there is none to ask.
+#[cfg(not(feature = "cuda"))]
+pub fn free_memory(_index: usize) -> Result<u64, String> {
+    Err(NoGpu::NotBuilt.to_string())
+}
+
+/// Computes every operation on the first GPU that this process sees and on the CPU, in each precision.
+///
+/// # Errors
+/// If the GPU cannot be computed on; here, that there is none.
+#[cfg(not(feature = "cuda"))]
+pub fn self_test() -> Result<Vec<Check>, Failure> {
+    Err(Failure::System(NoGpu::NotBuilt.to_string()))
 }
