@@ -50,6 +50,13 @@ int nvrtcCompileProgram(Program *program, int count, const char *const *options)
             }
         }
     }
+    // For tests/emulator/compile.
+    std::string dump = emulator::variable("EMULATOR_DUMP", "");
+    if (!dump.empty()) {
+        char name[64];
+        snprintf(name, sizeof name, "/%016lx.cu", (unsigned long)emulator::hash(program->source));
+        emulator::write(dump + name, program->source);
+    }
     char folder[] = "/tmp/cuda-emulator-XXXXXX";
     if (!mkdtemp(folder)) {
         return INVALID_INPUT;
