@@ -197,12 +197,11 @@ static bool run_block() {
             return true;
         }
         if (waiting > 0 && waiting + done == now.count) {
-            if (done > 0) {
-                now.wrong = "some threads wait at a barrier, others have ended";
-                return false;
-            }
+            // GPUs do not wait for threads that have ended.
             for (unsigned i = 0; i < now.count; i++) {
-                now.state[i] = READY;
+                if (now.state[i] == AT_BARRIER) {
+                    now.state[i] = READY;
+                }
             }
         } else if (!moved) {
             now.wrong = "threads wait for others that do not come";
