@@ -102,14 +102,19 @@ impl Memory for Cuda {
         };
         let mut place = match free {
             Some(place) => place,
-            None => Place {
-                here: Locked::new(capacity)?,
+            None => {
                 // SAFETY: it is written before it is read.
-                there: unsafe { context.device.alloc(capacity) }?,
-                uploaded: Event::new()?,
-                taken: Event::new()?,
-                len,
-            },
+                let there = unsafe { context.device.alloc(capacity) }?;
+                // It is there once the default stream comes to it, and another one writes to it.
+                context.device.synchronize()?;
+                Place {
+                    here: Locked::new(capacity)?,
+                    there,
+                    uploaded: Event::new()?,
+                    taken: Event::new()?,
+                    len,
+                }
+            }
         };
         place.uploaded.wait()?;
         place.len = len;
