@@ -1,277 +1,286 @@
-// The driver: memory is the host's, every call is done when it returns, kernels run on the CPU.
-#include "module.h"
+// The driver's devices, contexts, streams and events. Every call is done when it returns.
+#include "driver.h"
 
+#include <chrono>
+#include <cstdarg>
 #include <cstring>
-#include <dlfcn.h>
-#include <map>
-#include <mutex>
 
-enum {
-    SUCCESS = 0,
-    INVALID_VALUE = 1,
-    OUT_OF_MEMORY = 2,
-    NO_DEVICE = 100,
-    INVALID_DEVICE = 101,
-    INVALID_IMAGE = 200,
-    NOT_FOUND = 500,
-    LAUNCH_FAILED = 719,
-};
+namespace emulator {
 
-struct Dim {
-    unsigned x, y, z;
-};
-typedef const char *(*Launch)(void **, Dim, Dim);
+thread_local Device *context;
 
-struct Function {
-    std::string name;
-    Launch launch;
-};
+Driver &driver() {
+    // Never destroyed: calls may come until the end.
+    static Driver &driver = *new Driver;
+    return driver;
+}
 
-struct Device {
-    std::vector<int> visible;
-    size_t memory, used = 0;
-    std::map<uintptr_t, size_t> sizes;
+static std::string uuid_text(int index) {
+    char text[64];
+    snprintf(text, sizeof text, "GPU-e0e0e0e0-e0e0-e0e0-e0e0-e0e0e0e0e0%02x", index);
+    return text;
+}
 
-    Device() {
-        memory = std::stoull(emulator::variable("EMULATOR_MEMORY", "4294967296"));
-        int count = std::stoi(emulator::variable("EMULATOR_DEVICES", "1"));
-        const char *wanted = getenv("CUDA_VISIBLE_DEVICES");
-        if (!wanted) {
-            for (int i = 0; i < count; i++) {
-                visible.push_back(i);
-            }
-            return;
+Driver::Driver() {
+    size_t memory = std::stoull(variable("EMULATOR_MEMORY", "4294967296"));
+    int count = std::stoi(variable("EMULATOR_DEVICES", "1"));
+    const char *wanted = getenv("CUDA_VISIBLE_DEVICES");
+    if (!wanted) {
+        for (int i = 0; i < count; i++) {
+            devices.push_back({i, memory});
         }
-        std::stringstream list(wanted);
-        for (std::string name; std::getline(list, name, ',');) {
-            int found = -1;
-            for (int i = 0; i < count; i++) {
-                if (name == std::to_string(i) || name == uuid_text(i)) {
-                    found = i;
-                }
-            }
-            if (found < 0) {
-                break;
-            }
-            visible.push_back(found);
+        return;
+    }
+    std::stringstream list(wanted);
+    for (std::string name; std::getline(list, name, ',');) {
+        int found = -1;
+        for (int i = 0; i < count; i++) {
+            bool by_uuid = name.size() > 4 && uuid_text(i).rfind(name, 0) == 0;
+            found = name == std::to_string(i) || (by_uuid && found < 0) ? i : found;
         }
+        // As with the real one, a name that is not known ends the list.
+        if (found < 0) {
+            break;
+        }
+        devices.push_back({found, memory});
     }
-
-    static std::string uuid_text(int device) {
-        char text[64];
-        snprintf(text, sizeof text, "GPU-e0e0e0e0-e0e0-e0e0-e0e0-e0e0e0e0e0%02x", device);
-        return text;
-    }
-};
-
-static std::recursive_mutex lock;
-static bool failed;
-
-static Device &device() {
-    static Device device;
-    return device;
 }
 
-#define LOCKED std::lock_guard<std::recursive_mutex> guard(lock)
-// After a kernel has failed, so does everything.
-#define ALIVE                                                                                                          \
-    LOCKED;                                                                                                            \
-    if (failed) return LAUNCH_FAILED
-
-static int allocate(uintptr_t *pointer, size_t bytes) {
-    ALIVE;
-    if (bytes > device().memory - device().used) {
-        return OUT_OF_MEMORY;
-    }
-    void *memory = malloc(bytes ? bytes : 1);
-    // Not a number, for whoever reads what nothing has written.
-    memset(memory, 0xff, bytes);
-    device().sizes[(uintptr_t)memory] = bytes;
-    device().used += bytes;
-    *pointer = (uintptr_t)memory;
-    return SUCCESS;
+int refuse(Code code, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "emulator: %s\n", text);
+    return code;
 }
 
-static int release(uintptr_t pointer) {
-    ALIVE;
-    auto found = device().sizes.find(pointer);
-    if (found == device().sizes.end()) {
-        return INVALID_VALUE;
-    }
-    device().used -= found->second;
-    device().sizes.erase(found);
-    free((void *)pointer);
-    return SUCCESS;
-}
+} // namespace emulator
 
-static int copy(void *to, const void *from, size_t bytes) {
-    ALIVE;
-    memmove(to, from, bytes);
-    return SUCCESS;
-}
+using namespace emulator;
 
+static bool known(int device) { return device >= 0 && device < (int)driver().devices.size(); }
+
+// Every function of the driver that the emulator has is exported by its name.
 extern "C" {
 
-int cuInit(unsigned) { return device().visible.empty() ? NO_DEVICE : SUCCESS; }
+int cuInit(unsigned flags) {
+    if (flags != 0) {
+        return INVALID_VALUE;
+    }
+    std::lock_guard<std::recursive_mutex> guard(driver().lock);
+    driver().initialized = !driver().devices.empty();
+    return driver().initialized ? SUCCESS : NO_DEVICE;
+}
 int cuDriverGetVersion(int *version) {
     *version = 13000;
     return SUCCESS;
 }
+
 int cuDeviceGetCount(int *count) {
-    *count = (int)device().visible.size();
+    ENTER;
+    *count = (int)driver().devices.size();
     return SUCCESS;
 }
-int cuDeviceGet(int *to, int ordinal) {
-    *to = ordinal;
-    return ordinal >= 0 && ordinal < (int)device().visible.size() ? SUCCESS : INVALID_DEVICE;
+int cuDeviceGet(int *device, int ordinal) {
+    ENTER;
+    *device = ordinal;
+    return known(ordinal) ? SUCCESS : INVALID_DEVICE;
 }
-int cuDeviceGetName(char *name, int size, int) {
-    snprintf(name, size, "CUDA emulator");
-    return SUCCESS;
+int cuDeviceGetName(char *name, int size, int device) {
+    ENTER;
+    snprintf(name, (size_t)size, "CUDA emulator");
+    return known(device) ? SUCCESS : INVALID_DEVICE;
 }
-int cuDeviceGetUuid_v2(unsigned char *uuid, int ordinal) {
-    memset(uuid, 0xe0, 16);
-    uuid[15] = (unsigned char)device().visible[ordinal];
-    return SUCCESS;
-}
-int cuDeviceTotalMem_v2(size_t *bytes, int) {
-    *bytes = device().memory;
-    return SUCCESS;
-}
-int cuDeviceGetAttribute(int *value, int attribute, int) {
-    switch (attribute) {
-    case 16: *value = 4; break;    // multiprocessors
-    case 75: *value = 9; break;    // compute capability, major
-    case 115: *value = 1; break;   // memory pools
-    default: *value = 0;
+int cuDeviceGetUuid_v2(unsigned char *uuid, int device) {
+    ENTER;
+    if (!known(device)) {
+        return INVALID_DEVICE;
     }
+    memset(uuid, 0xe0, 16);
+    uuid[15] = (unsigned char)driver().devices[device].index;
     return SUCCESS;
 }
-int cuDevicePrimaryCtxRetain(void **context, int) {
-    *context = &device();
+int cuDeviceGetUuid(unsigned char *uuid, int device) { return cuDeviceGetUuid_v2(uuid, device); }
+int cuDeviceTotalMem_v2(size_t *bytes, int device) {
+    ENTER;
+    if (!known(device)) {
+        return INVALID_DEVICE;
+    }
+    *bytes = driver().devices[device].memory;
+    return SUCCESS;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+    ENTER;
+    static const std::map<int, int> values = {
+        {1, 1024},     // threads of a block
+        {2, 1024},     // along x
+        {3, 1024},     // along y
+        {4, 64},       // along z
+        {5, 2147483647}, // blocks of a grid along x
+        {6, 65535},    // along y
+        {7, 65535},    // along z
+        {8, 48 << 10}, // shared memory of a block
+        {9, 64 << 10}, // constant memory
+        {10, 32},      // lanes of a warp
+        {12, 65536},   // registers of a block
+        {13, 1000000}, // clock, kHz
+        {16, 4},       // multiprocessors
+        {36, 1000000}, // clock of the memory, kHz
+        {37, 4096},    // bits of its bus
+        {38, 1 << 20}, // second-level cache
+        {39, 2048},    // threads of a multiprocessor
+        {40, 1},       // copies while kernels run
+        {41, 1},       // one address space
+        {75, 9},       // compute capability, major
+        {76, 0},       // minor
+        {81, 228 << 10}, // shared memory of a multiprocessor
+        {82, 65536},   // registers of a multiprocessor
+        {97, 227 << 10}, // shared memory of a block that asks for more
+        {106, 32},     // blocks of a multiprocessor
+        {115, 1},      // memory pools
+    };
+    auto found = values.find(attribute);
+    *value = found == values.end() ? 0 : found->second;
+    return known(device) ? SUCCESS : INVALID_DEVICE;
+}
+
+int cuDevicePrimaryCtxRetain(Device **to, int device) {
+    ENTER;
+    if (!known(device)) {
+        return INVALID_DEVICE;
+    }
+    *to = &driver().devices[device];
     return SUCCESS;
 }
 int cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
-int cuCtxSetCurrent(void *) { return SUCCESS; }
-int cuCtxGetCurrent(void **context) {
-    *context = &device();
+int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return SUCCESS; }
+int cuDevicePrimaryCtxGetState(int, unsigned *flags, int *active) {
+    *flags = 0;
+    *active = 1;
     return SUCCESS;
 }
-int cuCtxSynchronize() { ALIVE; return SUCCESS; }
-
-int cuGetErrorName(int code, const char **text) {
-    *text = code == SUCCESS ? "CUDA_SUCCESS" : "CUDA_ERROR";
+int cuCtxSetCurrent(Device *device) {
+    context = device;
     return SUCCESS;
 }
-int cuGetErrorString(int code, const char **text) {
-    switch (code) {
-    case SUCCESS: *text = "no error"; break;
-    case OUT_OF_MEMORY: *text = "out of memory"; break;
-    case NO_DEVICE: *text = "no CUDA-capable device is detected"; break;
-    case LAUNCH_FAILED: *text = "unspecified launch failure"; break;
-    default: *text = "an error of the emulator";
-    }
+int cuCtxGetCurrent(Device **to) {
+    *to = context;
     return SUCCESS;
 }
-
-int cuMemGetInfo_v2(size_t *free, size_t *total) {
-    LOCKED;
-    *total = device().memory;
-    *free = device().memory - device().used;
+int cuCtxPushCurrent_v2(Device *device) { return cuCtxSetCurrent(device); }
+int cuCtxPopCurrent_v2(Device **to) {
+    *to = context;
+    context = nullptr;
     return SUCCESS;
 }
-int cuMemAlloc_v2(uintptr_t *pointer, size_t bytes) { return allocate(pointer, bytes); }
-int cuMemAllocAsync(uintptr_t *pointer, size_t bytes, void *) { return allocate(pointer, bytes); }
-int cuMemFree_v2(uintptr_t pointer) { return release(pointer); }
-int cuMemFreeAsync(uintptr_t pointer, void *) { return release(pointer); }
-int cuMemHostAlloc(void **pointer, size_t bytes, unsigned) {
-    *pointer = malloc(bytes ? bytes : 1);
-    memset(*pointer, 0xff, bytes);
+int cuCtxGetDevice(int *device) {
+    ENTER_CONTEXT;
+    *device = (int)(context - driver().devices.data());
     return SUCCESS;
 }
-int cuMemFreeHost(void *pointer) {
-    free(pointer);
+int cuCtxSynchronize() {
+    ENTER_CONTEXT;
     return SUCCESS;
 }
-int cuMemcpyHtoD_v2(void *to, const void *from, size_t bytes) { return copy(to, from, bytes); }
-int cuMemcpyDtoH_v2(void *to, const void *from, size_t bytes) { return copy(to, from, bytes); }
-int cuMemcpyDtoD_v2(void *to, const void *from, size_t bytes) { return copy(to, from, bytes); }
-int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *) { return copy(to, from, bytes); }
-int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *) { return copy(to, from, bytes); }
-int cuMemcpyDtoDAsync_v2(void *to, const void *from, size_t bytes, void *) { return copy(to, from, bytes); }
-int cuMemsetD8_v2(void *to, unsigned char value, size_t count) {
-    ALIVE;
-    memset(to, value, count);
-    return SUCCESS;
-}
-int cuMemsetD8Async(void *to, unsigned char value, size_t count, void *) { return cuMemsetD8_v2(to, value, count); }
 
 int cuStreamCreate(void **stream, unsigned) {
+    ENTER_CONTEXT;
     *stream = new char;
     return SUCCESS;
 }
+int cuStreamCreateWithPriority(void **stream, unsigned flags, int) { return cuStreamCreate(stream, flags); }
 int cuStreamDestroy_v2(void *stream) {
+    ENTER_CONTEXT;
     delete (char *)stream;
     return SUCCESS;
 }
-int cuStreamSynchronize(void *) { ALIVE; return SUCCESS; }
-int cuStreamWaitEvent(void *, void *, unsigned) { ALIVE; return SUCCESS; }
-int cuEventCreate(void **event, unsigned) {
-    *event = new char;
+int cuStreamSynchronize(void *) {
+    ENTER_CONTEXT;
     return SUCCESS;
 }
-int cuEventDestroy_v2(void *event) {
-    delete (char *)event;
+int cuStreamQuery(void *) {
+    ENTER_CONTEXT;
     return SUCCESS;
 }
-int cuEventRecord(void *, void *) { ALIVE; return SUCCESS; }
-int cuEventQuery(void *) { ALIVE; return SUCCESS; }
-int cuEventSynchronize(void *) { ALIVE; return SUCCESS; }
-int cuEventElapsedTime(float *milliseconds, void *, void *) {
-    *milliseconds = 0.0f;
+int cuStreamWaitEvent(void *, void *, unsigned) {
+    ENTER_CONTEXT;
     return SUCCESS;
 }
 
-int cuModuleLoadData(void **module, const void *image) {
-    ALIVE;
-    std::string log, path = emulator::object((const char *)image, log);
-    *module = path.empty() ? nullptr : dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!*module) {
-        fprintf(stderr, "emulator: a module cannot be loaded: %s\n", path.empty() ? log.c_str() : dlerror());
-        return INVALID_IMAGE;
-    }
+typedef std::chrono::steady_clock::time_point Event;
+int cuEventCreate(Event **event, unsigned) {
+    ENTER_CONTEXT;
+    *event = new Event;
     return SUCCESS;
 }
-int cuModuleLoad(void **module, const char *file) { return cuModuleLoadData(module, emulator::read(file).c_str()); }
-int cuModuleUnload(void *) { return SUCCESS; }
-int cuModuleGetFunction(Function **function, void *module, const char *name) {
-    LOCKED;
-    Launch launch = (Launch)dlsym(module, (std::string("launch_") + name).c_str());
-    if (!launch) {
-        return NOT_FOUND;
-    }
-    *function = new Function{name, launch};
+int cuEventDestroy_v2(Event *event) {
+    ENTER_CONTEXT;
+    delete event;
+    return SUCCESS;
+}
+int cuEventRecord(Event *event, void *) {
+    ENTER_CONTEXT;
+    *event = std::chrono::steady_clock::now();
+    return SUCCESS;
+}
+int cuEventQuery(Event *) {
+    ENTER_CONTEXT;
+    return SUCCESS;
+}
+int cuEventSynchronize(Event *) {
+    ENTER_CONTEXT;
+    return SUCCESS;
+}
+int cuEventElapsedTime(float *milliseconds, Event *from, Event *to) {
+    ENTER_CONTEXT;
+    *milliseconds = std::chrono::duration<float, std::milli>(*to - *from).count();
     return SUCCESS;
 }
 
-int cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                   unsigned block_y, unsigned block_z, unsigned shared, void *, void **parameters, void **) {
-    ALIVE;
-    unsigned threads = block_x * block_y * block_z;
-    bool allowed = threads >= 1 && threads <= 1024 && grid_x >= 1 && grid_x <= 0x7fffffff && grid_y >= 1 &&
-                   grid_y <= 65535 && grid_z >= 1 && grid_z <= 65535 && shared == 0;
-    if (!allowed) {
-        fprintf(stderr, "emulator: a launch of %s that CUDA refuses: (%u, %u, %u) blocks of %u threads\n",
-                function->name.c_str(), grid_x, grid_y, grid_z, threads);
-        return INVALID_VALUE;
+static const struct {
+    Code code;
+    const char *name, *text;
+} ERRORS[] = {
+    {SUCCESS, "CUDA_SUCCESS", "no error"},
+    {INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+    {OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+    {NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+    {INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+    {INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
+    {LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+    {NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
+};
+int cuGetErrorName(int code, const char **text) {
+    for (auto &error : ERRORS) {
+        if (error.code == code) {
+            *text = error.name;
+            return SUCCESS;
+        }
     }
-    const char *wrong =
-        function->launch(parameters, {grid_x, grid_y, grid_z}, {block_x, block_y, block_z});
-    if (wrong) {
-        fprintf(stderr, "emulator: kernel %s: %s\n", function->name.c_str(), wrong);
-        failed = true;
-        return LAUNCH_FAILED;
-    }
-    return SUCCESS;
+    *text = nullptr;
+    return INVALID_VALUE;
 }
+int cuGetErrorString(int code, const char **text) {
+    for (auto &error : ERRORS) {
+        if (error.code == code) {
+            *text = error.text;
+            return SUCCESS;
+        }
+    }
+    *text = nullptr;
+    return INVALID_VALUE;
+}
+
+// cudarc names it, nothing calls it.
+int cuImportExternalMemory(void **, const void *) { return NOT_SUPPORTED; }
+int cuExternalMemoryGetMappedBuffer(uintptr_t *, void *, const void *) { return NOT_SUPPORTED; }
+int cuDestroyExternalMemory(void *) { return NOT_SUPPORTED; }
+int cuProfilerStart() { return SUCCESS; }
+int cuProfilerStop() { return SUCCESS; }
 }

@@ -1,5 +1,5 @@
-// From the source of kernels to functions that can be called: preprocessed, given an entry for every
-// kernel, compiled into a shared object in a cache folder, and loaded.
+// From the source of kernels to functions that can be called: given an entry for every kernel, compiled
+// into a shared object in a cache folder.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,6 @@
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace emulator {
 
@@ -22,6 +21,8 @@ inline std::string variable(const char *name, const std::string &otherwise) {
 
 // The folder of this library's sources, told by tests/emulator/with.
 inline std::string home() { return variable("EMULATOR_HOME", "tests/emulator"); }
+
+inline bool sanitized() { return variable("EMULATOR_SANITIZE", "0") == "1"; }
 
 inline std::string read(const std::string &path) {
     std::ifstream file(path, std::ios::binary);
@@ -36,67 +37,130 @@ inline bool write(const std::string &path, const std::string &text) {
     return bool(file.flush());
 }
 
-inline uint64_t hash(const std::string &text) {
+inline std::string quoted(const std::string &text) {
+    return "'" + std::regex_replace(text, std::regex("'"), "'\\''") + "'";
+}
+
+// A fresh folder for intermediate files, removed when it goes.
+struct Scratch {
+    std::string path;
+
+    Scratch() {
+        path = variable("TMPDIR", "/tmp") + "/cuda-emulator-XXXXXX";
+        if (!mkdtemp(&path[0])) {
+            path.clear();
+        }
+    }
+    ~Scratch() {
+        if (!path.empty() && system(("rm -rf " + quoted(path)).c_str()) != 0) {
+            fprintf(stderr, "emulator: %s remains\n", path.c_str());
+        }
+    }
+    // Runs a command whose messages become `log`; without what a sanitizer has preloaded.
+    bool run(const std::string &command, std::string &log) const {
+        int status = system(("LD_PRELOAD= " + command + " 2> " + quoted(path + "/log")).c_str());
+        log = read(path + "/log");
+        return status == 0;
+    }
+};
+
+// How a source is made what `object` takes: its includes and conditions gone, kernels marked.
+inline std::string preprocessor() {
+    return "g++ -E -nostdinc -x c++ -std=gnu++17 -DCUDA_EMULATOR -D__CUDACC__ -D__global__=__emulator_kernel__ "
+           "'-D__launch_bounds__(...)=__emulator_bounds__(__VA_ARGS__)'";
+}
+
+// How kernels are compiled. A product and a sum become one, as on the GPU.
+inline std::string compiler() {
+    std::string kind = sanitized() ? "-O1 -g -fsanitize=address --param asan-stack=0 --param asan-globals=0" : "-O2";
+    return "g++ " + kind + " -std=gnu++17 -fPIC -w -fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing "
+                           "-ffp-contract=fast -march=native";
+}
+
+inline std::string hash(const std::string &text) {
     uint64_t hash = 1469598103934665603u;
     for (unsigned char byte : text) {
         hash = (hash ^ byte) * 1099511628211u;
     }
-    return hash;
+    char name[32];
+    snprintf(name, sizeof name, "%016llx", (unsigned long long)hash);
+    return name;
 }
 
-inline bool has(const std::string &text, const char *word) { return text.find(word) != std::string::npos; }
+// The folder that compiled things are kept in.
+inline std::string cache() {
+    std::string folder = variable("EMULATOR_CACHE", variable("TMPDIR", "/tmp") + "/cuda-emulator");
+    mkdir(folder.c_str(), 0777);
+    return folder;
+}
 
-// Whether threads of a kernel may wait for others.
-inline bool waits(const std::string &source) {
-    for (const char *word : {"__syncthreads", "__syncwarp", "_sync(", "mma_tf32"}) {
-        if (has(source, word)) {
-            return true;
-        }
+// Compiles into a file that nobody sees before it is whole: several processes may make the same.
+inline bool compile(const Scratch &scratch, const std::string &flags, const std::string &file, std::string &log) {
+    std::string own = file + "." + scratch.path.substr(scratch.path.size() - 6);
+    return scratch.run(compiler() + " " + flags + " -o " + quoted(own), log) &&
+           rename(own.c_str(), file.c_str()) == 0;
+}
+
+// What decides which code `compiler` makes, besides the source.
+inline std::string surroundings() {
+    std::string text = compiler();
+    for (const char *file : {"block.h", "device.h", "arithmetic.h", "warp.h"}) {
+        text += read(home() + "/" + file);
     }
-    return false;
+    std::string processor = read("/proc/cpuinfo");
+    size_t flags = processor.find("flags");
+    return text + __VERSION__ + (flags == std::string::npos ? "" : processor.substr(flags, processor.find('\n', flags) - flags));
 }
 
-// The shared object of a preprocessed source, compiled unless it was; empty, with `log`, if it does not
-// compile.
-inline std::string object(const std::string &source, std::string &log) {
-    std::string flags = variable("EMULATOR_SANITIZE", "0") == "1"
-                            ? "-O1 -g -fsanitize=address --param asan-stack=0 --param asan-globals=0"
-                            : "-O2";
-    flags += " -std=c++17 -fPIC -shared -w -fno-strict-aliasing -ffp-contract=fast -march=native";
-    std::string entries = "\n";
-    std::regex kernel("__emulator_kernel__\\s+void\\s+(\\w+)\\s*\\(");
+// For every kernel the thing that the driver looks up.
+inline std::string entries(const std::string &source, bool lenient) {
+    std::string text = "\n";
+    const std::string bounds = R"(\s*(?:__emulator_bounds__\s*\(((?:[^()]|\([^()]*\))*)\)\s*)?)";
+    std::regex kernel("__emulator_kernel__" + bounds + "\\s*void\\b" + bounds + R"(\s*(\w+)\s*\()");
     for (std::sregex_iterator found(source.begin(), source.end(), kernel), end; found != end; ++found) {
-        std::string name = (*found)[1];
-        entries += "static void body_" + name + "(void **a) { emulator::call(&" + name + ", a); }\n" +
-                   "extern \"C\" const char *launch_" + name + "(void **a, dim3 blocks, dim3 threads) { return " +
-                   "emulator::run(body_" + name + ", a, blocks, threads, " + (waits(source) ? "false" : "true") +
-                   "); }\n";
+        std::string bound = (*found)[1].matched ? (*found)[1] : (*found)[2], name = (*found)[3];
+        bound = bound.empty() ? "emulator::MOST_THREADS" : "emulator::first(" + bound + ")";
+        text += "static void body_" + name + "(void **a) { emulator::call(&" + name + ", a); }\n" +
+                "extern \"C\" __attribute__((visibility(\"default\"))) const emulator::Kernel kernel_" + name +
+                " = {body_" + name + ", emulator::bind, emulator::letters(&" + name + "), " + bound + ", " +
+                (lenient ? "true" : "false") + "};\n";
     }
-    std::string whole = "#define __emulator_kernel__ static\n#include \"device.h\"\n" +
-                        std::regex_replace(source, std::regex("extern\\s+\"C\"\\s+__emulator_kernel__"),
-                                           "__emulator_kernel__") +
-                        entries;
-    char name[64];
-    snprintf(name, sizeof name, "%016lx",
-             (unsigned long)hash(flags + whole + read(home() + "/device.h")));
-    std::string cache = variable("EMULATOR_CACHE", "/tmp/cuda-emulator");
-    mkdir(cache.c_str(), 0777);
-    std::string path = cache + "/" + name + ".so";
-    if (access(path.c_str(), R_OK) == 0) {
-        return path;
+    return text;
+}
+
+// The shared object of a source, compiled unless it was; empty, with `log`, if it does not compile.
+inline std::string object(std::string source, std::string &log) {
+    Scratch scratch;
+    if (source.find("__global__") != std::string::npos) {
+        write(scratch.path + "/kernels.cu", source);
+        std::string command = preprocessor() + " - < " + quoted(scratch.path + "/kernels.cu") + " -o " +
+                              quoted(scratch.path + "/kernels");
+        if (!scratch.run(command, log)) {
+            return "";
+        }
+        source = read(scratch.path + "/kernels");
     }
-    std::string own = cache + "/" + name + "." + std::to_string(getpid()) + "." + std::to_string((uintptr_t)&own);
-    if (!write(own + ".cpp", whole)) {
-        log = "cannot write " + own + ".cpp";
+    bool lenient = source.find("emulator_lenient") != std::string::npos;
+    std::regex dynamic(R"(extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([^;\[\]]*\S)\s+(\w+)\s*\[\s*\]\s*;)");
+    source = std::regex_replace(source, dynamic, "$1 *const $2 = ($1 *)emulator::now->dynamic;");
+    std::regex external("extern\\s+\"C\"\\s+__emulator_kernel__");
+    std::string whole = "#include \"device.h\"\n" + std::regex_replace(source, external, "__emulator_kernel__") +
+                        entries(source, lenient);
+    static const std::string around = surroundings();
+    std::string file = cache() + "/" + hash(around + whole) + ".so";
+    if (access(file.c_str(), R_OK) == 0) {
+        return file;
+    }
+    // The headers take longer than most kernels, so they are compiled once.
+    std::string headers = cache() + "/" + hash(around);
+    mkdir(headers.c_str(), 0777);
+    if (access((headers + "/device.h.gch").c_str(), R_OK) != 0 &&
+        !compile(scratch, "-x c++-header " + quoted(home() + "/device.h"), headers + "/device.h.gch", log)) {
         return "";
     }
-    std::string command = "g++ " + flags + " -I '" + home() + "' '" + own + ".cpp' -o '" + own + ".so' 2> '" + own +
-                          ".log'";
-    bool done = system(command.c_str()) == 0;
-    log = read(own + ".log");
-    unlink((own + ".log").c_str());
-    unlink((own + ".cpp").c_str());
-    return done && rename((own + ".so").c_str(), path.c_str()) == 0 ? path : "";
+    write(scratch.path + "/kernels.cpp", whole);
+    std::string flags = "-shared -I " + quoted(headers) + " -I " + quoted(home()) + " ";
+    return compile(scratch, flags + quoted(scratch.path + "/kernels.cpp"), file, log) ? file : "";
 }
 
 } // namespace emulator

@@ -1,13 +1,67 @@
-// NVRTC: "machine code" is the preprocessed source.
+// NVRTC: "machine code" is the preprocessed source. It is compiled here as well, so that errors come where
+// they are expected; the driver finds the object in the cache.
 #include "module.h"
 
 #include <cstring>
+#include <vector>
+
+using namespace emulator;
+
+enum Code { SUCCESS = 0, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6 };
 
 struct Program {
-    std::string source, code, log;
+    std::string name, source, code, log;
+    std::vector<std::pair<std::string, std::string>> headers;
 };
 
-enum { SUCCESS = 0, INVALID_INPUT = 3, COMPILATION = 6 };
+// What follows a prefix of the option; null if it does not begin so.
+static const char *after(const std::string &option, const char *prefix) {
+    return option.rfind(prefix, 0) == 0 ? option.c_str() + strlen(prefix) : nullptr;
+}
+
+// The flags of the preprocessor for NVRTC's options; false for one that NVRTC does not have.
+static bool translate(int count, const char *const *options, std::string &flags, std::string &log) {
+    std::string architecture = "75";
+    for (int i = 0; i < count; i++) {
+        std::string option = options[i];
+        // Both `-D X` and `-DX`, both `--name=value` and `--name value`.
+        if ((option == "-D" || option == "-I" || option == "--define-macro" || option == "--include-path") &&
+            i + 1 < count) {
+            option += option[1] == '-' ? std::string("=") + options[++i] : options[++i];
+        }
+        const char *value;
+        if ((value = after(option, "--include-path=")) || (value = after(option, "-I"))) {
+            flags += " -I " + quoted(value);
+        } else if ((value = after(option, "--define-macro=")) || (value = after(option, "-D"))) {
+            flags += " -D " + quoted(value);
+        } else if ((value = after(option, "--undefine-macro=")) || (value = after(option, "-U"))) {
+            flags += " -U " + quoted(value);
+        } else if ((value = after(option, "--gpu-architecture=")) || (value = after(option, "-arch="))) {
+            const char *number = strchr(value, '_');
+            architecture = number ? std::to_string(atoi(number + 1)) : "";
+            if (architecture.empty() || architecture == "0") {
+                log = "nvrtc: error: invalid value for --gpu-architecture (-arch)\n";
+                return false;
+            }
+        } else {
+            bool known = false;
+            for (const char *name : {"--std=", "-std=", "--fmad=", "-fmad=", "--ftz=", "-ftz=", "--prec-sqrt=",
+                                     "-prec-sqrt=", "--prec-div=", "-prec-div=", "--use_fast_math", "-use_fast_math",
+                                     "--maxrregcount=", "-maxrregcount=", "--restrict", "-restrict", "--device-debug",
+                                     "-G", "--generate-line-info", "-lineinfo", "-default-device", "--disable-warnings",
+                                     "-w", "--extra-device-vectorization", "--ptxas-options", "-Xptxas", "--minimal",
+                                     "--relocatable-device-code=", "-rdc=", "--dopt", "-dopt", "--split-compile="}) {
+                known |= after(option, name) != nullptr;
+            }
+            if (!known) {
+                log = "nvrtc: error: unrecognized option " + option + " found\n";
+                return false;
+            }
+        }
+    }
+    flags += " -D__CUDACC_RTC__ -D__CUDA_ARCH__=" + architecture + "0";
+    return true;
+}
 
 static int copy(const std::string &text, char *to) {
     memcpy(to, text.c_str(), text.size() + 1);
@@ -23,9 +77,15 @@ int nvrtcVersion(int *major, int *minor) {
     return SUCCESS;
 }
 
-int nvrtcCreateProgram(Program **program, const char *source, const char *, int, const char *const *,
-                       const char *const *) {
-    *program = new Program{source, "", ""};
+int nvrtcCreateProgram(Program **program, const char *source, const char *name, int count, const char *const *headers,
+                       const char *const *names) {
+    if (!source) {
+        return INVALID_INPUT;
+    }
+    *program = new Program{name && *name ? name : "default_program", source, "", "", {}};
+    for (int i = 0; i < count; i++) {
+        (*program)->headers.emplace_back(names[i], headers[i]);
+    }
     return SUCCESS;
 }
 
@@ -36,58 +96,56 @@ int nvrtcDestroyProgram(Program **program) {
 }
 
 int nvrtcCompileProgram(Program *program, int count, const char *const *options) {
+    if (!program) {
+        return INVALID_PROGRAM;
+    }
     std::string flags;
-    for (int i = 0; i < count; i++) {
-        std::string option = options[i];
-        for (const char *prefix : {"--include-path=", "-I"}) {
-            if (option.rfind(prefix, 0) == 0) {
-                flags += " -I '" + option.substr(std::string(prefix).size()) + "'";
-            }
-        }
-        for (const char *prefix : {"--define-macro=", "-D"}) {
-            if (option.rfind(prefix, 0) == 0) {
-                flags += " -D '" + option.substr(std::string(prefix).size()) + "'";
-            }
-        }
+    if (!translate(count, options, flags, program->log)) {
+        return INVALID_OPTION;
     }
     // For tests/emulator/compile.
-    std::string dump = emulator::variable("EMULATOR_DUMP", "");
+    std::string dump = variable("EMULATOR_DUMP", "");
     if (!dump.empty()) {
         char name[64];
-        snprintf(name, sizeof name, "/%016lx.cu", (unsigned long)emulator::hash(program->source));
-        emulator::write(dump + name, program->source);
+        snprintf(name, sizeof name, "/%016lx.cu", (unsigned long)hash(program->source));
+        write(dump + name, program->source);
     }
-    char folder[] = "/tmp/cuda-emulator-XXXXXX";
-    if (!mkdtemp(folder)) {
-        return INVALID_INPUT;
+    Scratch scratch;
+    // Messages name the program.
+    write(scratch.path + "/kernels.cu", "#line 1 \"" + program->name + "\"\n" + program->source);
+    for (auto &header : program->headers) {
+        write(scratch.path + "/" + header.first, header.second);
     }
-    std::string path = folder;
-    emulator::write(path + "/kernels.cu", program->source);
-    std::string command = "g++ -E -P -nostdinc -x c++ -DCUDA_EMULATOR -D__CUDA_ARCH__=900 '-D__launch_bounds__(...)=' -D__global__=__emulator_kernel__ -I '" + emulator::home() +
-                          "/toolkit/include'" + flags + " '" + path + "/kernels.cu' > '" + path + "/code' 2> '" + path +
-                          "/log'";
-    bool done = system(command.c_str()) == 0;
-    program->code = emulator::read(path + "/code");
-    program->log = emulator::read(path + "/log");
-    for (const char *file : {"/kernels.cu", "/code", "/log"}) {
-        unlink((path + file).c_str());
+    std::string command = preprocessor() + flags + " -I " + quoted(scratch.path) + " -I " +
+                          quoted(home() + "/toolkit/include") + " - < " + quoted(scratch.path + "/kernels.cu") +
+                          " -o " + quoted(scratch.path + "/code");
+    if (!scratch.run(command, program->log)) {
+        return COMPILATION;
     }
-    rmdir(folder);
-    // Compiled now, so that errors come where they are expected; the driver finds it in the cache.
-    return done && !emulator::object(program->code, program->log).empty() ? SUCCESS : COMPILATION;
+    program->code = read(scratch.path + "/code");
+    return object(program->code, program->log).empty() ? COMPILATION : SUCCESS;
 }
 
-int nvrtcGetCUBINSize(Program *program, size_t *size) {
+int nvrtcGetPTXSize(Program *program, size_t *size) {
     *size = program->code.size() + 1;
     return SUCCESS;
 }
-int nvrtcGetCUBIN(Program *program, char *code) { return copy(program->code, code); }
-int nvrtcGetPTXSize(Program *program, size_t *size) { return nvrtcGetCUBINSize(program, size); }
 int nvrtcGetPTX(Program *program, char *code) { return copy(program->code, code); }
+int nvrtcGetCUBINSize(Program *program, size_t *size) { return nvrtcGetPTXSize(program, size); }
+int nvrtcGetCUBIN(Program *program, char *code) { return copy(program->code, code); }
 int nvrtcGetProgramLogSize(Program *program, size_t *size) {
     *size = program->log.size() + 1;
     return SUCCESS;
 }
 int nvrtcGetProgramLog(Program *program, char *log) { return copy(program->log, log); }
-const char *nvrtcGetErrorString(int code) { return code == SUCCESS ? "NVRTC_SUCCESS" : "NVRTC_ERROR"; }
+const char *nvrtcGetErrorString(int code) {
+    switch (code) {
+    case SUCCESS: return "NVRTC_SUCCESS";
+    case INVALID_INPUT: return "NVRTC_ERROR_INVALID_INPUT";
+    case INVALID_PROGRAM: return "NVRTC_ERROR_INVALID_PROGRAM";
+    case INVALID_OPTION: return "NVRTC_ERROR_INVALID_OPTION";
+    case COMPILATION: return "NVRTC_ERROR_COMPILATION";
+    default: return "NVRTC_ERROR unknown";
+    }
+}
 }
