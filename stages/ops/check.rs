@@ -1,8 +1,8 @@
 //! What the tests of operations share: devices, finite differences, and equality to the bit.
 
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{OwnedTape, Trace};
-use dfdx::tensor_ops::{Backward, SumTo};
+use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Tape, Trace};
+use dfdx::tensor_ops::Backward;
 use rand::Rng;
 use rayon::ThreadPoolBuilder;
 
@@ -85,6 +85,19 @@ pub fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
     from_host(device, noise(len(shape), salt), shape)
 }
 
+/// The gradients of the sum of an output times `coefficients`, by everything that its tape knows.
+pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
+    let (output, mut tape) = output.split_tape();
+    let device = output.device().clone();
+    let coefficients = coefficients.to_vec();
+    assert_eq!(coefficients.len(), len(*output.shape()), "one for a value");
+    let zero = device.try_zeros_like(&()).expect("memory");
+    tape.add_backward_op(move |gradients| {
+        device.write(&coefficients, gradients.get_or_alloc_mut(&output)?)
+    });
+    zero.put_tape(tape).backward()
+}
+
 /// Output and gradients of an operation for given coefficients of the output in the loss.
 pub fn backward<B: Backend>(
     inputs: &[Tensor4<B>],
@@ -93,8 +106,7 @@ pub fn backward<B: Backend>(
 ) -> (Vec<f32>, Vec<Vec<f32>>) {
     let output = operation(inputs[0].leaky_trace(), &inputs[1..]);
     let values = to_host(&output.retaped());
-    let coefficients = from_host(output.device(), coefficients.to_vec(), *output.shape());
-    let gradients = (output * coefficients).sum::<(), _>().backward();
+    let gradients = pull(output, coefficients);
     (
         values,
         inputs
