@@ -259,13 +259,25 @@ fn differentiate<B: Backend>(
         .collect();
     let output = operation(input.leaky_trace(), &parameters);
     let values = ops::to_host(&output.retaped());
-    let factors = noise(device, *output.shape(), 99);
-    let gradients = ops::losses::backward((output * factors).sum::<(), _>());
+    let gradients = pull(output, 99);
     let mut results = vec![values];
     for tensor in std::iter::once(&input).chain(&parameters) {
         results.push(ops::to_host(&gradients.get(tensor)));
     }
     results
+}
+
+/// The gradients of a tensor's sum with random factors, by all that it was made from. dfdx's own sum is
+/// done without: it adds by atomics, in any order.
+fn pull<B: Backend>(output: Traced<B>, salt: u64) -> Gradients<f32, B> {
+    let (output, mut tape) = output.split_tape();
+    let device = output.device().clone();
+    let loss = ops::from_host(&device, vec![0.0], (1, 1, 1, 1)).reshape_like(&());
+    tape.add_backward_op(move |gradients| {
+        let factors = ops::to_host(&noise(&device, *output.shape(), salt));
+        device.write(&factors, gradients.get_or_alloc_mut(&output)?)
+    });
+    ops::losses::backward(loss.put_tape(tape))
 }
 
 /// A loss and the gradient of its logits.
@@ -288,9 +300,7 @@ fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
     let mut optimizer = Optimizer::new(config, &parameters);
     let penalty = [Penalty { l1: 0.1, l2: 0.2 }];
     for step in 0..3 {
-        let factors = noise(device, shape, 2 + step);
-        let traced = parameters[0].leaky_trace();
-        let mut gradients = ops::losses::backward((traced * factors).sum::<(), _>());
+        let mut gradients = pull(parameters[0].leaky_trace(), 2 + step);
         optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
     }
     vec![ops::to_host(&parameters[0])]
