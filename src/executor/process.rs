@@ -57,7 +57,7 @@ pub fn run(
 }
 
 /// The variable that tells CUDA which GPUs there are.
-pub(super) const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
+pub const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
 
 fn converse(
     request: &Request,
