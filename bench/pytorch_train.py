@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure how fast PyTorch trains one of the paper's six CNNs on this machine's CPU.
+"""Measure how fast PyTorch trains one of the paper's six CNNs on this machine.
 
 What `runner bench train` is compared with: the same layers as in pipelines/table1.yaml, binary cross-entropy,
-Adam, 32-bit floats, random images. Prints one JSON object.
+Adam, 32-bit floats (TF32 on a GPU), random images. Prints one JSON object.
 """
 
 import argparse

@@ -26,9 +26,9 @@ pub trait Computation {
 pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Output, Failure> {
     match device {
         Device::Cpu => computation.on(Cpu::default()),
-        // #[cfg(feature = "cuda")], once the GPU is a `Backend`:
-        // Device::Cuda { precision } => computation.on(crate::cuda::open(precision)?),
-        // #[cfg(not(feature = "cuda"))]
+        #[cfg(feature = "cuda")]
+        Device::Cuda { precision } => computation.on(crate::cuda::open(precision)?),
+        #[cfg(not(feature = "cuda"))]
         Device::Cuda { .. } => Err(Failure::System(
             "this binary was built without CUDA: build it with `--features cuda`, or compute on the CPU"
                 .to_owned(),

@@ -17,7 +17,8 @@ Examples:
   runner compare latest~1 latest                   what the last run did otherwise
   runner artifacts ls                              the newest results
   runner cache gc --max-age 30d                    what would go; with --apply, it goes
-  runner bench train                               how fast this machine trains";
+  runner bench train                               how fast this machine trains
+  runner doctor                                    what this machine has, and whether its GPUs compute right";
 
 /// Adds to every subcommand its examples.
 pub fn added(command: clap::Command) -> clap::Command {
@@ -52,6 +53,12 @@ fn of(path: &str) -> Option<&'static str> {
   runner plan pipelines/table1.yaml
   runner plan pipelines/table1.yaml -S epochs=20 --exit-code
   runner plan pipelines/table1.yaml --out today.plan"
+        }
+        "doctor" => {
+            "\
+  runner doctor                  what this machine has to compute with
+  runner doctor --device cuda    exit code 1 where no GPU works
+  runner doctor --json           the same for programs"
         }
         "explain" => {
             "\

@@ -8,6 +8,7 @@ mod compare;
 mod comparison;
 mod completions;
 mod config;
+mod doctor;
 mod examples;
 mod expecting;
 mod explain;
@@ -100,6 +101,7 @@ enum Command {
     Graph(graph::Graph),
     Cache(cache::Cache),
     Bench(bench::Bench),
+    Doctor(doctor::Doctor),
     Init(init::Init),
     Config(config::Config),
     Completions(completions::Completions),
@@ -156,6 +158,7 @@ impl Cli {
             Command::Artifacts(artifacts) => artifacts.execute(console),
             Command::Cache(cache) => cache.execute(console),
             Command::Bench(bench) => bench.execute(console),
+            Command::Doctor(doctor) => doctor.execute(console),
             Command::Init(init) => init.execute(console),
             Command::Config(config) => config.execute(console),
             Command::Completions(completions) => completions.execute(console),

@@ -112,6 +112,10 @@ pub fn catalogue() -> Catalogue {
 }
 
 impl StoreArgs {
+    pub fn folder(&self) -> &Path {
+        &self.artifacts
+    }
+
     pub fn open(&self) -> Result<Store, Error> {
         Store::open(&self.artifacts).map_err(Error::Store)
     }

@@ -39,6 +39,7 @@ use crate::store::{Store, component};
 pub use interrupt::Interrupt;
 pub use local::Outputs;
 pub use own_binary::own_binary;
+pub use process::VISIBLE_GPUS;
 pub use usage::{Usage, peak_memory_mib};
 pub use verify::damaged_artifacts;
 pub use workers::Workers;

@@ -208,7 +208,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.
-fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
+pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let linked = fs::hard_link(blob, file).is_ok();

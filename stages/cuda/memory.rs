@@ -9,7 +9,7 @@ use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec, ZerosTensor}
 
 use super::kernels::Argument;
 use super::survey;
-use crate::ops::{Nchw, Tensor4};
+use crate::ops::{Nchw, Tensor4, len};
 
 /// A gradient, or an optimizer's moments.
 pub type Buffer = <Cuda as Storage<f32>>::Vec;
@@ -62,7 +62,14 @@ pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
 }
 
 /// A tensor of zeros and its address, to be written by a kernel: nothing else has it yet.
+///
+/// # Panics
+/// If it has 2³¹ values or more: kernels index with 32 bits.
 pub fn zeros(cuda: &Cuda, shape: Nchw) -> Result<(Tensor4<Cuda>, Argument), CudaError> {
+    assert!(
+        i32::try_from(len(shape)).is_ok(),
+        "fewer than 2³¹ values in a tensor on a GPU, not {shape:?}: take a smaller `batch_size`"
+    );
     let tensor: Tensor4<Cuda> = cuda.try_zeros_like(&shape)?;
     let argument = Argument::tensor(&tensor);
     Ok((tensor, argument))

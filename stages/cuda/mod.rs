@@ -17,10 +17,9 @@ mod libraries;
 pub mod memory;
 mod product;
 mod refusal;
+mod self_test;
 mod survey;
-
-#[cfg(test)]
-mod tests;
+mod transfer;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,9 +36,11 @@ pub use kernels::{Argument, Constant, Grid, Source};
 pub use memory::{Buffer, address, buffer_address};
 pub use product::{Matrix, product};
 pub use refusal::last as last_refusal;
-pub use survey::{gpus, libraries, memory as memory_of};
+pub use self_test::self_test;
+pub use survey::{free_memory, gpus, libraries};
 
 use kernels::Kernels;
+use transfer::Carriers;
 
 /// The GPU of this process.
 pub struct Context {
@@ -48,6 +49,7 @@ pub struct Context {
     kernels: Kernels,
     blas: Mutex<CudaBlas>,
     scratch: Mutex<Buffer>,
+    carriers: Carriers,
     /// How many blocks it takes to keep the whole GPU at work.
     pub multiprocessors: usize,
 }
@@ -151,6 +153,7 @@ impl Context {
         Ok(Self {
             kernels: Kernels::new(capability),
             blas: Mutex::new(CudaBlas::new(device.clone())?),
+            carriers: Carriers::new()?,
             multiprocessors: multiprocessors.max(1) as usize,
             device,
             scratch: Mutex::new(scratch),

@@ -35,11 +35,11 @@ pub(super) fn start() -> Result<(), NoGpu> {
     }
 }
 
-/// Free and all memory of a GPU, in bytes.
+/// Memory of a GPU that nothing takes, in bytes.
 ///
 /// # Errors
 /// What the driver says.
-pub fn memory(index: usize) -> Result<(u64, u64), String> {
+pub fn free_memory(index: usize) -> Result<u64, String> {
     start().map_err(|no_gpu| no_gpu.to_string())?;
     let memory = || {
         let device = result::device::get(index as c_int)?;
@@ -52,8 +52,8 @@ pub fn memory(index: usize) -> Result<(u64, u64), String> {
         unsafe { result::primary_ctx::release(device) }?;
         memory
     };
-    let (free, total) = memory().map_err(said)?;
-    Ok((free as u64, total as u64))
+    let (free, _) = memory().map_err(said)?;
+    Ok(free as u64)
 }
 
 fn gpu(index: c_int) -> Result<Gpu, DriverError> {

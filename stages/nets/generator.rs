@@ -90,7 +90,7 @@ impl<B: Backend> Generator<B> {
         Ok(Self { card, network })
     }
 
-    /// Images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
+    /// Begins to draw images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
     pub fn draw(&mut self, count: usize, seed: u64, purpose: &str, batch: u64) -> Drawing<B> {
         let features = self.card.architecture.input.channels;
         let noise = latent(count, features, seed, purpose, [batch, 0]);

@@ -1,13 +1,73 @@
-//! What the tests of operations share: finite differences, and equality on any number of threads.
+//! What the tests of operations share: devices, finite differences, and equality to the bit.
 
 use dfdx::shapes::HasShape;
-use dfdx::tensor::{OwnedTape, Trace};
-use dfdx::tensor_ops::{Backward, SumTo};
+use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Tape, Trace};
+use dfdx::tensor_ops::Backward;
 use rand::Rng;
 use rayon::ThreadPoolBuilder;
 
 use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
 use crate::random::stream;
+#[cfg(feature = "cuda")]
+use {crate::contract::Precision, crate::cuda::with_precision, dfdx::tensor::Cuda};
+
+/// Makes a test for every device of the binary of each of these functions, which are generic over the
+/// device that they are given: in the module `cpu`, and in `cuda` if that was built.
+macro_rules! on_every_device {
+    ($($test:ident),+ $(,)?) => {
+        mod cpu {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(&dfdx::tensor::Cpu::default());
+                }
+            )+
+        }
+
+        #[cfg(feature = "cuda")]
+        mod cuda {
+            $(
+                #[test]
+                fn $test() {
+                    use crate::contract::Precision;
+                    crate::ops::check::on_gpu(Precision::Float32, super::$test);
+                }
+            )+
+        }
+    };
+}
+
+pub(crate) use on_every_device;
+
+/// Calls a test with the GPU, for operations in this precision. Where there is none, says so.
+#[cfg(feature = "cuda")]
+pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
+    if let Some(device) = gpu() {
+        with_precision(precision, || test(&device));
+    }
+}
+
+/// Calls a test with the GPU in every precision, and how far results may then be from double precision,
+/// over their largest value.
+#[cfg(feature = "cuda")]
+pub fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
+    for (precision, bound) in [(Precision::Float32, 1e-4), (Precision::Tf32, 2e-3)] {
+        on_gpu(precision, |device| test(device, bound));
+    }
+}
+
+/// The GPU, if there is one. One that there is must work.
+#[cfg(feature = "cuda")]
+#[expect(clippy::print_stderr, reason = "who tests is to know what was not")]
+fn gpu() -> Option<Cuda> {
+    match crate::cuda::gpus() {
+        Ok(_) => Some(crate::cuda::open(Precision::Float32).expect("a GPU that works")),
+        Err(no_gpu) => {
+            eprintln!("skipped: no GPU: {no_gpu}");
+            None
+        }
+    }
+}
 
 /// A tensor that records.
 pub type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
@@ -25,6 +85,19 @@ pub fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
     from_host(device, noise(len(shape), salt), shape)
 }
 
+/// The gradients of the sum of an output times `coefficients`, by everything that its tape knows.
+pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
+    let (output, mut tape) = output.split_tape();
+    let device = output.device().clone();
+    let coefficients = coefficients.to_vec();
+    assert_eq!(coefficients.len(), len(*output.shape()), "one for a value");
+    let zero = device.try_zeros_like(&()).expect("memory");
+    tape.add_backward_op(move |gradients| {
+        device.write(&coefficients, gradients.get_or_alloc_mut(&output)?)
+    });
+    zero.put_tape(tape).backward()
+}
+
 /// Output and gradients of an operation for given coefficients of the output in the loss.
 pub fn backward<B: Backend>(
     inputs: &[Tensor4<B>],
@@ -33,8 +106,7 @@ pub fn backward<B: Backend>(
 ) -> (Vec<f32>, Vec<Vec<f32>>) {
     let output = operation(inputs[0].leaky_trace(), &inputs[1..]);
     let values = to_host(&output.retaped());
-    let coefficients = from_host(output.device(), coefficients.to_vec(), *output.shape());
-    let gradients = (output * coefficients).sum::<(), _>().backward();
+    let gradients = pull(output, coefficients);
     (
         values,
         inputs
@@ -91,20 +163,27 @@ pub fn any_threads(results: impl Fn() -> Vec<Vec<f32>> + Sync) {
             .num_threads(threads)
             .build()
             .expect("a pool of threads");
-        let results = pool.install(&results);
-        results
-            .into_iter()
-            .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
-            .collect::<Vec<_>>()
+        bits(pool.install(&results))
     };
     let alone = bits(1);
-    assert!(
-        alone
-            .iter()
-            .any(|values| values.iter().any(|&value| value != 0))
-    );
     assert!(alone == bits(2), "two threads give other bits than one");
     assert!(alone == bits(4), "four threads give other bits than one");
+}
+
+/// Checks that a second call gives the same results as the first, to the last bit.
+pub fn twice(results: impl Fn() -> Vec<Vec<f32>>) {
+    let first = bits(results());
+    assert!(first == bits(results()), "the second call gives other bits");
+}
+
+/// The bits of results, which are not all zeros.
+fn bits(results: Vec<Vec<f32>>) -> Vec<Vec<u32>> {
+    let bits: Vec<Vec<u32>> = results
+        .into_iter()
+        .map(|values| values.into_iter().map(f32::to_bits).collect())
+        .collect();
+    assert!(bits.iter().flatten().any(|&value| value != 0));
+    bits
 }
 
 /// Asserts that values agree within 10⁻⁶ of the greater of 1 and their size.

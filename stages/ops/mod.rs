@@ -25,6 +25,8 @@ pub mod max_pool2d;
 mod memory;
 pub mod optimizer;
 mod pool2d;
+#[cfg(test)]
+mod reference;
 mod reshape;
 mod transfer;
 pub mod upsample_nearest2d;

@@ -27,16 +27,16 @@ pub fn reshape<B: Device<f32>, T: Tape<f32, B>>(
 #[cfg(test)]
 mod tests {
     use dfdx::shapes::HasShape;
-    use dfdx::tensor::Cpu;
 
     use super::{flatten, reshape};
-    use crate::ops::check::{backward, close};
-    use crate::ops::from_host;
+    use crate::ops::check::{backward, close, on_every_device};
+    use crate::ops::{Backend, from_host};
 
-    #[test]
-    fn values_and_gradients_keep_their_order() {
+    on_every_device!(values_and_gradients_keep_their_order);
+
+    fn values_and_gradients_keep_their_order<B: Backend>(device: &B) {
         let x = [from_host(
-            &Cpu::default(),
+            device,
             (0..12).map(|i| i as f32).collect(),
             (2, 3, 1, 2),
         )];

@@ -71,7 +71,8 @@ static int copy(const std::string &text, char *to) {
 extern "C" {
 
 int nvrtcVersion(int *major, int *minor) {
-    *major = 13;
+    // No version of NVIDIA's, so that a cache of compiled kernels cannot mix them up.
+    *major = 0;
     *minor = 0;
     return SUCCESS;
 }
@@ -101,6 +102,13 @@ int nvrtcCompileProgram(Program *program, int count, const char *const *options)
     std::string flags;
     if (!translate(count, options, flags, program->log)) {
         return INVALID_OPTION;
+    }
+    // For tests/emulator/compile.
+    std::string dump = variable("EMULATOR_DUMP", "");
+    if (!dump.empty()) {
+        char name[64];
+        snprintf(name, sizeof name, "/%016lx.cu", (unsigned long)hash(program->source));
+        write(dump + name, program->source);
     }
     Scratch scratch;
     // Messages name the program.

@@ -1,8 +1,17 @@
 use dfdx::tensor::Cpu;
 
 use super::{Activation, activation};
-use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
-use crate::ops::{from_host, to_host};
+use crate::ops::check::{
+    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
+};
+use crate::ops::{Backend, from_host, to_host};
+
+on_every_device!(
+    values_and_derivatives_worked_by_hand,
+    gradients_away_from_the_kinks,
+    what_is_not_a_number_stays_so,
+    the_same_bits_twice,
+);
 
 const ALL: [Activation; 6] = [
     Activation::Linear,
@@ -13,13 +22,8 @@ const ALL: [Activation; 6] = [
     Activation::Tanh,
 ];
 
-#[test]
-fn values_and_derivatives_worked_by_hand() {
-    let x = [from_host(
-        &Cpu::default(),
-        vec![-2.0, 0.0, 3.0],
-        (1, 3, 1, 1),
-    )];
+fn values_and_derivatives_worked_by_hand<B: Backend>(device: &B) {
+    let x = [from_host(device, vec![-2.0, 0.0, 3.0], (1, 3, 1, 1))];
     let expected: [([f32; 3], [f32; 3]); 6] = [
         ([-2.0, 0.0, 3.0], [1.0, 1.0, 1.0]),
         ([0.0, 0.0, 3.0], [0.0, 0.0, 1.0]),
@@ -41,23 +45,20 @@ fn values_and_derivatives_worked_by_hand() {
     }
 }
 
-#[test]
-fn gradients_away_from_the_kinks() {
-    let cpu = Cpu::default();
+fn gradients_away_from_the_kinks<B: Backend>(device: &B) {
     let away: Vec<f32> = noise(60, 1)
         .into_iter()
         .map(|x| 2.0 * x + x.signum() * 0.1)
         .collect();
-    let x = [from_host(&cpu, away, (2, 3, 2, 5))];
+    let x = [from_host(device, away, (2, 3, 2, 5))];
     for function in ALL {
         gradients(&x, 0.01, 1e-3, |x, _| activation(x, function));
     }
 }
 
-#[test]
-fn what_is_not_a_number_stays_so() {
+fn what_is_not_a_number_stays_so<B: Backend>(device: &B) {
     for function in ALL {
-        let x = from_host(&Cpu::default(), vec![f32::NAN], (1, 1, 1, 1));
+        let x = from_host(device, vec![f32::NAN], (1, 1, 1, 1));
         assert!(
             to_host(&activation(x, function))[0].is_nan(),
             "{function:?}"
@@ -77,13 +78,19 @@ fn names_in_files() {
     );
 }
 
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let x = [noisy(device, (3, 8, 40, 40), 1)];
+    let (y, found) = backward(&x, &noise(3 * 8 * 1600, 2), |x, _| {
+        activation(x, Activation::Tanh)
+    });
+    vec![y, found[0].clone()]
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let x = [noisy(&Cpu::default(), (3, 8, 40, 40), 1)];
-        let (y, found) = backward(&x, &noise(3 * 8 * 1600, 2), |x, _| {
-            activation(x, Activation::Tanh)
-        });
-        vec![y, found[0].clone()]
-    });
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

@@ -1,8 +1,17 @@
 use dfdx::tensor::Cpu;
 
 use super::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
-use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
-use crate::ops::{Wanted, from_host, to_host};
+use crate::ops::check::{
+    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
+};
+use crate::ops::{Backend, Wanted, from_host, to_host};
+
+on_every_device!(
+    a_batch_worked_by_hand,
+    gradients_of_odd_sizes,
+    running_statistics_worked_by_hand,
+    the_same_bits_twice,
+);
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -13,27 +22,24 @@ const OP: BatchNorm = BatchNorm {
     epsilon: 1e-3,
 };
 
-fn running(mean: &[f32], variance: &[f32]) -> RunningStats<Cpu> {
-    let tensor =
-        |values: &[f32]| from_host(&Cpu::default(), values.to_vec(), (1, values.len(), 1, 1));
+fn running<B: Backend>(device: &B, mean: &[f32], variance: &[f32]) -> RunningStats<B> {
+    let tensor = |values: &[f32]| from_host(device, values.to_vec(), (1, values.len(), 1, 1));
     RunningStats {
         mean: tensor(mean),
         variance: tensor(variance),
     }
 }
 
-#[test]
-fn a_batch_worked_by_hand() {
-    let cpu = Cpu::default();
+fn a_batch_worked_by_hand<B: Backend>(device: &B) {
     // Channel 0: 1, 3, 5, 7 (mean 4, variance 5). Channel 1: constant.
     let x = from_host(
-        &cpu,
+        device,
         vec![1.0, 3.0, 2.0, 2.0, 5.0, 7.0, 2.0, 2.0],
         (2, 2, 1, 2),
     );
-    let scale = from_host(&cpu, vec![2.0, 3.0], (1, 2, 1, 1));
-    let shift = from_host(&cpu, vec![0.5, -1.0], (1, 2, 1, 1));
-    let mut stats = running(&[10.0, 0.0], &[1.0, 1.0]);
+    let scale = from_host(device, vec![2.0, 3.0], (1, 2, 1, 1));
+    let shift = from_host(device, vec![0.5, -1.0], (1, 2, 1, 1));
+    let mut stats = running(device, &[10.0, 0.0], &[1.0, 1.0]);
     let op = BatchNorm {
         momentum: 0.75,
         epsilon: 4.0,
@@ -48,31 +54,27 @@ fn a_batch_worked_by_hand() {
     close(&to_host(&stats.variance), &[2.0, 0.75]);
 }
 
-#[test]
-fn gradients_of_odd_sizes() {
-    let cpu = Cpu::default();
+fn gradients_of_odd_sizes<B: Backend>(device: &B) {
     for shape in [(3, 2, 3, 5), (7, 3, 1, 1), (1, 1, 2, 9)] {
         let per_channel = (1, shape.1, 1, 1);
         let inputs = [
-            noisy(&cpu, shape, 1),
-            noisy(&cpu, per_channel, 2),
-            noisy(&cpu, per_channel, 3),
+            noisy(device, shape, 1),
+            noisy(device, per_channel, 2),
+            noisy(device, per_channel, 3),
         ];
         gradients(&inputs, 0.01, 2e-3, |x, p| {
-            let mut stats = running(&vec![0.0; shape.1], &vec![1.0; shape.1]);
+            let mut stats = running(device, &vec![0.0; shape.1], &vec![1.0; shape.1]);
             batch_norm_train(x, &p[0], &p[1], &mut stats, OP, BOTH)
         });
     }
 }
 
-#[test]
-fn running_statistics_worked_by_hand() {
-    let cpu = Cpu::default();
-    let x = [from_host(&cpu, vec![1.0, 3.0, 0.0, 5.0], (2, 2, 1, 1))];
-    let scale = from_host(&cpu, vec![2.0, 3.0], (1, 2, 1, 1));
-    let shift = from_host(&cpu, vec![0.5, -1.0], (1, 2, 1, 1));
+fn running_statistics_worked_by_hand<B: Backend>(device: &B) {
+    let x = [from_host(device, vec![1.0, 3.0, 0.0, 5.0], (2, 2, 1, 1))];
+    let scale = from_host(device, vec![2.0, 3.0], (1, 2, 1, 1));
+    let shift = from_host(device, vec![0.5, -1.0], (1, 2, 1, 1));
     let (stats, op) = (
-        running(&[1.0, 2.0], &[0.0, 5.0]),
+        running(device, &[1.0, 2.0], &[0.0, 5.0]),
         BatchNorm {
             momentum: 0.9,
             epsilon: 4.0,
@@ -85,30 +87,35 @@ fn running_statistics_worked_by_hand() {
     close(&found[0], &[1.0, 1.0, 1.0, 2.0]);
 }
 
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let inputs = [
+        noisy(device, (9, 12, 17, 19), 1),
+        noisy(device, (1, 12, 1, 1), 2),
+        noisy(device, (1, 12, 1, 1), 3),
+    ];
+    let mut all = backward(&inputs, &noise(9 * 12 * 17 * 19, 4), |x, p| {
+        let mut stats = running(device, &[0.0; 12], &[1.0; 12]);
+        batch_norm_train(x, &p[0], &p[1], &mut stats, OP, BOTH)
+    })
+    .1;
+    let mut stats = running(device, &[0.0; 12], &[1.0; 12]);
+    all.push(to_host(&batch_norm_train(
+        inputs[0].clone(),
+        &inputs[1],
+        &inputs[2],
+        &mut stats,
+        OP,
+        BOTH,
+    )));
+    all.extend([to_host(&stats.mean), to_host(&stats.variance)]);
+    all
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let cpu = Cpu::default();
-        let inputs = [
-            noisy(&cpu, (9, 12, 17, 19), 1),
-            noisy(&cpu, (1, 12, 1, 1), 2),
-            noisy(&cpu, (1, 12, 1, 1), 3),
-        ];
-        let mut all = backward(&inputs, &noise(9 * 12 * 17 * 19, 4), |x, p| {
-            let mut stats = running(&[0.0; 12], &[1.0; 12]);
-            batch_norm_train(x, &p[0], &p[1], &mut stats, OP, BOTH)
-        })
-        .1;
-        let mut stats = running(&[0.0; 12], &[1.0; 12]);
-        all.push(to_host(&batch_norm_train(
-            inputs[0].clone(),
-            &inputs[1],
-            &inputs[2],
-            &mut stats,
-            OP,
-            BOTH,
-        )));
-        all.extend([to_host(&stats.mean), to_host(&stats.variance)]);
-        all
-    });
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

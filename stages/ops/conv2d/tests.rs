@@ -1,13 +1,27 @@
 use dfdx::tensor::Cpu;
 
 use super::{Conv2d, conv2d};
-use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
-use crate::ops::{Activation, Wanted, from_host, to_host};
+#[cfg(feature = "cuda")]
+use crate::ops::check::on_gpu_within_bounds;
+use crate::ops::check::{
+    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
+};
+use crate::ops::reference::{Definition, convolution};
+use crate::ops::{Activation, Backend, Wanted, from_host, to_host};
 
 const BOTH: Wanted = Wanted {
     input: true,
     parameters: true,
 };
+
+on_every_device!(
+    an_image_worked_by_hand,
+    padding_and_stride_worked_by_hand,
+    gradients_of_one_image_and_one_channel_and_of_oblong_kernels,
+    gradients_through_every_activation,
+    sizes_that_need_several_tiles_agree_with_the_definition,
+    the_same_bits_twice,
+);
 
 fn linear(stride: usize, padding: usize) -> Conv2d {
     Conv2d {
@@ -17,16 +31,14 @@ fn linear(stride: usize, padding: usize) -> Conv2d {
     }
 }
 
-#[test]
-fn an_image_worked_by_hand() {
-    let cpu = Cpu::default();
+fn an_image_worked_by_hand<B: Backend>(device: &B) {
     let x = from_host(
-        &cpu,
+        device,
         vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
         (1, 1, 3, 3),
     );
-    let weight = from_host(&cpu, vec![1.0, 2.0, 3.0, 4.0], (1, 1, 2, 2));
-    let bias = from_host(&cpu, vec![-50.0], (1, 1, 1, 1));
+    let weight = from_host(device, vec![1.0, 2.0, 3.0, 4.0], (1, 1, 2, 2));
+    let bias = from_host(device, vec![-50.0], (1, 1, 1, 1));
     let inputs = [x, weight, bias];
     let op = Conv2d {
         activation: Activation::Relu,
@@ -45,12 +57,10 @@ fn an_image_worked_by_hand() {
     close(&found[2], &[11.0]);
 }
 
-#[test]
-fn padding_and_stride_worked_by_hand() {
-    let cpu = Cpu::default();
-    let x = from_host(&cpu, vec![1.0, 2.0, 3.0, 4.0], (1, 1, 2, 2));
-    let weight = from_host(&cpu, vec![1.0; 9], (1, 1, 3, 3));
-    let bias = from_host(&cpu, vec![0.5], (1, 1, 1, 1));
+fn padding_and_stride_worked_by_hand<B: Backend>(device: &B) {
+    let x = from_host(device, vec![1.0, 2.0, 3.0, 4.0], (1, 1, 2, 2));
+    let weight = from_host(device, vec![1.0; 9], (1, 1, 3, 3));
+    let bias = from_host(device, vec![0.5], (1, 1, 1, 1));
     // Windows at −2 and 0, in rows and columns: each sees one corner, one column, one row, or all.
     let strided = conv2d(x.clone(), &weight, &bias, linear(2, 2), BOTH);
     close(&to_host(&strided), &[1.5, 3.5, 4.5, 10.5]);
@@ -67,16 +77,17 @@ fn sizes_of_the_output() {
     assert_eq!(linear(1, 1).output_size(1, 3), Some(1));
 }
 
+/// On the CPU only: on a GPU each of these is kernels of its own to compile.
 #[test]
 fn gradients_of_odd_sizes() {
-    let cpu = Cpu::default();
+    let device = &Cpu::default();
     for kernel in 1..=5 {
         for stride in 1..=3 {
             for padding in 0..=2 {
                 let inputs = [
-                    noisy(&cpu, (2, 3, 5, 7), 1),
-                    noisy(&cpu, (2, 3, kernel, kernel), 2),
-                    noisy(&cpu, (1, 2, 1, 1), 3),
+                    noisy(device, (2, 3, 5, 7), 1),
+                    noisy(device, (2, 3, kernel, kernel), 2),
+                    noisy(device, (1, 2, 1, 1), 3),
                 ];
                 gradients(&inputs, 0.5, 1e-5, |x, p| {
                     conv2d(x, &p[0], &p[1], linear(stride, padding), BOTH)
@@ -86,9 +97,7 @@ fn gradients_of_odd_sizes() {
     }
 }
 
-#[test]
-fn gradients_of_one_image_and_one_channel_and_of_oblong_kernels() {
-    let cpu = Cpu::default();
+fn gradients_of_one_image_and_one_channel_and_of_oblong_kernels<B: Backend>(device: &B) {
     for (x, weight) in [
         ((1, 1, 4, 4), (1, 1, 3, 3)),
         ((1, 1, 1, 1), (3, 1, 1, 1)),
@@ -96,9 +105,9 @@ fn gradients_of_one_image_and_one_channel_and_of_oblong_kernels() {
     ] {
         for stride in 1..=2 {
             let inputs = [
-                noisy(&cpu, x, 4),
-                noisy(&cpu, weight, 5),
-                noisy(&cpu, (1, weight.0, 1, 1), 6),
+                noisy(device, x, 4),
+                noisy(device, weight, 5),
+                noisy(device, (1, weight.0, 1, 1), 6),
             ];
             gradients(&inputs, 0.5, 1e-5, |x, p| {
                 conv2d(x, &p[0], &p[1], linear(stride, 1), BOTH)
@@ -107,18 +116,16 @@ fn gradients_of_one_image_and_one_channel_and_of_oblong_kernels() {
     }
 }
 
-#[test]
-fn gradients_through_every_activation() {
-    let cpu = Cpu::default();
+fn gradients_through_every_activation<B: Backend>(device: &B) {
     for activation in [Activation::Elu, Activation::Sigmoid, Activation::Tanh] {
         let op = Conv2d {
             activation,
             ..linear(1, 1)
         };
         let inputs = [
-            noisy(&cpu, (1, 2, 3, 3), 1),
-            noisy(&cpu, (2, 2, 3, 3), 2),
-            noisy(&cpu, (1, 2, 1, 1), 3),
+            noisy(device, (1, 2, 3, 3), 1),
+            noisy(device, (2, 2, 3, 3), 2),
+            noisy(device, (1, 2, 1, 1), 3),
         ];
         gradients(&inputs, 0.01, 1e-3, |x, p| {
             conv2d(x, &p[0], &p[1], op, BOTH)
@@ -126,90 +133,124 @@ fn gradients_through_every_activation() {
     }
 }
 
-/// The definition, in double precision.
-fn reference(
-    x: &[f32],
-    (n, c, h, w): (usize, usize, usize, usize),
-    weight: &[f32],
-    filters: usize,
-    k: usize,
-    op: Conv2d,
-) -> Vec<f32> {
-    let (rows, columns) = (
-        op.output_size(h, k).expect("fits"),
-        op.output_size(w, k).expect("fits"),
-    );
-    let mut y = Vec::new();
-    for image in 0..n {
-        for filter in 0..filters {
-            for position in 0..rows * columns {
-                let mut sum = 0.0;
-                for tap in 0..c * k * k {
-                    let (channel, ky, kx) = (tap / (k * k), tap / k % k, tap % k);
-                    let (at_y, at_x) = (
-                        position / columns * op.stride + ky,
-                        position % columns * op.stride + kx,
-                    );
-                    if (op.padding..op.padding + h).contains(&at_y)
-                        && (op.padding..op.padding + w).contains(&at_x)
-                    {
-                        let at =
-                            ((image * c + channel) * h + at_y - op.padding) * w + at_x - op.padding;
-                        sum += f64::from(x[at]) * f64::from(weight[filter * c * k * k + tap]);
-                    }
-                }
-                y.push(sum as f32);
-            }
-        }
-    }
-    y
-}
-
-#[test]
-fn sizes_that_need_several_tiles_agree_with_the_definition() {
-    let cpu = Cpu::default();
+fn sizes_that_need_several_tiles_agree_with_the_definition<B: Backend>(device: &B) {
     for (shape, filters, k, op) in [
         ((2, 40, 33, 37), 5, 3, linear(1, 1)),
         ((9, 16, 5, 5), 20, 4, linear(2, 1)),
         ((5, 3, 64, 64), 4, 5, linear(2, 2)),
         ((33, 30, 2, 2), 17, 2, linear(1, 0)),
     ] {
-        let (x, weight) = (noisy(&cpu, shape, 1), noise(filters * shape.1 * k * k, 2));
-        let expected = reference(&to_host(&x), shape, &weight, filters, k, op);
-        let weight = from_host(&cpu, weight, (filters, shape.1, k, k));
-        let bias = from_host(&cpu, vec![0.0; filters], (1, filters, 1, 1));
+        let (x, weight) = (noisy(device, shape, 1), noise(filters * shape.1 * k * k, 2));
+        let windows = [shape.2, shape.3].map(|size| op.output_size(size, k).expect("fits"));
+        let mut expected = vec![0.0; shape.0 * filters * windows[0] * windows[1]];
+        let values = to_host(&x);
+        convolution(
+            shape,
+            (filters, shape.1, k, k),
+            op.stride,
+            op.padding,
+            windows.into(),
+            &mut |to, input, tap| {
+                expected[to] += f64::from(values[input]) * f64::from(weight[tap]);
+            },
+        );
+        let weight = from_host(device, weight, (filters, shape.1, k, k));
+        let bias = from_host(device, vec![0.0; filters], (1, filters, 1, 1));
         let found = to_host(&conv2d(x, &weight, &bias, op, BOTH));
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
+            let expected = expected as f32;
             assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
         }
     }
 }
 
+fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
+    for (x, weight, stride, padding, activation) in [
+        ((2, 3, 9, 7), (5, 3, 3, 3), 1, 1, Activation::Relu),
+        ((1, 1, 6, 5), (1, 1, 1, 2), 1, 0, Activation::Elu),
+        ((3, 2, 6, 3), (2, 2, 3, 1), 2, 1, Activation::Sigmoid),
+        ((2, 20, 11, 9), (70, 20, 4, 4), 2, 1, Activation::LeakyRelu),
+        ((2, 33, 7, 7), (13, 33, 5, 3), 3, 2, Activation::Tanh),
+        // The last row and column are in no window.
+        ((2, 17, 4, 6), (9, 17, 1, 2), 3, 0, Activation::Linear),
+        ((1, 3, 8, 8), (8, 3, 5, 5), 1, 2, Activation::Linear),
+        (
+            (1, 128, 9, 10),
+            (128, 128, 3, 3),
+            1,
+            1,
+            Activation::LeakyRelu,
+        ),
+    ] {
+        let op = Conv2d {
+            stride,
+            padding,
+            activation,
+        };
+        let windows = (
+            op.output_size(x.2, weight.2).expect("fits"),
+            op.output_size(x.3, weight.3).expect("fits"),
+        );
+        let definition = Definition {
+            sums: (x.0, weight.0, windows.0, windows.1),
+            products: &|product| convolution(x, weight, stride, padding, windows, product),
+            activation,
+            pool: None,
+        };
+        let inputs = [
+            noisy(device, x, 1),
+            noisy(device, weight, 2),
+            noisy(device, (1, weight.0, 1, 1), 3),
+        ];
+        definition.agrees(&inputs, bound, |x, p| conv2d(x, &p[0], &p[1], op, BOTH));
+    }
+}
+
 #[test]
-fn threads_do_not_change_a_bit() {
-    for (x, weight, stride) in [
+fn the_cpu_agrees_with_the_definition() {
+    agrees_with_the_definition(&Cpu::default(), 1e-6);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_agrees_with_the_definition() {
+    on_gpu_within_bounds(agrees_with_the_definition);
+}
+
+/// Output and gradients of layers of different sizes.
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    [
         ((9, 8, 24, 24), (16, 8, 3, 3), 1),
         ((9, 8, 24, 24), (16, 8, 4, 4), 2),
         ((20, 32, 4, 4), (24, 32, 3, 3), 1),
-    ] {
-        any_threads(|| {
-            let cpu = Cpu::default();
-            let inputs = [
-                noisy(&cpu, x, 1),
-                noisy(&cpu, weight, 2),
-                noisy(&cpu, (1, weight.0, 1, 1), 3),
-            ];
-            let op = Conv2d {
-                activation: Activation::LeakyRelu,
-                ..linear(stride, 1)
-            };
-            let count = to_host(&conv2d(inputs[0].clone(), &inputs[1], &inputs[2], op, BOTH)).len();
-            let (y, mut all) = backward(&inputs, &noise(count, 4), |x, p| {
-                conv2d(x, &p[0], &p[1], op, BOTH)
-            });
-            all.push(y);
-            all
+    ]
+    .into_iter()
+    .flat_map(|(x, weight, stride)| {
+        let inputs = [
+            noisy(device, x, 1),
+            noisy(device, weight, 2),
+            noisy(device, (1, weight.0, 1, 1), 3),
+        ];
+        let op = Conv2d {
+            activation: Activation::LeakyRelu,
+            ..linear(stride, 1)
+        };
+        let count = to_host(&conv2d(inputs[0].clone(), &inputs[1], &inputs[2], op, BOTH)).len();
+        let (y, mut all) = backward(&inputs, &noise(count, 4), |x, p| {
+            conv2d(x, &p[0], &p[1], op, BOTH)
         });
-    }
+        all.push(y);
+        all
+    })
+    .collect()
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

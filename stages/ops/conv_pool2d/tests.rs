@@ -1,8 +1,11 @@
 use dfdx::tensor::Cpu;
 
 use super::{ConvPool2d, conv_pool2d};
-use crate::ops::check::{any_threads, backward, noise, noisy};
-use crate::ops::{Activation, Conv2d, Pool2d, Tensor4, Wanted, conv2d, max_pool2d};
+#[cfg(feature = "cuda")]
+use crate::ops::check::on_gpu_within_bounds;
+use crate::ops::check::{any_threads, backward, noise, noisy, on_every_device, twice};
+use crate::ops::reference::{Definition, convolution};
+use crate::ops::{Activation, Backend, Conv2d, Nchw, Pool2d, Tensor4, Wanted, conv2d, max_pool2d};
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -14,6 +17,12 @@ const HALVE: Pool2d = Pool2d {
     stride: 2,
 };
 
+on_every_device!(
+    is_the_two_one_after_the_other,
+    what_is_not_a_number_wins,
+    the_same_bits_twice,
+);
+
 fn op(stride: usize, activation: Activation, pool: Pool2d) -> ConvPool2d {
     let conv = Conv2d {
         stride,
@@ -23,17 +32,15 @@ fn op(stride: usize, activation: Activation, pool: Pool2d) -> ConvPool2d {
     ConvPool2d { conv, pool }
 }
 
-fn inputs(x: (usize, usize, usize, usize), filters: usize, kernel: usize) -> [Tensor4<Cpu>; 3] {
-    let cpu = Cpu::default();
+fn inputs<B: Backend>(device: &B, x: Nchw, filters: usize, kernel: usize) -> [Tensor4<B>; 3] {
     [
-        noisy(&cpu, x, 1),
-        noisy(&cpu, (filters, x.1, kernel, kernel), 2),
-        noisy(&cpu, (1, filters, 1, 1), 3),
+        noisy(device, x, 1),
+        noisy(device, (filters, x.1, kernel, kernel), 2),
+        noisy(device, (1, filters, 1, 1), 3),
     ]
 }
 
-#[test]
-fn is_the_two_one_after_the_other() {
+fn is_the_two_one_after_the_other<B: Backend>(device: &B) {
     let overlapping = Pool2d {
         kernel: 3,
         stride: 2,
@@ -46,7 +53,7 @@ fn is_the_two_one_after_the_other() {
         ((2, 3, 9, 9), 4, 3, op(1, Activation::Sigmoid, overlapping)),
         ((2, 3, 5, 5), 4, 5, op(1, Activation::Linear, HALVE)),
     ] {
-        let inputs = inputs(x, filters, kernel);
+        let inputs = inputs(device, x, filters, kernel);
         let two = |x, p: &[_]| max_pool2d(conv2d(x, &p[0], &p[1], op.conv, BOTH), op.pool);
         let one = |x, p: &[_]| conv_pool2d(x, &p[0], &p[1], op, BOTH);
         let count = {
@@ -74,25 +81,74 @@ fn is_the_two_one_after_the_other() {
     }
 }
 
-#[test]
-fn what_is_not_a_number_wins() {
-    let mut inputs = inputs((1, 1, 8, 8), 1, 3);
+fn what_is_not_a_number_wins<B: Backend>(device: &B) {
+    let mut inputs = inputs(device, (1, 1, 8, 8), 1, 3);
     let mut values = crate::ops::to_host(&inputs[0]);
     values[0] = f32::NAN;
-    inputs[0] = crate::ops::from_host(&Cpu::default(), values, (1, 1, 8, 8));
+    inputs[0] = crate::ops::from_host(device, values, (1, 1, 8, 8));
     let op = op(1, Activation::Relu, HALVE);
     let y = conv_pool2d(inputs[0].clone(), &inputs[1], &inputs[2], op, BOTH);
     assert!(crate::ops::to_host(&y)[0].is_nan());
 }
 
+fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
+    let overlapping = Pool2d {
+        kernel: 3,
+        stride: 2,
+    };
+    for (x, filters, kernel, op) in [
+        ((2, 3, 9, 7), 5, 3, op(1, Activation::Relu, HALVE)),
+        ((1, 1, 6, 11), 1, 2, op(1, Activation::Tanh, HALVE)),
+        ((2, 21, 13, 10), 70, 4, op(2, Activation::LeakyRelu, HALVE)),
+        ((3, 2, 12, 7), 9, 5, op(1, Activation::Elu, overlapping)),
+        ((1, 128, 8, 9), 128, 3, op(1, Activation::Relu, HALVE)),
+    ] {
+        let weight = (filters, x.1, kernel, kernel);
+        let ConvPool2d { conv, pool } = op;
+        let windows = (
+            conv.output_size(x.2, kernel).expect("fits"),
+            conv.output_size(x.3, kernel).expect("fits"),
+        );
+        let definition = Definition {
+            sums: (x.0, filters, windows.0, windows.1),
+            products: &|product| {
+                convolution(x, weight, conv.stride, conv.padding, windows, product)
+            },
+            activation: conv.activation,
+            pool: Some(pool),
+        };
+        let inputs = inputs(device, x, filters, kernel);
+        definition.agrees(&inputs, bound, |x, p| {
+            conv_pool2d(x, &p[0], &p[1], op, BOTH)
+        });
+    }
+}
+
+#[test]
+fn the_cpu_agrees_with_the_definition() {
+    agrees_with_the_definition(&Cpu::default(), 1e-6);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_agrees_with_the_definition() {
+    on_gpu_within_bounds(agrees_with_the_definition);
+}
+
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let inputs = inputs(device, (20, 8, 24, 24), 16, 3);
+    let op = op(1, Activation::Relu, HALVE);
+    let run = |x, p: &[_]| conv_pool2d(x, &p[0], &p[1], op, BOTH);
+    let (y, mut all) = backward(&inputs, &noise(20 * 16 * 144, 4), run);
+    all.push(y);
+    all
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let inputs = inputs((20, 8, 24, 24), 16, 3);
-        let op = op(1, Activation::Relu, HALVE);
-        let run = |x, p: &[_]| conv_pool2d(x, &p[0], &p[1], op, BOTH);
-        let (y, mut all) = backward(&inputs, &noise(20 * 16 * 144, 4), run);
-        all.push(y);
-        all
-    });
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

@@ -1,22 +1,32 @@
 use dfdx::tensor::{Cpu, Trace};
-use dfdx::tensor_ops::{Backward, SumTo};
 
 use super::dense;
-use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
-use crate::ops::{Activation, Wanted, from_host, to_host};
+#[cfg(feature = "cuda")]
+use crate::ops::check::on_gpu_within_bounds;
+use crate::ops::check::{
+    any_threads, backward, close, gradients, noise, noisy, on_every_device, pull, twice,
+};
+use crate::ops::reference::{Definition, convolution};
+use crate::ops::{Activation, Backend, Wanted, from_host, to_host};
 
 const BOTH: Wanted = Wanted {
     input: true,
     parameters: true,
 };
 
-#[test]
-fn two_examples_worked_by_hand() {
-    let cpu = Cpu::default();
+on_every_device!(
+    two_examples_worked_by_hand,
+    gradients_of_odd_sizes,
+    only_wanted_gradients_are_computed,
+    recording_does_not_change_the_output,
+    the_same_bits_twice,
+);
+
+fn two_examples_worked_by_hand<B: Backend>(device: &B) {
     let inputs = [
-        from_host(&cpu, vec![1.0, 2.0, 3.0, -1.0, 0.0, 1.0], (2, 3, 1, 1)),
-        from_host(&cpu, vec![1.0, 0.0, -1.0, 2.0, 1.0, 0.5], (2, 3, 1, 1)),
-        from_host(&cpu, vec![1.0, -1.0], (1, 2, 1, 1)),
+        from_host(device, vec![1.0, 2.0, 3.0, -1.0, 0.0, 1.0], (2, 3, 1, 1)),
+        from_host(device, vec![1.0, 0.0, -1.0, 2.0, 1.0, 0.5], (2, 3, 1, 1)),
+        from_host(device, vec![1.0, -1.0], (1, 2, 1, 1)),
     ];
     let (y, found) = backward(&inputs, &[1.0, 2.0, 3.0, 4.0], |x, p| {
         dense(x, &p[0], &p[1], Activation::Relu, BOTH)
@@ -28,14 +38,12 @@ fn two_examples_worked_by_hand() {
     close(&found[2], &[0.0, 2.0]);
 }
 
-#[test]
-fn gradients_of_odd_sizes() {
-    let cpu = Cpu::default();
+fn gradients_of_odd_sizes<B: Backend>(device: &B) {
     for (images, features, units) in [(1, 1, 1), (1, 7, 3), (5, 3, 1), (3, 17, 35), (2, 1030, 2)] {
         let inputs = [
-            noisy(&cpu, (images, features, 1, 1), 1),
-            noisy(&cpu, (units, features, 1, 1), 2),
-            noisy(&cpu, (1, units, 1, 1), 3),
+            noisy(device, (images, features, 1, 1), 1),
+            noisy(device, (units, features, 1, 1), 2),
+            noisy(device, (1, units, 1, 1), 3),
         ];
         gradients(&inputs, 0.5, 2e-5, |x, p| {
             dense(x, &p[0], &p[1], Activation::Linear, BOTH)
@@ -43,13 +51,11 @@ fn gradients_of_odd_sizes() {
     }
 }
 
-#[test]
-fn only_wanted_gradients_are_computed() {
-    let cpu = Cpu::default();
+fn only_wanted_gradients_are_computed<B: Backend>(device: &B) {
     let inputs = [
-        noisy(&cpu, (2, 3, 1, 1), 1),
-        noisy(&cpu, (4, 3, 1, 1), 2),
-        noisy(&cpu, (1, 4, 1, 1), 3),
+        noisy(device, (2, 3, 1, 1), 1),
+        noisy(device, (4, 3, 1, 1), 2),
+        noisy(device, (1, 4, 1, 1), 3),
     ];
     for (input, parameters) in [(true, false), (false, true), (false, false)] {
         let wanted = Wanted { input, parameters };
@@ -60,10 +66,11 @@ fn only_wanted_gradients_are_computed() {
             Activation::Linear,
             wanted,
         );
-        let mut gradients = output.sum::<(), _>().backward();
+        let mut gradients = pull(output, &[1.0; 8]);
         let mut nonzero = |tensor| {
             let gradient = gradients.get_or_alloc_mut(tensor).expect("memory");
-            gradient.iter().any(|&g| g != 0.0)
+            let values = device.read(gradient).expect("values");
+            values.iter().any(|&g| g != 0.0)
         };
         assert_eq!(nonzero(&inputs[0]), input);
         assert_eq!(nonzero(&inputs[1]), parameters);
@@ -71,27 +78,71 @@ fn only_wanted_gradients_are_computed() {
     }
 }
 
-#[test]
-fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let cpu = Cpu::default();
+fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
+    for (images, features, units, activation) in [
+        (1, 1, 1, Activation::Tanh),
+        (1, 7, 3, Activation::Relu),
+        (5, 3, 1, Activation::Sigmoid),
+        (3, 17, 35, Activation::LeakyRelu),
+        (9, 1030, 2, Activation::Linear),
+        (33, 128, 128, Activation::Elu),
+    ] {
+        let (x, weight) = ((images, features, 1, 1), (units, features, 1, 1));
+        let definition = Definition {
+            sums: (images, units, 1, 1),
+            products: &|product| convolution(x, weight, 1, 0, (1, 1), product),
+            activation,
+            pool: None,
+        };
         let inputs = [
-            noisy(&cpu, (9, 2500, 1, 1), 1),
-            noisy(&cpu, (100, 2500, 1, 1), 2),
-            noisy(&cpu, (1, 100, 1, 1), 3),
+            noisy(device, x, 1),
+            noisy(device, weight, 2),
+            noisy(device, (1, units, 1, 1), 3),
         ];
-        let run = |x, p: &[_]| dense(x, &p[0], &p[1], Activation::Elu, BOTH);
-        let (y, mut all) = backward(&inputs, &noise(900, 4), run);
-        all.push(y);
-        all
-    });
+        definition.agrees(&inputs, bound, |x, p| {
+            dense(x, &p[0], &p[1], activation, BOTH)
+        });
+    }
 }
 
 #[test]
-fn recording_does_not_change_the_output() {
-    let cpu = Cpu::default();
-    let (x, weight) = (noisy(&cpu, (3, 50, 1, 1), 1), noisy(&cpu, (7, 50, 1, 1), 2));
-    let bias = noisy(&cpu, (1, 7, 1, 1), 3);
+fn the_cpu_agrees_with_the_definition() {
+    agrees_with_the_definition(&Cpu::default(), 1e-6);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn a_gpu_agrees_with_the_definition() {
+    on_gpu_within_bounds(agrees_with_the_definition);
+}
+
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let inputs = [
+        noisy(device, (9, 2500, 1, 1), 1),
+        noisy(device, (100, 2500, 1, 1), 2),
+        noisy(device, (1, 100, 1, 1), 3),
+    ];
+    let run = |x, p: &[_]| dense(x, &p[0], &p[1], Activation::Elu, BOTH);
+    let (y, mut all) = backward(&inputs, &noise(900, 4), run);
+    all.push(y);
+    all
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
+}
+
+fn recording_does_not_change_the_output<B: Backend>(device: &B) {
+    let (x, weight) = (
+        noisy(device, (3, 50, 1, 1), 1),
+        noisy(device, (7, 50, 1, 1), 2),
+    );
+    let bias = noisy(device, (1, 7, 1, 1), 3);
     let (recorded, _) = backward(
         &[x.clone(), weight.clone(), bias.clone()],
         &[1.0; 21],

@@ -1,25 +1,34 @@
 use dfdx::tensor::Cpu;
 
 use super::dropout;
-use crate::ops::check::{any_threads, backward, noise, noisy};
-use crate::ops::{Nchw, from_host, to_host};
+use crate::ops::check::{any_threads, backward, noise, noisy, on_every_device, twice};
+use crate::ops::{Backend, Nchw, from_host, to_host};
+
+on_every_device!(
+    keeps_the_expectation,
+    neighbours_are_independent,
+    the_mask_follows_from_seed_and_indices,
+    the_mask_is_the_same_on_every_device,
+    the_gradient_passes_where_the_value_did,
+    a_rate_of_zero_changes_nothing,
+    the_same_bits_twice,
+);
 
 const SHAPE: Nchw = (10, 10, 31, 33);
 const LEN: usize = 10 * 10 * 31 * 33;
 
-fn of_ones(rate: f32, seed: u64, indices: [u64; 2]) -> Vec<f32> {
+fn of_ones<B: Backend>(device: &B, rate: f32, seed: u64, indices: [u64; 2]) -> Vec<f32> {
     to_host(&dropout(
-        from_host(&Cpu::default(), vec![1.0; LEN], SHAPE),
+        from_host(device, vec![1.0; LEN], SHAPE),
         rate,
         seed,
         indices,
     ))
 }
 
-#[test]
-fn keeps_the_expectation() {
+fn keeps_the_expectation<B: Backend>(device: &B) {
     for rate in [0.1, 0.25, 0.5, 0.9] {
-        let values = of_ones(rate, 1, [0, 0]);
+        let values = of_ones(device, rate, 1, [0, 0]);
         let kept = values.iter().filter(|&&value| value != 0.0).count() as f64 / LEN as f64;
         let expected = 1.0 - f64::from(rate);
         // Five standard deviations.
@@ -37,9 +46,8 @@ fn keeps_the_expectation() {
     }
 }
 
-#[test]
-fn neighbours_are_independent() {
-    let kept: Vec<bool> = of_ones(0.5, 2, [3, 4])
+fn neighbours_are_independent<B: Backend>(device: &B) {
+    let kept: Vec<bool> = of_ones(device, 0.5, 2, [3, 4])
         .iter()
         .map(|&value| value != 0.0)
         .collect();
@@ -57,25 +65,29 @@ fn neighbours_are_independent() {
     }
 }
 
-#[test]
-fn the_mask_follows_from_seed_and_indices() {
-    let mask = of_ones(0.25, 1, [2, 3]);
-    assert_eq!(mask, of_ones(0.25, 1, [2, 3]));
+fn the_mask_follows_from_seed_and_indices<B: Backend>(device: &B) {
+    let mask = of_ones(device, 0.25, 1, [2, 3]);
+    assert_eq!(mask, of_ones(device, 0.25, 1, [2, 3]));
     for (seed, indices) in [(2, [2, 3]), (1, [3, 3]), (1, [2, 4])] {
-        assert_ne!(mask, of_ones(0.25, seed, indices));
+        assert_ne!(mask, of_ones(device, 0.25, seed, indices));
     }
 }
 
-#[test]
-fn the_gradient_passes_where_the_value_did() {
-    let x = [from_host(&Cpu::default(), vec![1.0; LEN], SHAPE)];
+fn the_mask_is_the_same_on_every_device<B: Backend>(device: &B) {
+    assert_eq!(
+        of_ones(device, 0.25, 1, [2, 3]),
+        of_ones(&Cpu::default(), 0.25, 1, [2, 3])
+    );
+}
+
+fn the_gradient_passes_where_the_value_did<B: Backend>(device: &B) {
+    let x = [from_host(device, vec![1.0; LEN], SHAPE)];
     let (y, found) = backward(&x, &vec![1.0; LEN], |x, _| dropout(x, 0.3, 5, [0, 1]));
     assert_eq!(y, found[0]);
 }
 
-#[test]
-fn a_rate_of_zero_changes_nothing() {
-    let x = noisy(&Cpu::default(), (2, 3, 4, 5), 1);
+fn a_rate_of_zero_changes_nothing<B: Backend>(device: &B) {
+    let x = noisy(device, (2, 3, 4, 5), 1);
     assert_eq!(to_host(&dropout(x.clone(), 0.0, 1, [0, 0])), to_host(&x));
 }
 
@@ -85,11 +97,17 @@ fn a_rate_of_one_is_refused() {
     dropout(noisy(&Cpu::default(), (1, 1, 1, 1), 1), 1.0, 1, [0, 0]);
 }
 
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let x = [noisy(device, SHAPE, 1)];
+    let (y, found) = backward(&x, &noise(LEN, 2), |x, _| dropout(x, 0.25, 1, [0, 0]));
+    vec![y, found[0].clone()]
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let x = [noisy(&Cpu::default(), SHAPE, 1)];
-        let (y, found) = backward(&x, &noise(LEN, 2), |x, _| dropout(x, 0.25, 1, [0, 0]));
-        vec![y, found[0].clone()]
-    });
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

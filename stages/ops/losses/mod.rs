@@ -1,6 +1,8 @@
 //! Losses on logits: means over the batch, with a weight for every example.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests;

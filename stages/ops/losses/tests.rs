@@ -1,45 +1,77 @@
 use std::f32::consts::LN_2;
 
-use dfdx::tensor::{AsArray, Cpu, Trace};
+use dfdx::tensor::{NoneTape, OwnedTape, Trace};
 use dfdx::tensor_ops::Backward;
 
 use super::{binary_cross_entropy, cross_entropy};
-use crate::ops::check::{close, noise};
-use crate::ops::{Nchw, from_host, to_host};
+use crate::ops::check::{close, noise, on_every_device, twice};
+use crate::ops::{Backend, Nchw, Reading, Scalar, Tensor4, from_host, to_host};
+
+on_every_device!(
+    binary_cross_entropy_worked_by_hand,
+    binary_cross_entropy_of_great_logits_is_finite,
+    cross_entropy_worked_by_hand,
+    cross_entropy_of_great_logits_is_finite,
+    gradients_are_those_of_the_loss,
+    what_is_not_a_number_stays_so,
+    the_gradient_follows_what_the_loss_is_multiplied_by,
+    the_same_bits_twice,
+);
+
+fn value_and_gradient<B: Backend>(
+    loss: Scalar<B, OwnedTape<f32, B>>,
+    logits: &Tensor4<B>,
+) -> (f32, Vec<f32>) {
+    let value = Reading::of(&loss.retaped::<NoneTape>()).finish()[0];
+    (value, to_host(&loss.backward().get(logits)))
+}
 
 /// The loss and its gradient by the logits.
-fn binary(logits: &[f32], targets: &[f32], weights: &[f32]) -> (f32, Vec<f32>) {
-    let logits = from_host(&Cpu::default(), logits.to_vec(), (logits.len(), 1, 1, 1));
+fn binary<B: Backend>(
+    device: &B,
+    logits: &[f32],
+    targets: &[f32],
+    weights: &[f32],
+) -> (f32, Vec<f32>) {
+    let logits = from_host(device, logits.to_vec(), (logits.len(), 1, 1, 1));
     let loss = binary_cross_entropy(logits.leaky_trace(), targets, weights);
-    (loss.array(), to_host(&loss.backward().get(&logits)))
+    value_and_gradient(loss, &logits)
 }
 
-fn categorical(logits: &[f32], shape: Nchw, classes: &[usize], weights: &[f32]) -> (f32, Vec<f32>) {
-    let logits = from_host(&Cpu::default(), logits.to_vec(), shape);
+fn categorical<B: Backend>(
+    device: &B,
+    logits: &[f32],
+    shape: Nchw,
+    classes: &[usize],
+    weights: &[f32],
+) -> (f32, Vec<f32>) {
+    let logits = from_host(device, logits.to_vec(), shape);
     let loss = cross_entropy(logits.leaky_trace(), classes, weights);
-    (loss.array(), to_host(&loss.backward().get(&logits)))
+    value_and_gradient(loss, &logits)
 }
 
-#[test]
-fn binary_cross_entropy_worked_by_hand() {
+fn binary_cross_entropy_worked_by_hand<B: Backend>(device: &B) {
     // ln 2, and ln(1 + e^−2) with weight 3.
-    let (loss, gradient) = binary(&[0.0, 2.0], &[1.0, 1.0], &[1.0, 3.0]);
+    let (loss, gradient) = binary(device, &[0.0, 2.0], &[1.0, 1.0], &[1.0, 3.0]);
     close(&[loss], &[(LN_2 + 3.0 * 0.126_928_01) / 2.0]);
     close(&gradient, &[-0.25, 3.0 * (0.880_797_1 - 1.0) / 2.0]);
 }
 
-#[test]
-fn binary_cross_entropy_of_great_logits_is_finite() {
-    let (loss, gradient) = binary(&[1000.0, -1000.0, -1000.0], &[0.0, 1.0, 0.0], &[1.0; 3]);
+fn binary_cross_entropy_of_great_logits_is_finite<B: Backend>(device: &B) {
+    let (loss, gradient) = binary(
+        device,
+        &[1000.0, -1000.0, -1000.0],
+        &[0.0, 1.0, 0.0],
+        &[1.0; 3],
+    );
     close(&[loss], &[2000.0 / 3.0]);
     close(&gradient, &[1.0 / 3.0, -1.0 / 3.0, 0.0]);
 }
 
-#[test]
-fn cross_entropy_worked_by_hand() {
+fn cross_entropy_worked_by_hand<B: Backend>(device: &B) {
     // Logits ln 1, ln 2, ln 5: probabilities 1/8, 2/8, 5/8.
     let logits = [0.0, LN_2, 1.609_438, 7.0, 7.0, 7.0];
-    let (loss, gradient) = categorical(&logits, (2, 3, 1, 1), &[1, 2], &[2.0, 1.0]);
+    let (loss, gradient) = categorical(device, &logits, (2, 3, 1, 1), &[1, 2], &[2.0, 1.0]);
     close(&[loss], &[(2.0 * 4.0f32.ln() + 3.0f32.ln()) / 2.0]);
     close(
         &gradient,
@@ -47,22 +79,20 @@ fn cross_entropy_worked_by_hand() {
     );
 }
 
-#[test]
-fn cross_entropy_of_great_logits_is_finite() {
-    let (loss, gradient) = categorical(&[1000.0, -1000.0], (1, 2, 1, 1), &[1], &[1.0]);
+fn cross_entropy_of_great_logits_is_finite<B: Backend>(device: &B) {
+    let (loss, gradient) = categorical(device, &[1000.0, -1000.0], (1, 2, 1, 1), &[1], &[1.0]);
     close(&[loss], &[2000.0]);
     close(&gradient, &[1.0, -1.0]);
 }
 
-#[test]
-fn gradients_are_those_of_the_loss() {
+fn gradients_are_those_of_the_loss<B: Backend>(device: &B) {
     let (logits, weights, step) = (noise(12, 1), [0.5, 1.0, 2.0, 1.5], 0.01);
     let targets = [0.0, 1.0, 0.3, 1.0];
     type Loss<'a> = &'a dyn Fn(&[f32]) -> (f32, Vec<f32>);
     let losses: [(usize, Loss<'_>); 2] = [
-        (4, &|logits| binary(logits, &targets, &weights)),
+        (4, &|logits| binary(device, logits, &targets, &weights)),
         (12, &|logits| {
-            categorical(logits, (4, 3, 1, 1), &[0, 2, 1, 1], &weights)
+            categorical(device, logits, (4, 3, 1, 1), &[0, 2, 1, 1], &weights)
         }),
     ];
     for (count, loss) in losses {
@@ -83,23 +113,32 @@ fn gradients_are_those_of_the_loss() {
     }
 }
 
-#[test]
-fn what_is_not_a_number_stays_so() {
+fn what_is_not_a_number_stays_so<B: Backend>(device: &B) {
     assert!(
-        binary(&[f32::NAN, 0.0], &[1.0, 1.0], &[1.0, 1.0])
+        binary(device, &[f32::NAN, 0.0], &[1.0, 1.0], &[1.0, 1.0])
             .0
             .is_nan()
     );
     assert!(
-        categorical(&[f32::NAN, 0.0], (1, 2, 1, 1), &[1], &[1.0])
+        categorical(device, &[f32::NAN, 0.0], (1, 2, 1, 1), &[1], &[1.0])
             .0
             .is_nan()
     );
 }
 
-#[test]
-fn the_gradient_follows_what_the_loss_is_multiplied_by() {
-    let logits = from_host(&Cpu::default(), vec![0.0], (1, 1, 1, 1));
+fn the_gradient_follows_what_the_loss_is_multiplied_by<B: Backend>(device: &B) {
+    let logits = from_host(device, vec![0.0], (1, 1, 1, 1));
     let loss = binary_cross_entropy(logits.leaky_trace(), &[1.0], &[1.0]) * 4.0;
     close(&to_host(&loss.backward().get(&logits)), &[-2.0]);
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    let (logits, targets, weights) = (noise(900, 1), noise(900, 2), noise(900, 3));
+    let classes: Vec<usize> = (0..300).map(|example| example % 3).collect();
+    twice(|| {
+        let (loss, gradient) = binary(device, &logits, &targets, &weights);
+        let (of_classes, by_logits) =
+            categorical(device, &logits, (300, 3, 1, 1), &classes, &weights[..300]);
+        vec![vec![loss, of_classes], gradient, by_logits]
+    });
 }

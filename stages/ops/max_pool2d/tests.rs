@@ -1,19 +1,28 @@
-use dfdx::tensor::{Cpu, Trace};
-use dfdx::tensor_ops::{Backward, SumTo};
+use dfdx::tensor::Cpu;
 
 use super::max_pool2d;
-use crate::ops::check::{any_threads, backward, close, gradients, noise, noisy};
-use crate::ops::{Pool2d, from_host, to_host};
+use crate::ops::check::{
+    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
+};
+use crate::ops::{Backend, Pool2d, from_host, to_host};
+
+on_every_device!(
+    maxima_worked_by_hand,
+    overlapping_windows_add_their_gradients,
+    a_window_of_minus_infinity_is_its_own_place,
+    gradients_of_odd_sizes,
+    what_is_not_a_number_wins,
+    the_same_bits_twice,
+);
 
 const HALVE: Pool2d = Pool2d {
     kernel: 2,
     stride: 2,
 };
 
-#[test]
-fn maxima_worked_by_hand() {
+fn maxima_worked_by_hand<B: Backend>(device: &B) {
     let x = vec![1.0, 5.0, 2.0, 2.0, 9.0, 3.0, 4.0, 2.0, 2.0, 9.0];
-    let x = [from_host(&Cpu::default(), x, (1, 1, 2, 5))];
+    let x = [from_host(device, x, (1, 1, 2, 5))];
     let (y, found) = backward(&x, &[10.0, 20.0], |x, _| max_pool2d(x, HALVE));
     close(&y, &[5.0, 2.0]);
     // The last column is dropped; of four equal values the first gets the gradient.
@@ -23,10 +32,9 @@ fn maxima_worked_by_hand() {
     );
 }
 
-#[test]
-fn overlapping_windows_add_their_gradients() {
+fn overlapping_windows_add_their_gradients<B: Backend>(device: &B) {
     let x = [from_host(
-        &Cpu::default(),
+        device,
         vec![0.0, 3.0, 1.0, 2.0, 0.0, 1.0],
         (1, 1, 2, 3),
     )];
@@ -43,20 +51,11 @@ fn overlapping_windows_add_their_gradients() {
     close(&found[0], &[0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
 }
 
-#[test]
-fn a_window_of_minus_infinity_is_its_own_place() {
+fn a_window_of_minus_infinity_is_its_own_place<B: Backend>(device: &B) {
     let x = vec![1.0, 1.0, f32::NEG_INFINITY, f32::NEG_INFINITY];
-    let x = [from_host(
-        &Cpu::default(),
-        [x.clone(), x].concat(),
-        (1, 1, 2, 4),
-    )];
-    let output = max_pool2d(x[0].leaky_trace(), HALVE);
-    let gradients = output.sum::<(), _>().backward();
-    close(
-        &to_host(&gradients.get(&x[0])),
-        &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
-    );
+    let x = [from_host(device, [x.clone(), x].concat(), (1, 1, 2, 4))];
+    let (_, found) = backward(&x, &[1.0; 2], |x, _| max_pool2d(x, HALVE));
+    close(&found[0], &[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -73,8 +72,7 @@ fn sizes_of_the_output() {
     );
 }
 
-#[test]
-fn gradients_of_odd_sizes() {
+fn gradients_of_odd_sizes<B: Backend>(device: &B) {
     // Values far apart, so that no step changes which is largest.
     let mut order: Vec<(f32, usize)> = noise(210, 1).into_iter().zip(0..).collect();
     order.sort_by(|left, right| left.0.total_cmp(&right.0));
@@ -83,7 +81,7 @@ fn gradients_of_odd_sizes() {
         .into_iter()
         .enumerate()
         .for_each(|(rank, (_, index))| apart[index] = rank as f32 / 16.0);
-    let x = [from_host(&Cpu::default(), apart, (2, 3, 5, 7))];
+    let x = [from_host(device, apart, (2, 3, 5, 7))];
     for kernel in 1..=4 {
         for stride in 1..=3 {
             gradients(&x, 1.0 / 64.0, 1e-3, |x, _| {
@@ -93,29 +91,34 @@ fn gradients_of_odd_sizes() {
     }
 }
 
-#[test]
-fn what_is_not_a_number_wins() {
+fn what_is_not_a_number_wins<B: Backend>(device: &B) {
     for place in 0..4 {
         let mut x = vec![1.0; 4];
         x[place] = f32::NAN;
-        let x = from_host(&Cpu::default(), x, (1, 1, 2, 2));
+        let x = from_host(device, x, (1, 1, 2, 2));
         assert!(to_host(&max_pool2d(x, HALVE))[0].is_nan(), "{place}");
     }
 }
 
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    let x = [noisy(device, (5, 8, 21, 21), 1)];
+    let (y, found) = backward(&x, &noise(5 * 8 * 361, 2), |x, _| {
+        max_pool2d(
+            x,
+            Pool2d {
+                kernel: 3,
+                stride: 1,
+            },
+        )
+    });
+    vec![y, found[0].clone()]
+}
+
 #[test]
 fn threads_do_not_change_a_bit() {
-    any_threads(|| {
-        let x = [noisy(&Cpu::default(), (5, 8, 21, 21), 1)];
-        let (y, found) = backward(&x, &noise(5 * 8 * 361, 2), |x, _| {
-            max_pool2d(
-                x,
-                Pool2d {
-                    kernel: 3,
-                    stride: 1,
-                },
-            )
-        });
-        vec![y, found[0].clone()]
-    });
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

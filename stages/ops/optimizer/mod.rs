@@ -239,7 +239,7 @@ fn merged<B: Backend>(
     older: Gradients<f32, B>,
     newer: Gradients<f32, B>,
 ) -> Result<Gradients<f32, B>, B::Err> {
-    let nothing: Scalar<B> = device.try_tensor_from_vec(vec![0.0], ())?;
+    let nothing: Scalar<B> = device.try_zeros_like(&())?;
     let tape = |gradients| -> OwnedTape<f32, B> { nothing.trace(gradients).split_tape().1 };
     let merged = tape(older).merge(tape(newer));
     nothing.clone().put_tape(merged).try_backward()

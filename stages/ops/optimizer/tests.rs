@@ -1,8 +1,18 @@
 use dfdx::tensor::{Cpu, Gradients};
 
 use super::{Optimizer, OptimizerConfig, Penalty};
-use crate::ops::check::{any_threads, close, noise};
-use crate::ops::{Tensor4, from_host, to_host};
+use crate::ops::check::{any_threads, close, noise, on_every_device, twice};
+use crate::ops::{Backend, Tensor4, from_host, to_host};
+
+on_every_device!(
+    adam_worked_by_hand,
+    gradient_descent_worked_by_hand,
+    penalties_add_their_gradients,
+    a_parameter_without_a_gradient_stays,
+    restoring_a_state_goes_on_as_if_nothing_had_happened,
+    a_state_that_does_not_fit_changes_nothing,
+    the_same_bits_twice,
+);
 
 const ADAM: OptimizerConfig = OptimizerConfig::Adam {
     beta1: 0.9,
@@ -12,37 +22,34 @@ const ADAM: OptimizerConfig = OptimizerConfig::Adam {
 const SGD: OptimizerConfig = OptimizerConfig::Sgd { momentum: 0.5 };
 const NONE: Penalty = Penalty { l1: 0.0, l2: 0.0 };
 
-fn parameter(values: &[f32]) -> Tensor4<Cpu> {
-    from_host(&Cpu::default(), values.to_vec(), (1, values.len(), 1, 1))
+fn parameter<B: Backend>(device: &B, values: &[f32]) -> Tensor4<B> {
+    from_host(device, values.to_vec(), (1, values.len(), 1, 1))
 }
 
 /// Gradients of these parameters; `None` where there is to be none.
-fn gradients(parameters: &[Tensor4<Cpu>], of: &[Option<&[f32]>]) -> Gradients<f32, Cpu> {
+fn gradients<B: Backend>(parameters: &[Tensor4<B>], of: &[Option<&[f32]>]) -> Gradients<f32, B> {
     let mut gradients = Gradients::leaky();
     for (parameter, gradient) in parameters.iter().zip(of) {
         if let Some(values) = gradient {
-            gradients
-                .get_or_alloc_mut(parameter)
-                .expect("memory")
-                .copy_from_slice(values);
+            let buffer = gradients.get_or_alloc_mut(parameter).expect("memory");
+            parameter.device().write(values, buffer).expect("a copy");
         }
     }
     gradients
 }
 
-fn step(
-    optimizer: &mut Optimizer<Cpu>,
+fn step<B: Backend>(
+    optimizer: &mut Optimizer<B>,
     rate: f32,
-    parameters: &mut [Tensor4<Cpu>],
+    parameters: &mut [Tensor4<B>],
     of: &[Option<&[f32]>],
 ) {
     let penalties = vec![NONE; parameters.len()];
     optimizer.step(rate, parameters, &mut gradients(parameters, of), &penalties);
 }
 
-#[test]
-fn adam_worked_by_hand() {
-    let mut parameters = [parameter(&[1.0, -1.0])];
+fn adam_worked_by_hand<B: Backend>(device: &B) {
+    let mut parameters = [parameter(device, &[1.0, -1.0])];
     let mut adam = Optimizer::new(ADAM, &parameters);
     // The first step is the rate times the gradient's sign, whatever its size.
     step(&mut adam, 0.1, &mut parameters, &[Some(&[0.5, -20.0])]);
@@ -56,9 +63,8 @@ fn adam_worked_by_hand() {
     );
 }
 
-#[test]
-fn gradient_descent_worked_by_hand() {
-    let mut parameters = [parameter(&[1.0, 2.0])];
+fn gradient_descent_worked_by_hand<B: Backend>(device: &B) {
+    let mut parameters = [parameter(device, &[1.0, 2.0])];
     let mut sgd = Optimizer::new(SGD, &parameters);
     step(&mut sgd, 0.1, &mut parameters, &[Some(&[1.0, -2.0])]);
     close(&to_host(&parameters[0]), &[0.9, 2.2]);
@@ -67,9 +73,11 @@ fn gradient_descent_worked_by_hand() {
     close(&to_host(&parameters[0]), &[0.6, 2.4]);
 }
 
-#[test]
-fn penalties_add_their_gradients() {
-    let mut parameters = [parameter(&[2.0, -2.0, 0.0]), parameter(&[3.0])];
+fn penalties_add_their_gradients<B: Backend>(device: &B) {
+    let mut parameters = [
+        parameter(device, &[2.0, -2.0, 0.0]),
+        parameter(device, &[3.0]),
+    ];
     let mut sgd = Optimizer::new(SGD, &parameters);
     let mut gradients = gradients(&parameters, &[Some(&[0.0; 3]), Some(&[0.0])]);
     sgd.step(
@@ -82,10 +90,9 @@ fn penalties_add_their_gradients() {
     close(&to_host(&parameters[1]), &[3.0]);
 }
 
-#[test]
-fn a_parameter_without_a_gradient_stays() {
+fn a_parameter_without_a_gradient_stays<B: Backend>(device: &B) {
     for config in [ADAM, SGD] {
-        let mut parameters = [parameter(&[1.0]), parameter(&[2.0])];
+        let mut parameters = [parameter(device, &[1.0]), parameter(device, &[2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);
         step(
             &mut optimizer,
@@ -108,16 +115,15 @@ fn a_parameter_without_a_gradient_stays() {
     }
 }
 
-#[test]
-fn restoring_a_state_goes_on_as_if_nothing_had_happened() {
+fn restoring_a_state_goes_on_as_if_nothing_had_happened<B: Backend>(device: &B) {
     for config in [ADAM, SGD] {
-        let mut parameters = [parameter(&[1.0, 2.0])];
+        let mut parameters = [parameter(device, &[1.0, 2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);
         step(&mut optimizer, 0.1, &mut parameters, &[Some(&[0.3, -0.2])]);
         let (values, state) = (to_host(&parameters[0]), optimizer.state());
         step(&mut optimizer, 0.1, &mut parameters, &[Some(&[-0.1, 0.7])]);
 
-        let mut resumed = [parameter(&values)];
+        let mut resumed = [parameter(device, &values)];
         let mut other = Optimizer::new(config, &resumed);
         other
             .restore(&state)
@@ -128,9 +134,8 @@ fn restoring_a_state_goes_on_as_if_nothing_had_happened() {
     }
 }
 
-#[test]
-fn a_state_that_does_not_fit_changes_nothing() {
-    let mut optimizer = Optimizer::new(ADAM, &[parameter(&[1.0, 2.0])]);
+fn a_state_that_does_not_fit_changes_nothing<B: Backend>(device: &B) {
+    let mut optimizer = Optimizer::new(ADAM, &[parameter(device, &[1.0, 2.0])]);
     let before = optimizer.state();
     let mut state = before.clone();
     state[0].1 = vec![5.0];
@@ -153,11 +158,11 @@ fn configurations_in_files() {
     );
 }
 
-#[test]
-fn threads_do_not_change_a_bit() {
-    for config in [ADAM, SGD] {
-        any_threads(|| {
-            let mut parameters = [parameter(&noise(70_000, 1))];
+fn results<B: Backend>(device: &B) -> Vec<Vec<f32>> {
+    [ADAM, SGD]
+        .into_iter()
+        .map(|config| {
+            let mut parameters = [parameter(device, &noise(70_000, 1))];
             let mut optimizer = Optimizer::new(config, &parameters);
             for salt in 2..4 {
                 step(
@@ -167,7 +172,16 @@ fn threads_do_not_change_a_bit() {
                     &[Some(&noise(70_000, salt))],
                 );
             }
-            vec![to_host(&parameters[0])]
-        });
-    }
+            to_host(&parameters[0])
+        })
+        .collect()
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    any_threads(|| results(&Cpu::default()));
+}
+
+fn the_same_bits_twice<B: Backend>(device: &B) {
+    twice(|| results(device));
 }

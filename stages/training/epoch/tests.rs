@@ -53,6 +53,7 @@ impl Training {
             seed: 1,
             cpus: 1,
             device: Device::Cpu,
+            gpus: Vec::new(),
             inputs: BTreeMap::new(),
             staging: "".into(),
             resume: None,

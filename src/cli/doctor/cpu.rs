@@ -1,0 +1,100 @@
+//! The processor that stages compute on.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde::Serialize;
+
+/// What the system tells of it. Linux only: elsewhere neither name nor cores are known.
+#[derive(Debug, Serialize)]
+pub struct Cpu {
+    pub model: Option<String>,
+    /// Of the machine, however many threads each runs.
+    pub cores: Option<usize>,
+    /// That a run uses, unless told otherwise: what this process may have.
+    pub threads: usize,
+    /// The widest that loops are compiled for and that it has: `AVX-512`, `AVX2`, `NEON` or `none`.
+    pub vectors: &'static str,
+}
+
+impl Cpu {
+    pub fn look() -> Self {
+        let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            model: field(&told, "model name").next().map(str::to_owned),
+            cores: cores(&told),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            vectors: vectors(),
+        }
+    }
+}
+
+/// The values of a field of `/proc/cpuinfo`, which has a paragraph for each thread that it can run.
+fn field<'a>(told: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    told.lines().filter_map(move |line| {
+        let (found, value) = line.split_once(':')?;
+        (found.trim() == name && !value.trim().is_empty()).then(|| value.trim())
+    })
+}
+
+/// As many as differ in socket or number; where these are not told, a core to each paragraph.
+fn cores(told: &str) -> Option<usize> {
+    let numbers = field(told, "physical id").zip(field(told, "core id"));
+    let count = match numbers.collect::<BTreeSet<_>>().len() {
+        0 => field(told, "processor").count(),
+        numbered => numbered,
+    };
+    (count > 0).then_some(count)
+}
+
+/// As the crates choose among their loops: AVX-512 and AVX2 each with what goes with them.
+fn vectors() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            return "AVX-512";
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            return "AVX2";
+        }
+    }
+    if cfg!(target_arch = "aarch64") {
+        "NEON"
+    } else {
+        "none"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_threads_of_a_core_are_one_core() {
+        let thread = |number: usize, socket: usize, core: usize| {
+            format!(
+                "processor\t: {number}\nmodel name\t: Some CPU @ 2.00GHz\nphysical id\t: {socket}\n\
+                 core id\t\t: {core}\n\n"
+            )
+        };
+        let told: String = [(0, 0, 0), (1, 0, 0), (2, 0, 1), (3, 1, 0)]
+            .map(|(number, socket, core)| thread(number, socket, core))
+            .concat();
+        assert_eq!(cores(&told), Some(3));
+        let model = field(&told, "model name").next();
+        assert_eq!(model, Some("Some CPU @ 2.00GHz"));
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_known() {
+        let arm = "processor\t: 0\nBogoMIPS\t: 50.00\n\nprocessor\t: 1\nBogoMIPS\t: 50.00\n";
+        assert_eq!(cores(arm), Some(2));
+        assert_eq!(field(arm, "model name").next(), None);
+        assert_eq!(cores(""), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! What there is to compute with CUDA, and whether it computes right.
+
+use serde::{Deserialize, Serialize};
+use stages::contract::Precision;
+use stages::gpus::{self, Check, Gpu, Library, NoGpu};
+
+use crate::devices::{self, DeviceChoice, NoSuchDevice};
+use crate::executor::{VISIBLE_GPUS, own_binary};
+
+#[derive(Debug, Serialize)]
+pub struct Cuda {
+    pub libraries: Vec<Found>,
+    pub gpus: Vec<Seen>,
+    /// Why there are no GPUs.
+    #[serde(serialize_with = "as_text")]
+    pub without: Option<NoGpu>,
+    pub default_precision: Precision,
+    /// The number of the GPU that is to be used, and so tested.
+    pub chosen: Option<usize>,
+    #[serde(flatten)]
+    pub test: SelfTest,
+    /// That cuda was asked for by name, and is not there.
+    #[serde(skip)]
+    pub missing: Option<NoSuchDevice>,
+}
+
+/// A library, with its version and file, or why it is not there.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    pub name: &'static str,
+    pub version: Option<String>,
+    pub file: Option<String>,
+    pub why_not: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Seen {
+    #[serde(flatten)]
+    pub gpu: Gpu,
+    /// In bytes.
+    pub free_memory: Option<u64>,
+}
+
+/// What came of the test of all operations.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct SelfTest {
+    pub self_test: Vec<Agreement>,
+    /// Why it was not finished.
+    pub failure: Option<String>,
+}
+
+/// An operation on the GPU beside the same on the CPU.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Agreement {
+    pub operation: String,
+    pub precision: Precision,
+    /// The largest difference over the largest value; none if it is not a finite number.
+    pub error: Option<f64>,
+    /// What that may be.
+    pub bound: f64,
+    pub agrees: bool,
+}
+
+/// What `runner doctor --json` says, as far as another doctor wants to know.
+#[derive(Deserialize)]
+struct Told {
+    cuda: SelfTest,
+}
+
+impl Cuda {
+    /// Looks for all there is, and tests the first GPU that `choice` would take.
+    pub fn look(choice: DeviceChoice) -> Self {
+        let seen = |gpu: &Gpu| Seen {
+            free_memory: gpus::free_memory(gpu.index).ok(),
+            gpu: gpu.clone(),
+        };
+        let chosen = choice.resolve(Precision::default(), devices::gpus);
+        let there = devices::gpus();
+        let mut cuda = Self {
+            libraries: gpus::libraries().into_iter().map(Found::from).collect(),
+            gpus: there.iter().flatten().map(seen).collect(),
+            without: there.as_ref().err().cloned(),
+            default_precision: Precision::default(),
+            chosen: None,
+            test: SelfTest::default(),
+            missing: chosen.as_ref().err().cloned(),
+        };
+        let gpu = chosen
+            .ok()
+            .and_then(|chosen| chosen.gpus.into_iter().next());
+        if let Some(gpu) = gpu {
+            cuda.chosen = Some(gpu.index);
+            if cuda.libraries.iter().all(|found| found.why_not.is_none()) {
+                cuda.test = SelfTest::of(&gpu);
+            }
+        }
+        cuda
+    }
+
+    /// What is wrong and what to do, in words.
+    pub fn problems(&self) -> Vec<String> {
+        if let Some(missing) = &self.missing {
+            let what_to_do = match missing {
+                NoSuchDevice::None(why) => remedy(why),
+                NoSuchDevice::Number { .. } => missing.hint(),
+            };
+            return vec![format!("{missing}; {what_to_do}")];
+        }
+        let Some(index) = self.chosen else {
+            return Vec::new();
+        };
+        let mut problems = Vec::new();
+        for library in &self.libraries {
+            if let Some(why) = &library.why_not {
+                problems.push(format!(
+                    "{} is needed to compute on a GPU: {why}; install the CUDA toolkit, or name the \
+                     folder of its libraries in LD_LIBRARY_PATH",
+                    library.name
+                ));
+            }
+        }
+        if let Some(why) = &self.test.failure {
+            problems.push(format!("GPU {index} does not compute: {why}"));
+        }
+        let wrong = self.test.self_test.iter().filter(|check| !check.agrees);
+        problems.extend(wrong.map(|check| {
+            format!(
+                "{} on GPU {index} ({}) differs from the CPU by {} of its largest value, more than \
+                 {:.0e}: results of this machine are not to be trusted",
+                check.operation,
+                check.precision,
+                check.difference(),
+                check.bound
+            )
+        }));
+        problems
+    }
+}
+
+/// What to do to have a GPU.
+pub fn remedy(why: &NoGpu) -> &'static str {
+    match why {
+        NoGpu::NotBuilt => {
+            "to compute on NVIDIA GPUs, build with `cargo build --release --features cuda`"
+        }
+        NoGpu::NoDriver(_) => "to compute on NVIDIA GPUs, install NVIDIA's driver",
+        NoGpu::NoDevice => {
+            "if there should be one, see whether `nvidia-smi` lists it, and whether \
+             CUDA_VISIBLE_DEVICES hides it"
+        }
+        NoGpu::Driver(_) => {
+            "see what `nvidia-smi` says; after an update of the driver, restart the machine"
+        }
+    }
+}
+
+fn as_text<S: serde::Serializer>(why: &Option<NoGpu>, to: S) -> Result<S::Ok, S::Error> {
+    why.as_ref().map(NoGpu::to_string).serialize(to)
+}
+
+impl SelfTest {
+    /// A process tests the first GPU that it sees: another one is tested by a doctor that sees no other.
+    fn of(gpu: &Gpu) -> Self {
+        let tested = if gpu.index == 0 {
+            Self::here()
+        } else {
+            Self::elsewhere(gpu)
+        };
+        tested.unwrap_or_else(|why| Self {
+            self_test: Vec::new(),
+            failure: Some(why),
+        })
+    }
+
+    fn here() -> Result<Self, String> {
+        let checks = gpus::self_test().map_err(|failure| failure.to_string())?;
+        Ok(Self {
+            self_test: checks.into_iter().map(Agreement::from).collect(),
+            failure: None,
+        })
+    }
+
+    fn elsewhere(gpu: &Gpu) -> Result<Self, String> {
+        let doctor = own_binary().and_then(|mut command| {
+            command
+                .args(["doctor", "--device", "cuda", "--json"])
+                .env(VISIBLE_GPUS, &gpu.uuid)
+                .output()
+        });
+        let output = doctor.map_err(|error| format!("failed to start a process: {error}"))?;
+        let told: Told = serde_json::from_slice(&output.stdout).map_err(|_| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            format!("its test ended with {}: {}", output.status, said.trim())
+        })?;
+        match told.cuda {
+            Self {
+                self_test,
+                failure: None,
+            } if self_test.is_empty() => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                Err(format!(
+                    "a process of its own does not see it: {}",
+                    said.trim()
+                ))
+            }
+            test => Ok(test),
+        }
+    }
+}
+
+impl From<Library> for Found {
+    fn from(library: Library) -> Self {
+        let (found, why_not) = match library.found {
+            Ok(found) => (Some(found), None),
+            Err(why) => (None, Some(why)),
+        };
+        let (version, file) = found.unzip();
+        Self {
+            name: library.name,
+            version,
+            file: file.map(|file| file.display().to_string()),
+            why_not,
+        }
+    }
+}
+
+impl From<Check> for Agreement {
+    fn from(check: Check) -> Self {
+        Self {
+            agrees: check.error <= check.bound,
+            error: check.error.is_finite().then_some(check.error),
+            operation: check.operation,
+            precision: check.precision,
+            bound: check.bound,
+        }
+    }
+}
+
+impl Agreement {
+    /// Its error in words.
+    pub fn difference(&self) -> String {
+        self.error.map_or_else(
+            || "no finite part".to_owned(),
+            |error| format!("{error:.1e}"),
+        )
+    }
+}

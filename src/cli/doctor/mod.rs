@@ -1,0 +1,113 @@
+//! What this machine has to compute with, and whether it works.
+
+mod cpu;
+mod cuda;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use clap::Args;
+use serde::Serialize;
+
+use self::cpu::Cpu;
+use self::cuda::Cuda;
+use super::pipeline::StoreArgs;
+use super::unwritten;
+use crate::devices::DeviceChoice;
+use crate::error::Error;
+use crate::forecast::Machine;
+use crate::report::Console;
+use crate::store::{FORMAT, probe};
+
+/// Say what this machine has to compute with, and test its GPU against the CPU
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What must work: auto (whatever there is), cpu, cuda, cuda:0
+    #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t)]
+    device: DeviceChoice,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+struct Findings {
+    runner: &'static str,
+    is_built_with_cuda: bool,
+    cpu: Cpu,
+    memory: Memory,
+    store: StoreFolder,
+    cuda: Cuda,
+    /// What is wrong and what to do, in words.
+    problems: Vec<String>,
+}
+
+/// Of the machine, or as much of it as this process may have; swap included.
+#[derive(Debug, Serialize)]
+struct Memory {
+    bytes: Option<u64>,
+    free_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoreFolder {
+    folder: String,
+    is_there: bool,
+    free_bytes: Option<u64>,
+    why_not_writable: Option<String>,
+    /// Whether files can be linked; not known where none can be written.
+    links: Option<bool>,
+}
+
+impl Doctor {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let findings = self.look();
+        let text = if self.json {
+            serde_json::to_string(&findings).map_err(|e| Error::Internal(e.to_string()))?
+        } else {
+            findings.text()
+        };
+        console.result(&text).map_err(unwritten)?;
+        match findings.problems.into_iter().next() {
+            None => Ok(()),
+            Some(problem) => Err(Error::System(problem)),
+        }
+    }
+
+    fn look(&self) -> Findings {
+        let folder = self.store.folder();
+        let probe = probe(folder);
+        let machine = Machine::look(&probe.folder);
+        let (links, why_not_writable) = match probe.links {
+            Ok(links) => (Some(links), None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        let cuda = Cuda::look(self.device);
+        let mut problems = cuda.problems();
+        problems.extend(why_not_writable.as_ref().map(|why| {
+            format!("the store cannot be written: {why}; `--artifacts` takes another folder")
+        }));
+        Findings {
+            runner: env!("CARGO_PKG_VERSION"),
+            is_built_with_cuda: stages::device::CLASSES.contains(&"cuda"),
+            cpu: Cpu::look(),
+            memory: Memory {
+                bytes: machine.memory,
+                free_bytes: machine.free_memory,
+            },
+            store: StoreFolder {
+                folder: folder.display().to_string(),
+                is_there: folder.join(FORMAT).is_dir(),
+                free_bytes: machine.disk,
+                why_not_writable,
+                links,
+            },
+            cuda,
+            problems,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use stages::contract::Precision;
+use stages::gpus::{Check, Gpu, Library, NoGpu};
+
+use super::cuda::{Agreement, Found, Seen, SelfTest};
+use super::*;
+use crate::devices::NoSuchDevice;
+
+/// A machine with a GPU on which everything is right.
+fn findings() -> Findings {
+    let library = |name| Library {
+        name,
+        found: Ok(("13.0".to_owned(), format!("/lib/{name}.so").into())),
+    };
+    let gpu = Gpu {
+        index: 0,
+        name: "H100".to_owned(),
+        uuid: "GPU-0".to_owned(),
+        compute_capability: (9, 0),
+        memory: 80 << 30,
+    };
+    Findings {
+        runner: "1.2.3",
+        is_built_with_cuda: true,
+        cpu: Cpu {
+            model: Some("Some CPU".to_owned()),
+            cores: Some(8),
+            threads: 1,
+            vectors: "AVX2",
+        },
+        memory: Memory {
+            bytes: Some(16 << 30),
+            free_bytes: Some(8 << 30),
+        },
+        store: StoreFolder {
+            folder: "artifacts".to_owned(),
+            is_there: true,
+            free_bytes: Some(1 << 40),
+            why_not_writable: None,
+            links: Some(true),
+        },
+        cuda: Cuda {
+            libraries: ["driver", "NVRTC"].map(library).map(Found::from).into(),
+            gpus: vec![Seen {
+                gpu,
+                free_memory: Some(79 << 30),
+            }],
+            without: None,
+            default_precision: Precision::Tf32,
+            chosen: Some(0),
+            test: SelfTest {
+                self_test: vec![agreement(0.0015)],
+                failure: None,
+            },
+            missing: None,
+        },
+        problems: Vec::new(),
+    }
+}
+
+fn agreement(error: f64) -> Agreement {
+    Agreement::from(Check {
+        operation: "Conv2d".to_owned(),
+        precision: Precision::Tf32,
+        error,
+        bound: 2e-3,
+    })
+}
+
+/// On a machine without a GPU.
+fn without(why: NoGpu) -> Cuda {
+    Cuda {
+        gpus: Vec::new(),
+        without: Some(why),
+        chosen: None,
+        test: SelfTest::default(),
+        ..findings().cuda
+    }
+}
+
+#[test]
+fn what_is_there_is_told_a_line_each() {
+    let told = findings().text();
+    let expected = "\
+runner  1.2.3, built with CUDA
+cpu     Some CPU, 8 cores, 1 thread used, AVX2
+memory  16.0 GiB, 8.0 GiB free
+store   artifacts, 1.0 TiB free, can be written, links work
+cuda    driver 13.0, /lib/driver.so
+        NVRTC 13.0, /lib/NVRTC.so
+        GPU 0: H100, compute capability 9.0, 80.0 GiB, 79.0 GiB free, GPU-0
+        default precision tf32
+        operations of GPU 0, with the largest difference over the largest value:
+        agrees with the CPU to 1.5e-3 (bound 2e-3): Conv2d, tf32";
+    assert_eq!(told, expected);
+    assert_eq!(findings().cuda.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn what_the_system_does_not_tell_is_unknown() {
+    let mut findings = findings();
+    findings.cpu = Cpu {
+        model: None,
+        cores: None,
+        threads: 2,
+        vectors: "none",
+    };
+    findings.memory = Memory {
+        bytes: None,
+        free_bytes: None,
+    };
+    let told = findings.text();
+    for line in [
+        "cpu     unknown, cores unknown, 2 threads used, no wide vectors",
+        "memory  unknown, unknown free",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{told}");
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_written_or_linked_in_is_told() {
+    let mut store = findings().store;
+    store.is_there = false;
+    store.links = Some(false);
+    let mut findings = Findings {
+        store,
+        ..findings()
+    };
+    let told = findings.text();
+    let line = "store   artifacts, not made yet, 1.0 TiB free, can be written, no links: ";
+    assert!(told.contains(line), "{told}");
+    findings.store.links = None;
+    findings.store.why_not_writable = Some("no".to_owned());
+    assert!(findings.text().contains("CANNOT be written"));
+}
+
+#[test]
+fn an_operation_that_differs_is_a_problem() {
+    let mut findings = findings();
+    let checks = [0.0, 0.25, f64::NAN, f64::INFINITY].map(agreement);
+    findings.cuda.test.self_test = checks.into();
+    let problems = findings.cuda.problems();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].starts_with("Conv2d on GPU 0 (tf32) differs from the CPU by 2.5e-1 of"));
+    assert!(problems[1].contains("by no finite part of"), "{problems:?}");
+    assert_eq!(findings.text().matches("DIFFERS").count(), 3);
+    // What comes first is said as the error.
+    findings.problems = problems;
+    assert_eq!(findings.text().matches("\nproblem: ").count(), 2);
+}
+
+#[test]
+fn a_library_is_missed_only_where_a_gpu_is_to_be_used() {
+    let mut cuda = findings().cuda;
+    cuda.test = SelfTest::default();
+    cuda.libraries.push(Found::from(Library {
+        name: "cuBLAS",
+        found: Err("no libcublas.so.13".to_owned()),
+    }));
+    let [problem] = cuda.problems().try_into().unwrap();
+    assert!(
+        problem.starts_with("cuBLAS is needed to compute on a GPU: no libcublas.so.13; install"),
+        "{problem}"
+    );
+    cuda.chosen = None;
+    assert_eq!(cuda.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn a_test_that_was_not_finished_is_a_problem() {
+    let mut cuda = findings().cuda;
+    cuda.test = SelfTest {
+        self_test: Vec::new(),
+        failure: Some("out of memory".to_owned()),
+    };
+    assert_eq!(cuda.problems(), ["GPU 0 does not compute: out of memory"]);
+}
+
+#[test]
+fn a_missing_driver_is_told_once_and_a_problem_only_if_cuda_was_asked_for() {
+    let why = NoGpu::NoDriver("no libcuda.so.1".to_owned());
+    let mut cuda = without(why.clone());
+    cuda.libraries[0] = Found::from(Library {
+        name: "driver",
+        found: Err("no libcuda.so.1".to_owned()),
+    });
+    assert_eq!(cuda.problems(), Vec::<String>::new());
+    let mut findings = Findings { cuda, ..findings() };
+    let told = findings.text();
+    assert_eq!(told.matches("no libcuda.so.1").count(), 1, "{told}");
+    assert!(told.ends_with("install NVIDIA's driver"), "{told}");
+
+    findings.cuda.missing = Some(NoSuchDevice::None(why));
+    let [problem] = findings.cuda.problems().try_into().unwrap();
+    assert_eq!(
+        problem,
+        "there is no GPU to compute on: there is no NVIDIA driver: no libcuda.so.1; \
+         to compute on NVIDIA GPUs, install NVIDIA's driver"
+    );
+}
+
+#[test]
+fn a_binary_without_cuda_tells_how_to_build_one_with() {
+    let mut cuda = without(NoGpu::NotBuilt);
+    cuda.libraries.clear();
+    let told = Findings { cuda, ..findings() }.text();
+    assert!(
+        told.ends_with(
+            "\ncuda    this binary was built without CUDA; to compute on NVIDIA GPUs, build with \
+             `cargo build --release --features cuda`"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn one_doctor_reads_of_another_what_its_test_found() {
+    let json = serde_json::to_value(findings()).unwrap();
+    assert_eq!(json["cuda"]["self_test"][0]["agrees"], true);
+    let test: SelfTest = serde_json::from_value(json["cuda"].clone()).unwrap();
+    assert_eq!(test.self_test[0].error, Some(0.0015));
+    assert_eq!(json["cuda"]["without"], serde_json::Value::Null);
+}

@@ -1,0 +1,153 @@
+//! What was found, as a person reads it: a paragraph to a subject, its name in front.
+
+use bytesize::ByteSize;
+use stages::gpus::NoGpu;
+
+use super::cpu::Cpu;
+use super::cuda::{Agreement, Cuda, Found, Seen, remedy};
+use super::{Findings, Memory, StoreFolder};
+use crate::report::wording;
+
+impl Findings {
+    pub fn text(&self) -> String {
+        let built = if self.is_built_with_cuda {
+            "with"
+        } else {
+            "without"
+        };
+        let mut text = [
+            paragraph("runner", [format!("{}, built {built} CUDA", self.runner)]),
+            paragraph("cpu", [self.cpu.text()]),
+            paragraph("memory", [self.memory.text()]),
+            paragraph("store", [self.store.text()]),
+            paragraph("cuda", self.cuda.lines()),
+        ]
+        .join("\n");
+        // The first is told as the error that ends this.
+        for problem in self.problems.iter().skip(1) {
+            text += &format!("\nproblem: {problem}");
+        }
+        text
+    }
+}
+
+fn paragraph(name: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let indented = lines.into_iter().enumerate().map(|(index, line)| {
+        let name = if index == 0 { name } else { "" };
+        format!("{name:8}{line}")
+    });
+    indented.collect::<Vec<_>>().join("\n")
+}
+
+impl Cpu {
+    fn text(&self) -> String {
+        let unknown = || "unknown".to_owned();
+        let cores = |count| wording::counted(count, "core");
+        let vectors = match self.vectors {
+            "none" => "no wide vectors",
+            vectors => vectors,
+        };
+        format!(
+            "{}, {}, {} used, {vectors}",
+            self.model.clone().unwrap_or_else(unknown),
+            self.cores.map_or_else(|| "cores unknown".to_owned(), cores),
+            wording::counted(self.threads, "thread")
+        )
+    }
+}
+
+impl Memory {
+    fn text(&self) -> String {
+        format!("{}, {} free", size(self.bytes), size(self.free_bytes))
+    }
+}
+
+impl StoreFolder {
+    fn text(&self) -> String {
+        let made = if self.is_there { "" } else { ", not made yet" };
+        let can = match (&self.why_not_writable, self.links) {
+            (Some(_), _) => "CANNOT be written",
+            (None, Some(true)) => "can be written, links work",
+            (None, _) => "can be written, no links: what `latest` shows is copied",
+        };
+        format!(
+            "{}{made}, {} free, {can}",
+            self.folder,
+            size(self.free_bytes)
+        )
+    }
+}
+
+impl Cuda {
+    fn lines(&self) -> Vec<String> {
+        // Of a driver that is not there enough is said where it is said that there are no GPUs.
+        let is_told = |found: &&Found| match (&self.without, &found.why_not) {
+            (Some(NoGpu::NoDriver(told)), Some(why)) => told == why,
+            _ => false,
+        };
+        let mut lines: Vec<String> = self
+            .libraries
+            .iter()
+            .filter(|found| !is_told(found))
+            .map(Found::text)
+            .collect();
+        lines.extend(self.gpus.iter().map(Seen::text));
+        match &self.without {
+            Some(why) => lines.push(format!("{why}; {}", remedy(why))),
+            None => lines.push(format!("default precision {}", self.default_precision)),
+        }
+        if let (Some(index), false) = (self.chosen, self.test.self_test.is_empty()) {
+            lines.push(format!(
+                "operations of GPU {index}, with the largest difference over the largest value:"
+            ));
+        }
+        lines.extend(self.test.self_test.iter().map(Agreement::text));
+        lines
+    }
+}
+
+impl Found {
+    fn text(&self) -> String {
+        match &self.why_not {
+            Some(why) => format!("{} not found: {why}", self.name),
+            None => format!(
+                "{} {}, {}",
+                self.name,
+                self.version.as_deref().unwrap_or_default(),
+                self.file.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+}
+
+impl Seen {
+    fn text(&self) -> String {
+        let (major, minor) = self.gpu.compute_capability;
+        format!(
+            "GPU {}: {}, compute capability {major}.{minor}, {}, {} free, {}",
+            self.gpu.index,
+            self.gpu.name,
+            size(Some(self.gpu.memory)),
+            size(self.free_memory),
+            self.gpu.uuid
+        )
+    }
+}
+
+impl Agreement {
+    fn text(&self) -> String {
+        let verdict = if self.agrees { "agrees" } else { "DIFFERS" };
+        format!(
+            "{verdict} with the CPU to {} (bound {:.0e}): {}, {}",
+            self.difference(),
+            self.bound,
+            self.operation,
+            self.precision
+        )
+    }
+}
+
+fn size(bytes: Option<u64>) -> String {
+    let iec = |bytes| ByteSize(bytes).display().iec().to_string();
+    bytes.map_or_else(|| "unknown".to_owned(), iec)
+}

@@ -1,0 +1,122 @@
+//! Whether a store works where it is, or where it would be made.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::latest::link;
+use super::session::Session;
+use super::{Error, FORMAT, refuse_link};
+
+/// What was found of the folder of a store.
+#[derive(Debug)]
+pub struct Probe {
+    /// Where it was tried: in the store, or in the folder that it would be made in.
+    pub folder: PathBuf,
+    /// Whether links work; where they do not, `latest` holds copies. Or why nothing can be written.
+    pub links: Result<bool, Error>,
+}
+
+/// Tries to write a file and to link it, where the store in `root` does. Makes no store, and leaves
+/// nothing behind but, in a store, the lock that every run takes.
+pub fn probe(root: &Path) -> Probe {
+    let home = root.join(FORMAT);
+    let tmp = home.join("tmp");
+    let folder = there(&tmp);
+    let links = if folder == tmp {
+        // As runs do, so that nobody who clears up after dead processes takes it away.
+        refuse_link(&home)
+            .and_then(|()| refuse_link(&tmp))
+            .and_then(|()| links_in(Session::begin(&tmp)?.path()))
+    } else if folder.is_dir() {
+        TempDir::with_prefix_in(".runner-", &folder)
+            .map_err(Error::io("create a folder in", &folder))
+            .and_then(|fresh| links_in(fresh.path()))
+    } else {
+        let no_folder = io::ErrorKind::NotADirectory.into();
+        Err(Error::io("create a folder in", &folder)(no_folder))
+    };
+    Probe { folder, links }
+}
+
+/// The path, or what there is of it.
+fn there(path: &Path) -> PathBuf {
+    let there = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    match path.ancestors().find(there) {
+        Some(path) => path.to_owned(),
+        None => PathBuf::from("."),
+    }
+}
+
+fn links_in(folder: &Path) -> Result<bool, Error> {
+    let file = folder.join("file");
+    fs::write(&file, "to be linked").map_err(Error::io("write", &file))?;
+    link(&file, &folder.join("link"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// Everything below a folder.
+    fn all(folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(all(&path));
+            }
+            found.push(path);
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_store_is_tried_where_it_writes_and_left_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let before = all(folder.path());
+        let found = probe(folder.path());
+        assert_eq!(found.folder, folder.path().join("v1/tmp"));
+        assert!(found.links.is_ok(), "{found:?}");
+        let after: Vec<PathBuf> = all(folder.path())
+            .into_iter()
+            .filter(|path| !path.ends_with("v1/tmp/.lock"))
+            .collect();
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn no_store_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = probe(&folder.path().join("not/there"));
+        assert_eq!(found.folder, folder.path());
+        assert!(found.links.is_ok(), "{found:?}");
+        assert_eq!(all(folder.path()), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn below_a_file_there_is_no_room_for_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let said = probe(&file.join("store")).links.unwrap_err().to_string();
+        let start = format!("failed to create a folder in `{}`: ", file.display());
+        assert!(said.starts_with(&start), "{said}");
+    }
+
+    #[test]
+    fn a_store_that_is_a_link_is_refused_as_it_is_when_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let [real, root] = ["real", "root"].map(|name| folder.path().join(name));
+        drop(Store::open(&real).unwrap());
+        fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink(real.join("v1"), root.join("v1")).unwrap();
+        let opened = Store::open(&root).unwrap_err().to_string();
+        assert_eq!(probe(&root).links.unwrap_err().to_string(), opened);
+    }
+}

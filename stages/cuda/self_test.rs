@@ -1,0 +1,307 @@
+//! Every operation on the GPU against the CPU.
+
+use dfdx::prelude::*;
+
+use super::with_precision;
+use crate::contract::{Failure, Precision};
+use crate::gpus::Check;
+use crate::ops::optimizer::{Optimizer, OptimizerConfig, Penalty};
+use crate::ops::{self, Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
+use crate::random;
+
+/// Largest difference over largest value that a result may have.
+const FLOAT32_BOUND: f64 = 1e-4;
+const TF32_BOUND: f64 = 2e-3;
+
+/// What is tried.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Conv2d,
+    ConvPool2d,
+    ConvTranspose2d,
+    Dense,
+    Activation(Activation),
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+    UpsampleNearest2d,
+    Dropout,
+    BatchNorm,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Adam,
+    Sgd,
+}
+
+use Operation::*;
+
+const OPERATIONS: [Operation; 19] = [
+    Conv2d,
+    ConvPool2d,
+    ConvTranspose2d,
+    Dense,
+    Activation(Activation::Relu),
+    Activation(Activation::LeakyRelu),
+    Activation(Activation::Elu),
+    Activation(Activation::Sigmoid),
+    Activation(Activation::Tanh),
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+    UpsampleNearest2d,
+    Dropout,
+    BatchNorm,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Adam,
+    Sgd,
+];
+
+/// Computes every operation, and its gradients, on the first GPU that the process sees and on the CPU,
+/// in each precision that it has.
+///
+/// # Errors
+/// If there is no GPU, or it fails.
+pub fn self_test() -> Result<Vec<Check>, Failure> {
+    let cuda = super::open(Precision::default())?;
+    let cpu = Cpu::default();
+    let mut checks = Vec::new();
+    for operation in OPERATIONS {
+        let expected = operation.results(&cpu);
+        for precision in operation.precisions() {
+            let found = ops::catch_device_failed(|| {
+                Ok(with_precision(*precision, || operation.results(&cuda)))
+            })?;
+            let errors = found.iter().zip(&expected).map(|(a, b)| difference(a, b));
+            checks.push(Check {
+                operation: operation.name(),
+                precision: *precision,
+                // What is not a number is no agreement.
+                error: errors.fold(0.0, |most, error| if error <= most { most } else { error }),
+                bound: match precision {
+                    Precision::Float32 => FLOAT32_BOUND,
+                    Precision::Tf32 => TF32_BOUND,
+                },
+            });
+        }
+    }
+    Ok(checks)
+}
+
+/// The largest difference over the largest value.
+fn difference(found: &[f32], expected: &[f32]) -> f64 {
+    let largest = expected.iter().fold(f64::MIN_POSITIVE, |largest, &value| {
+        largest.max(f64::from(value).abs())
+    });
+    let differences = found.iter().zip(expected);
+    let differences = differences.map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs() / largest);
+    let worst = differences.fold(0.0, |most, error| if error <= most { most } else { error });
+    if found.len() == expected.len() {
+        worst
+    } else {
+        f64::INFINITY
+    }
+}
+
+const BOTH: Wanted = Wanted {
+    input: true,
+    parameters: true,
+};
+
+/// A batch of images of an odd size, with few and many channels to come.
+const IMAGES: Nchw = (3, 20, 13, 11);
+
+impl Operation {
+    fn name(self) -> String {
+        match self {
+            Activation(function) => format!("activation {function:?}"),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Only products of matrices know of TF32.
+    fn precisions(self) -> &'static [Precision] {
+        match self {
+            Conv2d | ConvPool2d | ConvTranspose2d | Dense => &[Precision::Float32, Precision::Tf32],
+            _ => &[Precision::Float32],
+        }
+    }
+
+    /// Output and gradients.
+    fn results<B: Backend>(self, device: &B) -> Vec<Vec<f32>> {
+        let linear = ops::Conv2d {
+            stride: 2,
+            padding: 1,
+            activation: Activation::Linear,
+        };
+        let pool = Pool2d {
+            kernel: 3,
+            stride: 2,
+        };
+        let halve = Pool2d {
+            kernel: 2,
+            stride: 2,
+        };
+        let map = |f: fn(Traced<B>) -> Traced<B>| differentiate(device, IMAGES, &[], |x, _| f(x));
+        let bias = |outputs| (1, outputs, 1, 1);
+        match self {
+            Conv2d => differentiate(device, IMAGES, &[(70, 20, 4, 4), bias(70)], |x, p| {
+                ops::conv2d(x, &p[0], &p[1], linear, BOTH)
+            }),
+            ConvPool2d => differentiate(device, IMAGES, &[(40, 20, 3, 3), bias(40)], |x, p| {
+                let conv = ops::Conv2d {
+                    stride: 1,
+                    ..linear
+                };
+                let op = ops::ConvPool2d { conv, pool: halve };
+                ops::conv_pool2d(x, &p[0], &p[1], op, BOTH)
+            }),
+            ConvTranspose2d => {
+                differentiate(device, IMAGES, &[(20, 33, 4, 4), bias(33)], |x, p| {
+                    let op = ops::ConvTranspose2d {
+                        stride: 2,
+                        padding: 1,
+                        activation: Activation::Linear,
+                    };
+                    ops::conv_transpose2d(x, &p[0], &p[1], op, BOTH)
+                })
+            }
+            Dense => {
+                let shapes = [(50, 300, 1, 1), bias(50)];
+                differentiate(device, (9, 300, 1, 1), &shapes, |x, p| {
+                    ops::dense(x, &p[0], &p[1], Activation::Linear, BOTH)
+                })
+            }
+            Activation(function) => {
+                differentiate(device, IMAGES, &[], |x, _| ops::activation(x, function))
+            }
+            MaxPool2d => differentiate(device, IMAGES, &[], |x, _| ops::max_pool2d(x, pool)),
+            AvgPool2d => differentiate(device, IMAGES, &[], |x, _| ops::avg_pool2d(x, pool)),
+            GlobalAvgPool2d => map(ops::global_avg_pool2d),
+            UpsampleNearest2d => map(|x| ops::upsample_nearest2d(x, 2)),
+            Dropout => map(|x| ops::dropout(x, 0.25, 1, [2, 3])),
+            BatchNorm => {
+                let constant = |value| ops::from_host(device, vec![value; 20], bias(20));
+                let mut results = Vec::new();
+                let mut running = RunningStats {
+                    mean: constant(0.0),
+                    variance: constant(1.0),
+                };
+                let op = ops::BatchNorm {
+                    momentum: 0.9,
+                    epsilon: 1e-3,
+                };
+                results.extend(differentiate(
+                    device,
+                    IMAGES,
+                    &[bias(20), bias(20)],
+                    |x, p| ops::batch_norm_train(x, &p[0], &p[1], &mut running, op, BOTH),
+                ));
+                results.extend([ops::to_host(&running.mean), ops::to_host(&running.variance)]);
+                let (scale, shift) = (noise(device, bias(20), 1), noise(device, bias(20), 2));
+                results.extend(differentiate(device, IMAGES, &[], |x, _| {
+                    ops::batch_norm_eval(x, &scale, &shift, &running, op)
+                }));
+                results
+            }
+            BinaryCrossEntropy => loss(device, (300, 1, 1, 1), |x| {
+                let targets: Vec<f32> = (0..300).map(|i| (i % 2) as f32).collect();
+                ops::binary_cross_entropy(x, &targets, &weights())
+            }),
+            CrossEntropy => loss(device, (300, 5, 1, 1), |x| {
+                let classes: Vec<usize> = (0..300).map(|i| i % 5).collect();
+                ops::cross_entropy(x, &classes, &weights())
+            }),
+            Adam => steps(
+                device,
+                OptimizerConfig::Adam {
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-8,
+                },
+            ),
+            Sgd => steps(device, OptimizerConfig::Sgd { momentum: 0.9 }),
+        }
+    }
+}
+
+/// A tensor that records.
+type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
+
+/// Weights of the examples of a loss.
+fn weights() -> Vec<f32> {
+    (0..300).map(|i| 1.0 + (i % 3) as f32).collect()
+}
+
+/// Values in [−1, 1).
+fn noise<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
+    let values = random::uniform(ops::len(shape), salt).into_iter();
+    ops::from_host(
+        device,
+        values.map(|value| 2.0 * value - 1.0).collect(),
+        shape,
+    )
+}
+
+/// Output of an operation of one tensor and some parameters, and the gradients of its sum with random
+/// factors by all of them.
+fn differentiate<B: Backend>(
+    device: &B,
+    input: Nchw,
+    parameters: &[Nchw],
+    mut operation: impl FnMut(Traced<B>, &[Tensor4<B>]) -> Traced<B>,
+) -> Vec<Vec<f32>> {
+    let input = noise(device, input, 1);
+    let parameters: Vec<Tensor4<B>> = parameters
+        .iter()
+        .zip(2..)
+        .map(|(&shape, salt)| noise(device, shape, salt))
+        .collect();
+    let output = operation(input.leaky_trace(), &parameters);
+    let values = ops::to_host(&output.retaped());
+    let gradients = pull(output, 99);
+    let mut results = vec![values];
+    for tensor in std::iter::once(&input).chain(&parameters) {
+        results.push(ops::to_host(&gradients.get(tensor)));
+    }
+    results
+}
+
+/// The gradients of a tensor's sum with random factors, by all that it was made from. dfdx's own sum is
+/// done without: it adds by atomics, in any order.
+fn pull<B: Backend>(output: Traced<B>, salt: u64) -> Gradients<f32, B> {
+    let (output, mut tape) = output.split_tape();
+    let device = output.device().clone();
+    let loss = ops::from_host(&device, vec![0.0], (1, 1, 1, 1)).reshape_like(&());
+    tape.add_backward_op(move |gradients| {
+        let factors = ops::to_host(&noise(&device, *output.shape(), salt));
+        device.write(&factors, gradients.get_or_alloc_mut(&output)?)
+    });
+    ops::losses::backward(loss.put_tape(tape))
+}
+
+/// A loss and the gradient of its logits.
+fn loss<B: Backend>(
+    device: &B,
+    logits: Nchw,
+    loss: impl Fn(Traced<B>) -> ops::Scalar<B, OwnedTape<f32, B>>,
+) -> Vec<Vec<f32>> {
+    let logits = noise(device, logits, 1);
+    let loss = loss(logits.leaky_trace());
+    let value = ops::Reading::of(&loss.retaped::<NoneTape>()).finish();
+    let gradients = ops::losses::backward(loss);
+    vec![value, ops::to_host(&gradients.get(&logits))]
+}
+
+/// A parameter after three updates.
+fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
+    let shape = (7, 5, 3, 3);
+    let mut parameters = [noise(device, shape, 1)];
+    let mut optimizer = Optimizer::new(config, &parameters);
+    let penalty = [Penalty { l1: 0.1, l2: 0.2 }];
+    for step in 0..3 {
+        let mut gradients = pull(parameters[0].leaky_trace(), 2 + step);
+        optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
+    }
+    vec![ops::to_host(&parameters[0])]
+}

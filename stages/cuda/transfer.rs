@@ -1,0 +1,311 @@
+//! Batches to the GPU and results back, while both sides go on.
+//!
+//! A batch is filled in page-locked memory and copied by a stream of its own, while the default one,
+//! on which everything else happens, still computes; that then copies it from where it arrived into a
+//! tensor, which takes next to nothing. Results are copied by the default stream, in their turn, into
+//! page-locked memory; an event tells when they are there.
+
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::Mutex;
+
+use cudarc::driver::result::{self, DriverError, event, stream};
+use cudarc::driver::sys::{self, CUdeviceptr, CUevent, CUstream};
+use cudarc::driver::{CudaSlice, DevicePtr};
+use dfdx::shapes::{HasShape, Shape};
+use dfdx::tensor::{Cuda, CudaError, Storage, Tensor};
+
+use super::memory::{Buffer, address, zeros};
+use super::{context, lock};
+use crate::ops::{Memory, Nchw, Tensor4};
+
+/// Places for batches of a size: one is filled while the other is on its way.
+const PLACES: usize = 2;
+
+/// Values up to which a result is read without waiting; what is larger is a network's state, which is
+/// wanted at once.
+const SMALL: usize = 1 << 16;
+
+/// What carries batches and results.
+pub(super) struct Carriers {
+    copies: Stream,
+    /// Those that nobody fills, the longest unused first.
+    places: Mutex<Vec<Place>>,
+    readings: Mutex<Vec<Landing>>,
+}
+
+impl Carriers {
+    pub fn new() -> Result<Self, DriverError> {
+        Ok(Self {
+            copies: Stream(stream::create(stream::StreamKind::NonBlocking)?),
+            places: Mutex::default(),
+            readings: Mutex::default(),
+        })
+    }
+}
+
+/// Room for a batch, here and on the GPU.
+pub struct Place {
+    here: Locked,
+    there: CudaSlice<f32>,
+    /// It has left here.
+    uploaded: Event,
+    /// It has been taken from there.
+    taken: Event,
+    /// Values in use.
+    len: usize,
+}
+
+/// Where a result lands.
+struct Landing {
+    here: Locked,
+    landed: Event,
+}
+
+/// A result on its way.
+pub enum Reading {
+    Coming {
+        /// Taken away when it has landed.
+        landing: Option<Landed>,
+        len: usize,
+    },
+    There(Vec<f32>),
+}
+
+/// A landing that is in use; it is given back when dropped.
+pub struct Landed(Option<Landing>);
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        if let Some(landing) = self.0.take() {
+            // The copy may still be under way, and must not land in somebody else's.
+            let _ = landing.landed.wait();
+            lock(&context().carriers.readings).push(landing);
+        }
+    }
+}
+
+impl Memory for Cuda {
+    type Staging = Place;
+    type Reading = Reading;
+
+    fn staging(&self, len: usize) -> Result<Place, CudaError> {
+        let context = context();
+        context.device.bind_to_thread()?;
+        let capacity = len.next_power_of_two();
+        let free = {
+            let mut places = lock(&context.carriers.places);
+            let fitting = |place: &Place| place.here.len == capacity;
+            let enough = places.iter().filter(|place| fitting(place)).count() >= PLACES;
+            let found = places.iter().position(fitting).filter(|_| enough);
+            found.map(|index| places.remove(index))
+        };
+        let mut place = match free {
+            Some(place) => place,
+            None => {
+                // SAFETY: it is written before it is read.
+                let there = unsafe { context.device.alloc(capacity) }?;
+                // It is there once the default stream comes to it, and another one writes to it.
+                context.device.synchronize()?;
+                Place {
+                    here: Locked::new(capacity)?,
+                    there,
+                    uploaded: Event::new()?,
+                    taken: Event::new()?,
+                    len,
+                }
+            }
+        };
+        place.uploaded.wait()?;
+        place.len = len;
+        Ok(place)
+    }
+
+    fn upload(&self, place: Place, shape: Nchw) -> Result<Tensor4<Cuda>, CudaError> {
+        let carriers = &context().carriers;
+        let (tensor, _) = zeros(self, shape)?;
+        let (copies, compute) = (carriers.copies.0, stream::null());
+        let (to, via): (CUdeviceptr, CUdeviceptr) = (address(&tensor), *place.there.device_ptr());
+        // SAFETY: the place is not touched before `uploaded`, nor there before `taken`; each side waits
+        // for the other's event; tensor and place hold `len` values.
+        unsafe {
+            let wait = |stream, event: &Event| {
+                let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
+                stream::wait_event(stream, event.0, flags)
+            };
+            wait(copies, &place.taken)?;
+            result::memcpy_htod_async(via, &place, copies)?;
+            event::record(place.uploaded.0, copies)?;
+            wait(compute, &place.uploaded)?;
+            result::memcpy_dtod_async(to, via, size_of_val::<[f32]>(&place), compute)?;
+            event::record(place.taken.0, compute)?;
+        }
+        lock(&carriers.places).push(place);
+        Ok(tensor)
+    }
+
+    fn read_later<S: Shape>(&self, tensor: &Tensor<S, f32, Cuda>) -> Result<Reading, CudaError> {
+        let len = tensor.shape().num_elements();
+        let context = context();
+        context.device.bind_to_thread()?;
+        if len > SMALL {
+            let mut values = vec![0.0; len];
+            // SAFETY: both hold `len` values; it waits for what is under way on the default stream.
+            unsafe { result::memcpy_dtoh_sync(&mut values, address(tensor)) }?;
+            return Ok(Reading::There(values));
+        }
+        let free = {
+            let mut readings = lock(&context.carriers.readings);
+            let fitting = readings.iter().position(|landing| landing.here.len >= len);
+            fitting.map(|index| readings.swap_remove(index))
+        };
+        let mut landing = match free {
+            Some(landing) => landing,
+            None => Landing {
+                here: Locked::new(len.next_power_of_two())?,
+                landed: Event::new()?,
+            },
+        };
+        // SAFETY: the landing lives, and is not read, until the event; the tensor's memory is used by
+        // the default stream only, so nothing else is put there before.
+        unsafe {
+            let to = &mut landing.here.values_mut()[..len];
+            result::memcpy_dtoh_async(to, address(tensor), stream::null())?;
+            event::record(landing.landed.0, stream::null())?;
+        }
+        Ok(Reading::Coming {
+            landing: Some(Landed(Some(landing))),
+            len,
+        })
+    }
+
+    fn finish(&self, reading: Reading) -> Result<Vec<f32>, CudaError> {
+        match reading {
+            Reading::There(values) => Ok(values),
+            Reading::Coming { landing, len } => {
+                context().device.bind_to_thread()?;
+                let landing = landing.and_then(|mut landed| landed.0.take());
+                let landing = landing.expect("a landing, until it is finished");
+                landing.landed.wait()?;
+                let values = landing.here.values()[..len].to_vec();
+                lock(&context().carriers.readings).push(landing);
+                Ok(values)
+            }
+        }
+    }
+
+    fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, CudaError> {
+        let mut values = vec![0.0; Storage::<f32>::len(self, buffer)];
+        buffer
+            .device()
+            .dtoh_sync_copy_into(&**buffer, &mut values)?;
+        Ok(values)
+    }
+
+    fn write(&self, values: &[f32], buffer: &mut Buffer) -> Result<(), CudaError> {
+        let device = buffer.device();
+        Ok(device.htod_sync_copy_into(values, &mut **buffer)?)
+    }
+
+    fn fill_if_empty(&self, buffer: &mut Buffer, len: usize) -> Result<(), CudaError> {
+        if Storage::<f32>::len(self, buffer) == 0 {
+            *buffer = self.try_alloc_len(len)?;
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Place {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.here.values()[..self.len]
+    }
+}
+
+impl DerefMut for Place {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        let len = self.len;
+        &mut self.here.values_mut()[..len]
+    }
+}
+
+/// Page-locked memory of the host.
+struct Locked {
+    first: NonNull<f32>,
+    len: usize,
+}
+
+// SAFETY: it is memory like any other, owned.
+unsafe impl Send for Locked {}
+// SAFETY: as above.
+unsafe impl Sync for Locked {}
+
+impl Locked {
+    /// Memory of `len` zeros.
+    fn new(len: usize) -> Result<Self, DriverError> {
+        let mut pointer = std::ptr::null_mut();
+        let bytes = len.max(1) * size_of::<f32>();
+        // SAFETY: it writes a pointer to so many bytes, aligned to pages, which become zeros.
+        let first = unsafe {
+            sys::cuMemHostAlloc(&mut pointer, bytes, 0).result()?;
+            pointer.cast::<u8>().write_bytes(0, bytes);
+            NonNull::new(pointer.cast())
+        };
+        let first = first.expect("memory, where there is no error");
+        Ok(Self { first, len })
+    }
+
+    fn values(&self) -> &[f32] {
+        // SAFETY: `len` initialised values, owned.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `cuMemHostAlloc`, freed once. At the end of the process the driver may be
+        // gone, and the memory with it.
+        let _ = unsafe { sys::cuMemFreeHost(self.first.as_ptr().cast()) };
+    }
+}
+
+/// Something to wait for. One that was never recorded has happened.
+struct Event(CUevent);
+
+// SAFETY: the driver takes handles from any thread.
+unsafe impl Send for Event {}
+// SAFETY: as above.
+unsafe impl Sync for Event {}
+
+impl Event {
+    fn new() -> Result<Self, DriverError> {
+        Ok(Self(event::create(
+            sys::CUevent_flags::CU_EVENT_DISABLE_TIMING,
+        )?))
+    }
+
+    fn wait(&self) -> Result<(), DriverError> {
+        // SAFETY: the event lives.
+        unsafe { sys::cuEventSynchronize(self.0) }.result()
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: created once, destroyed once; the driver may be gone at the end of the process.
+        let _ = unsafe { event::destroy(self.0) };
+    }
+}
+
+struct Stream(CUstream);
+
+// SAFETY: the driver takes handles from any thread.
+unsafe impl Send for Stream {}
+// SAFETY: as above.
+unsafe impl Sync for Stream {}

@@ -1,0 +1,86 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cuda, CudaError, ZerosTensor};
+
+use super::{LossKernel, Truth};
+use crate::cuda::{Argument, Buffer, Grid, Source, address, context};
+use crate::ops::memory::Memory;
+use crate::ops::{Nchw, Scalar, Tensor4, len};
+
+static KERNELS: Source = Source {
+    name: "losses",
+    code: include_str!("kernels.cu"),
+};
+
+/// A batch has few examples.
+const ONE_BLOCK: Grid = Grid {
+    blocks: (1, 1, 1),
+    threads: 256,
+};
+
+impl LossKernel for Cuda {
+    /// The derivatives of every example's loss by its logits.
+    type Kept = Buffer;
+
+    fn forward(
+        &self,
+        truth: Truth<'_>,
+        weights: &[f32],
+        logits: &Tensor4<Cuda>,
+    ) -> Result<(Scalar<Cuda>, Buffer), CudaError> {
+        let (examples, classes, ..) = *logits.shape();
+        let mut told = self.staging(2 * examples)?;
+        let (truths, their_weights) = told.split_at_mut(examples);
+        match truth {
+            Truth::Probabilities(targets) => truths.copy_from_slice(targets),
+            // Exact: there are fewer classes than 2²⁴.
+            Truth::Classes(classes) => truths
+                .iter_mut()
+                .zip(classes)
+                .for_each(|(to, &class)| *to = class as f32),
+        }
+        their_weights.copy_from_slice(weights);
+        let told = address(&self.upload(told, (1, 1, 2, examples))?);
+
+        let mean: Scalar<Cuda> = self.try_zeros_like(&())?;
+        let derivatives: Buffer =
+            dfdx::tensor::Storage::<f32>::try_alloc_len(self, len(*logits.shape()))?;
+        let mut arguments = vec![
+            Argument::tensor(logits),
+            Argument::Pointer(told),
+            Argument::Pointer(told + (examples * size_of::<f32>()) as u64),
+            Argument::tensor(&mean),
+            Argument::buffer(&derivatives),
+            examples.into(),
+        ];
+        let kernel = match truth {
+            Truth::Probabilities(_) => "binary",
+            Truth::Classes(_) => {
+                arguments.push(classes.into());
+                "categorical"
+            }
+        };
+        // SAFETY: there are logits, truths and weights for every example, and derivatives for every logit.
+        unsafe { context().launch(&KERNELS, kernel, &[], ONE_BLOCK, &arguments) }?;
+        Ok((mean, derivatives))
+    }
+
+    fn backward(
+        &self,
+        derivatives: Buffer,
+        logits: Nchw,
+        incoming: Buffer,
+        to_logits: &mut Buffer,
+    ) -> Result<(), CudaError> {
+        let arguments = [
+            Argument::buffer(&incoming),
+            Argument::buffer(&derivatives),
+            Argument::buffer(to_logits),
+            len(logits).into(),
+            logits.0.into(),
+        ];
+        let grid = Grid::over(len(logits));
+        // SAFETY: there are derivatives and gradients for every logit, and one incoming.
+        unsafe { context().launch(&KERNELS, "backward", &[], grid, &arguments) }?;
+        Ok(())
+    }
+}

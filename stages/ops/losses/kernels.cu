@@ -1,0 +1,57 @@
+// Each term, and their mean, in double precision, rounded once.
+
+#define THREADS 256
+
+// One block. `truth` is the probability that each example's one logit is to give; derivatives are those of
+// each example's loss.
+KERNEL binary(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
+              int examples) {
+    __shared__ double shared[THREADS];
+    double sum = 0.0;
+    for (int i = threadIdx.x; i < examples; i += THREADS) {
+        double z = logits[i], t = truth[i], w = weights[i];
+        double loss = (z > 0.0 ? z : 0.0) - z * t + log1p(exp(-fabs(z)));
+        double sigmoid = z < 0.0 ? exp(z) / (1.0 + exp(z)) : 1.0 / (1.0 + exp(-z));
+        // What is not a number stays so.
+        sum += z != z ? z : w * loss;
+        derivatives[i] = (float)(w * (sigmoid - t));
+    }
+    sum = sum_of_block(sum, shared);
+    if (threadIdx.x == 0) {
+        *mean = (float)(sum / examples);
+    }
+}
+
+// As `binary`; `truth` is which of an example's `classes` logits is to be highest.
+KERNEL categorical(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
+                   int examples, int classes) {
+    __shared__ double shared[THREADS];
+    double sum = 0.0;
+    for (int i = threadIdx.x; i < examples; i += THREADS) {
+        const float *row = logits + i * classes;
+        double largest = row[0], powers = 0.0, w = weights[i];
+        for (int j = 1; j < classes; j++) {
+            largest = row[j] > largest ? row[j] : largest;
+        }
+        for (int j = 0; j < classes; j++) {
+            powers += exp(row[j] - largest);
+        }
+        int wanted = (int)truth[i];
+        sum += w * (largest + log(powers) - row[wanted]);
+        for (int j = 0; j < classes; j++) {
+            double share = exp(row[j] - largest) / powers;
+            derivatives[i * classes + j] = (float)(w * (share - (j == wanted ? 1.0 : 0.0)));
+        }
+    }
+    sum = sum_of_block(sum, shared);
+    if (threadIdx.x == 0) {
+        *mean = (float)(sum / examples);
+    }
+}
+
+// Adds to the logits' gradient.
+KERNEL backward(const float *incoming, const float *derivatives, float *to_logits, int count, int examples) {
+    for (EACH(index, count)) {
+        to_logits[index] += (float)((double)*incoming / examples * derivatives[index]);
+    }
+}

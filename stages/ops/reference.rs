@@ -1,0 +1,181 @@
+//! Operations that sum products, by their definitions: plain loops in double precision, slow and plain
+//! to see, which every device is compared with.
+
+use super::check::{Traced, backward, noise};
+use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
+
+/// Calls its argument with every product that is summed: the place of the output that it is part of, and
+/// of its two factors, a value of the input and one of the weight.
+pub type Products<'a> = &'a dyn Fn(&mut dyn FnMut(usize, usize, usize));
+
+/// An operation: sums of products and a bias, then an activation, then perhaps maxima of windows.
+#[derive(Clone, Copy)]
+pub struct Definition<'a> {
+    /// The shape of the sums.
+    pub sums: Nchw,
+    pub products: Products<'a>,
+    pub activation: Activation,
+    pub pool: Option<Pool2d>,
+}
+
+/// The products of a convolution of `windows` rows and columns of windows.
+pub fn convolution(
+    (images, channels, height, width): Nchw,
+    (filters, _, kernel_height, kernel_width): Nchw,
+    stride: usize,
+    padding: usize,
+    windows: (usize, usize),
+    product: &mut dyn FnMut(usize, usize, usize),
+) {
+    for [image, filter, row, column] in places([images, filters, windows.0, windows.1]) {
+        let output = ((image * filters + filter) * windows.0 + row) * windows.1 + column;
+        for [channel, tap_y, tap_x] in places([channels, kernel_height, kernel_width]) {
+            let (y, x) = (row * stride + tap_y, column * stride + tap_x);
+            if (padding..padding + height).contains(&y) && (padding..padding + width).contains(&x) {
+                let (y, x) = (y - padding, x - padding);
+                let input = ((image * channels + channel) * height + y) * width + x;
+                let taps = (filter * channels + channel) * kernel_height * kernel_width;
+                product(output, input, taps + tap_y * kernel_width + tap_x);
+            }
+        }
+    }
+}
+
+/// All places in a box, the last axis fastest.
+fn places<const AXES: usize>(sides: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
+    (0..sides.iter().product()).map(move |mut index: usize| {
+        let mut place = [0; AXES];
+        for axis in (0..AXES).rev() {
+            place[axis] = index % sides[axis];
+            index /= sides[axis];
+        }
+        place
+    })
+}
+
+impl Definition<'_> {
+    /// Checks output and every gradient of `operation` on `[input, weight, bias]`: the largest difference
+    /// is at most `bound` times the largest value.
+    ///
+    /// Where less than a hundredth of the largest sum decides between two maxima, or two sides of an
+    /// activation's kink, a device may decide otherwise: nothing goes back through those outputs.
+    pub fn agrees<B: Backend>(
+        &self,
+        inputs: &[Tensor4<B>; 3],
+        bound: f64,
+        operation: impl Fn(Traced<B>, &[Tensor4<B>]) -> Traced<B>,
+    ) {
+        let [x, weight, bias] = inputs.each_ref().map(|tensor| doubles(&to_host(tensor)));
+        let (_, channels, height, width) = self.sums;
+        let mut sums: Vec<f64> = (0..len(self.sums))
+            .map(|place| bias[place / (height * width) % channels])
+            .collect();
+        (self.products)(&mut |to, input, tap| sums[to] += x[input] * weight[tap]);
+
+        let margin = 0.01 * largest(&sums);
+        let kink = matches!(self.activation, Activation::Relu | Activation::LeakyRelu);
+        let chosen = self.chosen(&sums);
+        let decided =
+            |&(place, lead): &(usize, f64)| lead > margin && !(kink && sums[place].abs() <= margin);
+        let coefficients: Vec<f32> = noise(chosen.len(), 99)
+            .into_iter()
+            .zip(&chosen)
+            .map(|(value, chosen)| if decided(chosen) { value } else { 0.0 })
+            .collect();
+        let passing = chosen.iter().filter(|chosen| decided(chosen)).count();
+        assert!(2 * passing >= chosen.len(), "most outputs are decided");
+
+        let output: Vec<f64> = chosen
+            .iter()
+            .map(|&(place, _)| activate(self.activation, sums[place]).0)
+            .collect();
+        let mut to_sums = vec![0.0; sums.len()];
+        for (&(place, _), &coefficient) in chosen.iter().zip(&coefficients) {
+            let (_, derivative) = activate(self.activation, sums[place]);
+            to_sums[place] += f64::from(coefficient) * derivative;
+        }
+        let mut to_x = vec![0.0; x.len()];
+        let mut to_weight = vec![0.0; weight.len()];
+        let mut to_bias = vec![0.0; bias.len()];
+        (self.products)(&mut |to, input, tap| {
+            to_x[input] += to_sums[to] * weight[tap];
+            to_weight[tap] += to_sums[to] * x[input];
+        });
+        for (place, gradient) in to_sums.iter().enumerate() {
+            to_bias[place / (height * width) % channels] += gradient;
+        }
+
+        let (found, gradients) = backward(inputs, &coefficients, operation);
+        let names = ["output", "input", "weight", "bias"];
+        let found = std::iter::once(found).chain(gradients);
+        for ((name, found), expected) in names
+            .iter()
+            .zip(found)
+            .zip([output, to_x, to_weight, to_bias])
+        {
+            assert_eq!(found.len(), expected.len(), "as many values: {name}");
+            let differences: Vec<f64> = doubles(&found)
+                .iter()
+                .zip(&expected)
+                .map(|(found, expected)| found - expected)
+                .collect();
+            let error = largest(&differences) / largest(&expected);
+            assert!(error <= bound, "{name}: a difference of {error:e}");
+        }
+    }
+
+    /// For every output the place of the sum that it is made of, and by how much that is larger than the
+    /// next one.
+    fn chosen(&self, sums: &[f64]) -> Vec<(usize, f64)> {
+        let Some(pool) = self.pool else {
+            return (0..sums.len())
+                .map(|place| (place, f64::INFINITY))
+                .collect();
+        };
+        let (images, channels, height, width) = self.sums;
+        let (_, _, rows, columns) = pool.output_shape(self.sums);
+        places([images * channels, rows, columns])
+            .map(|[channel, row, column]| {
+                let mut window: Vec<usize> = places([pool.kernel, pool.kernel])
+                    .map(|[y, x]| {
+                        let (y, x) = (row * pool.stride + y, column * pool.stride + x);
+                        (channel * height + y) * width + x
+                    })
+                    .collect();
+                window.sort_by(|&left, &right| sums[right].total_cmp(&sums[left]));
+                let lead = match window[..] {
+                    [first, second, ..] => sums[first] - sums[second],
+                    _ => f64::INFINITY,
+                };
+                (window[0], lead)
+            })
+            .collect()
+    }
+}
+
+/// A function's value and its derivative.
+fn activate(activation: Activation, x: f64) -> (f64, f64) {
+    let sigmoid = 1.0 / (1.0 + (-x).exp());
+    match activation {
+        Activation::Linear => (x, 1.0),
+        Activation::Relu if x < 0.0 => (0.0, 0.0),
+        Activation::LeakyRelu if x < 0.0 => {
+            let slope = f64::from(LEAKY_SLOPE);
+            (slope * x, slope)
+        }
+        Activation::Elu if x < 0.0 => (x.exp_m1(), x.exp()),
+        Activation::Relu | Activation::LeakyRelu | Activation::Elu => (x, 1.0),
+        Activation::Sigmoid => (sigmoid, sigmoid * (1.0 - sigmoid)),
+        Activation::Tanh => (x.tanh(), 1.0 - x.tanh().powi(2)),
+    }
+}
+
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+/// The largest size. What is not a number is larger than any.
+fn largest(values: &[f64]) -> f64 {
+    let sizes = values.iter().map(|value| value.abs());
+    sizes.max_by(f64::total_cmp).unwrap_or(0.0)
+}

@@ -1,0 +1,182 @@
+//! Pipelines on a GPU, where there is one or the emulator (tests/emulator) stands in for it.
+
+use crate::sandbox::{Finished, Sandbox, files, finish, skip};
+
+/// Every kind that computes, and every sort of layer, small.
+const PIPELINE: &str = r#"
+version: 1
+name: p
+seed: 7
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 }
+  cnn:
+    kind: train-cnn
+    matrix: { pool: [max_pool, avg_pool] }
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params:
+      model:
+        - conv: { filters: 6 }
+        - max_pool: 2
+        - conv: { filters: 17, stride: 2, activation: elu, l2: 0.001 }
+        - batch_norm
+        - "${matrix.pool}": 2
+        - upsample: 2
+        - dropout: 0.25
+        - flatten
+        - dense: { units: 9, activation: tanh }
+        - dense: { units: 1 }
+      epochs: 2
+      batch_size: 16
+  gan:
+    kind: train-gan
+    inputs: { images: xrays.train }
+    params:
+      class: NORMAL
+      generator:
+        - conv_transpose: { filters: 9, kernel: 4, stride: 1, padding: valid, activation: linear }
+        - batch_norm
+        - activation: leaky_relu
+        - conv_transpose: { filters: 5, activation: relu }
+        - conv_transpose: { filters: 1, activation: tanh }
+      discriminator:
+        - conv: { filters: 5, kernel: 4, stride: 2, activation: leaky_relu }
+        - global_avg_pool
+        - dense: { units: 1 }
+      epochs: 2
+      batch_size: 8
+  synthetic: { kind: synthesize, inputs: { generators: gan }, params: { images: 10 } }
+  evaluate:
+    kind: evaluate
+    matrix: { pool: [max_pool, avg_pool] }
+    inputs: { model: cnn, images: xrays.test }
+"#;
+
+/// Whether there is no GPU; then it says so.
+fn is_skipped() -> bool {
+    match runner::devices::gpus() {
+        Ok(_) => false,
+        Err(why) => {
+            skip(&format!("no GPU: {why}"));
+            true
+        }
+    }
+}
+
+/// Whether the emulator stands in for a GPU: only it can be of any size and number.
+fn is_emulated() -> bool {
+    let is_emulated = !is_skipped() && std::env::var_os("EMULATOR_HOME").is_some();
+    if !is_emulated {
+        skip("not on the emulator");
+    }
+    is_emulated
+}
+
+fn counts(run: &Finished) -> (u64, u64) {
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let counts = &run.json()["counts"];
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    (count("succeeded"), count("cached"))
+}
+
+#[test]
+fn the_same_pipeline_gives_the_same_bytes_and_the_device_is_in_the_key() {
+    if is_skipped() {
+        return;
+    }
+    let [one, two] = [(); 2].map(|()| {
+        let sandbox = Sandbox::new(PIPELINE);
+        let run = sandbox.run_json(&["--device", "cuda"]);
+        assert_eq!(counts(&run), (7, 0));
+        assert!(run.json()["device"].as_str().unwrap().starts_with("cuda, "));
+        sandbox
+    });
+    let latest = |sandbox: &Sandbox| files(&sandbox.path("artifacts/latest"));
+    let (first, second) = (latest(&one), latest(&two));
+    assert!(first.len() > 10);
+    for ((name, one), (other, two)) in first.iter().zip(&second) {
+        assert_eq!(name, other);
+        assert!(one == two, "{name} is not the same");
+    }
+
+    // auto, the default, takes the GPU.
+    assert_eq!(counts(&one.run_json(&[])), (0, 7));
+    let float32 = one.run_json(&["--precision", "float32"]);
+    assert_eq!(counts(&float32), (6, 1));
+    assert_eq!(counts(&one.run_json(&["--device", "cpu"])), (6, 1));
+    let why = one.runner(&["status", "pipeline.yaml"]);
+    assert!(why.stdout.contains("device cpu → cuda, tf32"), "{why:?}");
+    let mixed = one.run_json(&["-S", "stages.gan.resources.gpus=0"]);
+    // The generator of the CPU is there; what draws from it is not.
+    assert_eq!(counts(&mixed), (1, 6));
+}
+
+#[test]
+fn the_gpu_agrees_with_the_cpu() {
+    if is_skipped() {
+        return;
+    }
+    let told = Sandbox::new("").runner(&["doctor", "--device", "cuda"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(
+        told.stdout.matches("agrees with the CPU").count() > 15,
+        "{told:?}"
+    );
+    assert!(!told.stdout.contains("DIFFERS"), "{told:?}");
+}
+
+#[test]
+fn a_gpu_without_enough_memory_is_a_failure_that_says_how_much_it_takes() {
+    if !is_emulated() {
+        return;
+    }
+    let sandbox = Sandbox::new(PIPELINE);
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--until", "cnn"]);
+    command.env("EMULATOR_MEMORY", "100000");
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let run = finish(command.spawn().unwrap());
+    assert_eq!(run.code, Some(100), "{run:?}");
+    for part in [
+        "failed: out of memory: ",
+        " were asked for on the GPU, ",
+        " are free",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {run:?}");
+    }
+}
+
+#[test]
+fn each_program_sees_the_gpus_that_it_was_given() {
+    if !is_emulated() {
+        return;
+    }
+    let program =
+        "argv: [sh, -c, 'echo $CUDA_VISIBLE_DEVICES > gpus; sleep 1'], outputs: { gpus: gpus }";
+    let sandbox = Sandbox::new(&format!(
+        "version: 1\nname: p\nstages:\n  \
+         one: {{ kind: command, resources: {{ gpus: 1 }}, matrix: {{ n: [1, 2] }}, \
+         params: {{ {program}, env: [N=${{matrix.n}}] }} }}\n  \
+         both: {{ kind: command, resources: {{ gpus: 2 }}, params: {{ {program} }} }}\n"
+    ));
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--jobs", "4"]);
+    command.env("EMULATOR_DEVICES", "2");
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let run = finish(command.spawn().unwrap());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let seen: Vec<String> = files(&sandbox.path("artifacts/latest/p"))
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("gpus"))
+        .map(|(_, text)| String::from_utf8(text).unwrap().trim().to_owned())
+        .collect();
+    let [both, one, other] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert!(
+        both == &format!("{one},{other}") || both == &format!("{other},{one}"),
+        "{seen:?}"
+    );
+    assert_ne!(one, other);
+}
