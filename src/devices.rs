@@ -37,7 +37,7 @@ pub struct Chosen {
     /// The GPUs that stages may take; none on the CPU.
     pub gpus: Vec<Gpu>,
     /// Why there are none, where any would have been taken.
-    without: Option<NoGpu>,
+    pub without: Option<NoGpu>,
 }
 
 /// A GPU that is asked for and not there.

@@ -13,8 +13,8 @@ use crate::report::columns::columns;
 /// What is typed goes before `RUNNER_*` variables, those before the project's `.runner.toml` (in the
 /// working directory, or above it up to the folder with `.git`), that before the user's
 /// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file may set
-/// artifacts, jobs, profile, keep_going, timeout and retries. A relative path in a project's file
-/// starts at that file, in a user's at the working directory.
+/// artifacts, jobs, profile, device, precision, keep_going, timeout and retries. A relative path in a
+/// project's file starts at that file, in a user's at the working directory.
 #[derive(Debug, Args)]
 pub struct Config {
     /// Print one JSON object

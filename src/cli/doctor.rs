@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bytesize::ByteSize;
 use clap::Args;
+use rustix::fs::{Access, access};
 use serde::Serialize;
 use stages::contract::Precision;
 use stages::gpus::{self, Check, Gpu, Library};
@@ -38,6 +39,7 @@ struct Findings {
     free_memory_bytes: Option<u64>,
     store: String,
     store_free_bytes: Option<u64>,
+    store_is_writable: bool,
     cuda: Cuda,
     /// What is wrong and what to do, in words.
     problems: Vec<String>,
@@ -57,6 +59,8 @@ struct Cuda {
     libraries: Vec<Found>,
     gpus: Vec<Seen>,
     default_precision: Precision,
+    /// Number of the GPU that was tested.
+    tested: Option<usize>,
     self_test: Vec<Agreement>,
 }
 
@@ -100,8 +104,16 @@ impl Doctor {
     }
 
     fn look(&self) -> Findings {
-        let machine = Machine::look(existing(self.store.folder()));
+        let folder = existing(self.store.folder());
+        let machine = Machine::look(folder);
         let mut problems = Vec::new();
+        let is_writable = access(folder, Access::WRITE_OK).is_ok();
+        if !is_writable {
+            problems.push(format!(
+                "the store cannot be written: nothing may be made in `{}`; `--artifacts` says where it is",
+                folder.display()
+            ));
+        }
         let cuda = self.cuda(&mut problems);
         Findings {
             runner: env!("CARGO_PKG_VERSION"),
@@ -115,6 +127,7 @@ impl Doctor {
             free_memory_bytes: machine.free_memory,
             store: self.store.folder().display().to_string(),
             store_free_bytes: machine.disk,
+            store_is_writable: is_writable,
             cuda,
             problems,
         }
@@ -126,6 +139,7 @@ impl Doctor {
             libraries,
             gpus: Vec::new(),
             default_precision: Precision::default(),
+            tested: None,
             self_test: Vec::new(),
         };
         match self.device.resolve(Precision::default(), devices::gpus) {
@@ -138,9 +152,11 @@ impl Doctor {
                 cuda.gpus = chosen.gpus.into_iter().map(seen).collect();
             }
         }
-        if cuda.gpus.is_empty() {
+        let first = cuda.gpus.first().map(|seen| seen.gpu.index);
+        let Some(first) = first else {
             return cuda;
-        }
+        };
+        let before = problems.len();
         for library in &cuda.libraries {
             if let Some(why) = &library.why_not {
                 problems.push(format!(
@@ -150,9 +166,11 @@ impl Doctor {
                 ));
             }
         }
-        if !problems.is_empty() {
+        // A process computes on the first GPU that it sees: another one is not tested by this.
+        if problems.len() > before || first != 0 {
             return cuda;
         }
+        cuda.tested = Some(first);
         match gpus::self_test() {
             Err(failure) => problems.push(format!("the GPU does not compute: {failure}")),
             Ok(checks) => {
@@ -225,9 +243,13 @@ impl Findings {
             size(self.free_memory_bytes)
         );
         text += &format!(
-            "store   {}, {} free\n",
+            "store   {}, {} free{}\n",
             self.store,
-            size(self.store_free_bytes)
+            size(self.store_free_bytes),
+            match self.store_is_writable {
+                true => "",
+                false => ", not writable",
+            }
         );
         text += &self.cuda.text(self.devices);
         // The first is told as the error that ends this.
@@ -277,6 +299,13 @@ impl Cuda {
                 lines.push(format!("{why}; {}", without.hint()));
             }
             _ => lines.push(format!("default precision {}", self.default_precision)),
+        }
+        let untested = |seen: &&Seen| self.tested != Some(seen.gpu.index);
+        for Seen { gpu, .. } in self.gpus.iter().filter(untested) {
+            lines.push(format!(
+                "GPU {} is not tested; `CUDA_VISIBLE_DEVICES={} runner doctor` does",
+                gpu.index, gpu.uuid
+            ));
         }
         for check in &self.self_test {
             let verdict = if check.agrees { "agrees" } else { "DIFFERS" };

@@ -121,6 +121,9 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
         text.push_str(&format!("{name:width$}{gap}{time:>column$}  {state}\n"));
     }
     text.push_str(&status::counts(plan));
+    if let Some(devices) = graph.devices().filter(|_| forecast.totals.stages > 0) {
+        text.push_str(&format!("\ndevice: {devices}"));
+    }
     if forecast.totals.stages > 0 {
         text.push_str(&format!("\n{}", totals(forecast)));
     }
@@ -168,7 +171,7 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
     }
     json!({
         "pipeline": graph.pipeline,
-        "device": graph.computing.as_ref().map(ToString::to_string),
+        "device": graph.devices(),
         "stages": stages,
         "totals": forecast.totals,
     })

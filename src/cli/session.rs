@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
         let cached = plan.actions.iter().filter(|a| is_cached(&a.state)).count();
         let stages = plan.actions.len();
         self.rounds += 1;
-        self.report.device = graph.computing.as_ref().map(ToString::to_string);
+        self.report.device = graph.devices();
         self.reporter.send(&match self.rounds {
             1 => Event::RunStarted {
                 run: self.report.run.clone(),

@@ -1,7 +1,9 @@
 use std::path::Path;
 
+use stages::contract::Precision;
 use toml::de::DeValue;
 
+use crate::devices::DeviceChoice;
 use crate::spec::parse_duration;
 
 /// What a configuration file may set.
@@ -10,16 +12,20 @@ pub enum Key {
     Artifacts,
     Jobs,
     Profile,
+    Device,
+    Precision,
     KeepGoing,
     Timeout,
     Retries,
 }
 
 impl Key {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Artifacts,
         Self::Jobs,
         Self::Profile,
+        Self::Device,
+        Self::Precision,
         Self::KeepGoing,
         Self::Timeout,
         Self::Retries,
@@ -31,6 +37,8 @@ impl Key {
             Self::Artifacts => "artifacts",
             Self::Jobs => "jobs",
             Self::Profile => "profile",
+            Self::Device => "device",
+            Self::Precision => "precision",
             Self::KeepGoing => "keep_going",
             Self::Timeout => "timeout",
             Self::Retries => "retries",
@@ -43,6 +51,7 @@ impl Key {
             Self::Artifacts => "artifacts",
             Self::Jobs => "all cores",
             Self::Profile | Self::Timeout => "none",
+            Self::Device | Self::Precision => "as the pipeline says",
             Self::KeepGoing => "false",
             Self::Retries => "0",
         }
@@ -67,6 +76,18 @@ impl Key {
                 }),
             ),
             Self::Profile => ("a profile's name", text().map(str::to_owned)),
+            Self::Device => (
+                "`\"auto\"`, `\"cpu\"`, `\"cuda\"`, or `\"cuda:0\"` and so on",
+                text()
+                    .and_then(|text| text.parse::<DeviceChoice>().ok())
+                    .map(string),
+            ),
+            Self::Precision => (
+                "`\"tf32\"` or `\"float32\"`",
+                text()
+                    .and_then(|text| text.parse::<Precision>().ok())
+                    .map(string),
+            ),
             Self::Jobs => (
                 "a whole number from 1 to 65535",
                 whole(value).filter(|n| (1..=65535).contains(n)).map(string),

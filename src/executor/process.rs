@@ -74,9 +74,8 @@ fn converse(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log_file);
-    if !request.gpus.is_empty() {
-        command.env(VISIBLE_GPUS, request.gpus.join(","));
-    }
+    // None, if it was given none: a stage that stays on the CPU takes no memory of anybody's GPU.
+    command.env(VISIBLE_GPUS, request.gpus.join(","));
     let Some(mut child) = workers.spawn(&mut command)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };

@@ -4,7 +4,7 @@ use stages::contract::Device;
 use stages::gpus::Gpu;
 
 use super::expand::Draft;
-use super::{Catalogue, Instance};
+use super::{Catalogue, Instance, Resources};
 use crate::devices::{Chosen, DeviceChoice};
 use crate::spec::{Diagnostic, Pipeline};
 
@@ -39,7 +39,9 @@ pub(super) fn choose(
 
 /// The device of an instance.
 pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device, Vec<Diagnostic>> {
-    let gpus = draft.spec.resources.gpus;
+    let Resources {
+        gpus, gpu_memory, ..
+    } = draft.spec.resources;
     let refused = |message: String, hint: &str| {
         let hint = Some(hint.to_owned());
         Err(vec![Diagnostic::at(&draft.spec.place, message).hint(hint)])
@@ -51,6 +53,17 @@ pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device
                 format!("a `{}` stage computes on the CPU only", draft.kind.name),
                 "leave `resources.gpus` out",
             ),
+            None | Some(0) if gpu_memory.is_some() => refused(
+                format!("a `{}` stage has no GPU to share", draft.kind.name),
+                match runs_a_program {
+                    true => "set `resources.gpus` to 1, or leave `resources.gpu_memory` out",
+                    false => "leave `resources.gpu_memory` out",
+                },
+            ),
+            Some(2..) if gpu_memory.is_some() => refused(
+                "`gpu_memory` is a part of one GPU, and the stage asks for more".to_owned(),
+                "set `resources.gpus` to 1, or leave `resources.gpu_memory` out",
+            ),
             _ => Ok(Device::Cpu),
         };
     }
@@ -61,10 +74,20 @@ pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device
             format!("a `{}` stage computes on one GPU", draft.kind.name),
             "set `resources.gpus` to 1, or to 0 for the CPU, or leave it out",
         ),
-        Some(1) if device == Device::Cpu && computing.is_some() => refused(
-            "the stage asks for a GPU, and computes on the CPU".to_owned(),
-            "leave `resources.gpus` out, or take `--device cuda`",
-        ),
+        Some(1) if device == Device::Cpu => match computing {
+            // That there is none is an error by itself.
+            None => Ok(device),
+            Some(Chosen {
+                without: Some(why), ..
+            }) => refused(
+                format!("the stage asks for a GPU, and computes on the CPU: {why}"),
+                "leave `resources.gpus` out; `runner doctor` shows what there is",
+            ),
+            Some(_) => refused(
+                "the stage asks for a GPU, and computes on the CPU".to_owned(),
+                "leave `resources.gpus` out, or take `--device cuda`",
+            ),
+        },
         _ => Ok(device),
     }
 }
@@ -83,3 +106,6 @@ pub(super) fn gpus(
         gpus => gpus.to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests;

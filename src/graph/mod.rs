@@ -62,8 +62,9 @@ pub struct Graph {
     pub reach: Option<Vec<NodeIndex>>,
     /// What its results are to be.
     pub expectations: Vec<Expectation>,
-    /// Where its stages compute; nothing where none does.
-    pub computing: Option<Chosen>,
+    /// Where its stages compute: in one way, or, where copies of a sweep differ in that, several; none where
+    /// none does.
+    pub(crate) computing: Vec<Chosen>,
     /// The GPUs that its stages may take.
     pub gpus: Vec<Gpu>,
     pub(crate) inclusions: Inclusions,
@@ -262,10 +263,16 @@ impl Graph {
             copies,
             reach: None,
             expectations,
-            computing,
+            computing: computing.into_iter().collect(),
             gpus,
             inclusions,
         })
+    }
+
+    /// Where its stages compute, in words; nothing where none does.
+    pub fn devices(&self) -> Option<String> {
+        let devices: Vec<String> = self.computing.iter().map(ToString::to_string).collect();
+        (!devices.is_empty()).then(|| devices.join("; "))
     }
 
     /// What feeds an instance, sorted by role and position.

@@ -106,6 +106,8 @@ impl Union {
             stages: DiGraph::new(),
             order: Vec::new(),
             copies: Vec::new(),
+            computing: Vec::new(),
+            gpus: Vec::new(),
             ..base
         };
         Self::of(graph)
@@ -128,6 +130,7 @@ impl Union {
             })
             .collect();
         let stages = mem::take(&mut copy.stages);
+        self.add_devices(&mut copy);
         let (nodes, _) = stages.into_nodes_edges();
         let mut instances: Vec<Option<Instance>> =
             nodes.into_iter().map(|node| Some(node.weight)).collect();
@@ -152,6 +155,23 @@ impl Union {
         let nodes = order.iter().map(|node| places[node.index()]).collect();
         graph.copies.push(PipelineCopy { labels, nodes });
         graph.copies.len() - 1
+    }
+
+    /// What a copy computes on is there for all.
+    fn add_devices(&mut self, copy: &mut Graph) {
+        let Graph {
+            computing, gpus, ..
+        } = &mut self.graph;
+        for chosen in mem::take(&mut copy.computing) {
+            if !computing.contains(&chosen) {
+                computing.push(chosen);
+            }
+        }
+        for gpu in mem::take(&mut copy.gpus) {
+            if !gpus.contains(&gpu) {
+                gpus.push(gpu);
+            }
+        }
     }
 
     /// The graph of all copies so far.

@@ -20,7 +20,7 @@ pub struct Room {
 }
 
 /// What is free of a [`Room`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Free {
     cpus: usize,
     gpus: Vec<FreeGpu>,
@@ -35,7 +35,7 @@ pub struct Grant {
     memory: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct FreeGpu {
     memory: u64,
     /// Actions that it runs.
@@ -154,6 +154,8 @@ impl Free {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     pub fn room(cpus: usize, memories: &[u64]) -> Room {
@@ -215,15 +217,59 @@ pub(super) mod tests {
         assert!(!free.has(share(1)));
     }
 
-    #[test]
-    fn what_is_given_back_is_all_there_again() {
-        let room = room(4, &[10, 20]);
-        let mut free = room.free();
-        let grants: Vec<Grant> = [share(3), share(5), whole(1), Slots::cpus(1)]
-            .map(|slots| free.take(slots).unwrap())
-            .to_vec();
-        assert!(free.is_used_up());
-        grants.iter().for_each(|grant| free.give_back(grant));
-        assert!(free.has(whole(2)) && free.has(share(20)) && free.has(Slots::cpus(4)));
+    /// What actions may ask for.
+    fn asked() -> impl Strategy<Value = Slots> {
+        prop_oneof![
+            (1..4_usize).prop_map(Slots::cpus),
+            (1..3_usize).prop_map(whole),
+            (1..=20_u64).prop_map(share),
+        ]
+    }
+
+    proptest! {
+        /// What follows depends on what runs, not on which of the others ended first.
+        #[test]
+        fn what_is_free_follows_from_what_is_still_taken(
+            asked in prop::collection::vec(asked(), 0..16),
+            shuffled in Just((0..16_usize).collect::<Vec<_>>()).prop_shuffle(),
+            kept in 0..16_usize,
+        ) {
+            let room = room(9, &[10, 20, 10]);
+            let mut free = room.free();
+            let grants: Vec<Grant> = asked.iter().filter_map(|slots| free.take(*slots)).collect();
+            let ending: Vec<usize> = shuffled.into_iter().filter(|&index| index < grants.len()).skip(kept).collect();
+            let mut forwards = free.clone();
+            ending.iter().for_each(|&index| forwards.give_back(&grants[index]));
+            let mut backwards = free;
+            ending.iter().rev().for_each(|&index| backwards.give_back(&grants[index]));
+            prop_assert_eq!(&forwards, &backwards);
+            let running = (0..grants.len()).filter(|index| !ending.contains(index));
+            running.for_each(|index| forwards.give_back(&grants[index]));
+            prop_assert_eq!(forwards, room.free());
+        }
+
+        /// Nobody waits for a GPU that has room.
+        #[test]
+        fn what_is_refused_has_no_room_anywhere(asked in prop::collection::vec(asked(), 1..16)) {
+            let room = room(usize::MAX >> 1, &[10, 20]);
+            let mut free = room.free();
+            let mut users: Vec<Vec<Option<u64>>> = vec![Vec::new(); room.gpus.len()];
+            for slots in asked {
+                let fits = |gpu: &usize| match slots.gpu_memory {
+                    None => users[*gpu].is_empty(),
+                    Some(memory) => {
+                        let others: Option<u64> = users[*gpu].iter().copied().sum();
+                        others.is_some_and(|others| others + memory <= room.gpus[*gpu].memory)
+                    }
+                };
+                let fitting: Vec<usize> = (0..users.len()).filter(fits).collect();
+                let grant = free.take(slots);
+                prop_assert_eq!(grant.is_some(), fitting.len() >= slots.gpus, "{:?}", slots);
+                for gpu in grant.into_iter().flat_map(|grant| grant.gpus) {
+                    prop_assert!(fitting.contains(&gpu));
+                    users[gpu].push(slots.gpu_memory);
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Pipelines on a GPU, where there is one or the emulator (tests/emulator) stands in for it.
 
-use crate::sandbox::{Finished, Sandbox, files, finish};
+use crate::sandbox::{Finished, Sandbox, files, finish, skip};
 
 /// Every kind that computes, and every sort of layer, small.
 const PIPELINE: &str = r#"
@@ -58,7 +58,7 @@ fn is_skipped() -> bool {
     match runner::devices::gpus() {
         Ok(_) => false,
         Err(why) => {
-            eprintln!("skipped: no GPU: {why}");
+            skip(&format!("no GPU: {why}"));
             true
         }
     }
@@ -68,7 +68,7 @@ fn is_skipped() -> bool {
 fn is_emulated() -> bool {
     let is_emulated = !is_skipped() && std::env::var_os("EMULATOR_HOME").is_some();
     if !is_emulated {
-        eprintln!("skipped: not on the emulator");
+        skip("not on the emulator");
     }
     is_emulated
 }

@@ -1,14 +1,24 @@
 //! Where stages compute, as a user asks for it; on machines without a GPU.
 
-use crate::sandbox::{Sandbox, TINY};
+use std::process::Stdio;
+
+use crate::sandbox::{Finished, Sandbox, TINY, eventually, finish, first_worker, signal, skip};
 
 /// Whether there is a GPU: then these say nothing.
 fn has_gpu() -> bool {
     let gpus = runner::devices::gpus();
     if gpus.is_ok() {
-        eprintln!("skipped: there is a GPU");
+        skip("there is a GPU");
     }
     gpus.is_ok()
+}
+
+/// Runs `runner` with a variable of the environment to its end.
+fn with_variable(sandbox: &Sandbox, variable: Option<(&str, &str)>, args: &[&str]) -> Finished {
+    let mut command = sandbox.command(args);
+    command.envs(variable);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command.spawn().unwrap())
 }
 
 #[test]
@@ -27,6 +37,9 @@ fn what_was_chosen_is_said_and_recorded() {
     assert_eq!(again.json()["device"], "cpu");
     let plan = sandbox.runner(&["plan", "pipeline.yaml", "--json"]);
     assert_eq!(plan.json()["device"], format!("cpu ({why})"));
+    let all = sandbox.runner(&["plan", "pipeline.yaml", "--force"]);
+    assert!(all.stdout.contains(&said), "{all:?}");
+    assert_eq!(sandbox.last_run()["device"], "cpu");
 }
 
 #[test]
@@ -112,4 +125,98 @@ fn gpus_are_for_stages_that_compute_and_one_each() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let part = "the stage asks for a GPU, and computes on the CPU";
     assert!(run.stderr.contains(part), "{run:?}");
+}
+
+#[test]
+fn a_pipeline_without_stages_that_compute_asks_for_no_device() {
+    let sandbox = Sandbox::new(TINY);
+    let args = ["-S", "stages.cnn=null", "-S", "tables=null", "--json"];
+    for device in ["auto", "cuda"] {
+        let run =
+            sandbox.runner(&[&["run", "pipeline.yaml", "--device", device], &args[..]].concat());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.json()["device"].is_null(), "{run:?}");
+        assert!(!run.stderr.contains("device: "), "{run:?}");
+    }
+}
+
+#[test]
+fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
+    if has_gpu() {
+        return;
+    }
+    let sandbox = Sandbox::new(&TINY.replace("seed: 7", "device: cuda:3"));
+    let planned = |variable: Option<&str>, args: &[&str]| {
+        let variable = variable.map(|device| ("RUNNER_DEVICE", device));
+        let args = [&["plan", "pipeline.yaml", "--json"], args].concat();
+        with_variable(&sandbox, variable, &args)
+    };
+    let is_refused = |variable, args: &[&str]| {
+        let run = planned(variable, args);
+        let is_refused = run.code == Some(2);
+        assert_eq!(
+            is_refused,
+            run.stderr.contains("there is no GPU"),
+            "{run:?}"
+        );
+        assert!(is_refused || run.json()["device"] == "cpu", "{run:?}");
+        is_refused
+    };
+    assert!(is_refused(None, &[]));
+    std::fs::write(sandbox.path(".runner.toml"), "device = 'cpu'\n").unwrap();
+    assert!(!is_refused(None, &[]));
+    assert!(is_refused(Some("cuda"), &[]));
+    assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
+    std::fs::write(sandbox.path(".runner.toml"), "device = 'gpu'\n").unwrap();
+    let run = planned(None, &[]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("`device` takes `\"auto\"`"), "{run:?}");
+}
+
+#[test]
+fn a_stage_on_the_cpu_sees_no_gpu() {
+    let sandbox = Sandbox::new(TINY);
+    let args = [
+        "run",
+        "pipeline.yaml",
+        "--device",
+        "cpu",
+        "-S",
+        "images=30000",
+    ];
+    let mut command = sandbox.command(&args);
+    command.env("CUDA_VISIBLE_DEVICES", "7");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
+    let worker = first_worker(&run);
+    let read = |what| std::fs::read_to_string(format!("/proc/{worker}/{what}")).ok();
+    let seen = eventually("seen", || {
+        // Until then it is a copy of its parent.
+        read("cmdline").filter(|line| line.ends_with("\0worker\0"))?;
+        let text = read("environ")?;
+        let mut variables = text.split('\0');
+        let seen = variables.find_map(|line| line.strip_prefix("CUDA_VISIBLE_DEVICES="));
+        seen.map(str::to_owned)
+    });
+    signal(run.id(), rustix::process::Signal::INT).unwrap();
+    run.wait().unwrap();
+    assert_eq!(seen, "");
+}
+
+#[test]
+fn a_program_that_asks_for_no_gpu_sees_what_the_user_does() {
+    let sandbox = Sandbox::new(
+        "version: 1
+name: p
+stages:
+  seen:
+    kind: command
+    params: { shell: true, argv: 'echo $CUDA_VISIBLE_DEVICES > gpus', env: [CUDA_VISIBLE_DEVICES], outputs: { gpus: gpus } }
+",
+    );
+    let variable = Some(("CUDA_VISIBLE_DEVICES", "7"));
+    let run = with_variable(&sandbox, variable, &["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let seen = std::fs::read_to_string(sandbox.path("artifacts/latest/p/seen/gpus"));
+    assert_eq!(seen.unwrap(), "7\n");
 }

@@ -1,6 +1,6 @@
 //! `runner doctor`; on machines without a GPU.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, skip};
 
 #[test]
 fn a_machine_is_told_of_in_words_and_as_an_object() {
@@ -29,7 +29,7 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
 #[test]
 fn a_missing_gpu_is_said_plainly_and_a_failure_only_for_who_asks_for_one() {
     let Err(why) = runner::devices::gpus() else {
-        eprintln!("skipped: there is a GPU");
+        skip("there is a GPU");
         return;
     };
     let sandbox = Sandbox::new("");

@@ -1,0 +1,208 @@
+//! With the GPUs of a machine that is made up.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use stages::contract::{Device, Precision};
+use stages::gpus::{Gpu, NoGpu};
+
+use crate::devices::Survey;
+use crate::graph::{Catalogue, Graph, Names, Union, identities};
+use crate::scheduler::Slots;
+use crate::spec::{self, LoadOptions};
+
+const PIPELINE: &str = "
+version: 1
+name: p
+stages:
+  xrays:
+    kind: dataset
+    params: { source: { phantom: { images: 20, test_images: 10 } }, image_size: 16, validation: 0.2 }
+  cnn:
+    kind: train-cnn
+    inputs: { train: xrays.train, validation: xrays.validation }
+    params: { model: [flatten, { dense: { units: 1 } }], epochs: 1 }
+  report:
+    kind: command
+    params: { argv: ['true'] }
+";
+
+fn two() -> &'static Result<Vec<Gpu>, NoGpu> {
+    static TWO: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
+    let gpu = |index| Gpu {
+        index,
+        name: "H100".to_owned(),
+        uuid: format!("GPU-{index}"),
+        compute_capability: (9, 0),
+        memory: 80 << 30,
+    };
+    TWO.get_or_init(|| Ok(vec![gpu(0), gpu(1)]))
+}
+
+fn none() -> &'static Result<Vec<Gpu>, NoGpu> {
+    static NONE: Result<Vec<Gpu>, NoGpu> = Err(NoGpu::NoDevice);
+    &NONE
+}
+
+fn never() -> &'static Result<Vec<Gpu>, NoGpu> {
+    panic!("nobody needs to know")
+}
+
+/// The graph with some values set, or what is wrong with it.
+fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
+    let catalogue = Catalogue {
+        kinds: stages::kinds(),
+        parse: stages::parse,
+        gpus,
+    };
+    let options = LoadOptions {
+        profile: None,
+        sets: sets.iter().map(|&set| set.to_owned()).collect(),
+    };
+    spec::parse(Path::new("p.yaml"), PIPELINE, &options)
+        .and_then(|pipeline| Graph::build(pipeline, &catalogue))
+        .map_err(|errors| errors[0].to_string())
+}
+
+fn graph(sets: &[&str], gpus: Survey) -> Graph {
+    built(sets, gpus).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn of(graph: &Graph, stage: &str) -> (Device, Slots) {
+    let instance = &graph.stages[graph.find(stage)[0]];
+    (instance.device, instance.slots())
+}
+
+fn indices(graph: &Graph) -> Vec<usize> {
+    graph.gpus.iter().map(|gpu| gpu.index).collect()
+}
+
+const TF32: Device = Device::Cuda {
+    precision: Precision::Tf32,
+};
+
+#[test]
+fn stages_that_compute_take_a_gpu_where_there_is_one_and_others_never() {
+    let graph = graph(&[], two);
+    let whole = Slots {
+        cpus: 1,
+        gpus: 1,
+        gpu_memory: None,
+    };
+    assert_eq!(of(&graph, "cnn"), (TF32, whole));
+    for stage in ["xrays", "report"] {
+        assert_eq!(of(&graph, stage), (Device::Cpu, Slots::cpus(1)), "{stage}");
+    }
+    assert_eq!(indices(&graph), [0, 1]);
+    let said = "cuda, 0 is H100, 1 is H100, tf32";
+    assert_eq!(graph.devices().as_deref(), Some(said));
+
+    let graph = self::graph(&[], none);
+    assert_eq!(of(&graph, "cnn"), (Device::Cpu, Slots::cpus(1)));
+    assert_eq!(indices(&graph), Vec::<usize>::new());
+    let said = "cpu (the NVIDIA driver sees no GPU)";
+    assert_eq!(graph.devices().as_deref(), Some(said));
+}
+
+#[test]
+fn one_gpu_may_be_named_and_shared() {
+    let sets = [
+        "device=cuda:1",
+        "precision=float32",
+        "stages.cnn.resources.gpu_memory=8GiB",
+    ];
+    let graph = graph(&sets, two);
+    let precision = Precision::Float32;
+    let share = Slots {
+        cpus: 1,
+        gpus: 1,
+        gpu_memory: Some(8 << 30),
+    };
+    assert_eq!(of(&graph, "cnn"), (Device::Cuda { precision }, share));
+    assert_eq!(indices(&graph), [1]);
+}
+
+#[test]
+fn a_stage_may_stay_on_the_cpu_or_insist_on_a_gpu() {
+    let set = "stages.cnn.resources.gpus=0";
+    assert_eq!(of(&graph(&[set], never), "cnn").0, Device::Cpu);
+    let set = "stages.cnn.resources.gpus=1";
+    assert_eq!(of(&graph(&[set], two), "cnn").0, TF32);
+    for (device, gpus, why) in [
+        ("auto", none as Survey, ": the NVIDIA driver sees no GPU"),
+        ("cpu", never, ""),
+    ] {
+        let error = built(&[set, &format!("device={device}")], gpus).err();
+        let error = error.unwrap();
+        let part = format!("the stage asks for a GPU, and computes on the CPU{why}");
+        assert!(error.contains(&part), "{error}");
+    }
+}
+
+#[test]
+fn the_driver_is_asked_only_where_it_matters() {
+    graph(&["device=cpu"], never);
+    let graph = graph(&["stages.cnn=null"], never);
+    assert_eq!(graph.devices(), None);
+}
+
+#[test]
+fn a_program_gets_gpus_whatever_stages_compute_on() {
+    for device in ["cpu", "auto"] {
+        let sets = [
+            &format!("device={device}"),
+            "stages.report.resources.gpus=2",
+        ];
+        let graph = graph(&sets, two);
+        assert_eq!(of(&graph, "report").1.gpus, 2, "{device}");
+        assert_eq!(indices(&graph), [0, 1], "{device}");
+    }
+}
+
+#[test]
+fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
+    for (sets, part) in [
+        (
+            &["stages.xrays.resources.gpu_memory=1GiB"][..],
+            "a `dataset` stage has no GPU to share",
+        ),
+        (
+            &["stages.report.resources.gpu_memory=1GiB"],
+            "a `command` stage has no GPU to share",
+        ),
+        (
+            &["stages.report.resources={gpus: 2, gpu_memory: 1GiB}"],
+            "`gpu_memory` is a part of one GPU, and the stage asks for more",
+        ),
+    ] {
+        let error = built(sets, two).err();
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(part)),
+            "{sets:?}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn copies_of_a_sweep_may_compute_in_different_ways() {
+    let copies = [
+        &["device=cpu"][..],
+        &["device=cuda"],
+        &["precision=float32"],
+        &["device=cuda"],
+    ];
+    let mut union = Union::without_copies(graph(&["device=cpu"], never));
+    for sets in copies {
+        let copy = graph(sets, two);
+        let identities = identities(&copy);
+        union.add(copy, &identities, Vec::new(), &mut Names::default());
+    }
+    let graph = union.finish();
+    assert_eq!(graph.find("cnn").len(), 3);
+    assert_eq!(graph.find("xrays").len(), 1);
+    assert_eq!(indices(&graph), [0, 1]);
+    assert_eq!(
+        graph.devices().as_deref(),
+        Some("cpu; cuda, 0 is H100, 1 is H100, tf32; cuda, 0 is H100, 1 is H100, float32")
+    );
+}
