@@ -39,6 +39,12 @@ EMULATOR_ATOMIC(atomicSub, int, old - given)
 EMULATOR_ATOMIC(atomicSub, unsigned, old - given)
 EMULATOR_ATOMIC(atomicInc, unsigned, old >= given ? 0 : old + 1)
 
+// Half precision, where the toolkit's header has it; it is a struct.
+template <typename T, typename V> static inline T atomicAdd(T *at, V given) {
+    static_assert(__is_class(T), "CUDA has no such atomicAdd");
+    return emulator::atomically(at, [=](T old) -> T { return old + given; });
+}
+
 #define EMULATOR_CAS(type)                                                                                             \
     static inline type atomicCAS(type *at, type expected, type value) {                                                \
         __atomic_compare_exchange(at, &expected, &value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                   \

@@ -39,7 +39,8 @@ struct Kernel {
     const char *arguments;
     // __launch_bounds__, or MOST_THREADS.
     unsigned most_threads;
-    // Whether barriers do without threads that have ended: real GPUs do, dfdx relies on it.
+    // Whether barriers do without threads that have ended, wherever the others are: GPUs do, though the manual
+    // has it otherwise, and dfdx's kernels rely on it. Ours must not.
     bool lenient;
 };
 

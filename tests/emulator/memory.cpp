@@ -18,7 +18,7 @@ bool Driver::holds(uintptr_t pointer, size_t bytes) const {
 static int allocate(uintptr_t *pointer, size_t bytes, Device *device) {
     void *memory = nullptr;
     if (bytes == 0) {
-        return INVALID_VALUE;
+        return refuse(INVALID_VALUE, "an allocation of no bytes");
     }
     if (device && bytes > device->memory - device->used) {
         return OUT_OF_MEMORY;
@@ -83,7 +83,14 @@ int cuMemAlloc_v2(uintptr_t *pointer, size_t bytes) {
     ENTER_CONTEXT;
     return allocate(pointer, bytes, context);
 }
-int cuMemAllocAsync(uintptr_t *pointer, size_t bytes, void *) { return cuMemAlloc_v2(pointer, bytes); }
+int cuMemAllocAsync(uintptr_t *pointer, size_t bytes, void *) {
+    // From a pool nothing can be had; dfdx does so.
+    if (bytes == 0) {
+        *pointer = 0;
+        return SUCCESS;
+    }
+    return cuMemAlloc_v2(pointer, bytes);
+}
 int cuMemAllocManaged(uintptr_t *pointer, size_t bytes, unsigned) { return cuMemAlloc_v2(pointer, bytes); }
 int cuMemFree_v2(uintptr_t pointer) {
     ENTER_CONTEXT;

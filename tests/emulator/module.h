@@ -140,7 +140,7 @@ inline std::string object(std::string source, std::string &log) {
         }
         source = read(scratch.path + "/kernels");
     }
-    bool lenient = source.find("emulator_lenient") != std::string::npos;
+    bool lenient = source.find("emulator_strict") == std::string::npos;
     std::regex dynamic(R"(extern\s+__shared__\s+(?:__align__\s*\(\s*\d+\s*\)\s*)?([^;\[\]]*\S)\s+(\w+)\s*\[\s*\]\s*;)");
     source = std::regex_replace(source, dynamic, "$1 *const $2 = ($1 *)emulator::now->dynamic;");
     std::regex external("extern\\s+\"C\"\\s+__emulator_kernel__");

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include <link.h>
+#include <unordered_map>
 
 namespace emulator {
 
@@ -42,6 +43,8 @@ void Worker::prepare_launch(const Kernel *kernel, void **arguments, dim3 blocks,
     }
     dynamic_memory.resize(dynamic_bytes + 128);
     dynamic = dynamic_memory.data() + (128 - (uintptr_t)dynamic_memory.data() % 128);
+    // Of this thread of the host, not of this worker: launches come from many.
+    static thread_local std::unordered_map<void (*)(Block *), Shared> shared_of;
     auto known = shared_of.find(kernel->bind);
     if (known == shared_of.end()) {
         // Its thread-local memory is there once it was used.

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <unordered_map>
 
 namespace emulator {
 
@@ -74,7 +73,6 @@ class Worker : public Block {
     const Kernel *kernel = nullptr;
     void **arguments = nullptr;
     Shared shared = {};
-    std::unordered_map<void (*)(Block *), Shared> shared_of;
     size_t dynamic_bytes = 0;
     std::vector<char> dynamic_memory;
 
