@@ -207,10 +207,10 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
     }
 }
 
-/// Winograd's transforms take a digit of many channels.
 #[test]
 fn the_cpu_agrees_with_the_definition() {
-    agrees_with_the_definition(&Cpu::default(), 1e-5);
+    // Winograd's transforms cost a bit or two of many channels' sums; the rest is within 10⁻⁶.
+    agrees_with_the_definition(&Cpu::default(), 4e-6);
 }
 
 #[cfg(feature = "cuda")]
