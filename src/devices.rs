@@ -47,6 +47,11 @@ pub enum NoSuchDevice {
     None(NoGpu),
     #[error("there is no GPU {wanted}: {}", numbered(.there))]
     Number { wanted: usize, there: Vec<Gpu> },
+    #[error(
+        "GPU {index}, {name}, has no TF32: its compute capability is {major}.{minor}, and TF32 came with 8.0",
+        index = .0.index, name = .0.name, major = .0.compute_capability.0, minor = .0.compute_capability.1
+    )]
+    NoTf32(Gpu),
 }
 
 impl NoSuchDevice {
@@ -61,6 +66,7 @@ impl NoSuchDevice {
             }
             Self::None(_) => "take `--device cpu`; `runner doctor` shows what is there",
             Self::Number { .. } => "`--device cuda` takes any of them",
+            Self::NoTf32(_) => "take `--precision float32`",
         }
     }
 }
@@ -71,10 +77,16 @@ impl DeviceChoice {
     /// # Errors
     /// If what was asked for by name is not there.
     pub fn resolve(self, precision: Precision, survey: Survey) -> Result<Chosen, NoSuchDevice> {
-        let cuda = |gpus: &[Gpu]| Chosen {
-            device: Device::Cuda { precision },
-            gpus: gpus.to_vec(),
-            without: None,
+        let cuda = |gpus: &[Gpu]| {
+            let mut without = gpus.iter().filter(|gpu| gpu.compute_capability.0 < 8);
+            match without.next() {
+                Some(gpu) if precision == Precision::Tf32 => Err(NoSuchDevice::NoTf32(gpu.clone())),
+                _ => Ok(Chosen {
+                    device: Device::Cuda { precision },
+                    gpus: gpus.to_vec(),
+                    without: None,
+                }),
+            }
         };
         let cpu = |without| Chosen {
             device: Device::Cpu,
@@ -87,14 +99,14 @@ impl DeviceChoice {
             (Self::Cuda(_), Some(Err(why))) => Err(NoSuchDevice::None(why.clone())),
             (Self::Cuda(Some(wanted)), Some(Ok(there))) => {
                 match there.iter().find(|gpu| gpu.index == wanted) {
-                    Some(gpu) => Ok(cuda(std::slice::from_ref(gpu))),
+                    Some(gpu) => cuda(std::slice::from_ref(gpu)),
                     None => Err(NoSuchDevice::Number {
                         wanted,
                         there: there.clone(),
                     }),
                 }
             }
-            (_, Some(Ok(there))) => Ok(cuda(there)),
+            (_, Some(Ok(there))) => cuda(there),
         }
     }
 
@@ -226,6 +238,26 @@ mod tests {
         let chosen = resolved("auto", none).unwrap();
         assert_eq!((chosen.device, chosen.gpus.len()), (Device::Cpu, 0));
         assert_eq!(chosen.to_string(), "cpu (the NVIDIA driver sees no GPU)");
+    }
+
+    #[test]
+    fn tf32_is_asked_only_of_gpus_that_have_it() {
+        fn turing() -> &'static Result<Vec<Gpu>, NoGpu> {
+            static OLD: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
+            OLD.get_or_init(|| {
+                Ok(vec![Gpu {
+                    compute_capability: (7, 5),
+                    ..gpu(0)
+                }])
+            })
+        }
+        let error = resolved("auto", turing).unwrap_err();
+        assert!(
+            error.to_string().contains("compute capability is 7.5"),
+            "{error}"
+        );
+        let float32 = DeviceChoice::Auto.resolve(Precision::Float32, turing);
+        assert_eq!(float32.unwrap().gpus.len(), 1);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::store;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
-  1    the system refused something, a fault of runner's own, or `cache verify` found something bad
+  1    the system refused something, a fault of runner's own, `cache verify` found something bad, or
+       `doctor` something that does not work
   2    the pipeline, the command line or a configuration file is invalid, or a saved plan no longer
        holds; nothing was run
   3    with `--exit-code`: something would run

@@ -18,7 +18,7 @@ Examples:
   runner artifacts ls                              the newest results
   runner cache gc --max-age 30d                    what would go; with --apply, it goes
   runner bench train                               how fast this machine trains
-  runner doctor                                    what this machine has, and whether its GPUs compute right";
+  runner doctor                                    what this machine has to compute with";
 
 /// Adds to every subcommand its examples.
 pub fn added(command: clap::Command) -> clap::Command {
@@ -56,7 +56,7 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "doctor" => {
             "\
-  runner doctor                  what this machine has to compute with
+  runner doctor                  what there is to compute with, and whether it works
   runner doctor --device cuda    exit code 1 where no GPU works
   runner doctor --json           the same for programs"
         }

@@ -97,10 +97,15 @@ thread_local! {
 
 /// Calls `f`, in which operations that this thread calls have this precision.
 pub fn with_precision<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
-    let before = OVERRIDE.replace(Some(precision));
-    let result = f();
-    OVERRIDE.set(before);
-    result
+    /// Goes back, also where `f` unwinds.
+    struct Before(Option<Precision>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            OVERRIDE.set(self.0);
+        }
+    }
+    let _before = Before(OVERRIDE.replace(Some(precision)));
+    f()
 }
 
 /// The precision of the operation that this thread is in.

@@ -13,15 +13,15 @@ stages:
     params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 }
   cnn:
     kind: train-cnn
-    matrix: { pool: [max_pool, avg_pool] }
+    matrix: { width: [6, 9] }
     inputs: { train: xrays.train, validation: xrays.validation }
     params:
       model:
-        - conv: { filters: 6 }
+        - conv: { filters: "${matrix.width}" }
         - max_pool: 2
         - conv: { filters: 17, stride: 2, activation: elu, l2: 0.001 }
         - batch_norm
-        - "${matrix.pool}": 2
+        - avg_pool: 2
         - upsample: 2
         - dropout: 0.25
         - flatten
@@ -49,7 +49,7 @@ stages:
   synthetic: { kind: synthesize, inputs: { generators: gan }, params: { images: 10 } }
   evaluate:
     kind: evaluate
-    matrix: { pool: [max_pool, avg_pool] }
+    matrix: { width: [6, 9] }
     inputs: { model: cnn, images: xrays.test }
 "#;
 

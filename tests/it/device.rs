@@ -182,18 +182,18 @@ fn a_stage_on_the_cpu_sees_no_gpu() {
         "--device",
         "cpu",
         "-S",
-        "epochs=100000",
+        "images=30000",
     ];
     let mut command = sandbox.command(&args);
     command.env("CUDA_VISIBLE_DEVICES", "7");
-    let mut run = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let environment = format!("/proc/{}/environ", first_worker(&run));
-    let seen = eventually("the environment of a worker", || {
-        let text = std::fs::read_to_string(&environment).ok()?;
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
+    let worker = first_worker(&run);
+    let read = |what| std::fs::read_to_string(format!("/proc/{worker}/{what}")).ok();
+    let seen = eventually("seen", || {
+        // Until then it is a copy of its parent.
+        read("cmdline").filter(|line| line.ends_with("\0worker\0"))?;
+        let text = read("environ")?;
         let mut variables = text.split('\0');
         let seen = variables.find_map(|line| line.strip_prefix("CUDA_VISIBLE_DEVICES="));
         seen.map(str::to_owned)

@@ -102,7 +102,7 @@ impl Cuda {
         if let Some(missing) = &self.missing {
             let what_to_do = match missing {
                 NoSuchDevice::None(why) => remedy(why),
-                NoSuchDevice::Number { .. } => missing.hint(),
+                NoSuchDevice::Number { .. } | NoSuchDevice::NoTf32(_) => missing.hint(),
             };
             return vec![format!("{missing}; {what_to_do}")];
         }

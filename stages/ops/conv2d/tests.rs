@@ -168,10 +168,10 @@ fn sizes_that_need_several_tiles_agree_with_the_definition<B: Backend>(device: &
 fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
     for (x, weight, stride, padding, activation) in [
         ((2, 3, 9, 7), (5, 3, 3, 3), 1, 1, Activation::Relu),
-        ((1, 1, 6, 5), (1, 1, 1, 2), 1, 0, Activation::Elu),
+        ((1, 1, 6, 5), (1, 1, 1, 2), 1, 0, Activation::Tanh),
         ((3, 2, 6, 3), (2, 2, 3, 1), 2, 1, Activation::Sigmoid),
         ((2, 20, 11, 9), (70, 20, 4, 4), 2, 1, Activation::LeakyRelu),
-        ((2, 33, 7, 7), (13, 33, 5, 3), 3, 2, Activation::Tanh),
+        ((2, 33, 7, 7), (13, 33, 5, 3), 3, 2, Activation::Elu),
         // The last row and column are in no window.
         ((2, 17, 4, 6), (9, 17, 1, 2), 3, 0, Activation::Linear),
         ((1, 3, 8, 8), (8, 3, 5, 5), 1, 2, Activation::Linear),
@@ -209,7 +209,8 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
 
 #[test]
 fn the_cpu_agrees_with_the_definition() {
-    agrees_with_the_definition(&Cpu::default(), 1e-6);
+    // Winograd's transforms cost a bit or two of many channels' sums; the rest is within 10⁻⁶.
+    agrees_with_the_definition(&Cpu::default(), 4e-6);
 }
 
 #[cfg(feature = "cuda")]

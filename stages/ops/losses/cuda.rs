@@ -39,15 +39,17 @@ impl LossKernel for Cuda {
                 .for_each(|(to, &class)| *to = class as f32),
         }
         their_weights.copy_from_slice(weights);
-        let told = address(&self.upload(told, (1, 1, 2, examples))?);
+        // Kept until after the launch: what is dropped is given to the next one that asks for as much.
+        let told = self.upload(told, (1, 1, 2, examples))?;
+        let truths = address(&told);
 
         let mean: Scalar<Cuda> = self.try_zeros_like(&())?;
         let derivatives: Buffer =
             dfdx::tensor::Storage::<f32>::try_alloc_len(self, len(*logits.shape()))?;
         let mut arguments = vec![
             Argument::tensor(logits),
-            Argument::Pointer(told),
-            Argument::Pointer(told + (examples * size_of::<f32>()) as u64),
+            Argument::Pointer(truths),
+            Argument::Pointer(truths + (examples * size_of::<f32>()) as u64),
             Argument::tensor(&mean),
             Argument::buffer(&derivatives),
             examples.into(),
