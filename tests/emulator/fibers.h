@@ -66,9 +66,9 @@ class Stacks {
 
   public:
     explicit Stacks(unsigned count) : count(count) {
-        // Pages that are not touched cost nothing.
-        memory = (char *)mmap(nullptr, count * STACK, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        // Pages that are not touched cost nothing. What goes beyond the first stack meets nobody else's memory.
+        memory = (char *)mmap(nullptr, (count + 1) * STACK, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) + STACK;
         reset();
     }
     void reset() {
