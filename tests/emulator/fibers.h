@@ -6,15 +6,18 @@
 #include <sys/mman.h>
 #include <vector>
 
-#ifndef __x86_64__
+// Elsewhere, or to test that it works, the system's.
+#if !defined(__x86_64__) || defined(EMULATOR_UCONTEXT)
 #include <ucontext.h>
+#else
+#define OWN_FIBERS
 #endif
 
 namespace emulator {
 
 const size_t STACK = 64 << 10;
 
-#ifdef __x86_64__
+#ifdef OWN_FIBERS
 
 // Where a call that does not run goes on: its registers are on its stack.
 typedef void *Fiber;

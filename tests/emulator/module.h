@@ -66,7 +66,8 @@ struct Scratch {
 
 // How a source is made what `object` takes: its includes and conditions gone, kernels marked.
 inline std::string preprocessor() {
-    return "g++ -E -nostdinc -x c++ -std=gnu++17 -DCUDA_EMULATOR -D__CUDACC__ -D__global__=__emulator_kernel__ "
+    return "g++ -E -nostdinc -x c++ -std=gnu++17 -DCUDA_EMULATOR -D__CUDACC__ -D__WORDSIZE=64 "
+           "-D__global__=__emulator_kernel__ "
            "'-D__launch_bounds__(...)=__emulator_bounds__(__VA_ARGS__)'";
 }
 

@@ -20,8 +20,8 @@ struct Shared {
 };
 
 class Worker;
-// The worker of this thread of the host.
-extern thread_local Worker *worker;
+// The worker of this thread of the host. A library that is loaded late may have a few such bytes at hand.
+extern thread_local Worker *worker __attribute__((tls_model("initial-exec")));
 
 // The order in which warps run, and the lanes of each, between two barriers.
 class Order {
