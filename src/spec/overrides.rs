@@ -172,6 +172,11 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     } = assignment;
     match path.as_slice() {
         path if is_own => assign(document, path, value),
+        // `--device` and `--precision` are typed so, and mean these keys whatever vars there are.
+        [(name, place)] if matches!(name.as_str(), "device" | "precision") => {
+            insert(document, entry(name, place, value));
+            Ok(())
+        }
         [(name, place)] => {
             let vars = var_names(document);
             if vars.contains(name) {

@@ -1,7 +1,6 @@
 //! Which GPUs and which of NVIDIA's libraries there are.
 
 use std::ffi::{CStr, c_int};
-use std::path::PathBuf;
 
 use cudarc::cublas::sys as cublas;
 use cudarc::driver::result::{self, DriverError};
@@ -107,7 +106,7 @@ pub fn libraries() -> Vec<Library> {
 
 fn library(shared: &Shared, function: &str, version: impl FnOnce() -> Option<String>) -> Library {
     let found = shared.load().and_then(|_| {
-        let file = shared.file(function).unwrap_or_else(PathBuf::new);
+        let file = shared.file(function).unwrap_or_default();
         let version = version().ok_or_else(|| format!("{} gives no version", file.display()))?;
         Ok((version, file))
     });

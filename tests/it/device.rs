@@ -167,6 +167,10 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
+    // Of no concern to what has a `--device` of its own.
+    std::fs::write(sandbox.path(".runner.toml"), "device = 'auto'\n").unwrap();
+    let bench = sandbox.runner(&["bench", "train", "--models", "model0"]);
+    assert!(bench.stderr.contains("`model0`"), "{bench:?}");
     std::fs::write(sandbox.path(".runner.toml"), "device = 'gpu'\n").unwrap();
     let run = planned(None, &[]);
     assert_eq!(run.code, Some(2), "{run:?}");

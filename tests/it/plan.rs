@@ -211,6 +211,7 @@ fn a_saved_plan_that_no_longer_holds_is_refused() {
     for more in [
         &["pipeline.yaml"][..],
         &["-S", "epochs=3"],
+        &["--device", "cpu"],
         &["--until", "xrays"],
     ] {
         let both = sandbox.runner(&[&["run", "--plan", "p.plan"], more].concat());

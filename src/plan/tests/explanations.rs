@@ -157,7 +157,7 @@ fn seed_device_and_version_are_causes() {
             precision: Precision::default(),
         }
     });
-    assert_eq!(device, ["score < cnn: device cpu → cuda"]);
+    assert_eq!(device, ["score < cnn: device cpu → cuda, tf32"]);
     let version = explained(&|stage| stage.kind = ALPHA_4);
     assert_eq!(version, ["score < cnn: code: alpha version 3 → 4"]);
 }

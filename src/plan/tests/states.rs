@@ -153,7 +153,7 @@ fn a_miss_tells_the_smallest_thing_that_changed() {
         reason_after(&|stage| stage.device = Device::Cuda {
             precision: Precision::default()
         }),
-        "device cpu → cuda"
+        "device cpu → cuda, tf32"
     );
     assert_eq!(
         reason_after(&|stage| stage.kind = ALPHA_4),
