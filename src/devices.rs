@@ -77,13 +77,14 @@ impl DeviceChoice {
     /// # Errors
     /// If what was asked for by name is not there.
     pub fn resolve(self, precision: Precision, survey: Survey) -> Result<Chosen, NoSuchDevice> {
+        let can = |gpu: &&Gpu| precision == Precision::Float32 || gpu.compute_capability.0 >= 8;
         let cuda = |gpus: &[Gpu]| {
-            let mut without = gpus.iter().filter(|gpu| gpu.compute_capability.0 < 8);
-            match without.next() {
-                Some(gpu) if precision == Precision::Tf32 => Err(NoSuchDevice::NoTf32(gpu.clone())),
+            let able: Vec<Gpu> = gpus.iter().filter(can).cloned().collect();
+            match gpus.first() {
+                Some(gpu) if able.is_empty() => Err(NoSuchDevice::NoTf32(gpu.clone())),
                 _ => Ok(Chosen {
                     device: Device::Cuda { precision },
-                    gpus: gpus.to_vec(),
+                    gpus: able,
                     without: None,
                 }),
             }
