@@ -142,8 +142,12 @@ fn a_stage_may_stay_on_the_cpu_or_insist_on_a_gpu() {
 #[test]
 fn the_driver_is_asked_only_where_it_matters() {
     graph(&["device=cpu"], never);
-    let graph = graph(&["stages.cnn=null"], never);
-    assert_eq!(graph.devices(), None);
+    // Neither of a program nor of a dataset is it a matter.
+    let set = "stages.cnn={kind: command, params: {argv: ['true']}, inputs: {images: xrays.train}}";
+    for device in ["auto", "cuda"] {
+        let graph = graph(&[set, &format!("device={device}")], never);
+        assert_eq!(graph.devices(), None);
+    }
 }
 
 #[test]
