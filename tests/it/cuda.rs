@@ -19,7 +19,7 @@ stages:
       model:
         - conv: { filters: "${matrix.width}" }
         - max_pool: 2
-        - conv: { filters: 17, stride: 2, activation: elu, l2: 0.001 }
+        - conv: { filters: 17, stride: 2, padding: 1, activation: elu, l2: 0.001 }
         - batch_norm
         - avg_pool: 2
         - upsample: 2
@@ -31,9 +31,10 @@ stages:
       batch_size: 16
   gan:
     kind: train-gan
+    matrix: { class: [NORMAL, PNEUMONIA] }
     inputs: { images: xrays.train }
     params:
-      class: NORMAL
+      class: "${matrix.class}"
       generator:
         - conv_transpose: { filters: 9, kernel: 4, stride: 1, padding: valid, activation: linear }
         - batch_norm
@@ -88,7 +89,7 @@ fn the_same_pipeline_gives_the_same_bytes_and_the_device_is_in_the_key() {
     let [one, two] = [(); 2].map(|()| {
         let sandbox = Sandbox::new(PIPELINE);
         let run = sandbox.run_json(&["--device", "cuda"]);
-        assert_eq!(counts(&run), (7, 0));
+        assert_eq!(counts(&run), (8, 0));
         assert!(run.json()["device"].as_str().unwrap().starts_with("cuda, "));
         sandbox
     });
@@ -101,15 +102,15 @@ fn the_same_pipeline_gives_the_same_bytes_and_the_device_is_in_the_key() {
     }
 
     // auto, the default, takes the GPU.
-    assert_eq!(counts(&one.run_json(&[])), (0, 7));
+    assert_eq!(counts(&one.run_json(&[])), (0, 8));
     let float32 = one.run_json(&["--precision", "float32"]);
-    assert_eq!(counts(&float32), (6, 1));
-    assert_eq!(counts(&one.run_json(&["--device", "cpu"])), (6, 1));
+    assert_eq!(counts(&float32), (7, 1));
+    assert_eq!(counts(&one.run_json(&["--device", "cpu"])), (7, 1));
     let why = one.runner(&["status", "pipeline.yaml"]);
     assert!(why.stdout.contains("device cpu → cuda, tf32"), "{why:?}");
     let mixed = one.run_json(&["-S", "stages.gan.resources.gpus=0"]);
     // The generator of the CPU is there; what draws from it is not.
-    assert_eq!(counts(&mixed), (1, 6));
+    assert_eq!(counts(&mixed), (1, 7));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn each_program_sees_the_gpus_that_it_was_given() {
     let sandbox = Sandbox::new(&format!(
         "version: 1\nname: p\nstages:\n  \
          one: {{ kind: command, resources: {{ gpus: 1 }}, matrix: {{ n: [1, 2] }}, \
-         params: {{ {program}, env: [N=${{matrix.n}}] }} }}\n  \
+         params: {{ {program}, env: ['N=${{matrix.n}}'] }} }}\n  \
          both: {{ kind: command, resources: {{ gpus: 2 }}, params: {{ {program} }} }}\n"
     ));
     let mut command = sandbox.command(&["run", "pipeline.yaml", "--jobs", "4"]);
