@@ -32,6 +32,7 @@ fn what_was_chosen_is_said_and_recorded() {
     assert_eq!(run.code, Some(0), "{run:?}");
     let said = format!("device: cpu ({why})");
     assert!(run.stderr.contains(&said), "{run:?}");
+    assert_eq!(sandbox.last_run()["device"], format!("cpu ({why})"));
 
     let again = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu", "--json"]);
     assert_eq!(again.json()["device"], "cpu");
@@ -39,7 +40,6 @@ fn what_was_chosen_is_said_and_recorded() {
     assert_eq!(plan.json()["device"], format!("cpu ({why})"));
     let all = sandbox.runner(&["plan", "pipeline.yaml", "--force"]);
     assert!(all.stdout.contains(&said), "{all:?}");
-    assert_eq!(sandbox.last_run()["device"], "cpu");
 }
 
 #[test]
