@@ -80,7 +80,10 @@ impl Shared {
                 match unsafe { Library::new(&file) } {
                     Ok(library) => return Ok(library),
                     // The first is about the name that is expected to be there.
-                    Err(error) if said.is_empty() => said = error.to_string(),
+                    Err(error) if said.is_empty() => {
+                        let cause = std::error::Error::source(&error);
+                        said = cause.map_or_else(|| error.to_string(), ToString::to_string);
+                    }
                     Err(_) => {}
                 }
             }
