@@ -22,8 +22,7 @@ pub struct TrainBench {
 
 impl TrainBench {
     /// `model` is a list of layers as it stands in a pipeline; there are `batch_size` images to a step,
-    /// and `steps` steps on
-    /// `device` count, each at least 1.
+    /// and `steps` steps on `device` count, each at least 1.
     ///
     /// # Errors
     /// If the layers do not fit the images or end in something else than class scores.
