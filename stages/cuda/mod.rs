@@ -44,7 +44,7 @@ use transfer::Carriers;
 
 /// The GPU of this process.
 pub struct Context {
-    cuda: Shared,
+    cuda: Handle,
     device: Arc<CudaDevice>,
     kernels: Kernels,
     blas: Mutex<CudaBlas>,
@@ -55,13 +55,13 @@ pub struct Context {
 }
 
 /// dfdx's device, which is made once.
-struct Shared(Cuda);
+struct Handle(Cuda);
 
 // SAFETY: of what it holds only a handle of a stream is not `Send` and `Sync` by itself; the driver
 // takes it from any thread.
-unsafe impl Send for Shared {}
+unsafe impl Send for Handle {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for Handle {}
 
 /// The first GPU that this process sees, with `precision` for all operations from now on.
 ///
@@ -162,7 +162,7 @@ impl Context {
             multiprocessors: multiprocessors.max(1) as usize,
             device,
             scratch: Mutex::new(scratch),
-            cuda: Shared(cuda),
+            cuda: Handle(cuda),
         })
     }
 

@@ -18,6 +18,11 @@ impl Pool2d {
         Some(input.checked_sub(self.kernel)? / self.stride + 1)
     }
 
+    /// Whether windows are of 2×2 and lie side by side: what convolutions compute together with it.
+    pub(super) fn is_halving(&self) -> bool {
+        (self.kernel, self.stride) == (2, 2)
+    }
+
     /// The shape of the output.
     ///
     /// # Panics

@@ -46,7 +46,7 @@ impl Gan {
             latent: self.latent.into(),
             batch_norm: self.batch_norm,
             steps: self.steps.into(),
-            device: self.on.device(),
+            device: self.on.device()?,
         };
         bench.check().map_err(refused)?;
         if self.common.here.is_none() {

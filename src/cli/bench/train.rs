@@ -84,7 +84,7 @@ impl Train {
         };
         let image = self.common.image();
         let (batch_size, steps) = (self.batch_size.into(), self.steps.into());
-        let (model, device) = (model.value.to_json(), self.on.device());
+        let (model, device) = (model.value.to_json(), self.on.device()?);
         TrainBench::new(model, image, batch_size, steps, device).map_err(refused)
     }
 
@@ -96,7 +96,7 @@ impl Train {
             image_size: self.common.image_size,
             channels: self.common.channels,
             batch_size: self.batch_size,
-            device: self.on.device().to_string(),
+            device: self.on.device()?.to_string(),
         };
         self.common.print(console, name, &asked, threads, measured)
     }

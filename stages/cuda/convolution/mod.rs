@@ -7,14 +7,14 @@
 
 mod gather;
 
+use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
-use super::layer::activation_constant;
+use super::layer::{activation_constant, before_activation};
 use super::memory::Buffer;
 use super::{Argument, Constant, Grid, Source, context, precision};
 use crate::contract::Precision;
-use crate::ops::cpu::convolution::Geometry;
-use crate::ops::{Activation, Tensor4};
+use crate::ops::{Activation, Geometry, LayerBackward, Tensor4};
 
 use gather::Gather;
 
@@ -169,6 +169,43 @@ pub unsafe fn weight_gradient(
         let arguments = [scratch.at(0), Argument::buffer(gradient), pieces.into()];
         let grid = Grid::over(filters * weights);
         context.launch(&WEIGHT_GRADIENT, "add_parts", &constants, grid, &arguments)?;
+    }
+    Ok(())
+}
+
+/// The way back of a convolution with an activation. `places` if its outputs were pooled: those of `call`
+/// are then.
+///
+/// # Safety
+/// The geometry is that of the input, the weight, and the output before it was pooled.
+pub unsafe fn backward(
+    geometry: &Geometry,
+    activation: Activation,
+    places: Option<Argument>,
+    call: LayerBackward<'_, Cuda>,
+) -> Result<(), CudaError> {
+    let ((images, ..), filters) = (*call.input.shape(), call.weight.shape().0);
+    let mut incoming = call.incoming;
+    let (to_weight, to_bias) = call.to_parameters.unzip();
+    let shape = *call.output.shape();
+    before_activation(activation, call.output, shape, &mut incoming, to_bias)?;
+    let source = Batch {
+        images,
+        values: Argument::tensor(call.input),
+    };
+    let outputs = Batch {
+        images,
+        values: Argument::buffer(&incoming),
+    };
+    // SAFETY: what the caller promises; gradients are of the shapes of what they are of.
+    unsafe {
+        if let Some(to_weight) = to_weight {
+            weight_gradient(geometry, source, outputs.values, places, filters, to_weight)?;
+        }
+        if let Some(to_input) = call.to_input {
+            let (to, weight) = (Argument::buffer(to_input), call.weight);
+            spread(geometry, outputs, places, weight, filters, to, Finish::Add)?;
+        }
     }
     Ok(())
 }

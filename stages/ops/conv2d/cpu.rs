@@ -3,10 +3,10 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::Conv2d;
 use crate::ops::activation::before_activation;
-use crate::ops::cpu::convolution::{Finish, Geometry, correlate, spread, weight_gradient};
+use crate::ops::cpu::convolution::{Finish, correlate, spread, weight_gradient};
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
-use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
+use crate::ops::{Layer, LayerBackward, Tensor4};
 
 impl Layer<Conv2d> for Cpu {
     type Kept = ();
@@ -18,7 +18,7 @@ impl Layer<Conv2d> for Cpu {
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
-        let geometry = geometry(op, *input.shape(), *weight.shape());
+        let geometry = op.geometry(*input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
         let mut output = pieces::zeros(images * filters * geometry.positions());
         let finish = Finish::Activate {
@@ -40,7 +40,7 @@ impl Layer<Conv2d> for Cpu {
     }
 
     fn backward(&self, op: Conv2d, (): (), call: LayerBackward<'_, Cpu>) -> Result<(), CpuError> {
-        let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
+        let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(
             op.activation,
@@ -57,27 +57,5 @@ impl Layer<Conv2d> for Cpu {
             spread(&geometry, &incoming, None, weight, to_input, |_| {});
         }
         Ok(())
-    }
-}
-
-pub fn geometry(
-    op: Conv2d,
-    (_, channels, height, width): Nchw,
-    (_, _, kernel_height, kernel_width): Nchw,
-) -> Geometry {
-    let windows = |size, kernel| {
-        op.output_size(size, kernel)
-            .expect("a kernel that fits the image")
-    };
-    let padding = isize::try_from(op.padding).expect("a padding smaller than memory");
-    Geometry {
-        channels,
-        height,
-        width,
-        kernel_height,
-        kernel_width,
-        stride: op.stride,
-        padding: (padding, padding),
-        windows: (windows(height, kernel_height), windows(width, kernel_width)),
     }
 }

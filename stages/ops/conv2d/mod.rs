@@ -1,6 +1,6 @@
 //! Two-dimensional convolution with bias and activation.
 
-pub(super) mod cpu;
+mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
 
@@ -11,7 +11,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 
 use super::layer::{Wanted, layer};
-use super::{Activation, Backend, Tensor4};
+use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
 /// A convolution: how its windows lie, and what comes after.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +28,32 @@ impl Conv2d {
     /// `None` where the kernel does not fit.
     pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
         Some((input + 2 * self.padding).checked_sub(kernel)? / self.stride + 1)
+    }
+
+    /// How the windows of a weight lie on an input of these shapes.
+    ///
+    /// # Panics
+    /// If the kernel does not fit.
+    pub(super) fn geometry(
+        &self,
+        (_, channels, height, width): Nchw,
+        (_, _, kernel_height, kernel_width): Nchw,
+    ) -> Geometry {
+        let windows = |size, kernel| {
+            self.output_size(size, kernel)
+                .expect("a kernel that fits the image")
+        };
+        let padding = isize::try_from(self.padding).expect("a padding smaller than memory");
+        Geometry {
+            channels,
+            height,
+            width,
+            kernel_height,
+            kernel_width,
+            stride: self.stride,
+            padding: (padding, padding),
+            windows: (windows(height, kernel_height), windows(width, kernel_width)),
+        }
     }
 }
 

@@ -3,14 +3,13 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvPool2d;
 use crate::ops::activation::before_activation;
-use crate::ops::conv2d::cpu::geometry;
 use crate::ops::cpu::convolution::{
     Finish, Places, correlate_and_pool, pools, spread, weight_gradient,
 };
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::values::values;
 use crate::ops::max_pool2d::MaxPool2d;
-use crate::ops::{Conv2d, Layer, LayerBackward, Map, Pool2d, Tensor4};
+use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4};
 
 /// What is kept for the way back.
 pub enum Kept {
@@ -30,10 +29,10 @@ impl Layer<ConvPool2d> for Cpu {
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
     ) -> Result<(Tensor4<Cpu>, Kept), CpuError> {
-        let geometry = geometry(conv, *input.shape(), *weight.shape());
+        let geometry = conv.geometry(*input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
         let shape = pool.output_shape((images, filters, geometry.windows.0, geometry.windows.1));
-        if !(is_halving(pool) && pools(&geometry, filters)) {
+        if !(pool.is_halving() && pools(&geometry, filters)) {
             let (between, ()) = Layer::<Conv2d>::forward(self, conv, input, weight, bias)?;
             let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
             return Ok((output, Kept::Between(between, places)));
@@ -79,7 +78,7 @@ impl Layer<ConvPool2d> for Cpu {
                 return Layer::<Conv2d>::backward(self, conv, (), call);
             }
         };
-        let geometry = geometry(conv, *call.input.shape(), *call.weight.shape());
+        let geometry = conv.geometry(*call.input.shape(), *call.weight.shape());
         let (mut incoming, shape) = (call.incoming, *call.output.shape());
         let bias = before_activation(conv.activation, values(call.output), &mut incoming, shape);
         let (images, weight) = (values(call.input), values(call.weight));
@@ -92,12 +91,5 @@ impl Layer<ConvPool2d> for Cpu {
             spread(&geometry, incoming, places, weight, to_input, |_| {});
         }
         Ok(())
-    }
-}
-
-fn is_halving(pool: Pool2d) -> bool {
-    pool == Pool2d {
-        kernel: 2,
-        stride: 2,
     }
 }

@@ -3,12 +3,10 @@ use dfdx::tensor::{Cuda, CudaError, Storage};
 
 use super::ConvPool2d;
 use crate::cuda::Argument;
-use crate::cuda::convolution::{Batch, Finish, correlate, spread, weight_gradient};
-use crate::cuda::layer::before_activation;
+use crate::cuda::convolution::{Batch, Finish, backward, correlate};
 use crate::cuda::memory::{Bytes, zeros};
-use crate::ops::conv2d::cpu::geometry;
 use crate::ops::max_pool2d::MaxPool2d;
-use crate::ops::{Conv2d, Layer, LayerBackward, Map, Pool2d, Tensor4, len};
+use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4, len};
 
 /// What leads back from the maxima to where they were.
 pub enum Kept {
@@ -27,10 +25,10 @@ impl Layer<ConvPool2d> for Cuda {
         weight: &Tensor4<Cuda>,
         bias: &Tensor4<Cuda>,
     ) -> Result<(Tensor4<Cuda>, Kept), CudaError> {
-        let geometry = geometry(conv, *input.shape(), *weight.shape());
+        let geometry = conv.geometry(*input.shape(), *weight.shape());
         let (images, filters) = (input.shape().0, weight.shape().0);
         let shape = pool.output_shape((images, filters, geometry.windows.0, geometry.windows.1));
-        if !is_halving(pool) {
+        if !pool.is_halving() {
             let (between, ()) = Layer::<Conv2d>::forward(self, conv, input, weight, bias)?;
             let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
             return Ok((output, Kept::Between(between, places)));
@@ -72,53 +70,10 @@ impl Layer<ConvPool2d> for Cuda {
                 return Layer::<Conv2d>::backward(self, conv, (), call);
             }
         };
-        let geometry = geometry(conv, *call.input.shape(), *call.weight.shape());
-        let ((images, ..), filters) = (*call.input.shape(), call.weight.shape().0);
-        let (mut incoming, shape) = (call.incoming, *call.output.shape());
-        let (to_weight, to_bias) = call.to_parameters.unzip();
-        before_activation(conv.activation, call.output, shape, &mut incoming, to_bias)?;
-        let source = Batch {
-            images,
-            values: Argument::tensor(call.input),
-        };
-        let outputs = Batch {
-            images,
-            values: Argument::buffer(&incoming),
-        };
+        let geometry = conv.geometry(*call.input.shape(), *call.weight.shape());
         let places = Some(Argument::buffer(&places));
-        // SAFETY: the geometry is that of input, weight and output, before it was halved; the places
-        // are those of the halves.
-        unsafe {
-            if let Some(to_weight) = to_weight {
-                weight_gradient(
-                    &geometry,
-                    source,
-                    outputs.values,
-                    places,
-                    filters,
-                    to_weight,
-                )?;
-            }
-            if let Some(to_input) = call.to_input {
-                let to = Argument::buffer(to_input);
-                spread(
-                    &geometry,
-                    outputs,
-                    places,
-                    call.weight,
-                    filters,
-                    to,
-                    Finish::Add,
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_halving(pool: Pool2d) -> bool {
-    pool == Pool2d {
-        kernel: 2,
-        stride: 2,
+        // SAFETY: the geometry is that of input, weight and output, before it was halved; the places are
+        // those of the halves.
+        unsafe { backward(&geometry, conv.activation, places, call) }
     }
 }

@@ -3,10 +3,10 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvTranspose2d;
 use crate::ops::activation::{before_activation, in_place};
-use crate::ops::cpu::convolution::{Finish, Geometry, correlate, spread, weight_gradient};
+use crate::ops::cpu::convolution::{Finish, correlate, spread, weight_gradient};
 use crate::ops::cpu::values::values;
 use crate::ops::cpu::{pieces, vectorized};
-use crate::ops::{Layer, LayerBackward, Nchw, Tensor4};
+use crate::ops::{Layer, LayerBackward, Tensor4};
 
 /// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
 /// filters, the output its image.
@@ -20,7 +20,7 @@ impl Layer<ConvTranspose2d> for Cpu {
         weight: &Tensor4<Cpu>,
         bias: &Tensor4<Cpu>,
     ) -> Result<(Tensor4<Cpu>, ()), CpuError> {
-        let geometry = geometry(op, *input.shape(), *weight.shape());
+        let geometry = op.geometry(*input.shape(), *weight.shape());
         let images = input.shape().0;
         let mut output = pieces::zeros(images * geometry.image());
         let bias = values(bias);
@@ -50,7 +50,7 @@ impl Layer<ConvTranspose2d> for Cpu {
         (): (),
         call: LayerBackward<'_, Cpu>,
     ) -> Result<(), CpuError> {
-        let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
+        let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
         let mut incoming = call.incoming;
         let bias = before_activation(
             op.activation,
@@ -67,27 +67,5 @@ impl Layer<ConvTranspose2d> for Cpu {
             correlate(&geometry, &incoming, weight, to_input, Finish::Add);
         }
         Ok(())
-    }
-}
-
-pub fn geometry(
-    op: ConvTranspose2d,
-    (_, _, height, width): Nchw,
-    (_, channels, kernel_height, kernel_width): Nchw,
-) -> Geometry {
-    let size = |input, kernel| {
-        op.output_size(input, kernel)
-            .expect("an output of which something is left")
-    };
-    let padding = isize::try_from(op.padding).expect("a padding smaller than memory");
-    Geometry {
-        channels,
-        height: size(height, kernel_height),
-        width: size(width, kernel_width),
-        kernel_height,
-        kernel_width,
-        stride: op.stride,
-        padding: (padding, padding),
-        windows: (height, width),
     }
 }

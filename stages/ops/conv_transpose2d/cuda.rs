@@ -2,7 +2,6 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
 use super::ConvTranspose2d;
-use super::cpu::geometry;
 use crate::cuda::Argument;
 use crate::cuda::convolution::{Batch, Finish, correlate, spread, weight_gradient};
 use crate::cuda::layer::before_activation;
@@ -21,7 +20,7 @@ impl Layer<ConvTranspose2d> for Cuda {
         weight: &Tensor4<Cuda>,
         bias: &Tensor4<Cuda>,
     ) -> Result<(Tensor4<Cuda>, ()), CudaError> {
-        let geometry = geometry(op, *input.shape(), *weight.shape());
+        let geometry = op.geometry(*input.shape(), *weight.shape());
         let (images, filters, ..) = *input.shape();
         let shape = (images, geometry.channels, geometry.height, geometry.width);
         let (output, to) = zeros(self, shape)?;
@@ -44,7 +43,7 @@ impl Layer<ConvTranspose2d> for Cuda {
         (): (),
         call: LayerBackward<'_, Cuda>,
     ) -> Result<(), CudaError> {
-        let geometry = geometry(op, *call.input.shape(), *call.weight.shape());
+        let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
         let (images, filters, ..) = *call.input.shape();
         let mut incoming = call.incoming;
         let (to_weight, to_bias) = call.to_parameters.unzip();

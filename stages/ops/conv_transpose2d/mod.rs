@@ -11,7 +11,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 
 use super::layer::{Wanted, layer};
-use super::{Activation, Backend, Tensor4};
+use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
 /// A transposed convolution: how its windows lie on the output, and what comes after.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,33 @@ impl ConvTranspose2d {
     pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
         let whole = input.checked_sub(1)? * self.stride + kernel;
         whole.checked_sub(2 * self.padding).filter(|&size| size > 0)
+    }
+
+    /// How the windows of a weight lie on the output for an input of these shapes: that of the convolution
+    /// whose transpose this is.
+    ///
+    /// # Panics
+    /// If nothing is left of the output.
+    pub(super) fn geometry(
+        &self,
+        (_, _, height, width): Nchw,
+        (_, channels, kernel_height, kernel_width): Nchw,
+    ) -> Geometry {
+        let size = |input, kernel| {
+            self.output_size(input, kernel)
+                .expect("an output of which something is left")
+        };
+        let padding = isize::try_from(self.padding).expect("a padding smaller than memory");
+        Geometry {
+            channels,
+            height: size(height, kernel_height),
+            width: size(width, kernel_width),
+            kernel_height,
+            kernel_width,
+            stride: self.stride,
+            padding: (padding, padding),
+            windows: (height, width),
+        }
     }
 }
 

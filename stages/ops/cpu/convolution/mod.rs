@@ -4,12 +4,12 @@
 //! `winograd` computes those it takes, with few multiplications; `unfolded` all others.
 
 mod finish;
-mod geometry;
+mod tiles;
 mod unfolded;
 mod winograd;
 
+use crate::ops::Geometry;
 pub use finish::Finish;
-pub use geometry::Geometry;
 pub use winograd::Places;
 use winograd::Winograd;
 

@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 
 use super::unfold::unfold;
+use crate::ops::Geometry;
 use crate::ops::activation::add_bias;
-use crate::ops::cpu::convolution::{Finish, Geometry};
+use crate::ops::cpu::convolution::Finish;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::{scratch, vectorized};
 

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::correlate::correlate;
 use super::unfold::{fold, gather};
-use crate::ops::cpu::convolution::{Finish, Geometry};
+use crate::ops::Geometry;
+use crate::ops::cpu::convolution::Finish;
 use crate::ops::cpu::pieces::transpose;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::ops::cpu::convolution::geometry::{Geometry, Tile};
+use crate::ops::Geometry;
+use crate::ops::cpu::convolution::tiles::Tile;
 
 /// Writes the windows of a tile as columns; a row of the matrix is what one weight of a filter meets.
 pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f32]) {

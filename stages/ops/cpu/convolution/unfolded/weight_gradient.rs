@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::unfold::{gather, unfold};
-use crate::ops::cpu::convolution::geometry::{Geometry, Tile};
+use crate::ops::Geometry;
+use crate::ops::cpu::convolution::tiles::Tile;
 use crate::ops::cpu::pieces;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;

@@ -1,7 +1,7 @@
 //! Sizes of a convolution at points, and its images with the channels side by side.
 
 use super::transform::Square;
-use crate::ops::cpu::convolution::Geometry;
+use crate::ops::Geometry;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::transpose::{Planes, interleave, separate};
 

@@ -28,7 +28,8 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::{Finish, Geometry};
+use super::Finish;
+use crate::ops::Geometry;
 use crate::ops::cpu::scratch;
 use filters::{Columns, Filters, add_gradient};
 use layout::{Layout, is_small};

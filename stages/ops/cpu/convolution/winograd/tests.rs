@@ -3,7 +3,8 @@
 
 use pulp::Arch;
 
-use super::{Finish, Geometry, Winograd, takes};
+use super::{Finish, Winograd, takes};
+use crate::ops::Geometry;
 use crate::ops::check::noise;
 
 /// Images, and a convolution of them.

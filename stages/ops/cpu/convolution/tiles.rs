@@ -1,22 +1,8 @@
-//! Sizes of a convolution, and how its windows are cut into tiles.
+//! How the windows of a convolution are cut into tiles.
 
 use std::ops::Range;
 
-/// How windows lie on images: the images' size, the windows' size, and how many windows there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    pub channels: usize,
-    pub height: usize,
-    pub width: usize,
-    pub kernel_height: usize,
-    pub kernel_width: usize,
-    pub stride: usize,
-    /// Rows and columns by which the first window reaches over the image's edge; negative where it
-    /// begins inside.
-    pub padding: (isize, isize),
-    /// Rows and columns of windows.
-    pub windows: (usize, usize),
-}
+use crate::ops::Geometry;
 
 /// Windows that are unfolded together: rows of windows of one image, or all windows of several.
 #[derive(Clone, Debug)]
@@ -36,21 +22,6 @@ const BLOCK: usize = 64;
 const CACHED: usize = 1 << 17;
 
 impl Geometry {
-    /// Values in an image.
-    pub fn image(&self) -> usize {
-        self.channels * self.height * self.width
-    }
-
-    /// Weights of a filter, values in a window.
-    pub fn taps(&self) -> usize {
-        self.channels * self.kernel_height * self.kernel_width
-    }
-
-    /// Windows on an image.
-    pub fn positions(&self) -> usize {
-        self.windows.0 * self.windows.1
-    }
-
     /// How many images to hand to a thread at once: one, but where an image has few windows, enough
     /// that reading the weight pays, as long as the batch still divides into pieces.
     pub fn images_per_piece(&self, images: usize) -> usize {
