@@ -56,7 +56,10 @@ fn a_gan_is_measured() {
 fn a_device_that_is_not_one_is_refused() {
     let finished = bench(&["train", "--device", "gpu"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
-    assert!(finished.stderr.contains("`gpu` is no device"), "{finished:?}");
+    assert!(
+        finished.stderr.contains("`gpu` is no device"),
+        "{finished:?}"
+    );
 }
 
 #[test]
