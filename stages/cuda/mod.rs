@@ -11,6 +11,7 @@
 
 mod compiler;
 pub mod convolution;
+mod functions;
 mod kernels;
 pub mod layer;
 mod libraries;
