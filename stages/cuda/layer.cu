@@ -7,14 +7,14 @@
 #define THREADS 256
 
 // Makes the gradient of the layer's output that of the values before its activation, and sums it per
-// channel: block (slice, channel) takes every gridDim.x-th piece of THREADS values of its channel, over
+// channel: block (channel, slice) takes every gridDim.y-th piece of THREADS values of its channel, over
 // all images, and leaves its sum in partial[channel * slices + slice].
 KERNEL before_activation(const float *output, float *gradient, float *partial, int images) {
     __shared__ float shared[THREADS];
-    unsigned channel = blockIdx.y;
+    unsigned channel = blockIdx.x;
     unsigned count = (unsigned)images * PIXELS;
     float sum = 0.0f;
-    for (unsigned value = blockIdx.x * THREADS + threadIdx.x; value < count; value += gridDim.x * THREADS) {
+    for (unsigned value = blockIdx.y * THREADS + threadIdx.x; value < count; value += gridDim.y * THREADS) {
         unsigned image = value / PIXELS;
         unsigned at = (image * CHANNELS + channel) * PIXELS + value % PIXELS;
         float g = gradient[at] * derivative(output[at]);
@@ -25,7 +25,7 @@ KERNEL before_activation(const float *output, float *gradient, float *partial, i
     }
     sum = sum_of_block(sum, shared);
     if (threadIdx.x == 0) {
-        partial[channel * gridDim.x + blockIdx.x] = sum;
+        partial[channel * gridDim.y + blockIdx.y] = sum;
     }
 }
 

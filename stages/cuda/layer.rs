@@ -74,7 +74,8 @@ pub fn before_activation(
         images.into(),
     ];
     let grid = Grid {
-        blocks: (slices, channels, 1),
+        // There may be more channels than blocks along any other axis.
+        blocks: (channels, slices, 1),
         threads: 256,
     };
     // SAFETY: output and gradient are of this shape, there is a partial sum for every block.

@@ -165,7 +165,8 @@ impl Sum {
 
     fn grid(&self, shape: Nchw) -> Grid {
         Grid {
-            blocks: (self.slices, shape.1, 1),
+            // There may be more channels than blocks along any other axis.
+            blocks: (shape.1, self.slices, 1),
             threads: THREADS,
         }
     }

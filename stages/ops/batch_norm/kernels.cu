@@ -5,21 +5,21 @@
 
 // The values of a channel over all images: `value` counts them, `at` says where it lies.
 #define EACH_OF_CHANNEL(channel, images)                                                                         \
-    unsigned value = blockIdx.x * THREADS + threadIdx.x, at = place(value, channel);                             \
+    unsigned value = blockIdx.y * THREADS + threadIdx.x, at = place(value, channel);                             \
     value < (unsigned)(images) * PIXELS;                                                                         \
-    value += gridDim.x * THREADS, at = place(value, channel)
+    value += gridDim.y * THREADS, at = place(value, channel)
 
 __device__ __forceinline__ unsigned place(unsigned value, unsigned channel) {
     return (value / PIXELS * CHANNELS + channel) * PIXELS + value % PIXELS;
 }
 
-// Leaves two sums of block (slice, channel) for the next kernel.
+// Leaves two sums of block (channel, slice) for the next kernel.
 __device__ __forceinline__ void leave(double first, double second, double *partial) {
     __shared__ double shared[THREADS];
     first = sum_of_block(first, shared);
     second = sum_of_block(second, shared);
     if (threadIdx.x == 0) {
-        unsigned block = blockIdx.y * gridDim.x + blockIdx.x;
+        unsigned block = blockIdx.x * gridDim.y + blockIdx.y;
         partial[2 * block] = first;
         partial[2 * block + 1] = second;
     }
@@ -36,11 +36,11 @@ __device__ __forceinline__ void collect(const double *partial, unsigned channel,
     }
 }
 
-// Block (slice, channel): sums of values and of their squares, in double precision, which has room for
+// Block (channel, slice): sums of values and of their squares, in double precision, which has room for
 // the squares of all that float32 has.
 KERNEL moments(const float *x, double *partial, int images) {
     double sum = 0.0, squares = 0.0;
-    for (EACH_OF_CHANNEL(blockIdx.y, images)) {
+    for (EACH_OF_CHANNEL(blockIdx.x, images)) {
         double v = x[at];
         sum += v;
         squares += v * v;
@@ -80,11 +80,11 @@ KERNEL normalize(const float *x, const float *statistics, const float *scale, co
     }
 }
 
-// Block (slice, channel): sums of the gradient, and of the gradient times the normalized input.
+// Block (channel, slice): sums of the gradient, and of the gradient times the normalized input.
 KERNEL gradient_moments(const float *x, const float *statistics, const float *incoming, double *partial, int images) {
-    float mean = statistics[blockIdx.y], inverse = statistics[CHANNELS + blockIdx.y];
+    float mean = statistics[blockIdx.x], inverse = statistics[CHANNELS + blockIdx.x];
     double sum = 0.0, product = 0.0;
-    for (EACH_OF_CHANNEL(blockIdx.y, images)) {
+    for (EACH_OF_CHANNEL(blockIdx.x, images)) {
         double g = incoming[at];
         sum += g;
         product += g * ((x[at] - mean) * inverse);

@@ -9,6 +9,7 @@ use crate::ops::{Backend, Wanted, from_host, to_host};
 on_every_device!(
     a_batch_worked_by_hand,
     gradients_of_odd_sizes,
+    more_channels_than_cuda_has_blocks_along_y,
     running_statistics_worked_by_hand,
     the_same_bits_twice,
 );
@@ -52,6 +53,34 @@ fn a_batch_worked_by_hand<B: Backend>(device: &B) {
     );
     close(&to_host(&stats.mean), &[8.5, 0.5]);
     close(&to_host(&stats.variance), &[2.0, 0.75]);
+}
+
+fn more_channels_than_cuda_has_blocks_along_y<B: Backend>(device: &B) {
+    const CHANNELS: usize = (1 << 16) + 1;
+    let per_channel = (1, CHANNELS, 1, 1);
+    let inputs = [
+        from_host(device, [1.0, 5.0].repeat(CHANNELS), (1, CHANNELS, 1, 2)),
+        from_host(device, vec![3.0; CHANNELS], per_channel),
+        from_host(device, noise(CHANNELS, 1), per_channel),
+    ];
+    let op = BatchNorm {
+        momentum: 0.9,
+        epsilon: 5.0,
+    };
+    let coefficients = [1.0, 2.0].repeat(CHANNELS);
+    let (y, found) = backward(&inputs, &coefficients, |x, p| {
+        let ones = vec![1.0; CHANNELS];
+        let mut stats = running(device, &ones, &ones);
+        batch_norm_train(x, &p[0], &p[1], &mut stats, op, BOTH)
+    });
+    // Mean 3, variance 4, so deviation √(4 + 5) = 3.
+    let expected: Vec<f32> = noise(CHANNELS, 1)
+        .iter()
+        .flat_map(|shift| [shift - 2.0, shift + 2.0])
+        .collect();
+    close(&y, &expected);
+    close(&found[1], &vec![2.0 / 3.0; CHANNELS]);
+    close(&found[2], &vec![3.0; CHANNELS]);
 }
 
 fn gradients_of_odd_sizes<B: Backend>(device: &B) {

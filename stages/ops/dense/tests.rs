@@ -18,6 +18,7 @@ on_every_device!(
     two_examples_worked_by_hand,
     gradients_of_odd_sizes,
     only_wanted_gradients_are_computed,
+    more_units_than_cuda_has_blocks_along_y,
     recording_does_not_change_the_output,
     the_same_bits_twice,
 );
@@ -49,6 +50,25 @@ fn gradients_of_odd_sizes<B: Backend>(device: &B) {
             dense(x, &p[0], &p[1], Activation::Linear, BOTH)
         });
     }
+}
+
+fn more_units_than_cuda_has_blocks_along_y<B: Backend>(device: &B) {
+    const UNITS: usize = (1 << 16) + 1;
+    let (weight, bias) = (noise(UNITS, 1), noise(UNITS, 2));
+    let inputs = [
+        from_host(device, vec![2.0], (1, 1, 1, 1)),
+        from_host(device, weight.clone(), (UNITS, 1, 1, 1)),
+        from_host(device, bias.clone(), (1, UNITS, 1, 1)),
+    ];
+    let coefficients = noise(UNITS, 3);
+    let (y, found) = backward(&inputs, &coefficients, |x, p| {
+        dense(x, &p[0], &p[1], Activation::Linear, BOTH)
+    });
+    let expected: Vec<f32> = weight.iter().zip(&bias).map(|(w, b)| 2.0 * w + b).collect();
+    close(&y, &expected);
+    let doubled: Vec<f32> = coefficients.iter().map(|c| 2.0 * c).collect();
+    close(&found[1], &doubled);
+    close(&found[2], &coefficients);
 }
 
 fn only_wanted_gradients_are_computed<B: Backend>(device: &B) {
