@@ -52,9 +52,11 @@ impl Local<'_> {
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let mut program = external.prepare(request)?;
         if !request.gpus.is_empty() {
-            program
-                .env
-                .insert(VISIBLE_GPUS.to_owned(), request.gpus.join(","));
+            let gpus = request.gpus.join(",");
+            program.env.insert(VISIBLE_GPUS.to_owned(), gpus);
+        } else if let Ok(gpus) = std::env::var(VISIBLE_GPUS) {
+            // Who limits `runner` to some GPUs limits what it starts.
+            program.env.entry(VISIBLE_GPUS.to_owned()).or_insert(gpus);
         }
         let name = self.name(making.action.node);
         let log = self

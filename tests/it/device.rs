@@ -218,7 +218,7 @@ name: p
 stages:
   seen:
     kind: command
-    params: { shell: true, argv: 'echo $CUDA_VISIBLE_DEVICES > gpus', env: [CUDA_VISIBLE_DEVICES], outputs: { gpus: gpus } }
+    params: { shell: true, argv: 'echo $CUDA_VISIBLE_DEVICES > gpus', outputs: { gpus: gpus } }
 ",
     );
     let variable = Some(("CUDA_VISIBLE_DEVICES", "7"));
