@@ -39,7 +39,7 @@ impl Program {
     /// What the compiler says.
     pub fn machine_code(&self) -> Result<Vec<u8>, CompileError> {
         let version = version();
-        let made_from = format!("{version}\n{:?}\n{}", self.capability, self.source);
+        let made_from = format!("{version}\n{}\n{}", self.options().join(" "), self.source);
         let file = cache_folder().map(|folder| folder.join(file_name(&made_from)));
         if let Some(code) = file.as_deref().and_then(|file| read(file, &made_from)) {
             return Ok(code);
@@ -49,6 +49,16 @@ impl Program {
             write(&file, &made_from, &code);
         }
         Ok(code)
+    }
+
+    fn options(&self) -> [String; 3] {
+        let (major, minor) = self.capability;
+        [
+            format!("--gpu-architecture=sm_{major}{minor}"),
+            "--std=c++17".to_owned(),
+            // Products and sums in one, as the CPU does it; everything else by the book.
+            "--fmad=true".to_owned(),
+        ]
     }
 
     /// Machine code for the GPU.
@@ -63,13 +73,7 @@ impl Program {
         };
         let text = |text: &str| CString::new(text).expect("no zero in a program");
         let (source, name) = (text(&self.source), text(&self.name));
-        let (major, minor) = self.capability;
-        let options = [
-            text(&format!("--gpu-architecture=sm_{major}{minor}")),
-            text("--std=c++17"),
-            // Products and sums in one, as the CPU does it; everything else by the book.
-            text("--fmad=true"),
-        ];
+        let options = self.options().map(|option| text(&option));
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = std::ptr::null_mut();
         // SAFETY: strings end in zeros and outlive the calls; the program is destroyed once, and the

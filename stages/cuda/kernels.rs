@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 
-use super::compiler::{CompileError, Program};
+use super::compiler::Program;
+use crate::contract::Failure;
+use crate::ops::unwind;
 
 /// What every kernel may use.
 const PRELUDE: &str = include_str!("prelude.cuh");
@@ -94,8 +96,7 @@ impl Kernels {
 
     /// Launches `function` of a file of kernels, compiled with `constants`.
     ///
-    /// # Panics
-    /// If the kernels do not compile: a fault of ours.
+    /// Kernels that do not compile end the operation, as a device that fails does.
     ///
     /// # Safety
     /// The arguments are those of the kernel, in order; every pointer leads to as much memory as the
@@ -140,7 +141,7 @@ impl Kernels {
             let program = source.program(constants, self.capability);
             let code = program
                 .machine_code()
-                .unwrap_or_else(|error: CompileError| panic!("{error}"));
+                .unwrap_or_else(|error| unwind(Failure::System(error.to_string())));
             // SAFETY: the code is whole, and for this GPU.
             let module = unsafe { result::module::load_data(code.as_ptr().cast()) }?;
             let functions = HashMap::new();

@@ -1,52 +1,74 @@
-//! NVIDIA's libraries, loaded when they are first needed; their functions are in `functions.rs`.
+//! NVIDIA's libraries, loaded when they are first needed; their functions are in `functions`.
 
-use std::ffi::c_void;
-use std::path::PathBuf;
+use std::ffi::{c_int, c_void};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use cudarc::driver::sys::cuDriverGetVersion;
 use libloading::Library;
 
 /// A library of NVIDIA's.
 pub struct Shared {
     pub name: &'static str,
-    /// File names that the loader is asked for, in turn.
-    files: &'static [&'static str],
+    /// File names that the loader is asked for, and the major version of CUDA that each is of.
+    files: &'static [(&'static str, c_int)],
+    /// How the name of another library begins that it loads by name, and that lies in its folder: the
+    /// loader does not look there by itself.
+    companion: Option<&'static str>,
     loaded: OnceLock<Result<Library, String>>,
 }
 
-pub static DRIVER: Shared = Shared::new("driver", &["libcuda.so.1", "libcuda.so", "nvcuda.dll"]);
+pub static DRIVER: Shared = Shared::new(
+    "driver",
+    &[
+        ("libcuda.so.1", ANY),
+        ("libcuda.so", ANY),
+        ("nvcuda.dll", ANY),
+    ],
+    None,
+);
 
 /// Compiles kernels.
 pub static NVRTC: Shared = Shared::new(
     "NVRTC",
     &[
-        "libnvrtc.so.13",
-        "libnvrtc.so.12",
-        "libnvrtc.so.11.2",
-        "libnvrtc.so",
+        ("libnvrtc.so.13", 13),
+        ("libnvrtc.so.12", 12),
+        ("libnvrtc.so.11.2", 11),
+        ("libnvrtc.so", ANY),
     ],
+    Some("libnvrtc-builtins.so"),
 );
 
 /// Multiplies matrices.
 pub static CUBLAS: Shared = Shared::new(
     "cuBLAS",
     &[
-        "libcublas.so.13",
-        "libcublas.so.12",
-        "libcublas.so.11",
-        "libcublas.so",
+        ("libcublas.so.13", 13),
+        ("libcublas.so.12", 12),
+        ("libcublas.so.11", 11),
+        ("libcublas.so", ANY),
     ],
+    Some("libcublasLt.so"),
 );
+
+/// A file of any version of CUDA.
+const ANY: c_int = 0;
 
 /// Where the toolkit is installed, if the loader does not know.
 const TOOLKIT_VARIABLES: [&str; 3] = ["CUDA_PATH", "CUDA_HOME", "CUDA_ROOT"];
 const TOOLKIT_FOLDERS: [&str; 2] = ["/usr/local/cuda", "/opt/cuda"];
 
 impl Shared {
-    const fn new(name: &'static str, files: &'static [&'static str]) -> Self {
+    const fn new(
+        name: &'static str,
+        files: &'static [(&'static str, c_int)],
+        companion: Option<&'static str>,
+    ) -> Self {
         Self {
             name,
             files,
+            companion,
             loaded: OnceLock::new(),
         }
     }
@@ -59,9 +81,8 @@ impl Shared {
         let loaded = self.loaded.get_or_init(|| {
             let mut said = String::new();
             for file in self.candidates() {
-                // SAFETY: loading runs the initializers of the user's CUDA installation, which is what
-                // computing on a GPU means.
-                match unsafe { Library::new(&file) } {
+                self.load_companions(&file);
+                match load(&file) {
                     Ok(library) => return Ok(library),
                     // The first is about the name that is expected to be there.
                     Err(error) if said.is_empty() => {
@@ -83,14 +104,42 @@ impl Shared {
             .map(PathBuf::from)
             .chain(TOOLKIT_FOLDERS.iter().map(PathBuf::from))
             .collect();
-        let names = self.files.iter().map(PathBuf::from);
-        let installed = folders.into_iter().flat_map(|folder| {
-            self.files
-                .iter()
-                .flat_map(move |file| ["lib64", "lib"].map(|lib| folder.join(lib).join(file)))
-                .collect::<Vec<_>>()
-        });
-        names.chain(installed)
+        let names = self.names();
+        let installed: Vec<PathBuf> = folders
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| (folder, name)))
+            .flat_map(|(folder, name)| ["lib64", "lib"].map(|lib| folder.join(lib).join(name)))
+            .collect();
+        names.into_iter().map(PathBuf::from).chain(installed)
+    }
+
+    /// The file names, those first that the driver can run.
+    fn names(&self) -> Vec<&'static str> {
+        let mut files = self.files.to_vec();
+        if files.iter().any(|(_, cuda)| *cuda != ANY)
+            && let Some((newest, _)) = driver_version()
+        {
+            files.sort_by_key(|(_, cuda)| *cuda > newest);
+        }
+        files.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Loads, for good, what the library at `file` looks for by name. Where that is not needed, or fails,
+    /// the library itself will tell.
+    fn load_companions(&self, file: &Path) {
+        let folder = file.parent().filter(|folder| folder.is_absolute());
+        let (Some(companion), Some(folder)) = (self.companion, folder) else {
+            return;
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(companion))
+            .map(|entry| entry.path())
+            .collect();
+        files.sort();
+        for file in files {
+            let _ = load(&file).map(std::mem::forget);
+        }
     }
 
     /// The file that a function of this library came from.
@@ -104,6 +153,20 @@ impl Shared {
         let symbol = unsafe { library.get::<*mut c_void>(function.as_bytes()) }.ok()?;
         Some(*symbol as usize)
     }
+}
+
+/// The newest CUDA that the driver runs, major and minor; none where there is no driver.
+pub fn driver_version() -> Option<(c_int, c_int)> {
+    let mut version = 0;
+    // SAFETY: it writes one number, and needs no initialization.
+    unsafe { cuDriverGetVersion(&mut version) }.result().ok()?;
+    Some((version / 1000, version % 1000 / 10))
+}
+
+fn load(file: &Path) -> Result<Library, libloading::Error> {
+    // SAFETY: loading runs the initializers of the user's CUDA installation, which is what computing on
+    // a GPU means.
+    unsafe { Library::new(file) }
 }
 
 /// The shared object that holds an address.

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use cudarc::cublas::result::CublasError;
+use cudarc::cublas::sys::cublasStatus_t;
 use cudarc::driver::sys::{CUdeviceptr, CUresult};
 use cudarc::driver::{DevicePtr, DriverError};
 use dfdx::shapes::Shape;
@@ -96,6 +98,7 @@ pub fn is_out_of_memory(error: &CudaError) -> bool {
     matches!(
         error,
         CudaError::Driver(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY))
+            | CudaError::Blas(CublasError(cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED))
     )
 }
 

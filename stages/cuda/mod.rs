@@ -32,11 +32,12 @@ use cudarc::driver::{CudaDevice, DevicePtr, DriverError};
 use dfdx::tensor::{Cache, Cuda, CudaError, Storage};
 
 use crate::contract::{Failure, Precision};
+use crate::ops::DeviceError;
 
 pub use kernels::{Argument, Constant, Grid, Source};
 pub use memory::{Buffer, address, buffer_address};
 pub use product::{Matrix, product};
-pub use refusal::last as last_refusal;
+pub use refusal::refused;
 pub use self_test::self_test;
 pub use survey::{free_memory, gpus, libraries};
 
@@ -132,14 +133,9 @@ impl Context {
                 ))
             })?;
         }
-        Self::build().map_err(|error| {
-            let refused = refusal::last().filter(|_| memory::is_out_of_memory(&error));
-            match refused {
-                Some(refusal) => Failure::OutOfMemory(refusal.to_string()),
-                None => {
-                    Failure::System(format!("the GPU cannot be used: {}", memory::said(&error)))
-                }
-            }
+        Self::build().map_err(|error| match error.out_of_memory() {
+            Some(wanted) => Failure::OutOfMemory(wanted),
+            None => Failure::System(format!("the GPU cannot be used: {}", error.cause())),
         })
     }
 

@@ -9,10 +9,10 @@ use cudarc::driver::sys::CUresult;
 
 /// Memory that was refused, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub asked: usize,
+struct Refusal {
+    asked: usize,
     /// Free on the GPU, and there in all.
-    pub memory: Option<(usize, usize)>,
+    memory: Option<(usize, usize)>,
 }
 
 static LAST: Mutex<Option<Refusal>> = Mutex::new(None);
@@ -26,9 +26,13 @@ pub(super) fn remember(result: CUresult, asked: usize) {
     }
 }
 
-/// The last refusal in this process.
-pub fn last() -> Option<Refusal> {
-    *LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+/// What was refused last in this process, in words. What libraries ask for is not told.
+pub fn refused() -> String {
+    let last = *LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    last.map_or_else(
+        || "the GPU has none left".to_owned(),
+        |refusal| refusal.to_string(),
+    )
 }
 
 impl std::fmt::Display for Refusal {

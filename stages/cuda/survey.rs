@@ -7,7 +7,7 @@ use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 use cudarc::nvrtc::sys as nvrtc;
 
-use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared};
+use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
 use crate::gpus::{Gpu, Library, NoGpu};
 
 /// The GPUs that the driver shows this process, in its order; at least one.
@@ -71,10 +71,11 @@ fn gpu(index: c_int) -> Result<Gpu, DriverError> {
         let attribute = |attribute| result::device::get_attribute(device, attribute);
         (attribute, result::device::total_mem(device)?)
     };
+    let name = name.to_string_lossy().into_owned();
     Ok(Gpu {
         index: index as usize,
-        name: name.to_string_lossy().into_owned(),
-        uuid: uuid_text(uuid.bytes.map(|byte| byte as u8)),
+        uuid: uuid_text(&name, uuid.bytes.map(|byte| byte as u8)),
+        name,
         compute_capability: (
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
@@ -83,9 +84,11 @@ fn gpu(index: c_int) -> Result<Gpu, DriverError> {
     })
 }
 
-/// As `nvidia-smi -L` writes it.
-fn uuid_text(bytes: [u8; 16]) -> String {
-    let mut text = "GPU".to_owned();
+/// As `nvidia-smi -L` writes it, and `CUDA_VISIBLE_DEVICES` wants it; a part of a GPU (MIG) has "MIG" in
+/// its name, and a UUID of its own.
+fn uuid_text(name: &str, bytes: [u8; 16]) -> String {
+    let part = name.split(' ').any(|word| word == "MIG");
+    let mut text = if part { "MIG" } else { "GPU" }.to_owned();
     for (index, byte) in bytes.iter().enumerate() {
         if [0, 4, 6, 8, 10].contains(&index) {
             text.push('-');
@@ -98,7 +101,9 @@ fn uuid_text(bytes: [u8; 16]) -> String {
 /// The driver, NVRTC and cuBLAS: version and file of each, or why it is not there.
 pub fn libraries() -> Vec<Library> {
     vec![
-        library(&DRIVER, "cuDriverGetVersion", driver_version),
+        library(&DRIVER, "cuDriverGetVersion", || {
+            driver_version().map(|(major, minor)| format!("CUDA {major}.{minor}"))
+        }),
         library(&NVRTC, "nvrtcVersion", nvrtc_version),
         library(&CUBLAS, "cublasGetProperty", cublas_version),
     ]
@@ -114,16 +119,6 @@ fn library(shared: &Shared, function: &str, version: impl FnOnce() -> Option<Str
         name: shared.name,
         found,
     }
-}
-
-/// The newest CUDA that the driver runs.
-fn driver_version() -> Option<String> {
-    let mut version = 0;
-    // SAFETY: it writes one number, and needs no initialization.
-    unsafe { sys::cuDriverGetVersion(&mut version) }
-        .result()
-        .ok()?;
-    Some(format!("CUDA {}.{}", version / 1000, version % 1000 / 10))
 }
 
 fn nvrtc_version() -> Option<String> {
@@ -167,8 +162,12 @@ mod tests {
     fn uuids_are_written_as_the_driver_writes_them() {
         let bytes = std::array::from_fn(|index| index as u8 * 17);
         assert_eq!(
-            super::uuid_text(bytes),
+            super::uuid_text("NVIDIA H100 80GB HBM3", bytes),
             "GPU-00112233-4455-6677-8899-aabbccddeeff"
+        );
+        assert_eq!(
+            super::uuid_text("NVIDIA H100 80GB HBM3 MIG 1g.10gb", bytes),
+            "MIG-00112233-4455-6677-8899-aabbccddeeff"
         );
     }
 }

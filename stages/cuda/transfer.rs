@@ -10,10 +10,10 @@ use std::ptr::NonNull;
 use std::sync::Mutex;
 
 use cudarc::driver::result::{self, DriverError, event, stream};
-use cudarc::driver::sys::{self, CUdeviceptr, CUevent, CUstream};
+use cudarc::driver::sys::{self, CUdeviceptr, CUevent, CUresult, CUstream};
 use cudarc::driver::{CudaSlice, DevicePtr};
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{Cuda, CudaError, Storage, Tensor};
+use dfdx::tensor::{CpuError, Cuda, CudaError, Storage, Tensor};
 
 use super::memory::{Buffer, address, zeros};
 use super::{context, lock};
@@ -79,6 +79,7 @@ impl Drop for Landed {
     fn drop(&mut self) {
         if let Some(landing) = self.0.take() {
             // The copy may still be under way, and must not land in somebody else's.
+            let _ = context().device.bind_to_thread();
             let _ = landing.landed.wait();
             lock(&context().carriers.readings).push(landing);
         }
@@ -243,12 +244,18 @@ unsafe impl Sync for Locked {}
 
 impl Locked {
     /// Memory of `len` zeros.
-    fn new(len: usize) -> Result<Self, DriverError> {
+    fn new(len: usize) -> Result<Self, CudaError> {
         let mut pointer = std::ptr::null_mut();
         let bytes = len.max(1) * size_of::<f32>();
         // SAFETY: it writes a pointer to so many bytes, aligned to pages, which become zeros.
         let first = unsafe {
-            sys::cuMemHostAlloc(&mut pointer, bytes, 0).result()?;
+            match sys::cuMemHostAlloc(&mut pointer, bytes, 0).result() {
+                // Of the system, not of the GPU.
+                Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => {
+                    return Err(CudaError::Cpu(CpuError::OutOfMemory));
+                }
+                done => done?,
+            }
             pointer.cast::<u8>().write_bytes(0, bytes);
             NonNull::new(pointer.cast())
         };

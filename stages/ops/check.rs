@@ -9,7 +9,12 @@ use rayon::ThreadPoolBuilder;
 use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
 use crate::random::stream;
 #[cfg(feature = "cuda")]
-use {crate::contract::Precision, crate::cuda::with_precision, dfdx::tensor::Cuda};
+use {
+    crate::contract::Precision,
+    crate::cuda::with_precision,
+    dfdx::tensor::Cuda,
+    std::sync::{Mutex, PoisonError},
+};
 
 /// Makes a test for every device of the binary of each of these functions, which are generic over the
 /// device that they are given: in the module `cpu`, and in `cuda` if that was built.
@@ -42,6 +47,9 @@ pub(crate) use on_every_device;
 /// Calls a test with the GPU, for operations in this precision. Where there is none, says so.
 #[cfg(feature = "cuda")]
 pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
+    /// dfdx looks for kept memory and takes it in two steps: a device is for one thread at a time.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = gpu() {
         with_precision(precision, || test(&device));
     }

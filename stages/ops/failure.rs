@@ -34,10 +34,10 @@ impl DeviceError for dfdx::tensor::CudaError {
     }
 
     fn out_of_memory(&self) -> Option<String> {
-        crate::cuda::memory::is_out_of_memory(self).then(|| match crate::cuda::last_refusal() {
-            Some(refusal) => refusal.to_string(),
-            None => "the GPU has none left".to_owned(),
-        })
+        match self {
+            Self::Cpu(error) => error.out_of_memory(),
+            error => crate::cuda::memory::is_out_of_memory(error).then(crate::cuda::refused),
+        }
     }
 }
 
@@ -56,15 +56,20 @@ pub(crate) fn device_failed<R, E: DeviceError>(operation: &str) -> impl FnOnce(E
                 error.cause()
             )),
         };
-        // A failing test would not say why.
-        #[cfg(test)]
-        #[expect(clippy::print_stderr, reason = "of tests")]
-        {
-            eprintln!("{failure}");
-        }
-        // No message and backtrace of a panic: it is no fault of the program's.
-        resume_unwind(Box::new(DeviceFailed(failure)))
+        unwind(failure)
     }
+}
+
+/// Ends an operation that cannot go on, to where the stage was started.
+pub(crate) fn unwind(failure: Failure) -> ! {
+    // A failing test would not say why.
+    #[cfg(test)]
+    #[expect(clippy::print_stderr, reason = "of tests")]
+    {
+        eprintln!("{failure}");
+    }
+    // No message and backtrace of a panic: it is no fault of the program's.
+    resume_unwind(Box::new(DeviceFailed(failure)))
 }
 
 /// Calls `f` and tells a device that fails in it as a [`Failure`]. Other panics go on.

@@ -44,6 +44,8 @@ pub use conv2d::{Conv2d, conv2d};
 pub use dense::dense;
 pub use dropout::dropout;
 pub use failure::DeviceError;
+#[cfg(feature = "cuda")]
+pub(crate) use failure::unwind;
 pub(crate) use failure::{catch_device_failed, device_failed};
 pub(crate) use geometry::Geometry;
 pub use layer::{Layer, LayerBackward, Wanted};

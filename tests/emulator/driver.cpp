@@ -163,7 +163,8 @@ int cuDevicePrimaryCtxGetState(int, unsigned *flags, int *active) {
 }
 int cuCtxSetCurrent(Device *device) {
     context = device;
-    return SUCCESS;
+    // As the real one may, it tells what an earlier launch did.
+    return driver().failed ? LAUNCH_FAILED : SUCCESS;
 }
 int cuCtxGetCurrent(Device **to) {
     *to = context;

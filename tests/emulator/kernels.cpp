@@ -130,6 +130,12 @@ int cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigne
                           (void *)pointer);
         }
     }
+    static const size_t failing = std::stoull(variable("EMULATOR_FAIL_AT", "0"));
+    static size_t launches = 0;
+    if (++launches == failing) {
+        driver().failed = true;
+        return refuse(LAUNCH_FAILED, "kernel %s fails, as EMULATOR_FAIL_AT wants", name);
+    }
     static Pool &pool = *new Pool;
     std::string wrong =
         pool.launch(kernel, arguments, dim3(grid_x, grid_y, grid_z), dim3(block_x, block_y, block_z), dynamic);

@@ -83,18 +83,11 @@ int cuMemAlloc_v2(uintptr_t *pointer, size_t bytes) {
     ENTER_CONTEXT;
     return allocate(pointer, bytes, context);
 }
-int cuMemAllocAsync(uintptr_t *pointer, size_t bytes, void *) {
-    // From a pool nothing can be had; dfdx does so.
-    if (bytes == 0) {
-        *pointer = 0;
-        return SUCCESS;
-    }
-    return cuMemAlloc_v2(pointer, bytes);
-}
+int cuMemAllocAsync(uintptr_t *pointer, size_t bytes, void *) { return cuMemAlloc_v2(pointer, bytes); }
 int cuMemAllocManaged(uintptr_t *pointer, size_t bytes, unsigned) { return cuMemAlloc_v2(pointer, bytes); }
 int cuMemFree_v2(uintptr_t pointer) {
     ENTER_CONTEXT;
-    return pointer ? release(pointer, true) : SUCCESS;
+    return release(pointer, true);
 }
 int cuMemFreeAsync(uintptr_t pointer, void *) { return cuMemFree_v2(pointer); }
 int cuMemGetAddressRange_v2(uintptr_t *start, size_t *bytes, uintptr_t pointer) {

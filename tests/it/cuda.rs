@@ -152,6 +152,26 @@ fn a_gpu_without_enough_memory_is_a_failure_that_says_how_much_it_takes() {
 }
 
 #[test]
+fn a_gpu_that_is_lost_is_a_failure_that_says_where() {
+    if !is_emulated() {
+        return;
+    }
+    let sandbox = Sandbox::new(PIPELINE);
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "--until", "cnn"]);
+    command.env("EMULATOR_FAIL_AT", "30");
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::piped());
+    let run = finish(command.spawn().unwrap());
+    assert_eq!(run.code, Some(100), "{run:?}");
+    for part in [
+        "failed: the device failed in ",
+        ": unspecified launch failure",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {run:?}");
+    }
+}
+
+#[test]
 fn each_program_sees_the_gpus_that_it_was_given() {
     if !is_emulated() {
         return;

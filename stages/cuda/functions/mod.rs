@@ -7,8 +7,9 @@
 //! `runner doctor` can say what is missing.
 //!
 //! Codes that are newer than `cudarc` 0.9 are no values of its enums: they become the general error.
+//! Those that do more than to pass on a call are in `adjusted.rs`.
 
-use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_uint, c_void};
 use std::sync::OnceLock;
 
 use cudarc::cublas::sys as cublas;
@@ -19,7 +20,6 @@ use cudarc::nvrtc::sys as nvrtc;
 use cudarc::nvrtc::sys::nvrtcResult;
 
 use super::libraries::{CUBLAS, DRIVER, NVRTC};
-use super::refusal;
 
 /// What a library's functions give.
 trait Code: Copy {
@@ -100,6 +100,8 @@ macro_rules! forward {
     };
 }
 
+mod adjusted;
+
 forward! {
     [unsafe(no_mangle)] DRIVER: CUresult;
     fn cuGetErrorString(error: CUresult, text: *mut *const c_char);
@@ -118,7 +120,6 @@ forward! {
     );
     fn cuDevicePrimaryCtxRetain(context: *mut driver::CUcontext, device: driver::CUdevice);
     fn cuDevicePrimaryCtxRelease_v2(device: driver::CUdevice);
-    fn cuCtxSetCurrent(context: driver::CUcontext);
     fn cuCtxGetCurrent(context: *mut driver::CUcontext);
     fn cuModuleLoad(module: *mut driver::CUmodule, file: *const c_char);
     fn cuModuleLoadData(module: *mut driver::CUmodule, image: *const c_void);
@@ -129,7 +130,6 @@ forward! {
         name: *const c_char,
     );
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize);
-    fn cuMemFree_v2(pointer: driver::CUdeviceptr);
     fn cuMemcpyHtoD_v2(to: driver::CUdeviceptr, from: *const c_void, bytes: usize);
     fn cuMemcpyDtoH_v2(to: *mut c_void, from: driver::CUdeviceptr, bytes: usize);
     fn cuMemcpyDtoD_v2(to: driver::CUdeviceptr, from: driver::CUdeviceptr, bytes: usize);
@@ -151,14 +151,6 @@ forward! {
         bytes: usize,
         stream: driver::CUstream,
     );
-    fn cuMemsetD8_v2(to: driver::CUdeviceptr, value: c_uchar, count: usize);
-    fn cuMemsetD8Async(
-        to: driver::CUdeviceptr,
-        value: c_uchar,
-        count: usize,
-        stream: driver::CUstream,
-    );
-    fn cuMemFreeAsync(pointer: driver::CUdeviceptr, stream: driver::CUstream);
     fn cuMemHostAlloc(pointer: *mut *mut c_void, bytes: usize, flags: c_uint);
     fn cuMemFreeHost(pointer: *mut c_void);
     fn cuStreamCreate(stream: *mut driver::CUstream, flags: c_uint);
@@ -254,52 +246,4 @@ forward! {
         c_next: c_longlong,
         batches: c_int,
     );
-}
-
-/// The driver's own, behind those below.
-mod allocators {
-    use super::*;
-
-    forward! {
-        [inline] DRIVER: CUresult;
-        fn cuMemAllocAsync(
-            pointer: *mut driver::CUdeviceptr,
-            bytes: usize,
-            stream: driver::CUstream,
-        );
-        fn cuMemAlloc_v2(pointer: *mut driver::CUdeviceptr, bytes: usize);
-    }
-}
-
-/// NVIDIA's function of this name; remembers what was refused.
-///
-/// # Safety
-/// As NVIDIA documents it.
-#[unsafe(no_mangle)]
-#[allow(non_snake_case)]
-pub unsafe extern "C" fn cuMemAllocAsync(
-    pointer: *mut driver::CUdeviceptr,
-    bytes: usize,
-    stream: driver::CUstream,
-) -> CUresult {
-    // SAFETY: what the caller promises.
-    let result = unsafe { allocators::cuMemAllocAsync(pointer, bytes, stream) };
-    refusal::remember(result, bytes);
-    result
-}
-
-/// NVIDIA's function of this name; remembers what was refused.
-///
-/// # Safety
-/// As NVIDIA documents it.
-#[unsafe(no_mangle)]
-#[allow(non_snake_case)]
-pub unsafe extern "C" fn cuMemAlloc_v2(
-    pointer: *mut driver::CUdeviceptr,
-    bytes: usize,
-) -> CUresult {
-    // SAFETY: what the caller promises.
-    let result = unsafe { allocators::cuMemAlloc_v2(pointer, bytes) };
-    refusal::remember(result, bytes);
-    result
 }
