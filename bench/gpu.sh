@@ -15,7 +15,8 @@ them; that takes about half an hour.
              with few epochs (PAPER_SETS), to its end
   train      the paper's six CNNs at 128×128×3, batch 32 and 256, against PyTorch: eager, TF32 on, channels_last,
              cuDNN's algorithms by trial. Both sides in turn, A B A B, each measurement in a process of its own:
-             median rates, the median of the pairs' ratios (above 1: runner is faster) and their range
+             median rates, the median of the pairs' ratios (above 1: runner is faster) and their range; MiB are
+             of the host's memory
   gan        a DCGAN at 64×64×3, batch 64 and 256, against the same
 
 Environment:
@@ -196,8 +197,8 @@ gan() {
 }
 
 prepare
-gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1 || echo "unknown GPU")
-echo "$(date +%F), $gpu, runner $("$binary" --version | cut -d' ' -f2), medians of $pairs pairs"
+gpus=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null) || gpus="unknown GPU"
+echo "$(date +%F), ${gpus%%$'\n'*}, runner $("$binary" --version | cut -d' ' -f2), medians of $pairs pairs"
 for part in "${parts[@]}"; do
   "$part"
 done
