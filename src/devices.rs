@@ -111,6 +111,15 @@ impl DeviceChoice {
         }
     }
 
+    /// What the choice of a GPU comes to on a machine that has it.
+    pub fn elsewhere(self, precision: Precision) -> Chosen {
+        Chosen {
+            device: Device::Cuda { precision },
+            gpus: Vec::new(),
+            without: None,
+        }
+    }
+
     /// Whether it depends on which GPUs there are.
     fn asks(self) -> bool {
         self != Self::Cpu
@@ -123,6 +132,9 @@ impl fmt::Display for Chosen {
         match (&self.device, &self.without) {
             (Device::Cpu, None) => f.write_str("cpu"),
             (Device::Cpu, Some(why)) => write!(f, "cpu ({why})"),
+            (Device::Cuda { precision }, _) if self.gpus.is_empty() => {
+                write!(f, "cuda, {precision}")
+            }
             (Device::Cuda { precision }, _) => {
                 write!(f, "cuda, {}, {precision}", numbered(&self.gpus))
             }

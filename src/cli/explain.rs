@@ -281,6 +281,9 @@ impl Story<'_> {
         all.push(format!("seed {}", instance.seed));
         let kind = instance.kind;
         all.push(format!("{} version {}", kind.name, kind.version));
+        if kind.computes {
+            all.push(format!("device {}", instance.device));
+        }
         all
     }
 

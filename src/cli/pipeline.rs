@@ -67,16 +67,34 @@ impl PipelineArgs {
     pub fn course(&self) -> Result<Course, Error> {
         self.overrides.course(&self.file)
     }
+
+    /// As [`Overrides::course_to_run`].
+    pub fn course_to_run(&self) -> Result<Course, Error> {
+        self.overrides.course_to_run(&self.file)
+    }
 }
 
 impl Overrides {
-    /// Reads `file`, and checks it with the stage kinds there are.
+    /// Reads `file`, and checks it with the stage kinds there are, to look at what it says and has made.
     pub fn course(&self, file: &Path) -> Result<Course, Error> {
+        self.read(file, catalogue())
+    }
+
+    /// As [`Overrides::course`], to run it on this machine.
+    pub fn course_to_run(&self, file: &Path) -> Result<Course, Error> {
+        let catalogue = Catalogue {
+            is_to_run: true,
+            ..catalogue()
+        };
+        self.read(file, catalogue)
+    }
+
+    fn read(&self, file: &Path, catalogue: Catalogue) -> Result<Course, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
             sets: self.sets(),
         };
-        Course::read(file, &options, catalogue()).map_err(Error::Invalid)
+        Course::read(file, &options, catalogue).map_err(Error::Invalid)
     }
 
     /// Everything that was set, the later winning.
@@ -108,6 +126,7 @@ pub fn catalogue() -> Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: devices::gpus,
+        is_to_run: false,
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let course = self.pipeline.course()?;
+        let course = self.pipeline.course_to_run()?;
         let in_rounds = course.comes_in_rounds();
         if in_rounds && self.out.is_some() {
             let message = "this sweep comes in rounds, of which the next is not known before the last has run: no plan of it can be kept";

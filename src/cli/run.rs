@@ -14,6 +14,7 @@ use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
+use crate::devices;
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
 use crate::forecast::{Reach, forecast};
@@ -89,7 +90,7 @@ impl Run {
                 (file, &self.overrides, &self.selection)
             }
         };
-        let mut course = overrides.course(file)?;
+        let mut course = overrides.course_to_run(file)?;
         let store = self.store.open()?;
         let sets = overrides.sets();
         let asked = Asked {
@@ -228,8 +229,12 @@ impl Run {
         for instance in graph.stages.node_weights() {
             let (name, wanted, have) = (&instance.name, instance.slots(), room.gpus.len());
             if wanted.gpus > have {
+                let why = match devices::gpus() {
+                    Err(why) => format!(": {why}"),
+                    Ok(_) => String::new(),
+                };
                 return Err(Error::Usage(format!(
-                    "`{name}` asks for more gpus than there are ({} of {have}); set `-S stages.{}.resources.gpus={have}`",
+                    "`{name}` asks for more gpus than there are ({} of {have}){why}; set `-S stages.{}.resources.gpus={have}`",
                     wanted.gpus, name.stage
                 )));
             }
@@ -238,7 +243,7 @@ impl Run {
             {
                 let size = |bytes| bytesize::ByteSize(bytes).display().iec();
                 return Err(Error::Usage(format!(
-                    "`{name}` asks for {} of a GPU, and the largest has {}; set `-S stages.{}.resources.gpu_memory`",
+                    "`{name}` asks for {} of a GPU, and the largest has {}; set `-S stages.{}.resources.gpu_memory=`, a size that fits",
                     size(memory),
                     size(most),
                     name.stage

@@ -51,7 +51,8 @@ impl Local<'_> {
         usage: &mut Usage,
     ) -> Result<BTreeMap<String, PathBuf>, Failure> {
         let mut program = external.prepare(request)?;
-        if !request.gpus.is_empty() {
+        let asked = self.graph.stages[making.action.node].resources.gpus;
+        if asked.is_some() {
             let gpus = request.gpus.join(",");
             program.env.insert(VISIBLE_GPUS.to_owned(), gpus);
         } else if let Ok(gpus) = std::env::var(VISIBLE_GPUS) {

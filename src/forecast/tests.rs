@@ -37,6 +37,7 @@ fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: crate::devices::gpus,
+        is_to_run: true,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

@@ -29,6 +29,7 @@ pub(super) fn choose(
     }
     match pipeline.device.resolve(pipeline.precision, catalogue.gpus) {
         Ok(chosen) => Some(chosen),
+        Err(_) if !catalogue.is_to_run => Some(pipeline.device.elsewhere(pipeline.precision)),
         Err(error) => {
             let hint = Some(error.hint().to_owned());
             errors.push(Diagnostic::at(&pipeline.device_place, error.to_string()).hint(hint));
@@ -69,6 +70,10 @@ pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device
     }
     let device = computing.map_or(Device::Cpu, |chosen| chosen.device);
     match gpus {
+        Some(0) if gpu_memory.is_some() => refused(
+            "a stage on the CPU has no GPU to share".to_owned(),
+            "leave `resources.gpu_memory` out, or `resources.gpus`",
+        ),
         Some(0) => Ok(Device::Cpu),
         Some(2..) => refused(
             format!("a `{}` stage computes on one GPU", draft.kind.name),
@@ -92,8 +97,10 @@ pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device
     }
 }
 
-/// The GPUs that stages may take: those that were chosen, or, for programs that ask for some, all.
+/// The GPUs that stages may take: those that were chosen, or, for programs that ask for some where no
+/// stage takes any, all that the pipeline's choice names.
 pub(super) fn gpus(
+    pipeline: &Pipeline,
     computing: Option<&Chosen>,
     instances: &[Instance],
     catalogue: &Catalogue,
@@ -101,7 +108,11 @@ pub(super) fn gpus(
     let chosen = computing.map(|chosen| chosen.gpus.as_slice());
     match chosen.unwrap_or_default() {
         [] if instances.iter().any(|instance| instance.slots().gpus > 0) => {
-            (catalogue.gpus)().clone().unwrap_or_default()
+            let mut gpus = (catalogue.gpus)().clone().unwrap_or_default();
+            if let DeviceChoice::Cuda(Some(index)) = pipeline.device {
+                gpus.retain(|gpu| gpu.index == index);
+            }
+            gpus
         }
         gpus => gpus.to_vec(),
     }

@@ -228,7 +228,7 @@ impl Graph {
             let explain = |error| pipeline.inclusions.explain(error);
             return Err(errors.into_iter().map(explain).collect());
         };
-        let gpus = device::gpus(computing.as_ref(), &instances, catalogue);
+        let gpus = device::gpus(&pipeline, computing.as_ref(), &instances, catalogue);
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
             stages.add_node(instance);

@@ -51,7 +51,8 @@ pub struct Resources {
     #[schemars(range(min = 1))]
     pub cpus: usize,
     /// GPUs. A stage that trains or predicts takes one where `device` says so; with 0 it stays on the CPU,
-    /// with 1 it must have one. A program gets as many, and sees no others.
+    /// with 1 it must have one. A program gets as many, and sees no others; without it it is given none, and
+    /// sees those that `runner` sees.
     pub gpus: Option<usize>,
     /// GPU memory that it needs at most, in bytes (`8GiB`): stages that say so share a GPU while it has room.
     /// Without it a stage has its GPU to itself.

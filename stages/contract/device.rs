@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Where a stage computes. It is in the key: equal stages give results on a GPU that differ from the
 /// CPU's in the last digits.
@@ -20,7 +20,7 @@ pub enum Device {
 
 /// How a GPU multiplies matrices of 32-bit floats. Everything else, and everything on the CPU, is
 /// computed in float32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// Factors are rounded to 10 bits after the point (TensorFloat-32), sums are kept in float32: on
@@ -46,6 +46,15 @@ impl fmt::Display for Precision {
             Self::Tf32 => "tf32",
             Self::Float32 => "float32",
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Precision {
+    /// From its name: what is no text is told so.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -72,7 +72,7 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
         &["--device", "cuda:1"],
         &["-S", "device=cuda"],
     ] {
-        for command in ["run", "plan", "status", "explain", "graph"] {
+        for command in ["run", "plan"] {
             let run = sandbox.runner(&[&[command, "pipeline.yaml"], args].concat());
             assert_eq!(run.code, Some(2), "{command} {args:?}: {run:?}");
             for part in ["there is no GPU to compute on: ", "--device cpu"] {
@@ -92,6 +92,10 @@ fn what_is_no_device_is_refused_where_it_stands() {
         assert!(run.stderr.contains(part), "{run:?}");
     }
     let sandbox = Sandbox::new(TINY);
+    let run = sandbox.runner(&["plan", "pipeline.yaml", "-S", "precision=32"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let part = "expected a text, found the number `32`";
+    assert!(run.stderr.contains(part), "{run:?}");
     for args in [["--device", "gpu"], ["--precision", "half"]] {
         let run = sandbox.runner(&[&["run", "pipeline.yaml"], &args[..]].concat());
         assert_eq!(run.code, Some(2), "{run:?}");
@@ -166,11 +170,23 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
         is_refused
     };
     assert!(is_refused(None, &[]));
+    // Who only looks needs no GPU.
+    for command in ["validate", "status", "explain", "table", "graph"] {
+        let run = sandbox.runner(&[command, "pipeline.yaml"]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
     std::fs::write(sandbox.path(".runner.toml"), "device = 'cpu'\n").unwrap();
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
-    // Of no concern to what has a `--device` of its own.
+    // What has a `--device` of its own takes it, too.
+    let run = with_variable(
+        &sandbox,
+        Some(("RUNNER_DEVICE", "gpu")),
+        &["bench", "train", "--models", "model1"],
+    );
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("`gpu` is no device"), "{run:?}");
     std::fs::write(sandbox.path(".runner.toml"), "device = 'auto'\n").unwrap();
     let bench = sandbox.runner(&["bench", "train", "--models", "model0"]);
     assert!(bench.stderr.contains("`model0`"), "{bench:?}");
@@ -222,8 +238,12 @@ stages:
 ",
     );
     let variable = Some(("CUDA_VISIBLE_DEVICES", "7"));
-    let run = with_variable(&sandbox, variable, &["run", "pipeline.yaml"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    let seen = std::fs::read_to_string(sandbox.path("artifacts/latest/p/seen/gpus/gpus"));
-    assert_eq!(seen.unwrap(), "7\n");
+    let no_gpu = &["-S", "stages.seen.resources.gpus=0", "--force"];
+    for (args, expected) in [(&[][..], "7\n"), (no_gpu, "\n")] {
+        let args = [&["run", "pipeline.yaml"], args].concat();
+        let run = with_variable(&sandbox, variable, &args);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let seen = std::fs::read_to_string(sandbox.path("artifacts/latest/p/seen/gpus/gpus"));
+        assert_eq!(seen.unwrap(), expected);
+    }
 }

@@ -54,6 +54,7 @@ fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus,
+        is_to_run: true,
     };
     let options = LoadOptions {
         profile: None,
@@ -164,6 +165,19 @@ fn a_program_gets_gpus_whatever_stages_compute_on() {
 }
 
 #[test]
+fn a_gpu_of_the_pipelines_choice_is_that_of_its_programs() {
+    let report = "stages.report.resources.gpus=1";
+    let without_cnn =
+        "stages.cnn={kind: command, params: {argv: ['true']}, inputs: {images: xrays.train}}";
+    for sets in [
+        &["device=cuda:1", report][..],
+        &["device=cuda:1", report, without_cnn],
+    ] {
+        assert_eq!(indices(&graph(sets, two)), [1], "{sets:?}");
+    }
+}
+
+#[test]
 fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
     for (sets, part) in [
         (
@@ -173,6 +187,10 @@ fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
         (
             &["stages.report.resources.gpu_memory=1GiB"],
             "a `command` stage has no GPU to share",
+        ),
+        (
+            &["stages.cnn.resources={gpus: 0, gpu_memory: 1GiB}"],
+            "a stage on the CPU has no GPU to share",
         ),
         (
             &["stages.report.resources={gpus: 2, gpu_memory: 1GiB}"],

@@ -84,6 +84,7 @@ fn catalogue() -> Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
         gpus: crate::devices::gpus,
+        is_to_run: true,
     }
 }
 

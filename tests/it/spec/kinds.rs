@@ -14,6 +14,7 @@ pub const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
     gpus: runner::devices::gpus,
+    is_to_run: true,
 };
 
 const fn input(role: &'static str, accepts: ArtifactType) -> Input {
