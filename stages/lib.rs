@@ -43,6 +43,10 @@ use contract::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// Stack of a thread that computes, in bytes: without optimisation, convolutions keep more there than
+/// threads usually have.
+pub const STACK_SIZE: usize = 32 << 20;
+
 const KINDS: [KindInfo; 8] = [
     dataset::INFO,
     augment::INFO,

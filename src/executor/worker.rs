@@ -51,6 +51,7 @@ fn prepare(cancelled: &Arc<AtomicBool>) -> Result<Request, Failure> {
         .map_err(refused("start a thread"))?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(request.cpus.max(1))
+        .stack_size(stages::STACK_SIZE)
         .build_global()
         .map_err(|e| Failure::System(format!("failed to start {} threads: {e}", request.cpus)))?;
     Ok(request)

@@ -12,6 +12,9 @@ use crate::contract::Failure;
 
 /// What a device says of its own errors.
 pub trait DeviceError: Display {
+    /// What to do about one, after the cause.
+    const HINT: &'static str = "";
+
     /// What happened, in words.
     fn cause(&self) -> String {
         self.to_string()
@@ -29,6 +32,8 @@ impl DeviceError for CpuError {
 
 #[cfg(feature = "cuda")]
 impl DeviceError for dfdx::tensor::CudaError {
+    const HINT: &'static str = "; `runner doctor` tells whether the GPU still computes";
+
     fn cause(&self) -> String {
         crate::cuda::memory::said(self)
     }
@@ -52,8 +57,9 @@ pub(crate) fn device_failed<R, E: DeviceError>(operation: &str) -> impl FnOnce(E
                 "{wanted}, in {operation}; a smaller `batch_size` or network takes less"
             )),
             None => Failure::System(format!(
-                "the device failed in {operation}: {}",
-                error.cause()
+                "the device failed in {operation}: {}{}",
+                error.cause(),
+                E::HINT
             )),
         };
         unwind(failure)

@@ -165,7 +165,7 @@ fn a_gpu_that_is_lost_is_a_failure_that_says_where() {
     assert_eq!(run.code, Some(100), "{run:?}");
     for part in [
         "failed: the device failed in ",
-        ": unspecified launch failure",
+        ": unspecified launch failure; `runner doctor` tells whether",
     ] {
         assert!(run.stderr.contains(part), "{part}: {run:?}");
     }

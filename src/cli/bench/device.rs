@@ -9,10 +9,10 @@ use crate::executor::VISIBLE_GPUS;
 #[derive(Clone, Copy, Debug, Args)]
 pub struct On {
     /// cpu, cuda (the first GPU), cuda:0 (the GPU of this number), or auto
-    #[arg(long, value_name = "DEVICE", default_value_t = DeviceChoice::Cpu)]
+    #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
     /// How a GPU multiplies: tf32, float32
-    #[arg(long, value_name = "PRECISION", default_value_t)]
+    #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
 }
 

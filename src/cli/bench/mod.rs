@@ -129,7 +129,7 @@ impl Common {
 
 /// Starts the threads to measure on, `wanted` or one for every core; gives their number.
 fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
-    let mut pool = rayon::ThreadPoolBuilder::new();
+    let mut pool = rayon::ThreadPoolBuilder::new().stack_size(stages::STACK_SIZE);
     if let Some(threads) = wanted {
         pool = pool.num_threads(threads.into());
     }
