@@ -78,20 +78,13 @@ fn leaf<'a>(
 
 /// The same command, where options that are not given are as `config` says.
 pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
-    let setting = |arg: &clap::Arg| config.get(key_of(arg)?);
+    let setting = |arg: &clap::Arg| config.get(Key::named(arg.get_id().as_str())?);
     command
         .mut_args(|arg| match setting(&arg) {
             Some(setting) => arg.default_value(setting.value.clone()),
             None => arg,
         })
         .mut_subcommands(|command| with_defaults(command, config))
-}
-
-/// What of configuration files an option has its default from. One that no variable sets, no file does
-/// either: it means something else (`bench train --device`).
-fn key_of(arg: &clap::Arg) -> Option<Key> {
-    arg.get_env()?;
-    Key::named(arg.get_id().as_str())
 }
 
 /// Where an option of `matches` has its value from: `--jobs`, `RUNNER_JOBS`, or else a line of a file.
@@ -112,7 +105,7 @@ fn variable(option: &str) -> String {
 /// whatever is wrong in a file.
 fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::Config, Error> {
     let (command, _) = leaf(command, matches);
-    let is_set = |arg: &clap::Arg| key_of(arg).is_some();
+    let is_set = |arg: &clap::Arg| Key::named(arg.get_id().as_str()).is_some();
     if command.get_arguments().any(is_set) {
         config::Config::load().map_err(Error::Invalid)
     } else {
