@@ -40,6 +40,17 @@ pub struct Chosen {
     pub without: Option<NoGpu>,
 }
 
+impl Chosen {
+    /// What the choice of a GPU comes to on another machine, which has it.
+    pub fn elsewhere(precision: Precision) -> Self {
+        Self {
+            device: Device::Cuda { precision },
+            gpus: Vec::new(),
+            without: None,
+        }
+    }
+}
+
 /// A GPU that is asked for and not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchDevice {
@@ -108,15 +119,6 @@ impl DeviceChoice {
                 }
             }
             (_, Some(Ok(there))) => cuda(there),
-        }
-    }
-
-    /// What the choice of a GPU comes to on a machine that has it.
-    pub fn elsewhere(self, precision: Precision) -> Chosen {
-        Chosen {
-            device: Device::Cuda { precision },
-            gpus: Vec::new(),
-            without: None,
         }
     }
 

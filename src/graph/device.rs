@@ -9,7 +9,7 @@ use crate::devices::{Chosen, DeviceChoice};
 use crate::spec::{Diagnostic, Pipeline};
 
 /// What the pipeline's choice comes to on this machine; nothing where no stage asks. Where a GPU is asked
-/// for by name and not there, that is an error, and the CPU is taken to go on with.
+/// for by name and not there, that is an error where stages are to run, and the CPU is taken to go on with.
 pub(super) fn choose(
     pipeline: &Pipeline,
     drafts: &[Draft<'_>],
@@ -29,7 +29,7 @@ pub(super) fn choose(
     }
     match pipeline.device.resolve(pipeline.precision, catalogue.gpus) {
         Ok(chosen) => Some(chosen),
-        Err(_) if !catalogue.is_to_run => Some(pipeline.device.elsewhere(pipeline.precision)),
+        Err(_) if !catalogue.is_to_run => Some(Chosen::elsewhere(pipeline.precision)),
         Err(error) => {
             let hint = Some(error.hint().to_owned());
             errors.push(Diagnostic::at(&pipeline.device_place, error.to_string()).hint(hint));
