@@ -130,45 +130,40 @@ fn the_gpu_agrees_with_the_cpu() {
     assert!(!told.stdout.contains("DIFFERS"), "{told:?}");
 }
 
-#[test]
-fn a_gpu_without_enough_memory_is_a_failure_that_says_how_much_it_takes() {
+/// A training on a GPU that `variable` makes a bad one fails, and says so in these words.
+fn fails_with(variable: (&str, &str), parts: &[&str]) {
     if !is_emulated() {
         return;
     }
     let sandbox = Sandbox::new(PIPELINE);
     let mut command = sandbox.command(&["run", "pipeline.yaml", "--until", "cnn"]);
-    command.env("EMULATOR_MEMORY", "100000");
+    command.envs([variable]);
     command.stdout(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
     let run = finish(command.spawn().unwrap());
     assert_eq!(run.code, Some(100), "{run:?}");
-    for part in [
-        "failed: out of memory: ",
-        " were asked for on the GPU, ",
-        " are free",
-    ] {
+    for part in parts {
         assert!(run.stderr.contains(part), "{part}: {run:?}");
     }
 }
 
 #[test]
+fn a_gpu_without_enough_memory_is_a_failure_that_says_how_much_it_takes() {
+    let parts = [
+        "failed: out of memory: ",
+        " were asked for on the GPU, ",
+        " are free",
+    ];
+    fails_with(("EMULATOR_MEMORY", "100000"), &parts);
+}
+
+#[test]
 fn a_gpu_that_is_lost_is_a_failure_that_says_where() {
-    if !is_emulated() {
-        return;
-    }
-    let sandbox = Sandbox::new(PIPELINE);
-    let mut command = sandbox.command(&["run", "pipeline.yaml", "--until", "cnn"]);
-    command.env("EMULATOR_FAIL_AT", "30");
-    command.stdout(std::process::Stdio::piped());
-    command.stderr(std::process::Stdio::piped());
-    let run = finish(command.spawn().unwrap());
-    assert_eq!(run.code, Some(100), "{run:?}");
-    for part in [
+    let parts = [
         "failed: the device failed in ",
         ": unspecified launch failure; `runner doctor` tells whether",
-    ] {
-        assert!(run.stderr.contains(part), "{part}: {run:?}");
-    }
+    ];
+    fails_with(("EMULATOR_FAIL_AT", "30"), &parts);
 }
 
 #[test]
