@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sandbox::Sandbox;
 
-use super::{executed, ranking, run};
+use super::{executed, kill_after, ranking, run};
 
 /// A function of two numbers in the place of a training: the smaller the better.
 const FUNCTION: &str = r#"
@@ -130,15 +130,11 @@ fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
 #[test]
 fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
     let undisturbed = Sandbox::new(HALVING);
-    let started = std::time::Instant::now();
     run(&undisturbed, &[]);
-    let time = started.elapsed();
     let sandbox = Sandbox::new(HALVING);
-    for moment in [0.3, 0.6, 0.5] {
-        let mut runner = sandbox.start(&["run", "pipeline.yaml"]);
-        std::thread::sleep(time.mul_f64(moment));
-        runner.kill().unwrap();
-        runner.wait().unwrap();
+    // Of the 30 records of 15 stages.
+    for records in [5, 9, 4] {
+        kill_after(&sandbox, records, &[]);
     }
     run(&sandbox, &[]);
     assert_eq!(ranking(&sandbox, &[]), ranking(&undisturbed, &[]));

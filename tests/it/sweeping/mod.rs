@@ -10,7 +10,7 @@ mod sharing;
 
 use serde_json::Value;
 
-use crate::sandbox::{Finished, Sandbox};
+use crate::sandbox::{Finished, Sandbox, eventually, first_worker, list};
 
 /// 3 × 4 × 2 trials on one dataset and one augmentation.
 pub const GRID: &str = r#"
@@ -50,6 +50,18 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
     let run = sandbox.run_json(args);
     assert_eq!(run.code, Some(0), "{run:?}");
     run
+}
+
+/// Starts the sweep and kills it when it has left `records` more action records, of which a stage leaves two.
+/// Records tell how far a run is; time does not.
+fn kill_after(sandbox: &Sandbox, records: usize, args: &[&str]) {
+    let recorded = || list(&sandbox.path("artifacts/v1/actions")).len();
+    let enough = recorded() + records;
+    let mut runner = sandbox.start(&[&["run", "pipeline.yaml"], args].concat());
+    first_worker(&runner);
+    eventually("recorded", || (recorded() >= enough).then_some(()));
+    runner.kill().unwrap();
+    assert_eq!(runner.wait().unwrap().code(), None, "it ended by itself");
 }
 
 /// Names of the stages that were executed.
