@@ -91,7 +91,7 @@ pub fn print(
         listing(graph, plan, &forecast)
     };
     console.result(&text).map_err(unwritten)?;
-    let findings = preflight::look(graph, plan, store, &forecast);
+    let findings = preflight::look(graph, plan, store, &forecast, room);
     for doubt in &findings.doubts {
         console.say(&preflight::warning(doubt));
     }

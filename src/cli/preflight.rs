@@ -3,13 +3,20 @@ use crate::forecast::preflight::{Findings, preflight};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
+use crate::scheduler::Room;
 use crate::spec::Diagnostic;
 use crate::store::Store;
 
-/// Looks for what would make a stage that is to run fail: its sources, its memory, the disk.
-pub fn look(graph: &Graph, plan: &Plan, store: &Store, forecast: &Forecast) -> Findings {
+/// Looks for what would make a stage that is to run fail: its sources, its GPUs, its memory, the disk.
+pub fn look(
+    graph: &Graph,
+    plan: &Plan,
+    store: &Store,
+    forecast: &Forecast,
+    room: &Room,
+) -> Findings {
     let machine = Machine::look(store.root());
-    let mut findings = preflight(graph, forecast, &machine);
+    let mut findings = preflight(graph, forecast, room, &machine);
     let misses = plan
         .actions
         .iter()

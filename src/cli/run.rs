@@ -14,7 +14,6 @@ use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
-use crate::devices;
 use crate::error::Error;
 use crate::executor::damaged_artifacts;
 use crate::forecast::{Reach, forecast};
@@ -164,7 +163,7 @@ impl Run {
         if let Some((saved, from)) = asked.saved {
             saved.check(from, &graph, &plan, store)?;
         }
-        let room = self.room(&graph)?;
+        let room = plan::room(self.jobs, &graph);
         plan::print(console, &graph, &plan, store, &room, self.json)
     }
 
@@ -182,7 +181,7 @@ impl Run {
         while let Some(round) = course.next_round().map_err(Error::Invalid)? {
             let graph = course.graph();
             let options = asked.selection.options_of(graph, &round)?;
-            let room = self.room(graph)?;
+            let room = plan::room(self.jobs, graph);
             // Until the session has said what this run needs, nothing else protects what is planned with.
             let guard = store.guard()?;
             let plan = sound_plan(graph, store, &options)?;
@@ -220,37 +219,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-
-    /// Room for running stages; refuses a pipeline that can never have what it asks for.
-    fn room(&self, graph: &Graph) -> Result<Room, Error> {
-        let room = plan::room(self.jobs, graph);
-        let most = room.gpus.iter().map(|gpu| gpu.memory).max();
-        for instance in graph.stages.node_weights() {
-            let (name, wanted, have) = (&instance.name, instance.slots(), room.gpus.len());
-            if wanted.gpus > have {
-                let why = match devices::gpus() {
-                    Err(why) => format!(": {why}"),
-                    Ok(_) => String::new(),
-                };
-                return Err(Error::Usage(format!(
-                    "`{name}` asks for more gpus than there are ({} of {have}){why}; set `-S stages.{}.resources.gpus={have}`",
-                    wanted.gpus, name.stage
-                )));
-            }
-            if let (Some(memory), Some(most)) = (wanted.gpu_memory, most)
-                && memory > most
-            {
-                let size = |bytes| bytesize::ByteSize(bytes).display().iec();
-                return Err(Error::Usage(format!(
-                    "`{name}` asks for {} of a GPU, and the largest has {}; set `-S stages.{}.resources.gpu_memory=`, a size that fits",
-                    size(memory),
-                    size(most),
-                    name.stage
-                )));
-            }
-        }
-        Ok(room)
     }
 
     fn limits(&self) -> Limits {
@@ -298,7 +266,7 @@ fn warn(
     said: &mut HashSet<String>,
 ) -> Result<(), Error> {
     let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::Own);
-    let findings = preflight::look(graph, plan, store, &forecast);
+    let findings = preflight::look(graph, plan, store, &forecast, room);
     for doubt in &findings.doubts {
         let warning = preflight::warning(doubt);
         if said.insert(warning.clone()) {

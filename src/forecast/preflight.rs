@@ -1,12 +1,14 @@
-//! What surely fails, or may, for want of memory or room, before anything runs.
+//! What surely fails, or may, for want of GPUs, memory or disk, before anything runs.
 
 use bytesize::ByteSize;
 use petgraph::graph::NodeIndex;
 use stages::contract::{Device, Invalid};
 
 use super::{Estimate, Forecast, Machine};
+use crate::devices;
 use crate::graph::Graph;
 use crate::report::wording;
+use crate::scheduler::Room;
 use crate::spec::Diagnostic;
 
 /// What was found.
@@ -18,10 +20,12 @@ pub struct Findings {
     pub doubts: Vec<Diagnostic>,
 }
 
-/// Compares what the stages of a forecast need with what there is.
-pub fn preflight(graph: &Graph, forecast: &Forecast, machine: &Machine) -> Findings {
+/// Compares what the stages of a forecast need with what there is: the `room` that a run has, on a
+/// `machine`.
+pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Machine) -> Findings {
     let mut findings = Findings::default();
     for (&node, estimate) in &forecast.stages {
+        findings.errors.extend(gpus(graph, node, room));
         // A gpu's memory is its own.
         if graph.stages[node].device != Device::Cpu {
             continue;
@@ -33,6 +37,37 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, machine: &Machine) -> Findi
     Diagnostic::sort(&mut findings.errors);
     Diagnostic::sort(&mut findings.doubts);
     findings
+}
+
+/// What a stage asks of GPUs that none gives it.
+fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let (name, wanted, there) = (&instance.name, instance.slots(), room.gpus.len());
+    let refused =
+        |message: String, hint: String| Some(graph.diagnose_stage(node, message).hint(hint));
+    if wanted.gpus > there {
+        let why = match devices::gpus() {
+            Err(why) if there == 0 => format!(": {why}"),
+            _ => String::new(),
+        };
+        return refused(
+            format!(
+                "`{name}` asks for more GPUs than there are ({} of {there}){why}",
+                wanted.gpus
+            ),
+            format!("set its `resources.gpus` to {there}; `runner doctor` shows what there is"),
+        );
+    }
+    let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;
+    let memory = wanted.gpu_memory.filter(|&memory| memory > largest)?;
+    refused(
+        format!(
+            "`{name}` asks for {} of a GPU's memory; the largest has {}",
+            size(memory),
+            size(largest)
+        ),
+        "set its `resources.gpu_memory` to what fits".to_owned(),
+    )
 }
 
 fn memory(

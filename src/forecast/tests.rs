@@ -1,6 +1,9 @@
 //! What is refused before anything runs.
 
 use std::path::Path;
+use std::sync::OnceLock;
+
+use stages::gpus::{Gpu, NoGpu};
 
 use super::preflight::{Findings, preflight};
 use super::*;
@@ -11,6 +14,7 @@ use crate::spec::{self, LoadOptions};
 const PIPELINE: &str = "\
 version: 1
 name: p
+device: cpu
 stages:
   xrays:
     kind: dataset
@@ -32,11 +36,25 @@ const EVERYTHING: Machine = Machine {
 /// Parameters of `cnn`: 1024 values to 1000 units to one.
 const PARAMETERS: u64 = 1024 * 1000 + 1000 + 1000 + 1;
 
-fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
+/// A machine with a GPU of 80 GiB.
+fn one_gpu() -> &'static Result<Vec<Gpu>, NoGpu> {
+    static ONE: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
+    ONE.get_or_init(|| {
+        Ok(vec![Gpu {
+            index: 0,
+            name: "H100".to_owned(),
+            uuid: "GPU-0".to_owned(),
+            compute_capability: (9, 0),
+            memory: 80 << 30,
+        }])
+    })
+}
+
+fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: crate::devices::gpus,
+        gpus: one_gpu,
         is_to_run: true,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
@@ -47,20 +65,20 @@ fn looked_at(text: &str) -> (Graph, Forecast, tempfile::TempDir) {
     let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
     let room = Room {
         cpus: 2,
-        ..Room::default()
+        gpus: graph.gpus.clone(),
     };
     let forecast = forecast(&graph, &plan, &store, catalogue.parse, &room, Reach::All);
-    (graph, forecast, folder)
+    (graph, forecast, room, folder)
 }
 
 fn findings(text: &str, machine: Machine) -> Findings {
-    let (graph, forecast, _folder) = looked_at(text);
-    preflight(&graph, &forecast, &machine)
+    let (graph, forecast, room, _folder) = looked_at(text);
+    preflight(&graph, &forecast, &room, &machine)
 }
 
 #[test]
 fn a_training_knows_its_work_without_any_record_and_guesses_no_time() {
-    let (graph, forecast, _folder) = looked_at(PIPELINE);
+    let (graph, forecast, ..) = looked_at(PIPELINE);
     let cnn = &forecast.stages[&graph.find("cnn")[0]];
     assert_eq!(cnn.work.parameters, Some(PARAMETERS));
     // 900 images three times through, 100 once, in each of two epochs.
@@ -92,7 +110,7 @@ fn a_training_that_surely_does_not_fit_is_refused_at_its_model() {
     let error = found.errors[0].to_string();
     assert!(error.contains("`cnn` needs at least"), "{error}");
     assert!(error.contains("for 1,026,001 parameters"), "{error}");
-    assert!(error.contains("p.yaml:11:14"), "{error}");
+    assert!(error.contains("p.yaml:12:14"), "{error}");
     assert!(
         findings(PIPELINE, machine(weights + (1 << 20)))
             .errors
@@ -145,4 +163,30 @@ fn outputs_that_surely_do_not_fit_on_the_disk_are_refused() {
     assert!(error.contains("the outputs take at least"), "{error}");
     assert!(error.contains("runner cache gc"), "{error}");
     assert!(findings(PIPELINE, disk(least)).errors.is_empty());
+}
+
+#[test]
+fn what_no_gpu_of_the_machine_gives_is_refused() {
+    let pipeline = PIPELINE.replace("device: cpu", "device: cuda");
+    let with = |resources: &str| {
+        let text = format!("{pipeline}    resources: {{ {resources} }}\n");
+        let errors = findings(&text, EVERYTHING).errors;
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(with("gpu_memory: 80GiB"), Vec::<String>::new());
+    let errors = with("gpu_memory: 81GiB");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].contains("`cnn` asks for 81.0 GiB of a GPU's memory; the largest has 80.0 GiB"),
+        "{errors:?}"
+    );
+
+    let program = "  report:\n    kind: command\n    resources: { gpus: 2 }\n    params: { argv: ['true'] }\n";
+    let found = findings(&format!("{pipeline}{program}"), EVERYTHING);
+    let error = found.errors[0].to_string();
+    assert!(
+        error.contains("`report` asks for more GPUs than there are (2 of 1)"),
+        "{error}"
+    );
+    assert!(error.contains("set its `resources.gpus` to 1"), "{error}");
 }

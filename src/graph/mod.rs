@@ -304,6 +304,12 @@ impl Graph {
         self.inclusions.explain(diagnostic)
     }
 
+    /// Shows the stage of an instance, for what is wrong with the stage and not with a parameter.
+    pub fn diagnose_stage(&self, node: NodeIndex, message: String) -> Diagnostic {
+        let place = &self.stages[node].params.stage;
+        self.inclusions.explain(Diagnostic::at(place, message))
+    }
+
     /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one (in every copy).
     pub fn find(&self, name: &str) -> Vec<NodeIndex> {
         self.stages

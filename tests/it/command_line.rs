@@ -56,14 +56,16 @@ fn an_unknown_stage_is_refused_with_the_nearest() {
 fn more_gpus_than_there_are_are_refused() {
     let program = "  report:\n    kind: command\n    resources: { gpus: 99 }\n    params: { argv: ['true'] }\n";
     let sandbox = Sandbox::new(&TINY.replace("tables:\n", &format!("{program}tables:\n")));
+    let asked = "`report` asks for more GPUs than there are (99 of ";
     let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    assert!(
-        refused
-            .stderr
-            .contains("`report` asks for more gpus than there are (99 of "),
-        "{refused:?}"
-    );
+    assert!(refused.stderr.contains(asked), "{refused:?}");
+    // Who only asks is told as well, and sees the plan.
+    let planned = sandbox.runner(&["plan", "pipeline.yaml", "--device", "cpu"]);
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    assert!(planned.stdout.contains("report"), "{planned:?}");
+    let told = planned.stderr.contains("a run would be refused: ");
+    assert!(told && planned.stderr.contains(asked), "{planned:?}");
 }
 
 #[test]
