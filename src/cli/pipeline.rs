@@ -97,13 +97,14 @@ impl Overrides {
         Course::read(file, &options, catalogue).map_err(Error::Invalid)
     }
 
-    /// Everything that was set, the later winning.
+    /// Everything that was set, the later winning: what is typed as `--set` last, as the other options may
+    /// come from a variable or a configuration file.
     pub fn sets(&self) -> Vec<String> {
-        let mut sets = self.sets.clone();
-        for (key, value) in [("device", &self.device), ("precision", &self.precision)] {
-            sets.extend(value.iter().map(|value| format!("{key}={value}")));
-        }
-        sets
+        let options = [("device", &self.device), ("precision", &self.precision)];
+        let options = options
+            .into_iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
+        options.chain(self.sets.iter().cloned()).collect()
     }
 }
 

@@ -179,6 +179,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
+    assert!(!is_refused(Some("cuda"), &["-S", "device=cpu"]));
     // What has a `--device` of its own takes it, too.
     let run = with_variable(
         &sandbox,
