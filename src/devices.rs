@@ -200,32 +200,12 @@ impl JsonSchema for DeviceChoice {
 }
 
 #[cfg(test)]
+pub mod made_up;
+
+#[cfg(test)]
 mod tests {
+    use super::made_up::{gpu, never, none, two};
     use super::*;
-
-    fn gpu(index: usize) -> Gpu {
-        Gpu {
-            index,
-            name: "H100".to_owned(),
-            uuid: format!("GPU-{index}"),
-            compute_capability: (9, 0),
-            memory: 80 << 30,
-        }
-    }
-
-    fn none() -> &'static Result<Vec<Gpu>, NoGpu> {
-        static NONE: Result<Vec<Gpu>, NoGpu> = Err(NoGpu::NoDevice);
-        &NONE
-    }
-
-    fn two() -> &'static Result<Vec<Gpu>, NoGpu> {
-        static TWO: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
-        TWO.get_or_init(|| Ok(vec![gpu(0), gpu(1)]))
-    }
-
-    fn never() -> &'static Result<Vec<Gpu>, NoGpu> {
-        panic!("nobody needs to know")
-    }
 
     fn resolved(choice: &str, survey: Survey) -> Result<Chosen, NoSuchDevice> {
         let choice: DeviceChoice = choice.parse().unwrap();

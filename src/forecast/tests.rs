@@ -1,12 +1,10 @@
 //! What is refused before anything runs.
 
 use std::path::Path;
-use std::sync::OnceLock;
-
-use stages::gpus::{Gpu, NoGpu};
 
 use super::preflight::{Findings, preflight};
 use super::*;
+use crate::devices::made_up;
 use crate::graph::Catalogue;
 use crate::plan::{PlanOptions, plan};
 use crate::spec::{self, LoadOptions};
@@ -36,25 +34,11 @@ const EVERYTHING: Machine = Machine {
 /// Parameters of `cnn`: 1024 values to 1000 units to one.
 const PARAMETERS: u64 = 1024 * 1000 + 1000 + 1000 + 1;
 
-/// A machine with a GPU of 80 GiB.
-fn one_gpu() -> &'static Result<Vec<Gpu>, NoGpu> {
-    static ONE: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
-    ONE.get_or_init(|| {
-        Ok(vec![Gpu {
-            index: 0,
-            name: "H100".to_owned(),
-            uuid: "GPU-0".to_owned(),
-            compute_capability: (9, 0),
-            memory: 80 << 30,
-        }])
-    })
-}
-
 fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: one_gpu,
+        gpus: made_up::one,
         is_to_run: true,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())

@@ -121,7 +121,8 @@ fn a_training_needs_at_least_what_is_said_and_about_what_is_expected() {
 fn a_run_that_cannot_fit_is_refused_before_it_starts() {
     let sandbox = Sandbox::new(TINY);
     let limit = "stages.cnn.resources.memory=\"100KiB\"";
-    let refused = sandbox.runner(&["run", "pipeline.yaml", "-S", limit]);
+    // A GPU's memory is another.
+    let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu", "-S", limit]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
         refused.stderr.starts_with("error: `cnn[4]` needs at least"),

@@ -1,12 +1,11 @@
 //! With the GPUs of a machine that is made up.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use stages::contract::{Device, Precision};
-use stages::gpus::{Gpu, NoGpu};
 
 use crate::devices::Survey;
+use crate::devices::made_up::{never, none, two};
 use crate::graph::{Catalogue, Graph, Names, Union, identities};
 use crate::scheduler::Slots;
 use crate::spec::{self, LoadOptions};
@@ -26,27 +25,6 @@ stages:
     kind: command
     params: { argv: ['true'] }
 ";
-
-fn two() -> &'static Result<Vec<Gpu>, NoGpu> {
-    static TWO: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
-    let gpu = |index| Gpu {
-        index,
-        name: "H100".to_owned(),
-        uuid: format!("GPU-{index}"),
-        compute_capability: (9, 0),
-        memory: 80 << 30,
-    };
-    TWO.get_or_init(|| Ok(vec![gpu(0), gpu(1)]))
-}
-
-fn none() -> &'static Result<Vec<Gpu>, NoGpu> {
-    static NONE: Result<Vec<Gpu>, NoGpu> = Err(NoGpu::NoDevice);
-    &NONE
-}
-
-fn never() -> &'static Result<Vec<Gpu>, NoGpu> {
-    panic!("nobody needs to know")
-}
 
 /// The graph with some values set, or what is wrong with it.
 fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
