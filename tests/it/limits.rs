@@ -28,15 +28,21 @@ fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
     let args = "-S images=2000 -S epochs=60 -S widths=[4] --device cpu";
     let args: Vec<&str> = args.split(' ').collect();
     let throughout = Sandbox::new(TINY);
-    assert_eq!(throughout.run_json(&args).code, Some(0));
+    let whole = throughout.run_json(&args);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    let stages = whole.json()["stages"].as_array().unwrap().clone();
+    let cnn = stages.iter().find(|stage| stage["name"] == "cnn[4]");
+    let seconds = cnn.unwrap()["seconds"].as_f64().unwrap();
 
     let sandbox = Sandbox::new(TINY);
     let retries = "stages.cnn.retries={times: 100, backoff: 1ms}";
-    let limits = ["-S", "stages.cnn.timeout=200ms", "-S", retries];
+    // Of the time that it takes here, to come further each time and to need several.
+    let timeout = format!("stages.cnn.timeout={:.0}ms", 1000.0 * seconds / 4.0);
+    let limits = ["-S", &timeout, "-S", retries];
     let run = sandbox.runner(&[&["run", "pipeline.yaml"], &args[..], &limits[..]].concat());
     assert_eq!(run.code, Some(0), "{run:?}");
     for said in [
-        "cnn[4]: warning: failed: took longer than its timeout, 0.2 s",
+        "cnn[4]: warning: failed: took longer than its timeout, ",
         "cnn[4]: starts (retry 1 of 100)",
     ] {
         assert!(run.stderr.contains(said), "{run:?}");
