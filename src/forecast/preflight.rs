@@ -39,10 +39,10 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     findings
 }
 
-/// What a stage asks of GPUs that none gives it.
+/// What a stage asks of GPUs that none gives it; the same for all its instances.
 fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
-    let (name, wanted, there) = (&instance.name, instance.slots(), room.gpus.len());
+    let (name, wanted, there) = (&instance.name.stage, instance.slots(), room.gpus.len());
     let refused =
         |message: String, hint: String| Some(graph.diagnose_stage(node, message).hint(hint));
     if wanted.gpus > there {

@@ -31,8 +31,14 @@ pub(super) fn choose(
         Ok(chosen) => Some(chosen),
         Err(_) if !catalogue.is_to_run => Some(Chosen::elsewhere(pipeline.precision)),
         Err(error) => {
-            let hint = Some(error.hint().to_owned());
-            errors.push(Diagnostic::at(&pipeline.device_place, error.to_string()).hint(hint));
+            let place = &pipeline.device_place;
+            let diagnostic = Diagnostic::at(place, error.to_string()).hint(error.hint().to_owned());
+            errors.push(match place.file() {
+                Some(_) => diagnostic,
+                // An option takes what was typed, or what else there is.
+                None => diagnostic
+                    .note("`runner config` shows where a device that was not typed comes from"),
+            });
             None
         }
     }

@@ -178,6 +178,8 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     std::fs::write(sandbox.path(".runner.toml"), "device = 'cpu'\n").unwrap();
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
+    let whence = planned(Some("cuda"), &[]).stderr;
+    assert!(whence.contains("`runner config` shows where"), "{whence}");
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
     assert!(!is_refused(Some("cuda"), &["-S", "device=cpu"]));
     // What has a `--device` of its own takes it, too.
