@@ -3,11 +3,16 @@
 //! A worker of our own notices that its standard input closed; a program of the user's does not look.
 //! So a small process of our own does: it is told of every program that runs, and ends those that are
 //! left once nobody holds the other end of its standard input.
+//!
+//! It is told in lines: `?ID` by the child that is to be a program, before it is one; `+ID` once it is, or
+//! `!` if it never became one; `-ID` when it has ended. So there is no moment at which a program runs and
+//! nobody would end it.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -32,6 +37,32 @@ impl Warden {
         Ok(Self {
             process: command.spawn()?,
         })
+    }
+
+    /// Has the child of `command`, the leader of a group of its own, tell of itself before it becomes the
+    /// program. One at a time: what follows is [`watch`](Self::watch) or [`withdraw`](Self::withdraw).
+    pub fn announce(&self, command: &mut Command) -> io::Result<()> {
+        let Some(stdin) = &self.process.stdin else {
+            return Ok(());
+        };
+        let warden = stdin.as_fd().try_clone_to_owned()?;
+        let tell = move || {
+            let mut line = [0; 16];
+            let mut room = &mut line[..];
+            writeln!(room, "?{}", std::process::id())?;
+            let unused = room.len();
+            rustix::io::write(&warden, &line[..line.len() - unused])?;
+            Ok(())
+        };
+        // SAFETY: between fork and exec it asks for an id, writes it on the stack and to a pipe: nothing
+        // that another thread may have locked.
+        unsafe { command.pre_exec(tell) };
+        Ok(())
+    }
+
+    /// Tells it that what was announced, if anything was, never became a program.
+    pub fn withdraw(&mut self) -> io::Result<()> {
+        self.say("!\n")
     }
 
     /// Tells it of a process group that is to end with this process.
@@ -64,17 +95,27 @@ impl Drop for Warden {
 /// The other side: what `runner warden` does.
 pub fn serve() -> ExitCode {
     let mut groups = BTreeSet::new();
+    let mut announced = None;
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let Some((sign, id)) = line.split_at_checked(1) else {
             continue;
         };
-        if let Some(group) = id.parse().ok().and_then(Pid::from_raw) {
-            match sign {
-                "+" => groups.insert(group.as_raw_nonzero()),
-                _ => groups.remove(&group.as_raw_nonzero()),
-            };
+        let group = id.parse().ok().and_then(Pid::from_raw);
+        let group = group.map(Pid::as_raw_nonzero);
+        match (sign, group) {
+            ("?", _) => announced = group,
+            ("+", Some(group)) => {
+                groups.insert(group);
+                announced = None;
+            }
+            ("-", Some(group)) => {
+                groups.remove(&group);
+            }
+            ("!", _) => announced = None,
+            _ => {}
         }
     }
+    groups.extend(announced);
     for group in groups.into_iter().filter_map(|id| Pid::from_raw(id.get())) {
         if let Err(error) = kill_process_group(group, Signal::KILL) {
             tracing::debug!(?group, %error, "a program was not ended");

@@ -56,8 +56,16 @@ impl Workers {
             Some(warden) => warden,
             none => none.insert(Warden::start()?),
         };
-        let Some(mut child) = self.spawn(command)? else {
-            return Ok(None);
+        warden.announce(command)?;
+        let mut child = match self.spawn(command) {
+            Ok(Some(child)) => child,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                if warden.withdraw().is_err() {
+                    *slot = None;
+                }
+                return Err(error);
+            }
         };
         let id = pid(&child);
         if let Err(error) = warden.watch(id.as_raw_nonzero().get()) {

@@ -84,11 +84,27 @@ fn a_program_ends_when_its_runner_is_killed() {
     first_worker(&runner);
     signal(runner.id(), Signal::KILL).unwrap();
     finish(runner);
-    let group = rustix::process::Pid::from_raw(group).unwrap();
-    eventually("gone", || {
-        rustix::process::test_kill_process_group(group)
-            .is_err()
-            .then_some(())
+    is_gone(group);
+}
+
+/// The runner is killed by what it started, as early as that can be.
+#[test]
+fn a_program_ends_however_early_its_runner_is_killed() {
+    let once = || {
+        let sandbox = one(
+            "{ shell: true, argv: \"sleep 1000 & echo $$ > $MARK; kill -9 $PPID; sleep 1000\", env: [MARK] }",
+        );
+        let mark = sandbox.path("mark");
+        let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+        let killed = command.env("MARK", &mark).status().unwrap();
+        assert_eq!(killed.code(), None);
+        let group = fs::read_to_string(&mark).unwrap();
+        is_gone(group.trim().parse().unwrap());
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(once);
+        }
     });
 }
 
@@ -99,12 +115,7 @@ fn what_a_program_leaves_running_ends_with_it() {
     let run = run(&sandbox);
     assert_eq!(run.code, Some(0), "{run:?}");
     let group: i32 = latest(&sandbox, "it/pid/pid.txt").trim().parse().unwrap();
-    let group = rustix::process::Pid::from_raw(group).unwrap();
-    eventually("gone", || {
-        rustix::process::test_kill_process_group(group)
-            .is_err()
-            .then_some(())
-    });
+    is_gone(group);
 }
 
 #[test]
@@ -137,4 +148,14 @@ fn a_stop_reaches_programs() {
     signal(runner.id(), Signal::INT).unwrap();
     let run = finish(runner);
     assert_eq!(run.code, Some(130), "{run:?}");
+}
+
+/// Waits until nothing of a process group is left.
+fn is_gone(group: i32) {
+    let group = rustix::process::Pid::from_raw(group).unwrap();
+    eventually("gone", || {
+        rustix::process::test_kill_process_group(group)
+            .is_err()
+            .then_some(())
+    });
 }
