@@ -50,12 +50,18 @@ fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
             Err(why) if there == 0 => format!(": {why}"),
             _ => String::new(),
         };
+        let hint = match instance.resources.gpu_memory {
+            Some(_) if there == 0 => {
+                "leave its `resources.gpus` and `resources.gpu_memory` out".to_owned()
+            }
+            _ => format!("set its `resources.gpus` to {there}"),
+        };
         return refused(
             format!(
                 "`{name}` asks for more GPUs than there are ({} of {there}){why}",
                 wanted.gpus
             ),
-            format!("set its `resources.gpus` to {there}; `runner doctor` shows what there is"),
+            format!("{hint}; `runner doctor` shows what there is"),
         );
     }
     let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;

@@ -173,4 +173,12 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
         "{error}"
     );
     assert!(error.contains("set its `resources.gpus` to 1"), "{error}");
+
+    // Without a GPU there is none to share.
+    let share = program.replace("gpus: 2", "gpus: 1, gpu_memory: 1GiB");
+    let (graph, forecast, ..) = looked_at(&format!("{PIPELINE}{share}"));
+    let found = preflight(&graph, &forecast, &Room::default(), &EVERYTHING);
+    let error = found.errors[0].to_string();
+    let hint = "leave its `resources.gpus` and `resources.gpu_memory` out";
+    assert!(error.contains(hint), "{error}");
 }

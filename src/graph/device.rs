@@ -44,8 +44,13 @@ pub(super) fn choose(
     }
 }
 
-/// The device of an instance.
-pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device, Vec<Diagnostic>> {
+/// The device of an instance; where nothing is to run, one that asks for a GPU is on one of another machine.
+pub(super) fn of(
+    draft: &Draft<'_>,
+    pipeline: &Pipeline,
+    computing: Option<&Chosen>,
+    catalogue: &Catalogue,
+) -> Result<Device, Vec<Diagnostic>> {
     let Resources {
         gpus, gpu_memory, ..
     } = draft.spec.resources;
@@ -88,6 +93,9 @@ pub(super) fn of(draft: &Draft<'_>, computing: Option<&Chosen>) -> Result<Device
         Some(1) if device == Device::Cpu => match computing {
             // That there is none is an error by itself.
             None => Ok(device),
+            Some(Chosen {
+                without: Some(_), ..
+            }) if !catalogue.is_to_run => Ok(Chosen::elsewhere(pipeline.precision).device),
             Some(Chosen {
                 without: Some(why), ..
             }) => refused(

@@ -363,7 +363,7 @@ fn instance(
         stage,
         outputs,
         seed,
-        device: device::of(draft, computing)?,
+        device: device::of(draft, pipeline, computing, catalogue)?,
         resources,
         limits: Limits {
             timeout: draft.spec.timeout,

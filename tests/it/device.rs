@@ -129,6 +129,11 @@ fn gpus_are_for_stages_that_compute_and_one_each() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let part = "the stage asks for a GPU, and computes on the CPU";
     assert!(run.stderr.contains(part), "{run:?}");
+    // Who only looks sees what a machine with a GPU would do.
+    for command in ["validate", "status", "explain", "table", "graph"] {
+        let run = sandbox.runner(&[&[command, "pipeline.yaml"], &set[..]].concat());
+        assert_eq!(run.code, Some(0), "{run:?}");
+    }
 }
 
 #[test]
