@@ -9,6 +9,7 @@ mod metrics;
 mod mounts;
 mod outputs;
 mod paths;
+mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,15 +19,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, External, Failure, Invalid, KindInfo, Port, Program, Request, Segment,
-    Signature, Source, Stage,
+    ArtifactType, Context, External, Failure, Folder, Invalid, KindInfo, Made, Port, Program,
+    Request, Segment, Signature, Source, Stage, Tool,
 };
 use environment::Environment;
 use outputs::Outputs;
 
 pub const INFO: KindInfo = KindInfo {
     name: "command",
-    version: 1,
+    version: 2,
     doc: "runs a program on declared inputs and keeps its declared outputs",
     inputs: &[],
     outputs: &[],
@@ -67,6 +68,13 @@ pub struct Params {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub env: Environment,
+    /// Programs that the stage depends on, by name, each with a command that tells its version:
+    /// `python3: python3 --version`. `runner run` asks it once for each file that the name leads to, and its
+    /// answer is part of the key. A name without a command counts by the content of that file, as the program
+    /// that `argv` begins with does without being named here. Programs in the text of a shell count only if
+    /// they are named here.
+    #[serde(default)]
+    pub tools: BTreeMap<String, Option<String>>,
     /// Output ports: the file or folder that the program makes for each. Of a file its name and bytes are
     /// kept, not its mode; a stage that takes it finds it read-only in the folder of its role: `ROLE/…`, or
     /// `ROLE/0/…`, `ROLE/1/…` and so on where the role takes several.
@@ -161,6 +169,23 @@ impl Params {
         if let Some(path) = &self.metrics {
             paths::check(path).map_err(|e| e.under("metrics"))?;
         }
+        for (name, version) in &self.tools {
+            let wrong = |message: String| Err(Invalid::new(message).under(name).under("tools"));
+            if name.is_empty()
+                || name.contains('\0')
+                || (name.contains('/') && !name.starts_with('/'))
+            {
+                return wrong(format!(
+                    "`{name}` is no program: neither a name to look for in `PATH` nor an absolute path"
+                ));
+            }
+            if version
+                .as_deref()
+                .is_some_and(|v| v.trim().is_empty() || v.contains('\0'))
+            {
+                return wrong(format!("the version command of `{name}` is empty"));
+            }
+        }
         if let Some(folder) = &self.folder {
             paths::check(folder).map_err(|e| e.under("folder"))?;
         }
@@ -198,6 +223,14 @@ impl Params {
     }
 }
 
+fn missing_program(name: &str) -> String {
+    if name.contains('/') {
+        format!("there is no program `{name}`")
+    } else {
+        format!("there is no program `{name}` in any folder of `PATH`")
+    }
+}
+
 /// Whether an output port may have the name.
 fn is_name(name: &str) -> bool {
     name.starts_with(|char: char| char.is_ascii_alphabetic())
@@ -210,18 +243,32 @@ fn is_name(name: &str) -> bool {
 impl Stage for Params {
     fn canonical(&self) -> Value {
         let code = self.code.iter();
-        // A shell is in the words already.
-        json!({
-            "argv": self.words(),
-            "shell": false,
-            "code": code.map(|path| json!({ "path": path, "content": null })).collect::<Vec<_>>(),
-            "files": self.files,
-            "env": self.env,
-            "outputs": self.outputs,
-            "metrics": self.metrics,
-            "folder": self.folder,
-            "ignore": self.ignore,
-        })
+        let code: Vec<Value> = code
+            .map(|path| json!({ "path": path, "content": null }))
+            .collect();
+        // A shell is in the words already. What is empty is left out: of pipelines with thousands of
+        // commands this is read again and again.
+        let all = [
+            ("argv", json!(self.words())),
+            ("code", json!(code)),
+            ("env", json!(self.env)),
+            ("files", json!(self.files)),
+            ("folder", json!(self.folder)),
+            ("ignore", json!(self.ignore)),
+            ("metrics", json!(self.metrics)),
+            ("outputs", json!(self.outputs)),
+            ("tools", json!(self.tools)),
+        ];
+        let is_empty = |value: &Value| match value {
+            Value::Null => true,
+            Value::Array(items) => items.is_empty(),
+            Value::Object(entries) => entries.is_empty(),
+            _ => false,
+        };
+        let given = all.into_iter().filter(|(_, value)| !is_empty(value));
+        given
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn check(
@@ -269,16 +316,23 @@ impl Stage for Params {
         code.chain(files).collect()
     }
 
+    fn tools(&self) -> Vec<Tool> {
+        tools::of(&self.words(), &self.tools)
+    }
+
     fn preflight(&self) -> Result<(), Invalid> {
         let words = self.words();
-        let program = Path::new(words.first().map_or("", String::as_str));
-        // One that comes with the code, or that an input brings, is not there yet.
-        if program.components().count() > 1 && program.is_relative() {
-            return Ok(());
+        let name = words.first().map_or("", String::as_str);
+        let missing = self.tools().into_iter().find(|tool| tool.path.is_none());
+        match missing {
+            None => Ok(()),
+            Some(tool) if tool.name == name => {
+                Err(Invalid::new(missing_program(name)).at(0).under("argv"))
+            }
+            Some(tool) => Err(Invalid::new(missing_program(&tool.name))
+                .under(&tool.name)
+                .under("tools")),
         }
-        environment::find(program)
-            .map(drop)
-            .map_err(|failure| Invalid::new(failure).at(0).under("argv"))
     }
 
     fn outputs(&self) -> Vec<Port> {
@@ -316,11 +370,11 @@ impl External for Params {
             std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
         }
         let argv = self.words();
-        let name = Path::new(argv.first().map_or("", String::as_str));
-        let path = if name.components().count() > 1 {
+        let name = argv.first().map_or("", String::as_str);
+        let path = if name.contains('/') {
             folder.join(name)
         } else {
-            environment::find(name).map_err(Failure::Data)?
+            tools::find(name).ok_or_else(|| Failure::Data(missing_program(name)))?
         };
         Ok(Program {
             path,
@@ -333,9 +387,9 @@ impl External for Params {
 
     fn gather(
         &self,
-        request: &Request,
+        staging: &Folder,
         program: &Program,
-    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        self.declared().gather(&request.staging, &program.mounted)
+    ) -> Result<BTreeMap<String, Made>, Failure> {
+        self.declared().gather(staging, program)
     }
 }

@@ -15,7 +15,13 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
 
 /// Writes `value`, indented for people, to `path`.
 pub fn write<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Failure> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Failure::io("write", path, e))?;
-    bytes.push(b'\n');
+    let bytes = bytes(value).map_err(|e| Failure::io("write", path, e))?;
     std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
+}
+
+/// What [`write`] writes.
+pub fn bytes<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

@@ -275,6 +275,9 @@ impl Story<'_> {
         for source in instance.stage.sources() {
             all.push(format!("the files in {}", source.path.display()));
         }
+        for (name, id) in &action.fingerprint.tools {
+            all.push(format!("program {name} ({id})"));
+        }
         for (producer, link) in self.graph.inputs(action.node) {
             all.push(format!("{}.{}", self.name(producer), link.port));
         }

@@ -196,9 +196,14 @@ impl<'a> View<'a> {
                 Some(_) if !is_new => " (above)",
                 _ => "",
             };
+            let tools = step.filter(|_| is_new).into_iter().flat_map(Step::tools);
+            let tools: Vec<String> = tools
+                .map(|(name, id)| format!("{indent}  program {name}: {id}"))
+                .collect();
             let name = self.name(&key);
             let detail = step.map_or(String::new(), |step| detail(step, is_new));
             lines.push(format!("{indent}{role}{name}{port}{detail}{again}"));
+            lines.extend(tools);
             let Some(step) = step.filter(|_| is_new) else {
                 continue;
             };
@@ -260,6 +265,8 @@ impl<'a> View<'a> {
                 "finished": step.record.as_ref().map(|record| &record.finished),
                 "outputs": step.record.as_ref().map(|record| &record.outputs),
                 "params": params,
+                "tools": step.tools().map(|(name, id)| (name.clone(), id.to_string().into()))
+                    .collect::<serde_json::Map<String, Value>>(),
                 "sources": sources.collect::<Vec<_>>(),
                 if self.downstream { "consumers" } else { "inputs" }: links.collect::<Vec<_>>(),
             })

@@ -15,10 +15,10 @@ use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
 use crate::error::Error;
-use crate::executor::damaged_artifacts;
+use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::{Reach, forecast};
 use crate::graph::Graph;
-use crate::plan::{Plan, PlanOptions};
+use crate::plan::{Plan, PlanOptions, wanted};
 use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
@@ -184,6 +184,7 @@ impl Run {
             let room = plan::room(self.jobs, graph);
             // Until the session has said what this run needs, nothing else protects what is planned with.
             let guard = store.guard()?;
+            ask_versions(graph, store, &wanted(graph, &options))?;
             let plan = sound_plan(graph, store, &options)?;
             if let Some((saved, from)) = asked.saved {
                 saved.check(from, graph, &plan, store)?;

@@ -109,8 +109,11 @@ pub fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
                     Some(graph.stages[*upstream].name.to_string()),
                 ),
             };
+            let tools = action.fingerprint.tools.iter();
+            let tools = tools.map(|(name, id)| (name.clone(), Value::from(id.to_string())));
             json!({
                 "name": name(graph, action),
+                "tools": tools.collect::<serde_json::Map<String, Value>>(),
                 "state": state,
                 "reason": reason,
                 "waits_on": upstream,

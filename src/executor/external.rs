@@ -1,17 +1,25 @@
 //! Stages whose work a program of the user's does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use stages::contract::{External, Failure, Request};
+use stages::contract::{External, Failure, Folder, Made, Request};
 
 use super::local::Local;
 use super::make::Making;
 use super::process::{Ending, VISIBLE_GPUS};
 use super::usage::Usage;
+use super::watched::Watched;
 use super::{Limits, program};
 use crate::report::Event;
+
+/// What a program gets to work with.
+pub(super) struct Scratch<'a> {
+    pub request: &'a Request,
+    /// The folder that it runs in.
+    pub folder: &'a Folder,
+    pub inputs: &'a Watched<'a>,
+}
 
 impl Local<'_> {
     /// Runs the program to its end in the staging folder; tells what it made, by port.
@@ -20,16 +28,16 @@ impl Local<'_> {
         making: &Making<'_>,
         external: &dyn External,
         reason: &str,
-        request: &Request,
+        scratch: &Scratch<'_>,
         limits: Limits,
-    ) -> (Ending, BTreeMap<String, PathBuf>) {
+    ) -> (Ending, BTreeMap<String, Made>) {
         self.reporter.send(&Event::StageStarted {
             stage: self.name(making.action.node),
             reason: reason.to_owned(),
         });
         let started = Instant::now();
         let mut usage = Usage::default();
-        let made = self.in_scratch(making, external, request, limits, &mut usage);
+        let made = self.in_scratch(making, external, scratch, limits, &mut usage);
         let (result, made) = match made {
             Ok(made) => (Ok(()), made),
             Err(failure) => (Err(failure), BTreeMap::new()),
@@ -46,11 +54,13 @@ impl Local<'_> {
         &self,
         making: &Making<'_>,
         external: &dyn External,
-        request: &Request,
+        scratch: &Scratch<'_>,
         limits: Limits,
         usage: &mut Usage,
-    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    ) -> Result<BTreeMap<String, Made>, Failure> {
+        let request = scratch.request;
         let mut program = external.prepare(request)?;
+        scratch.inputs.start();
         let asked = self.graph.stages[making.action.node].resources.gpus;
         if asked.is_some() {
             let gpus = request.gpus.join(",");
@@ -59,16 +69,17 @@ impl Local<'_> {
             // Who limits `runner` to some GPUs limits what it starts.
             program.env.entry(VISIBLE_GPUS.to_owned()).or_insert(gpus);
         }
-        let name = self.name(making.action.node);
-        let log = self
-            .logs
-            .take(&name)
-            .map_err(|e| Failure::io("create a log in", &self.folder, e))?;
-        let ending = program::run(&program, &log, self.workers, limits);
+        let log = self.logs.of(&self.name(making.action.node));
+        let warn = |message| self.warn(making.action, message);
+        let ending = program::run(&program, &log, self.workers, limits, &warn);
         self.logs.let_go(log);
         *usage = ending.usage;
         ending.result?;
-        let made = external.gather(request, &program);
+        let staging = scratch.folder;
+        staging
+            .regain()
+            .map_err(|e| Failure::io("read", &request.staging, e))?;
+        let made = external.gather(staging, &program);
         // One that is told to stop may end well, half done.
         match made {
             Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),

@@ -50,6 +50,7 @@ pub(super) fn artifacts(inputs: &Inputs, store: &Store) -> BTreeMap<String, Vec<
         Artifact {
             label: input.label.clone(),
             files: files.collect(),
+            folders: input.tree.folders.iter().cloned().collect(),
         }
     })
 }

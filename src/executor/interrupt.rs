@@ -46,6 +46,7 @@ impl Interrupt {
                         workers.kill();
                         // The run ends by itself now, unless it waits on something else.
                         thread::sleep(GRACE);
+                        workers.end_leftovers();
                         std::process::exit(128 + signal);
                     }
                 }

@@ -7,14 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use stages::contract::{Failure, Port, Position, Request, Resume, StageEvent};
+use stages::contract::{Failure, Folder, Made, Port, Position, Request, Resume, StageEvent};
 
-use super::commits::Made;
+use super::commits;
+use super::external::Scratch;
 use super::inputs::{Inputs, artifacts};
 use super::keeper::Keeper;
 use super::local::{Local, is_forced, lock, refused};
 use super::process::{self, Ending};
-use super::untouched::Untouched;
+use super::watched::Watched;
 use super::{Limits, Outputs, log_file};
 use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
@@ -62,7 +63,11 @@ enum Attempt {
 
 impl<'a> Local<'a> {
     /// Executes the action, and takes what it made into the store; it is not recorded yet.
-    pub fn make(&self, making: &Making<'_>, report: &mut StageReport) -> Result<Made<'a>, Failure> {
+    pub fn make(
+        &self,
+        making: &Making<'_>,
+        report: &mut StageReport,
+    ) -> Result<commits::Made<'a>, Failure> {
         let limits = self.graph.stages[making.action.node].limits.or(self.limits);
         let checkpoints = match &making.checkpoint_key {
             Some(key) => Some(self.store.checkpoints(key).map_err(refused)?),
@@ -80,7 +85,7 @@ impl<'a> Local<'a> {
             next.resume = true;
             match attempt {
                 Ok(Attempt::Made(record, guard)) => {
-                    return Ok(Made {
+                    return Ok(commits::Made {
                         record: *record,
                         checkpoints,
                         guard,
@@ -126,15 +131,9 @@ impl<'a> Local<'a> {
     ) -> Result<Attempt, Failure> {
         let action = making.action;
         let instance = &self.graph.stages[action.node];
-        for input in making.inputs.values().flatten() {
-            self.store.verify(&input.tree).map_err(refused)?;
-        }
-        let staging = if instance.stage.external().is_some() {
-            let is_role = |name: &str| making.inputs.contains_key(name);
-            self.store.staging_with(&is_role).map_err(refused)?
-        } else {
-            self.store.staging().map_err(refused)?
-        };
+        let external = instance.stage.external();
+        let inputs = Watched::begin(making.inputs, self.store, external.is_some())?;
+        let staging = self.store.staging().map_err(refused)?;
         // Let go after the keeper has taken what is in it.
         let kept = match checkpoints {
             Some(_) => Some(self.store.staging().map_err(refused)?),
@@ -158,18 +157,23 @@ impl<'a> Local<'a> {
                 None => None,
             },
         };
-        let inputs = Untouched::note(making.inputs, self.store);
-        let (ending, said, made) = match instance.stage.external() {
+        let (ending, said, made) = match external {
             Some(external) => {
+                let scratch = Scratch {
+                    request: &request,
+                    folder: staging.folder(),
+                    inputs: &inputs,
+                };
                 let (ending, made) =
-                    self.run_program(making, external, &this.reason, &request, limits);
+                    self.run_program(making, external, &this.reason, &scratch, limits);
                 (ending, Said::default(), made)
             }
             None => {
+                inputs.start();
                 let (ending, said) =
                     self.run_worker(action, &this.reason, &request, limits, checkpoints);
                 let ports = instance.outputs.iter();
-                let made = ports.map(|p| (p.name.clone(), staging.path().join(&p.name)));
+                let made = ports.map(|p| (p.name.clone(), Made::At(PathBuf::from(&p.name))));
                 (ending, said, made.collect())
             }
         };
@@ -187,7 +191,7 @@ impl<'a> Local<'a> {
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
         // Whatever came of it: nothing else may read what was changed.
-        inputs.check(self.store)?;
+        let inputs_check = inputs.check()?;
         result?;
 
         match source_state(self.graph, self.store, action, &this.stamps)
@@ -207,7 +211,7 @@ impl<'a> Local<'a> {
             action_key: action.action_key,
             content_key: making.content_key,
             fingerprint: action.fingerprint.clone(),
-            outputs: self.ingest(&instance.outputs, &made)?,
+            outputs: self.ingest(&instance.outputs, staging.folder(), made)?,
             seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
@@ -215,7 +219,10 @@ impl<'a> Local<'a> {
             resumed: said.resumed,
             finished: Timestamp::now().to_string(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
+            inputs: inputs_check,
         };
+        drop(staging);
+        inputs.end();
         Ok(Attempt::Made(Box::new(record), guard))
     }
 
@@ -321,18 +328,28 @@ impl<'a> Local<'a> {
     }
 
     /// Takes what was made for every output port into the store.
-    fn ingest(&self, ports: &[Port], made: &BTreeMap<String, PathBuf>) -> Result<Outputs, Failure> {
+    fn ingest(
+        &self,
+        ports: &[Port],
+        staging: &Folder,
+        mut made: BTreeMap<String, Made>,
+    ) -> Result<Outputs, Failure> {
         let mut outputs = Outputs::new();
         for port in ports {
-            let Some(path) = made.get(&port.name).filter(|path| path.exists()) else {
-                let message = format!("the stage made no output `{}`", port.name);
-                return Err(Failure::Internal(message));
+            let tree = match made.remove(&port.name) {
+                Some(Made::File { name, bytes }) => self.store.ingest_bytes(name, &bytes),
+                Some(Made::At(path)) if staging.stat(&path).is_ok() => {
+                    self.store.ingest(staging, &path)
+                }
+                _ => {
+                    let message = format!("the stage made no output `{}`", port.name);
+                    return Err(Failure::Internal(message));
+                }
             };
-            let tree = self.store.ingest(path).map_err(|error| match error {
-                store::Error::Unstorable { path: file, why } => {
-                    let above = path.parent().unwrap_or(path);
-                    let file = file.strip_prefix(above).unwrap_or(&file).display();
-                    Failure::Data(format!("its output `{file}` cannot be kept: {why}"))
+            let tree = tree.map_err(|error| match error {
+                store::Error::Unstorable { path, why } => {
+                    let path = path.display();
+                    Failure::Data(format!("its output `{path}` cannot be kept: {why}"))
                 }
                 error => refused(error),
             })?;
@@ -380,7 +397,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
+    pub(super) fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
         self.reporter.send(&Event::StageWarning {
             stage: self.name(action.node),
             message: message.into(),

@@ -5,6 +5,7 @@ mod external;
 mod inputs;
 mod interrupt;
 mod keeper;
+mod leftovers;
 mod local;
 mod logs;
 mod make;
@@ -12,11 +13,12 @@ mod memory;
 mod own_binary;
 mod process;
 mod program;
-mod untouched;
 mod usage;
 mod verify;
+mod versions;
 pub mod warden;
 mod watch;
+mod watched;
 pub mod worker;
 mod workers;
 
@@ -42,6 +44,7 @@ pub use own_binary::own_binary;
 pub use process::VISIBLE_GPUS;
 pub use usage::{Usage, peak_memory_mib};
 pub use verify::damaged_artifacts;
+pub use versions::ask_versions;
 pub use workers::Workers;
 
 use commits::Pending;
@@ -115,6 +118,9 @@ pub fn execute(
         let _ = local.commits.send(None);
         outcomes.unwrap_or_else(|panic| resume_unwind(panic))
     });
+    if let Some(left) = workers.end_leftovers().wording() {
+        tracing::warn!("the programs of this run {left}");
+    }
 
     let mut reports = local
         .reports

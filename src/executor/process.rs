@@ -90,6 +90,7 @@ fn converse(
     });
     workers.forget(pid);
     let (status, usage) = reap(pid)?;
+    workers.reaped(pid);
     let ended = Ended {
         last: last?,
         status,

@@ -1,7 +1,8 @@
 //! A program of the user's, run as a process of its own.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,6 +12,7 @@ use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
 use stages::contract::{Failure, Program};
 
+use super::leftovers::Tag;
 use super::process::Ending;
 use super::usage::{Usage, reap, wait};
 use super::watch::watch;
@@ -19,16 +21,28 @@ use crate::graph::Limits;
 
 /// Lines of its output that are shown when a program fails, and the bytes of the log they are in.
 const SHOWN: usize = 15;
-const TAIL: i64 = 4096;
+const TAIL: u64 = 4096;
 
 /// Runs `program` to its end. What it writes, to standard output and standard error, goes to `log`.
 ///
 /// It leads a process group of its own, which ends with this process, however that ends; over its
 /// limits it is told to stop, or killed.
-pub fn run(program: &Program, log: &Path, workers: &Workers, limits: Limits) -> Ending {
+///
+/// What it leaves running is ended, and told of by `warn`.
+pub fn run(
+    program: &Program,
+    log: &Path,
+    workers: &Workers,
+    limits: Limits,
+    warn: &dyn Fn(String),
+) -> Ending {
     let started = Instant::now();
-    let (result, usage) = carry_out(program, log, workers, limits)
-        .unwrap_or_else(|e| (Err(not_run(program, &e)), Usage::default()));
+    let tag = workers.tag();
+    let ran = carry_out(program, log, workers, limits, &tag);
+    if let Some(left) = workers.end_leftovers_of(tag).wording() {
+        warn(left);
+    }
+    let (result, usage) = ran.unwrap_or_else(|e| (Err(not_run(program, &e)), Usage::default()));
     Ending {
         result,
         seconds: started.elapsed().as_secs_f64(),
@@ -59,9 +73,16 @@ fn carry_out(
     log: &Path,
     workers: &Workers,
     limits: Limits,
+    tag: &Tag,
 ) -> io::Result<(Result<(), Failure>, Usage)> {
-    let out = File::options().create(true).append(true).open(log)?;
+    // Readable, too: whatever has the log's name later need not be the log.
+    let out = File::options()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open(log)?;
     let start = out.metadata()?.len();
+    let written = out.try_clone()?;
     let mut command = Command::new(&program.path);
     if let [name, args @ ..] = program.argv.as_slice() {
         command.arg0(name).args(args);
@@ -74,7 +95,7 @@ fn carry_out(
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out);
-    let Some(child) = workers.spawn_guarded(&mut command)? else {
+    let Some(child) = workers.spawn_guarded(&mut command, tag)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
     // It holds the log open otherwise.
@@ -86,13 +107,19 @@ fn carry_out(
     workers.forget(pid);
     ended?;
     let (status, usage) = reap(pid)?;
+    workers.reaped(pid);
     let result = match excess {
         _ if status.success() => Ok(()),
         _ if workers.is_stopping() => Err(Failure::Cancelled),
         Some(excess) => Err(excess.failure()),
         None => {
             let oom = status.signal() == Some(SIGKILL) && workers.has_lost_to_oom();
-            Err(judge(status, &usage, oom, &last_words(log, start)))
+            Err(judge(
+                status,
+                &usage,
+                oom,
+                &last_words(&written, log, start),
+            ))
         }
     };
     Ok((result, usage))
@@ -118,15 +145,13 @@ fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) 
     Failure::Program(format!("{how}{last_words}"))
 }
 
-/// The end of what was written to the log from `start` on, indented, with its path.
-fn last_words(log: &Path, start: u64) -> String {
+/// The end of what was written to the open log from `start` on, indented, with its path.
+fn last_words(written: &File, log: &Path, start: u64) -> String {
     let read = || -> io::Result<String> {
-        let mut file = File::open(log)?;
-        let end = file.seek(SeekFrom::End(0))?;
-        let from = start.max(end.saturating_sub(TAIL.unsigned_abs()));
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        let end = written.metadata()?.len();
+        let from = start.max(end.saturating_sub(TAIL));
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(from)).unwrap_or_default()];
+        written.read_exact_at(&mut bytes, from)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let text = read().unwrap_or_default();

@@ -39,6 +39,12 @@ impl Warden {
         })
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> i32 {
+        // Process ids are positive and fit.
+        self.process.id().cast_signed()
+    }
+
     /// Has the child of `command`, the leader of a group of its own, tell of itself before it becomes the
     /// program. One at a time: what follows is [`watch`](Self::watch) or [`withdraw`](Self::withdraw).
     pub fn announce(&self, command: &mut Command) -> io::Result<()> {

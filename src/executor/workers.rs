@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::leftovers::{Left, Leftovers, Tag};
 use super::memory::OomKills;
 use super::warden::Warden;
 
@@ -23,6 +24,7 @@ pub struct Workers {
     oom_kills: Mutex<Option<OomKills>>,
     /// Started with the first program that does not watch us itself.
     warden: Mutex<Option<Warden>>,
+    leftovers: Leftovers,
 }
 
 impl Workers {
@@ -44,19 +46,33 @@ impl Workers {
             return Ok(None);
         }
         self.oom_kills().get_or_insert_with(OomKills::count);
+        let mut children = self.leftovers.children();
         let child = command.spawn()?;
-        running.insert(pid(&child).as_raw_nonzero().get());
+        let id = pid(&child).as_raw_nonzero().get();
+        children.insert(id);
+        running.insert(id);
         Ok(Some(child))
     }
 
-    /// As `spawn`, of a program that would not notice the end of this process.
-    pub(super) fn spawn_guarded(&self, command: &mut Command) -> io::Result<Option<Child>> {
+    /// As `spawn`, of a program that would not notice the end of this process, and may leave others
+    /// behind that carry its tag.
+    pub(super) fn spawn_guarded(
+        &self,
+        command: &mut Command,
+        tag: &Tag,
+    ) -> io::Result<Option<Child>> {
         let mut slot = self.warden();
         let warden = match &mut *slot {
             Some(warden) => warden,
-            none => none.insert(Warden::start()?),
+            none => {
+                let mut children = self.leftovers.children();
+                let warden = none.insert(Warden::start()?);
+                children.insert(warden.id());
+                warden
+            }
         };
         warden.announce(command)?;
+        tag.put_on(command);
         let mut child = match self.spawn(command) {
             Ok(Some(child)) => child,
             Ok(None) => return Ok(None),
@@ -75,6 +91,7 @@ impl Workers {
             self.signal_one(id, Signal::KILL);
             self.forget(id);
             child.wait()?;
+            self.reaped(id);
             return Err(error);
         }
         self.programs().insert(id.as_raw_nonzero().get());
@@ -96,6 +113,28 @@ impl Workers {
         if let Some(warden) = &mut *self.warden() {
             warden.forget(id);
         }
+    }
+
+    /// Notes that a child was reaped.
+    pub(super) fn reaped(&self, pid: Pid) {
+        self.leftovers
+            .children()
+            .remove(&pid.as_raw_nonzero().get());
+    }
+
+    /// A tag for a program that is about to start.
+    pub(super) fn tag(&self) -> Tag {
+        self.leftovers.tag()
+    }
+
+    /// Ends what the program of `tag` has left behind, now that it has ended itself.
+    pub(super) fn end_leftovers_of(&self, tag: Tag) -> Left {
+        self.leftovers.end(tag)
+    }
+
+    /// Ends what any program has left behind.
+    pub(super) fn end_leftovers(&self) -> Left {
+        self.leftovers.end_all()
     }
 
     /// Asks every worker to stop; none starts from now on.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use serde_json::Value;
 
 use crate::graph::Parse;
-use crate::plan::{InputId, chosen_params, source_len, stands_for};
+use crate::plan::{InputId, ToolId, chosen_params, source_len, stands_for};
 use crate::store::{ActionRecord, Digest, Error, Key, Store};
 
 /// Actions and what leads from one to the next.
@@ -26,6 +26,14 @@ pub struct Step {
     pub sources: Vec<SourceUse>,
     /// What leads on from here: upstream its inputs, downstream what was made of its outputs.
     pub links: Vec<Link>,
+}
+
+impl Step {
+    /// The programs that it ran.
+    pub fn tools(&self) -> impl Iterator<Item = (&String, &ToolId)> {
+        let record = self.record.iter();
+        record.flat_map(|record| &record.fingerprint.tools)
+    }
 }
 
 /// A source that an action read.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stages::contract::Device;
 
+use super::ToolId;
 use crate::store::{Digest, Key};
 
 /// The pre-image of a key.
@@ -22,6 +23,9 @@ pub struct Fingerprint {
     pub params: Value,
     pub seed: u64,
     pub device: Device,
+    /// Programs that it runs, by their names in the pipeline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, ToolId>,
     /// By role; within a role in the order of the file.
     pub inputs: BTreeMap<String, Vec<InputId>>,
 }
@@ -52,6 +56,7 @@ impl Fingerprint {
             params,
             seed,
             device,
+            tools,
             inputs: _,
         } = self;
         let sorted;
@@ -70,6 +75,7 @@ impl Fingerprint {
             kind,
             params,
             seed,
+            tools,
             version,
         };
         // A plain struct of strings, numbers and maps with string keys cannot fail to serialise.
@@ -86,6 +92,8 @@ struct Canonical<'a> {
     kind: &'a str,
     params: &'a Value,
     seed: &'a u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tools: &'a BTreeMap<String, ToolId>,
     version: &'a u32,
 }
 
@@ -125,6 +133,7 @@ mod tests {
                 params,
                 seed: u64::MAX,
                 device: Device::Cpu,
+                tools: BTreeMap::from([("sh".to_owned(), ToolId::Version("5".to_owned()))]),
                 inputs: BTreeMap::from([("in".to_owned(), vec![action.clone(), content.clone()])]),
             };
             let mut value = serde_json::to_value(&fingerprint).unwrap();

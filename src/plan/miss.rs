@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use stages::contract::{Device, Segment, Source};
 
-use super::Fingerprint;
 use super::source::{Listing, stands_for};
+use super::{Fingerprint, ToolId};
 use crate::store::{Lookup, Store};
 
 /// Why a stage runs; `Display` gives a few words.
@@ -21,6 +21,8 @@ pub enum MissReason {
         first: Change,
         more: usize,
     },
+    /// The version command of this program was not asked yet, so the key is not known.
+    UnknownTool(String),
     RecordMissing,
     RecordDamaged,
     OutputMissing {
@@ -60,6 +62,12 @@ pub enum Change {
         /// What changed in it, where that is known.
         changes: Option<SourceChanges>,
     },
+    /// A program that the stage runs. `None` on one side: it is not named there.
+    Tool {
+        name: String,
+        from: Option<ToolId>,
+        to: Option<ToolId>,
+    },
     /// A role whose input is another.
     Input {
         role: String,
@@ -95,6 +103,10 @@ impl MissReason {
         now: &Fingerprint,
         sources: &[Source],
     ) -> Self {
+        let is_unknown = |(_, id): &(_, &ToolId)| **id == ToolId::Unknown;
+        if let Some((name, _)) = now.tools.iter().find(is_unknown) {
+            return Self::UnknownTool(name.clone());
+        }
         match lookup {
             Lookup::Damaged => return Self::RecordDamaged,
             Lookup::OutputMissing { port } => return Self::OutputMissing { port: port.clone() },
@@ -170,6 +182,14 @@ pub fn changes(
             path: source.map(|source| source.path.clone()),
             changes: SourceChanges::recall(store, change),
         }
+    }));
+    let added = to.tools.keys().filter(|&t| !from.tools.contains_key(t));
+    let tools = from.tools.keys().chain(added);
+    let differ = tools.filter(|&name| from.tools.get(name) != to.tools.get(name));
+    found.extend(differ.map(|name| Change::Tool {
+        name: name.clone(),
+        from: from.tools.get(name).cloned(),
+        to: to.tools.get(name).cloned(),
     }));
     let added = to.inputs.keys().filter(|&r| !from.inputs.contains_key(r));
     let roles = from.inputs.keys().chain(added);
@@ -275,6 +295,9 @@ impl fmt::Display for MissReason {
             Self::Forced => f.write_str("forced"),
             Self::Changed { first, more: 0 } => write!(f, "{first}"),
             Self::Changed { first, more } => write!(f, "{first}, {more} more"),
+            Self::UnknownTool(name) => {
+                write!(f, "version of `{name}` unknown until run")
+            }
             Self::RecordMissing => f.write_str("record missing"),
             Self::RecordDamaged => f.write_str("record damaged"),
             Self::OutputMissing { port } => write!(f, "output missing: {port}"),
@@ -306,6 +329,14 @@ impl fmt::Display for Change {
                     }
                 }
             }
+            Self::Tool { name, from, to } => match (from, to) {
+                (Some(ToolId::Content(_)), Some(ToolId::Content(_))) => {
+                    write!(f, "program `{name}` changed")
+                }
+                (Some(from), Some(to)) => write!(f, "program `{name}` {from} → {to}"),
+                (None, Some(to)) => write!(f, "program `{name}` added: {to}"),
+                (_, None) => write!(f, "program `{name}` removed"),
+            },
             Self::Input { role } => write!(f, "input `{role}` changed"),
         }
     }

@@ -16,18 +16,20 @@ mod source_index;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
-use stages::contract::{FORMAT_VERSION, Invalid};
+use stages::contract::{FORMAT_VERSION, Invalid, Tool};
 
 pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
 pub use rebuild::{chosen_params, rebuild};
 pub use source::stands_for;
+pub use tools::{ToolId, Unasked, unasked};
 
 use crate::graph::{Graph, Instance};
 use crate::store::{self, ActionRecord, Digest, Key, Lookup, Store};
@@ -133,15 +135,20 @@ pub enum Error {
     Internal(String),
 }
 
-/// Plans `graph` against what `store` holds.
-pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
+/// The stages that a plan with these options is about, in the graph's order.
+pub fn wanted(graph: &Graph, options: &PlanOptions) -> Vec<NodeIndex> {
     let until = options.until.as_ref().or(graph.reach.as_ref());
     let wanted = until.map(|until| graph.with_ancestors(until));
-    let is_wanted = |node: &&NodeIndex| wanted.as_ref().is_none_or(|wanted| wanted.contains(*node));
+    let is_wanted = |node: &NodeIndex| wanted.as_ref().is_none_or(|wanted| wanted.contains(node));
+    graph.order.iter().copied().filter(is_wanted).collect()
+}
+
+/// Plans `graph` against what `store` holds.
+pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     let mut sources = Sources::new(store);
     let mut keys = HashMap::new();
     let mut known = Vec::new();
-    for &node in graph.order.iter().filter(is_wanted) {
+    for node in wanted(graph, options) {
         let (fingerprint, stamps) = fingerprint(graph, node, &keys, &mut sources)?;
         let action_key = action_key(&fingerprint);
         keys.insert(node, action_key);
@@ -238,7 +245,7 @@ fn content_keys(
         .collect()
 }
 
-/// What became of a stage's sources meanwhile.
+/// What became of a stage's sources, and of the programs that it runs, meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceState {
     /// Nothing was written to.
@@ -260,11 +267,14 @@ pub fn source_state(
     before: &Stamps,
 ) -> Result<SourceState, Error> {
     let instance = &graph.stages[planned.node];
-    if instance.stage.sources().is_empty() {
+    let tools = instance.stage.tools();
+    if instance.stage.sources().is_empty() && tools.is_empty() {
         return Ok(SourceState::Untouched);
     }
-    let (params, stamps) = params(instance, planned.node, &mut Sources::new(store))?;
-    Ok(if params != planned.fingerprint.params {
+    let mut sources = Sources::new(store);
+    let (params, tools, stamps) = read(instance, planned.node, &tools, &mut sources)?;
+    let is_same = params == planned.fingerprint.params && tools == planned.fingerprint.tools;
+    Ok(if !is_same {
         SourceState::Changed
     } else if stamps != *before {
         SourceState::Touched(stamps)
@@ -288,7 +298,7 @@ fn fingerprint(
         };
         inputs.entry(link.role.clone()).or_default().push(input);
     }
-    let (params, stamps) = params(instance, node, sources)?;
+    let (params, tools, stamps) = read(instance, node, &instance.stage.tools(), sources)?;
     let fingerprint = Fingerprint {
         format: FORMAT_VERSION,
         kind: instance.kind.name.to_owned(),
@@ -296,18 +306,20 @@ fn fingerprint(
         params,
         seed: instance.seed,
         device: instance.device,
+        tools,
         inputs,
     };
     Ok((fingerprint, stamps))
 }
 
-/// The stage's parameters in canonical form, with the digests of sources in place of their paths; and
-/// the sources' stamps.
-fn params(
+/// The stage's parameters in canonical form, with the digests of sources in place of their paths; what
+/// its programs count as; and the stamps of both.
+fn read(
     instance: &Instance,
     node: NodeIndex,
+    tools: &[Tool],
     sources: &mut Sources<'_>,
-) -> Result<(serde_json::Value, Stamps), Error> {
+) -> Result<(serde_json::Value, BTreeMap<String, ToolId>, Stamps), Error> {
     let mut stamps = String::new();
     let mut params = instance.stage.canonical();
     for source in instance.stage.sources() {
@@ -329,7 +341,15 @@ fn params(
         stamps.push_str(&seen.stamps.to_string());
     }
     params.sort_all_objects();
-    Ok((params, Stamps(Digest::derive(STAMPS, stamps.as_bytes()))))
+    let mut ids = BTreeMap::new();
+    for tool in tools {
+        let (id, stamp) =
+            tools::identify(tool, sources).map_err(|invalid| Error::Source { node, invalid })?;
+        ids.insert(tool.name.clone(), id);
+        stamps.extend(stamp.map(|stamp| stamp.to_string()));
+    }
+    let stamps = Stamps(Digest::derive(STAMPS, stamps.as_bytes()));
+    Ok((params, ids, stamps))
 }
 
 /// How many files the source has that is named by `digest`, if that was kept.

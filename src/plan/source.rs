@@ -114,6 +114,10 @@ impl<'a> Sources<'a> {
         }
     }
 
+    pub(super) fn store(&self) -> &Store {
+        self.store
+    }
+
     /// Looks at the file or folder at `path`.
     pub(super) fn see(&mut self, path: &Path) -> Result<Seen, Invalid> {
         if let Some(&seen) = self.seen.get(path) {

@@ -10,7 +10,7 @@ use stages::contract::Position;
 
 use super::files::{self, Found, sync_folder};
 use super::sealed::{Damaged, seal, unseal};
-use super::{Digest, Error, Key, Store};
+use super::{Digest, Error, InputsCheck, Key, Store};
 use crate::plan::Fingerprint;
 
 /// What is known of a finished action.
@@ -36,6 +36,8 @@ pub struct ActionRecord {
     pub finished: String,
     /// Version of the runner that ran it.
     pub runner: String,
+    #[serde(default)]
+    pub inputs: InputsCheck,
 }
 
 /// What a look at the action cache found under a key.

@@ -71,7 +71,15 @@ impl Checkpoints<'_> {
             match self.examine(&folder) {
                 Some((position, files)) => {
                     let label = format!("checkpoint after {position}");
-                    found.push((position, Artifact { label, files }));
+                    let folders = Vec::new();
+                    found.push((
+                        position,
+                        Artifact {
+                            label,
+                            files,
+                            folders,
+                        },
+                    ));
                 }
                 None => self.store.set_aside(&folder)?,
             }

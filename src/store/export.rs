@@ -48,7 +48,14 @@ impl Store {
         for (name, blob) in &tree.files {
             copy(&self.blob_path(&blob.digest), &copies.join(name))?;
         }
+        let make = |into: &Path| {
+            tree.folders.iter().try_for_each(|name| {
+                let folder = into.join(name);
+                fs::create_dir_all(&folder).map_err(Error::io("create", &folder))
+            })
+        };
         if !is_there {
+            make(&copies)?;
             return fs::rename(&copies, folder).map_err(Error::io("create", folder));
         }
         let mut placed = Vec::new();
@@ -66,7 +73,7 @@ impl Store {
                 placed.push(file);
             }
         }
-        Ok(())
+        make(folder)
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use stages::contract::Folder;
 
 use super::{Digest, digest_open};
 
@@ -29,30 +30,47 @@ pub enum Found {
     Foreign,
 }
 
-/// Reads a file of the store.
-pub fn read(path: &Path) -> io::Result<Found> {
-    // No link is followed, and no pipe waited for.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+/// As [`Found`], before it is read.
+pub enum Opened {
+    File(File),
+    Nothing,
+    Foreign,
+}
+
+/// Opens a file of the store for reading. No link is followed, and no pipe waited for.
+pub fn open(path: &Path) -> io::Result<Opened> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
     let opened = File::options()
         .read(true)
         .custom_flags(flags.cast_signed())
         .open(path);
-    let mut file = match opened {
+    let file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Nothing),
         // A link or a socket, unless it is a file that may not be read.
         Err(error) => {
             return match fs::symlink_metadata(path) {
-                Ok(metadata) if !metadata.is_file() => Ok(Found::Foreign),
+                Ok(metadata) if !metadata.is_file() => Ok(Opened::Foreign),
                 _ => Err(error),
             };
         }
     };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(Found::Foreign);
+    if file.metadata()?.is_file() {
+        Ok(Opened::File(file))
+    } else {
+        Ok(Opened::Foreign)
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+}
+
+/// Reads a file of the store.
+pub fn read(path: &Path) -> io::Result<Found> {
+    let mut file = match open(path)? {
+        Opened::File(file) => file,
+        Opened::Nothing => return Ok(Found::Nothing),
+        Opened::Foreign => return Ok(Found::Foreign),
+    };
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.read_to_end(&mut bytes)?;
     Ok(Found::Bytes(bytes))
 }
@@ -62,19 +80,23 @@ pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// As [`digest`], of a plain file only: a link or a folder in its place is an error.
+/// As [`digest`], of a regular file only: a link or a folder in its place is an error.
 pub fn digest_plain(file: &Path) -> io::Result<(Digest, u64)> {
-    if fs::symlink_metadata(file)?.is_file() {
-        digest(file)
-    } else {
-        Err(io::Error::other("it is no plain file"))
+    match open(file)? {
+        Opened::File(file) => {
+            let bytes = file.metadata()?.len();
+            digest_open(&file, bytes)
+        }
+        Opened::Nothing => Err(io::ErrorKind::NotFound.into()),
+        Opened::Foreign => Err(io::Error::other("it is not a regular file")),
     }
 }
 
-/// Removes whatever is at `path`; it may be gone already.
+/// Removes whatever is at `path`, with all that is in it; it may be gone already. Links are removed, not
+/// followed, and what is mounted somewhere in it is an error.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(metadata) if metadata.is_dir() => Folder::remove(path),
         Ok(_) => fs::remove_file(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

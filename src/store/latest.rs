@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use stages::contract::PRIVATE_BYTES;
 
 use super::files::{component, digest_plain, name_of, remove};
 use super::flush::folder_of;
 use super::inventory::entries;
-use super::{Digest, Error, Key, Store, Tree};
+use super::{Blob, Digest, Error, Key, Store, Tree};
 
 /// The file that says what a folder shows.
 const MARK: &str = ".outputs.json";
@@ -83,7 +84,11 @@ impl Store {
             mark.outputs.insert(port.clone(), tree.digest);
             for (name, blob) in &tree.files {
                 let file = fresh.join(component(port)).join(name);
-                mark.copied |= !link(&self.blob_path(&blob.digest), &file)?;
+                mark.copied |= !self.show(blob, &file)?;
+            }
+            for name in &tree.folders {
+                let folder = fresh.join(component(port)).join(name);
+                fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
             }
         }
         let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialise {
@@ -92,6 +97,19 @@ impl Store {
         })?;
         fs::write(fresh.join(MARK), mark).map_err(Error::io("write", &fresh))?;
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
+    }
+
+    /// Makes `file` another name of a blob; tells whether that could be. A large blob that is known to be
+    /// right stays so, although its stamp moves.
+    fn show(&self, blob: &Blob, file: &Path) -> Result<bool, Error> {
+        let is_large = blob.bytes > PRIVATE_BYTES;
+        let watch = is_large.then(|| self.watch(&blob.digest)).flatten();
+        let watch = watch.filter(|_| self.is_known(blob));
+        let linked = link(&self.blob_path(&blob.digest), file)?;
+        if let Some(watch) = watch {
+            self.remember_watched(blob, &watch);
+        }
+        Ok(linked)
     }
 
     /// Whether `outputs` are what is shown of `instance`, as far as a look without reading them tells.
@@ -125,15 +143,17 @@ impl Store {
                 return true;
             };
             let folder = target.join(component(port));
-            tree.files.iter().all(|(name, blob)| {
-                let shown = folder.join(name);
-                let linked = is_same(&shown, &self.blob_path(&blob.digest));
-                if linked {
-                    sound.contains(&blob.digest)
-                } else {
-                    digest_plain(&shown).ok() == Some((blob.digest, blob.bytes))
-                }
-            })
+            let mut folders = tree.folders.iter();
+            folders.all(|name| is_folder(&folder.join(name)))
+                && tree.files.iter().all(|(name, blob)| {
+                    let shown = folder.join(name);
+                    let linked = is_same(&shown, &self.blob_path(&blob.digest));
+                    if linked {
+                        sound.contains(&blob.digest)
+                    } else {
+                        digest_plain(&shown).ok() == Some((blob.digest, blob.bytes))
+                    }
+                })
         })
     }
 
@@ -185,20 +205,26 @@ impl Store {
             && mark.outputs.iter().eq(digests)
             && trees().all(|(port, tree)| {
                 let folder = target.join(component(port));
-                tree.files.iter().all(|(name, blob)| {
-                    let shown = folder.join(name);
-                    is_same(&shown, &self.blob_path(&blob.digest))
-                        || (mark.copied
-                            && fs::symlink_metadata(&shown).is_ok_and(|metadata| {
-                                metadata.is_file() && metadata.len() == blob.bytes
-                            }))
-                })
+                let mut folders = tree.folders.iter();
+                folders.all(|name| is_folder(&folder.join(name)))
+                    && tree.files.iter().all(|(name, blob)| {
+                        let shown = folder.join(name);
+                        is_same(&shown, &self.blob_path(&blob.digest))
+                            || (mark.copied
+                                && fs::symlink_metadata(&shown).is_ok_and(|metadata| {
+                                    metadata.is_file() && metadata.len() == blob.bytes
+                                }))
+                    })
             })
     }
 }
 
 pub(super) fn read_mark(target: &Path) -> Option<Mark> {
     serde_json::from_slice(&fs::read(target.join(MARK)).ok()?).ok()
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// Whether two paths are names of one file.

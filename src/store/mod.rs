@@ -27,12 +27,14 @@ mod check;
 mod checkpoints;
 mod collect;
 mod digest;
+mod doubt;
 mod error;
 mod export;
 mod files;
 mod flush;
 mod guard;
 mod hashing;
+mod ingest;
 mod inventory;
 mod latest;
 mod lease;
@@ -48,6 +50,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod writers;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -59,6 +62,7 @@ pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
 pub use collect::{Collected, Policy, Removal, RunUse};
 pub use digest::{Digest, Key, ParseHexError};
+pub use doubt::InputsCheck;
 pub use error::Error;
 pub(crate) use files::component;
 pub use guard::{Guard, Needs, Patience};
@@ -72,6 +76,7 @@ pub use session::Staging;
 pub use shown::{ShownOutputs, shown_at};
 pub use stamp::Stamp;
 pub use tree::{Blob, Tree};
+pub use writers::Unwritten;
 
 use session::Session;
 
@@ -152,15 +157,11 @@ impl Store {
         self.home.join("runs")
     }
 
-    /// A fresh folder to write outputs into, on the store's file system; removed on drop, and swept
-    /// by the next process to open the store if this one is killed.
+    /// A fresh folder to write outputs into, on the store's file system. It is emptied of what is large
+    /// when it is dropped, removed when this process ends, or by the next one to open the store if this
+    /// one is killed.
     pub fn staging(&self) -> Result<Staging, Error> {
-        Staging::new(self.session()?, &|_| false)
-    }
-
-    /// As `staging`, for who does not mind to find empty folders of these names in it.
-    pub fn staging_with(&self, keep: &dyn Fn(&str) -> bool) -> Result<Staging, Error> {
-        Staging::new(self.session()?, keep)
+        Staging::new(self.session()?)
     }
 
     fn session(&self) -> Result<Arc<Session>, Error> {

@@ -6,12 +6,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tempfile::TempDir;
+use stages::contract::Folder;
 
 use super::files::{remove, sync_folder};
 use super::{Error, lock};
@@ -20,14 +19,18 @@ const LOCK: &str = "lock";
 /// The file of `tmp` that is locked around making and sweeping.
 pub const GATE: &str = ".lock";
 
+/// Files and folders of dead staging folders that may wait for the end of the process, and what they may
+/// hold in bytes each.
+const MOST_STAYING: usize = 1 << 16;
+const MOST_SMALL: u64 = 4096;
+
 #[derive(Debug)]
 pub struct Session {
-    // Dropped, and so removed, before the lock is let go.
-    folder: TempDir,
+    folder: PathBuf,
     lock: File,
     names: AtomicU64,
-    /// Folders that were let go: with nothing in them but folders.
-    spare: Mutex<Vec<PathBuf>>,
+    /// Files and folders that wait to be removed at the end.
+    staying: AtomicUsize,
 }
 
 impl Session {
@@ -42,21 +45,21 @@ impl Session {
             .and_then(|own| own.lock().map(|()| own))
             .map_err(Error::io("lock", folder.path()))?;
         Ok(Self {
-            folder,
+            folder: folder.keep(),
             lock: own,
             names: AtomicU64::new(0),
-            spare: Mutex::default(),
+            staying: AtomicUsize::new(0),
         })
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// A path in the folder that nothing has used.
     pub fn fresh(&self, what: &str) -> PathBuf {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        self.folder.path().join(format!("{what}-{number}"))
+        self.folder.join(format!("{what}-{number}"))
     }
 
     /// What is locked for as long as the session lasts.
@@ -82,93 +85,77 @@ impl Session {
         sync_folder(folder).map_err(Error::io("flush", folder))
     }
 
-    /// A folder that was let go, or a new one: empty, but for empty folders that `keep` names.
-    fn folder(&self, keep: &dyn Fn(&str) -> bool) -> Result<PathBuf, Error> {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        if let Some(path) = spare.filter(|path| is_ours(path)) {
-            clear(&path, keep).map_err(Error::io("clear", &path))?;
-            return Ok(path);
+    /// Whether `entries` more files and folders of dead staging folders may stay until the end. File
+    /// systems are slow at making what was removed a moment ago (ext4 looks at every inode that was), so
+    /// little things are not removed one stage after the other.
+    fn may_stay(&self, entries: usize) -> bool {
+        let staying = self.staying.fetch_add(entries, Ordering::Relaxed) + entries;
+        if staying <= MOST_STAYING {
+            return true;
         }
-        let path = self.fresh("staging");
-        fs::create_dir(&path).map_err(Error::io("create", &path))?;
-        Ok(path)
-    }
-
-    /// Takes back a folder, to be used again: file systems are slow at making what was removed a moment
-    /// ago. Only the files in it are removed at once.
-    fn let_go(&self, path: PathBuf) -> std::io::Result<()> {
-        remove_files(&path)?;
-        self.spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(path);
-        Ok(())
+        self.staying.fetch_sub(entries, Ordering::Relaxed);
+        false
     }
 }
 
-/// A folder for outputs in the making; removed on drop.
+impl Drop for Session {
+    /// Removes the folder before the lock is let go. What cannot be removed now is swept later.
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.folder) {
+            tracing::debug!(folder = %self.folder.display(), %error, "a session was not removed");
+        }
+    }
+}
+
+/// A folder for outputs in the making, which is never used again.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
+    folder: Folder,
     session: Arc<Session>,
 }
 
 impl Staging {
-    pub(super) fn new(session: Arc<Session>, keep: &dyn Fn(&str) -> bool) -> Result<Self, Error> {
+    pub(super) fn new(session: Arc<Session>) -> Result<Self, Error> {
+        let path = session.fresh("staging");
+        let folder = fs::create_dir(&path).and_then(|()| Folder::open(&path));
         Ok(Self {
-            path: session.folder(keep)?,
+            folder: folder.map_err(Error::io("create", &path))?,
+            path,
             session,
         })
     }
 
+    /// Where it was made. A program that ran there may have put something else in its place.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder itself, whatever became of its name.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Removes what is in it, unless that is little.
+    fn let_go(&self) -> std::io::Result<()> {
+        // One that was moved away is no longer ours to clear.
+        if !self.folder.is_at(&self.path) {
+            return Ok(());
+        }
+        self.folder.regain()?;
+        match self.folder.measure(MOST_SMALL) {
+            Ok(Some(entries)) if self.session.may_stay(entries + 1) => Ok(()),
+            _ => self.folder.clear(),
+        }
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if let Err(error) = self.session.let_go(self.path.clone()) {
-            tracing::debug!(folder = %self.path.display(), %error, "staging was not removed");
+        if let Err(error) = self.let_go() {
+            tracing::debug!(folder = %self.path.display(), %error, "staging was not cleared");
         }
     }
-}
-
-/// Removes all files below a folder.
-fn remove_files(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_files(&entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a folder is still as we make them: a program may have taken rights away.
-fn is_ours(folder: &Path) -> bool {
-    let metadata = fs::symlink_metadata(folder);
-    metadata.is_ok_and(|metadata| metadata.is_dir() && metadata.mode() & 0o700 == 0o700)
-}
-
-/// Removes what is in a folder, but for empty folders that `keep` names.
-fn clear(folder: &Path, keep: &dyn Fn(&str) -> bool) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let is_kept = entry.file_name().to_str().is_some_and(keep)
-            && is_ours(&entry.path())
-            && fs::read_dir(entry.path())?.next().is_none();
-        if !is_kept {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes the folders of dead processes. What cannot be removed now is left for the next time.

@@ -1,6 +1,6 @@
 //! Trees: the files of one artifact, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,24 +17,30 @@ pub struct Blob {
     pub bytes: u64,
 }
 
-/// The files of one artifact, by their path in it: relative, `/` between folders, sorted. Empty
-/// folders do not exist.
+/// The files of one artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     /// Hash of the listing, in the trees' own domain.
     pub digest: Digest,
+    /// By their path in it: relative, `/` between folders, sorted.
     pub files: BTreeMap<String, Blob>,
+    /// Paths of the folders that hold nothing.
+    pub folders: BTreeSet<String>,
 }
 
 impl Tree {
-    pub fn new(files: BTreeMap<String, Blob>) -> Result<Self, Error> {
-        let (digest, _) = encode(&files)?;
-        Ok(Self { digest, files })
+    pub fn new(files: BTreeMap<String, Blob>, folders: BTreeSet<String>) -> Result<Self, Error> {
+        let (digest, _) = encode(&files, &folders)?;
+        Ok(Self {
+            digest,
+            files,
+            folders,
+        })
     }
 
     /// The bytes that `digest` is the hash of.
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
-        Ok(encode(&self.files)?.1)
+        Ok(encode(&self.files, &self.folders)?.1)
     }
 
     /// Reads the listing that `digest` names.
@@ -45,31 +51,50 @@ impl Tree {
         if Digest::derive(CONTEXT, bytes) != *digest {
             return Err(Damaged);
         }
-        let files: BTreeMap<String, Blob> = serde_json::from_slice(bytes).map_err(|_| Damaged)?;
+        let listed: BTreeMap<String, Option<Blob>> =
+            serde_json::from_slice(bytes).map_err(|_| Damaged)?;
+        let (mut files, mut folders) = (BTreeMap::new(), BTreeSet::new());
+        for (name, blob) in listed {
+            match (name.strip_suffix('/'), blob) {
+                (None, Some(blob)) => drop(files.insert(name, blob)),
+                (Some(folder), None) => drop(folders.insert(folder.to_owned())),
+                _ => return Err(Damaged),
+            }
+        }
         // The digest says that the list is what it was, not that we wrote it.
-        if !are_safe(&files) {
+        if !are_safe(&files, &folders) {
             return Err(Damaged);
         }
         Ok(Self {
             digest: *digest,
             files,
+            folders,
         })
     }
 }
 
-/// Whether every name stays within the folder that the tree is put into, and none is the folder of
-/// another.
-fn are_safe(files: &BTreeMap<String, Blob>) -> bool {
-    files.keys().all(|name| {
-        let folders = name.match_indices('/').map(|(end, _)| &name[..end]);
+/// Whether every name stays within the folder that the tree is put into, and none is in a file or in an
+/// empty folder.
+fn are_safe(files: &BTreeMap<String, Blob>, folders: &BTreeSet<String>) -> bool {
+    let is_taken = |name: &str| files.contains_key(name) || folders.contains(name);
+    let names = || files.keys().chain(folders);
+    names().all(|name| {
+        let mut above = name.match_indices('/').map(|(end, _)| &name[..end]);
         name.split('/').all(is_component)
             && !name.contains(char::is_control)
-            && !folders.into_iter().any(|folder| files.contains_key(folder))
-    })
+            && !above.any(is_taken)
+    }) && files.keys().all(|name| !folders.contains(name))
 }
 
-fn encode(files: &BTreeMap<String, Blob>) -> Result<(Digest, Vec<u8>), Error> {
-    let bytes = serde_json::to_vec(files).map_err(|source| Error::Serialise {
+/// A JSON object of the files by name; an empty folder has a `/` behind its name and the value `null`.
+fn encode(
+    files: &BTreeMap<String, Blob>,
+    folders: &BTreeSet<String>,
+) -> Result<(Digest, Vec<u8>), Error> {
+    let folders = folders.iter().map(|name| (format!("{name}/"), None));
+    let files = files.iter().map(|(name, blob)| (name.clone(), Some(blob)));
+    let listed: BTreeMap<String, Option<&Blob>> = files.chain(folders).collect();
+    let bytes = serde_json::to_vec(&listed).map_err(|source| Error::Serialise {
         what: "a tree",
         source,
     })?;
@@ -87,21 +112,29 @@ mod tests {
             digest: blake3::hash(b"").into(),
             bytes: 0,
         };
-        let files = names.iter().map(|name| (name.to_string(), blob)).collect();
-        let (digest, bytes) = encode(&files).unwrap();
+        let (folders, files): (Vec<&str>, Vec<&str>) = names
+            .iter()
+            .partition(|name| name.len() > 1 && name.ends_with('/'));
+        let files = files.iter().map(|name| (name.to_string(), blob)).collect();
+        let folders = folders.iter().map(|name| name[..name.len() - 1].to_owned());
+        let (digest, bytes) = encode(&files, &folders.collect()).unwrap();
         Tree::decode(&digest, &bytes).is_ok()
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
-        assert!(decoded(&["a", "b/c", "b/d.e", "..f", "é"]));
+        assert!(decoded(&["a", "b/c", "b/d.e", "..f", "é", "d/", "b/e/"]));
         for name in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../a", "a/./b", "a\\b", "a\0", "a\nb",
+            "", "/", "/a", "a//", "a//b", "../", "/a/", "a/../", ".", "..", "a/..", "../a",
+            "a/./b", "a\\b", "a\0", "a\nb",
         ] {
             assert!(!decoded(&[name]), "{name:?}");
         }
         assert!(!decoded(&["a", "a/b"]));
         assert!(!decoded(&["a/b", "a/b/c/d"]));
+        assert!(!decoded(&["a", "a/"]));
+        assert!(!decoded(&["a/", "a/b"]));
+        assert!(!decoded(&["a/", "a/b/"]));
     }
 
     proptest! {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -85,29 +83,4 @@ impl Environment {
         }
         whole
     }
-}
-
-/// The program of that name, which is looked for in `PATH` unless it is a path.
-pub fn find(name: &Path) -> Result<PathBuf, String> {
-    if name.components().count() > 1 {
-        return match is_program(name) {
-            true => Ok(name.to_owned()),
-            false => Err(format!("there is no program `{}`", name.display())),
-        };
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|program| is_program(program))
-        .ok_or_else(|| {
-            format!(
-                "there is no program `{}` in any folder of `PATH`",
-                name.display()
-            )
-        })
-}
-
-fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }

@@ -1,12 +1,15 @@
 //! The metrics that a program writes.
 
-use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::contract::{Direction, Failure, Metric, Metrics};
+use crate::contract::{Direction, Failure, Folder, Metric, Metrics};
+
+/// Largest file of metrics, in bytes.
+const MOST: u64 = 16 << 20;
 
 /// A number with all that tables want of it.
 #[derive(Deserialize)]
@@ -18,12 +21,20 @@ struct Written {
 }
 
 /// Reads a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or objects of
-/// these, whose names become `train.f1`. `name` is the file's, for messages.
+/// these, whose names become `train.f1`. `name` is the file's path in `scratch`.
 ///
 /// A number is better the larger it is, unless its `direction` says `minimize`.
-pub fn read(file: &Path, name: &Path) -> Result<Metrics, Failure> {
-    let bytes = fs::read(file).map_err(|e| Failure::io("read", name, e))?;
+pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.display()));
+    let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
+    let file = scratch.file(name).map_err(unread)?;
+    let mut bytes = Vec::new();
+    file.take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unread)?;
+    if bytes.len() as u64 > MOST {
+        return Err(wrong(format!("are larger than {} MiB", MOST >> 20)));
+    }
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| wrong(format!("are not JSON: {e}")))?;
     let mut metrics = Metrics::new();

@@ -1,32 +1,39 @@
 //! What lies in the scratch folder before the program starts.
+//!
+//! A program must not be able to change what others read. It gets copies of its own: clones, where the file
+//! system has them (`FICLONE`), and of small files (see [`PRIVATE_BYTES`]) ordinary ones. A large file that
+//! cannot be cloned is another name of the store's own file, which the engine watches.
 
-use std::collections::BTreeSet;
-use std::fs::{self, Permissions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::Params;
-use crate::contract::{Artifact, Failure, Request};
+use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request};
 use crate::sources::walk;
 
-/// Puts inputs, code and files in place; gives the path of each in the scratch folder.
+/// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
 pub fn mount(
     params: &Params,
     request: &Request,
     scratch: &Path,
-) -> Result<BTreeSet<PathBuf>, Failure> {
+) -> Result<BTreeMap<PathBuf, Mount>, Failure> {
     let mut scratch = Scratch {
         folder: scratch,
-        mounted: BTreeSet::new(),
+        mounted: BTreeMap::new(),
         made: scratch.to_owned(),
     };
     for (role, artifacts) in &request.inputs {
         match artifacts.as_slice() {
-            [artifact] => scratch.artifact(Path::new(role), artifact)?,
+            [artifact] => scratch.artifact(role, Path::new(role), artifact)?,
             several => {
                 for (position, artifact) in several.iter().enumerate() {
-                    scratch.artifact(&Path::new(role).join(position.to_string()), artifact)?;
+                    let at = Path::new(role).join(position.to_string());
+                    scratch.artifact(role, &at, artifact)?;
                 }
             }
         }
@@ -34,11 +41,12 @@ pub fn mount(
     // Copied (a clone, where the file system has them): a program may write to what it reads, many an
     // interpreter looks beside a link's target for what else there is, and an archive of links is none.
     for path in &params.code {
-        scratch.source(path, path, &|from, to| copy(from, to, 0o755))?;
+        scratch.source(path, path, 0o755)?;
     }
     for (name, path) in &params.files {
-        scratch.source(Path::new(name), path, &|from, to| copy(from, to, 0o644))?;
+        scratch.source(Path::new(name), path, 0o644)?;
     }
+    scratch.settle();
     Ok(scratch.mounted)
 }
 
@@ -48,38 +56,75 @@ fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(to, Permissions::from_mode(mode))
 }
 
+/// A copy of an input's file for the program alone, read-only as the original is; or another name of a
+/// large file that cannot be cloned.
+fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
+    let mut original = File::open(from)?;
+    let is_small = original.metadata()?.len() <= PRIVATE_BYTES;
+    let mut copy = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o444)
+        .open(to)?;
+    if !clone(&original, &copy) {
+        if !is_small {
+            fs::remove_file(to)?;
+            // Not every file system has links, and a file only so many of them.
+            if fs::hard_link(from, to).is_ok() {
+                return Ok(Mount::Linked);
+            }
+            copy = File::options()
+                .write(true)
+                .create_new(true)
+                .mode(0o444)
+                .open(to)?;
+        }
+        io::copy(&mut original, &mut copy)?;
+    }
+    let metadata = copy.metadata()?;
+    Ok(Mount::Copied {
+        role: role.to_owned(),
+        original: from.to_owned(),
+        inode: metadata.ino(),
+        changed: Some((metadata.ctime(), metadata.ctime_nsec())),
+    })
+}
+
+/// Makes one file share the other's blocks, where the file system can.
+fn clone(from: &File, to: &File) -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::fs::ioctl_ficlone(to, from).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from, to);
+        false
+    }
+}
+
 struct Scratch<'a> {
     folder: &'a Path,
-    mounted: BTreeSet<PathBuf>,
+    mounted: BTreeMap<PathBuf, Mount>,
     /// The folder that was made last, or is there.
     made: PathBuf,
 }
 
 impl Scratch<'_> {
-    /// Another name for every file of an artifact: read-only, as they are in the store.
-    fn artifact(&mut self, at: &Path, artifact: &Artifact) -> Result<(), Failure> {
+    /// Every file and empty folder of an artifact on the port `role`.
+    fn artifact(&mut self, role: &str, at: &Path, artifact: &Artifact) -> Result<(), Failure> {
         if artifact.files.is_empty() {
-            let folder = self.folder.join(at);
-            fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+            self.make(&self.folder.join(at))?;
+        }
+        for name in &artifact.folders {
+            self.make(&self.folder.join(at).join(name))?;
         }
         for (name, file) in &artifact.files {
-            let link = |from: &Path, to: &Path| match fs::hard_link(from, to) {
-                // Not every file system has links, and a file only so many of them.
-                Err(_) => fs::copy(from, to).map(drop),
-                linked => linked,
-            };
-            self.put(&at.join(name), file, &link)?;
+            self.put(&at.join(name), file, &|to| copy_or_link(role, file, to))?;
         }
         Ok(())
     }
 
-    /// The file or folder at `path`, by `put`.
-    fn source(
-        &mut self,
-        at: &Path,
-        path: &Path,
-        put: &dyn Fn(&Path, &Path) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    /// The file or folder at `path`.
+    fn source(&mut self, at: &Path, path: &Path, mode: u32) -> Result<(), Failure> {
         let found = walk(path).map_err(|invalid| Failure::Data(invalid.to_string()))?;
         for name in found.files {
             // Of a source that is a file, the name is empty.
@@ -87,7 +132,9 @@ impl Scratch<'_> {
                 "" => (at.to_owned(), path.to_owned()),
                 name => (at.join(name), path.join(name)),
             };
-            self.put(&at, &file, put)?;
+            self.put(&at, &file, &|to| {
+                copy(&file, to, mode).map(|()| Mount::Source)
+            })?;
         }
         Ok(())
     }
@@ -96,15 +143,36 @@ impl Scratch<'_> {
         &mut self,
         at: &Path,
         file: &Path,
-        put: &dyn Fn(&Path, &Path) -> io::Result<()>,
+        put: &dyn Fn(&Path) -> io::Result<Mount>,
     ) -> Result<(), Failure> {
         let target = self.folder.join(at);
         if let Some(folder) = target.parent().filter(|folder| *folder != self.made) {
-            fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, e))?;
+            self.make(folder)?;
             self.made = folder.to_owned();
         }
-        put(file, &target).map_err(|e| Failure::io("put into place", file, e))?;
-        self.mounted.insert(at.components().collect());
+        let mount = put(&target).map_err(|e| Failure::io("put into place", file, e))?;
+        self.mounted.insert(at.components().collect(), mount);
         Ok(())
     }
+
+    fn make(&self, folder: &Path) -> Result<(), Failure> {
+        fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, e))
+    }
+
+    /// Forgets the times of copies that were made within this tick of the clock, a few milliseconds: if
+    /// the program changes one at once, its time may stay the same.
+    fn settle(&mut self) {
+        let now = clock_gettime(TICKS);
+        for mount in self.mounted.values_mut() {
+            if let Mount::Copied { changed, .. } = mount {
+                *changed = changed.filter(|&changed| changed < (now.tv_sec, now.tv_nsec));
+            }
+        }
+    }
 }
+
+/// The clock that times of files are taken from.
+#[cfg(target_os = "linux")]
+const TICKS: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const TICKS: ClockId = ClockId::Realtime;

@@ -1,19 +1,20 @@
 //! What a program made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{METRICS_PORT, metrics};
-use crate::contract::{Failure, METRICS_FILE};
+use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program};
 use crate::json;
-
-/// Where metrics are put as tables want them: nothing that the program made is called that, or it would
-/// be undeclared.
-const METRICS_FOLDER: &str = ".metrics";
 
 /// Undeclared files that an error names.
 const NAMED: usize = 3;
+/// Longest path that is looked into for undeclared files, in bytes.
+const LONGEST: usize = 2048;
+/// Bytes of a file that are compared at once.
+const PIECE: u64 = 1 << 18;
 
 /// What a program is to make.
 pub struct Outputs<'a> {
@@ -25,25 +26,30 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Where every output is: as the program left it, or the metrics as tables want them.
+    /// What every output is: a path in `scratch`, or the metrics as tables want them.
     pub fn gather(
         &self,
-        scratch: &Path,
-        mounted: &BTreeSet<PathBuf>,
-    ) -> Result<BTreeMap<String, PathBuf>, Failure> {
-        let found = |path: &Path| fs::symlink_metadata(scratch.join(path));
-        if let Some(link) = self
-            .declared()
-            .find(|path| found(path).is_ok_and(|found| found.is_symlink()))
-        {
-            return Err(Failure::Data(format!(
-                "its output `{}` is a symbolic link; let the program copy what it leads to",
-                link.display()
-            )));
+        scratch: &Folder,
+        program: &Program,
+    ) -> Result<BTreeMap<String, Made>, Failure> {
+        check_copies(scratch, program)?;
+        let linked = |path| Some((path, scratch.link_on(path)?));
+        if let Some((output, link)) = self.declared().find_map(linked) {
+            let (output, link) = (output.display(), link.display());
+            return Err(Failure::Data(if output.to_string() == link.to_string() {
+                format!(
+                    "its output `{output}` is a symbolic link; let the program copy what it leads to"
+                )
+            } else {
+                format!(
+                    "its output `{output}` is behind the symbolic link `{link}`; let the program write it \
+                     into a folder of its own"
+                )
+            }));
         }
         let missing: Vec<String> = self
             .declared()
-            .filter(|path| found(path).is_err())
+            .filter(|path| scratch.stat(path).is_err())
             .map(|path| format!("`{}`", path.display()))
             .collect();
         if !missing.is_empty() {
@@ -53,19 +59,19 @@ impl Outputs<'_> {
             )));
         }
         let mut undeclared = Vec::new();
-        self.find_undeclared(scratch, Path::new(""), mounted, &mut undeclared)?;
+        self.find_undeclared(scratch, Path::new(""), &program.mounted, &mut undeclared)?;
         if !undeclared.is_empty() {
             return Err(Failure::Data(wording(&undeclared)));
         }
         let places = self.paths.iter();
-        let places = places.map(|(port, path)| (port.clone(), scratch.join(path)));
-        let mut made: BTreeMap<String, PathBuf> = places.collect();
+        let places = places.map(|(port, path)| (port.clone(), Made::At(path.clone())));
+        let mut made: BTreeMap<String, Made> = places.collect();
         if let Some(path) = self.metrics {
-            let measured = metrics::read(&scratch.join(path), path)?;
-            let folder = scratch.join(METRICS_FOLDER);
-            fs::create_dir(&folder).map_err(|e| Failure::io("create", &folder, e))?;
-            let file = folder.join(METRICS_FILE);
-            json::write(&file, &measured)?;
+            let measured = metrics::read(scratch, path)?;
+            let file = Made::File {
+                name: METRICS_FILE,
+                bytes: json::bytes(&measured).map_err(|e| Failure::io("write", path, e))?,
+            };
             made.insert(METRICS_PORT.to_owned(), file);
         }
         Ok(made)
@@ -81,29 +87,74 @@ impl Outputs<'_> {
     /// Adds every file below `at` that was neither there before nor is declared.
     fn find_undeclared(
         &self,
-        scratch: &Path,
+        scratch: &Folder,
         at: &Path,
-        mounted: &BTreeSet<PathBuf>,
+        mounted: &BTreeMap<PathBuf, Mount>,
         undeclared: &mut Vec<PathBuf>,
     ) -> Result<(), Failure> {
-        let folder = scratch.join(at);
-        let unread = |e| Failure::io("read", &folder, e);
-        for entry in fs::read_dir(&folder).map_err(unread)? {
-            let entry = entry.map_err(unread)?;
-            let name = entry.file_name();
+        let unread = |e: io::Error| Failure::io("read", at, e);
+        for (name, kind) in scratch.entries(at).map_err(unread)? {
             let path = at.join(&name);
             let is_ignored = name.to_str().is_some_and(|name| self.ignore.contains(name));
             let same = |declared: &Path| declared.components().eq(path.components());
-            if is_ignored || mounted.contains(&path) || self.declared().any(same) {
+            if is_ignored || mounted.contains_key(&path) || self.declared().any(same) {
                 continue;
             }
-            if entry.file_type().map_err(unread)?.is_dir() {
+            if kind.is_dir() && path.as_os_str().len() <= LONGEST {
                 self.find_undeclared(scratch, &path, mounted, undeclared)?;
             } else {
                 undeclared.push(path);
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that the program has not written to its copies of inputs: one that does could not be given the
+/// store's own files, and would come out otherwise where it is.
+fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
+    for (path, mount) in &program.mounted {
+        let Mount::Copied {
+            role,
+            original,
+            inode,
+            changed,
+        } = mount
+        else {
+            continue;
+        };
+        // A program may remove its inputs, and what it puts in their place is its own.
+        let Ok(stat) = scratch.stat(path) else {
+            continue;
+        };
+        let now = (stat.st_ctime, stat.st_ctime_nsec);
+        if stat.st_ino != *inode || *changed == Some(now) {
+            continue;
+        }
+        let is_equal = scratch
+            .file(path)
+            .and_then(|copy| is_equal(copy, File::open(original)?));
+        if !is_equal.map_err(|e| Failure::io("read", path, e))? {
+            return Err(Failure::Data(format!(
+                "its input `{role}` was written to while it ran; a program that wants to change what it \
+                 reads has to copy it first"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two files hold the same bytes.
+fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    loop {
+        of_a.clear();
+        of_b.clear();
+        a.by_ref().take(PIECE).read_to_end(&mut of_a)?;
+        b.by_ref().take(PIECE).read_to_end(&mut of_b)?;
+        if of_a != of_b || of_a.is_empty() {
+            return Ok(of_a == of_b);
+        }
     }
 }
 

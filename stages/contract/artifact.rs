@@ -11,6 +11,9 @@ use super::Failure;
 /// Raised when the meaning of an artifact's files changes; part of every fingerprint.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Largest file of an input, in bytes, of which a program gets a copy of its own.
+pub const PRIVATE_BYTES: u64 = 1 << 20;
+
 /// The type of an artifact, and so of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,6 +97,9 @@ pub struct Artifact {
     /// The stage instance and port that made it, for messages only: `xrays.train`.
     pub label: String,
     pub files: BTreeMap<String, PathBuf>,
+    /// The names of its folders that hold nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
 }
 
 impl Artifact {

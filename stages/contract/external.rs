@@ -1,26 +1,36 @@
 //! Stages whose work a program of the user's does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Failure, Request};
+use super::{Failure, Folder, Request};
 
 /// A stage whose work a program of the user's does: the engine runs that as a process, and asks the
 /// stage only what to run, and what came of it.
 pub trait External: Send + Sync {
     /// Puts what the program reads into the folder `request.staging`, in which it will run, and says what
-    /// to run. There is nothing in the folder yet, but perhaps empty folders of the inputs' roles.
+    /// to run. There is nothing in the folder yet.
     fn prepare(&self, request: &Request) -> Result<Program, Failure>;
 
-    /// What the program made: for every output port a file or folder in `request.staging`.
+    /// What the program made for every output port, in the folder `staging`. No path is looked up by its
+    /// name any more: the program may have put a link there.
     ///
     /// # Errors
-    /// If an output is missing, or there is something that is none.
+    /// If an output is missing, if there is something that is none, or if an input was written to.
     fn gather(
         &self,
-        request: &Request,
+        staging: &Folder,
         program: &Program,
-    ) -> Result<BTreeMap<String, PathBuf>, Failure>;
+    ) -> Result<BTreeMap<String, Made>, Failure>;
+}
+
+/// What was made for an output port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The file or folder at this path in the staging folder.
+    At(PathBuf),
+    /// A file of this name that holds these bytes.
+    File { name: &'static str, bytes: Vec<u8> },
 }
 
 /// What to run.
@@ -34,6 +44,25 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// The working folder.
     pub folder: PathBuf,
-    /// What lies in the staging folder for it to read: files, by their path there.
-    pub mounted: BTreeSet<PathBuf>,
+    /// The files that lie in the staging folder for it to read, by their path there.
+    pub mounted: BTreeMap<PathBuf, Mount>,
+}
+
+/// A file that a program reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// A copy of its own of a file of the code or the data, which it may change.
+    Source,
+    /// Another name of an input's file in the store, which the engine watches.
+    Linked,
+    /// A copy of its own of the input's file `original`. A program that changes it is refused, as one
+    /// that changes a linked file must be.
+    Copied {
+        role: String,
+        original: PathBuf,
+        inode: u64,
+        /// When the copy was last changed before the program ran, in seconds and nanoseconds; `None` if
+        /// that was so little before that a change by the program may not show.
+        changed: Option<(i64, i64)>,
+    },
 }

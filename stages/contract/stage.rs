@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Source, Work};
+use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Source, Tool, Work};
 
 /// A stage kind with its parameters: everything that the engine may ask it.
 ///
-/// `canonical`, `check`, `sources` and `work` are pure. `preflight` reads sources and changes nothing.
+/// `canonical`, `check`, `sources` and `work` are pure. `preflight` and `tools` look at files and change
+/// nothing.
 pub trait Stage: Send + Sync {
     /// The parameters with every default filled in, in one fixed form: what enters the fingerprint.
     fn canonical(&self) -> Value;
@@ -27,6 +28,11 @@ pub trait Stage: Send + Sync {
 
     /// What the stage reads from outside the store.
     fn sources(&self) -> Vec<Source> {
+        Vec::new()
+    }
+
+    /// The programs of this machine that it runs. Looks at the machine's files.
+    fn tools(&self) -> Vec<Tool> {
         Vec::new()
     }
 

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::graph::{Catalogue, Link, Resources};
 use crate::spec::{self, LoadOptions};
-use crate::store::Digest;
+use crate::store::{Digest, InputsCheck};
 
 static KINDS: [KindInfo; 3] = [kind("alpha", 3), kind("alpha", 4), kind("beta", 3)];
 static ALPHA_4: &KindInfo = &KINDS[1];
@@ -122,6 +122,7 @@ fn record(planned: &PlannedAction, content_key: Key, tree: &store::Tree) -> Acti
         resumed: None,
         finished: "2025-11-23T08:00:00Z".into(),
         runner: "0.1.0".into(),
+        inputs: InputsCheck::Sure,
     }
 }
 
@@ -204,7 +205,7 @@ impl Fixture {
         let (content_key, _) = content_key(&stages.0, planned, &inputs);
         let staging = self.store.staging().unwrap();
         fs::write(staging.path().join("file"), content).unwrap();
-        let tree = self.store.ingest(staging.path()).unwrap();
+        let tree = self.store.ingest(staging.folder(), Path::new("")).unwrap();
         let record = record(planned, content_key, &tree);
         self.store.record(&record).unwrap();
         let name = stages.0.stages[node].name.to_string();

@@ -112,7 +112,7 @@ fn run(
                 let content = format!("{} {inputs:?}", params["telling"]);
                 let staging = store.staging().unwrap();
                 fs::write(staging.path().join("file"), content).unwrap();
-                let tree = store.ingest(staging.path()).unwrap();
+                let tree = store.ingest(staging.folder(), Path::new("")).unwrap();
                 let record = record(planned, content_key, &tree);
                 store.record(&record).unwrap();
                 record

@@ -37,7 +37,10 @@ fn a_blob_is_read_only_and_moved_not_copied() {
     let staging = fixture.store.staging().unwrap();
     fill(staging.path(), &[("a", "alpha")]);
     let inode = fs::metadata(staging.path().join("a")).unwrap().ino();
-    let tree = fixture.store.ingest(staging.path()).unwrap();
+    let tree = fixture
+        .store
+        .ingest(staging.folder(), Path::new(""))
+        .unwrap();
 
     let blob = fixture.store.blob_path(&tree.files["a"].digest);
     let metadata = fs::metadata(&blob).unwrap();
@@ -81,7 +84,10 @@ fn a_file_with_other_names_is_copied() {
     let staging = fixture.store.staging().unwrap();
     let folder = fs::canonicalize(staging.path()).unwrap();
     fs::hard_link(&mine, folder.join("a")).unwrap();
-    let tree = fixture.store.ingest(staging.path()).unwrap();
+    let tree = fixture
+        .store
+        .ingest(staging.folder(), Path::new(""))
+        .unwrap();
 
     let blob = fs::metadata(fixture.store.blob_path(&tree.files["a"].digest)).unwrap();
     let metadata = fs::metadata(&mine).unwrap();
@@ -96,7 +102,10 @@ fn what_is_no_plain_file_is_refused() {
         let staging = fixture.store.staging().unwrap();
         fill(staging.path(), &[("fine", "alpha")]);
         prepare(staging.path());
-        let error = fixture.store.ingest(staging.path()).unwrap_err();
+        let error = fixture
+            .store
+            .ingest(staging.folder(), Path::new(""))
+            .unwrap_err();
         assert!(names(&fixture.home().join("cas")).is_empty());
         error.to_string()
     };
@@ -160,24 +169,60 @@ fn a_damaged_or_missing_blob_is_noticed_once_read() {
     }
 }
 
+/// Waits until a change to a file would show in its times.
+fn next_tick() {
+    thread::sleep(Duration::from_millis(20));
+}
+
 #[test]
 fn a_blob_is_read_once_per_store_unless_it_is_written_to() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
-    let blob = fixture.store.blob_path(&tree.files["a"].digest);
-    fs::set_permissions(&blob, fs::Permissions::from_mode(0o644)).unwrap();
-    let before = fs::metadata(&blob).unwrap().modified().unwrap();
+    let blob = tree.files["a"];
+    let path = fixture.store.blob_path(&blob.digest);
     let store = fixture.reopened();
+    next_tick();
+    assert!(!store.is_known(&blob));
     store.verify(&tree).unwrap();
-    let mut file = fs::File::options().write(true).open(&blob).unwrap();
-    file.write_all(b"alphb").unwrap();
+    assert!(store.is_known(&blob));
+    fs::hard_link(&path, fixture.folder.path().join("name")).unwrap();
+    assert!(!store.is_known(&blob));
+    next_tick();
+    store.verify(&tree).unwrap();
+    assert!(store.is_known(&blob));
+}
 
-    // A bit that rots does not show in the file's time.
-    file.set_modified(before).unwrap();
+#[test]
+fn a_write_is_noticed_whatever_the_times_say() {
+    let fixture = Fixture::new();
+    let tree = fixture.tree(&[("a", "alpha")]);
+    let path = fixture.store.blob_path(&tree.files["a"].digest);
+    let store = fixture.reopened();
+    next_tick();
     store.verify(&tree).unwrap();
-    file.set_modified(before + Duration::from_secs(1)).unwrap();
-    assert_ne!(store.stamps(&tree), store.verified_stamps(&tree));
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut file = fs::File::options().write(true).open(&path).unwrap();
+    file.write_all(b"alphb").unwrap();
+    file.set_modified(before).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     store.verify(&tree).unwrap_err();
+}
+
+#[test]
+fn a_write_in_the_tick_of_the_last_look_is_noticed_too() {
+    for _ in 0..50 {
+        let fixture = Fixture::new();
+        let tree = fixture.tree(&[("a", "alpha")]);
+        let path = fixture.store.blob_path(&tree.files["a"].digest);
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        fixture.store.verify(&tree).unwrap();
+        let mut file = fs::File::options();
+        overwrite(&path, b"alphb");
+        let file = file.write(true).open(&path).unwrap();
+        file.set_modified(before).unwrap();
+        fixture.store.verify(&tree).unwrap_err();
+    }
 }
 
 #[test]

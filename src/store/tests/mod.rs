@@ -49,7 +49,7 @@ impl Fixture {
 fn ingest(store: &Store, files: &[(&str, &str)]) -> Tree {
     let staging = store.staging().unwrap();
     fill(staging.path(), files);
-    store.ingest(staging.path()).unwrap()
+    store.ingest(staging.folder(), Path::new("")).unwrap()
 }
 
 fn fill(folder: &Path, files: &[(&str, &str)]) {
@@ -80,6 +80,7 @@ fn record(outputs: &[(&str, &Tree)]) -> ActionRecord {
         resumed: None,
         finished: "2025-11-23T08:00:00Z".into(),
         runner: "0.1.0".into(),
+        inputs: InputsCheck::Sure,
     }
 }
 
@@ -91,6 +92,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         params: json!({"epochs": 6, "rate": 0.001}),
         seed,
         device: Device::Cpu,
+        tools: BTreeMap::new(),
         inputs: BTreeMap::new(),
     }
 }

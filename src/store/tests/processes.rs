@@ -22,32 +22,35 @@ fn only_a_new_or_empty_root_is_told_to_git() {
 }
 
 #[test]
-fn staging_is_emptied_on_drop_and_used_again() {
+fn a_staging_folder_is_never_used_again() {
     let fixture = Fixture::new();
     let tmp = fixture.home().join("tmp");
-    let staging = fixture.store.staging().unwrap();
-    fill(staging.path(), &[("sub/a", "alpha")]);
-    let path = staging.path().to_owned();
-    let other = fixture.store.staging().unwrap();
-    assert_ne!(path, other.path());
-    drop(staging);
-    assert!(!path.join("sub/a").exists() && other.path().exists());
-
-    // The empty folder in it is left only for who asks for it.
-    let again = fixture.store.staging_with(&|name| name == "sub").unwrap();
-    assert_eq!(again.path(), path);
-    assert_eq!(names(&path), ["sub"]);
-    drop(again);
-    let again = fixture.store.staging().unwrap();
-    assert_eq!(again.path(), path);
-    assert!(names(&path).is_empty());
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
-    drop(again);
-    let again = fixture.store.staging().unwrap();
-    assert_ne!(again.path(), path);
-    drop((again, other));
+    let mut seen = Vec::new();
+    for content in ["alpha".to_owned(), "x".repeat(1 << 20)] {
+        let staging = fixture.store.staging().unwrap();
+        let path = staging.path().to_owned();
+        assert!(names(&path).is_empty() && !seen.contains(&path));
+        fill(&path, &[("sub/a", &content)]);
+        drop(staging);
+        // Little things may wait for the end.
+        assert_eq!(path.join("sub/a").exists(), content.len() < 4096);
+        seen.push(path);
+    }
     drop(fixture.store);
     assert_eq!(names(&tmp), [".lock"]);
+}
+
+#[test]
+fn a_staging_folder_that_was_moved_away_is_left_alone() {
+    let fixture = Fixture::new();
+    let moved = fixture.folder.path().join("moved");
+    let staging = fixture.store.staging().unwrap();
+    fill(staging.path(), &[("a", &"x".repeat(1 << 20))]);
+    fs::rename(staging.path(), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, staging.path()).unwrap();
+    drop(staging);
+    drop(fixture.store);
+    assert_eq!(names(&moved), ["a"]);
 }
 
 /// What a child does: by `RUNNER_TEST_CHILD`, in the store `RUNNER_TEST_STORE`; says `ready` and

@@ -1,8 +1,12 @@
 //! Stages of kind `command`: real programs in real processes.
 
+mod changed;
 mod ending;
 mod inputs;
+mod leftovers;
+mod linked;
 mod outputs;
+mod tools;
 
 use std::fs;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{failure, one, outcome};
+use super::{failure, latest, one, outcome};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -28,6 +28,40 @@ fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
 }
 
 #[test]
+fn folders_without_files_arrive_as_they_were_made() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: p
+stages:
+  make: { kind: command, params: { shell: true, argv: "mkdir -p pred/A pred/B/C none; echo x > pred/A/x", outputs: { pred: pred, none: none } } }
+  use:
+    kind: command
+    inputs: { pred: make.pred, none: make.none }
+    params: { shell: true, argv: "find pred none | sort > found", outputs: { found: found } }
+"#,
+    );
+    let run = sandbox.run_json(&[]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(
+        latest(&sandbox, "use/found/found"),
+        "none\npred\npred/A\npred/A/x\npred/B\npred/B/C\n"
+    );
+    let shown = sandbox.path("artifacts/latest/p/make/pred");
+    assert!(shown.join("B/C").is_dir());
+    let exported = sandbox.runner(&["artifacts", "export", "make.pred", "copy"]);
+    assert_eq!(exported.code, Some(0), "{exported:?}");
+    assert!(sandbox.path("copy/B/C").is_dir());
+    assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+
+    // A folder that is not shown any more is noticed, and shown again.
+    fs::remove_dir(shown.join("B/C")).unwrap();
+    assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(1));
+    assert_eq!(outcome(&sandbox, &[]), "cached");
+    assert!(shown.join("B/C").is_dir());
+}
+
+#[test]
 fn links_and_devices_are_no_outputs() {
     let link = "its output `r` is a symbolic link; let the program copy what it leads to";
     assert_eq!(
@@ -36,11 +70,11 @@ fn links_and_devices_are_no_outputs() {
     );
     assert_eq!(
         failure("{ shell: true, argv: mkdir r; ln -s /etc/passwd r/x, outputs: { r: r } }"),
-        "it: failed: its output `r/x` cannot be kept: it is a symbolic link; only plain files can be kept"
+        "it: failed: its output `r/x` cannot be kept: it is a symbolic link; only regular files can be kept"
     );
     assert_eq!(
         failure("{ argv: [mkfifo, r], outputs: { r: r } }"),
-        "it: failed: its output `r` cannot be kept: it is a special file; only plain files can be kept"
+        "it: failed: its output `r` cannot be kept: it is a special file; only regular files can be kept"
     );
 }
 

@@ -1,0 +1,246 @@
+//! Processes that a program leaves behind.
+//!
+//! A program can start a process that outlives it, in a session of its own (`setsid`), so that no signal to
+//! the program's group reaches it. It could write to what the program made, or take cores and memory for
+//! ever. On Linux this process is therefore the *subreaper* of all that it starts (prctl(2)): a process
+//! whose parent ends becomes our child, and is ended once its program is.
+//!
+//! Which program it belongs to shows in a limit that nobody else uses: the hard limit `RLIMIT_RTTIME`,
+//! hundreds of thousands of years, is smaller by one for each program, is inherited, and can only be made
+//! smaller still. A process without the limit of a program that runs is ended too.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+use super::local::lock;
+
+/// What this process has started, and how to tell the rest.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers {
+    /// Processes that this one started itself and has not reaped, by their ids; and those that were its
+    /// children before it started any.
+    children: Mutex<BTreeSet<i32>>,
+    /// The programs that run.
+    tags: Mutex<Tags>,
+    /// Held while leftovers are ended: two that look at the same processes would both report them.
+    ending: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Tags {
+    used: u64,
+    running: BTreeSet<u64>,
+}
+
+/// Tells the processes of one program from those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag(u64);
+
+/// What was left behind, by the names of the processes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    pub ended: Vec<String>,
+    /// These, with their process ids, could not be ended.
+    pub alive: Vec<String>,
+}
+
+impl Left {
+    /// A sentence about it, if there was something.
+    pub fn wording(&self) -> Option<String> {
+        let counted = |names: &[String]| {
+            let mut shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
+            if names.len() > NAMED {
+                shown.push("…");
+            }
+            let processes = if names.len() == 1 {
+                "process"
+            } else {
+                "processes"
+            };
+            format!("{} {processes} ({})", names.len(), shown.join(", "))
+        };
+        match (self.ended.as_slice(), self.alive.as_slice()) {
+            ([], []) => None,
+            (ended, []) => Some(format!("left {} running; ended", counted(ended))),
+            (_, alive) => Some(format!(
+                "left {} running that cannot be ended; end them yourself",
+                counted(alive)
+            )),
+        }
+    }
+}
+
+/// Names of processes in a message.
+const NAMED: usize = 3;
+
+impl Leftovers {
+    /// A tag for a program that is about to start.
+    pub fn tag(&self) -> Tag {
+        let mut tags = lock(&self.tags);
+        if tags.used == 0 {
+            // A shell that became this process by `exec` may have left it children.
+            self.children().extend(system::children());
+            system::become_subreaper();
+        }
+        tags.used += 1;
+        let tag = tags.used;
+        tags.running.insert(tag);
+        Tag(tag)
+    }
+
+    /// Ends what the program of `tag` has left, now that it has ended itself.
+    pub fn end(&self, tag: Tag) -> Left {
+        lock(&self.tags).running.remove(&tag.0);
+        self.end_all_but(|theirs| lock(&self.tags).running.contains(&theirs))
+    }
+
+    /// Ends what any program has left.
+    pub fn end_all(&self) -> Left {
+        self.end_all_but(|_| false)
+    }
+
+    /// The processes that this one knows. Held while one is started, so that none is taken for an
+    /// orphan before it is in.
+    pub fn children(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        lock(&self.children)
+    }
+
+    fn end_all_but(&self, runs: impl Fn(u64) -> bool) -> Left {
+        let _ending = lock(&self.ending);
+        system::end_orphans(&|id| self.children().contains(&id), &runs)
+    }
+}
+
+impl Tag {
+    /// Has the child of `command` mark itself before it becomes the program.
+    pub fn put_on(self, command: &mut Command) {
+        let Self(tag) = self;
+        // SAFETY: between fork and exec it makes one system call, and allocates nothing.
+        unsafe { command.pre_exec(move || system::mark(tag)) };
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::fs;
+    use std::io;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{
+        Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
+    };
+
+    use super::Left;
+
+    /// The tag of a program is this less its limit, in microseconds.
+    const HIGHEST: u64 = 1 << 62;
+    /// How long processes may take to die of SIGKILL; those in a system call that does not return take
+    /// longer.
+    const PATIENCE: Duration = Duration::from_secs(2);
+    const POLL: Duration = Duration::from_millis(2);
+
+    pub fn become_subreaper() {
+        if let Err(error) = set_child_subreaper(Some(getpid())) {
+            tracing::debug!(%error, "processes that programs leave behind are not found");
+        }
+    }
+
+    pub fn mark(tag: u64) -> io::Result<()> {
+        let limit = libc::rlimit {
+            rlim_cur: HIGHEST - tag,
+            rlim_max: HIGHEST - tag,
+        };
+        // SAFETY: the pointer is to a live struct of the type that the call takes.
+        match unsafe { libc::setrlimit(libc::RLIMIT_RTTIME, &raw const limit) } {
+            0 => Ok(()),
+            // Somebody has set a limit that is smaller.
+            _ if io::Error::last_os_error().raw_os_error() == Some(libc::EPERM) => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    /// The tag in the limits of a process, if it has one.
+    fn tag_of(pid: Pid) -> Option<u64> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero())).ok()?;
+        let mut lines = limits.lines();
+        let line = lines.find_map(|line| line.strip_prefix("Max realtime timeout"))?;
+        let hard: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        HIGHEST.checked_sub(hard).filter(|&tag| tag < HIGHEST / 2)
+    }
+
+    fn name_of(pid: Pid) -> String {
+        let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        name.unwrap_or_default().trim_end().to_owned()
+    }
+
+    /// The ids of this process's children, as far as they are the main thread's: to it the kernel gives
+    /// those whose parents ended.
+    pub fn children() -> Vec<i32> {
+        let own = getpid().as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/self/task/{own}/children"));
+        let children = children.unwrap_or_default();
+        let ids = children.split_whitespace();
+        ids.filter_map(|id| id.parse().ok()).collect()
+    }
+
+    /// Ends children that are not `known`, but for those whose tag is that of a program that `runs`.
+    pub fn end_orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Left {
+        let started = Instant::now();
+        let mut left = Left::default();
+        let mut seen = Vec::new();
+        loop {
+            let mut waiting = Vec::new();
+            let orphans = children().into_iter().filter(|&id| !known(id));
+            for pid in orphans.filter_map(Pid::from_raw) {
+                // It has died by itself, or was a child that somebody has reaped since.
+                if !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
+                    continue;
+                }
+                if tag_of(pid).is_some_and(runs) {
+                    continue;
+                }
+                if !seen.contains(&pid) {
+                    seen.push(pid);
+                    left.ended.push(name_of(pid));
+                }
+                let _ = kill_process(pid, Signal::KILL);
+                waiting.push(pid);
+            }
+            if waiting.is_empty() {
+                return left;
+            }
+            if started.elapsed() > PATIENCE {
+                let alive = waiting.into_iter();
+                left.alive = alive
+                    .map(|pid| format!("{}, id {}", name_of(pid), pid.as_raw_nonzero()))
+                    .collect();
+                return left;
+            }
+            thread::sleep(POLL);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use std::io;
+
+    use super::Left;
+
+    pub fn become_subreaper() {}
+
+    pub fn children() -> Vec<i32> {
+        Vec::new()
+    }
+
+    pub fn mark(_tag: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub fn end_orphans(_known: &dyn Fn(i32) -> bool, _runs: &dyn Fn(u64) -> bool) -> Left {
+        Left::default()
+    }
+}

@@ -1,0 +1,97 @@
+//! Asking programs for their versions, where a pipeline says how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use petgraph::graph::NodeIndex;
+use stages::contract::{Failure, Invalid, Program};
+
+use super::{Workers, program};
+use crate::error::Error;
+use crate::graph::{Graph, Limits};
+use crate::plan::{Unasked, unasked};
+use crate::store::Store;
+
+/// How long a program may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest answer, in bytes: a list of packages, say.
+const LONGEST: usize = 1 << 20;
+
+/// Asks all version commands of the stages `nodes` that were not asked yet of the files that the programs'
+/// names lead to. The answers are kept in the store, for the plan.
+///
+/// # Errors
+/// If a command fails, or does not answer.
+pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result<(), Error> {
+    let mut asked = BTreeSet::new();
+    let workers = Workers::default();
+    for &node in nodes {
+        let mut tools = graph.stages[node].stage.tools();
+        tools.retain(|tool| tool.version.is_some() && asked.insert(format!("{tool:?}")));
+        if tools.is_empty() {
+            continue;
+        }
+        let invalid = |invalid: &Invalid| Error::Invalid(vec![graph.diagnose(node, invalid)]);
+        for unasked in unasked(store, &tools).map_err(|error| invalid(&error))? {
+            let answer = ask(&unasked, store, &workers).map_err(|why| {
+                let message = format!("the version command of `{}` {why}", unasked.tool);
+                invalid(&Invalid::new(message).under(&unasked.tool).under("tools"))
+            })?;
+            tracing::debug!(unasked.tool, answer, "version");
+            unasked.answered(store, &answer)?;
+        }
+    }
+    Ok(())
+}
+
+fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, String> {
+    let staging = store.staging().map_err(|error| error.to_string())?;
+    let folder = staging.path().join("empty");
+    fs::create_dir(&folder).map_err(|error| error.to_string())?;
+    let log = staging.path().join("answer");
+    let mut environment = BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]);
+    for name in ["PATH", "HOME"] {
+        environment.extend(env::var(name).ok().map(|value| (name.to_owned(), value)));
+    }
+    let shell = ["/bin/sh", "-ec", &unasked.command];
+    let program = Program {
+        path: shell[0].into(),
+        argv: shell.map(str::to_owned).into(),
+        env: environment,
+        folder,
+        ..Program::default()
+    };
+    let limits = Limits {
+        timeout: Some(PATIENCE),
+        ..Limits::default()
+    };
+    let warn = |message: String| tracing::warn!("`{}` {message}", unasked.command);
+    let ending = program::run(&program, &log, workers, limits, &warn);
+    ending.result.map_err(|failure| match failure {
+        // The log that the message names is gone soon.
+        Failure::Program(message) => match message.split_once("\n  all of it: ") {
+            Some((message, _)) => format!("fails: {message}"),
+            None => format!("fails: {message}"),
+        },
+        failure => format!("fails: {failure}"),
+    })?;
+    let said = staging.folder().file(Path::new("answer"));
+    let said = said.and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    let said = said.map_err(|error| error.to_string())?;
+    let answer = String::from_utf8_lossy(&said).trim().to_owned();
+    if answer.is_empty() {
+        return Err("says nothing".to_owned());
+    }
+    if said.len() > LONGEST {
+        return Err(format!("says more than {} MiB", LONGEST >> 20));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,162 @@
+//! Whether anybody has a file open for writing.
+//!
+//! Linux grants a read lease (`F_SETLEASE` in fcntl(2)) only while nobody has the file open for writing,
+//! by whatever name; a shared writable mapping counts as open. While the lease is held, an attempt to open
+//! the file for writing, or to cut it, breaks the lease, and waits until it is let go or, by default, for 45
+//! seconds. Timestamps cannot
+//! tell this: a program can set them. Leases need the file's owner or root, and not every file system has
+//! them.
+
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// An open file that nobody else can write to unnoticed for as long as this exists.
+#[derive(Debug)]
+pub struct Unwritten {
+    file: File,
+    /// Set once the watch was given up for somebody.
+    given_up: AtomicBool,
+}
+
+impl Unwritten {
+    /// Watches `file`, which is open for reading only.
+    ///
+    /// # Errors
+    /// The file, if somebody has it open for writing, or the system cannot tell.
+    #[cfg(target_os = "linux")]
+    pub fn watch(file: File) -> Result<Self, File> {
+        // The signal of a broken lease would end the process; this one is ignored unless asked for.
+        // fcntl(2): F_SETSIG is 10 on Linux, whatever the processor.
+        const F_SETSIG: libc::c_int = 10;
+        let granted = control(&file, F_SETSIG, libc::SIGURG) == Some(0)
+            && control(&file, libc::F_SETLEASE, libc::F_RDLCK) == Some(0);
+        if !granted {
+            return Err(file);
+        }
+        Ok(Self {
+            file,
+            given_up: AtomicBool::new(false),
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn watch(file: File) -> Result<Self, File> {
+        Err(file)
+    }
+
+    /// Whether nobody has tried to write to it.
+    pub fn is_unwritten(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return !self.given_up.load(Ordering::SeqCst)
+            && control(&self.file, libc::F_GETLEASE, 0) == Some(libc::F_RDLCK);
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    /// Lets go on whoever waits to write to it. From then on it counts as written to.
+    pub fn give_way(&self) {
+        #[cfg(target_os = "linux")]
+        if !self.is_unwritten() && !self.given_up.swap(true, Ordering::SeqCst) {
+            control(&self.file, libc::F_SETLEASE, libc::F_UNLCK);
+        }
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        #[cfg(target_os = "linux")]
+        control(&self.file, libc::F_SETLEASE, libc::F_UNLCK);
+    }
+}
+
+/// Asks fcntl(2) something with a number for an argument; `None` where it is refused.
+#[cfg(target_os = "linux")]
+fn control(file: &File, command: libc::c_int, argument: libc::c_int) -> Option<libc::c_int> {
+    // SAFETY: the descriptor is open, and these commands take an integer.
+    match unsafe { libc::fcntl(file.as_raw_fd(), command, argument) } {
+        -1 => None,
+        answer => Some(answer),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::path::Path;
+
+    use super::*;
+
+    fn fixture() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "content").unwrap();
+        (folder, path)
+    }
+
+    fn watch(path: &Path) -> Option<Unwritten> {
+        Unwritten::watch(File::open(path).unwrap()).ok()
+    }
+
+    #[test]
+    fn a_file_that_is_open_for_writing_cannot_be_watched() {
+        let (_folder, path) = fixture();
+        let readers = File::open(&path).unwrap();
+        let writer = OpenOptions::new().write(true).open(&path).unwrap();
+        assert!(watch(&path).is_none());
+        drop(writer);
+        assert!(watch(&path).is_some());
+        drop(readers);
+    }
+
+    #[test]
+    fn a_shared_mapping_counts_as_open() {
+        let (_folder, path) = fixture();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        // SAFETY: a fresh mapping of an open file that is not cut while it is mapped; it is not read.
+        let mapped = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                7,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        assert_ne!(mapped, libc::MAP_FAILED);
+        drop(file);
+        assert!(watch(&path).is_none());
+        // SAFETY: it is the mapping from above, which nothing refers to.
+        assert_eq!(unsafe { libc::munmap(mapped, 7) }, 0);
+        assert!(watch(&path).is_some());
+    }
+
+    #[test]
+    fn an_attempt_to_write_is_noticed_by_every_watcher_and_ends_no_process() {
+        let (_folder, path) = fixture();
+        let watchers = [watch(&path).unwrap(), watch(&path).unwrap()];
+        File::open(&path).unwrap();
+        assert!(watchers.iter().all(Unwritten::is_unwritten));
+        let refused = OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+        assert!(!watchers.iter().any(Unwritten::is_unwritten));
+        drop(watchers);
+        OpenOptions::new().write(true).open(&path).unwrap();
+    }
+}

@@ -1,0 +1,444 @@
+//! A folder that is held open.
+//!
+//! A program can replace a folder by a link between two looks at its path. What is below a [`Folder`] is
+//! therefore reached relative to its descriptor, without following symbolic links and without entering
+//! another file system that is mounted there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, chmod, fchmod, fstat, openat, renameat,
+    statat, unlinkat,
+};
+use rustix::io::Errno;
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens the folder at `path`, whose last name must not be a link.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = folder_flags() | OFlags::NOFOLLOW;
+        Ok(Self(openat(CWD, path, flags, Mode::empty())?))
+    }
+
+    /// Opens the folder at `path` in this one; an empty path is this folder itself.
+    ///
+    /// # Errors
+    /// If there is none, or a link or a mount point is on the way.
+    pub fn folder(&self, path: &Path) -> io::Result<Self> {
+        self.reach(&inside(path)?, folder_flags()).map(Self)
+    }
+
+    /// Opens the regular file at `path` in this folder for reading. Anything else there is an error, and
+    /// no pipe is waited for.
+    pub fn file(&self, path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(self.reach(&inside(path)?, flags)?);
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::other("it is not a regular file"))
+        }
+    }
+
+    /// The metadata of the file or folder at `path` in this folder; of a link its own.
+    pub fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.in_parent(path, |parent, name| {
+            Ok(statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
+        })
+    }
+
+    /// Moves the file at `path` in this folder to `target`.
+    pub fn move_out(&self, path: &Path, target: &Path) -> io::Result<()> {
+        self.in_parent(path, |parent, name| {
+            Ok(renameat(parent, name, CWD, target)?)
+        })
+    }
+
+    /// The names in the folder at `path` in this one, and what they are, in no order. A folder that was
+    /// removed while it was open holds nothing.
+    pub fn entries(&self, path: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        match self.read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed() => {
+                Ok(Vec::new())
+            }
+            entries => entries,
+        }
+    }
+
+    fn is_removed(&self) -> bool {
+        fstat(&self.0).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<(OsString, FileType)>> {
+        let mut folder = Dir::new(self.reach(&inside(path)?, folder_flags())?)?;
+        let mut entries = Vec::new();
+        while let Some(entry) = folder.read() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                FileType::Unknown => {
+                    let stat = statat(folder.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    FileType::from_raw_mode(stat.st_mode)
+                }
+                known => known,
+            };
+            let name = OsStr::from_bytes(name.to_bytes()).to_owned();
+            entries.push((name, kind));
+        }
+        Ok(entries)
+    }
+
+    /// The first symbolic link on the way to `path`, or at its end: why it cannot be reached.
+    pub fn link_on(&self, path: &Path) -> Option<PathBuf> {
+        let path = inside(path).ok()?;
+        let ancestors: Vec<&Path> = path.ancestors().collect();
+        let mut ways = ancestors.into_iter().rev().skip(1);
+        ways.find(|way| {
+            self.stat(way)
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_symlink())
+        })
+        .map(Path::to_owned)
+    }
+
+    /// Whether this folder is the one that `path` names.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let there = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+        matches!((fstat(&self.0), there), (Ok(ours), Ok(there)) if is_same(&ours, &there))
+    }
+
+    /// Gives its owner back all rights to this folder, which a program may have taken away.
+    pub fn regain(&self) -> io::Result<()> {
+        if fstat(&self.0)?.st_mode & Mode::RWXU.bits() == Mode::RWXU.bits() {
+            return Ok(());
+        }
+        Ok(fchmod(&self.0, Mode::RWXU)?)
+    }
+
+    /// How many files and folders there are in this one; `None` if there are more than a few, or files
+    /// of more than `most` bytes in all.
+    pub fn measure(&self, most: u64) -> io::Result<Option<usize>> {
+        const FEW: usize = 64;
+        let mut bytes = 0;
+        let mut entries = 0;
+        let mut folders = vec![PathBuf::new()];
+        while let Some(path) = folders.pop() {
+            for (name, kind) in self.entries(&path)? {
+                entries += 1;
+                let path = path.join(name);
+                if kind.is_dir() {
+                    folders.push(path);
+                } else {
+                    bytes += self.stat(&path)?.st_size.unsigned_abs();
+                }
+                if entries > FEW || bytes > most {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(entries))
+    }
+
+    /// Removes the folder at `path` with everything in it, as [`clear`](Self::clear) does. Links before its
+    /// last name are followed.
+    pub fn remove(path: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Errno::INVAL.into());
+        };
+        let parent = match parent.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => parent,
+        };
+        let parent = Self(openat(CWD, parent, folder_flags(), Mode::empty())?);
+        parent.enter(name)?.clear()?;
+        gone(unlinkat(&parent.0, name, AtFlags::REMOVEDIR))
+    }
+
+    /// Removes everything in this folder. Links are removed, not followed; a mount point is an error.
+    pub fn clear(&self) -> io::Result<()> {
+        self.regain()?;
+        let mut moved = 0_u64;
+        let mut waiting = self.remove_files(self, &mut moved)?;
+        while let Some(name) = waiting.pop() {
+            let folder = self.enter(&name)?;
+            waiting.extend(self.remove_files(&folder, &mut moved)?);
+            gone(unlinkat(&self.0, &name, AtFlags::REMOVEDIR))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files in `folder`, and moves the folders in it up into this one: however deep they
+    /// are, one name leads there. Gives the names of the folders.
+    fn remove_files(&self, folder: &Self, moved: &mut u64) -> io::Result<Vec<OsString>> {
+        let is_below = !std::ptr::eq(self, folder);
+        let mut folders = Vec::new();
+        for (name, kind) in folder.entries(Path::new(""))? {
+            if !kind.is_dir() {
+                gone(unlinkat(&folder.0, &name, AtFlags::empty()))?;
+            } else if is_below {
+                folder.enter(&name)?;
+                let above = loop {
+                    let above = OsString::from(format!(".moved-{moved}"));
+                    *moved += 1;
+                    let there = statat(&self.0, &above, AtFlags::SYMLINK_NOFOLLOW);
+                    if matches!(there, Err(Errno::NOENT)) {
+                        break above;
+                    }
+                };
+                renameat(&folder.0, &name, &self.0, &above)?;
+                folders.push(above);
+            } else {
+                folders.push(name);
+            }
+        }
+        Ok(folders)
+    }
+
+    /// Opens the folder `name` in this one, with all rights to it.
+    fn enter(&self, name: &OsStr) -> io::Result<Self> {
+        let path = Path::new(name);
+        let folder = match self.folder(path) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                #[cfg(target_os = "linux")]
+                {
+                    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                    let closed = self.reach(path, flags)?;
+                    chmod(format!("/proc/self/fd/{}", closed.as_raw_fd()), Mode::RWXU)?;
+                }
+                self.folder(path)?
+            }
+            opened => opened?,
+        };
+        folder.regain()?;
+        Ok(folder)
+    }
+
+    /// Calls `f` with the folder that holds the last name of `path`, and that name.
+    fn in_parent<T>(
+        &self,
+        path: &Path,
+        f: impl FnOnce(&Self, &OsStr) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let path = inside(path)?;
+        let Some(name) = path.file_name() else {
+            return Err(Errno::INVAL.into());
+        };
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => f(&self.folder(parent)?, name),
+            _ => f(self, name),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn reach(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        use rustix::fs::{ResolveFlags, openat2};
+
+        let resolve = ResolveFlags::BENEATH
+            | ResolveFlags::NO_SYMLINKS
+            | ResolveFlags::NO_MAGICLINKS
+            | ResolveFlags::NO_XDEV;
+        let name = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        match openat2(&self.0, name, flags, Mode::empty(), resolve) {
+            // Before Linux 5.6, and in sandboxes that do not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => self.step(path, flags),
+            opened => Ok(opened?),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn reach(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        self.step(path, flags)
+    }
+
+    /// As `reach`, one name after the other.
+    fn step(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let device = fstat(&self.0)?.st_dev;
+        let mut names = path.iter().peekable();
+        let mut at = openat(&self.0, ".", folder_flags(), Mode::empty())?;
+        while let Some(name) = names.next() {
+            let flags = match names.peek() {
+                Some(_) => folder_flags(),
+                None => flags,
+            };
+            at = openat(&at, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+            if fstat(&at)?.st_dev != device {
+                return Err(Errno::XDEV.into());
+            }
+        }
+        Ok(at)
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn folder_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
+}
+
+/// Whether both are of one file.
+fn is_same(a: &Stat, b: &Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+/// `path` without `.`; an error if it could lead out of the folder it is relative to.
+fn inside(path: &Path) -> io::Result<PathBuf> {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .map(|part| match part {
+            Component::Normal(name) => Ok(name),
+            _ => Err(Errno::INVAL.into()),
+        })
+        .collect()
+}
+
+/// A removal, where it does not matter who removed it.
+fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(Errno::NOENT) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    /// A folder with `inside/deep/file`, and a secret outside of it.
+    fn fixture() -> (tempfile::TempDir, PathBuf, Folder) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("inside");
+        fs::create_dir_all(path.join("deep")).unwrap();
+        fs::write(path.join("deep/file"), "mine").unwrap();
+        fs::create_dir(home.path().join("outside")).unwrap();
+        fs::write(home.path().join("outside/file"), "secret").unwrap();
+        let folder = Folder::open(&path).unwrap();
+        (home, path, folder)
+    }
+
+    fn read(folder: &Folder, path: &str) -> io::Result<String> {
+        io::read_to_string(folder.file(Path::new(path))?)
+    }
+
+    /// Both ways to reach a file: by one call, and name by name.
+    fn reached(folder: &Folder, path: &str) -> [bool; 2] {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let path = Path::new(path);
+        [
+            folder.reach(path, flags).is_ok(),
+            folder.step(path, flags).is_ok(),
+        ]
+    }
+
+    #[test]
+    fn a_link_anywhere_on_the_way_is_not_followed() {
+        let (home, path, folder) = fixture();
+        symlink("../outside", path.join("link")).unwrap();
+        symlink("../../outside", path.join("deep/link")).unwrap();
+        symlink("file", path.join("deep/name")).unwrap();
+        symlink(home.path(), path.join("absolute")).unwrap();
+        assert_eq!(reached(&folder, "deep/file"), [true; 2]);
+        for leads_out in [
+            "link",
+            "link/file",
+            "deep/link/file",
+            "deep/name",
+            "absolute/outside/file",
+        ] {
+            assert_eq!(reached(&folder, leads_out), [false; 2], "{leads_out}");
+            assert!(folder.link_on(Path::new(leads_out)).is_some());
+        }
+        assert_eq!(
+            folder.link_on(Path::new("./deep/link/file")),
+            Some("deep/link".into())
+        );
+        assert_eq!(folder.link_on(Path::new("deep/file")), None);
+        assert!(read(&folder, "../outside/file").is_err());
+        assert!(read(&folder, "/etc/passwd").is_err());
+    }
+
+    #[test]
+    fn a_folder_is_the_one_that_was_opened_whatever_has_its_name() {
+        let (home, path, folder) = fixture();
+        assert!(folder.is_at(&path));
+        fs::rename(&path, home.path().join("moved")).unwrap();
+        symlink("outside", &path).unwrap();
+        assert_eq!(read(&folder, "deep/file").unwrap(), "mine");
+        assert!(!folder.is_at(&path));
+        assert!(Folder::open(&path).is_err());
+        folder.clear().unwrap();
+        assert_eq!(
+            fs::read(home.path().join("outside/file")).unwrap(),
+            b"secret"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_holds_nothing() {
+        let (home, _, _) = fixture();
+        let path = home.path().join("gone");
+        fs::create_dir(&path).unwrap();
+        let folder = Folder::open(&path).unwrap();
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(folder.entries(Path::new("")).unwrap(), []);
+        assert!(folder.entries(Path::new("deep")).unwrap().is_empty());
+        folder.clear().unwrap();
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let (_home, path, folder) = fixture();
+        let pipe = path.join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        for other in ["pipe", "deep", "nothing"] {
+            assert!(read(&folder, other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn clearing_removes_links_and_leaves_what_they_lead_to() {
+        let (home, path, folder) = fixture();
+        symlink(home.path().join("outside"), path.join("deep/link")).unwrap();
+        symlink(home.path().join("outside"), path.join("link")).unwrap();
+        fs::create_dir_all(path.join("a/.moved-0/b")).unwrap();
+        fs::create_dir(path.join(".moved-0")).unwrap();
+        folder.clear().unwrap();
+        assert_eq!(folder.entries(Path::new("")).unwrap(), []);
+        assert!(home.path().join("outside/file").exists());
+    }
+
+    #[test]
+    fn clearing_needs_no_rights_and_no_short_paths() {
+        let (_home, path, folder) = fixture();
+        let mut deepest = Folder::open(&path).unwrap();
+        for _ in 0..1200 {
+            rustix::fs::mkdirat(&deepest.0, "level", Mode::RWXU).unwrap();
+            deepest = deepest.folder(Path::new("level")).unwrap();
+        }
+        for closed in ["deep", "."] {
+            fs::set_permissions(path.join(closed), Permissions::from_mode(0o000)).unwrap();
+        }
+        folder.clear().unwrap();
+        assert_eq!(folder.entries(Path::new("")).unwrap(), []);
+    }
+}

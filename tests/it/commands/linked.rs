@@ -1,0 +1,121 @@
+//! Programs that put links, or other folders, in the place of their own.
+
+use std::fs;
+use std::path::Path;
+
+use crate::sandbox::{Sandbox, files};
+
+/// A pipeline of one stage, `it`, and beside it a folder `outside` that is none of its business.
+fn with_outside(params: &str) -> Sandbox {
+    let sandbox = super::one(params);
+    let outside = sandbox.path("outside");
+    fs::create_dir_all(outside.join("sub")).unwrap();
+    for (file, content) in [
+        ("best.pt", "best"),
+        ("m.json", "{\"a\": 0.5}"),
+        ("sub/deep", "deep"),
+    ] {
+        fs::write(outside.join(file), content).unwrap();
+    }
+    let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let text = text.replace("OUTSIDE", outside.to_str().unwrap());
+    fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
+    sandbox
+}
+
+fn is_untouched(outside: &Path) {
+    let names: Vec<String> = files(outside).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["best.pt", "m.json", "sub/deep"]);
+}
+
+#[test]
+fn nothing_behind_a_link_is_taken_moved_or_removed() {
+    let behind = |output: &str, link: &str| {
+        Some(format!(
+            "it: failed: its output `{output}` is behind the symbolic link `{link}`; let the program write it into a folder of its own"
+        ))
+    };
+    for (params, failure) in [
+        (
+            "{ shell: true, argv: \"ln -s OUTSIDE runs\", outputs: { o: runs/best.pt }, ignore: [runs] }",
+            behind("runs/best.pt", "runs"),
+        ),
+        (
+            "{ shell: true, argv: \"ln -s OUTSIDE runs\", metrics: runs/m.json, ignore: [runs] }",
+            behind("runs/m.json", "runs"),
+        ),
+        (
+            "{ shell: true, argv: \"mkdir a; ln -s OUTSIDE a/runs\", outputs: { o: a/runs/sub/deep } }",
+            behind("a/runs/sub/deep", "a/runs"),
+        ),
+        (
+            "{ shell: true, argv: \"ln -s OUTSIDE runs\", ignore: [runs] }",
+            None,
+        ),
+        (
+            "{ shell: true, argv: \"mkdir a; ln -s OUTSIDE a/b\", ignore: [a] }",
+            None,
+        ),
+        (
+            "{ shell: true, argv: 'rmdir \"$PWD\"; ln -s OUTSIDE \"$PWD\"' }",
+            None,
+        ),
+        (
+            "{ shell: true, argv: 'mv \"$PWD\" \"$PWD.moved\"; ln -s OUTSIDE \"$PWD\"' }",
+            None,
+        ),
+        (
+            "{ shell: true, argv: 'rmdir \"$PWD\"; ln -s OUTSIDE \"$PWD\"', outputs: { o: best.pt } }",
+            Some("it: failed: the program did not make `best.pt`, which the pipeline declares as its output".to_owned()),
+        ),
+    ] {
+        let sandbox = with_outside(params);
+        let run = super::run(&sandbox);
+        match failure {
+            None => assert_eq!(run.code, Some(0), "{params}: {run:?}"),
+            Some(failure) => {
+                assert_eq!(run.code, Some(100), "{params}: {run:?}");
+                assert!(run.stderr.contains(&failure), "{params}: {run:?}");
+            }
+        }
+        is_untouched(&sandbox.path("outside"));
+        assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
+        sandbox.runner(&["cache", "gc", "--keep-runs", "1", "--apply"]);
+        is_untouched(&sandbox.path("outside"));
+    }
+}
+
+#[test]
+fn outputs_of_a_folder_that_was_renamed_are_still_those_of_the_program() {
+    let sandbox = with_outside(
+        "{ shell: true, argv: 'echo mine > o; mv \"$PWD\" \"$PWD.moved\"; ln -s OUTSIDE \"$PWD\"', outputs: { o: o } }",
+    );
+    let run = super::run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(super::latest(&sandbox, "it/o/o"), "mine\n");
+    is_untouched(&sandbox.path("outside"));
+}
+
+/// A mount below the scratch folder, which the system lets root make.
+#[test]
+fn nothing_that_is_mounted_is_removed() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::sandbox::skip("only root can mount");
+    }
+    let sandbox =
+        with_outside("{ shell: true, argv: 'mkdir m; mount --bind OUTSIDE m', ignore: [m] }");
+    let run = super::run(&sandbox);
+    is_untouched(&sandbox.path("outside"));
+    if run.stderr.contains("mount: ") {
+        crate::sandbox::skip("this system does not let root mount");
+    }
+    // It stays mounted, where the store cannot clear it away.
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let ours = sandbox.path("artifacts").canonicalize().unwrap();
+    for mount in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {
+        if mount.starts_with(ours.to_str().unwrap()) {
+            rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH).unwrap();
+        }
+    }
+    is_untouched(&sandbox.path("outside"));
+}
