@@ -1,0 +1,132 @@
+//! Programs that write more, or other things, than anybody expects.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write, stdout};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+
+use super::Named;
+use super::place::Place;
+use super::tame;
+
+/// Bytes of a flood.
+const FLOOD: usize = 32 << 20;
+
+pub const PROGRAMS: &[Named] = &[
+    ("flood", flood),
+    ("one-long-line", one_long_line),
+    ("control-characters", control_characters),
+    ("endless", endless),
+    ("many-files", many_files),
+    ("deep", |_| tower("d", 1000)),
+    ("too-deep", |_| tower("a-longer-name", 1000)),
+    ("long-names", long_names),
+    ("names-in-no-encoding", names_in_no_encoding),
+    (
+        "names-with-control-characters",
+        names_with_control_characters,
+    ),
+];
+
+fn write_all(what: &[u8], to: &mut dyn Write) -> io::Result<()> {
+    for _ in 0..FLOOD / what.len() {
+        to.write_all(what)?;
+    }
+    Ok(())
+}
+
+/// Every byte there is, again and again.
+fn flood(_: &Place) -> io::Result<()> {
+    let all: Vec<u8> = (0..=255).cycle().take(1 << 16).collect();
+    write_all(&all, &mut stdout().lock())?;
+    tame::outputs()
+}
+
+/// Without an end, on standard error; then it fails.
+fn one_long_line(_: &Place) -> io::Result<()> {
+    write_all(&[b'x'; 1 << 16], &mut io::stderr().lock())?;
+    Err(io::Error::other("on purpose"))
+}
+
+/// Lines that would take over a terminal; then it fails.
+fn control_characters(_: &Place) -> io::Result<()> {
+    let mut out = stdout().lock();
+    for line in [
+        "\x1b[2J\x1b[Hcleared",
+        "\x1b]0;title\x07",
+        "\r\x1b[31mred",
+        "\u{9b}31m",
+        "back\x08\x08\x08\x08",
+        "\u{202e}turned",
+    ] {
+        writeln!(out, "{line}")?;
+    }
+    out.write_all(b"\xff\xfe\x00\n")?;
+    Err(io::Error::other("on purpose"))
+}
+
+/// A little at a time, so that the disk has room until the stage's time is over.
+fn endless(_: &Place) -> io::Result<()> {
+    loop {
+        stdout().write_all(b"and on and on\n")?;
+    }
+}
+
+fn many_files(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    for number in 0..3000 {
+        fs::write(format!("made/sub/{number}"), format!("{number}\n"))?;
+    }
+    Ok(())
+}
+
+/// Folders in folders in folders, with a file in the last.
+fn tower(name: &str, levels: usize) -> io::Result<()> {
+    tame::outputs()?;
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut folder = openat(CWD, "made", flags, Mode::empty())?;
+    for _ in 0..levels {
+        mkdirat(&folder, name, Mode::RWXU)?;
+        folder = openat(&folder, name, flags, Mode::empty())?;
+    }
+    let file = openat(
+        &folder,
+        "file",
+        OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::RUSR | Mode::WUSR,
+    )?;
+    rustix::io::write(&file, b"deep\n")?;
+    Ok(())
+}
+
+fn long_names(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    let name = |letter: &str| letter.repeat(255);
+    let folder = Path::new("made").join(name("f"));
+    fs::create_dir(&folder)?;
+    fs::write(folder.join(name("n")), "long\n")
+}
+
+fn names_in_no_encoding(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::write(Path::new("made").join(OsStr::from_bytes(b"\xff\xfe")), "x")
+}
+
+fn names_with_control_characters(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    for name in [
+        "line\nline",
+        "\x1b[31mred",
+        "\r",
+        "\u{202e}turned",
+        "\\",
+        "...",
+    ] {
+        fs::write(Path::new("made").join(name), "x")?;
+    }
+    // Nobody declared it, so that its name is told.
+    fs::write("\x1b[2Jcleared", "x")
+}

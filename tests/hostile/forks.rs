@@ -1,0 +1,104 @@
+//! Programs that start many processes. Each starts a few hundred at most.
+
+use std::io;
+
+use rustix::process::setsid;
+
+use super::Named;
+use super::place::Place;
+use super::processes::{fork, leave, pause, sleep, start, wait};
+use super::tame;
+
+pub const PROGRAMS: &[Named] = &[
+    ("many-children", many_children),
+    ("bomb", bomb),
+    ("bomb-of-sessions", bomb_of_sessions),
+    ("chain", chain),
+    ("zombies", zombies),
+    ("forks-at-its-end", forks_at_its_end),
+];
+
+/// 400 short processes, one after the other.
+fn many_children(_: &Place) -> io::Result<()> {
+    for _ in 0..400 {
+        wait(start(|| Ok(()))?)?;
+    }
+    tame::outputs()
+}
+
+/// 126 processes that live for a second, in six generations. Nobody waits for them.
+fn bomb(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    generation(6)
+}
+
+fn generation(more: u32) -> io::Result<()> {
+    if more == 0 {
+        return Ok(());
+    }
+    for _ in 0..2 {
+        start(|| {
+            generation(more - 1)?;
+            pause(1000);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// 50 sleepers, each in a session of its own.
+fn bomb_of_sessions(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    for _ in 0..50 {
+        leave(|| {
+            sleep();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// 300 processes that each live until the next one has a session of its own: whoever lists processes
+/// and ends them one by one is late.
+fn chain(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    leave(|| {
+        for _ in 0..300 {
+            if fork()?.is_some() {
+                std::process::exit(0);
+            }
+            setsid()?;
+            pause(5);
+        }
+        sleep();
+        Ok(())
+    })
+}
+
+/// 100 children that ended and are not waited for.
+fn zombies(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    leave(|| {
+        for _ in 0..100 {
+            start(|| Ok(()))?;
+        }
+        sleep();
+        Ok(())
+    })
+}
+
+/// Ends while a child of its own group is forking.
+fn forks_at_its_end(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    start(|| {
+        for _ in 0..100 {
+            start(|| {
+                sleep();
+                Ok(())
+            })?;
+        }
+        sleep();
+        Ok(())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Programs that write through symbolic links and hard links.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::Named;
+use super::place::{Place, WRITTEN, files_below, poison};
+use super::processes::{harm, leave};
+use super::tame;
+
+pub const PROGRAMS: &[Named] = &[
+    ("through-result", |place| through(place, "result")),
+    ("through-input", |place| through(place, "in/small")),
+    ("through-made", |place| through(place, "made/link")),
+    ("through-and-gone", through_and_gone),
+    ("through-to-blob", through_to_blob),
+    ("metrics-to-watched", metrics_to_watched),
+    ("result-to-log", result_to_log),
+    ("log-to-watched", log_to_watched),
+    ("input-kept", input_kept),
+    ("output-kept", output_kept),
+    ("latest-written", |place| {
+        poison(&place.latest("small")?).and_then(|()| tame::outputs())
+    }),
+    ("blobs-written", blobs_written),
+    ("watched-as-output", watched_as_output),
+    ("input-as-output", input_as_output),
+    ("output-twice", output_twice),
+];
+
+/// Writes to a file of the watched tree through a link, which it leaves.
+fn through(place: &Place, link: &str) -> io::Result<()> {
+    tame::outputs()?;
+    let _ = fs::remove_file(link);
+    symlink(place.watched("given"), link)?;
+    fs::write(link, WRITTEN)
+}
+
+fn through_and_gone(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    symlink(place.watched("given"), "ignored/link")?;
+    fs::write("ignored/link", WRITTEN)?;
+    fs::remove_file("ignored/link")
+}
+
+fn through_to_blob(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    symlink(place.latest("small")?, "ignored/link")?;
+    poison(Path::new("ignored/link"))
+}
+
+fn metrics_to_watched(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::remove_file("metrics.json")?;
+    symlink(place.watched("metrics.json"), "metrics.json")
+}
+
+/// Its output leads to its log.
+fn result_to_log(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::remove_file("result")?;
+    symlink("/proc/self/fd/1", "result")?;
+    fs::write("result", "in the log\n")
+}
+
+/// Replaces its log by a link, and fails: the log's end is shown then.
+fn log_to_watched(place: &Place) -> io::Result<()> {
+    let log = log()?;
+    fs::remove_file(&log)?;
+    symlink(place.watched("result"), &log)?;
+    Err(io::Error::other("on purpose"))
+}
+
+/// The file that standard output goes to.
+pub fn log() -> io::Result<PathBuf> {
+    fs::read_link("/proc/self/fd/1")
+}
+
+/// Keeps another name of an input and writes to that.
+fn input_kept(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    let kept = place.elsewhere("input")?;
+    fs::hard_link("in/small", &kept)?;
+    poison(&kept)
+}
+
+/// Keeps another name of an output, which is written to later: now and then until the stage is over,
+/// and once by the test.
+fn output_kept(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    let kept = place.elsewhere("output")?;
+    fs::hard_link("result", &kept)?;
+    leave(|| harm(50, |_| poison(&kept)))
+}
+
+fn blobs_written(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    for blob in files_below(&place.store("cas"))? {
+        poison(&blob)?;
+    }
+    Ok(())
+}
+
+/// Its output is another name of a file that is not the program's.
+fn watched_as_output(place: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::remove_file("result")?;
+    fs::hard_link(place.watched("result"), "result")
+}
+
+fn input_as_output(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::remove_file("made/a")?;
+    fs::hard_link("in/small", "made/a")?;
+    fs::hard_link("in/large", "made/large")
+}
+
+fn output_twice(_: &Place) -> io::Result<()> {
+    tame::outputs()?;
+    fs::hard_link("made/a", "made/again")?;
+    fs::hard_link("made/a", "made/sub/again")
+}

@@ -1,0 +1,95 @@
+//! Forking, waiting and signals.
+
+use std::io::{self, Read, Write};
+use std::process::exit;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, waitpid};
+
+/// Seconds after which the kernel ends a process of ours, whatever it does.
+const LIFE: u32 = 40;
+
+/// How long what is left behind goes on doing harm.
+const HARM: Duration = Duration::from_secs(3);
+
+/// Bounds the life of this process.
+pub fn bound_life() {
+    // SAFETY: `alarm` touches no memory of ours.
+    unsafe { libc::alarm(LIFE) };
+}
+
+/// Waits for the alarm.
+pub fn sleep() {
+    thread::sleep(Duration::from_secs(LIFE.into()));
+}
+
+/// Waits for some milliseconds.
+pub fn pause(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Does `work` over and over for a while. Errors do not count: the runner takes things away meanwhile.
+pub fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Result<()> {
+    let started = Instant::now();
+    for round in 0.. {
+        if started.elapsed() > HARM {
+            break;
+        }
+        let _ = work(round);
+        pause(every);
+    }
+    Ok(())
+}
+
+/// Forks; `None` in the child, whose life is bounded anew.
+pub fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: this program has one thread, so the child may use all that the parent could.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            bound_life();
+            Ok(None)
+        }
+        child => Ok(Pid::from_raw(child)),
+    }
+}
+
+/// Does `work` in a child, which then ends.
+pub fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
+    match fork()? {
+        Some(child) => Ok(child),
+        None => exit(i32::from(work().is_err())),
+    }
+}
+
+/// As `start`, in a session of its own, which is there when this returns.
+pub fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let (mut ready, mut tell) = io::pipe()?;
+    start(|| {
+        setsid()?;
+        tell.write_all(b"!")?;
+        drop(tell);
+        work()
+    })?;
+    ready.read_exact(&mut [0])
+}
+
+/// Waits for a child.
+pub fn wait(child: Pid) -> io::Result<()> {
+    waitpid(Some(child), WaitOptions::empty())?;
+    Ok(())
+}
+
+/// Sends a signal to this process.
+pub fn signal_self(signal: Signal) -> io::Result<()> {
+    Ok(kill_process(getpid(), signal)?)
+}
+
+/// Ignores what politely asks a process to end.
+pub fn ignore_signals() {
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
+        // SAFETY: no handler is set; the disposition to ignore runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
