@@ -125,7 +125,7 @@ fn closed_itself(_: &Place) -> io::Result<()> {
     let copy = Path::new("ignored/copy");
     fs::copy(env::current_exe()?, copy)?;
     let mut command = Command::new(copy);
-    let close = || fs::set_permissions("ignored/copy", Permissions::from_mode(0));
+    let close = || fs::set_permissions("ignored/copy", Permissions::from_mode(0o000));
     command.arg("tame");
     let mut child = command.spawn()?;
     close()?;

@@ -17,6 +17,8 @@ mod failures;
 mod fuzz;
 mod graph;
 mod guarantees;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod including;
 mod limits;
 mod manners;

@@ -85,7 +85,12 @@ impl Sandbox {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_runner")), args)
+    }
+
+    /// As `command`, with another copy of the binary.
+    pub fn command_of(&self, runner: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(runner);
         command.args(args).current_dir(self.folder.path());
         let ours = std::env::vars_os().map(|(name, _)| name);
         for variable in ours.filter(|name| name.to_string_lossy().starts_with("RUNNER_")) {

@@ -11,7 +11,7 @@
 //! `RUNNER_SEED` repeats the choices of an earlier test; each prints its own. Most of the time is spent
 //! on waiting for the disk to flush: `TMPDIR=/dev/shm` spares it, and proves as much.
 
-mod cases;
+pub mod cases;
 mod damage;
 mod disk;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -78,10 +78,10 @@ const STAGES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What ends a test case: `Ok` with a word for the tally, or what went wrong.
-type Verdict = Result<&'static str, String>;
+pub type Verdict = Result<&'static str, String>;
 
 /// Whether everything is to be tested, and not a sample.
-fn full() -> bool {
+pub fn full() -> bool {
     std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
 }
 
@@ -140,7 +140,7 @@ fn patiently(mut child: Child) -> Result<Finished, String> {
     Ok(finish(child))
 }
 
-fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+pub fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 

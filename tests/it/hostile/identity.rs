@@ -1,0 +1,142 @@
+//! Who runs a case, and with which binaries.
+
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustix::process::getuid;
+use tempfile::TempDir;
+
+use crate::sandbox::list;
+
+/// A user that no machine knows.
+const STRANGER: u32 = 64_123;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Identity {
+    Root,
+    /// Whoever runs the tests, who is not root.
+    Ourselves,
+    /// A user that root turns into.
+    Stranger,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Root => "root",
+            Self::Ourselves => "a user",
+            Self::Stranger => "a user without a name",
+        })
+    }
+}
+
+impl Identity {
+    /// Who this process is.
+    pub fn own() -> Self {
+        if getuid().is_root() {
+            Self::Root
+        } else {
+            Self::Ourselves
+        }
+    }
+
+    /// Everybody that this process can be.
+    pub fn all() -> Vec<Self> {
+        match Self::own() {
+            Self::Root => vec![Self::Root, Self::Stranger],
+            own => vec![own],
+        }
+    }
+
+    /// Makes `command` run as this user.
+    pub fn assume(self, command: &mut Command) {
+        if self == Self::Stranger {
+            command.uid(STRANGER).gid(STRANGER);
+        }
+    }
+
+    /// Gives this user a folder with all that is in it.
+    pub fn own_all(self, path: &Path) {
+        if self == Self::Stranger {
+            lchown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+            if path.is_dir() && !path.is_symlink() {
+                for entry in list(path) {
+                    self.own_all(&entry);
+                }
+            }
+        }
+    }
+}
+
+/// The binaries, where the user of a case may run them.
+pub struct Tools {
+    pub runner: PathBuf,
+    pub hostile: PathBuf,
+    /// Holds copies, where such are needed.
+    _folder: Option<TempDir>,
+}
+
+impl Tools {
+    pub fn of(identity: Identity) -> Arc<Self> {
+        if identity != Identity::Stranger {
+            return Arc::new(Self::built());
+        }
+        // Removed with the last case that uses them.
+        static COPIES: Mutex<Weak<Tools>> = Mutex::new(Weak::new());
+        let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(copies) = copies.upgrade() {
+            return copies;
+        }
+        let fresh = Arc::new(Self::built().copied());
+        *copies = Arc::downgrade(&fresh);
+        fresh
+    }
+
+    fn built() -> Self {
+        let tests = std::env::current_exe().unwrap();
+        let hostile = tests.with_file_name("../examples/hostile");
+        assert!(
+            hostile.is_file(),
+            "`{}` is not there: run `cargo test -p runner`, which builds it",
+            hostile.display()
+        );
+        Self {
+            runner: PathBuf::from(env!("CARGO_BIN_EXE_runner")),
+            hostile: hostile.canonicalize().unwrap(),
+            _folder: None,
+        }
+    }
+
+    fn copied(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let copy = |tool: &Path, name: &str| {
+            let copy = folder.path().join(name);
+            fs::copy(tool, &copy).unwrap();
+            fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+            copy
+        };
+        let runner = copy(&self.runner, "runner");
+        let hostile = copy(&self.hostile, "hostile");
+        let mut version = Command::new(&runner);
+        version.arg("--version");
+        Identity::Stranger.assume(&mut version);
+        assert!(
+            version
+                .output()
+                .is_ok_and(|version| version.status.success()),
+            "`{}` cannot be run by other users: set TMPDIR to a folder that they may enter",
+            runner.display()
+        );
+        Self {
+            runner,
+            hostile,
+            _folder: Some(folder),
+        }
+    }
+}

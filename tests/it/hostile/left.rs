@@ -1,0 +1,66 @@
+//! Processes that a case left running.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::sandbox::signal;
+
+/// A process that is told to end needs a moment for it.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// The processes that belong to the case in `root` and do not end by themselves in a moment.
+pub fn running(root: &Path) -> Vec<String> {
+    let started = Instant::now();
+    loop {
+        let left = found(root);
+        if left.is_empty() || started.elapsed() > MOMENT {
+            return left
+                .into_iter()
+                .map(|(pid, what)| format!("{pid} ({what})"))
+                .collect();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Ends what is left, also where it forks meanwhile.
+pub fn end(root: &Path) {
+    for _ in 0..1000 {
+        let left = found(root);
+        if left.is_empty() {
+            return;
+        }
+        for (pid, _) in left {
+            // It may have ended.
+            let _ = signal(pid, Signal::KILL);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Processes that were told of the folder in an argument or a variable, or that work in it.
+fn found(root: &Path) -> Vec<(u32, String)> {
+    let root = root.to_str().unwrap();
+    let mentions = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(root);
+    let ids = fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| *id != std::process::id())
+        .filter_map(|id| {
+            let file = |name: &str| fs::read(format!("/proc/{id}/{name}")).unwrap_or_default();
+            let arguments = file("cmdline");
+            let folder = fs::read_link(format!("/proc/{id}/cwd")).unwrap_or_default();
+            let is_ours = mentions(&arguments)
+                || mentions(&file("environ"))
+                || mentions(folder.as_os_str().as_encoded_bytes());
+            let has_ended = String::from_utf8_lossy(&file("stat"))
+                .rsplit(") ")
+                .next()
+                .is_some_and(|rest| rest.starts_with(['Z', 'X']));
+            let words = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            (is_ours && !has_ended).then(|| (id, words.trim_end().to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,42 @@
+//! Programs that write through mappings, and programs that change timestamps.
+
+use super::{Behaviour, Program, survive};
+
+pub const MAPPINGS: Behaviour = Behaviour {
+    name: "write through mappings",
+    programs: &[
+        Program::either("map-input"),
+        Program::either("map-small-input"),
+        Program::either("map-input-late"),
+        Program::either("map-output-late"),
+        Program::either("map-and-restore"),
+        Program::either("map-latest"),
+        Program::succeeds("map-for-itself"),
+        Program::either("truncate-in-turns"),
+    ],
+};
+
+pub const TIMESTAMPS: Behaviour = Behaviour {
+    name: "change timestamps",
+    programs: &[
+        Program::either("restore-input"),
+        Program::either("restore-large-input"),
+        Program::either("restore-latest"),
+        Program::either("restore-blob"),
+        Program::either("touch-input"),
+        Program::succeeds("far-future"),
+        Program::succeeds("long-past"),
+        Program::succeeds("folders-at-zero"),
+        Program::either("store-at-zero"),
+    ],
+};
+
+#[test]
+fn what_programs_write_through_mappings_is_found_out() {
+    survive(&MAPPINGS);
+}
+
+#[test]
+fn timestamps_hide_no_change_and_make_none() {
+    survive(&TIMESTAMPS);
+}

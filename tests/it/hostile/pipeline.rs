@@ -1,0 +1,59 @@
+//! The pipeline around a hostile stage.
+
+use std::path::Path;
+
+use serde_json::json;
+
+/// The same pipeline for all programs, so that all have to lead to the same results. `neighbour` reads
+/// the input while the program runs, `later` and `consumer` read inputs and outputs when it has ended.
+///
+/// `argv` is the hostile stage's.
+pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
+    let digest = |inputs: serde_json::Value| {
+        let roles: Vec<&String> = inputs.as_object().unwrap().keys().collect();
+        let mut argv = vec![json!(hostile), json!("digest"), json!("seen")];
+        argv.extend(roles.iter().map(|role| json!(role)));
+        json!({
+            "kind": "command",
+            "inputs": inputs,
+            "params": { "argv": argv, "outputs": { "seen": "seen" } },
+        })
+    };
+    let mut words = vec![json!(hostile)];
+    words.extend(argv.iter().map(|word| json!(word)));
+    let mut program = json!({
+        "kind": "command",
+        "inputs": { "in": "producer.data" },
+        "params": {
+            "argv": words,
+            "outputs": { "result": "result", "made": "made", "nested": "below/nested" },
+            "metrics": "metrics.json",
+            // As a link, `below` would be undeclared otherwise, and no program would get any further.
+            "ignore": ["ignored", "below"],
+        },
+    });
+    if let Some(timeout) = timeout {
+        program["timeout"] = json!(timeout);
+    }
+    let pipeline = json!({
+        "version": 1,
+        "name": "p",
+        "seed": 3,
+        "stages": {
+            "producer": {
+                "kind": "command",
+                "params": { "argv": [hostile, "produce"], "outputs": { "data": "data" } },
+            },
+            "hostile": program,
+            "neighbour": digest(json!({ "in": "producer.data" })),
+            "later": digest(json!({ "in": "producer.data", "seen": "neighbour.seen" })),
+            "consumer": digest(json!({
+                "result": "hostile.result",
+                "made": "hostile.made",
+                "nested": "hostile.nested",
+            })),
+        },
+    });
+    // JSON is YAML.
+    serde_json::to_string_pretty(&pipeline).unwrap()
+}

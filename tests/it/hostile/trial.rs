@@ -1,0 +1,309 @@
+//! A case from its start to the judgement.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::identity::{Identity, Tools};
+use super::watched::{SECRET, Watched};
+use super::{Case, Fate, left, pipeline, watched};
+use crate::guarantees::{Verdict, require};
+use crate::sandbox::{Finished, Sandbox, list};
+
+/// A runner that takes longer hangs. What does not listen to its timeout has 10 s to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What `artifacts/latest` shows: each file with its content, or with why it cannot be read.
+type Shown = BTreeMap<PathBuf, Result<Vec<u8>, String>>;
+
+/// A sandbox with the pipelines `hostile.yaml` and `tame.yaml`, and the watched tree.
+struct Trial {
+    sandbox: Sandbox,
+    identity: Identity,
+    tools: Arc<Tools>,
+}
+
+impl Trial {
+    fn new(identity: Identity, argv: &[&str], timeout: Option<&str>) -> Self {
+        let tools = Tools::of(identity);
+        let sandbox = Sandbox::new("");
+        let root = sandbox.path("");
+        let argv: Vec<&str> = argv.iter().copied().chain(root.to_str()).collect();
+        let hostile = pipeline::text(&tools.hostile, &argv, timeout);
+        fs::write(sandbox.path("hostile.yaml"), hostile).unwrap();
+        let tame = pipeline::text(&tools.hostile, &["tame"], timeout);
+        fs::write(sandbox.path("tame.yaml"), tame).unwrap();
+        watched::make(&root);
+        identity.own_all(&root);
+        Self {
+            sandbox,
+            identity,
+            tools,
+        }
+    }
+
+    /// Runs `runner` with `args`, which has to end in time, by itself and in order.
+    fn runner(&self, args: &[&str]) -> Result<Finished, String> {
+        let mut command = self.sandbox.command_of(&self.tools.runner, args);
+        self.identity.assume(&mut command);
+        let finished = patiently(&mut command).map_err(|why| format!("{args:?} {why}"))?;
+        let is_orderly = matches!(finished.code, Some(0 | 1 | 100))
+            && !finished.stderr.contains("panicked")
+            && !finished.stderr.contains("fault of runner");
+        require(is_orderly, || format!("{args:?} ended oddly: {finished:?}"))?;
+        Ok(finished)
+    }
+
+    fn run(&self, pipeline: &str) -> Result<Finished, String> {
+        self.runner(&["run", pipeline, "--json", "-k", "-j", "2"])
+    }
+
+    /// As `runner`, where anything but success is an error.
+    fn succeed(&self, args: &[&str]) -> Result<(), String> {
+        let finished = self.runner(args)?;
+        require(finished.code == Some(0), || {
+            format!("{args:?} failed: {finished:?}")
+        })
+    }
+
+    /// Whether the store is sound; if it is not, damage is what the runner found.
+    fn is_sound(&self) -> Result<bool, String> {
+        let verified = self.runner(&["cache", "verify"])?;
+        require(matches!(verified.code, Some(0 | 1)), || {
+            format!("verify: {verified:?}")
+        })?;
+        Ok(verified.code == Some(0))
+    }
+
+    fn shown(&self) -> Shown {
+        let mut shown = Shown::new();
+        let latest = self.sandbox.path("artifacts/latest");
+        show(&latest, Path::new(""), &mut shown);
+        shown.retain(|name, _| !name.ends_with(".outputs.json"));
+        shown
+    }
+}
+
+impl Drop for Trial {
+    /// Ends what still runs, and removes what `TempDir` cannot.
+    fn drop(&mut self) {
+        left::end(&self.sandbox.path(""));
+        for folder in ["artifacts", "elsewhere"] {
+            let folder = self.sandbox.path(folder);
+            if folder.exists() && fs::remove_dir_all(&folder).is_err() {
+                let _ = Command::new("chmod")
+                    .args(["-R", "u+rwX"])
+                    .arg(&folder)
+                    .status();
+                let _ = Command::new("rm").arg("-rf").arg(&folder).status();
+            }
+        }
+    }
+}
+
+fn show(folder: &Path, at: &Path, shown: &mut Shown) {
+    for path in list(&folder.join(at)) {
+        let name = at.join(path.file_name().unwrap());
+        if path.is_dir() && !path.is_symlink() {
+            show(folder, &name, shown);
+        } else {
+            let content = match path.is_file() {
+                true => fs::read(&path).map_err(|error| error.to_string()),
+                false => Err("it is not a file".to_owned()),
+            };
+            shown.insert(name, content);
+        }
+    }
+}
+
+/// What a run that nothing disturbed shows.
+fn undisturbed() -> &'static Shown {
+    static UNDISTURBED: OnceLock<Shown> = OnceLock::new();
+    UNDISTURBED.get_or_init(|| {
+        let trial = Trial::new(Identity::own(), &["tame"], None);
+        let run = trial.run("tame.yaml").unwrap();
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(trial.is_sound().unwrap());
+        trial.shown()
+    })
+}
+
+/// Waits for the end of `command`, but not for ever. What it writes goes to files: nobody who holds
+/// the other end of a pipe can delay this.
+fn patiently(command: &mut Command) -> Result<Finished, String> {
+    let mut written = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(written[0].try_clone().unwrap())
+        .stderr(written[1].try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let mut text = |number: usize| {
+        let file: &mut File = &mut written[number];
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (stdout, stderr) = (text(0), text(1));
+    match status {
+        None => Err(format!("hangs, having said {stderr:?}")),
+        Some(status) => Ok(Finished {
+            code: status.code(),
+            stdout,
+            stderr,
+        }),
+    }
+}
+
+/// Runs the program, and judges: see `docs/guarantees.md`.
+pub fn survives(case: &Case) -> Verdict {
+    let program = case.program;
+    let trial = Trial::new(case.identity, &[program.name], program.timeout);
+    let root = trial.sandbox.path("");
+    let before = Watched::record(&root);
+    let mut wrong = Vec::new();
+
+    match trial.run("hostile.yaml") {
+        Ok(run) => wrong.extend(misjudged(&run, program.fate)),
+        Err(why) => wrong.push(why),
+    }
+    let left = left::running(&root);
+    if !left.is_empty() {
+        wrong.push(format!("left running: {}", left.join(", ")));
+    }
+    wrong.extend(Watched::record(&root).differences(&before, program));
+    if program.keeps_output {
+        // The scratch folder is gone by now, and this is the only other name.
+        fs::write(trial.sandbox.path("elsewhere/output"), "POISON\n").unwrap();
+    }
+
+    let recovery = recovers(&trial);
+    let (how, why) = match recovery {
+        Ok(how) => (how, None),
+        Err(why) => ("lost", Some(why)),
+    };
+    wrong.extend(why);
+    wrong.extend(Watched::record(&root).differences(&before, program));
+    wrong.extend(oddities(&trial, program.links_watched));
+    wrong.dedup();
+    require(wrong.is_empty(), || wrong.join("\n    "))?;
+    Ok(how)
+}
+
+/// What is wrong with the end of the run with the hostile stage.
+fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
+    if run.stderr.contains(SECRET) || run.stdout.contains(SECRET) {
+        return Some(format!("discloses a watched file: {run:?}"));
+    }
+    let is_harmless = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
+    if !run.stderr.chars().all(is_harmless) {
+        return Some(format!("would take over a terminal: {run:?}"));
+    }
+    let json: Option<Value> = serde_json::from_str(&run.stdout).ok();
+    let stages = json.as_ref().and_then(|json| json["stages"].as_array());
+    let stage = stages.and_then(|stages| stages.iter().find(|stage| stage["name"] == "hostile"));
+    let outcome = stage.and_then(|stage| stage["outcome"].as_str());
+    let is_as_expected = match fate {
+        Fate::Succeeds => run.code == Some(0) && outcome == Some("succeeded"),
+        Fate::Fails => run.code == Some(100) && outcome == Some("failed"),
+        Fate::Either => true,
+    };
+    (!is_as_expected).then(|| {
+        format!(
+            "expected that it {}: {run:?}",
+            format!("{fate:?}").to_lowercase()
+        )
+    })
+}
+
+/// The store is sound or its damage is known, and the next run shows what an undisturbed one does.
+fn recovers(trial: &Trial) -> Verdict {
+    let was_sound = trial.is_sound()?;
+    let run = trial.run("tame.yaml")?;
+    let is_done = run.code == Some(0);
+    require(is_done || !was_sound, || {
+        format!("a sound store, but the next run failed: {run:?}")
+    })?;
+    let is_sound = trial.is_sound()?;
+    let unlike = || -> Vec<String> {
+        let (shown, undisturbed) = (trial.shown(), undisturbed());
+        let names = shown.keys().chain(undisturbed.keys());
+        let mut unlike: Vec<String> = names
+            .filter(|name| shown.get(*name) != undisturbed.get(*name))
+            .map(|name| format!("`{}`", name.display()))
+            .collect();
+        unlike.sort();
+        unlike.dedup();
+        unlike
+    };
+    if is_done && is_sound {
+        let unlike = unlike();
+        require(unlike.is_empty(), || {
+            format!("wrong and thought to be right: {}", unlike.join(", "))
+        })?;
+        return Ok(if was_sound {
+            "sound"
+        } else {
+            "repaired by a run"
+        });
+    }
+    trial.succeed(&["cache", "verify", "--repair"])?;
+    trial.succeed(&["run", "tame.yaml"])?;
+    require(trial.is_sound()?, || "damaged after its repair".to_owned())?;
+    let unlike = unlike();
+    require(unlike.is_empty(), || {
+        format!("wrong after its repair: {}", unlike.join(", "))
+    })?;
+    Ok("repaired by `verify --repair`")
+}
+
+/// What should not be in a store, whatever happened.
+fn oddities(trial: &Trial, may_hold_secret: bool) -> Vec<String> {
+    let mut odd = Vec::new();
+    let tmp = list(&trial.sandbox.path("artifacts/v1/tmp"));
+    let unfinished = tmp.iter().filter(|path| !path.ends_with(".lock"));
+    odd.extend(unfinished.map(|path| format!("`{}` lies about", path.display())));
+    look(&trial.sandbox.path("artifacts"), may_hold_secret, &mut odd);
+    odd
+}
+
+fn look(folder: &Path, may_hold_secret: bool, odd: &mut Vec<String>) {
+    for path in list(folder) {
+        let found = fs::symlink_metadata(&path).unwrap();
+        if found.is_dir() {
+            look(&path, may_hold_secret, odd);
+        } else if found.is_file() {
+            if found.permissions().mode() & 0o7000 != 0 {
+                odd.push(format!(
+                    "`{}` has {:o}",
+                    path.display(),
+                    found.permissions().mode()
+                ));
+            }
+            let bytes = fs::read(&path).unwrap();
+            if !may_hold_secret && String::from_utf8_lossy(&bytes).contains(SECRET) {
+                odd.push(format!("`{}` holds what is watched", path.display()));
+            }
+        }
+    }
+}
