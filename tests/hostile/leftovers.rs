@@ -146,7 +146,7 @@ fn late_output_by_path(_: &Place) -> io::Result<()> {
         env::set_current_dir("/")?;
         harm(10, |round| {
             pause(50);
-            for output in ["result", "seen", "consumed", "data/small"] {
+            for output in ["result", "digest", "data/small"] {
                 let _ = fs::write(scratch.join(output), format!("late {round}\n"));
             }
             fs::write(scratch.join("late"), "late\n")

@@ -11,12 +11,12 @@ use serde_json::json;
 pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
     let digest = |inputs: serde_json::Value| {
         let roles: Vec<&String> = inputs.as_object().unwrap().keys().collect();
-        let mut argv = vec![json!(hostile), json!("digest"), json!("seen")];
+        let mut argv = vec![json!(hostile), json!("digest"), json!("digest")];
         argv.extend(roles.iter().map(|role| json!(role)));
         json!({
             "kind": "command",
             "inputs": inputs,
-            "params": { "argv": argv, "outputs": { "seen": "seen" } },
+            "params": { "argv": argv, "outputs": { "digest": "digest" } },
         })
     };
     let mut words = vec![json!(hostile)];
@@ -46,7 +46,7 @@ pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
             },
             "hostile": program,
             "neighbour": digest(json!({ "in": "producer.data" })),
-            "later": digest(json!({ "in": "producer.data", "seen": "neighbour.seen" })),
+            "later": digest(json!({ "in": "producer.data", "seen": "neighbour.digest" })),
             "consumer": digest(json!({
                 "result": "hostile.result",
                 "made": "hostile.made",

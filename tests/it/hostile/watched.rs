@@ -8,13 +8,14 @@ use std::path::Path;
 use super::Program;
 use crate::sandbox::list;
 
-/// What files of the tree hold: nothing that is not the program's own doing takes it anywhere.
+/// Part of every file in the tree. The runner must never print it or take it into the store.
 pub const SECRET: &str = "precious";
 
 /// What programs write to the file `given`, as in `tests/hostile/place.rs`.
-const WRITTEN: &[u8] = b"written by the program\n";
+const WRITTEN: &str = "written by the program\n";
 
-/// Makes the tree `watched` in the folder of a case. Files are called as what stages read and make.
+/// Creates the tree `watched` in the folder of a case. Its files have the names of inputs and outputs,
+/// so that a runner that follows a link to the tree finds what it looks for.
 pub fn make(root: &Path) {
     let watched = root.join("watched");
     for folder in ["made/sub", "below", "empty"] {
@@ -34,7 +35,7 @@ pub fn make(root: &Path) {
     ] {
         fs::write(watched.join(file), format!("{SECRET} {file}\n")).unwrap();
     }
-    // A secret, too, but one that is good for metrics.
+    // Valid metrics, so that reading them succeeds.
     let metrics = format!("{{\"{SECRET}\": 1}}");
     fs::write(watched.join("metrics.json"), metrics).unwrap();
     symlink("result", watched.join("link")).unwrap();
@@ -47,23 +48,10 @@ pub fn make(root: &Path) {
     mode("below", 0o711);
 }
 
-/// All that can be told of a file without reading what it holds.
-#[derive(Clone, Debug, PartialEq)]
-struct Entry {
-    device: u64,
-    inode: u64,
-    mode: u32,
-    owner: (u32, u32),
-    names: u64,
-    bytes: u64,
-    /// Of the content and of the rest, in seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
-    /// Of a link, where it leads.
-    content: Vec<u8>,
-}
+/// The properties of a file, by name.
+type Entry = BTreeMap<&'static str, String>;
 
-/// Everything in the folder of a case but the store and what belongs to the programs.
+/// Everything in the folder of a case, except for the store and the programs' own folder.
 pub struct Watched(BTreeMap<String, Entry>);
 
 impl Watched {
@@ -78,57 +66,57 @@ impl Watched {
         Self(entries)
     }
 
-    /// Where this is not as `before`, apart from what `program` does itself.
-    pub fn differences(mut self, before: &Self, program: &Program) -> Vec<String> {
-        let mut before = before.0.clone();
-        let given = "watched/given";
-        if program.writes_given
-            && let Some(entry) = self.0.remove(given)
-            && let Some(original) = before.get(given).cloned()
-        {
-            let mut expected = original;
-            expected.content = WRITTEN.to_owned();
-            expected.bytes = WRITTEN.len() as u64;
-            expected.modified = entry.modified;
-            expected.changed = entry.changed;
-            before.insert(given.to_owned(), expected);
-            self.0.insert(given.to_owned(), entry);
-        }
-        if program.links_watched {
-            for entries in [&mut self.0, &mut before] {
-                if let Some(entry) = entries.get_mut("watched/result") {
-                    entry.names = 0;
-                    entry.changed = (0, 0);
-                }
-            }
-        }
-        let gone = before.keys().filter(|name| !self.0.contains_key(*name));
+    /// Describes every difference to `before`, except for what `program` does itself.
+    pub fn differences(&self, before: &Self, program: &Program) -> Vec<String> {
+        let gone = before.0.keys().filter(|name| !self.0.contains_key(*name));
         let gone = gone.map(|name| format!("`{name}` is gone"));
         let others = self
             .0
             .iter()
-            .filter_map(|(name, entry)| match before.get(name) {
-                None => Some(format!("`{name}` should not be there")),
-                Some(original) if original != entry => {
-                    Some(format!("`{name}` changed: {original:?} became {entry:?}"))
+            .filter_map(|(name, entry)| match before.0.get(name) {
+                None => Some(format!("`{name}` is new")),
+                Some(original) => {
+                    let original = expected(name, original, program);
+                    let unlike = entry.iter().filter(|&(property, value)| {
+                        original
+                            .get(property)
+                            .is_some_and(|original| original != value)
+                    });
+                    let unlike: Vec<String> = unlike
+                        .map(|(property, value)| format!("{property} is {value}"))
+                        .collect();
+                    (!unlike.is_empty()).then(|| format!("`{name}` changed: {}", unlike.join(", ")))
                 }
-                Some(_) => None,
             });
         gone.chain(others).collect()
     }
 }
 
+/// The properties that a file has to have after `program` ran.
+fn expected(name: &str, original: &Entry, program: &Program) -> Entry {
+    let mut expected = original.clone();
+    if program.writes_given && name == "watched/given" {
+        expected.insert("content", format!("{WRITTEN:?}"));
+        for property in ["bytes", "mtime", "ctime"] {
+            expected.remove(property);
+        }
+    }
+    if program.links_watched && name == "watched/result" {
+        for property in ["names", "ctime"] {
+            expected.remove(property);
+        }
+    }
+    expected
+}
+
 fn record(path: &Path, name: String, entries: &mut BTreeMap<String, Entry>) {
     let found = fs::symlink_metadata(path).unwrap();
     let content = if found.is_symlink() {
-        fs::read_link(path)
-            .unwrap()
-            .into_os_string()
-            .into_encoded_bytes()
+        format!("a link to {}", fs::read_link(path).unwrap().display())
     } else if found.is_file() {
-        fs::read(path).unwrap()
+        format!("{:?}", String::from_utf8_lossy(&fs::read(path).unwrap()))
     } else {
-        Vec::new()
+        "none".to_owned()
     };
     if found.is_dir() {
         for path in list(path) {
@@ -136,16 +124,22 @@ fn record(path: &Path, name: String, entries: &mut BTreeMap<String, Entry>) {
             record(&path, format!("{name}/{below}"), entries);
         }
     }
-    let entry = Entry {
-        device: found.dev(),
-        inode: found.ino(),
-        mode: found.mode(),
-        owner: (found.uid(), found.gid()),
-        names: found.nlink(),
-        bytes: found.len(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-        content,
-    };
+    let entry = Entry::from([
+        ("device", found.dev().to_string()),
+        ("inode", found.ino().to_string()),
+        ("mode", format!("{:o}", found.mode())),
+        ("owner", format!("{}:{}", found.uid(), found.gid())),
+        ("names", found.nlink().to_string()),
+        ("bytes", found.len().to_string()),
+        (
+            "mtime",
+            format!("{}.{:09}", found.mtime(), found.mtime_nsec()),
+        ),
+        (
+            "ctime",
+            format!("{}.{:09}", found.ctime(), found.ctime_nsec()),
+        ),
+        ("content", content),
+    ]);
     entries.insert(name, entry);
 }
