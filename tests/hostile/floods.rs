@@ -23,6 +23,7 @@ pub const PROGRAMS: &[Named] = &[
     ("many-files", many_files),
     ("deep", |_| tower("d", 1000)),
     ("too-deep", |_| tower("a-longer-name", 1000)),
+    ("far-too-deep", |_| tower("d", 5000)),
     ("long-names", long_names),
     ("names-in-no-encoding", names_in_no_encoding),
     (

@@ -11,16 +11,24 @@ use crate::sandbox::signal;
 /// A process that is told to end needs a moment for it.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// The processes that belong to the case in `root` and do not end by themselves in a moment.
-pub fn running(root: &Path) -> Vec<String> {
+/// Processes named in a message.
+const NAMED: usize = 3;
+
+/// Describes the processes of the case in `root` that are still running after a moment.
+///
+/// A process that replaces itself by a child all the time may be missed: look again later.
+pub fn running(root: &Path) -> Option<String> {
     let started = Instant::now();
     loop {
         let left = found(root);
-        if left.is_empty() || started.elapsed() > MOMENT {
-            return left
-                .into_iter()
-                .map(|(pid, what)| format!("{pid} ({what})"))
-                .collect();
+        if left.is_empty() {
+            return None;
+        }
+        if started.elapsed() > MOMENT {
+            let named = left.iter().take(NAMED);
+            let named: Vec<String> = named.map(|(pid, what)| format!("{pid} ({what})")).collect();
+            let count = left.len();
+            return Some(format!("left running: {count}, {}", named.join(", ")));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -12,6 +12,7 @@ pub const FLOODS: Behaviour = Behaviour {
         Program::succeeds("many-files"),
         Program::either("deep"),
         Program::either("too-deep"),
+        Program::either("far-too-deep"),
         Program::succeeds("long-names"),
         Program::fails("names-in-no-encoding"),
         Program::fails("names-with-control-characters"),

@@ -1,9 +1,8 @@
 //! A case from its start to the judgement.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::c_int;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -206,10 +205,7 @@ pub fn survives(case: &Case) -> Verdict {
         Ok(run) => wrong.extend(misjudged(&run, program.fate)),
         Err(why) => wrong.push(why),
     }
-    let left = left::running(&root);
-    if !left.is_empty() {
-        wrong.push(format!("left running: {}", left.join(", ")));
-    }
+    wrong.extend(left::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     if program.keeps_output {
         // The scratch folder is gone by now, and this is the only other name.
@@ -217,17 +213,16 @@ pub fn survives(case: &Case) -> Verdict {
     }
 
     let recovery = recovers(&trial);
-    let (how, why) = match recovery {
-        Ok(how) => (how, None),
-        Err(why) => ("lost", Some(why)),
-    };
-    wrong.extend(why);
+    wrong.extend(recovery.as_ref().err().cloned());
+    wrong.extend(left::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     wrong.extend(oddities(&trial, program.links_watched));
     let mut told = BTreeSet::new();
     wrong.retain(|why| told.insert(why.clone()));
-    require(wrong.is_empty(), || wrong.join("\n    "))?;
-    Ok(how)
+    match wrong.is_empty() {
+        true => recovery,
+        false => Err(wrong.join("\n    ")),
+    }
 }
 
 /// What is wrong with the end of the run with the hostile stage.
