@@ -35,7 +35,7 @@ fn opens_all(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Fails if it has a descriptor that nobody gave it on purpose.
+/// Fails if it has any descriptor besides standard input, output and error.
 fn inherits_nothing(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let mut foreign = Vec::new();
@@ -78,14 +78,14 @@ fn lower(resource: Resource, value: u64) -> io::Result<()> {
     Ok(setrlimit(resource, limit)?)
 }
 
-/// May open nothing more, and fails.
+/// Lowers its limit so that it cannot open anything, and fails.
 fn no_descriptors(_: &Place) -> io::Result<()> {
     fs::create_dir("made")?;
     lower(Resource::Nofile, 3)?;
     tame::outputs()
 }
 
-/// May write a kilobyte, writes more and is killed for it.
+/// Limits files to a kilobyte, writes more, and is killed.
 fn small_files(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     lower(Resource::Fsize, 1024)?;
@@ -93,7 +93,7 @@ fn small_files(_: &Place) -> io::Result<()> {
     File::options().append(true).open("result")?.write_all(b"x")
 }
 
-/// Takes the descriptors of who started it, if that is the runner of its own case.
+/// Lowers the descriptor limit of its parent process, if that belongs to its own case.
 fn limits_its_runner(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let Some(runner) = getppid() else {

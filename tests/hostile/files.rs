@@ -83,7 +83,7 @@ fn socket_as_result(_: &Place) -> io::Result<()> {
     UnixListener::bind("result").map(drop)
 }
 
-/// Three gigabytes that take no room.
+/// A file of 3 GiB that takes no space on disk.
 fn sparse_metrics(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     File::create("metrics.json")?.set_len(3 << 30)
@@ -102,7 +102,7 @@ fn folder_as_result(_: &Place) -> io::Result<()> {
     fs::write("result/sub/file", "x\n")
 }
 
-/// Replaces its log by a FIFO, and fails: the log's end is shown then.
+/// Replaces its log by a FIFO and fails, so that the runner shows the end of the log.
 fn log_to_fifo(_: &Place) -> io::Result<()> {
     let log = log()?;
     fs::remove_file(&log)?;
@@ -119,7 +119,7 @@ fn with_mode(paths: &[&str], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Runs a copy of itself that may not be run again, nor read.
+/// Runs a copy of itself and then takes all permissions from the copy.
 fn closed_itself(_: &Place) -> io::Result<()> {
     fs::create_dir_all("ignored")?;
     let copy = Path::new("ignored/copy");
@@ -130,7 +130,6 @@ fn closed_itself(_: &Place) -> io::Result<()> {
     let mut child = command.spawn()?;
     close()?;
     child.wait()?;
-    // Nothing is left to run.
     let again = Command::new(copy).arg("tame").exec();
     tame::outputs()?;
     match again.kind() {
@@ -139,7 +138,7 @@ fn closed_itself(_: &Place) -> io::Result<()> {
     }
 }
 
-/// Gives away all that it has. Only root can.
+/// Gives its files to another user. Only root can do that.
 fn other_owner(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     for file in files_below(Path::new("."))? {

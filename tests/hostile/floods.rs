@@ -1,4 +1,4 @@
-//! Programs that write more, or other things, than anybody expects.
+//! Programs that write too much, or data that is hard to handle.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -39,20 +39,20 @@ fn write_all(what: &[u8], to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Every byte there is, again and again.
+/// All byte values, over and over.
 fn flood(_: &Place) -> io::Result<()> {
     let all: Vec<u8> = (0..=255).cycle().take(1 << 16).collect();
     write_all(&all, &mut stdout().lock())?;
     tame::outputs()
 }
 
-/// Without an end, on standard error; then it fails.
+/// Writes one line without an end to standard error, then fails.
 fn one_long_line(_: &Place) -> io::Result<()> {
     write_all(&[b'x'; 1 << 16], &mut io::stderr().lock())?;
     Err(io::Error::other("on purpose"))
 }
 
-/// Lines that would take over a terminal; then it fails.
+/// Writes lines that would control a terminal, then fails.
 fn control_characters(_: &Place) -> io::Result<()> {
     let mut out = stdout().lock();
     for line in [
@@ -69,7 +69,7 @@ fn control_characters(_: &Place) -> io::Result<()> {
     Err(io::Error::other("on purpose"))
 }
 
-/// A little at a time, so that the disk has room until the stage's time is over.
+/// Writes small pieces until its timeout, so that the disk does not fill up.
 fn endless(_: &Place) -> io::Result<()> {
     loop {
         stdout().write_all(b"and on and on\n")?;
@@ -128,6 +128,6 @@ fn names_with_control_characters(_: &Place) -> io::Result<()> {
     ] {
         fs::write(Path::new("made").join(name), "x")?;
     }
-    // Nobody declared it, so that its name is told.
+    // An undeclared file, so that the runner prints its name.
     fs::write("\x1b[2Jcleared", "x")
 }

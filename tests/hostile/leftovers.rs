@@ -60,7 +60,7 @@ fn double_fork(_: &Place) -> io::Result<()> {
     wait(start(|| leave(sleeper))?)
 }
 
-/// A daemon by the book: no descriptor and no folder keeps it anywhere.
+/// A proper daemon: it has no open descriptor, and `/` is its working directory.
 fn closed_descriptors(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -126,7 +126,7 @@ fn killed_parent(_: &Place) -> io::Result<()> {
     signal_self(Signal::KILL)
 }
 
-/// Writes to the outputs once they are being kept, from the folder that it started in.
+/// Writes to outputs while they are taken into the store, from its own working directory.
 fn late_output(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -138,7 +138,7 @@ fn late_output(_: &Place) -> io::Result<()> {
     })
 }
 
-/// The same, by paths that may be another program's by then.
+/// The same by absolute paths, which may belong to another program by then.
 fn late_output_by_path(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let scratch = env::current_dir()?;
@@ -160,13 +160,13 @@ fn open_output(_: &Place) -> io::Result<()> {
     leave(|| harm(20, |_| output.write_all_at(b"POISON", 0)))
 }
 
-/// Makes files where it started.
+/// Creates files in its working directory.
 fn many_late_files(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| harm(1, |round| fs::write(format!("ignored/{round}"), "late\n")))
 }
 
-/// Does not listen when its time is over.
+/// Ignores the signal that its timeout sends.
 fn deaf(_: &Place) -> io::Result<()> {
     ignore_signals();
     sleeper()
@@ -190,7 +190,7 @@ fn waits_for_fifo(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits for a child in another session, which does not listen.
+/// Waits for a child in another session, which ignores signals.
 fn waits_for_session(_: &Place) -> io::Result<()> {
     leave(|| {
         ignore_signals();
@@ -199,7 +199,7 @@ fn waits_for_session(_: &Place) -> io::Result<()> {
     sleeper()
 }
 
-/// Writes to the log of its stage once that is over.
+/// Writes to the log of its stage after the stage has ended.
 fn holds_log(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| harm(10, |_| io::stdout().write_all(b"still here\n")))

@@ -30,7 +30,7 @@ pub const PROGRAMS: &[Named] = &[
     ("output-twice", output_twice),
 ];
 
-/// Writes to a file of the watched tree through a link, which it leaves.
+/// Writes to a watched file through a link, and leaves the link.
 fn through(place: &Place, link: &str) -> io::Result<()> {
     tame::outputs()?;
     let _ = fs::remove_file(link);
@@ -57,7 +57,7 @@ fn metrics_to_watched(place: &Place) -> io::Result<()> {
     symlink(place.watched("metrics.json"), "metrics.json")
 }
 
-/// Its output leads to its log.
+/// Makes a link to its log its output.
 fn result_to_log(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     fs::remove_file("result")?;
@@ -65,7 +65,7 @@ fn result_to_log(_: &Place) -> io::Result<()> {
     fs::write("result", "in the log\n")
 }
 
-/// Replaces its log by a link, and fails: the log's end is shown then.
+/// Replaces its log by a link and fails, so that the runner shows the end of the log.
 fn log_to_watched(place: &Place) -> io::Result<()> {
     let log = log()?;
     fs::remove_file(&log)?;
@@ -78,7 +78,7 @@ pub fn log() -> io::Result<PathBuf> {
     fs::read_link("/proc/self/fd/1")
 }
 
-/// Keeps another name of an input and writes to that.
+/// Keeps a hard link to an input and writes through it.
 fn input_kept(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let kept = place.elsewhere("input")?;
@@ -86,8 +86,7 @@ fn input_kept(place: &Place) -> io::Result<()> {
     poison(&kept)
 }
 
-/// Keeps another name of an output, which is written to later: now and then until the stage is over,
-/// and once by the test.
+/// Keeps a hard link to an output and writes through it later, as the test does after the run.
 fn output_kept(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let kept = place.elsewhere("output")?;
@@ -103,7 +102,7 @@ fn blobs_written(place: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Its output is another name of a file that is not the program's.
+/// Makes a hard link to a watched file its output.
 fn watched_as_output(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     fs::remove_file("result")?;

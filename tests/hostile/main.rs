@@ -1,7 +1,7 @@
 //! Programs that misbehave, for `tests/it/hostile`.
 //!
 //! ```text
-//! hostile produce                the stage that every other one reads
+//! hostile produce                makes the folder that all other stages read
 //! hostile tame                   makes the outputs of a hostile stage and does no harm
 //! hostile digest OUTPUT FOLDER…  writes what it reads twice, 0.2 s apart
 //! hostile NAME ROOT              makes the same outputs and misbehaves
@@ -58,7 +58,7 @@ fn main() -> std::process::ExitCode {
             let names: Vec<&str> = programs().map(|(name, _)| *name).collect();
             writeln!(std::io::stdout(), "{}", names.join("\n"))
         }
-        // What a program that replaces itself becomes.
+        // Started by `no-environment`.
         ["sleep", _] => {
             processes::sleep();
             Ok(())

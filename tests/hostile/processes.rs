@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, waitpid};
 
-/// Seconds after which the kernel ends a process of ours, whatever it does.
+/// Lifetime of each process, in seconds.
 const LIFE: u32 = 40;
 
-/// How long what is left behind goes on doing harm.
+/// How long processes left behind do harm.
 const HARM: Duration = Duration::from_secs(3);
 
-/// Bounds the life of this process.
+/// Has the kernel end this process when its lifetime is over.
 pub fn bound_life() {
     // SAFETY: `alarm` touches no memory of ours.
     unsafe { libc::alarm(LIFE) };
@@ -29,7 +29,8 @@ pub fn pause(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// Does `work` over and over for a while. Errors do not count: the runner takes things away meanwhile.
+/// Repeats `work` for three seconds, with a pause in milliseconds. Ignores errors, because the runner
+/// removes files meanwhile.
 pub fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Result<()> {
     let started = Instant::now();
     for round in 0.. {
@@ -42,7 +43,7 @@ pub fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Resu
     Ok(())
 }
 
-/// Forks; `None` in the child, whose life is bounded anew.
+/// Forks; returns `None` in the child, which gets a lifetime of its own.
 pub fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: this program has one thread, so the child may use all that the parent could.
     match unsafe { libc::fork() } {
@@ -63,7 +64,7 @@ pub fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
     }
 }
 
-/// As `start`, in a session of its own, which is there when this returns.
+/// As `start`, in a new session. Returns when the child is in it.
 pub fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let (mut ready, mut tell) = io::pipe()?;
     start(|| {
@@ -86,7 +87,7 @@ pub fn signal_self(signal: Signal) -> io::Result<()> {
     Ok(kill_process(getpid(), signal)?)
 }
 
-/// Ignores what politely asks a process to end.
+/// Ignores SIGTERM, SIGHUP and SIGINT.
 pub fn ignore_signals() {
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
         // SAFETY: no handler is set; the disposition to ignore runs no code of ours.

@@ -49,8 +49,8 @@ pub const PROGRAMS: &[Named] = &[
     ("input-in-turns", |place| in_turns("in", &place.watched(""))),
 ];
 
-/// Replaces the folder that it runs in by a link. None leads to `/`: a runner with a fault would empty
-/// the machine.
+/// Replaces its scratch folder by a link. No link leads to `/`: a runner with a fault would delete the
+/// files of the machine.
 fn scratch_to(_: &Place, target: &Path) -> io::Result<()> {
     tame::outputs()?;
     let scratch = env::current_dir()?;
@@ -63,7 +63,7 @@ fn scratch_moved(place: &Place) -> io::Result<()> {
     fs::rename(env::current_dir()?, place.elsewhere("scratch")?)
 }
 
-/// Replaces the folder that holds the one it runs in.
+/// Replaces the parent of its scratch folder by a link.
 fn session_to_watched(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let scratch = env::current_dir()?;
@@ -74,14 +74,14 @@ fn session_to_watched(place: &Place) -> io::Result<()> {
     symlink(place.watched(""), session)
 }
 
-/// Moves a folder where nobody looks and puts a link in its place.
+/// Moves a folder into an ignored one and puts a link in its place.
 fn linked(folder: &str, target: &Path) -> io::Result<()> {
     tame::outputs()?;
     fs::rename(folder, "ignored/aside")?;
     symlink(target, folder)
 }
 
-/// The folder that it runs in is a link every other moment.
+/// Exchanges its scratch folder and a link, over and over.
 fn scratch_in_turns(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     let scratch = env::current_dir()?;
@@ -96,7 +96,7 @@ fn in_turns(path: &str, target: &Path) -> io::Result<()> {
     exchange_for_a_while(Path::new(path), Path::new("ignored/link"))
 }
 
-/// Goes on with it when the stage is over.
+/// Exchanges the two over and over, also after the stage has ended.
 fn exchange_for_a_while(path: &Path, link: &Path) -> io::Result<()> {
     leave(|| {
         harm(1, |_| {

@@ -1,4 +1,4 @@
-//! Who runs a case, and with which binaries.
+//! The users that cases run as, and binaries that these users can run.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -13,15 +13,15 @@ use tempfile::TempDir;
 
 use crate::sandbox::list;
 
-/// A user that no machine knows.
+/// A user without an entry in `/etc/passwd`.
 const STRANGER: u32 = 64_123;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Identity {
     Root,
-    /// Whoever runs the tests, who is not root.
+    /// The user who runs the tests, if that is not root.
     Ourselves,
-    /// A user that root turns into.
+    /// A user that root switches to.
     Stranger,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Identity {
 }
 
 impl Identity {
-    /// Who this process is.
+    /// The user of this process.
     pub fn own() -> Self {
         if getuid().is_root() {
             Self::Root
@@ -45,7 +45,7 @@ impl Identity {
         }
     }
 
-    /// Everybody that this process can be.
+    /// All users that this process can become.
     pub fn all() -> Vec<Self> {
         match Self::own() {
             Self::Root => vec![Self::Root, Self::Stranger],
@@ -60,7 +60,7 @@ impl Identity {
         }
     }
 
-    /// Gives this user a folder with all that is in it.
+    /// Makes this user the owner of a folder and its contents.
     pub fn own_all(self, path: &Path) {
         if self == Self::Stranger {
             lchown(path, Some(STRANGER), Some(STRANGER)).unwrap();
@@ -73,11 +73,11 @@ impl Identity {
     }
 }
 
-/// The binaries, where the user of a case may run them.
+/// The binaries, at paths where the user of a case may run them.
 pub struct Tools {
     pub runner: PathBuf,
     pub hostile: PathBuf,
-    /// Holds copies, where such are needed.
+    /// Holds copies of the binaries; `None` if the built ones are used.
     _folder: Option<TempDir>,
 }
 
@@ -86,7 +86,7 @@ impl Tools {
         if identity != Identity::Stranger {
             return Arc::new(Self::built());
         }
-        // Removed with the last case that uses them.
+        // One set of copies for all cases, removed with the last case that uses it.
         static COPIES: Mutex<Weak<Tools>> = Mutex::new(Weak::new());
         let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(copies) = copies.upgrade() {

@@ -1,4 +1,4 @@
-//! Processes that a case left running.
+//! Processes that a case leaves running.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::sandbox::signal;
 
-/// A process that is told to end needs a moment for it.
+/// Time that a process needs to disappear after it was killed.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// Processes named in a message.
@@ -34,7 +34,7 @@ pub fn running(root: &Path) -> Option<String> {
     }
 }
 
-/// Ends what is left, also where it forks meanwhile.
+/// Kills all processes of the case, repeatedly, because they may fork meanwhile.
 pub fn end(root: &Path) {
     for _ in 0..1000 {
         let left = found(root);
@@ -49,7 +49,7 @@ pub fn end(root: &Path) {
     }
 }
 
-/// Processes that were told of the folder in an argument or a variable, or that work in it.
+/// Finds processes that have the folder in an argument, in a variable or as working directory.
 fn found(root: &Path) -> Vec<(u32, String)> {
     let root = root.to_str().unwrap();
     let mentions = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(root);

@@ -2,7 +2,7 @@
 //! to inputs, outputs and the store itself, flood, fork, block, and more (`tests/hostile`).
 //!
 //! Each program is the `hostile` stage of a small pipeline, beside other stages that read the same input
-//! at the same time and later. `trial` runs it and judges what is left. As root every case runs twice, as
+//! at the same time and later. `trial` runs it and checks what it leaves. As root, every case runs twice: as
 //! root and as a user without an entry in `/etc/passwd`.
 //!
 //! By default about a third of the cases, others each time; all of them with `RUNNER_SUITE=full`:
@@ -34,10 +34,10 @@ use identity::{Identity, Tools};
 /// How a hostile stage ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    /// The program did nothing wrong, or nothing that matters once it has ended.
+    /// The program does nothing wrong while it runs, and what it leaves behind is ended.
     Succeeds,
     Fails,
-    /// Depends on what the system offers for protection, or on who is faster.
+    /// Both are right: it depends on what the system protects, or on a race.
     Either,
 }
 
@@ -45,13 +45,13 @@ enum Fate {
 struct Program {
     name: &'static str,
     fate: Fate,
-    /// Of its stage.
+    /// The `timeout` of its stage.
     timeout: Option<&'static str>,
     /// Whether it writes to the file `given` of the watched tree.
     writes_given: bool,
-    /// Whether it makes the watched file `result` its output by giving it another name.
+    /// Whether its output is a hard link to the watched file `result`.
     links_watched: bool,
-    /// Whether it keeps another name of an output, by which the test writes to it after the run.
+    /// Whether it keeps a hard link to an output, through which the test writes after the run.
     keeps_output: bool,
     /// Whether only root can do what it does.
     root_only: bool,
@@ -108,9 +108,9 @@ impl Program {
     }
 }
 
-/// Programs that misbehave in the same way.
+/// A group of programs that misbehave in the same way.
 struct Behaviour {
-    /// As in docs/guarantees.md.
+    /// The name of the group in docs/guarantees.md.
     name: &'static str,
     programs: &'static [Program],
 }
@@ -130,7 +130,7 @@ const BEHAVIOURS: [&Behaviour; 12] = [
     &permissions::PERMISSIONS,
 ];
 
-/// A program, and who runs it.
+/// A program and the user who runs it.
 struct Case {
     program: &'static Program,
     identity: Identity,
@@ -142,11 +142,11 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Runs the programs of a behaviour, or a sample of them, as everybody that this process can be.
+/// Runs the programs of a behaviour, or a sample of them, as each user that this process can become.
 fn survive(behaviour: &Behaviour) {
     let identities = Identity::all();
     if identities.len() == 1 {
-        skip("the same as root and as another user: only root can do that");
+        skip("the same cases as root and as another user; only root can run both");
     }
     let cases = identities.iter().flat_map(|&identity| {
         let programs = behaviour.programs.iter();

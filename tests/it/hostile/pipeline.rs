@@ -4,10 +4,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-/// The same pipeline for all programs, so that all have to lead to the same results. `neighbour` reads
-/// the input while the program runs, `later` and `consumer` read inputs and outputs when it has ended.
-///
-/// `argv` is the hostile stage's.
+/// Returns the pipeline, which is the same for all programs except for the hostile stage's `argv` and
+/// `timeout`. `neighbour` reads the same input while the program runs, `later` reads it afterwards, and
+/// `consumer` reads the program's outputs.
 pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
     let digest = |inputs: serde_json::Value| {
         let roles: Vec<&String> = inputs.as_object().unwrap().keys().collect();
@@ -28,7 +27,8 @@ pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
             "argv": words,
             "outputs": { "result": "result", "made": "made", "nested": "below/nested" },
             "metrics": "metrics.json",
-            // As a link, `below` would be undeclared otherwise, and no program would get any further.
+            // Without `below`, a link in its place would be an undeclared file, and nothing behind it
+            // would be looked for.
             "ignore": ["ignored", "below"],
         },
     });

@@ -1,4 +1,4 @@
-//! A case from its start to the judgement.
+//! Runs a case and checks what it leaves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -18,10 +18,10 @@ use super::{Case, Fate, left, pipeline, watched};
 use crate::guarantees::{Verdict, require};
 use crate::sandbox::{Finished, Sandbox, list};
 
-/// A runner that takes longer hangs. What does not listen to its timeout has 10 s to end.
+/// Time limit of a runner. A stage that ignores its timeout takes 10 s of it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `artifacts/latest` shows: each file with its content, or with why it cannot be read.
+/// The files of `artifacts/latest`, with their contents or the reason why they cannot be read.
 type Shown = BTreeMap<PathBuf, Result<Vec<u8>, String>>;
 
 /// A sandbox with the pipelines `hostile.yaml` and `tame.yaml`, and the watched tree.
@@ -50,7 +50,7 @@ impl Trial {
         }
     }
 
-    /// Runs `runner` with `args`, which has to end in time, by itself and in order.
+    /// Runs `runner` with `args`. It must end in time, with a documented exit code.
     fn runner(&self, args: &[&str]) -> Result<Finished, String> {
         let mut command = self.sandbox.command_of(&self.tools.runner, args);
         self.identity.assume(&mut command);
@@ -76,7 +76,7 @@ impl Trial {
         })
     }
 
-    /// Whether the store is sound; if it is not, damage is what the runner found.
+    /// Whether `cache verify` finds the store sound.
     fn is_sound(&self) -> Result<bool, String> {
         let verified = self.runner(&["cache", "verify"])?;
         require(matches!(verified.code, Some(0 | 1)), || {
@@ -95,7 +95,7 @@ impl Trial {
 }
 
 impl Drop for Trial {
-    /// Ends what still runs, and removes what `TempDir` cannot.
+    /// Ends processes of the case, and removes folders that `TempDir` cannot remove.
     fn drop(&mut self) {
         left::end(&self.sandbox.path(""));
         for folder in ["artifacts", "elsewhere"] {
@@ -126,12 +126,12 @@ fn show(folder: &Path, at: &Path, shown: &mut Shown) {
     }
 }
 
-/// How a run ended, without the object of all its stages.
+/// Exit code and standard error, for messages.
 fn said(finished: &Finished) -> String {
     format!("code {:?}, {:?}", finished.code, finished.stderr)
 }
 
-/// What a run that nothing disturbed shows.
+/// The files that an undisturbed run shows.
 fn undisturbed() -> &'static Shown {
     static UNDISTURBED: OnceLock<Shown> = OnceLock::new();
     UNDISTURBED.get_or_init(|| {
@@ -193,7 +193,7 @@ fn patiently(command: &mut Command) -> Result<Finished, String> {
     }
 }
 
-/// Runs the program, and judges: see `docs/guarantees.md`.
+/// Runs the program, and makes the checks that docs/guarantees.md lists.
 pub fn survives(case: &Case) -> Verdict {
     let program = case.program;
     let trial = Trial::new(case.identity, &[program.name], program.timeout);
@@ -208,7 +208,7 @@ pub fn survives(case: &Case) -> Verdict {
     wrong.extend(left::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     if program.keeps_output {
-        // The scratch folder is gone by now, and this is the only other name.
+        // The other name of an output that is in the store by now.
         fs::write(trial.sandbox.path("elsewhere/output"), "POISON\n").unwrap();
     }
 
@@ -225,7 +225,7 @@ pub fn survives(case: &Case) -> Verdict {
     }
 }
 
-/// What is wrong with the end of the run with the hostile stage.
+/// Describes what is wrong with the output and the outcome of the run with the hostile stage.
 fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
     if run.stderr.contains(SECRET) || run.stdout.contains(SECRET) {
         return Some(format!("discloses a watched file: {}", said(run)));
@@ -246,7 +246,8 @@ fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
     (!is_as_expected).then(|| format!("expected {fate:?}, found {outcome:?}: {}", said(run)))
 }
 
-/// The store is sound or its damage is known, and the next run shows what an undisturbed one does.
+/// Checks that the store is sound or its damage is found, and that the next run shows the files of an
+/// undisturbed one.
 fn recovers(trial: &Trial) -> Verdict {
     let was_sound = trial.is_sound()?;
     let run = trial.run("tame.yaml")?;
@@ -287,13 +288,16 @@ fn recovers(trial: &Trial) -> Verdict {
     Ok("repaired by `verify --repair`")
 }
 
-/// What should not be in a store, whatever happened.
+/// Describes what must not be in a store: unfinished work, watched contents, special mode bits.
 fn oddities(trial: &Trial, may_hold_secret: bool) -> Vec<String> {
     let mut odd = Vec::new();
     let tmp = list(&trial.sandbox.path("artifacts/v1/tmp"));
     let unfinished = tmp.iter().filter(|path| !path.ends_with(".lock"));
     odd.extend(unfinished.map(|path| format!("`{}` lies about", path.display())));
-    look(&trial.sandbox.path("artifacts"), may_hold_secret, &mut odd);
+    for folder in ["latest", "v1/cas", "v1/actions", "v1/runs", "v1/last"] {
+        let folder = trial.sandbox.path("artifacts").join(folder);
+        look(&folder, may_hold_secret, &mut odd);
+    }
     odd
 }
 
