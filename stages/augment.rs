@@ -43,6 +43,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    text_params: &[],
     declares_ports: false,
     computes: false,
 };

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{
     ArtifactType, Context, External, Failure, Folder, Invalid, KindInfo, Made, Port, Program,
-    Request, Segment, Signature, Source, Stage, Tool,
+    Request, Segment, Signature, Source, Stage, Text, Tool,
 };
 use environment::Environment;
 use outputs::Outputs;
@@ -33,6 +33,9 @@ pub const INFO: KindInfo = KindInfo {
     outputs: &[],
     has_primary: false,
     model_params: &[],
+    text_params: &[
+        "argv", "code", "files", "env", "outputs", "metrics", "folder", "ignore",
+    ],
     declares_ports: true,
     computes: false,
 };
@@ -56,10 +59,12 @@ pub struct Params {
     /// folder, executable. A change in one runs the stage again. Of a folder names that start with a
     /// dot, and what a `.runnerignore` in it leaves out, do not count and are not there.
     #[serde(default)]
+    #[schemars(with = "Vec<Text>")]
     pub code: Vec<PathBuf>,
     /// Files and folders to read, by the path that they get in the scratch folder: `images: data/xrays`.
     /// They are copied, too (cloned, where the file system can), and a change in one runs the stage again.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Text>")]
     pub files: BTreeMap<String, PathBuf>,
     /// What the program sees of the environment: `NAME`, with the value it has now, or `NAME=VALUE`. Names
     /// and values are part of the key, and kept in plain in the store: no secrets. It also sees `PATH`,
@@ -79,15 +84,19 @@ pub struct Params {
     /// kept, not its mode; a stage that takes it finds it read-only in the folder of its role: `ROLE/…`, or
     /// `ROLE/0/…`, `ROLE/1/…` and so on where the role takes several.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,
     /// A JSON file of numbers that the program makes: the output port `metrics`, for tables.
     #[serde(default)]
+    #[schemars(with = "Option<Text>")]
     pub metrics: Option<PathBuf>,
     /// Where in the scratch folder the program starts.
     #[serde(default)]
+    #[schemars(with = "Option<Text>")]
     pub folder: Option<PathBuf>,
     /// Names of files and folders that the program may leave behind, and nobody needs: `__pycache__`.
     #[serde(default)]
+    #[schemars(with = "BTreeSet<Text>")]
     pub ignore: BTreeSet<String>,
 }
 
@@ -101,33 +110,7 @@ pub enum Argv {
     /// For a shell.
     Line(String),
     /// The program and its arguments.
-    Words(Vec<Word>),
-}
-
-/// An argument: a number or a truth value is taken as it would be written.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a text or a number")]
-pub enum Word {
-    Text(String),
-    Plain(Plain),
-}
-
-/// What YAML reads as something else than text.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Plain {
-    Number(serde_json::Number),
-    Bool(bool),
-}
-
-impl Word {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Plain(Plain::Number(number)) => number.to_string(),
-            Self::Plain(Plain::Bool(bool)) => bool.to_string(),
-        }
-    }
+    Words(#[schemars(with = "Vec<Text>")] Vec<String>),
 }
 
 impl Params {
@@ -135,7 +118,7 @@ impl Params {
     fn words(&self) -> Vec<String> {
         match &self.argv {
             Argv::Line(line) => vec!["/bin/sh".to_owned(), "-ec".to_owned(), line.clone()],
-            Argv::Words(words) => words.iter().map(Word::text).collect(),
+            Argv::Words(words) => words.clone(),
         }
     }
 
@@ -198,7 +181,7 @@ impl Params {
                 .hint("as [python3, train.py]; with `shell: true` one text, which a shell reads"),
             (Argv::Words(_), true) => Invalid::new("expected one text, as `shell` is true")
                 .hint("a shell reads a text; a list needs none"),
-            (Argv::Words(words), _) if words.first().is_none_or(|word| word.text().is_empty()) => {
+            (Argv::Words(words), _) if words.first().is_none_or(String::is_empty) => {
                 Invalid::new("there is no program to run")
             }
             _ => {

@@ -51,6 +51,12 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: false,
     model_params: &[],
+    text_params: &[
+        "source.folder.path",
+        "source.folder.group_by",
+        "source.npz.path",
+        "source.npz.classes",
+    ],
     declares_ports: false,
     computes: false,
 };

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
 };
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
@@ -72,6 +72,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    text_params: &["positive"],
     declares_ports: false,
     computes: true,
 };
@@ -81,6 +82,7 @@ pub const INFO: KindInfo = KindInfo {
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
     /// The class that counts as positive; the last one (alphabetically) if not given.
+    #[schemars(with = "Option<Text>")]
     pub positive: Option<String>,
     /// From which probability on an image is taken for positive.
     pub threshold: Threshold,

@@ -53,6 +53,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &[],
+    text_params: &[],
     declares_ports: false,
     computes: true,
 };

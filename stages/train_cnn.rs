@@ -31,6 +31,7 @@ pub const INFO: KindInfo = KindInfo {
     outputs: &OUTPUTS,
     has_primary: true,
     model_params: &["model"],
+    text_params: &[],
     declares_ports: false,
     computes: true,
 };

@@ -54,6 +54,7 @@ pub const INFO: KindInfo = KindInfo {
     ],
     has_primary: true,
     model_params: &["generator", "discriminator"],
+    text_params: &[],
     declares_ports: false,
     computes: true,
 };

@@ -375,6 +375,7 @@ fn instance(
 }
 
 fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dyn Stage>, Fault> {
+    let params = params.with_texts(kind.text_params);
     (catalogue.parse)(kind.name, params.to_json()).map_err(Fault::Form)
 }
 

@@ -1,5 +1,8 @@
 //! The tree of values that a pipeline is written as; every value knows where it stands.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde_json::Number;
 use stages::contract::Segment;
 
@@ -17,15 +20,56 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
-    Bool(bool),
+    Bool(Plain<bool>),
     /// A whole number stays one; never infinite or not a number.
-    Number(Number),
+    Number(Plain<Number>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
 
-/// Two nodes are equal if their values are, wherever they stand.
+/// A number or boolean together with its spelling: `3.10`, `0x10`, `TRUE`. Equal if both are; for the value
+/// alone see [`Node::means`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plain<T> {
+    pub value: T,
+    /// `None` if it is spelled as the value prints.
+    spelling: Option<Box<str>>,
+}
+
+impl<T: fmt::Display> Plain<T> {
+    /// A value that was computed, not written: it has its canonical spelling.
+    pub fn new(value: T) -> Self {
+        Self {
+            value,
+            spelling: None,
+        }
+    }
+
+    pub fn spelled(value: T, spelling: &str) -> Self {
+        let canonical = value.to_string();
+        Self {
+            value,
+            spelling: (canonical != spelling).then(|| spelling.into()),
+        }
+    }
+
+    /// The spelling, where it is not the canonical one.
+    pub fn own_spelling(&self) -> Option<&str> {
+        self.spelling.as_deref()
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Plain<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.spelling {
+            Some(spelling) => f.write_str(spelling),
+            None => self.value.fmt(f),
+        }
+    }
+}
+
+/// Two nodes are equal if their values are, and are spelled alike, wherever they stand.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
@@ -114,7 +158,58 @@ impl Node {
         }
     }
 
-    /// A scalar as text, numbers in one form (`0.10` is `0.1`); nothing for a list, a map or null.
+    /// Whether two nodes have the same value, however their numbers and booleans are spelled.
+    pub fn means(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Bool(ours), Value::Bool(theirs)) => ours.value == theirs.value,
+            (Value::Number(ours), Value::Number(theirs)) => ours.value == theirs.value,
+            (Value::List(ours), Value::List(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.means(b))
+            }
+            (Value::Map(ours), Value::Map(theirs)) => {
+                let same = |(a, b): (&Entry, &Entry)| a.key == b.key && a.value.means(&b.value);
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
+            }
+            (ours, theirs) => ours == theirs,
+        }
+    }
+
+    /// The tree with the numbers and booleans at some paths, and below them, as the texts that they are written
+    /// as. A path is dotted (`source.folder`); `*` in it stands for every item of a list.
+    pub fn with_texts(&self, paths: &[&str]) -> Cow<'_, Self> {
+        if paths.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut tree = self.clone();
+        for path in paths {
+            let pieces: Vec<&str> = path.split('.').collect();
+            tree.make_texts(&pieces);
+        }
+        Cow::Owned(tree)
+    }
+
+    fn make_texts(&mut self, path: &[&str]) {
+        match (&mut self.value, path) {
+            (Value::List(items), ["*", rest @ ..]) => {
+                items.iter_mut().for_each(|item| item.make_texts(rest));
+            }
+            (Value::Map(entries), [key, rest @ ..]) => {
+                let meant = entries.iter_mut().filter(|entry| entry.key == *key);
+                meant.for_each(|entry| entry.value.make_texts(rest));
+            }
+            (Value::List(items), []) => items.iter_mut().for_each(|item| item.make_texts(path)),
+            (Value::Map(entries), []) => {
+                let values = entries.iter_mut().map(|entry| &mut entry.value);
+                values.for_each(|value| value.make_texts(path));
+            }
+            (Value::Bool(_) | Value::Number(_), []) => {
+                self.value = Value::Text(self.scalar_text().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+
+    /// A scalar as it is written (`3.10`, `+5`); nothing for a list, a map or null.
     pub fn scalar_text(&self) -> Option<String> {
         match &self.value {
             Value::Bool(value) => Some(value.to_string()),
@@ -166,8 +261,8 @@ impl Node {
         use serde_json::Value as Json;
         match &self.value {
             Value::Null => Json::Null,
-            Value::Bool(value) => Json::Bool(*value),
-            Value::Number(number) => Json::Number(number.clone()),
+            Value::Bool(plain) => Json::Bool(plain.value),
+            Value::Number(plain) => Json::Number(plain.value.clone()),
             Value::Text(text) => Json::String(text.clone()),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
             Value::Map(entries) => Json::Object(
@@ -184,12 +279,14 @@ impl Node {
         use serde_yaml::Value as Yaml;
         match &self.value {
             Value::Null => Yaml::Null,
-            Value::Bool(value) => Yaml::Bool(*value),
-            Value::Number(number) => Yaml::Number(match (number.as_u64(), number.as_i64()) {
-                (Some(value), _) => value.into(),
-                (None, Some(value)) => value.into(),
-                (None, None) => number.as_f64().unwrap_or(f64::NAN).into(),
-            }),
+            Value::Bool(plain) => Yaml::Bool(plain.value),
+            Value::Number(Plain { value, .. }) => {
+                Yaml::Number(match (value.as_u64(), value.as_i64()) {
+                    (Some(value), _) => value.into(),
+                    (None, Some(value)) => value.into(),
+                    (None, None) => value.as_f64().unwrap_or(f64::NAN).into(),
+                })
+            }
             Value::Text(text) => Yaml::String(text.clone()),
             Value::List(items) => Yaml::Sequence(items.iter().map(Node::to_yaml).collect()),
             Value::Map(entries) => Yaml::Mapping(

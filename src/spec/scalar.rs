@@ -2,7 +2,7 @@
 
 use serde_json::Number;
 
-use super::node::Value;
+use super::node::{Plain, Value};
 
 /// A plain scalar that no value can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +17,10 @@ pub enum Unfit {
 pub fn resolve(text: &str) -> Result<Value, Unfit> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
+        "true" | "True" | "TRUE" => Value::Bool(Plain::spelled(true, text)),
+        "false" | "False" | "FALSE" => Value::Bool(Plain::spelled(false, text)),
         _ => match number(text)? {
-            Some(number) => Value::Number(number),
+            Some(number) => Value::Number(Plain::spelled(number, text)),
             None => Value::Text(text.to_owned()),
         },
     })

@@ -19,6 +19,7 @@ pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCo
         return None;
     };
     let count = number
+        .value
         .as_u64()
         .and_then(|count| usize::try_from(count).ok())?;
     let place = entry.value.place.clone();

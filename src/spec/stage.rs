@@ -113,14 +113,13 @@ pub(crate) struct StageFields {
     _seeds: Option<usize>,
 }
 
-/// Names and numbers, each once.
+/// Names and numbers, each spelling once: `3.1` and `3.10` are two values.
 #[derive(JsonSchema)]
 #[schemars(transparent, inline)]
 #[expect(dead_code, reason = "describes, and holds nothing")]
 struct Values(
     #[schemars(
         length(min = 1),
-        extend("uniqueItems" = true),
         extend("items" = {
             "type": ["string", "number", "boolean"], "pattern": "^[A-Za-z0-9_+.-]{1,64}$"
         })

@@ -49,10 +49,13 @@ pub(crate) struct ColumnFields {
     pub within: Option<f64>,
 }
 
+/// Keys that take text, in which a number keeps its spelling.
+const TEXTS: [&str; 2] = ["title", "columns.*.title"];
+
 impl TableSpec {
     /// Reads a table; what is wrong with it is reported.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
-        match decode(&entry.value, &entry.key_place) {
+        match decode(&entry.value.with_texts(&TEXTS), &entry.key_place) {
             Ok(fields) => Some(Self {
                 name: entry.key.clone(),
                 place: entry.key_place.clone(),

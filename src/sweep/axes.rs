@@ -8,7 +8,7 @@ use serde_json::Number;
 use super::domain::{Coordinate, Domain};
 use crate::report::sweep::AxisKind;
 use crate::spec::{
-    Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, SweepSpec, Value, suggest,
+    Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, Plain, SweepSpec, Value, suggest,
 };
 
 /// Labels that are not an axis' own: what else tells copies of a pipeline apart.
@@ -106,9 +106,16 @@ impl Axis {
     /// How its values are compared.
     pub fn kind(&self) -> AxisKind {
         let is_number = |(_, node): &(String, Node)| matches!(node.value, Value::Number(_));
+        // 3.1 and 3.10 on one axis are names, not numbers.
+        let mut seen = HashSet::new();
+        let mut repeats = |(_, node): &(String, Node)| match &node.value {
+            Value::Number(number) => !seen.insert(number.value.to_string()),
+            _ => false,
+        };
         match &self.domain {
             Domain::LogUniform { .. } | Domain::LogIntUniform { .. } => AxisKind::Log,
             Domain::Values(_) if !self.choices.iter().all(is_number) => AxisKind::Choice,
+            Domain::Values(_) if self.choices.iter().any(&mut repeats) => AxisKind::Choice,
             _ => AxisKind::Numeric,
         }
     }
@@ -118,8 +125,8 @@ impl Axis {
         match at {
             Coordinate::Choice(index) => self.choices[*index].clone(),
             Coordinate::Number(number) => {
-                let node = Node::new(Value::Number(number.clone()), self.range.clone());
-                (number.to_string(), node)
+                let value = Value::Number(Plain::new(number.clone()));
+                (number.to_string(), Node::new(value, self.range.clone()))
             }
         }
     }
@@ -134,18 +141,36 @@ impl Axis {
     pub fn coordinate(&self, value: &Node) -> Result<Coordinate, Diagnostic> {
         if self.choices.is_empty() {
             let found = match &value.value {
-                Value::Number(number) => self.domain.find(number),
+                Value::Number(number) => self.domain.find(&number.value),
                 _ => None,
             };
             let message = || format!("{} is no value of `{}`", value.describe(), self.name);
             return found.ok_or_else(|| Diagnostic::at(&value.place, message()));
         }
-        let is_meant = |(name, known): &(String, Node)| {
+        let is_written = |(name, known): &(String, Node)| {
             known == value || value.as_text().is_some_and(|text| text == name)
         };
-        match self.choices.iter().position(is_meant) {
-            Some(index) => Ok(Coordinate::Choice(index)),
-            None => {
+        let mut choices = self.choices.iter();
+        if let Some(index) = choices.position(is_written) {
+            return Ok(Coordinate::Choice(index));
+        }
+        // Spelled in another way it must leave no doubt: on an axis of 3.1 and 3.10, 3.100 does.
+        let choices = self.choices.iter().enumerate();
+        let same: Vec<_> = choices
+            .filter(|(_, (_, known))| known.means(value))
+            .collect();
+        match same.as_slice() {
+            [(index, _)] => Ok(Coordinate::Choice(*index)),
+            [(_, (first, _)), (_, (second, _)), ..] => {
+                let message = format!(
+                    "{} may be `{first}` or `{second}` of `{}`",
+                    value.describe(),
+                    self.name
+                );
+                let hint = "spell it as the axis does".to_owned();
+                Err(Diagnostic::at(&value.place, message).hint(hint))
+            }
+            [] => {
                 let message = format!("{} is no value of `{}`", value.describe(), self.name);
                 let known = self.choices.iter().map(|(name, _)| name.as_str());
                 let known: Vec<&str> = known.collect();
@@ -264,7 +289,7 @@ fn numbers(form: &Entry) -> Result<Vec<&Number>, Diagnostic> {
     let items = form.value.items();
     items.iter().try_for_each(number)?;
     let numbers = items.iter().filter_map(|item| match &item.value {
-        Value::Number(number) => Some(number),
+        Value::Number(number) => Some(&number.value),
         _ => None,
     });
     Ok(numbers.collect())

@@ -9,7 +9,9 @@ use super::axes::EPOCHS;
 use super::halving::{Halving, Invalid};
 use super::metric::MetricAt;
 use crate::graph::{Graph, Instance};
-use crate::spec::{AshaFields, Assignment, Diagnostic, Node, Place, SweepSpec, Value, suggest};
+use crate::spec::{
+    AshaFields, Assignment, Diagnostic, Node, Place, Plain, SweepSpec, Value, suggest,
+};
 
 /// The parameter that says where a training ends.
 const PARAM: &str = "epochs";
@@ -81,7 +83,7 @@ impl Rungs {
 
     /// Lets the training end after so many epochs.
     pub fn assign(&self, epochs: u64) -> Assignment {
-        let value = Node::new(Value::Number(epochs.into()), self.place.clone());
+        let value = Node::new(Value::Number(Plain::new(epochs.into())), self.place.clone());
         let key = ["stages", &self.stage, "params", PARAM];
         Assignment::own(&key, &self.place, value)
     }

@@ -1,6 +1,6 @@
 //! `seeds: 5`: copies of a pipeline that differ in nothing but seeds.
 
-use crate::spec::{Assignment, Node, Pipeline, Place, Value};
+use crate::spec::{Assignment, Node, Pipeline, Place, Plain, Value};
 
 /// What makes a copy another one.
 pub(super) struct SeedCopy {
@@ -32,7 +32,7 @@ pub(super) fn copies(pipeline: &Pipeline, wanted: Option<(usize, &Place)>) -> Ve
     let copy = |index: usize| {
         let seed = |first: u64, count: usize| first.wrapping_add(index.min(count - 1) as u64);
         let assign = |(key, first, count, place): &(Vec<&str>, u64, usize, &Place)| {
-            let value = Value::Number(seed(*first, *count).into());
+            let value = Value::Number(Plain::new(seed(*first, *count).into()));
             Assignment::own(key, place, Node::new(value, (*place).clone()))
         };
         SeedCopy {

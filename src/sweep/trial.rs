@@ -1,9 +1,9 @@
 //! A trial, and how far it has come.
 
-use serde_json::Value as Json;
 use stages::contract::Direction;
 
 use super::MetricAt;
+use crate::spec::{Node, Value};
 
 /// What makes one trial better than another.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ pub struct TrialValue {
     pub label: String,
     /// The value in a word.
     pub text: String,
-    pub value: Json,
+    pub(crate) value: Node,
 }
 
 /// How far a trial has come.
@@ -69,6 +69,17 @@ pub enum TrialState {
     /// Others were better after so many epochs.
     Stopped,
     Failed(String),
+}
+
+impl TrialValue {
+    /// How a number or boolean is written, where that is not its canonical form.
+    pub fn own_spelling(&self) -> Option<&str> {
+        match &self.value.value {
+            Value::Number(plain) => plain.own_spelling(),
+            Value::Bool(plain) => plain.own_spelling(),
+            Value::Null | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
+        }
+    }
 }
 
 impl Trial {

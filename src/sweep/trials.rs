@@ -249,7 +249,7 @@ impl Sweep {
                 name: axis.name.clone(),
                 label: axis.label.clone(),
                 text,
-                value: node.to_json(),
+                value: node,
             })
         });
         Trial {

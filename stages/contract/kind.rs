@@ -36,6 +36,9 @@ pub struct KindInfo {
     pub has_primary: bool,
     /// Parameters that take a list of layers, or the name of one under `models:`.
     pub model_params: &'static [&'static str],
+    /// Parameters that take text, and all below them: a number or boolean that is written there reaches
+    /// the stage as a text with its spelling (`3.10`, `+5`). A path is dotted, as `source.folder.path`.
+    pub text_params: &'static [&'static str],
     /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and
     /// the outputs that [`Stage::outputs`](super::Stage::outputs) names.
     pub declares_ports: bool,

@@ -31,7 +31,7 @@ pub use kind::{Input, KindInfo, Output, Port};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use request::{Position, Request, Resume};
-pub use schema::schema_of;
+pub use schema::{Text, schema_of};
 pub use stage::{Resumable, Stage};
 pub use tool::Tool;
 pub use work::{Amount, Expected, IMAGES_FILE, Memory, Work};

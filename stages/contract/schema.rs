@@ -4,9 +4,11 @@
 //! keys there are and what they default to, `#[schemars(range(…))]` says the range that the kind's
 //! `check` holds it to, and `extend("x-unit" = "pixels")` the unit.
 
+use std::borrow::Cow;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
 
 /// The schema of a type, without title.
@@ -17,6 +19,24 @@ pub fn schema_of<T: JsonSchema>() -> Value {
         schema.remove(key);
     }
     schema.into()
+}
+
+/// In schemas: a text, which may be written as a number or boolean. For parameters that are among a kind's
+/// [`text_params`](super::KindInfo::text_params).
+pub struct Text;
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
 }
 
 /// Leaves of a schema what a person can use.

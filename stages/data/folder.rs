@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::Decoder;
 use super::layout::{Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
-use crate::contract::{Failure, ImageShape, Invalid};
+use crate::contract::{Failure, ImageShape, Invalid, Text};
 use crate::ranges;
 
 /// Parameters of the source `folder`.
@@ -27,10 +27,12 @@ pub struct Folder {
     /// folders. Names that start with a dot do not count, nor does what a `.runnerignore` in it (of
     /// the syntax of a `.gitignore`) leaves out. A folder `val` or `validation` joins `train`, unless
     /// the dataset's `validation` is 0: then it is the validation set as it stands.
+    #[schemars(with = "Text")]
     pub path: PathBuf,
     /// A regular expression on the file name whose first capture is the group (the patient, say)
     /// that must not be split. A name that it does not match is a group of its own.
     #[serde(default)]
+    #[schemars(with = "Option<Text>")]
     pub group_by: Option<String>,
     /// What to do about a file that is no image, or too large.
     #[serde(default)]

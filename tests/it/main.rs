@@ -32,5 +32,6 @@ mod schema;
 mod snapshots;
 mod sources;
 mod spec;
+mod spelling;
 mod sweeping;
 mod table1;

@@ -3,7 +3,6 @@ use std::io::Write;
 use std::path::Path;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::report::report;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
@@ -11,7 +10,7 @@ use crate::cli::replay::replay;
 use crate::error::Error;
 use crate::report::Console;
 use crate::report::sweep::SweepReport;
-use crate::spec;
+use crate::spec::{self, Node};
 
 /// Write the values of a trial into a profile of the pipeline
 #[derive(Debug, Args)]
@@ -39,7 +38,7 @@ impl Promote {
         let trials = course.trials().iter();
         let trial = trials.filter(|trial| trial.number == number);
         let values = trial.flat_map(|trial| &trial.values);
-        let values: Vec<(String, Value)> = values
+        let values: Vec<(String, Node)> = values
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect();
         let text = fs::read_to_string(file).map_err(Error::io("read", file))?;

@@ -51,7 +51,7 @@ pub fn report(
                 Some((metric, _)) => curve_of(store, graph, outcomes, trial, metric),
                 None => Vec::new(),
             },
-            ..told(trial, course)
+            ..told(trial, course, &axes)
         }
     });
     let trials: Vec<Trial> = trials.collect();
@@ -74,12 +74,16 @@ pub fn report(
 }
 
 /// What a trial tells of itself.
-fn told(trial: &sweep::Trial, course: &Course) -> Trial {
+fn told(trial: &sweep::Trial, course: &Course, axes: &[Axis]) -> Trial {
     let values: Map<String, Value> = trial
         .values
         .iter()
-        .map(|value| (value.label.clone(), shown(value)))
+        .map(|value| (value.label.clone(), shown(value, axes)))
         .collect();
+    let spellings = trial.values.iter().filter_map(|value| {
+        let spelling = value.own_spelling()?;
+        Some((value.label.clone(), spelling.to_owned()))
+    });
     let spread = spread(&trial.objective);
     let seeds = course.seeds();
     let seeds = seeds.iter().zip(&trial.objective);
@@ -94,6 +98,7 @@ fn told(trial: &sweep::Trial, course: &Course) -> Trial {
     Trial {
         number: trial.number,
         values,
+        spellings: spellings.collect(),
         state,
         objective: spread.as_ref().map(|spread| spread.mean),
         deviation: spread.as_ref().and_then(|spread| spread.sd),
@@ -117,11 +122,15 @@ fn told(trial: &sweep::Trial, course: &Course) -> Trial {
     }
 }
 
-/// A value as it is; lists and maps by the names that the sweep gives them.
-fn shown(value: &sweep::TrialValue) -> Value {
-    match &value.value {
+/// A value as it is; lists and maps, and numbers that are choices by their spelling, by their names.
+fn shown(value: &sweep::TrialValue, axes: &[Axis]) -> Value {
+    let is_choice = |axis: &Axis| axis.label == value.label && axis.kind == AxisKind::Choice;
+    match value.value.to_json() {
         Value::Array(_) | Value::Object(_) => Value::String(value.text.clone()),
-        scalar => scalar.clone(),
+        _ if value.own_spelling().is_some() && axes.iter().any(is_choice) => {
+            Value::String(value.text.clone())
+        }
+        scalar => scalar,
     }
 }
 
@@ -204,7 +213,8 @@ fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
                 });
                 Column::Choices(choices.collect())
             } else {
-                let number = |trial: &&sweep::Trial| value(trial, &axis.label)?.value.as_f64();
+                let number =
+                    |trial: &&sweep::Trial| value(trial, &axis.label)?.value.to_json().as_f64();
                 Column::Numbers(finished.iter().map(number).collect())
             };
             let told = importance(&column, &objective);

@@ -33,6 +33,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
         outputs: &[],
         has_primary: true,
         model_params: &[],
+        text_params: &[],
         declares_ports: false,
         computes: true,
     }

@@ -29,10 +29,10 @@ pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
             trial.number.to_string(),
             trial.state.to_string(),
         ];
-        let value = |label: &str| match trial.values.get(label) {
-            None => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+        let value = |label: &str| match (trial.spellings.get(label), trial.values.get(label)) {
+            (Some(spelling), _) | (None, Some(Value::String(spelling))) => spelling.clone(),
+            (None, None) => String::new(),
+            (None, Some(other)) => other.to_string(),
         };
         fields.extend(report.axes.iter().map(|axis| value(&axis.label)));
         let number = |number: Option<f64>| {

@@ -74,6 +74,9 @@ pub struct Trial {
     pub number: usize,
     /// By the label of the axis; an axis that does not apply to this trial is not here.
     pub values: Map<String, Value>,
+    /// By the label of the axis: the spelling of a value, where it is not the canonical one (`3.10`, `1e-3`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spellings: BTreeMap<String, String>,
     pub state: TrialState,
     /// The objective, the mean over seeds; none where it is not known, or is no finite number.
     pub objective: Option<f64>,

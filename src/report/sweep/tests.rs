@@ -10,6 +10,7 @@ fn trial(number: usize, values: Value, state: TrialState, objective: Option<f64>
     Trial {
         number,
         values,
+        spellings: Default::default(),
         state,
         objective,
         deviation: None,

@@ -113,14 +113,17 @@ impl Ranking {
             if left_out.contains(&axis.label) {
                 continue;
             }
-            let cell = |trial: &Trial| match trial.values.get(label) {
-                Some(value) => shortened::value(value, detail.longest),
-                None => "-".to_owned(),
+            let cell = |trial: &Trial| match (trial.spellings.get(label), trial.values.get(label)) {
+                (Some(spelling), _) => shortened::cut(spelling, detail.longest),
+                (None, Some(value)) => shortened::value(value, detail.longest),
+                (None, None) => "-".to_owned(),
             };
-            let first = shown.first().map(|trial| trial.values.get(label));
-            let is_constant = shown
-                .iter()
-                .all(|trial| Some(trial.values.get(label)) == first);
+            let written = |trial: &&Trial| {
+                let spelling = trial.spellings.get(label).cloned();
+                (spelling, trial.values.get(label).cloned())
+            };
+            let first = shown.first().map(written);
+            let is_constant = shown.iter().all(|trial| Some(written(trial)) == first);
             if is_constant && shown.len() > 1 {
                 constant.extend(
                     shown

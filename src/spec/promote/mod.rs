@@ -13,8 +13,6 @@ mod written;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use edit::{Edit, Text};
 use outline::{Form, Line, Outline};
 
@@ -37,11 +35,15 @@ pub fn promote(
     file: &Path,
     text: &str,
     profile: &str,
-    assignments: &[(String, Json)],
+    assignments: &[(String, Node)],
 ) -> Result<String, Diagnostic> {
     let source = Source::file(file, text);
     let before = yaml::parse(&source, source.given())?;
     check(&source, profile, assignments)?;
+    let assignments = assignments.iter();
+    let assignments: Vec<(String, Node)> = assignments
+        .map(|(name, value)| (name.clone(), written::spelled(value)))
+        .collect();
     let outline = Outline::read(source.text()).unwrap_or(Outline {
         bytes: 0..0,
         form: Form::Empty,
@@ -51,7 +53,7 @@ pub fn promote(
         source: &source,
         text: Text::new(source.text()),
         profile,
-        assignments,
+        assignments: &assignments,
         before: &before,
     };
     let (edits, section) = writer.edits(&outline)?;
@@ -71,7 +73,7 @@ pub fn promote(
 fn check(
     source: &Arc<Source>,
     profile: &str,
-    assignments: &[(String, Json)],
+    assignments: &[(String, Node)],
 ) -> Result<(), Diagnostic> {
     let mut errors = Vec::new();
     check_name(profile, "a profile", &source.place(0..0), &mut errors);
@@ -96,7 +98,7 @@ struct Writer<'a> {
     source: &'a Arc<Source>,
     text: Text<'a>,
     profile: &'a str,
-    assignments: &'a [(String, Json)],
+    assignments: &'a [(String, Node)],
     before: &'a Node,
 }
 
@@ -162,7 +164,7 @@ impl Writer<'_> {
             _ => return Err(self.unfit(profile)),
         };
         let old = self.before.get(SECTION).and_then(|s| s.get(self.profile));
-        let old = |name: &str| old?.get(name).map(Node::to_json);
+        let old = |name: &str| old?.get(name).map(written::spelled);
         let mut edits = Vec::new();
         let column = self.text.column(&lines[0]);
         let mut new = Vec::new();
@@ -236,7 +238,7 @@ impl Writer<'_> {
         });
         let keys = entries(&mut profiles[at].value);
         for (name, value) in self.assignments {
-            let new = entry(name, of_json(value, &place));
+            let new = entry(name, value.value.clone());
             match keys.iter_mut().find(|key| key.key == *name) {
                 Some(key) => *key = new,
                 None => keys.push(new),
@@ -307,7 +309,7 @@ impl Line {
     }
 }
 
-fn assigned(indent: &str, name: &str, value: &Json) -> String {
+fn assigned(indent: &str, name: &str, value: &Node) -> String {
     format!("{indent}{}: {}", written::key(name), written::value(value))
 }
 
@@ -319,24 +321,5 @@ fn entries(node: &mut Node) -> &mut Vec<Entry> {
     match &mut node.value {
         Value::Map(entries) => entries,
         _ => unreachable!("it is a map"),
-    }
-}
-
-fn of_json(json: &Json, place: &super::Place) -> Value {
-    let node = |json: &Json| Node::new(of_json(json, place), place.clone());
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Array(items) => Value::List(items.iter().map(node).collect()),
-        Json::Object(map) => {
-            let entries = map.iter().map(|(key, value)| Entry {
-                key: key.clone(),
-                key_place: place.clone(),
-                value: node(value),
-            });
-            Value::Map(entries.collect())
-        }
     }
 }

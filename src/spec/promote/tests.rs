@@ -6,11 +6,33 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::promote;
+use crate::spec::node::{Entry, Plain, Value};
+use crate::spec::{Node, Source};
+
+fn of_json(json: &Json) -> Node {
+    let place = Source::set("x").place(0..0);
+    let value = match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(Plain::new(*value)),
+        Json::Number(number) => Value::Number(Plain::new(number.clone())),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(items) => Value::List(items.iter().map(of_json).collect()),
+        Json::Object(map) => {
+            let entries = map.iter().map(|(key, value)| Entry {
+                key: key.clone(),
+                key_place: place.clone(),
+                value: of_json(value),
+            });
+            Value::Map(entries.collect())
+        }
+    };
+    Node::new(value, place)
+}
 
 fn promoted(text: &str, profile: &str, values: &[(&str, Json)]) -> Result<String, String> {
-    let values: Vec<(String, Json)> = values
+    let values: Vec<(String, Node)> = values
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .map(|(name, value)| ((*name).to_owned(), of_json(value)))
         .collect();
     promote(Path::new("p.yaml"), text, profile, &values).map_err(|error| error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::spec::node::Value;
+use crate::spec::node::{Entry, Node, Plain, Value};
 use crate::spec::scalar;
 
 /// A key: bare where YAML lets it.
@@ -10,28 +10,52 @@ pub fn key(key: &str) -> String {
     text(key)
 }
 
-/// A value in flow style; reading it gives the same value.
-pub fn value(value: &Json) -> String {
-    match value {
-        Json::String(string) => text(string),
-        Json::Number(number) => decimal(&number.to_string()),
-        Json::Array(items) => {
-            let items: Vec<String> = items.iter().map(self::value).collect();
+/// A value in flow style; reading it gives the same value. Numbers are written as they are spelled.
+pub fn value(node: &Node) -> String {
+    match &node.value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(plain) => plain.to_string(),
+        Value::Number(plain) => plain.to_string(),
+        Value::Text(string) => text(string),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(value).collect();
             format!("[{}]", items.join(", "))
         }
-        Json::Object(entries) if entries.is_empty() => "{}".to_owned(),
-        Json::Object(entries) => {
+        Value::Map(entries) if entries.is_empty() => "{}".to_owned(),
+        Value::Map(entries) => {
             let entries = entries.iter();
             let entries: Vec<String> = entries
-                .map(|(name, inner)| format!("{}: {}", key(name), self::value(inner)))
+                .map(|entry| format!("{}: {}", key(&entry.key), value(&entry.value)))
                 .collect();
             format!("{{ {} }}", entries.join(", "))
         }
-        Json::Null | Json::Bool(_) => value.to_string(),
     }
 }
 
-/// YAML 1.1 readers take `1e-5` for text, and `1.0e-5` for the number.
+/// A value as it is to be spelled: what a user wrote stays; of what was computed `1e-5` becomes `1.0e-5`, which
+/// YAML 1.1 readers take for a number, too.
+pub fn spelled(node: &Node) -> Node {
+    let value = match &node.value {
+        Value::Number(plain) if plain.own_spelling().is_none() => {
+            let digits = decimal(&plain.to_string());
+            Value::Number(Plain::spelled(plain.value.clone(), &digits))
+        }
+        Value::List(items) => Value::List(items.iter().map(spelled).collect()),
+        Value::Map(entries) => {
+            let entries = entries.iter().map(|entry| Entry {
+                value: spelled(&entry.value),
+                ..entry.clone()
+            });
+            Value::Map(entries.collect())
+        }
+        other => other.clone(),
+    };
+    Node {
+        value,
+        ..node.clone()
+    }
+}
+
 fn decimal(digits: &str) -> String {
     match digits.split_once('e') {
         Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0e{exponent}"),

@@ -18,7 +18,7 @@ use zip::ZipArchive;
 use self::header::{integers, read_header};
 use self::pool::Arrays;
 use super::source::{Offer, Unusable};
-use crate::contract::{Failure, Invalid};
+use crate::contract::{Failure, Invalid, Text};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,10 +29,11 @@ pub struct Npz {
     /// `train_labels` (integers, N or N×1), and so `test_…` and, if it has them, `val_…`. Those for
     /// validation join the training images, unless the dataset's `validation` is 0: then they are
     /// the validation set as they stand.
+    #[schemars(with = "Text")]
     pub path: PathBuf,
     /// Names of the classes in the order of their labels; `class0`, `class1`, … if not given.
     #[serde(default)]
-    #[schemars(length(max = 1000), extend("uniqueItems" = true))]
+    #[schemars(with = "Vec<Text>", length(max = 1000), extend("uniqueItems" = true))]
     pub classes: Vec<String>,
 }
 

@@ -167,7 +167,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         stage("inputs: { images: xrays.train }"),
         stage("matrix: { size: 3 }"),
         stage("matrix: { size: [] }"),
-        stage("matrix: { size: [1, 1] }"),
+        stage("matrix: { size: [''] }"),
         stage("matrix: { size: [a/b] }"),
         stage("matrix: { size: [[1]] }"),
         stage("resources: { cpu: 1 }"),

@@ -28,13 +28,13 @@ fn every_combination_is_an_instance() {
         names(&graph),
         [
             "xrays",
-            "cnn[m2,0.1]",
+            "cnn[m2,0.10]",
             "cnn[m2,1]",
-            "cnn[m1,0.1]",
+            "cnn[m1,0.10]",
             "cnn[m1,1]"
         ]
     );
-    assert_eq!(params(&graph, "cnn[m1,0.1]")["rate"], 0.1);
+    assert_eq!(params(&graph, "cnn[m1,0.10]")["rate"], 0.1);
     assert_eq!(params(&graph, "cnn[m2,1]")["notes"], "m2");
     assert_eq!(graph.find("cnn").len(), 4);
     assert_eq!(graph.find("cnn[m1,1]").len(), 1);
@@ -82,18 +82,18 @@ fn an_axis_of_the_producer_alone_is_a_fan_in() {
     assert_eq!(
         into("all"),
         [
-            "cnn[m2,0.1].model",
+            "cnn[m2,0.10].model",
             "cnn[m2,1].model",
-            "cnn[m1,0.1].model",
+            "cnn[m1,0.10].model",
             "cnn[m1,1].model"
         ]
     );
     assert_eq!(
         into("each[m1]"),
         [
-            "cnn[m1,0.1].model",
+            "cnn[m1,0.10].model",
             "cnn[m1,1].model",
-            "cnn[m1,0.1].model",
+            "cnn[m1,0.10].model",
             "cnn[m1,1].model"
         ]
     );
@@ -161,7 +161,7 @@ fn an_axis_takes_its_values_from_a_var() {
     let text = with_stages(CNNS)
         .replace("[m2, m1]", "'${names}'")
         .replace("stages:", "vars: { names: [x] }\nstages:");
-    assert_eq!(names(&build(&text)), ["xrays", "cnn[x,0.1]", "cnn[x,1]"]);
+    assert_eq!(names(&build(&text)), ["xrays", "cnn[x,0.10]", "cnn[x,1]"]);
     let found = errors(&text.replace("[x]", "x"));
     assert!(
         found.starts_with("error: expected a list, found the text `x`\n  --> p.yaml:3:16\n"),

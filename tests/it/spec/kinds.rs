@@ -49,6 +49,7 @@ const fn kind(
         outputs,
         has_primary,
         model_params: &["model"],
+        text_params: &[],
         declares_ports: false,
         computes: false,
     }
