@@ -122,8 +122,9 @@ impl Params {
         }
     }
 
-    /// What is wrong with the parameters themselves.
-    pub(crate) fn checked(self) -> Result<Self, Invalid> {
+    /// The parameters with the paths in their one spelling, or what is wrong with them. Keys of `files` stay as
+    /// they are written: errors are shown there.
+    pub(crate) fn checked(mut self) -> Result<Self, Invalid> {
         self.check_argv()?;
         for (index, path) in self.code.iter().enumerate() {
             let hint = "`files` takes a path from anywhere, with the name that it gets here";
@@ -172,7 +173,21 @@ impl Params {
         if let Some(folder) = &self.folder {
             paths::check(folder).map_err(|e| e.under("folder"))?;
         }
+        let paths = self.code.iter_mut().chain(self.outputs.values_mut());
+        for path in paths.chain(&mut self.metrics).chain(&mut self.folder) {
+            *path = paths::normal(path);
+        }
+        let ignore = std::mem::take(&mut self.ignore).into_iter();
+        self.ignore = ignore.map(ignored).collect::<Result<_, _>>()?;
         Ok(self)
+    }
+
+    /// The entries of `files`: the path in the scratch folder as it is written, its one spelling, and the source.
+    fn mounts(&self) -> impl Iterator<Item = (&str, PathBuf, &Path)> {
+        self.files.iter().map(|(name, source)| {
+            let place = paths::normal(Path::new(name));
+            (name.as_str(), place, source.as_path())
+        })
     }
 
     fn check_argv(&self) -> Result<(), Invalid> {
@@ -214,6 +229,18 @@ fn missing_program(name: &str) -> String {
     }
 }
 
+/// The name that an entry of `ignore` means: `__pycache__` for `./__pycache__/`.
+fn ignored(name: String) -> Result<String, Invalid> {
+    let wrong = |message: String| Invalid::new(message).under("ignore");
+    paths::check(Path::new(&name)).map_err(|_| wrong(format!("`{name}` is no name of a file")))?;
+    let normal = paths::normal(Path::new(&name));
+    match normal.to_str() {
+        Some(normal) if !normal.contains('/') => Ok(normal.to_owned()),
+        _ => Err(wrong(format!("`{name}` is a path, not a name"))
+            .hint("a name is ignored wherever it lies: write its last part")),
+    }
+}
+
 /// Whether an output port may have the name.
 fn is_name(name: &str) -> bool {
     name.starts_with(|char: char| char.is_ascii_alphabetic())
@@ -229,13 +256,15 @@ impl Stage for Params {
         let code: Vec<Value> = code
             .map(|path| json!({ "path": path, "content": null }))
             .collect();
+        let files = self.mounts();
+        let files: BTreeMap<PathBuf, &Path> = files.map(|(_, place, path)| (place, path)).collect();
         // A shell is in the words already. What is empty is left out: of pipelines with thousands of
         // commands this is read again and again.
         let all = [
             ("argv", json!(self.words())),
             ("code", json!(code)),
             ("env", json!(self.env)),
-            ("files", json!(self.files)),
+            ("files", json!(files)),
             ("folder", json!(self.folder)),
             ("ignore", json!(self.ignore)),
             ("metrics", json!(self.metrics)),
@@ -288,13 +317,13 @@ impl Stage for Params {
 
     fn sources(&self) -> Vec<Source> {
         let key = |key: &str| Segment::Key(key.to_owned());
-        let code = self.code.iter().enumerate().map(|(index, path)| Source {
-            param: vec![key("code"), Segment::Index(index), key("content")],
-            path: path.clone(),
+        let code = self.code.iter().enumerate().map(|(index, path)| {
+            let param = vec![key("code"), Segment::Index(index), key("content")];
+            Source::new(param, path)
         });
-        let files = self.files.iter().map(|(name, path)| Source {
-            param: vec![key("files"), key(name)],
-            path: path.clone(),
+        let files = self.mounts().map(|(name, place, path)| {
+            let param = vec![key("files"), key(&place.to_string_lossy())];
+            Source::new(param, path).written_at(vec![key("files"), key(name)])
         });
         code.chain(files).collect()
     }

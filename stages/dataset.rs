@@ -236,10 +236,8 @@ impl Stage for Params {
 
     fn sources(&self) -> Vec<Source> {
         let param = ["source", self.source.name(), "path"];
-        let source = |path: &Path| Source {
-            param: param.map(|key| Segment::Key(key.to_owned())).to_vec(),
-            path: path.to_owned(),
-        };
+        let param = param.map(|key| Segment::Key(key.to_owned())).to_vec();
+        let source = |path: &Path| Source::new(param.clone(), path);
         self.source.path().map(source).into_iter().collect()
     }
 

@@ -326,7 +326,7 @@ fn read(
         let seen = sources.see(&source.path).map_err(|invalid| Error::Source {
             node,
             invalid: Invalid {
-                path: source.param.clone(),
+                path: source.written.clone(),
                 ..invalid
             },
         })?;

@@ -43,8 +43,8 @@ pub fn mount(
     for path in &params.code {
         scratch.source(path, path, 0o755)?;
     }
-    for (name, path) in &params.files {
-        scratch.source(Path::new(name), path, 0o644)?;
+    for (_, place, path) in params.mounts() {
+        scratch.source(&place, path, 0o644)?;
     }
     scratch.settle();
     Ok(scratch.mounted)

@@ -1,6 +1,6 @@
 //! Paths in the scratch folder.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use crate::contract::Invalid;
 
@@ -17,27 +17,36 @@ pub fn check(path: &Path) -> Result<(), Invalid> {
     )))
 }
 
+/// The one spelling of a path that [`check`] takes: `./d//o/` is `d/o`.
+pub fn normal(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}
+
 /// The places that are taken in the scratch folder.
 #[derive(Default)]
-pub struct Places<'a>(Vec<(&'a Path, &'static str)>);
+pub struct Places(Vec<(PathBuf, &'static str)>);
 
-impl<'a> Places<'a> {
-    /// Takes a place for `what`. None may be another's, or lie in another.
+impl Places {
+    /// Takes a place for `what`. None may be another's, or lie in another, however they are spelled.
     pub fn take(
         &mut self,
-        path: &'a Path,
+        path: &Path,
         what: &'static str,
         wrong: impl Fn(String) -> Invalid,
     ) -> Result<(), Invalid> {
-        let overlap = |other: &Path| path.starts_with(other) || other.starts_with(path);
+        let place = normal(path);
+        let overlap = |other: &Path| place.starts_with(other) || other.starts_with(&place);
         if let Some((other, whose)) = self.0.iter().find(|(other, _)| overlap(other)) {
-            return Err(wrong(format!(
-                "{what} `{}` and {whose} `{}` would lie in one another",
-                path.display(),
-                other.display()
-            )));
+            let (ours, theirs) = (path.display(), other.display());
+            return Err(wrong(if *other == place {
+                format!("{what} `{ours}` would be at the place of {whose} `{theirs}`")
+            } else {
+                format!("{what} `{ours}` and {whose} `{theirs}` would lie in one another")
+            }));
         }
-        self.0.push((path, what));
+        self.0.push((place, what));
         Ok(())
     }
 }
@@ -46,7 +55,18 @@ impl<'a> Places<'a> {
 mod tests {
     use std::path::Path;
 
-    use super::check;
+    use super::{check, normal};
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for spelling in ["d/o", "./d/o", "d//o", "d/./o", "d/o/", "././d/.//o/."] {
+            assert_eq!(
+                normal(Path::new(spelling)).to_str(),
+                Some("d/o"),
+                "{spelling}"
+            );
+        }
+    }
 
     #[test]
     fn only_paths_that_stay_inside_are_taken() {

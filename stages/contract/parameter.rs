@@ -1,6 +1,6 @@
 //! Parameters that are wrong, or name a source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One piece of the path to a parameter: `model[3].conv.filters`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +51,28 @@ impl Invalid {
 /// the parameter that names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Path to the parameter, from the stage's `params`.
+    /// Path to the parameter, from the stage's canonical parameters.
     pub param: Vec<Segment>,
+    /// The same in the parameters as they are written, for errors.
+    pub written: Vec<Segment>,
     /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder the
     /// stage may read what [`sources`](crate::sources) lists, and nothing else.
     pub path: PathBuf,
+}
+
+impl Source {
+    /// A source that the parameters name at the same path before and after they are made canonical.
+    pub fn new(param: Vec<Segment>, path: &Path) -> Self {
+        Self {
+            written: param.clone(),
+            param,
+            path: path.to_owned(),
+        }
+    }
+
+    /// Says where the parameter is written.
+    pub fn written_at(mut self, written: Vec<Segment>) -> Self {
+        self.written = written;
+        self
+    }
 }

@@ -67,12 +67,9 @@ impl Stage for Fake {
                 .map(|key| Segment::Key(key.into()))
                 .to_vec()
         };
-        path.map(|path| Source {
-            param: param(),
-            path: path.into(),
-        })
-        .into_iter()
-        .collect()
+        path.map(|path| Source::new(param(), Path::new(path)))
+            .into_iter()
+            .collect()
     }
 
     fn run(&self, _: &Context<'_>) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod inputs;
 mod leftovers;
 mod linked;
 mod outputs;
+mod paths;
 mod tools;
 
 use std::fs;
