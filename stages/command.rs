@@ -319,11 +319,13 @@ impl Stage for Params {
         let key = |key: &str| Segment::Key(key.to_owned());
         let code = self.code.iter().enumerate().map(|(index, path)| {
             let param = vec![key("code"), Segment::Index(index), key("content")];
-            Source::new(param, path)
+            Source::new(param, path).with_empty_folders()
         });
         let files = self.mounts().map(|(name, place, path)| {
             let param = vec![key("files"), key(&place.to_string_lossy())];
-            Source::new(param, path).written_at(vec![key("files"), key(name)])
+            Source::new(param, path)
+                .written_at(vec![key("files"), key(name)])
+                .with_empty_folders()
         });
         code.chain(files).collect()
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
-use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
+use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};
 use super::plan::room;
 use super::unwritten;
 use crate::error::Error;
@@ -31,6 +31,8 @@ pub struct Explain {
     overrides: Overrides,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -50,7 +52,7 @@ impl Explain {
 
     fn explain(&self, file: &Path, name: Option<&str>, console: &Console) -> Result<(), Error> {
         let course = self.overrides.course(file)?;
-        let store = self.store.open()?;
+        let store = self.sources.open(&self.store)?;
         let graph = known_graph(course, Some(&store))?;
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;

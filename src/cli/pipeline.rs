@@ -12,7 +12,7 @@ use super::replay::replay;
 use crate::devices::{self, DeviceChoice};
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
-use crate::plan::{Plan, PlanOptions, plan};
+use crate::plan::{Plan, PlanOptions, plan, rehash_sources};
 use crate::spec::{LoadOptions, suggest};
 use crate::store::{FORMAT, Store};
 use crate::sweep::Course;
@@ -60,6 +60,25 @@ pub struct StoreArgs {
         default_value = "artifacts"
     )]
     artifacts: PathBuf,
+}
+
+/// How sources are looked at.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// Read all source files again, even if their sizes and times are unchanged since the last look
+    #[arg(long)]
+    rehash: bool,
+}
+
+impl SourceArgs {
+    /// Opens a store to plan with.
+    pub fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
+        let mut store = store.open()?;
+        if self.rehash {
+            rehash_sources(&mut store);
+        }
+        Ok(store)
+    }
 }
 
 impl PipelineArgs {

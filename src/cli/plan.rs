@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::pipeline::{PipelineArgs, StoreArgs, catalogue, known_graph, planned};
+use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue, known_graph, planned};
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
@@ -24,6 +24,8 @@ pub struct Plan {
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    sources: SourceArgs,
     #[command(flatten)]
     selection: Selection,
     /// Cores that the run may use [default: all]
@@ -48,7 +50,7 @@ impl Plan {
             let message = "this sweep comes in rounds, of which the next is not known before the last has run: no plan of it can be kept";
             return Err(Error::Usage(message.to_owned()));
         }
-        let store = self.store.open()?;
+        let store = self.sources.open(&self.store)?;
         let graph = known_graph(course, Some(&store))?;
         let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;

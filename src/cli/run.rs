@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 
 use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
-use super::pipeline::{Overrides, StoreArgs, catalogue, known_graph, planned};
+use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, known_graph, planned};
 use super::results::Results;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
@@ -37,6 +37,8 @@ pub struct Run {
     overrides: Overrides,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Run what `runner plan --out FILE` kept, exactly that or nothing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "device", "precision", "force", "until"])]
     plan: Option<PathBuf>,
@@ -90,7 +92,7 @@ impl Run {
             }
         };
         let mut course = overrides.course_to_run(file)?;
-        let store = self.store.open()?;
+        let store = self.sources.open(&self.store)?;
         let sets = overrides.sets();
         let asked = Asked {
             sets: &sets,

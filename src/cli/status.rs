@@ -2,7 +2,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::pipeline::{PipelineArgs, StoreArgs, known_graph, planned};
+use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
 use super::unwritten;
 use crate::error::Error;
 use crate::graph::Graph;
@@ -16,6 +16,8 @@ pub struct Status {
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    sources: SourceArgs,
     /// Exit with 3 if something would run
     #[arg(long)]
     exit_code: bool,
@@ -27,7 +29,7 @@ pub struct Status {
 impl Status {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let course = self.pipeline.course()?;
-        let store = self.store.open()?;
+        let store = self.sources.open(&self.store)?;
         let graph = known_graph(course, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let text = if self.json {

@@ -13,6 +13,7 @@ mod miss;
 mod rebuild;
 mod source;
 mod source_index;
+mod source_path;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -88,8 +89,8 @@ pub struct PlannedAction {
     pub state: State,
 }
 
-/// Hash of sizes, times and inodes of all files and folders of a stage's sources: the same only if
-/// nothing in them was written to.
+/// Hash of sizes, times, inodes and devices of all files and folders of a stage's sources, and of what leads to
+/// them: the same only if nothing in them was written to or switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps(Digest);
 
@@ -323,7 +324,7 @@ fn read(
     let mut stamps = String::new();
     let mut params = instance.stage.canonical();
     for source in instance.stage.sources() {
-        let seen = sources.see(&source.path).map_err(|invalid| Error::Source {
+        let seen = sources.see(&source).map_err(|invalid| Error::Source {
             node,
             invalid: Invalid {
                 path: source.written.clone(),
@@ -352,7 +353,14 @@ fn read(
     Ok((params, ids, stamps))
 }
 
+/// Makes plans with this store read all sources again, each once, whatever is known of them.
+pub fn rehash_sources(store: &mut Store) {
+    store.distrust_indexes(source_index::now());
+}
+
 /// How many files the source has that is named by `digest`, if that was kept.
 pub fn source_len(store: &Store, digest: &Digest) -> Option<usize> {
-    Some(Listing::recall(store, digest)?.files().len())
+    let listing = Listing::recall(store, digest)?;
+    let files = listing.files();
+    Some(files.keys().filter(|name| !name.ends_with('/')).count())
 }

@@ -1,19 +1,20 @@
 //! Sources: bytes outside the store that a stage reads, and their digest in the fingerprint.
 //!
 //! A file counts by its content. A folder counts by the names and contents of the files that
-//! [`stages::sources`] finds in it. Where the source lies, times and permissions do not count.
+//! [`stages::sources`] finds in it, and for some stages by its empty folders. Where the source lies, times and
+//! permissions do not count.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::Metadata;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stages::contract::{Invalid, Segment};
+use stages::contract::{Invalid, Segment, Source};
 use stages::sources::{Found, walk};
 
 use super::source_index::{self, Content, SourceIndex, Stamp, contents};
+use super::source_path::Ways;
 use crate::store::{Blob, Digest, Store};
 
 const CONTEXT: &str = "runner source v1";
@@ -27,21 +28,25 @@ const MARK: &str = "$source";
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Listing {
     File(Blob),
-    /// By path in the folder.
+    /// By path in the folder. An empty folder has a `/` behind its name, and no bytes.
     Folder(BTreeMap<String, Blob>),
 }
 
 impl Listing {
-    fn new(names: Vec<String>, contents: &[Content]) -> Self {
-        match names.as_slice() {
-            [name] if name.is_empty() => Self::File(contents[0].blob()),
-            _ => Self::Folder(
-                names
-                    .into_iter()
-                    .zip(contents.iter().map(Content::blob))
-                    .collect(),
-            ),
+    fn new(names: &[String], contents: &[Content], empty: &[String]) -> Self {
+        if let [name] = names
+            && name.is_empty()
+        {
+            return Self::File(contents[0].blob());
         }
+        let nothing = Blob {
+            digest: blake3::hash(b"").into(),
+            bytes: 0,
+        };
+        let files = names.iter().zip(contents.iter().map(Content::blob));
+        let empty = empty.iter().map(|name| (name, nothing));
+        let entries = files.chain(empty);
+        Self::Folder(entries.map(|(name, blob)| (name.clone(), blob)).collect())
     }
 
     fn digest(&self) -> Digest {
@@ -94,7 +99,8 @@ pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&
 /// The sources of one plan; each is read once.
 pub(super) struct Sources<'a> {
     store: &'a Store,
-    seen: HashMap<PathBuf, Seen>,
+    /// By path, and whether empty folders count.
+    seen: HashMap<(PathBuf, bool), Seen>,
 }
 
 /// What was seen of a source.
@@ -102,7 +108,8 @@ pub(super) struct Sources<'a> {
 pub(super) struct Seen {
     /// Of what it holds.
     pub digest: Digest,
-    /// Of sizes, times and inodes of everything in it: the same only if nothing was written to.
+    /// Of sizes, times, inodes and devices of everything in it, and of what leads to it: the same only if
+    /// nothing was written to or switched.
     pub stamps: Digest,
 }
 
@@ -118,32 +125,49 @@ impl<'a> Sources<'a> {
         self.store
     }
 
-    /// Looks at the file or folder at `path`.
-    pub(super) fn see(&mut self, path: &Path) -> Result<Seen, Invalid> {
-        if let Some(&seen) = self.seen.get(path) {
+    /// Looks at a source.
+    pub(super) fn see(&mut self, source: &Source) -> Result<Seen, Invalid> {
+        let Source {
+            path,
+            empty_folders,
+            ..
+        } = source;
+        let seen = (path.clone(), *empty_folders);
+        if let Some(&seen) = self.seen.get(&seen) {
             return Ok(seen);
         }
-        let Found { files, listed } = walk(path)?;
+        let mut ways = Ways::default();
+        // What leads nowhere is told in better words by `walk`.
+        let way = ways.follow(path);
+        let mut found = walk(path)?;
+        let links = found.links.iter().map(|(name, _)| path.join(name));
+        let followed = links.fold(way, |so_far, link| so_far.and(ways.follow(&link)));
+        followed.map_err(|error| {
+            Invalid::new(format!("failed to read `{}`: {error}", path.display()))
+        })?;
+        if !empty_folders {
+            found.empty.clear();
+        }
         let made = source_index::now();
-        let index = SourceIndex::recall(self.store, path);
-        let contents = contents(path, &files, index.as_ref())?;
-        let stamps = stamps(&files, &contents, &listed);
-        let known = index.and_then(|index| index.source(&files, &contents));
+        let index = SourceIndex::recall(self.store, source);
+        let contents = contents(path, &found.files, index.as_ref())?;
+        let stamps = stamps(&found, &contents, &ways);
+        let known = index.and_then(|index| index.source(&found, &contents));
         let digest = match known.filter(|digest| self.store.has_memo(&memo_path(digest))) {
             Some(digest) => digest,
-            None => self.learn(path, made, files, &contents),
+            None => self.learn(source, made, found, &contents),
         };
-        let seen = Seen { digest, stamps };
-        self.seen.insert(path.to_owned(), seen);
-        Ok(seen)
+        let now = Seen { digest, stamps };
+        self.seen.insert(seen, now);
+        Ok(now)
     }
 
     /// The digest of a source that is not what it was. What was learned is kept for the next plan, and
     /// to say later what changed; a plan is as good without.
-    fn learn(&self, path: &Path, made: i64, names: Vec<String>, contents: &[Content]) -> Digest {
-        let listing = Listing::new(names.clone(), contents);
+    fn learn(&self, source: &Source, made: i64, found: Found, contents: &[Content]) -> Digest {
+        let listing = Listing::new(&found.files, contents, &found.empty);
         let digest = listing.digest();
-        source_index::keep(self.store, path, made, digest, &names, contents);
+        source_index::keep(self.store, source, made, digest, found, contents);
         let path = memo_path(&digest);
         if !self.store.has_memo(&path)
             && let Err(error) = self.store.set_packed_memo(&path, &listing)
@@ -154,21 +178,25 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The hash of the stamps of all that was read of a source: its files, and what says which those are.
-fn stamps(names: &[String], contents: &[Content], listed: &[(String, Metadata)]) -> Digest {
-    let files = names
+/// The hash of the stamps of all that was read of a source: its files, what says which those are, the links in
+/// it, and what leads to it.
+fn stamps(found: &Found, contents: &[Content], ways: &Ways) -> Digest {
+    let files = found
+        .files
         .iter()
         .zip(contents.iter().map(|content| content.stamp));
-    let listed = listed
-        .iter()
-        .map(|(name, metadata)| (name, Stamp::of(metadata)));
+    let others = found.listed.iter().chain(&found.links);
+    let others = others.map(|(name, metadata)| (name, Stamp::of(metadata)));
     Digest::derive_from(STAMPS, |writer| {
         // A name holds no zero byte, and a stamp has a fixed length.
-        listed.chain(files).try_for_each(|(name, stamp)| {
+        others.chain(files).try_for_each(|(name, stamp)| {
             writer.write_all(name.as_bytes())?;
             writer.write_all(&[0])?;
             writer.write_all(&stamp.to_bytes())
-        })
+        })?;
+        ways.stamps()
+            .iter()
+            .try_for_each(|stamp| writer.write_all(stamp))
     })
     .expect("hashing does not fail")
 }

@@ -1,9 +1,13 @@
 //! The index of a source: which file had which content, when it was last read, so that a second
 //! plan only looks at the files' metadata.
 //!
-//! An entry is trusted while size, modification time, change time and inode are the same, and both
+//! An entry is trusted while size, modification time, change time, inode and device are the same, and both
 //! times are at least two seconds before the moment the index was made: a file that was changed
 //! within the clock's resolution of our reading it keeps its times (git calls such an entry *racy*).
+//! Never trusted is a file that somebody had open for writing when it was read: a store to a page that is dirty
+//! already changes no time. `--rehash` trusts nothing that an earlier process knew.
+//!
+//! Known limit: a file of another user, or on NFS, is trusted although somebody may have it open for writing.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -13,9 +17,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use stages::contract::Invalid;
+use stages::contract::{Invalid, Source};
+use stages::sources::Found;
 
-use crate::store::{Blob, Digest, Store, digest_open};
+use crate::store::{Blob, Digest, Store, digest_open, is_open_for_writing};
 
 /// Coarsest resolution of times to reckon with (FAT has two seconds), in nanoseconds.
 const RESOLUTION: i64 = 2_000_000_000;
@@ -32,6 +37,8 @@ pub(super) struct SourceIndex {
     source: Digest,
     /// Sorted by name.
     entries: Vec<Entry>,
+    /// Names of the empty folders that count, sorted.
+    empty: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +52,8 @@ struct Entry {
 pub(super) struct Content {
     pub stamp: Stamp,
     digest: Digest,
+    /// Whether somebody had the file open for writing then.
+    has_writer: bool,
 }
 
 /// What changes when a file does.
@@ -55,6 +64,7 @@ pub(super) struct Stamp {
     modified: i64,
     changed: i64,
     inode: u64,
+    device: u64,
 }
 
 impl Stamp {
@@ -66,16 +76,18 @@ impl Stamp {
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
+            device: metadata.dev(),
         }
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 32] {
-        let mut bytes = [0; 32];
+    pub(super) fn to_bytes(self) -> [u8; 40] {
+        let mut bytes = [0; 40];
         let parts = [
             self.bytes.to_le_bytes(),
             self.modified.to_le_bytes(),
             self.changed.to_le_bytes(),
             self.inode.to_le_bytes(),
+            self.device.to_le_bytes(),
         ];
         bytes.copy_from_slice(parts.as_flattened());
         bytes
@@ -92,26 +104,28 @@ impl Content {
 }
 
 impl SourceIndex {
-    /// The index of the source at `path`, if there is one.
-    pub(super) fn recall(store: &Store, path: &Path) -> Option<Self> {
-        store.packed_memo(&memo_path(path))
+    /// The index of a source, if there is one that is to be trusted.
+    pub(super) fn recall(store: &Store, source: &Source) -> Option<Self> {
+        let index: Self = store.packed_memo(&memo_path(source))?;
+        (index.made >= store.index_since()).then_some(index)
     }
 
-    /// The digest of the source, if it still consists of the files `names` and what is known of all of
-    /// them holds.
-    pub(super) fn source(&self, names: &[String], contents: &[Content]) -> Option<Digest> {
-        let same = self.entries.len() == names.len()
-            && self
-                .entries
-                .iter()
-                .zip(names)
-                .zip(contents)
-                .all(|((entry, name), content)| {
-                    entry.name == *name
-                        && entry.content == *content
-                        && self.is_settled(&content.stamp)
-                });
+    /// The digest of the source, if it still consists of what was `found` and what is known of all of its files
+    /// holds.
+    pub(super) fn source(&self, found: &Found, contents: &[Content]) -> Option<Digest> {
+        let holds = |((entry, name), content): ((&Entry, &String), &Content)| {
+            entry.name == *name && entry.content == *content && self.is_trusted(content)
+        };
+        let files = self.entries.iter().zip(&found.files).zip(contents);
+        let same =
+            self.entries.len() == found.files.len() && self.empty == found.empty && { files }
+                .all(holds);
         same.then_some(self.source)
+    }
+
+    /// Whether later writes to a file with this content are sure to change its stamp.
+    fn is_trusted(&self, content: &Content) -> bool {
+        !content.has_writer && self.is_settled(&content.stamp)
     }
 
     /// Whether a file with this stamp was not written to for so long, when the index was made, that a
@@ -126,8 +140,7 @@ impl SourceIndex {
         let known = names.iter().map(|name| {
             while entries.next_if(|entry| entry.name < *name).is_some() {}
             let entry = entries.next_if(|entry| entry.name == *name)?;
-            self.is_settled(&entry.content.stamp)
-                .then_some(&entry.content)
+            self.is_trusted(&entry.content).then_some(&entry.content)
         });
         known.collect()
     }
@@ -168,46 +181,59 @@ fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     {
         return Ok(*known);
     }
+    let file = File::open(path)?;
+    let has_writer = is_open_for_writing(&file);
+    if has_writer {
+        // From here on a store to any mapped page makes it dirty anew, which changes the stamp.
+        file.sync_data()?;
+    }
     // The stamp is the open file's own, from before reading: should the file change meanwhile, its
     // stamp will differ from this one.
-    let file = File::open(path)?;
     let stamp = Stamp::of(&file.metadata()?);
     let (digest, bytes) = digest_open(&file, stamp.bytes)?;
     Ok(Content {
         stamp: Stamp { bytes, ..stamp },
         digest,
+        has_writer,
     })
 }
 
-/// Keeps what was learned of a source, whose digest is `source`; hashing began at `made`. A plan is as
+/// Keeps what was learned of a source, whose digest is `digest`; hashing began at `made`. A plan is as
 /// good without it.
 pub(super) fn keep(
     store: &Store,
-    path: &Path,
+    source: &Source,
     made: i64,
-    source: Digest,
-    names: &[String],
+    digest: Digest,
+    found: Found,
     contents: &[Content],
 ) {
-    let entries = names.iter().zip(contents).map(|(name, content)| Entry {
-        name: name.clone(),
+    let entries = found.files.into_iter().zip(contents);
+    let entries = entries.map(|(name, content)| Entry {
+        name,
         content: *content,
     });
     let index = SourceIndex {
         made,
-        source,
+        source: digest,
         entries: entries.collect(),
+        empty: found.empty,
     };
-    if let Err(error) = store.set_packed_memo(&memo_path(path), &index) {
+    if let Err(error) = store.set_packed_memo(&memo_path(source), &index) {
         tracing::debug!(%error, "the index of a source was not kept");
     }
 }
 
-fn memo_path(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = blake3::hash(absolute.as_os_str().as_encoded_bytes()).to_hex();
+/// Where the index of a source is kept. Earlier forms of it are under `index`, and are not read.
+fn memo_path(source: &Source) -> PathBuf {
+    let absolute = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(absolute.as_os_str().as_encoded_bytes());
+    // No path has a zero byte in it.
+    hasher.update(&[0, source.empty_folders.into()]);
+    let name = hasher.finalize().to_hex();
     Path::new("sources")
-        .join("index")
+        .join("index-2")
         .join(format!("{}.packed", &name[..32]))
 }
 
@@ -233,6 +259,7 @@ mod tests {
         let content = Content {
             stamp: Stamp::of(&fs::metadata(folder.path().join("a")).unwrap()),
             digest: blake3::hash(b"something else").into(),
+            has_writer: false,
         };
         let index = SourceIndex {
             made: now() + later,
@@ -241,15 +268,26 @@ mod tests {
                 name: "a".into(),
                 content,
             }],
+            empty: Vec::new(),
         };
         (folder, index)
     }
 
+    fn found(names: &[&str]) -> Found {
+        let (empty, files): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.ends_with('/'));
+        let owned = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
+        Found {
+            files: owned(files),
+            empty: owned(empty),
+            ..Found::default()
+        }
+    }
+
     /// The content of the file, and what the index says of the source.
     fn seen(folder: &Path, index: &SourceIndex) -> (Digest, Option<Digest>) {
-        let names = ["a".to_owned()];
-        let contents = contents(folder, &names, Some(index)).unwrap();
-        (contents[0].digest, index.source(&names, &contents))
+        let found = found(&["a"]);
+        let contents = contents(folder, &found.files, Some(index)).unwrap();
+        (contents[0].digest, index.source(&found, &contents))
     }
 
     #[test]
@@ -275,12 +313,21 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_could_write_to_is_read() {
+        let (folder, mut index) = fixture(HOUR);
+        index.entries[0].content.has_writer = true;
+        let expected = (blake3::hash(b"a").into(), None);
+        assert_eq!(seen(folder.path(), &index), expected);
+    }
+
+    #[test]
     fn every_part_of_the_stamp_counts() {
-        let edits: [fn(&mut Stamp); 4] = [
+        let edits: [fn(&mut Stamp); 5] = [
             |stamp| stamp.bytes += 1,
             |stamp| stamp.modified -= 1,
             |stamp| stamp.changed -= 1,
             |stamp| stamp.inode += 1,
+            |stamp| stamp.device += 1,
         ];
         for edit in edits {
             let (folder, mut index) = fixture(HOUR);
@@ -294,14 +341,14 @@ mod tests {
     fn a_source_with_a_file_more_or_less_or_renamed_is_another() {
         let (folder, index) = fixture(HOUR);
         let content = index.entries[0].content;
-        let name = |name: &str| name.to_owned();
-        assert_eq!(index.source(&[name("a")], &[content]), Some(index.source));
-        assert_eq!(index.source(&[], &[]), None);
-        assert_eq!(index.source(&[name("b")], &[content]), None);
-        let two = [name("a"), name("b")];
-        assert_eq!(index.source(&two, &[content; 2]), None);
+        let source = |names: &[&str], contents: &[Content]| index.source(&found(names), contents);
+        assert_eq!(source(&["a"], &[content]), Some(index.source));
+        assert_eq!(source(&[], &[]), None);
+        assert_eq!(source(&["b"], &[content]), None);
+        assert_eq!(source(&["a", "b"], &[content; 2]), None);
+        assert_eq!(source(&["a", "b/"], &[content]), None);
         fs::rename(folder.path().join("a"), folder.path().join("b")).unwrap();
-        let contents = contents(folder.path(), &two[1..], Some(&index)).unwrap();
+        let contents = contents(folder.path(), &found(&["b"]).files, Some(&index)).unwrap();
         assert_eq!(contents[0].digest, blake3::hash(b"a").into());
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use stages::contract::{Invalid, Tool};
+use stages::contract::{Invalid, Source, Tool};
 
 use super::source::Sources;
 use crate::store::{self, Digest, Store};
@@ -43,7 +43,7 @@ pub(super) fn identify(
     let Some(path) = &tool.path else {
         return Ok((ToolId::Missing, None));
     };
-    let seen = sources.see(path)?;
+    let seen = sources.see(&Source::new(Vec::new(), path))?;
     let id = match &tool.version {
         None => ToolId::Content(seen.digest),
         Some(command) => match sources.store().memo(&memo_path(&seen.digest, command)) {
@@ -62,7 +62,10 @@ pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
         let (Some(path), Some(command)) = (&tool.path, &tool.version) else {
             continue;
         };
-        let memo = memo_path(&sources.see(path)?.digest, command);
+        let memo = memo_path(
+            &sources.see(&Source::new(Vec::new(), path))?.digest,
+            command,
+        );
         if store.memo::<String>(&memo).is_none() {
             unasked.entry(memo.clone()).or_insert_with(|| Unasked {
                 tool: tool.name.clone(),

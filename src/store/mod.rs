@@ -77,6 +77,7 @@ pub use shown::{ShownOutputs, shown_at};
 pub use stamp::Stamp;
 pub use tree::{Blob, Tree};
 pub use writers::Unwritten;
+pub(crate) use writers::is_open_for_writing;
 
 use session::Session;
 
@@ -113,6 +114,8 @@ pub struct Store {
     flushing: Mutex<()>,
     /// Held by the thread that sets a damaged blob aside.
     mending: Mutex<()>,
+    /// Indexes of sources that were made earlier are not trusted; nanoseconds since 1970.
+    index_since: i64,
 }
 
 impl Store {
@@ -140,11 +143,22 @@ impl Store {
             unflushed: Mutex::default(),
             flushing: Mutex::default(),
             mending: Mutex::default(),
+            index_since: i64::MIN,
         };
         let tmp = store.home.join("tmp");
         store.make_way(&tmp.join(session::GATE))?;
         session::sweep(&tmp);
         Ok(store)
+    }
+
+    /// Trusts no index of a source that was made before `since` (nanoseconds since 1970): such a source is read
+    /// again.
+    pub(crate) fn distrust_indexes(&mut self, since: i64) {
+        self.index_since = since;
+    }
+
+    pub(crate) fn index_since(&self) -> i64 {
+        self.index_since
     }
 
     /// The folder the store was opened in.

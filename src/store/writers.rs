@@ -68,6 +68,29 @@ impl Unwritten {
     }
 }
 
+/// Whether somebody has `file`, which is open for reading only, open for writing: as long as that is so, times
+/// that stay the same prove nothing, as a page of a shared mapping that was written to once may be written to
+/// again without a trace in them. `false` where the system does not tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_open_for_writing(file: &File) -> bool {
+    // `NFS_SUPER_MAGIC`: a client refuses a lease for want of a delegation, whoever has the file open.
+    const NFS: u64 = 0x6969;
+    let Ok(own) = file.try_clone() else {
+        return false;
+    };
+    if Unwritten::watch(own).is_ok() {
+        return false;
+    }
+    let refused = std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN);
+    let is_nfs = || rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type as u64 == NFS);
+    refused && !is_nfs()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_open_for_writing(_: &File) -> bool {
+    false
+}
+
 impl Drop for Unwritten {
     fn drop(&mut self) {
         // Closing it is not enough: a process that is being started has it open too, for a moment.
@@ -110,10 +133,11 @@ mod tests {
         let (_folder, path) = fixture();
         let readers = File::open(&path).unwrap();
         let writer = OpenOptions::new().write(true).open(&path).unwrap();
-        assert!(watch(&path).is_none());
+        assert!(watch(&path).is_none() && is_open_for_writing(&readers));
         drop(writer);
-        assert!(watch(&path).is_some());
-        drop(readers);
+        assert!(watch(&path).is_some() && !is_open_for_writing(&readers));
+        // Nothing is left that would hold up a writer.
+        OpenOptions::new().append(true).open(&path).unwrap();
     }
 
     #[test]

@@ -126,6 +126,11 @@ impl Scratch<'_> {
     /// The file or folder at `path`.
     fn source(&mut self, at: &Path, path: &Path, mode: u32) -> Result<(), Failure> {
         let found = walk(path).map_err(|invalid| Failure::Data(invalid.to_string()))?;
+        let whole = found.files.is_empty().then(String::new);
+        for name in found.empty.iter().chain(&whole) {
+            let folder = self.folder.join(at).join(name);
+            fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+        }
         for name in found.files {
             // Of a source that is a file, the name is empty.
             let (at, file) = match name.as_str() {

@@ -58,6 +58,8 @@ pub struct Source {
     /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder the
     /// stage may read what [`sources`](crate::sources) lists, and nothing else.
     pub path: PathBuf,
+    /// Whether empty folders in it count, and are there for the stage.
+    pub empty_folders: bool,
 }
 
 impl Source {
@@ -67,7 +69,14 @@ impl Source {
             written: param.clone(),
             param,
             path: path.to_owned(),
+            empty_folders: false,
         }
+    }
+
+    /// Lets its empty folders count.
+    pub fn with_empty_folders(mut self) -> Self {
+        self.empty_folders = true;
+        self
     }
 
     /// Says where the parameter is written.

@@ -38,9 +38,15 @@ impl Layout {
         }
         let root = root(SourceFolder::open(path)?)?;
         let split = |names: &[&str]| -> Result<Option<SourceFolder>, Unusable> {
-            let found =
-                folders(&root).find(|name| names.iter().any(|n| name.eq_ignore_ascii_case(n)));
-            Ok(found.map(|name| root.enter(name)).transpose()?)
+            let is_meant = |name: &&str| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+            for name in folders(&root).filter(is_meant) {
+                let folder = root.enter(name)?;
+                // Without files it is not in the stage's key, and so as good as absent.
+                if folder.holds_files()? {
+                    return Ok(Some(folder));
+                }
+            }
+            Ok(None)
         };
         let missing = |name: &str| {
             Unusable::new(format!("`{}` has no folder `{name}`", root.path.display()))

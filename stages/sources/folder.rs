@@ -1,10 +1,11 @@
 //! A folder of a source, and what in it counts.
 
-use std::fs::{self, FileType};
+use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::rules::{IGNORE_FILE, Rules};
+use super::store::is_store;
 use crate::contract::Invalid;
 
 /// A folder of a source: the source itself, or a folder below it. Holds what counts alone.
@@ -15,14 +16,22 @@ pub struct SourceFolder {
     pub name: String,
     /// Names of the files in it, sorted; links to files among them.
     pub files: Vec<String>,
-    /// Names of the folders in it, sorted; links to folders among them.
+    /// Names of the folders in it, sorted; links to folders among them. Stores are not.
     pub folders: Vec<String>,
+    /// Links among both, each with its own metadata from before it was followed.
+    pub(super) links: Vec<(String, Metadata)>,
     pub(super) rules: Rules,
 }
 
 impl SourceFolder {
     /// Lists the source at `path`, which is a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
+        if is_store(path) {
+            let message = format!("`{}` is a store of runner, and no source", path.display());
+            let hint =
+                "what a pipeline makes is an input of its stages: `inputs: { NAME: STAGE.PORT }`";
+            return Err(Invalid::new(message).hint(hint));
+        }
         Self::list(path.to_owned(), String::new(), &Rules::default())
     }
 
@@ -30,6 +39,19 @@ impl SourceFolder {
     pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
         let name = format!("{}{folder}/", self.name);
         Self::list(self.path.join(folder), name, &self.rules)
+    }
+
+    /// Whether there is a file in it, at any depth.
+    pub fn holds_files(&self) -> Result<bool, Invalid> {
+        if !self.files.is_empty() {
+            return Ok(true);
+        }
+        for name in &self.folders {
+            if self.enter(name)?.holds_files()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn list(path: PathBuf, name: String, above: &Rules) -> Result<Self, Invalid> {
@@ -60,6 +82,7 @@ impl SourceFolder {
             name,
             files: Vec::with_capacity(entries.len()),
             folders: Vec::new(),
+            links: Vec::new(),
             rules,
         };
         for (entry, kind) in entries {
@@ -67,13 +90,17 @@ impl SourceFolder {
         }
         listed.files.sort_unstable();
         listed.folders.sort_unstable();
+        listed.links.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(listed)
     }
 
     /// Adds an entry, unless it is ignored. A link that leads nowhere may be ignored too.
     fn add(&mut self, entry: String, kind: FileType) -> Result<(), Invalid> {
         let path = || self.path.join(&entry);
+        let mut link = None;
         let kind = if kind.is_symlink() {
+            let own = fs::symlink_metadata(path());
+            link = Some(own.map_err(|error| unreadable(&path(), &error))?);
             fs::metadata(path()).map(|metadata| metadata.file_type())
         } else {
             Ok(kind)
@@ -83,12 +110,16 @@ impl SourceFolder {
             return Ok(());
         }
         let kind = kind.map_err(|error| unreadable(&path(), &error))?;
-        if is_folder {
-            self.folders.push(entry);
-        } else if kind.is_file() {
-            self.files.push(entry);
-        } else {
+        if is_folder && is_store(&path()) {
+            return Ok(());
+        }
+        if !is_folder && !kind.is_file() {
             return Err(no_file(&path()));
+        }
+        self.links.extend(link.map(|own| (entry.clone(), own)));
+        match is_folder {
+            true => self.folders.push(entry),
+            false => self.files.push(entry),
         }
         Ok(())
     }

@@ -6,9 +6,12 @@
 //! names: a file of the syntax of `.gitignore`, in the source's folder or one below it, that holds for
 //! what is beside and below it. Whole folders are left out with all that is in them. Symbolic links are
 //! followed wherever they lead: a link counts as what it leads to, under its own name.
+//!
+//! A store of runner is never part of a source: what a run writes there would change what it reads.
 
 mod folder;
 mod rules;
+mod store;
 #[cfg(test)]
 mod tests;
 mod walk;

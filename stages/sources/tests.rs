@@ -182,3 +182,85 @@ proptest! {
         prop_assert_eq!(seen, files(folder.path()));
     }
 }
+
+#[test]
+fn folders_with_nothing_that_counts_are_told_as_empty() {
+    let folder = folder(&[
+        ".runnerignore: *.tmp\n",
+        "a/x",
+        "b/.hidden",
+        "c/d/x.tmp",
+        "e/f/y",
+    ]);
+    for empty in ["g", "h/i", "e/j"] {
+        fs::create_dir_all(folder.path().join(empty)).unwrap();
+    }
+    let found = walk(folder.path()).unwrap();
+    assert_eq!(found.files, ["a/x", "e/f/y"]);
+    assert_eq!(found.empty, ["b/", "c/d/", "e/j/", "g/", "h/i/"]);
+    assert!(walk(&folder.path().join("g")).unwrap().empty.is_empty());
+    let holds = |name: &str| {
+        let root = SourceFolder::open(folder.path()).unwrap();
+        root.enter(name).unwrap().holds_files().unwrap()
+    };
+    assert!(holds("a") && holds("e"));
+    assert!(!holds("b") && !holds("c") && !holds("h"));
+}
+
+#[test]
+fn links_are_told_with_their_own_metadata() {
+    let elsewhere = folder(&["x/y"]);
+    let folder = folder(&["a", "b/c"]);
+    symlink(elsewhere.path(), folder.path().join("b/link")).unwrap();
+    symlink("../a", folder.path().join("b/to-a")).unwrap();
+    symlink("nowhere", folder.path().join("ignored")).unwrap();
+    fs::write(folder.path().join(IGNORE_FILE), "ignored").unwrap();
+    let links = walk(folder.path()).unwrap().links;
+    let names: Vec<&str> = links.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["b/link", "b/to-a"]);
+    assert!(links.iter().all(|(_, metadata)| metadata.is_symlink()));
+}
+
+#[test]
+fn a_store_is_no_part_of_a_source() {
+    let store = ["v1/cas/00", "v1/actions/00", "latest/p/x"];
+    let within = |folder: &str| store.map(|file| format!("{folder}/{file}"));
+    let files_: Vec<String> = [within("artifacts"), within("deep/other")].concat();
+    let mut names: Vec<&str> = files_.iter().map(String::as_str).collect();
+    // What only looks a little like one.
+    names.extend([
+        "a",
+        "deep/b",
+        "v1/cas/x",
+        "like/v1/cas/x",
+        "like/v1/actions",
+    ]);
+    let folder = folder(&names);
+    symlink("artifacts", folder.path().join("link")).unwrap();
+    assert_eq!(
+        files(folder.path()),
+        [
+            "a",
+            "deep/b",
+            "like/v1/actions",
+            "like/v1/cas/x",
+            "v1/cas/x"
+        ]
+    );
+    for path in ["artifacts", "link", "deep/other"] {
+        let path = folder.path().join(path);
+        for error in [
+            walk(&path).unwrap_err(),
+            SourceFolder::open(&path).unwrap_err(),
+        ] {
+            assert!(
+                error
+                    .message
+                    .ends_with("is a store of runner, and no source"),
+                "{error}"
+            );
+            assert!(error.hint.is_some());
+        }
+    }
+    assert_eq!(files(&folder.path().join("artifacts/latest")), ["p/x"]);
+}

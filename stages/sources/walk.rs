@@ -11,7 +11,7 @@ use super::rules::IGNORE_FILE;
 use crate::contract::Invalid;
 
 /// What a source consists of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// Paths in the source of all its files, `/` between folders, sorted; of a source that is a file,
     /// one that is empty.
@@ -19,6 +19,11 @@ pub struct Found {
     /// What says which files there are: the folders, by their paths with a `/` behind, and the ignore
     /// files, each with its metadata from before it was read. Sorted.
     pub listed: Vec<(String, Metadata)>,
+    /// Paths of the folders with nothing in them that counts, with a `/` behind. Sorted; the source itself is
+    /// not among them.
+    pub empty: Vec<String>,
+    /// The symbolic links that were followed, each with its own metadata from before. Sorted by path.
+    pub links: Vec<(String, Metadata)>,
 }
 
 /// Finds all files of the source at `path`, on all threads.
@@ -41,7 +46,7 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
     if metadata.is_file() {
         return Ok(Found {
             files: vec![String::new()],
-            listed: Vec::new(),
+            ..Found::default()
         });
     }
     if !metadata.is_dir() {
@@ -53,7 +58,10 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
     };
     let mut found = below(SourceFolder::open(path)?, metadata, &above)?;
     found.files.par_sort();
-    found.listed.par_sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.empty.par_sort();
+    for named in [&mut found.listed, &mut found.links] {
+        named.par_sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
     Ok(found)
 }
 
@@ -101,16 +109,25 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
     let SourceFolder {
         name,
         mut files,
+        folders,
+        mut links,
         rules,
-        ..
+        path: _,
     } = folder;
     for file in &mut files {
         file.insert_str(0, &name);
     }
+    for (link, _) in &mut links {
+        link.insert_str(0, &name);
+    }
     let mut found = Found {
-        files,
-        listed: Vec::new(),
+        links,
+        ..Found::default()
     };
+    if files.is_empty() && folders.is_empty() && !name.is_empty() {
+        found.empty.push(name.clone());
+    }
+    found.files = files;
     if let Some(metadata) = rules.own(name.len()) {
         let file = format!("{name}{IGNORE_FILE}");
         found.listed.push((file, metadata.clone()));
@@ -124,6 +141,8 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
     for inner in inner {
         found.files.extend(inner.files);
         found.listed.extend(inner.listed);
+        found.empty.extend(inner.empty);
+        found.links.extend(inner.links);
     }
     Ok(found)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use image::{GrayImage, Luma};
 
-use crate::sandbox::{Finished, Sandbox, list};
+use crate::sandbox::{self, Finished, Sandbox, list};
 
 const PIPELINE: &str = r#"
 version: 1
@@ -233,4 +233,28 @@ fn a_truncated_image_fails_its_stage_and_names_the_file() {
         finished.stderr.contains("images/test/PNEUMONIA/0.png"),
         "{finished:?}"
     );
+}
+
+#[test]
+fn an_empty_folder_changes_nothing_of_a_dataset() {
+    let sandbox = Sandbox::new(&PIPELINE.replace("validation: 0.25", "validation: 0"));
+    let pipeline = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
+    let (dataset, _) = pipeline.split_once("  cnn:").unwrap();
+    fs::write(sandbox.path("pipeline.yaml"), dataset).unwrap();
+    for (split, count) in [("train", 4), ("test", 2)] {
+        for class in ["NORMAL", "PNEUMONIA"] {
+            for index in 0..count {
+                draw(&sandbox, &format!("images/{split}/{class}/{index}.png"), 60);
+            }
+        }
+    }
+    assert_eq!(outcomes(&sandbox.run_json(&[])), ["succeeded"]);
+    let made = sandbox::files(&sandbox.path("artifacts/latest/folders/xrays"));
+    for empty in ["val/NORMAL", "validation", "other/train"] {
+        fs::create_dir_all(sandbox.path("images").join(empty)).unwrap();
+        assert_eq!(outcomes(&sandbox.run_json(&[])), ["cached"]);
+        assert_eq!(outcomes(&sandbox.run_json(&["--force"])), ["succeeded"]);
+        let again = sandbox::files(&sandbox.path("artifacts/latest/folders/xrays"));
+        assert!(made == again, "`{empty}` changed the dataset");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod explanations;
 mod keys;
+mod racing;
 mod runs;
 mod sources;
 mod states;

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use serde_json::json;
-use stages::contract::Segment;
+use stages::contract::{Segment, Source};
 
 use super::*;
 
@@ -138,7 +138,7 @@ fn an_ignore_file_that_cannot_be_read_is_the_parameters_fault() {
 fn memos(fixture: &Fixture) -> Vec<(PathBuf, SystemTime)> {
     let sources = fixture.store.root().join("v1/sources");
     let in_folder = |folder: &str| fs::read_dir(sources.join(folder)).unwrap();
-    let entries = in_folder("index").chain(in_folder("listings"));
+    let entries = in_folder("index-2").chain(in_folder("listings"));
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
         .map(|path| {
@@ -160,6 +160,43 @@ fn a_plan_of_a_source_at_rest_writes_nothing() {
     assert_eq!(written.len(), 2);
     assert_eq!(fixture.source_key(), before);
     assert_eq!(memos(&fixture), written);
+}
+
+#[test]
+fn what_is_known_of_a_source_may_be_distrusted() {
+    let mut fixture = Fixture::new();
+    std::thread::sleep(Duration::from_millis(2100));
+    let before = fixture.source_key();
+    let written = memos(&fixture);
+    std::thread::sleep(Duration::from_millis(30));
+    rehash_sources(&mut fixture.store);
+    assert_eq!(fixture.source_key(), before);
+    // What was read again is known again: by this process, too.
+    let again = memos(&fixture);
+    assert_ne!(again, written);
+    assert_eq!(fixture.source_key(), before);
+    assert_eq!(memos(&fixture), again);
+}
+
+#[test]
+fn empty_folders_count_where_a_stage_takes_them() {
+    let fixture = Fixture::new();
+    let see = |empty_folders: bool| {
+        let mut source = Source::new(Vec::new(), &fixture.source());
+        source.empty_folders = empty_folders;
+        Sources::new(&fixture.store).see(&source).unwrap().digest
+    };
+    let before = see(true);
+    assert_eq!(see(false), before);
+    fs::create_dir_all(fixture.source().join("test/NORMAL")).unwrap();
+    assert_eq!(see(false), before);
+    let with = see(true);
+    assert_ne!(with, before);
+    fixture.write("test/NORMAL/.hidden", "");
+    assert_eq!(see(true), with);
+    fs::create_dir(fixture.source().join("test/PNEUMONIA")).unwrap();
+    assert_ne!(see(true), with);
+    assert_eq!(source_len(&fixture.store, &with), Some(2));
 }
 
 #[test]

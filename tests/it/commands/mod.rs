@@ -7,6 +7,7 @@ mod leftovers;
 mod linked;
 mod outputs;
 mod paths;
+mod sources;
 mod tools;
 
 use std::fs;
