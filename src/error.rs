@@ -64,7 +64,10 @@ pub enum Error {
 impl Error {
     /// For `map_err`: `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |cause| Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
+        move |cause| {
+            let cause = store::explained(path, cause);
+            Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
+        }
     }
 
     /// A failed plan, with the place in the file where that is known.

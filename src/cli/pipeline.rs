@@ -1,5 +1,6 @@
 //! What several subcommands take: a pipeline, and a store.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan, rehash_sources};
 use crate::spec::{LoadOptions, suggest};
-use crate::store::{FORMAT, Store};
+use crate::store::{FORMAT, Store, is_absence};
 use crate::sweep::Course;
 
 /// A pipeline file, and what to change in it.
@@ -161,13 +162,22 @@ impl StoreArgs {
 
     /// Opens the store if it is there, and makes none.
     pub fn if_there(&self) -> Result<Option<Store>, Error> {
-        let is_there = self.artifacts.join("v1").is_dir();
-        is_there.then(|| self.open()).transpose()
+        self.is_there()?.then(|| self.open()).transpose()
+    }
+
+    /// Whether there is a store. One that cannot be looked at is an error: it is not missing.
+    fn is_there(&self) -> Result<bool, Error> {
+        let home = self.artifacts.join(FORMAT);
+        match fs::metadata(&home) {
+            Ok(found) => Ok(found.is_dir()),
+            Err(error) if is_absence(&error) => Ok(false),
+            Err(error) => Err(Error::io("look at", &home)(error)),
+        }
     }
 
     /// Opens a store that is there: who only looks makes none.
     pub fn existing(&self) -> Result<Store, Error> {
-        if !self.artifacts.join(FORMAT).is_dir() {
+        if !self.is_there()? {
             return Err(Error::Usage(format!(
                 "there is no store in `{}`; `--artifacts` says where it is",
                 self.artifacts.display()

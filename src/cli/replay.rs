@@ -1,15 +1,14 @@
 //! A sweep gone through again with what the store has of it.
 
 use std::collections::HashMap;
-use std::fs;
 
 use super::outcomes::Outcomes;
 use super::pipeline::planned;
 use crate::error::Error;
 use crate::plan::PlanOptions;
 use crate::report::RunReport;
-use crate::report::history::past_runs;
-use crate::report::record::RUN_FILE;
+use crate::report::history::History;
+use crate::report::run_files::{Kept, read_run};
 use crate::scheduler::Outcome;
 use crate::store::{Key, Store};
 use crate::sweep::Course;
@@ -22,27 +21,26 @@ const LOOKED_AT: usize = 20;
 pub struct Failures(HashMap<String, String>);
 
 impl Failures {
-    /// What the last runs of a pipeline say.
-    pub fn recall(store: &Store, pipeline: &str) -> Self {
+    /// What the last runs of a pipeline say. Warns of those that cannot be read.
+    pub fn recall(store: &Store, pipeline: &str) -> Result<Self, Error> {
         let folder = store.runs_folder();
-        let past = past_runs(&folder).unwrap_or_default().into_iter().rev();
+        let past = History::read_and_warn(&folder).map_err(Error::io("read", &folder))?;
+        let past = past.runs.into_iter().rev();
         let past = past.filter(|run| run.pipeline == pipeline).take(LOOKED_AT);
         let mut last: HashMap<String, Option<String>> = HashMap::new();
         for run in past {
-            let record = fs::read(run.folder.join(RUN_FILE)).ok();
-            let report = record.and_then(|bytes| serde_json::from_slice::<RunReport>(&bytes).ok());
-            for stage in report.into_iter().flat_map(|report| report.stages) {
+            let Kept::Sound(report) = read_run::<RunReport>(&run.folder) else {
+                continue;
+            };
+            for stage in report.stages {
                 if stage.seconds.is_some() || stage.outcome == Outcome::Failed {
                     last.entry(stage.key).or_insert(stage.error);
                 }
             }
         }
         let failed = last.into_iter();
-        Self(
-            failed
-                .filter_map(|(key, error)| Some((key, error?)))
-                .collect(),
-        )
+        let failed = failed.filter_map(|(key, error)| Some((key, error?)));
+        Ok(Self(failed.collect()))
     }
 
     /// Why an action failed, if it did.
@@ -56,7 +54,7 @@ impl Failures {
 pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>, Error> {
     let mut outcomes = Outcomes::new(store);
     let failures = match course.is_sweep() {
-        true => Failures::recall(store, &course.pipeline),
+        true => Failures::recall(store, &course.pipeline)?,
         false => Failures::default(),
     };
     while let Some(round) = course.next_round().map_err(Error::Invalid)? {

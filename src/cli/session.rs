@@ -11,10 +11,12 @@ use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::report::bars::Bars;
 use crate::report::event::RunState;
-use crate::report::history::{PlannedStage, write_plan};
+use crate::report::history::PlannedStage;
 use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
-use crate::report::record::{EventLog, write_run};
+use crate::report::record::EventLog;
+use crate::report::run_files::{write_plan, write_run};
+use crate::report::run_number;
 use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
 use crate::scheduler::{Counts, OnFailure, Outcome, Room};
 use crate::spec::Limits;
@@ -71,6 +73,9 @@ impl<'a> Session<'a> {
         logs: &RunLog,
     ) -> Result<Self, Error> {
         let (now, runs) = (Timestamp::now(), store.runs_folder());
+        let numbers = store.numbers_folder();
+        let number = run_number::claim(&numbers, &runs)
+            .map_err(Error::io("claim the number of a run in", &numbers))?;
         let (id, folder) =
             RunId::claim(&runs, now).map_err(Error::io("create a folder in", &runs))?;
         logs.open(&folder).map_err(Error::io("write to", &folder))?;
@@ -89,6 +94,7 @@ impl<'a> Session<'a> {
         .map_err(|e| Error::System(format!("failed to watch for signals: {e}")))?;
         let report = RunReport {
             run: id.to_string(),
+            number: Some(number),
             pipeline: subject.pipeline.to_owned(),
             file: subject.file.display().to_string(),
             profile: subject.profile.map(str::to_owned),
@@ -135,8 +141,8 @@ impl<'a> Session<'a> {
             keys: self.planned.iter().map(|stage| stage.key).collect(),
         })?;
         let failed = Error::io("write to", &self.folder);
-        write_run(&self.folder, &self.report)
-            .and_then(|()| write_plan(&self.folder, &self.planned))
+        write_plan(&self.folder, &self.planned)
+            .and_then(|()| write_run(&self.folder, &self.report))
             .map_err(failed)
     }
 

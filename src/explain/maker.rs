@@ -1,13 +1,13 @@
 //! Which run made something.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::report::record::RUN_FILE;
+use crate::report::history::History;
+use crate::report::run_files::{Kept, read_run};
 use crate::scheduler::Outcome;
 use crate::store::Key;
 
@@ -22,7 +22,8 @@ pub struct Maker {
     pub pipeline: String,
 }
 
-/// Who made what, of all runs below `runs` whose records can be read: the newest of each.
+/// Who made what, of all runs below `runs` whose records can be read: the newest of each. Warns of the
+/// others.
 pub fn makers(runs: &Path) -> io::Result<BTreeMap<Key, Maker>> {
     #[derive(Deserialize)]
     struct Run {
@@ -36,13 +37,9 @@ pub fn makers(runs: &Path) -> io::Result<BTreeMap<Key, Maker>> {
         key: Key,
         outcome: Outcome,
     }
-    let mut folders: Vec<_> = fs::read_dir(runs)?.flatten().map(|e| e.path()).collect();
-    // Ids begin with the time.
-    folders.sort();
     let mut makers = BTreeMap::new();
-    for folder in folders {
-        let run = fs::read(folder.join(RUN_FILE)).ok();
-        let Some(run) = run.and_then(|bytes| serde_json::from_slice::<Run>(&bytes).ok()) else {
+    for past in History::read_and_warn(runs)?.runs {
+        let Kept::Sound(run) = read_run::<Run>(&past.folder) else {
             continue;
         };
         for stage in run.stages {

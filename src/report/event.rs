@@ -133,11 +133,15 @@ impl StageReport {
     }
 }
 
-/// A run as a whole: what `run.json` holds and `--json` prints.
+/// A run as a whole: what `run.json` holds, with a checksum, and `--json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     /// The run's id: `20261123-081500-ab12`.
     pub run: String,
+    /// Larger than that of every run of the store that began before; none of a run from before runs were
+    /// numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
     pub pipeline: String,
     /// The pipeline file, as given.
     pub file: String,

@@ -3,18 +3,20 @@
 //! One suite for the pipeline. An instance of a stage is a case of the class that is its stage; so is an
 //! expectation of its metrics.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use tempfile::NamedTempFile;
 
 use super::StageReport;
 use super::expectations::{Judgement, Verdict};
+use super::whole::{self, Flush};
 use crate::scheduler::Outcome;
+
+/// What the name of a file begins with that is not finished.
+const FRESH: &str = ".junit-";
 
 /// The whole of it as XML. `stages` are those of a run; none where results were only looked at.
 ///
@@ -38,11 +40,9 @@ pub fn document(
 
 /// Writes a file whole or not at all.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut beside = beside(file)?;
-    beside.write_all(text.as_bytes())?;
-    beside.as_file().sync_all()?;
-    beside.persist(file)?;
-    Ok(())
+    whole::write(file, FRESH, Flush::BeforeItIsNamed, |to| {
+        to.write_all(text.as_bytes())
+    })
 }
 
 /// Whether [`write`] can make this file, found out before there is anything to write.
@@ -50,20 +50,7 @@ pub fn check(file: &Path) -> io::Result<()> {
     if fs::metadata(file).is_ok_and(|found| found.is_dir()) {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    beside(file).map(drop)
-}
-
-/// A fresh file in the same folder.
-fn beside(file: &Path) -> io::Result<NamedTempFile> {
-    let folder = file.parent().filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
-    // A folder that is not there is told of without the name of a file that nobody asked for.
-    fs::metadata(folder)?;
-    tempfile::Builder::new()
-        .prefix(".junit-")
-        // Whoever may read what is made here otherwise.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
+    whole::beside(file, FRESH).map(drop)
 }
 
 fn of_stage(stage: &StageReport) -> TestCase {

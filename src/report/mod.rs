@@ -17,10 +17,13 @@ pub mod lines;
 pub mod logs;
 pub mod markdown;
 pub mod record;
+pub mod run_files;
 pub mod run_id;
+pub mod run_number;
 pub mod runs;
 pub mod sweep;
 pub mod table;
+pub mod whole;
 pub mod wording;
 
 pub use console::{Console, Verbosity};

@@ -1,8 +1,8 @@
-//! The run record: `runs/<run id>/run.json`, and `events.jsonl` beside it.
+//! The events of a run, kept in its folder.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -10,25 +10,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Event, Observer, RunReport};
+use super::run_files::EVENTS_FILE;
+use super::{Event, Observer};
 
 /// Least time between two recorded lines of progress of one stage.
 const SPACING: Duration = Duration::from_secs(1);
-
-/// Name of the file that holds a [`RunReport`].
-pub const RUN_FILE: &str = "run.json";
-/// Name of the file that holds the run's events, one to a line.
-pub const EVENTS_FILE: &str = "events.jsonl";
-
-/// Writes the run as a whole: first when it starts, so that a killed run leaves a trace, and again
-/// at its end. The file is replaced as one.
-pub fn write_run(folder: &Path, report: &RunReport) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(BufWriter::new(&mut file), report)?;
-    writeln!(file)?;
-    file.persist(folder.join(RUN_FILE))?;
-    Ok(())
-}
 
 /// Appends each event to `events.jsonl`, with the time; progress not oftener than once a second for
 /// each stage.

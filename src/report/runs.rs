@@ -1,18 +1,17 @@
 //! Runs that were, and runs that go on, for who looks at them.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::history::{PlannedStage, read_plan};
-use super::record::{EVENTS_FILE, RUN_FILE};
+use super::history::{BadRun, History, PlannedStage, folders};
+use super::run_files::{EVENTS_FILE, Fault, Kept, RUN_FILE, has_events, read_plan, read_run};
 use super::{RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
-use crate::store::Store;
+use crate::store::{Found, Living, Store, read_file};
 
 /// A run, as its folder tells.
 #[derive(Clone, Debug)]
@@ -46,71 +45,86 @@ impl RecordedStage {
     }
 }
 
-/// The names of all runs of a store, newest second first.
+/// The ids of all runs of a store, the largest first.
 pub fn ids(store: &Store) -> io::Result<Vec<String>> {
     let mut ids = Vec::new();
-    for entry in fs::read_dir(store.runs_folder())? {
-        if let Ok(name) = entry?.file_name().into_string() {
-            ids.push(name);
-        }
+    for folder in folders(&store.runs_folder())? {
+        let name = folder.file_name().unwrap_or_default();
+        ids.extend(name.to_str().map(str::to_owned));
     }
-    ids.sort_by(|a, b| b.cmp(a));
+    ids.reverse();
     Ok(ids)
 }
 
-/// The newest runs, `limit` of them at most, of `pipeline` if one is named; and how many folders of
-/// runs were not looked at.
-pub fn newest(
-    store: &Store,
-    pipeline: Option<&str>,
-    limit: usize,
-) -> io::Result<(Vec<Recorded>, usize)> {
-    let ids = ids(store)?;
-    let mut runs: Vec<Recorded> = Vec::new();
-    let mut looked_at = 0;
-    for id in &ids {
-        // An id tells the second only: of the last second all are needed to say which are newest.
-        let same_second = |run: &Recorded| second(&run.report.run) == second(id);
-        if runs.len() >= limit && !runs.last().is_some_and(same_second) {
+/// The newest runs of a store.
+pub struct Newest {
+    pub runs: Vec<Recorded>,
+    /// Whether there are older ones.
+    pub are_more: bool,
+    /// Runs of which something cannot be read. Nobody knows how old those are that are not among the
+    /// others.
+    pub bad: Vec<BadRun>,
+}
+
+/// The newest runs, newest first, `limit` of them at most, of `pipeline` if one is named.
+pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result<Newest> {
+    let history = History::read(&store.runs_folder())?;
+    let of_pipeline = history.runs.iter().rev();
+    let of_pipeline = of_pipeline.filter(|run| pipeline.is_none_or(|name| run.pipeline == name));
+    let mut found = Newest {
+        runs: Vec::new(),
+        are_more: false,
+        bad: history.bad,
+    };
+    let mut living = None;
+    for run in of_pipeline {
+        if found.runs.len() == limit {
+            found.are_more = true;
             break;
         }
-        looked_at += 1;
-        let run = read(store, id);
-        runs.extend(run.filter(|run| pipeline.is_none_or(|name| run.report.pipeline == name)));
+        match read(store, &run.id(), &mut living) {
+            Ok(run) => found.runs.extend(run),
+            Err(bad) => found.bad.push(bad),
+        }
     }
-    runs.sort_by(|a, b| order(b).cmp(&order(a)));
-    let left = ids.len() - looked_at + runs.len().saturating_sub(limit);
-    runs.truncate(limit);
-    Ok((runs, left))
+    Ok(found)
 }
 
-/// `20261123-081500` of an id.
-fn second(id: &str) -> &str {
-    id.rsplit_once('-').map_or(id, |(second, _)| second)
-}
-
-fn order(run: &Recorded) -> (Option<Timestamp>, &str) {
-    (run.report.started.parse().ok(), &run.report.run)
-}
-
-/// The run `id`; nothing if it left nothing that can be read, as one that has just begun.
-pub fn read(store: &Store, id: &str) -> Option<Recorded> {
+/// The run `id`; nothing if it left no record, as one that has just begun. `living` are the runs that go
+/// on, once somebody had to ask.
+///
+/// # Errors
+/// If its record is damaged or cannot be read.
+pub fn read(
+    store: &Store,
+    id: &str,
+    living: &mut Option<Living>,
+) -> Result<Option<Recorded>, BadRun> {
     let folder = store.runs_folder().join(id);
-    let mut report = record(&folder)?;
+    let Some(mut report) = record(&folder)? else {
+        return Ok(None);
+    };
     let mut alive = false;
     if report.state == RunState::Running {
-        alive = store.living_runs().contains(id);
+        let living = living.get_or_insert_with(|| store.living_runs());
+        alive = living.may_contain(id);
         // It may have ended since its record was read.
-        report = record(&folder)?;
+        let Some(again) = record(&folder)? else {
+            return Ok(None);
+        };
+        report = again;
     }
-    let planned = read_plan(&folder).unwrap_or_default();
+    let planned = match read_plan(&folder) {
+        Kept::Sound(stages) => stages,
+        Kept::Missing | Kept::Bad(_) => Vec::new(),
+    };
     if report.state != RunState::Running {
         let stages = ended(planned, &report.stages);
-        return Some(Recorded {
+        return Ok(Some(Recorded {
             folder,
             report,
             stages,
-        });
+        }));
     }
     let events = Events::read(&folder);
     let stages: Vec<RecordedStage> = planned
@@ -147,18 +161,26 @@ pub fn read(store: &Store, id: &str) -> Option<Recorded> {
         .iter()
         .map(|stage| stage.outcome)
         .collect::<Counts>();
-    Some(Recorded {
+    Ok(Some(Recorded {
         folder,
         report,
         stages,
-    })
+    }))
 }
 
-fn record(folder: &Path) -> Option<RunReport> {
-    let bytes = fs::read(folder.join(RUN_FILE)).ok()?;
-    serde_json::from_slice(&bytes)
-        .inspect_err(|error| tracing::debug!(folder = %folder.display(), %error, "no run"))
-        .ok()
+fn record(folder: &Path) -> Result<Option<RunReport>, BadRun> {
+    let fault = match read_run(folder) {
+        Kept::Sound(report) => return Ok(Some(report)),
+        Kept::Missing if !has_events(folder) => return Ok(None),
+        Kept::Missing => Fault::Missing,
+        Kept::Bad(fault) => fault,
+    };
+    Err(BadRun {
+        folder: folder.to_owned(),
+        file: RUN_FILE,
+        fault,
+        keys: None,
+    })
 }
 
 /// The stages of a run that has ended. Its report has them all; a plan that cannot be read takes only
@@ -169,13 +191,8 @@ fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedSta
         .map(|stage| (stage.name.clone(), stage))
         .collect();
     let stages = reports.iter().filter_map(|report| {
-        let planned = by_name.remove(&report.name).or_else(|| {
-            Some(PlannedStage {
-                name: report.name.clone(),
-                stage: report.name.split('[').next()?.to_owned(),
-                key: report.key.parse().ok()?,
-            })
-        })?;
+        let planned = by_name.remove(&report.name);
+        let planned = planned.or_else(|| PlannedStage::reported(&report.name, &report.key))?;
         Some(RecordedStage {
             planned,
             started: report.seconds.is_some(),
@@ -214,10 +231,23 @@ enum Said {
 }
 
 impl Events {
-    /// A line that a kill tore is left out.
+    /// A line that a kill tore is left out. Events that cannot be read are told of: without them nothing
+    /// seems to have ended.
     fn read(folder: &Path) -> Self {
         let mut events = Self::default();
-        let text = fs::read(folder.join(EVENTS_FILE)).unwrap_or_default();
+        let path = folder.join(EVENTS_FILE);
+        let text = match read_file(&path) {
+            Ok(Found::Bytes(text)) => text,
+            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Foreign) => {
+                tracing::warn!("`{}` is no plain file", path.display());
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!("`{}` cannot be read: {error}", path.display());
+                Vec::new()
+            }
+        };
         for line in String::from_utf8_lossy(&text).lines() {
             let Ok(line) = serde_json::from_str::<Line>(line) else {
                 continue;

@@ -1,14 +1,15 @@
 //! Reading everything, and what to do about what is bad.
 
 use std::collections::HashSet;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::inventory::{Entry, Inventory, entries};
+use super::files::{self, Found};
+use super::inventory::{Entry, Inventory, Reading, Unread, entries};
 use super::sealed::unseal;
-use super::{Digest, Error, Store, checkpoints, files, packed};
+use super::{Digest, Error, Store, checkpoints, packed};
 
 /// Something in the store that is not as it was written, or not the store's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,29 @@ pub struct Finding {
     pub path: PathBuf,
     /// A fragment that follows the path.
     pub what: String,
+    /// Whether the system refused to read it: it may be sound, and stays where it is.
+    pub is_unread: bool,
+}
+
+impl Finding {
+    /// Something that is bad.
+    pub fn bad(path: &Path, what: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            what: what.into(),
+            is_unread: false,
+        }
+    }
+}
+
+impl From<&Unread> for Finding {
+    fn from(unread: &Unread) -> Self {
+        Self {
+            path: unread.path.clone(),
+            what: unread.why.clone(),
+            is_unread: true,
+        }
+    }
 }
 
 /// What [`Store::check`] came to.
@@ -30,10 +54,11 @@ pub struct Check {
 
 impl Check {
     fn found(&mut self, path: &Path, what: impl Into<String>) {
-        self.findings.push(Finding {
-            path: path.to_owned(),
-            what: what.into(),
-        });
+        self.findings.push(Finding::bad(path, what));
+    }
+
+    fn refused(&mut self, unread: &Unread) {
+        self.findings.push(unread.into());
     }
 
     fn count(&mut self, entry: &Entry) {
@@ -52,8 +77,9 @@ impl Store {
         for entry in &inventory.foreign {
             check.found(&entry.path, "does not belong here");
         }
+        let findings = check.findings.len();
         let sound = check_blobs(&inventory, &mut check);
-        if sound.len() == inventory.blobs.len()
+        if check.findings.len() == findings
             && let Err(error) = self.count_verification()
         {
             // A store that is read-only, for one. The results stay in doubt.
@@ -62,9 +88,18 @@ impl Store {
         let mut whole = HashSet::new();
         for (digest, (entry, tree)) in &inventory.trees {
             check.count(entry);
-            let Some(tree) = tree else {
-                check.found(&entry.path, "is not what its name says");
-                continue;
+            let tree = match tree {
+                Reading::Sound(tree) => tree,
+                Reading::Damaged => {
+                    check.found(&entry.path, "is not what its name says");
+                    continue;
+                }
+                Reading::Refused(unread) => {
+                    check.refused(unread);
+                    // Nothing is said of records that name it.
+                    whole.insert(*digest);
+                    continue;
+                }
             };
             let lost = tree.files.iter().find(|(_, blob)| {
                 !sound.contains(&blob.digest) || inventory.blobs[&blob.digest].bytes != blob.bytes
@@ -80,9 +115,16 @@ impl Store {
         }
         for found in &inventory.records {
             check.count(&found.entry);
-            let Some(record) = &found.record else {
-                check.found(&found.entry.path, "is a damaged record");
-                continue;
+            let record = match &found.record {
+                Reading::Sound(record) => record,
+                Reading::Damaged => {
+                    check.found(&found.entry.path, "is a damaged record");
+                    continue;
+                }
+                Reading::Refused(unread) => {
+                    check.refused(unread);
+                    continue;
+                }
             };
             if let Some((port, _)) = record.outputs.iter().find(|(_, t)| !whole.contains(t)) {
                 let what = format!("is a record whose output `{port}` is not there");
@@ -98,15 +140,16 @@ impl Store {
         Ok(check)
     }
 
-    /// Sets aside what a check found; the next run makes anew what it needs of it.
+    /// Sets aside what a check found bad; the next run makes anew what it needs of it. What could not be
+    /// read stays.
     pub fn repair(&self, check: &Check) -> Result<(), Error> {
-        for finding in &check.findings {
-            if fs::symlink_metadata(&finding.path).is_ok() {
-                self.set_aside(&finding.path)?;
+        for Finding { path, .. } in check.findings.iter().filter(|found| !found.is_unread) {
+            if files::is(path, |_| true).map_err(Error::io("look at", path))? {
+                self.set_aside(path)?;
             }
-            let name = finding.path.file_name().unwrap_or_default();
+            let name = path.file_name().unwrap_or_default();
             if let Ok(digest) = name.to_string_lossy().parse::<Digest>()
-                && self.blob_path(&digest) == finding.path
+                && self.blob_path(&digest) == *path
             {
                 self.doubt_readers(&digest)?;
             }
@@ -116,12 +159,19 @@ impl Store {
 
     fn check_checkpoints(&self, inventory: &Inventory, check: &mut Check) -> Result<(), Error> {
         for key in &inventory.checkpoints {
+            if let Some(unread) = &key.unread {
+                check.refused(unread);
+                continue;
+            }
             for entry in entries(&key.path)? {
-                if entry.path.is_dir() {
+                if entry.kind.is_dir() {
                     check.count(&entry);
-                    // One that is being replaced is gone.
-                    if !checkpoints::is_sound(&entry.path) && entry.path.exists() {
-                        check.found(&entry.path, "is a damaged checkpoint");
+                    match checkpoints::is_sound(&entry.path) {
+                        Ok(true) => {}
+                        // One that is being replaced is gone.
+                        Ok(false) if !files::exists(&entry.path) => {}
+                        Ok(false) => check.found(&entry.path, "is a damaged checkpoint"),
+                        Err(unread) => check.refused(&unread),
                     }
                 } else if !entry.path.ends_with(checkpoints::LOCK) {
                     check.found(&entry.path, "does not belong here");
@@ -135,8 +185,13 @@ impl Store {
     fn check_latest(&self, sound: &HashSet<Digest>, check: &mut Check) -> Result<(), Error> {
         for pipeline in entries(&self.root.join("latest"))? {
             for instance in entries(&pipeline.path)? {
-                if instance.path.is_dir() && !self.shows_truly(&instance.path, sound) {
-                    check.found(&instance.path, "shows something else than was made");
+                if !instance.kind.is_dir() {
+                    continue;
+                }
+                match self.shows_truly(&instance.path, sound) {
+                    Ok(true) => {}
+                    Ok(false) => check.found(&instance.path, "shows something else than was made"),
+                    Err(unread) => check.refused(&unread),
                 }
             }
         }
@@ -144,24 +199,30 @@ impl Store {
     }
 }
 
-/// Reads all blobs; those that are what their names say.
+/// Reads all blobs; those that are what their names say, and those of which that cannot be told.
 fn check_blobs(inventory: &Inventory, check: &mut Check) -> HashSet<Digest> {
-    let read: Vec<(Digest, bool)> = inventory
+    let read: Vec<(Digest, io::Result<bool>)> = inventory
         .blobs
         .par_iter()
         .map(|(digest, entry)| {
-            let there = files::digest_plain(&entry.path).ok();
-            (*digest, there.is_some_and(|(there, _)| there == *digest))
+            let found = files::digest_plain(&entry.path);
+            let is_sound = found.map(|found| found.is_some_and(|(found, _)| found == *digest));
+            (*digest, is_sound)
         })
         .collect();
     let mut sound = HashSet::new();
     for (digest, is_sound) in read {
         let entry = &inventory.blobs[&digest];
         check.count(entry);
-        if is_sound {
-            sound.insert(digest);
-        } else {
-            check.found(&entry.path, "is not what its name says");
+        match is_sound {
+            Ok(true) => {
+                sound.insert(digest);
+            }
+            Ok(false) => check.found(&entry.path, "is not what its name says"),
+            Err(error) => {
+                check.refused(&Unread::new(&entry.path, &error));
+                sound.insert(digest);
+            }
         }
     }
     sound
@@ -170,21 +231,25 @@ fn check_blobs(inventory: &Inventory, check: &mut Check) -> HashSet<Digest> {
 /// All files below a folder of memos must be sealed.
 fn check_memos(folder: &Path, check: &mut Check) -> Result<(), Error> {
     for entry in entries(folder)? {
-        let kind = fs::symlink_metadata(&entry.path).map(|metadata| metadata.file_type());
-        match kind {
-            Ok(kind) if kind.is_dir() => check_memos(&entry.path, check)?,
-            Ok(kind) if kind.is_file() => {
+        if entry.kind.is_dir() {
+            check_memos(&entry.path, check)?;
+            continue;
+        }
+        let is_sound = |bytes: Vec<u8>| match packed::is_packed(&entry.path) {
+            true => packed::unpack(&bytes).is_ok(),
+            false => unseal::<serde_json::Value>(&bytes).is_ok(),
+        };
+        match files::read(&entry.path) {
+            Ok(Found::Foreign) => check.found(&entry.path, "does not belong here"),
+            // It was written anew, or removed, meanwhile.
+            Ok(Found::Nothing) => {}
+            Ok(Found::Bytes(bytes)) => {
                 check.count(&entry);
-                let memo = fs::read(&entry.path).ok();
-                let is_sound = |bytes: Vec<u8>| match packed::is_packed(&entry.path) {
-                    true => packed::unpack(&bytes).is_ok(),
-                    false => unseal::<serde_json::Value>(&bytes).is_ok(),
-                };
-                if !memo.is_some_and(is_sound) {
+                if !is_sound(bytes) {
                     check.found(&entry.path, "is a damaged memo");
                 }
             }
-            _ => check.found(&entry.path, "does not belong here"),
+            Err(error) => check.refused(&Unread::new(&entry.path, &error)),
         }
     }
     Ok(())

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stages::contract::{Artifact, Position};
 
-use super::files::{self, sync_folder};
+use super::files::{self, Found, sync_folder};
+use super::inventory::Unread;
 use super::sealed::{seal, unseal};
 use super::{Blob, Error, Key, Store, lock};
 
@@ -64,12 +65,13 @@ impl Store {
 }
 
 impl Checkpoints<'_> {
-    /// Those that are whole, the furthest first. Damaged ones are set aside.
+    /// Those that are whole, the furthest first. Damaged ones are set aside; one that cannot be read is
+    /// left where it is, and told of.
     pub fn furthest_first(&self) -> Result<Vec<Artifact>, Error> {
         let mut found = Vec::new();
         for folder in self.folders()? {
             match self.examine(&folder) {
-                Some((position, files)) => {
+                Ok(Some((position, files))) => {
                     let label = format!("checkpoint after {position}");
                     let folders = Vec::new();
                     found.push((
@@ -81,7 +83,10 @@ impl Checkpoints<'_> {
                         },
                     ));
                 }
-                None => self.store.set_aside(&folder)?,
+                Ok(None) => self.store.set_aside(&folder)?,
+                Err(Unread { path, why }) => {
+                    tracing::warn!("left out: `{}` {why}", path.display());
+                }
             }
         }
         found.sort_by_key(|&(position, _)| std::cmp::Reverse(position));
@@ -178,34 +183,54 @@ impl Checkpoints<'_> {
     }
 
     /// The position and the files of the checkpoint in `folder`, if it is whole.
-    fn examine(&self, folder: &Path) -> Option<(Position, BTreeMap<String, PathBuf>)> {
-        let manifest = examine(folder)?;
-        (manifest.key == self.key).then(|| {
+    fn examine(&self, folder: &Path) -> Result<Option<Examined>, Unread> {
+        let manifest = examine(folder)?.filter(|manifest| manifest.key == self.key);
+        Ok(manifest.map(|manifest| {
             let files = manifest.files.into_keys();
             let files = files.map(|name| (name.clone(), folder.join(name)));
             (manifest.position, files.collect())
-        })
+        }))
     }
 }
 
+/// The position of a checkpoint, and its files by name.
+type Examined = (Position, BTreeMap<String, PathBuf>);
+
 /// Reads all of a checkpoint; its manifest, if the files are as it says.
-fn examine(folder: &Path) -> Option<Manifest> {
-    let manifest: Manifest = unseal(&fs::read(folder.join(MANIFEST)).ok()?).ok()?;
-    let is_right = |(name, blob): (&String, &Blob)| {
-        files::is_component(name)
-            && files::digest_plain(&folder.join(name)).ok() == Some((blob.digest, blob.bytes))
+fn examine(folder: &Path) -> Result<Option<Manifest>, Unread> {
+    let path = folder.join(MANIFEST);
+    let manifest = match files::read(&path) {
+        Ok(Found::Bytes(bytes)) => unseal::<Manifest>(&bytes).ok(),
+        Ok(Found::Nothing | Found::Foreign) => None,
+        // There is no folder.
+        Err(error) if files::is_absence(&error) => None,
+        Err(error) => return Err(Unread::new(&path, &error)),
     };
-    let named = folder.ends_with(name(manifest.position));
-    (named && manifest.files.iter().all(is_right)).then_some(manifest)
+    let Some(manifest) = manifest.filter(|manifest| folder.ends_with(name(manifest.position)))
+    else {
+        return Ok(None);
+    };
+    for (name, blob) in &manifest.files {
+        if !files::is_component(name) {
+            return Ok(None);
+        }
+        let file = folder.join(name);
+        let found = files::digest_plain(&file).map_err(|error| Unread::new(&file, &error))?;
+        if found != Some((blob.digest, blob.bytes)) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(manifest))
 }
 
 /// Whether the checkpoint in `folder` is whole and where it belongs.
-pub(super) fn is_sound(folder: &Path) -> bool {
-    examine(folder).is_some_and(|manifest| {
+pub(super) fn is_sound(folder: &Path) -> Result<bool, Unread> {
+    let is_here = |manifest: Manifest| {
         folder
             .parent()
             .is_some_and(|key| key.ends_with(manifest.key.to_string()))
-    })
+    };
+    Ok(examine(folder)?.is_some_and(is_here))
 }
 
 /// Sorts as positions do.

@@ -1,6 +1,8 @@
 //! What can go wrong in the store.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Digest;
@@ -47,8 +49,29 @@ impl Error {
         move |source| Self::Io {
             what,
             path: path.to_owned(),
-            source,
+            source: explained(path, source),
         }
+    }
+}
+
+/// The error, with a hint where the system refused something because it belongs to another user.
+pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let owned = path
+        .ancestors()
+        .find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)));
+    match owned {
+        Some((path, metadata)) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+            let hint = format!(
+                "{error}; `{}` belongs to another user: several can share a store if its folders \
+                 have the set-group-ID bit and all of them use the umask 002",
+                path.display()
+            );
+            io::Error::new(error.kind(), hint)
+        }
+        _ => error,
     }
 }
 

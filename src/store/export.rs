@@ -88,6 +88,12 @@ fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
 
 fn place(copied: &Path, file: &Path) -> Result<(), Error> {
     make_room(file)?;
+    // What is replaced leaves its mode to what comes.
+    match fs::symlink_metadata(file) {
+        Ok(replaced) if replaced.is_file() => fs::set_permissions(copied, replaced.permissions())
+            .map_err(Error::io("write", copied))?,
+        _ => {}
+    }
     fs::rename(copied, file).map_err(Error::io("write", file))
 }
 

@@ -1,8 +1,8 @@
 //! Files and folders on disk: flushing, hashing, names that are safe.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -13,6 +13,11 @@ use super::{Digest, digest_open};
 /// Has the kernel put a folder's entries on disk: only then does a rename in it survive a power cut.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// The rights to ask for when something is made, of which the umask takes its share.
+pub fn mode(bits: u32) -> Permissions {
+    Permissions::from_mode(bits)
 }
 
 /// The digest of a file's content, and its length in bytes.
@@ -80,15 +85,33 @@ pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// As [`digest`], of a regular file only: a link or a folder in its place is an error.
-pub fn digest_plain(file: &Path) -> io::Result<(Digest, u64)> {
-    match open(file)? {
-        Opened::File(file) => {
+/// As [`digest`], of a regular file only: `None` where there is none, or something else in its place.
+pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
+    match open(file) {
+        Ok(Opened::File(file)) => {
             let bytes = file.metadata()?.len();
-            digest_open(&file, bytes)
+            digest_open(&file, bytes).map(Some)
         }
-        Opened::Nothing => Err(io::ErrorKind::NotFound.into()),
-        Opened::Foreign => Err(io::Error::other("it is not a regular file")),
+        Ok(Opened::Nothing | Opened::Foreign) => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that nothing is there, rather than that it cannot be looked at.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Whether there is something at `path`, no link followed, of which `is_right` holds.
+pub fn is(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(is_right(&metadata)),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

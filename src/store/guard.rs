@@ -1,13 +1,15 @@
 //! What keeps the collector away: a lock that everyone else shares.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{self, Found};
 use super::inventory::entries;
 use super::lock::locked;
 use super::sealed::{seal, unseal};
@@ -54,6 +56,31 @@ pub struct Needs {
     pub keys: Vec<Key>,
 }
 
+/// The runs that go on.
+#[derive(Clone, Debug)]
+pub struct Living {
+    /// The names of their folders.
+    pub runs: BTreeSet<String>,
+    /// Whether there are no others: every living process could be asked.
+    pub are_all_known: bool,
+}
+
+impl Default for Living {
+    fn default() -> Self {
+        Self {
+            runs: BTreeSet::new(),
+            are_all_known: true,
+        }
+    }
+}
+
+impl Living {
+    /// Whether a run goes on that did not say that it has ended.
+    pub fn may_contain(&self, run: &str) -> bool {
+        !self.are_all_known || self.runs.contains(run)
+    }
+}
+
 impl Store {
     /// Says what this process needs for as long as it lives.
     pub fn need(&self, needs: &Needs) -> Result<(), Error> {
@@ -66,39 +93,43 @@ impl Store {
     }
 
     /// What living processes need.
+    ///
+    /// # Errors
+    /// If one of them cannot be asked: nobody may collect anything then.
     pub(super) fn needs(&self) -> Result<Vec<Needs>, Error> {
-        let mut needs = Vec::new();
-        for session in entries(&self.home.join("tmp"))? {
-            if session::is_dead(&session.path) {
-                continue;
-            }
-            match fs::read(session.path.join(NEEDS)) {
-                Ok(bytes) => needs.push(unseal(&bytes).map_err(|_| Error::Unreadable {
-                    path: session.path.join(NEEDS),
-                })?),
-                // It has not said, and so cannot rely on anything but under a guard.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("read", &session.path)(error)),
-            }
-        }
-        Ok(needs)
+        let living = self.living()?;
+        living.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// The names of the runs that go on, as far as can be told: whoever only looks loses nothing by one
-    /// that cannot be read.
-    pub fn living_runs(&self) -> BTreeSet<String> {
-        let needs = self.needs().unwrap_or_else(|error| {
-            tracing::debug!(%error, "what goes on is not known");
-            Vec::new()
-        });
-        needs.into_iter().map(|needs| needs.run).collect()
+    /// The runs that go on, as far as that can be told.
+    pub fn living_runs(&self) -> Living {
+        let mut found = Living::default();
+        let living = self.living().unwrap_or_else(|error| vec![Err(error)]);
+        for needs in living {
+            match needs {
+                Ok(needs) => found.runs.extend(needs.map(|needs| needs.run)),
+                Err(error) => {
+                    tracing::debug!(%error, "a process that cannot be asked what it runs");
+                    found.are_all_known = false;
+                }
+            }
+        }
+        found
+    }
+
+    /// What each living process needs; `None` of one that has not said, and so cannot rely on anything
+    /// but under a guard.
+    fn living(&self) -> Result<Vec<Result<Option<Needs>, Error>>, Error> {
+        let sessions = entries(&self.home.join("tmp"))?.into_iter();
+        let living = sessions.filter(|session| !session::is_dead(&session.path));
+        Ok(living.map(|session| needs_of(&session.path)).collect())
     }
 
     /// Waits until nothing is being collected.
     pub fn guard(&self) -> Result<Guard, Error> {
         let lock = match self.collector_lock() {
             // Who cannot write cannot keep a collector away, and only looks.
-            Err(Error::Io { source, .. }) if is_read_only(&source) => None,
+            Err(Error::Io { source, path, .. }) if is_read_only(&source, &path) => None,
             other => Some(other?),
         };
         if let Some(lock) = &lock {
@@ -133,9 +164,24 @@ impl Store {
     }
 }
 
-fn is_read_only(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
-    )
+/// Whether `error` says that the lock at `path` cannot be made. One that is there and closed to us is
+/// another matter: others may hold it.
+fn is_read_only(error: &io::Error, path: &Path) -> bool {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => true,
+        io::ErrorKind::PermissionDenied => !files::exists(path),
+        _ => false,
+    }
+}
+
+fn needs_of(session: &Path) -> Result<Option<Needs>, Error> {
+    let path = session.join(NEEDS);
+    match files::read(&path).map_err(Error::io("read", &path))? {
+        Found::Bytes(bytes) => match unseal(&bytes) {
+            Ok(needs) => Ok(Some(needs)),
+            Err(_) => Err(Error::Unreadable { path }),
+        },
+        Found::Nothing => Ok(None),
+        Found::Foreign => Err(Error::Unreadable { path }),
+    }
 }

@@ -1,21 +1,25 @@
 //! Everything that is in the store, as its names and sizes tell.
+//!
+//! A file that is damaged and one that the system refuses to read are told apart: only of the former
+//! is it known that it is of no use.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rayon::prelude::*;
 
+use super::files::{self, Found, is_absence};
 use super::{ActionRecord, Digest, Error, Key, Store, Tree};
 
 /// A look at all of the store. What is found damaged or does not belong is only listed.
 #[derive(Debug, Default)]
 pub struct Inventory {
     pub records: Vec<FoundRecord>,
-    /// Trees by digest; `None` where one cannot be read as what its name says.
-    pub trees: BTreeMap<Digest, (Entry, Option<Tree>)>,
+    /// Trees by digest.
+    pub trees: BTreeMap<Digest, (Entry, Reading<Tree>)>,
     pub blobs: BTreeMap<Digest, Entry>,
     /// A folder for each key.
     pub checkpoints: Vec<Entry>,
@@ -29,9 +33,56 @@ pub struct Inventory {
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub path: PathBuf,
+    /// Of a link, that it is one.
+    pub kind: FileType,
     pub bytes: u64,
     /// When it, or the newest file in it, was last written.
     pub written: SystemTime,
+    /// A folder in it that could not be read: its size and age are not all known.
+    pub unread: Option<Unread>,
+}
+
+/// Something that the system refuses to read, so that nobody knows what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    pub path: PathBuf,
+    /// A fragment that follows the path: `cannot be read: Permission denied`.
+    pub why: String,
+}
+
+impl Unread {
+    pub(super) fn new(path: &Path, error: &io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            why: format!("cannot be read: {error}"),
+        }
+    }
+}
+
+/// The result of reading a file of the store.
+#[derive(Clone, Debug)]
+pub enum Reading<T> {
+    Sound(T),
+    /// It is not what was written.
+    Damaged,
+    /// The system refused to read it; it may be sound.
+    Refused(Unread),
+}
+
+impl<T> Reading<T> {
+    pub fn sound(&self) -> Option<&T> {
+        match self {
+            Self::Sound(read) => Some(read),
+            Self::Damaged | Self::Refused(_) => None,
+        }
+    }
+
+    pub fn refused(&self) -> Option<&Unread> {
+        match self {
+            Self::Refused(unread) => Some(unread),
+            Self::Sound(_) | Self::Damaged => None,
+        }
+    }
 }
 
 /// A file of the action cache.
@@ -40,8 +91,7 @@ pub struct FoundRecord {
     pub entry: Entry,
     /// The key it is kept under: its action key or its content key.
     pub key: Key,
-    /// `None` where it is damaged.
-    pub record: Option<ActionRecord>,
+    pub record: Reading<ActionRecord>,
 }
 
 impl Store {
@@ -50,9 +100,8 @@ impl Store {
         let mut inventory = Inventory::default();
         for entry in entries(&self.home.join("actions"))? {
             match key_of(&entry.path, "json") {
-                Some(key) if entry.path.is_file() => {
-                    let record = fs::read(&entry.path).ok();
-                    let record = record.and_then(|bytes| ActionRecord::decode(&bytes, &key).ok());
+                Some(key) if entry.kind.is_file() => {
+                    let record = read_record(&entry.path, &key);
                     inventory.records.push(FoundRecord { entry, key, record });
                 }
                 _ => inventory.foreign.push(entry),
@@ -61,7 +110,8 @@ impl Store {
         let shards = entries(&self.home.join("cas"))?;
         let in_shards: Vec<Vec<Entry>> = shards
             .par_iter()
-            .map(|shard| match shard.path.is_dir() {
+            // A link to a folder is none: nothing is read, or removed, where it leads.
+            .map(|shard| match shard.kind.is_dir() {
                 true => entries(&shard.path),
                 false => Ok(vec![shard.clone()]),
             })
@@ -78,11 +128,18 @@ impl Store {
                 } else {
                     self.blob_path(digest)
                 };
-                home == entry.path && is_plain(&entry.path)
+                home == entry.path
             });
             match digest {
+                _ if !entry.kind.is_file() => inventory.foreign.push(entry),
                 Some(digest) if is_tree => {
-                    let tree = self.peek_tree(&digest).ok();
+                    let tree = match self.peek_tree(&digest) {
+                        Ok(tree) => Reading::Sound(tree),
+                        Err(Error::Io { source, .. }) => {
+                            Reading::Refused(Unread::new(&entry.path, &source))
+                        }
+                        Err(_) => Reading::Damaged,
+                    };
                     inventory.trees.insert(digest, (entry, tree));
                 }
                 Some(digest) => {
@@ -93,7 +150,7 @@ impl Store {
         }
         for entry in entries(&self.home.join("checkpoints"))? {
             let key = entry.path.file_name().unwrap_or_default().to_str();
-            if key.is_some_and(|key| key.parse::<Key>().is_ok()) && entry.path.is_dir() {
+            if key.is_some_and(|key| key.parse::<Key>().is_ok()) && entry.kind.is_dir() {
                 inventory.checkpoints.push(entry);
             } else {
                 inventory.foreign.push(entry);
@@ -109,16 +166,34 @@ impl Inventory {
     pub fn blobs_of<'a>(&'a self, record: &'a ActionRecord) -> impl Iterator<Item = Digest> + 'a {
         let trees = record.outputs.values().filter_map(|digest| {
             let (_, tree) = self.trees.get(digest)?;
-            tree.as_ref()
+            tree.sound()
         });
         trees
             .flat_map(|tree| tree.files.values())
             .map(|blob| blob.digest)
     }
+
+    /// What cannot be read and may name other things in the store, or be newer than it seems.
+    pub(super) fn unread(&self) -> impl Iterator<Item = &Unread> {
+        let records = self
+            .records
+            .iter()
+            .filter_map(|found| found.record.refused());
+        let trees = self.trees.values().filter_map(|(_, tree)| tree.refused());
+        let checkpoints = self.checkpoints.iter().filter_map(|e| e.unread.as_ref());
+        records.chain(trees).chain(checkpoints)
+    }
 }
 
-fn is_plain(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+/// The record in a file that is named after `key`.
+pub(super) fn read_record(path: &Path, key: &Key) -> Reading<ActionRecord> {
+    match files::read(path) {
+        Ok(Found::Bytes(bytes)) => {
+            ActionRecord::decode(&bytes, key).map_or(Reading::Damaged, Reading::Sound)
+        }
+        Ok(Found::Nothing | Found::Foreign) => Reading::Damaged,
+        Err(error) => Reading::Refused(Unread::new(path, &error)),
+    }
 }
 
 /// The key in the name `<key>.<extension>`.
@@ -133,22 +208,17 @@ fn key_of(path: &Path, extension: &str) -> Option<Key> {
 pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
     let listed = match fs::read_dir(folder) {
         // A file of somebody else's, where a folder of the store's would be, has none either.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            return Ok(Vec::new());
-        }
+        Err(error) if is_absence(&error) => return Ok(Vec::new()),
         other => other.map_err(Error::io("read", folder))?,
     };
     let mut entries = Vec::new();
     for entry in listed {
         let path = entry.map_err(Error::io("read", folder))?.path();
-        // What is gone again was nothing to last.
-        if let Some(entry) = measure(path) {
-            entries.push(entry);
+        match measure(path.clone()) {
+            Ok(entry) => entries.push(entry),
+            // What is gone again was nothing to last.
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(Error::io("look at", &path)(error)),
         }
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -156,19 +226,34 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
 }
 
 /// Size and age of a file, or of a folder with all in it; links are not followed.
-fn measure(path: PathBuf) -> Option<Entry> {
-    let metadata = fs::symlink_metadata(&path).ok()?;
+fn measure(path: PathBuf) -> io::Result<Entry> {
+    let metadata = fs::symlink_metadata(&path)?;
     let mut entry = Entry {
         bytes: if metadata.is_dir() { 0 } else { metadata.len() },
+        kind: metadata.file_type(),
         written: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        unread: None,
         path,
     };
-    if metadata.is_dir() {
-        let children = fs::read_dir(&entry.path).into_iter().flatten().flatten();
-        for child in children.filter_map(|child| measure(child.path())) {
-            entry.bytes += child.bytes;
-            entry.written = entry.written.max(child.written);
-        }
+    if metadata.is_dir()
+        && let Err(error) = add_children(&mut entry)
+        && !is_absence(&error)
+    {
+        entry.unread = Some(Unread::new(&entry.path, &error));
     }
-    Some(entry)
+    Ok(entry)
+}
+
+/// Adds what is in a folder to its entry.
+fn add_children(entry: &mut Entry) -> io::Result<()> {
+    for child in fs::read_dir(&entry.path)? {
+        let child = match measure(child?.path()) {
+            Err(error) if is_absence(&error) => continue,
+            child => child?,
+        };
+        entry.bytes += child.bytes;
+        entry.written = entry.written.max(child.written);
+        entry.unread = entry.unread.take().or(child.unread);
+    }
+    Ok(())
 }

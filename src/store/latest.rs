@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use stages::contract::PRIVATE_BYTES;
 
-use super::files::{component, digest_plain, name_of, remove};
+use super::files::{self, Found, component, digest_plain, name_of, remove};
 use super::flush::folder_of;
-use super::inventory::entries;
+use super::inventory::{Reading, Unread, entries};
 use super::{Blob, Digest, Error, Key, Store, Tree};
 
 /// The file that says what a folder shows.
@@ -34,6 +34,9 @@ pub(super) struct Mark {
     #[serde(default)]
     key: Option<Key>,
 }
+
+/// The folders of instances, each with its mark.
+type Marks = Vec<(PathBuf, Mark)>;
 
 /// What `latest` shows of a stage instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,61 +136,88 @@ impl Store {
 
     /// Whether `target` shows what its mark says, bytes and all; `sound` are the blobs that were read
     /// and found right.
-    pub(super) fn shows_truly(&self, target: &Path, sound: &HashSet<Digest>) -> bool {
-        let Some(mark) = read_mark(target) else {
-            return false;
+    pub(super) fn shows_truly(
+        &self,
+        target: &Path,
+        sound: &HashSet<Digest>,
+    ) -> Result<bool, Unread> {
+        let mark = match read_mark(target) {
+            Some(Reading::Sound(mark)) => mark,
+            Some(Reading::Refused(unread)) => return Err(unread),
+            Some(Reading::Damaged) | None => return Ok(false),
         };
-        mark.outputs.iter().all(|(port, digest)| {
+        for (port, digest) in &mark.outputs {
             // Without its list there is nothing to hold a view to; the next run shows it anew.
             let Ok(tree) = self.peek_tree(digest) else {
-                return true;
+                continue;
             };
             let folder = target.join(component(port));
-            let mut folders = tree.folders.iter();
-            folders.all(|name| is_folder(&folder.join(name)))
-                && tree.files.iter().all(|(name, blob)| {
-                    let shown = folder.join(name);
-                    let linked = is_same(&shown, &self.blob_path(&blob.digest));
-                    if linked {
-                        sound.contains(&blob.digest)
-                    } else {
-                        digest_plain(&shown).ok() == Some((blob.digest, blob.bytes))
-                    }
-                })
-        })
-    }
-
-    /// All that `latest` shows, by pipeline and instance.
-    pub fn shown(&self) -> Result<Vec<Shown>, Error> {
-        let mut shown = Vec::new();
-        for pipeline in entries(&self.root.join("latest"))? {
-            for instance in entries(&pipeline.path)? {
-                let Some(mark) = read_mark(&instance.path) else {
-                    continue;
+            for name in &tree.folders {
+                let shown = folder.join(name);
+                let is_shown = files::is(&shown, fs::Metadata::is_dir);
+                if !is_shown.map_err(|error| Unread::new(&shown, &error))? {
+                    return Ok(false);
+                }
+            }
+            for (name, blob) in &tree.files {
+                let shown = folder.join(name);
+                let is_right = if is_same(&shown, &self.blob_path(&blob.digest)) {
+                    sound.contains(&blob.digest)
+                } else {
+                    let found = digest_plain(&shown);
+                    let found = found.map_err(|error| Unread::new(&shown, &error))?;
+                    found == Some((blob.digest, blob.bytes))
                 };
-                let name =
-                    |path: &Path| name_of(&path.file_name().unwrap_or_default().to_string_lossy());
-                shown.push(Shown {
-                    pipeline: name(&pipeline.path),
-                    instance: name(&instance.path),
-                    folder: instance.path,
-                    outputs: mark.outputs,
-                });
+                if !is_right {
+                    return Ok(false);
+                }
             }
         }
-        Ok(shown)
+        Ok(true)
     }
 
-    /// The trees that `latest` shows.
-    pub(super) fn shown_trees(&self) -> Result<Vec<Digest>, Error> {
-        let mut shown = Vec::new();
+    /// All that `latest` shows, by pipeline and instance. Warns of what cannot be told.
+    pub fn shown(&self) -> Result<Vec<Shown>, Error> {
+        let (marks, unknown) = self.marks()?;
+        for Unread { path, why } in unknown {
+            tracing::warn!("left out: `{}` {why}", path.display());
+        }
+        let name = |path: &Path| name_of(&path.file_name().unwrap_or_default().to_string_lossy());
+        let shown = marks.into_iter().map(|(folder, mark)| Shown {
+            pipeline: name(folder.parent().unwrap_or(&folder)),
+            instance: name(&folder),
+            folder,
+            outputs: mark.outputs,
+        });
+        Ok(shown.collect())
+    }
+
+    /// The trees that `latest` shows, and the marks that do not tell which they are.
+    pub(super) fn shown_trees(&self) -> Result<(HashSet<Digest>, Vec<Unread>), Error> {
+        let (marks, unknown) = self.marks()?;
+        let trees = marks.into_iter();
+        let trees = trees.flat_map(|(_, mark)| mark.outputs.into_values());
+        Ok((trees.collect(), unknown))
+    }
+
+    /// The mark of each folder that shows an instance, and those that are damaged or cannot be read. A
+    /// folder without one is not the store's, and shows nothing.
+    fn marks(&self) -> Result<(Marks, Vec<Unread>), Error> {
+        let (mut marks, mut unknown) = (Vec::new(), Vec::new());
         for pipeline in entries(&self.root.join("latest"))? {
             for instance in entries(&pipeline.path)? {
-                let mark = read_mark(&instance.path);
-                shown.extend(mark.into_iter().flat_map(|mark| mark.outputs.into_values()));
+                match read_mark(&instance.path) {
+                    Some(Reading::Sound(mark)) => marks.push((instance.path, mark)),
+                    Some(Reading::Refused(unread)) => unknown.push(unread),
+                    Some(Reading::Damaged) => unknown.push(Unread {
+                        path: instance.path.join(MARK),
+                        why: "is damaged".to_owned(),
+                    }),
+                    None => {}
+                }
             }
         }
-        Ok(shown)
+        Ok((marks, unknown))
     }
 
     fn shows(
@@ -196,7 +226,8 @@ impl Store {
         key: &Key,
         outputs: &BTreeMap<String, impl Borrow<Tree>>,
     ) -> bool {
-        let Some(mark) = read_mark(target) else {
+        // A mark that cannot be read is written anew, with the folder: nothing but a view is lost.
+        let Some(Reading::Sound(mark)) = read_mark(target) else {
             return false;
         };
         let trees = || outputs.iter().map(|(port, tree)| (port, tree.borrow()));
@@ -219,8 +250,19 @@ impl Store {
     }
 }
 
-pub(super) fn read_mark(target: &Path) -> Option<Mark> {
-    serde_json::from_slice(&fs::read(target.join(MARK)).ok()?).ok()
+/// The mark of a folder; `None` if it has none.
+pub(super) fn read_mark(target: &Path) -> Option<Reading<Mark>> {
+    let path = target.join(MARK);
+    Some(match files::read(&path) {
+        Ok(Found::Nothing) => return None,
+        Ok(Found::Foreign) => Reading::Damaged,
+        Ok(Found::Bytes(bytes)) => {
+            serde_json::from_slice(&bytes).map_or(Reading::Damaged, Reading::Sound)
+        }
+        // In place of the folder there is a file.
+        Err(error) if files::is_absence(&error) => return None,
+        Err(error) => Reading::Refused(Unread::new(&path, &error)),
+    })
 }
 
 fn is_folder(path: &Path) -> bool {

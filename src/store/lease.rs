@@ -38,7 +38,7 @@ impl Store {
         let path = self.home.join("leases.lock");
         self.make_way(&path)?;
         // Opened for each: locks of one opening do not keep each other out.
-        let file = lock::open(&path).map_err(Error::io("open", &path))?;
+        let file = lock::open_to_write(&path).map_err(Error::io("open", &path))?;
         let offset = key.offset();
         match set(&file, offset, command, libc::F_WRLCK) {
             Ok(()) => Ok(Some(Lease { file, offset })),

@@ -5,8 +5,21 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Opens a file to lock it, making it where it is not there.
+/// Opens a file to lock it with `flock`, making it where it is not there.
+///
+/// A file of another user that may only be read can be locked as well: `flock` asks for no right to
+/// write.
 pub fn open(path: &Path) -> io::Result<File> {
+    match open_to_write(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            File::open(path).map_err(|_| error)
+        }
+        opened => opened,
+    }
+}
+
+/// Opens a file to lock bytes of it, for which it must be writable, making it where it is not there.
+pub fn open_to_write(path: &Path) -> io::Result<File> {
     File::options()
         .create(true)
         .truncate(false)

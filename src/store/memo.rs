@@ -1,5 +1,5 @@
 //! Memos: small files that save time or explain. Losing one costs no correctness, so they are not
-//! flushed to disk, and one that is damaged counts as absent.
+//! flushed to disk, and one that is damaged, or cannot be read, counts as absent.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@
 //!     last/, sources/        memos: worth time and explanations, never correctness
 //!     checkpoints/<key>/     what a training goes on from
 //!     runs/                  run records; theirs to arrange
+//!     numbers/               the number of the newest run, claimed by making a file
 //!     collector.lock         shared by all, but for whoever collects what nothing needs
 //!     quarantine/            what was damaged, kept to be looked at
 //!     tmp/<process>/         everything is written here first, then renamed
@@ -60,14 +61,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use action_cache::{ActionRecord, Lookup};
 pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
-pub use collect::{Collected, Policy, Removal, RunUse};
+pub use collect::{BadUse, Collected, Policy, Removal, RunUse, Uses};
 pub use digest::{Digest, Key, ParseHexError};
 pub use doubt::InputsCheck;
 pub use error::Error;
-pub(crate) use files::component;
-pub use guard::{Guard, Needs, Patience};
+pub(crate) use error::explained;
+pub(crate) use files::{Found, component, is_absence, read as read_file};
+pub use guard::{Guard, Living, Needs, Patience};
 pub(crate) use hashing::digest_open;
-pub use inventory::{Entry, Inventory};
+pub use inventory::{Entry, Inventory, Reading, Unread};
 pub use latest::Shown;
 pub use lease::Lease;
 pub use probe::{Probe, probe};
@@ -169,6 +171,11 @@ impl Store {
     /// Where run records go; theirs to arrange.
     pub fn runs_folder(&self) -> PathBuf {
         self.home.join("runs")
+    }
+
+    /// Where runs claim their numbers; made with the first.
+    pub fn numbers_folder(&self) -> PathBuf {
+        self.home.join("numbers")
     }
 
     /// A fresh folder to write outputs into, on the store's file system. It is emptied of what is large

@@ -5,13 +5,21 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::inventory::{Reading, read_record};
 use super::{ActionRecord, Error, Key, Store};
 
 impl Store {
     /// The record under an action key or a content key, whether or not its outputs are still there.
+    /// Warns of one that the system refuses to read: it is left out of estimates and explanations.
     pub fn recall(&self, key: &Key) -> Option<ActionRecord> {
-        let bytes = fs::read(self.record_path(key)).ok()?;
-        ActionRecord::decode(&bytes, key).ok()
+        match read_record(&self.record_path(key), key) {
+            Reading::Sound(record) => Some(record),
+            Reading::Damaged => None,
+            Reading::Refused(unread) => {
+                tracing::warn!("left out: `{}` {}", unread.path.display(), unread.why);
+                None
+            }
+        }
     }
 
     /// Every sound record by its action key, in the order of the keys.
@@ -28,9 +36,12 @@ impl Store {
     pub fn record_keys(&self) -> Result<Vec<Key>, Error> {
         let folder = self.home.join("actions");
         let entries = fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
-        let key = |name: &Path| name.file_stem()?.to_str()?.parse().ok();
-        let names = entries.flatten().map(|entry| entry.file_name());
-        let mut keys: Vec<Key> = names.filter_map(|name| key(Path::new(&name))).collect();
+        let key = |name: &Path| name.file_stem()?.to_str()?.parse::<Key>().ok();
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(Error::io("read", &folder))?.file_name();
+            keys.extend(key(Path::new(&name)));
+        }
         keys.sort_unstable();
         Ok(keys)
     }

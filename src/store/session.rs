@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use stages::contract::Folder;
 
-use super::files::{remove, sync_folder};
+use super::files::{is, mode, remove, sync_folder};
 use super::{Error, lock};
 
 const LOCK: &str = "lock";
@@ -39,6 +39,8 @@ impl Session {
         gate.lock().map_err(Error::io("lock", tmp))?;
         let folder = tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
+            // As far as the umask allows: others who share the store look for our lock and our needs.
+            .permissions(mode(0o777))
             .tempdir_in(tmp)
             .map_err(Error::io("create a folder in", tmp))?;
         let own = lock::open(&folder.path().join(LOCK))
@@ -181,11 +183,16 @@ pub fn sweep(tmp: &Path) {
     }
 }
 
-/// Whether nobody holds a session's lock. One that cannot be asked is left alone.
+/// Whether nobody holds a session's lock. A session that cannot be asked, such as another user's whose
+/// folder is closed to us, counts as alive.
 pub fn is_dead(session: &Path) -> bool {
     let lock = session.join(LOCK);
-    // Whatever is no folder with a plain file for a lock is none of ours; a pipe would never open.
-    let is_ours = fs::symlink_metadata(session).is_ok_and(|metadata| metadata.is_dir())
-        && fs::symlink_metadata(&lock).is_ok_and(|metadata| metadata.is_file());
-    !is_ours || lock::is_free(&lock).unwrap_or(false)
+    // Anything but a folder with a plain file for a lock is no session; a pipe would never open.
+    let is_session = is(session, fs::Metadata::is_dir)
+        .and_then(|is_folder| Ok(is_folder && is(&lock, fs::Metadata::is_file)?));
+    match is_session {
+        Ok(true) => lock::is_free(&lock).unwrap_or(false),
+        Ok(false) => true,
+        Err(_) => false,
+    }
 }

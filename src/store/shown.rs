@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Digest;
 use super::files::component;
+use super::inventory::Reading;
 use super::latest::read_mark;
 
 /// What is shown at a path.
@@ -21,7 +22,10 @@ pub fn shown_at(path: &Path) -> Option<ShownOutputs> {
     let path = std::path::absolute(path).ok()?;
     let (instance, mark) = path
         .ancestors()
-        .find_map(|folder| Some((folder, read_mark(folder)?)))?;
+        .find_map(|folder| match read_mark(folder)? {
+            Reading::Sound(mark) => Some((folder, mark)),
+            Reading::Damaged | Reading::Refused(_) => None,
+        })?;
     let inside = path.strip_prefix(instance).ok()?.components().next();
     let inside = inside.map(|part| part.as_os_str().to_string_lossy().into_owned());
     let port = inside.and_then(|inside| {

@@ -9,7 +9,7 @@ use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::columns::columns;
 use crate::report::{Console, wording};
-use crate::store::{ActionRecord, Digest, Shown, Store};
+use crate::store::{self, ActionRecord, Digest, Shown, Store};
 
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]
@@ -60,7 +60,14 @@ impl Ls {
 fn lines<'a>(store: &Store, shown: &'a Shown) -> impl Iterator<Item = Line<'a>> {
     let record = record(store, shown);
     shown.outputs.iter().map(move |(port, &digest)| {
-        let tree = store.peek_tree(&digest).ok();
+        let tree = match store.peek_tree(&digest) {
+            Ok(tree) => Some(tree),
+            Err(error @ store::Error::Io { .. }) => {
+                tracing::warn!("the files of `{}` are left out: {error}", digest.short());
+                None
+            }
+            Err(_) => None,
+        };
         Line {
             shown,
             port,

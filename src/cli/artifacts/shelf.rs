@@ -6,7 +6,7 @@ use crate::cli::pipeline::StoreArgs;
 use crate::error::Error;
 use crate::plan::action_key;
 use crate::spec::suggest;
-use crate::store::{ActionRecord, Digest, Key, Lookup, Shown, Store};
+use crate::store::{ActionRecord, Digest, Key, Lookup, Reading, Shown, Store};
 
 /// An artifact on the command line.
 #[derive(Debug, Args)]
@@ -188,7 +188,11 @@ pub fn record(store: &Store, shown: &Shown) -> Option<ActionRecord> {
 pub fn of_key(store: &Store, key: &Key) -> Option<ActionRecord> {
     match store.examine(key) {
         Ok(Lookup::Hit(record)) => Some(*record),
-        _ => None,
+        Ok(Lookup::Absent | Lookup::Damaged | Lookup::OutputMissing { .. }) => None,
+        Err(error) => {
+            tracing::warn!("what is known of `{}` is left out: {error}", key.short());
+            None
+        }
     }
 }
 
@@ -196,7 +200,9 @@ pub fn of_key(store: &Store, key: &Key) -> Option<ActionRecord> {
 fn maker(store: &Store, digest: &Digest) -> Result<Option<ActionRecord>, Error> {
     let records = store.inventory()?.records;
     let records = records.into_iter().filter_map(|found| {
-        let record = found.record?;
+        let Reading::Sound(record) = found.record else {
+            return None;
+        };
         // Under its content key the same record is kept a second time.
         (found.key == record.action_key && record.outputs.values().any(|d| d == digest))
             .then_some(record)

@@ -4,19 +4,20 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::{inside, runs, size, uses};
+use super::{inside, size, uses};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::{Console, Verbosity, wording};
 use crate::spec::{parse_bytes, parse_duration};
-use crate::store::{self, Patience, Policy, Store};
+use crate::store::{self, Patience, Policy, Store, Unread};
 
 /// Say what nothing needs any more and, with --apply, remove it
 ///
 /// What the newest run of every pipeline used (by its name, whatever its profile and settings), what a
 /// run that goes on needs and what `artifacts/latest` shows always stays. Without a limit only garbage
-/// goes: files of no result, and damaged files that were set aside.
+/// goes: files of no result, and damaged files that were set aside. What a run with a damaged record used
+/// stays. As long as something cannot be read that may name a result, no result goes.
 #[derive(Debug, Args)]
 pub struct Gc {
     #[command(flatten)]
@@ -56,7 +57,7 @@ impl Gc {
         let collected = store
             .collect(
                 &policy,
-                &uses(&runs(&store)?),
+                || uses(&store.runs_folder()),
                 self.apply.then_some(patience),
             )
             .map_err(|error| match error {
@@ -74,7 +75,26 @@ impl Gc {
                 console.say(&format!("{path} {}", size(removal.entry.bytes)));
             }
         }
+        for Unread { path, why } in &collected.damaged {
+            let path = inside(&store, path);
+            console.say(&format!(
+                "warning: `{path}` {why}; what that run used stays"
+            ));
+        }
+        for Unread { path, why } in &collected.unknown {
+            console.say(&format!("warning: `{}` {why}", inside(&store, path)));
+        }
+        if !collected.unknown.is_empty() {
+            console.say(
+                "nobody knows what that needs: all results stay, whatever the limits; `runner cache \
+                 verify --repair` sets aside what is damaged, and what only that needs may go then",
+            );
+        }
         if self.json {
+            let unreadable = collected.damaged.iter().chain(&collected.unknown);
+            let unreadable = unreadable.map(|unread| {
+                json!({ "path": inside(&store, &unread.path).to_string(), "why": unread.why })
+            });
             let kinds = kinds.iter().map(
                 |(what, (count, bytes))| json!({ "what": what, "count": count, "bytes": bytes }),
             );
@@ -83,6 +103,7 @@ impl Gc {
                 "bytes": collected.bytes(),
                 "left_bytes": collected.left,
                 "kinds": kinds.collect::<Vec<_>>(),
+                "unreadable": unreadable.collect::<Vec<_>>(),
             });
             return console.result(&object.to_string()).map_err(unwritten);
         }
@@ -115,7 +136,7 @@ impl Gc {
 
 /// Who is in the way, as far as is known.
 fn busy(store: &Store) -> Error {
-    let runs: Vec<String> = store.living_runs().into_iter().collect();
+    let runs: Vec<String> = store.living_runs().runs.into_iter().collect();
     let who = match runs.as_slice() {
         [] => "another runner plans or collects".to_owned(),
         [run] => format!("run `{run}` goes on"),

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::json;
 
-use super::{runs, size};
+use super::size;
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::columns::columns;
-use crate::report::history::PastRun;
+use crate::report::history::{History, PastRun};
 use crate::report::{Console, wording};
 use crate::store::{Digest, Entry, Inventory};
 
@@ -36,13 +36,15 @@ impl Info {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let inventory = store.inventory()?;
-        let runs = runs(&store)?;
+        let folder = store.runs_folder();
+        let runs = History::read_and_warn(&folder).map_err(Error::io("read", &folder))?;
+        let runs = runs.runs;
         let shares = shares(&inventory, &runs);
         let sum = |entries: &[Entry]| entries.iter().map(|entry| entry.bytes).sum::<u64>();
         let reached: BTreeSet<Digest> = inventory
             .records
             .iter()
-            .filter_map(|found| found.record.as_ref())
+            .filter_map(|found| found.record.sound())
             .flat_map(|record| inventory.blobs_of(record))
             .collect();
         let bytes = |digest: &Digest| inventory.blobs.get(digest).map_or(0, |e| e.bytes);
@@ -116,7 +118,7 @@ fn shares(inventory: &Inventory, runs: &[PastRun]) -> Vec<Share> {
         }
     }
     for found in &inventory.records {
-        if let Some(record) = &found.record
+        if let Some(record) = found.record.sound()
             && found.key == record.action_key
             && !named.contains(&found.key)
         {
@@ -128,7 +130,7 @@ fn shares(inventory: &Inventory, runs: &[PastRun]) -> Vec<Share> {
     let records: BTreeMap<_, _> = inventory
         .records
         .iter()
-        .filter_map(|found| Some((found.key, found.record.as_ref()?)))
+        .filter_map(|found| Some((found.key, found.record.sound()?)))
         .collect();
     let blobs_of: Vec<(&(String, String), usize, BTreeSet<Digest>)> = owners
         .iter()

@@ -4,6 +4,7 @@ mod gc;
 mod info;
 mod verify;
 
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -12,8 +13,8 @@ use clap::{Args, Subcommand};
 
 use crate::error::Error;
 use crate::report::Console;
-use crate::report::history::{PastRun, past_runs};
-use crate::store::{RunUse, Store};
+use crate::report::history::History;
+use crate::store::{BadUse, RunUse, Store, Unread, Uses};
 
 /// Look at the store, check it, and collect what nothing needs
 #[derive(Debug, Args)]
@@ -39,19 +40,29 @@ impl Cache {
     }
 }
 
-fn runs(store: &Store) -> Result<Vec<PastRun>, Error> {
-    let runs = store.runs_folder();
-    past_runs(&runs).map_err(Error::io("read", &runs))
-}
-
-fn uses(runs: &[PastRun]) -> Vec<RunUse> {
-    let uses = runs.iter().map(|run| RunUse {
-        folder: run.folder.clone(),
-        pipeline: run.pipeline.clone(),
-        started: SystemTime::from(run.started),
-        keys: run.stages.iter().map(|stage| stage.key).collect(),
-    });
-    uses.collect()
+/// What all runs of a store used.
+fn uses(runs: &Path) -> io::Result<Uses> {
+    let History { runs, bad } = History::read(runs)?;
+    let mut uses = Uses::default();
+    for run in runs {
+        // One that executed nothing takes no older run's place.
+        if !run.keys.is_empty() {
+            uses.runs.push(RunUse {
+                folder: run.folder,
+                pipeline: run.pipeline,
+                started: SystemTime::from(run.started),
+                keys: run.keys,
+            });
+        }
+    }
+    uses.bad.extend(bad.into_iter().map(|run| BadUse {
+        record: Unread {
+            path: run.folder.join(run.file),
+            why: run.fault.to_string(),
+        },
+        keys: run.keys,
+    }));
+    Ok(uses)
 }
 
 /// `12.3 MiB`.

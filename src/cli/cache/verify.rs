@@ -5,14 +5,18 @@ use super::{inside, size};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::error::Error;
+use crate::report::history::History;
+use crate::report::run_files::Fault;
 use crate::report::{Console, wording};
+use crate::store::{Finding, Store};
 
 /// Read everything in the store and list what is bad; exit code 1 if something is
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
     store: StoreArgs,
-    /// Set aside what is bad; the next run makes anew what it needs of it
+    /// Set aside what is bad, but not what cannot be read; the next run makes anew what it needs. What a run
+    /// used that is set aside is protected from `cache gc` no more
     #[arg(long)]
     repair: bool,
     /// Print one JSON object
@@ -23,10 +27,15 @@ pub struct Verify {
 impl Verify {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
-        let check = store.check()?;
+        let mut check = store.check()?;
+        check.findings.extend(bad_runs(&store)?);
         if self.json {
             let findings = check.findings.iter().map(|finding| {
-                json!({ "path": inside(&store, &finding.path).to_string(), "what": finding.what })
+                json!({
+                    "path": inside(&store, &finding.path).to_string(),
+                    "what": finding.what,
+                    "unreadable": finding.is_unread,
+                })
             });
             let object = json!({
                 "files": check.files,
@@ -46,21 +55,56 @@ impl Verify {
             wording::counted(check.files, "file"),
             size(check.bytes)
         );
-        match check.findings.len() {
-            0 => {
+        let unread = check.findings.iter().filter(|found| found.is_unread);
+        let unread = unread.count();
+        let bad = check.findings.len() - unread;
+        let stays = format!("{unread} cannot be read and may be sound; make them readable");
+        if self.repair && bad > 0 {
+            store.repair(&check)?;
+            console.say(&format!(
+                "{read}: {bad} bad, set aside in v1/quarantine; run again to make anew what is needed"
+            ));
+            if check.findings.iter().any(|found| is_run(&store, found)) {
+                console.say(
+                    "what only the runs set aside needed is protected from `cache gc` no more",
+                );
+            }
+        }
+        match (bad, unread) {
+            (0, 0) => {
                 console.say(&format!("{read}: all is sound"));
                 Ok(())
             }
-            bad if self.repair => {
-                store.repair(&check)?;
-                console.say(&format!(
-                    "{read}: {bad} bad, set aside in v1/quarantine; run again to make anew what is needed"
-                ));
-                Ok(())
-            }
-            bad => Err(Error::Damaged(format!(
+            (_, 0) if self.repair => Ok(()),
+            (0, _) => Err(Error::Damaged(format!("{read}: {stays}"))),
+            (_, _) if self.repair => Err(Error::Damaged(stays)),
+            (bad, 0) => Err(Error::Damaged(format!(
                 "{read}: {bad} bad; `runner cache verify --repair` sets them aside"
+            ))),
+            (bad, _) => Err(Error::Damaged(format!(
+                "{read}: {bad} bad; `runner cache verify --repair` sets them aside; {stays}"
             ))),
         }
     }
+}
+
+/// The runs whose records are damaged or cannot be read. A damaged one is set aside as a whole.
+fn bad_runs(store: &Store) -> Result<Vec<Finding>, Error> {
+    let runs = store.runs_folder();
+    let history = History::read(&runs).map_err(Error::io("read", &runs))?;
+    let findings = history.bad.into_iter().map(|run| match run.fault {
+        Fault::Refused(_) => Finding {
+            path: run.folder.join(run.file),
+            what: run.fault.to_string(),
+            is_unread: true,
+        },
+        Fault::Missing | Fault::Damaged(_) => {
+            Finding::bad(&run.folder, format!("is a run: {}", run.why()))
+        }
+    });
+    Ok(findings.collect())
+}
+
+fn is_run(store: &Store, finding: &Finding) -> bool {
+    !finding.is_unread && finding.path.parent() == Some(&store.runs_folder())
 }

@@ -35,8 +35,8 @@ pub struct Compare {
 impl Compare {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.among.store.existing()?;
-        let a = self.among.find(&store, &self.a)?;
-        let b = self.among.find(&store, &self.b)?;
+        let a = self.among.find(&store, &self.a, console)?;
+        let b = self.among.find(&store, &self.b, console)?;
         let comparison = Comparison::of(&store, &a, &b);
         let text = match (self.json, self.md) {
             (true, _) => object(&a, &b, &comparison).to_string(),

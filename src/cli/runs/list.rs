@@ -1,11 +1,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Among, when};
+use super::{Among, warn, when};
 use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::columns::aligned;
-use crate::report::runs::{self, Recorded};
+use crate::report::runs::{self, Newest, Recorded};
 use crate::report::{Console, Verbosity, wording};
 
 /// List the newest runs, newest first
@@ -25,15 +25,26 @@ impl List {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.among.store.existing()?;
         let pipeline = self.among.pipeline.as_deref();
-        let (runs, older) = runs::newest(&store, pipeline, self.limit as usize)
+        let Newest {
+            runs,
+            are_more,
+            bad,
+        } = runs::newest(&store, pipeline, self.limit as usize)
             .map_err(Error::io("read", &store.runs_folder()))?;
+        warn(console, &bad);
         if self.json {
             let runs: Vec<Value> = runs.iter().map(object).collect();
-            let object = json!({ "runs": runs, "more": older > 0 });
+            let bad = bad
+                .iter()
+                .map(|bad| json!({ "run": bad.id(), "why": bad.why() }));
+            let bad: Vec<Value> = bad.collect();
+            let object = json!({ "runs": runs, "more": are_more, "unreadable": bad });
             return console.result(&object.to_string()).map_err(unwritten);
         }
         if runs.is_empty() {
-            console.say("there is no run yet");
+            if bad.is_empty() {
+                console.say("there is no run yet");
+            }
             return Ok(());
         }
         let heads = ["run", "pipeline", "state", "started", "took", "stages"];
@@ -50,7 +61,7 @@ impl List {
             ]
         }));
         console.result(&aligned(&rows, 6)).map_err(unwritten)?;
-        if older > 0 && console.verbosity > Verbosity::Quiet {
+        if are_more && console.verbosity > Verbosity::Quiet {
             console.say("there are older ones; `--limit N` lists more");
         }
         Ok(())

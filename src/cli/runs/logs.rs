@@ -1,6 +1,3 @@
-use std::fs;
-use std::io;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -11,6 +8,7 @@ use crate::executor::log_file;
 use crate::report::runs::Recorded;
 use crate::report::{Console, Verbosity};
 use crate::spec::suggest;
+use crate::store::{Found, read_file};
 
 /// Print what the stages of a run wrote while they worked
 #[derive(Debug, Args)]
@@ -31,16 +29,21 @@ pub struct Logs {
 impl Logs {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.among.store.existing()?;
-        let run = self.among.find(&store, &self.run)?;
+        let run = self.among.find(&store, &self.run, console)?;
         let names = self.names(&run)?;
         let mut logs = Vec::new();
         for &name in &names {
             let path = log_file(&run.folder, name);
-            match fs::read(&path) {
-                Ok(bytes) => logs.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+            match read_file(&path).map_err(Error::io("read", &path))? {
+                Found::Bytes(bytes) => {
+                    logs.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+                }
                 // Who writes nothing leaves no file.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("read", &path)(error)),
+                Found::Nothing => {}
+                Found::Foreign => {
+                    let message = format!("`{}` is no plain file", path.display());
+                    return Err(Error::Damaged(message));
+                }
             }
         }
         if self.json {

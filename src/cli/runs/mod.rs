@@ -10,6 +10,7 @@ use super::compare::Compare;
 use super::pipeline::StoreArgs;
 use crate::error::Error;
 use crate::report::Console;
+use crate::report::history::BadRun;
 use crate::report::runs::{self, Recorded};
 use crate::spec::suggest;
 use crate::store::Store;
@@ -59,9 +60,14 @@ const LISTED: usize = 5;
 
 impl Among {
     /// The run that `name` means: an id, the beginning of one, `latest`, `latest~2`.
-    pub(in crate::cli) fn find(&self, store: &Store, name: &str) -> Result<Recorded, Error> {
+    pub(in crate::cli) fn find(
+        &self,
+        store: &Store,
+        name: &str,
+        console: &Console,
+    ) -> Result<Recorded, Error> {
         if let Some(back) = steps_back(name)? {
-            return self.latest(store, name, back);
+            return self.latest(store, name, back, console);
         }
         let ids = runs::ids(store).map_err(Error::io("read", &store.runs_folder()))?;
         let matching: Vec<&String> = match ids.iter().find(|id| *id == name) {
@@ -74,15 +80,16 @@ impl Among {
                 .is_none_or(|p| *p == run.report.pipeline)
         };
         match matching.as_slice() {
-            [id] => match runs::read(store, id) {
-                Some(run) if is_meant(&run) => Ok(run),
-                Some(run) => Err(Error::Usage(format!(
+            [id] => match runs::read(store, id, &mut None) {
+                Ok(Some(run)) if is_meant(&run) => Ok(run),
+                Ok(Some(run)) => Err(Error::Usage(format!(
                     "run `{id}` is one of pipeline `{}`",
                     run.report.pipeline
                 ))),
-                None => Err(Error::Usage(format!(
-                    "run `{id}` left no record that can be read"
+                Ok(None) => Err(Error::Usage(format!(
+                    "run `{id}` left no record: it has just begun, or was killed before it did anything"
                 ))),
+                Err(bad) => Err(Error::Damaged(format!("run `{id}`: {}", bad.why()))),
             },
             [] => {
                 let near = suggest::nearest(name, ids.iter().map(String::as_str));
@@ -104,9 +111,17 @@ impl Among {
         }
     }
 
-    fn latest(&self, store: &Store, name: &str, back: usize) -> Result<Recorded, Error> {
-        let (mut runs, _) = runs::newest(store, self.pipeline.as_deref(), back + 1)
+    fn latest(
+        &self,
+        store: &Store,
+        name: &str,
+        back: usize,
+        console: &Console,
+    ) -> Result<Recorded, Error> {
+        let found = runs::newest(store, self.pipeline.as_deref(), back + 1)
             .map_err(Error::io("read", &store.runs_folder()))?;
+        warn(console, &found.bad);
+        let mut runs = found.runs;
         if runs.len() > back {
             return Ok(runs.swap_remove(back));
         }
@@ -120,6 +135,13 @@ impl Among {
             1 => format!("there is no run `{name}`; there is only one{of}"),
             count => format!("there is no run `{name}`; there are only {count}{of}"),
         }))
+    }
+}
+
+/// Tells of runs that cannot be read: they may be any of those that were asked for.
+fn warn(console: &Console, bad: &[BadRun]) {
+    for bad in bad {
+        console.say(&format!("warning: run `{}`: {}", bad.id(), bad.why()));
     }
 }
 

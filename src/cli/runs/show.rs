@@ -24,7 +24,7 @@ pub struct Show {
 impl Show {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.among.store.existing()?;
-        let run = self.among.find(&store, &self.run)?;
+        let run = self.among.find(&store, &self.run, console)?;
         let text = if self.json {
             object(&run)?.to_string()
         } else {

@@ -9,9 +9,10 @@ use crate::store::{Digest, Store};
 /// A figure after each epoch, from the table beside the metrics of a training; none if there is none.
 pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f64>)> {
     let read = || {
-        let tree = store.tree(output).ok()?;
+        let tree = store.tree(output).map_err(left_out).ok()?;
         let blob = tree.files.get(HISTORY_FILE)?;
-        let text = fs::read_to_string(store.blob_path(&blob.digest)).ok()?;
+        let text = fs::read_to_string(store.blob_path(&blob.digest));
+        let text = text.map_err(left_out).ok()?;
         let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
         let header = lines.next()?;
         let column = |name: &str| header.iter().position(|known| *known == name);
@@ -24,4 +25,8 @@ pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f6
         lines.map(point).collect::<Option<Vec<_>>>()
     };
     read().unwrap_or_default()
+}
+
+fn left_out(error: impl std::fmt::Display) {
+    tracing::warn!("a learning curve is left out: {error}");
 }

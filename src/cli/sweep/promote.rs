@@ -1,6 +1,4 @@
 use std::fs;
-use std::io::Write;
-use std::path::Path;
 
 use clap::Args;
 
@@ -10,6 +8,7 @@ use crate::cli::replay::replay;
 use crate::error::Error;
 use crate::report::Console;
 use crate::report::sweep::SweepReport;
+use crate::report::whole::{self, Flush};
 use crate::spec::{self, Node};
 
 /// Write the values of a trial into a profile of the pipeline
@@ -44,7 +43,10 @@ impl Promote {
         let text = fs::read_to_string(file).map_err(Error::io("read", file))?;
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
-        replace(file, &promoted).map_err(Error::io("write", file))?;
+        whole::write(file, ".promote-", Flush::BeforeItIsNamed, |to| {
+            to.write_all(promoted.as_bytes())
+        })
+        .map_err(Error::io("write", file))?;
         console.say(&format!(
             "trial {number} is the profile `{0}` of `{1}` now; alone it runs with `runner run {1} --profile {0} -S sweep=null`",
             self.name,
@@ -74,19 +76,4 @@ impl Promote {
             ))
         })
     }
-}
-
-/// Puts a text in the place of a file's, whole or not at all.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file()
-        .set_permissions(fs::metadata(file)?.permissions())?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }

@@ -21,14 +21,14 @@ impl<'a> Ledger<'a> {
             left: inventory.checkpoints.iter().map(|entry| entry.bytes).sum(),
         };
         for found in &inventory.records {
-            if let Some(record) = &found.record {
+            if let Some(record) = found.record.sound() {
                 ledger.count(inventory.blobs_of(record));
             }
         }
         let shown = shown
             .iter()
             .filter_map(|digest| inventory.trees.get(digest));
-        let shown = shown.filter_map(|(_, tree)| tree.as_ref());
+        let shown = shown.filter_map(|(_, tree)| tree.sound());
         ledger.count(shown.flat_map(|tree| tree.files.values().map(|blob| blob.digest)));
         ledger
     }

@@ -1,21 +1,38 @@
 //! Collecting what nothing needs any more.
 //!
-//! Kept in any case is what these name: the newest runs of every pipeline, runs that go on, and
-//! `latest`. Of the rest, a policy decides by age, size or number of runs. Records go first, then what
-//! no record names: a collector that is killed leaves garbage for the next one and nothing dangling.
-//! While it works nobody holds a [guard](super::Guard).
+//! Kept in any case is what these name: the newest runs of every pipeline, runs that go on, runs whose
+//! records are damaged, and `latest`. Of the rest, a policy decides by age, size or number of runs.
+//! Records go first, then what no record names: a collector that is killed leaves garbage for the next
+//! one and nothing dangling. While it works nobody holds a [guard](super::Guard).
+//!
+//! What cannot be read may name anything. As long as there is such a thing, nothing goes but what was
+//! set aside as damaged and records that are of no use to anyone:
+//!
+//! | what | not there | damaged | cannot be read |
+//! | --- | --- | --- | --- |
+//! | record of a run | the run used nothing | what it used stays, all if that is not known | all stays |
+//! | action record | nothing is named | goes, and what only it names | all stays |
+//! | tree | nothing is named | names nothing | all stays |
+//! | mark in `latest` | nothing is shown | all stays | all stays |
+//! | folder of checkpoints | - | goes by its age | all stays |
+//! | needs of a living process | it holds a guard | nothing is collected | nothing is collected |
 
 mod ledger;
+mod uses;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use self::ledger::Ledger;
+pub use self::uses::{BadUse, RunUse, Uses};
+use self::uses::{Moment, last_use, moments, newest};
 use super::checkpoints::LOCK;
 use super::files::{remove, sync_folder};
-use super::inventory::{Entry, FoundRecord, Inventory, entries};
+use super::inventory::{Entry, FoundRecord, Inventory, Reading, Unread, entries};
 use super::{ActionRecord, Digest, Error, Key, Patience, Store, lock};
 
 /// What to collect beside garbage.
@@ -28,16 +45,6 @@ pub struct Policy {
     /// Of each pipeline the runs that are kept, at least one; what only others used goes. One is kept
     /// even where nothing is said.
     pub keep_runs: Option<usize>,
-}
-
-/// What a run used.
-#[derive(Clone, Debug)]
-pub struct RunUse {
-    pub folder: PathBuf,
-    pub pipeline: String,
-    pub started: SystemTime,
-    /// Action keys.
-    pub keys: BTreeSet<Key>,
 }
 
 /// Something to be removed.
@@ -56,6 +63,10 @@ pub struct Collected {
     pub left: u64,
     /// Whether that is more than the policy's `max_size`, as all of it is needed.
     pub over: bool,
+    /// Damaged records of runs of which it is known nevertheless what they used: that stays.
+    pub damaged: Vec<Unread>,
+    /// What may name anything in the store, as it cannot be read. The policy does not apply then.
+    pub unknown: Vec<Unread>,
 }
 
 impl Collected {
@@ -81,31 +92,40 @@ enum Candidate<'a> {
 }
 
 impl Store {
-    /// Says what `policy` lets go, where `runs` are all that there were, and removes it if `apply` says
-    /// for how long to wait until nobody is in the way.
+    /// Says what `policy` lets go, and removes it if `apply` says for how long to wait until nobody is in
+    /// the way. `uses` is asked for what all runs used once that is so: no run ends unseen meanwhile.
     ///
     /// # Errors
     /// [`Error::Busy`] if that was too short.
     pub fn collect(
         &self,
         policy: &Policy,
-        runs: &[RunUse],
+        uses: impl FnOnce() -> io::Result<Uses>,
         apply: Option<Patience>,
     ) -> Result<Collected, Error> {
         let _guard = match apply {
             Some(patience) => self.exclude(patience),
             None => self.guard(),
         }?;
+        let runs = self.runs_folder();
+        let uses = uses().map_err(Error::io("read", &runs))?;
         let inventory = self.inventory()?;
         let needs = self.needs()?;
-        let shown: HashSet<Digest> = self.shown_trees()?.into_iter().collect();
-        let mut choice = Choice::new(policy, &inventory, runs, &shown);
+        let (shown, marks) = self.shown_trees()?;
+        let unread = marks.iter().chain(inventory.unread());
+        let unknown = uses.bad_records(false).chain(unread);
+        let unknown: Vec<Unread> = unknown.cloned().collect();
+        let policy = match unknown.is_empty() {
+            true => *policy,
+            false => Policy::default(),
+        };
+        let mut choice = Choice::new(&policy, &inventory, &uses, &shown);
         let needed = needs.iter().flat_map(|needs| needs.keys.iter().copied());
-        choice.choose_records(needed.collect());
+        choice.choose_records(needed.chain(uses.of_bad()).collect());
         choice.choose_checkpoints()?;
         choice.fit();
         let live: HashSet<&str> = needs.iter().map(|needs| needs.run.as_str()).collect();
-        let collected = choice.collected(entries(&self.runs_folder())?, &live);
+        let collected = choice.collected(entries(&runs)?, &live, unknown);
         if apply.is_some() {
             self.remove_all(&collected)?;
         }
@@ -117,8 +137,12 @@ impl Store {
         let is_record = |removal: &&Removal| removal.what == RECORDS;
         let (records, rest): (Vec<_>, Vec<_>) = collected.removals.iter().partition(is_record);
         for removals in [records, rest] {
-            for Removal { entry, .. } in removals {
-                remove(&entry.path).map_err(Error::io("remove", &entry.path))?;
+            for Removal { entry, what } in removals {
+                let gone = match *what {
+                    RUNS => self.aside(&entry.path)?,
+                    _ => entry.path.clone(),
+                };
+                remove(&gone).map_err(Error::io("remove", &entry.path))?;
             }
             // After a power cut no record is back whose files are gone.
             let actions = self.home.join("actions");
@@ -126,13 +150,24 @@ impl Store {
         }
         Ok(())
     }
+
+    /// Moves a run's folder away as one: half of it would look like a run whose record was lost.
+    fn aside(&self, folder: &Path) -> Result<PathBuf, Error> {
+        let aside = self.session()?.fresh("removed");
+        match fs::rename(folder, &aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("remove", folder)(error))
+            }
+            _ => Ok(aside),
+        }
+    }
 }
 
 /// What goes and what stays, in the making.
 struct Choice<'a> {
     policy: &'a Policy,
     inventory: &'a Inventory,
-    runs: &'a [RunUse],
+    uses: &'a Uses,
     shown: &'a HashSet<Digest>,
     now: SystemTime,
     kept_runs: BTreeSet<PathBuf>,
@@ -140,7 +175,7 @@ struct Choice<'a> {
     records: HashSet<&'a PathBuf>,
     checkpoints: Vec<&'a Entry>,
     /// What may go by size, with its last use.
-    candidates: Vec<(SystemTime, Candidate<'a>)>,
+    candidates: Vec<(Moment, Candidate<'a>)>,
     ledger: Ledger<'a>,
 }
 
@@ -148,16 +183,16 @@ impl<'a> Choice<'a> {
     fn new(
         policy: &'a Policy,
         inventory: &'a Inventory,
-        runs: &'a [RunUse],
+        uses: &'a Uses,
         shown: &'a HashSet<Digest>,
     ) -> Self {
         Self {
             policy,
             inventory,
-            runs,
+            uses,
             shown,
             now: SystemTime::now(),
-            kept_runs: newest(runs, policy.keep_runs.unwrap_or(1).max(1)),
+            kept_runs: newest(&uses.runs, policy.keep_runs.unwrap_or(1).max(1)),
             records: HashSet::new(),
             checkpoints: Vec::new(),
             candidates: Vec::new(),
@@ -166,7 +201,7 @@ impl<'a> Choice<'a> {
     }
 
     fn kept_runs(&self) -> impl Iterator<Item = &'a RunUse> {
-        let runs = self.runs.iter();
+        let runs = self.uses.runs.iter();
         runs.filter(|run| self.kept_runs.contains(&run.folder))
     }
 
@@ -185,20 +220,24 @@ impl<'a> Choice<'a> {
     fn choose_records(&mut self, mut needed: HashSet<Key>) {
         needed.extend(self.kept_runs().flat_map(|run| run.keys.iter().copied()));
         let protected = protected(self.inventory, &needed, self.shown);
-        let last_use = last_use(self.runs);
+        let last_use = last_use(&self.uses.runs);
         for found in &self.inventory.records {
-            let Some(record) = &found.record else {
-                self.records.insert(&found.entry.path);
-                continue;
+            let record = match &found.record {
+                Reading::Sound(record) => record,
+                Reading::Damaged => {
+                    self.records.insert(&found.entry.path);
+                    continue;
+                }
+                Reading::Refused(_) => continue,
             };
             if protected.contains(&found.key) {
                 continue;
             }
             let by_runs = [found.key, record.action_key];
             let used = by_runs.iter().filter_map(|key| last_use.get(key)).max();
-            let used = used.copied().unwrap_or(found.entry.written);
+            let used = used.copied().unwrap_or(Moment::of(found.entry.written));
             let candidate = Candidate::Record(found, record);
-            if self.policy.keep_runs.is_some() || self.is_old(used) {
+            if self.policy.keep_runs.is_some() || self.is_old(used.time) {
                 self.drop(candidate);
             } else {
                 self.candidates.push((used, candidate));
@@ -215,13 +254,15 @@ impl<'a> Choice<'a> {
             if !lock::is_free(&lock).map_err(Error::io("lock", &lock))? {
                 continue;
             }
+            // A run whose record is damaged stays, whenever it began.
             let before_kept = self.policy.keep_runs.is_some()
+                && self.uses.bad.is_empty()
                 && oldest_kept.is_none_or(|oldest| entry.written < oldest);
             let candidate = Candidate::Checkpoints(entry);
             if before_kept || self.is_old(entry.written) {
                 self.drop(candidate);
             } else {
-                self.candidates.push((entry.written, candidate));
+                self.candidates.push((Moment::of(entry.written), candidate));
             }
         }
         Ok(())
@@ -250,16 +291,26 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// All that goes. `folders` are those of all runs, `live` the names of runs that go on.
-    fn collected(self, folders: Vec<Entry>, live: &HashSet<&str>) -> Collected {
+    /// All that goes. `folders` are those of all runs, `live` the names of runs that go on, `unknown` what
+    /// may name anything.
+    fn collected(
+        self,
+        folders: Vec<Entry>,
+        live: &HashSet<&str>,
+        unknown: Vec<Unread>,
+    ) -> Collected {
         let inventory = self.inventory;
         let reached = reached(inventory, &self.records, self.shown);
-        let goes = |run: &&RunUse| {
+        let is_garbage = |is_reached: bool| !is_reached && unknown.is_empty();
+        let goes = |(run, moment): &(&RunUse, Moment)| {
             let name = run.folder.file_name().unwrap_or_default().to_string_lossy();
-            let is_kept = self.kept_runs.contains(&run.folder) || live.contains(name.as_ref());
-            !is_kept && (self.policy.keep_runs.is_some() || self.is_old(run.started))
+            let is_kept = self.kept_runs.contains(&run.folder)
+                || live.contains(name.as_ref())
+                || self.uses.is_bad(&run.folder);
+            !is_kept && (self.policy.keep_runs.is_some() || self.is_old(moment.time))
         };
-        let old: BTreeSet<&PathBuf> = self.runs.iter().filter(goes).map(|r| &r.folder).collect();
+        let old = moments(&self.uses.runs).filter(goes);
+        let old: BTreeSet<&PathBuf> = old.map(|(run, _)| &run.folder).collect();
 
         let mut collected = Collected {
             left: self.ledger.left,
@@ -270,50 +321,24 @@ impl<'a> Choice<'a> {
         let records = records.filter(|entry| self.records.contains(&entry.path));
         collected.add(RECORDS, records.cloned());
         let trees = inventory.trees.iter();
-        let trees = trees.filter(|(digest, _)| !reached.trees.contains(*digest));
+        let trees = trees.filter(|(digest, _)| is_garbage(reached.trees.contains(*digest)));
         collected.add("file list", trees.map(|(_, (entry, _))| entry.clone()));
         let blobs = inventory.blobs.iter();
-        let blobs = blobs.filter(|(digest, _)| !reached.blobs.contains(*digest));
+        let blobs = blobs.filter(|(digest, _)| is_garbage(reached.blobs.contains(*digest)));
         collected.add("file", blobs.map(|(_, entry)| entry.clone()));
         collected.add("checkpoint folder", self.checkpoints.into_iter().cloned());
         collected.add("damaged file", inventory.quarantine.iter().cloned());
         let folders = folders.into_iter();
-        collected.add(
-            "run folder",
-            folders.filter(|entry| old.contains(&entry.path)),
-        );
+        collected.add(RUNS, folders.filter(|entry| old.contains(&entry.path)));
+        collected.damaged = self.uses.bad_records(true).cloned().collect();
+        collected.unknown = unknown;
         collected
     }
 }
 
-/// What records are called in a collection.
+/// What records, and folders of runs, are called in a collection.
 const RECORDS: &str = "result";
-
-/// When each key was last used by a run.
-fn last_use(runs: &[RunUse]) -> HashMap<Key, SystemTime> {
-    let mut last_use = HashMap::new();
-    for run in runs {
-        for &key in &run.keys {
-            let used = last_use.entry(key).or_insert(run.started);
-            *used = run.started.max(*used);
-        }
-    }
-    last_use
-}
-
-/// The folders of the newest `count` runs of every pipeline.
-fn newest(runs: &[RunUse], count: usize) -> BTreeSet<PathBuf> {
-    let mut by_pipeline: BTreeMap<&str, Vec<&RunUse>> = BTreeMap::new();
-    for run in runs {
-        by_pipeline.entry(&run.pipeline).or_default().push(run);
-    }
-    let mut kept = BTreeSet::new();
-    for runs in by_pipeline.values_mut() {
-        runs.sort_by(|a, b| (b.started, &b.folder).cmp(&(a.started, &a.folder)));
-        kept.extend(runs.iter().take(count).map(|run| run.folder.clone()));
-    }
-    kept
-}
+const RUNS: &str = "run folder";
 
 /// The keys of the records that no policy may let go: needed ones, those that `latest` shows, and
 /// those under the content keys of either.
@@ -328,7 +353,7 @@ fn protected(
     };
     let mut protected = HashSet::new();
     for found in records() {
-        if let Some(record) = &found.record
+        if let Some(record) = found.record.sound()
             && (needed.contains(&found.key) || is_shown(record))
         {
             protected.extend([found.key, record.content_key]);
@@ -347,14 +372,14 @@ struct Reached {
 fn reached(inventory: &Inventory, gone: &HashSet<&PathBuf>, shown: &HashSet<Digest>) -> Reached {
     let staying = inventory.records.iter();
     let staying = staying.filter(|found| !gone.contains(&found.entry.path));
-    let named = staying.filter_map(|found| found.record.as_ref());
+    let named = staying.filter_map(|found| found.record.sound());
     let mut reached = Reached::default();
     for digest in named
         .flat_map(|record| record.outputs.values())
         .chain(shown)
     {
         if reached.trees.insert(*digest)
-            && let Some((_, Some(tree))) = inventory.trees.get(digest)
+            && let Some((_, Reading::Sound(tree))) = inventory.trees.get(digest)
         {
             reached
                 .blobs

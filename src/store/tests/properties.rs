@@ -198,25 +198,32 @@ proptest! {
         actions in prop::collection::vec(prop::collection::vec(0..3_u8, 0..4), 1..6),
         runs in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 0..5),
         keep_runs in 1..4_usize,
+        // A clock that is set back and forth.
+        clock in prop::collection::vec(0..9_u64, 5),
     ) {
         let fixture = Fixture::new();
         let store = &fixture.store;
         for (action, contents) in actions.iter().enumerate() {
             keep(store, action as u8, contents);
         }
-        let uses: Vec<RunUse> = runs.iter().enumerate().map(|(index, actions)| RunUse {
+        let runs_of = |(index, actions): (usize, &BTreeSet<u8>)| RunUse {
             folder: fixture.home().join("runs").join(index.to_string()),
             pipeline: "p".to_owned(),
-            started: std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(index as u64),
+            started: std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(clock[index]),
             keys: actions.iter().map(|action| key(&format!("action {action}"))).collect(),
-        }).collect();
+        };
+        let uses = Uses {
+            runs: runs.iter().enumerate().map(runs_of).collect(),
+            ..Uses::default()
+        };
+        let uses = || Ok(uses.clone());
         let policy = Policy { keep_runs: Some(keep_runs), ..Policy::default() };
         let before = below(&fixture.home());
-        let would = store.collect(&policy, &uses, None).unwrap();
+        let would = store.collect(&policy, uses, None).unwrap();
         let new = below(&fixture.home()).into_iter().filter(|path| !before.contains(path));
         // The lock that everyone shares may be new.
         prop_assert!(new.clone().all(|path| path.ends_with("collector.lock")), "{:?}", new.collect::<Vec<_>>());
-        let did = store.collect(&policy, &uses, Some(Patience::Endless)).unwrap();
+        let did = store.collect(&policy, uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(would.bytes(), did.bytes());
 
         let kept: BTreeSet<u8> =
@@ -228,7 +235,7 @@ proptest! {
         }
         prop_assert_eq!(store.check().unwrap().findings, vec![]);
         // Nothing is left that nothing names.
-        let again = store.collect(&Policy::default(), &uses, Some(Patience::Endless)).unwrap();
+        let again = store.collect(&Policy::default(), uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(again.removals.len(), 0);
     }
 }
