@@ -8,6 +8,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::hash::{Hash, Hasher};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cudarc::nvrtc::sys::{self, nvrtcResult};
@@ -177,7 +178,10 @@ fn write(file: &Path, made_from: &str, code: &[u8]) {
     };
     let written = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            // A cache that users share is theirs to read as far as the umask allows.
+            .permissions(std::fs::Permissions::from_mode(0o666))
+            .tempfile_in(folder)?;
         for part in [made_from.as_bytes(), code] {
             temporary.write_all(&(part.len() as u64).to_le_bytes())?;
             temporary.write_all(part)?;
