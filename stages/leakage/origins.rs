@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::contract::Failure;
 use crate::data::source::Offer;
 
 /// A group with images in two sets.
@@ -43,11 +44,17 @@ impl<'a> Origins<'a> {
         Self(origins.collect())
     }
 
-    /// Whether two images come from files of the same bytes. One that cannot be read any more is like
-    /// no other.
-    pub(super) fn same_bytes(&self, one: &str, other: &str) -> bool {
-        let bytes = |name: &str| std::fs::read(self.0.get(name)?.file?).ok();
-        bytes(one).is_some_and(|one| Some(one) == bytes(other))
+    /// Whether two images come from files of the same bytes; not if either comes from no file.
+    ///
+    /// # Errors
+    /// If a file cannot be read any more: nothing can be said of it, and what is said is kept.
+    pub(super) fn same_bytes(&self, one: &str, other: &str) -> Result<bool, Failure> {
+        let file = |name: &str| self.0.get(name)?.file;
+        let (Some(one), Some(other)) = (file(one), file(other)) else {
+            return Ok(false);
+        };
+        let bytes = |file: &Path| std::fs::read(file).map_err(|e| Failure::io("read", file, e));
+        Ok(bytes(one)? == bytes(other)?)
     }
 
     /// The groups of which both sets, given by their images' names, have images; in the order of

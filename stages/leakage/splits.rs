@@ -55,7 +55,7 @@ impl Splits<'_> {
         let mut strips = Vec::new();
         for (set, original) in [(&validation, &train), (&test, &train), (&test, &validation)] {
             set.warn_of_size(original, context);
-            let copies = with_files(set.copies_of(original, &stop)?, &origins, set, original);
+            let copies = with_files(set.copies_of(original, &stop)?, &origins, set, original)?;
             let between = Between {
                 sets: [set, original].map(|set| set.name.to_owned()),
                 copies: copies
@@ -70,7 +70,7 @@ impl Splits<'_> {
         }
         for set in [&train, &validation, &test] {
             set.warn_of_size(set, context);
-            let repeats = with_files(set.repeats(&stop)?, &origins, set, set);
+            let repeats = with_files(set.repeats(&stop)?, &origins, set, set)?;
             let within = within(set, &repeats);
             if let Some(noted) = within.sentence(set.images.len()) {
                 context.note(noted);
@@ -99,17 +99,17 @@ fn with_files(
     origins: &Origins<'_>,
     set: &Set<'_>,
     original: &Set<'_>,
-) -> Vec<Copy> {
+) -> Result<Vec<Copy>, Failure> {
     for copy in &mut copies {
         let (image, of) = (
             &set.images.names()[copy.image],
             &original.images.names()[copy.of],
         );
-        if copy.likeness == Likeness::SamePixels && origins.same_bytes(image, of) {
+        if copy.likeness == Likeness::SamePixels && origins.same_bytes(image, of)? {
             copy.likeness = Likeness::SameBytes;
         }
     }
-    copies
+    Ok(copies)
 }
 
 /// The copies within a set, and the groups that they make.
