@@ -1,0 +1,380 @@
+//! Records of runs that are damaged, missing or in another order than the clock had it: what is said of
+//! them, and what `cache gc` keeps.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::sandbox::{Finished, Sandbox, files, finish, list};
+
+/// A result for each value of `v`.
+const PIPELINE: &str = r#"
+version: 1
+name: p
+vars: { v: 1 }
+stages:
+  a: { kind: command, params: { argv: "echo ${v} > o", shell: true, outputs: { o: o } } }
+"#;
+
+/// Runs with this value of `v`; gives the run's folder.
+fn run(sandbox: &Sandbox, value: &str) -> PathBuf {
+    let done = sandbox.run_json(&["-S", &format!("v={value}")]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let id = done.json()["run"].as_str().unwrap().to_owned();
+    sandbox.path("artifacts/v1/runs").join(id)
+}
+
+fn id(folder: &Path) -> String {
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn is_cached(sandbox: &Sandbox, value: &str) -> bool {
+    let planned = sandbox.run_json(&["-n", "-S", &format!("v={value}")]);
+    planned.json()["stages"][0]["state"] == "cached"
+}
+
+fn gc(sandbox: &Sandbox, args: &[&str]) -> Finished {
+    let done = sandbox.runner(&[&["cache", "gc", "--apply"], args].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done
+}
+
+fn listed(sandbox: &Sandbox) -> Value {
+    let done = sandbox.runner(&["runs", "list", "--json"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    done.json()
+}
+
+fn ids(listed: &Value) -> Vec<String> {
+    let runs = listed["runs"].as_array().unwrap().iter();
+    runs.map(|run| run["run"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Puts something else in a file's place.
+type Damage = Box<dyn Fn(&Path)>;
+
+fn damages() -> Vec<(String, Damage)> {
+    let replace = |with: fn(&Path)| -> Damage {
+        Box::new(move |file| {
+            fs::remove_file(file).unwrap();
+            with(file);
+        })
+    };
+    let mut damages: Vec<(String, Damage)> = vec![
+        (
+            "garbage".into(),
+            replace(|file| fs::write(file, b"\x00\xff{").unwrap()),
+        ),
+        (
+            "another document".into(),
+            replace(|file| fs::write(file, "7").unwrap()),
+        ),
+        (
+            "a folder".into(),
+            replace(|file| fs::create_dir(file).unwrap()),
+        ),
+        (
+            "a link".into(),
+            replace(|file| symlink("/dev/zero", file).unwrap()),
+        ),
+        (
+            "a pipe".into(),
+            replace(|file| {
+                assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
+            }),
+        ),
+        ("nothing".into(), replace(|_| {})),
+    ];
+    for eighths in 0..8 {
+        let cut = move |file: &Path| {
+            let bytes = fs::read(file).unwrap();
+            fs::write(file, &bytes[..bytes.len() * eighths / 8]).unwrap();
+        };
+        damages.push((format!("cut to {eighths}/8"), Box::new(cut)));
+    }
+    damages
+}
+
+#[test]
+fn what_a_run_used_stays_whatever_happens_to_its_records() {
+    let recorded = Sandbox::new(PIPELINE);
+    for value in ["1", "2", "3"] {
+        run(&recorded, value);
+    }
+    // Either file tells what the run used; without both nobody knows.
+    for damaged in [
+        &["run.json"][..],
+        &["plan.json"],
+        &["run.json", "plan.json"],
+    ] {
+        for (what, damage) in damages() {
+            let case = format!("{damaged:?}: {what}");
+            let sandbox = Sandbox::new(PIPELINE);
+            copy(&recorded.path("artifacts"), &sandbox.path("artifacts"));
+            let all = ids(&listed(&sandbox));
+            let oldest = sandbox.path("artifacts/v1/runs").join(&all[2]);
+            for file in damaged {
+                damage(&oldest.join(file));
+            }
+
+            let after = listed(&sandbox);
+            let bad = after["unreadable"].as_array().unwrap();
+            assert_eq!(bad.len(), 1, "{case}: {after}");
+            assert_eq!(bad[0]["run"], *all[2], "{case}");
+            let text = sandbox.runner(&["runs", "list"]);
+            assert!(text.stderr.contains(&all[2]), "{case}: {text:?}");
+            let verified = sandbox.runner(&["cache", "verify"]);
+            assert_eq!(verified.code, Some(1), "{case}: {verified:?}");
+            assert!(verified.stdout.contains(&all[2]), "{case}: {verified:?}");
+
+            let done = gc(
+                &sandbox,
+                &["--keep-runs", "1", "--max-age", "1ms", "--max-size", "1B"],
+            );
+            assert!(done.stderr.contains(&all[2]), "{case}: {done:?}");
+            assert!(
+                is_cached(&sandbox, "1") && is_cached(&sandbox, "3"),
+                "{case}"
+            );
+            // Of a run of which nothing is known even more stays.
+            let is_known = damaged.len() == 1;
+            assert_eq!(is_cached(&sandbox, "2"), !is_known, "{case}: {done:?}");
+
+            let repaired = sandbox.runner(&["cache", "verify", "--repair"]);
+            assert_eq!(repaired.code, Some(0), "{case}: {repaired:?}");
+            assert!(
+                repaired.stderr.contains("protected"),
+                "{case}: {repaired:?}"
+            );
+            assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0), "{case}");
+            assert!(!oldest.exists(), "{case}");
+            gc(&sandbox, &["--keep-runs", "1"]);
+            assert!(
+                !is_cached(&sandbox, "1") && is_cached(&sandbox, "3"),
+                "{case}"
+            );
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+#[test]
+fn a_run_that_is_named_and_damaged_is_an_error_and_latest_warns_of_it() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let [first, second] = ["1", "2"].map(|value| run(&sandbox, value));
+    fs::write(second.join("run.json"), "{").unwrap();
+    let shown = sandbox.runner(&["runs", "show", &id(&second)]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    assert!(shown.stderr.contains("`run.json` is damaged"), "{shown:?}");
+    let latest = sandbox.runner(&["runs", "show", "latest", "--json"]);
+    assert_eq!(latest.json()["run"], *id(&first));
+    assert!(latest.stderr.contains(&id(&second)), "{latest:?}");
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_record_is_not_damaged() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let first = run(&sandbox, "1");
+    let killed = run(&sandbox, "2");
+    // As its folder is until it has said what it is about; then until it begins.
+    fs::write(killed.join("events.jsonl"), "").unwrap();
+    for file in ["run.json", "plan.json"] {
+        let sandbox_has = |what: &str| sandbox.runner(&["cache", what]);
+        fs::remove_file(killed.join(file)).unwrap();
+        let after = listed(&sandbox);
+        assert_eq!(ids(&after), [id(&first)], "{after}");
+        assert_eq!(after["unreadable"].as_array().unwrap().len(), 0, "{after}");
+        assert_eq!(sandbox_has("verify").code, Some(0));
+        let shown = sandbox.runner(&["runs", "show", &id(&killed)]);
+        assert!(shown.stderr.contains("left no record"), "{shown:?}");
+    }
+    // It takes no other run's place.
+    gc(&sandbox, &["--keep-runs", "1"]);
+    assert!(is_cached(&sandbox, "1"));
+}
+
+/// Changes when a run says that it began, and its folder's name, as another clock would have had it.
+fn redate(folder: &Path, time: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
+    let file = folder.join("run.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("checksum");
+    let digits: String = time.chars().filter(char::is_ascii_digit).collect();
+    let name = format!("{}-{}-0000", &digits[..8], &digits[8..]);
+    record["started"] = time.into();
+    record["run"] = name.clone().into();
+    change(&mut record);
+    fs::write(&file, record.to_string()).unwrap();
+    let renamed = folder.with_file_name(name);
+    fs::rename(folder, &renamed).unwrap();
+    renamed
+}
+
+#[test]
+fn a_clock_that_was_set_back_makes_no_run_older() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let times = [
+        "2031-01-01T00:00:00Z",
+        "2019-01-01T00:00:00Z",
+        "2024-01-01T00:00:00Z",
+    ];
+    let mut made = Vec::new();
+    for (value, time) in ["1", "2", "3"].iter().zip(times) {
+        made.push(id(&redate(&run(&sandbox, value), time, |_| {})));
+    }
+    made.reverse();
+    assert_eq!(ids(&listed(&sandbox)), made);
+    let shown =
+        |name: &str| sandbox.runner(&["runs", "show", name, "--json"]).json()["run"].clone();
+    assert_eq!(shown("latest"), *made[0]);
+    assert_eq!(shown("latest~2"), *made[2]);
+    gc(&sandbox, &["--keep-runs", "2"]);
+    assert_eq!(ids(&listed(&sandbox)), made[..2]);
+    assert!(!is_cached(&sandbox, "1") && is_cached(&sandbox, "2") && is_cached(&sandbox, "3"));
+}
+
+#[test]
+fn runs_from_before_they_were_numbered_come_first_and_by_time() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let unnumbered = |record: &mut Value| {
+        record.as_object_mut().unwrap().remove("number");
+    };
+    let second = redate(&run(&sandbox, "1"), "2021-01-01T00:00:00Z", unnumbered);
+    let first = redate(&run(&sandbox, "2"), "2020-01-01T00:00:00Z", unnumbered);
+    let third = redate(&run(&sandbox, "3"), "2019-01-01T00:00:00Z", |_| {});
+    let expected = [third, second, first].map(|folder| id(&folder));
+    assert_eq!(ids(&listed(&sandbox)), expected);
+}
+
+#[test]
+fn several_runners_number_their_runs_apart() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let mut numbers: Vec<u64> = Vec::new();
+    for round in 0..3 {
+        let args: Vec<String> = (0..4).map(|n| format!("v={}", round * 4 + n)).collect();
+        let started: Vec<_> = args
+            .iter()
+            .map(|set| sandbox.start(&["run", "pipeline.yaml", "--json", "-S", set]))
+            .collect();
+        let mut these: Vec<u64> = started
+            .into_iter()
+            .map(|child| finish(child).json()["number"].as_u64().unwrap())
+            .collect();
+        these.sort_unstable();
+        assert!(
+            numbers.last() < these.first(),
+            "{numbers:?}, then {these:?}"
+        );
+        numbers.extend(these);
+    }
+    numbers.dedup();
+    assert_eq!(numbers.len(), 12);
+}
+
+/// Everything below a folder, links not followed.
+fn all_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in list(folder) {
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            found.extend(all_below(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Runs `runner` with a umask.
+fn masked(sandbox: &Sandbox, umask: &str, args: &[&str]) -> Finished {
+    let runner = sandbox.command(args);
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("umask {umask}; exec \"$0\" \"$@\""));
+    shell.arg(runner.get_program()).args(runner.get_args());
+    shell.current_dir(sandbox.path(""));
+    for (name, value) in runner.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let output = shell.output().unwrap();
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn all_that_is_written_has_the_modes_that_the_umask_leaves() {
+    for (umask, file, folder) in [
+        ("002", 0o664, 0o775),
+        ("027", 0o640, 0o750),
+        ("077", 0o600, 0o700),
+    ] {
+        let sandbox = Sandbox::new(PIPELINE);
+        let run = masked(
+            &sandbox,
+            umask,
+            &["run", "pipeline.yaml", "--junit", "report.xml"],
+        );
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(mode(&sandbox.path("report.xml")), file, "{umask}");
+        let artifacts = sandbox.path("artifacts");
+        for path in all_below(&artifacts) {
+            let is_folder = path.is_dir();
+            // What is kept is read-only for all who can get at it: that is up to the folders.
+            let is_kept = mode(&path) == 0o444
+                && (path.starts_with(artifacts.join("latest"))
+                    || path.starts_with(artifacts.join("v1/cas")));
+            let expected = if is_folder { folder } else { file };
+            assert!(
+                is_kept || mode(&path) == expected,
+                "umask {umask}: `{}` has mode {:o}",
+                path.display(),
+                mode(&path)
+            );
+        }
+        let exported = masked(&sandbox, umask, &["artifacts", "export", "a.o", "copy"]);
+        assert_eq!(exported.code, Some(0), "{exported:?}");
+        for path in all_below(&sandbox.path("copy")) {
+            assert_eq!(mode(&path), file, "{umask}: {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_users_that_is_replaced_keeps_its_mode() {
+    let sandbox = Sandbox::new(PIPELINE);
+    let report = sandbox.path("report.xml");
+    let exported = sandbox.path("copy/o");
+    fs::create_dir(sandbox.path("copy")).unwrap();
+    for file in [&report, &exported] {
+        fs::write(file, "").unwrap();
+        fs::set_permissions(file, Permissions::from_mode(0o604)).unwrap();
+    }
+    let run = masked(
+        &sandbox,
+        "022",
+        &["run", "pipeline.yaml", "--junit", "report.xml"],
+    );
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let export = ["artifacts", "export", "a.o", "copy", "--force"];
+    let export = masked(&sandbox, "022", &export);
+    assert_eq!(export.code, Some(0), "{export:?}");
+    let written = files(&sandbox.path("copy"));
+    assert_eq!(written, [("o".to_owned(), b"1\n".to_vec())]);
+    assert_eq!((mode(&report), mode(&exported)), (0o604, 0o604));
+}

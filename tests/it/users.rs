@@ -1,0 +1,452 @@
+//! Users of one group who share a store. To be several users a test must be root.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::{Signal, geteuid};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::sandbox::{Finished, eventually, finish, list, signal, skip};
+
+const GROUP: u32 = 61_000;
+const ANN: u32 = 61_001;
+const BOB: u32 = 61_002;
+
+/// Two pipelines, of which `p` has a result for each value of `v`.
+const PIPELINES: [(&str, &str); 2] = [
+    (
+        "p.yaml",
+        r#"
+version: 1
+name: p
+vars: { v: 1 }
+stages:
+  a: { kind: command, params: { argv: "echo ${v} > o", shell: true, outputs: { o: o } } }
+  b: { kind: command, inputs: { a: a.o }, params: { argv: "sleep 0.3; cat a/* > o", shell: true, outputs: { o: o } } }
+"#,
+    ),
+    (
+        "q.yaml",
+        r#"
+version: 1
+name: q
+stages:
+  a: { kind: command, params: { argv: "echo q > o", shell: true, outputs: { o: o } } }
+"#,
+    ),
+];
+
+/// A folder that belongs to a group, and the binary where all may run it.
+struct Shared {
+    folder: TempDir,
+    umask: &'static str,
+}
+
+impl Shared {
+    /// `None`, with a word why, where nobody can be another user.
+    fn new(umask: &'static str) -> Option<Self> {
+        if !geteuid().is_root() {
+            skip("only root can be several users");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let shared = Self { folder, umask };
+        let work = shared.path("");
+        fs::create_dir(&work).unwrap();
+        chown(&work, None, Some(GROUP)).unwrap();
+        // Files in it are the group's, whoever makes them.
+        fs::set_permissions(&work, Permissions::from_mode(0o2775)).unwrap();
+        for (name, pipeline) in PIPELINES {
+            fs::write(work.join(name), pipeline).unwrap();
+            fs::set_permissions(work.join(name), Permissions::from_mode(0o664)).unwrap();
+        }
+        Some(shared)
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join("work").join(relative)
+    }
+
+    fn start(&self, user: u32, args: &[&str]) -> Child {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("umask {}; exec \"$0\" \"$@\"", self.umask));
+        command.arg(binary()).args(args).current_dir(self.path(""));
+        command.env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("XDG_CONFIG_HOME", self.path(".config"));
+        command.uid(user).gid(GROUP);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    fn runner(&self, user: u32, args: &[&str]) -> Finished {
+        finish(self.start(user, args))
+    }
+
+    fn ok(&self, user: u32, args: &[&str]) -> Finished {
+        let done = self.runner(user, args);
+        assert_eq!(done.code, Some(0), "{user}, {args:?}: {done:?}");
+        done
+    }
+
+    /// Runs `p` with a value; gives the outcomes of its stages.
+    fn run(&self, user: u32, value: &str) -> Vec<String> {
+        let set = format!("v={value}");
+        let run = self.ok(user, &["run", "p.yaml", "--json", "-S", &set]);
+        run.outcomes()
+            .into_iter()
+            .map(|(_, outcome)| outcome)
+            .collect()
+    }
+
+    fn listed(&self, user: u32) -> Value {
+        self.ok(user, &["runs", "list", "--json"]).json()
+    }
+
+    fn is_cached(&self, user: u32, value: &str) -> bool {
+        let set = format!("v={value}");
+        let plan = self
+            .ok(user, &["run", "p.yaml", "-n", "--json", "-S", &set])
+            .json();
+        let stages = plan["stages"].as_array().unwrap().clone();
+        stages.iter().all(|stage| stage["state"] == "cached")
+    }
+
+    /// The folders of all runs, in order.
+    fn runs(&self) -> Vec<PathBuf> {
+        let mut runs = list(&self.path("artifacts/v1/runs"));
+        runs.sort();
+        runs
+    }
+}
+
+/// The binary, where all users can get at it.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_runner"));
+        let is_open =
+            |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o005 == 0o005;
+        if built.ancestors().all(is_open) {
+            return built.to_owned();
+        }
+        let folder = tempfile::tempdir().unwrap().keep();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let copy = folder.join("runner");
+        fs::copy(built, &copy).unwrap();
+        fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        copy
+    })
+}
+
+fn close(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o0)).unwrap();
+}
+
+/// The files below a folder whose names end so, by name.
+fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in list(folder) {
+        if path.is_dir() {
+            found.extend(ending(&path, end));
+        } else if path.to_str().unwrap().ends_with(end) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn both_see_all_runs_and_hit_all_results() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    assert_eq!(shared.run(ANN, "1"), ["succeeded", "succeeded"]);
+    assert_eq!(shared.run(BOB, "1"), ["cached", "cached"]);
+    assert_eq!(shared.run(BOB, "2"), ["succeeded", "succeeded"]);
+    assert_eq!(shared.run(ANN, "2"), ["cached", "cached"]);
+    // The same again, of results that the other has made.
+    assert_eq!(shared.run(BOB, "1"), ["cached", "cached"]);
+    for user in [ANN, BOB] {
+        let listed = shared.listed(user);
+        assert_eq!(listed["runs"].as_array().unwrap().len(), 5, "{listed}");
+        assert_eq!(
+            listed["unreadable"].as_array().unwrap().len(),
+            0,
+            "{listed}"
+        );
+        shared.ok(user, &["cache", "verify"]);
+        shared.ok(user, &["lineage", "p.yaml", "b.o"]);
+    }
+    let owners = |user: u32| {
+        use std::os::unix::fs::MetadataExt;
+        let runs = shared.runs();
+        runs.iter()
+            .filter(|run| fs::metadata(run).unwrap().uid() == user)
+            .count()
+    };
+    assert_eq!((owners(ANN), owners(BOB)), (2, 3));
+}
+
+#[test]
+fn a_collection_by_one_keeps_what_the_others_runs_use() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    shared.run(ANN, "1");
+    shared.run(ANN, "2");
+    shared.ok(BOB, &["run", "q.yaml"]);
+    shared.ok(BOB, &["cache", "gc", "--keep-runs", "2", "--apply"]);
+    assert!(shared.is_cached(ANN, "1") && shared.is_cached(BOB, "2"));
+    // What goes, goes whoever made it.
+    shared.ok(BOB, &["cache", "gc", "--keep-runs", "1", "--apply"]);
+    assert!(!shared.is_cached(ANN, "1") && shared.is_cached(ANN, "2"));
+    assert_eq!(shared.runs().len(), 2);
+    shared.ok(ANN, &["cache", "verify"]);
+}
+
+#[test]
+fn one_runs_while_the_other_collects() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    shared.ok(ANN, &["run", "p.yaml", "-S", "v=0", "--until", "a"]);
+    for value in ["0", "1"] {
+        let set = format!("v={value}");
+        let mut run = shared.start(ANN, &["run", "p.yaml", "--json", "-S", &set]);
+        let mut collections = 0;
+        while run.try_wait().unwrap().is_none() {
+            let limits = ["--max-size", "1B", "--keep-runs", "1", "--apply", "--wait"];
+            shared.ok(BOB, &[&["cache", "gc"], &limits[..]].concat());
+            collections += 1;
+        }
+        let run = finish(run);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(collections > 1, "nothing was tried");
+        shared.ok(BOB, &["cache", "verify"]);
+        assert_eq!(shared.run(BOB, value), ["cached", "cached"]);
+    }
+}
+
+#[test]
+fn what_one_cannot_read_is_told_and_everything_stays() {
+    type Closed = (&'static str, fn(&Shared) -> PathBuf);
+    let record = |shared: &Shared| ending(&shared.path("artifacts/v1/actions"), ".json").remove(0);
+    let tree = |shared: &Shared| ending(&shared.path("artifacts/v1/cas"), ".tree").remove(0);
+    let mark =
+        |shared: &Shared| ending(&shared.path("artifacts/latest"), ".outputs.json").remove(0);
+    let closed: [Closed; 6] = [
+        ("run.json and plan.json", |shared| {
+            close(&shared.runs()[0].join("plan.json"));
+            shared.runs()[0].join("run.json")
+        }),
+        ("a run's folder", |shared| shared.runs()[0].clone()),
+        ("a folder of views", |shared| {
+            shared.path("artifacts/latest/p/a")
+        }),
+        ("a record", record),
+        ("a list of files", tree),
+        ("a mark", mark),
+    ];
+    for (what, path) in closed {
+        let Some(shared) = Shared::new("002") else {
+            return;
+        };
+        for value in ["1", "2", "3"] {
+            shared.run(ANN, value);
+        }
+        let path = path(&shared);
+        let mode = fs::metadata(&path).unwrap().permissions();
+        close(&path);
+
+        let name = path.strip_prefix(shared.path("artifacts")).unwrap();
+        let name = name.to_str().unwrap();
+        let limits = ["--keep-runs", "1", "--max-age", "1ms", "--max-size", "1B"];
+        let collected = shared.ok(BOB, &[&["cache", "gc", "--apply"], &limits[..]].concat());
+        let told = &collected.stderr;
+        assert!(
+            told.contains(name) && told.contains("cannot be read"),
+            "{what}: {told}"
+        );
+        let verified = shared.runner(BOB, &["cache", "verify"]);
+        assert_eq!(verified.code, Some(1), "{what}: {verified:?}");
+        assert!(verified.stdout.contains(name), "{what}: {verified:?}");
+        // It may be sound: nobody sets it aside.
+        let repaired = shared.runner(BOB, &["cache", "verify", "--repair"]);
+        assert_eq!(repaired.code, Some(1), "{what}: {repaired:?}");
+        if name.contains("runs/") {
+            let listed = shared.ok(BOB, &["runs", "list"]);
+            assert!(
+                listed.stderr.contains("cannot be read"),
+                "{what}: {listed:?}"
+            );
+        }
+
+        fs::set_permissions(&path, mode).unwrap();
+        for file in ["run.json", "plan.json"] {
+            let file = shared.runs()[0].join(file);
+            fs::set_permissions(file, Permissions::from_mode(0o664)).unwrap();
+        }
+        for value in ["1", "2", "3"] {
+            assert!(shared.is_cached(ANN, value), "{what}: v={value} is lost");
+        }
+        shared.ok(BOB, &["cache", "verify"]);
+        assert_eq!(shared.runs().len(), 3, "{what}");
+    }
+}
+
+#[test]
+fn a_file_that_one_cannot_read_is_not_taken_for_damaged() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    shared.run(ANN, "1");
+    let mut blobs = ending(&shared.path("artifacts/v1/cas"), "");
+    blobs.retain(|file| file.extension().is_none());
+    let blob = blobs.remove(0);
+    close(&blob);
+    let verified = shared.runner(BOB, &["cache", "verify", "--repair"]);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    assert!(verified.stdout.contains("cannot be read"), "{verified:?}");
+    assert!(blob.exists());
+    fs::set_permissions(&blob, Permissions::from_mode(0o444)).unwrap();
+    shared.ok(BOB, &["cache", "verify"]);
+    assert!(shared.is_cached(BOB, "1"));
+}
+
+#[test]
+fn a_process_that_one_cannot_ask_counts_as_alive() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    shared.ok(ANN, &["run", "p.yaml", "-S", "v=1", "--until", "a"]);
+    let slow = fs::read_to_string(shared.path("p.yaml")).unwrap();
+    fs::write(
+        shared.path("p.yaml"),
+        slow.replace("sleep 0.3", "sleep 600"),
+    )
+    .unwrap();
+    let run = shared.start(ANN, &["run", "p.yaml", "-S", "v=1"]);
+    eventually("recorded", || (shared.runs().len() == 2).then_some(()));
+    let session = eventually("begun", || {
+        let mut sessions = list(&shared.path("artifacts/v1/tmp"));
+        sessions.retain(|path| path.join("needs.json").exists());
+        sessions.pop()
+    });
+    // As folders of temporary files are made, and session folders were.
+    let mode = fs::metadata(&session).unwrap().permissions();
+    fs::set_permissions(&session, Permissions::from_mode(0o700)).unwrap();
+    let collected = shared.runner(BOB, &["cache", "gc", "--keep-runs", "1", "--apply"]);
+    assert_eq!(collected.code, Some(1), "{collected:?}");
+    assert!(
+        collected.stderr.contains("belongs to another user"),
+        "{collected:?}"
+    );
+    assert!(session.exists());
+    assert_eq!(shared.listed(BOB)["runs"][0]["state"], "running");
+
+    fs::set_permissions(&session, mode).unwrap();
+    shared.runner(
+        BOB,
+        &["cache", "gc", "--keep-runs", "1", "--apply", "--wait"],
+    );
+    assert_eq!(shared.listed(BOB)["runs"][0]["state"], "running");
+    signal(run.id(), Signal::TERM).unwrap();
+    assert_eq!(finish(run).code, Some(143));
+    assert_eq!(shared.listed(BOB)["runs"][0]["state"], "cancelled");
+}
+
+#[test]
+fn a_store_that_only_its_owner_may_write_to_is_told_as_such() {
+    let Some(shared) = Shared::new("022") else {
+        return;
+    };
+    shared.run(ANN, "2");
+    shared.run(ANN, "1");
+    for look in [
+        &["status", "p.yaml"][..],
+        &["runs", "list"],
+        &["artifacts", "ls"],
+        &["cache", "verify"],
+        &["cache", "gc"],
+    ] {
+        shared.ok(BOB, look);
+    }
+    for write in [
+        &["run", "p.yaml"][..],
+        &["run", "q.yaml"],
+        &["cache", "gc", "--keep-runs", "1", "--apply"],
+    ] {
+        let refused = shared.runner(BOB, write);
+        assert_eq!(refused.code, Some(1), "{write:?}: {refused:?}");
+        let told = &refused.stderr;
+        assert!(
+            told.contains("belongs to another user"),
+            "{write:?}: {told}"
+        );
+        assert!(told.contains("umask 002"), "{write:?}: {told}");
+    }
+    // A store that nobody else can look at is not taken for none.
+    fs::set_permissions(shared.path("artifacts"), Permissions::from_mode(0o700)).unwrap();
+    let refused = shared.runner(BOB, &["runs", "list"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("belongs to another user"),
+        "{refused:?}"
+    );
+    assert!(shared.is_cached(ANN, "1") && shared.is_cached(ANN, "2"));
+}
+
+#[test]
+fn locks_that_one_may_only_read_are_kept_to() {
+    let Some(shared) = Shared::new("002") else {
+        return;
+    };
+    shared.run(ANN, "1");
+    let locks = ["collector.lock", "tmp/.lock", "leases.lock"];
+    let [collector, gate, leases] = locks.map(|name| shared.path("artifacts/v1").join(name));
+    let allow = |lock: &Path, mode: u32| {
+        fs::set_permissions(lock, Permissions::from_mode(mode)).unwrap();
+    };
+    // As Ann makes them with another umask.
+    allow(&collector, 0o644);
+    allow(&gate, 0o644);
+    let collecting = fs::File::open(&collector).unwrap();
+    collecting.lock().unwrap();
+    let mut run = shared.start(BOB, &["run", "p.yaml", "-S", "v=2"]);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert!(run.try_wait().unwrap().is_none(), "it waits");
+    collecting.unlock().unwrap();
+    let run = finish(run);
+    assert_eq!(run.code, Some(0), "{run:?}");
+
+    // Locks that cannot be taken are errors, and no reason to go on without.
+    for (lock, closed, args) in [
+        (&collector, 0o600, &["run", "p.yaml", "-S", "v=3"][..]),
+        (&collector, 0o600, &["cache", "gc", "--apply"]),
+        (&gate, 0o600, &["run", "p.yaml", "-S", "v=3"]),
+        (&leases, 0o644, &["run", "p.yaml", "-S", "v=3"]),
+    ] {
+        allow(lock, closed);
+        let refused = shared.runner(BOB, args);
+        assert_ne!(refused.code, Some(0), "{}, {args:?}", lock.display());
+        assert!(
+            refused.stderr.contains("belongs to another user"),
+            "{}, {args:?}: {refused:?}",
+            lock.display()
+        );
+        allow(lock, 0o664);
+    }
+    assert_eq!(shared.run(BOB, "3"), ["succeeded", "succeeded"]);
+}
