@@ -114,11 +114,17 @@ impl Leftovers {
 }
 
 impl Tag {
-    /// Has the child of `command` mark itself before it becomes the program.
+    /// Has the child of `command` mark itself before it becomes the program. It also lets go what this
+    /// process was started with but standard input, output and error: who runs the runner may have files
+    /// open that a program must not see.
     pub fn put_on(self, command: &mut Command) {
         let Self(tag) = self;
-        // SAFETY: between fork and exec it makes one system call, and allocates nothing.
-        unsafe { command.pre_exec(move || system::mark(tag)) };
+        let prepare = move || {
+            system::close_inherited();
+            system::mark(tag)
+        };
+        // SAFETY: between fork and exec it makes two system calls, and allocates nothing.
+        unsafe { command.pre_exec(prepare) };
     }
 }
 
@@ -146,6 +152,19 @@ mod system {
         if let Err(error) = set_child_subreaper(Some(getpid())) {
             tracing::debug!(%error, "processes that programs leave behind are not found");
         }
+    }
+
+    /// Has every descriptor from 3 on closed when the program starts. Kernels before 5.11 cannot.
+    pub fn close_inherited() {
+        // SAFETY: the arguments are plain integers, and a flag alone is set on descriptors.
+        unsafe {
+            libc::syscall(
+                libc::SYS_close_range,
+                3,
+                libc::c_uint::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            )
+        };
     }
 
     pub fn mark(tag: u64) -> io::Result<()> {
@@ -235,6 +254,8 @@ mod system {
     pub fn children() -> Vec<i32> {
         Vec::new()
     }
+
+    pub fn close_inherited() {}
 
     pub fn mark(_tag: u64) -> io::Result<()> {
         Ok(())

@@ -188,7 +188,10 @@ impl Store {
     fn session(&self) -> Result<Arc<Session>, Error> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         match &*session {
-            Some(session) => Ok(Arc::clone(session)),
+            Some(session) => {
+                session.check()?;
+                Ok(Arc::clone(session))
+            }
             None => {
                 let begun = Arc::new(Session::begin(&self.home.join("tmp"))?);
                 Ok(Arc::clone(session.insert(begun)))

@@ -27,6 +27,8 @@ const MOST_SMALL: u64 = 4096;
 #[derive(Debug)]
 pub struct Session {
     folder: PathBuf,
+    /// The folder itself, whatever has its name.
+    open: Folder,
     lock: File,
     names: AtomicU64,
     /// Files and folders that wait to be removed at the end.
@@ -46,8 +48,10 @@ impl Session {
         let own = lock::open(&folder.path().join(LOCK))
             .and_then(|own| own.lock().map(|()| own))
             .map_err(Error::io("lock", folder.path()))?;
+        let open = Folder::open(folder.path()).map_err(Error::io("open", folder.path()))?;
         Ok(Self {
             folder: folder.keep(),
+            open,
             lock: own,
             names: AtomicU64::new(0),
             staying: AtomicUsize::new(0),
@@ -56,6 +60,16 @@ impl Session {
 
     pub fn path(&self) -> &Path {
         &self.folder
+    }
+
+    /// Checks that the folder's name still leads to it. A program knows the name from its own folder, which
+    /// is in it, and could have put a link there: we would write where that leads.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.open.is_at(&self.folder) {
+            return Ok(());
+        }
+        let cause = "it is no longer there: a program has moved, removed or replaced it";
+        Err(Error::io("use", &self.folder)(std::io::Error::other(cause)))
     }
 
     /// A path in the folder that nothing has used.
@@ -103,7 +117,10 @@ impl Session {
 impl Drop for Session {
     /// Removes the folder before the lock is let go. What cannot be removed now is swept later.
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.folder) {
+        if let Err(error) = self
+            .check()
+            .and_then(|()| remove(&self.folder).map_err(Error::io("remove", &self.folder)))
+        {
             tracing::debug!(folder = %self.folder.display(), %error, "a session was not removed");
         }
     }

@@ -159,10 +159,14 @@ fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
 }
 
 fn wording(undeclared: &[PathBuf]) -> String {
-    let mut names: Vec<String> = undeclared
-        .iter()
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
+    // A program may call its files what it likes; control characters go to no terminal.
+    let shown = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    let shown = |path: &PathBuf| path.to_string_lossy().chars().map(shown).collect();
+    let names = undeclared.iter().map(shown);
+    let mut names: Vec<String> = names.map(|name: String| format!("`{name}`")).collect();
     names.sort();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),

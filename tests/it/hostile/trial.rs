@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -144,18 +143,11 @@ fn undisturbed() -> &'static Shown {
 }
 
 /// Runs `command` with a time limit. Its output goes to files, because a process left behind could hold
-/// a pipe open. It inherits no descriptors but the standard ones, so that a program that finds another
-/// one has it from the runner.
+/// a pipe open.
 fn patiently(command: &mut Command) -> Result<Finished, String> {
-    let close_others = || {
-        let (first, last, flags) = (3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        // SAFETY: the call takes numbers only. Kernels before 5.11 refuse it, which is harmless unless
-        // the tests themselves inherited descriptors.
-        unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
-        Ok(())
-    };
-    // SAFETY: between fork and exec it makes one system call.
-    unsafe { command.pre_exec(close_others) };
+    // Descriptors that a program must not see: the runner is to let go what it was started with.
+    let inherited = File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let mut written = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
     let started = Instant::now();
     let mut child = command
