@@ -71,7 +71,7 @@ pub struct Params {
     /// `RUNNER_SEED` (part of the key), `RUNNER_CPUS` and `OMP_NUM_THREADS` (the stage's cpus), and
     /// `PYTHONDONTWRITEBYTECODE=1`.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<Text>")]
     pub env: Environment,
     /// Programs that the stage depends on, by name, each with a command that tells its version:
     /// `python3: python3 --version`. `runner run` asks it once for each file that the name leads to, and its
@@ -108,7 +108,7 @@ pub struct Params {
 )]
 pub enum Argv {
     /// For a shell.
-    Line(String),
+    Line(#[schemars(with = "Text")] String),
     /// The program and its arguments.
     Words(#[schemars(with = "Vec<Text>")] Vec<String>),
 }

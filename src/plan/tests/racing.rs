@@ -59,6 +59,14 @@ fn behind_a_link_in_the_source(root: &Path) {
     exchange(root, "1", "2");
 }
 
+fn above_what_a_link_in_the_source_leads_to(root: &Path) {
+    exchange(root, "p", "q");
+}
+
+fn link_behind_a_link_in_the_source(root: &Path) {
+    exchange(root, "chain/1", "chain/2");
+}
+
 /// A source that is reached over a link to a folder, over a link in that, and holds a link to a file.
 fn made() -> Fixture {
     let fixture = Fixture::new();
@@ -83,6 +91,17 @@ fn made() -> Fixture {
     symlink("../../1", root.join("real/other/more")).unwrap();
     symlink("../../1", root.join("spare/one/more")).unwrap();
     symlink("../../1", root.join("spare/other/more")).unwrap();
+    for (folder, content) in [("p", "1"), ("q", "2")] {
+        fs::create_dir_all(root.join(folder).join("sub")).unwrap();
+        fs::write(root.join(folder).join("sub/x"), content).unwrap();
+    }
+    fs::create_dir(root.join("chain")).unwrap();
+    symlink("../1/x", root.join("chain/1")).unwrap();
+    symlink("../2/x", root.join("chain/2")).unwrap();
+    for folder in ["real/one", "real/other", "spare/one", "spare/other"] {
+        symlink("../../p/sub/x", root.join(folder).join("far")).unwrap();
+        symlink("../../chain/1", root.join(folder).join("chained")).unwrap();
+    }
     symlink("real", root.join("way")).unwrap();
     fixture
 }
@@ -109,7 +128,7 @@ fn race(switch: Switch) {
             let planned = plan(&stages.0, &fixture.store, &PlanOptions::default()).ok();
             let mut read = Vec::new();
             while !switcher.is_finished() {
-                let files = ["file", "more/x"].map(|file| source.join(file));
+                let files = ["file", "more/x", "far", "chained"].map(|file| source.join(file));
                 read.extend(files.iter().flat_map(fs::read_to_string));
             }
             (planned, read)
@@ -142,8 +161,10 @@ fn a_link_in_the_source_is_not_switched_unnoticed() {
 }
 
 #[test]
-fn a_folder_behind_a_link_in_the_source_is_not_switched_unnoticed() {
+fn what_is_behind_a_link_in_the_source_is_not_switched_unnoticed() {
     race(behind_a_link_in_the_source);
+    race(above_what_a_link_in_the_source_leads_to);
+    race(link_behind_a_link_in_the_source);
 }
 
 /// A file that somebody writes to through a mapping, at times at which the kernel sets no times.
