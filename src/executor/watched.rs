@@ -12,6 +12,8 @@
 //! A change goes unnoticed only if the file cannot be watched, because its file system has no leases or it is
 //! another user's, and the change is undone before the stage ends.
 
+use std::fs::{Metadata, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -21,7 +23,7 @@ use stages::contract::{Failure, PRIVATE_BYTES};
 
 use super::inputs::Inputs;
 use super::local::{lock, refused};
-use crate::store::{self, Blob, InputsCheck, Stamp, Store, Tree, Unwritten};
+use crate::store::{self, BLOB_MODE, Blob, InputsCheck, Stamp, Store, Tree, Unwritten};
 
 /// Files of one stage that are held open to be watched, at most: a process may have few open.
 const MOST: usize = 64;
@@ -106,6 +108,7 @@ impl<'a> Watched<'a> {
     /// # Errors
     /// If one was written to. What is damaged is set aside, so that the next run makes it again.
     pub fn check(&self) -> Result<InputsCheck, Failure> {
+        self.watches.iter().for_each(Watch::restore_mode);
         let mut is_sure = true;
         for input in &self.inputs {
             let mut is_written = false;
@@ -161,6 +164,17 @@ impl Watch {
     fn now(&self) -> Option<Stamp> {
         let metadata = self.file.file().metadata().ok()?;
         Some(Stamp::of(&metadata))
+    }
+
+    /// Makes it readable again, and for nobody to write: a program may have changed the rights to its own
+    /// name of the file, which are those of the store's.
+    fn restore_mode(&self) {
+        let file = self.file.file();
+        let is_right = |metadata: Metadata| metadata.permissions().mode() & 0o7777 == BLOB_MODE;
+        if !file.metadata().is_ok_and(is_right) {
+            let restored = file.set_permissions(Permissions::from_mode(BLOB_MODE));
+            tracing::debug!(?restored, "the mode of an input was changed");
+        }
     }
 
     /// Its stamp, once a write would change that: a new name has just moved its time.

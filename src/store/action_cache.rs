@@ -107,7 +107,7 @@ impl Store {
             let complete = match self.peek_tree(digest) {
                 Ok(tree) => {
                     self.have_at_hand(&tree);
-                    self.is_complete(&tree)
+                    self.is_complete(&tree)?
                 }
                 Err(Error::Tree { .. }) => false,
                 Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use rayon::prelude::*;
 
-use super::files::{self, Found, Opened, exists};
+use super::files::{self, Found, Opened};
 use super::{Blob, Digest, Error, Stamp, Store, Tree, Unwritten, digest_open};
 
 impl Store {
@@ -71,7 +71,7 @@ impl Store {
                 damaged,
             };
             let path = self.blob_path(&blob.digest);
-            if !exists(&path) {
+            if !exists(&path)? {
                 return Err(error(false));
             }
             if self.has(blob)? {
@@ -82,11 +82,15 @@ impl Store {
     }
 
     /// Whether all blobs of `tree` are there with their right sizes; reads none.
-    pub(super) fn is_complete(&self, tree: &Tree) -> bool {
-        tree.files.values().all(|blob| {
-            fs::symlink_metadata(self.blob_path(&blob.digest))
-                .is_ok_and(|metadata| metadata.is_file() && metadata.len() == blob.bytes)
-        })
+    pub(super) fn is_complete(&self, tree: &Tree) -> Result<bool, Error> {
+        for blob in tree.files.values() {
+            let path = self.blob_path(&blob.digest);
+            let is_right = |there: &fs::Metadata| there.is_file() && there.len() == blob.bytes;
+            if !files::is(&path, is_right).map_err(Error::io("look at", &path))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the blob holds what it should. It is read unless it was before, and was not written to
@@ -123,7 +127,7 @@ impl Store {
     /// Whether the blob is there and sound. What is in its place and is not, is set aside.
     pub(super) fn has(&self, blob: &Blob) -> Result<bool, Error> {
         let path = self.blob_path(&blob.digest);
-        if !exists(&path) {
+        if !exists(&path)? {
             return Ok(false);
         }
         if self.is_sound(blob)? {
@@ -131,7 +135,7 @@ impl Store {
         }
         let _mending = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have put a sound one there since: that one stays.
-        if !exists(&path) {
+        if !exists(&path)? {
             return Ok(false);
         }
         if self.is_sound(blob)? {
@@ -178,6 +182,11 @@ impl Store {
             verified.remove(digest);
         }
     }
+}
+
+/// Whether there is anything at `path`, a dangling link too.
+fn exists(path: &Path) -> Result<bool, Error> {
+    files::is(path, |_| true).map_err(Error::io("look at", path))
 }
 
 /// The stamp of a regular file, if there is one.

@@ -24,6 +24,9 @@ use super::{Blob, Error, Stamp, Store, Tree, digest_open};
 /// what systems take as one path (4,096 on Linux).
 const LONGEST: usize = 2048;
 
+/// The rights to a blob: everybody reads, nobody writes. Who gets at it is up to the store's folders.
+pub const BLOB_MODE: u32 = 0o444;
+
 impl Store {
     /// Takes the file or folder at `path` in `folder` into the store and gives its tree. It is on disk
     /// once a [record](Store::record) is.
@@ -114,7 +117,7 @@ impl Store {
         }
         let target = self.blob_path(&digest);
         self.create_shard(&target)?;
-        file.set_permissions(Permissions::from_mode(0o444))
+        file.set_permissions(Permissions::from_mode(BLOB_MODE))
             .map_err(Error::io("make read-only", path))?;
         match folder.move_out(path, &target) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return Ok(None),
@@ -142,7 +145,7 @@ impl Store {
         }
         let target = self.blob_path(&digest);
         self.create_shard(&target)?;
-        fs::set_permissions(file, Permissions::from_mode(0o444))
+        fs::set_permissions(file, Permissions::from_mode(BLOB_MODE))
             .map_err(Error::io("make read-only", file))?;
         fs::rename(file, &target).map_err(Error::io("move into the store", file))?;
         Ok(blob)

@@ -69,6 +69,7 @@ pub(crate) use error::explained;
 pub(crate) use files::{Found, component, is_absence, read as read_file};
 pub use guard::{Guard, Living, Needs, Patience};
 pub(crate) use hashing::digest_open;
+pub use ingest::BLOB_MODE;
 pub use inventory::{Entry, Inventory, Reading, Unread};
 pub use latest::Shown;
 pub use lease::Lease;

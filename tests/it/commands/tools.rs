@@ -165,7 +165,7 @@ fn a_program_with_a_version_command_counts_by_its_answer() {
     assert_eq!(outcomes(&sandbox), ["succeeded"; 2]);
     assert_eq!(asked(), 3);
     assert_eq!(latest(&sandbox, "next/copy/copy"), "two\n");
-    let lineage = runner(&sandbox, &["lineage", "next.copy"]);
+    let lineage = runner(&sandbox, &["lineage", "artifacts/latest/p/next/copy"]);
     assert!(
         lineage.stdout.contains("program mytool: mytool 1.1"),
         "{lineage:?}"
