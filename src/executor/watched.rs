@@ -30,11 +30,6 @@ const MOST: usize = 64;
 /// How long somebody who opens a watched file for writing may have to wait.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How often, and how many times, a look at the clock that files' times are taken from: it ticks every few
-/// milliseconds.
-const TICK: Duration = Duration::from_millis(1);
-const MOST_TICKS: usize = 20;
-
 /// The inputs of a stage that runs.
 pub(super) struct Watched<'a> {
     store: &'a Store,
@@ -179,13 +174,7 @@ impl Watch {
 
     /// Its stamp, once a write would change that: a new name has just moved its time.
     fn settled(&self) -> Option<Stamp> {
-        for _ in 0..MOST_TICKS {
-            match self.now() {
-                Some(stamp) if !stamp.is_settled() => thread::sleep(TICK),
-                stamp => return stamp,
-            }
-        }
-        None
+        self.now().filter(Stamp::wait_until_settled)
     }
 
     /// Whether it may have been written to since the start.

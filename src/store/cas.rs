@@ -164,11 +164,8 @@ impl Store {
             .file()
             .metadata()
             .is_ok_and(|metadata| Stamp::of(&metadata) == stamp);
-        // A file's time may be that of this very tick, a few milliseconds. Reading takes longer.
-        while !stamp.is_settled() && watch.is_unwritten() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        if is_it && watch.is_unwritten() {
+        // Reading the blob again would take longer than the wait.
+        if is_it && stamp.wait_until_settled() && watch.is_unwritten() {
             self.remember(&blob.digest, stamp);
         }
     }

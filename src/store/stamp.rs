@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-use rustix::time::{ClockId, clock_gettime};
+use stages::contract::clock;
 
 /// A file's identity and times. The time of change cannot be set by a program, unlike that of
 /// modification; but it also moves with every new name of the file.
@@ -31,13 +31,11 @@ impl Stamp {
     /// Whether a write from now on changes the stamp. One in the same tick of the clock, a few
     /// milliseconds, may leave the times as they are.
     pub fn is_settled(&self) -> bool {
-        let now = clock_gettime(TICKS);
-        self.changed < (now.tv_sec, now.tv_nsec)
+        clock::has_passed(self.changed)
+    }
+
+    /// Waits until it is settled; `false` if it does not come to that, as the clock was set back.
+    pub fn wait_until_settled(&self) -> bool {
+        clock::wait_until_passed(self.changed)
     }
 }
-
-/// The clock that times of files are taken from.
-#[cfg(target_os = "linux")]
-const TICKS: ClockId = ClockId::RealtimeCoarse;
-#[cfg(not(target_os = "linux"))]
-const TICKS: ClockId = ClockId::Realtime;

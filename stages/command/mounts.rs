@@ -10,10 +10,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::Params;
-use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request};
+use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request, clock};
 use crate::sources::walk;
 
 /// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
@@ -61,11 +59,9 @@ fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
 fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
     let mut original = File::open(from)?;
     let is_small = original.metadata()?.len() <= PRIVATE_BYTES;
-    let mut copy = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o444)
-        .open(to)?;
+    let mut create = File::options();
+    create.write(true).create_new(true).mode(0o444);
+    let mut copy = create.open(to)?;
     if !clone(&original, &copy) {
         if !is_small {
             fs::remove_file(to)?;
@@ -73,11 +69,7 @@ fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
             if fs::hard_link(from, to).is_ok() {
                 return Ok(Mount::Linked);
             }
-            copy = File::options()
-                .write(true)
-                .create_new(true)
-                .mode(0o444)
-                .open(to)?;
+            copy = create.open(to)?;
         }
         io::copy(&mut original, &mut copy)?;
     }
@@ -128,8 +120,7 @@ impl Scratch<'_> {
         let found = walk(path).map_err(|invalid| Failure::Data(invalid.to_string()))?;
         let whole = found.files.is_empty().then(String::new);
         for name in found.empty.iter().chain(&whole) {
-            let folder = self.folder.join(at).join(name);
-            fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+            self.make(&self.folder.join(at).join(name))?;
         }
         for name in found.files {
             // Of a source that is a file, the name is empty.
@@ -167,17 +158,10 @@ impl Scratch<'_> {
     /// Forgets the times of copies that were made within this tick of the clock, a few milliseconds: if
     /// the program changes one at once, its time may stay the same.
     fn settle(&mut self) {
-        let now = clock_gettime(TICKS);
         for mount in self.mounted.values_mut() {
             if let Mount::Copied { changed, .. } = mount {
-                *changed = changed.filter(|&changed| changed < (now.tv_sec, now.tv_nsec));
+                *changed = changed.filter(|&changed| clock::has_passed(changed));
             }
         }
     }
 }
-
-/// The clock that times of files are taken from.
-#[cfg(target_os = "linux")]
-const TICKS: ClockId = ClockId::RealtimeCoarse;
-#[cfg(not(target_os = "linux"))]
-const TICKS: ClockId = ClockId::Realtime;

@@ -5,6 +5,7 @@
 //! Nothing here knows YAML, keys or schedules.
 
 mod artifact;
+pub mod clock;
 mod context;
 mod device;
 mod event;

@@ -1,0 +1,63 @@
+//! The clock that times of files are taken from.
+
+use std::thread;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Realtime;
+
+/// How often to look at the clock, and how many times at most. It ticks every 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(1);
+const MOST_TICKS: usize = 20;
+
+/// Whether a file gets another time if it is changed now. `changed` is its time of change, in seconds and
+/// nanoseconds since 1970. A change in the same tick of the clock leaves the time as it is.
+pub fn has_passed(changed: (i64, i64)) -> bool {
+    let now = clock_gettime(CLOCK);
+    changed < (now.tv_sec, now.tv_nsec)
+}
+
+/// Waits until [`has_passed`] is true; `false` if that takes longer than a few ticks, because the clock was
+/// set back since.
+pub fn wait_until_passed(changed: (i64, i64)) -> bool {
+    for _ in 0..MOST_TICKS {
+        if has_passed(changed) {
+            return true;
+        }
+        thread::sleep(TICK);
+    }
+    has_passed(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_change_after_the_wait_has_another_time() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let changed = || {
+            let metadata = fs::metadata(file.path()).unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        for _ in 0..20 {
+            let before = changed();
+            assert!(wait_until_passed(before));
+            fs::write(file.path(), "x").unwrap();
+            assert!(changed() > before);
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_time_far_ahead() {
+        let now = clock_gettime(CLOCK);
+        assert!(!wait_until_passed((now.tv_sec + 3600, 0)));
+    }
+}
