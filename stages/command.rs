@@ -34,7 +34,7 @@ pub const INFO: KindInfo = KindInfo {
     has_primary: false,
     model_params: &[],
     text_params: &[
-        "argv", "code", "files", "env", "outputs", "metrics", "folder", "ignore",
+        "argv", "code", "files", "env", "outputs", "metrics", "folder", "ignore", "tools",
     ],
     declares_ports: true,
     computes: false,
@@ -79,6 +79,7 @@ pub struct Params {
     /// that `argv` begins with does without being named here. Programs in the text of a shell count only if
     /// they are named here.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
     /// Output ports: the file or folder that the program makes for each. Of a file its name and bytes are
     /// kept, not its mode; a stage that takes it finds it read-only in the folder of its role: `ROLE/…`, or

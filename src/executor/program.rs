@@ -23,6 +23,9 @@ use crate::graph::Limits;
 const SHOWN: usize = 15;
 const TAIL: u64 = 4096;
 
+/// What stands before the log's path, at the end of the message about a program that failed.
+pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
+
 /// Runs `program` to its end. What it writes, to standard output and standard error, goes to `log`.
 ///
 /// It leads a process group of its own, which ends with this process, however that ends; over its
@@ -161,7 +164,7 @@ fn last_words(written: &File, log: &Path, start: u64) -> String {
     }
     let shown = lines[lines.len().saturating_sub(SHOWN)..].iter();
     let shown: String = shown.map(|line| format!("\n  | {}", plain(line))).collect();
-    format!(":{shown}\n  all of it: {}", log.display())
+    format!(":{shown}{WHOLE_LOG}{}", log.display())
 }
 
 /// A line without what would move a terminal's cursor or change its colours.

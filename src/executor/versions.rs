@@ -37,10 +37,18 @@ pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result
         }
         let invalid = |invalid: &Invalid| Error::Invalid(vec![graph.diagnose(node, invalid)]);
         for unasked in unasked(store, &tools).map_err(|error| invalid(&error))? {
-            let answer = ask(&unasked, store, &workers).map_err(|why| {
-                let message = format!("the version command of `{}` {why}", unasked.tool);
-                invalid(&Invalid::new(message).under(&unasked.tool).under("tools"))
-            })?;
+            let wrong = |why: String| {
+                let error =
+                    Invalid::new(format!("the version command of `{}` {why}", unasked.tool));
+                invalid(&error.under(&unasked.tool).under("tools"))
+            };
+            let answer = ask(&unasked, store, &workers).map_err(wrong)?;
+            if !unasked.is_same(store).map_err(|error| invalid(&error))? {
+                return Err(wrong(format!(
+                    "ran while the program was changed: run again once `{}` stays as it is",
+                    unasked.tool
+                )));
+            }
             tracing::debug!(unasked.tool, answer, "version");
             unasked.answered(store, &answer)?;
         }
@@ -73,7 +81,7 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
     let ending = program::run(&program, &log, workers, limits, &warn);
     ending.result.map_err(|failure| match failure {
         // The log that the message names is gone soon.
-        Failure::Program(message) => match message.split_once("\n  all of it: ") {
+        Failure::Program(message) => match message.rsplit_once(program::WHOLE_LOG) {
             Some((message, _)) => format!("fails: {message}"),
             None => format!("fails: {message}"),
         },

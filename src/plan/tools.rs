@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stages::contract::{Invalid, Source, Tool};
 
-use super::source::Sources;
+use super::source::{Seen, Sources};
 use crate::store::{self, Digest, Store};
 
 /// What a program counts as.
@@ -43,7 +43,7 @@ pub(super) fn identify(
     let Some(path) = &tool.path else {
         return Ok((ToolId::Missing, None));
     };
-    let seen = sources.see(&Source::new(Vec::new(), path))?;
+    let seen = content(path, sources)?;
     let id = match &tool.version {
         None => ToolId::Content(seen.digest),
         Some(command) => match sources.store().memo(&memo_path(&seen.digest, command)) {
@@ -62,14 +62,14 @@ pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
         let (Some(path), Some(command)) = (&tool.path, &tool.version) else {
             continue;
         };
-        let memo = memo_path(
-            &sources.see(&Source::new(Vec::new(), path))?.digest,
-            command,
-        );
+        let file = content(path, &mut sources)?.digest;
+        let memo = memo_path(&file, command);
         if store.memo::<String>(&memo).is_none() {
             unasked.entry(memo.clone()).or_insert_with(|| Unasked {
                 tool: tool.name.clone(),
                 command: command.clone(),
+                path: path.clone(),
+                file,
                 memo,
             });
         }
@@ -82,14 +82,30 @@ pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
 pub struct Unasked {
     pub tool: String,
     pub command: String,
+    path: PathBuf,
+    /// The digest of the file at `path` before it was asked.
+    file: Digest,
     memo: PathBuf,
 }
 
 impl Unasked {
-    /// Keeps the answer for the file that was to be asked about.
+    /// Whether the program is still the one that was to be asked.
+    pub fn is_same(&self, store: &Store) -> Result<bool, Invalid> {
+        let now = content(&self.path, &mut Sources::new(store))?;
+        Ok(now.digest == self.file)
+    }
+
+    /// Keeps the answer of the program that was to be asked.
     pub fn answered(&self, store: &Store, answer: &str) -> Result<(), store::Error> {
         store.set_memo(&self.memo, &answer)
     }
+}
+
+/// The content of the program at `path`.
+fn content(path: &Path, sources: &mut Sources<'_>) -> Result<Seen, Invalid> {
+    sources
+        .see(&Source::new(Vec::new(), path))
+        .map_err(|error| error.hint("its content is part of the stage's key: let `runner` read it"))
 }
 
 /// Where the answer to `command` is, of the program whose file has this digest.
@@ -97,5 +113,5 @@ fn memo_path(file: &Digest, command: &str) -> PathBuf {
     let asked = Digest::derive("runner version command v1", command.as_bytes());
     Path::new("sources")
         .join("tools")
-        .join(format!("{}-{}.json", file.short(), asked.short()))
+        .join(format!("{file}-{asked}.json"))
 }

@@ -9,12 +9,7 @@ use crate::sandbox::{Finished, Sandbox, TINY};
 
 /// Runs `command` to its end.
 fn finish(mut command: Command) -> Finished {
-    let output = command.output().unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    command.output().unwrap().into()
 }
 
 fn with_user_file(sandbox: &Sandbox, text: &str) {

@@ -309,12 +309,7 @@ fn masked(sandbox: &Sandbox, umask: &str, args: &[&str]) -> Finished {
             None => shell.env_remove(name),
         };
     }
-    let output = shell.output().unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    shell.output().unwrap().into()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::latest;
-use crate::sandbox::{Finished, Sandbox};
+use crate::sandbox::{Finished, Sandbox, skip};
 
 /// Writes an executable script that says what it is.
 fn script(path: &Path, text: &str) {
@@ -31,12 +31,7 @@ fn runner(sandbox: &Sandbox, args: &[&str]) -> Finished {
     let mut command = sandbox.command(args);
     let path = std::env::var("PATH").unwrap();
     let path = format!("{}:{path}", sandbox.path("bin").display());
-    let output = command.env("PATH", path).output().unwrap();
-    Finished {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    command.env("PATH", path).output().unwrap().into()
 }
 
 fn outcomes(sandbox: &Sandbox) -> Vec<String> {
@@ -213,4 +208,36 @@ fn a_program_that_changes_while_it_runs_makes_no_result() {
     let run = runner(&sandbox, &["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(100), "{run:?}");
     assert!(run.stderr.contains("changed while it"), "{run:?}");
+}
+
+/// The same of a program that is replaced while it is asked for its version.
+#[test]
+fn an_answer_of_a_program_that_changes_meanwhile_is_not_kept() {
+    let sandbox = pipeline(
+        "  it: { kind: command, params: { argv: [mytool], tools: { mytool: mytool version }, outputs: { out: out } } }\n",
+    );
+    let own = sandbox.path("bin/mytool");
+    let changing = format!("echo '#' >> {}; echo 1.0 | tee out", own.display());
+    script(&own, &changing);
+    let run = runner(&sandbox, &["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let message = "the version command of `mytool` ran while the program was changed";
+    assert!(run.stderr.contains(message), "{run:?}");
+    script(&own, "echo 1.0 | tee out");
+    assert_eq!(outcomes(&sandbox), ["succeeded"]);
+}
+
+#[test]
+fn a_program_that_cannot_be_read_is_an_error_with_a_hint() {
+    if rustix::process::geteuid().is_root() {
+        skip("root reads everything");
+        return;
+    }
+    let sandbox = pipeline("  it: { kind: command, params: { argv: [mytool] } }\n");
+    let own = sandbox.path("bin/mytool");
+    script(&own, "true");
+    fs::set_permissions(&own, Permissions::from_mode(0o111)).unwrap();
+    let run = runner(&sandbox, &["run", "pipeline.yaml"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("part of the stage's key"), "{run:?}");
 }
