@@ -13,7 +13,7 @@ use super::watched::Watched;
 use super::{Limits, program};
 use crate::report::Event;
 
-/// What a program gets to work with.
+/// A program's inputs, and the folder that it runs in.
 pub(super) struct Scratch<'a> {
     pub request: &'a Request,
     /// The folder that it runs in.

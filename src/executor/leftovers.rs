@@ -12,16 +12,18 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
 
 use super::local::lock;
 
-/// What this process has started, and how to tell the rest.
+/// Finds and ends the processes that programs leave behind.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
     /// Processes that this one started itself and has not reaped, by their ids; and those that were its
     /// children before it started any.
-    children: Mutex<BTreeSet<i32>>,
+    children: Arc<Mutex<BTreeSet<i32>>>,
     /// The programs that run.
     tags: Mutex<Tags>,
     /// Held while leftovers are ended: two that look at the same processes would both report them.
@@ -74,6 +76,8 @@ impl Left {
 
 /// Names of processes in a message.
 const NAMED: usize = 3;
+/// How often dead orphans are reaped.
+const REAP: Duration = Duration::from_millis(500);
 
 impl Leftovers {
     /// A tag for a program that is about to start.
@@ -83,11 +87,29 @@ impl Leftovers {
             // A shell that became this process by `exec` may have left it children.
             self.children().extend(system::children());
             system::become_subreaper();
+            self.reap_from_now_on();
         }
         tags.used += 1;
         let tag = tags.used;
         tags.running.insert(tag);
         Tag(tag)
+    }
+
+    /// Has orphans that end by themselves reaped, until this is dropped: as dead processes that nobody
+    /// waits for, they would count against the limit of processes for as long as a program runs.
+    fn reap_from_now_on(&self) {
+        let children = Arc::downgrade(&self.children);
+        let reap = move || {
+            while let Some(children) = children.upgrade() {
+                system::reap_orphans(&|id| lock(&children).contains(&id));
+                drop(children);
+                thread::sleep(REAP);
+            }
+        };
+        let thread = thread::Builder::new().name("orphans".to_owned());
+        if let Err(error) = thread.spawn(reap) {
+            tracing::debug!(%error, "dead orphans stay until their program ends");
+        }
     }
 
     /// Ends what the program of `tag` has left, now that it has ended itself.
@@ -205,6 +227,14 @@ mod system {
         ids.filter_map(|id| id.parse().ok()).collect()
     }
 
+    /// Reaps children that are not `known` and have ended.
+    pub fn reap_orphans(known: &dyn Fn(i32) -> bool) {
+        let orphans = children().into_iter().filter(|&id| !known(id));
+        for pid in orphans.filter_map(Pid::from_raw) {
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        }
+    }
+
     /// Ends children that are not `known`, but for those whose tag is that of a program that `runs`.
     pub fn end_orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Left {
         let started = Instant::now();
@@ -260,6 +290,8 @@ mod system {
     pub fn mark(_tag: u64) -> io::Result<()> {
         Ok(())
     }
+
+    pub fn reap_orphans(_known: &dyn Fn(i32) -> bool) {}
 
     pub fn end_orphans(_known: &dyn Fn(i32) -> bool, _runs: &dyn Fn(u64) -> bool) -> Left {
         Left::default()

@@ -174,3 +174,16 @@ stages:
     );
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
 }
+
+/// A process that nobody waits for counts against the limit of processes, even dead.
+#[test]
+fn what_is_left_and_ends_by_itself_is_gone_before_its_program_ends() {
+    let sandbox = one("{ shell: true, outputs: { dead: dead }, argv: \"\
+         for i in $(seq 50); do (setsid true &); done; sleep 0.5; \
+         for i in $(seq 100); do \
+         cat /proc/[0-9]*/stat 2>/dev/null | grep -c .Z.$PPID. > dead || exit 0; sleep 0.1; \
+         done; false\" }");
+    let run = run(&sandbox);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(latest(&sandbox, "it/dead/dead").trim(), "0");
+}
