@@ -165,7 +165,10 @@ impl StoreArgs {
         self.is_there()?.then(|| self.open()).transpose()
     }
 
-    /// Whether there is a store. One that cannot be looked at is an error: it is not missing.
+    /// Whether there is a store.
+    ///
+    /// # Errors
+    /// If that cannot be found out, for want of rights, say.
     fn is_there(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
         match fs::metadata(&home) {

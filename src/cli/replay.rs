@@ -21,7 +21,7 @@ const LOOKED_AT: usize = 20;
 pub struct Failures(HashMap<String, String>);
 
 impl Failures {
-    /// What the last runs of a pipeline say. Warns of those that cannot be read.
+    /// Collects the failures of a pipeline's last runs. Warns of run records that cannot be read.
     pub fn recall(store: &Store, pipeline: &str) -> Result<Self, Error> {
         let folder = store.runs_folder();
         let past = History::read_and_warn(&folder).map_err(Error::io("read", &folder))?;

@@ -185,7 +185,8 @@ fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     let has_writer = is_open_for_writing(&file);
     if has_writer {
         // From here on a store to any mapped page makes it dirty anew, which changes the stamp.
-        file.sync_data()?;
+        // If it fails, the file is read again for the next plan, as it is anyway.
+        let _ = file.sync_data();
     }
     // The stamp is the open file's own, from before reading: should the file change meanwhile, its
     // stamp will differ from this one.

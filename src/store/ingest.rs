@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use rustix::fs::FileType;
 use stages::contract::Folder;
 
-use super::files::digest;
+use super::files::{self, digest};
 use super::flush::folder_of;
 use super::session::Session;
 use super::writers::Unwritten;
@@ -73,7 +73,8 @@ impl Store {
         }
         let path = self.tree_path(&tree.digest);
         let bytes = tree.encode()?;
-        if fs::read(&path).ok().as_ref() != Some(&bytes) {
+        let is_there = |there| matches!(there, files::Found::Bytes(there) if there == bytes);
+        if !files::read(&path).is_ok_and(is_there) {
             self.create_shard(&path)?;
             self.make_way(&path)?;
             self.session()?.write(&path, &bytes)?;

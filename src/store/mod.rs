@@ -10,6 +10,7 @@
 //!     actions/<key>.json     an action record, under its action key and its content key
 //!     leases.lock            a byte for each key, locked by whoever fills that miss
 //!     last/, sources/        memos: worth time and explanations, never correctness
+//!     verifications.json     how often the whole store was found sound (see `doubt.rs`)
 //!     checkpoints/<key>/     what a training goes on from
 //!     runs/                  run records; theirs to arrange
 //!     numbers/               the number of the newest run, claimed by making a file

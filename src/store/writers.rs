@@ -3,9 +3,8 @@
 //! Linux grants a read lease (`F_SETLEASE` in fcntl(2)) only while nobody has the file open for writing,
 //! by whatever name; a shared writable mapping counts as open. While the lease is held, an attempt to open
 //! the file for writing, or to cut it, breaks the lease, and waits until it is let go or, by default, for 45
-//! seconds. Timestamps cannot
-//! tell this: a program can set them. Leases need the file's owner or root, and not every file system has
-//! them.
+//! seconds. Leases need the file's owner or root, and not every file system has them. Timestamps are no
+//! substitute: a program can set them.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]

@@ -40,12 +40,12 @@ impl Cache {
     }
 }
 
-/// What all runs of a store used.
+/// What the runs in the folder `runs` used: collecting leaves that where it is.
 fn uses(runs: &Path) -> io::Result<Uses> {
     let History { runs, bad } = History::read(runs)?;
     let mut uses = Uses::default();
     for run in runs {
-        // One that executed nothing takes no older run's place.
+        // A run without results must not count for `--keep-runs`: it needs nothing kept.
         if !run.keys.is_empty() {
             uses.runs.push(RunUse {
                 folder: run.folder,
