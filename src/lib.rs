@@ -19,6 +19,11 @@
 //! store. `cli` puts the rooms together, one file to a subcommand; `config` reads what the options are
 //! where nobody types them; `error` has the exit codes.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
 pub mod cli;
 pub mod config;
 pub mod devices;

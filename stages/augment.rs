@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::contract::{
     ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
-    Work,
+    Work, files,
 };
 use crate::data::transform::Transform;
 use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy};
@@ -115,10 +115,7 @@ fn share(from: &Path, to: &Path) -> Result<(), Failure> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
     }
-    match fs::copy(from, to) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(Failure::io("copy", from, e)),
-    }
+    files::copy(from, to).map_err(|e| Failure::io("copy", from, e))
 }
 
 /// Draws images, taken evenly from all, each followed by its transforms in the first epochs.

@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Artifact, Context, Failure, Position};
+use crate::contract::{Artifact, Context, Failure, Position, files};
 use crate::json;
 use crate::nets::Network;
 use crate::ops::optimizer::Optimizer;
@@ -168,7 +168,8 @@ impl Tensors {
 
     /// Reads what [`Tensors::write`] wrote.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+        let bytes =
+            files::read(path, files::MOST_TENSORS).map_err(|e| Failure::io("read", path, e))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| Failure::io("read", path, e))?;
         let lists = file.iter().map(|(name, tensor)| {
             let values = tensor.data().as_chunks().0.iter();

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::Failure;
+use crate::contract::{Failure, files};
 
-/// Reads the file at `path`.
+/// Reads the file at `path`, which may have `files::MOST_TEXT` bytes.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    let bytes = files::read(path, files::MOST_TEXT).map_err(|e| Failure::io("read", path, e))?;
     serde_json::from_slice(&bytes).map_err(|e| Failure::io("read", path, e))
 }
 

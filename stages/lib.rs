@@ -5,6 +5,11 @@
 //! from lists of layers), `training` and `gan` (fitting them), `ops` (differentiable operations for dfdx
 //! tensors), `metrics` and `figures`; `leakage` guards the walls between sets. `sources` says what of a folder counts, to both sides.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
 pub mod augment;
 mod bare_name;
 pub mod bench;

@@ -27,6 +27,10 @@
 //! way goes unseen (rustix is built with `use-libc` for this reason alone). Only x86-64 and AArch64
 //! pass the mode of `open` as if it were not variadic, which is relied on.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "it stands below what the runner opens"
+)]
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};

@@ -1,8 +1,6 @@
 //! Metrics, from the store.
 
-use std::fs;
-
-use stages::contract::{METRICS_FILE, Metrics};
+use stages::contract::{METRICS_FILE, Metrics, files};
 use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
 use crate::store::{Digest, Store, Tree};
@@ -52,8 +50,8 @@ fn files<const N: usize>(
     let mut contents = [const { Vec::new() }; N];
     for (content, name) in contents.iter_mut().zip(names) {
         let path = store.blob_path(&tree.files[name].digest);
-        *content =
-            fs::read(&path).map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+        *content = files::read(&path, files::MOST_TEXT)
+            .map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
     }
     Ok(Some(contents))
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use stages::contract::files;
+
 use super::pipeline::Overrides;
 use super::selection::Selection;
 use crate::error::Error;
@@ -87,7 +89,7 @@ impl SavedPlan {
     /// # Errors
     /// If there is none at `file`, or it is not as it was written.
     pub fn read(file: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(file)
+        let bytes = files::read(file, files::MOST_TEXT)
             .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.display())))?;
         match unseal::<Self>(&bytes) {
             Ok(saved) if saved.version == VERSION => Ok(saved),

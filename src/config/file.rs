@@ -1,14 +1,17 @@
 //! One configuration file.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::Path;
 
+use stages::contract::files;
 use toml::de::DeTable;
 
 use super::{Key, Setting};
 use crate::spec::{Diagnostic, Source, suggest};
+
+/// Most bytes of a configuration file.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// What decides over results, and so does not belong into a configuration file.
 const OF_PIPELINES: [&str; 8] = [
@@ -21,7 +24,7 @@ const OF_PIPELINES: [&str; 8] = [
 /// # Errors
 /// Everything that is wrong in it.
 pub fn read(path: &Path, base: Option<&Path>) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
-    match fs::read_to_string(path) {
+    match files::read_text(path, MOST_BYTES) {
         Ok(text) => parse(path, &text, base),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(vec![Diagnostic::new(format!(

@@ -152,7 +152,6 @@ impl Tag {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use std::fs;
     use std::io;
     use std::thread;
     use std::time::{Duration, Instant};
@@ -160,6 +159,8 @@ mod system {
     use rustix::process::{
         Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
     };
+
+    use stages::contract::files::system_text;
 
     use super::Left;
 
@@ -205,7 +206,7 @@ mod system {
 
     /// The tag in the limits of a process, if it has one.
     fn tag_of(pid: Pid) -> Option<u64> {
-        let limits = fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero())).ok()?;
+        let limits = system_text(format!("/proc/{}/limits", pid.as_raw_nonzero())).ok()?;
         let mut lines = limits.lines();
         let line = lines.find_map(|line| line.strip_prefix("Max realtime timeout"))?;
         let hard: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -213,7 +214,7 @@ mod system {
     }
 
     fn name_of(pid: Pid) -> String {
-        let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        let name = system_text(format!("/proc/{}/comm", pid.as_raw_nonzero()));
         name.unwrap_or_default().trim_end().to_owned()
     }
 
@@ -221,7 +222,7 @@ mod system {
     /// those whose parents ended.
     pub fn children() -> Vec<i32> {
         let own = getpid().as_raw_nonzero();
-        let children = fs::read_to_string(format!("/proc/self/task/{own}/children"));
+        let children = system_text(format!("/proc/self/task/{own}/children"));
         let children = children.unwrap_or_default();
         let ids = children.split_whitespace();
         ids.filter_map(|id| id.parse().ok()).collect()

@@ -1,14 +1,13 @@
 //! What a process holds, and whether the kernel killed for want of memory. Linux only: elsewhere
 //! nothing is known.
 
-use std::fs;
-
 use rustix::process::Pid;
+use stages::contract::files::system_text;
 
 /// Bytes of memory that the process `pid` holds for itself: without files it has mapped, which the
 /// system can take back.
 pub(super) fn held(pid: Pid) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let status = system_text(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let kib = |field: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(field))?;
         line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
@@ -33,13 +32,13 @@ impl OomKills {
             line.trim().parse().ok()
         };
         let group = || {
-            let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+            let groups = system_text("/proc/self/cgroup").ok()?;
             let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-            let events = fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.events")).ok()?;
+            let events = system_text(format!("/sys/fs/cgroup/{path}/memory.events")).ok()?;
             field(&events)
         };
         Self {
-            machine: fs::read_to_string("/proc/vmstat")
+            machine: system_text("/proc/vmstat")
                 .ok()
                 .and_then(|text| field(&text))
                 .unwrap_or_default(),

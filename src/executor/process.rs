@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
 use signal_hook::consts::{SIGABRT, SIGKILL};
-use stages::contract::{Failure, Request, StageEvent};
+use stages::contract::{Failure, Request, StageEvent, files};
 
 use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
@@ -66,7 +66,7 @@ fn converse(
     limits: Limits,
     heard: &dyn Fn(StageEvent),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
-    let log_file = File::options().create(true).append(true).open(log)?;
+    let log_file = files::open_with(log, File::options().create(true).append(true))?;
     let mut command = own_binary()?;
     command
         .arg("worker")
@@ -188,7 +188,7 @@ impl Ended<'_> {
 
     /// Rust's last words where an allocation fails.
     fn log_tells_of_allocation(&self) -> bool {
-        fs::read(self.log).is_ok_and(|log| {
+        files::read(self.log, files::MOST_TEXT).is_ok_and(|log| {
             let log = String::from_utf8_lossy(&log);
             log.lines()
                 .rev()

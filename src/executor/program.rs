@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
-use stages::contract::{Failure, Program};
+use stages::contract::{Failure, Program, files};
 
 use super::leftovers::Tag;
 use super::process::Ending;
@@ -79,11 +79,8 @@ fn carry_out(
     tag: &Tag,
 ) -> io::Result<(Result<(), Failure>, Usage)> {
     // Readable, too: whatever has the log's name later need not be the log.
-    let out = File::options()
-        .create(true)
-        .append(true)
-        .read(true)
-        .open(log)?;
+    let mut options = File::options();
+    let out = files::open_with(log, options.create(true).append(true).read(true))?;
     let start = out.metadata()?.len();
     let written = out.try_clone()?;
     let mut command = Command::new(&program.path);

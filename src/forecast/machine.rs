@@ -1,9 +1,9 @@
 //! What there is to run a plan with. Linux only: elsewhere of memory nothing is known.
 
-use std::fs;
 use std::path::Path;
 
 use rustix::fs::statvfs;
+use stages::contract::files::system_text;
 
 /// Room for a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Machine {
 impl Machine {
     /// This machine as it stands, with the file system of `store`.
     pub fn look(store: &Path) -> Self {
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let meminfo = system_text("/proc/meminfo").unwrap_or_default();
         let bytes = |field: &str| {
             let line = meminfo.lines().find_map(|line| line.strip_prefix(field))?;
             let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
@@ -39,12 +39,12 @@ impl Machine {
 
 /// The most memory that the control group of this process, or one above it, may have.
 fn group_limit() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let groups = system_text("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let ancestors = Path::new(own).ancestors();
     let limits = ancestors.filter_map(|group| {
         let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
-        fs::read_to_string(file).ok()?.trim().parse().ok()
+        system_text(file).ok()?.trim().parse().ok()
     });
     limits.min()
 }

@@ -9,7 +9,7 @@
 //!
 //! Known limit: a file of another user, or on NFS, is trusted although somebody may have it open for writing.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use stages::contract::{Invalid, Source};
+use stages::contract::{Invalid, Source, files};
 use stages::sources::Found;
 
 use crate::store::{Blob, Digest, Store, digest_open, is_open_for_writing};
@@ -181,7 +181,7 @@ fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     {
         return Ok(*known);
     }
-    let file = File::open(path)?;
+    let file = files::open(path)?;
     let has_writer = is_open_for_writing(&file);
     if has_writer {
         // From here on a store to any mapped page makes it dirty anew, which changes the stamp.

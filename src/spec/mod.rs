@@ -34,9 +34,9 @@ mod vars;
 mod wording;
 mod yaml;
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
+
+use stages::contract::files;
 
 pub use bounds::Bounds;
 pub(crate) use decode::{decode, diagnose};
@@ -80,7 +80,7 @@ pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnost
 
 /// The text of a file; the error has no place if it cannot be read at all.
 fn text(file: &Path) -> Result<String, Diagnostic> {
-    let bytes = read(file).map_err(|error| {
+    let bytes = files::read(file, yaml::MAX_BYTES as u64).map_err(|error| {
         Diagnostic::new(format!("failed to read `{}`: {error}", file.display()))
     })?;
     String::from_utf8(bytes).map_err(|error| {
@@ -92,15 +92,6 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
             "what follows here is not UTF-8 text",
         )
     })
-}
-
-/// Reads no more than shows that a file is too large.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(yaml::MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Reads a pipeline from the text of a file; what it includes is read from beside that.

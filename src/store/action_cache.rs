@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use stages::contract::Position;
 
-use super::files::{self, Found, sync_folder};
+use super::files::{self, Found, sync};
 use super::sealed::{Damaged, seal, unseal};
 use super::{Digest, Error, InputsCheck, Key, Store};
 use crate::plan::Fingerprint;
@@ -148,7 +148,7 @@ impl Store {
             fs::rename(fresh, path).map_err(Error::io("write", path))?;
         }
         let actions = self.home.join("actions");
-        sync_folder(&actions).map_err(Error::io("flush", &actions))
+        sync(&actions).map_err(Error::io("flush", &actions))
     }
 
     /// Keeps a record that was found by its content key under one more action key, that of

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use stages::contract::{Artifact, Position};
 
-use super::files::{self, Found, sync_folder};
+use super::files::{self, Found, sync};
 use super::inventory::Unread;
 use super::sealed::{seal, unseal};
 use super::{Blob, Error, Key, Store, lock};
@@ -101,9 +101,7 @@ impl Checkpoints<'_> {
             let path = entry.map_err(Error::io("read", folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let (digest, bytes) = files::digest(&path).map_err(Error::io("read", &path))?;
-            File::open(&path)
-                .and_then(|file| file.sync_all())
-                .map_err(Error::io("flush", &path))?;
+            sync(&path).map_err(Error::io("flush", &path))?;
             files.insert(name.into_owned(), Blob { digest, bytes });
         }
         let manifest = Manifest {
@@ -122,7 +120,7 @@ impl Checkpoints<'_> {
             self.discard(&target)?;
         }
         fs::rename(folder, &target).map_err(Error::io("keep", &target))?;
-        sync_folder(&self.folder).map_err(Error::io("flush", &self.folder))?;
+        sync(&self.folder).map_err(Error::io("flush", &self.folder))?;
         self.prune(|others| others.len() - 1, Some(&target))
     }
 

@@ -1,19 +1,17 @@
 //! Files and folders on disk: flushing, hashing, names that are safe.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
-use stages::contract::Folder;
+pub use stages::contract::files::{copy, sync};
+use stages::contract::{Folder, files};
 
 use super::{Digest, digest_open};
 
-/// Has the kernel put a folder's entries on disk: only then does a rename in it survive a power cut.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
+/// Most bytes of a record or a list of files that is read into memory: a list of a million files has 120 MB.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The rights to ask for when something is made, of which the umask takes its share.
 pub fn mode(bits: u32) -> Permissions {
@@ -22,7 +20,7 @@ pub fn mode(bits: u32) -> Permissions {
 
 /// The digest of a file's content, and its length in bytes.
 pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
-    let file = File::open(file)?;
+    let file = files::open(file)?;
     let bytes = file.metadata()?.len();
     digest_open(&file, bytes)
 }
@@ -31,7 +29,7 @@ pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
 pub enum Found {
     Bytes(Vec<u8>),
     Nothing,
-    /// A folder, a link, a device: not the store's.
+    /// A folder, a link, a device, a file larger than any of the store's: not the store's.
     Foreign,
 }
 
@@ -44,40 +42,26 @@ pub enum Opened {
 
 /// Opens a file of the store for reading. No link is followed, and no pipe waited for.
 pub fn open(path: &Path) -> io::Result<Opened> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let opened = File::options()
-        .read(true)
-        .custom_flags(flags.cast_signed())
-        .open(path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Nothing),
-        // A link or a socket, unless it is a file that may not be read.
-        Err(error) => {
-            return match fs::symlink_metadata(path) {
-                Ok(metadata) if !metadata.is_file() => Ok(Opened::Foreign),
-                _ => Err(error),
-            };
-        }
-    };
-    if file.metadata()?.is_file() {
-        Ok(Opened::File(file))
-    } else {
-        Ok(Opened::Foreign)
+    match files::open_unlinked(path) {
+        Ok(file) => Ok(Opened::File(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Opened::Nothing),
+        Err(error) if files::is_unfit(&error) => Ok(Opened::Foreign),
+        Err(error) => Err(error),
     }
 }
 
 /// Reads a file of the store.
 pub fn read(path: &Path) -> io::Result<Found> {
-    let mut file = match open(path)? {
+    let file = match open(path)? {
         Opened::File(file) => file,
         Opened::Nothing => return Ok(Found::Nothing),
         Opened::Foreign => return Ok(Found::Foreign),
     };
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok(Found::Bytes(bytes))
+    match files::read_open(&file, MOST_BYTES) {
+        Ok(bytes) => Ok(Found::Bytes(bytes)),
+        Err(error) if files::is_unfit(&error) => Ok(Found::Foreign),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether there is anything at `path`, a dangling link too.

@@ -1,11 +1,11 @@
 //! Getting what was written onto the disk: many files at once cost little more than one.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
+use super::files::sync;
 use super::{Error, Store};
 
 /// Files and folders up to which each is flushed by itself; more, and their whole file system is,
@@ -44,7 +44,7 @@ impl Store {
             return Ok(());
         }
         for path in paths {
-            match File::open(path).and_then(|file| file.sync_all()) {
+            match sync(path) {
                 // Set aside by whoever found it damaged; whoever needs it will miss it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.map_err(Error::io("flush", path))?,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::FileType;
 use stages::contract::Folder;
+use stages::contract::files::open_with;
 
 use super::files::{self, digest};
 use super::flush::folder_of;
@@ -164,15 +165,12 @@ impl Store {
 /// Copies what an open file holds, up to its present length: it may be growing.
 fn copy(file: &File, path: &Path, session: &Session) -> Result<PathBuf, Error> {
     let fresh = session.fresh("copy");
-    let copied = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)
-        .and_then(|mut copy| {
-            let length = file.metadata()?.len();
-            io::copy(&mut file.take(length), &mut copy)
-        });
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let copied = open_with(&fresh, &mut options).and_then(|mut copy| {
+        let length = file.metadata()?.len();
+        io::copy(&mut file.take(length), &mut copy)
+    });
     copied.map_err(Error::io("copy", path))?;
     Ok(fresh)
 }

@@ -281,7 +281,7 @@ pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let linked = fs::hard_link(blob, file).is_ok();
     if !linked {
-        fs::copy(blob, file).map_err(Error::io("publish", blob))?;
+        files::copy(blob, file).map_err(Error::io("publish", blob))?;
     }
     Ok(linked)
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use stages::contract::files;
+
 /// Opens a file to lock it with `flock`, making it where it is not there.
 ///
 /// A file of another user that may only be read can be locked as well: `flock` asks for no right to
@@ -12,7 +14,7 @@ use std::path::Path;
 pub fn open(path: &Path) -> io::Result<File> {
     match open_to_write(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            File::open(path).map_err(|_| error)
+            files::open_unlinked(path).map_err(|_| error)
         }
         opened => opened,
     }
@@ -20,11 +22,8 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Opens a file to lock bytes of it, for which it must be writable, making it where it is not there.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
+    let mut options = File::options();
+    files::open_with(path, options.create(true).truncate(false).write(true))
 }
 
 /// What `try_lock` says: whether it locked.
@@ -59,7 +58,7 @@ pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Res
 
 /// Whether nobody holds a lock on the file at `path`. A file that is not there is held by nobody.
 pub fn is_free(path: &Path) -> io::Result<bool> {
-    match File::open(path) {
+    match files::open_unlinked(path) {
         Ok(lock) => locked(lock.try_lock()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),

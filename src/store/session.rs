@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use stages::contract::Folder;
 
-use super::files::{is, mode, remove, sync_folder};
+use super::files::{is, mode, remove, sync};
 use super::{Error, lock};
 
 const LOCK: &str = "lock";
@@ -98,7 +98,7 @@ impl Session {
             .map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, path).map_err(Error::io("write", path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        sync_folder(folder).map_err(Error::io("flush", folder))
+        sync(folder).map_err(Error::io("flush", folder))
     }
 
     /// Whether `entries` more files and folders of dead staging folders may stay until the end. File

@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Params;
-use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request, clock};
+use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request, clock, files};
 use crate::sources::walk;
 
 /// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
@@ -50,18 +50,18 @@ pub fn mount(
 
 /// The mode is ours, as the original's is not part of the key.
 fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
-    fs::copy(from, to)?;
+    files::copy(from, to)?;
     fs::set_permissions(to, Permissions::from_mode(mode))
 }
 
 /// A copy of an input's file for the program alone, read-only as the original is; or another name of a
 /// large file that cannot be cloned.
 fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
-    let mut original = File::open(from)?;
+    let mut original = files::open(from)?;
     let is_small = original.metadata()?.len() <= PRIVATE_BYTES;
     let mut create = File::options();
     create.write(true).create_new(true).mode(0o444);
-    let mut copy = create.open(to)?;
+    let mut copy = files::open_with(to, &mut create)?;
     if !clone(&original, &copy) {
         if !is_small {
             fs::remove_file(to)?;
@@ -69,7 +69,7 @@ fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
             if fs::hard_link(from, to).is_ok() {
                 return Ok(Mount::Linked);
             }
-            copy = create.open(to)?;
+            copy = files::open_with(to, &mut create)?;
         }
         io::copy(&mut original, &mut copy)?;
     }

@@ -1,12 +1,11 @@
 //! What a program made.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{METRICS_PORT, metrics};
-use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program};
+use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program, files};
 use crate::json;
 
 /// Undeclared files that an error names.
@@ -133,7 +132,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
         }
         let is_equal = scratch
             .file(path)
-            .and_then(|copy| is_equal(copy, File::open(original)?));
+            .and_then(|copy| is_equal(copy, files::open(original)?));
         if !is_equal.map_err(|e| Failure::io("read", path, e))? {
             return Err(Failure::Data(format!(
                 "its input `{role}` was written to while it ran; a program that wants to change what it \

@@ -15,14 +15,13 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::contract::Tool;
+use crate::contract::{Tool, files};
 
 /// Names under `tools`, with their version commands.
 pub type Declared = BTreeMap<String, Option<String>>;
@@ -154,7 +153,7 @@ fn interpreter(path: &Path) -> Option<PathBuf> {
 
 fn first_line(path: &Path) -> Option<Vec<u8>> {
     let mut start = Vec::new();
-    let file = File::open(path).ok()?;
+    let file = files::open(path).ok()?;
     file.take(LONGEST_LINE).read_to_end(&mut start).ok()?;
     let end = start.iter().position(|&byte| byte == b'\n');
     start.truncate(end.unwrap_or(start.len()));

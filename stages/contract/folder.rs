@@ -17,6 +17,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::files;
+
 /// An open folder.
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
@@ -41,11 +43,8 @@ impl Folder {
     pub fn file(&self, path: &Path) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(self.reach(&inside(path)?, flags)?);
-        if file.metadata()?.is_file() {
-            Ok(file)
-        } else {
-            Err(io::Error::other("it is not a regular file"))
-        }
+        files::check(file.metadata()?.file_type())?;
+        Ok(file)
     }
 
     /// The metadata of the file or folder at `path` in this folder; of a link its own.

@@ -11,6 +11,7 @@ mod device;
 mod event;
 mod external;
 mod failure;
+pub mod files;
 mod folder;
 mod kind;
 mod metrics;

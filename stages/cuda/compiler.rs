@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use cudarc::nvrtc::sys::{self, nvrtcResult};
 
+use crate::contract::files;
+
 /// What a kernel is compiled from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
@@ -160,7 +162,7 @@ fn file_name(made_from: &str) -> String {
 /// A cached file: the length of what it was made from in 8 bytes, that, the length of the code, the
 /// code.
 fn read(file: &Path, made_from: &str) -> Option<Vec<u8>> {
-    let bytes = std::fs::read(file).ok()?;
+    let bytes = files::read(file, files::MOST_TEXT).ok()?;
     let (from, rest) = part(&bytes)?;
     let (code, rest) = part(rest)?;
     (from == made_from.as_bytes() && rest.is_empty()).then(|| code.to_vec())

@@ -1,8 +1,7 @@
 //! From the bytes of a JPEG or PNG file to pixels of a wanted shape.
 
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use fast_image_resize::Resizer;
@@ -11,7 +10,7 @@ use image::{DynamicImage, ImageFormat, Limits};
 
 use super::jpeg::Jpeg;
 use super::resize::fit;
-use crate::contract::ImageShape;
+use crate::contract::{ImageShape, files};
 
 /// Enough of a file to hold the header of nearly every image.
 const PREFIX: u64 = 1 << 16;
@@ -40,7 +39,7 @@ impl Decoder {
     /// What is wrong with the file, as a fragment that follows its name.
     pub fn check(&self, path: &Path) -> Result<(), String> {
         let unreadable = |e| format!("cannot be read: {e}");
-        let mut file = File::open(path).map_err(unreadable)?;
+        let mut file = files::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
         file.by_ref()
             .take(PREFIX)
@@ -54,7 +53,8 @@ impl Decoder {
             return checked;
         }
         // Large metadata can stand in front of the header.
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        let bytes = files::read_open(&file, files::MOST_IMAGE).map_err(unreadable)?;
         self.open(&bytes).map(drop)
     }
 
@@ -68,7 +68,8 @@ impl Decoder {
         shape: ImageShape,
         resizer: &mut Resizer,
     ) -> Result<Vec<u8>, String> {
-        let bytes = std::fs::read(path).map_err(|e| format!("cannot be read: {e}"))?;
+        let bytes =
+            files::read(path, files::MOST_IMAGE).map_err(|e| format!("cannot be read: {e}"))?;
         let image = self.decode(&bytes, shape.channels == 1)?;
         Ok(fit(image, shape, resizer))
     }

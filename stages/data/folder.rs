@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::Decoder;
 use super::layout::{Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
-use crate::contract::{Failure, ImageShape, Invalid, Text};
+use crate::contract::{Failure, ImageShape, Invalid, Text, files};
 use crate::ranges;
 
 /// Parameters of the source `folder`.
@@ -212,7 +212,8 @@ impl Files {
             .zip(&lengths)
             .filter(|(_, length)| count[length] > 1)
             .try_for_each(|((example, path), length)| {
-                let bytes = fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+                let bytes = files::read(path, files::MOST_IMAGE)
+                    .map_err(|e| Failure::io("read", path, e))?;
                 let mut hasher = DefaultHasher::new();
                 hasher.write_u64(*length);
                 hasher.write(&bytes);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Policy;
 pub use crate::contract::IMAGES_FILE;
-use crate::contract::{Artifact, Failure, ImageShape};
+use crate::contract::{Artifact, Failure, ImageShape, files};
 
 /// Shape, classes, labels and names.
 pub const HEADER_FILE: &str = "dataset.json";
@@ -25,6 +25,9 @@ const VERSION: u32 = 1;
 /// An image of more values than this is taken for a damaged header, also where there are no images
 /// to compare it with.
 const MOST_VALUES: usize = 1 << 28;
+
+/// Most bytes of a header: it names every image.
+const MOST_HEADER: u64 = 1 << 30;
 
 /// What `dataset.json` holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,7 +117,7 @@ impl Dataset {
     fn map(header_path: &Path, pixel_path: &Path, policy: Option<Policy>) -> Result<Self, Failure> {
         let header: Header = read_json(header_path)?;
         let failed = |e| Failure::io("map", pixel_path, e);
-        let file = File::open(pixel_path).map_err(failed)?;
+        let file = files::open(pixel_path).map_err(failed)?;
         // SAFETY: the file is an artifact of the store, which is written once under another name
         // and never changed in place.
         let pixels = unsafe { Mmap::map(&file) }.map_err(failed)?;
@@ -249,7 +252,7 @@ pub fn write_dataset<N: AsRef<str>, B: AsRef<[u8]>>(
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    let bytes = files::read(path, MOST_HEADER).map_err(|e| Failure::io("read", path, e))?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.display())))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::adversaries::Adversaries;
 use super::epoch::{GanEpoch, Partial};
 use crate::checkpoint::{self, check_reach, resume_furthest};
-use crate::contract::{Artifact, Context, Failure, Position};
+use crate::contract::{Artifact, Context, Failure, Position, files};
 use crate::ops::Backend;
 
 /// All that decides how a training goes on, but for the adversaries.
@@ -62,7 +62,7 @@ impl Course {
             if (wanted.samples_after)(epoch) || epoch == wanted.epochs {
                 let name = sample_name(epoch);
                 let copied = checkpoint.file(&name).and_then(|kept| {
-                    std::fs::copy(kept, wanted.figure.join(&name))
+                    files::copy(kept, &wanted.figure.join(&name))
                         .map_err(|e| Failure::io("copy", kept, e))
                 });
                 copied.map_err(|failure| failure.to_string())?;
@@ -89,7 +89,7 @@ impl Course {
         context.keep_checkpoint(self.position(), urgent, |folder| {
             for grid in grids(figure)? {
                 let name = grid.file_name().unwrap_or_default();
-                std::fs::copy(&grid, folder.join(name))
+                files::copy(&grid, &folder.join(name))
                     .map_err(|e| Failure::io("copy", &grid, e))?;
             }
             checkpoint::write(self, &adversaries.state(), folder)

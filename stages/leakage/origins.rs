@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::contract::Failure;
+use crate::contract::{Failure, files};
 use crate::data::source::Offer;
 
 /// A group with images in two sets.
@@ -53,7 +53,9 @@ impl<'a> Origins<'a> {
         let (Some(one), Some(other)) = (file(one), file(other)) else {
             return Ok(false);
         };
-        let bytes = |file: &Path| std::fs::read(file).map_err(|e| Failure::io("read", file, e));
+        let bytes = |file: &Path| {
+            files::read(file, files::MOST_IMAGE).map_err(|e| Failure::io("read", file, e))
+        };
         Ok(bytes(one)? == bytes(other)?)
     }
 

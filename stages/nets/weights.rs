@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::architecture::Architecture;
 use super::network::Network;
-use crate::contract::Failure;
+use crate::contract::{Failure, files};
 use crate::ops::{self, Backend, Tensor4};
 
 fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
@@ -51,7 +51,7 @@ pub fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failur
 
 /// Fills `network` from the file at `path`, which must hold exactly its state.
 pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::io("read", path, e))?;
+    let bytes = files::read(path, files::MOST_TENSORS).map_err(|e| Failure::io("read", path, e))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| Failure::io("read", path, e))?;
     let device = network.device().clone();
     let state = network.state_mut();

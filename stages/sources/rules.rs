@@ -1,7 +1,7 @@
 //! What `.runnerignore` files leave out.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::folder::unreadable;
-use crate::contract::Invalid;
+use crate::contract::{Invalid, files};
+
+/// Most bytes of a file of patterns.
+const MOST_RULES: u64 = 16 << 20;
 
 /// The name of the files that say what of a source does not count.
 pub const IGNORE_FILE: &str = ".runnerignore";
@@ -65,10 +68,10 @@ impl Rules {
 impl RuleFile {
     fn read(path: &Path, depth: usize) -> Result<Self, Invalid> {
         let read = || -> io::Result<_> {
-            let mut file = File::open(path)?;
+            let file = files::open(path)?;
             let metadata = file.metadata()?;
-            let mut text = String::new();
-            file.read_to_string(&mut text)?;
+            let text = String::from_utf8(files::read_open(&file, MOST_RULES)?);
+            let text = text.map_err(|error| io::Error::other(error.utf8_error()))?;
             Ok((metadata, text))
         };
         let (metadata, text) = read().map_err(|error| unreadable(path, &error))?;

@@ -15,6 +15,8 @@
 //! No program does harm outside ROOT, and all of them end: each process has an alarm, and no program
 //! forks more than a few hundred times.
 
+#![allow(clippy::disallowed_methods, reason = "it does what programs do")]
+
 #[cfg(target_os = "linux")]
 mod contents;
 #[cfg(target_os = "linux")]

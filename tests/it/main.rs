@@ -1,5 +1,7 @@
 //! The binary as a person meets it, and the library where that is nearer to the point.
 
+#![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
+
 mod artifacts;
 mod bench;
 mod bombs;

@@ -1,9 +1,9 @@
 //! The processor that stages compute on.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use serde::Serialize;
+use stages::contract::files::system_text;
 
 /// What the system tells of it. Linux only: elsewhere neither name nor cores are known.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,7 @@ pub struct Cpu {
 
 impl Cpu {
     pub fn look() -> Self {
-        let told = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let told = system_text("/proc/cpuinfo").unwrap_or_default();
         Self {
             model: field(&told, "model name").next().map(str::to_owned),
             cores: cores(&told),

@@ -1,8 +1,6 @@
 //! Learning curves, as trainings leave them behind.
 
-use std::fs;
-
-use stages::contract::HISTORY_FILE;
+use stages::contract::{HISTORY_FILE, files};
 
 use crate::store::{Digest, Store};
 
@@ -11,7 +9,7 @@ pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f6
     let read = || {
         let tree = store.tree(output).map_err(left_out).ok()?;
         let blob = tree.files.get(HISTORY_FILE)?;
-        let text = fs::read_to_string(store.blob_path(&blob.digest));
+        let text = files::read_text(&store.blob_path(&blob.digest), files::MOST_TEXT);
         let text = text.map_err(left_out).ok()?;
         let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
         let header = lines.next()?;

@@ -1,6 +1,6 @@
-use std::fs;
-
 use clap::Args;
+
+use stages::contract::files;
 
 use super::report::report;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
@@ -40,7 +40,7 @@ impl Promote {
         let values: Vec<(String, Node)> = values
             .map(|value| (value.name.clone(), value.value.clone()))
             .collect();
-        let text = fs::read_to_string(file).map_err(Error::io("read", file))?;
+        let text = files::read_text(file, files::MOST_TEXT).map_err(Error::io("read", file))?;
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
         whole::write(file, ".promote-", Flush::BeforeItIsNamed, |to| {

@@ -31,7 +31,7 @@ use self::ledger::Ledger;
 pub use self::uses::{BadUse, RunUse, Uses};
 use self::uses::{Moment, last_use, moments, newest};
 use super::checkpoints::LOCK;
-use super::files::{remove, sync_folder};
+use super::files::{remove, sync};
 use super::inventory::{Entry, FoundRecord, Inventory, Reading, Unread, entries};
 use super::{ActionRecord, Digest, Error, Key, Patience, Store, lock};
 
@@ -146,7 +146,7 @@ impl Store {
             }
             // After a power cut no record is back whose files are gone.
             let actions = self.home.join("actions");
-            sync_folder(&actions).map_err(Error::io("flush", &actions))?;
+            sync(&actions).map_err(Error::io("flush", &actions))?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use zip::ZipArchive;
 use self::header::{integers, read_header};
 use self::pool::Arrays;
 use super::source::{Offer, Unusable};
-use crate::contract::{Failure, Invalid, Text};
+use crate::contract::{Failure, Invalid, Text, files};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,7 +139,7 @@ impl Npz {
 
     fn archive(&self) -> Result<Archive, Unusable> {
         let file =
-            File::open(&self.path).map_err(|e| self.unusable(format!("cannot be read: {e}")))?;
+            files::open(&self.path).map_err(|e| self.unusable(format!("cannot be read: {e}")))?;
         ZipArchive::new(BufReader::new(file))
             .map_err(|e| self.unusable(format!("is no npz file: {e}")))
     }

@@ -1,0 +1,245 @@
+//! Opens and reads files by path.
+//!
+//! Everything that is read by name goes through this module (`clippy.toml` forbids the standard library's
+//! functions): a path may name a FIFO, which blocks its reader for ever, a device, or a sparse file of
+//! terabytes, whoever put it there. A [`Folder`](super::Folder) reads below an open folder.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, fsync, openat};
+
+/// Most bytes of a text that people or programs write: a document, a table, a record, a JSON file.
+pub const MOST_TEXT: u64 = 64 << 20;
+
+/// Most bytes of a file of tensors: weights, or the state of a training.
+pub const MOST_TENSORS: u64 = 16 << 30;
+
+/// Most bytes of an image's file.
+pub const MOST_IMAGE: u64 = 512 << 20;
+
+/// Opens the regular file at `path` for reading; a link is followed.
+///
+/// # Errors
+/// If there is none, or something else than a regular file: it is not opened, as that can block or act on
+/// a device.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Asked first because opening a device can change it.
+    check(fs::metadata(path)?.file_type())?;
+    open_flagged(path, File::options().read(true), OFlags::empty())
+}
+
+/// As [`open`], of a name that must not be a link.
+///
+/// # Errors
+/// As [`open`]; also for a link.
+pub fn open_unlinked(path: &Path) -> io::Result<File> {
+    match open_flagged(path, File::options().read(true), OFlags::NOFOLLOW) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        // Says what is there instead of how the system refuses it.
+        Err(error) => {
+            check(fs::symlink_metadata(path)?.file_type())?;
+            Err(error)
+        }
+        opened => opened,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that opens files")]
+fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Opens the regular file at `path` as `options` say, and makes it if they say so; a link is not followed.
+///
+/// # Errors
+/// As [`open_unlinked`]. A FIFO is not waited for.
+pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    open_flagged(path, options, OFlags::NOFOLLOW)
+}
+
+/// Flushes the file or folder at `path` to disk: a rename survives a power cut once its folder is flushed.
+///
+/// # Errors
+/// If there is none, or it cannot be flushed.
+pub fn sync(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(fsync(openat(CWD, path, flags, Mode::empty())?)?)
+}
+
+/// Reads the regular file at `path`, of at most `most` bytes; a link is followed.
+///
+/// # Errors
+/// As [`open`]; also if the file is larger.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_open(&open(path)?, most)
+}
+
+/// As [`read`], as text.
+///
+/// # Errors
+/// As [`read`]; also if the file is not UTF-8.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let text = String::from_utf8(read(path, most)?);
+    text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+/// Reads a file below `/proc` or `/sys`.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn system_text(path: impl AsRef<Path>) -> io::Result<String> {
+    read_text(path.as_ref(), MOST_TEXT)
+}
+
+/// Reads the rest of an open file, of at most `most` bytes.
+///
+/// # Errors
+/// If it is larger: before anything is read if its length says so.
+pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    let too_large = || {
+        let message = format!("it is larger than {} MiB", most >> 20);
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    if length > most {
+        return Err(too_large());
+    }
+    // One byte more than expected, so that the end is found without growing the buffer.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
+    file.by_ref().take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// Copies the regular file at `from` to `to`, with its permissions.
+///
+/// # Errors
+/// As [`open`]; also if `to` cannot be written.
+pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut original = open(from)?;
+    let permissions = original.metadata()?.permissions();
+    let mut copy = File::create(to)?;
+    io::copy(&mut original, &mut copy)?;
+    copy.set_permissions(permissions)
+}
+
+/// Whether an error is that something other than a regular file, or too large a file, was found.
+pub fn is_unfit(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
+        || error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<NotRegular>())
+}
+
+/// Something other than a regular file.
+#[derive(Debug, thiserror::Error)]
+#[error("it is {0}, not a regular file")]
+struct NotRegular(&'static str);
+
+/// Checks that a file is regular.
+///
+/// # Errors
+/// If it is not, naming what it is.
+pub fn check(kind: FileType) -> io::Result<()> {
+    let name = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    let kind = if kind.is_dir() {
+        io::ErrorKind::IsADirectory
+    } else {
+        io::ErrorKind::InvalidInput
+    };
+    Err(io::Error::new(kind, NotRegular(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{FileType as Kind, mknodat};
+
+    fn folder_with_everything() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join("file"), "content").unwrap();
+        fs::create_dir(path.join("folder")).unwrap();
+        mknodat(CWD, path.join("fifo"), Kind::Fifo, Mode::RWXU, 0).unwrap();
+        std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
+        for (link, target) in [("link", "file"), ("to-fifo", "fifo"), ("gone", "nowhere")] {
+            std::os::unix::fs::symlink(target, path.join(link)).unwrap();
+        }
+        folder
+    }
+
+    fn outcome(result: io::Result<impl Sized>) -> String {
+        match result {
+            Ok(_) => "opened".to_owned(),
+            Err(error) if is_unfit(&error) => error.to_string(),
+            Err(error) => format!("{:?}", error.kind()),
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = folder_with_everything();
+        let of = |name: &str| {
+            let path = folder.path().join(name);
+            (outcome(open(&path)), outcome(open_unlinked(&path)))
+        };
+        let same = |text: &str| (text.to_owned(), text.to_owned());
+        assert_eq!(of("file"), same("opened"));
+        assert_eq!(of("folder"), same("it is a folder, not a regular file"));
+        assert_eq!(of("fifo"), same("it is a FIFO, not a regular file"));
+        assert_eq!(of("socket"), same("it is a socket, not a regular file"));
+        let link = "it is a symbolic link, not a regular file".to_owned();
+        assert_eq!(of("link"), ("opened".to_owned(), link.clone()));
+        let fifo = "it is a FIFO, not a regular file".to_owned();
+        assert_eq!(of("to-fifo"), (fifo, link.clone()));
+        assert_eq!(of("gone"), ("NotFound".to_owned(), link));
+        assert_eq!(of("missing"), same("NotFound"));
+        let null = outcome(open(Path::new("/dev/null")));
+        assert_eq!(null, "it is a device, not a regular file");
+    }
+
+    #[test]
+    fn no_more_than_the_cap_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, [7; 100]).unwrap();
+        assert_eq!(read(&path, 100).unwrap(), [7; 100]);
+        assert!(is_unfit(&read(&path, 99).unwrap_err()));
+        let sparse = File::create(&path).unwrap();
+        sparse.set_len(1 << 42).unwrap();
+        assert!(is_unfit(&read(&path, MOST_TENSORS).unwrap_err()));
+        // A file of the system's that has no length.
+        assert!(read(Path::new("/proc/self/status"), 16).is_err());
+    }
+
+    #[test]
+    fn text_that_is_none_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"\xff\xfe").unwrap();
+        let error = read_text(&path, 10).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+}
