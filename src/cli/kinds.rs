@@ -40,7 +40,9 @@ impl Kinds {
             }
             (Some(kind), true) => object(kind, stages::params_schema).to_string(),
         };
-        console.result(&text).map_err(unwritten)?;
+        // The text is all ours, and has bold headings on a terminal.
+        let text = format!("{}\n", text.trim_end_matches('\n'));
+        console.raw(text.as_bytes()).map_err(unwritten)?;
         if self.kind.is_none() && !self.json && console.verbosity > Verbosity::Quiet {
             console.say("\n`runner kinds KIND` says all about one");
         }

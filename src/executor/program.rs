@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
-use stages::contract::{Failure, Program, files};
+use stages::contract::{Failure, Program, files, printable};
 
 use super::leftovers::Tag;
 use super::process::Ending;
@@ -160,19 +160,8 @@ fn last_words(written: &File, log: &Path, start: u64) -> String {
         return ", without a word".to_owned();
     }
     let shown = lines[lines.len().saturating_sub(SHOWN)..].iter();
-    let shown: String = shown.map(|line| format!("\n  | {}", plain(line))).collect();
+    let shown: String = shown
+        .map(|line| format!("\n  | {}", printable(line)))
+        .collect();
     format!(":{shown}{WHOLE_LOG}{}", log.display())
-}
-
-/// A line without what would move a terminal's cursor or change its colours.
-fn plain(line: &str) -> String {
-    line.chars()
-        .map(|char| {
-            if char.is_control() && char != '\t' {
-                ' '
-            } else {
-                char
-            }
-        })
-        .collect()
 }

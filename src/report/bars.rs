@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use stages::contract::Progress;
+use stages::contract::{Progress, one_line};
 
 use super::{Console, Event, Observer, lines, wording};
 
@@ -54,11 +54,9 @@ impl Bars {
         }
         let left = wording::seconds_left(progress, *start, bar.elapsed().as_secs_f64())
             .map(|seconds| format!(", {} left", wording::duration(seconds)));
-        bar.set_message(format!(
-            "{}{}",
-            wording::progress(progress),
-            left.unwrap_or_default()
-        ));
+        let progress = wording::progress(progress);
+        let message = format!("{progress}{}", left.unwrap_or_default());
+        bar.set_message(one_line(&message).into_owned());
     }
 }
 
@@ -73,8 +71,8 @@ impl Observer for Bars {
             Event::StageStarted { stage, reason } => {
                 let bar = ProgressBar::new(PARTS)
                     .with_style(style("{prefix:20.cyan} {bar:20.cyan} {msg}"))
-                    .with_prefix(stage.clone())
-                    .with_message(reason.clone());
+                    .with_prefix(one_line(stage).into_owned())
+                    .with_message(one_line(reason).into_owned());
                 let bar = self.console.bars().insert_before(&self.overall, bar);
                 bar.tick();
                 let running = Running { bar, start: 0.0 };

@@ -1,9 +1,10 @@
-//! The only place that writes to the terminal.
+//! Writes to the terminal; nothing else does, so text from outside is made [`printable`] here.
 
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use stages::contract::printable;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,11 +48,23 @@ impl Console {
         &self.bars
     }
 
-    /// Writes a result to standard output. A reader that went away is no error.
+    /// Writes a result to standard output, made [`printable`]. A reader that closed it is no error.
+    ///
+    /// # Errors
+    /// If it cannot be written.
     pub fn result(&self, text: &str) -> io::Result<()> {
+        let text = printable(text);
+        self.raw(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
+    }
+
+    /// Writes a result as it is: text of our own that has colors, or what was asked for raw.
+    ///
+    /// # Errors
+    /// As [`Console::result`].
+    pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
-            writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush())
+            out.write_all(bytes).and_then(|()| out.flush())
         });
         match written {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -59,10 +72,11 @@ impl Console {
         }
     }
 
-    /// Writes a line for a person to standard error. There is nobody to tell if that fails.
+    /// Writes a message to standard error, made [`printable`]. If that fails, nobody can be told.
     pub fn say(&self, line: &str) {
+        let line = printable(line.trim_end_matches('\n'));
         self.bars.suspend(|| {
-            let _ = writeln!(io::stderr().lock(), "{}", line.trim_end_matches('\n'));
+            let _ = writeln!(io::stderr().lock(), "{line}");
         });
     }
 

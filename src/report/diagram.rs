@@ -13,6 +13,8 @@ mod svg;
 
 use std::fmt;
 
+use stages::contract::is_printable;
+
 /// How a diagram is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -228,7 +230,7 @@ fn short(text: &str) -> String {
 
 /// A text without line breaks and other control characters, which no format takes as they are.
 fn plain(text: &str) -> String {
-    let plain = |char: char| if char.is_control() { ' ' } else { char };
+    let plain = |char: char| if is_printable(char) { char } else { ' ' };
     text.chars().map(plain).collect()
 }
 

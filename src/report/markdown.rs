@@ -1,5 +1,7 @@
 //! GitHub-flavoured Markdown.
 
+use stages::contract::one_line;
+
 /// A table; every row has as many cells as the header.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let mut text = line(header);
@@ -15,7 +17,29 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// A text that ends no cell.
+/// Text in which nothing is an instruction to Markdown, HTML or a formula; on one line.
 pub fn escaped(text: &str) -> String {
-    text.replace('|', "\\|")
+    let text = one_line(text);
+    let mut escaped = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let is_special = match character {
+            '|' | '\\' | '`' | '<' | '>' | '&' | '$' | '~' => true,
+            // Between spaces it begins and ends nothing.
+            '*' => before != ' ' || characters.peek().is_some_and(|next| *next != ' '),
+            // Only these make a link; an interval is in brackets, too.
+            ']' => matches!(characters.peek(), Some('(' | '[' | ':')),
+            // Inside a word it is a letter like others.
+            '_' => !(is_inside(Some(before)) && is_inside(characters.peek().copied())),
+            _ => false,
+        };
+        if is_special {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        before = character;
+    }
+    escaped
 }

@@ -11,7 +11,7 @@ mod text;
 
 pub(super) use delimited::line as csv_line;
 
-pub(in crate::report) use self::grid::Grid;
+pub(in crate::report) use self::grid::{Grid, ruled};
 use super::comparison::{self, Comparison};
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
 use crate::graph::{Bounds, Column, Table};

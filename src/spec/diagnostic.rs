@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use stages::contract::{is_printable, one_line};
 use unicode_width::UnicodeWidthChar;
 
 use super::Place;
@@ -80,7 +81,7 @@ impl std::error::Error for Diagnostic {}
 /// ```
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.message)?;
+        write!(f, "error: {}", one_line(&self.message))?;
         let mut margin = String::new();
         if let Some(place) = &self.place {
             let (name, number) = match place.file() {
@@ -102,10 +103,10 @@ impl fmt::Display for Diagnostic {
             )?;
         }
         for note in &self.notes {
-            write!(f, "\n  {margin} = note: {note}")?;
+            write!(f, "\n  {margin} = note: {}", one_line(note))?;
         }
         if let Some(hint) = &self.hint {
-            write!(f, "\n  {margin} = hint: {hint}")?;
+            write!(f, "\n  {margin} = hint: {}", one_line(hint))?;
         }
         Ok(())
     }
@@ -148,7 +149,7 @@ impl Excerpt {
                 excerpt.line.push('…');
                 break;
             }
-            let shown = if char.is_control() { ' ' } else { char };
+            let shown = if is_printable(char) { char } else { ' ' };
             let cells = shown.width().unwrap_or(0);
             excerpt.line.push(shown);
             if byte < columns.start {

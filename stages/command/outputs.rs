@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{METRICS_PORT, metrics};
-use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program, files};
+use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program, files, one_line};
 use crate::json;
 
 /// Undeclared files that an error names.
@@ -158,14 +158,8 @@ fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
 }
 
 fn wording(undeclared: &[PathBuf]) -> String {
-    // A program may call its files what it likes; control characters go to no terminal.
-    let shown = |char: char| match char.is_control() {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
-    };
-    let shown = |path: &PathBuf| path.to_string_lossy().chars().map(shown).collect();
-    let names = undeclared.iter().map(shown);
-    let mut names: Vec<String> = names.map(|name: String| format!("`{name}`")).collect();
+    let shown = |path: &PathBuf| format!("`{}`", one_line(&path.to_string_lossy()));
+    let mut names: Vec<String> = undeclared.iter().map(shown).collect();
     names.sort();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),

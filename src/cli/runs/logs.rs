@@ -24,6 +24,9 @@ pub struct Logs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print the bytes as they were written, with colors and other control characters
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
 }
 
 impl Logs {
@@ -35,10 +38,8 @@ impl Logs {
         for &name in &names {
             let path = log_file(&run.folder, name);
             match read_file(&path).map_err(Error::io("read", &path))? {
-                Found::Bytes(bytes) => {
-                    logs.push((name, String::from_utf8_lossy(&bytes).into_owned()));
-                }
-                // Who writes nothing leaves no file.
+                Found::Bytes(bytes) => logs.push((name, bytes)),
+                // A stage that writes nothing leaves no file.
                 Found::Nothing => {}
                 Found::Foreign => {
                     let message = format!("`{}` is no plain file", path.display());
@@ -47,9 +48,9 @@ impl Logs {
             }
         }
         if self.json {
-            let logs = logs
-                .iter()
-                .map(|(name, text)| json!({ "stage": name, "text": text }));
+            let logs = logs.iter().map(
+                |(name, bytes)| json!({ "stage": name, "text": String::from_utf8_lossy(bytes) }),
+            );
             let object = json!({ "run": run.report.run, "logs": logs.collect::<Vec<Value>>() });
             return console.result(&object.to_string()).map_err(unwritten);
         }
@@ -68,16 +69,19 @@ impl Logs {
                 run.report.run
             ));
         }
-        for (index, (name, text)) in logs.iter().enumerate() {
-            // One that is asked for alone is printed as it is.
+        for (index, (name, bytes)) in logs.iter().enumerate() {
+            // The log of one stage has no header.
             let head = match (names.len(), index) {
                 (1, _) => String::new(),
                 (_, 0) => format!("==> {name} <==\n"),
                 _ => format!("\n==> {name} <==\n"),
             };
-            console
-                .result(&format!("{head}{text}"))
-                .map_err(unwritten)?;
+            let printed = if self.raw {
+                console.raw(&[head.as_bytes(), bytes].concat())
+            } else {
+                console.result(&format!("{head}{}", readable(bytes)))
+            };
+            printed.map_err(unwritten)?;
         }
         Ok(())
     }
@@ -109,4 +113,11 @@ impl Logs {
             "run `{id}` has no stage `{wanted}`{hint}"
         )))
     }
+}
+
+/// A log without colors, and with every state of a progress bar on a line of its own.
+fn readable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = console::strip_ansi_codes(&text);
+    text.replace("\r\n", "\n").replace('\r', "\n")
 }

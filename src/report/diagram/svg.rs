@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use stages::contract::is_printable;
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{EXIT, Layout, Segment, Trunk, layout};
@@ -287,7 +288,7 @@ fn escaped(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\n' => escaped.push('\n'),
-            char if char.is_control() || matches!(char, '\u{fffe}' | '\u{ffff}') => {
+            char if !is_printable(char) || matches!(char, '\u{fffe}' | '\u{ffff}') => {
                 escaped.push(' ');
             }
             char => escaped.push(char),

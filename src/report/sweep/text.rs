@@ -1,11 +1,11 @@
 //! Rankings for people.
 
 use comfy_table::CellAlignment;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Importance, SweepReport, Trial, TrialState, shortened};
 use crate::report::markdown;
+use crate::report::table::ruled;
 use crate::report::wording;
 use stages::contract::Direction;
 
@@ -199,13 +199,7 @@ pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: usize) -> 
     let ranking = Ranking::fitting(report, shown, width);
     let mut text = format!("{}\n", head(report));
     if !shown.is_empty() {
-        let mut table = comfy_table::Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_header(ranking.header());
-        for row in ranking.rows() {
-            table.add_row(row);
-        }
+        let mut table = ruled(&ranking.header(), &ranking.rows());
         for (index, column) in ranking.columns.iter().enumerate() {
             if let Some(shown) = table.column_mut(index).filter(|_| column.is_number) {
                 shown.set_cell_alignment(CellAlignment::Right);

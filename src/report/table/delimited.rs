@@ -77,12 +77,18 @@ fn is_judged(filled: &Filled<'_>, column: &Column) -> bool {
 }
 
 /// A line of fields, in quotes where RFC 4180 asks for them.
+///
+/// A spreadsheet takes a field that begins with `=`, `+`, `-` or `@` for a formula, which can start programs:
+/// unless it is a number, `'` is put in front, which marks a text there.
 pub fn line(fields: &[String]) -> String {
     let quoted = |field: &String| {
-        if field.contains(['"', ',', '\r', '\n']) {
-            format!("\"{}\"", field.replace('"', "\"\""))
+        let is_formula =
+            field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+        let text = format!("{}{field}", if is_formula { "'" } else { "" });
+        if text.contains(['"', ',', '\r', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
         } else {
-            field.clone()
+            text
         }
     };
     fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"

@@ -1,6 +1,7 @@
 //! Rows of text under a header, in every way of writing that is not a program's own.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use stages::contract::{one_line, printable};
 
 use super::delimited;
 use crate::report::latex::{self, Tabular};
@@ -17,24 +18,19 @@ pub(in crate::report) struct Grid {
 
 impl Grid {
     /// Ruled lines, the title above them.
-    pub fn terminal(self) -> String {
-        let mut table = comfy_table::Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_header(self.header);
-        for row in self.rows {
-            table.add_row(row);
-        }
-        let title = self
-            .title
-            .map_or(String::new(), |title| format!("{title}\n"));
+    pub fn terminal(&self) -> String {
+        let table = ruled(&self.header, &self.rows);
+        let title = self.title.as_ref();
+        let title = title.map_or(String::new(), |title| format!("{}\n", one_line(title)));
         format!("{title}{table}\n")
     }
 
     /// A Markdown table, the title in bold above it.
     pub fn markdown(&self) -> String {
         let title = self.title.as_ref();
-        let title = title.map_or(String::new(), |title| format!("**{title}**\n\n"));
+        let title = title.map_or(String::new(), |title| {
+            format!("**{}**\n\n", markdown::escaped(title))
+        });
         title + &markdown::table(&self.header, &self.rows)
     }
 
@@ -58,4 +54,22 @@ impl Grid {
         }
         .render()
     }
+}
+
+/// A table with ruled lines for the terminal.
+pub(in crate::report) fn ruled(header: &[String], rows: &[Vec<String>]) -> comfy_table::Table {
+    // Escaped before the widths of columns are measured.
+    let cells = |row: &[String]| -> Vec<String> {
+        row.iter()
+            .map(|cell| printable(cell).into_owned())
+            .collect()
+    };
+    let mut table = comfy_table::Table::new();
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_header(cells(header));
+    for row in rows {
+        table.add_row(cells(row));
+    }
+    table
 }

@@ -1,0 +1,95 @@
+//! Makes text from outside fit for a terminal.
+//!
+//! Names, messages and logs come from pipelines, programs and files that others wrote. A control character
+//! in them moves the cursor, changes the window's title or the clipboard; a bidirectional one shows the text
+//! in another order than it has. Both are shown as JSON writes them (`\u001b`), so that JSON keeps its
+//! meaning.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Whether a character is shown as it is. Line breaks and tabs are control characters here.
+pub fn is_printable(character: char) -> bool {
+    let is_hidden = matches!(
+        character,
+        // Marks, embeddings, overrides and isolates of bidirectional text.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        // Line and paragraph separators, a byte order mark, tags.
+        | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    );
+    !is_hidden && !character.is_control()
+}
+
+/// The text with escapes for what a terminal would act on; lines and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| {
+        is_printable(character) || matches!(character, '\n' | '\t')
+    })
+}
+
+/// As [`printable`], on one line: for names and values inside a message, which could otherwise add lines that
+/// look like messages of their own.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_printable)
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            _ if stays(character) => escaped.push(character),
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_control_characters_stays() {
+        for text in ["", "plain", "übung 画像 👩‍⚕️ ±✓…", "a\tb\nc"] {
+            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{7}"), "a\\u001b[2Jb\\u0007");
+        assert_eq!(printable("\u{9b}31m\u{7f}"), "\\u009b31m\\u007f");
+        assert_eq!(printable("\u{202e}txet"), "\\u202etxet");
+        assert_eq!(printable("a\rb"), "a\\rb");
+        assert_eq!(printable("\u{e0041}"), "\\udb40\\udc41");
+    }
+
+    #[test]
+    fn one_line_has_no_line_breaks() {
+        assert_eq!(one_line("a\nerror: b\tc"), "a\\nerror: b\\tc");
+        assert_eq!(one_line("a\u{2028}b"), "a\\u2028b");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let value = serde_json::json!({ "\u{202e}\u{9b}": "\u{1b}\u{feff}\u{e0041}" });
+        let text = value.to_string();
+        let shown = printable(&text);
+        assert!(shown.chars().all(is_printable));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            value
+        );
+    }
+}

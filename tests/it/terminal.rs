@@ -1,0 +1,183 @@
+//! Text from pipelines, programs and file names that would act on a terminal: no command prints it as it is.
+
+use std::fs;
+
+use crate::sandbox::{Finished, Sandbox};
+
+/// Erases the screen, sets the window's title, turns text around, and pretends to be another message.
+const HOSTILE: &str = r"\e[2J\e]0;pwned\a\u202etxet\u009b31m\nerror: forged";
+
+/// A pipeline with hostile text wherever text is free; its program prints some, and names files so.
+fn pipeline() -> String {
+    let program = r#"printf '\033[2Jlog\033]52;c;ZXZpbA==\007\302\233\342\200\256\rdone\n'; mkdir -p o; printf x > o/a; printf '{"f1": 0.5, "f1\\u001b[31m": 0.5, "\\u202etxet": 3, "=1+2": 1}' > m.json"#;
+    format!(
+        r#"
+version: 1
+name: hostile
+stages:
+  a:
+    kind: command
+    matrix: {{ v: ["+1", "-x"] }}
+    params:
+      argv: [sh, -c, {program:?}, "{HOSTILE}"]
+      outputs: {{ o: o }}
+      metrics: m.json
+tables:
+  t:
+    title: "T{HOSTILE}"
+    rows: v
+    columns:
+      - {{ title: "=1+2|{HOSTILE}", metric: a.f1 }}
+      - {{ title: "\\input{{/etc/passwd}}", metric: a.f1 }}
+      - {{ title: "x<b>|*_$`[a](b)", metric: a.f1 }}
+"#
+    )
+}
+
+fn check(args: &[&str], finished: &Finished) {
+    for text in [&finished.stdout, &finished.stderr] {
+        let acts = |c: char| {
+            (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}')
+        };
+        let found = text.find(acts);
+        let around = found.map(|at| &text[text.floor_char_boundary(at.saturating_sub(60))..]);
+        assert_eq!(around, None, "{args:?} prints control characters");
+        assert!(
+            !text.lines().any(|line| line == "error: forged"),
+            "{args:?} prints a forged message: {text}"
+        );
+    }
+}
+
+#[test]
+fn no_command_prints_control_characters() {
+    let sandbox = Sandbox::new(&pipeline());
+    let runner = |args: &[&str]| {
+        let finished = sandbox.runner(args);
+        assert!(
+            matches!(finished.code, Some(0 | 1 | 2 | 100)),
+            "{args:?}: {finished:?}"
+        );
+        check(args, &finished);
+        finished
+    };
+    let run = runner(&["run", "pipeline.yaml", "-v"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    for format in ["terminal", "md", "csv", "latex", "json"] {
+        let table = runner(&["table", "pipeline.yaml", "--format", format]);
+        assert_eq!(table.code, Some(0), "{table:?}");
+    }
+    for format in ["dot", "mermaid", "svg", "json"] {
+        let graph = runner(&["graph", "pipeline.yaml", "--format", format]);
+        assert_eq!(graph.code, Some(0), "{graph:?}");
+    }
+    let set = "params.x\u{1b}[2J=\u{202e}1";
+    for args in [
+        &["validate", "pipeline.yaml"] as &[&str],
+        &["status", "pipeline.yaml"],
+        &["status", "pipeline.yaml", "--json"],
+        &["plan", "pipeline.yaml", "--json"],
+        &["explain", "pipeline.yaml", "a[-x]"],
+        &["explain", "pipeline.yaml", "no\u{1b}[2Jsuch"],
+        &["runs", "list"],
+        &["runs", "show", "latest"],
+        &["runs", "show", "latest", "--json"],
+        &["runs", "logs", "latest"],
+        &["runs", "logs", "latest", "--json"],
+        &["artifacts", "ls"],
+        &["artifacts", "show", "a[-x].o", "--pipeline", "hostile"],
+        &["cache", "verify"],
+        &["run", "pipeline.yaml", "-S", set],
+        &["run", "no\u{1b}]0;such\u{7}.yaml"],
+        &["run", "--no\u{1b}[2Jsuch"],
+        &["run", "pipeline.yaml", "--jobs", "\u{1b}[2J"],
+        &["no\u{1b}[2Jsuch"],
+    ] {
+        runner(args);
+    }
+}
+
+#[test]
+fn a_program_that_fails_with_hostile_words_and_names_is_reported_without_them() {
+    for program in [
+        r#"printf x > "$(printf 'left\033[31m\nerror: forged')""#,
+        r#"mkdir o; printf x > "$(printf 'o/in\033[31m')""#,
+        r#"printf '\033[2J\342\200\256txet\n'; exit 3"#,
+        r#"printf '{"a\\u001b[2J": ' > m.json"#,
+    ] {
+        let sandbox = Sandbox::new(&format!(
+            "version: 1\nname: t\nstages:\n  a: {{ kind: command, params: {{ argv: [sh, -c, {program:?}], outputs: {{ o: o }}, metrics: m.json }} }}\n"
+        ));
+        let run = sandbox.runner(&["run", "pipeline.yaml"]);
+        assert_eq!(run.code, Some(100), "{program}: {run:?}");
+        check(&["run"], &run);
+        check(
+            &["runs", "show"],
+            &sandbox.runner(&["runs", "show", "latest"]),
+        );
+    }
+}
+
+#[test]
+fn mistakes_in_hostile_text_are_shown_without_it() {
+    let sandbox = Sandbox::new("");
+    for text in [
+        format!("version: 1\nname: t\n\"evil{HOSTILE}\": 1\nstages:\n  a: {{ kind: command }}\n"),
+        format!("version: 1\nname: t\nstages:\n  \"x{HOSTILE}\": {{ kind: command }}\n"),
+        format!("version: 1\nname: t\nstages:\n  a: {{ kind: \"c{HOSTILE}\" }}\n"),
+        "version: 1\nname: t\nstages:\n  a: { kind: \u{202e}dnammoc\u{9b} }\n".to_owned(),
+        format!("version: 1\nname: \"{HOSTILE}\"\nstages:\n  a: {{ kind: command }}\n"),
+    ] {
+        fs::write(sandbox.path("pipeline.yaml"), &text).unwrap();
+        for command in ["validate", "plan"] {
+            let refused = sandbox.runner(&[command, "pipeline.yaml"]);
+            assert_eq!(refused.code, Some(2), "{text}: {refused:?}");
+            check(&[command], &refused);
+            assert!(refused.stderr.contains("error: "), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_is_readable_and_raw_where_that_is_asked_for() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: logs
+stages:
+  a: { kind: command, params: { argv: [sh, -c, "printf '\\033[31mred\\033[0m 1%%\\r 2%%\\r\\n\\033]0;t\\007end\\n'"] } }
+"#,
+    );
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let shown = sandbox.runner(&["runs", "logs", "latest"]);
+    assert!(shown.stdout.starts_with("red 1%\n 2%\n"), "{shown:?}");
+    assert!(!shown.stdout.contains('\u{1b}'), "{shown:?}");
+    let raw = sandbox.runner(&["runs", "logs", "latest", "--raw"]);
+    let bytes = "\u{1b}[31mred\u{1b}[0m 1%\r 2%\r\n\u{1b}]0;t\u{7}end\n";
+    assert_eq!(raw.stdout, bytes);
+}
+
+#[test]
+fn tables_in_other_formats_hold_text_and_no_instructions() {
+    let sandbox = Sandbox::new(&pipeline());
+    assert_eq!(sandbox.run_json(&[]).code, Some(0));
+    let table = |format| {
+        sandbox
+            .runner(&["table", "pipeline.yaml", "--format", format])
+            .stdout
+    };
+    let csv = table("csv");
+    assert!(csv.contains("\n+1,0.5"), "a number stays one: {csv}");
+    assert!(csv.contains("\n'-x,"), "{csv}");
+    assert!(csv.lines().next().unwrap().contains("'=1+2|"), "{csv}");
+    let markdown = table("md");
+    assert!(
+        markdown.contains(r"| x\<b\>\|\*\_\$\`[a\](b) |"),
+        "{markdown}"
+    );
+    let latex = table("latex");
+    assert!(
+        latex.contains(r"\textbackslash{}input\{/etc/passwd\}"),
+        "{latex}"
+    );
+}
