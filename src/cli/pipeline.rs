@@ -43,6 +43,19 @@ pub struct Overrides {
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", value_parser = checked::<Precision>)]
     #[serde(default)]
     precision: Option<String>,
+    /// Folders outside the project that files may be included from, with `:` between them
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RUNNER_INCLUDE_FROM",
+        value_delimiter = ':'
+    )]
+    #[serde(default)]
+    include_from: Vec<PathBuf>,
+    /// Whether a saved plan says which pipeline it is.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub is_from_plan: bool,
 }
 
 /// Something's name as it was typed, if it is one.
@@ -113,6 +126,8 @@ impl Overrides {
         let options = LoadOptions {
             profile: self.profile.clone(),
             sets: self.sets(),
+            include_from: self.include_from.clone(),
+            is_foreign: self.is_from_plan,
         };
         Course::read(file, &options, catalogue).map_err(Error::Invalid)
     }

@@ -92,7 +92,10 @@ impl SavedPlan {
         let bytes = files::read(file, files::MOST_TEXT)
             .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.display())))?;
         match unseal::<Self>(&bytes) {
-            Ok(saved) if saved.version == VERSION => Ok(saved),
+            Ok(mut saved) if saved.version == VERSION => {
+                saved.overrides.is_from_plan = true;
+                Ok(saved)
+            }
             _ => Err(Error::Usage(format!(
                 "`{}` is no plan, or not as `runner plan --out` wrote it",
                 file.display()

@@ -1,11 +1,12 @@
 //! A pipeline file as it is written, to be resolved once or, in a sweep, once for every trial.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::include::Loader;
 use super::overrides::Assignment;
 use super::pipeline::Given;
-use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, yaml};
+use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, text_of_pipeline, yaml};
 
 /// A pipeline file, and what the command line says about it.
 pub(crate) struct Document {
@@ -17,8 +18,14 @@ pub(crate) struct Document {
 impl Document {
     /// Reads a file.
     pub fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
-        let text = text(file).map_err(|error| vec![error])?;
-        Self::parse(file, &text, options)
+        // A link may lead to any file, and so may a name that the user did not type.
+        let is_link = fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_symlink());
+        let text = if is_link || options.is_foreign {
+            text_of_pipeline(file)
+        } else {
+            text(file)
+        };
+        Self::parse(file, &text.map_err(|error| vec![error])?, options)
     }
 
     /// Reads the text of a file.
@@ -54,7 +61,7 @@ impl Document {
             vars: Vec::new(),
             is_trial,
         };
-        let mut loader = Loader::new(&self.file);
+        let mut loader = Loader::new(&self.file, &self.options.include_from);
         Pipeline::resolve(&self.file, self.node.clone(), given, &mut loader).map_err(
             |mut errors| {
                 Diagnostic::sort(&mut errors);

@@ -11,6 +11,7 @@
 //! is where its file is run alone.
 
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -22,7 +23,10 @@ use super::name::Named;
 use super::node::{Entry, Value};
 use super::overrides::Assignment;
 use super::pipeline::{Given, Names, section};
-use super::{Diagnostic, Expansion, Node, Pipeline, Place, Source, Vars, decode, text, yaml};
+use super::{
+    Diagnostic, Expansion, Node, Pipeline, Place, Source, Vars, decode, project_of,
+    text_of_pipeline, yaml,
+};
 
 /// Files that may include one another in a row.
 const MAX_DEPTH: usize = 16;
@@ -144,16 +148,24 @@ pub(super) struct Loader {
     /// one true path.
     open: Vec<(PathBuf, PathBuf)>,
     files: usize,
+    /// Folders that files may be included from: the project's, and those that were allowed.
+    allowed: Vec<PathBuf>,
     /// Of all files together.
     pub expansion: Expansion,
 }
 
 impl Loader {
-    pub fn new(file: &Path) -> Self {
+    /// For a pipeline in `file`, which may include files from its project and from the folders `allowed`.
+    pub fn new(file: &Path, allowed: &[PathBuf]) -> Self {
         let known = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let allowed = allowed.iter().map(|folder| match fs::canonicalize(folder) {
+            Ok(folder) => folder,
+            Err(_) => folder.clone(),
+        });
         Self {
             open: vec![(file.to_owned(), known)],
             files: 0,
+            allowed: iter::once(project_of(file)).chain(allowed).collect(),
             expansion: Expansion::new(),
         }
     }
@@ -193,6 +205,16 @@ impl Loader {
             Ok(known) => known,
             Err(cause) => return error(format!("failed to read `{}`: {cause}", path.display())),
         };
+        if !self.allowed.iter().any(|folder| known.starts_with(folder)) {
+            let message = format!(
+                "`{}` is outside the project `{}`",
+                path.display(),
+                self.allowed[0].display()
+            );
+            let hint = "`--include-from DIR` allows a folder to include from; the project is the nearest folder \
+                        above the pipeline with a `.runner.toml` or `.git`, else the pipeline's own";
+            return Err(Diagnostic::at(&include.file_place, message).hint(hint.to_owned()));
+        }
         if let Some(start) = self.open.iter().position(|(_, open)| *open == known) {
             let files = self.open[start..].iter().map(|(file, _)| file);
             let circle: Vec<String> = files
@@ -223,7 +245,7 @@ impl Loader {
     ) -> Result<Pipeline, Vec<Diagnostic>> {
         let file = self.open.last().map(|(file, _)| file.clone());
         let file = file.unwrap_or_default();
-        let text = text(&file).map_err(|error| {
+        let text = text_of_pipeline(&file).map_err(|error| {
             vec![Diagnostic {
                 place: error.place.or_else(|| Some(include.file_place.clone())),
                 ..error

@@ -22,6 +22,7 @@ mod node;
 mod overrides;
 mod pipeline;
 mod place;
+mod project;
 mod promote;
 mod reference;
 mod scalar;
@@ -34,7 +35,7 @@ mod vars;
 mod wording;
 mod yaml;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stages::contract::files;
 
@@ -53,6 +54,7 @@ pub(crate) use overrides::Assignment;
 pub(crate) use pipeline::DocumentFields;
 pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
+pub(crate) use project::{PROJECT_FILE, is_project, project_of};
 pub(crate) use promote::promote;
 pub use stage::Resources;
 pub(crate) use stage::{Axis, StageSpec};
@@ -67,6 +69,10 @@ pub struct LoadOptions {
     pub profile: Option<String>,
     /// Assignments `NAME=VALUE`, as typed; a later one wins.
     pub sets: Vec<String>,
+    /// Folders outside the project that files may be included from.
+    pub include_from: Vec<PathBuf>,
+    /// Whether somebody else than the user chose the file, who then need not be shown what it holds.
+    pub is_foreign: bool,
 }
 
 /// Reads a pipeline from a file.
@@ -92,6 +98,21 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
             "what follows here is not UTF-8 text",
         )
     })
+}
+
+/// As [`text`], of a file that the user did not name: an error shows nothing of one that is not a pipeline, and
+/// has no place.
+fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
+    let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.display()));
+    let text = text(file).map_err(|error| match error.place {
+        Some(_) => refused("is not UTF-8 text"),
+        None => error,
+    })?;
+    if project::is_pipeline(&Source::file(file, &text)) {
+        Ok(text)
+    } else {
+        Err(refused("is not a pipeline: no line begins with `version:`"))
+    }
 }
 
 /// Reads a pipeline from the text of a file; what it includes is read from beside that.

@@ -23,6 +23,7 @@ pub fn document(bytes: &[u8]) {
     let options = LoadOptions {
         profile: None,
         sets: set.into_iter().map(str::to_owned).collect(),
+        ..LoadOptions::default()
     };
     let catalogue = Catalogue {
         kinds: stages::kinds(),

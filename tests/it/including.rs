@@ -174,3 +174,107 @@ fn a_source_that_is_not_there_is_shown_where_it_is_named() {
         "{refused:?}"
     );
 }
+
+/// A pipeline that includes `file` as `x`.
+fn including_file(file: &str) -> String {
+    format!(
+        "version: 1\nname: i\ninclude: {{ x: {file} }}\nstages: {{ a: {{ kind: command, params: {{ argv: [sh] }} }} }}\n"
+    )
+}
+
+#[test]
+fn no_error_shows_a_file_that_is_not_a_pipeline() {
+    let sandbox = Sandbox::new("");
+    let secrets = [
+        "AWS_SECRET=abc123\nTOKEN=zzz\n",
+        "password: abc123\nuser: zzz\n",
+        "- abc123\n",
+        "abc123: [\n",
+        "\tabc123\n",
+    ];
+    let disclosed = |finished: &Finished| {
+        let printed = format!("{}{}", finished.stdout, finished.stderr);
+        ["abc123", "zzz", "SECRET", "password"]
+            .iter()
+            .any(|secret| printed.contains(secret))
+    };
+    for secret in secrets {
+        fs::write(sandbox.path("secret.env"), secret).unwrap();
+        fs::write(sandbox.path("pipeline.yaml"), including_file("secret.env")).unwrap();
+        for args in [
+            &["validate", "pipeline.yaml"] as &[&str],
+            &["validate", "pipeline.yaml", "--json"],
+        ] {
+            let refused = sandbox.runner(args);
+            assert_eq!(refused.code, Some(2), "{refused:?}");
+            assert!(!disclosed(&refused), "{refused:?}");
+        }
+        // A pipeline, or a project's configuration, that is a link to it.
+        for (link, command) in [
+            ("link.yaml", "link.yaml"),
+            (".runner.toml", "pipeline.yaml"),
+        ] {
+            std::os::unix::fs::symlink("secret.env", sandbox.path(link)).unwrap();
+            let refused = sandbox.runner(&["status", command]);
+            fs::remove_file(sandbox.path(link)).unwrap();
+            assert_eq!(refused.code, Some(2), "{link}: {refused:?}");
+            assert!(!disclosed(&refused), "{link}: {refused:?}");
+        }
+    }
+    fs::write(sandbox.path("secret.env"), b"abc123 \xff zzz\n").unwrap();
+    fs::write(sandbox.path("pipeline.yaml"), including_file("secret.env")).unwrap();
+    let refused = sandbox.runner(&["validate", "pipeline.yaml"]);
+    assert!(
+        refused.stderr.contains("`secret.env` is not UTF-8 text"),
+        "{refused:?}"
+    );
+    assert!(!disclosed(&refused), "{refused:?}");
+}
+
+#[test]
+fn files_outside_the_project_are_included_only_if_that_is_allowed() {
+    let sandbox = Sandbox::new("");
+    let models = "version: 1\nname: m\nmodels: { small: [flatten] }\n";
+    fs::write(sandbox.path("models.yaml"), models).unwrap();
+    fs::create_dir_all(sandbox.path("project/pipelines")).unwrap();
+    fs::create_dir_all(sandbox.path("common")).unwrap();
+    fs::write(sandbox.path("common/models.yaml"), models).unwrap();
+    fs::write(sandbox.path("project/models.yaml"), models).unwrap();
+    let write = |text: &str| fs::write(sandbox.path("project/pipelines/p.yaml"), text).unwrap();
+    let validate =
+        |more: &[&str]| sandbox.runner(&[&["validate", "project/pipelines/p.yaml"], more].concat());
+    write(&including_file("../models.yaml"));
+    let refused = validate(&[]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.contains("is outside the project"),
+        "{refused:?}"
+    );
+    assert!(refused.stderr.contains("--include-from DIR"), "{refused:?}");
+    // The folder with `.git` is the project.
+    fs::create_dir(sandbox.path("project/.git")).unwrap();
+    assert_eq!(validate(&[]).code, Some(0));
+
+    // Neither `..` nor a link leads out of it.
+    std::os::unix::fs::symlink(
+        "../../common/models.yaml",
+        sandbox.path("project/pipelines/link.yaml"),
+    )
+    .unwrap();
+    for file in ["../../common/models.yaml", "link.yaml"] {
+        write(&including_file(file));
+        assert_eq!(validate(&[]).code, Some(2), "{file}");
+        assert_eq!(
+            validate(&["--include-from", "common"]).code,
+            Some(0),
+            "{file}"
+        );
+        let allowed = validate(&["--include-from", "elsewhere:common"]);
+        assert_eq!(allowed.code, Some(0), "{file}: {allowed:?}");
+        assert_eq!(
+            validate(&["--include-from", "elsewhere"]).code,
+            Some(2),
+            "{file}"
+        );
+    }
+}

@@ -37,6 +37,7 @@ fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
     let options = LoadOptions {
         profile: None,
         sets: sets.iter().map(|&set| set.to_owned()).collect(),
+        ..LoadOptions::default()
     };
     spec::parse(Path::new("p.yaml"), PIPELINE, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue))

@@ -31,6 +31,7 @@ impl Files {
         let options = LoadOptions {
             profile: None,
             sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+            ..LoadOptions::default()
         };
         load(&self.folder.path().join(&self.main), &options)
             .and_then(|pipeline| Graph::build(pipeline, &kinds::CATALOGUE))
@@ -360,7 +361,7 @@ error: failed to read `nowhere.yaml`: No such file or directory (os error 2)
     for (include, message) in [
         (
             "{ a: text.yaml }",
-            "a pipeline is a map of keys, and this is a list\n  --> text.yaml:1:1",
+            "`text.yaml` is not a pipeline: no line begins with `version:`\n  --> main.yaml:3:15",
         ),
         ("{ a: . }", "failed to read"),
         ("{ a: 1 }", "expected"),

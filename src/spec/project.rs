@@ -1,0 +1,81 @@
+//! Which files belong to a project, and may be included and shown.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Source;
+
+/// The configuration file of a project, in its folder.
+pub const PROJECT_FILE: &str = ".runner.toml";
+
+/// Whether a folder is a project's: it holds a configuration file or a Git repository.
+pub fn is_project(folder: &Path) -> bool {
+    let is_there = |name| folder.join(name).symlink_metadata().is_ok();
+    is_there(PROJECT_FILE) || is_there(".git")
+}
+
+/// The project folder of a pipeline: the nearest one above the file, else the file's own folder. Without links.
+pub fn project_of(file: &Path) -> PathBuf {
+    let folder = match file.parent() {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => file,
+    };
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let project = folder.ancestors().find(|folder| is_project(folder));
+    project.unwrap_or(&folder).to_owned()
+}
+
+/// Whether a text begins a line as only pipelines do, with `version`: otherwise it may be any file that
+/// somebody made a pipeline include, and errors must not show what it holds.
+pub fn is_pipeline(source: &Source) -> bool {
+    source.text().lines().any(|line| {
+        let line = match line.strip_prefix('{') {
+            Some(inside) => inside.trim_start(),
+            None => line,
+        };
+        let key = line.trim_start_matches(['"', '\'']);
+        let rest = key.strip_prefix("version");
+        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_is_known_by_its_version() {
+        let is = |text: &str| is_pipeline(&Source::file(Path::new("p.yaml"), text));
+        for pipeline in [
+            "version: 1\nname: a\n",
+            "# a comment\n\n\"version\": 1\n",
+            "{version: 1, name: a}",
+            "{ 'version' : 1 }",
+            "name: a\r\nversion: 1",
+        ] {
+            assert!(is(pipeline), "{pipeline}");
+        }
+        for other in [
+            "",
+            "AWS_SECRET=abc123\nTOKEN=zzz\n",
+            "  version: 1\n",
+            "versions: 1\n",
+            "password: hunter2 # version: 1\n",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_project_of_a_file_is_the_nearest_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir_all(root.join("a/b/c")).unwrap();
+        assert_eq!(project_of(&root.join("a/b/c/p.yaml")), root.join("a/b/c"));
+        fs::create_dir(root.join(".git")).unwrap();
+        assert_eq!(project_of(&root.join("a/b/c/p.yaml")), root);
+        fs::write(root.join("a/b").join(PROJECT_FILE), "").unwrap();
+        assert_eq!(project_of(&root.join("a/b/c/p.yaml")), root.join("a/b"));
+    }
+}
