@@ -9,7 +9,8 @@ use clap::{ArgMatches, ColorChoice, FromArgMatches};
 use super::{Cli, Color, command};
 use crate::config::{self, Key};
 use crate::error::Error;
-use crate::report::Verbosity;
+use crate::report::{Console, Verbosity};
+use crate::spec::Diagnostic;
 
 /// The command line of this process.
 pub struct CommandLine {
@@ -33,7 +34,7 @@ impl CommandLine {
             Color::Never => ColorChoice::Never,
         });
         let mut matches = matches(command.clone(), &args);
-        let verbosity = verbosity(&matches).unwrap_or_else(|error| error.exit());
+        let verbosity = verbosity(&matches).unwrap_or_else(|error| end(&error));
         let mut from = None;
         let asked = config_for(&command, &matches).and_then(|config| {
             if !config.is_empty() {
@@ -101,15 +102,39 @@ fn variable(option: &str) -> String {
     format!("RUNNER_{}", option.to_uppercase().replace('-', "_"))
 }
 
-/// Configuration, for a subcommand that has options which it may set: others start without it, and
-/// whatever is wrong in a file.
+/// Reads the configuration files, for a subcommand that has options which they may set; others start whatever
+/// is wrong in a file.
+///
+/// # Errors
+/// If a file is wrong, or if an option would take a value of the project's that needs the user's consent.
 fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::Config, Error> {
-    let (command, _) = leaf(command, matches);
-    let is_set = |arg: &clap::Arg| Key::named(arg.get_id().as_str()).is_some();
-    if command.get_arguments().any(is_set) {
-        config::Config::load().map_err(Error::Invalid)
+    let (command, matches) = leaf(command, matches);
+    let keys = command.get_arguments();
+    let keys: Vec<Key> = keys
+        .filter_map(|arg| Key::named(arg.get_id().as_str()))
+        .collect();
+    if keys.is_empty() {
+        return Ok(config::Config::default());
+    }
+    let config = config::Config::load().map_err(Error::Invalid)?;
+    let untrusted = config.untrusted().filter(|(key, _)| {
+        keys.contains(key) && matches.value_source(key.name()) == Some(ValueSource::DefaultValue)
+    });
+    let refused: Vec<Diagnostic> = untrusted
+        .map(|(key, setting)| {
+            let message = format!(
+                "the project sets `{}` to `{}`, outside its folder, and you have not allowed that",
+                key.name(),
+                setting.value
+            );
+            let hint = "`runner config trust` allows it; an option or a `RUNNER_*` variable goes before it";
+            Diagnostic::at(&setting.place, message).hint(hint.to_owned())
+        })
+        .collect();
+    if refused.is_empty() {
+        Ok(config)
     } else {
-        Ok(config::Config::default())
+        Err(Error::Invalid(refused))
     }
 }
 
@@ -124,8 +149,18 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
                     format!("the value is that of the environment variable `{variable}`").into();
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![told]));
             }
-            error.exit()
+            end(&error)
         })
+}
+
+/// Ends the process with help, or with a mistake in what was typed: arguments can be names of files that
+/// others chose.
+fn end(error: &clap::Error) -> ! {
+    if error.use_stderr() {
+        Console::new(Verbosity::Quiet).say(&error.render().to_string());
+        std::process::exit(error.exit_code())
+    }
+    error.exit()
 }
 
 /// The variable that holds the value which clap refuses, if that was not typed.

@@ -1,4 +1,6 @@
-use clap::Args;
+mod trust;
+
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::command_line::{origin, with_defaults};
@@ -15,15 +17,28 @@ use crate::report::columns::columns;
 /// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file may set
 /// artifacts, jobs, profile, device, precision, keep_going, timeout and retries. A relative path in a
 /// project's file starts at that file, in a user's at the working directory.
+///
+/// A project's file that puts artifacts outside the project takes effect only after `runner config trust`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Config {
+    #[command(subcommand)]
+    command: Option<ConfigCommand>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    Trust(trust::Trust),
+}
+
 impl Config {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
+        if let Some(ConfigCommand::Trust(trust)) = self.command {
+            return trust.execute(console);
+        }
         let config = config::Config::load().map_err(Error::Invalid)?;
         // What `run` would take is what holds.
         let run = with_defaults(command(), &config);
@@ -49,7 +64,19 @@ impl Config {
                     (key.name().to_owned(), entry)
                 })
                 .collect();
-            let object = json!({ "settings": settings, "user_file": user_file() });
+            let untrusted: serde_json::Map<String, Value> = config
+                .untrusted()
+                .map(|(key, setting)| {
+                    let origin = setting.place.to_string();
+                    let entry = json!({ "value": setting.value, "origin": origin });
+                    (key.name().to_owned(), entry)
+                })
+                .collect();
+            let object = json!({
+                "settings": settings,
+                "untrusted": untrusted,
+                "user_file": user_file(),
+            });
             return console.result(&object.to_string()).map_err(unwritten);
         }
         let rows = rows.map(|(key, value, origin)| {
@@ -57,6 +84,15 @@ impl Config {
             let origin = origin.unwrap_or_else(|| "default".to_owned());
             [key.name().to_owned(), value, origin]
         });
-        console.result(&columns(&rows)).map_err(unwritten)
+        console.result(&columns(&rows)).map_err(unwritten)?;
+        for (key, setting) in config.untrusted() {
+            console.say(&format!(
+                "`{}` of {} is not in effect: `{}` is outside the project; `runner config trust` allows it",
+                key.name(),
+                setting.place,
+                setting.value
+            ));
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! One configuration file.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -18,20 +20,45 @@ const OF_PIPELINES: [&str; 8] = [
     "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
 ];
 
-/// Reads a file; one that is not there says nothing. Paths in it start at `base`, or else at the
-/// working directory.
+/// Reads the user's file; if it does not exist, there are no settings. Paths in it start at the working
+/// directory.
 ///
 /// # Errors
 /// Everything that is wrong in it.
-pub fn read(path: &Path, base: Option<&Path>) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
-    match files::read_text(path, MOST_BYTES) {
-        Ok(text) => parse(path, &text, base),
+pub fn read(path: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+    match files::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(vec![Diagnostic::new(format!(
+        opened => read_opened(path, opened, None),
+    }
+}
+
+/// Reads the file of the project in `base`, where paths in it start. It must not be a link: that could lead to
+/// a file whose text errors would show.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn read_project(path: &Path, base: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+    read_opened(path, files::open_unlinked(path), Some(base))
+}
+
+fn read_opened(
+    path: &Path,
+    opened: io::Result<File>,
+    base: Option<&Path>,
+) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+    let failed = |error: &dyn Display| {
+        vec![Diagnostic::new(format!(
             "failed to read `{}`: {error}",
             path.display()
-        ))]),
-    }
+        ))]
+    };
+    let bytes = opened.and_then(|file| files::read_open(&file, MOST_BYTES));
+    let text = String::from_utf8(bytes.map_err(|error| failed(&error))?);
+    parse(
+        path,
+        &text.map_err(|error| failed(&error.utf8_error()))?,
+        base,
+    )
 }
 
 fn parse(

@@ -4,19 +4,21 @@
 //! project's (`.runner.toml` in the working directory, or above it up to the folder with `.git`).
 //! What is typed goes before the environment, that before the project's file, that before the user's.
 //! A file sets where and how runner works, never what comes out: no seeds, no vars.
+//!
+//! A project's file comes with the project, perhaps from a stranger: what it sets outside its folder needs the
+//! user's consent ([`Trust`]).
 
 mod file;
 mod key;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
 pub use self::key::Key;
-use crate::spec::{Diagnostic, Place};
-
-/// A project's file.
-const PROJECT: &str = ".runner.toml";
+pub use self::trust::Trust;
+use crate::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
 /// One line of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,7 @@ pub struct Setting {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     settings: BTreeMap<Key, Setting>,
+    untrusted: BTreeMap<Key, Setting>,
 }
 
 impl Config {
@@ -41,11 +44,17 @@ impl Config {
         let mut config = Self::default();
         let mut errors = Vec::new();
         if let Some(path) = user_file() {
-            config.add(file::read(&path, None), &mut errors);
+            match file::read(&path) {
+                Ok(settings) => config.settings.extend(settings),
+                Err(found) => errors.extend(found),
+            }
         }
         if let Some(folder) = project_folder() {
-            let path = folder.join(PROJECT);
-            config.add(file::read(&path, Some(&folder)), &mut errors);
+            let path = folder.join(PROJECT_FILE);
+            match file::read_project(&path, &folder) {
+                Ok(settings) => config.add_project(settings, &folder, &mut errors),
+                Err(found) => errors.extend(found),
+            }
         }
         if errors.is_empty() {
             Ok(config)
@@ -62,15 +71,29 @@ impl Config {
         self.settings.is_empty()
     }
 
-    /// Puts the settings of a file over those there are.
-    fn add(
+    /// The settings of the project's file that reach outside the project and that the user did not consent to.
+    pub fn untrusted(&self) -> impl Iterator<Item = (Key, &Setting)> {
+        self.untrusted.iter().map(|(key, setting)| (*key, setting))
+    }
+
+    /// Puts the settings of a project's file over the user's, but for those that need consent.
+    fn add_project(
         &mut self,
-        read: Result<BTreeMap<Key, Setting>, Vec<Diagnostic>>,
+        settings: BTreeMap<Key, Setting>,
+        folder: &Path,
         errors: &mut Vec<Diagnostic>,
     ) {
-        match read {
-            Ok(settings) => self.settings.extend(settings),
-            Err(found) => errors.extend(found),
+        let trust = match Trust::read() {
+            Ok(trust) => trust,
+            Err(error) => return errors.push(error),
+        };
+        for (key, setting) in settings {
+            let reaches = trust::reaches_outside(key, &setting.value, folder);
+            if reaches && !trust.allows(folder, key, &setting.value) {
+                self.untrusted.insert(key, setting);
+            } else {
+                self.settings.insert(key, setting);
+            }
         }
     }
 }
@@ -85,21 +108,15 @@ pub fn user_file() -> Option<PathBuf> {
 }
 
 /// The folder with the project's file, from here: empty, `..`, `../..`.
-fn project_folder() -> Option<PathBuf> {
+pub fn project_folder() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;
     let mut seen_from_here = PathBuf::new();
     for folder in here.ancestors() {
-        if there_is(&folder.join(PROJECT)) {
-            return Some(seen_from_here);
-        }
-        if there_is(&folder.join(".git")) {
-            return None;
+        if is_project(folder) {
+            let file = folder.join(PROJECT_FILE);
+            return file.symlink_metadata().is_ok().then_some(seen_from_here);
         }
         seen_from_here.push("..");
     }
     None
-}
-
-fn there_is(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }

@@ -243,3 +243,85 @@ fn a_profile_of_a_file_is_the_runs_profile() {
         "{refused:?}"
     );
 }
+
+#[test]
+fn a_store_outside_the_project_takes_effect_only_with_consent() {
+    let sandbox = Sandbox::new("");
+    fs::create_dir_all(sandbox.path("project")).unwrap();
+    fs::write(sandbox.path("project/pipeline.yaml"), TINY).unwrap();
+    let project = |artifacts: &str| {
+        let text = format!("jobs = 1\nartifacts = '{artifacts}'\n");
+        fs::write(sandbox.path("project/.runner.toml"), text).unwrap();
+    };
+    let runner = |args: &[&str]| {
+        let mut command = sandbox.command(args);
+        command.current_dir(sandbox.path("project"));
+        finish(command)
+    };
+    let status = &["status", "pipeline.yaml"];
+    project("../elsewhere");
+    let refused = runner(status);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    for words in [
+        "`../elsewhere`",
+        "--> .runner.toml:2:13",
+        "runner config trust",
+    ] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
+    assert!(!sandbox.path("elsewhere").exists());
+    // What is typed goes before it, and needs no consent.
+    assert_eq!(
+        runner(&["status", "pipeline.yaml", "--artifacts", "typed"]).code,
+        Some(0)
+    );
+    let config = runner(&["config", "--json"]).json();
+    assert_eq!(config["settings"]["artifacts"]["value"], "artifacts");
+    assert_eq!(config["untrusted"]["artifacts"]["value"], "../elsewhere");
+    assert_eq!(config["settings"]["jobs"]["value"], "1");
+
+    let allowed = runner(&["config", "trust"]);
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    assert!(
+        allowed
+            .stderr
+            .contains("allowed: `artifacts` is `../elsewhere`"),
+        "{allowed:?}"
+    );
+    assert!(sandbox.path(".config/runner/trusted.json").is_file());
+    assert_eq!(runner(status).code, Some(0));
+    assert!(sandbox.path("elsewhere/v1").is_dir());
+
+    // It holds for this value, and until it is taken back.
+    project("../another");
+    assert_eq!(runner(status).code, Some(2));
+    project("../elsewhere");
+    assert_eq!(runner(status).code, Some(0));
+    assert_eq!(runner(&["config", "trust", "--revoke"]).code, Some(0));
+    assert_eq!(runner(status).code, Some(2));
+}
+
+#[test]
+fn a_store_inside_the_project_needs_no_consent_but_for_a_link_that_leads_out() {
+    let sandbox = Sandbox::new(TINY);
+    with_project_file(&sandbox, "artifacts = 'deep/store'\n");
+    let status = || sandbox.runner(&["status", "pipeline.yaml"]);
+    assert_eq!(status().code, Some(0));
+    let outside = tempfile::tempdir().unwrap();
+    fs::remove_dir_all(sandbox.path("deep")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), sandbox.path("deep")).unwrap();
+    let refused = status();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_file_of_consents_is_an_error() {
+    let sandbox = Sandbox::new(TINY);
+    with_project_file(&sandbox, "artifacts = '../elsewhere'\n");
+    with_user_file(&sandbox, "");
+    fs::write(sandbox.path(".config/runner/trusted.json"), "{").unwrap();
+    let refused = sandbox.runner(&["status", "pipeline.yaml"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("trusted.json"), "{refused:?}");
+}

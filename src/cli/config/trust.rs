@@ -1,0 +1,58 @@
+use clap::Args;
+
+use crate::config::{self, project_folder};
+use crate::error::Error;
+use crate::report::Console;
+
+/// Allow the settings of this project's `.runner.toml` that reach outside the project
+///
+/// A project may say where its artifacts are kept. A folder outside the project takes effect only after this
+/// command, which prints what it allows and keeps the consent in `trusted.json` beside the user's `config.toml`.
+/// It holds for these values: others need the command again.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// Take back what was allowed for this project
+    #[arg(long)]
+    revoke: bool,
+}
+
+impl Trust {
+    pub fn execute(self, console: &Console) -> Result<(), Error> {
+        let Some(folder) = project_folder() else {
+            let message = "there is no `.runner.toml` here or above, up to the folder with `.git`";
+            return Err(Error::Usage(message.to_owned()));
+        };
+        let Some(file) = config::Trust::file() else {
+            let message = "neither `XDG_CONFIG_HOME` nor `HOME` says where to keep the consent";
+            return Err(Error::Usage(message.to_owned()));
+        };
+        let mut trust = config::Trust::read().map_err(|error| Error::Invalid(vec![error]))?;
+        if self.revoke {
+            if !trust.revoke(&folder) {
+                console.say("nothing of this project was allowed");
+                return Ok(());
+            }
+            trust.write(&file).map_err(Error::io("write", &file))?;
+            console.say("what was allowed for this project is taken back");
+            return Ok(());
+        }
+        let config = config::Config::load().map_err(Error::Invalid)?;
+        let mut allowed = Vec::new();
+        for (key, setting) in config.untrusted() {
+            trust.add(&folder, key, &setting.value);
+            allowed.push(format!(
+                "allowed: `{}` is `{}` ({})",
+                key.name(),
+                setting.value,
+                setting.place
+            ));
+        }
+        if allowed.is_empty() {
+            console.say("no setting of this project needs to be allowed");
+            return Ok(());
+        }
+        trust.write(&file).map_err(Error::io("write", &file))?;
+        console.say(&allowed.join("\n"));
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! The user's consent to settings of a project that reach outside its folder.
+//!
+//! | setting of a project's `.runner.toml` | needs consent |
+//! | --- | --- |
+//! | `artifacts`, a folder inside the project | no |
+//! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
+//! | all others | no: they only say how much runs at a time, or are part of the key |
+//!
+//! Consent is to one value of one project. It is kept in the user's folder, so no project can give it to itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use stages::contract::files;
+
+use super::{Key, user_file};
+use crate::report::whole::{self, Flush};
+use crate::spec::Diagnostic;
+
+/// Most bytes of the file of consents.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// What the user consented to: values of settings, by the project's folder.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Trust(BTreeMap<PathBuf, BTreeMap<String, String>>);
+
+impl Trust {
+    /// The file of consents, beside the user's configuration.
+    pub fn file() -> Option<PathBuf> {
+        Some(user_file()?.with_file_name("trusted.json"))
+    }
+
+    /// Reads the consents; without a file there are none.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is damaged.
+    pub fn read() -> Result<Self, Diagnostic> {
+        let Some(file) = Self::file() else {
+            return Ok(Self::default());
+        };
+        let failed = |why: String| {
+            Diagnostic::new(format!("failed to read `{}`: {why}", file.display()))
+                .hint("remove it, and give the consents anew with `runner config trust`".to_owned())
+        };
+        match files::read(&file, MOST_BYTES) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    /// Whether the user consented to this value of a setting of the project in `folder`.
+    pub fn allows(&self, folder: &Path, key: Key, value: &str) -> bool {
+        let settings = self.0.get(&resolved(folder));
+        let trusted = settings.and_then(|settings| settings.get(key.name()));
+        trusted.is_some_and(|trusted| Path::new(trusted) == resolved(Path::new(value)))
+    }
+
+    /// Adds a consent.
+    pub fn add(&mut self, folder: &Path, key: Key, value: &str) {
+        let settings = self.0.entry(resolved(folder)).or_default();
+        let value = resolved(Path::new(value)).to_string_lossy().into_owned();
+        settings.insert(key.name().to_owned(), value);
+    }
+
+    /// Takes all consents to settings of a project away; tells whether there were any.
+    pub fn revoke(&mut self, folder: &Path) -> bool {
+        self.0.remove(&resolved(folder)).is_some()
+    }
+
+    /// Writes the consents to `file`.
+    ///
+    /// # Errors
+    /// If that fails; the file is as before then.
+    pub fn write(&self, file: &Path) -> io::Result<()> {
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let bytes = serde_json::to_vec_pretty(self)?;
+        whole::write(file, ".trust-", Flush::BeforeItIsNamed, |to| {
+            to.write_all(&bytes)
+        })
+    }
+}
+
+/// Whether a setting of the project in `folder` has effects outside that folder.
+pub fn reaches_outside(key: Key, value: &str, folder: &Path) -> bool {
+    match key {
+        Key::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
+        Key::Jobs
+        | Key::Profile
+        | Key::Device
+        | Key::Precision
+        | Key::KeepGoing
+        | Key::Timeout
+        | Key::Retries => false,
+    }
+}
+
+/// The absolute path without links and `..`, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut missing = Vec::new();
+    let mut there = absolute.as_path();
+    loop {
+        if let Ok(known) = fs::canonicalize(there) {
+            let rest = missing.iter().rev();
+            return rest.fold(known, |path: PathBuf, name| match *name {
+                std::path::Component::ParentDir => path.parent().unwrap_or(&path).to_owned(),
+                name => path.join(name),
+            });
+        }
+        match (there.components().next_back(), there.parent()) {
+            (Some(name), Some(parent)) => {
+                missing.push(name);
+                there = parent;
+            }
+            _ => return absolute,
+        }
+    }
+}
