@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::panic::PanicHookInfo;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -103,4 +104,13 @@ fn listed(diagnostics: &[Diagnostic]) -> String {
         let _ = write!(text, "{gap}{diagnostic}");
     }
     text
+}
+
+/// What a panic says, and where it is.
+pub fn of_panic(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("panic");
+    match info.location() {
+        Some(place) => format!("{message} ({}:{})", place.file(), place.line()),
+        None => message.to_owned(),
+    }
 }

@@ -12,6 +12,7 @@ mod doctor;
 mod examples;
 mod expecting;
 mod explain;
+mod faults;
 mod graph;
 mod init;
 mod kinds;
@@ -116,9 +117,15 @@ enum Command {
 
 /// Does what the command line of this process asks, and tells of what went wrong.
 pub fn execute() -> ExitCode {
-    let line = CommandLine::of_this_process();
-    let console = Console::new(line.verbosity);
-    match line.asked.and_then(|cli| cli.execute(&console)) {
+    faults::guard(|| {
+        let line = CommandLine::of_this_process();
+        let console = Console::new(line.verbosity);
+        carry_out(line, &console)
+    })
+}
+
+fn carry_out(line: CommandLine, console: &Console) -> ExitCode {
+    match line.asked.and_then(|cli| cli.execute(console)) {
         Ok(code) => code,
         Err(error) => {
             console.say(&error.to_string());
@@ -140,6 +147,12 @@ impl Cli {
             let message = "a subcommand is missing; `runner --help` lists them";
             return Err(Error::Usage(message.to_owned()));
         };
+        if !matches!(
+            command,
+            Command::Worker | Command::Warden | Command::Bench(_)
+        ) {
+            faults::start_threads()?;
+        }
         let logs = logs::start(console);
         match command {
             Command::Run(run) => run.execute(console, &logs),

@@ -212,7 +212,7 @@ impl Run {
                     limits: self.limits(),
                     resume: !self.no_resume,
                 },
-            );
+            )?;
             outcomes.executed(&plan, execution);
             for event in course.tell(&round, outcomes) {
                 session.tell(&event);

@@ -147,7 +147,15 @@ impl<'a> Session<'a> {
     }
 
     /// Executes a plan that was taken on.
-    pub fn execute(&mut self, graph: &Graph, plan: &Plan, options: &RunOptions) -> Execution {
+    ///
+    /// # Errors
+    /// If the system refuses the threads that this needs.
+    pub fn execute(
+        &mut self,
+        graph: &Graph,
+        plan: &Plan,
+        options: &RunOptions,
+    ) -> Result<Execution, Error> {
         let is_cached = |state: &State| matches!(state, State::Cached(_));
         let cached = plan.actions.iter().filter(|a| is_cached(&a.state)).count();
         let stages = plan.actions.len();
@@ -182,6 +190,8 @@ impl<'a> Session<'a> {
             &self.reporter,
             &options,
         );
+        let execution = execution
+            .map_err(|error| Error::System(format!("failed to start a thread: {error}")))?;
         for stage in &execution.stages {
             let is_first = self.ended.insert(stage.name.clone());
             // Of what an earlier round made and this one uses there is nothing new to say.
@@ -190,7 +200,7 @@ impl<'a> Session<'a> {
                 self.report.stages.push(stage.clone());
             }
         }
-        execution
+        Ok(execution)
     }
 
     /// Says something about the run as a whole.

@@ -38,10 +38,16 @@ impl Interrupt {
                         workers.stop();
                         first(signal);
                         let workers = Arc::clone(&workers);
-                        thread::spawn(move || {
-                            thread::sleep(PATIENCE);
+                        let later = {
+                            let workers = Arc::clone(&workers);
+                            move || {
+                                thread::sleep(PATIENCE);
+                                workers.kill_programs();
+                            }
+                        };
+                        if thread::Builder::new().spawn(later).is_err() {
                             workers.kill_programs();
-                        });
+                        }
                     } else {
                         workers.kill();
                         // The run ends by itself now, unless it waits on something else.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::thread::Scope;
+use std::thread::{self, Scope};
 
 use stages::contract::Position;
 
@@ -20,7 +20,7 @@ impl Keeper {
         folder: &'scope Path,
     ) -> Self {
         let (sender, receiver) = channel::<(PathBuf, Position)>();
-        scope.spawn(move || {
+        let started = thread::Builder::new().spawn_scoped(scope, move || {
             let mut warned = false;
             for (name, position) in receiver {
                 let folder = folder.join(name);
@@ -34,12 +34,15 @@ impl Keeper {
                 }
             }
         });
+        if let Err(error) = started {
+            tracing::warn!("checkpoints are not kept: failed to start a thread: {error}");
+        }
         Self(sender)
     }
 
     /// Keeps the checkpoint in the folder `name`, soon.
     pub fn take(&self, name: String, position: Position) {
-        // The receiver lives as long as this.
+        // Without the thread there is no receiver, and no checkpoint.
         let _ = self.0.send((PathBuf::from(name), position));
     }
 }

@@ -23,6 +23,7 @@ pub mod worker;
 mod workers;
 
 use std::collections::HashMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -76,6 +77,9 @@ pub struct Execution {
 }
 
 /// Executes what `plan` has not found in the store.
+///
+/// # Errors
+/// If the system refuses a thread without which nothing can be recorded.
 pub fn execute(
     graph: &Graph,
     plan: &Plan,
@@ -83,7 +87,7 @@ pub fn execute(
     workers: &Workers,
     reporter: &Reporter,
     options: &Options<'_>,
-) -> Execution {
+) -> io::Result<Execution> {
     let misses: Vec<&PlannedAction> = plan
         .actions
         .iter()
@@ -111,13 +115,13 @@ pub fn execute(
     let queue = Queue::new(entries, &options.room, options.on_failure);
     let outcomes = thread::scope(|scope| {
         let local = &local;
-        scope.spawn(move || local.commit_all(&made));
+        thread::Builder::new().spawn_scoped(scope, move || local.commit_all(&made))?;
         let run = || scheduler::run(queue, local, workers.stopping());
         let outcomes = catch_unwind(AssertUnwindSafe(run));
         // The other end lives until it has heard this, which it must.
         let _ = local.commits.send(None);
-        outcomes.unwrap_or_else(|panic| resume_unwind(panic))
-    });
+        Ok::<_, io::Error>(outcomes.unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
     if let Some(left) = workers.end_leftovers().wording() {
         tracing::warn!("the programs of this run {left}");
     }
@@ -137,7 +141,7 @@ pub fn execute(
         });
         cached.insert(miss.action.node, report);
     }
-    Execution {
+    Ok(Execution {
         stages: plan
             .actions
             .iter()
@@ -147,7 +151,7 @@ pub fn execute(
             .outputs
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner),
-    }
+    })
 }
 
 impl Local<'_> {

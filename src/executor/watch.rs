@@ -1,5 +1,6 @@
 //! Watching a worker's limits.
 
+use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,6 +30,10 @@ pub(super) enum Excess {
         limit: u64,
         held: u64,
     },
+    /// The system refused the thread that watches; the number of its error.
+    Unwatched {
+        error: Option<i32>,
+    },
 }
 
 impl Excess {
@@ -43,12 +48,17 @@ impl Excess {
                 ByteSize::b(held).display().iec(),
                 ByteSize::b(limit).display().iec()
             )),
+            Self::Unwatched { error } => Failure::System(format!(
+                "failed to start a thread that watches its limits: {}",
+                error.map_or_else(io::Error::last_os_error, io::Error::from_raw_os_error)
+            )),
         }
     }
 }
 
 /// Does `work`, which ends when the worker `pid` does, and meanwhile holds that one to its limits:
-/// over the timeout it is asked to stop, and killed if it does not; over its memory it is killed.
+/// over the timeout it is asked to stop, and killed if it does not; over its memory it is killed. So it is if
+/// the system refuses a thread to watch it.
 pub(super) fn watch<T>(
     pid: Pid,
     limits: Limits,
@@ -60,7 +70,7 @@ pub(super) fn watch<T>(
     }
     thread::scope(|scope| {
         let (ended, end) = channel::<()>();
-        let watcher = scope.spawn(move || {
+        let watcher = thread::Builder::new().spawn_scoped(scope, move || {
             let started = Instant::now();
             let mut excess = None;
             loop {
@@ -90,6 +100,14 @@ pub(super) fn watch<T>(
                 }
             }
         });
+        let watcher = match watcher {
+            Ok(watcher) => watcher,
+            Err(error) => {
+                workers.signal_one(pid, Signal::KILL);
+                let error = error.raw_os_error();
+                return (work(), Some(Excess::Unwatched { error }));
+            }
+        };
         let done = work();
         drop(ended);
         // It does nothing that could panic.

@@ -1,7 +1,7 @@
 //! The other side: what `runner worker` does.
 
 use std::io::{self, BufRead, Read, Write};
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,8 @@ use std::thread;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use stages::contract::{Failure, Request, StageEvent};
+
+use crate::error::of_panic;
 
 /// Reads a [`Request`] from standard input, does it, and says what happens as JSON lines on standard
 /// output; the last line says how it ended, and so does the exit code: 0 or 1.
@@ -92,17 +94,9 @@ fn remember_panics(fault: &Arc<Mutex<Option<String>>>) {
         fault
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| wording(info));
+            .get_or_insert_with(|| of_panic(info));
         report(info);
     }));
-}
-
-fn wording(info: &PanicHookInfo<'_>) -> String {
-    let message = info.payload_as_str().unwrap_or("panic");
-    match info.location() {
-        Some(place) => format!("{message} ({}:{})", place.file(), place.line()),
-        None => message.to_owned(),
-    }
 }
 
 fn say(event: &StageEvent, cancelled: &AtomicBool) {

@@ -31,13 +31,23 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
         loop {
             while let Some(next) = startable(&mut queue, cancelled) {
                 running += 1;
-                if running > threads {
-                    threads += 1;
-                    let (ended, starts) = (ended.clone(), &starts);
-                    scope.spawn(move || execute(executor, starts, &ended));
-                }
                 // The receiver outlives the scope.
                 let _ = start.send(next);
+                if running > threads {
+                    let (ended, starts) = (ended.clone(), &starts);
+                    let work = move || execute(executor, starts, &ended);
+                    match thread::Builder::new().spawn_scoped(scope, work) {
+                        Ok(_) => threads += 1,
+                        // The threads that there are take it up when they are free.
+                        Err(error) => {
+                            tracing::warn!("failed to start a thread: {error}");
+                            break;
+                        }
+                    }
+                }
+            }
+            if threads == 0 && running > 0 {
+                execute_next(executor, &starts, &ended);
             }
             if running == 0 {
                 break;
@@ -71,12 +81,23 @@ fn execute(
     starts: &Mutex<Receiver<(usize, Grant)>>,
     ended: &Sender<(usize, thread::Result<Outcome>)>,
 ) {
-    let next = || starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    while let Ok((index, grant)) = next() {
-        let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, &grant)));
-        // The receiver lives until every running action has reported.
-        let _ = ended.send((index, outcome));
-    }
+    while execute_next(executor, starts, ended) {}
+}
+
+/// Waits for the next action and executes it; false if no more can come.
+fn execute_next(
+    executor: &dyn Executor,
+    starts: &Mutex<Receiver<(usize, Grant)>>,
+    ended: &Sender<(usize, thread::Result<Outcome>)>,
+) -> bool {
+    let next = starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let Ok((index, grant)) = next else {
+        return false;
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| executor.execute(index, &grant)));
+    // The receiver lives until every running action has reported.
+    let _ = ended.send((index, outcome));
+    true
 }
 
 fn startable(queue: &mut Queue, cancelled: &AtomicBool) -> Option<(usize, Grant)> {

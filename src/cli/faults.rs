@@ -1,0 +1,45 @@
+//! What ends the process although no code returned an error: panics, refused threads, signals for limits.
+
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::SIGXFSZ;
+use signal_hook::flag;
+
+use crate::error::{self, Error};
+use crate::report::{Console, Verbosity};
+
+/// Runs `command`. A panic in it, which unwinds to here, prints an error and gives the exit code 1.
+pub fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let error = Error::Internal(error::of_panic(info));
+        Console::new(Verbosity::Quiet).say(&error.to_string());
+        if std::env::var_os("RUST_BACKTRACE").is_some() {
+            report(info);
+        }
+    }));
+    // A write over the limit on file sizes (`ulimit -f`) fails with EFBIG if this signal has a handler; without
+    // one it ends the process. The programs that are started do not inherit a handler.
+    if let Err(error) = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))) {
+        tracing::debug!(%error, "a write over the limit on file sizes will end the process");
+    }
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or(ExitCode::FAILURE)
+}
+
+/// Starts the threads that work is shared among, which otherwise start, or panic, when they are first needed.
+///
+/// # Errors
+/// If the system refuses them.
+pub fn start_threads() -> Result<(), Error> {
+    let started = rayon::ThreadPoolBuilder::new().build_global();
+    started.map_err(|error| {
+        let cause = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        Error::System(format!(
+            "failed to start threads: {cause}; the limit on processes (`ulimit -u`) may be too low"
+        ))
+    })
+}
