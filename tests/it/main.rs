@@ -24,6 +24,7 @@ mod hostile;
 mod including;
 mod limits;
 mod manners;
+mod mutants;
 mod plan;
 mod readme;
 mod records;

@@ -1,0 +1,260 @@
+//! Pipelines that were damaged in ways that keep most of their structure, through the binary's `validate` and
+//! `plan`: a sample by default, 100,000 with `RUNNER_SUITE=full`.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+
+use crate::guarantees::cases::{Random, each};
+use crate::guarantees::{Verdict, full, require};
+use crate::sandbox::{Sandbox, TINY};
+
+/// Most seconds of processor time, and most memory in KiB, for a command on a mutant.
+const MOST_SECONDS: f64 = 1.0;
+const MOST_KIB: i64 = 500 << 10;
+
+/// Has what the other pipelines do not: programs, a sweep, seeds, expectations, gathered inputs, limits.
+const MANY: &str = r#"
+version: 1
+name: many
+seed: 3
+seeds: 2
+device: cpu
+vars: { rate: 0.5, names: [a, b], deep: { er: { still: [1, 2.5, null, true] } } }
+profiles: { small: { rate: 0.1 }, large: { names: [c] } }
+models:
+  net: [{ conv: { filters: 4, kernel: 3 } }, { batch_norm: {} }, { max_pool: 2 }, flatten, { dropout: 0.5 }, { dense: { units: 1 } }]
+stages:
+  make:
+    kind: command
+    matrix: { name: "${names}", n: [1, 2] }
+    params: { argv: [sh, -c, "echo ${matrix.name} ${rate} > o; echo '{\"m\": 1}' > m.json"], outputs: { o: o }, metrics: m.json, env: [HOME], ignore: ["*.tmp"] }
+    timeout: 1h 30m
+    retries: { times: 3, backoff: 2s }
+    resources: { cpus: 2, memory: 1GiB }
+  gather:
+    kind: command
+    inputs: { all: make.o }
+    params: { shell: true, argv: "cat */* > merged", outputs: { merged: merged } }
+  images:
+    kind: dataset
+    params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 }
+  cnn:
+    kind: train-cnn
+    matrix: { width: [4, 6] }
+    inputs: { train: images.train, validation: images.validation }
+    params: { model: net, epochs: 2, learning_rate: 1e-3, batch_size: 8 }
+  score: { kind: evaluate, matrix: { width: [4, 6] }, inputs: { model: cnn, images: images.test } }
+tables:
+  t: { title: scores, rows: width, columns: [{ title: F1, metric: score.f1, paper: { 4: 0.5 } }] }
+expect:
+  score[4].f1: { at_least: 0.1 }
+sweep:
+  method: grid
+  axes: { cnn.params.learning_rate: [1e-3, 1e-4], rate: [0.25, 0.5] }
+  objective: { metric: "score[4].f1", direction: maximize }
+"#;
+
+const BASES: [&str; 5] = [
+    MANY,
+    MANY,
+    TINY,
+    include_str!("../../pipelines/table1.yaml"),
+    include_str!("../../pipelines/sweep-asha.yaml"),
+];
+
+/// What a value is replaced by.
+const VALUES: [&str; 30] = [
+    "null",
+    "~",
+    "true",
+    "-1",
+    "0",
+    "1e400",
+    ".nan",
+    "-.inf",
+    "18446744073709551616",
+    "0x7fffffffffffffff",
+    "''",
+    "\"\\e[2J\\u202e\\0\"",
+    "\u{202e}txet\u{feff}",
+    "'a\nb'",
+    "[]",
+    "{}",
+    "[[[[[[[[[[]]]]]]]]]]",
+    "{a: {b: {c: {d: 1}}}}",
+    "&x [*x]",
+    "*nowhere",
+    "!!binary aGk=",
+    "!secret x",
+    "${x}",
+    "${matrix.name}${matrix.name}",
+    "${vars",
+    "$${a}",
+    "make",
+    "make[a,1].o",
+    "[a, a, a]",
+    "1e-320",
+];
+
+/// Bytes that YAML, terminals or paths act on.
+const BYTES: [u8; 24] = [
+    b'\t', b'\r', b'\n', b'\0', 0x1b, 0x7f, 0x80, 0xff, b' ', b':', b'-', b'{', b'}', b'[', b']',
+    b'"', b'\'', b'#', b'&', b'*', b'!', b'$', b',', b'9',
+];
+
+fn mutated(random: &mut Random, text: &str) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=random.below(3) {
+        let at = random.below(bytes.len().max(1));
+        match random.below(20) {
+            0 => bytes.truncate(at),
+            1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            2 => bytes.insert(at, BYTES[random.below(BYTES.len())]),
+            3 => {
+                let end = (at + 1 + random.below(40)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            4 => {
+                let end = (at + 1 + random.below(200)).min(bytes.len());
+                let copy = bytes[at..end].repeat(1 + random.below(8));
+                let to = random.below(bytes.len());
+                bytes.splice(to..to, copy);
+            }
+            5 | 8 => lines(random, &mut bytes),
+            6 => {
+                let deep = "[{a: ".repeat(1 + random.below(400));
+                bytes.splice(at..at, deep.into_bytes());
+            }
+            7 => {
+                let long = vec![BYTES[random.below(BYTES.len())]; 1 << random.below(17)];
+                bytes.splice(at..at, long);
+            }
+            _ => value(random, &mut bytes),
+        }
+    }
+    bytes
+}
+
+/// Moves, doubles, removes or indents a line.
+fn lines(random: &mut Random, bytes: &mut Vec<u8>) {
+    let mut lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+    if lines.is_empty() {
+        return;
+    }
+    let at = random.below(lines.len());
+    let line = lines[at];
+    let indented = [b"  ", line].concat();
+    match random.below(4) {
+        0 => drop(lines.remove(at)),
+        1 => lines.insert(random.below(lines.len()), line),
+        2 => {
+            lines.remove(at);
+            lines.insert(random.below(lines.len() + 1), line);
+        }
+        _ => lines[at] = &indented,
+    }
+    *bytes = lines.concat();
+}
+
+/// Replaces what stands between two marks of the syntax by another value.
+fn value(random: &mut Random, bytes: &mut Vec<u8>) {
+    let is_mark = |byte: &u8| b":,[]{}\n".contains(byte);
+    let marks: Vec<usize> = (0..bytes.len()).filter(|&at| is_mark(&bytes[at])).collect();
+    if marks.len() < 2 {
+        return;
+    }
+    let at = random.below(marks.len() - 1);
+    let between = |at: usize| marks[at] + 1..marks[at + 1];
+    let new = match random.below(3) {
+        0 => format!(" {} ", VALUES[random.below(VALUES.len())]).into_bytes(),
+        // Another one of this pipeline, which is more often valid.
+        1 => bytes[between(random.below(marks.len() - 1))].to_vec(),
+        _ => format!(" {} ", random.below(100)).into_bytes(),
+    };
+    bytes.splice(between(at), new);
+}
+
+/// A process that has ended: its status, its seconds of processor time, and its most memory in KiB.
+fn wait(id: u32) -> (ExitStatus, f64, i64) {
+    let mut status = 0;
+    let id = i32::try_from(id).unwrap();
+    // SAFETY: zeros are a valid `rusage`, and both pointers are valid while the call lasts.
+    let (ended, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(id, &mut status, 0, &mut usage), usage)
+    };
+    assert_eq!(ended, id);
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    let time = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    (ExitStatus::from_raw(status), time, usage.ru_maxrss)
+}
+
+fn survives(seed: u64) -> Verdict {
+    let mut random = Random::seeded(seed);
+    let base = BASES[random.below(BASES.len())];
+    let text = mutated(&mut random, base);
+    let sandbox = Sandbox::new("");
+    fs::write(sandbox.path("pipeline.yaml"), &text).unwrap();
+    let mut fate = "valid";
+    for command in ["validate", "plan"] {
+        let mut process = sandbox.command(&[command, "pipeline.yaml"]);
+        process.stdin(Stdio::null());
+        process.stdout(File::create(sandbox.path("out")).unwrap());
+        process.stderr(File::create(sandbox.path("err")).unwrap());
+        let child = process.spawn().unwrap();
+        let (status, seconds, kib) = wait(child.id());
+        let printed = ["out", "err"]
+            .map(|file| fs::read(sandbox.path(file)).unwrap())
+            .concat();
+        let printed = String::from_utf8(printed).map_err(|_| "prints no UTF-8".to_owned())?;
+        let because = |why: String| {
+            format!(
+                "{command}: {why}: {printed}\nof the pipeline\n{}",
+                String::from_utf8_lossy(&text)
+            )
+        };
+        require(
+            !printed.contains("a fault of runner") && !printed.contains("panicked"),
+            || because("a panic".to_owned()),
+        )?;
+        require(matches!(status.code(), Some(0 | 1 | 2)), || {
+            because(format!("{status}"))
+        })?;
+        let acts = |c: char| {
+            c.is_control() && !matches!(c, '\n' | '\t')
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        require(!printed.contains(acts), || {
+            because("prints control characters".to_owned())
+        })?;
+        require(seconds <= MOST_SECONDS, || {
+            because(format!("took {seconds} s"))
+        })?;
+        require(kib <= MOST_KIB, || because(format!("took {kib} KiB")))?;
+        if status.code() != Some(0) {
+            require(printed.contains("error: "), || {
+                because("no error".to_owned())
+            })?;
+            fate = "refused";
+        }
+    }
+    Ok(fate)
+}
+
+#[test]
+fn the_pipelines_that_are_mutated_are_valid() {
+    for base in BASES {
+        let sandbox = Sandbox::new(base);
+        let validated = sandbox.runner(&["validate", "pipeline.yaml"]);
+        assert_eq!(validated.code, Some(0), "{validated:?}");
+    }
+}
+
+#[test]
+fn a_mutated_pipeline_is_planned_or_refused_in_good_order() {
+    let mut random = Random::new("mutants");
+    let count = if full() { 100_000 } else { 200 };
+    let seeds: Vec<usize> = (0..count).map(|_| random.below(usize::MAX)).collect();
+    each("mutants", &seeds, |seed| survives(*seed as u64));
+}
