@@ -37,6 +37,7 @@ mod schema;
 mod snapshots;
 mod sources;
 mod spec;
+mod special_files;
 mod spelling;
 mod sweeping;
 mod table1;

@@ -1,0 +1,155 @@
+//! FIFOs, devices, sockets and enormous sparse files in place of the files that commands read by name.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::sandbox::{Finished, Sandbox, finish};
+
+/// A command that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A pipeline that reads a source, code and images by name.
+const PIPELINE: &str = r#"
+version: 1
+name: reads
+include: { nets: nets.yaml }
+stages:
+  program: { kind: command, params: { argv: [cat, code.txt], code: [code.txt], files: { data: data } } }
+  images: { kind: dataset, params: { source: { folder: { path: images } }, image_size: 8 } }
+  arrays: { kind: dataset, params: { source: { npz: { path: arrays.npz } }, image_size: 8 } }
+"#;
+
+/// The files that are replaced, and a command that reads each.
+const FILES: [(&str, &[&str]); 11] = [
+    ("pipeline.yaml", &["validate", "pipeline.yaml"]),
+    ("nets.yaml", &["status", "pipeline.yaml"]),
+    (".runner.toml", &["status", "pipeline.yaml"]),
+    (".config/runner/config.toml", &["config"]),
+    (".config/runner/trusted.json", &["config", "trust"]),
+    ("saved.plan", &["run", "--plan", "saved.plan"]),
+    ("code.txt", &["run", "pipeline.yaml", "--until", "program"]),
+    ("data/one", &["run", "pipeline.yaml", "--until", "program"]),
+    (
+        "data/.runnerignore",
+        &["run", "pipeline.yaml", "--until", "program"],
+    ),
+    (
+        "images/train/A/0.png",
+        &["run", "pipeline.yaml", "--until", "images"],
+    ),
+    (
+        "arrays.npz",
+        &["plan", "pipeline.yaml", "--until", "arrays"],
+    ),
+];
+
+/// Those that are sources: their bytes are part of a key, however many.
+const SOURCES: [&str; 5] = [
+    "code.txt",
+    "data/one",
+    "data/.runnerignore",
+    "images/train/A/0.png",
+    "arrays.npz",
+];
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new(PIPELINE);
+    for (file, text) in [
+        (
+            "nets.yaml",
+            "version: 1\nname: nets\nmodels: { small: [flatten] }\n",
+        ),
+        (".runner.toml", "artifacts = \"../out\"\n"),
+        (".config/runner/config.toml", "jobs = 1\n"),
+        (".config/runner/trusted.json", "{}"),
+        ("code.txt", "code"),
+        ("data/one", "1"),
+        ("arrays.npz", "no archive"),
+    ] {
+        let path = sandbox.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    for split in ["train", "test"] {
+        for class in ["A", "B"] {
+            let folder = sandbox.path("images").join(split).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            image::GrayImage::new(8, 8)
+                .save(folder.join("0.png"))
+                .unwrap();
+        }
+    }
+    sandbox
+}
+
+/// Puts something else than a file of a few bytes at `path`.
+fn replace(path: &Path, what: &str) {
+    let _ = fs::remove_file(path);
+    match what {
+        "a FIFO" => mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap(),
+        "a socket" => drop(UnixListener::bind(path).unwrap()),
+        "a device" => symlink("/dev/zero", path).unwrap(),
+        "a folder" => fs::create_dir(path).unwrap(),
+        _ => File::create(path).unwrap().set_len(1 << 42).unwrap(),
+    }
+}
+
+fn patiently(mut child: Child, what: &str) -> Finished {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{what}: hangs: {:?}", finish(child));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    finish(child)
+}
+
+#[test]
+fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
+    for (file, args) in FILES {
+        for what in [
+            "a FIFO",
+            "a socket",
+            "a device",
+            "a folder",
+            "a sparse file",
+        ] {
+            let sandbox = sandbox();
+            // The project's configuration is read by every command, and needs consent.
+            if !file.starts_with(".") {
+                fs::remove_file(sandbox.path(".runner.toml")).unwrap();
+            }
+            // Terabytes of a source would be read to the end.
+            if what == "a sparse file" && SOURCES.contains(&file) {
+                continue;
+            }
+            // A source may have folders.
+            if what == "a folder" && file == "data/one" {
+                continue;
+            }
+            replace(&sandbox.path(file), what);
+            let mut command = sandbox.command(args);
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let name = format!("{what} at {file}");
+            let ended = patiently(command.spawn().unwrap(), &name);
+            assert!(matches!(ended.code, Some(1 | 2 | 100)), "{name}: {ended:?}");
+            let short = file.rsplit('/').next().unwrap();
+            let told = ended.stderr.contains(short) || ended.stderr.contains("images");
+            assert!(
+                told && !ended.stderr.contains("a fault of runner"),
+                "{name}: {ended:?}"
+            );
+        }
+    }
+}
