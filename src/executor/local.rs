@@ -40,6 +40,8 @@ pub(super) struct Local<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
+    /// Stages that fail without being run, and why.
+    pub refused: &'a HashMap<NodeIndex, String>,
     /// The misses, in the order of the queue.
     pub misses: Vec<Miss<'a>>,
     /// Outputs known so far.
@@ -114,6 +116,9 @@ impl<'a> Local<'a> {
     ) -> Result<Filled<'a>, Failure> {
         self.pending.check()?;
         let action = miss.action;
+        if let Some(why) = self.refused.get(&action.node) {
+            return Err(Failure::System(why.clone()));
+        }
         if miss.follows_equal
             && let Some(record) = self.found(&action.action_key)?
         {

@@ -50,6 +50,7 @@ impl Document {
         let given = Given {
             profile: self.options.profile.clone(),
             sets,
+            options: self.options.options.clone(),
             typed: self.options.sets.clone(),
             vars: Vec::new(),
             is_trial,

@@ -55,7 +55,7 @@ pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub(crate) use promote::promote;
 pub use stage::Resources;
-pub(crate) use stage::{Axis, StageSpec};
+pub(crate) use stage::{Axis, StageSpec, resource_place};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
@@ -65,8 +65,21 @@ pub(crate) use vars::Vars;
 pub struct LoadOptions {
     /// The profile whose vars to use.
     pub profile: Option<String>,
+    /// Keys of the document that options set; assignments win over them.
+    pub options: Vec<KeyOption>,
     /// Assignments `NAME=VALUE`, as typed; a later one wins.
     pub sets: Vec<String>,
+}
+
+/// The value of an option for a key of the document, as `--device cuda` for `device`.
+#[derive(Clone, Debug)]
+pub struct KeyOption {
+    pub key: &'static str,
+    pub value: String,
+    /// Where the value was set.
+    pub place: Place,
+    /// Whether it was typed, not taken from a variable or a configuration file.
+    pub is_typed: bool,
 }
 
 /// Reads a pipeline from a file.

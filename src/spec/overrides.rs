@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::interpolate;
 use super::node::{Entry, Value};
-use super::{Diagnostic, Node, Place, Source, suggest, yaml};
+use super::{Diagnostic, KeyOption, Node, Place, Source, suggest, yaml};
 
 /// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
 const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
@@ -163,6 +163,33 @@ pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     })
 }
 
+/// The assignment that an option makes.
+pub fn of_option(option: &KeyOption) -> Assignment {
+    let value = Node::new(Value::Text(option.value.clone()), option.place.clone());
+    Assignment::own(&[option.key], &option.place, value)
+}
+
+/// Reports assignments that give a key another value than an option that was typed, too.
+pub fn contradictions(
+    options: &[KeyOption],
+    sets: &[Result<Assignment, Diagnostic>],
+) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    for option in options.iter().filter(|option| option.is_typed) {
+        for set in sets.iter().flatten() {
+            let [(key, place)] = set.path.as_slice() else {
+                continue;
+            };
+            if key == option.key && set.value.as_text() != Some(&option.value) {
+                let message = format!("`{}` gives `{key}` another value", option.place);
+                let hint = "give one of the two".to_owned();
+                errors.push(Diagnostic::at(place, message).hint(hint));
+            }
+        }
+    }
+    errors
+}
+
 /// Makes one assignment.
 pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
     let Assignment {
@@ -172,7 +199,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     } = assignment;
     match path.as_slice() {
         path if is_own => assign(document, path, value),
-        // `--device` and `--precision` are typed so, and mean these keys whatever vars there are.
+        // These mean the keys whatever vars there are, as the options do.
         [(name, place)] if matches!(name.as_str(), "device" | "precision") => {
             insert(document, entry(name, place, value));
             Ok(())

@@ -23,12 +23,12 @@ pub fn document(bytes: &[u8]) {
     let options = LoadOptions {
         profile: None,
         sets: set.into_iter().map(str::to_owned).collect(),
+        ..LoadOptions::default()
     };
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: runner::devices::gpus,
-        is_to_run: true,
     };
     let built = parse(Path::new("fuzz.yaml"), &text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

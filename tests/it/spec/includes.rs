@@ -31,6 +31,7 @@ impl Files {
         let options = LoadOptions {
             profile: None,
             sets: sets.iter().map(|set| (*set).to_owned()).collect(),
+            ..LoadOptions::default()
         };
         load(&self.folder.path().join(&self.main), &options)
             .and_then(|pipeline| Graph::build(pipeline, &kinds::CATALOGUE))

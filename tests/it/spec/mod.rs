@@ -24,6 +24,7 @@ fn build_with(text: &str, profile: Option<&str>, sets: &[&str]) -> Result<Graph,
     let options = LoadOptions {
         profile: profile.map(str::to_owned),
         sets,
+        ..LoadOptions::default()
     };
     parse(Path::new("p.yaml"), text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &kinds::CATALOGUE))
