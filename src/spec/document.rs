@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::assignment::Assignment;
 use super::include::Loader;
-use super::overrides::Assignment;
 use super::pipeline::Given;
 use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, yaml};
 

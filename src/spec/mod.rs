@@ -8,6 +8,7 @@
 //! A value keeps its place through all of this, so that an error in it is shown where it was
 //! written: in the stage, in a profile, or on the command line.
 
+mod assignment;
 mod bounds;
 mod decode;
 mod diagnostic;
@@ -38,6 +39,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+pub(crate) use assignment::Assignment;
 pub use bounds::Bounds;
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
@@ -49,7 +51,6 @@ pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use name::{LONGEST_NAME, check_name};
 pub(crate) use node::{Entry, Node, Plain, Value};
-pub(crate) use overrides::Assignment;
 pub(crate) use pipeline::DocumentFields;
 pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};

@@ -10,17 +10,17 @@ use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 use stages::contract::Precision;
 
+use super::assignment::Assignment;
 use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
 use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
-use super::overrides::Assignment;
 use super::seeds::{self, SeedCount};
 use super::stage::{StageFields, StageSpec};
 use super::sweep::{self, SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
-use super::{Diagnostic, Expansion, KeyOption, Node, Place, Vars, decode, overrides};
+use super::{Diagnostic, Expansion, KeyOption, Node, Place, Vars, assignment, decode, overrides};
 use crate::devices::DeviceChoice;
 
 /// The version of the document format that is read.
@@ -355,14 +355,14 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     include::spell_out(document);
     let profile = overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
     overrides::apply_vars(document, &given.vars, &mut errors);
-    let options = given.options.iter().map(overrides::of_option);
+    let options = given.options.iter().map(assignment::of_option);
     let given_before = profile.into_iter().chain(options);
     let typed: Vec<_> = given
         .typed
         .iter()
-        .map(|typed| overrides::read_set(typed))
+        .map(|typed| assignment::read_set(typed))
         .collect();
-    errors.extend(overrides::contradictions(&given.options, &typed));
+    errors.extend(assignment::contradictions(&given.options, &typed));
     let sets = given.sets.into_iter().map(Ok);
     for assignment in given_before.map(Ok).chain(typed).chain(sets) {
         match assignment.map(|assignment| include::forward(document, assignment)) {

@@ -144,6 +144,11 @@ impl Place {
         line[..line.find('\n').unwrap_or(line.len())].trim_end_matches('\r')
     }
 
+    /// The bytes of the source that it covers.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.start()..self.end()
+    }
+
     /// The text at the place.
     pub fn text(&self) -> &str {
         &self.source.text[self.start()..self.end()]
