@@ -32,7 +32,7 @@ pub struct RunOptions {
     pub limits: Limits,
     /// Whether trainings go on from checkpoints.
     pub resume: bool,
-    /// Stages that fail without being run, and why.
+    /// Stages that fail where they would have to be run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Local<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
-    /// Stages that fail without being run, and why.
+    /// Stages that fail where they would have to be run, and why.
     pub refused: &'a HashMap<NodeIndex, String>,
     /// The misses, in the order of the queue.
     pub misses: Vec<Miss<'a>>,
@@ -117,9 +117,6 @@ impl<'a> Local<'a> {
     ) -> Result<Filled<'a>, Failure> {
         self.pending.check()?;
         let action = miss.action;
-        if let Some(why) = self.refused.get(&action.node) {
-            return Err(Failure::System(why.clone()));
-        }
         if miss.follows_equal
             && let Some(record) = self.found(&action.action_key)?
         {
@@ -131,6 +128,9 @@ impl<'a> Local<'a> {
         let forced = is_forced(action) && !miss.follows_equal;
         if !forced && let Some(record) = self.hit(action, &content_key)? {
             return Ok(Filled::Found(record));
+        }
+        if let Some(why) = self.refused.get(&action.node) {
+            return Err(Failure::System(why.clone()));
         }
         let making = Making {
             action,

@@ -65,7 +65,7 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
-    /// Stages that fail without being run, and why.
+    /// Stages that fail where they would have to be run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
 
