@@ -7,7 +7,8 @@ usage() {
 Usage: bench/gpu.sh [-h] [check|pipelines|train|gan]...
 
 Everything there is to measure of runner on an NVIDIA GPU, in one command; prints Markdown. Without a part, all of
-them; that takes about half an hour.
+them; that takes about half an hour. A part that fails does not keep the others from running; the exit code is 1 then.
+Where an operation disagrees with the CPU, nothing is measured.
 
   check      `runner doctor`: every operation against the CPU; the operations' own tests, with TF32 and float32
   pipelines  the default pipeline from nothing, twice (the second run must find all cached), and a second time from
@@ -74,7 +75,10 @@ prepare() {
   if [[ -z ${RUNNER:-} ]]; then
     cargo build --release --features cuda
   fi
-  "$binary" doctor --device cuda >/dev/null || complain "\`runner doctor --device cuda\` says what is missing"
+  if ! "$binary" doctor --device cuda --precision "$precision" >"$work/doctor" 2>&1; then
+    cat "$work/doctor" >&2
+    complain "\`runner doctor --device cuda\` failed as shown above"
+  fi
 }
 
 prepare_pytorch() {
@@ -95,15 +99,18 @@ heading() {
 
 check() {
   heading "Every operation against the CPU"
+  local tests=0
   echo '```text'
-  "$binary" doctor --device cuda
+  cat "$work/doctor"
   echo '```'
   if command -v cargo >/dev/null; then
     heading "The operations' own tests"
+    cargo test --release -p stages --features cuda -- ops:: cuda:: >"$work/tests" 2>&1 || tests=$?
     echo '```text'
-    cargo test --release -p stages --features cuda -- ops:: cuda:: 2>&1 | grep -E '^test result|FAILED|panicked'
+    grep -E '^test result|^error|FAILED|panicked' "$work/tests" || tail -n 40 "$work/tests"
     echo '```'
   fi
+  return "$tests"
 }
 
 # timed COMMAND...: seconds that it took, to the log what it said.
@@ -199,6 +206,13 @@ gan() {
 prepare
 gpus=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null) || gpus="unknown GPU"
 echo "$(date +%F), ${gpus%%$'\n'*}, runner $("$binary" --version | cut -d' ' -f2), medians of $pairs pairs"
+failed=()
 for part in "${parts[@]}"; do
-  "$part"
+  # In the background, as `set -e` does not hold in what `||` follows.
+  "$part" &
+  wait $! || failed+=("$part")
 done
+if [[ ${#failed[@]} != 0 ]]; then
+  echo "gpu.sh: failed: ${failed[*]}" >&2
+  exit 1
+fi

@@ -83,11 +83,12 @@ pub fn free_memory(_index: usize) -> Result<u64, String> {
     Err(NoGpu::NotBuilt.to_string())
 }
 
-/// Computes every operation on the first GPU that this process sees and on the CPU, in each precision.
+/// Computes every operation on the first GPU that this process sees and on the CPU: in float32, and for
+/// [`Precision::Tf32`] also in that.
 ///
 /// # Errors
 /// If the GPU cannot be computed on; here, that there is none.
 #[cfg(not(feature = "cuda"))]
-pub fn self_test() -> Result<Vec<Check>, Failure> {
+pub fn self_test(_precision: Precision) -> Result<Vec<Check>, Failure> {
     Err(Failure::System(NoGpu::NotBuilt.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, FromArgMatches};
@@ -80,12 +81,10 @@ fn leaf<'a>(
 /// The same command, where options that are not given are as `config` says.
 pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
     let setting = |arg: &clap::Arg| config.get(Key::named(arg.get_id().as_str())?);
-    command
-        .mut_args(|arg| match setting(&arg) {
-            Some(setting) => arg.default_value(setting.value.clone()),
-            None => arg,
-        })
-        .mut_subcommands(|command| with_defaults(command, config))
+    for_all_args(command, &|arg| match setting(&arg) {
+        Some(setting) => arg.default_value(setting.value.clone()),
+        None => arg,
+    })
 }
 
 /// Where an option of `matches` has its value from: `--jobs`, `RUNNER_JOBS`, or else a line of a file.
@@ -98,7 +97,7 @@ pub fn origin(matches: &ArgMatches, key: Key, config: &config::Config) -> Option
 }
 
 /// The variable of the environment that an option reads.
-fn variable(option: &str) -> String {
+pub(super) fn variable(option: &str) -> String {
     format!("RUNNER_{}", option.to_uppercase().replace('-', "_"))
 }
 
@@ -140,11 +139,26 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
 
 /// As clap reads it, ending the process for help and mistakes. A mistake says so if it is one of the
 /// environment.
+///
+/// For clap a variable is as good as a typed option, and so in conflict with others. Therefore what is typed is
+/// checked alone first, and conflicts count there only; what is wrong after that is the environment's.
 fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
-    command
+    let is_ours = |name: OsString| name.to_string_lossy().starts_with("RUNNER_");
+    if !std::env::vars_os().any(|(name, _)| is_ours(name)) {
+        return command
+            .try_get_matches_from(args)
+            .unwrap_or_else(|error| end(&error));
+    }
+    let typed = for_all_args(command.clone(), &|arg| arg.env(Resettable::Reset));
+    match typed.try_get_matches_from(args) {
+        // Help names the variables.
+        Err(error) if error.exit_code() != 0 => end(&error),
+        _ => {}
+    }
+    for_all_args(command, &|arg| arg.conflicts_with(Resettable::Reset))
         .try_get_matches_from(args)
         .unwrap_or_else(|mut error| {
-            if let Some(variable) = at_fault(&error, args) {
+            if let Some(variable) = at_fault(&error) {
                 let told =
                     format!("the value is that of the environment variable `{variable}`").into();
                 error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![told]));
@@ -163,8 +177,15 @@ fn end(error: &clap::Error) -> ! {
     error.exit()
 }
 
-/// The variable that holds the value which clap refuses, if that was not typed.
-fn at_fault(error: &clap::Error, args: &[OsString]) -> Option<String> {
+/// The command with all arguments changed, also those of subcommands.
+fn for_all_args(command: clap::Command, change: &dyn Fn(clap::Arg) -> clap::Arg) -> clap::Command {
+    command
+        .mut_args(change)
+        .mut_subcommands(|command| for_all_args(command, change))
+}
+
+/// The variable that holds the value which clap refuses.
+fn at_fault(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
@@ -175,14 +196,7 @@ fn at_fault(error: &clap::Error, args: &[OsString]) -> Option<String> {
     let name = option.strip_prefix("--")?;
     let name = name.split(['[', '=']).next()?;
     let variable = variable(name);
-    std::env::var_os(&variable)?;
-    let long = format!("--{name}");
-    let typed = |arg: &OsString| {
-        let arg = arg.to_string_lossy();
-        // A cluster of short options may end in the one at fault.
-        arg.split('=').next() == Some(&long) || (arg.starts_with('-') && !arg.starts_with("--"))
-    };
-    (!args.iter().skip(1).any(typed)).then_some(variable)
+    std::env::var_os(&variable).map(|_| variable)
 }
 
 /// How much to say; what is typed goes before the environment.

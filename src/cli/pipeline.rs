@@ -4,17 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 use stages::contract::Precision;
 
+use super::command_line::variable;
 use super::replay::replay;
+use crate::config::{Config, Key};
 use crate::devices::{self, DeviceChoice};
 use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan, rehash_sources};
-use crate::spec::{LoadOptions, suggest};
+use crate::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use crate::store::{FORMAT, Store, is_absence};
 use crate::sweep::Course;
 
@@ -29,6 +32,10 @@ pub struct PipelineArgs {
 
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 pub struct Overrides {
+    // First: what is read of the command line is taken out of it.
+    #[command(flatten)]
+    #[serde(skip)]
+    sources: Sources,
     /// Use the vars of this profile
     #[arg(long, value_name = "NAME", env = "RUNNER_PROFILE")]
     pub profile: Option<String>,
@@ -56,6 +63,38 @@ pub struct Overrides {
     #[arg(skip)]
     #[serde(skip)]
     pub is_from_plan: bool,
+}
+
+/// Where the values of `--device` and `--precision` come from; `None` where that is not known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sources {
+    device: Option<ValueSource>,
+    precision: Option<ValueSource>,
+}
+
+impl FromArgMatches for Sources {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            device: matches.value_source(Key::Device.name()),
+            precision: matches.value_source(Key::Precision.name()),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// It has no arguments of its own.
+impl Args for Sources {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
 }
 
 /// Something's name as it was typed, if it is one.
@@ -100,46 +139,81 @@ impl PipelineArgs {
     pub fn course(&self) -> Result<Course, Error> {
         self.overrides.course(&self.file)
     }
-
-    /// As [`Overrides::course_to_run`].
-    pub fn course_to_run(&self) -> Result<Course, Error> {
-        self.overrides.course_to_run(&self.file)
-    }
 }
 
 impl Overrides {
-    /// Reads `file`, and checks it with the stage kinds there are, to look at what it says and has made.
+    /// Reads `file`, and checks it with the stage kinds there are.
     pub fn course(&self, file: &Path) -> Result<Course, Error> {
-        self.read(file, catalogue())
-    }
-
-    /// As [`Overrides::course`], to run it on this machine.
-    pub fn course_to_run(&self, file: &Path) -> Result<Course, Error> {
-        let catalogue = Catalogue {
-            is_to_run: true,
-            ..catalogue()
-        };
-        self.read(file, catalogue)
-    }
-
-    fn read(&self, file: &Path, catalogue: Catalogue) -> Result<Course, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
-            sets: self.sets(),
+            options: self.options().iter().map(KeyValue::option).collect(),
+            sets: self.sets.clone(),
             include_from: self.include_from.clone(),
             is_foreign: self.is_from_plan,
         };
-        Course::read(file, &options, catalogue).map_err(Error::Invalid)
+        Course::read(file, &options, catalogue()).map_err(Error::Invalid)
     }
 
-    /// Everything that was set, the later winning: what is typed as `--set` last, as the other options may
-    /// come from a variable or a configuration file.
+    /// Everything that was set, as assignments, the later winning: what is typed as `--set` last, as the other
+    /// options may come from a variable or a configuration file.
     pub fn sets(&self) -> Vec<String> {
-        let options = [("device", &self.device), ("precision", &self.precision)];
-        let options = options
-            .into_iter()
-            .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")));
+        let options = self.options();
+        let options = options.iter();
+        let options = options.map(|option| format!("{}={}", option.key.name(), option.value));
         options.chain(self.sets.iter().cloned()).collect()
+    }
+
+    fn options(&self) -> Vec<KeyValue<'_>> {
+        let Sources { device, precision } = self.sources;
+        [
+            (Key::Device, &self.device, device),
+            (Key::Precision, &self.precision, precision),
+        ]
+        .into_iter()
+        .filter_map(|(key, value, source)| {
+            let value = value.as_deref()?;
+            Some(KeyValue { key, value, source })
+        })
+        .collect()
+    }
+}
+
+/// An option that sets a key of the document.
+struct KeyValue<'a> {
+    key: Key,
+    value: &'a str,
+    source: Option<ValueSource>,
+}
+
+impl KeyValue<'_> {
+    fn option(&self) -> KeyOption {
+        KeyOption {
+            key: self.key.name(),
+            value: self.value.to_owned(),
+            place: self.place(),
+            is_typed: self.source == Some(ValueSource::CommandLine),
+        }
+    }
+
+    /// Where the value was set.
+    fn place(&self) -> Place {
+        let (name, value) = (self.key.name(), self.value);
+        let source = match self.source {
+            Some(ValueSource::EnvVariable) => {
+                Source::variable(format!("{}={value}", variable(name)))
+            }
+            Some(ValueSource::DefaultValue) => {
+                let config = Config::load().ok();
+                let setting = config.as_ref().and_then(|config| config.get(self.key));
+                if let Some(setting) = setting {
+                    return setting.place.clone();
+                }
+                Source::option(format!("--{name} {value}"))
+            }
+            _ => Source::option(format!("--{name} {value}")),
+        };
+        let end = source.text().len();
+        source.place(end - value.len()..end)
     }
 }
 
@@ -162,7 +236,6 @@ pub fn catalogue() -> Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: devices::gpus,
-        is_to_run: false,
     }
 }
 

@@ -9,6 +9,7 @@ use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::error::Error;
+use crate::forecast::preflight::Findings;
 use crate::forecast::{Estimate, Forecast, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan;
@@ -44,7 +45,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let course = self.pipeline.course_to_run()?;
+        let course = self.pipeline.course()?;
         let in_rounds = course.comes_in_rounds();
         if in_rounds && self.out.is_some() {
             let message = "this sweep comes in rounds, of which the next is not known before the last has run: no plan of it can be kept";
@@ -87,19 +88,14 @@ pub fn print(
     json: bool,
 ) -> Result<(), Error> {
     let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::All);
+    let findings = preflight::look(graph, plan, store, &forecast, room);
     let text = if json {
-        object(graph, plan, &forecast).to_string()
+        object(graph, plan, &forecast, &findings).to_string()
     } else {
         listing(graph, plan, &forecast)
     };
     console.result(&text).map_err(unwritten)?;
-    let findings = preflight::look(graph, plan, store, &forecast, room);
-    for doubt in &findings.doubts {
-        console.say(&preflight::warning(doubt));
-    }
-    for error in &findings.errors {
-        console.say(&format!("a run would be refused: {error}"));
-    }
+    preflight::say(console, &findings);
     Ok(())
 }
 
@@ -155,7 +151,7 @@ pub fn totals(forecast: &Forecast) -> String {
     text
 }
 
-fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
+fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, findings: &Findings) -> Value {
     let mut stages = status::objects(graph, plan);
     for (stage, action) in stages.iter_mut().zip(&plan.actions) {
         stage["estimate"] = forecast.stages.get(&action.node).map_or(Value::Null, |e| {
@@ -176,5 +172,7 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> Value {
         "device": graph.devices(),
         "stages": stages,
         "totals": forecast.totals,
+        "refusals": findings.errors(),
+        "warnings": findings.doubts,
     })
 }

@@ -1,8 +1,10 @@
-use crate::error::Error;
+//! What speaks against a plan before anything of it runs.
+
 use crate::forecast::preflight::{Findings, preflight};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
+use crate::report::Console;
 use crate::scheduler::Room;
 use crate::spec::Diagnostic;
 use crate::store::Store;
@@ -23,10 +25,10 @@ pub fn look(
         .filter(|action| !matches!(action.state, State::Cached(_)));
     for action in misses {
         if let Err(invalid) = graph.stages[action.node].stage.preflight() {
-            findings.errors.push(graph.diagnose(action.node, &invalid));
+            let error = graph.diagnose(action.node, &invalid);
+            findings.errors.push((Some(action.node), error));
         }
     }
-    Diagnostic::sort(&mut findings.errors);
     findings
 }
 
@@ -35,12 +37,12 @@ pub fn warning(doubt: &Diagnostic) -> String {
     doubt.to_string().replacen("error:", "warning:", 1)
 }
 
-/// # Errors
-/// What surely fails.
-pub fn verdict(findings: Findings) -> Result<(), Error> {
-    if findings.errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(findings.errors))
+/// Prints what speaks against a plan that is only looked at.
+pub fn say(console: &Console, findings: &Findings) {
+    for doubt in &findings.doubts {
+        console.say(&warning(doubt));
+    }
+    for error in findings.errors() {
+        console.say(&format!("a run would be refused: {error}"));
     }
 }

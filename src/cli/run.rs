@@ -1,9 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use petgraph::graph::NodeIndex;
 
 use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
@@ -16,6 +17,7 @@ use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
 use crate::error::Error;
 use crate::executor::{ask_versions, damaged_artifacts};
+use crate::forecast::preflight::Findings;
 use crate::forecast::{Reach, forecast};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, wanted};
@@ -91,7 +93,7 @@ impl Run {
                 (file, &self.overrides, &self.selection)
             }
         };
-        let mut course = overrides.course_to_run(file)?;
+        let mut course = overrides.course(file)?;
         let store = self.sources.open(&self.store)?;
         let sets = overrides.sets();
         let asked = Asked {
@@ -125,7 +127,6 @@ impl Run {
         let trials = trials.transpose();
         let failed = matches!(&trials, Ok(Some(trials)) if sweep::verdict(trials).is_err());
         let report = session.end(failed || ran.is_err())?;
-        ran?;
         let trials = trials?;
         let (graph, shown) = (course.graph(), course.shown());
         let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
@@ -147,7 +148,8 @@ impl Run {
                 &Against::None,
             )?;
         }
-        let ended = session.verdict();
+        // What stopped a later round takes nothing from the results of those before.
+        let ended = ran.and_then(|()| session.verdict());
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
         self.expecting.conclude(console, ended, kept, &judgements)
     }
@@ -191,26 +193,29 @@ impl Run {
             if let Some((saved, from)) = asked.saved {
                 saved.check(from, graph, &plan, store)?;
             }
-            warn(console, graph, &plan, store, &room, &mut said)?;
-            let session = match &mut *session {
-                Some(session) => session,
-                none => none.insert(Session::begin(
-                    &subject(course, asked.sets),
-                    store,
-                    console,
-                    logs,
-                )?),
+            let findings = examined(console, graph, &plan, store, &room, &mut said);
+            let (session, refused) = match &mut *session {
+                Some(session) => (session, refused(&findings)?),
+                None if !findings.errors.is_empty() => {
+                    return Err(Error::Invalid(findings.errors()));
+                }
+                none => {
+                    let subject = subject(course, asked.sets);
+                    let begun = Session::begin(&subject, store, console, logs)?;
+                    (none.insert(begun), HashMap::new())
+                }
             };
             session.take_on(graph, &plan)?;
             drop(guard);
             let execution = session.execute(
                 graph,
                 &plan,
-                &RunOptions {
+                RunOptions {
                     room,
                     on_failure: self.on_failure(course),
                     limits: self.limits(),
                     resume: !self.no_resume,
+                    refused,
                 },
             )?;
             outcomes.executed(&plan, execution);
@@ -259,15 +264,15 @@ fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {
     }
 }
 
-/// Says what speaks against a plan and was not said of an earlier one; refuses one that surely fails.
-fn warn(
+/// Looks for what speaks against a plan, and prints the warnings that no earlier plan had.
+fn examined(
     console: &Console,
     graph: &Graph,
     plan: &Plan,
     store: &Store,
     room: &Room,
     said: &mut HashSet<String>,
-) -> Result<(), Error> {
+) -> Findings {
     let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::Own);
     let findings = preflight::look(graph, plan, store, &forecast, room);
     for doubt in &findings.doubts {
@@ -276,7 +281,26 @@ fn warn(
             console.say(&warning);
         }
     }
-    preflight::verdict(findings)
+    findings
+}
+
+/// The stages of a later round that surely fail, and why. They fail without being run, so that the results of the
+/// rounds before, and of other trials, are not lost.
+///
+/// # Errors
+/// If the round as a whole surely fails.
+fn refused(findings: &Findings) -> Result<HashMap<NodeIndex, String>, Error> {
+    let mut refused = HashMap::new();
+    for (node, error) in &findings.errors {
+        let Some(node) = node else {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            return Err(Error::System(text.to_owned()));
+        };
+        let hint = error.hint.iter().map(|hint| format!("; {hint}"));
+        refused.insert(*node, error.message.clone() + &hint.collect::<String>());
+    }
+    Ok(refused)
 }
 
 /// A plan whose misses and tables find what they read undamaged. What is damaged is set aside, and

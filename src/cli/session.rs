@@ -1,9 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use petgraph::graph::NodeIndex;
 
 use crate::error::Error;
 use crate::executor::{self, Execution, Interrupt, Workers};
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub limits: Limits,
     /// Whether trainings go on from checkpoints.
     pub resume: bool,
+    /// Stages that fail where they would have to be run, and why.
+    pub refused: HashMap<NodeIndex, String>,
 }
 
 /// What a run is about.
@@ -154,7 +157,7 @@ impl<'a> Session<'a> {
         &mut self,
         graph: &Graph,
         plan: &Plan,
-        options: &RunOptions,
+        options: RunOptions,
     ) -> Result<Execution, Error> {
         let is_cached = |state: &State| matches!(state, State::Cached(_));
         let cached = plan.actions.iter().filter(|a| is_cached(&a.state)).count();
@@ -176,11 +179,12 @@ impl<'a> Session<'a> {
             },
         });
         let options = executor::Options {
-            room: options.room.clone(),
+            room: options.room,
             on_failure: options.on_failure,
             folder: &self.folder,
             limits: options.limits,
             resume: options.resume,
+            refused: options.refused,
         };
         let execution = executor::execute(
             graph,

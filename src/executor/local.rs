@@ -19,6 +19,7 @@ use crate::plan::{
 };
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Grant, Outcome};
+use crate::spec::suggest::distinct;
 use crate::store::{self, ActionRecord, Digest, Key, Lease, Store, Tree};
 
 /// How often a lease that another runner holds is asked for again.
@@ -40,6 +41,8 @@ pub(super) struct Local<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
+    /// Stages that fail where they would have to be run, and why.
+    pub refused: &'a HashMap<NodeIndex, String>,
     /// The misses, in the order of the queue.
     pub misses: Vec<Miss<'a>>,
     /// Outputs known so far.
@@ -125,6 +128,9 @@ impl<'a> Local<'a> {
         let forced = is_forced(action) && !miss.follows_equal;
         if !forced && let Some(record) = self.hit(action, &content_key)? {
             return Ok(Filled::Found(record));
+        }
+        if let Some(why) = self.refused.get(&action.node) {
+            return Err(Failure::System(why.clone()));
         }
         let making = Making {
             action,
@@ -223,14 +229,13 @@ impl<'a> Local<'a> {
         if let State::Runs(reason) = &action.state {
             return reason.to_string();
         }
-        let mut made = Vec::new();
-        for (producer, _) in self.graph.inputs(action.node) {
-            if !matches!(self.plan.action(producer).state, State::Cached(_)) {
-                made.push(self.name(producer));
-            }
-        }
-        made.dedup();
-        format!("after {}", made.join(", "))
+        let inputs = self.graph.inputs(action.node).into_iter();
+        let made = inputs
+            .map(|(producer, _)| producer)
+            .filter(|&node| !matches!(self.plan.action(node).state, State::Cached(_)));
+        // A stage may give several of its outputs.
+        let made = distinct(made).into_iter().map(|node| self.name(node));
+        format!("after {}", made.collect::<Vec<_>>().join(", "))
     }
 
     pub fn name(&self, node: NodeIndex) -> String {

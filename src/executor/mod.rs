@@ -36,7 +36,7 @@ use rayon::prelude::*;
 use crate::graph::{Graph, Limits};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
-use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room};
+use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room, Slots};
 use crate::store::{Store, component};
 
 pub use interrupt::Interrupt;
@@ -66,6 +66,8 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
+    /// Stages that fail where they would have to be run, and why.
+    pub refused: HashMap<NodeIndex, String>,
 }
 
 /// What came of a plan.
@@ -93,7 +95,7 @@ pub fn execute(
         .iter()
         .filter(|action| !matches!(action.state, State::Cached(_)))
         .collect();
-    let (misses, entries) = schedule(graph, &misses, &options.room);
+    let (misses, entries) = schedule(graph, &misses, options);
     let (commits, made) = channel();
     let local = Local {
         graph,
@@ -104,6 +106,7 @@ pub fn execute(
         folder: options.folder.to_owned(),
         limits: options.limits,
         resume: options.resume,
+        refused: &options.refused,
         misses,
         outputs: Mutex::default(),
         reports: Mutex::default(),
@@ -192,7 +195,7 @@ impl Local<'_> {
 fn schedule<'a>(
     graph: &Graph,
     misses: &[&'a PlannedAction],
-    room: &Room,
+    options: &Options<'_>,
 ) -> (Vec<Miss<'a>>, Vec<Entry>) {
     let positions: HashMap<NodeIndex, usize> = misses
         .iter()
@@ -214,7 +217,11 @@ fn schedule<'a>(
             if follows_equal {
                 upstream.push(leader);
             }
-            let slots = graph.stages[action.node].slots().granted_of(room);
+            let slots = match options.refused.contains_key(&action.node) {
+                // What it asks for may not be there.
+                true => Slots::cpus(1),
+                false => graph.stages[action.node].slots().granted_of(&options.room),
+            };
             (
                 Miss {
                     action,

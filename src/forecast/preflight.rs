@@ -14,18 +14,31 @@ use crate::spec::Diagnostic;
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// What surely fails.
-    pub errors: Vec<Diagnostic>,
+    /// What surely fails: one stage, or `None` for the run as a whole.
+    pub errors: Vec<(Option<NodeIndex>, Diagnostic)>,
     /// What may fail.
     pub doubts: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// The errors sorted by place, each once.
+    pub fn errors(&self) -> Vec<Diagnostic> {
+        let errors = self.errors.iter().map(|(_, error)| error.clone());
+        let mut errors: Vec<Diagnostic> = errors.collect();
+        Diagnostic::sort(&mut errors);
+        errors
+    }
 }
 
 /// Compares what the stages of a forecast need with what there is: the `room` that a run has, on a
 /// `machine`.
 pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Machine) -> Findings {
     let mut findings = Findings::default();
+    findings.doubts.extend_from_slice(&graph.doubts);
     for (&node, estimate) in &forecast.stages {
-        findings.errors.extend(gpus(graph, node, room));
+        let refusal = graph.missing(node).or_else(|| gpus(graph, node, room));
+        let refusal = refusal.map(|refusal| (Some(node), refusal));
+        findings.errors.extend(refusal);
         // A gpu's memory is its own.
         if graph.stages[node].device != Device::Cpu {
             continue;
@@ -34,7 +47,6 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     }
     disk(forecast, machine, &mut findings);
     at_once(forecast, machine, &mut findings);
-    Diagnostic::sort(&mut findings.errors);
     Diagnostic::sort(&mut findings.doubts);
     findings
 }
@@ -43,8 +55,9 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
 fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
     let (name, wanted, there) = (&instance.name.stage, instance.slots(), room.gpus.len());
-    let refused =
-        |message: String, hint: String| Some(graph.diagnose_stage(node, message).hint(hint));
+    let refused = |resource: &str, message: String, hint: String| {
+        Some(graph.diagnose_resource(node, resource, message).hint(hint))
+    };
     if wanted.gpus > there {
         let why = match devices::gpus() {
             Err(why) if there == 0 => format!(": {why}"),
@@ -57,6 +70,7 @@ fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
             _ => format!("set its `resources.gpus` to {there}"),
         };
         return refused(
+            "gpus",
             format!(
                 "`{name}` asks for more GPUs than there are ({} of {there}){why}",
                 wanted.gpus
@@ -67,6 +81,7 @@ fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;
     let memory = wanted.gpu_memory.filter(|&memory| memory > largest)?;
     refused(
+        "gpu_memory",
         format!(
             "`{name}` asks for {} of a GPU's memory; the largest has {}",
             size(memory),
@@ -103,23 +118,25 @@ fn memory(
     let smaller = "make the model or `batch_size` smaller";
 
     if let Some((bytes, room)) = exceeds(instance.limits.memory, least) {
-        findings.errors.push(about(
+        let error = about(
             format!(
                 "`{name}` needs at least {} of memory{parameters}, and may have {}",
                 size(bytes),
                 size(room)
             ),
             "raise its `resources.memory`, or make the model or `batch_size` smaller",
-        ));
+        );
+        findings.errors.push((Some(node), error));
     } else if let Some((bytes, room)) = exceeds(machine.memory, least) {
-        findings.errors.push(about(
+        let error = about(
             format!(
                 "`{name}` needs at least {} of memory{parameters}, and this machine has {}",
                 size(bytes),
                 size(room)
             ),
             smaller,
-        ));
+        );
+        findings.errors.push((Some(node), error));
     } else if let Some((bytes, room)) = exceeds(instance.limits.memory, estimate.memory) {
         findings.doubts.push(about(
             format!(
@@ -177,7 +194,7 @@ fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
             size(room)
         );
         let error = Diagnostic::new(message).hint(hint.to_owned());
-        findings.errors.push(error);
+        findings.errors.push((None, error));
     } else if likely > room {
         let message = format!(
             "the outputs may take about {}, and the store's file system has room for {}",

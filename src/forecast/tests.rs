@@ -39,7 +39,6 @@ fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: made_up::one,
-        is_to_run: true,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));
@@ -91,7 +90,7 @@ fn a_training_that_surely_does_not_fit_is_refused_at_its_model() {
         ..EVERYTHING
     };
     let found = findings(PIPELINE, machine(weights));
-    let error = found.errors[0].to_string();
+    let error = found.errors()[0].to_string();
     assert!(error.contains("`cnn` needs at least"), "{error}");
     assert!(error.contains("for 1,026,001 parameters"), "{error}");
     assert!(error.contains("p.yaml:12:14"), "{error}");
@@ -121,7 +120,7 @@ fn what_a_stage_may_have_counts_as_well() {
         findings(&text, EVERYTHING)
     };
     let refused = limited("10MiB");
-    let error = refused.errors[0].to_string();
+    let error = refused.errors()[0].to_string();
     assert!(error.contains("and may have 10.0 MiB"), "{error}");
     assert!(error.contains("resources.memory"), "{error}");
     let doubted = limited("17MiB");
@@ -143,7 +142,7 @@ fn outputs_that_surely_do_not_fit_on_the_disk_are_refused() {
     // The images, and the weights of the model.
     let least = 1100 * 32 * 32 + PARAMETERS * 4;
     let found = findings(PIPELINE, disk(least - 1));
-    let error = found.errors[0].to_string();
+    let error = found.errors()[0].to_string();
     assert!(error.contains("the outputs take at least"), "{error}");
     assert!(error.contains("runner cache gc"), "{error}");
     assert!(findings(PIPELINE, disk(least)).errors.is_empty());
@@ -154,7 +153,7 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
     let pipeline = PIPELINE.replace("device: cpu", "device: cuda");
     let with = |resources: &str| {
         let text = format!("{pipeline}    resources: {{ {resources} }}\n");
-        let errors = findings(&text, EVERYTHING).errors;
+        let errors = findings(&text, EVERYTHING).errors();
         errors.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(with("gpu_memory: 80GiB"), Vec::<String>::new());
@@ -167,7 +166,7 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
 
     let program = "  report:\n    kind: command\n    resources: { gpus: 2 }\n    params: { argv: ['true'] }\n";
     let found = findings(&format!("{pipeline}{program}"), EVERYTHING);
-    let error = found.errors[0].to_string();
+    let error = found.errors()[0].to_string();
     assert!(
         error.contains("`report` asks for more GPUs than there are (2 of 1)"),
         "{error}"
@@ -178,7 +177,7 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
     let share = program.replace("gpus: 2", "gpus: 1, gpu_memory: 1GiB");
     let (graph, forecast, ..) = looked_at(&format!("{PIPELINE}{share}"));
     let found = preflight(&graph, &forecast, &Room::default(), &EVERYTHING);
-    let error = found.errors[0].to_string();
+    let error = found.errors()[0].to_string();
     let hint = "leave its `resources.gpus` and `resources.gpu_memory` out";
     assert!(error.contains(hint), "{error}");
 }

@@ -15,9 +15,6 @@ pub struct Catalogue {
     pub parse: Parse,
     /// Asks which GPUs there are.
     pub gpus: Survey,
-    /// Whether stages are to run here. To look at what another machine made, a GPU that is asked for by
-    /// name need not be there.
-    pub is_to_run: bool,
 }
 
 impl Catalogue {

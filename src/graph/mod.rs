@@ -36,8 +36,10 @@ use crate::scheduler::Slots;
 pub use crate::spec::{Bounds, Limits, Resources};
 use crate::spec::{
     Diagnostic, Entry, Fault, Inclusions, Node, Pipeline, Place, Value, diagnose, read_all,
+    resource_place,
 };
 use connect::{Wire, Wiring};
+use device::{Assigned, Computing};
 use expand::Draft;
 use ports::Ports;
 
@@ -67,6 +69,8 @@ pub struct Graph {
     pub(crate) computing: Vec<Chosen>,
     /// The GPUs that its stages may take.
     pub gpus: Vec<Gpu>,
+    /// What is worth a warning before a run.
+    pub(crate) doubts: Vec<Diagnostic>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -92,7 +96,11 @@ pub struct Instance {
     pub device: Device,
     pub resources: Resources,
     pub limits: Limits,
+    /// Why it cannot run on this machine: the GPU that it asks for is not there.
+    pub(crate) missing: Option<Diagnostic>,
     params: Params,
+    /// `resources: …`, as it is written.
+    resources_entry: Option<Entry>,
 }
 
 impl Instance {
@@ -203,11 +211,11 @@ impl Graph {
     pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
-        let computing = device::choose(&pipeline, &drafts, catalogue, &mut errors);
+        let computing = device::choose(&pipeline, &drafts, catalogue);
         let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
             .par_iter()
             .with_min_len(INSTANCES)
-            .map(|draft| instance(draft, &pipeline, catalogue, computing.as_ref()))
+            .map(|draft| instance(draft, &pipeline, catalogue, &computing))
             .collect();
         let read = read.into_iter();
         let instances: Vec<Option<Instance>> = read
@@ -228,7 +236,8 @@ impl Graph {
             let explain = |error| pipeline.inclusions.explain(error);
             return Err(errors.into_iter().map(explain).collect());
         };
-        let gpus = device::gpus(&pipeline, computing.as_ref(), &instances, catalogue);
+        let gpus = device::gpus(&pipeline, &computing, &instances, catalogue);
+        let doubts = device::doubts(&pipeline, &instances);
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
             stages.add_node(instance);
@@ -263,8 +272,9 @@ impl Graph {
             copies,
             reach: None,
             expectations,
-            computing: computing.into_iter().collect(),
+            computing: computing.chosen.into_iter().collect(),
             gpus,
+            doubts,
             inclusions,
         })
     }
@@ -304,10 +314,18 @@ impl Graph {
         self.inclusions.explain(diagnostic)
     }
 
-    /// Shows the stage of an instance, for what is wrong with the stage and not with a parameter.
-    pub fn diagnose_stage(&self, node: NodeIndex, message: String) -> Diagnostic {
-        let place = &self.stages[node].params.stage;
+    /// Shows where one of an instance's `resources` stands, or else its stage.
+    pub fn diagnose_resource(&self, node: NodeIndex, name: &str, message: String) -> Diagnostic {
+        let instance = &self.stages[node];
+        let entry = instance.resources_entry.as_ref();
+        let place = resource_place(entry, name, &instance.params.stage);
         self.inclusions.explain(Diagnostic::at(place, message))
+    }
+
+    /// Why an instance cannot run on this machine.
+    pub fn missing(&self, node: NodeIndex) -> Option<Diagnostic> {
+        let missing = self.stages[node].missing.clone()?;
+        Some(self.inclusions.explain(missing))
     }
 
     /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one (in every copy).
@@ -340,7 +358,7 @@ fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
     catalogue: &Catalogue,
-    computing: Option<&Chosen>,
+    computing: &Computing,
 ) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft);
     let stage = read_all(&params.node, &params.key, NOUN, |node| {
@@ -357,20 +375,23 @@ fn instance(
         true => draft.spec.seed.unwrap_or(pipeline.seed),
         false => 0,
     };
+    let Assigned { device, missing } = device::of(draft, pipeline, computing)?;
     Ok(Instance {
         name: draft.name.clone(),
         kind: draft.kind,
         stage,
         outputs,
         seed,
-        device: device::of(draft, pipeline, computing, catalogue)?,
+        device,
         resources,
         limits: Limits {
             timeout: draft.spec.timeout,
             memory: resources.memory,
             retries: draft.spec.retries,
         },
+        missing,
         params,
+        resources_entry: draft.spec.resources_entry.clone(),
     })
 }
 

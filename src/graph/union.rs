@@ -31,12 +31,15 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
             device,
             resources,
             limits,
+            missing,
             params: _,
+            resources_entry: _,
         } = instance;
         let mut text = format!(
-            "{name}\n{}\n{}\n{seed}\n{device:?}\n{resources:?}\n{limits:?}\n",
+            "{name}\n{}\n{}\n{seed}\n{device:?}\n{}\n{resources:?}\n{limits:?}\n",
             kind.name,
             stage.canonical(),
+            missing.is_some(),
         );
         for (producer, link) in graph.inputs(node) {
             // Producers come first.

@@ -11,7 +11,7 @@ pub const WITHIN: &str = r"\$\{[^{}]+\}";
 /// What stands for any value.
 pub fn definition() -> Value {
     json!({
-        "description": "`${NAME}`, the value of a var; or `${matrix.AXIS}`, of an axis of the stage.",
+        "description": "`${NAME}`, the value of a var, or `${NAME.KEY}`, one in it; or `${matrix.AXIS}`, of an axis of the stage.",
         "type": "string",
         "pattern": WHOLE,
     })

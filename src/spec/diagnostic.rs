@@ -86,6 +86,7 @@ impl fmt::Display for Diagnostic {
         if let Some(place) = &self.place {
             let (name, number) = match place.file() {
                 Some(_) => (place.to_string(), place.line().to_string()),
+                None if place.is_variable() => ("environment".to_owned(), String::new()),
                 None => ("command line".to_owned(), String::new()),
             };
             margin = " ".repeat(number.len());

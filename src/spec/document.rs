@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::assignment::Assignment;
 use super::include::Loader;
-use super::overrides::Assignment;
 use super::pipeline::Given;
 use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, text_of_pipeline, yaml};
 
@@ -57,6 +57,7 @@ impl Document {
         let given = Given {
             profile: self.options.profile.clone(),
             sets,
+            options: self.options.options.clone(),
             typed: self.options.sets.clone(),
             vars: Vec::new(),
             is_trial,

@@ -18,10 +18,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Any;
 
+use super::assignment::Assignment;
 use super::interpolate;
 use super::name::Named;
 use super::node::{Entry, Value};
-use super::overrides::Assignment;
 use super::pipeline::{Given, Names, section};
 use super::{
     Diagnostic, Expansion, Node, Pipeline, Place, Source, Vars, decode, project_of,

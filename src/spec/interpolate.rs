@@ -1,7 +1,8 @@
 //! `${…}` in the texts of a tree.
 //!
 //! A text that is one `${name}` and nothing else becomes the value itself, whatever its type, and
-//! keeps the place where that value stands. Within a longer text scalars are put in as text.
+//! keeps the place where that value stands. Within a longer text scalars are put in as text. A name may lead
+//! into a map or a list: `${prepare.split}`, `${rates.0}`.
 //! `$${` is a plain `${`.
 
 use super::node::{Entry, Value};
@@ -218,6 +219,17 @@ pub fn is_needed(node: &Node) -> bool {
         Value::Map(entries) => entries.iter().any(|entry| is_needed(&entry.value)),
         _ => false,
     }
+}
+
+/// The var that a name begins with: `prepare` of `prepare.split`.
+pub fn var_of(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(var, _)| var)
+}
+
+/// Whether a dotted name is, or leads into, another: `prepare.split` is within `prepare`.
+pub fn is_within(part: &str, whole: &str) -> bool {
+    let rest = part.strip_prefix(whole);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Every name in the `${…}` of a tree, for telling which vars there are.

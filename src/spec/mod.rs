@@ -8,6 +8,7 @@
 //! A value keeps its place through all of this, so that an error in it is shown where it was
 //! written: in the stage, in a profile, or on the command line.
 
+mod assignment;
 mod bounds;
 mod decode;
 mod diagnostic;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 use stages::contract::files;
 
+pub(crate) use assignment::Assignment;
 pub use bounds::Bounds;
 pub(crate) use decode::{decode, diagnose};
 pub use diagnostic::Diagnostic;
@@ -50,14 +52,13 @@ pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
 pub(crate) use name::{LONGEST_NAME, check_name};
 pub(crate) use node::{Entry, Node, Plain, Value};
-pub(crate) use overrides::Assignment;
 pub(crate) use pipeline::DocumentFields;
 pub use pipeline::{Pipeline, VERSION as DOCUMENT_VERSION};
 pub use place::{Place, Source};
 pub(crate) use project::{PROJECT_FILE, is_project, project_of};
 pub(crate) use promote::promote;
 pub use stage::Resources;
-pub(crate) use stage::{Axis, StageSpec};
+pub(crate) use stage::{Axis, StageSpec, resource_place};
 pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
@@ -67,12 +68,25 @@ pub(crate) use vars::Vars;
 pub struct LoadOptions {
     /// The profile whose vars to use.
     pub profile: Option<String>,
+    /// Keys of the document that options set; assignments win over them.
+    pub options: Vec<KeyOption>,
     /// Assignments `NAME=VALUE`, as typed; a later one wins.
     pub sets: Vec<String>,
     /// Folders outside the project that files may be included from.
     pub include_from: Vec<PathBuf>,
     /// Whether somebody else than the user chose the file, who then need not be shown what it holds.
     pub is_foreign: bool,
+}
+
+/// The value of an option for a key of the document, as `--device cuda` for `device`.
+#[derive(Clone, Debug)]
+pub struct KeyOption {
+    pub key: &'static str,
+    pub value: String,
+    /// Where the value was set.
+    pub place: Place,
+    /// Whether it was typed, not taken from a variable or a configuration file.
+    pub is_typed: bool,
 }
 
 /// Reads a pipeline from a file.

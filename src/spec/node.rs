@@ -108,6 +108,12 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
+    /// The value under a key of a map, or at a position in a list.
+    pub fn step(&self, piece: &str) -> Option<&Node> {
+        let item = || self.items().get(piece.parse::<usize>().ok()?);
+        self.get(piece).or_else(item)
+    }
+
     /// The value that one piece of a path leads to.
     pub fn child(&self, segment: &Segment) -> Option<&Node> {
         match segment {

@@ -1,28 +1,20 @@
 //! What changes a document before it is read: a profile, and `--set NAME=VALUE`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::interpolate;
+use super::assignment::Assignment;
+use super::interpolate::{self, is_within};
 use super::node::{Entry, Value};
-use super::{Diagnostic, Node, Place, Source, suggest, yaml};
+use super::vars::MATRIX;
+use super::{Diagnostic, Node, Place, suggest};
 
 /// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
 const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
 
 /// Sections of a document, with which a dotted path may begin.
-const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 8] = [
     "include", "vars", "profiles", "models", "stages", "tables", "expect", "sweep",
 ];
-
-/// `NAME=VALUE`: a dotted path, each piece at its place, and what to put at its end.
-#[derive(Clone, Debug)]
-pub struct Assignment {
-    pub path: Vec<(String, Place)>,
-    pub value: Node,
-    /// Whether the path is one of the document's own keys, whatever vars there are.
-    is_own: bool,
-}
 
 /// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
 ///
@@ -32,56 +24,10 @@ pub fn var_names(document: &Node) -> BTreeSet<String> {
     interpolate::names(document, &mut used);
     let given = document.get("vars").map(Node::entries).unwrap_or_default();
     let given = given.iter().map(|entry| entry.key.clone());
+    let used = used.iter().filter(|name| !name.starts_with(MATRIX));
     given
-        .chain(used.into_iter().filter(|name| !name.contains('.')))
+        .chain(used.map(|name| interpolate::var_of(name).to_owned()))
         .collect()
-}
-
-impl Assignment {
-    /// To the var, or the parameter, that a key names: `dropout`, `cnn.params.dropout`.
-    pub fn of(name: &str, place: &Place, value: Node) -> Self {
-        let mut path = pieces(place, name);
-        if let [(first, _), _, ..] = path.as_slice()
-            && !SECTIONS.contains(&first.as_str())
-        {
-            path.insert(0, ("stages".to_owned(), place.clone()));
-        }
-        Self {
-            path,
-            value,
-            is_own: false,
-        }
-    }
-
-    /// To a key of the document, that stands nowhere: all pieces of its path are at one place.
-    pub fn own(path: &[&str], place: &Place, value: Node) -> Self {
-        // Names of included stages have dots in them.
-        let pieces = path.iter().flat_map(|piece| piece.split('.'));
-        Self {
-            path: pieces
-                .map(|piece| (piece.to_owned(), place.clone()))
-                .collect(),
-            value,
-            is_own: true,
-        }
-    }
-}
-
-/// The pieces of a dotted name that stands at a place, each at its own where they can be told apart.
-fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
-    let whole = place.find(name);
-    let is_whole = whole.text() == name;
-    let mut start = 0;
-    let pieces = name.split('.').map(|piece| {
-        let place = if is_whole {
-            whole.part(start..start + piece.len())
-        } else {
-            place.clone()
-        };
-        start += piece.len() + 1;
-        (piece.to_owned(), place)
-    });
-    pieces.collect()
 }
 
 /// Puts the vars of a profile over those of the document, and gives back what it assigns to parameters. Every
@@ -144,25 +90,6 @@ pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnos
     }
 }
 
-/// Reads an assignment as it is typed; the value is read as YAML.
-pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
-    let source = Source::set(assignment);
-    let given = source.given();
-    let Some(equals) = assignment.find('=') else {
-        return Err(
-            Diagnostic::at(&source.place(given), "expected `NAME=VALUE`")
-                .hint("as in `-S epochs=3`, or `-S stages.cnn.params.epochs=3`".to_owned()),
-        );
-    };
-    let path = path(&source, given.start, &assignment[..equals]);
-    let value = yaml::parse(&source, given.start + equals + 1..given.end)?;
-    Ok(Assignment {
-        path,
-        value,
-        is_own: false,
-    })
-}
-
 /// Makes one assignment.
 pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
     let Assignment {
@@ -172,7 +99,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     } = assignment;
     match path.as_slice() {
         path if is_own => assign(document, path, value),
-        // `--device` and `--precision` are typed so, and mean these keys whatever vars there are.
+        // These mean the keys whatever vars there are, as the options do.
         [(name, place)] if matches!(name.as_str(), "device" | "precision") => {
             insert(document, entry(name, place, value));
             Ok(())
@@ -193,6 +120,19 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
         {
             Err(unknown_var(name, place, &var_names(document)))
         }
+        [(var, place), _, ..]
+            if !SECTIONS.contains(&var.as_str()) && var_names(document).contains(var) =>
+        {
+            check_part(document, &path)?;
+            // Into a var: `prepare.split` is `vars.prepare.split`.
+            let mut path = path.clone();
+            path.insert(0, ("vars".to_owned(), place.clone()));
+            assign(document, &path, value)
+        }
+        [(section, _), var @ ..] if section == "vars" && var.len() > 1 => {
+            check_part(document, var)?;
+            assign(document, &path, value)
+        }
         [(section, place), ..] if section == "profiles" => Err(Diagnostic::at(
             place,
             "a profile is applied before `--set`, so this would change nothing",
@@ -202,16 +142,33 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     }
 }
 
-/// The pieces of a dotted path, each at its place.
-fn path(source: &Arc<Source>, start: usize, text: &str) -> Vec<(String, Place)> {
-    let mut start = start;
-    text.split('.')
-        .map(|piece| {
-            let place = source.place(start..start + piece.len());
-            start += piece.len() + 1;
-            (piece.to_owned(), place)
-        })
-        .collect()
+/// Refuses a path into a var that leads to nothing, and that nothing uses: it would change nothing.
+fn check_part(document: &Node, path: &[(String, Place)]) -> Result<(), Diagnostic> {
+    let var = document.get("vars").and_then(|vars| vars.get(&path[0].0));
+    let mut node = var;
+    let mut walked = path[0].0.clone();
+    for (piece, place) in &path[1..] {
+        let Some(within) = node.filter(|node| matches!(node.value, Value::Map(_))) else {
+            // Whether it can be made there is told when that is tried.
+            return Ok(());
+        };
+        let part = format!("{walked}.{piece}");
+        node = within.get(piece);
+        if node.is_none() {
+            let mut used = Vec::new();
+            interpolate::names(document, &mut used);
+            let is_used = |name: &String| is_within(name, &part) || is_within(&part, name);
+            if used.iter().any(is_used) {
+                return Ok(());
+            }
+            let message = format!("`{walked}` has no `{piece}` in it, and nothing uses one");
+            let known = within.entries().iter().map(|entry| entry.key.as_str());
+            let hint = suggest::hint("keys", piece, known);
+            return Err(Diagnostic::at(place, message).hint(hint));
+        }
+        walked = part;
+    }
+    Ok(())
 }
 
 /// Walks down a path and puts the value at its end. Keys that are not there are made, as a

@@ -10,17 +10,17 @@ use serde::de::IgnoredAny;
 use serde_json::Value as Any;
 use stages::contract::Precision;
 
+use super::assignment::Assignment;
 use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
 use super::interpolate;
 use super::name::{self, Named, check_name, check_names};
 use super::node::{Entry, Value};
-use super::overrides::Assignment;
 use super::seeds::{self, SeedCount};
 use super::stage::{StageFields, StageSpec};
 use super::sweep::{self, SweepFields, SweepSpec};
 use super::table::{TableFields, TableSpec};
-use super::{Diagnostic, Expansion, Node, Place, Vars, decode, overrides};
+use super::{Diagnostic, Expansion, KeyOption, Node, Place, Vars, assignment, decode, overrides};
 use crate::devices::DeviceChoice;
 
 /// The version of the document format that is read.
@@ -39,8 +39,9 @@ pub struct Pipeline {
     pub(crate) seeds: Option<SeedCount>,
     /// Where stages compute, and where that is written.
     pub(crate) device: DeviceChoice,
-    pub(crate) device_place: Place,
+    pub(crate) device_place: Option<Place>,
     pub precision: Precision,
+    pub(crate) precision_place: Option<Place>,
     pub(crate) sweep: Option<SweepSpec>,
     /// Its own first, then those of the files that it includes.
     pub(crate) scopes: Vec<Scope>,
@@ -63,6 +64,7 @@ pub(super) struct Given {
     pub profile: Option<String>,
     /// Values of vars, free of `${…}`.
     pub vars: Vec<Entry>,
+    pub options: Vec<KeyOption>,
     /// Assignments as typed, and those that were read already.
     pub typed: Vec<String>,
     pub sets: Vec<Assignment>,
@@ -211,11 +213,9 @@ impl Pipeline {
             seed: fields.seed.unwrap_or_default(),
             seeds,
             device: fields.device,
-            device_place: document
-                .get("device")
-                .map_or(&start, |node| &node.place)
-                .clone(),
+            device_place: document.get("device").map(|node| node.place.clone()),
             precision: fields.precision,
+            precision_place: document.get("precision").map(|node| node.place.clone()),
             sweep,
             scopes: vec![Scope {
                 prefix: String::new(),
@@ -355,9 +355,16 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     include::spell_out(document);
     let profile = overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
     overrides::apply_vars(document, &given.vars, &mut errors);
-    let typed = given.typed.iter().map(|typed| overrides::read_set(typed));
-    let sets = given.sets.into_iter();
-    for assignment in profile.into_iter().map(Ok).chain(typed).chain(sets.map(Ok)) {
+    let options = given.options.iter().map(assignment::of_option);
+    let given_before = profile.into_iter().chain(options);
+    let typed: Vec<_> = given
+        .typed
+        .iter()
+        .map(|typed| assignment::read_set(typed))
+        .collect();
+    errors.extend(assignment::contradictions(&given.options, &typed));
+    let sets = given.sets.into_iter().map(Ok);
+    for assignment in given_before.map(Ok).chain(typed).chain(sets) {
         match assignment.map(|assignment| include::forward(document, assignment)) {
             Ok(Ok(forward)) => forwarded.push(forward),
             Ok(Err(own)) => errors.extend(overrides::apply_set(document, own).err()),

@@ -21,6 +21,10 @@ enum Origin {
     File(PathBuf),
     /// An argument `--set NAME=VALUE`; the source's text is the whole of it, `--set` included.
     Set,
+    /// An option with its value, as `--device cuda`.
+    Option,
+    /// A variable of the environment with its value, as `RUNNER_DEVICE=cuda`.
+    Variable,
 }
 
 /// What stands in front of an assignment in the text of its source.
@@ -44,14 +48,30 @@ impl Source {
         })
     }
 
+    /// An option of the command line with its value.
+    pub fn option(text: String) -> Arc<Self> {
+        Arc::new(Self {
+            origin: Origin::Option,
+            text,
+        })
+    }
+
+    /// A variable of the environment with its value.
+    pub fn variable(text: String) -> Arc<Self> {
+        Arc::new(Self {
+            origin: Origin::Variable,
+            text,
+        })
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The part of the text that was given: all of a file, an assignment without its `--set`.
+    /// The part of the text that was given: all of it, or an assignment without its `--set`.
     pub fn given(&self) -> Range<usize> {
         let start = match self.origin {
-            Origin::File(_) => 0,
+            Origin::File(_) | Origin::Option | Origin::Variable => 0,
             Origin::Set => SET.len(),
         };
         start..self.text.len()
@@ -92,12 +112,17 @@ impl Place {
         self.end as usize
     }
 
-    /// The file, or nothing for an argument of the command line.
+    /// The file, or `None` for the command line and the environment.
     pub fn file(&self) -> Option<&Path> {
         match &self.source.origin {
             Origin::File(path) => Some(path),
-            Origin::Set => None,
+            Origin::Set | Origin::Option | Origin::Variable => None,
         }
+    }
+
+    /// Whether it is a variable of the environment.
+    pub fn is_variable(&self) -> bool {
+        self.source.origin == Origin::Variable
     }
 
     /// The line, from 1.
@@ -117,6 +142,11 @@ impl Place {
         let start = self.line_start();
         let line = &self.source.text[start..];
         line[..line.find('\n').unwrap_or(line.len())].trim_end_matches('\r')
+    }
+
+    /// The bytes of the source that it covers.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.start()..self.end()
     }
 
     /// The text at the place.
@@ -170,10 +200,9 @@ impl Place {
 
     fn sort_key(&self) -> (&Origin, usize, usize, &str) {
         // Two arguments have the same origin, and are told apart by their text.
-        let text = if self.source.origin == Origin::Set {
-            self.source.text.as_str()
-        } else {
-            ""
+        let text = match self.source.origin {
+            Origin::File(_) => "",
+            Origin::Set | Origin::Option | Origin::Variable => self.source.text.as_str(),
         };
         (&self.source.origin, self.start(), self.end(), text)
     }
@@ -216,13 +245,17 @@ impl fmt::Debug for Place {
     }
 }
 
-/// `{"file": …, "line": 31, "column": 15, "text": "epoch"}`, or with `"set"` in place of `"file"`.
+/// `{"file": …, "line": 31, "column": 15, "text": "epoch"}`, or with `"set"`, `"option"` or `"variable"` in place
+/// of `"file"`.
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut place = serializer.serialize_struct("Place", 4)?;
-        match self.file() {
-            Some(file) => place.serialize_field("file", &file.to_string_lossy())?,
-            None => place.serialize_field("set", &self.source.text[self.source.given()])?,
+        let given = &self.source.text[self.source.given()];
+        match &self.source.origin {
+            Origin::File(file) => place.serialize_field("file", &file.to_string_lossy())?,
+            Origin::Set => place.serialize_field("set", given)?,
+            Origin::Option => place.serialize_field("option", given)?,
+            Origin::Variable => place.serialize_field("variable", given)?,
         }
         place.serialize_field("line", &self.line())?;
         place.serialize_field("column", &self.column())?;

@@ -29,6 +29,8 @@ pub(crate) struct StageSpec {
     pub inputs: Option<Entry>,
     pub matrix: Vec<Axis>,
     pub resources: Resources,
+    /// `resources: …`, as it is written.
+    pub resources_entry: Option<Entry>,
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
     pub seed: Option<u64>,
@@ -147,10 +149,7 @@ impl StageSpec {
         let matrix = axes.iter().map(|axis| Axis::read(axis, errors)).collect();
         let resources = fields.resources.unwrap_or_default();
         if resources.cpus == 0 {
-            let cpus = node
-                .get("resources")
-                .and_then(|resources| resources.get("cpus"));
-            let place = cpus.map_or(place, |cpus| &cpus.place);
+            let place = resource_place(node.entry("resources"), "cpus", place);
             errors.push(Diagnostic::at(place, "a stage needs at least 1 cpu"));
         }
         let seeds = node.entry("seeds");
@@ -165,12 +164,23 @@ impl StageSpec {
             inputs: node.entry("inputs").cloned(),
             matrix,
             resources,
+            resources_entry: node.entry("resources").cloned(),
             timeout: fields.timeout,
             retries: fields.retries,
             seed: fields.seed,
             seeds,
         })
     }
+}
+
+/// The place of one of a stage's `resources`; `stage` where it is not written.
+pub(crate) fn resource_place<'a>(
+    resources: Option<&'a Entry>,
+    name: &str,
+    stage: &'a Place,
+) -> &'a Place {
+    let resource = resources.and_then(|resources| resources.value.get(name));
+    resource.map_or(stage, |resource| &resource.place)
 }
 
 impl Axis {

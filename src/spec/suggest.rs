@@ -1,5 +1,8 @@
 //! The valid name that was probably meant.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 /// Candidates that are compared, and the longest that are, in bytes: a comparison takes the product of
 /// the lengths, in time and memory.
 const MOST: usize = 250;
@@ -26,7 +29,7 @@ pub fn hint<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let candidates = distinct(candidates);
     if let Some(nearest) = nearest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{nearest}`?"));
     }
@@ -39,6 +42,13 @@ pub fn hint<'a>(
             more - LISTED
         )),
     }
+}
+
+/// Each item once, where it comes first.
+pub fn distinct<T: Eq + Hash + Copy>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let items = items.into_iter();
+    items.filter(|&item| seen.insert(item)).collect()
 }
 
 /// `` `a`, `b` ``
@@ -65,6 +75,10 @@ mod tests {
         assert_eq!(
             hint("parameters", "x", ["epochs"]).as_deref(),
             Some("known parameters: `epochs`")
+        );
+        assert_eq!(
+            hint("stages", "x", ["alpha", "beta", "alpha"]).as_deref(),
+            Some("known stages: `alpha`, `beta`")
         );
         assert_eq!(hint("parameters", "x", []), None);
     }

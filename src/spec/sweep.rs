@@ -189,7 +189,17 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
     let axes = document.get("sweep").and_then(|sweep| sweep.get("axes"));
     let axes = axes.map(Node::entries).unwrap_or_default();
     let vars = document.get("vars").map(Node::entries).unwrap_or_default();
-    let is_axis = |name: &str| axes.iter().any(|axis| axis.key == name);
+    let is_axis = |name: &str| {
+        let mut varied = axes
+            .iter()
+            .map(|axis| match axis.key.strip_prefix("vars.") {
+                Some(var) => var,
+                None => axis.key.as_str(),
+            });
+        varied.any(|varied| {
+            interpolate::is_within(varied, name) || interpolate::is_within(name, varied)
+        })
+    };
     let mut errors = Vec::new();
     for axis in axes {
         let (mut open, mut seen) = (Vec::new(), HashSet::new());
@@ -202,9 +212,13 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
                 errors.push(Diagnostic::at(&axis.key_place, message).hint(hint.to_owned()));
                 break;
             }
-            let var = vars.iter().find(|var| var.key == name);
+            let var = interpolate::var_of(&name);
+            let var = vars.iter().find(|known| known.key == var);
             if let Some(var) = var.filter(|_| seen.insert(name.clone())) {
-                interpolate::names(&var.value, &mut open);
+                // Where the name leads through a `${…}`, that is what it is made of.
+                let pieces = name.split('.').skip(1);
+                let part = pieces.fold(&var.value, |node, piece| node.step(piece).unwrap_or(node));
+                interpolate::names(part, &mut open);
             }
         }
     }

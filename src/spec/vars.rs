@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::interpolate::{Expansion, Lookup, interpolate};
+use super::interpolate::{Expansion, Lookup, interpolate, var_of};
 use super::node::Entry;
 use super::{Diagnostic, Node, Place, suggest};
 
 /// In front of the axes of a stage's matrix: `${matrix.model}`.
-const MATRIX: &str = "matrix.";
+pub(super) const MATRIX: &str = "matrix.";
 
 /// Vars that may lead to one another before that is taken for a mistake.
 const MAX_CHAIN: usize = 64;
@@ -73,6 +73,25 @@ fn unknown<'a>(name: &str, place: &Place, known: impl IntoIterator<Item = &'a st
     Diagnostic::at(place, format!("unknown var `{name}`")).hint(hint)
 }
 
+/// The value that a dotted name leads to within its var.
+fn within<'a>(var: &'a Node, name: &str, place: &Place) -> Result<&'a Node, Diagnostic> {
+    let mut walked = var_of(name).len();
+    let mut node = var;
+    for piece in name.split('.').skip(1) {
+        node = node.step(piece).ok_or_else(|| {
+            let what = &name[..walked];
+            let message = format!(
+                "`{what}` is {}, and has no `{piece}` in it",
+                node.describe()
+            );
+            let known = node.entries().iter().map(|entry| entry.key.as_str());
+            Diagnostic::at(place, message).hint(suggest::hint("keys", piece, known))
+        })?;
+        walked += 1 + piece.len();
+    }
+    Ok(node)
+}
+
 fn misplaced_matrix(name: &str, place: &Place) -> Diagnostic {
     Diagnostic::at(place, format!("`${{{name}}}` has no value here")).hint(
         "an axis can be used in the `params` and `inputs` of the stage that has it".to_owned(),
@@ -98,11 +117,10 @@ impl Lookup for Scope<'_> {
                     ),
                 ),
             },
-            (None, _) => self
-                .vars
-                .values
-                .get(name)
-                .ok_or_else(|| unknown(name, place, self.vars.names())),
+            (None, _) => match self.vars.values.get(var_of(name)) {
+                Some(var) => within(var, name, place),
+                None => Err(unknown(name, place, self.vars.names())),
+            },
         };
         match found {
             Ok(node) => Some(node.clone()),
@@ -127,16 +145,32 @@ struct Resolver<'a> {
 
 impl Lookup for Resolver<'_> {
     fn lookup(&mut self, name: &str, place: &Place) -> Option<Node> {
-        if let Some(done) = self.done.get(name) {
-            return done.clone();
-        }
         if name.starts_with(MATRIX) {
             return self.expansion.report(misplaced_matrix(name, place));
         }
+        let var = var_of(name);
+        if !self.done.contains_key(var) {
+            self.resolve(var, name, place)?;
+        }
+        match within(self.done.get(var)?.as_ref()?, name, place) {
+            Ok(node) => Some(node.clone()),
+            Err(error) => self.expansion.report(error),
+        }
+    }
+
+    fn expansion(&mut self) -> &mut Expansion {
+        self.expansion
+    }
+}
+
+impl Resolver<'_> {
+    /// Resolves a var that `used`, its own name or one within it, asks for; `None` if that is not possible, which
+    /// was reported.
+    fn resolve(&mut self, name: &str, used: &str, place: &Place) -> Option<()> {
         let Some(&raw) = self.raw.get(name) else {
             return self
                 .expansion
-                .report(unknown(name, place, self.raw.keys().copied()));
+                .report(unknown(used, place, self.raw.keys().copied()));
         };
         if let Some(start) = self.open.iter().position(|open| open == name) {
             let circle: String = self.open[start..]
@@ -153,11 +187,7 @@ impl Lookup for Resolver<'_> {
         self.open.push(name.to_owned());
         let node = interpolate(raw, self);
         self.open.pop();
-        self.done.insert(name.to_owned(), node.clone());
-        node
-    }
-
-    fn expansion(&mut self) -> &mut Expansion {
-        self.expansion
+        self.done.insert(name.to_owned(), node);
+        Some(())
     }
 }

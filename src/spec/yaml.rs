@@ -53,7 +53,7 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
                 let place = builder.place(span);
                 return Err(Diagnostic::at(
                     &place,
-                    "a second document starts here; a pipeline is one document",
+                    "a second document starts here, and only one can be read",
                 ));
             }
         }
@@ -129,6 +129,13 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let place = self.place(span);
+                let place = match style {
+                    // The parser's goes on over the comment behind it.
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                        place.part(0..quoted_length(place.text()))
+                    }
+                    _ => place,
+                };
                 refuse_tag(tag.is_some(), &place)?;
                 if self.expects_key() {
                     return self.key(&text, style, place);
@@ -245,13 +252,13 @@ impl Builder<'_> {
                 (Value::Map(entries), last)
             }
         };
-        // A flow collection ends with a bracket. A block ends with its last value: its end event
-        // comes only with whatever follows, lines later perhaps.
+        // A flow collection ends with a bracket, with which its end event begins. A block ends with its
+        // last value: its end event comes only with whatever follows, lines later perhaps.
         let end = self.place(span);
         let end = if end.text().is_empty() {
             last.unwrap_or_else(|| start.clone())
         } else {
-            end
+            end.part(0..1)
         };
         let node = Node::new(value, start.to(&end));
         self.complete(node, anchor, 1)
@@ -333,6 +340,24 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// The bytes of a scalar in quotes, with them, that a text begins with.
+fn quoted_length(text: &str) -> usize {
+    let mut chars = text.char_indices();
+    let quote = chars.next().map(|(_, quote)| quote);
+    while let Some((at, char)) = chars.next() {
+        let is_doubled = || quote == Some('\'') && text[at + 1..].starts_with('\'');
+        if char == '\\' && quote == Some('"') {
+            chars.next();
+        } else if Some(char) == quote {
+            if !is_doubled() {
+                return at + 1;
+            }
+            chars.next();
+        }
+    }
+    text.len()
 }
 
 fn too_deep(place: &Place) -> Diagnostic {

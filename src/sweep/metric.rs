@@ -99,12 +99,8 @@ fn port<'a>(instance: &'a Instance, rest: &'a str) -> Option<(&'a str, &'a str)>
 }
 
 fn unknown(graph: &Graph, stage: &str, place: &Place) -> Diagnostic {
-    let mut known: Vec<&str> = graph
-        .stages
-        .node_weights()
-        .map(|instance| instance.name.stage.as_str())
-        .collect();
-    known.dedup();
+    let instances = graph.stages.node_weights();
+    let known = instances.map(|instance| instance.name.stage.as_str());
     Diagnostic::at(&place.find(stage), format!("there is no stage `{stage}`"))
         .hint(suggest::hint("stages", stage, known))
 }

@@ -157,8 +157,7 @@ fn only_training(
 
 fn trainings(graph: &Graph) -> Option<String> {
     let stages = graph.stages.node_weights().filter(|i| is_open_ended(i));
-    let mut names: Vec<&str> = stages.map(|i| i.name.stage.as_str()).collect();
-    names.dedup();
+    let names = suggest::distinct(stages.map(|i| i.name.stage.as_str()));
     match names.as_slice() {
         [] => None,
         names => Some(format!("those that can: {}", suggest::quoted(names))),

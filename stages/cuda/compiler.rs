@@ -1,11 +1,14 @@
 //! Compiling kernels, once for every GPU and user: NVRTC takes up to a second for one, and every
 //! stage is a process of its own.
 //!
+//! They are compiled to machine code of the GPU; for a GPU that is newer than NVRTC, to PTX for the newest one that
+//! NVRTC knows, from which the driver makes machine code.
+//!
 //! Compiled kernels are kept in the user's cache folder (`runner/kernels` in `$XDG_CACHE_HOME`, or in
 //! `~/.cache`; elsewhere with `RUNNER_KERNEL_CACHE`, not at all where that is empty). A file there
 //! holds all that the kernel was compiled from, so one that was made of something else is never taken.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use cudarc::nvrtc::sys::{self, nvrtcResult};
 
+use super::functions::{nvrtcGetNumSupportedArchs, nvrtcGetSupportedArchs};
 use crate::contract::files;
 
 /// What a kernel is compiled from.
@@ -35,40 +39,34 @@ pub struct CompileError {
 }
 
 impl Program {
-    /// Machine code for the GPU, from the cache if it is there. A cache that cannot be used costs time
+    /// Code that the driver loads, from the cache if it is there. A cache that cannot be used costs time
     /// only.
     ///
     /// # Errors
     /// What the compiler says.
-    pub fn machine_code(&self) -> Result<Vec<u8>, CompileError> {
+    pub fn code(&self) -> Result<Vec<u8>, CompileError> {
         let version = version();
-        let made_from = format!("{version}\n{}\n{}", self.options().join(" "), self.source);
+        let target = self.target();
+        let options = options(target).join(" ");
+        let made_from = format!("{version}\n{options}\n{}", self.source);
         let file = cache_folder().map(|folder| folder.join(file_name(&made_from)));
         if let Some(code) = file.as_deref().and_then(|file| read(file, &made_from)) {
             return Ok(code);
         }
-        let code = self.compile()?;
+        let code = self.compile(target)?;
         if let Some(file) = file {
             write(&file, &made_from, &code);
         }
         Ok(code)
     }
 
-    fn options(&self) -> [String; 3] {
+    fn target(&self) -> Target {
         let (major, minor) = self.capability;
-        [
-            format!("--gpu-architecture=sm_{major}{minor}"),
-            "--std=c++17".to_owned(),
-            // Products and sums in one, as the CPU does it; everything else by the book.
-            "--fmad=true".to_owned(),
-        ]
+        Target::of(10 * major + minor, &architectures())
     }
 
-    /// Machine code for the GPU.
-    ///
-    /// # Errors
-    /// What the compiler says.
-    pub fn compile(&self) -> Result<Vec<u8>, CompileError> {
+    /// Code for a target.
+    fn compile(&self, target: Target) -> Result<Vec<u8>, CompileError> {
         let failed = |log: String| CompileError {
             name: self.name.clone(),
             capability: self.capability,
@@ -76,7 +74,7 @@ impl Program {
         };
         let text = |text: &str| CString::new(text).expect("no zero in a program");
         let (source, name) = (text(&self.source), text(&self.name));
-        let options = self.options().map(|option| text(&option));
+        let options = options(target).map(|option| text(&option));
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = std::ptr::null_mut();
         // SAFETY: strings end in zeros and outlive the calls; the program is destroyed once, and the
@@ -96,10 +94,16 @@ impl Program {
             let compiled =
                 sys::nvrtcCompileProgram(program, options.len() as i32, options.as_ptr());
             let result = if compiled == nvrtcResult::NVRTC_SUCCESS {
-                sized(
-                    |size| sys::nvrtcGetCUBINSize(program, size),
-                    |code| sys::nvrtcGetCUBIN(program, code),
-                )
+                match target {
+                    Target::MachineCode(_) => sized(
+                        |size| sys::nvrtcGetCUBINSize(program, size),
+                        |code| sys::nvrtcGetCUBIN(program, code),
+                    ),
+                    Target::Ptx(_) => sized(
+                        |size| sys::nvrtcGetPTXSize(program, size),
+                        |code| sys::nvrtcGetPTX(program, code),
+                    ),
+                }
                 .map_err(|code| failed(format!("{code:?}")))
             } else {
                 let log = sized(
@@ -115,6 +119,54 @@ impl Program {
             sys::nvrtcDestroyProgram(&mut program);
             result
         }
+    }
+}
+
+/// What kernels are compiled to, and for which architecture: 90 for compute capability 9.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    MachineCode(c_int),
+    Ptx(c_int),
+}
+
+impl Target {
+    /// The target for a GPU, with an NVRTC that knows these architectures; none if it does not say.
+    fn of(gpu: c_int, known: &[c_int]) -> Self {
+        let older = known.iter().copied().filter(|&known| known < gpu).max();
+        match older {
+            Some(newest) if !known.contains(&gpu) => Self::Ptx(newest),
+            _ => Self::MachineCode(gpu),
+        }
+    }
+}
+
+fn options(target: Target) -> [String; 3] {
+    let architecture = match target {
+        Target::MachineCode(architecture) => format!("sm_{architecture}"),
+        Target::Ptx(architecture) => format!("compute_{architecture}"),
+    };
+    [
+        format!("--gpu-architecture={architecture}"),
+        "--std=c++17".to_owned(),
+        // Products and sums in one, as the CPU does it; everything else by the book.
+        "--fmad=true".to_owned(),
+    ]
+}
+
+/// The architectures that NVRTC knows; none where it does not say.
+fn architectures() -> Vec<c_int> {
+    let mut count = 0;
+    // SAFETY: it writes one number.
+    let counted = unsafe { nvrtcGetNumSupportedArchs(&mut count) };
+    let Ok(len @ 1..) = usize::try_from(count) else {
+        return Vec::new();
+    };
+    let mut known = vec![0; len];
+    // SAFETY: it writes as many numbers as it said.
+    let listed = unsafe { nvrtcGetSupportedArchs(known.as_mut_ptr()) };
+    match (counted, listed) {
+        (nvrtcResult::NVRTC_SUCCESS, nvrtcResult::NVRTC_SUCCESS) => known,
+        _ => Vec::new(),
     }
 }
 
@@ -207,6 +259,21 @@ mod tests {
         write(&file, "this", b"code");
         assert_eq!(read(&file, "this").as_deref(), Some(&b"code"[..]));
         assert_eq!(read(&file, "that"), None);
+    }
+
+    #[test]
+    fn a_gpu_that_is_newer_than_the_compiler_gets_ptx_of_the_newest_architecture_before_it() {
+        let known = [75, 80, 90, 120];
+        assert_eq!(Target::of(90, &known), Target::MachineCode(90));
+        assert_eq!(Target::of(130, &known), Target::Ptx(120));
+        assert_eq!(Target::of(103, &known), Target::Ptx(90));
+        // Too old: the compiler says so itself.
+        assert_eq!(Target::of(70, &known), Target::MachineCode(70));
+        assert_eq!(Target::of(130, &[]), Target::MachineCode(130));
+        assert_eq!(
+            options(Target::Ptx(120))[0],
+            "--gpu-architecture=compute_120"
+        );
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Kernels {
         if !modules.contains_key(&key) {
             let program = source.program(constants, self.capability);
             let code = program
-                .machine_code()
+                .code()
                 .unwrap_or_else(|error| unwind(Failure::System(error.to_string())));
             // SAFETY: the code is whole, and for this GPU.
             let module = unsafe { result::module::load_data(code.as_ptr().cast()) }?;

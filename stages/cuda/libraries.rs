@@ -97,31 +97,17 @@ impl Shared {
         loaded.as_ref().map_err(Clone::clone)
     }
 
-    /// What to ask the loader for: plain names, then files of an installed toolkit.
-    fn candidates(&self) -> impl Iterator<Item = PathBuf> {
+    /// What to ask the loader for: of each file name the name alone, then files of an installed toolkit. A library
+    /// that the driver can run goes before one that is too new, wherever they are.
+    fn candidates(&self) -> Vec<PathBuf> {
         let variables = TOOLKIT_VARIABLES.iter().filter_map(std::env::var_os);
         let folders: Vec<PathBuf> = variables
             .map(PathBuf::from)
             .chain(TOOLKIT_FOLDERS.iter().map(PathBuf::from))
             .collect();
-        let names = self.names();
-        let installed: Vec<PathBuf> = folders
-            .iter()
-            .flat_map(|folder| names.iter().map(move |name| (folder, name)))
-            .flat_map(|(folder, name)| ["lib64", "lib"].map(|lib| folder.join(lib).join(name)))
-            .collect();
-        names.into_iter().map(PathBuf::from).chain(installed)
-    }
-
-    /// The file names, those first that the driver can run.
-    fn names(&self) -> Vec<&'static str> {
-        let mut files = self.files.to_vec();
-        if files.iter().any(|(_, cuda)| *cuda != ANY)
-            && let Some((newest, _)) = driver_version()
-        {
-            files.sort_by_key(|(_, cuda)| *cuda > newest);
-        }
-        files.into_iter().map(|(name, _)| name).collect()
+        let asks = self.files.iter().any(|(_, cuda)| *cuda != ANY);
+        let newest = asks.then(driver_version).flatten().map(|(major, _)| major);
+        places(&names(self.files, newest), &folders)
     }
 
     /// Loads, for good, what the library at `file` looks for by name. Where that is not needed, or fails,
@@ -153,6 +139,29 @@ impl Shared {
         let symbol = unsafe { library.get::<*mut c_void>(function.as_bytes()) }.ok()?;
         Some(*symbol as usize)
     }
+}
+
+/// The file names, those first that a driver can run whose newest CUDA is of this major version.
+fn names(files: &[(&'static str, c_int)], newest: Option<c_int>) -> Vec<&'static str> {
+    let mut files = files.to_vec();
+    if let Some(newest) = newest {
+        files.sort_by_key(|(_, cuda)| *cuda > newest);
+    }
+    files.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Each name alone, then in the folders of installed toolkits.
+fn places(names: &[&str], toolkits: &[PathBuf]) -> Vec<PathBuf> {
+    let in_toolkits = |name: &str| {
+        let libs = toolkits.iter();
+        let libs = libs.flat_map(|folder| ["lib64", "lib"].map(|lib| folder.join(lib)));
+        let files = libs.map(|lib| lib.join(name));
+        files.collect::<Vec<_>>()
+    };
+    let names = names.iter();
+    names
+        .flat_map(|name| std::iter::once(PathBuf::from(name)).chain(in_toolkits(name)))
+        .collect()
 }
 
 /// The newest CUDA that the driver runs, major and minor; none where there is no driver.
@@ -192,4 +201,24 @@ fn file_of(address: usize) -> Option<PathBuf> {
 #[cfg(not(unix))]
 fn file_of(_: usize) -> Option<PathBuf> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_can_run_goes_before_what_is_too_new_for_it() {
+        let toolkit = [PathBuf::from("/cuda")];
+        let first = |newest| places(&names(CUBLAS.files, newest), &toolkit);
+        let position = |of: &[PathBuf], file: &str| of.iter().position(|at| at == Path::new(file));
+        let order = first(Some(12));
+        assert_eq!(order[0], Path::new("libcublas.so.12"));
+        assert!(
+            position(&order, "/cuda/lib64/libcublas.so.12") < position(&order, "libcublas.so.13"),
+            "{order:?}"
+        );
+        assert_eq!(first(Some(13))[0], Path::new("libcublas.so.13"));
+        assert_eq!(first(None).len(), CUBLAS.files.len() * 3);
+    }
 }

@@ -110,3 +110,38 @@ pub fn said(error: &CudaError) -> String {
         CudaError::Cpu(error) => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Precision;
+
+    /// Memory of the GPU that the test below fills, in bytes.
+    const SMALL: &str = "33554432";
+
+    #[test]
+    fn memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size() {
+        if std::env::var_os("EMULATOR_HOME").is_none() {
+            return;
+        }
+        if std::env::var("EMULATOR_MEMORY").as_deref() != Ok(SMALL) {
+            // In a process of its own, for a GPU that nobody else uses.
+            let name = "cuda::memory::tests::memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size";
+            let test = std::env::current_exe().expect("this program");
+            let status = std::process::Command::new(test)
+                .args(["--exact", name])
+                .env("EMULATOR_MEMORY", SMALL)
+                .status();
+            assert!(status.expect("a process").success());
+            return;
+        }
+        let cuda = crate::cuda::open(Precision::Float32).expect("a GPU");
+        let free = crate::cuda::free_memory(0).expect("its memory") as usize / size_of::<f32>();
+        let take = |len: usize| -> Result<Buffer, CudaError> { cuda.try_alloc_len(len) };
+        drop(take(free / 10 * 6).expect("memory for the first"));
+        drop(take(free / 10 * 7).expect("memory for the second, in place of the first"));
+        let error = take(free * 2).expect_err("more than there is");
+        assert!(is_out_of_memory(&error), "{error:?}");
+        take(free / 10 * 8).expect("memory for the third");
+    }
+}

@@ -87,6 +87,15 @@ pub fn context() -> &'static Context {
     }
 }
 
+/// Frees the memory that dfdx keeps for reuse; whether that was done.
+fn give_up_kept_memory() -> bool {
+    let Some(Ok(context)) = CONTEXT.get() else {
+        return false;
+    };
+    // Memory that is freed in the order of a stream is there once the stream comes to it.
+    context.cuda.0.try_empty_cache().is_ok() && context.device.synchronize().is_ok()
+}
+
 static CONTEXT: OnceLock<Result<Context, Failure>> = OnceLock::new();
 
 /// Whether products are computed in TF32.
@@ -141,7 +150,8 @@ impl Context {
 
     fn build() -> Result<Self, CudaError> {
         let cuda = Cuda::try_build(0, 0)?;
-        // Freed memory is kept for the next tensor of its size: every step has the same ones.
+        // Freed memory is kept for the next tensor of its size: every step has the same ones. Where it is in the
+        // way of another, `give_up_kept_memory` frees it.
         cuda.try_enable_cache()?;
         let scratch: Buffer = cuda.try_alloc_len(0)?;
         let device = scratch.device();

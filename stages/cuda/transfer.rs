@@ -292,9 +292,13 @@ unsafe impl Sync for Event {}
 
 impl Event {
     fn new() -> Result<Self, DriverError> {
-        Ok(Self(event::create(
-            sys::CUevent_flags::CU_EVENT_DISABLE_TIMING,
-        )?))
+        use sys::CUevent_flags::{CU_EVENT_BLOCKING_SYNC, CU_EVENT_DISABLE_TIMING};
+        // Who waits for it sleeps: the core is for those that make the next batch.
+        let flags = CU_EVENT_DISABLE_TIMING as u32 | CU_EVENT_BLOCKING_SYNC as u32;
+        let mut event = std::ptr::null_mut();
+        // SAFETY: it writes one handle.
+        unsafe { sys::cuEventCreate(&mut event, flags) }.result()?;
+        Ok(Self(event))
     }
 
     fn wait(&self) -> Result<(), DriverError> {

@@ -29,7 +29,6 @@ pub fn document(bytes: &[u8]) {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: runner::devices::gpus,
-        is_to_run: true,
     };
     let built = parse(Path::new("fuzz.yaml"), &text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

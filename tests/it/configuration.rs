@@ -165,13 +165,62 @@ fn a_mistake_in_a_variable_names_the_variable() {
             "{refused:?}"
         );
     }
-    let mut command = sandbox.command(&["run", "pipeline.yaml", "--jobs", "0"]);
-    command.env("RUNNER_JOBS", "2");
+    for typed in [&["--jobs", "0"][..], &["-j0"]] {
+        let mut command = sandbox.command(&[&["run", "pipeline.yaml"], typed].concat());
+        command.env("RUNNER_JOBS", "2");
+        let refused = finish(command);
+        assert!(
+            refused.code == Some(2) && !refused.stderr.contains("variable"),
+            "{refused:?}"
+        );
+    }
+    // Whatever else is typed.
+    let mut command = sandbox.command(&["run", "pipeline.yaml", "-qk", "-S", "epochs=1"]);
+    command.env("RUNNER_JOBS", "0");
     let refused = finish(command);
     assert!(
-        refused.code == Some(2) && !refused.stderr.contains("variable"),
+        refused.code == Some(2) && refused.stderr.contains("variable `RUNNER_JOBS`"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn only_what_is_typed_can_be_in_conflict() {
+    let sandbox = Sandbox::new(TINY);
+    let planned = sandbox.runner(&["plan", "pipeline.yaml", "--until", "xrays", "-o", "kept"]);
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    let run = |typed: &[&str]| {
+        let mut command = sandbox.command(&[&["run", "--plan", "kept"], typed].concat());
+        command.envs([
+            ("RUNNER_DEVICE", "cpu"),
+            ("RUNNER_PRECISION", "float32"),
+            ("RUNNER_PROFILE", "none-of-that-name"),
+            ("RUNNER_QUIET", "1"),
+        ]);
+        finish(command)
+    };
+    for typed in [
+        &["--device", "cpu"][..],
+        &["--precision", "tf32"],
+        &["--profile", "x"],
+        &["-S", "epochs=1"],
+        &["--until", "xrays"],
+    ] {
+        let refused = run(typed);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(
+            refused.stderr.contains("cannot be used with"),
+            "{refused:?}"
+        );
+    }
+    let kept = run(&[]);
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    // Help still names the variables.
+    let mut command = sandbox.command(&["run", "--help"]);
+    command.env("RUNNER_JOBS", "3");
+    let help = finish(command);
+    assert_eq!(help.code, Some(0), "{help:?}");
+    assert!(help.stdout.contains("[env: RUNNER_JOBS=3]"), "{help:?}");
 }
 
 #[test]

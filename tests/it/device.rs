@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use crate::sandbox::{Finished, Sandbox, TINY, eventually, finish, first_worker, signal, skip};
+use crate::sandbox::{
+    Finished, Sandbox, TINY, eventually, finish, first_worker, list, signal, skip,
+};
 
 /// Whether there is a GPU: then these say nothing.
 fn has_gpu() -> bool {
@@ -72,15 +74,136 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
         &["--device", "cuda:1"],
         &["-S", "device=cuda"],
     ] {
-        for command in ["run", "plan"] {
+        // Who asks only is told what a run would say.
+        for (command, code) in [("run", 2), ("plan", 0)] {
             let run = sandbox.runner(&[&[command, "pipeline.yaml"], args].concat());
-            assert_eq!(run.code, Some(2), "{command} {args:?}: {run:?}");
+            assert_eq!(run.code, Some(code), "{command} {args:?}: {run:?}");
             for part in ["there is no GPU to compute on: ", "--device cpu"] {
                 assert!(run.stderr.contains(part), "{command} {args:?}: {run:?}");
             }
+            let is_plan = run.stderr.contains("a run would be refused: error: ");
+            assert_eq!(is_plan, command == "plan", "{run:?}");
         }
+        let plan = sandbox.runner(&[&["plan", "pipeline.yaml", "--json"], args].concat());
+        let refusals = plan.json()["refusals"].clone();
+        assert_eq!(refusals.as_array().unwrap().len(), 1, "{plan:?}");
+        let message = refusals[0]["message"].as_str().unwrap();
+        assert!(message.starts_with("there is no GPU"), "{plan:?}");
     }
-    assert!(!sandbox.path("artifacts").exists());
+    assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
+    let fine = sandbox.runner(&["plan", "pipeline.yaml", "--json"]).json();
+    assert_eq!(fine["refusals"], serde_json::json!([]));
+}
+
+/// A stage that asks for a GPU by `gpus: 1`, or by the device.
+#[test]
+fn only_running_a_stage_takes_the_gpu_that_it_asks_for() {
+    if has_gpu() {
+        return;
+    }
+    let asks = "stages.cnn.resources.gpus=1";
+    for args in [
+        &["-S", asks][..],
+        &["-S", asks, "--device", "cpu"],
+        &["-S", asks, "--device", "cuda"],
+        &["--device", "cuda"],
+    ] {
+        let sandbox = Sandbox::new(TINY);
+        let with = |args: &[&str], more: &[&str]| sandbox.runner(&[args, more].concat());
+        for command in ["validate", "status", "explain", "table", "graph", "plan"] {
+            let looked = with(&[command, "pipeline.yaml"], args);
+            assert_eq!(looked.code, Some(0), "{command} {args:?}: {looked:?}");
+        }
+        let other = with(&["run", "pipeline.yaml", "--until", "xrays"], args);
+        assert_eq!(other.code, Some(0), "{args:?}: {other:?}");
+        let refused = with(&["run", "pipeline.yaml"], args);
+        assert_eq!(refused.code, Some(2), "{args:?}: {refused:?}");
+        assert!(refused.stderr.contains("GPU"), "{args:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_missing_gpu_is_shown_where_it_was_asked_for() {
+    if has_gpu() {
+        return;
+    }
+    let refused = |pipeline: &str, config: &str, variable, args: &[&str]| {
+        let sandbox = Sandbox::new(pipeline);
+        std::fs::write(sandbox.path(".runner.toml"), config).unwrap();
+        let args = [&["run", "pipeline.yaml"], args].concat();
+        let run = with_variable(&sandbox, variable, &args);
+        assert_eq!(run.code, Some(2), "{run:?}");
+        run.stderr
+    };
+    let shown = |text: String, place: &str, line: &str| {
+        let parts = [format!("--> {place}\n"), format!("| {line}\n")];
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    };
+    let text = refused(TINY, "", None, &["--device", "cuda"]);
+    shown(text, "command line", "--device cuda");
+    let text = refused(TINY, "", None, &["-S", "device=cuda"]);
+    shown(text, "command line", "--set device=cuda");
+    let text = refused(TINY, "", Some(("RUNNER_DEVICE", "cuda")), &[]);
+    shown(text, "environment", "RUNNER_DEVICE=cuda");
+    let text = refused(TINY, "device = 'cuda'\n", None, &[]);
+    shown(text, ".runner.toml:1:10", "device = 'cuda'");
+    let text = refused(&TINY.replace("seed: 7", "device: cuda"), "", None, &[]);
+    shown(text, "pipeline.yaml:4:9", "device: cuda");
+    let resources = "    kind: train-cnn\n    resources: { gpus: 1 }\n";
+    let pipeline = TINY.replace("    kind: train-cnn\n", resources);
+    let text = refused(&pipeline, "", None, &[]);
+    shown(text, "pipeline.yaml:15:24", "    resources: { gpus: 1 }");
+    let program = "  report:\n    kind: command\n    resources: { gpus: 99 }\n    params: { argv: ['true'] }\n";
+    let pipeline = TINY.replace("tables:\n", &format!("{program}tables:\n"));
+    let text = refused(&pipeline, "", None, &[]);
+    shown(text, "pipeline.yaml:22:24", "    resources: { gpus: 99 }");
+}
+
+#[test]
+fn an_option_and_an_assignment_that_contradict_each_other_are_an_error() {
+    let sandbox = Sandbox::new(TINY);
+    for (option, value, set) in [
+        ("--device", "auto", "device=cpu"),
+        ("--precision", "float32", "precision=tf32"),
+    ] {
+        let args = ["plan", "pipeline.yaml", option, value, "-S"];
+        let refused = sandbox.runner(&[&args[..], &[set]].concat());
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        let part = format!("`{option} {value}` gives ");
+        assert!(refused.stderr.contains(&part), "{refused:?}");
+        // What says the same twice is none.
+        let same = format!("{}={value}", &option[2..]);
+        let plan = sandbox.runner(&[&args[..], &[&same]].concat());
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+    }
+    // What is typed wins over a variable.
+    let variable = Some(("RUNNER_DEVICE", "auto"));
+    let plan = with_variable(
+        &sandbox,
+        variable,
+        &["plan", "pipeline.yaml", "-S", "device=cpu", "--json"],
+    );
+    assert_eq!(plan.json()["device"], "cpu", "{plan:?}");
+}
+
+#[test]
+fn a_gpu_that_no_stage_would_take_is_doubted_if_it_was_asked_for_here() {
+    let sandbox = Sandbox::new(
+        "version: 1
+name: p
+stages: { report: { kind: command, params: { argv: ['true'] } } }
+",
+    );
+    let said = |variable, args: &[&str]| {
+        let args = [&["plan", "pipeline.yaml"], args].concat();
+        let plan = with_variable(&sandbox, variable, &args);
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+        plan.stderr
+    };
+    let doubt = "warning: no stage takes a GPU, so `cuda` changes nothing";
+    assert!(said(None, &["--device", "cuda"]).contains(doubt));
+    assert_eq!(said(Some(("RUNNER_DEVICE", "cuda")), &[]), "");
+    assert_eq!(said(None, &["--device", "cpu"]), "");
 }
 
 #[test]
@@ -165,7 +288,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     };
     let is_refused = |variable, args: &[&str]| {
         let run = planned(variable, args);
-        let is_refused = run.code == Some(2);
+        let is_refused = run.json()["refusals"] != serde_json::json!([]);
         assert_eq!(
             is_refused,
             run.stderr.contains("there is no GPU"),
@@ -184,7 +307,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
     let whence = planned(Some("cuda"), &[]).stderr;
-    assert!(whence.contains("`runner config` shows where"), "{whence}");
+    assert!(whence.contains("RUNNER_DEVICE=cuda"), "{whence}");
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
     assert!(!is_refused(Some("cuda"), &["-S", "device=cpu"]));
     // What has a `--device` of its own takes it, too.

@@ -30,6 +30,12 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
     assert_eq!(object["store"]["why_not_writable"], Value::Null);
     assert!(object["problems"].as_array().unwrap().is_empty());
     assert_eq!(object["cuda"]["default_precision"], "tf32");
+    assert_eq!(object["cuda"]["precision"], "tf32");
+    let args = ["doctor", "--device", "cpu", "--json", "--precision"];
+    let asked = sandbox.runner(&[&args[..], &["float32"]].concat());
+    assert_eq!(asked.json()["cuda"]["precision"], "float32", "{asked:?}");
+    let refused = sandbox.runner(&[&args[..], &["half"]].concat());
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(!sandbox.path("artifacts").exists());
 }
 

@@ -220,3 +220,33 @@ fn a_run_prints_its_tables() {
     assert_eq!(run.stdout, table.stdout);
     assert!(table.stdout.contains("1.000 (paper 2)"), "{table:?}");
 }
+
+#[test]
+fn a_stage_that_gives_several_outputs_is_named_once_among_what_another_runs_after() {
+    let pipeline = "
+version: 1
+name: dup
+stages:
+  a: { kind: command, params: { shell: true, argv: 'echo 1 > x; echo 2 > y', outputs: { x: x, y: y } } }
+  c: { kind: command, params: { shell: true, argv: 'echo 3 > z', outputs: { z: z } } }
+  b:
+    kind: command
+    inputs: { p: a.x, q: c, r: [a.y, c, a.x] }
+    params: { shell: true, argv: 'true' }
+";
+    let sandbox = Sandbox::new(pipeline);
+    let run = sandbox.runner(&["run", "pipeline.yaml", "-v"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("b: starts (after a, c)\n"), "{run:?}");
+    let events = list(&sandbox.path("artifacts/v1/runs"))[0].join("events.jsonl");
+    let events = fs::read_to_string(events).unwrap();
+    assert!(events.contains("\"after a, c\""), "{events}");
+    // Only what was made anew is named.
+    fs::write(
+        sandbox.path("pipeline.yaml"),
+        pipeline.replace("echo 1 > x", "echo 9 > x"),
+    )
+    .unwrap();
+    let again = sandbox.runner(&["run", "pipeline.yaml", "-v"]);
+    assert!(again.stderr.contains("b: starts (after a)\n"), "{again:?}");
+}

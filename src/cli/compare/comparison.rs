@@ -11,6 +11,7 @@ use crate::cli::metrics;
 use crate::cli::runs::each_option;
 use crate::plan::{self, InputId, MissReason};
 use crate::report::runs::{Recorded, RecordedStage};
+use crate::spec::suggest::distinct;
 use crate::store::{ActionRecord, Key, Lookup, Store};
 
 /// Two runs, `a` and `b`, side by side.
@@ -206,7 +207,7 @@ impl Looking<'_> {
                 let changed = inputs(&is.inputs);
                 let changed = changed.iter().filter(|input| !before.contains(input));
                 let names: Vec<String> = changed.filter_map(|input| maker(self.b, input)).collect();
-                match names.as_slice() {
+                match distinct(names.iter().map(String::as_str)).as_slice() {
                     [] => format!("input `{role}` changed"),
                     names => format!("input `{role}` changed: {}", names.join(", ")),
                 }

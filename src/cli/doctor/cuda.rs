@@ -15,6 +15,8 @@ pub struct Cuda {
     #[serde(serialize_with = "as_text")]
     pub without: Option<NoGpu>,
     pub default_precision: Precision,
+    /// The precision that was asked for.
+    pub precision: Precision,
     /// The number of the GPU that is to be used, and so tested.
     pub chosen: Option<usize>,
     #[serde(flatten)]
@@ -69,18 +71,19 @@ struct Told {
 
 impl Cuda {
     /// Looks for all there is, and tests the first GPU that `choice` would take.
-    pub fn look(choice: DeviceChoice) -> Self {
+    pub fn look(choice: DeviceChoice, precision: Precision) -> Self {
         let seen = |gpu: &Gpu| Seen {
             free_memory: gpus::free_memory(gpu.index).ok(),
             gpu: gpu.clone(),
         };
-        let chosen = choice.resolve(Precision::default(), devices::gpus);
+        let chosen = choice.resolve(precision, devices::gpus);
         let there = devices::gpus();
         let mut cuda = Self {
             libraries: gpus::libraries().into_iter().map(Found::from).collect(),
             gpus: there.iter().flatten().map(seen).collect(),
             without: there.as_ref().err().cloned(),
             default_precision: Precision::default(),
+            precision,
             chosen: None,
             test: SelfTest::default(),
             missing: chosen.as_ref().err().cloned(),
@@ -91,7 +94,7 @@ impl Cuda {
         if let Some(gpu) = gpu {
             cuda.chosen = Some(gpu.index);
             if cuda.libraries.iter().all(|found| found.why_not.is_none()) {
-                cuda.test = SelfTest::of(&gpu);
+                cuda.test = SelfTest::of(&gpu, precision);
             }
         }
         cuda
@@ -160,11 +163,11 @@ fn as_text<S: serde::Serializer>(why: &Option<NoGpu>, to: S) -> Result<S::Ok, S:
 
 impl SelfTest {
     /// A process tests the first GPU that it sees: another one is tested by a doctor that sees no other.
-    fn of(gpu: &Gpu) -> Self {
+    fn of(gpu: &Gpu, precision: Precision) -> Self {
         let tested = if gpu.index == 0 {
-            Self::here()
+            Self::here(precision)
         } else {
-            Self::elsewhere(gpu)
+            Self::elsewhere(gpu, precision)
         };
         tested.unwrap_or_else(|why| Self {
             self_test: Vec::new(),
@@ -172,18 +175,19 @@ impl SelfTest {
         })
     }
 
-    fn here() -> Result<Self, String> {
-        let checks = gpus::self_test().map_err(|failure| failure.to_string())?;
+    fn here(precision: Precision) -> Result<Self, String> {
+        let checks = gpus::self_test(precision).map_err(|failure| failure.to_string())?;
         Ok(Self {
             self_test: checks.into_iter().map(Agreement::from).collect(),
             failure: None,
         })
     }
 
-    fn elsewhere(gpu: &Gpu) -> Result<Self, String> {
+    fn elsewhere(gpu: &Gpu, precision: Precision) -> Result<Self, String> {
         let doctor = own_binary().and_then(|mut command| {
             command
-                .args(["doctor", "--device", "cuda", "--json"])
+                .args(["doctor", "--device", "cuda", "--json", "--precision"])
+                .arg(precision.to_string())
                 .env(VISIBLE_GPUS, &gpu.uuid)
                 .output()
         });

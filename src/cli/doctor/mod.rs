@@ -9,6 +9,7 @@ mod tests;
 
 use clap::Args;
 use serde::Serialize;
+use stages::contract::Precision;
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;
@@ -26,6 +27,9 @@ pub struct Doctor {
     /// What must work: auto (whatever there is), cpu, cuda, cuda:0
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t)]
     device: DeviceChoice,
+    /// How GPUs multiply: tf32 (test both), float32 (test that alone; what GPUs without TF32 have)
+    #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
+    precision: Precision,
     #[command(flatten)]
     store: StoreArgs,
     /// Print one JSON object
@@ -86,7 +90,7 @@ impl Doctor {
             Ok(links) => (Some(links), None),
             Err(why) => (None, Some(why.to_string())),
         };
-        let cuda = Cuda::look(self.device);
+        let cuda = Cuda::look(self.device, self.precision);
         let mut problems = cuda.problems();
         problems.extend(why_not_writable.as_ref().map(|why| {
             format!("the store cannot be written: {why}; `--artifacts` takes another folder")

@@ -46,6 +46,7 @@ fn findings() -> Findings {
             }],
             without: None,
             default_precision: Precision::Tf32,
+            precision: Precision::Tf32,
             chosen: Some(0),
             test: SelfTest {
                 self_test: vec![agreement(0.0015)],

@@ -99,13 +99,10 @@ impl Logs {
         if !found.is_empty() {
             return Ok(found);
         }
-        let mut known: Vec<&str> = stages()
-            .map(|stage| match wanted.contains('[') {
-                true => stage.name.as_str(),
-                false => stage.stage.as_str(),
-            })
-            .collect();
-        known.dedup();
+        let known = stages().map(|stage| match wanted.contains('[') {
+            true => stage.name.as_str(),
+            false => stage.stage.as_str(),
+        });
         let hint = suggest::hint("stages", wanted, known);
         let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         let id = &run.report.run;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
 use crate::cli::plan::{room, totals};
 use crate::cli::replay::replay;
-use crate::cli::unwritten;
+use crate::cli::{preflight, unwritten};
 use crate::error::Error;
 use crate::forecast::{Forecast, Reach, forecast};
 use crate::plan::{self, PlanOptions, State};
@@ -40,12 +40,18 @@ impl Plan {
         let room = room(self.jobs, &graph);
         let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
         let actions = Actions::count(&plan);
+        let findings = preflight::look(&graph, &plan, &store, &forecast, &room);
         let text = if self.json {
-            seen.object(&actions, &forecast).to_string()
+            let mut object = seen.object(&actions, &forecast);
+            object["refusals"] = json!(findings.errors());
+            object["warnings"] = json!(findings.doubts);
+            object.to_string()
         } else {
             seen.text(&actions, &forecast)
         };
-        console.result(&text).map_err(unwritten)
+        console.result(&text).map_err(unwritten)?;
+        preflight::say(console, &findings);
+        Ok(())
     }
 }
 

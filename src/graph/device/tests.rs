@@ -26,13 +26,12 @@ stages:
     params: { argv: ['true'] }
 ";
 
-/// The graph with some values set, or what is wrong with it.
+/// The graph with some values set, or what is wrong with it, or why `cnn` cannot run.
 fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus,
-        is_to_run: true,
     };
     let options = LoadOptions {
         profile: None,
@@ -42,6 +41,13 @@ fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
     spec::parse(Path::new("p.yaml"), PIPELINE, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue))
         .map_err(|errors| errors[0].to_string())
+        .and_then(|graph| match graph.find("cnn").first() {
+            Some(&cnn) => match graph.missing(cnn) {
+                Some(missing) => Err(missing.to_string()),
+                None => Ok(graph),
+            },
+            None => Ok(graph),
+        })
 }
 
 fn graph(sets: &[&str], gpus: Survey) -> Graph {
@@ -206,4 +212,48 @@ fn copies_of_a_sweep_may_compute_in_different_ways() {
         graph.devices().as_deref(),
         Some("cpu; cuda, 0 is H100, 1 is H100, tf32; cuda, 0 is H100, 1 is H100, float32")
     );
+}
+
+#[test]
+fn a_hint_leads_out_and_not_to_the_next_refusal() {
+    let memory = "stages.cnn.resources.gpu_memory=1GiB";
+    let without = "stages.cnn.resources.gpus=null";
+    for (sets, hint, fixes) in [
+        (
+            &["stages.cnn.resources.gpus=0", memory][..],
+            "leave `resources.gpu_memory` out, or `resources.gpus: 0`",
+            &["stages.cnn.resources={gpus: 0}", without][..],
+        ),
+        (
+            &["stages.cnn.resources.gpus=2", memory],
+            "set `resources.gpus` to 1, or leave it out",
+            &[without],
+        ),
+        (
+            &["stages.cnn.resources.gpus=2"],
+            "set `resources.gpus` to 1, or to 0 for the CPU, or leave it out",
+            &["stages.cnn.resources.gpus=0", without],
+        ),
+        (
+            &["stages.cnn.resources.gpus=1"],
+            "leave `resources.gpus` out; `runner doctor` shows",
+            &[without],
+        ),
+        (
+            &["stages.cnn.resources.gpus=1", "device=cpu"],
+            "leave `resources.gpus` out, or choose another device",
+            &[without],
+        ),
+    ] {
+        let error = built(sets, none).err();
+        assert!(
+            error.as_ref().is_some_and(|error| error.contains(hint)),
+            "{sets:?}: {error:?}"
+        );
+        for fix in fixes {
+            let fixed = [sets, &[fix]].concat();
+            let error = built(&fixed, none).err();
+            assert_eq!(error, None, "{fixed:?}");
+        }
+    }
 }

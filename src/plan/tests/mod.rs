@@ -83,7 +83,6 @@ fn catalogue() -> Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
         gpus: crate::devices::made_up::none,
-        is_to_run: true,
     }
 }
 

@@ -117,6 +117,9 @@ pub unsafe fn weight_gradient(
     const DEPTH: usize = 32;
     /// Tiles that a block takes at least, where there are as many.
     const TILES: usize = 8;
+    /// Positions that are summed in one accumulator at most. Tensor cores cut off what does not fit into a sum,
+    /// so that a long chain of values of one sign comes out too small; `add_parts` rounds.
+    const LONGEST_CHAIN: usize = 8192;
 
     let context = context();
     let weights = geometry.taps();
@@ -125,6 +128,7 @@ pub unsafe fn weight_gradient(
     let blocks = (weights.div_ceil(TILE_COLUMNS), filters.div_ceil(rows));
     let wanted = (2 * context.multiprocessors).div_ceil(blocks.0 * blocks.1);
     let pieces = wanted.min(positions.div_ceil(DEPTH * TILES)).max(1);
+    let pieces = pieces.max(positions.div_ceil(LONGEST_CHAIN));
     let piece = positions.div_ceil(pieces).next_multiple_of(DEPTH);
     let pieces = positions.div_ceil(piece);
 

@@ -5,6 +5,8 @@
 //! - `cudarc` panics where freeing fails, or making a context current before it. A GPU that has failed
 //!   fails every later call, so that tensors which go as the first failure is passed on would panic,
 //!   or end the process. Nobody misses freed memory then, and every other call tells the failure again.
+//! - dfdx keeps freed memory for the next tensor of exactly its size. Where that leaves too little for another,
+//!   it is given back to the driver, and the allocation is tried once more.
 //! - What was refused for want of memory is remembered: errors do not say how much that was.
 
 use std::ffi::{c_uchar, c_uint};
@@ -101,14 +103,17 @@ adjusted! {
 unsafe fn allocated(
     pointer: *mut CUdeviceptr,
     bytes: usize,
-    call: impl FnOnce() -> CUresult,
+    call: impl Fn() -> CUresult,
 ) -> CUresult {
     if bytes == 0 {
         // SAFETY: what the caller promises.
         unsafe { pointer.write(0) };
         return CUresult::CUDA_SUCCESS;
     }
-    let result = call();
+    let mut result = call();
+    if result == CUresult::CUDA_ERROR_OUT_OF_MEMORY && crate::cuda::give_up_kept_memory() {
+        result = call();
+    }
     refusal::remember(result, bytes);
     result
 }

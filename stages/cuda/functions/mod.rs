@@ -195,6 +195,8 @@ forward! {
         options: *const *const c_char,
     );
     fn nvrtcDestroyProgram(program: *mut nvrtc::nvrtcProgram);
+    fn nvrtcGetNumSupportedArchs(count: *mut c_int);
+    fn nvrtcGetSupportedArchs(architectures: *mut c_int);
     fn nvrtcGetPTX(program: nvrtc::nvrtcProgram, ptx: *mut c_char);
     fn nvrtcGetPTXSize(program: nvrtc::nvrtcProgram, size: *mut usize);
     fn nvrtcGetCUBIN(program: nvrtc::nvrtcProgram, cubin: *mut c_char);

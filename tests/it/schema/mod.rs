@@ -40,7 +40,6 @@ fn program_errors(yaml: &str) -> Vec<String> {
         kinds: stages::kinds(),
         parse: stages::parse,
         gpus: runner::devices::gpus,
-        is_to_run: true,
     };
     let graph = parse(Path::new("p.yaml"), yaml, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

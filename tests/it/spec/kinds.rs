@@ -14,7 +14,6 @@ pub const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
     gpus: runner::devices::gpus,
-    is_to_run: true,
 };
 
 const fn input(role: &'static str, accepts: ArtifactType) -> Input {

@@ -1,9 +1,11 @@
 //! Pipelines read from text, down to the checked graph, with a small catalogue of kinds.
 
+mod assignments;
 mod document;
 mod includes;
 mod joins;
 mod kinds;
+mod nested;
 mod parameters;
 mod references;
 mod robust;

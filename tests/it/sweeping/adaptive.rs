@@ -141,6 +141,58 @@ fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
 }
 
 #[test]
+fn a_stage_of_a_later_round_that_cannot_run_fails_its_trial_and_results_are_not_lost() {
+    // Runs only for trials that come to the end, and asks for more GPUs than there are.
+    let report = "  report:
+    kind: command
+    inputs: { metrics: evaluate }
+    resources: { gpus: 99 }
+    params: { argv: ['true'], metrics: m.json }
+sweep:
+";
+    let pipeline = HALVING
+        .replace("sweep:\n", report)
+        .replace(
+            "metric: evaluate.roc_auc",
+            "metric: report.loss, direction: minimize",
+        )
+        .replace("trials: 9", "trials: 3")
+        .replace("epochs: 9", "epochs: 3");
+    let sandbox = Sandbox::new(&pipeline);
+    let args = ["run", "pipeline.yaml", "--junit", "junit.xml"];
+    let run = sandbox.runner(&args);
+    assert_eq!(run.code, Some(100), "{run:?}");
+    let why = "asks for more GPUs than there are";
+    assert!(run.stderr.contains(why), "{run:?}");
+    assert!(run.stdout.contains("learning_rate"), "{run:?}");
+    let junit = std::fs::read_to_string(sandbox.path("junit.xml")).unwrap();
+    assert!(junit.contains("evaluate["), "{junit}");
+    assert_eq!(sandbox.last_run()["state"], "failed");
+    let show = sandbox.runner(&["sweep", "show", "pipeline.yaml", "--json"]);
+    let trials = show.json()["trials"].as_array().unwrap().clone();
+    let failed = trials.iter().filter(|trial| trial["state"] == "failed");
+    let errors: Vec<&str> = failed
+        .map(|trial| trial["error"].as_str().unwrap())
+        .collect();
+    assert!(
+        !errors.is_empty() && errors.iter().all(|error| error.contains(why)),
+        "{show:?}"
+    );
+
+    // What is known before the first round is refused before it.
+    let program = HALVING.replace("  cnn:\n", "  cnn:\n    resources: { gpus: 1 }\n");
+    if runner::devices::gpus().is_err() {
+        let sandbox = Sandbox::new(&program);
+        let refused = sandbox.run_json(&[]);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(crate::sandbox::list(&sandbox.path("artifacts/v1/runs")).is_empty());
+        let plan = sandbox.runner(&["sweep", "plan", "pipeline.yaml"]);
+        assert_eq!(plan.code, Some(0), "{plan:?}");
+        assert!(plan.stderr.contains("a run would be refused: "), "{plan:?}");
+    }
+}
+
+#[test]
 fn decisions_are_recorded() {
     let sandbox = Sandbox::new(HALVING);
     run(&sandbox, &[]);

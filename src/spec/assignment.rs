@@ -1,0 +1,166 @@
+//! Assignments: `--set NAME=VALUE`, options that set a key of the document, and what profiles and sweeps set.
+
+use std::sync::Arc;
+
+use super::node::Value;
+use super::overrides::SECTIONS;
+use super::{Diagnostic, KeyOption, Node, Place, Source, yaml};
+
+/// `NAME=VALUE`: a dotted path, each piece at its place, and what to put at its end.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    pub path: Vec<(String, Place)>,
+    pub value: Node,
+    /// Whether the path is one of the document's own keys, whatever vars there are.
+    pub(super) is_own: bool,
+}
+
+impl Assignment {
+    /// To the var, or the parameter, that a key names: `dropout`, `cnn.params.dropout`.
+    pub fn of(name: &str, place: &Place, value: Node) -> Self {
+        let mut path = pieces(place, name);
+        if let [(first, _), _, ..] = path.as_slice()
+            && !SECTIONS.contains(&first.as_str())
+        {
+            path.insert(0, ("stages".to_owned(), place.clone()));
+        }
+        Self {
+            path,
+            value,
+            is_own: false,
+        }
+    }
+
+    /// To a key of the document, that stands nowhere: all pieces of its path are at one place.
+    pub fn own(path: &[&str], place: &Place, value: Node) -> Self {
+        // Names of included stages have dots in them.
+        let pieces = path.iter().flat_map(|piece| piece.split('.'));
+        Self {
+            path: pieces
+                .map(|piece| (piece.to_owned(), place.clone()))
+                .collect(),
+            value,
+            is_own: true,
+        }
+    }
+}
+
+/// The pieces of a dotted name that stands at a place, each at its own where they can be told apart.
+fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
+    let whole = place.find(name);
+    let is_whole = whole.text() == name;
+    let mut start = 0;
+    let pieces = name.split('.').map(|piece| {
+        let place = if is_whole {
+            whole.part(start..start + piece.len())
+        } else {
+            place.clone()
+        };
+        start += piece.len() + 1;
+        (piece.to_owned(), place)
+    });
+    pieces.collect()
+}
+
+/// Reads an assignment as it is typed; the value is read as YAML.
+pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
+    let source = Source::set(assignment);
+    let given = source.given();
+    let Some(equals) = assignment.find('=') else {
+        return Err(
+            Diagnostic::at(&source.place(given), "expected `NAME=VALUE`")
+                .hint("as in `-S epochs=3`, or `-S stages.cnn.params.epochs=3`".to_owned()),
+        );
+    };
+    let path = path(&source, given.start, &assignment[..equals]);
+    let written = source.place(given.start + equals + 1..given.end);
+    let quoted = |error: Diagnostic| match error.hint {
+        Some(_) => error,
+        None => error.hint(in_quotes(assignment, equals)),
+    };
+    let value = yaml::parse(&source, written.bytes()).map_err(quoted)?;
+    read_whole(&value, &written).map_err(quoted)?;
+    Ok(Assignment {
+        path,
+        value,
+        is_own: false,
+    })
+}
+
+/// Refuses an assignment of which YAML takes a part only: not a comment, an anchor, a directive or the mark of a
+/// document's end, which nobody means in one.
+fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
+    let (read, whole) = (value.place.bytes(), written.bytes());
+    let before = written.part(0..read.start.saturating_sub(whole.start));
+    let behind = written.part(read.end.saturating_sub(whole.start)..whole.len());
+    // To the parser a block of text begins behind its `|` or `>`.
+    let is_header = |text: &str| {
+        let indicators = text.strip_prefix(['|', '>']);
+        indicators.is_some_and(|rest| rest.chars().all(|c| "+-123456789".contains(c)))
+    };
+    // No other value begins so; the parser's may begin with the anchor.
+    let anchor = match written.text().trim_start() {
+        text if text.starts_with('&') => {
+            written.find(text.split_whitespace().next().unwrap_or(text))
+        }
+        _ => written.part(0..0),
+    };
+    for part in [anchor, before, behind] {
+        let text = part.text().trim();
+        if !text.is_empty() && !is_header(text) {
+            let message = format!("`{text}` is no part of the value to YAML, and would be lost");
+            return Err(Diagnostic::at(&part.find(text), message));
+        }
+    }
+    Ok(())
+}
+
+/// What to do about a value that YAML does not take as the text that it is.
+fn in_quotes(assignment: &str, equals: usize) -> String {
+    let (name, value) = (&assignment[..equals], assignment[equals + 1..].trim());
+    match value.contains(['\'', '"', '\\', '\n']) {
+        true => "put the value in YAML's quotes if it is meant as text".to_owned(),
+        false => {
+            format!("put the value in quotes if it is meant as text: `-S '{name}=\"{value}\"'`")
+        }
+    }
+}
+
+/// The assignment that an option makes.
+pub fn of_option(option: &KeyOption) -> Assignment {
+    let value = Node::new(Value::Text(option.value.clone()), option.place.clone());
+    Assignment::own(&[option.key], &option.place, value)
+}
+
+/// Reports assignments that give a key another value than an option that was typed, too.
+pub fn contradictions(
+    options: &[KeyOption],
+    sets: &[Result<Assignment, Diagnostic>],
+) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    for option in options.iter().filter(|option| option.is_typed) {
+        for set in sets.iter().flatten() {
+            let [(key, place)] = set.path.as_slice() else {
+                continue;
+            };
+            if key == option.key && set.value.as_text() != Some(&option.value) {
+                let message = format!("`{}` gives `{key}` another value", option.place);
+                let hint = "give one of the two".to_owned();
+                errors.push(Diagnostic::at(place, message).hint(hint));
+            }
+        }
+    }
+    errors
+}
+
+/// The pieces of a dotted path, each at its place.
+fn path(source: &Arc<Source>, start: usize, text: &str) -> Vec<(String, Place)> {
+    let mut start = start;
+    text.split('.')
+        .map(|piece| {
+            let place = source.place(start..start + piece.len());
+            start += piece.len() + 1;
+            (piece.to_owned(), place)
+        })
+        .collect()
+}
