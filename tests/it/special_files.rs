@@ -43,10 +43,7 @@ const FILES: [(&str, &[&str]); 11] = [
         "images/train/A/0.png",
         &["run", "pipeline.yaml", "--until", "images"],
     ),
-    (
-        "arrays.npz",
-        &["plan", "pipeline.yaml", "--until", "arrays"],
-    ),
+    ("arrays.npz", &["run", "pipeline.yaml", "--until", "arrays"]),
 ];
 
 /// Those that are sources: their bytes are part of a key, however many.
