@@ -1,5 +1,6 @@
 //! Paths in the scratch folder.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::contract::Invalid;
@@ -24,9 +25,9 @@ pub fn normal(path: &Path) -> PathBuf {
         .collect()
 }
 
-/// The places that are taken in the scratch folder.
+/// The places that are taken in the scratch folder, in the order of paths: what lies in a folder follows it.
 #[derive(Default)]
-pub struct Places(Vec<(PathBuf, &'static str)>);
+pub struct Places(BTreeMap<PathBuf, &'static str>);
 
 impl Places {
     /// Takes a place for `what`. None may be another's, or lie in another, however they are spelled.
@@ -37,8 +38,14 @@ impl Places {
         wrong: impl Fn(String) -> Invalid,
     ) -> Result<(), Invalid> {
         let place = normal(path);
-        let overlap = |other: &Path| place.starts_with(other) || other.starts_with(&place);
-        if let Some((other, whose)) = self.0.iter().find(|(other, _)| overlap(other)) {
+        let inside = self.0.range(place.clone()..).next();
+        let inside = inside.filter(|(other, _)| other.starts_with(&place));
+        let around = || {
+            place
+                .ancestors()
+                .find_map(|folder| self.0.get_key_value(folder))
+        };
+        if let Some((other, whose)) = inside.or_else(around) {
             let (ours, theirs) = (path.display(), other.display());
             return Err(wrong(if *other == place {
                 format!("{what} `{ours}` would be at the place of {whose} `{theirs}`")
@@ -46,7 +53,7 @@ impl Places {
                 format!("{what} `{ours}` and {whose} `{theirs}` would lie in one another")
             }));
         }
-        self.0.push((place, what));
+        self.0.insert(place, what);
         Ok(())
     }
 }
@@ -55,7 +62,30 @@ impl Places {
 mod tests {
     use std::path::Path;
 
-    use super::{check, normal};
+    use super::{Places, check, normal};
+    use crate::contract::Invalid;
+
+    #[test]
+    fn no_place_is_taken_twice_or_lies_in_another() {
+        let mut places = Places::default();
+        let mut take = |path: &str| {
+            let taken = places.take(Path::new(path), "the output", Invalid::new);
+            taken.err().map(|invalid| invalid.message)
+        };
+        for free in ["a/b", "a/bc", "a.b", "b", "c/d/e/f"] {
+            assert_eq!(take(free), None, "{free}");
+        }
+        for (path, words) in [
+            ("./a//b", "would be at the place of"),
+            ("a", "would lie in one another"),
+            ("a/b/c/d", "would lie in one another"),
+            ("c/d", "would lie in one another"),
+        ] {
+            let refused = take(path).unwrap_or_default();
+            assert!(refused.contains(words), "{path}: {refused}");
+        }
+        assert_eq!(take("c/d/e/g"), None);
+    }
 
     #[test]
     fn a_path_has_one_spelling() {
