@@ -1,5 +1,6 @@
 //! Paths in the scratch folder.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::contract::Invalid;
@@ -24,9 +25,9 @@ pub fn normal(path: &Path) -> PathBuf {
         .collect()
 }
 
-/// The places that are taken in the scratch folder.
+/// The places that are taken in the scratch folder, and for what.
 #[derive(Default)]
-pub struct Places(Vec<(PathBuf, &'static str)>);
+pub struct Places(BTreeMap<PathBuf, &'static str>);
 
 impl Places {
     /// Takes a place for `what`. None may be another's, or lie in another, however they are spelled.
@@ -37,8 +38,11 @@ impl Places {
         wrong: impl Fn(String) -> Invalid,
     ) -> Result<(), Invalid> {
         let place = normal(path);
-        let overlap = |other: &Path| place.starts_with(other) || other.starts_with(&place);
-        if let Some((other, whose)) = self.0.iter().find(|(other, _)| overlap(other)) {
+        let above = place.ancestors().find_map(|at| self.0.get_key_value(at));
+        // What lies in a folder sorts right behind it.
+        let below = self.0.range(place.clone()..).next();
+        let below = below.filter(|(other, _)| other.starts_with(&place));
+        if let Some((other, whose)) = above.or(below) {
             let (ours, theirs) = (path.display(), other.display());
             return Err(wrong(if *other == place {
                 format!("{what} `{ours}` would be at the place of {whose} `{theirs}`")
@@ -46,7 +50,7 @@ impl Places {
                 format!("{what} `{ours}` and {whose} `{theirs}` would lie in one another")
             }));
         }
-        self.0.push((place, what));
+        self.0.insert(place, what);
         Ok(())
     }
 }
