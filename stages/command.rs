@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, External, Failure, Folder, Invalid, KindInfo, Made, Port, Program,
+    ArtifactType, Context, External, Failure, Folder, Gathered, Invalid, KindInfo, Port, Program,
     Request, Segment, Signature, Source, Stage, Text, Tool,
 };
 use environment::Environment;
@@ -27,7 +27,7 @@ use outputs::Outputs;
 
 pub const INFO: KindInfo = KindInfo {
     name: "command",
-    version: 2,
+    version: 3,
     doc: "runs a program on declared inputs and keeps its declared outputs",
     inputs: &[],
     outputs: &[],
@@ -49,15 +49,18 @@ const METRICS_PORT: &str = "metrics";
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Command")]
 pub struct Params {
-    /// The program and its arguments, a list; with `shell: true` one text for `/bin/sh -ec`, which stops
-    /// at the first command that fails.
+    /// The program and its arguments, a list; with `shell` one text, which that shell reads.
     pub argv: Argv,
-    /// Whether a shell reads `argv`.
+    /// Which shell reads `argv`: `true` runs `bash -eo pipefail -c`, which stops at the first command that
+    /// fails, also inside a pipe; `sh` runs `/bin/sh -ec`, for which only the last command of a pipe
+    /// counts. A command whose reader stops early (`… | head`) is killed by SIGPIPE, which is a failure
+    /// for bash; write `… | sed -n 1,10p`, or `set +o pipefail` first.
     #[serde(default)]
-    pub shell: bool,
+    pub shell: Shell,
     /// Files and folders of the program itself, as `train.py`: copied to the same path in the scratch
     /// folder, executable. A change in one runs the stage again. Of a folder names that start with a
-    /// dot, and what a `.runnerignore` in it leaves out, do not count and are not there.
+    /// dot, `__pycache__`, `m.pyc` beside `m.py`, and what a `.runnerignore` in it leaves out, do not count
+    /// and are not there.
     #[serde(default)]
     #[schemars(with = "Vec<Text>")]
     pub code: Vec<PathBuf>,
@@ -114,11 +117,48 @@ pub enum Argv {
     Words(#[schemars(with = "Vec<Text>")] Vec<String>),
 }
 
+/// The shell that reads `argv`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected `true`, `false` or `sh`")]
+pub enum Shell {
+    /// bash, if true; else none.
+    Bash(bool),
+    /// Another one, by its name.
+    Named(OtherShell),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherShell {
+    /// `/bin/sh`.
+    Sh,
+}
+
+impl Default for Shell {
+    fn default() -> Self {
+        Self::Bash(false)
+    }
+}
+
+impl Shell {
+    /// The shell's program and its options, after which the text follows; empty without a shell.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Bash(false) => &[],
+            Self::Bash(true) => &["bash", "-eo", "pipefail", "-c"],
+            Self::Named(OtherShell::Sh) => &["/bin/sh", "-ec"],
+        }
+    }
+}
+
 impl Params {
     /// The arguments, the program first.
     fn words(&self) -> Vec<String> {
         match &self.argv {
-            Argv::Line(line) => vec!["/bin/sh".to_owned(), "-ec".to_owned(), line.clone()],
+            Argv::Line(line) => {
+                let shell = self.shell.words().iter().copied();
+                shell.chain([line.as_str()]).map(str::to_owned).collect()
+            }
             Argv::Words(words) => words.clone(),
         }
     }
@@ -192,12 +232,13 @@ impl Params {
     }
 
     fn check_argv(&self) -> Result<(), Invalid> {
-        let error = match (&self.argv, self.shell) {
-            (Argv::Line(_), false) => Invalid::new("expected a list of texts")
+        let has_shell = !self.shell.words().is_empty();
+        let error = match &self.argv {
+            Argv::Line(_) if !has_shell => Invalid::new("expected a list of texts")
                 .hint("as [python3, train.py]; with `shell: true` one text, which a shell reads"),
-            (Argv::Words(_), true) => Invalid::new("expected one text, as `shell` is true")
+            Argv::Words(_) if has_shell => Invalid::new("expected one text, as there is a `shell`")
                 .hint("a shell reads a text; a list needs none"),
-            (Argv::Words(words), _) if words.first().is_none_or(String::is_empty) => {
+            Argv::Words(words) if words.first().is_none_or(String::is_empty) => {
                 Invalid::new("there is no program to run")
             }
             _ => {
@@ -342,7 +383,13 @@ impl Stage for Params {
         match missing {
             None => Ok(()),
             Some(tool) if tool.name == name => {
-                Err(Invalid::new(missing_program(name)).at(0).under("argv"))
+                let error = Invalid::new(missing_program(name));
+                Err(match &self.argv {
+                    Argv::Line(_) => error
+                        .hint("install it, or write `shell: sh` for `/bin/sh`, which knows no pipefail")
+                        .under("shell"),
+                    Argv::Words(_) => error.at(0).under("argv"),
+                })
             }
             Some(tool) => Err(Invalid::new(missing_program(&tool.name))
                 .under(&tool.name)
@@ -396,15 +443,12 @@ impl External for Params {
             argv,
             env: self.env.of(request),
             folder,
+            outputs: self.declared().all().map(Path::to_owned).collect(),
             mounted,
         })
     }
 
-    fn gather(
-        &self,
-        staging: &Folder,
-        program: &Program,
-    ) -> Result<BTreeMap<String, Made>, Failure> {
+    fn gather(&self, staging: &Folder, program: &Program) -> Result<Gathered, Failure> {
         self.declared().gather(staging, program)
     }
 }

@@ -109,8 +109,11 @@ impl<'a> Results<'a> {
             .and_then(|metrics| metrics.ok_or(format!("no file `{METRICS_FILE}`")))
             .inspect_err(|error| tracing::warn!("{name}: {error}"))
             .map_err(|_| metrics::DAMAGED.to_owned())?;
-        let found = metrics.get(&metric.name).cloned();
-        found.ok_or_else(|| format!("no metric `{}`", metric.name))
+        match metrics.get(&metric.name) {
+            Some(found) if found.value.is_finite() => Ok(found.clone()),
+            Some(_) => Err("undefined".to_owned()),
+            None => Err(format!("no metric `{}`", metric.name)),
+        }
     }
 
     /// The artifact on a port with metrics, or on the first one.

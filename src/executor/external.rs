@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use stages::contract::{External, Failure, Folder, Made, Request};
+use stages::contract::{External, Failure, Folder, Gathered, Made, Request};
 
 use super::local::Local;
 use super::make::Making;
 use super::process::{Ending, VISIBLE_GPUS};
+use super::remains::{self, remains_folder};
 use super::usage::Usage;
 use super::watched::Watched;
 use super::{Limits, program};
@@ -71,19 +72,27 @@ impl Local<'_> {
         }
         let log = self.logs.of(&self.name(making.action.node));
         let warn = |message| self.warn(making.action, message);
-        let ending = program::run(&program, &log, self.workers, limits, &warn);
+        let ending = program::run(&program, &log, &self.logs, self.workers, limits, &warn);
         self.logs.let_go(log);
         *usage = ending.usage;
-        ending.result?;
         let staging = scratch.folder;
         staging
             .regain()
             .map_err(|e| Failure::io("read", &request.staging, e))?;
-        let made = external.gather(staging, &program);
-        // One that is told to stop may end well, half done.
+        let made = ending
+            .result
+            .and_then(|()| external.gather(staging, &program));
         match made {
+            Ok(Gathered { made, warnings }) => {
+                warnings.into_iter().for_each(warn);
+                Ok(made)
+            }
+            // One that is told to stop may end well, half done.
             Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),
-            made => made,
+            Err(failure) => {
+                let folder = remains_folder(&self.folder, &self.name(making.action.node));
+                Err(failure.with(&remains::keep(staging, &program.outputs, &folder)))
+            }
         }
     }
 }

@@ -1,11 +1,31 @@
 //! What programs of the user's write to their standard output and error.
+//!
+//! A program writes to its log itself, at full speed. One thread looks at the logs of all that run: of a
+//! log that is longer than [`MOST`] the middle is given back to the file system (a hole in the file), so
+//! that no flood fills the disk. Once the program has ended, the log is its head, a line that says how
+//! much was left out, and its tail.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::local::lock;
 use super::log_file;
+
+/// Bytes of a log that are kept, half of them its beginning and half its end.
+const MOST: u64 = 64 << 20;
+const HALF: u64 = MOST / 2;
+/// How often logs are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Bytes that are copied at once.
+const PIECE: u64 = 1 << 20;
 
 /// The logs in a run's folder, one for each stage that wrote something.
 #[derive(Debug)]
@@ -14,6 +34,10 @@ pub(super) struct Logs {
     /// Empty ones, removed at the end: file systems are slow at making what was removed a moment ago.
     /// None is used for another stage, as a process that was left behind may still write to it.
     empty: Mutex<Vec<PathBuf>>,
+    /// Logs that are written to, for the thread that looks at them.
+    open: Arc<Mutex<Vec<Weak<File>>>>,
+    /// Ends that thread when it is dropped; `None` until a program runs.
+    looking: Mutex<Option<Sender<()>>>,
 }
 
 impl Logs {
@@ -21,12 +45,29 @@ impl Logs {
         Self {
             folder: folder.to_owned(),
             empty: Mutex::default(),
+            open: Arc::default(),
+            looking: Mutex::default(),
         }
     }
 
     /// Where the log of a stage is; what an earlier try wrote is in it.
     pub fn of(&self, stage: &str) -> PathBuf {
         log_file(&self.folder, stage)
+    }
+
+    /// Keeps the log small until it is [settled](Self::settle), or dropped.
+    pub fn watch(&self, log: File) -> Arc<File> {
+        let log = Arc::new(log);
+        lock(&self.open).push(Arc::downgrade(&log));
+        lock(&self.looking).get_or_insert_with(|| look_after(Arc::clone(&self.open)));
+        log
+    }
+
+    /// Makes the log of a program that has ended its head and its tail, if it is too long.
+    pub fn settle(&self, log: &Arc<File>) -> io::Result<()> {
+        // Nobody else looks at it from now on: what is written into the hole would be taken out again.
+        lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
+        shorten(log)
     }
 
     /// Takes back a log that the stage's program has written to.
@@ -49,4 +90,76 @@ impl Drop for Logs {
             }
         }
     }
+}
+
+/// Starts the thread that keeps open logs small.
+fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
+    let (ended, end) = channel();
+    let looking = move || {
+        while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+            lock(&logs).retain(|log| match log.upgrade() {
+                Some(log) => {
+                    punch(&log);
+                    true
+                }
+                None => false,
+            });
+        }
+    };
+    if let Err(error) = thread::Builder::new()
+        .name("logs".to_owned())
+        .spawn(looking)
+    {
+        tracing::warn!("logs of programs may become large: {error}");
+    }
+    ended
+}
+
+/// Gives the middle of a long log back to the file system. Where that has no holes, the log is cut to its
+/// beginning: what is written next follows there.
+fn punch(log: &File) {
+    let Ok(metadata) = log.metadata() else {
+        return;
+    };
+    let bytes = metadata.len();
+    let held = std::os::unix::fs::MetadataExt::blocks(&metadata).saturating_mul(512);
+    if bytes <= MOST || held <= MOST + PIECE {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if fallocate(log, flags, HALF, bytes - MOST).is_ok() {
+            return;
+        }
+    }
+    if let Err(error) = log.set_len(HALF) {
+        tracing::debug!(%error, "a log was not cut");
+    }
+}
+
+fn shorten(log: &File) -> io::Result<()> {
+    let bytes = log.metadata()?.len();
+    if bytes <= MOST {
+        return Ok(());
+    }
+    // A write to a place goes to the end otherwise.
+    fcntl_setfl(log, fcntl_getfl(log)? - OFlags::APPEND)?;
+    let left_out = bytes - MOST;
+    let line = format!("\n[runner: {left_out} bytes of this log are left out here]\n");
+    log.write_all_at(line.as_bytes(), HALF)?;
+    let mut to = HALF + line.len() as u64;
+    let mut from = (bytes - HALF).max(to);
+    let mut piece = vec![0; usize::try_from(PIECE).unwrap_or_default()];
+    loop {
+        let read = log.read_at(&mut piece, from)?;
+        if read == 0 {
+            break;
+        }
+        log.write_all_at(&piece[..read], to)?;
+        from += read as u64;
+        to += read as u64;
+    }
+    log.set_len(to)
 }

@@ -13,6 +13,7 @@ use signal_hook::consts::SIGKILL;
 use stages::contract::{Failure, Program, files, printable};
 
 use super::leftovers::Tag;
+use super::logs::Logs;
 use super::process::Ending;
 use super::usage::{Usage, reap, wait};
 use super::watch::watch;
@@ -32,25 +33,45 @@ pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
 /// limits it is told to stop, or killed.
 ///
 /// What it leaves running is ended, and told of by `warn`.
-pub fn run(
+pub(super) fn run(
     program: &Program,
     log: &Path,
+    logs: &Logs,
     workers: &Workers,
     limits: Limits,
     warn: &dyn Fn(String),
 ) -> Ending {
     let started = Instant::now();
     let tag = workers.tag();
-    let ran = carry_out(program, log, workers, limits, &tag);
+    let ran = open(log).and_then(|out| {
+        let written = logs.watch(out.try_clone()?);
+        let ran = carry_out(program, (log, out, &written), workers, limits, &tag)?;
+        Ok((ran, written))
+    });
     if let Some(left) = workers.end_leftovers_of(tag).wording() {
         warn(left);
     }
-    let (result, usage) = ran.unwrap_or_else(|e| (Err(not_run(program, &e)), Usage::default()));
+    let (result, usage) = match ran {
+        Ok((ran, written)) => {
+            // Nothing writes to it any more.
+            if let Err(error) = logs.settle(&written) {
+                tracing::warn!("failed to shorten `{}`: {error}", log.display());
+            }
+            ran
+        }
+        Err(error) => (Err(not_run(program, &error)), Usage::default()),
+    };
     Ending {
         result,
         seconds: started.elapsed().as_secs_f64(),
         usage,
     }
+}
+
+/// Opens a log to write at its end; readable, too, as whatever has its name later need not be the log.
+fn open(log: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    files::open_with(log, options.create(true).append(true).read(true))
 }
 
 fn not_run(program: &Program, error: &io::Error) -> Failure {
@@ -73,16 +94,12 @@ fn not_run(program: &Program, error: &io::Error) -> Failure {
 
 fn carry_out(
     program: &Program,
-    log: &Path,
+    (log, out, written): (&Path, File, &File),
     workers: &Workers,
     limits: Limits,
     tag: &Tag,
 ) -> io::Result<(Result<(), Failure>, Usage)> {
-    // Readable, too: whatever has the log's name later need not be the log.
-    let mut options = File::options();
-    let out = files::open_with(log, options.create(true).append(true).read(true))?;
     let start = out.metadata()?.len();
-    let written = out.try_clone()?;
     let mut command = Command::new(&program.path);
     if let [name, args @ ..] = program.argv.as_slice() {
         command.arg0(name).args(args);
@@ -114,12 +131,7 @@ fn carry_out(
         Some(excess) => Err(excess.failure()),
         None => {
             let oom = status.signal() == Some(SIGKILL) && workers.has_lost_to_oom();
-            Err(judge(
-                status,
-                &usage,
-                oom,
-                &last_words(&written, log, start),
-            ))
+            Err(judge(status, &usage, oom, &last_words(written, log, start)))
         }
     };
     Ok((result, usage))

@@ -10,6 +10,7 @@ use std::time::Duration;
 use petgraph::graph::NodeIndex;
 use stages::contract::{Failure, Invalid, Program};
 
+use super::logs::Logs;
 use super::{Workers, program};
 use crate::error::Error;
 use crate::graph::{Graph, Limits};
@@ -61,6 +62,7 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
     let folder = staging.path().join("empty");
     fs::create_dir(&folder).map_err(|error| error.to_string())?;
     let log = staging.path().join("answer");
+    let logs = Logs::new(staging.path());
     let mut environment = BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]);
     for name in ["PATH", "HOME"] {
         environment.extend(env::var(name).ok().map(|value| (name.to_owned(), value)));
@@ -78,7 +80,7 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
         ..Limits::default()
     };
     let warn = |message: String| tracing::warn!("`{}` {message}", unasked.command);
-    let ending = program::run(&program, &log, workers, limits, &warn);
+    let ending = program::run(&program, &log, &logs, workers, limits, &warn);
     ending.result.map_err(|failure| match failure {
         // The log that the message names is gone soon.
         Failure::Program(message) => match message.rsplit_once(program::WHOLE_LOG) {

@@ -1,7 +1,7 @@
 //! Stages back from fingerprints.
 
 use serde_json::Value;
-use stages::contract::Stage;
+use stages::contract::{ArtifactType, Port, Stage};
 
 use super::Fingerprint;
 use super::source::stands_for;
@@ -11,6 +11,20 @@ use crate::graph::Parse;
 /// good for its pure questions. None if the kind has changed too much to read it.
 pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
     parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
+}
+
+/// Whether the output `port` of the stage of a fingerprint holds metrics.
+pub fn is_metrics(parse: Parse, fingerprint: &Fingerprint, port: &str) -> bool {
+    let kind = stages::kinds()
+        .iter()
+        .find(|kind| kind.name == fingerprint.kind);
+    let is_ours = |found: Port| found.name == port && found.yields == ArtifactType::Metrics;
+    match kind {
+        Some(kind) if kind.declares_ports => rebuild(parse, fingerprint)
+            .is_some_and(|stage| stage.outputs().into_iter().any(is_ours)),
+        Some(kind) => kind.outputs.iter().map(Port::from).any(is_ours),
+        None => false,
+    }
 }
 
 /// The parameters of a fingerprint that are not what they are by default, by name; sources stand as

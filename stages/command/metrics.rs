@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::contract::{Direction, Failure, Folder, Metric, Metrics};
@@ -11,19 +12,88 @@ use crate::contract::{Direction, Failure, Folder, Metric, Metrics};
 /// Largest file of metrics, in bytes.
 const MOST: u64 = 16 << 20;
 
+/// Stands for a bare `NaN`, `Infinity` or `-Infinity`, which Python writes and JSON does not know.
+const UNDEFINED: &str = "\u{e000}";
+const TOKENS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+
+/// Metrics that a warning names.
+const NAMED: usize = 3;
+
 /// A number with all that tables want of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
+    #[serde(deserialize_with = "number")]
     value: f64,
-    interval: Option<[f64; 2]>,
+    interval: Option<[Number; 2]>,
     direction: Option<Direction>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Number(#[serde(deserialize_with = "number")] f64);
+
+/// A number, or what stands for none.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    number_of(&value).ok_or_else(|| D::Error::custom(format!("`{value}` is no number")))
+}
+
+fn number_of(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => Some(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) if text == UNDEFINED => Some(f64::NAN),
+        _ => None,
+    }
+}
+
+/// The JSON text with a string in place of what is no JSON.
+fn as_json(text: &[u8]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(text.len());
+    let (mut rest, mut in_string) = (text, false);
+    while let [byte, after @ ..] = rest {
+        if !in_string && let Some(token) = TOKENS.iter().find(|token| rest.starts_with(token)) {
+            json.push(b'"');
+            json.extend_from_slice(UNDEFINED.as_bytes());
+            json.push(b'"');
+            rest = &rest[token.len()..];
+            continue;
+        }
+        json.push(*byte);
+        rest = after;
+        if *byte == b'"' {
+            in_string = !in_string;
+        } else if *byte == b'\\'
+            && in_string
+            && let [escaped, after @ ..] = rest
+        {
+            json.push(*escaped);
+            rest = after;
+        }
+    }
+    json
+}
+
+/// Says which metrics have no value; `None` if all have one.
+pub fn warning(metrics: &Metrics) -> Option<String> {
+    let undefined = metrics
+        .iter()
+        .filter(|(_, metric)| !metric.value.is_finite());
+    let names: Vec<String> = undefined.map(|(name, _)| format!("`{name}`")).collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let first = names.get(..NAMED).unwrap_or(&names).join(", ");
+    (!names.is_empty()).then(|| {
+        format!("the metrics {first}{more} are NaN or infinite, and are recorded as undefined")
+    })
 }
 
 /// Reads a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or objects of
 /// these, whose names become `train.f1`. `name` is the file's path in `scratch`.
 ///
-/// A number is better the larger it is, unless its `direction` says `minimize`.
+/// A number is better the larger it is, unless its `direction` says `minimize`. What is written as `NaN`,
+/// `Infinity` or `-Infinity` has the value NaN, an interval with one of them is none.
 pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.display()));
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
@@ -35,8 +105,8 @@ pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     if bytes.len() as u64 > MOST {
         return Err(wrong(format!("are larger than {} MiB", MOST >> 20)));
     }
-    let value: Value =
-        serde_json::from_slice(&bytes).map_err(|e| wrong(format!("are not JSON: {e}")))?;
+    let value: Value = serde_json::from_slice(&as_json(&bytes))
+        .map_err(|e| wrong(format!("are not JSON: {e}")))?;
     let mut metrics = Metrics::new();
     if !value.is_object() {
         return Err(wrong("are no JSON object of numbers".to_owned()));
@@ -47,8 +117,8 @@ pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
 
 fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String> {
     let metric = match value {
-        Value::Number(number) => Written {
-            value: number.as_f64().unwrap_or(f64::NAN),
+        Value::Number(_) | Value::String(_) => Written {
+            value: number_of(value).ok_or_else(|| format!("have a `{name}` that is no number"))?,
             interval: None,
             direction: None,
         },
@@ -71,7 +141,10 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
         name,
         Metric {
             value: metric.value,
-            interval: metric.interval,
+            interval: metric
+                .interval
+                .map(|ends| ends.map(|Number(end)| end))
+                .filter(|ends| ends.iter().all(|end| end.is_finite())),
             direction: metric.direction.unwrap_or(Direction::Maximize),
         },
     );
@@ -111,6 +184,19 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn what_python_writes_for_no_number_is_undefined() {
+        let text =
+            br#"{"a": NaN, "b": {"value": -Infinity, "interval": [0, Infinity]}, "NaN \" NaN": 1}"#;
+        let value = serde_json::from_slice(&as_json(text)).unwrap();
+        let read = read(&value).unwrap();
+        let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["NaN \" NaN", "a", "b"]);
+        assert_eq!(read[0].1.value, 1.0);
+        assert!(read[1].1.value.is_nan() && read[2].1.value.is_nan());
+        assert_eq!(read[2].1.interval, None);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! What a program made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{METRICS_PORT, metrics};
-use crate::contract::{Failure, Folder, METRICS_FILE, Made, Mount, Program, files, one_line};
+use super::{METRICS_PORT, metrics, paths};
+use crate::contract::{
+    Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, files, one_line,
+};
 use crate::json;
 
-/// Undeclared files that an error names.
+/// Files that an error names.
 const NAMED: usize = 3;
 /// Longest path that is looked into for undeclared files, in bytes.
 const LONGEST: usize = 2048;
@@ -26,14 +28,10 @@ pub struct Outputs<'a> {
 
 impl Outputs<'_> {
     /// What every output is: a path in `scratch`, or the metrics as tables want them.
-    pub fn gather(
-        &self,
-        scratch: &Folder,
-        program: &Program,
-    ) -> Result<BTreeMap<String, Made>, Failure> {
+    pub fn gather(&self, scratch: &Folder, program: &Program) -> Result<Gathered, Failure> {
         check_copies(scratch, program)?;
         let linked = |path| Some((path, scratch.link_on(path)?));
-        if let Some((output, link)) = self.declared().find_map(linked) {
+        if let Some((output, link)) = self.all().find_map(linked) {
             let (output, link) = (output.display(), link.display());
             return Err(Failure::Data(if output.to_string() == link.to_string() {
                 format!(
@@ -46,61 +44,78 @@ impl Outputs<'_> {
                 )
             }));
         }
-        let missing: Vec<String> = self
-            .declared()
-            .filter(|path| scratch.stat(path).is_err())
-            .map(|path| format!("`{}`", path.display()))
-            .collect();
+        let missing = self.all().filter(|path| scratch.stat(path).is_err());
+        let missing: Vec<&Path> = missing.collect();
         if !missing.is_empty() {
             return Err(Failure::Data(format!(
                 "the program did not make {}, which the pipeline declares as its output",
-                missing.join(", ")
+                named(missing)
             )));
         }
+        let known = Known {
+            ignore: self.ignore,
+            mounted: &program.mounted,
+            declared: self.all().map(paths::normal).collect(),
+        };
         let mut undeclared = Vec::new();
-        self.find_undeclared(scratch, Path::new(""), &program.mounted, &mut undeclared)?;
+        known.find_others(scratch, Path::new(""), &mut undeclared)?;
         if !undeclared.is_empty() {
-            return Err(Failure::Data(wording(&undeclared)));
+            undeclared.sort();
+            return Err(Failure::Data(format!(
+                "the program made {}, which the pipeline does not declare; declare it under `outputs`, or \
+                 under `ignore` if nobody needs it",
+                named(undeclared.iter().map(PathBuf::as_path))
+            )));
         }
         let places = self.paths.iter();
         let places = places.map(|(port, path)| (port.clone(), Made::At(path.clone())));
         let mut made: BTreeMap<String, Made> = places.collect();
+        let mut warnings = Vec::new();
         if let Some(path) = self.metrics {
             let measured = metrics::read(scratch, path)?;
+            warnings.extend(metrics::warning(&measured));
             let file = Made::File {
                 name: METRICS_FILE,
                 bytes: json::bytes(&measured).map_err(|e| Failure::io("write", path, e))?,
             };
             made.insert(METRICS_PORT.to_owned(), file);
         }
-        Ok(made)
+        Ok(Gathered { made, warnings })
     }
 
-    fn declared(&self) -> impl Iterator<Item = &Path> {
+    /// Where the outputs are to be.
+    pub fn all(&self) -> impl Iterator<Item = &Path> {
         self.paths
             .values()
             .map(PathBuf::as_path)
             .chain(self.metrics)
     }
+}
 
+/// What may lie in the scratch folder.
+struct Known<'a> {
+    ignore: &'a BTreeSet<String>,
+    mounted: &'a BTreeMap<PathBuf, Mount>,
+    declared: HashSet<PathBuf>,
+}
+
+impl Known<'_> {
     /// Adds every file below `at` that was neither there before nor is declared.
-    fn find_undeclared(
+    fn find_others(
         &self,
         scratch: &Folder,
         at: &Path,
-        mounted: &BTreeMap<PathBuf, Mount>,
         undeclared: &mut Vec<PathBuf>,
     ) -> Result<(), Failure> {
         let unread = |e: io::Error| Failure::io("read", at, e);
         for (name, kind) in scratch.entries(at).map_err(unread)? {
             let path = at.join(&name);
             let is_ignored = name.to_str().is_some_and(|name| self.ignore.contains(name));
-            let same = |declared: &Path| declared.components().eq(path.components());
-            if is_ignored || mounted.contains_key(&path) || self.declared().any(same) {
+            if is_ignored || self.mounted.contains_key(&path) || self.declared.contains(&path) {
                 continue;
             }
             if kind.is_dir() && path.as_os_str().len() <= LONGEST {
-                self.find_undeclared(scratch, &path, mounted, undeclared)?;
+                self.find_others(scratch, &path, undeclared)?;
             } else {
                 undeclared.push(path);
             }
@@ -157,18 +172,15 @@ fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
     }
 }
 
-fn wording(undeclared: &[PathBuf]) -> String {
-    let shown = |path: &PathBuf| format!("`{}`", one_line(&path.to_string_lossy()));
-    let mut names: Vec<String> = undeclared.iter().map(shown).collect();
-    names.sort();
-    let more = match names.len().saturating_sub(NAMED) {
+/// The first few of `paths`, and how many more there are.
+fn named<'a>(paths: impl IntoIterator<Item = &'a Path>) -> String {
+    let mut paths = paths.into_iter();
+    let first = paths.by_ref().take(NAMED);
+    let names = first.map(|path| format!("`{}`", one_line(&path.to_string_lossy())));
+    let names: Vec<String> = names.collect();
+    let more = match paths.count() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    names.truncate(NAMED);
-    format!(
-        "the program made {}{more}, which the pipeline does not declare; declare it under `outputs`, or \
-         under `ignore` if nobody needs it",
-        names.join(", ")
-    )
+    names.join(", ") + &more
 }

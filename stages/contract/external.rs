@@ -17,11 +17,16 @@ pub trait External: Send + Sync {
     ///
     /// # Errors
     /// If an output is missing, if there is something that is none, or if an input was written to.
-    fn gather(
-        &self,
-        staging: &Folder,
-        program: &Program,
-    ) -> Result<BTreeMap<String, Made>, Failure>;
+    fn gather(&self, staging: &Folder, program: &Program) -> Result<Gathered, Failure>;
+}
+
+/// What a program made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gathered {
+    /// By output port.
+    pub made: BTreeMap<String, Made>,
+    /// What is to be told of it.
+    pub warnings: Vec<String>,
 }
 
 /// What was made for an output port.
@@ -44,6 +49,8 @@ pub struct Program {
     pub env: BTreeMap<String, String>,
     /// The working folder.
     pub folder: PathBuf,
+    /// Where it is to make its outputs in the staging folder.
+    pub outputs: Vec<PathBuf>,
     /// The files that lie in the staging folder for it to read, by their path there.
     pub mounted: BTreeMap<PathBuf, Mount>,
 }

@@ -45,6 +45,22 @@ impl Failure {
         )
     }
 
+    /// The same with `more` at the end of its message.
+    #[must_use]
+    pub fn with(mut self, more: &str) -> Self {
+        match &mut self {
+            Self::Data(message)
+            | Self::Training(message)
+            | Self::Program(message)
+            | Self::System(message)
+            | Self::OutOfMemory(message)
+            | Self::TimedOut(message)
+            | Self::Internal(message) => message.push_str(more),
+            Self::Cancelled => {}
+        }
+        self
+    }
+
     /// A failed operation on a file, as `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path, cause: impl fmt::Display) -> Self {
         Self::System(format!("failed to {what} `{}`: {cause}", path.display()))

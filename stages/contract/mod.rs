@@ -27,7 +27,7 @@ pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, PRIVATE_B
 pub use context::Context;
 pub use device::{Device, Precision};
 pub use event::{Progress, StageEvent};
-pub use external::{External, Made, Mount, Program};
+pub use external::{External, Gathered, Made, Mount, Program};
 pub use failure::Failure;
 pub use folder::Folder;
 pub use kind::{Input, KindInfo, Output, Port};

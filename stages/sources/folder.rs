@@ -89,9 +89,32 @@ impl SourceFolder {
             listed.add(entry, kind)?;
         }
         listed.files.sort_unstable();
+        listed.leave_out_compiled();
         listed.folders.sort_unstable();
         listed.links.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(listed)
+    }
+
+    /// Leaves out what Python writes beside its code: `__pycache__`, and `m.pyc` where there is an `m.py`.
+    fn leave_out_compiled(&mut self) {
+        self.folders.retain(|folder| folder != "__pycache__");
+        let is_compiled = |file: &String| {
+            let code = file.strip_suffix('c').filter(|code| code.ends_with(".py"));
+            code.is_some_and(|code| {
+                self.files
+                    .binary_search_by(|f| f.as_str().cmp(code))
+                    .is_ok()
+            })
+        };
+        let compiled: Vec<String> = self
+            .files
+            .iter()
+            .filter(|f| is_compiled(f))
+            .cloned()
+            .collect();
+        self.files.retain(|file| !compiled.contains(file));
+        self.links
+            .retain(|(link, _)| link != "__pycache__" && !compiled.contains(link));
     }
 
     /// Adds an entry, unless it is ignored. A link that leads nowhere may be ignored too.

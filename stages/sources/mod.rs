@@ -2,7 +2,8 @@
 //! [`walk`] finds, and a stage lists with [`SourceFolder`] or [`walk`], so it sees no file that is not
 //! in its key.
 //!
-//! Left out are names that start with a dot (`.DS_Store`, `._x.jpeg`), and what a `.runnerignore`
+//! Left out are names that start with a dot (`.DS_Store`, `._x.jpeg`), what Python writes beside its code
+//! (folders `__pycache__`, and `m.pyc` beside `m.py`), and what a `.runnerignore`
 //! names: a file of the syntax of `.gitignore`, in the source's folder or one below it, that holds for
 //! what is beside and below it. Whole folders are left out with all that is in them. Symbolic links are
 //! followed wherever they lead: a link counts as what it leads to, under its own name.

@@ -45,6 +45,18 @@ fn names_with_a_dot_in_front_do_not_count() {
 }
 
 #[test]
+fn what_python_writes_beside_its_code_does_not_count() {
+    let folder = folder(&[
+        "a/__pycache__/m.cpython-313.pyc",
+        "a/m.py",
+        "a/m.pyc",
+        "a/alone.pyc",
+        "__pycache__/x",
+    ]);
+    assert_eq!(files(folder.path()), ["a/alone.pyc", "a/m.py"]);
+}
+
+#[test]
 fn what_is_ignored_does_not_count() {
     let folder = folder(&[
         ".runnerignore: # by hand\n*.txt\n!keep.txt\n/top\nraw/\ndeep/**/x\n",

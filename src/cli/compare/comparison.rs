@@ -221,6 +221,10 @@ impl Looking<'_> {
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
         for (port, output) in &record.outputs {
+            // Any other output may hold a file of that name.
+            if !plan::is_metrics(stages::parse, &record.fingerprint, port) {
+                continue;
+            }
             match metrics::read(self.store, output) {
                 Ok(Some(metrics)) => drop(found.insert(port.clone(), metrics)),
                 Ok(None) => {}

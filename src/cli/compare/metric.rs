@@ -62,7 +62,8 @@ pub fn paired(a: &BTreeMap<String, Metrics>, b: &BTreeMap<String, Metrics>) -> V
         let direction = b.as_ref().or(a.as_ref())?.direction;
         let interval = |metric: &Option<Metric>| metric.as_ref().and_then(|m| m.interval);
         let (a_interval, b_interval) = (interval(&a), interval(&b));
-        let (a, b) = (a.map(|metric| metric.value), b.map(|metric| metric.value));
+        let value = |metric: Option<Metric>| metric.map(|m| m.value).filter(|v| v.is_finite());
+        let (a, b) = (value(a), value(b));
         let difference = a.zip(b).map(|(a, b)| b - a);
         let both = a_interval.zip(b_interval);
         Some(MetricPair {

@@ -1,10 +1,14 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::Among;
 use crate::cli::unwritten;
 use crate::error::Error;
-use crate::executor::log_file;
+use crate::executor::{log_file, remains_folder};
 use crate::report::runs::Recorded;
 use crate::report::{Console, Verbosity};
 use crate::spec::suggest;
@@ -35,8 +39,19 @@ impl Logs {
         let run = self.among.find(&store, &self.run, console)?;
         let names = self.names(&run)?;
         let mut logs = Vec::new();
+        let mut files = Vec::new();
         for &name in &names {
-            let path = log_file(&run.folder, name);
+            files.push((name.to_owned(), log_file(&run.folder, name)));
+            // What is kept of a stage that failed.
+            let folder = remains_folder(&run.folder, name);
+            let kept = regular_files(&folder).map_err(Error::io("read", &folder))?;
+            files.extend(kept.into_iter().map(|path| {
+                let shown = path.strip_prefix(&folder).unwrap_or(&path);
+                (format!("{name}: {}", shown.display()), path)
+            }));
+        }
+        let is_one = files.len() == 1;
+        for (name, path) in files {
             match read_file(&path).map_err(Error::io("read", &path))? {
                 Found::Bytes(bytes) => logs.push((name, bytes)),
                 // A stage that writes nothing leaves no file.
@@ -71,8 +86,8 @@ impl Logs {
         }
         for (index, (name, bytes)) in logs.iter().enumerate() {
             // The log of one stage has no header.
-            let head = match (names.len(), index) {
-                (1, _) => String::new(),
+            let head = match (is_one, index) {
+                (true, _) => String::new(),
                 (_, 0) => format!("==> {name} <==\n"),
                 _ => format!("\n==> {name} <==\n"),
             };
@@ -117,4 +132,26 @@ fn readable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = console::strip_ansi_codes(&text);
     text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
+/// The regular files below a folder, sorted; none if there is no folder.
+fn regular_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

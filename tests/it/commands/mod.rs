@@ -2,6 +2,7 @@
 
 mod changed;
 mod ending;
+mod failed;
 mod inputs;
 mod leftovers;
 mod linked;

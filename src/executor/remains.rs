@@ -1,0 +1,58 @@
+//! Declared outputs of a stage that failed, which are often its logs.
+//!
+//! They are copied into the run's folder, to look at; nothing takes them for results.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use stages::contract::Folder;
+
+use super::log_file;
+
+/// Bytes of one file that are kept.
+const MOST: u64 = 16 << 20;
+/// Files that are kept.
+const FILES: usize = 16;
+
+/// The folder for what is kept of a failed stage, in the folder of its run.
+pub fn remains_folder(run: &Path, stage: &str) -> PathBuf {
+    log_file(run, stage).with_added_extension("outputs")
+}
+
+/// Copies those of `outputs` that are regular files of `staging` to `target`; of a large file its
+/// beginning. Gives the text that names them, for the end of a message; empty if there is none.
+pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> String {
+    let mut kept = Vec::new();
+    for path in outputs {
+        if kept.len() == FILES {
+            break;
+        }
+        let Ok(file) = staging.file(path) else {
+            continue;
+        };
+        match copy(file, &target.join(path)) {
+            Ok(()) => kept.push(path),
+            Err(error) => tracing::warn!("`{}` was not kept: {error}", path.display()),
+        }
+    }
+    match kept.as_slice() {
+        [] => String::new(),
+        [only] => format!("\n  its output is kept: {}", target.join(only).display()),
+        several => format!(
+            "\n  {} of its outputs are kept: {}",
+            several.len(),
+            target.display()
+        ),
+    }
+}
+
+fn copy(file: File, to: &Path) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // What an earlier try left is replaced.
+    let mut copy = File::create(to)?;
+    io::copy(&mut file.take(MOST), &mut copy)?;
+    Ok(())
+}
