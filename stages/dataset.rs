@@ -1,5 +1,7 @@
 //! Kind `dataset`: labelled images from a source, split and packed.
 
+mod omissions;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,7 +25,7 @@ use crate::{json, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",
-    version: 3,
+    version: 4,
     doc: "reads labelled images from a source; resizes, splits and packs them",
     inputs: &[],
     outputs: &[
@@ -45,7 +47,7 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "`images.png`: some images of each class; `skipped.json`: images left out, if any; \
+            doc: "`images.png`: some images of each class; `skipped.json`: files left out, if any; \
                   `leakage.json` and `.png`: copies of images, and groups that splits share",
         },
     ],
@@ -63,7 +65,7 @@ pub const INFO: KindInfo = KindInfo {
 
 /// The pictures of each class.
 const FIGURE_FILE: &str = "images.png";
-/// Images left out, with reasons.
+/// Files left out, with reasons.
 const SKIPPED_FILE: &str = "skipped.json";
 /// Images of each class in the figure.
 const SHOWN: usize = 8;
@@ -296,9 +298,13 @@ impl Stage for Params {
         })?;
 
         let figure = context.output("figure")?;
-        let skipped: Vec<&Skipped> = offer.skipped.iter().chain(&unread).collect();
+        let mut skipped: Vec<&Skipped> = offer.skipped.iter().chain(&unread).collect();
         if !skipped.is_empty() {
             context.warn(summary(&skipped));
+        }
+        omissions::report(&offer, context);
+        skipped.extend(&offer.omitted.files);
+        if !skipped.is_empty() {
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;
         }
         let train = Dataset::in_folder(&train)?;

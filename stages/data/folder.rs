@@ -24,7 +24,8 @@ use crate::ranges;
 pub struct Folder {
     /// The folder that holds `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files,
     /// or a folder around it; relative to the working directory. The classes are named after their
-    /// folders. Names that start with a dot do not count, nor does what a `.runnerignore` in it (of
+    /// folders; files in folders below them, or of other formats, are left out and reported. Names that
+    /// start with a dot do not count, nor does what a `.runnerignore` in it (of
     /// the syntax of a `.gitignore`) leaves out. A folder `val` or `validation` joins `train`, unless
     /// the dataset's `validation` is 0: then it is the validation set as it stands.
     #[schemars(with = "Text")]
@@ -96,6 +97,7 @@ impl Folder {
             },
             test: Box::new(pool(layout.test)),
             skipped,
+            omitted: layout.omitted,
         })
     }
 
@@ -118,7 +120,7 @@ impl Folder {
         if regex.captures_len() < 2 {
             return Err(
                 Invalid::new("`group_by` has no capture, so it names no group")
-                    .hint(r"put parentheses around the patient, as in `^(person\d+)_`")
+                    .hint(r"put parentheses around the patient, as in `^(person\d+_[a-z]+)_`")
                     .under("group_by"),
             );
         }
@@ -146,7 +148,12 @@ impl Folder {
             files.retain(|file| match reasons.next().flatten() {
                 Some(reason) => {
                     let image = file.name.clone();
-                    skipped.push(Skipped { image, reason });
+                    let class = Some(file.label);
+                    skipped.push(Skipped {
+                        image,
+                        reason,
+                        class,
+                    });
                     false
                 }
                 None => true,
@@ -255,7 +262,12 @@ impl Pool for Files {
                     }
                     (Err(reason), OnBadImage::Skip) => {
                         let image = self.examples[i].name.clone();
-                        skipped.push(Skipped { image, reason });
+                        let class = Some(self.examples[i].label);
+                        skipped.push(Skipped {
+                            image,
+                            reason,
+                            class,
+                        });
                     }
                 }
             }

@@ -1,8 +1,8 @@
-//! Which image files a folder holds, by split and class.
+//! Which image files a folder holds, by split and class, and which files it holds besides.
 
 use std::path::{Path, PathBuf};
 
-use super::source::Unusable;
+use super::source::{Omitted, Unusable};
 use crate::sources::SourceFolder;
 
 /// An image file.
@@ -22,7 +22,14 @@ pub struct Layout {
     pub train: Vec<Listed>,
     pub validation: Option<Vec<Listed>>,
     pub test: Vec<Listed>,
+    /// Every other file.
+    pub omitted: Omitted,
 }
+
+/// The names of the folder of each split, in any case.
+const TRAIN: [&str; 1] = ["train"];
+const VALIDATION: [&str; 2] = ["val", "validation"];
+const TEST: [&str; 1] = ["test"];
 
 const EXPECTED: &str =
     "the layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
@@ -36,25 +43,36 @@ impl Layout {
             let path = path.display();
             return Err(Unusable::new(format!("there is no folder `{path}`")));
         }
+        let source = SourceFolder::open(path)?;
         let root = root(SourceFolder::open(path)?)?;
         let split = |names: &[&str]| -> Result<Option<SourceFolder>, Unusable> {
             let is_meant = |name: &&str| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+            let mut found: Option<SourceFolder> = None;
             for name in folders(&root).filter(is_meant) {
                 let folder = root.enter(name)?;
                 // Without files it is not in the stage's key, and so as good as absent.
-                if folder.holds_files()? {
-                    return Ok(Some(folder));
+                if !folder.holds_files()? {
+                    continue;
                 }
+                if let Some(first) = &found {
+                    return Err(Unusable::new(format!(
+                        "`{}` and `{}` stand for the same split",
+                        first.path.display(),
+                        folder.path.display()
+                    ))
+                    .hint("merge them, or name one of them in a `.runnerignore`"));
+                }
+                found = Some(folder);
             }
-            Ok(None)
+            Ok(found)
         };
         let missing = |name: &str| {
             Unusable::new(format!("`{}` has no folder `{name}`", root.path.display()))
                 .hint(EXPECTED)
         };
-        let train = split(&["train"])?.ok_or_else(|| missing("train"))?;
-        let test = split(&["test"])?.ok_or_else(|| missing("test"))?;
-        let validation = split(&["val", "validation"])?;
+        let train = split(&TRAIN)?.ok_or_else(|| missing("train"))?;
+        let test = split(&TEST)?.ok_or_else(|| missing("test"))?;
+        let validation = split(&VALIDATION)?;
 
         let classes: Vec<String> = folders(&train).map(str::to_owned).collect();
         if classes.len() < 2 {
@@ -65,14 +83,18 @@ impl Layout {
             ))
             .hint(EXPECTED));
         }
+        let mut omitted = Omitted::default();
+        around(&source, &root, &mut omitted)?;
+        let mut files = |split: &SourceFolder| files(split, &train, &classes, &mut omitted);
+        let train_files = files(&train)?;
+        let validation = validation.as_ref().map(&mut files).transpose()?;
+        let test = files(&test)?;
         Ok(Self {
-            train: files(&train, &train, &classes)?,
-            validation: match validation {
-                Some(folder) => Some(files(&folder, &train, &classes)?),
-                None => None,
-            },
-            test: files(&test, &train, &classes)?,
+            train: train_files,
+            validation,
+            test,
             classes,
+            omitted,
         })
     }
 
@@ -140,7 +162,13 @@ fn files(
     split: &SourceFolder,
     train: &SourceFolder,
     classes: &[String],
+    omitted: &mut Omitted,
 ) -> Result<Vec<Listed>, Unusable> {
+    omitted.hidden += split.hidden;
+    for name in &split.files {
+        let name = format!("{}{name}", split.name);
+        omitted.add(name, "is in no class folder", None);
+    }
     for class in folders(split) {
         if !classes.iter().any(|known| known == class) {
             return Err(Unusable::new(format!(
@@ -159,7 +187,23 @@ fn files(
         }
         let folder = split.enter(class)?;
         let split_name = split.path.file_name().unwrap_or_default().to_string_lossy();
-        for name in folder.files.iter().filter(|name| is_image(name)) {
+        omitted.hidden += folder.hidden;
+        for below in &folder.folders {
+            let reason = "is in a folder below its class folder";
+            omit_all(&folder.enter(below)?, reason, Some(label as u32), omitted)?;
+        }
+        for name in &folder.files {
+            if !is_image(name) {
+                let reason = match Path::new(name).extension() {
+                    Some(format) => format!(
+                        "is of the format `{}`, which is not read",
+                        format.to_string_lossy().to_lowercase()
+                    ),
+                    None => "has no extension".to_owned(),
+                };
+                omitted.add(format!("{}{name}", folder.name), reason, Some(label as u32));
+                continue;
+            }
             files.push(Listed {
                 path: folder.path.join(name),
                 name: format!("{split_name}/{class}/{name}"),
@@ -168,6 +212,55 @@ fn files(
         }
     }
     Ok(files)
+}
+
+/// Adds the files beside the splits: in `root`, and in the folders around it up to `source`.
+fn around(
+    source: &SourceFolder,
+    root: &SourceFolder,
+    omitted: &mut Omitted,
+) -> Result<(), Unusable> {
+    omitted.hidden += source.hidden;
+    for name in &source.files {
+        omitted.add(
+            format!("{}{name}", source.name),
+            "is in no split folder",
+            None,
+        );
+    }
+    let is_root = source.name == root.name;
+    let is_split = |name: &str| {
+        let mut known = TRAIN.iter().chain(&VALIDATION).chain(&TEST);
+        is_root && known.any(|known| name.eq_ignore_ascii_case(known))
+    };
+    for name in folders(source).filter(|name| !is_split(name)) {
+        let folder = source.enter(name)?;
+        if !is_root && root.name.starts_with(&folder.name) {
+            around(&folder, root, omitted)?;
+        } else {
+            let reason =
+                format!("is in `{name}`, which is no split (`train`, `val`, `validation`, `test`)");
+            omit_all(&folder, &reason, None, omitted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds every file of a folder, at any depth.
+fn omit_all(
+    folder: &SourceFolder,
+    reason: &str,
+    class: Option<u32>,
+    omitted: &mut Omitted,
+) -> Result<(), Unusable> {
+    omitted.hidden += folder.hidden;
+    for name in &folder.files {
+        omitted.add(format!("{}{name}", folder.name), reason, class);
+    }
+    for name in &folder.folders {
+        omit_all(&folder.enter(name)?, reason, class, omitted)?;
+    }
+    Ok(())
 }
 
 fn is_image(name: &str) -> bool {

@@ -19,11 +19,34 @@ pub struct Example {
     pub content: Option<u64>,
 }
 
-/// An image that was left out, and why.
+/// A file or array that was left out, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub image: String,
     pub reason: String,
+    /// The index of the class whose folder it is in.
+    #[serde(skip)]
+    pub class: Option<u32>,
+}
+
+/// What a source holds and does not offer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Omitted {
+    /// Files and arrays in places or formats that the source does not read, in a fixed order.
+    pub files: Vec<Skipped>,
+    /// How many files and folders are hidden. Their names are not in the stage's key, so no output may
+    /// depend on them.
+    pub hidden: usize,
+}
+
+impl Omitted {
+    pub fn add(&mut self, image: String, reason: impl Into<String>, class: Option<u32>) {
+        self.files.push(Skipped {
+            image,
+            reason: reason.into(),
+            class,
+        });
+    }
 }
 
 /// What makes a source unusable, found before any pixel is read.
@@ -107,4 +130,6 @@ pub struct Offer {
     pub test: Box<dyn Pool>,
     /// Images that were left out when the source was opened.
     pub skipped: Vec<Skipped>,
+    /// What the source holds besides images that it can offer.
+    pub omitted: Omitted,
 }

@@ -18,6 +18,8 @@ pub struct SourceFolder {
     pub files: Vec<String>,
     /// Names of the folders in it, sorted; links to folders among them. Stores are not.
     pub folders: Vec<String>,
+    /// How many entries are left out because their name starts with a dot; `.runnerignore` is not one.
+    pub hidden: usize,
     /// Links among both, each with its own metadata from before it was followed.
     pub(super) links: Vec<(String, Metadata)>,
     pub(super) rules: Rules,
@@ -57,6 +59,7 @@ impl SourceFolder {
     fn list(path: PathBuf, name: String, above: &Rules) -> Result<Self, Invalid> {
         let mut entries = Vec::new();
         let mut has_rules = false;
+        let mut hidden = 0;
         for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
             let entry = entry.map_err(|error| unreadable(&path, &error))?;
             let Ok(entry_name) = entry.file_name().into_string() else {
@@ -64,7 +67,9 @@ impl SourceFolder {
                 return Err(Invalid::new(message).hint("rename it"));
             };
             if entry_name.starts_with('.') {
-                has_rules |= entry_name == IGNORE_FILE;
+                let is_rules = entry_name == IGNORE_FILE;
+                has_rules |= is_rules;
+                hidden += usize::from(!is_rules);
                 continue;
             }
             let kind = entry.file_type();
@@ -82,6 +87,7 @@ impl SourceFolder {
             name,
             files: Vec::with_capacity(entries.len()),
             folders: Vec::new(),
+            hidden,
             links: Vec::new(),
             rules,
         };

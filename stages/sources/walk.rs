@@ -113,6 +113,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         mut links,
         rules,
         path: _,
+        hidden: _,
     } = folder;
     for file in &mut files {
         file.insert_str(0, &name);

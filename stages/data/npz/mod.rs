@@ -17,7 +17,7 @@ use zip::ZipArchive;
 
 use self::header::{integers, read_header};
 use self::pool::Arrays;
-use super::source::{Offer, Unusable};
+use super::source::{Offer, Omitted, Unusable};
 use crate::contract::{Failure, Invalid, Text, files};
 
 /// Parameters of the source `npz`.
@@ -79,6 +79,7 @@ impl Npz {
             train,
             validation,
             test,
+            omitted,
         } = self.splits()?;
         let pool = |arrays| Arrays::new(self.clone(), arrays);
         let (train, validation) = if joined {
@@ -97,6 +98,7 @@ impl Npz {
             },
             test: Box::new(pool(vec![test])),
             skipped: Vec::new(),
+            omitted,
         })
     }
 
@@ -129,11 +131,19 @@ impl Npz {
                 classes.len()
             )));
         }
+        let names = archive.file_names().collect::<Result<Vec<_>, _>>();
+        let mut names = names.map_err(|e| self.unusable(format!("is no npz file: {e}")))?;
+        names.sort_unstable();
+        let mut omitted = Omitted::default();
+        for name in names.into_iter().filter(|name| !is_known(name)) {
+            omitted.add(name.into_owned(), "is an array of no split", None);
+        }
         Ok(Splits {
             classes,
             train,
             validation,
             test,
+            omitted,
         })
     }
 
@@ -240,6 +250,7 @@ struct Splits {
     train: Array,
     validation: Option<Array>,
     test: Array,
+    omitted: Omitted,
 }
 
 /// The images of one split.
@@ -249,6 +260,13 @@ struct Array {
     size: (usize, usize),
     channels: usize,
     labels: Vec<u32>,
+}
+
+/// Whether a member of the archive is an array that is read.
+fn is_known(name: &str) -> bool {
+    name.strip_suffix("_images.npy")
+        .or_else(|| name.strip_suffix("_labels.npy"))
+        .is_some_and(|split| ["train", "val", "test"].contains(&split))
 }
 
 fn member<'a>(archive: &'a mut Archive, name: &str) -> Option<impl Read + use<'a>> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::anatomy::Anatomy;
 use self::pneumonia::Opacities;
-use super::source::{Example, Offer, Pool, Sink, Skipped};
+use super::source::{Example, Offer, Omitted, Pool, Sink, Skipped};
 use crate::contract::{Failure, ImageShape, Invalid};
 use crate::{random, ranges};
 
@@ -81,6 +81,7 @@ impl Phantom {
             validation: None,
             test: pool("test", self.test_images),
             skipped: Vec::new(),
+            omitted: Omitted::default(),
         }
     }
 }

@@ -11,17 +11,17 @@ use super::{dataset_params, make_dataset};
 use crate::contract::{Failure, Invalid, Segment, Stage};
 
 /// A picture that its number tells from others.
-fn picture(number: u8) -> DynamicImage {
+pub(super) fn picture(number: u8) -> DynamicImage {
     GrayImage::from_fn(20, 16, |x, y| Luma([(x * 5 + y * 3) as u8 ^ number])).into()
 }
 
-fn save(image: &DynamicImage, path: &Path) {
+pub(super) fn save(image: &DynamicImage, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     image.save(path).unwrap();
 }
 
 /// Ten images of each of two classes to train on and two to test on.
-fn tree() -> TempDir {
+pub(super) fn tree() -> TempDir {
     let folder = TempDir::new().unwrap();
     for (c, class) in ["NORMAL", "PNEUMONIA"].iter().enumerate() {
         for i in 0..10u8 {
@@ -36,7 +36,7 @@ fn tree() -> TempDir {
     folder
 }
 
-fn params(folder: &Path) -> serde_json::Value {
+pub(super) fn params(folder: &Path) -> serde_json::Value {
     json!({
         "source": { "folder": { "path": folder } },
         "image_size": 16,
@@ -51,7 +51,7 @@ fn preflight(folder: &Path) -> Result<(), Invalid> {
 }
 
 /// Checks that `preflight` blames the path, says `what`, and that a run fails alike.
-fn assert_refused(folder: &Path, what: &[&str]) {
+pub(super) fn assert_refused(folder: &Path, what: &[&str]) {
     let error = preflight(folder).unwrap_err();
     let path = ["source", "folder", "path"].map(|key| Segment::Key(key.to_owned()));
     assert_eq!(error.path, path);

@@ -3,6 +3,7 @@
 mod batches;
 mod files;
 mod npz;
+mod omissions;
 mod packing;
 mod real;
 mod splits;

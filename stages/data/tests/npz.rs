@@ -200,3 +200,21 @@ fn headers_are_not_believed() {
         "{failure}"
     );
 }
+
+#[test]
+fn arrays_of_no_split_are_reported() {
+    let own = members(&[]);
+    let extra = array(&[1, 8, 8], &[0u8; 64]);
+    let mut zip = ZipWriter::new_append(own.reopen().unwrap()).unwrap();
+    zip.start_file("valid_images.npy", SimpleFileOptions::default())
+        .unwrap();
+    zip.write_all(&extra).unwrap();
+    zip.finish().unwrap();
+    let params =
+        json!({ "source": { "npz": { "path": own.path() } }, "image_size": 8, "leakage": "off" });
+    let finished = make_dataset(params, 1).unwrap();
+    assert_eq!(
+        finished.warnings,
+        ["1 file left out (skipped.json lists them): `valid_images.npy` is an array of no split"]
+    );
+}

@@ -1,0 +1,85 @@
+//! Reports the files of a source that a dataset does not use, by reason.
+
+use std::path::Path;
+
+use super::SKIPPED_FILE;
+use crate::contract::Context;
+use crate::data::source::{Offer, Omitted};
+
+/// Extensions of files that are likely images: leaving one out deserves a warning.
+const IMAGES: [&str; 12] = [
+    "jpg", "jpeg", "png", "bmp", "tif", "tiff", "gif", "webp", "dcm", "dicom", "jp2", "npy",
+];
+/// The share of a class's files from which on leaving them out deserves a warning.
+const SHARE: f64 = 0.01;
+
+/// Reports what the source of `offer` holds and does not offer: as a warning where images may be
+/// missing, else as a note.
+pub(super) fn report(offer: &Offer, context: &Context<'_>) {
+    let Omitted { files, hidden } = &offer.omitted;
+    if *hidden > 0 {
+        let names = if *hidden == 1 { "name" } else { "names" };
+        context.note(format!("{hidden} hidden {names} left out"));
+    }
+    for (class, name) in offer.classes.iter().enumerate() {
+        let of_class = |label: u32| label as usize == class;
+        let pools = [
+            Some(&offer.train),
+            offer.validation.as_ref(),
+            Some(&offer.test),
+        ];
+        let used = pools.into_iter().flatten();
+        let used: usize = used
+            .map(|pool| pool.examples().iter().filter(|e| of_class(e.label)).count())
+            .sum();
+        let skipped = offer.skipped.iter().chain(files);
+        let skipped = skipped.filter(|s| s.class.is_some_and(of_class)).count();
+        let all = used + skipped;
+        if skipped as f64 > SHARE * all as f64 {
+            context.warn(format!(
+                "{skipped} of {all} files of class `{name}` are left out"
+            ));
+        }
+    }
+    if files.is_empty() {
+        return;
+    }
+    let message = by_reason(&offer.omitted);
+    let is_image = |name: &str| {
+        let extension = Path::new(name).extension().and_then(|e| e.to_str());
+        extension.is_some_and(|e| IMAGES.iter().any(|known| e.eq_ignore_ascii_case(known)))
+    };
+    if files.iter().any(|file| is_image(&file.image)) {
+        context.warn(message);
+    } else {
+        context.note(message);
+    }
+}
+
+/// ``17 files left out (skipped.json lists them): `a.bmp` and 5 more: is of …; …``, in the order in
+/// which the reasons first occur.
+fn by_reason(omitted: &Omitted) -> String {
+    let mut reasons: Vec<(&str, &str, usize)> = Vec::new();
+    for file in &omitted.files {
+        match reasons
+            .iter_mut()
+            .find(|(reason, ..)| *reason == file.reason)
+        {
+            Some((.., count)) => *count += 1,
+            None => reasons.push((&file.reason, &file.image, 1)),
+        }
+    }
+    let listed: Vec<String> = reasons
+        .iter()
+        .map(|&(reason, first, count)| match count {
+            1 => format!("`{first}` {reason}"),
+            _ => format!("`{first}` {reason} ({count} such)"),
+        })
+        .collect();
+    let count = omitted.files.len();
+    let files = if count == 1 { "file" } else { "files" };
+    format!(
+        "{count} {files} left out ({SKIPPED_FILE} lists them): {}",
+        listed.join("; ")
+    )
+}
