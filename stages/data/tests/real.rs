@@ -13,7 +13,7 @@ fn chest_radiographs_are_split_by_patient() {
         return;
     };
     let params = json!({
-        "source": { "folder": { "path": path, "group_by": r"^(person\d+)_" } },
+        "source": { "folder": { "path": path, "group_by": r"^(person\d+_[a-z]+)_" } },
         "image_size": 64,
         "validation": 0.1,
     });
