@@ -71,7 +71,7 @@ fn evaluate_with(
 
     let examples = (0..40u8).map(|i| {
         let pixels: Vec<u8> = (0..16)
-            .map(|p| i.wrapping_mul(6).wrapping_add(p.wrapping_mul(i)))
+            .map(|p| i.wrapping_mul(6).wrapping_add(i.wrapping_mul(p)))
             .collect();
         (format!("image, {i}.png"), u32::from(i % 3 == 0), pixels)
     });

@@ -32,7 +32,7 @@ fn chest_radiographs_are_split_by_patient() {
             .map(file)
             .filter(|file| file.starts_with("person"));
         files
-            .map(|file| file.split('_').next().unwrap().to_owned())
+            .map(|file| file.splitn(3, '_').take(2).collect::<Vec<_>>().join("_"))
             .collect()
     };
     assert!(patients(train.names()).is_disjoint(&patients(validation.names())));
