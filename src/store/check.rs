@@ -165,7 +165,9 @@ impl Store {
                 continue;
             }
             for entry in entries(&key.path)? {
-                if entry.kind.is_dir() {
+                if let Some(unread) = &entry.unread {
+                    check.refused(unread);
+                } else if entry.kind.is_dir() {
                     check.count(&entry);
                     match checkpoints::is_sound(&entry.path) {
                         Ok(true) => {}
