@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use stages::contract::files::{copy, sync};
+pub use stages::contract::files::{copy, create_folders, sync};
 use stages::contract::{Folder, files};
 
 use super::{Digest, digest_open};
@@ -67,20 +67,6 @@ pub fn read(path: &Path) -> io::Result<Found> {
 /// Whether there is anything at `path`, a dangling link too.
 pub fn exists(path: &Path) -> io::Result<bool> {
     is(path, |_| true)
-}
-
-/// Makes the folder at `path`, and those above it, where they are not there.
-pub fn create_folders(path: &Path) -> io::Result<()> {
-    match fs::create_dir_all(path) {
-        // This is also what a folder gives that cannot be looked at: then the second look says why.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            match fs::metadata(path)?.is_dir() {
-                true => Ok(()),
-                false => Err(error),
-            }
-        }
-        made => made,
-    }
 }
 
 /// As [`digest`], of a regular file only: `None` where there is none, or something else in its place.
