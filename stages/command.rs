@@ -429,7 +429,8 @@ impl External for Params {
             None => scratch.clone(),
         };
         if self.folder.is_some() {
-            std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+            crate::contract::files::create_folders(&folder)
+                .map_err(|e| Failure::io("create", &folder, e))?;
         }
         let argv = self.words();
         let name = argv.first().map_or("", String::as_str);

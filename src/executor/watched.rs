@@ -133,7 +133,7 @@ impl<'a> Watched<'a> {
             InputsCheck::Sure
         } else {
             InputsCheck::Unsure {
-                verifications: self.store.verifications(),
+                verifications: self.store.verifications().map_err(refused)?,
             }
         })
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::history::folders;
-use super::run_files::{Kept, read_run};
+use super::run_files::{Fault, Kept, RUN_FILE, read_run};
 
 /// More than there will be runs; what has a larger name is not ours.
 const LARGEST: u64 = 1 << 53;
@@ -79,12 +79,16 @@ fn recorded(runs: &Path) -> io::Result<u64> {
     }
     let mut largest = 0;
     for folder in folders(runs)? {
-        if let Kept::Sound(Numbered {
-            number: Some(number),
-        }) = read_run(&folder)
-            && number < LARGEST
-        {
-            largest = largest.max(number);
+        match read_run(&folder) {
+            Kept::Sound(Numbered {
+                number: Some(number),
+            }) if number < LARGEST => largest = largest.max(number),
+            // Its number may be the largest.
+            Kept::Bad(fault @ Fault::Refused(_)) => {
+                let message = format!("`{}` {fault}", folder.join(RUN_FILE).display());
+                return Err(io::Error::other(message));
+            }
+            _ => {}
         }
     }
     Ok(largest)

@@ -141,8 +141,9 @@ impl Store {
         if self.is_sound(blob)? {
             return Ok(true);
         }
-        self.set_aside(&path)?;
+        // First: once it is gone, nobody asks who has read it.
         self.doubt_readers(&blob.digest)?;
+        self.set_aside(&path)?;
         Ok(false)
     }
 
@@ -183,7 +184,7 @@ impl Store {
 
 /// Whether there is anything at `path`, a dangling link too.
 fn exists(path: &Path) -> Result<bool, Error> {
-    files::is(path, |_| true).map_err(Error::io("look at", path))
+    files::exists(path).map_err(Error::io("look at", path))
 }
 
 /// The stamp of a regular file, if there is one.

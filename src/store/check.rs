@@ -144,14 +144,15 @@ impl Store {
     /// read stays.
     pub fn repair(&self, check: &Check) -> Result<(), Error> {
         for Finding { path, .. } in check.findings.iter().filter(|found| !found.is_unread) {
-            if files::is(path, |_| true).map_err(Error::io("look at", path))? {
-                self.set_aside(path)?;
-            }
             let name = path.file_name().unwrap_or_default();
+            // First: once it is gone, nobody asks who has read it.
             if let Ok(digest) = name.to_string_lossy().parse::<Digest>()
                 && self.blob_path(&digest) == *path
             {
                 self.doubt_readers(&digest)?;
+            }
+            if files::exists(path).map_err(Error::io("look at", path))? {
+                self.set_aside(path)?;
             }
         }
         Ok(())
@@ -164,13 +165,18 @@ impl Store {
                 continue;
             }
             for entry in entries(&key.path)? {
-                if entry.kind.is_dir() {
+                if let Some(unread) = &entry.unread {
+                    check.refused(unread);
+                } else if entry.kind.is_dir() {
                     check.count(&entry);
                     match checkpoints::is_sound(&entry.path) {
                         Ok(true) => {}
                         // One that is being replaced is gone.
-                        Ok(false) if !files::exists(&entry.path) => {}
-                        Ok(false) => check.found(&entry.path, "is a damaged checkpoint"),
+                        Ok(false) => match files::exists(&entry.path) {
+                            Ok(true) => check.found(&entry.path, "is a damaged checkpoint"),
+                            Ok(false) => {}
+                            Err(error) => check.refused(&Unread::new(&entry.path, &error)),
+                        },
                         Err(unread) => check.refused(&unread),
                     }
                 } else if !entry.path.ends_with(checkpoints::LOCK) {

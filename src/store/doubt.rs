@@ -6,11 +6,13 @@
 //! they are set aside and made again. Results from before the last `cache verify` that found every blob
 //! right stay.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::{self, Found};
+use super::sealed::unseal;
 use super::{ActionRecord, Digest, Error, Key, Store};
 use crate::plan::InputId;
 
@@ -37,36 +39,53 @@ const MEMO: &str = "verifications.json";
 
 impl Store {
     /// How often all blobs were verified and found right.
-    pub fn verifications(&self) -> u64 {
-        self.memo(Path::new(MEMO)).unwrap_or(0)
+    ///
+    /// # Errors
+    /// If that cannot be read: a result that counts too few would not be doubted when it has to be.
+    pub fn verifications(&self) -> Result<u64, Error> {
+        let path = self.home.join(MEMO);
+        match files::read(&path).map_err(Error::io("read", &path))? {
+            Found::Bytes(bytes) => Ok(unseal(&bytes).unwrap_or(0)),
+            Found::Nothing | Found::Foreign => Ok(0),
+        }
     }
 
     /// Counts one more verification of all blobs.
     pub(super) fn count_verification(&self) -> Result<(), Error> {
-        self.set_memo(Path::new(MEMO), &(self.verifications() + 1))
+        self.set_memo(Path::new(MEMO), &(self.verifications()? + 1))
     }
 
     /// Sets aside the results that may have been made of a damaged blob.
+    ///
+    /// # Errors
+    /// If something cannot be read that may tell of such a result, or that one is none: nothing is set
+    /// aside then.
     pub(super) fn doubt_readers(&self, blob: &Digest) -> Result<(), Error> {
-        let keys = self.record_keys()?;
-        let records: BTreeMap<Key, ActionRecord> = keys
-            .into_iter()
-            .filter_map(|key| Some((key, self.recall(&key)?)))
-            .collect();
-        let verifications = self.verifications();
-        let mut holds = HashSet::new();
-        let mut holds_not = HashSet::new();
-        let mut holds_blob = |tree: &Digest| {
-            if holds.contains(tree) || holds_not.contains(tree) {
-                return holds.contains(tree);
+        let mut records: BTreeMap<Key, ActionRecord> = BTreeMap::new();
+        for key in self.record_keys()? {
+            let path = self.record_path(&key);
+            if let Found::Bytes(bytes) = files::read(&path).map_err(Error::io("read", &path))?
+                && let Ok(record) = ActionRecord::decode(&bytes, &key)
+            {
+                records.insert(key, record);
             }
-            // What a tree that is gone held is not known.
-            let found = self
-                .peek_tree(tree)
-                .map_or(true, |tree| tree.files.values().any(|f| f.digest == *blob));
-            if found { &mut holds } else { &mut holds_not }.insert(*tree);
-            found
+        }
+        let verifications = self.verifications()?;
+        let mut known: HashMap<Digest, bool> = HashMap::new();
+        let mut holds_blob = |tree: &Digest| {
+            if let Some(&holds) = known.get(tree) {
+                return Ok(holds);
+            }
+            let holds = match self.peek_tree(tree) {
+                Ok(tree) => tree.files.values().any(|f| f.digest == *blob),
+                Err(error @ Error::Io { .. }) => return Err(error),
+                // What a tree that is gone held is not known.
+                Err(_) => true,
+            };
+            known.insert(*tree, holds);
+            Ok(holds)
         };
+        let mut doubted = Vec::new();
         for (key, record) in &records {
             let InputsCheck::Unsure {
                 verifications: recorded,
@@ -74,18 +93,25 @@ impl Store {
             else {
                 continue;
             };
-            let mut inputs = record.fingerprint.inputs.values().flatten();
-            let has_read = inputs.any(|input| match input {
-                InputId::Content { digest } => holds_blob(digest),
-                InputId::Action { key, port } => records
-                    .get(key)
-                    .and_then(|producer| producer.outputs.get(port))
-                    .is_none_or(&mut holds_blob),
-            });
-            if has_read && recorded >= verifications {
-                tracing::warn!(%key, "a result may have been made of a damaged file");
-                self.set_aside(&self.record_path(key))?;
+            if recorded < verifications {
+                continue;
             }
+            for input in record.fingerprint.inputs.values().flatten() {
+                let tree = match input {
+                    InputId::Content { digest } => Some(digest),
+                    InputId::Action { key, port } => records
+                        .get(key)
+                        .and_then(|producer| producer.outputs.get(port)),
+                };
+                if tree.map_or(Ok(true), &mut holds_blob)? {
+                    doubted.push(key);
+                    break;
+                }
+            }
+        }
+        for key in doubted {
+            tracing::warn!(%key, "a result may have been made of a damaged file");
+            self.set_aside(&self.record_path(key))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::files;
 use super::inventory::entries;
 use super::{Digest, Error, Store, Tree};
 
@@ -39,7 +40,7 @@ impl Store {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        fs::create_dir_all(beside).map_err(Error::io("create", beside))?;
+        files::create_folders(beside).map_err(Error::io("create", beside))?;
         let fresh = TempDir::with_prefix_in(".export-", beside)
             .map_err(Error::io("create a folder in", beside))?;
         // Not the temporary folder itself, which only its owner may enter.
@@ -51,7 +52,7 @@ impl Store {
         let make = |into: &Path| {
             tree.folders.iter().try_for_each(|name| {
                 let folder = into.join(name);
-                fs::create_dir_all(&folder).map_err(Error::io("create", &folder))
+                files::create_folders(&folder).map_err(Error::io("create", &folder))
             })
         };
         if !is_there {
@@ -61,7 +62,7 @@ impl Store {
         let mut placed = Vec::new();
         for name in tree.files.keys() {
             let file = folder.join(name);
-            let is_new = !file.exists();
+            let is_new = !files::exists(&file).map_err(Error::io("look at", &file))?;
             if let Err(error) = place(&copies.join(name), &file) {
                 // What was not there before is not there now.
                 for file in &placed {
@@ -99,5 +100,5 @@ fn place(copied: &Path, file: &Path) -> Result<(), Error> {
 
 fn make_room(file: &Path) -> Result<(), Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(Error::io("create", folder))
+    files::create_folders(folder).map_err(Error::io("create", folder))
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use stages::contract::files::{copy, sync};
+pub use stages::contract::files::{copy, create_folders, sync};
 use stages::contract::{Folder, files};
 
 use super::{Digest, digest_open};
@@ -65,8 +65,8 @@ pub fn read(path: &Path) -> io::Result<Found> {
 }
 
 /// Whether there is anything at `path`, a dangling link too.
-pub fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
+pub fn exists(path: &Path) -> io::Result<bool> {
+    is(path, |_| true)
 }
 
 /// As [`digest`], of a regular file only: `None` where there is none, or something else in its place.

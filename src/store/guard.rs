@@ -169,7 +169,7 @@ impl Store {
 fn is_read_only(error: &io::Error, path: &Path) -> bool {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => true,
-        io::ErrorKind::PermissionDenied => !files::exists(path),
+        io::ErrorKind::PermissionDenied => files::exists(path).is_ok_and(|is_there| !is_there),
         _ => false,
     }
 }

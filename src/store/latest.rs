@@ -91,7 +91,7 @@ impl Store {
             }
             for name in &tree.folders {
                 let folder = fresh.join(component(port)).join(name);
-                fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+                files::create_folders(&folder).map_err(Error::io("create", &folder))?;
             }
         }
         let mark = serde_json::to_vec(&mark).map_err(|source| Error::Serialise {
@@ -148,8 +148,10 @@ impl Store {
         };
         for (port, digest) in &mark.outputs {
             // Without its list there is nothing to hold a view to; the next run shows it anew.
-            let Ok(tree) = self.peek_tree(digest) else {
-                continue;
+            let tree = match self.peek_tree(digest) {
+                Ok(tree) => tree,
+                Err(Error::Io { path, source, .. }) => return Err(Unread::new(&path, &source)),
+                Err(_) => continue,
             };
             let folder = target.join(component(port));
             for name in &tree.folders {
@@ -278,7 +280,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
 /// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.
 pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    files::create_folders(folder).map_err(Error::io("create", folder))?;
     let linked = fs::hard_link(blob, file).is_ok();
     if !linked {
         files::copy(blob, file).map_err(Error::io("publish", blob))?;

@@ -127,7 +127,8 @@ impl Store {
     /// under `tmp`.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let home = root.join(FORMAT);
-        if !home.is_dir() {
+        let is_there = files::is(&home, fs::Metadata::is_dir);
+        if !is_there.map_err(Error::io("look at", &home))? {
             create_root(root)?;
         }
         for own in [home.clone(), home.join("quarantine")] {
@@ -136,7 +137,7 @@ impl Store {
         for folder in FOLDERS {
             let folder = home.join(folder);
             refuse_link(&folder)?;
-            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+            files::create_folders(&folder).map_err(Error::io("create", &folder))?;
         }
         let store = Self {
             root: root.to_owned(),
@@ -209,9 +210,10 @@ impl Store {
 
     /// Sets aside what has the name of a file of the store and is none: a folder, a link, a pipe.
     fn make_way(&self, file: &Path) -> Result<(), Error> {
-        match fs::symlink_metadata(file) {
-            Ok(metadata) if !metadata.is_file() => self.set_aside(file),
-            _ => Ok(()),
+        match files::is(file, |metadata| !metadata.is_file()) {
+            Ok(true) => self.set_aside(file),
+            Ok(false) => Ok(()),
+            Err(error) => Err(Error::io("look at", file)(error)),
         }
     }
 
@@ -221,9 +223,10 @@ impl Store {
         match fs::symlink_metadata(folder) {
             Ok(metadata) if metadata.is_dir() => return Ok(false),
             Ok(_) => self.set_aside(folder)?,
-            Err(_) => {}
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(Error::io("look at", folder)(error)),
         }
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        files::create_folders(folder).map_err(Error::io("create", folder))?;
         Ok(true)
     }
 
@@ -232,16 +235,16 @@ impl Store {
     fn set_aside(&self, file: &Path) -> Result<(), Error> {
         // What is behind a link is not ours to move; the link is.
         let file = match file.parent() {
-            Some(folder) if folder != self.root && folder.is_symlink() => folder,
+            Some(folder) if folder != self.root && is_link(folder)? => folder,
             _ => file,
         };
         let quarantine = self.home.join("quarantine");
-        fs::create_dir_all(&quarantine).map_err(Error::io("create", &quarantine))?;
+        files::create_folders(&quarantine).map_err(Error::io("create", &quarantine))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         // Whatever has the name already, a folder for one, stays.
         let mut kept = quarantine.join(name.as_ref());
         for number in 1.. {
-            if fs::symlink_metadata(&kept).is_err() {
+            if !files::exists(&kept).map_err(Error::io("look at", &kept))? {
                 break;
             }
             kept = quarantine.join(format!("{name}.{number}"));
@@ -261,19 +264,22 @@ impl Store {
 /// Refuses a link in place of one of the store's own folders: everything in it would be swept, moved
 /// and removed where it leads.
 fn refuse_link(folder: &Path) -> Result<(), Error> {
-    match fs::symlink_metadata(folder) {
-        Ok(metadata) if metadata.is_symlink() => Err(Error::io("use", folder)(
-            std::io::Error::other("it is a symbolic link; make one to the whole store instead"),
-        )),
-        _ => Ok(()),
+    if is_link(folder)? {
+        let cause = "it is a symbolic link; make one to the whole store instead";
+        return Err(Error::io("use", folder)(std::io::Error::other(cause)));
     }
+    Ok(())
+}
+
+fn is_link(path: &Path) -> Result<bool, Error> {
+    files::is(path, fs::Metadata::is_symlink).map_err(Error::io("look at", path))
 }
 
 /// Makes the root. A folder that is new or empty is the store's alone, and git is told to leave it
 /// be; in one that holds something already nothing is added. (No `CACHEDIR.TAG`: results that took
 /// days to train belong in backups.)
 fn create_root(root: &Path) -> Result<(), Error> {
-    fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    files::create_folders(root).map_err(Error::io("create", root))?;
     let mut entries = fs::read_dir(root).map_err(Error::io("read", root))?;
     if entries.next().is_none() {
         let ignore = root.join(".gitignore");

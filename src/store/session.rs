@@ -65,7 +65,8 @@ impl Session {
     /// Checks that the folder's name still leads to it. A program knows the name from its own folder, which
     /// is in it, and could have put a link there: we would write where that leads.
     pub fn check(&self) -> Result<(), Error> {
-        if self.open.is_at(&self.folder) {
+        let is_there = self.open.is_at(&self.folder);
+        if is_there.map_err(Error::io("look at", &self.folder))? {
             return Ok(());
         }
         let cause = "it is no longer there: a program has moved, removed or replaced it";
@@ -158,7 +159,7 @@ impl Staging {
     /// Removes what is in it, unless that is little.
     fn let_go(&self) -> std::io::Result<()> {
         // One that was moved away is no longer ours to clear.
-        if !self.folder.is_at(&self.path) {
+        if !self.folder.is_at(&self.path)? {
             return Ok(());
         }
         self.folder.regain()?;

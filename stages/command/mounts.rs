@@ -152,7 +152,7 @@ impl Scratch<'_> {
     }
 
     fn make(&self, folder: &Path) -> Result<(), Failure> {
-        fs::create_dir_all(folder).map_err(|e| Failure::io("create", folder, e))
+        files::create_folders(folder).map_err(|e| Failure::io("create", folder, e))
     }
 
     /// Forgets the times of copies that were made within this tick of the clock, a few milliseconds: if

@@ -54,7 +54,7 @@ impl<'a> Context<'a> {
     /// The folder of an output port, created when first asked for.
     pub fn output(&self, port: &str) -> Result<PathBuf, Failure> {
         let folder = self.staging.join(port);
-        std::fs::create_dir_all(&folder).map_err(|e| Failure::io("create", &folder, e))?;
+        super::files::create_folders(&folder).map_err(|e| Failure::io("create", &folder, e))?;
         Ok(folder)
     }
 

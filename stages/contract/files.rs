@@ -74,6 +74,23 @@ pub fn sync(path: &Path) -> io::Result<()> {
     Ok(fsync(openat(CWD, path, flags, Mode::empty())?)?)
 }
 
+/// Makes the folder at `path`, and those above it, where they are not there.
+///
+/// # Errors
+/// If one cannot be made, or there is something else in its place.
+pub fn create_folders(path: &Path) -> io::Result<()> {
+    match fs::create_dir_all(path) {
+        // This is also what a folder gives that cannot be looked at: then the second look says why.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match fs::metadata(path)?.is_dir() {
+                true => Ok(()),
+                false => Err(error),
+            }
+        }
+        made => made,
+    }
+}
+
 /// Reads the regular file at `path`, of at most `most` bytes; a link is followed.
 ///
 /// # Errors

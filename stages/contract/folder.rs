@@ -111,9 +111,12 @@ impl Folder {
     }
 
     /// Whether this folder is the one that `path` names.
-    pub fn is_at(&self, path: &Path) -> bool {
-        let there = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-        matches!((fstat(&self.0), there), (Ok(ours), Ok(there)) if is_same(&ours, &there))
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) => Ok(is_same(&fstat(&self.0)?, &there)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Gives its owner back all rights to this folder, which a program may have taken away.

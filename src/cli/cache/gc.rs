@@ -81,7 +81,7 @@ impl Gc {
                 "warning: `{path}` {why}; what that run used stays"
             ));
         }
-        for Unread { path, why } in &collected.unknown {
+        for Unread { path, why } in collected.noted.iter().chain(&collected.unknown) {
             console.say(&format!("warning: `{}` {why}", inside(&store, path)));
         }
         if !collected.unknown.is_empty() {
@@ -91,7 +91,8 @@ impl Gc {
             );
         }
         if self.json {
-            let unreadable = collected.damaged.iter().chain(&collected.unknown);
+            let unreadable = [&collected.damaged, &collected.noted, &collected.unknown];
+            let unreadable = unreadable.into_iter().flatten();
             let unreadable = unreadable.map(|unread| {
                 json!({ "path": inside(&store, &unread.path).to_string(), "why": unread.why })
             });

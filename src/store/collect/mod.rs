@@ -67,6 +67,9 @@ pub struct Collected {
     pub damaged: Vec<Unread>,
     /// What may name anything in the store, as it cannot be read. The policy does not apply then.
     pub unknown: Vec<Unread>,
+    /// Damaged or missing parts of results, which are lost with them, and folders whose size is not
+    /// wholly known. They keep nothing from going.
+    pub noted: Vec<Unread>,
 }
 
 impl Collected {
@@ -125,7 +128,7 @@ impl Store {
         choice.choose_checkpoints()?;
         choice.fit();
         let live: HashSet<&str> = needs.iter().map(|needs| needs.run.as_str()).collect();
-        let collected = choice.collected(entries(&runs)?, &live, unknown);
+        let collected = choice.collected(self, entries(&runs)?, &live, unknown);
         if apply.is_some() {
             self.remove_all(&collected)?;
         }
@@ -295,6 +298,7 @@ impl<'a> Choice<'a> {
     /// may name anything.
     fn collected(
         self,
+        store: &Store,
         folders: Vec<Entry>,
         live: &HashSet<&str>,
         unknown: Vec<Unread>,
@@ -330,10 +334,36 @@ impl<'a> Choice<'a> {
         collected.add("damaged file", inventory.quarantine.iter().cloned());
         let folders = folders.into_iter();
         collected.add(RUNS, folders.filter(|entry| old.contains(&entry.path)));
+        collected.noted = lost(store, inventory, &reached.trees);
+        let sizes = collected.removals.iter();
+        let sizes = sizes.filter_map(|removal| removal.entry.unread.clone());
+        collected.noted.extend(sizes.collect::<Vec<_>>());
         collected.damaged = self.uses.bad_records(true).cloned().collect();
         collected.unknown = unknown;
         collected
     }
+}
+
+/// What is damaged or missing of results: their records, and of those that stay, their lists of files.
+fn lost(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {
+    let note = |path: &Path, how: &str| Unread {
+        path: path.to_owned(),
+        why: format!("is {how}; a result is lost with it, and made again when it is needed"),
+    };
+    let records = inventory.records.iter();
+    let records = records.filter(|found| matches!(found.record, Reading::Damaged));
+    let mut lost: Vec<Unread> = records
+        .map(|found| note(&found.entry.path, "damaged"))
+        .collect();
+    for digest in trees {
+        match inventory.trees.get(digest) {
+            Some((entry, Reading::Damaged)) => lost.push(note(&entry.path, "damaged")),
+            Some((_, Reading::Sound(_) | Reading::Refused(_))) => {}
+            None => lost.push(note(&store.tree_path(digest), "missing")),
+        }
+    }
+    lost.sort_by(|a, b| a.path.cmp(&b.path));
+    lost
 }
 
 /// What records, and folders of runs, are called in a collection.

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::OnceLock;
 
 use super::cases::{Random, each};
 use super::damage::{forget, overwrite};
@@ -13,36 +14,62 @@ use super::{
 };
 use crate::sandbox::Sandbox;
 
-/// What a store holds before the faulty run.
+/// What a store holds before the faulty command.
 #[derive(Clone, Copy, Debug)]
-enum Before {
+pub enum Before {
     Nothing,
     /// Results of another number of epochs: `latest` is replaced.
     Others,
+    /// Those, and then these results.
+    Both,
+    /// As `Both`, but the number of the newest run is known from its record only.
+    Unnumbered,
     /// These results, but that the images to train on are damaged, and training has to be done again.
     Damaged,
 }
 
-/// What happens, to whose n-th call: see `tests/faults.rs`.
+/// What happens, to whose n-th call: see `tests/faults`.
 #[derive(Clone, Copy, Debug)]
-struct Fault {
-    before: Before,
-    who: &'static str,
-    what: &'static str,
-    n: usize,
+pub struct Fault {
+    pub before: Before,
+    /// What `runner` is called with.
+    pub args: &'static [&'static str],
+    pub who: &'static str,
+    pub what: &'static str,
+    pub n: usize,
 }
+
+pub const RUN: &[&str] = &["run", "pipeline.yaml", "-j", "1"];
+/// The run that makes [`Before::Others`].
+pub const RUN_OTHERS: [&str; 4] = ["run", "pipeline.yaml", "-S", "stages.cnn.params.epochs=2"];
 
 impl Before {
     /// A sandbox with such a store, and all that must be there at the end.
-    fn prepare(self) -> (Sandbox, Left) {
+    pub fn prepare(self) -> (Sandbox, Left) {
+        static OTHERS: OnceLock<Sandbox> = OnceLock::new();
+        static BOTH: OnceLock<Sandbox> = OnceLock::new();
         let whole = &reference().left;
+        let others = || {
+            OTHERS.get_or_init(|| {
+                let sandbox = Sandbox::new(PIPELINE);
+                succeeds(&sandbox, &RUN_OTHERS).unwrap();
+                sandbox
+            })
+        };
+        let both = || {
+            BOTH.get_or_init(|| {
+                let sandbox = copy(others());
+                succeeds(&sandbox, RUN).unwrap();
+                sandbox
+            })
+        };
         match self {
             Self::Nothing => (Sandbox::new(PIPELINE), whole.clone()),
-            Self::Others => {
-                let sandbox = Sandbox::new(PIPELINE);
-                let others = ["run", "pipeline.yaml", "-S", "stages.cnn.params.epochs=2"];
-                succeeds(&sandbox, &others).unwrap();
-                let whole = whole.and_kept(&Left::of(&sandbox));
+            Self::Others => (copy(others()), whole.and_kept(&Left::of(others()))),
+            Self::Both => (copy(both()), whole.and_kept(&Left::of(others()))),
+            Self::Unnumbered => {
+                let (sandbox, whole) = Self::Both.prepare();
+                fs::remove_dir_all(sandbox.path("artifacts/v1/numbers")).unwrap();
                 (sandbox, whole)
             }
             Self::Damaged => {
@@ -58,6 +85,16 @@ impl Before {
     }
 }
 
+/// A sandbox with a copy of another's store, in which what is one file there is one file.
+fn copy(sandbox: &Sandbox) -> Sandbox {
+    let copy = Sandbox::new(PIPELINE);
+    let mut command = Command::new("cp");
+    command.arg("-a").arg(sandbox.path("artifacts"));
+    let status = command.arg(copy.path("")).status().unwrap();
+    assert!(status.success());
+    copy
+}
+
 /// The library that makes disks fail.
 fn library() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
@@ -70,33 +107,53 @@ fn library() -> PathBuf {
     library.canonicalize().unwrap()
 }
 
-/// `runner run`, one thing at a time, with a fault on its store.
-fn faulty(sandbox: &Sandbox, fault: &str) -> Command {
-    let mut command = sandbox.command(&["run", "pipeline.yaml", "-j", "1"]);
-    let store = sandbox.path("").canonicalize().unwrap().join("artifacts");
+impl Fault {
+    /// Starts the command, in which one thing happens at a time.
+    pub fn start(&self, sandbox: &Sandbox) -> Child {
+        start(&mut faulty(sandbox, self))
+    }
+
+    /// The call that failed; `None` if there were fewer.
+    pub fn call(sandbox: &Sandbox) -> Option<String> {
+        let said = fs::read_to_string(sandbox.path("said")).unwrap_or_default();
+        said.lines().next().map(str::to_owned)
+    }
+}
+
+fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
+    let Fault {
+        args, who, what, n, ..
+    } = fault;
+    let mut command = sandbox.command(args);
+    let mut under = sandbox.path("").canonicalize().unwrap();
+    // What changes is the store's; what is read, the pipeline too.
+    if CHANGES.contains(what) {
+        under.push("artifacts");
+    }
     command
         .env("LD_PRELOAD", library())
         .env("RAYON_NUM_THREADS", "1")
-        .env("RUNNER_FAULTS", fault)
-        .env("RUNNER_FAULTS_UNDER", store)
+        .env("RUNNER_FAULTS", format!("{who}:{what}:{n}"))
+        .env("RUNNER_FAULTS_UNDER", under)
         .env("RUNNER_FAULTS_COUNT", sandbox.path("count"))
         .env("RUNNER_FAULTS_SAID", sandbox.path("said"));
     command
 }
 
-/// How many calls there are in a run that this can happen to.
-fn calls(before: Before, who: &str, what: &str) -> usize {
-    let (sandbox, _) = before.prepare();
-    let run = patiently(start(&mut faulty(&sandbox, &format!("{who}:{what}:0")))).unwrap();
+/// How many calls there are that this can happen to, whatever its number.
+fn calls(fault: &Fault) -> usize {
+    let (sandbox, _) = fault.before.prepare();
+    let run = patiently(fault.start(&sandbox)).unwrap();
     assert_eq!(run.code, Some(0), "{run:?}");
     let count = fs::metadata(sandbox.path("count")).expect("calls are seen");
     usize::try_from(count.len()).unwrap()
 }
 
 /// Each of `whats` at each call of each of `whos`; or one in `stride`.
-fn choose(
+pub fn choose(
     random: &mut Random,
     before: Before,
+    args: &'static [&'static str],
     whos: &[&'static str],
     whats: &[&'static str],
     stride: usize,
@@ -111,30 +168,27 @@ fn choose(
         } else {
             (1 + random.below(stride), stride)
         };
-        let chosen = (first..=calls(before, who, what)).step_by(stride);
-        faults.extend(chosen.map(|n| Fault {
+        let at = |n| Fault {
             before,
+            args,
             who,
             what,
             n,
-        }));
+        };
+        faults.extend((first..=calls(&at(0))).step_by(stride).map(at));
     }
     faults
 }
 
 fn survives(fault: &Fault) -> Verdict {
     let Fault {
-        before,
-        who,
-        what,
-        n,
+        before, who, what, ..
     } = *fault;
     let (sandbox, whole) = before.prepare();
-    let run = patiently(start(&mut faulty(&sandbox, &format!("{who}:{what}:{n}"))))?;
-    let said = fs::read_to_string(sandbox.path("said")).unwrap_or_default();
-    let call = said.lines().next().unwrap_or("past the end");
+    let run = patiently(fault.start(&sandbox))?;
+    let call = Fault::call(&sandbox);
     let is_as_expected = match (what, who) {
-        _ if said.is_empty() => is_honest(&run, "nothing"),
+        _ if call.is_none() => is_honest(&run, "nothing"),
         ("kill" | "torn", "runner") => require(run.code.is_none(), || format!("lives on: {run:?}")),
         ("kill" | "torn", _) => require(
             run.code == Some(100) && run.stderr.contains("SIGKILL"),
@@ -149,21 +203,26 @@ fn survives(fault: &Fault) -> Verdict {
             Before::Nothing => recovers(&sandbox),
             _ => recovers_to(&sandbox, &whole),
         })
-        .map_err(|why| format!("{call}: {why}"))?;
-    Ok(if said.is_empty() {
-        "past the end"
-    } else {
-        "injected"
-    })
+        .map_err(|why| format!("{call:?}: {why}"))?;
+    Ok(fate(&call))
+}
+
+/// For the tally.
+pub fn fate(call: &Option<String>) -> &'static str {
+    match call {
+        Some(_) => "injected",
+        None => "past the end",
+    }
 }
 
 const WHOS: [&str; 2] = ["runner", "worker"];
-const WHATS: [&str; 4] = ["kill", "torn", "enospc", "eio"];
+/// What happens to calls that change something.
+const CHANGES: [&str; 6] = ["kill", "torn", "enospc", "eio", "full", "erofs"];
 
 #[test]
 fn a_call_that_fails_or_is_the_last_costs_nothing_but_its_run() {
     let mut random = Random::new("faults");
-    let faults = choose(&mut random, Before::Nothing, &WHOS, &WHATS, 16);
+    let faults = choose(&mut random, Before::Nothing, RUN, &WHOS, &CHANGES[..4], 16);
     each("faults", &faults, survives);
 }
 
@@ -172,7 +231,7 @@ fn a_call_that_fails_or_is_the_last_costs_nothing_that_was_there_before() {
     for before in [Before::Others, Before::Damaged] {
         let name = format!("faults over {before:?}");
         let mut random = Random::new(&name);
-        let faults = choose(&mut random, before, &WHOS, &WHATS, 48);
+        let faults = choose(&mut random, before, RUN, &WHOS, &CHANGES[..4], 48);
         each(&name, &faults, survives);
     }
 }
@@ -180,7 +239,7 @@ fn a_call_that_fails_or_is_the_last_costs_nothing_that_was_there_before() {
 #[test]
 fn a_disk_that_fills_up_or_turns_read_only_costs_nothing_but_its_run() {
     let mut random = Random::new("lasting faults");
-    let whats = ["full", "erofs"];
-    let faults = choose(&mut random, Before::Nothing, &["any"], &whats, 24);
+    let whats = &CHANGES[4..];
+    let faults = choose(&mut random, Before::Nothing, RUN, &["any"], whats, 24);
     each("lasting faults", &faults, survives);
 }

@@ -18,6 +18,8 @@ mod disk;
 mod faults;
 mod kills;
 mod left;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod reads;
 mod runners;
 
 use std::path::PathBuf;

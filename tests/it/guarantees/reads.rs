@@ -1,0 +1,260 @@
+//! Every read fails once, or finds a FIFO in place of the file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::cases::{Random, each};
+use super::faults::{Before, Fault, RUN, RUN_OTHERS, choose, fate};
+use super::left::Left;
+use super::{
+    PIPELINE, Verdict, has_the_table, is_honest, is_orderly, patiently, recovers_to, reference,
+    require, start, succeeds,
+};
+use crate::sandbox::{Finished, Sandbox, files, list};
+
+const STATUS: &[&str] = &["status", "pipeline.yaml"];
+/// Removes what only the older of two runs used.
+const COLLECT: &[&str] = &["cache", "gc", "--keep-runs", "1", "--apply"];
+const VERIFY: &[&str] = &["cache", "verify"];
+
+/// What refuses one read. `fifo` is apart: it destroys a file.
+const REFUSALS: [&str; 3] = ["eacces", "eloop", "eio-read"];
+
+/// What a command says of such a fault.
+fn words(what: &str) -> &'static [&'static str] {
+    match what {
+        "eacces" => &["Permission denied"],
+        "eloop" => &["Too many levels of symbolic links"],
+        "eio-read" => &["Input/output error"],
+        _ => &[
+            "FIFO",
+            "no plain file",
+            "damaged",
+            "does not belong here",
+            "is not what its name says",
+            "shows something else",
+            "output missing",
+            "set aside",
+        ],
+    }
+}
+
+/// What a command prints if nothing disturbs it.
+fn undisturbed(before: Before, args: &'static [&'static str]) -> Finished {
+    static KNOWN: Mutex<BTreeMap<&[&str], (String, String)>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (stdout, stderr) = known.entry(args).or_insert_with(|| {
+        let finished = succeeds(&before.prepare().0, args).unwrap();
+        (finished.stdout, finished.stderr)
+    });
+    Finished {
+        code: Some(0),
+        stdout: stdout.clone(),
+        stderr: stderr.clone(),
+    }
+}
+
+/// Either the command says what it says undisturbed, or it names what it found.
+fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
+    is_orderly(finished)?;
+    let words = words(fault.what);
+    let Finished { stdout, stderr, .. } = finished;
+    if words
+        .iter()
+        .any(|words| stdout.contains(words) || stderr.contains(words))
+    {
+        return Ok(());
+    }
+    if fault.args == RUN {
+        return is_honest(finished, words[0]);
+    }
+    let usual = undisturbed(fault.before, fault.args);
+    // What `verify` has read is told on standard error.
+    let is_usual = finished.code == usual.code
+        && *stdout == usual.stdout
+        && (fault.args != VERIFY || *stderr == usual.stderr);
+    require(is_usual, || {
+        format!("no word of \"{words:?}\": {finished:?}")
+    })
+}
+
+/// The records of actions and runs, by name.
+fn records(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+    let mut records = BTreeMap::new();
+    for folder in ["artifacts/v1/actions", "artifacts/v1/runs"] {
+        let folder = sandbox.path(folder);
+        if folder.exists() {
+            records.extend(files(&folder));
+        }
+    }
+    records
+}
+
+fn survives(fault: &Fault) -> Verdict {
+    let (sandbox, whole) = fault.before.prepare();
+    let before = records(&sandbox);
+    let finished = patiently(fault.start(&sandbox))?;
+    let call = Fault::call(&sandbox);
+    is_told(&finished, fault)
+        .and_then(|()| match fault.what {
+            "fifo" => is_made_good(&sandbox, fault.before, &whole, &call),
+            _ => keeps(&sandbox, fault, &before, &whole),
+        })
+        .map_err(|why| format!("{call:?}: {why}; after {finished:?}"))?;
+    Ok(fate(&call))
+}
+
+/// Nothing is lost, and after the next run, in peace, all is as if nothing had happened.
+fn keeps(
+    sandbox: &Sandbox,
+    fault: &Fault,
+    before: &BTreeMap<String, Vec<u8>>,
+    whole: &Left,
+) -> Result<(), String> {
+    if matches!(fault.before, Before::Damaged) {
+        return recovers_to(sandbox, whole);
+    }
+    let aside = list(&sandbox.path("artifacts/v1/quarantine"));
+    require(aside.is_empty(), || format!("set aside: {aside:?}"))?;
+    if fault.args == COLLECT {
+        let all = &reference().left;
+        let mut lost = Left::of(sandbox).differences(all);
+        lost.retain(|difference| !difference.ends_with("should not be there"));
+        require(lost.is_empty(), || lost.join("; "))?;
+        succeeds(sandbox, COLLECT)?;
+        return recovers_to(sandbox, all);
+    }
+    let after = records(sandbox);
+    let lost = before
+        .iter()
+        .find(|(name, bytes)| after.get(*name) != Some(bytes));
+    require(lost.is_none(), || format!("lost: {lost:?}"))?;
+    if fault.args == RUN {
+        recovers_to(sandbox, whole)?;
+        return is_numbered_in_order(sandbox);
+    }
+    let differences = Left::of(sandbox).differences(whole);
+    require(differences.is_empty(), || differences.join("; "))
+}
+
+/// A run that began later has a larger number.
+fn is_numbered_in_order(sandbox: &Sandbox) -> Result<(), String> {
+    let runs = list(&sandbox.path("artifacts/v1/runs"));
+    let records = runs.iter().filter_map(|run| {
+        let record = fs::read(run.join("run.json")).ok()?;
+        serde_json::from_slice::<Value>(&record).ok()
+    });
+    let mut runs: Vec<(Timestamp, u64)> = records
+        .map(|record| {
+            let started = record["started"].as_str().unwrap();
+            (started.parse().unwrap(), record["number"].as_u64().unwrap())
+        })
+        .collect();
+    runs.sort_unstable();
+    let numbers = runs.iter().map(|(_, number)| number);
+    require(numbers.is_sorted_by(|a, b| a < b), || {
+        format!("out of order: {runs:?}")
+    })
+}
+
+/// A file was destroyed: after a run, and a repair if need be, all of the store is there again.
+fn is_made_good(
+    sandbox: &Sandbox,
+    before: Before,
+    whole: &Left,
+    call: &Option<String>,
+) -> Result<(), String> {
+    fs::remove_file(sandbox.path("pipeline.yaml")).unwrap();
+    fs::write(sandbox.path("pipeline.yaml"), PIPELINE).unwrap();
+    let run = succeeds(sandbox, RUN)?;
+    require(run.stdout == reference().table, || {
+        format!("another table: {run:?}")
+    })?;
+    let verified = patiently(start(&mut sandbox.command(VERIFY)))?;
+    match verified.code {
+        Some(0) => {}
+        Some(1) => {
+            succeeds(sandbox, &["cache", "verify", "--repair"])?;
+        }
+        _ => return Err(format!("ended oddly: {verified:?}")),
+    }
+    if !matches!(before, Before::Nothing | Before::Damaged) {
+        succeeds(sandbox, &RUN_OTHERS)?;
+    }
+    succeeds(sandbox, RUN)?;
+    succeeds(sandbox, VERIFY)?;
+    has_the_table(sandbox)?;
+    // One of the two records under which an action is found is enough.
+    let path = call.as_deref().unwrap_or_default();
+    let spared = path.split_once("/v1/actions/");
+    let spared = spared.map(|(_, name)| format!("actions/{name} is missing"));
+    let mut differences = Left::of(sandbox).differences(whole);
+    differences.retain(|difference| Some(difference) != spared.as_ref());
+    require(differences.is_empty(), || differences.join("; "))
+}
+
+#[test]
+fn a_run_that_cannot_read_says_so_and_loses_nothing() {
+    let mut random = Random::new("reads of runs");
+    let mut faults = Vec::new();
+    for (before, who, stride) in [
+        (Before::Nothing, "runner", 160),
+        (Before::Nothing, "worker", 16),
+        (Before::Others, "runner", 160),
+        (Before::Damaged, "runner", 160),
+    ] {
+        faults.extend(choose(&mut random, before, RUN, &[who], &REFUSALS, stride));
+    }
+    each("reads of runs", &faults, survives);
+}
+
+/// One in `stride` of the reads that `runner` itself makes, each refused in every way.
+fn reads(name: &str, befores: &[Before], args: &'static [&'static str], stride: usize) {
+    let mut random = Random::new(name);
+    let mut of =
+        |before: &Before| choose(&mut random, *before, args, &["runner"], &REFUSALS, stride);
+    let faults: Vec<Fault> = befores.iter().flat_map(&mut of).collect();
+    each(name, &faults, survives);
+}
+
+#[test]
+fn a_cached_run_that_cannot_read_says_so_and_repeats_nothing() {
+    let befores = [Before::Both, Before::Unnumbered];
+    reads("reads of cached runs", &befores, RUN, 32);
+}
+
+#[test]
+fn status_that_cannot_read_says_so() {
+    reads("reads of status", &[Before::Both], STATUS, 8);
+}
+
+#[test]
+fn gc_that_cannot_read_removes_nothing_that_is_needed() {
+    reads("reads of gc", &[Before::Both], COLLECT, 64);
+}
+
+#[test]
+fn verify_that_cannot_read_says_so() {
+    reads("reads of verify", &[Before::Both], VERIFY, 64);
+}
+
+#[test]
+fn a_fifo_in_place_of_a_file_is_damage_and_nobody_waits_for_it() {
+    let mut random = Random::new("fifos");
+    let mut faults = Vec::new();
+    for (before, args, who, stride) in [
+        (Before::Nothing, RUN, "runner", 32),
+        (Before::Nothing, RUN, "worker", 8),
+        (Before::Both, RUN, "runner", 16),
+        (Before::Both, STATUS, "runner", 8),
+        (Before::Both, COLLECT, "runner", 16),
+        (Before::Both, VERIFY, "runner", 32),
+    ] {
+        faults.extend(choose(&mut random, before, args, &[who], &["fifo"], stride));
+    }
+    each("fifos", &faults, survives);
+}
