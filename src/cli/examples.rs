@@ -226,6 +226,11 @@ fn of(path: &str) -> Option<&'static str> {
   runner config --json
   RUNNER_JOBS=2 runner config"
         }
+        "config trust" => {
+            "\
+  runner config trust
+  runner config trust --revoke"
+        }
         "completions" => {
             "\
   runner completions bash > ~/.local/share/bash-completion/completions/runner

@@ -55,6 +55,12 @@ pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Va
 fn with_paths(params: &Value) -> Value {
     match params {
         source if stands_for(source).is_some() => Value::from("source"),
+        // A source whose path is part of the key, too.
+        Value::Object(map)
+            if map.len() == 2 && map.get("content").is_some_and(|c| stands_for(c).is_some()) =>
+        {
+            map.get("path").cloned().unwrap_or_default()
+        }
         Value::Object(map) => {
             let entries = map.iter();
             entries.map(|(k, v)| (k.clone(), with_paths(v))).collect()

@@ -17,7 +17,8 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text in which nothing is an instruction to Markdown, HTML or a formula; on one line.
+/// Text in which nothing is an instruction to Markdown, HTML or a formula, but that backticks make code; on one
+/// line.
 pub fn escaped(text: &str) -> String {
     let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
@@ -26,7 +27,7 @@ pub fn escaped(text: &str) -> String {
     while let Some(character) = characters.next() {
         let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let is_special = match character {
-            '|' | '\\' | '`' | '<' | '>' | '&' | '$' | '~' => true,
+            '|' | '\\' | '<' | '>' | '&' | '$' | '~' => true,
             // Between spaces it begins and ends nothing.
             '*' => before != ' ' || characters.peek().is_some_and(|next| *next != ' '),
             // Only these make a link; an interval is in brackets, too.

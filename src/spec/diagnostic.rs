@@ -81,7 +81,9 @@ impl std::error::Error for Diagnostic {}
 /// ```
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", one_line(&self.message))?;
+        // Lines that a program printed are quoted with a bar in front; nothing else may begin a line.
+        let lines = self.message.split(QUOTED).map(one_line);
+        write!(f, "error: {}", lines.collect::<Vec<_>>().join(QUOTED))?;
         let mut margin = String::new();
         if let Some(place) = &self.place {
             let (name, number) = match place.file() {
@@ -112,6 +114,9 @@ impl fmt::Display for Diagnostic {
         Ok(())
     }
 }
+
+/// What stands before a line of a program's output in a message.
+const QUOTED: &str = "\n  | ";
 
 /// The line of a place, fit for a terminal: no control characters, not too long.
 struct Excerpt {

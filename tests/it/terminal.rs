@@ -172,7 +172,7 @@ fn tables_in_other_formats_hold_text_and_no_instructions() {
     assert!(csv.lines().next().unwrap().contains("'=1+2|"), "{csv}");
     let markdown = table("md");
     assert!(
-        markdown.contains(r"| x\<b\>\|\*\_\$\`[a\](b) |"),
+        markdown.contains(r"| x\<b\>\|\*\_\$`[a\](b) |"),
         "{markdown}"
     );
     let latex = table("latex");

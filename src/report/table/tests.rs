@@ -244,7 +244,7 @@ model,f1-score,f1-score low,f1-score high,f1-score paper,f1-score verdict,f1-sco
 \"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" paper\",\
 \"f1-score, \"\"GAN\"\" verdict\",\"f1-score, \"\"GAN\"\" expected\"
 model1,0.9182,0.8949,0.9375,0.95,fail,0.95 ± 0.05; at most 0.918,0.8,,,0.8,,
-model10,1,0.5,1,0.96,pass,0.95 ± 0.05,1,0.5,1,,fail,-0.5 to 0.5; at least 0.9183
+model10,1,0.5,1,0.96,pass,0.95 ± 0.05,1,0.5,1,,fail,'-0.5 to 0.5; at least 0.9183
 model2,,,,,not known,0.95 ± 0.05,,,,,,
 ";
     assert_eq!(judged(Format::Csv), expected);

@@ -83,7 +83,7 @@ tables:
 fn metrics_that_are_no_file_or_too_large_fail_at_once() {
     assert_eq!(
         failure("{ argv: [mkfifo, m], metrics: m }"),
-        "it: failed: the metrics in `m` cannot be read: it is not a regular file"
+        "it: failed: the metrics in `m` cannot be read: it is a FIFO, not a regular file"
     );
     let large = failure("{ argv: [truncate, -s, 3G, m], metrics: m }");
     assert!(
