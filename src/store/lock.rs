@@ -20,10 +20,23 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file to lock bytes of it, for which it must be writable, making it where it is not there.
+/// Opens a file to lock bytes of it, for which it must be writable, making it where it is not there. A FIFO, a
+/// link or the like in its place holds no lock, and is replaced.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    files::open_with(path, options.create(true).truncate(false).write(true))
+    let open = || {
+        let mut options = File::options();
+        files::open_with(path, options.create(true).truncate(false).write(true))
+    };
+    open().or_else(|error| {
+        let found = fs::symlink_metadata(path).map_err(|_| error)?;
+        let error = match files::check(found.file_type()) {
+            Ok(()) => return open(),
+            Err(error) => error,
+        };
+        tracing::warn!("`{}` is no lock, and is replaced: {error}", path.display());
+        fs::remove_file(path).map_err(|_| error)?;
+        open()
+    })
 }
 
 /// What `try_lock` says: whether it locked.
