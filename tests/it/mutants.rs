@@ -255,7 +255,7 @@ fn the_pipelines_that_are_mutated_are_valid() {
 #[test]
 fn a_mutated_pipeline_is_planned_or_refused_in_good_order() {
     let mut random = Random::new("mutants");
-    let count = if full() { 100_000 } else { 200 };
+    let count = if full() { 100_000 } else { 100 };
     let seeds: Vec<usize> = (0..count).map(|_| random.below(usize::MAX)).collect();
     each("mutants", &seeds, |seed| survives(*seed as u64));
 }

@@ -202,10 +202,10 @@ fn a_run_that_cannot_read_says_so_and_loses_nothing() {
     let mut random = Random::new("reads of runs");
     let mut faults = Vec::new();
     for (before, who, stride) in [
-        (Before::Nothing, "runner", 160),
-        (Before::Nothing, "worker", 16),
-        (Before::Others, "runner", 160),
-        (Before::Damaged, "runner", 160),
+        (Before::Nothing, "runner", 320),
+        (Before::Nothing, "worker", 32),
+        (Before::Others, "runner", 320),
+        (Before::Damaged, "runner", 320),
     ] {
         faults.extend(choose(&mut random, before, RUN, &[who], &REFUSALS, stride));
     }
@@ -224,22 +224,22 @@ fn reads(name: &str, befores: &[Before], args: &'static [&'static str], stride: 
 #[test]
 fn a_cached_run_that_cannot_read_says_so_and_repeats_nothing() {
     let befores = [Before::Both, Before::Unnumbered];
-    reads("reads of cached runs", &befores, RUN, 32);
+    reads("reads of cached runs", &befores, RUN, 64);
 }
 
 #[test]
 fn status_that_cannot_read_says_so() {
-    reads("reads of status", &[Before::Both], STATUS, 8);
+    reads("reads of status", &[Before::Both], STATUS, 16);
 }
 
 #[test]
 fn gc_that_cannot_read_removes_nothing_that_is_needed() {
-    reads("reads of gc", &[Before::Both], COLLECT, 64);
+    reads("reads of gc", &[Before::Both], COLLECT, 128);
 }
 
 #[test]
 fn verify_that_cannot_read_says_so() {
-    reads("reads of verify", &[Before::Both], VERIFY, 64);
+    reads("reads of verify", &[Before::Both], VERIFY, 128);
 }
 
 #[test]
@@ -247,12 +247,12 @@ fn a_fifo_in_place_of_a_file_is_damage_and_nobody_waits_for_it() {
     let mut random = Random::new("fifos");
     let mut faults = Vec::new();
     for (before, args, who, stride) in [
-        (Before::Nothing, RUN, "runner", 32),
-        (Before::Nothing, RUN, "worker", 8),
-        (Before::Both, RUN, "runner", 16),
-        (Before::Both, STATUS, "runner", 8),
-        (Before::Both, COLLECT, "runner", 16),
-        (Before::Both, VERIFY, "runner", 32),
+        (Before::Nothing, RUN, "runner", 64),
+        (Before::Nothing, RUN, "worker", 16),
+        (Before::Both, RUN, "runner", 32),
+        (Before::Both, STATUS, "runner", 16),
+        (Before::Both, COLLECT, "runner", 32),
+        (Before::Both, VERIFY, "runner", 64),
     ] {
         faults.extend(choose(&mut random, before, args, &[who], &["fifo"], stride));
     }
