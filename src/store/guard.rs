@@ -121,7 +121,9 @@ impl Store {
     /// but under a guard.
     fn living(&self) -> Result<Vec<Result<Option<Needs>, Error>>, Error> {
         let sessions = entries(&self.home.join("tmp"))?.into_iter();
-        let living = sessions.filter(|session| !session::is_dead(&session.path));
+        // Beside the folders of processes there is a lock.
+        let living =
+            sessions.filter(|session| session.kind.is_dir() && !session::is_dead(&session.path));
         Ok(living.map(|session| needs_of(&session.path)).collect())
     }
 
