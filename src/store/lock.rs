@@ -20,23 +20,21 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file to lock bytes of it, for which it must be writable, making it where it is not there. A FIFO, a
-/// link or the like in its place holds no lock, and is replaced.
+/// Opens a file to lock bytes of it, for which it must be writable; makes it if it does not exist. A FIFO or a
+/// link in its place holds no lock, and is replaced.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
     let open = || {
         let mut options = File::options();
         files::open_with(path, options.create(true).truncate(false).write(true))
     };
-    open().or_else(|error| {
-        let found = fs::symlink_metadata(path).map_err(|_| error)?;
-        let error = match files::check(found.file_type()) {
-            Ok(()) => return open(),
-            Err(error) => error,
-        };
-        tracing::warn!("`{}` is no lock, and is replaced: {error}", path.display());
-        fs::remove_file(path).map_err(|_| error)?;
-        open()
-    })
+    match open() {
+        Err(error) if files::is_unfit(&error) => {
+            tracing::warn!("`{}` is replaced, as {error}", path.display());
+            fs::remove_file(path).map_err(|_| error)?;
+            open()
+        }
+        opened => opened,
+    }
 }
 
 /// What `try_lock` says: whether it locked.

@@ -36,15 +36,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`]; also for a link.
 pub fn open_unlinked(path: &Path) -> io::Result<File> {
-    match open_flagged(path, File::options().read(true), OFlags::NOFOLLOW) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
-        // Says what is there instead of how the system refuses it.
-        Err(error) => {
-            check(fs::symlink_metadata(path)?.file_type())?;
-            Err(error)
-        }
-        opened => opened,
-    }
+    open_with(path, File::options().read(true))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files")]
@@ -62,7 +54,15 @@ fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Re
 /// # Errors
 /// As [`open_unlinked`]. A FIFO is not waited for.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    open_flagged(path, options, OFlags::NOFOLLOW)
+    match open_flagged(path, options, OFlags::NOFOLLOW) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        // Says what is there instead of how the system refuses it: a FIFO to write to is "no such device".
+        Err(error) => {
+            check(fs::symlink_metadata(path)?.file_type())?;
+            Err(error)
+        }
+        opened => opened,
+    }
 }
 
 /// Flushes the file or folder at `path` to disk: a rename survives a power cut once its folder is flushed.
@@ -235,6 +235,22 @@ mod tests {
         assert_eq!(of("missing"), same("NotFound"));
         let null = outcome(open(Path::new("/dev/null")));
         assert_eq!(null, "it is a device, not a regular file");
+    }
+
+    #[test]
+    fn only_regular_files_are_written_to() {
+        let folder = folder_with_everything();
+        let of = |name: &str| {
+            let mut options = File::options();
+            options.create(true).append(true);
+            outcome(open_with(&folder.path().join(name), &mut options))
+        };
+        assert_eq!(of("file"), "opened");
+        assert_eq!(of("new"), "opened");
+        assert_eq!(of("folder"), "it is a folder, not a regular file");
+        assert_eq!(of("fifo"), "it is a FIFO, not a regular file");
+        assert_eq!(of("socket"), "it is a socket, not a regular file");
+        assert_eq!(of("link"), "it is a symbolic link, not a regular file");
     }
 
     #[test]

@@ -118,9 +118,11 @@ impl SourceFolder {
             .filter(|f| is_compiled(f))
             .cloned()
             .collect();
-        self.files.retain(|file| !compiled.contains(file));
+        // Sorted, as the files are.
+        let stays = |name: &String| compiled.binary_search(name).is_err();
+        self.files.retain(stays);
         self.links
-            .retain(|(link, _)| link != "__pycache__" && !compiled.contains(link));
+            .retain(|(link, _)| link != "__pycache__" && stays(link));
     }
 
     /// Adds an entry, unless it is ignored. A link that leads nowhere may be ignored too.
