@@ -9,6 +9,7 @@ mod metrics;
 mod mounts;
 mod outputs;
 mod paths;
+mod shell;
 mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::contract::{
 };
 use environment::Environment;
 use outputs::Outputs;
+pub use shell::{Argv, Shell};
 
 pub const INFO: KindInfo = KindInfo {
     name: "command",
@@ -104,63 +106,10 @@ pub struct Params {
     pub ignore: BTreeSet<String>,
 }
 
-/// What to run.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "expected a list of texts, or with `shell: true` one text"
-)]
-pub enum Argv {
-    /// For a shell.
-    Line(#[schemars(with = "Text")] String),
-    /// The program and its arguments.
-    Words(#[schemars(with = "Vec<Text>")] Vec<String>),
-}
-
-/// The shell that reads `argv`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected `true`, `false` or `sh`")]
-pub enum Shell {
-    /// bash, if true; else none.
-    Bash(bool),
-    /// Another one, by its name.
-    Named(OtherShell),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OtherShell {
-    /// `/bin/sh`.
-    Sh,
-}
-
-impl Default for Shell {
-    fn default() -> Self {
-        Self::Bash(false)
-    }
-}
-
-impl Shell {
-    /// The shell's program and its options, after which the text follows; empty without a shell.
-    fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Bash(false) => &[],
-            Self::Bash(true) => &["bash", "-eo", "pipefail", "-c"],
-            Self::Named(OtherShell::Sh) => &["/bin/sh", "-ec"],
-        }
-    }
-}
-
 impl Params {
     /// The arguments, the program first.
     fn words(&self) -> Vec<String> {
-        match &self.argv {
-            Argv::Line(line) => {
-                let shell = self.shell.words().iter().copied();
-                shell.chain([line.as_str()]).map(str::to_owned).collect()
-            }
-            Argv::Words(words) => words.clone(),
-        }
+        self.argv.words(self.shell)
     }
 
     /// The parameters with the paths in their one spelling, or what is wrong with them. Keys of `files` stay as
@@ -232,7 +181,7 @@ impl Params {
     }
 
     fn check_argv(&self) -> Result<(), Invalid> {
-        let has_shell = !self.shell.words().is_empty();
+        let has_shell = !self.shell.program().is_empty();
         let error = match &self.argv {
             Argv::Line(_) if !has_shell => Invalid::new("expected a list of texts")
                 .hint("as [python3, train.py]; with `shell: true` one text, which a shell reads"),

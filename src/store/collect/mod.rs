@@ -18,6 +18,7 @@
 //! | needs of a living process | it holds a guard | nothing is collected | nothing is collected |
 
 mod ledger;
+mod lost;
 mod uses;
 
 use std::cmp::Reverse;
@@ -68,7 +69,7 @@ pub struct Collected {
     /// What may name anything in the store, as it cannot be read. The policy does not apply then.
     pub unknown: Vec<Unread>,
     /// Damaged or missing parts of results, which are lost with them, and folders whose size is not
-    /// wholly known. They keep nothing from going.
+    /// wholly known. They do not stop the collection.
     pub noted: Vec<Unread>,
 }
 
@@ -334,7 +335,7 @@ impl<'a> Choice<'a> {
         collected.add("damaged file", inventory.quarantine.iter().cloned());
         let folders = folders.into_iter();
         collected.add(RUNS, folders.filter(|entry| old.contains(&entry.path)));
-        collected.noted = lost(store, inventory, &reached.trees);
+        collected.noted = lost::find(store, inventory, &reached.trees);
         let sizes = collected.removals.iter();
         let sizes = sizes.filter_map(|removal| removal.entry.unread.clone());
         collected.noted.extend(sizes.collect::<Vec<_>>());
@@ -344,29 +345,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// What is damaged or missing of results: their records, and of those that stay, their lists of files.
-fn lost(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {
-    let note = |path: &Path, how: &str| Unread {
-        path: path.to_owned(),
-        why: format!("is {how}; a result is lost with it, and made again when it is needed"),
-    };
-    let records = inventory.records.iter();
-    let records = records.filter(|found| matches!(found.record, Reading::Damaged));
-    let mut lost: Vec<Unread> = records
-        .map(|found| note(&found.entry.path, "damaged"))
-        .collect();
-    for digest in trees {
-        match inventory.trees.get(digest) {
-            Some((entry, Reading::Damaged)) => lost.push(note(&entry.path, "damaged")),
-            Some((_, Reading::Sound(_) | Reading::Refused(_))) => {}
-            None => lost.push(note(&store.tree_path(digest), "missing")),
-        }
-    }
-    lost.sort_by(|a, b| a.path.cmp(&b.path));
-    lost
-}
-
-/// What records, and folders of runs, are called in a collection.
+/// The names of records, and of folders of runs, in a collection.
 const RECORDS: &str = "result";
 const RUNS: &str = "run folder";
 

@@ -5,6 +5,7 @@ mod files;
 mod npz;
 mod omissions;
 mod packing;
+mod patients;
 mod real;
 mod splits;
 mod transforms;

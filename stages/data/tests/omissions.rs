@@ -1,4 +1,4 @@
-//! What a source holds and a dataset does not use, on trees of files made here.
+//! Files of a source that a dataset does not use, on trees of files made here.
 
 use std::fs;
 

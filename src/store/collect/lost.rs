@@ -1,0 +1,29 @@
+//! Results that a collection finds damaged, and so loses.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::store::inventory::{Inventory, Reading, Unread};
+use crate::store::{Digest, Store};
+
+/// Finds damaged records, and damaged or missing lists of files of the results that stay (`trees`).
+pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {
+    let note = |path: &Path, how: &str| Unread {
+        path: path.to_owned(),
+        why: format!("is {how}; a result is lost with it, and made again when it is needed"),
+    };
+    let records = inventory.records.iter();
+    let records = records.filter(|found| matches!(found.record, Reading::Damaged));
+    let mut lost: Vec<Unread> = records
+        .map(|found| note(&found.entry.path, "damaged"))
+        .collect();
+    for digest in trees {
+        match inventory.trees.get(digest) {
+            Some((entry, Reading::Damaged)) => lost.push(note(&entry.path, "damaged")),
+            Some((_, Reading::Sound(_) | Reading::Refused(_))) => {}
+            None => lost.push(note(&store.tree_path(digest), "missing")),
+        }
+    }
+    lost.sort_by(|a, b| a.path.cmp(&b.path));
+    lost
+}

@@ -1,0 +1,66 @@
+//! The program of a command, or the shell that reads its text.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::contract::Text;
+
+/// The program and its arguments, or a text for a shell.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected a list of texts, or with `shell: true` one text"
+)]
+pub enum Argv {
+    /// For a shell.
+    Line(#[schemars(with = "Text")] String),
+    /// The program and its arguments.
+    Words(#[schemars(with = "Vec<Text>")] Vec<String>),
+}
+
+/// The shell that reads `argv`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected `true`, `false` or `sh`")]
+pub enum Shell {
+    /// bash, if true; else none.
+    Bash(bool),
+    /// Another one, by its name.
+    Named(OtherShell),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtherShell {
+    /// `/bin/sh`.
+    Sh,
+}
+
+impl Default for Shell {
+    fn default() -> Self {
+        Self::Bash(false)
+    }
+}
+
+impl Shell {
+    /// The shell's program and its options, after which the text follows; empty without a shell.
+    pub fn program(self) -> &'static [&'static str] {
+        match self {
+            Self::Bash(false) => &[],
+            Self::Bash(true) => &["bash", "-eo", "pipefail", "-c"],
+            Self::Named(OtherShell::Sh) => &["/bin/sh", "-ec"],
+        }
+    }
+}
+
+impl Argv {
+    /// The arguments, the program first; of a text those of `shell`.
+    pub fn words(&self, shell: Shell) -> Vec<String> {
+        match self {
+            Self::Line(line) => {
+                let program = shell.program().iter().copied();
+                program.chain([line.as_str()]).map(str::to_owned).collect()
+            }
+            Self::Words(words) => words.clone(),
+        }
+    }
+}
