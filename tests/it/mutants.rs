@@ -7,7 +7,7 @@ use std::process::{ExitStatus, Stdio};
 
 use crate::guarantees::cases::{Random, each};
 use crate::guarantees::{Verdict, full, require};
-use crate::sandbox::{Sandbox, TINY};
+use crate::sandbox::{Sandbox, TINY, acts_on_terminal};
 
 /// Most seconds of processor time, and most memory in KiB, for a command on a mutant.
 const MOST_SECONDS: f64 = 1.0;
@@ -222,11 +222,7 @@ fn survives(seed: u64) -> Verdict {
         require(matches!(status.code(), Some(0..=2)), || {
             because(format!("{status}"))
         })?;
-        let acts = |c: char| {
-            c.is_control() && !matches!(c, '\n' | '\t')
-                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        require(!printed.contains(acts), || {
+        require(acts_on_terminal(&printed).is_none(), || {
             because("prints control characters".to_owned())
         })?;
         require(seconds <= MOST_SECONDS, || {

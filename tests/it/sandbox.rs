@@ -37,6 +37,14 @@ tables:
       - { title: epochs, metric: cnn.best_epoch, paper: { 4: 2 } }
 "#;
 
+/// The first character that a terminal would act on, or that shows text in another order than it has.
+pub fn acts_on_terminal(text: &str) -> Option<usize> {
+    text.find(|c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    })
+}
+
 /// Says why a test does nothing on this machine.
 #[expect(clippy::print_stdout, reason = "it is the test that says so")]
 pub fn skip(why: &str) {

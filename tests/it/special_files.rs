@@ -4,15 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::sandbox::{Finished, Sandbox, finish};
-
-/// A command that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::guarantees::patiently;
+use crate::sandbox::Sandbox;
 
 /// A pipeline that reads a source, code and images by name.
 const PIPELINE: &str = r#"
@@ -97,18 +93,6 @@ fn replace(path: &Path, what: &str) {
     }
 }
 
-fn patiently(mut child: Child, what: &str) -> Finished {
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > PATIENCE {
-            child.kill().unwrap();
-            panic!("{what}: hangs: {:?}", finish(child));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    finish(child)
-}
-
 #[test]
 fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
     for (file, args) in FILES {
@@ -133,13 +117,9 @@ fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
                 continue;
             }
             replace(&sandbox.path(file), what);
-            let mut command = sandbox.command(args);
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
             let name = format!("{what} at {file}");
-            let ended = patiently(command.spawn().unwrap(), &name);
+            let ended =
+                patiently(sandbox.start(args)).unwrap_or_else(|why| panic!("{name}: {why}"));
             assert!(matches!(ended.code, Some(1 | 2 | 100)), "{name}: {ended:?}");
             let short = file.rsplit('/').next().unwrap();
             let told = ended.stderr.contains(short) || ended.stderr.contains("images");

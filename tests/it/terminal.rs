@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sandbox::{Finished, Sandbox};
+use crate::sandbox::{Finished, Sandbox, acts_on_terminal};
 
 /// Erases the screen, sets the window's title, turns text around, and pretends to be another message.
 const HOSTILE: &str = r"\e[2J\e]0;pwned\a\u202etxet\u009b31m\nerror: forged";
@@ -36,10 +36,7 @@ tables:
 
 fn check(args: &[&str], finished: &Finished) {
     for text in [&finished.stdout, &finished.stderr] {
-        let acts = |c: char| {
-            (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}')
-        };
-        let found = text.find(acts);
+        let found = acts_on_terminal(text);
         let around = found.map(|at| &text[text.floor_char_boundary(at.saturating_sub(60))..]);
         assert_eq!(around, None, "{args:?} prints control characters");
         assert!(

@@ -1,4 +1,4 @@
-//! What is kept of stages that fail, and what is said of metrics that are none.
+//! Outputs and logs of failed stages, and metrics that are not numbers.
 
 use std::fs;
 

@@ -175,7 +175,7 @@ stages:
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
 }
 
-/// A process that nobody waits for counts against the limit of processes, even dead.
+/// A dead process that is not waited for still counts against the limit of processes.
 #[test]
 fn what_is_left_and_ends_by_itself_is_gone_before_its_program_ends() {
     let sandbox = one("{ shell: true, outputs: { dead: dead }, argv: \"\

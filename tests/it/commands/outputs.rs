@@ -7,7 +7,7 @@ use crate::sandbox::Sandbox;
 
 #[test]
 fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
-    // What is kept of the outputs is told of on a line of its own, with the run's folder.
+    // The last line names the outputs that are kept, in the run's folder.
     let failure = |params| {
         let failure = failure(params);
         match failure.split_once("\n  its output is kept: ") {

@@ -130,7 +130,7 @@ fn start(command: &mut Command) -> Child {
 }
 
 /// Waits for the end of `child`, but not for ever.
-fn patiently(mut child: Child) -> Result<Finished, String> {
+pub fn patiently(mut child: Child) -> Result<Finished, String> {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if started.elapsed() > PATIENCE {

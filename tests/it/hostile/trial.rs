@@ -15,7 +15,7 @@ use super::identity::{Identity, Tools};
 use super::watched::{SECRET, Watched};
 use super::{Case, Fate, left, pipeline, watched};
 use crate::guarantees::{Verdict, require};
-use crate::sandbox::{Finished, Sandbox, list};
+use crate::sandbox::{Finished, Sandbox, acts_on_terminal, list};
 
 /// Time limit of a runner. A stage that ignores its timeout takes 10 s of it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -222,8 +222,7 @@ fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
     if run.stderr.contains(SECRET) || run.stdout.contains(SECRET) {
         return Some(format!("discloses a watched file: {}", said(run)));
     }
-    let is_harmless = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
-    if !run.stderr.chars().all(is_harmless) {
+    if acts_on_terminal(&run.stderr).is_some() {
         return Some(format!("would take over a terminal: {}", said(run)));
     }
     let json: Option<Value> = serde_json::from_str(&run.stdout).ok();
