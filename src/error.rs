@@ -106,7 +106,7 @@ fn listed(diagnostics: &[Diagnostic]) -> String {
     text
 }
 
-/// What a panic says, and where it is.
+/// The message of a panic, with its place in the code.
 pub fn of_panic(info: &PanicHookInfo<'_>) -> String {
     let message = info.payload_as_str().unwrap_or("panic");
     match info.location() {

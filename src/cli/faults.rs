@@ -1,4 +1,4 @@
-//! What ends the process although no code returned an error: panics, refused threads, signals for limits.
+//! Turns panics, refused threads and signals about limits into errors with an exit code.
 
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -59,7 +59,7 @@ pub struct Overrides {
     )]
     #[serde(default)]
     include_from: Vec<PathBuf>,
-    /// Whether a saved plan says which pipeline it is.
+    /// Whether the pipeline's file was named by a saved plan, not by the user.
     #[arg(skip)]
     #[serde(skip)]
     pub is_from_plan: bool,
@@ -256,7 +256,7 @@ impl StoreArgs {
     /// Whether there is a store.
     ///
     /// # Errors
-    /// If that cannot be found out, for want of rights, say.
+    /// If the system does not tell, for example because a folder above may not be entered.
     fn is_there(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
         match fs::metadata(&home) {

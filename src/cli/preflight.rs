@@ -1,4 +1,4 @@
-//! What speaks against a plan before anything of it runs.
+//! Looks for errors and warnings of a plan before it runs.
 
 use crate::forecast::preflight::{Findings, preflight};
 use crate::forecast::{Forecast, Machine};

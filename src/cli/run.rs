@@ -148,7 +148,7 @@ impl Run {
                 &Against::None,
             )?;
         }
-        // What stopped a later round takes nothing from the results of those before.
+        // An error in a later round leaves the results of the earlier rounds as they are.
         let ended = ran.and_then(|()| session.verdict());
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
         self.expecting.conclude(console, ended, kept, &judgements)

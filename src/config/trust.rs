@@ -23,7 +23,7 @@ use crate::spec::Diagnostic;
 /// Most bytes of the file of consents.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// What the user consented to: values of settings, by the project's folder.
+/// Values of settings that the user consented to, by the project's folder.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Trust(BTreeMap<PathBuf, BTreeMap<String, String>>);
 

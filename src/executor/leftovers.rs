@@ -95,8 +95,8 @@ impl Leftovers {
         Tag(tag)
     }
 
-    /// Has orphans that end by themselves reaped, until this is dropped: as dead processes that nobody
-    /// waits for, they would count against the limit of processes for as long as a program runs.
+    /// Reaps orphans that end by themselves, until this is dropped. Otherwise they would count against the limit
+    /// of processes, as zombies, for as long as a program runs.
     fn reap_from_now_on(&self) {
         let children = Arc::downgrade(&self.children);
         let reap = move || {

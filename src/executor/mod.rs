@@ -83,7 +83,7 @@ pub struct Execution {
 /// Executes what `plan` has not found in the store.
 ///
 /// # Errors
-/// If the system refuses a thread without which nothing can be recorded.
+/// If the system refuses the thread that records results.
 pub fn execute(
     graph: &Graph,
     plan: &Plan,

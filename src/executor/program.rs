@@ -24,7 +24,7 @@ use crate::graph::Limits;
 const SHOWN: usize = 15;
 const TAIL: u64 = 4096;
 
-/// What stands before the log's path, at the end of the message about a program that failed.
+/// The words before the log's path, at the end of the message about a program that failed.
 pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
 
 /// Runs `program` to its end. What it writes, to standard output and standard error, goes to `log`.
@@ -68,7 +68,7 @@ pub(super) fn run(
     }
 }
 
-/// Opens a log to write at its end; readable, too, as whatever has its name later need not be the log.
+/// Opens a log to append to it, and to read it later: by then another file may have its name.
 fn open(log: &Path) -> io::Result<File> {
     let mut options = File::options();
     files::open_with(log, options.create(true).append(true).read(true))

@@ -1,6 +1,6 @@
 //! Declared outputs of a stage that failed, which are often its logs.
 //!
-//! They are copied into the run's folder, to look at; nothing takes them for results.
+//! They are copied into the run's folder for people to look at, and are never results.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -51,7 +51,7 @@ fn copy(file: File, to: &Path) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
     }
-    // What an earlier try left is replaced.
+    // Replaces the copy of an earlier try.
     let mut copy = File::create(to)?;
     io::copy(&mut file.take(MOST), &mut copy)?;
     Ok(())

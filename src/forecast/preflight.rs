@@ -14,7 +14,7 @@ use crate::spec::Diagnostic;
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// What surely fails: one stage, or `None` for the run as a whole.
+    /// Errors that are certain: of one stage, or of the whole run (`None`).
     pub errors: Vec<(Option<NodeIndex>, Diagnostic)>,
     /// What may fail.
     pub doubts: Vec<Diagnostic>,

@@ -11,7 +11,7 @@ use super::{Catalogue, Instance, Resources};
 use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
 use crate::spec::{Diagnostic, Pipeline, resource_place};
 
-/// What the pipeline's choice comes to on this machine.
+/// The devices that the pipeline's choice means on this machine.
 pub(super) struct Computing {
     /// `None` where no stage computes.
     pub chosen: Option<Chosen>,

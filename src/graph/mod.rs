@@ -69,7 +69,7 @@ pub struct Graph {
     pub(crate) computing: Vec<Chosen>,
     /// The GPUs that its stages may take.
     pub gpus: Vec<Gpu>,
-    /// What is worth a warning before a run.
+    /// Warnings to print before a run.
     pub(crate) doubts: Vec<Diagnostic>,
     pub(crate) inclusions: Inclusions,
 }

@@ -17,8 +17,7 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Text in which nothing is an instruction to Markdown, HTML or a formula, but that backticks make code; on one
-/// line.
+/// Escapes what Markdown, HTML or a formula would act on, except for backticks, and puts the text on one line.
 pub fn escaped(text: &str) -> String {
     let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
@@ -28,7 +27,7 @@ pub fn escaped(text: &str) -> String {
         let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let is_special = match character {
             '|' | '\\' | '<' | '>' | '&' | '$' | '~' => true,
-            // Between spaces it begins and ends nothing.
+            // Between spaces it is no markup.
             '*' => before != ' ' || characters.peek().is_some_and(|next| *next != ' '),
             // Only these make a link; an interval is in brackets, too.
             ']' => matches!(characters.peek(), Some('(' | '[' | ':')),

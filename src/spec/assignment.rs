@@ -88,7 +88,7 @@ pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
 }
 
 /// Refuses an assignment of which YAML takes a part only: not a comment, an anchor, a directive or the mark of a
-/// document's end, which nobody means in one.
+/// document's end, which are never meant in one.
 fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
     let (read, whole) = (value.place.bytes(), written.bytes());
     let before = written.part(0..read.start.saturating_sub(whole.start));
@@ -115,7 +115,7 @@ fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// What to do about a value that YAML does not take as the text that it is.
+/// The hint for a value that YAML does not read as the text that was typed.
 fn in_quotes(assignment: &str, equals: usize) -> String {
     let (name, value) = (&assignment[..equals], assignment[equals + 1..].trim());
     match value.contains(['\'', '"', '\\', '\n']) {

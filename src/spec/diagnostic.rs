@@ -81,7 +81,7 @@ impl std::error::Error for Diagnostic {}
 /// ```
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Lines that a program printed are quoted with a bar in front; nothing else may begin a line.
+        // Only quoted lines of a program's output, which have a bar in front, begin new lines.
         let lines = self.message.split(QUOTED).map(one_line);
         write!(f, "error: {}", lines.collect::<Vec<_>>().join(QUOTED))?;
         let mut margin = String::new();
@@ -115,7 +115,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// What stands before a line of a program's output in a message.
+/// Separates the quoted lines of a program's output in a message.
 const QUOTED: &str = "\n  | ";
 
 /// The line of a place, fit for a terminal: no control characters, not too long.

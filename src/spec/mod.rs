@@ -74,7 +74,8 @@ pub struct LoadOptions {
     pub sets: Vec<String>,
     /// Folders outside the project that files may be included from.
     pub include_from: Vec<PathBuf>,
-    /// Whether somebody else than the user chose the file, who then need not be shown what it holds.
+    /// Whether the file was chosen by someone other than the user: then errors show its text only if it is a
+    /// pipeline.
     pub is_foreign: bool,
 }
 
@@ -114,8 +115,8 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
     })
 }
 
-/// As [`text`], of a file that the user did not name: an error shows nothing of one that is not a pipeline, and
-/// has no place.
+/// As [`text`], for a file that the user did not name. If it is not a pipeline, the error has no place, so none of
+/// its text is shown.
 fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
     let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.display()));
     let text = text(file).map_err(|error| match error.place {

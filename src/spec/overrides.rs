@@ -142,7 +142,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     }
 }
 
-/// Refuses a path into a var that leads to nothing, and that nothing uses: it would change nothing.
+/// Refuses a path into a var if the var has no such part and no `${…}` uses it: the assignment would have no effect.
 fn check_part(document: &Node, path: &[(String, Place)]) -> Result<(), Diagnostic> {
     let var = document.get("vars").and_then(|vars| vars.get(&path[0].0));
     let mut node = var;

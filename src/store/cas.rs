@@ -141,7 +141,7 @@ impl Store {
         if self.is_sound(blob)? {
             return Ok(true);
         }
-        // First: once it is gone, nobody asks who has read it.
+        // First: once the blob is gone, its readers are not looked for any more.
         self.doubt_readers(&blob.digest)?;
         self.set_aside(&path)?;
         Ok(false)

@@ -145,7 +145,7 @@ impl Store {
     pub fn repair(&self, check: &Check) -> Result<(), Error> {
         for Finding { path, .. } in check.findings.iter().filter(|found| !found.is_unread) {
             let name = path.file_name().unwrap_or_default();
-            // First: once it is gone, nobody asks who has read it.
+            // First: once the blob is gone, its readers are not looked for any more.
             if let Ok(digest) = name.to_string_lossy().parse::<Digest>()
                 && self.blob_path(&digest) == *path
             {

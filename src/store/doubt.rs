@@ -58,8 +58,7 @@ impl Store {
     /// Sets aside the results that may have been made of a damaged blob.
     ///
     /// # Errors
-    /// If something cannot be read that may tell of such a result, or that one is none: nothing is set
-    /// aside then.
+    /// If a record or list of files that decides this cannot be read. Then no result is set aside.
     pub(super) fn doubt_readers(&self, blob: &Digest) -> Result<(), Error> {
         let mut records: BTreeMap<Key, ActionRecord> = BTreeMap::new();
         for key in self.record_keys()? {
@@ -79,7 +78,7 @@ impl Store {
             let holds = match self.peek_tree(tree) {
                 Ok(tree) => tree.files.values().any(|f| f.digest == *blob),
                 Err(error @ Error::Io { .. }) => return Err(error),
-                // What a tree that is gone held is not known.
+                // A tree that is gone may have held the blob.
                 Err(_) => true,
             };
             known.insert(*tree, holds);

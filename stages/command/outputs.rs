@@ -92,7 +92,7 @@ impl Outputs<'_> {
     }
 }
 
-/// What may lie in the scratch folder.
+/// Files that are allowed in the scratch folder.
 struct Known<'a> {
     ignore: &'a BTreeSet<String>,
     mounted: &'a BTreeMap<PathBuf, Mount>,

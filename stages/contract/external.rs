@@ -25,7 +25,7 @@ pub trait External: Send + Sync {
 pub struct Gathered {
     /// By output port.
     pub made: BTreeMap<String, Made>,
-    /// What is to be told of it.
+    /// Warnings about it.
     pub warnings: Vec<String>,
 }
 

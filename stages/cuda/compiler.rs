@@ -122,7 +122,7 @@ impl Program {
     }
 }
 
-/// What kernels are compiled to, and for which architecture: 90 for compute capability 9.0.
+/// The form that kernels are compiled to, and the architecture: 90 for compute capability 9.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     MachineCode(c_int),

@@ -97,7 +97,7 @@ impl Shared {
         loaded.as_ref().map_err(Clone::clone)
     }
 
-    /// What to ask the loader for: of each file name the name alone, then files of an installed toolkit. A library
+    /// Names to ask the loader for: of each file the name alone, then files of an installed toolkit. A library
     /// that the driver can run goes before one that is too new, wherever they are.
     fn candidates(&self) -> Vec<PathBuf> {
         let variables = TOOLKIT_VARIABLES.iter().filter_map(std::env::var_os);

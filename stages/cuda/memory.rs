@@ -125,7 +125,7 @@ mod tests {
             return;
         }
         if std::env::var("EMULATOR_MEMORY").as_deref() != Ok(SMALL) {
-            // In a process of its own, for a GPU that nobody else uses.
+            // In a process of its own, so that no other test uses the GPU.
             let name = "cuda::memory::tests::memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size";
             let test = std::env::current_exe().expect("this program");
             let status = std::process::Command::new(test)

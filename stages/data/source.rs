@@ -29,7 +29,7 @@ pub struct Skipped {
     pub class: Option<u32>,
 }
 
-/// What a source holds and does not offer.
+/// Files of a source that it does not offer as images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Omitted {
     /// Files and arrays in places or formats that the source does not read, in a fixed order.
@@ -130,6 +130,6 @@ pub struct Offer {
     pub test: Box<dyn Pool>,
     /// Images that were left out when the source was opened.
     pub skipped: Vec<Skipped>,
-    /// What the source holds besides images that it can offer.
+    /// Files of the source that are not offered.
     pub omitted: Omitted,
 }

@@ -27,7 +27,7 @@
 //! | `eio-read` | reads of something open | this one call fails with EIO |
 //! | `fifo` | opens of a regular file | its name is given to a new FIFO, which is then opened |
 //!
-//! Reading a mapping of a file, `statfs` and `statvfs` go unseen, and so does whatever reaches the kernel
+//! Reading a mapping of a file, `statfs` and `statvfs` go unseen, and so do calls that reach the kernel
 //! in another way than through the functions replaced here: those that `runner` uses, and `syscall`
 //! (rustix is built with `use-libc` for this reason alone). The real calls are made as raw system calls:
 //! nothing is allocated, nothing can panic. Only what libc keeps in memory of its own, open folders and
@@ -80,7 +80,7 @@ enum Verdict {
     Torn,
 }
 
-/// What calls that open a file are called, whatever their function.
+/// The name of all calls that open a file, in the list of faults.
 const OPEN: &[u8] = b"open ";
 
 fn variable(name: &CStr) -> &'static [u8] {

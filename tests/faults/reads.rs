@@ -34,7 +34,7 @@ calls! {
         At(folder, path), Looks => SYS_readlinkat(folder, path, bytes, count);
 }
 
-/// What a call is about that takes `AT_EMPTY_PATH`: with it and no path, the open file.
+/// The file of a call that takes `AT_EMPTY_PATH`: with it and no path, the open file.
 fn stated(folder: c_int, path: *const c_char, flags: c_int) -> (File, Effect) {
     // SAFETY: callers pass what they were given as a path.
     if flags & AT_EMPTY_PATH != 0 && unsafe { text(path) }.is_empty() {
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn sendfile64(
     }
 }
 
-/// What opening with these flags does.
+/// The effect of opening with these flags.
 fn opening(flags: c_int) -> Effect {
     if flags & libc::O_CREAT != 0 {
         Grows

@@ -35,7 +35,7 @@ pub unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
     result
 }
 
-/// What libc gives for the result of a system call: -1 for an error, whose number is set.
+/// Converts the result of a system call as libc does: -1 for an error, whose number is set.
 pub fn answer(result: c_long) -> c_long {
     const LAST_ERROR: c_long = 4095;
     if (-LAST_ERROR..0).contains(&result) {

@@ -40,12 +40,12 @@ impl Cache {
     }
 }
 
-/// What the runs in the folder `runs` used: collecting leaves that where it is.
+/// Lists what the runs in the folder `runs` used; a collection keeps it.
 fn uses(runs: &Path) -> io::Result<Uses> {
     let History { runs, bad } = History::read(runs)?;
     let mut uses = Uses::default();
     for run in runs {
-        // A run without results must not count for `--keep-runs`: it needs nothing kept.
+        // A run without results does not count for `--keep-runs`: no result is kept for it.
         if !run.keys.is_empty() {
             uses.runs.push(RunUse {
                 folder: run.folder,

@@ -29,7 +29,7 @@ impl Trust {
         let mut trust = config::Trust::read().map_err(|error| Error::Invalid(vec![error]))?;
         if self.revoke {
             if !trust.revoke(&folder) {
-                console.say("nothing of this project was allowed");
+                console.say("no setting of this project was allowed");
                 return Ok(());
             }
             trust.write(&file).map_err(Error::io("write", &file))?;

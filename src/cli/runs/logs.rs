@@ -42,7 +42,7 @@ impl Logs {
         let mut files = Vec::new();
         for &name in &names {
             files.push((name.to_owned(), log_file(&run.folder, name)));
-            // What is kept of a stage that failed.
+            // A failed stage may have outputs that were kept.
             let folder = remains_folder(&run.folder, name);
             let kept = regular_files(&folder).map_err(Error::io("read", &folder))?;
             files.extend(kept.into_iter().map(|path| {

@@ -1,4 +1,4 @@
-//! What a program could do to a folder between two looks.
+//! Changes that a program could make to a folder between two looks.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
