@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use stages::contract::Folder;
 
 use super::log_file;
+use crate::store::remove;
 
 /// Bytes of one file that are kept.
 const MOST: u64 = 16 << 20;
@@ -24,6 +25,11 @@ pub fn remains_folder(run: &Path, stage: &str) -> PathBuf {
 /// beginning. Gives the text that names them, for the end of a message; empty if there is none.
 pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> String {
     let mut kept = Vec::new();
+    // What an earlier try left, or a program put there: a link would lead the copies elsewhere.
+    if let Err(error) = remove(target) {
+        tracing::warn!("`{}` is in the way: {error}", target.display());
+        return String::new();
+    }
     for path in outputs {
         if kept.len() == FILES {
             break;
@@ -51,8 +57,7 @@ fn copy(file: File, to: &Path) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder)?;
     }
-    // Replaces the copy of an earlier try.
-    let mut copy = File::create(to)?;
+    let mut copy = File::create_new(to)?;
     io::copy(&mut file.take(MOST), &mut copy)?;
     Ok(())
 }

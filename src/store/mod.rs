@@ -67,7 +67,7 @@ pub use digest::{Digest, Key, ParseHexError};
 pub use doubt::InputsCheck;
 pub use error::Error;
 pub(crate) use error::explained;
-pub(crate) use files::{Found, component, is_absence, read as read_file};
+pub(crate) use files::{Found, component, is_absence, read as read_file, remove};
 pub use guard::{Guard, Living, Needs, Patience};
 pub(crate) use hashing::digest_open;
 pub use ingest::BLOB_MODE;

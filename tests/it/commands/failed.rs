@@ -121,3 +121,22 @@ fn of_a_flood_the_log_keeps_head_and_tail_and_says_what_is_left_out() {
         "{half}"
     );
 }
+
+#[test]
+fn a_link_in_place_of_the_kept_outputs_leads_nowhere() {
+    let sandbox = one(
+        "{ shell: true, argv: 'ln -s \"$OUTSIDE\" \"$(echo ../../../runs/*)/it.log.outputs\"; echo x > map.log; exit 3', env: [OUTSIDE], outputs: { log: map.log } }",
+    );
+    let outside = sandbox.path("outside");
+    fs::create_dir(&outside).unwrap();
+    let mut command = sandbox.command(&["run", "pipeline.yaml"]);
+    let failed = command.env("OUTSIDE", &outside).output().unwrap();
+    assert_eq!(failed.status.code(), Some(100), "{failed:?}");
+    assert!(list(&outside).is_empty(), "{failed:?}");
+    let run = &list(&sandbox.path("artifacts/v1/runs"))[0];
+    let kept = run.join("it.log.outputs");
+    assert!(
+        !kept.is_symlink() && kept.join("map.log").is_file(),
+        "{failed:?}"
+    );
+}
