@@ -54,15 +54,14 @@ fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Re
 /// # Errors
 /// As [`open_unlinked`]. A FIFO is not waited for.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    match open_flagged(path, options, OFlags::NOFOLLOW) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+    open_flagged(path, options, OFlags::NOFOLLOW).map_err(|error| {
         // Says what is there instead of how the system refuses it: a FIFO to write to is "no such device".
-        Err(error) => {
-            check(fs::symlink_metadata(path)?.file_type())?;
-            Err(error)
+        let found = fs::symlink_metadata(path).map(|found| check(found.file_type()));
+        match found {
+            Ok(Err(unfit)) => unfit,
+            Ok(Ok(())) | Err(_) => error,
         }
-        opened => opened,
-    }
+    })
 }
 
 /// Flushes the file or folder at `path` to disk: a rename survives a power cut once its folder is flushed.
@@ -251,6 +250,11 @@ mod tests {
         assert_eq!(of("fifo"), "it is a FIFO, not a regular file");
         assert_eq!(of("socket"), "it is a socket, not a regular file");
         assert_eq!(of("link"), "it is a symbolic link, not a regular file");
+        // What cannot be made has the system's error, though nothing is there.
+        let mut options = File::options();
+        options.create(true).write(true);
+        let refused = open_with(&folder.path().join("n".repeat(300)), &mut options).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidFilename);
     }
 
     #[test]
