@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};
-use super::plan::room;
+use super::room::RoomArgs;
 use super::unwritten;
 use crate::error::Error;
 use crate::explain::maker::{Maker, makers};
 use crate::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
-use crate::forecast::{Forecast, Reach, Totals, forecast, totals};
+use crate::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
 use crate::graph::Graph;
 use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
 use crate::report::{Console, wording};
+use crate::scheduler::Room;
 use crate::store::{ActionRecord, Key, Store};
 
 const SHORTEST_PREFIX: usize = 8;
@@ -56,19 +57,14 @@ impl Explain {
         let graph = known_graph(course, Some(&store))?;
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let forecast = forecast(
-            &graph,
-            &plan,
-            &store,
-            catalogue().parse,
-            &room(None, &graph),
-            Reach::All,
-        );
+        let room = RoomArgs::default().room(&graph, &Machine::look(store.root()));
+        let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
         let story = Story {
             graph: &graph,
             plan: &plan,
             store: &store,
             forecast: &forecast,
+            room: &room,
         };
         let text = match nodes {
             None => story.all(self.json),
@@ -139,6 +135,7 @@ struct Story<'a> {
     plan: &'a Plan,
     store: &'a Store,
     forecast: &'a Forecast,
+    room: &'a Room,
 }
 
 impl Story<'_> {
@@ -231,12 +228,7 @@ impl Story<'_> {
         let stages = self.forecast.stages.iter();
         let meant = stages.filter(|(node, _)| is_meant(**node));
         let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
-        totals(
-            self.graph,
-            self.plan,
-            &meant.collect(),
-            &room(None, self.graph),
-        )
+        totals(self.graph, self.plan, &meant.collect(), self.room)
     }
 
     fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {

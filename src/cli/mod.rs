@@ -25,6 +25,7 @@ mod plan;
 mod preflight;
 mod replay;
 mod results;
+mod room;
 mod run;
 mod runs;
 mod saved_plan;

@@ -5,16 +5,16 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue, known_graph, planned};
+use super::room::RoomArgs;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::error::Error;
 use crate::forecast::preflight::Findings;
-use crate::forecast::{Estimate, Forecast, Reach, forecast};
+use crate::forecast::{Estimate, Forecast, Machine, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan;
 use crate::report::{Console, wording};
-use crate::scheduler::Room;
 use crate::store::Store;
 
 /// Say of each stage whether it is cached, will run (and why) or waits on another, and about how long,
@@ -29,9 +29,8 @@ pub struct Plan {
     sources: SourceArgs,
     #[command(flatten)]
     selection: Selection,
-    /// Cores that the run may use [default: all]
-    #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    room: RoomArgs,
     /// Keep the plan, for `runner run --plan FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -55,8 +54,7 @@ impl Plan {
         let graph = known_graph(course, Some(&store))?;
         let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;
-        let room = room(self.jobs, &graph);
-        print(console, &graph, &plan, &store, &room, self.json)?;
+        print(console, &graph, &plan, &store, &self.room, self.json)?;
         if let Some(out) = &self.out {
             let PipelineArgs { file, overrides } = &self.pipeline;
             SavedPlan::new(file, overrides, &self.selection, &graph, &plan).write(out)?;
@@ -69,14 +67,6 @@ impl Plan {
     }
 }
 
-/// Room for running the stages of a graph, with so many cores, or all.
-pub fn room(jobs: Option<u16>, graph: &Graph) -> Room {
-    Room {
-        cpus: jobs.map_or_else(|| Room::of_this_machine().cpus, usize::from),
-        gpus: graph.gpus.clone(),
-    }
-}
-
 /// Prints what is to become of every stage of a plan and what that takes, and says what speaks against
 /// it.
 pub fn print(
@@ -84,11 +74,13 @@ pub fn print(
     graph: &Graph,
     plan: &plan::Plan,
     store: &Store,
-    room: &Room,
+    room: &RoomArgs,
     json: bool,
 ) -> Result<(), Error> {
-    let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::All);
-    let findings = preflight::look(graph, plan, store, &forecast, room);
+    let machine = Machine::look(store.root());
+    let room = room.room(graph, &machine);
+    let forecast = forecast(graph, plan, store, catalogue().parse, &room, Reach::All);
+    let findings = preflight::look(graph, plan, &forecast, &room, &machine);
     let text = if json {
         object(graph, plan, &forecast, &findings).to_string()
     } else {

@@ -1,35 +1,48 @@
 //! Looks for errors and warnings of a plan before it runs.
 
-use crate::forecast::preflight::{Findings, preflight};
+use std::path::Path;
+
+use petgraph::graph::NodeIndex;
+
+use super::room::RoomArgs;
+use crate::forecast::preflight::{Findings, preflight, refusal};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
-use crate::plan::{Plan, State};
+use crate::plan::Plan;
 use crate::report::Console;
 use crate::scheduler::Room;
 use crate::spec::Diagnostic;
-use crate::store::Store;
 
-/// Looks for what would make a stage that is to run fail: its sources, its GPUs, its memory, the disk.
+/// Looks for what would make a stage that is to run fail: its sources, its resources, the disk.
 pub fn look(
     graph: &Graph,
     plan: &Plan,
-    store: &Store,
     forecast: &Forecast,
     room: &Room,
+    machine: &Machine,
 ) -> Findings {
-    let machine = Machine::look(store.root());
-    let mut findings = preflight(graph, forecast, room, &machine);
-    let misses = plan
-        .actions
-        .iter()
-        .filter(|action| !matches!(action.state, State::Cached(_)));
-    for action in misses {
+    let mut findings = preflight(graph, forecast, room, machine);
+    for action in plan.misses() {
         if let Err(invalid) = graph.stages[action.node].stage.preflight() {
             let error = graph.diagnose(action.node, &invalid);
             findings.errors.push((Some(action.node), error));
         }
     }
     findings
+}
+
+/// Looks only for resources that `stages` ask for and that this machine can never give them.
+pub fn requests(graph: &Graph, stages: impl Iterator<Item = NodeIndex>) -> Findings {
+    let machine = Machine::look(Path::new("."));
+    let room = RoomArgs::default().room(graph, &machine);
+    let errors = stages.filter_map(|node| {
+        let error = refusal(graph, node, &room, &machine)?;
+        Some((Some(node), error))
+    });
+    Findings {
+        errors: errors.collect(),
+        doubts: Vec::new(),
+    }
 }
 
 /// A doubt as it is told: an error's words, called a warning.

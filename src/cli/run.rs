@@ -10,6 +10,7 @@ use super::expecting::{self, Expecting};
 use super::outcomes::Outcomes;
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, known_graph, planned};
 use super::results::Results;
+use super::room::RoomArgs;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
@@ -18,13 +19,13 @@ use super::{plan, preflight, sweep, unwritten};
 use crate::error::Error;
 use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::preflight::Findings;
-use crate::forecast::{Reach, forecast};
+use crate::forecast::{Machine, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, wanted};
 use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
-use crate::scheduler::{OnFailure, Room};
+use crate::scheduler::OnFailure;
 use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
 use crate::sweep::Course;
@@ -47,9 +48,8 @@ pub struct Run {
     /// Say what would run, and why; run nothing
     #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
     dry_run: bool,
-    /// Cores to use [default: all]
-    #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    room: RoomArgs,
     #[command(flatten)]
     selection: Selection,
     /// After a failure go on with all that does not depend on it
@@ -167,8 +167,7 @@ impl Run {
         if let Some((saved, from)) = asked.saved {
             saved.check(from, &graph, &plan, store)?;
         }
-        let room = plan::room(self.jobs, &graph);
-        plan::print(console, &graph, &plan, store, &room, self.json)
+        plan::print(console, &graph, &plan, store, &self.room, self.json)
     }
 
     /// Plans and executes one round after the other; a pipeline that is no sweep has one. The session begins
@@ -185,7 +184,8 @@ impl Run {
         while let Some(round) = course.next_round().map_err(Error::Invalid)? {
             let graph = course.graph();
             let options = asked.selection.options_of(graph, &round)?;
-            let room = plan::room(self.jobs, graph);
+            let machine = Machine::look(store.root());
+            let room = self.room.room(graph, &machine);
             // Until the session has said what this run needs, nothing else protects what is planned with.
             let guard = store.guard()?;
             ask_versions(graph, store, &wanted(graph, &options))?;
@@ -193,7 +193,9 @@ impl Run {
             if let Some((saved, from)) = asked.saved {
                 saved.check(from, graph, &plan, store)?;
             }
-            let findings = examined(console, graph, &plan, store, &room, &mut said);
+            let forecast = forecast(graph, &plan, store, catalogue().parse, &room, Reach::Own);
+            let findings = preflight::look(graph, &plan, &forecast, &room, &machine);
+            tell(console, &findings, &mut said);
             let (session, refused) = match &mut *session {
                 Some(session) => (session, refused(&findings)?),
                 None if !findings.errors.is_empty() => {
@@ -215,6 +217,7 @@ impl Run {
                     on_failure: self.on_failure(course),
                     limits: self.limits(),
                     resume: !self.no_resume,
+                    measured: forecast.measured(graph),
                     refused,
                 },
             )?;
@@ -264,24 +267,14 @@ fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {
     }
 }
 
-/// Looks for what speaks against a plan, and prints the warnings that no earlier plan had.
-fn examined(
-    console: &Console,
-    graph: &Graph,
-    plan: &Plan,
-    store: &Store,
-    room: &Room,
-    said: &mut HashSet<String>,
-) -> Findings {
-    let forecast = forecast(graph, plan, store, catalogue().parse, room, Reach::Own);
-    let findings = preflight::look(graph, plan, store, &forecast, room);
+/// Prints the warnings about a plan that were not printed for an earlier round.
+fn tell(console: &Console, findings: &Findings, said: &mut HashSet<String>) {
     for doubt in &findings.doubts {
         let warning = preflight::warning(doubt);
         if said.insert(warning.clone()) {
             console.say(&warning);
         }
     }
-    findings
 }
 
 /// The stages of a later round that surely fail, and why. They fail without being run, so that the results of the

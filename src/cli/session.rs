@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use crate::error::Error;
 use crate::executor::{self, Execution, Interrupt, Workers};
-use crate::graph::Graph;
+use crate::graph::{Graph, Measured};
 use crate::plan::{Plan, State};
 use crate::report::bars::Bars;
 use crate::report::event::RunState;
@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub limits: Limits,
     /// Whether trainings go on from checkpoints.
     pub resume: bool,
+    /// Resources that stages took in earlier runs.
+    pub measured: HashMap<NodeIndex, Measured>,
     /// Stages that fail where they would have to be run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -184,6 +186,7 @@ impl<'a> Session<'a> {
             folder: &self.folder,
             limits: options.limits,
             resume: options.resume,
+            measured: options.measured,
             refused: options.refused,
         };
         let execution = executor::execute(

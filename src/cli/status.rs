@@ -3,13 +3,13 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
-use super::unwritten;
+use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, PlannedAction, State};
 use crate::report::{Console, wording};
 
-/// Say of each stage whether it is cached, will run (and why), or waits on another
+/// Show which stages are cached, will run (and why), or wait
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
@@ -32,12 +32,18 @@ impl Status {
         let store = self.sources.open(&self.store)?;
         let graph = known_graph(course, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
+        let misses = plan.misses().map(|action| action.node);
+        let findings = preflight::requests(&graph, misses);
         let text = if self.json {
-            json!({ "pipeline": graph.pipeline, "stages": objects(&graph, &plan) }).to_string()
+            let stages = objects(&graph, &plan);
+            let refusals = findings.errors();
+            json!({ "pipeline": graph.pipeline, "stages": stages, "refusals": refusals })
+                .to_string()
         } else {
             listing(&graph, &plan)
         };
         console.result(&text).map_err(unwritten)?;
+        preflight::say(console, &findings);
         if self.exit_code {
             verdict(&plan)
         } else {
@@ -48,8 +54,7 @@ impl Status {
 
 /// An error if a stage of the plan is not cached.
 pub fn verdict(plan: &Plan) -> Result<(), Error> {
-    let is_miss = |action: &&PlannedAction| !matches!(action.state, State::Cached(_));
-    match plan.actions.iter().filter(is_miss).count() {
+    match plan.misses().count() {
         0 => Ok(()),
         misses => Err(Error::WouldRun(format!(
             "{misses} of {} would run",

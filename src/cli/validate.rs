@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::pipeline::{Overrides, known_graph};
-use super::unwritten;
+use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::report::{Console, wording};
 
@@ -34,8 +34,10 @@ impl Validate {
             {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
-                    checked.push(json!({ "file": file, "ok": true, "stages": count }));
+                    let findings = preflight::requests(&graph, graph.stages.node_indices());
                     if self.json {
+                        let refusals = findings.errors();
+                        checked.push(json!({ "file": file, "ok": true, "stages": count, "refusals": refusals }));
                         continue;
                     }
                     let stages = wording::stages(count);
@@ -44,6 +46,7 @@ impl Validate {
                         _ => format!("{}: ok: {stages}", file.display()),
                     };
                     console.result(&line).map_err(unwritten)?;
+                    preflight::say(console, &findings);
                 }
                 Err(Error::Invalid(found)) => {
                     checked.push(json!({ "file": file, "ok": false, "errors": found }));

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_key_is_read_as_its_option_takes_it() {
-        let text = "artifacts = \"store\"\njobs = 0x2\nprofile = 'gpu'\nkeep_going = true\ntimeout = \"1h 30m\"\nretries = 0\n";
+        let text = "artifacts = \"store\"\njobs = 0x2\nprofile = 'gpu'\nkeep_going = true\nmemory = \"8GiB\"\ntimeout = \"1h 30m\"\nretries = 0\n";
         let settings = parse(Path::new("f"), text, Some(Path::new(".."))).unwrap();
         let values: Vec<(&str, &str)> = settings
             .iter()
@@ -130,6 +130,7 @@ mod tests {
             [
                 ("artifacts", "../store"),
                 ("jobs", "2"),
+                ("memory", "8GiB"),
                 ("profile", "gpu"),
                 ("keep_going", "true"),
                 ("timeout", "1h 30m"),

@@ -4,13 +4,14 @@ use stages::contract::Precision;
 use toml::de::DeValue;
 
 use crate::devices::DeviceChoice;
-use crate::spec::parse_duration;
+use crate::spec::{parse_bytes, parse_duration};
 
 /// What a configuration file may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Artifacts,
     Jobs,
+    Memory,
     Profile,
     Device,
     Precision,
@@ -20,9 +21,10 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Artifacts,
         Self::Jobs,
+        Self::Memory,
         Self::Profile,
         Self::Device,
         Self::Precision,
@@ -36,6 +38,7 @@ impl Key {
         match self {
             Self::Artifacts => "artifacts",
             Self::Jobs => "jobs",
+            Self::Memory => "memory",
             Self::Profile => "profile",
             Self::Device => "device",
             Self::Precision => "precision",
@@ -50,6 +53,7 @@ impl Key {
         match self {
             Self::Artifacts => "artifacts",
             Self::Jobs => "all cores",
+            Self::Memory => "all memory",
             Self::Profile | Self::Timeout => "none",
             Self::Device | Self::Precision => "as the pipeline says",
             Self::KeepGoing => "false",
@@ -97,6 +101,13 @@ impl Key {
                 whole(value).filter(|n| (0..=100).contains(n)).map(string),
             ),
             Self::KeepGoing => ("`true` or `false`", value.as_bool().map(string)),
+            Self::Memory => match text().map(parse_bytes) {
+                Some(Err(expected)) => return Err(expected),
+                read => (
+                    "a size such as `\"8GiB\"`",
+                    read.and(text()).map(str::to_owned),
+                ),
+            },
             Self::Timeout => match text().map(parse_duration) {
                 Some(Err(expected)) => return Err(expected),
                 read => (

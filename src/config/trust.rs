@@ -91,6 +91,7 @@ pub fn reaches_outside(key: Key, value: &str, folder: &Path) -> bool {
     match key {
         Key::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
         Key::Jobs
+        | Key::Memory
         | Key::Profile
         | Key::Device
         | Key::Precision

@@ -248,8 +248,15 @@ pub(super) fn is_forced(action: &PlannedAction) -> bool {
     matches!(action.state, State::Runs(MissReason::Forced))
 }
 
+/// The failure of a stage whose files the store could not read or write.
 pub(super) fn refused(error: store::Error) -> Failure {
-    Failure::System(error.to_string())
+    match &error {
+        store::Error::Io { source, .. } if store::is_given_up(source) => Failure::TimedOut(
+            "took longer than its timeout, which ended while inputs or outputs were read"
+                .to_owned(),
+        ),
+        _ => Failure::System(error.to_string()),
+    }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

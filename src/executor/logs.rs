@@ -1,8 +1,8 @@
-//! What programs of the user's write to their standard output and error.
+//! Logs: the standard output and error of programs, and the standard error of workers.
 //!
-//! A program writes to its log itself, at full speed. One thread looks at the logs of all that run: of a
+//! A process writes to its log itself, at full speed. One thread looks at the logs of all that run: of a
 //! log that is longer than [`MOST`] the middle is given back to the file system (a hole in the file), so
-//! that no flood fills the disk. Once the program has ended, the log is its head, a line that says how
+//! that no flood fills the disk. Once the process has ended, the log is its head, a line that says how
 //! much was left out, and its tail.
 
 use std::fs::{self, File};
@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use stages::contract::files;
 
 use super::local::lock;
 use super::log_file;
@@ -24,6 +25,8 @@ const MOST: u64 = 64 << 20;
 const HALF: u64 = MOST / 2;
 /// How often logs are looked at.
 const LOOK: Duration = Duration::from_millis(20);
+/// Bytes at the end of a log that are shown when a process fails.
+const TAIL: u64 = 4096;
 /// Bytes that are copied at once.
 const PIECE: u64 = 1 << 20;
 
@@ -63,7 +66,7 @@ impl Logs {
         log
     }
 
-    /// Makes the log of a program that has ended its head and its tail, if it is too long.
+    /// Makes the log of a process that has ended its head and its tail, if it is too long.
     pub fn settle(&self, log: &Arc<File>) -> io::Result<()> {
         // Nobody else looks at it from now on: what is written into the hole would be taken out again.
         lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
@@ -92,6 +95,24 @@ impl Drop for Logs {
     }
 }
 
+/// Opens a log to append to it, and to read it later: by then another file may have its name.
+pub(super) fn open(log: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    files::open_with(log, options.create(true).append(true).read(true))
+}
+
+/// The last lines that were written to an open log from `start` on: at most 4 KiB of them.
+pub(super) fn tail(written: &File, start: u64) -> String {
+    let read = || -> io::Result<String> {
+        let end = written.metadata()?.len();
+        let from = start.max(end.saturating_sub(TAIL));
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(from)).unwrap_or_default()];
+        written.read_exact_at(&mut bytes, from)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().unwrap_or_default()
+}
+
 /// Starts the thread that keeps open logs small.
 fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
     let (ended, end) = channel();
@@ -110,7 +131,7 @@ fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
         .name("logs".to_owned())
         .spawn(looking)
     {
-        tracing::warn!("logs of programs may become large: {error}");
+        tracing::warn!("logs may become large: {error}");
     }
     ended
 }

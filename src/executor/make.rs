@@ -20,7 +20,7 @@ use super::{Limits, Outputs, log_file};
 use crate::plan::{Change, MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Grant;
-use crate::store::{self, ActionRecord, Checkpoints, Guard, Key, Staging};
+use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Key, Staging};
 
 /// How often a stage runs again because its sources were written to, without a change.
 const MOST_TOUCHES: usize = 5;
@@ -104,6 +104,9 @@ impl<'a> Local<'a> {
                             .to_owned(),
                     ));
                 }
+                Err(Failure::TimedOut(_)) if self.workers.is_stopping() => {
+                    return Err(Failure::Cancelled);
+                }
                 Err(failure) if failure.is_transient() && retries < limits.retries() => {
                     // One that took too long has nothing to wait for.
                     let wait = match failure {
@@ -132,7 +135,9 @@ impl<'a> Local<'a> {
         let action = making.action;
         let instance = &self.graph.stages[action.node];
         let external = instance.stage.external();
-        let inputs = Watched::begin(making.inputs, self.store, external.is_some())?;
+        // Includes the time in which inputs and outputs are read.
+        let deadline = Deadline::new(limits.timeout, self.workers.stopping());
+        let inputs = Watched::begin(making.inputs, self.store, external.is_some(), &deadline)?;
         let staging = self.store.staging().map_err(refused)?;
         // Let go after the keeper has taken what is in it.
         let kept = match checkpoints {
@@ -144,7 +149,8 @@ impl<'a> Local<'a> {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
             seed: instance.seed,
-            cpus: making.grant.cpus,
+            // Not those that it was measured to keep busy: the program would see that.
+            cpus: instance.threads().min(making.grant.cpus),
             device: instance.device,
             gpus: self.gpus(making.grant),
             inputs: artifacts(making.inputs, self.store),
@@ -191,7 +197,7 @@ impl<'a> Local<'a> {
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
         // Whatever came of it: nothing else may read what was changed.
-        let inputs_check = inputs.check()?;
+        let inputs_check = inputs.check(&deadline)?;
         result?;
 
         match source_state(self.graph, self.store, action, &this.stamps)
@@ -211,7 +217,7 @@ impl<'a> Local<'a> {
             action_key: action.action_key,
             content_key: making.content_key,
             fingerprint: action.fingerprint.clone(),
-            outputs: self.ingest(&instance.outputs, staging.folder(), made)?,
+            outputs: self.ingest(&instance.outputs, staging.folder(), made, &deadline)?,
             seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
@@ -280,7 +286,7 @@ impl<'a> Local<'a> {
                 }
                 event => self.pass_on(&name, event, &said),
             };
-            process::run(request, &log, self.workers, limits, &heard)
+            process::run(request, (&log, &self.logs), self.workers, limits, &heard)
         });
         (
             ending,
@@ -333,13 +339,14 @@ impl<'a> Local<'a> {
         ports: &[Port],
         staging: &Folder,
         mut made: BTreeMap<String, Made>,
+        deadline: &Deadline<'_>,
     ) -> Result<Outputs, Failure> {
         let mut outputs = Outputs::new();
         for port in ports {
             let tree = match made.remove(&port.name) {
                 Some(Made::File { name, bytes }) => self.store.ingest_bytes(name, &bytes),
                 Some(Made::At(path)) if staging.stat(&path).is_ok() => {
-                    self.store.ingest(staging, &path)
+                    self.store.ingest(staging, &path, deadline)
                 }
                 _ => {
                     let message = format!("the stage made no output `{}`", port.name);

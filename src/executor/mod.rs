@@ -34,7 +34,7 @@ use std::thread;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
-use crate::graph::{Graph, Limits};
+use crate::graph::{Graph, Limits, Measured};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room, Slots};
@@ -68,6 +68,8 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Whether to go on from checkpoints.
     pub resume: bool,
+    /// Resources that stages took in earlier runs.
+    pub measured: HashMap<NodeIndex, Measured>,
     /// Stages that fail where they would have to be run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -92,11 +94,7 @@ pub fn execute(
     reporter: &Reporter,
     options: &Options<'_>,
 ) -> io::Result<Execution> {
-    let misses: Vec<&PlannedAction> = plan
-        .actions
-        .iter()
-        .filter(|action| !matches!(action.state, State::Cached(_)))
-        .collect();
+    let misses: Vec<&PlannedAction> = plan.misses().collect();
     let (misses, entries) = schedule(graph, &misses, options);
     let (commits, made) = channel();
     let local = Local {
@@ -222,7 +220,12 @@ fn schedule<'a>(
             let slots = match options.refused.contains_key(&action.node) {
                 // What it asks for may not be there.
                 true => Slots::cpus(1),
-                false => graph.stages[action.node].slots().granted_of(&options.room),
+                false => {
+                    let measured = options.measured.get(&action.node);
+                    let measured = measured.copied().unwrap_or_default();
+                    let slots = graph.stages[action.node].slots(measured);
+                    slots.granted_of(&options.room)
+                }
             };
             (
                 Miss {

@@ -8,8 +8,9 @@ use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
 use signal_hook::consts::{SIGABRT, SIGKILL};
-use stages::contract::{Failure, Request, StageEvent, files};
+use stages::contract::{Failure, Request, StageEvent};
 
+use super::logs::{Logs, open, tail};
 use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
 use super::watch::{Excess, watch};
@@ -27,18 +28,26 @@ pub struct Ending {
 
 /// Runs `request` in a worker process: this binary, as `runner worker`.
 ///
-/// Passes on what the worker says while it works; what it writes to standard error goes to `log`.
+/// Passes on what the worker says while it works; its standard error goes to `log`, which is kept small.
 /// The worker ends with this process, however that ends: it watches its standard input.
 /// Over its limits it is told to stop, or killed.
 pub fn run(
     request: &Request,
-    log: &Path,
+    (log, logs): (&Path, &Logs),
     workers: &Workers,
     limits: Limits,
     heard: &dyn Fn(StageEvent),
 ) -> Ending {
     let started = Instant::now();
-    let (result, usage) = converse(request, log, workers, limits, heard).unwrap_or_else(|e| {
+    let ran = open(log).and_then(|out| {
+        let written = logs.watch(out.try_clone()?);
+        let ran = converse(request, (log, out, &written), workers, limits, heard);
+        if let Err(error) = logs.settle(&written) {
+            tracing::warn!("failed to shorten `{}`: {error}", log.display());
+        }
+        ran
+    });
+    let (result, usage) = ran.unwrap_or_else(|e| {
         (
             Err(Failure::System(format!(
                 "failed to run a worker process: {e}"
@@ -61,19 +70,19 @@ pub const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
 
 fn converse(
     request: &Request,
-    log: &Path,
+    (log, out, written): (&Path, File, &File),
     workers: &Workers,
     limits: Limits,
     heard: &dyn Fn(StageEvent),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
-    let log_file = files::open_with(log, File::options().create(true).append(true))?;
+    let start = out.metadata()?.len();
     let mut command = own_binary()?;
     command
         .arg("worker")
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(log_file);
+        .stderr(out);
     // None, if it was given none: a stage that stays on the CPU takes no memory of anybody's GPU.
     command.env(VISIBLE_GPUS, request.gpus.join(","));
     let Some(mut child) = workers.spawn(&mut command)? else {
@@ -98,6 +107,7 @@ fn converse(
         excess,
         oom_killed: status.signal() == Some(SIGKILL) && workers.has_lost_to_oom(),
         log,
+        last_words: tail(written, start),
     };
     Ok((ended.judge(workers.is_stopping()), usage))
 }
@@ -142,6 +152,8 @@ struct Ended<'a> {
     /// Whether the kernel ended some process meanwhile for want of memory.
     oom_killed: bool,
     log: &'a Path,
+    /// The end of its standard error.
+    last_words: String,
 }
 
 impl Ended<'_> {
@@ -188,12 +200,9 @@ impl Ended<'_> {
 
     /// Rust's last words where an allocation fails.
     fn log_tells_of_allocation(&self) -> bool {
-        files::read(self.log, files::MOST_TEXT).is_ok_and(|log| {
-            let log = String::from_utf8_lossy(&log);
-            log.lines()
-                .rev()
-                .take(5)
-                .any(|line| line.starts_with("memory allocation of "))
-        })
+        let lines = self.last_words.lines().rev().take(5);
+        lines
+            .into_iter()
+            .any(|line| line.starts_with("memory allocation of "))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -10,19 +9,18 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
-use stages::contract::{Failure, Program, files, printable};
+use stages::contract::{Failure, Program, printable};
 
 use super::leftovers::Tag;
-use super::logs::Logs;
+use super::logs::{Logs, open, tail};
 use super::process::Ending;
 use super::usage::{Usage, reap, wait};
 use super::watch::watch;
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
 
-/// Lines of its output that are shown when a program fails, and the bytes of the log they are in.
+/// Lines of its output that are shown when a program fails.
 const SHOWN: usize = 15;
-const TAIL: u64 = 4096;
 
 /// The words before the log's path, at the end of the message about a program that failed.
 pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
@@ -66,12 +64,6 @@ pub(super) fn run(
         seconds: started.elapsed().as_secs_f64(),
         usage,
     }
-}
-
-/// Opens a log to append to it, and to read it later: by then another file may have its name.
-fn open(log: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    files::open_with(log, options.create(true).append(true).read(true))
 }
 
 fn not_run(program: &Program, error: &io::Error) -> Failure {
@@ -159,14 +151,7 @@ fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) 
 
 /// The end of what was written to the open log from `start` on, indented, with its path.
 fn last_words(written: &File, log: &Path, start: u64) -> String {
-    let read = || -> io::Result<String> {
-        let end = written.metadata()?.len();
-        let from = start.max(end.saturating_sub(TAIL));
-        let mut bytes = vec![0; usize::try_from(end.saturating_sub(from)).unwrap_or_default()];
-        written.read_exact_at(&mut bytes, from)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = read().unwrap_or_default();
+    let text = tail(written, start);
     let lines: Vec<&str> = text.lines().collect();
     if lines.is_empty() {
         return ", without a word".to_owned();

@@ -23,7 +23,7 @@ use stages::contract::{Failure, PRIVATE_BYTES};
 
 use super::inputs::Inputs;
 use super::local::{lock, refused};
-use crate::store::{self, BLOB_MODE, Blob, InputsCheck, Stamp, Store, Tree, Unwritten};
+use crate::store::{self, BLOB_MODE, Blob, Deadline, InputsCheck, Stamp, Store, Tree, Unwritten};
 
 /// Files of one stage that are held open to be watched, at most: a process may have few open.
 const MOST: usize = 64;
@@ -55,7 +55,12 @@ struct Watch {
 impl<'a> Watched<'a> {
     /// Watches the inputs, and finds out whether they hold what they should. `copies` says whether the
     /// stage reads copies of small files.
-    pub fn begin(inputs: &'a Inputs, store: &'a Store, copies: bool) -> Result<Self, Failure> {
+    pub fn begin(
+        inputs: &'a Inputs,
+        store: &'a Store,
+        copies: bool,
+        deadline: &Deadline<'_>,
+    ) -> Result<Self, Failure> {
         let mut watches = Vec::new();
         let mut watch = |blob: &Blob| {
             if watches.len() == MOST || (copies && blob.bytes <= PRIVATE_BYTES) {
@@ -80,7 +85,7 @@ impl<'a> Watched<'a> {
         }
         // From here on a change is noticed.
         for input in &watched {
-            store.verify(input.tree).map_err(refused)?;
+            store.verify_before(input.tree, deadline).map_err(refused)?;
         }
         let watches = Arc::new(watches);
         Ok(Self {
@@ -102,7 +107,7 @@ impl<'a> Watched<'a> {
     ///
     /// # Errors
     /// If one was written to. What is damaged is set aside, so that the next run makes it again.
-    pub fn check(&self) -> Result<InputsCheck, Failure> {
+    pub fn check(&self, deadline: &Deadline<'_>) -> Result<InputsCheck, Failure> {
         self.watches.iter().for_each(Watch::restore_mode);
         let mut is_sure = true;
         for input in &self.inputs {
@@ -116,7 +121,7 @@ impl<'a> Watched<'a> {
                 }
             }
             // What is not known to be right is read again.
-            match self.store.verify(input.tree) {
+            match self.store.verify_before(input.tree, deadline) {
                 Err(error @ store::Error::Io { .. }) => return Err(refused(error)),
                 Err(_) => is_written = true,
                 Ok(()) => {}

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use petgraph::graph::NodeIndex;
 use stages::contract::{Expected, IMAGES_FILE, Signature, Work};
 
-use super::misses;
 use crate::graph::Graph;
 use crate::plan::{Plan, State, action_key};
 use crate::store::{Digest, Store};
@@ -16,10 +15,11 @@ pub type Inputs = BTreeMap<String, Vec<Expected>>;
 /// What every stage of `plan` that is not cached says of its work.
 pub fn works(graph: &Graph, plan: &Plan, store: &Store) -> HashMap<NodeIndex, Work> {
     let mut works = HashMap::new();
-    if misses(plan).next().is_none() {
+    if plan.misses().next().is_none() {
         return works;
     }
-    let read: HashSet<NodeIndex> = misses(plan)
+    let read: HashSet<NodeIndex> = plan
+        .misses()
         .flat_map(|action| graph.inputs(action.node))
         .map(|(producer, _)| producer)
         .collect();

@@ -1,13 +1,19 @@
-//! What there is to run a plan with. Linux only: elsewhere of memory nothing is known.
+//! Resources of this machine. Memory is known on Linux only.
 
+use std::num::NonZero;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 use rustix::fs::statvfs;
 use stages::contract::files::system_text;
 
-/// Room for a plan.
+/// Resources of the machine that a plan runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
+    /// Cores that this process may use.
+    pub cpus: usize,
+    /// Bytes of memory, without swap, that all processes together can have.
+    pub ram: Option<u64>,
     /// Bytes of memory, swap included, that all processes together can have.
     pub memory: Option<u64>,
     /// Bytes of memory that are free or can be taken back.
@@ -27,7 +33,10 @@ impl Machine {
         };
         let most = group_limit().unwrap_or(u64::MAX);
         let swap = bytes("SwapTotal:").unwrap_or_default();
+        let ram = bytes("MemTotal:").map(|memory| memory.min(most));
         Self {
+            cpus: available_parallelism().map_or(1, NonZero::get),
+            ram,
             memory: bytes("MemTotal:").map(|memory| (memory + swap).min(most)),
             free_memory: bytes("MemAvailable:").map(|memory| memory.min(most)),
             disk: statvfs(store)

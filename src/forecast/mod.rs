@@ -13,19 +13,21 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
-use stages::contract::Work;
+use stages::contract::{Device, Work};
 
-use crate::graph::{Graph, Parse};
-use crate::plan::{Fingerprint, Plan, PlannedAction, State, action_key};
+use crate::graph::{Graph, Instance, Measured, Parse};
+use crate::plan::{Fingerprint, Plan, PlannedAction, action_key};
 use crate::scheduler::Room;
 use crate::store::{ActionRecord, Store};
 pub use machine::Machine;
 use past::Past;
 
+/// Shortest time that tells how many cores a stage keeps busy.
+const MEASURABLE_SECONDS: f64 = 1.0;
 /// Bytes of a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -53,6 +55,28 @@ pub struct Estimate {
     pub work: Work,
     /// Whether an earlier record is of the very same work: its outputs may well be in the store.
     pub is_repeated: bool,
+}
+
+impl Forecast {
+    /// Resources that the stages which are not cached take, as far as earlier runs tell.
+    pub fn measured(&self, graph: &Graph) -> HashMap<NodeIndex, Measured> {
+        let stages = self.stages.iter();
+        stages
+            .map(|(&node, estimate)| (node, estimate.measured(&graph.stages[node])))
+            .collect()
+    }
+}
+
+impl Estimate {
+    /// Resources that an instance takes as far as earlier runs tell. A GPU's memory is not the machine's.
+    pub fn measured(&self, instance: &Instance) -> Measured {
+        let busy = self.cpu_seconds.zip(self.seconds);
+        let busy = busy.filter(|&(_, seconds)| seconds >= MEASURABLE_SECONDS);
+        Measured {
+            cpus: busy.map(|(cpu_seconds, seconds)| (cpu_seconds / seconds).round() as usize),
+            memory: self.memory.filter(|_| instance.device == Device::Cpu),
+        }
+    }
 }
 
 /// Where an estimate of time comes from.
@@ -106,15 +130,13 @@ pub fn forecast(
     let mut works = ahead::works(graph, plan, store);
     let mut stages = BTreeMap::new();
     let mut seen = HashSet::new();
-    for action in misses(plan) {
+    for action in plan.misses() {
         let estimate = if seen.insert(action.action_key) {
             let work = works.remove(&action.node).unwrap_or_default();
             let name = graph.stages[action.node].name.to_string();
             let last = store.last_fingerprint(&graph.pipeline, &name);
-            let cpus = graph.stages[action.node]
-                .resources
-                .cpus
-                .clamp(1, room.cpus.max(1));
+            let threads = graph.stages[action.node].threads();
+            let cpus = threads.clamp(1, room.cpus.max(1));
             estimate(&past, action, work, last.as_ref(), cpus)
         } else {
             Estimate {
@@ -151,12 +173,6 @@ pub fn totals(
         known,
         stages: stages.len(),
     }
-}
-
-fn misses(plan: &Plan) -> impl Iterator<Item = &PlannedAction> {
-    plan.actions
-        .iter()
-        .filter(|action| !matches!(action.state, State::Cached(_)))
 }
 
 fn estimate(

@@ -1,4 +1,4 @@
-//! What surely fails, or may, for want of GPUs, memory or disk, before anything runs.
+//! Finds, before anything runs, what surely fails or may fail for want of cores, GPUs, memory or disk.
 
 use bytesize::ByteSize;
 use petgraph::graph::NodeIndex;
@@ -36,9 +36,10 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     let mut findings = Findings::default();
     findings.doubts.extend_from_slice(&graph.doubts);
     for (&node, estimate) in &forecast.stages {
-        let refusal = graph.missing(node).or_else(|| gpus(graph, node, room));
-        let refusal = refusal.map(|refusal| (Some(node), refusal));
-        findings.errors.extend(refusal);
+        let refusal = refusal(graph, node, room, machine);
+        findings
+            .errors
+            .extend(refusal.map(|error| (Some(node), error)));
         // A gpu's memory is its own.
         if graph.stages[node].device != Device::Cpu {
             continue;
@@ -51,14 +52,63 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     findings
 }
 
-/// What a stage asks of GPUs that none gives it; the same for all its instances.
+/// An error if a stage asks for resources that the run can never give it.
+pub fn refusal(
+    graph: &Graph,
+    node: NodeIndex,
+    room: &Room,
+    machine: &Machine,
+) -> Option<Diagnostic> {
+    graph
+        .missing(node)
+        .or_else(|| gpus(graph, node, room))
+        .or_else(|| cpus(graph, node, room, machine))
+        .or_else(|| declared_memory(graph, node, room))
+}
+
+/// An error if a stage asks for more cores than the machine has. If only `--jobs` gives fewer, it gets those.
+fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let most = room.cpus.max(machine.cpus);
+    let wanted = instance.resources.cpus.filter(|&wanted| wanted > most)?;
+    let message = format!(
+        "`{}` asks for more cores than there are ({wanted} of {most})",
+        instance.name.stage
+    );
+    let hint = format!(
+        "set its `resources.cpus` to {most}; with `--jobs {wanted}` it gets more threads than there are cores"
+    );
+    Some(graph.diagnose_resource(node, "cpus", message).hint(hint))
+}
+
+/// An error if a stage asks for more memory than stages may take together.
+fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let (wanted, most) = (instance.resources.memory?, room.memory?);
+    if wanted <= most {
+        return None;
+    }
+    let message = format!(
+        "`{}` asks for more memory than stages may take ({} of {})",
+        instance.name.stage,
+        size(wanted),
+        size(most)
+    );
+    let hint = format!(
+        "set its `resources.memory` to what fits, or let stages take more with `--memory {}`",
+        size(wanted).replace(' ', "")
+    );
+    Some(graph.diagnose_resource(node, "memory", message).hint(hint))
+}
+
+/// An error if a stage asks for GPUs that the run does not have; the same for all its instances.
 fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
-    let (name, wanted, there) = (&instance.name.stage, instance.slots(), room.gpus.len());
+    let (name, wanted, there) = (&instance.name.stage, instance.gpus(), room.gpus.len());
     let refused = |resource: &str, message: String, hint: String| {
         Some(graph.diagnose_resource(node, resource, message).hint(hint))
     };
-    if wanted.gpus > there {
+    if wanted > there {
         let why = match devices::gpus() {
             Err(why) if there == 0 => format!(": {why}"),
             _ => String::new(),
@@ -71,15 +121,12 @@ fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
         };
         return refused(
             "gpus",
-            format!(
-                "`{name}` asks for more GPUs than there are ({} of {there}){why}",
-                wanted.gpus
-            ),
+            format!("`{name}` asks for more GPUs than there are ({wanted} of {there}){why}"),
             format!("{hint}; `runner doctor` shows what there is"),
         );
     }
     let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;
-    let memory = wanted.gpu_memory.filter(|&memory| memory > largest)?;
+    let memory = instance.gpu_memory().filter(|&memory| memory > largest)?;
     refused(
         "gpu_memory",
         format!(
@@ -171,7 +218,7 @@ fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
             size(sum),
             size(free)
         );
-        let hint = "let fewer run at once with `--jobs`, or give them more `resources.cpus`";
+        let hint = "let fewer run at once with `--memory` or `--jobs`";
         findings
             .doubts
             .push(Diagnostic::new(message).hint(hint.to_owned()));

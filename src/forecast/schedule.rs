@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 
-use super::{Estimate, misses};
+use super::Estimate;
 use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Room};
@@ -34,7 +34,7 @@ impl Entries {
             memory: Vec::new(),
         };
         let (mut positions, mut first) = (HashMap::new(), HashMap::new());
-        for action in misses(plan) {
+        for action in plan.misses() {
             let Some(estimate) = stages.get(&action.node) else {
                 continue;
             };
@@ -45,7 +45,10 @@ impl Entries {
             let leader = *first.entry(action.action_key).or_insert(position);
             upstream.extend((leader != position).then_some(leader));
             positions.insert(action.node, position);
-            let mut slots = graph.stages[action.node].slots().granted_of(total);
+            let instance = &graph.stages[action.node];
+            let mut slots = instance
+                .slots(estimate.measured(instance))
+                .granted_of(total);
             if !total.free().has(slots) {
                 // A plan may be made on a machine without.
                 (slots.gpus, slots.gpu_memory) = (0, None);

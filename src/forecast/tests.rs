@@ -26,6 +26,8 @@ stages:
 ";
 
 const EVERYTHING: Machine = Machine {
+    cpus: 2,
+    ram: Some(u64::MAX),
     memory: Some(u64::MAX),
     free_memory: Some(u64::MAX),
     disk: Some(u64::MAX),
@@ -48,6 +50,7 @@ fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
     let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
     let room = Room {
         cpus: 2,
+        memory: Some(64 << 30),
         gpus: graph.gpus.clone(),
     };
     let forecast = forecast(&graph, &plan, &store, catalogue.parse, &room, Reach::All);
@@ -131,6 +134,67 @@ fn what_a_stage_may_have_counts_as_well() {
         "{doubt}"
     );
     assert!(limited("1GiB").doubts.is_empty());
+}
+
+#[test]
+fn requests_for_cores_and_memory_that_can_never_be_met_are_refused() {
+    let with = |resources: &str, jobs: usize| {
+        let text = format!("{PIPELINE}    resources: {{ {resources} }}\n");
+        let (graph, forecast, mut room, _folder) = looked_at(&text);
+        room.cpus = jobs;
+        let errors = preflight(&graph, &forecast, &room, &EVERYTHING).errors();
+        errors.iter().map(ToString::to_string).collect::<String>()
+    };
+    let error = with("cpus: 3", 2);
+    assert!(
+        error.contains("`cnn` asks for more cores than there are (3 of 2)"),
+        "{error}"
+    );
+    assert!(error.contains("p.yaml:14:24"), "{error}");
+    assert!(error.contains("set its `resources.cpus` to 2"), "{error}");
+    // With fewer jobs a stage gets fewer threads; with more, more.
+    assert_eq!(with("cpus: 2", 1), "");
+    assert_eq!(with("cpus: 3", 3), "");
+
+    let error = with("memory: 65GiB", 2);
+    assert!(
+        error.contains("`cnn` asks for more memory than stages may take (65.0 GiB of 64.0 GiB)"),
+        "{error}"
+    );
+    assert!(error.contains("p.yaml:14:26"), "{error}");
+    assert!(error.contains("`--memory 65.0GiB`"), "{error}");
+    assert_eq!(with("memory: 64GiB", 2), "");
+}
+
+#[test]
+fn measured_resources_count_only_where_none_are_declared() {
+    let (graph, ..) = looked_at(PIPELINE);
+    let cnn = &graph.stages[graph.find("cnn")[0]];
+    let busy = Estimate {
+        seconds: Some(10.0),
+        cpu_seconds: Some(37.0),
+        memory: Some(5 << 30),
+        ..Estimate::default()
+    };
+    let slots = |estimate: &Estimate| {
+        let slots = cnn.slots(estimate.measured(cnn));
+        (slots.cpus, slots.memory)
+    };
+    assert_eq!(slots(&busy), (4, 5 << 30));
+    // Too short to tell how many cores it keeps busy; little memory is rounded up.
+    let short = Estimate {
+        seconds: Some(0.5),
+        memory: Some(1),
+        ..busy.clone()
+    };
+    assert_eq!(slots(&short), (1, 64 << 20));
+    assert_eq!(slots(&Estimate::default()), (1, 0));
+
+    let declared = format!("{PIPELINE}    resources: {{ cpus: 2, memory: 1GiB }}\n");
+    let (graph, ..) = looked_at(&declared);
+    let cnn = &graph.stages[graph.find("cnn")[0]];
+    let slots = cnn.slots(busy.measured(cnn));
+    assert_eq!((slots.cpus, slots.memory), (2, 1 << 30));
 }
 
 #[test]

@@ -179,7 +179,7 @@ pub(super) fn gpus(
     instances: &[Instance],
     catalogue: &Catalogue,
 ) -> Vec<Gpu> {
-    let takes_some = |instance: &Instance| instance.missing.is_none() && instance.slots().gpus > 0;
+    let takes_some = |instance: &Instance| instance.missing.is_none() && instance.gpus() > 0;
     let chosen = computing.chosen.as_ref();
     match chosen.map_or(&[][..], |chosen| &chosen.gpus) {
         [] if instances.iter().any(takes_some) => {
@@ -203,7 +203,7 @@ pub(super) fn doubts(pipeline: &Pipeline, instances: &[Instance]) -> Vec<Diagnos
     };
     // Variables and configuration files are for all pipelines.
     let is_for_all = place.is_variable() || place.file().is_some_and(|file| file != pipeline.file);
-    if is_for_all || instances.iter().any(|instance| instance.slots().gpus > 0) {
+    if is_for_all || instances.iter().any(|instance| instance.gpus() > 0) {
         return Vec::new();
     }
     let message = format!(

@@ -127,23 +127,33 @@ impl Instance {
         }
     }
 
-    /// What it takes while it runs.
-    pub fn slots(&self) -> Slots {
-        let Resources {
-            cpus,
-            gpus,
-            gpu_memory,
-            ..
-        } = self.resources;
-        let gpus = match self.kind.computes {
-            true => (self.device != Device::Cpu).into(),
-            false => gpus.unwrap_or_default(),
-        };
+    /// Threads that it is given, where there are as many cores.
+    pub fn threads(&self) -> usize {
+        self.resources.cpus.unwrap_or(1)
+    }
+
+    /// Resources that it takes while it runs: those that it declares, else those that were measured.
+    pub fn slots(&self, measured: Measured) -> Slots {
+        let asked = self.resources;
         Slots {
-            cpus,
-            gpus,
-            gpu_memory: gpu_memory.filter(|_| gpus == 1),
+            cpus: asked.cpus.or(measured.cpus).unwrap_or(1),
+            memory: asked.memory.or(measured.memory).map_or(0, rounded_up),
+            gpus: self.gpus(),
+            gpu_memory: self.gpu_memory(),
         }
+    }
+
+    /// GPUs that it takes.
+    pub fn gpus(&self) -> usize {
+        match self.kind.computes {
+            true => (self.device != Device::Cpu).into(),
+            false => self.resources.gpus.unwrap_or_default(),
+        }
+    }
+
+    /// Bytes that it takes of one GPU; `None` if it has its GPUs to itself, or takes none.
+    pub fn gpu_memory(&self) -> Option<u64> {
+        self.resources.gpu_memory.filter(|_| self.gpus() == 1)
     }
 
     /// The output port with the metrics that tables show, if there is one.
@@ -152,6 +162,23 @@ impl Instance {
         let metrics = outputs.find(|port| port.yields == ArtifactType::Metrics)?;
         Some(&metrics.name)
     }
+}
+
+/// Resources that an instance took in earlier runs; `None` where they are unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Cores that it kept busy.
+    pub cpus: Option<usize>,
+    /// Bytes.
+    pub memory: Option<u64>,
+}
+
+/// Bytes rounded up by an eighth at most, or to 64 MiB: the scheduler groups actions that take the same, and no
+/// two measurements are equal.
+fn rounded_up(bytes: u64) -> u64 {
+    const LEAST: u64 = 64 << 20;
+    let step = (bytes.max(LEAST).next_power_of_two() / 16).max(1);
+    bytes.max(LEAST).div_ceil(step).saturating_mul(step)
 }
 
 /// An artifact on its way from one instance to another.

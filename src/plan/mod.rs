@@ -103,6 +103,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The actions that are not cached, in the plan's order.
+    pub fn misses(&self) -> impl Iterator<Item = &PlannedAction> {
+        let is_cached = |action: &&PlannedAction| matches!(action.state, State::Cached(_));
+        self.actions.iter().filter(move |action| !is_cached(action))
+    }
+
     /// The action of a stage that is part of the plan.
     ///
     /// # Panics

@@ -16,6 +16,8 @@ struct Journal {
     ended: BTreeSet<usize>,
     cpus: usize,
     most_cpus: usize,
+    memory: u64,
+    most_memory: u64,
     /// What runs on each GPU.
     gpus: BTreeMap<usize, Vec<Slots>>,
     /// GPUs that were given to more than they have room for.
@@ -49,6 +51,8 @@ impl Executor for Fake<'_> {
             }
             journal.cpus += grant.cpus;
             journal.most_cpus = journal.most_cpus.max(journal.cpus);
+            journal.memory += slots.memory;
+            journal.most_memory = journal.most_memory.max(journal.memory);
             for &gpu in &grant.gpus {
                 let users = journal.gpus.entry(gpu).or_default();
                 users.push(slots);
@@ -71,6 +75,7 @@ impl Executor for Fake<'_> {
         thread::yield_now();
         let mut journal = self.journal.lock().unwrap();
         journal.cpus -= grant.cpus;
+        journal.memory -= slots.memory;
         for gpu in &grant.gpus {
             let users = journal.gpus.get_mut(gpu).unwrap();
             let position = users.iter().position(|user| *user == slots).unwrap();
@@ -87,12 +92,16 @@ impl Executor for Fake<'_> {
 /// Memory of the largest GPU here, in bytes.
 const GPU_MEMORY: u64 = 10;
 
-/// Up to 24 actions, each with any of the earlier ones upstream, wanting up to 4 cpus, and no GPU, up to
-/// `gpus` whole ones, or a part of one.
+/// Memory of the machine here, in bytes.
+const MEMORY: u64 = 100;
+
+/// Up to 24 actions, each with any of the earlier ones upstream, that take up to 4 cpus and all memory, and no
+/// GPU, up to `gpus` whole ones, or a part of one.
 fn entries(gpus: usize) -> impl Strategy<Value = Vec<Entry>> {
     let entry = (
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         1..=4_usize,
+        0..=MEMORY,
         prop_oneof![
             Just((0, None)),
             (1..=gpus).prop_map(|gpus| (gpus, None)),
@@ -103,18 +112,21 @@ fn entries(gpus: usize) -> impl Strategy<Value = Vec<Entry>> {
         drawn
             .into_iter()
             .enumerate()
-            .map(|(position, (upstream, cpus, (gpus, gpu_memory)))| Entry {
-                upstream: if position == 0 {
-                    vec![]
-                } else {
-                    upstream.iter().map(|i| i.index(position)).collect()
+            .map(
+                |(position, (upstream, cpus, memory, (gpus, gpu_memory)))| Entry {
+                    upstream: if position == 0 {
+                        vec![]
+                    } else {
+                        upstream.iter().map(|i| i.index(position)).collect()
+                    },
+                    slots: Slots {
+                        cpus,
+                        memory,
+                        gpus,
+                        gpu_memory,
+                    },
                 },
-                slots: Slots {
-                    cpus,
-                    gpus,
-                    gpu_memory,
-                },
-            })
+            )
             .collect()
     })
 }
@@ -176,6 +188,13 @@ fn check_order_and_slots(journal: &Journal, total: &Room) -> Result<(), TestCase
         "{} of {total:?} taken",
         journal.most_cpus
     );
+    if let Some(memory) = total.memory {
+        prop_assert!(
+            journal.most_memory <= memory,
+            "{} bytes of {memory} taken",
+            journal.most_memory
+        );
+    }
     prop_assert_eq!(&journal.overfull, &Vec::<String>::new());
     Ok(())
 }
@@ -185,7 +204,7 @@ proptest! {
 
     #[test]
     fn without_failures_everything_succeeds(entries in entries(1), cpus in 4..8_usize) {
-        let total = &room(cpus, &[GPU_MEMORY]);
+        let total = &Room { memory: Some(MEMORY), ..room(cpus, &[GPU_MEMORY]) };
         let (outcomes, journal) = schedule(&entries, total, OnFailure::Stop, &BTreeSet::new(), None);
         check_order_and_slots(&journal, total)?;
         prop_assert!(outcomes.iter().all(|&outcome| outcome == Outcome::Succeeded));
@@ -197,7 +216,7 @@ proptest! {
         draws in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
     ) {
         let drawn: BTreeSet<usize> = draws.iter().filter(|_| !entries.is_empty()).map(|i| i.index(entries.len())).collect();
-        let total = &room(5, &[GPU_MEMORY / 2, GPU_MEMORY]);
+        let total = &Room { memory: Some(MEMORY), ..room(5, &[GPU_MEMORY / 2, GPU_MEMORY]) };
         let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &drawn, None);
         check_order_and_slots(&journal, total)?;
         // One that was to fail may be downstream of another and never start.
@@ -247,6 +266,85 @@ proptest! {
         // Those that were started together with the last one may still have come through.
         prop_assert!(journal.started.len() < stop_after + total.cpus);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Of the actions that start before a ready one although it comes first, only so many take resources which it
+    /// waits for.
+    #[test]
+    fn no_action_starves(entries in entries(1), ends in prop::collection::vec(any::<prop::sample::Index>(), 24)) {
+        let entries: Vec<Entry> = entries.into_iter().map(|entry| Entry { upstream: Vec::new(), ..entry }).collect();
+        let total = Room { memory: Some(MEMORY), ..room(4, &[GPU_MEMORY]) };
+        let mut queue = Queue::new(entries.clone(), &total, OnFailure::Stop);
+        let mut overtaken = vec![0; entries.len()];
+        let mut waiting: BTreeSet<usize> = (0..entries.len()).collect();
+        let mut running: Vec<(usize, Grant)> = Vec::new();
+        let mut free = total.free();
+        for end in ends {
+            while let Some((index, grant)) = queue.start() {
+                waiting.remove(&index);
+                // Without dependents, actions come as they are written.
+                if let Some(&first) = waiting.first().filter(|&&first| first < index) {
+                    overtaken[first] += usize::from(free.competes(entries[index].slots, entries[first].slots));
+                }
+                prop_assert!(free.take(entries[index].slots).is_some());
+                running.push((index, grant));
+            }
+            if running.is_empty() {
+                break;
+            }
+            let (index, grant) = running.swap_remove(end.index(running.len()));
+            free.give_back(&grant);
+            queue.finish(index, Outcome::Succeeded);
+        }
+        prop_assert!(waiting.is_empty(), "{waiting:?} never started");
+        prop_assert!(overtaken.iter().all(|&times| times <= 4 * total.cpus), "{overtaken:?}");
+    }
+}
+
+#[test]
+fn a_large_action_starts_although_small_ones_keep_coming() {
+    let large = Entry {
+        upstream: Vec::new(),
+        slots: Slots {
+            memory: 60,
+            ..Slots::cpus(1)
+        },
+    };
+    let small = Entry {
+        upstream: Vec::new(),
+        slots: Slots {
+            memory: 50,
+            ..Slots::cpus(1)
+        },
+    };
+    let first = small.clone();
+    let plain = entry(&[], 1);
+    let mut entries = vec![first, large];
+    entries.extend(vec![small; 100]);
+    entries.push(plain);
+    let total = Room {
+        memory: Some(100),
+        ..room(2, &[])
+    };
+    let mut queue = Queue::new(entries, &total, OnFailure::Stop);
+    let mut running = vec![started(&mut queue).unwrap()];
+    let mut before = 0;
+    loop {
+        match started(&mut queue) {
+            Some(1) => break,
+            Some(index) => {
+                running.push(index);
+                before += 1;
+            }
+            None => queue.finish(running.remove(0), Outcome::Succeeded),
+        }
+    }
+    // The last one takes no memory, and need not wait.
+    assert_eq!(before, 8 + 1);
+    assert_eq!(running, [102]);
 }
 
 fn started(queue: &mut Queue) -> Option<usize> {

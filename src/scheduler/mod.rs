@@ -1,4 +1,4 @@
-//! Decides what starts when: a ready queue over the plan's misses, with cpu and gpu slots.
+//! Decides what starts when: a ready queue over the plan's misses, with slots of cpus, memory and GPUs.
 //!
 //! [`Queue`] is the pure part (what is ready, what fits, whom a failure takes along); [`run`] drives
 //! it with a thread for each running action. How an action is brought to its end is the business

@@ -27,10 +27,18 @@ pub enum OnFailure {
 /// not one long chain on an idle machine; then as written.
 type Rank = (Reverse<usize>, usize);
 
-/// The ready queue: which action may start next.
+/// Actions of a lower rank that may start, for each cpu of the room, while an action waits for resources that
+/// they take.
+const OVERTAKEN_PER_CPU: usize = 4;
+
+/// The ready queue: decides which action may start next.
 ///
-/// Whatever the caller does with what it gets: no action is given out before its upstream has
-/// outputs, none twice, and those given out and not [finished](Queue::finish) fit into the slots.
+/// Guarantees, whatever the caller does with the actions it gets:
+///
+/// - no action is given out before its upstream has outputs, and none twice;
+/// - the actions given out and not [finished](Queue::finish) fit into the slots;
+/// - a large action does not starve: only a bounded number of actions of a lower rank start before it that take
+///   resources which it waits for.
 #[derive(Debug)]
 pub struct Queue {
     entries: Vec<Entry>,
@@ -43,8 +51,12 @@ pub struct Queue {
     ready: HashMap<Slots, BTreeSet<Rank>>,
     outcomes: Vec<Option<Outcome>>,
     free: Free,
-    /// What those that run were given.
+    /// Grants of the running actions.
     given: HashMap<usize, Grant>,
+    /// Actions that started in place of each one while it waited for resources.
+    overtaken: Vec<usize>,
+    /// The largest number there.
+    most_overtaken: usize,
     on_failure: OnFailure,
 }
 
@@ -79,6 +91,7 @@ impl Queue {
         }
         let missing: Vec<usize> = entries.iter().map(|entry| entry.upstream.len()).collect();
         let outcomes = vec![None; entries.len()];
+        let overtaken = vec![0; entries.len()];
         let mut queue = Self {
             entries,
             downstream,
@@ -88,6 +101,8 @@ impl Queue {
             outcomes,
             free: room.free(),
             given: HashMap::new(),
+            overtaken,
+            most_overtaken: OVERTAKEN_PER_CPU * room.cpus,
             on_failure,
         };
         for index in 0..queue.entries.len() {
@@ -105,11 +120,24 @@ impl Queue {
             .insert((Reverse(self.heights[index]), index));
     }
 
-    /// The next action to start, and what it was given: the first ready one that fits.
+    /// The next action to start, and its grant: the first ready one, or one that fits while the first does not.
     pub fn start(&mut self) -> Option<(usize, Grant)> {
-        let fitting = self.ready.iter();
-        let fitting = fitting.filter(|(slots, _)| self.free.has(**slots));
-        let &(_, index) = fitting.filter_map(|(_, ranks)| ranks.first()).min()?;
+        let firsts = self.ready.values().filter_map(BTreeSet::first);
+        let &(_, first) = firsts.min()?;
+        let waiting = self.entries[first].slots;
+        let index = match self.free.has(waiting) {
+            true => first,
+            false => {
+                let may_compete = self.overtaken[first] < self.most_overtaken;
+                let fitting = self.ready.iter().filter(|&(&slots, _)| {
+                    self.free.has(slots) && (may_compete || !self.free.competes(slots, waiting))
+                });
+                let &(_, index) = fitting.filter_map(|(_, ranks)| ranks.first()).min()?;
+                let slots = self.entries[index].slots;
+                self.overtaken[first] += usize::from(self.free.competes(slots, waiting));
+                index
+            }
+        };
         let slots = self.entries[index].slots;
         self.ready.entry(slots).or_default().pop_first();
         let grant = self.free.take(slots)?;

@@ -1,38 +1,42 @@
-use std::num::NonZero;
-
 use stages::gpus::Gpu;
 
-/// What an action takes while it runs.
+/// Resources that an action takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slots {
     pub cpus: usize,
+    /// Memory of the machine in bytes; 0 where it is unknown.
+    pub memory: u64,
     pub gpus: usize,
-    /// It shares its GPU with others, of which it takes so many bytes. Without it has each of its GPUs
+    /// Bytes that it takes of one GPU, which it shares with others. Without them it has each of its GPUs
     /// to itself.
     pub gpu_memory: Option<u64>,
 }
 
-/// All that there is for running actions.
+/// Resources that a run may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     pub cpus: usize,
+    /// Bytes; `None` where they are unknown, and so limit no action.
+    pub memory: Option<u64>,
     pub gpus: Vec<Gpu>,
 }
 
-/// What is free of a [`Room`].
+/// The free part of a [`Room`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Free {
     cpus: usize,
+    memory: u64,
     gpus: Vec<FreeGpu>,
 }
 
-/// What an action was given.
+/// Resources that were given to an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     pub cpus: usize,
     /// Positions in the room's list.
     pub gpus: Vec<usize>,
-    memory: Option<u64>,
+    memory: u64,
+    gpu_memory: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,31 +53,26 @@ impl Slots {
     pub const fn cpus(cpus: usize) -> Self {
         Self {
             cpus,
+            memory: 0,
             gpus: 0,
             gpu_memory: None,
         }
     }
 
-    /// What an action gets that asks for `self` where there is `room` in all: at least one cpu, and
-    /// never more cpus than there are. Gpus are not capped, as an action cannot do with fewer.
+    /// Slots of an action that asks for `self` in `room`: at least one cpu, and at most the room's cpus and
+    /// memory, so that an action which was measured to need more runs alone. GPUs are not capped, because no
+    /// action can do with fewer.
     pub fn granted_of(self, room: &Room) -> Self {
         Self {
             cpus: self.cpus.clamp(1, room.cpus.max(1)),
+            memory: self.memory.min(room.memory.unwrap_or(u64::MAX)),
             ..self
         }
     }
 }
 
 impl Room {
-    /// One cpu slot for each core that this process may use, no gpu.
-    pub fn of_this_machine() -> Self {
-        Self {
-            cpus: std::thread::available_parallelism().map_or(1, NonZero::get),
-            gpus: Vec::new(),
-        }
-    }
-
-    /// All of it.
+    /// The whole room.
     pub fn free(&self) -> Free {
         let gpus = self.gpus.iter().map(|gpu| FreeGpu {
             memory: gpu.memory,
@@ -82,6 +81,7 @@ impl Room {
         });
         Free {
             cpus: self.cpus,
+            memory: self.memory.unwrap_or(u64::MAX),
             gpus: gpus.collect(),
         }
     }
@@ -96,7 +96,7 @@ impl Free {
     /// Takes what `slots` asks for, if it is there: of GPUs that are shared the one that it fills most,
     /// so that others stay whole.
     pub fn take(&mut self, slots: Slots) -> Option<Grant> {
-        if slots.cpus > self.cpus {
+        if slots.cpus > self.cpus || slots.memory > self.memory {
             return None;
         }
         let gpus = match slots.gpu_memory {
@@ -119,6 +119,7 @@ impl Free {
             }
         };
         self.cpus -= slots.cpus;
+        self.memory -= slots.memory;
         for &index in &gpus {
             let gpu = &mut self.gpus[index];
             gpu.users += 1;
@@ -128,25 +129,42 @@ impl Free {
         Some(Grant {
             cpus: slots.cpus,
             gpus,
-            memory: slots.gpu_memory,
+            memory: slots.memory,
+            gpu_memory: slots.gpu_memory,
         })
     }
 
     /// Whether [`Free::take`] would give something.
     pub fn has(&self, slots: Slots) -> bool {
         if slots.gpus == 0 {
-            return slots.cpus <= self.cpus;
+            return slots.cpus <= self.cpus && slots.memory <= self.memory;
         }
         self.clone().take(slots).is_some()
+    }
+
+    /// Whether an action that takes `slots` takes a part of what `waiting`, which does not fit now, lacks.
+    pub fn competes(&self, slots: Slots, waiting: Slots) -> bool {
+        let lacks_cpus = waiting.cpus > self.cpus;
+        let lacks_memory = waiting.memory > self.memory;
+        let needs_gpus = |cpus, memory| Slots {
+            cpus,
+            memory,
+            ..waiting
+        };
+        let lacks_gpus = waiting.gpus > 0 && !self.has(needs_gpus(0, 0));
+        (lacks_cpus && slots.cpus > 0)
+            || (lacks_memory && slots.memory > 0)
+            || (lacks_gpus && slots.gpus > 0)
     }
 
     /// Takes back what was given.
     pub fn give_back(&mut self, grant: &Grant) {
         self.cpus += grant.cpus;
+        self.memory += grant.memory;
         for &index in &grant.gpus {
             let gpu = &mut self.gpus[index];
             gpu.users -= 1;
-            gpu.memory += grant.memory.unwrap_or_default();
+            gpu.memory += grant.gpu_memory.unwrap_or_default();
             gpu.is_taken = false;
         }
     }
@@ -168,6 +186,7 @@ pub(super) mod tests {
         });
         Room {
             cpus,
+            memory: None,
             gpus: gpus.collect(),
         }
     }
@@ -175,6 +194,7 @@ pub(super) mod tests {
     const fn whole(gpus: usize) -> Slots {
         Slots {
             cpus: 1,
+            memory: 0,
             gpus,
             gpu_memory: None,
         }
@@ -183,6 +203,7 @@ pub(super) mod tests {
     const fn share(memory: u64) -> Slots {
         Slots {
             cpus: 1,
+            memory: 0,
             gpus: 1,
             gpu_memory: Some(memory),
         }
@@ -193,6 +214,66 @@ pub(super) mod tests {
         let room = room(4, &[]);
         let granted = |cpus| Slots::cpus(cpus).granted_of(&room).cpus;
         assert_eq!([granted(0), granted(3), granted(9)], [1, 3, 4]);
+    }
+
+    #[test]
+    fn an_action_that_needs_more_memory_than_there_is_gets_all_of_it() {
+        let bytes = |memory| Slots {
+            memory,
+            ..Slots::cpus(1)
+        };
+        let known = Room {
+            memory: Some(100),
+            ..room(4, &[])
+        };
+        let granted = [0, 60, 101].map(|memory| bytes(memory).granted_of(&known));
+        assert_eq!(granted.map(|slots| slots.memory), [0, 60, 100]);
+        let mut free = known.free();
+        let first = free.take(granted[1]).unwrap();
+        assert_eq!(free.take(granted[1]), None);
+        assert!(free.has(granted[0]));
+        free.give_back(&first);
+        assert!(free.take(granted[2]).is_some());
+        // Where no memory is known, none is counted.
+        let mut unknown = room(4, &[]).free();
+        assert!(unknown.take(bytes(u64::MAX >> 1)).is_some() && unknown.has(bytes(1)));
+    }
+
+    #[test]
+    fn actions_compete_only_for_what_the_waiting_one_lacks() {
+        let room = Room {
+            memory: Some(100),
+            ..room(4, &[10])
+        };
+        let mut free = room.free();
+        free.take(Slots {
+            memory: 50,
+            ..whole(1)
+        })
+        .unwrap();
+        let waits_for_gpu = whole(1);
+        assert!(!free.competes(
+            Slots {
+                memory: 50,
+                ..Slots::cpus(3)
+            },
+            waits_for_gpu
+        ));
+        assert!(free.competes(share(1), waits_for_gpu));
+        let waits_for_memory = Slots {
+            memory: 60,
+            ..Slots::cpus(1)
+        };
+        assert!(!free.competes(Slots::cpus(3), waits_for_memory));
+        assert!(free.competes(
+            Slots {
+                memory: 1,
+                ..Slots::cpus(1)
+            },
+            waits_for_memory
+        ));
+        let waits_for_cpus = Slots::cpus(4);
+        assert!(free.competes(Slots::cpus(1), waits_for_cpus));
     }
 
     #[test]
@@ -217,13 +298,14 @@ pub(super) mod tests {
         assert!(!free.has(share(1)));
     }
 
-    /// What actions may ask for.
+    /// Any slots.
     fn asked() -> impl Strategy<Value = Slots> {
-        prop_oneof![
+        let slots = prop_oneof![
             (1..4_usize).prop_map(Slots::cpus),
             (1..3_usize).prop_map(whole),
             (1..=20_u64).prop_map(share),
-        ]
+        ];
+        (slots, 0..50_u64).prop_map(|(slots, memory)| Slots { memory, ..slots })
     }
 
     proptest! {
@@ -234,7 +316,7 @@ pub(super) mod tests {
             shuffled in Just((0..16_usize).collect::<Vec<_>>()).prop_shuffle(),
             kept in 0..16_usize,
         ) {
-            let room = room(9, &[10, 20, 10]);
+            let room = Room { memory: Some(100), ..room(9, &[10, 20, 10]) };
             let mut free = room.free();
             let grants: Vec<Grant> = asked.iter().filter_map(|slots| free.take(*slots)).collect();
             let ending: Vec<usize> = shuffled.into_iter().filter(|&index| index < grants.len()).skip(kept).collect();

@@ -46,12 +46,13 @@ pub(crate) struct Axis {
 }
 
 /// What an instance of a stage takes up while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
-    /// Threads.
+    /// Threads, 1 unless given. `run` refuses more than the machine has cores. A stage without it gets one thread;
+    /// if it was measured to keep more cores busy in an earlier run, no others run on those meanwhile.
     #[schemars(range(min = 1))]
-    pub cpus: usize,
+    pub cpus: Option<usize>,
     /// GPUs. A stage that trains or predicts takes one where `device` says so; with 0 it stays on the CPU,
     /// with 1 it must have one. A program gets as many, and sees no others; without it it is given none, and
     /// sees those that `runner` sees.
@@ -61,21 +62,12 @@ pub struct Resources {
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub gpu_memory: Option<u64>,
-    /// Most memory that its process may hold for itself, in bytes (`512MiB`).
+    /// Most memory that its process may hold for itself, in bytes (`512MiB`). Stages run at the same time while
+    /// the machine has the memory for all of them; `run` refuses more than that. Without it, the memory that was
+    /// measured in an earlier run counts.
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub memory: Option<u64>,
-}
-
-impl Default for Resources {
-    fn default() -> Self {
-        Self {
-            cpus: 1,
-            gpus: None,
-            gpu_memory: None,
-            memory: None,
-        }
-    }
 }
 
 /// A stage: a named step of a pipeline.
@@ -148,7 +140,7 @@ impl StageSpec {
         check_names(axes, "an axis", errors);
         let matrix = axes.iter().map(|axis| Axis::read(axis, errors)).collect();
         let resources = fields.resources.unwrap_or_default();
-        if resources.cpus == 0 {
+        if resources.cpus == Some(0) {
             let place = resource_place(node.entry("resources"), "cpus", place);
             errors.push(Diagnostic::at(place, "a stage needs at least 1 cpu"));
         }

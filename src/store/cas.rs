@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError};
 use rayon::prelude::*;
 
 use super::files::{self, Found, Opened};
-use super::{Blob, Digest, Error, Stamp, Store, Tree, Unwritten, digest_open};
+use super::hashing::digest_before;
+use super::{Blob, Deadline, Digest, Error, Stamp, Store, Tree, Unwritten};
 
 impl Store {
     /// The tree under `digest`. A damaged one is set aside.
@@ -64,6 +65,11 @@ impl Store {
     /// Whether the blobs of `tree` hold what they should: each is read and hashed the first time
     /// that this instance is asked about it. A damaged one is set aside.
     pub fn verify(&self, tree: &Tree) -> Result<(), Error> {
+        self.verify_before(tree, &Deadline::NONE)
+    }
+
+    /// As [`Store::verify`], given up at a deadline.
+    pub fn verify_before(&self, tree: &Tree, deadline: &Deadline<'_>) -> Result<(), Error> {
         tree.files.par_iter().try_for_each(|(name, blob)| {
             let error = |damaged| Error::Blob {
                 name: name.clone(),
@@ -74,7 +80,7 @@ impl Store {
             if !exists(&path)? {
                 return Err(error(false));
             }
-            if self.has(blob)? {
+            if self.has(blob, deadline)? {
                 return Ok(());
             }
             Err(error(true))
@@ -95,7 +101,7 @@ impl Store {
 
     /// Whether the blob holds what it should. It is read unless it was before, and was not written to
     /// since.
-    fn is_sound(&self, blob: &Blob) -> Result<bool, Error> {
+    fn is_sound(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
         let path = self.blob_path(&blob.digest);
         if self.is_known(blob) {
             return Ok(true);
@@ -106,7 +112,7 @@ impl Store {
             Opened::Nothing | Opened::Foreign => return Ok(false),
         };
         let read = file.metadata().and_then(|metadata| {
-            let digest = digest_open(&file, metadata.len())?;
+            let digest = digest_before(&file, metadata.len(), deadline)?;
             Ok((digest, Stamp::of(&metadata)))
         });
         let (found, before) = read.map_err(Error::io("read", &path))?;
@@ -125,12 +131,12 @@ impl Store {
     }
 
     /// Whether the blob is there and sound. What is in its place and is not, is set aside.
-    pub(super) fn has(&self, blob: &Blob) -> Result<bool, Error> {
+    pub(super) fn has(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
         let path = self.blob_path(&blob.digest);
         if !exists(&path)? {
             return Ok(false);
         }
-        if self.is_sound(blob)? {
+        if self.is_sound(blob, deadline)? {
             return Ok(true);
         }
         let _mending = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +144,7 @@ impl Store {
         if !exists(&path)? {
             return Ok(false);
         }
-        if self.is_sound(blob)? {
+        if self.is_sound(blob, deadline)? {
             return Ok(true);
         }
         // First: once the blob is gone, its readers are not looked for any more.

@@ -15,7 +15,7 @@ use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
-use super::Digest;
+use super::{Deadline, Digest};
 
 /// Bytes read at once: a power of two, for blake3's tree, that stays in a core's own cache.
 const PIECE: usize = 1 << 18;
@@ -27,21 +27,31 @@ thread_local! {
 /// The digest of an open file's content from its start, and its length in bytes, which is `expected`
 /// unless it changes.
 pub fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+    digest_before(file, expected, &Deadline::NONE)
+}
+
+/// As [`digest_open`], given up at a deadline.
+pub fn digest_before(
+    file: &File,
+    expected: u64,
+    deadline: &Deadline<'_>,
+) -> io::Result<(Digest, u64)> {
     if expected > PIECE as u64 {
-        match tree(file, expected) {
+        match tree(file, expected, deadline) {
             Ok(hash) => return Ok((hash.into(), expected)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(error),
         }
     }
-    sequence(file, expected)
+    sequence(file, expected, deadline)
 }
 
 /// Reads to the end, wherever that is.
-fn sequence(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+fn sequence(file: &File, expected: u64, deadline: &Deadline<'_>) -> io::Result<(Digest, u64)> {
     with_buffer(|buffer| {
         let mut hasher = Hasher::new();
         loop {
+            deadline.check()?;
             let read = match file.read_at(buffer, hasher.count()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read?,
@@ -56,24 +66,36 @@ fn sequence(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
 }
 
 /// The root of the tree over `length` bytes, more than a piece.
-fn tree(file: &File, length: u64) -> io::Result<blake3::Hash> {
-    let (left, right) = halves(file, 0, length)?;
+fn tree(file: &File, length: u64, deadline: &Deadline<'_>) -> io::Result<blake3::Hash> {
+    let (left, right) = halves(file, 0, length, deadline)?;
     Ok(merge_subtrees_root(&left, &right, Mode::Hash))
 }
 
-fn subtree(file: &File, offset: u64, length: u64) -> io::Result<ChainingValue> {
+fn subtree(
+    file: &File,
+    offset: u64,
+    length: u64,
+    deadline: &Deadline<'_>,
+) -> io::Result<ChainingValue> {
+    // At every node: a tree of a large file has millions.
+    deadline.check()?;
     if length <= PIECE as u64 {
         return piece(file, offset, length as usize);
     }
-    let (left, right) = halves(file, offset, length)?;
+    let (left, right) = halves(file, offset, length, deadline)?;
     Ok(merge_subtrees_non_root(&left, &right, Mode::Hash))
 }
 
-fn halves(file: &File, offset: u64, length: u64) -> io::Result<(ChainingValue, ChainingValue)> {
+fn halves(
+    file: &File,
+    offset: u64,
+    length: u64,
+    deadline: &Deadline<'_>,
+) -> io::Result<(ChainingValue, ChainingValue)> {
     let left = left_subtree_len(length);
     let halves = rayon::join(
-        || subtree(file, offset, left),
-        || subtree(file, offset + left, length - left),
+        || subtree(file, offset, left, deadline),
+        || subtree(file, offset + left, length - left, deadline),
     );
     Ok((halves.0?, halves.1?))
 }

@@ -13,17 +13,21 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::FileType;
 use stages::contract::Folder;
-use stages::contract::files::open_with;
+use stages::contract::files::{open, open_with};
 
-use super::files::{self, digest};
+use super::files;
 use super::flush::folder_of;
+use super::hashing::digest_before;
 use super::session::Session;
 use super::writers::Unwritten;
-use super::{Blob, Error, Stamp, Store, Tree, digest_open};
+use super::{Blob, Deadline, Error, Stamp, Store, Tree};
 
 /// Longest path of a file in a tree, in bytes: with the store's own folders before it, it must stay below
 /// what systems take as one path (4,096 on Linux).
 const LONGEST: usize = 2048;
+
+/// Bytes that are copied between two looks at a deadline.
+const COPIED_AT_ONCE: u64 = 64 << 20;
 
 /// The rights to a blob: everybody reads, nobody writes. Who gets at it is up to the store's folders.
 pub const BLOB_MODE: u32 = 0o444;
@@ -33,9 +37,14 @@ impl Store {
     /// once a [record](Store::record) is.
     ///
     /// Refuses links, special files, and names that are not UTF-8, hold a backslash or control character,
-    /// or are too long.
-    pub fn ingest(&self, folder: &Folder, path: &Path) -> Result<Tree, Error> {
-        let mut found = Found::default();
+    /// or are too long. Gives up at a deadline.
+    pub fn ingest(
+        &self,
+        folder: &Folder,
+        path: &Path,
+        deadline: &Deadline<'_>,
+    ) -> Result<Tree, Error> {
+        let mut found = Found::new(*deadline);
         if path.as_os_str().is_empty() {
             found.collect(folder, path, "")?;
         } else {
@@ -49,7 +58,7 @@ impl Store {
         let blobs: Vec<Blob> = found
             .files
             .par_iter()
-            .map(|(_, file)| self.take_in(folder, file, &session))
+            .map(|(_, file)| self.take_in(folder, file, &session, deadline))
             .collect::<Result<_, _>>()?;
         let files = found.files.into_keys().zip(blobs).collect();
         self.keep_tree(Tree::new(files, found.folders)?)
@@ -60,7 +69,7 @@ impl Store {
         let session = self.session()?;
         let fresh = session.fresh("made");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
-        let blob = self.take_in_own(&fresh)?;
+        let blob = self.take_in_own(&fresh, &Deadline::NONE)?;
         let files = BTreeMap::from([(name.to_owned(), blob)]);
         self.keep_tree(Tree::new(files, BTreeSet::new())?)
     }
@@ -86,11 +95,18 @@ impl Store {
     }
 
     /// Takes in one file.
-    fn take_in(&self, folder: &Folder, path: &Path, session: &Session) -> Result<Blob, Error> {
+    fn take_in(
+        &self,
+        folder: &Folder,
+        path: &Path,
+        session: &Session,
+        deadline: &Deadline<'_>,
+    ) -> Result<Blob, Error> {
         let file = folder.file(path).map_err(Error::io("read", path))?;
-        let copied = |file: &File| self.take_in_own(&copy(file, path, session)?);
+        let copied =
+            |file: &File| self.take_in_own(&copy(file, path, session, deadline)?, deadline);
         match Unwritten::watch(file) {
-            Ok(watched) => match self.move_in(folder, path, &watched)? {
+            Ok(watched) => match self.move_in(folder, path, &watched, deadline)? {
                 Some(blob) => Ok(blob),
                 None => copied(watched.file()),
             },
@@ -105,6 +121,7 @@ impl Store {
         folder: &Folder,
         path: &Path,
         watched: &Unwritten,
+        deadline: &Deadline<'_>,
     ) -> Result<Option<Blob>, Error> {
         let file = watched.file();
         let metadata = file.metadata().map_err(Error::io("read", path))?;
@@ -112,9 +129,10 @@ impl Store {
         if metadata.nlink() != 1 {
             return Ok(None);
         }
-        let (digest, bytes) = digest_open(file, metadata.len()).map_err(Error::io("read", path))?;
+        let read = digest_before(file, metadata.len(), deadline);
+        let (digest, bytes) = read.map_err(Error::io("read", path))?;
         let blob = Blob { digest, bytes };
-        if self.has(&blob)? {
+        if self.has(&blob, deadline)? {
             return Ok(Some(blob));
         }
         let target = self.blob_path(&digest);
@@ -138,10 +156,14 @@ impl Store {
     }
 
     /// Moves in a file that only we know.
-    fn take_in_own(&self, file: &Path) -> Result<Blob, Error> {
-        let (digest, bytes) = digest(file).map_err(Error::io("read", file))?;
+    fn take_in_own(&self, file: &Path, deadline: &Deadline<'_>) -> Result<Blob, Error> {
+        let read = open(file).and_then(|file| {
+            let bytes = file.metadata()?.len();
+            digest_before(&file, bytes, deadline)
+        });
+        let (digest, bytes) = read.map_err(Error::io("read", file))?;
         let blob = Blob { digest, bytes };
-        if self.has(&blob)? {
+        if self.has(&blob, deadline)? {
             fs::remove_file(file).map_err(Error::io("remove", file))?;
             return Ok(blob);
         }
@@ -163,31 +185,53 @@ impl Store {
 }
 
 /// Copies what an open file holds, up to its present length: it may be growing.
-fn copy(file: &File, path: &Path, session: &Session) -> Result<PathBuf, Error> {
+fn copy(
+    file: &File,
+    path: &Path,
+    session: &Session,
+    deadline: &Deadline<'_>,
+) -> Result<PathBuf, Error> {
     let fresh = session.fresh("copy");
     let mut options = File::options();
     options.write(true).create_new(true).mode(0o600);
     let copied = open_with(&fresh, &mut options).and_then(|mut copy| {
-        let length = file.metadata()?.len();
-        io::copy(&mut file.take(length), &mut copy)
+        let mut left = file.metadata()?.len();
+        while left > 0 {
+            deadline.check()?;
+            let copied = io::copy(&mut file.take(left.min(COPIED_AT_ONCE)), &mut copy)?;
+            if copied == 0 {
+                break;
+            }
+            left -= copied;
+        }
+        Ok(())
     });
     copied.map_err(Error::io("copy", path))?;
     Ok(fresh)
 }
 
-/// What there is to take in.
-#[derive(Default)]
-struct Found {
+/// Files and folders to take in.
+struct Found<'a> {
     /// Paths in the folder that is read, by their names in the tree.
     files: BTreeMap<String, PathBuf>,
     /// Names of folders with nothing in them.
     folders: BTreeSet<String>,
+    deadline: Deadline<'a>,
 }
 
-impl Found {
+impl<'a> Found<'a> {
+    fn new(deadline: Deadline<'a>) -> Self {
+        Self {
+            files: BTreeMap::new(),
+            folders: BTreeSet::new(),
+            deadline,
+        }
+    }
+
     /// Adds what is in the folder at `path`, whose name in the tree is `prefix` without the `/` behind.
     fn collect(&mut self, root: &Folder, path: &Path, prefix: &str) -> Result<(), Error> {
-        let entries = root.entries(path).map_err(Error::io("read", path))?;
+        let entries = self.deadline.check().and_then(|()| root.entries(path));
+        let entries = entries.map_err(Error::io("read", path))?;
         if entries.is_empty()
             && let Some(name) = prefix.strip_suffix('/')
         {

@@ -29,6 +29,7 @@ mod plan;
 mod readme;
 mod records;
 mod refusals;
+mod resources;
 mod resuming;
 mod running;
 mod runs;

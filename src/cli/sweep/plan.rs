@@ -4,11 +4,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
-use crate::cli::plan::{room, totals};
+use crate::cli::plan::totals;
 use crate::cli::replay::replay;
+use crate::cli::room::RoomArgs;
 use crate::cli::{preflight, unwritten};
 use crate::error::Error;
-use crate::forecast::{Forecast, Reach, forecast};
+use crate::forecast::{Forecast, Machine, Reach, forecast};
 use crate::plan::{self, PlanOptions, State};
 use crate::report::{Console, wording};
 use crate::store::Key;
@@ -21,9 +22,8 @@ pub struct Plan {
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Cores that the run may use [default: all]
-    #[arg(short, long, value_name = "N", env = "RUNNER_JOBS", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    room: RoomArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -37,10 +37,11 @@ impl Plan {
         let seen = Seen::of(&course);
         let graph = course.into_graph();
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let room = room(self.jobs, &graph);
+        let machine = Machine::look(store.root());
+        let room = self.room.room(&graph, &machine);
         let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
         let actions = Actions::count(&plan);
-        let findings = preflight::look(&graph, &plan, &store, &forecast, &room);
+        let findings = preflight::look(&graph, &plan, &forecast, &room, &machine);
         let text = if self.json {
             let mut object = seen.object(&actions, &forecast);
             object["refusals"] = json!(findings.errors());

@@ -6,7 +6,7 @@ use stages::contract::{Device, Precision};
 
 use crate::devices::Survey;
 use crate::devices::made_up::{never, none, two};
-use crate::graph::{Catalogue, Graph, Names, Union, identities};
+use crate::graph::{Catalogue, Graph, Measured, Names, Union, identities};
 use crate::scheduler::Slots;
 use crate::spec::{self, LoadOptions};
 
@@ -56,7 +56,7 @@ fn graph(sets: &[&str], gpus: Survey) -> Graph {
 
 fn of(graph: &Graph, stage: &str) -> (Device, Slots) {
     let instance = &graph.stages[graph.find(stage)[0]];
-    (instance.device, instance.slots())
+    (instance.device, instance.slots(Measured::default()))
 }
 
 fn indices(graph: &Graph) -> Vec<usize> {
@@ -72,6 +72,7 @@ fn stages_that_compute_take_a_gpu_where_there_is_one_and_others_never() {
     let graph = graph(&[], two);
     let whole = Slots {
         cpus: 1,
+        memory: 0,
         gpus: 1,
         gpu_memory: None,
     };
@@ -101,6 +102,7 @@ fn one_gpu_may_be_named_and_shared() {
     let precision = Precision::Float32;
     let share = Slots {
         cpus: 1,
+        memory: 0,
         gpus: 1,
         gpu_memory: Some(8 << 30),
     };

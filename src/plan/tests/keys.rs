@@ -72,7 +72,7 @@ fn name_and_resources_do_not_invalidate() {
         |stage| stage.name.axes = vec![("model".into(), "m1".into())]
     ));
     assert!(!invalidates(|stage| stage.resources = Resources {
-        cpus: 8,
+        cpus: Some(8),
         gpus: Some(1),
         gpu_memory: Some(1 << 30),
         memory: Some(1 << 30)

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::graph::{Catalogue, Link, Resources};
 use crate::spec::{self, LoadOptions};
-use crate::store::{Digest, InputsCheck};
+use crate::store::{Deadline, Digest, InputsCheck};
 
 static KINDS: [KindInfo; 3] = [kind("alpha", 3), kind("alpha", 4), kind("beta", 3)];
 static ALPHA_4: &KindInfo = &KINDS[1];
@@ -203,7 +203,10 @@ impl Fixture {
         let (content_key, _) = content_key(&stages.0, planned, &inputs);
         let staging = self.store.staging().unwrap();
         fs::write(staging.path().join("file"), content).unwrap();
-        let tree = self.store.ingest(staging.folder(), Path::new("")).unwrap();
+        let tree = self
+            .store
+            .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
+            .unwrap();
         let record = record(planned, content_key, &tree);
         self.store.record(&record).unwrap();
         let name = stages.0.stages[node].name.to_string();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::store::Lookup;
+use crate::store::{Deadline, Lookup};
 
 /// A stage in the making: a parameter that tells, one that does not (its output is the same), and the
 /// earlier stages that feed it.
@@ -112,7 +112,9 @@ fn run(
                 let content = format!("{} {inputs:?}", params["telling"]);
                 let staging = store.staging().unwrap();
                 fs::write(staging.path().join("file"), content).unwrap();
-                let tree = store.ingest(staging.folder(), Path::new("")).unwrap();
+                let tree = store
+                    .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
+                    .unwrap();
                 let record = record(planned, content_key, &tree);
                 store.record(&record).unwrap();
                 record

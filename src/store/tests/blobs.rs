@@ -39,7 +39,7 @@ fn a_blob_is_read_only_and_moved_not_copied() {
     let inode = fs::metadata(staging.path().join("a")).unwrap().ino();
     let tree = fixture
         .store
-        .ingest(staging.folder(), Path::new(""))
+        .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
         .unwrap();
 
     let blob = fixture.store.blob_path(&tree.files["a"].digest);
@@ -86,7 +86,7 @@ fn a_file_with_other_names_is_copied() {
     fs::hard_link(&mine, folder.join("a")).unwrap();
     let tree = fixture
         .store
-        .ingest(staging.folder(), Path::new(""))
+        .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
         .unwrap();
 
     let blob = fs::metadata(fixture.store.blob_path(&tree.files["a"].digest)).unwrap();
@@ -104,7 +104,7 @@ fn what_is_no_plain_file_is_refused() {
         prepare(staging.path());
         let error = fixture
             .store
-            .ingest(staging.folder(), Path::new(""))
+            .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
             .unwrap_err();
         assert!(names(&fixture.home().join("cas")).is_empty());
         error.to_string()

@@ -49,7 +49,9 @@ impl Fixture {
 fn ingest(store: &Store, files: &[(&str, &str)]) -> Tree {
     let staging = store.staging().unwrap();
     fill(staging.path(), files);
-    store.ingest(staging.folder(), Path::new("")).unwrap()
+    store
+        .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
+        .unwrap()
 }
 
 fn fill(folder: &Path, files: &[(&str, &str)]) {

@@ -65,7 +65,9 @@ fn keep(store: &Store, action: u8, contents: &[u8]) {
     for (name, content) in files(contents) {
         fill(staging.path(), &[(&name, &content)]);
     }
-    let tree = store.ingest(staging.folder(), Path::new("")).unwrap();
+    let tree = store
+        .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
+        .unwrap();
     let record = ActionRecord {
         action_key: key(&format!("action {action}")),
         content_key: key(&format!("content {action}")),

@@ -1,11 +1,13 @@
 //! How programs end, and what is said of it.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use super::{failure, latest, one, run};
+use crate::guarantees::patiently;
 use crate::sandbox::{Sandbox, eventually, finish, first_worker, list, signal};
 
 #[test]
@@ -68,6 +70,43 @@ fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
             .contains("it: failed: took longer than its timeout, 0.3 s"),
         "{run:?}"
     );
+}
+
+/// A program is gone in a moment, and leaves an output that takes hours to read.
+#[test]
+fn timeouts_and_signals_end_the_collecting_of_outputs() {
+    let huge = "{ shell: sh, argv: \"truncate -s 8T o\", outputs: { o: o } }";
+    let sandbox = one(&format!("{huge}\n    timeout: 1s"));
+    let late = patiently(sandbox.start(&["run", "pipeline.yaml"])).unwrap();
+    assert_eq!(late.code, Some(100), "{late:?}");
+    let why =
+        "it: failed: took longer than its timeout, which ended while inputs or outputs were read";
+    assert!(late.stderr.contains(why), "{late:?}");
+
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let sandbox = one(huge);
+        let runner = sandbox.start(&["run", "pipeline.yaml"]);
+        let is_made = |folder: &Path| {
+            folder
+                .join("o")
+                .metadata()
+                .is_ok_and(|o| o.len() == 8 << 40)
+        };
+        eventually("made", || {
+            let sessions = list(&sandbox.path("artifacts/v1/tmp"));
+            let folders = sessions.iter().flat_map(|session| list(session));
+            folders
+                .into_iter()
+                .any(|folder| is_made(&folder))
+                .then_some(())
+        });
+        // So that the program has ended.
+        std::thread::sleep(Duration::from_millis(300));
+        crate::sandbox::signal(runner.id(), signal).unwrap();
+        let stopped = patiently(runner).unwrap();
+        assert_eq!(stopped.code, Some(code), "{stopped:?}");
+        assert_eq!(sandbox.last_run()["state"], "cancelled");
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn an_assignment_reaches_anything_by_its_path() {
     let cnn = &graph.stages[graph.find("cnn")[0]];
     assert_eq!(
         (cnn.resources.cpus, cnn.resources.gpus, cnn.seed),
-        (2, None, 7)
+        (Some(2), None, 7)
     );
 }
 
