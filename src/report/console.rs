@@ -1,10 +1,19 @@
-//! Writes to the terminal; nothing else does, so text from outside is made [`printable`] here.
+//! Writes to the terminal; nothing else does, so text from outside is made [`printable`] here, and messages are kept
+//! to a length that can be read.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use stages::contract::printable;
+
+/// Most characters in a line of a message, and how many of them are its beginning.
+const MOST_CHARACTERS: usize = 2000;
+const FIRST_CHARACTERS: usize = 1500;
+/// Most lines of a message, and how many of them are its beginning.
+const MOST_LINES: usize = 1000;
+const FIRST_LINES: usize = 900;
 
 /// How much to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,9 +81,10 @@ impl Console {
         }
     }
 
-    /// Writes a message to standard error, made [`printable`]. If that fails, nobody can be told.
+    /// Writes a message to standard error, made [`printable`] and [`shortened`]. If that fails, nobody can be told.
     pub fn say(&self, line: &str) {
         let line = printable(line.trim_end_matches('\n'));
+        let line = shortened(&line);
         self.bars.suspend(|| {
             let _ = writeln!(io::stderr().lock(), "{line}");
         });
@@ -83,5 +93,86 @@ impl Console {
     /// Columns of the terminal that results go to; none where they do not go to one.
     pub fn width(&self) -> Option<u16> {
         io::stdout().is_terminal().then(|| Term::stdout().size().1)
+    }
+}
+
+/// The message without the middle of lines that are too long, and without middle lines if there are too many; it says
+/// how much is left out.
+fn shortened(message: &str) -> Cow<'_, str> {
+    let is_short =
+        |line: &str| line.len() <= MOST_CHARACTERS || line.chars().count() <= MOST_CHARACTERS;
+    let count = message.lines().count();
+    if count <= MOST_LINES && message.lines().all(is_short) {
+        return Cow::Borrowed(message);
+    }
+    let left_out = count.saturating_sub(MOST_LINES);
+    let mut lines: Vec<Cow<'_, str>> = Vec::with_capacity(count.min(MOST_LINES) + 1);
+    for (number, line) in message.lines().enumerate() {
+        if number == FIRST_LINES && left_out > 0 {
+            lines.push(format!("[{left_out} lines left out]").into());
+        }
+        if left_out > 0 && (FIRST_LINES..FIRST_LINES + left_out).contains(&number) {
+            continue;
+        }
+        lines.push(if is_short(line) {
+            line.into()
+        } else {
+            without_middle(line).into()
+        });
+    }
+    lines.join("\n").into()
+}
+
+/// A line with more than [`MOST_CHARACTERS`] characters without those in the middle.
+fn without_middle(line: &str) -> String {
+    let count = line.chars().count();
+    let left_out = count - MOST_CHARACTERS;
+    let place = |character: usize| {
+        line.char_indices()
+            .nth(character)
+            .map_or(line.len(), |(at, _)| at)
+    };
+    let (head, tail) = (
+        &line[..place(FIRST_CHARACTERS)],
+        &line[place(FIRST_CHARACTERS + left_out)..],
+    );
+    format!("{head} [{left_out} characters left out] {tail}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_lose_their_middle_and_say_how_much() {
+        let line = "é".repeat(MOST_CHARACTERS);
+        assert!(matches!(shortened(&line), Cow::Borrowed(_)));
+        let long = format!(
+            "{}{}{}",
+            "a".repeat(FIRST_CHARACTERS),
+            "ü".repeat(70),
+            "z".repeat(500)
+        );
+        let message = format!("first\n{long}\nlast");
+        let expected = format!(
+            "first\n{} [70 characters left out] {}\nlast",
+            "a".repeat(FIRST_CHARACTERS),
+            "z".repeat(500)
+        );
+        assert_eq!(shortened(&message), expected);
+
+        let lines: Vec<String> = (0..1234).map(|number| number.to_string()).collect();
+        assert!(matches!(
+            shortened(&lines[..MOST_LINES].join("\n")),
+            Cow::Borrowed(_)
+        ));
+        let short = shortened(&lines.join("\n")).into_owned();
+        let short: Vec<&str> = short.lines().collect();
+        assert_eq!(short.len(), MOST_LINES + 1);
+        assert_eq!(
+            &short[FIRST_LINES - 1..=FIRST_LINES + 1],
+            ["899", "[234 lines left out]", "1134"]
+        );
+        assert_eq!(short.last(), Some(&"1233"));
     }
 }
