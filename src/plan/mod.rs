@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
-use stages::contract::{FORMAT_VERSION, Invalid, Tool};
+use stages::contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 
 pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};
@@ -292,12 +292,17 @@ fn fingerprint(
 ) -> Result<(Fingerprint, Stamps), Error> {
     let instance = &graph.stages[node];
     let mut inputs: BTreeMap<String, Vec<InputId>> = BTreeMap::new();
+    let mut index: BTreeMap<String, Vec<IndexEntry>> = BTreeMap::new();
     for (producer, link) in graph.inputs(node) {
         let input = InputId::Action {
             key: keys[&producer],
             port: link.port.clone(),
         };
         inputs.entry(link.role.clone()).or_default().push(input);
+        if let Some(entry) = link.entry.as_deref() {
+            let entries = index.entry(link.role.clone()).or_default();
+            entries.push(entry.clone());
+        }
     }
     let (params, tools, stamps) = read(instance, node, &instance.stage.tools(), sources)?;
     let fingerprint = Fingerprint {
@@ -309,6 +314,7 @@ fn fingerprint(
         device: instance.device,
         tools,
         inputs,
+        index,
     };
     Ok((fingerprint, stamps))
 }

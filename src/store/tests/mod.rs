@@ -94,6 +94,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         device: Device::Cpu,
         tools: BTreeMap::new(),
         inputs: BTreeMap::new(),
+        index: BTreeMap::new(),
     }
 }
 
