@@ -35,7 +35,7 @@ pub struct Fingerprint {
 }
 
 /// What an input is known by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputId {
     /// What makes it: known before anything runs.

@@ -28,7 +28,7 @@ use stages::contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
-pub use rebuild::{chosen_params, is_metrics, rebuild};
+pub use rebuild::{chosen_params, metrics_ports, rebuild};
 pub use source::stands_for;
 pub use tools::{ToolId, Unasked, unasked};
 
