@@ -87,8 +87,13 @@ pub struct Params {
     #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
     /// Output ports: the file or folder that the program makes for each. Of a file its name and bytes are
-    /// kept, not its mode; a stage that takes it finds it read-only in the folder of its role: `ROLE/…`, or
-    /// `ROLE/0/…`, `ROLE/1/…` and so on where the role takes several.
+    /// kept, not its mode. A `command` stage finds it read-only in the folder of its input: `ROLE/…`.
+    ///
+    /// An input that is a list, or a stage with an axis that this stage lacks, has a folder for each artifact,
+    /// also if it is only one: `ROLE/0` is the first of a list, `ROLE/sample=A` the instance with this value
+    /// (`ROLE/sample=A,rep=1` with two axes), and `ROLE/0/sample=A` an instance of the first of a list.
+    /// `ROLE/index.json` lists them, with `instance` (`count[A]`), `axes` (`{"sample": "A"}`), `path`
+    /// (`sample=A`), and the path of its `file` if the artifact is one file.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,

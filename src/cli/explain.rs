@@ -224,10 +224,11 @@ impl Story<'_> {
 
     /// What the stages take together that a cause makes run.
     fn totals(&self, cause: &Cause) -> Totals {
-        let is_meant = |node| node == cause.node() || cause.followers.contains(&node);
-        let stages = self.forecast.stages.iter();
-        let meant = stages.filter(|(node, _)| is_meant(**node));
-        let meant = meant.map(|(node, estimate)| (*node, estimate.clone()));
+        let nodes = cause.followers.iter().copied().chain([cause.node()]);
+        let meant = nodes.filter_map(|node| {
+            let estimate = self.forecast.stages.get(&node)?;
+            Some((node, estimate.clone()))
+        });
         totals(self.graph, self.plan, &meant.collect(), self.room)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use petgraph::graph::NodeIndex;
 
 use super::room::RoomArgs;
-use crate::forecast::preflight::{Findings, preflight, refusal};
+use crate::forecast::preflight::{Findings, preflight, refusals};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
 use crate::plan::Plan;
@@ -35,9 +35,9 @@ pub fn look(
 pub fn requests(graph: &Graph, stages: impl Iterator<Item = NodeIndex>) -> Findings {
     let machine = Machine::look(Path::new("."));
     let room = RoomArgs::default().room(graph, &machine);
-    let errors = stages.filter_map(|node| {
-        let error = refusal(graph, node, &room, &machine)?;
-        Some((Some(node), error))
+    let errors = stages.flat_map(|node| {
+        let errors = refusals(graph, node, &room, &machine).into_iter();
+        errors.map(move |error| (Some(node), error))
     });
     Findings {
         errors: errors.collect(),

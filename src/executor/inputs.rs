@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stages::contract::{Artifact, Failure};
+use stages::contract::{Artifact, Failure, IndexEntry};
 
 use super::local::{Local, lock, refused};
 use crate::plan::PlannedAction;
@@ -14,6 +14,8 @@ pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
 pub(super) struct Input {
     /// The stage instance and port that made it.
     label: String,
+    /// Its entry in the index of the port, if that has one.
+    entry: Option<IndexEntry>,
     pub tree: Arc<Tree>,
 }
 
@@ -28,10 +30,11 @@ impl Local<'_> {
                 .and_then(|outputs| outputs.get(&link.port).copied())
                 .ok_or_else(|| Failure::Internal(format!("`{label}` is not there yet")))?;
             let tree = self.store.tree_at_hand(&digest).map_err(refused)?;
-            inputs
-                .entry(link.role.clone())
-                .or_default()
-                .push(Input { label, tree });
+            inputs.entry(link.role.clone()).or_default().push(Input {
+                label,
+                entry: link.entry.as_deref().cloned(),
+                tree,
+            });
         }
         Ok(inputs)
     }
@@ -51,6 +54,7 @@ pub(super) fn artifacts(inputs: &Inputs, store: &Store) -> BTreeMap<String, Vec<
             label: input.label.clone(),
             files: files.collect(),
             folders: input.tree.folders.iter().cloned().collect(),
+            entry: input.entry.clone(),
         }
     })
 }

@@ -29,6 +29,8 @@ pub struct Past<'a> {
     all: OnceCell<Vec<ActionRecord>>,
     rates: OnceCell<BTreeMap<&'static str, f64>>,
     outputs: RefCell<HashMap<Key, Option<Rc<Ports>>>>,
+    /// The trees of recorded outputs, by action: a stage may take thousands of another's.
+    trees: RefCell<HashMap<Key, BTreeMap<String, Digest>>>,
 }
 
 impl<'a> Past<'a> {
@@ -40,6 +42,7 @@ impl<'a> Past<'a> {
             all: OnceCell::new(),
             rates: OnceCell::new(),
             outputs: RefCell::default(),
+            trees: RefCell::default(),
         }
     }
 
@@ -137,7 +140,14 @@ impl<'a> Past<'a> {
     fn tree(&self, input: &InputId) -> Option<Digest> {
         match input {
             InputId::Content { digest } => Some(*digest),
-            InputId::Action { key, port } => self.store.recall(key)?.outputs.get(port).copied(),
+            InputId::Action { key, port } => {
+                let mut trees = self.trees.borrow_mut();
+                let made = trees.entry(*key).or_insert_with(|| {
+                    let record = self.store.recall(key);
+                    record.map(|record| record.outputs).unwrap_or_default()
+                });
+                made.get(port).copied()
+            }
         }
     }
 

@@ -36,10 +36,10 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     let mut findings = Findings::default();
     findings.doubts.extend_from_slice(&graph.doubts);
     for (&node, estimate) in &forecast.stages {
-        let refusal = refusal(graph, node, room, machine);
+        let refusals = refusals(graph, node, room, machine).into_iter();
         findings
             .errors
-            .extend(refusal.map(|error| (Some(node), error)));
+            .extend(refusals.map(|error| (Some(node), error)));
         // A gpu's memory is its own.
         if graph.stages[node].device != Device::Cpu {
             continue;
@@ -52,18 +52,12 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     findings
 }
 
-/// An error if a stage asks for resources that the run can never give it.
-pub fn refusal(
-    graph: &Graph,
-    node: NodeIndex,
-    room: &Room,
-    machine: &Machine,
-) -> Option<Diagnostic> {
-    graph
-        .missing(node)
-        .or_else(|| gpus(graph, node, room))
-        .or_else(|| cpus(graph, node, room, machine))
-        .or_else(|| declared_memory(graph, node, room))
+/// Errors if a stage asks for resources that the run can never give it.
+pub fn refusals(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Vec<Diagnostic> {
+    let gpu = graph.missing(node).or_else(|| gpus(graph, node, room));
+    let cpus = cpus(graph, node, room, machine);
+    let memory = declared_memory(graph, node, room);
+    [gpu, cpus, memory].into_iter().flatten().collect()
 }
 
 /// An error if a stage asks for more cores than the machine has. If only `--jobs` gives fewer, it gets those.

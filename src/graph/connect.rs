@@ -1,10 +1,13 @@
 //! References between stages: which instance's port feeds which role of which instance.
 
-use stages::contract::{ArtifactType, Input, Port};
+use std::rc::Rc;
+
+use stages::contract::{ArtifactType, IndexEntry, Input, Port};
 
 use super::Link;
 use super::expand::Draft;
-use super::ports::{self, Ports};
+use super::gather::{self, Partners};
+use super::ports::{self, Outputs, Ports};
 use crate::spec::{
     Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, check_name, suggest,
 };
@@ -29,9 +32,9 @@ pub(super) struct Wiring {
 }
 
 /// Follows every reference.
-pub(super) fn connect(
+pub(super) fn connect<'d>(
     pipeline: &Pipeline,
-    drafts: &[Draft<'_>],
+    drafts: &'d [Draft<'d>],
     ports: &Ports<'_>,
     errors: &mut Vec<Diagnostic>,
 ) -> Wiring {
@@ -39,11 +42,13 @@ pub(super) fn connect(
         wires: Vec::new(),
         complete: Vec::new(),
     };
+    let mut partners = Partners::default();
     for (consumer, draft) in drafts.iter().enumerate() {
         let mut connector = Connector {
             pipeline,
             drafts,
             ports,
+            partners: &mut partners,
             consumer,
             draft,
             errors,
@@ -71,12 +76,13 @@ pub(super) fn connect(
 }
 
 /// Connects the inputs of one draft.
-struct Connector<'a> {
+struct Connector<'a, 'd> {
     pipeline: &'a Pipeline,
-    drafts: &'a [Draft<'a>],
+    drafts: &'d [Draft<'d>],
     ports: &'a Ports<'a>,
+    partners: &'a mut Partners<'d>,
     consumer: usize,
-    draft: &'a Draft<'a>,
+    draft: &'d Draft<'d>,
     errors: &'a mut Vec<Diagnostic>,
     complete: bool,
     /// Inputs that are given under a name that is none of theirs, which was reported.
@@ -92,7 +98,7 @@ struct Wanted<'a> {
     many: bool,
 }
 
-impl Connector<'_> {
+impl<'a> Connector<'a, '_> {
     fn report(&mut self, error: Diagnostic) {
         self.complete = false;
         self.errors.push(error);
@@ -103,19 +109,21 @@ impl Connector<'_> {
         let Some(input) = self.wanted(entry) else {
             return;
         };
-        let references = match &entry.value.value {
-            Value::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(&entry.value),
+        let (references, is_list) = match &entry.value.value {
+            Value::List(items) => (items.as_slice(), true),
+            _ => (std::slice::from_ref(&entry.value), false),
         };
         let before = wires.len();
-        for reference in references {
+        for (number, reference) in references.iter().enumerate() {
             match self.reference(reference, &input) {
-                Ok(found) => {
-                    for (producer, port) in found {
+                Ok((producers, port)) => {
+                    let item = is_list.then_some(number);
+                    for &producer in &*producers {
                         let link = Link {
                             role: input.role.to_owned(),
                             position: wires.len() - before,
-                            port,
+                            port: port.to_owned(),
+                            entry: self.entry(producer, item),
                         };
                         let place = reference.place.clone();
                         wires.push(Wire {
@@ -186,10 +194,10 @@ impl Connector<'_> {
     /// The producers (by index) and port that a reference means. `Err(None)` if the stage referred
     /// to has an error of its own.
     fn reference(
-        &self,
+        &mut self,
         node: &Node,
         input: &Wanted<'_>,
-    ) -> Result<Vec<(usize, String)>, Option<Diagnostic>> {
+    ) -> Result<(Rc<[usize]>, &'a str), Option<Diagnostic>> {
         let place = &node.place;
         let text = node.as_text().ok_or_else(|| {
             Diagnostic::at(
@@ -206,7 +214,7 @@ impl Connector<'_> {
             return Err(Some(self.pipeline.unknown_stage(scope, text, place)));
         };
         let stage = self.ports.get(&spec.name).ok_or(None)?;
-        let outputs = stage.outputs.as_deref().ok_or(None)?;
+        let outputs = stage.outputs.as_ref().ok_or(None)?;
         let output = output(stage, outputs, name, port, place)?;
         if let Some(accepts) = input.accepts.filter(|&accepts| accepts != output.yields) {
             return Err(Some(Diagnostic::at(
@@ -218,27 +226,23 @@ impl Connector<'_> {
             )));
         }
         let instances = stage.instances.clone();
-        let found: Vec<usize> = instances.filter(|&draft| self.joins(draft)).collect();
+        let found = self.partners.of(&self.draft.name, instances, self.drafts);
         if found.is_empty() {
             return Err(self.no_partner(spec, place));
         }
         if let Some(accepts) = input.accepts.filter(|_| found.len() > 1 && !input.many) {
             return Err(Some(self.needless_fan_in(spec, input.role, accepts, place)));
         }
-        Ok(found
-            .into_iter()
-            .map(|draft| (draft, output.name.clone()))
-            .collect())
+        Ok((found, &output.name))
     }
 
-    /// Whether a producer has the same values on all axes that both have.
-    fn joins(&self, producer: usize) -> bool {
-        let producer = &self.drafts[producer].name;
-        self.draft
-            .name
-            .axes
-            .iter()
-            .all(|(axis, value)| producer.axis(axis).is_none_or(|theirs| theirs == value))
+    /// What the index of a role says of an artifact, if the role has one: a list has, and so has what is
+    /// gathered. `item` is the number of the reference in a list.
+    fn entry(&self, producer: usize, item: Option<usize>) -> Option<Box<IndexEntry>> {
+        if !self.draft.kind.declares_ports {
+            return None;
+        }
+        gather::entry(&self.draft.name, &self.drafts[producer].name, item).map(Box::new)
     }
 
     /// No instance has our values: an error, unless the one that has them has an error of its own.
@@ -325,7 +329,7 @@ impl Connector<'_> {
         let others = stages.filter(|stage| stage.name != self.draft.spec.name);
         let outputs = others.flat_map(|stage| {
             let name = stage.name.strip_prefix(prefix.as_str());
-            let outputs = stage.outputs.iter().flatten();
+            let outputs = stage.outputs.iter().flat_map(|outputs| outputs.iter());
             let outputs = outputs.filter(|port| port.yields == wanted);
             outputs.filter_map(move |port| Some(format!("{}.{}", name?, port.name)))
         });
@@ -336,23 +340,20 @@ impl Connector<'_> {
 /// The port that a reference to a stage, there called `name`, means; also where it names none.
 fn output<'p>(
     stage: &ports::Stage<'_>,
-    outputs: &'p [Port],
+    outputs: &'p Outputs,
     name: &str,
     port: Option<&str>,
     place: &Place,
 ) -> Result<&'p Port, Diagnostic> {
     match port {
-        Some(port) => outputs
-            .iter()
-            .find(|output| output.name == port)
-            .ok_or_else(|| {
-                let known = outputs.iter().map(|output| output.name.as_str());
-                Diagnostic::at(
-                    &place.find(port),
-                    format!("`{name}` has no output `{port}`"),
-                )
-                .hint(suggest::hint("outputs", port, known))
-            }),
+        Some(port) => outputs.named(port).ok_or_else(|| {
+            let known = outputs.iter().map(|output| output.name.as_str());
+            Diagnostic::at(
+                &place.find(port),
+                format!("`{name}` has no output `{port}`"),
+            )
+            .hint(suggest::hint("outputs", port, known))
+        }),
         None => stage.primary(outputs).ok_or_else(|| {
             if outputs.is_empty() {
                 return Diagnostic::at(place, format!("`{name}` has no outputs"));

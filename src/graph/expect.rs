@@ -239,7 +239,7 @@ pub(super) fn metric(
 ) -> Result<PortMetric, Option<Diagnostic>> {
     let outputs = declared.outputs.as_deref().unwrap_or_default();
     let named = text.split_once('.').and_then(|(port, name)| {
-        let port = outputs.iter().find(|output| output.name == port)?;
+        let port = declared.outputs.as_ref()?.named(port)?;
         (!name.is_empty()).then_some((port, name))
     });
     match named {

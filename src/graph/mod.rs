@@ -10,6 +10,7 @@ mod connect;
 mod device;
 mod expand;
 mod expect;
+mod gather;
 mod name;
 mod order;
 mod ports;
@@ -23,7 +24,9 @@ use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
-use stages::contract::{ArtifactType, Device, Invalid, KindInfo, Port, Signature, Stage};
+use stages::contract::{
+    ArtifactType, Device, IndexEntry, Invalid, KindInfo, Port, Signature, Stage,
+};
 use stages::gpus::Gpu;
 
 pub use self::catalogue::{Catalogue, Parse};
@@ -190,6 +193,9 @@ pub struct Link {
     pub position: usize,
     /// The producer's output.
     pub port: String,
+    /// Which of several artifacts it is for the consumer; `None` if the consumer finds it alone in the folder
+    /// of the role, or is of a kind that goes by the position.
+    pub entry: Option<Box<IndexEntry>>,
 }
 
 /// What the keys of a stage's parameters are called.

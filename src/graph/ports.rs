@@ -1,7 +1,7 @@
 //! The output ports of every stage, before stages are connected.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use stages::contract::{ArtifactType, KindInfo, Port};
 
@@ -16,7 +16,36 @@ pub(super) struct Stage<'a> {
     /// Its instances, as positions among all drafts.
     pub instances: Range<usize>,
     /// Nothing where it declares its ports itself, and all its instances have errors.
-    pub outputs: Option<Vec<Port>>,
+    pub outputs: Option<Outputs>,
+}
+
+/// The output ports of a stage.
+pub(super) struct Outputs {
+    ports: Vec<Port>,
+    positions: HashMap<String, usize>,
+}
+
+impl Outputs {
+    fn of(ports: Vec<Port>) -> Self {
+        let names = ports.iter().map(|port| port.name.clone());
+        Self {
+            positions: names.zip(0..).collect(),
+            ports,
+        }
+    }
+
+    /// The port of that name.
+    pub fn named(&self, name: &str) -> Option<&Port> {
+        self.positions.get(name).map(|&index| &self.ports[index])
+    }
+}
+
+impl Deref for Outputs {
+    type Target = [Port];
+
+    fn deref(&self) -> &[Port] {
+        &self.ports
+    }
 }
 
 /// All stages that have at least one draft.
@@ -47,9 +76,10 @@ impl<'a> Ports<'a> {
                     let message = format!("the instances of `{name}` declare different outputs");
                     errors.push(Diagnostic::at(&group[0].spec.place, message));
                 }
-                first.map(<[Port]>::to_vec)
+                first.map(|ports| Outputs::of(ports.to_vec()))
             } else {
-                Some(kind.outputs.iter().map(Port::from).collect())
+                let ports = kind.outputs.iter().map(Port::from);
+                Some(Outputs::of(ports.collect()))
             };
             positions.insert(name, stages.len());
             stages.push(Stage {

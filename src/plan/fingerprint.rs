@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stages::contract::Device;
+use stages::contract::{Device, IndexEntry};
 
 use super::ToolId;
 use crate::store::{Digest, Key};
@@ -28,10 +28,14 @@ pub struct Fingerprint {
     pub tools: BTreeMap<String, ToolId>,
     /// By role; within a role in the order of the file.
     pub inputs: BTreeMap<String, Vec<InputId>>,
+    /// What a program reads in the indexes of its inputs, and where it finds these: by role, in the order of
+    /// `inputs`. Roles without an index are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub index: BTreeMap<String, Vec<IndexEntry>>,
 }
 
 /// What an input is known by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputId {
     /// What makes it: known before anything runs.
@@ -58,6 +62,7 @@ impl Fingerprint {
             device,
             tools,
             inputs: _,
+            index,
         } = self;
         let sorted;
         let params = if is_sorted(params) {
@@ -71,6 +76,7 @@ impl Fingerprint {
         let canonical = Canonical {
             device,
             format,
+            index,
             inputs,
             kind,
             params,
@@ -88,6 +94,8 @@ impl Fingerprint {
 struct Canonical<'a> {
     device: &'a Device,
     format: &'a u32,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    index: &'a BTreeMap<String, Vec<IndexEntry>>,
     inputs: &'a BTreeMap<String, Vec<InputId>>,
     kind: &'a str,
     params: &'a Value,
@@ -122,6 +130,11 @@ mod tests {
         let content = InputId::Content {
             digest: Digest::derive("test", b"b"),
         };
+        let entry = IndexEntry {
+            axes: BTreeMap::from([("sample".to_owned(), "A".to_owned())]),
+            instance: "count[A]".to_owned(),
+            path: "sample=A".to_owned(),
+        };
         for params in [
             json!({ "a": { "c": 1, "d": [{ "x": 0.5, "y": "é" }] }, "b": null }),
             json!({ "b": [{ "z": 1, "a": 2 }], "a": {} }),
@@ -135,6 +148,7 @@ mod tests {
                 device: Device::Cpu,
                 tools: BTreeMap::from([("sh".to_owned(), ToolId::Version("5".to_owned()))]),
                 inputs: BTreeMap::from([("in".to_owned(), vec![action.clone(), content.clone()])]),
+                index: BTreeMap::from([("in".to_owned(), vec![entry.clone(), entry.clone()])]),
             };
             let mut value = serde_json::to_value(&fingerprint).unwrap();
             value.sort_all_objects();

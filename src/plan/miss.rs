@@ -5,7 +5,7 @@ use std::mem;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use stages::contract::{Device, Segment, Source};
+use stages::contract::{Device, IndexEntry, Segment, Source};
 
 use super::source::{Listing, stands_for};
 use super::{Fingerprint, ToolId};
@@ -71,6 +71,13 @@ pub enum Change {
     /// A role whose input is another.
     Input {
         role: String,
+    },
+    /// The artifacts of a role are the same, and the program finds one in another folder, or under the name of
+    /// another stage instance.
+    Index {
+        role: String,
+        from: String,
+        to: String,
     },
 }
 
@@ -193,9 +200,37 @@ pub fn changes(
     }));
     let added = to.inputs.keys().filter(|&r| !from.inputs.contains_key(r));
     let roles = from.inputs.keys().chain(added);
-    let differ = roles.filter(|&role| from.inputs.get(role) != to.inputs.get(role));
-    found.extend(differ.map(|role| Change::Input { role: role.clone() }));
+    let differ = roles.filter_map(|role| {
+        if from.inputs.get(role) != to.inputs.get(role) {
+            return Some(Change::Input { role: role.clone() });
+        }
+        index_change(role, from.index.get(role), to.index.get(role))
+    });
+    found.extend(differ);
     found
+}
+
+/// The first difference between two indexes of the same artifacts.
+fn index_change(
+    role: &str,
+    from: Option<&Vec<IndexEntry>>,
+    to: Option<&Vec<IndexEntry>>,
+) -> Option<Change> {
+    let entry = |index: Option<&Vec<IndexEntry>>, at: usize| index?.get(at).cloned();
+    let most = [from, to].into_iter().flatten().map(Vec::len).max()?;
+    let mut pairs = (0..most).map(|at| (entry(from, at), entry(to, at)));
+    let (from, to) = pairs.find(|(from, to)| from != to)?;
+    let is_renamed = from.as_ref().map(|e| &e.path) == to.as_ref().map(|e| &e.path);
+    let shown = |entry: Option<IndexEntry>| match entry {
+        None => format!("{role}/"),
+        Some(entry) if is_renamed => entry.instance,
+        Some(entry) => format!("{role}/{}", entry.path),
+    };
+    Some(Change::Index {
+        role: role.to_owned(),
+        from: shown(from),
+        to: shown(to),
+    })
 }
 
 /// The path of a parameter as changes have it: `params.source.folder.path`.
@@ -338,6 +373,9 @@ impl fmt::Display for Change {
                 (_, None) => write!(f, "program `{name}` removed"),
             },
             Self::Input { role } => write!(f, "input `{role}` changed"),
+            Self::Index { role, from, to } => {
+                write!(f, "input `{role}` has another name or place: {from} → {to}")
+            }
         }
     }
 }

@@ -23,12 +23,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
-use stages::contract::{FORMAT_VERSION, Invalid, Tool};
+use stages::contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 
 pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
-pub use rebuild::{chosen_params, is_metrics, rebuild};
+pub use rebuild::{chosen_params, metrics_ports, rebuild};
 pub use source::stands_for;
 pub use tools::{ToolId, Unasked, unasked};
 
@@ -298,12 +298,17 @@ fn fingerprint(
 ) -> Result<(Fingerprint, Stamps), Error> {
     let instance = &graph.stages[node];
     let mut inputs: BTreeMap<String, Vec<InputId>> = BTreeMap::new();
+    let mut index: BTreeMap<String, Vec<IndexEntry>> = BTreeMap::new();
     for (producer, link) in graph.inputs(node) {
         let input = InputId::Action {
             key: keys[&producer],
             port: link.port.clone(),
         };
         inputs.entry(link.role.clone()).or_default().push(input);
+        if let Some(entry) = link.entry.as_deref() {
+            let entries = index.entry(link.role.clone()).or_default();
+            entries.push(entry.clone());
+        }
     }
     let (params, tools, stamps) = read(instance, node, &instance.stage.tools(), sources)?;
     let fingerprint = Fingerprint {
@@ -315,6 +320,7 @@ fn fingerprint(
         device: instance.device,
         tools,
         inputs,
+        index,
     };
     Ok((fingerprint, stamps))
 }

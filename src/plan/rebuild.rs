@@ -13,18 +13,21 @@ pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>
     parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
 }
 
-/// Whether the output `port` of the stage of a fingerprint holds metrics.
-pub fn is_metrics(parse: Parse, fingerprint: &Fingerprint, port: &str) -> bool {
+/// The output ports of the stage of a fingerprint that hold metrics.
+pub fn metrics_ports(parse: Parse, fingerprint: &Fingerprint) -> Vec<String> {
     let kind = stages::kinds()
         .iter()
         .find(|kind| kind.name == fingerprint.kind);
-    let is_ours = |found: Port| found.name == port && found.yields == ArtifactType::Metrics;
-    match kind {
+    let ports: Vec<Port> = match kind {
         Some(kind) if kind.declares_ports => rebuild(parse, fingerprint)
-            .is_some_and(|stage| stage.outputs().into_iter().any(is_ours)),
-        Some(kind) => kind.outputs.iter().map(Port::from).any(is_ours),
-        None => false,
-    }
+            .map(|stage| stage.outputs())
+            .unwrap_or_default(),
+        Some(kind) => kind.outputs.iter().map(Port::from).collect(),
+        None => Vec::new(),
+    };
+    let ports = ports.into_iter();
+    let metrics = ports.filter(|port| port.yields == ArtifactType::Metrics);
+    metrics.map(|port| port.name).collect()
 }
 
 /// The parameters of a fingerprint that are not what they are by default, by name; sources stand as

@@ -73,13 +73,12 @@ impl Checkpoints<'_> {
             match self.examine(&folder) {
                 Ok(Some((position, files))) => {
                     let label = format!("checkpoint after {position}");
-                    let folders = Vec::new();
                     found.push((
                         position,
                         Artifact {
                             label,
                             files,
-                            folders,
+                            ..Artifact::default()
                         },
                     ));
                 }

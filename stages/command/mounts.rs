@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::Params;
-use crate::contract::{Artifact, Failure, Mount, PRIVATE_BYTES, Request, clock, files};
+use crate::contract::{Artifact, Failure, INDEX_FILE, Mount, PRIVATE_BYTES, Request, clock, files};
+use crate::json;
 use crate::sources::walk;
 
 /// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
@@ -26,15 +29,12 @@ pub fn mount(
         made: scratch.to_owned(),
     };
     for (role, artifacts) in &request.inputs {
-        match artifacts.as_slice() {
-            [artifact] => scratch.artifact(role, Path::new(role), artifact)?,
-            several => {
-                for (position, artifact) in several.iter().enumerate() {
-                    let at = Path::new(role).join(position.to_string());
-                    scratch.artifact(role, &at, artifact)?;
-                }
-            }
+        for artifact in artifacts {
+            let mut at = PathBuf::from(role);
+            at.extend(artifact.entry.iter().map(|entry| &entry.path));
+            scratch.artifact(role, &at, artifact)?;
         }
+        scratch.index(role, artifacts)?;
     }
     // Copied (a clone, where the file system has them): a program may write to what it reads, many an
     // interpreter looks beside a link's target for what else there is, and an archive of links is none.
@@ -93,6 +93,34 @@ fn clone(from: &File, to: &File) -> bool {
     }
 }
 
+/// An artifact in the index of an input.
+#[derive(Serialize)]
+struct Listed<'a> {
+    instance: &'a str,
+    axes: &'a BTreeMap<String, String>,
+    path: &'a str,
+    /// The path of its file, if it is one file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+impl<'a> Listed<'a> {
+    fn of(artifact: &'a Artifact) -> Option<Self> {
+        let entry = artifact.entry.as_ref()?;
+        let names: Vec<&String> = artifact.files.keys().take(2).collect();
+        let file = match names.as_slice() {
+            [name] if artifact.folders.is_empty() => Some(format!("{}/{name}", entry.path)),
+            _ => None,
+        };
+        Some(Self {
+            instance: &entry.instance,
+            axes: &entry.axes,
+            path: &entry.path,
+            file,
+        })
+    }
+}
+
 struct Scratch<'a> {
     folder: &'a Path,
     mounted: BTreeMap<PathBuf, Mount>,
@@ -113,6 +141,22 @@ impl Scratch<'_> {
             self.put(&at.join(name), file, &|to| copy_or_link(role, file, to))?;
         }
         Ok(())
+    }
+
+    /// The list of the artifacts on the port `role`, unless the folder of the role holds just one.
+    fn index(&mut self, role: &str, artifacts: &[Artifact]) -> Result<(), Failure> {
+        let listed: Vec<Listed<'_>> = artifacts.iter().filter_map(Listed::of).collect();
+        if listed.is_empty() {
+            return Ok(());
+        }
+        let at = Path::new(role).join(INDEX_FILE);
+        let bytes = json::bytes(&listed).map_err(|e| Failure::io("write", &at, e))?;
+        self.put(&at, &at, &|to| {
+            let mut create = File::options();
+            create.write(true).create_new(true).mode(0o444);
+            files::open_with(to, &mut create)?.write_all(&bytes)?;
+            Ok(Mount::Source)
+        })
     }
 
     /// The file or folder at `path`.

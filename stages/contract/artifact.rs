@@ -100,7 +100,24 @@ pub struct Artifact {
     /// The names of its folders that hold nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<String>,
+    /// Its entry in the index of its input, if the input has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<IndexEntry>,
 }
+
+/// One of the artifacts of an input that has a folder for each of them, as the input's [`INDEX_FILE`] lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexEntry {
+    /// The instance's values on the axes that the consumer lacks, by axis, as they are written.
+    pub axes: BTreeMap<String, String>,
+    /// The stage instance that made it: `count[A]`.
+    pub instance: String,
+    /// Its folder, relative to the folder of the input: `sample=A`.
+    pub path: String,
+}
+
+/// The file that lists the artifacts of an input, in the input's folder.
+pub const INDEX_FILE: &str = "index.json";
 
 impl Artifact {
     /// The path of a file of the artifact.

@@ -58,7 +58,7 @@ pub struct Program {
 /// A file that a program reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mount {
-    /// A copy of its own of a file of the code or the data, which it may change.
+    /// A copy of its own of a file of the code or the data, or the index of an input; it may change them.
     Source,
     /// Another name of an input's file in the store, which the engine watches.
     Linked,

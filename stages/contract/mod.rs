@@ -23,7 +23,10 @@ mod stage;
 mod tool;
 mod work;
 
-pub use artifact::{Artifact, ArtifactType, FORMAT_VERSION, ImageShape, PRIVATE_BYTES, Signature};
+pub use artifact::{
+    Artifact, ArtifactType, FORMAT_VERSION, INDEX_FILE, ImageShape, IndexEntry, PRIVATE_BYTES,
+    Signature,
+};
 pub use context::Context;
 pub use device::{Device, Precision};
 pub use event::{Progress, StageEvent};

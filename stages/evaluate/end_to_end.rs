@@ -33,7 +33,7 @@ fn artifact(label: &str, folder: &Path) -> Artifact {
     Artifact {
         label: label.to_owned(),
         files,
-        folders: Vec::new(),
+        ..Artifact::default()
     }
 }
 

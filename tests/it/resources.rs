@@ -114,6 +114,17 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
             );
         }
     }
+    // All that is wrong is shown at once.
+    let sandbox = Sandbox::new(&pipeline("memory: 900TiB, cpus: 60000"));
+    let refused = sandbox.runner(&["run", "pipeline.yaml"]);
+    assert_eq!(
+        refused
+            .stderr
+            .matches("error: `large` asks for more")
+            .count(),
+        2,
+        "{refused:?}"
+    );
     // More than there is may be allowed, and a stage that is cached asks for nothing.
     let sandbox = Sandbox::new(&pipeline("memory: 900TiB, cpus: 60000"));
     let allowed = sandbox.runner(&["run", "pipeline.yaml", "--memory", "900TiB", "-j", "60000"]);

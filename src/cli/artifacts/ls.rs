@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -31,7 +33,7 @@ struct Line<'a> {
     digest: Digest,
     /// Number and bytes of its files; none if their list is not in the store.
     files: Option<(usize, u64)>,
-    record: Option<ActionRecord>,
+    record: Option<Rc<ActionRecord>>,
 }
 
 impl Ls {
@@ -58,7 +60,7 @@ impl Ls {
 }
 
 fn lines<'a>(store: &Store, shown: &'a Shown) -> impl Iterator<Item = Line<'a>> {
-    let record = record(store, shown);
+    let record = record(store, shown).map(Rc::new);
     shown.outputs.iter().map(move |(port, &digest)| {
         let tree = match store.peek_tree(&digest) {
             Ok(tree) => Some(tree),

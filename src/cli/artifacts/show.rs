@@ -58,6 +58,7 @@ fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {
             names.entry(key).or_insert(shown.instance);
         }
     }
+    let mut made: HashMap<Key, Option<ActionRecord>> = HashMap::new();
     let inputs = record.fingerprint.inputs.iter();
     let inputs = inputs.flat_map(|(role, ids)| ids.iter().map(move |id| (role, id)));
     let sources = inputs.map(|(role, id)| match id {
@@ -65,7 +66,11 @@ fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {
             role: role.clone(),
             name: names.get(key).map(|instance| format!("{instance}.{port}")),
             from: Some((*key, port.clone())),
-            digest: of_key(store, key).and_then(|made| made.outputs.get(port).copied()),
+            digest: made
+                .entry(*key)
+                .or_insert_with(|| of_key(store, key))
+                .as_ref()
+                .and_then(|record| record.outputs.get(port).copied()),
         },
         InputId::Content { digest } => Source {
             role: role.clone(),

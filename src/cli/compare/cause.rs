@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::comparison::Looking;
+use super::comparison::{Looking, Makers};
 use crate::plan::{self, Fingerprint, InputId};
-use crate::report::runs::Recorded;
 
 /// A difference that is the cause of others.
 #[derive(Serialize)]
@@ -43,8 +42,8 @@ impl Changed {
                         (changed.a, changed.b) = (param.from, param.to);
                     }
                     plan::Change::Input { role } => {
-                        let a = makers(looking.a, was.inputs.get(&role));
-                        let b = makers(looking.b, is.inputs.get(&role));
+                        let a = makers(&looking.makers_a, was.inputs.get(&role));
+                        let b = makers(&looking.makers_b, is.inputs.get(&role));
                         if a == b {
                             return None;
                         }
@@ -85,23 +84,20 @@ impl Causes {
 }
 
 /// What makes an input, in the words of a run.
-pub fn maker(run: &Recorded, input: &InputId) -> Option<String> {
-    let InputId::Action { key, .. } = input else {
-        return None;
-    };
-    let mut stages = run.stages.iter().map(|stage| &stage.planned);
-    stages
-        .find(|stage| stage.key == *key)
-        .map(|stage| stage.name.clone())
+pub fn maker<'a>(makers: &Makers<'a>, input: &InputId) -> Option<&'a str> {
+    match input {
+        InputId::Action { key, .. } => makers.get(key).copied(),
+        InputId::Content { .. } => None,
+    }
 }
 
 /// What makes the inputs of a role, and through which ports.
-fn makers(run: &Recorded, inputs: Option<&Vec<InputId>>) -> Vec<String> {
+fn makers(makers: &Makers<'_>, inputs: Option<&Vec<InputId>>) -> Vec<String> {
     let inputs = inputs.into_iter().flatten();
     inputs
         .map(|input| match input {
             InputId::Action { port, .. } => {
-                let maker = maker(run, input);
+                let maker = maker(makers, input);
                 maker.map_or("unknown".to_owned(), |name| format!("{name}.{port}"))
             }
             InputId::Content { digest } => digest.short().to_string(),

@@ -1,6 +1,6 @@
 //! What one run did otherwise than another.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use stages::contract::Metrics;
@@ -68,7 +68,13 @@ pub struct Side {
 
 impl Comparison {
     pub fn of(store: &Store, a: &Recorded, b: &Recorded) -> Self {
-        let looking = Looking { store, a, b };
+        let looking = Looking {
+            store,
+            a,
+            b,
+            makers_a: makers(a),
+            makers_b: makers(b),
+        };
         let in_b: BTreeSet<&str> = b.stages.iter().map(|s| s.planned.name.as_str()).collect();
         let of_a: HashMap<&str, &RecordedStage> = by_name(&a.stages);
         let mut pairs: Vec<(Option<&RecordedStage>, Option<&RecordedStage>)> = b
@@ -136,6 +142,20 @@ pub struct Looking<'a> {
     pub store: &'a Store,
     pub a: &'a Recorded,
     pub b: &'a Recorded,
+    /// The stages of each run, by their keys.
+    pub makers_a: Makers<'a>,
+    pub makers_b: Makers<'a>,
+}
+
+/// Stages of a run by their keys.
+pub type Makers<'a> = HashMap<Key, &'a str>;
+
+fn makers(run: &Recorded) -> Makers<'_> {
+    // Of equal stages the first stands for all.
+    let stages = run.stages.iter().rev().map(|stage| &stage.planned);
+    stages
+        .map(|stage| (stage.key, stage.name.as_str()))
+        .collect()
 }
 
 impl Looking<'_> {
@@ -203,11 +223,11 @@ impl Looking<'_> {
                 let none = Vec::new();
                 let inputs =
                     |map: &BTreeMap<String, Vec<InputId>>| map.get(&role).unwrap_or(&none).clone();
-                let before = inputs(&was.inputs);
+                let before: HashSet<InputId> = inputs(&was.inputs).into_iter().collect();
                 let changed = inputs(&is.inputs);
                 let changed = changed.iter().filter(|input| !before.contains(input));
-                let names: Vec<String> = changed.filter_map(|input| maker(self.b, input)).collect();
-                match distinct(names.iter().map(String::as_str)).as_slice() {
+                let names = changed.filter_map(|input| maker(&self.makers_b, input));
+                match distinct(names).as_slice() {
                     [] => format!("input `{role}` changed"),
                     names => format!("input `{role}` changed: {}", names.join(", ")),
                 }
@@ -220,13 +240,13 @@ impl Looking<'_> {
     /// By port and name. What cannot be read is told in the log.
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
-        for (port, output) in &record.outputs {
-            // Any other output may hold a file of that name.
-            if !plan::is_metrics(stages::parse, &record.fingerprint, port) {
+        // Any other output may hold a file of that name.
+        for port in plan::metrics_ports(stages::parse, &record.fingerprint) {
+            let Some(output) = record.outputs.get(&port) else {
                 continue;
-            }
+            };
             match metrics::read(self.store, output) {
-                Ok(Some(metrics)) => drop(found.insert(port.clone(), metrics)),
+                Ok(Some(metrics)) => drop(found.insert(port, metrics)),
                 Ok(None) => {}
                 Err(error) => tracing::warn!("metrics of `{port}`: {error}"),
             }

@@ -145,6 +145,7 @@ impl Stages {
                 role: role.into(),
                 position,
                 port: "out".into(),
+                entry: None,
             };
             self.0.stages.add_edge(producer, node, link);
         }

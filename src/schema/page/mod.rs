@@ -62,7 +62,8 @@ impl Page {
     fn inputs(&mut self, kind: &KindInfo) {
         self.paper.heading("Inputs");
         if kind.declares_ports {
-            self.paper.write(INDENT, HANG, "any, by names of your own");
+            let any = "any, by names of your own; `outputs` says where a program finds them";
+            self.paper.write(INDENT, HANG, any);
         } else if kind.inputs.is_empty() {
             self.paper.write(INDENT, HANG, "none");
         }

@@ -96,6 +96,7 @@ fn fingerprint(seed: u64) -> Fingerprint {
         device: Device::Cpu,
         tools: BTreeMap::new(),
         inputs: BTreeMap::new(),
+        index: BTreeMap::new(),
     }
 }
 

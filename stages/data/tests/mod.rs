@@ -60,7 +60,7 @@ pub(crate) fn artifact(folder: &Path) -> Artifact {
     Artifact {
         label: "test".into(),
         files,
-        folders: Vec::new(),
+        ..Artifact::default()
     }
 }
 

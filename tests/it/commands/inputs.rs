@@ -22,7 +22,7 @@ stages:
     inputs: { one: "one", all: make }
     params:
       shell: true
-      argv: "find . > made/list; sort -o made/list made/list; cat one/sub/text all/0/n.txt all/1/n.txt extra > made/texts; echo $RUNNER_SEED $GREETING > made/env"
+      argv: "find . > made/list; sort -o made/list made/list; cat one/sub/text all/n=1/n.txt all/n=2/n.txt extra > made/texts; echo $RUNNER_SEED $GREETING > made/env"
       files: { extra: extra.txt }
       env: [GREETING=hello]
       folder: .
@@ -45,7 +45,7 @@ stages:
     assert_eq!(latest(&sandbox, "gather/made/env"), "5 hello\n");
     assert_eq!(
         latest(&sandbox, "gather/made/list"),
-        ".\n./all\n./all/0\n./all/0/n.txt\n./all/1\n./all/1/n.txt\n./extra\n./made\n./made/list\n./one\n./one/sub\n./one/sub/text\n"
+        ".\n./all\n./all/index.json\n./all/n=1\n./all/n=1/n.txt\n./all/n=2\n./all/n=2/n.txt\n./extra\n./made\n./made/list\n./one\n./one/sub\n./one/sub/text\n"
     );
     let again = sandbox.run_json(&[]);
     assert!(

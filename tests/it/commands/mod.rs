@@ -3,6 +3,7 @@
 mod changed;
 mod ending;
 mod failed;
+mod gathered;
 mod inputs;
 mod leftovers;
 mod linked;

@@ -1,0 +1,114 @@
+//! Which instances of a stage feed a consumer, and how the consumer tells them apart.
+//!
+//! A consumer is fed by the instances that have its values on all axes that both have. An axis that it lacks
+//! makes several of them: they are *gathered*, and a program finds each in a folder that is named after its
+//! values there, also where the axis has only one value.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use stages::contract::IndexEntry;
+
+use super::InstanceName;
+use super::expand::Draft;
+use crate::store::component;
+
+/// Instances of stages by their values on the axes that consumers share with them, so that a stage is
+/// searched once and not for each consumer.
+#[derive(Default)]
+pub(super) struct Partners<'d> {
+    /// By the first instance of the stage, and the shared axes.
+    known: HashMap<(usize, Vec<&'d str>), ByValues<'d>>,
+}
+
+/// Instances, by their index, for each combination of values.
+type ByValues<'d> = HashMap<Vec<&'d str>, Rc<[usize]>>;
+
+impl<'d> Partners<'d> {
+    /// Those of the producing stage's `instances` that feed `consumer`.
+    pub fn of(
+        &mut self,
+        consumer: &'d InstanceName,
+        instances: Range<usize>,
+        drafts: &'d [Draft<'d>],
+    ) -> Rc<[usize]> {
+        let Some(first) = drafts.get(instances.start) else {
+            return Rc::default();
+        };
+        let shared = consumer.axes.iter();
+        let shared = shared.filter(|(axis, _)| first.name.axis(axis).is_some());
+        let (axes, values): (Vec<&str>, Vec<&str>) = shared
+            .map(|(axis, value)| (axis.as_str(), value.as_str()))
+            .unzip();
+        let by_values = self.known.entry((instances.start, axes));
+        let by_values = by_values.or_insert_with_key(|(_, axes)| {
+            let mut found: HashMap<Vec<&str>, Vec<usize>> = HashMap::new();
+            for index in instances {
+                let name = &drafts[index].name;
+                let values = axes.iter().filter_map(|axis| name.axis(axis)).collect();
+                found.entry(values).or_default().push(index);
+            }
+            let found = found.into_iter();
+            found
+                .map(|(values, indices)| (values, indices.into()))
+                .collect()
+        });
+        by_values.get(&values).cloned().unwrap_or_default()
+    }
+}
+
+/// The entry of `producer` in the index of an input of `consumer`; `None` if it is neither gathered nor an
+/// item of a list, whose number `item` is.
+pub(super) fn entry(
+    consumer: &InstanceName,
+    producer: &InstanceName,
+    item: Option<usize>,
+) -> Option<IndexEntry> {
+    let axes = producer.axes.iter();
+    let axes = axes.filter(|(axis, _)| consumer.axis(axis).is_none());
+    let axes: Vec<(String, String)> = axes.cloned().collect();
+    // Neither names of axes nor their values hold a comma or `=`.
+    let values = axes.iter().map(|(axis, value)| format!("{axis}={value}"));
+    let values = values.collect::<Vec<_>>().join(",");
+    let folder = (!axes.is_empty()).then(|| component(&values));
+    let number = item.map(|item| item.to_string());
+    let path: Vec<String> = number.into_iter().chain(folder).collect();
+    (!path.is_empty()).then(|| IndexEntry {
+        axes: axes.into_iter().collect(),
+        instance: producer.to_string(),
+        path: path.join("/"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(stage: &str, axes: &[(&str, &str)]) -> InstanceName {
+        let axes = axes.iter();
+        InstanceName {
+            stage: stage.to_owned(),
+            axes: axes
+                .map(|&(axis, value)| (axis.to_owned(), value.to_owned()))
+                .collect(),
+            copy: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_gathered_or_in_a_list_has_a_folder_of_its_own() {
+        let producer = name("count", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
+        let plain = name("merge", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
+        let gathers = name("merge", &[("split", "test")]);
+        let path = |consumer, item| entry(consumer, &producer, item).map(|entry| entry.path);
+        assert_eq!(path(&plain, None), None);
+        assert_eq!(path(&plain, Some(0)).unwrap(), "0");
+        assert_eq!(path(&gathers, None).unwrap(), "sample=A,rep=1");
+        assert_eq!(path(&gathers, Some(3)).unwrap(), "3/sample=A,rep=1");
+        let entry = entry(&gathers, &producer, None).unwrap();
+        assert_eq!(entry.instance, "count[test,A,1]");
+        let axes: Vec<(&str, &str)> = entry.axes.iter().map(|(a, v)| (&**a, &**v)).collect();
+        assert_eq!(axes, [("rep", "1"), ("sample", "A")]);
+    }
+}
