@@ -1,5 +1,7 @@
 //! Looks for errors and warnings of a plan before it runs.
 
+use std::collections::HashMap;
+
 use crate::forecast::preflight::{Findings, preflight};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
@@ -23,12 +25,20 @@ pub fn look(
         .actions
         .iter()
         .filter(|action| !matches!(action.state, State::Cached(_)));
+    let mut classes = HashMap::new();
     for action in misses {
-        if let Err(invalid) = graph.stages[action.node].stage.preflight() {
-            let error = graph.diagnose(action.node, &invalid);
-            findings.errors.push((Some(action.node), error));
+        match graph.stages[action.node].stage.preflight() {
+            Ok(found) => classes.extend(found.map(|found| (action.node, found))),
+            Err(invalid) => {
+                let error = graph.diagnose(action.node, &invalid);
+                findings.errors.push((Some(action.node), error));
+            }
         }
     }
+    let misfits = graph.misfits(&classes).into_iter();
+    findings
+        .errors
+        .extend(misfits.map(|(node, error)| (Some(node), error)));
     findings
 }
 
@@ -37,11 +47,16 @@ pub fn warning(doubt: &Diagnostic) -> String {
     doubt.to_string().replacen("error:", "warning:", 1)
 }
 
-/// Prints what speaks against a plan that is only looked at.
-pub fn say(console: &Console, findings: &Findings) {
-    for doubt in &findings.doubts {
+/// Prints warnings.
+pub fn warn(console: &Console, doubts: &[Diagnostic]) {
+    for doubt in doubts {
         console.say(&warning(doubt));
     }
+}
+
+/// Prints what speaks against a plan that is only looked at.
+pub fn say(console: &Console, findings: &Findings) {
+    warn(console, &findings.doubts);
     for error in findings.errors() {
         console.say(&format!("a run would be refused: {error}"));
     }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
-use super::unwritten;
+use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, PlannedAction, State};
@@ -33,11 +33,17 @@ impl Status {
         let graph = known_graph(course, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let text = if self.json {
-            json!({ "pipeline": graph.pipeline, "stages": objects(&graph, &plan) }).to_string()
+            json!({
+                "pipeline": graph.pipeline,
+                "stages": objects(&graph, &plan),
+                "warnings": graph.doubts,
+            })
+            .to_string()
         } else {
             listing(&graph, &plan)
         };
         console.result(&text).map_err(unwritten)?;
+        preflight::warn(console, &graph.doubts);
         if self.exit_code {
             verdict(&plan)
         } else {

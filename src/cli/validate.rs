@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::pipeline::{Overrides, known_graph};
-use super::unwritten;
+use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::report::{Console, wording};
 
@@ -34,7 +34,12 @@ impl Validate {
             {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
-                    checked.push(json!({ "file": file, "ok": true, "stages": count }));
+                    checked.push(json!({
+                        "file": file,
+                        "ok": true,
+                        "stages": count,
+                        "warnings": graph.doubts,
+                    }));
                     if self.json {
                         continue;
                     }
@@ -44,6 +49,7 @@ impl Validate {
                         _ => format!("{}: ok: {stages}", file.display()),
                     };
                     console.result(&line).map_err(unwritten)?;
+                    preflight::warn(console, &graph.doubts);
                 }
                 Err(Error::Invalid(found)) => {
                     checked.push(json!({ "file": file, "ok": false, "errors": found }));

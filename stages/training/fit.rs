@@ -1,6 +1,7 @@
 //! Training a classifier from its first epoch to its best.
 
 use super::course::{Best, Course};
+use super::doubt;
 use super::epoch::{Fixed, Partial, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
@@ -66,6 +67,7 @@ pub fn fit<B: Backend>(
         context,
     };
 
+    doubt::warn_of_images(network.architecture(), &fixed, validation);
     let (mut course, mut optimizer) = Course::begin(network, recipe, context);
     let mut progress = Progress::default();
     for row in &course.history {
@@ -111,6 +113,7 @@ pub fn fit<B: Backend>(
     if stops(&progress, history.len()) {
         context.note(format!("stopped early after epoch {}", history.len()));
     }
+    doubt::warn_of_loss(&history, context);
     network.set_state(best.state);
 
     let threshold = (head.classes() == 2)
