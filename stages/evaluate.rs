@@ -285,7 +285,9 @@ impl Computation for Measuring<'_> {
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
-        doubt::warn(&report, &metrics, context);
+        for doubt in doubt::doubts(&report, &metrics) {
+            context.warn(doubt);
+        }
         context.note(report.summary(&metrics));
         Ok(())
     }

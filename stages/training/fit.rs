@@ -67,7 +67,17 @@ pub fn fit<B: Backend>(
         context,
     };
 
-    doubt::warn_of_images(network.architecture(), &fixed, validation);
+    let images = doubt::Images {
+        layers: &network.architecture().layers,
+        classes,
+        counts: &examples.class_counts(),
+        in_an_epoch: examples.images_per_epoch(),
+        batch_size: recipe.batch_size,
+        validation: validation.map(Dataset::labels),
+    };
+    for doubt in images.doubts() {
+        context.warn(doubt);
+    }
     let (mut course, mut optimizer) = Course::begin(network, recipe, context);
     let mut progress = Progress::default();
     for row in &course.history {
@@ -113,7 +123,9 @@ pub fn fit<B: Backend>(
     if stops(&progress, history.len()) {
         context.note(format!("stopped early after epoch {}", history.len()));
     }
-    doubt::warn_of_loss(&history, context);
+    if let Some(doubt) = doubt::of_loss(&history) {
+        context.warn(doubt);
+    }
     network.set_state(best.state);
 
     let threshold = (head.classes() == 2)
