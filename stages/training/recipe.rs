@@ -278,15 +278,15 @@ impl Recipe {
         }
         let output = check_layers("model", &self.model, image.into())?;
         let head = Head::of(output).map_err(|e| e.under("model"))?;
-        if let Some(classes) = classes.filter(|&classes| classes != head.classes()) {
-            return Err(head.misfit(classes).at(self.model.len() - 1).under("model"));
-        }
         if self.monitor == Monitor::Auc && head.classes() > 2 {
             let message = format!(
                 "`validation_auc` is for two classes, and the network tells {} apart",
                 head.classes()
             );
             return Err(Invalid::new(message).under("monitor"));
+        }
+        if let Some(classes) = classes.filter(|&classes| classes != head.classes()) {
+            return Err(head.misfit(classes).at(self.model.len() - 1).under("model"));
         }
         Ok(head)
     }

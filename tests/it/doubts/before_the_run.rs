@@ -198,7 +198,7 @@ fn every_command_that_looks_ahead_shows_the_warnings_and_ends_as_before() {
 
 #[test]
 fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
-    let message = "the network ends in one unit, which tell 2 classes apart, and the training images are of 3";
+    let message = "the network ends in one unit, which tells 2 classes apart, and the training images are of 3";
     // As the parameters tell.
     let named = "source={npz: {path: a.npz, classes: [a, b, c]}}";
     let sandbox = Sandbox::new(START);

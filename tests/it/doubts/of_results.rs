@@ -139,7 +139,7 @@ fn what_a_dataset_left_out_is_in_the_record_of_every_run() {
             fs::create_dir_all(&folder).unwrap();
             for n in 0..12_u8 {
                 let image =
-                    image::GrayImage::from_fn(8, 8, |x, y| image::Luma([n * 20 ^ (x * y) as u8]));
+                    image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(n * 20) ^ (x * y) as u8]));
                 image.save(folder.join(format!("{n}.png"))).unwrap();
             }
         }
