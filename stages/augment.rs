@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::contract::{
     ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
-    Work, files,
+    Usage, Work, files,
 };
 use crate::data::transform::Transform;
 use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy};
@@ -27,6 +27,7 @@ pub const INFO: KindInfo = KindInfo {
         accepts: ArtifactType::Dataset,
         many: false,
         optional: false,
+        usage: Usage::Forwards,
         doc: "the images to transform",
     }],
     outputs: &[
@@ -67,8 +68,15 @@ impl Stage for Policy {
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
         Policy::check(self)?;
-        let Some([Signature::Dataset { image, augmented }]) =
-            inputs.get("images").map(Vec::as_slice)
+        let Some(
+            [
+                Signature::Dataset {
+                    image,
+                    augmented,
+                    classes,
+                },
+            ],
+        ) = inputs.get("images").map(Vec::as_slice)
         else {
             return Err(Invalid::new("input `images` must be one dataset"));
         };
@@ -79,6 +87,7 @@ impl Stage for Policy {
         let images = Signature::Dataset {
             image: *image,
             augmented: true,
+            classes: *classes,
         };
         Ok([("images", images), ("figure", Signature::Figure)]
             .map(|(port, signature)| (port.to_owned(), signature))

@@ -330,12 +330,12 @@ impl Stage for Params {
         tools::of(&self.words(), &self.tools)
     }
 
-    fn preflight(&self) -> Result<(), Invalid> {
+    fn preflight(&self) -> Result<Option<usize>, Invalid> {
         let words = self.words();
         let name = words.first().map_or("", String::as_str);
         let missing = self.tools().into_iter().find(|tool| tool.path.is_none());
         match missing {
-            None => Ok(()),
+            None => Ok(None),
             Some(tool) if tool.name == name => {
                 let error = Invalid::new(missing_program(name));
                 Err(match &self.argv {

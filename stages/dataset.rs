@@ -144,9 +144,19 @@ impl Origin {
         }
     }
 
-    fn preflight(&self) -> Result<(), Invalid> {
+    /// The number of classes, as far as the parameters tell.
+    fn classes(&self) -> Option<usize> {
         match self {
-            Self::Phantom(_) => Ok(()),
+            Self::Phantom(_) => Some(phantom::CLASSES.len()),
+            Self::Folder(_) => None,
+            Self::Npz(npz) => Some(npz.classes.len()).filter(|&named| named > 0),
+        }
+    }
+
+    /// Looks at the source; returns the number of classes in it.
+    fn preflight(&self) -> Result<usize, Invalid> {
+        match self {
+            Self::Phantom(_) => Ok(phantom::CLASSES.len()),
             Self::Folder(folder) => folder.preflight(),
             Self::Npz(npz) => npz.preflight(),
         }
@@ -219,6 +229,7 @@ impl Stage for Params {
         let dataset = Signature::Dataset {
             image: self.shape(),
             augmented: false,
+            classes: self.source.classes(),
         };
         Ok(INFO
             .outputs
@@ -270,8 +281,9 @@ impl Stage for Params {
         }
     }
 
-    fn preflight(&self) -> Result<(), Invalid> {
-        self.source.preflight().map_err(|e| self.in_source(e))
+    fn preflight(&self) -> Result<Option<usize>, Invalid> {
+        let classes = self.source.preflight();
+        classes.map(Some).map_err(|e| self.in_source(e))
     }
 
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `evaluate`: how well a classifier tells held-out images apart.
 
 mod contrast;
+mod doubt;
 mod evaluation;
 mod report;
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text, Usage,
 };
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
@@ -40,6 +41,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Model,
             many: false,
             optional: false,
+            usage: Usage::Inherits,
             doc: "the classifier",
         },
         Input {
@@ -47,6 +49,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: false,
             optional: false,
+            usage: Usage::Measures,
             doc: "labelled images of the model's classes, not augmented",
         },
         Input {
@@ -54,6 +57,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: true,
             optional: true,
+            usage: Usage::Compares,
             doc: "images that the model learnt from, to look for copies of them among `images`",
         },
     ],
@@ -180,7 +184,10 @@ impl Stage for Evaluate {
                 .and_then(|signatures| signatures.first())
                 .copied()
         };
-        if let Some(Signature::Dataset { image, augmented }) = signature("images") {
+        if let Some(Signature::Dataset {
+            image, augmented, ..
+        }) = signature("images")
+        {
             self.leakage.check("train", image, inputs)?;
             if augmented {
                 return Err(Invalid::new("input `images` is augmented")
@@ -278,6 +285,9 @@ impl Computation for Measuring<'_> {
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
+        for doubt in doubt::doubts(&report, &metrics) {
+            context.warn(doubt);
+        }
         context.note(report.summary(&metrics));
         Ok(())
     }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::contract::{
     ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable, Signature,
-    Stage, Work,
+    Stage, Usage, Work,
 };
 use crate::data::Dataset;
 use crate::device::compute;
-use crate::train_cnn::{OUTPUTS, Training, VALIDATION, check, work};
+use crate::train_cnn::{OUTPUTS, Training, VALIDATION, check, image, work};
 use crate::training::{Examples, Recipe};
 use crate::{decode, ranges};
 
@@ -27,6 +27,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: false,
             optional: false,
+            usage: Usage::Trains,
             doc: "generated training images",
         },
         Input {
@@ -34,6 +35,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: false,
             optional: true,
+            usage: Usage::Trains,
             doc: "real training images to mix in, as many as `real_per_synthetic` says",
         },
         Input {
@@ -41,6 +43,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Model,
             many: false,
             optional: true,
+            usage: Usage::Inherits,
             doc: "a model of the same layers whose weights training starts from",
         },
         VALIDATION,
@@ -152,6 +155,10 @@ impl Stage for Retrain {
             )));
         }
         Ok(outputs)
+    }
+
+    fn doubts(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        self.recipe.doubts(image(inputs, "synthetic"))
     }
 
     fn resumable(&self) -> Option<Resumable> {

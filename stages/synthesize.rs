@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::contract::{
     Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
-    Signature, Stage, Work,
+    Signature, Stage, Usage, Work,
 };
 use crate::data::{Dataset, DatasetWriter};
 use crate::device::{Computation, compute};
@@ -28,6 +28,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Generator,
             many: true,
             optional: false,
+            usage: Usage::Inherits,
             doc: "one generator for each class",
         },
         Input {
@@ -35,6 +36,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: true,
             optional: true,
+            usage: Usage::Compares,
             doc: "the images that the generators learnt from, to look for copies of them",
         },
     ],
@@ -111,6 +113,7 @@ impl Stage for Synthesize {
         let dataset = Signature::Dataset {
             image,
             augmented: false,
+            classes: Some(images.len()),
         };
         Ok([
             ("images".to_owned(), dataset),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::contract::{
-    Artifact, ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output,
-    Resumable, Signature, Stage, Work,
+    Artifact, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
+    Output, Resumable, Signature, Stage, Usage, Work,
 };
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
@@ -24,6 +24,7 @@ pub const INFO: KindInfo = KindInfo {
             accepts: ArtifactType::Dataset,
             many: false,
             optional: false,
+            usage: Usage::Trains,
             doc: "training images; an augmented dataset is transformed anew in every epoch",
         },
         VALIDATION,
@@ -41,6 +42,7 @@ pub(crate) const VALIDATION: Input = Input {
     accepts: ArtifactType::Dataset,
     many: false,
     optional: true,
+    usage: Usage::Selects,
     doc: "images by which the best epoch and the threshold are chosen",
 };
 
@@ -77,6 +79,10 @@ impl Stage for TrainCnn {
         check(&self.0, "train", inputs)
     }
 
+    fn doubts(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        self.0.doubts(image(inputs, "train"))
+    }
+
     fn resumable(&self) -> Option<Resumable> {
         Some(self.0.resumable())
     }
@@ -104,16 +110,17 @@ pub(crate) fn check(
     inputs: &BTreeMap<String, Vec<Signature>>,
 ) -> Result<BTreeMap<String, Signature>, Invalid> {
     let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
-    let Some(&Signature::Dataset { image, .. }) = only(train) else {
+    let Some(&Signature::Dataset { image, classes, .. }) = only(train) else {
         return Err(Invalid::new(format!(
             "the input `{train}` is not a dataset"
         )));
     };
     let validation = only("validation");
-    recipe.check(image, validation.is_some())?;
+    recipe.check(image, classes, validation.is_some())?;
     if let Some(Signature::Dataset {
         image: other,
         augmented,
+        ..
     }) = validation
     {
         if *augmented {
@@ -133,6 +140,14 @@ pub(crate) fn check(
         ("figure".to_owned(), Signature::Figure),
     ]
     .into())
+}
+
+/// The shape of the images of an input.
+pub(crate) fn image(inputs: &BTreeMap<String, Vec<Signature>>, role: &str) -> Option<ImageShape> {
+    match inputs.get(role)?.first()? {
+        Signature::Dataset { image, .. } => Some(*image),
+        _ => None,
+    }
 }
 
 /// What training by `recipe` takes; `train` is the role of the training images, of which there are

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::contract::{
     Amount, ArtifactType, Context, Direction, Expected, Failure, ImageShape, Input, Invalid,
-    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Work,
+    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Usage,
+    Work,
 };
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
@@ -19,7 +20,7 @@ use crate::gan::{Adversaries, Course, GanEpoch, Partial, Settings, Wanted, sampl
 use crate::json;
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
-    latent,
+    latent, output_doubt,
 };
 use crate::ops::{Activation, Backend};
 use crate::ranges::{above_zero, share, whole};
@@ -33,6 +34,7 @@ pub const INFO: KindInfo = KindInfo {
         accepts: ArtifactType::Dataset,
         many: false,
         optional: false,
+        usage: Usage::Trains,
         doc: "the images to imitate; those of other classes are left out",
     }],
     outputs: &[
@@ -148,8 +150,9 @@ impl Stage for TrainGan {
         &self,
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
-        let Some(&Signature::Dataset { image, augmented }) =
-            inputs.get("images").and_then(|s| s.first())
+        let Some(&Signature::Dataset {
+            image, augmented, ..
+        }) = inputs.get("images").and_then(|s| s.first())
         else {
             return Err(Invalid::new("the input `images` is not a dataset"));
         };
@@ -204,6 +207,14 @@ impl Stage for TrainGan {
             ("figure".to_owned(), Signature::Figure),
         ]
         .into())
+    }
+
+    fn doubts(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        let doubt = output_doubt(&self.discriminator, Head::Sigmoid);
+        doubt
+            .map(|d| d.under("discriminator"))
+            .into_iter()
+            .collect()
     }
 
     fn resumable(&self) -> Option<Resumable> {

@@ -1,5 +1,6 @@
 //! Looks for errors and warnings of a plan before it runs.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use petgraph::graph::NodeIndex;
@@ -8,7 +9,7 @@ use super::room::RoomArgs;
 use crate::forecast::preflight::{Findings, preflight, refusals};
 use crate::forecast::{Forecast, Machine};
 use crate::graph::Graph;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedAction};
 use crate::report::Console;
 use crate::scheduler::Room;
 use crate::spec::Diagnostic;
@@ -22,16 +23,54 @@ pub fn look(
     machine: &Machine,
 ) -> Findings {
     let mut findings = preflight(graph, forecast, room, machine);
+    let mut classes = HashMap::new();
     for action in plan.misses() {
-        if let Err(invalid) = graph.stages[action.node].stage.preflight() {
-            let error = graph.diagnose(action.node, &invalid);
-            findings.errors.push((Some(action.node), error));
+        match graph.stages[action.node].stage.preflight() {
+            Ok(found) => classes.extend(found.map(|found| (action.node, found))),
+            Err(invalid) => {
+                let error = graph.diagnose(action.node, &invalid);
+                findings.errors.push((Some(action.node), error));
+            }
+        }
+    }
+    for node in sources_of_models(graph, plan) {
+        // What is wrong with the source of a cached stage is no error.
+        if let Ok(Some(found)) = graph.stages[node].stage.preflight() {
+            classes.insert(node, found);
+        }
+    }
+    for (node, error) in graph.misfits(&classes) {
+        if plan.get(node).is_some_and(PlannedAction::is_miss) {
+            findings.errors.push((Some(node), error));
         }
     }
     findings
 }
 
-/// Looks only for resources that `stages` ask for and that this machine can never give them.
+/// The cached stages without inputs that feed stages with a model to train.
+fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
+    let trains = |action: &&PlannedAction| {
+        let kind = graph.stages[action.node].kind;
+        !kind.model_params.is_empty()
+    };
+    let mut open: Vec<NodeIndex> = plan.misses().filter(trains).map(|a| a.node).collect();
+    let (mut seen, mut sources) = (HashSet::new(), Vec::new());
+    while let Some(node) = open.pop() {
+        if !seen.insert(node) {
+            continue;
+        }
+        let inputs = graph.inputs(node);
+        let is_cached = plan.get(node).is_some_and(|action| !action.is_miss());
+        if inputs.is_empty() && is_cached {
+            sources.push(node);
+        }
+        open.extend(inputs.into_iter().map(|(producer, _)| producer));
+    }
+    sources
+}
+
+/// Looks only for doubts about the pipeline, and for resources that `stages` ask for and that this machine can
+/// never give them.
 pub fn requests(graph: &Graph, stages: impl Iterator<Item = NodeIndex>) -> Findings {
     let machine = Machine::look(Path::new("."));
     let room = RoomArgs::default().room(graph, &machine);
@@ -41,7 +80,7 @@ pub fn requests(graph: &Graph, stages: impl Iterator<Item = NodeIndex>) -> Findi
     });
     Findings {
         errors: errors.collect(),
-        doubts: Vec::new(),
+        doubts: graph.doubts.clone(),
     }
 }
 

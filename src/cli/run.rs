@@ -140,12 +140,15 @@ impl Run {
                 let more = !graph.tables.is_empty() || !graph.expectations.is_empty();
                 sweep::print(console, trials, if more { "\n" } else { "" })?;
             }
+            let stages = report.stages.iter();
+            let named = stages.map(|stage| (stage.name.as_str(), stage.warnings.as_slice()));
             table::print(
                 console,
                 &results,
                 &judgements,
                 Format::Terminal,
                 &Against::None,
+                &table::warnings(&results, named),
             )?;
         }
         // An error in a later round leaves the results of the earlier rounds as they are.

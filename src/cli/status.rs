@@ -35,10 +35,13 @@ impl Status {
         let misses = plan.misses().map(|action| action.node);
         let findings = preflight::requests(&graph, misses);
         let text = if self.json {
-            let stages = objects(&graph, &plan);
-            let refusals = findings.errors();
-            json!({ "pipeline": graph.pipeline, "stages": stages, "refusals": refusals })
-                .to_string()
+            json!({
+                "pipeline": graph.pipeline,
+                "stages": objects(&graph, &plan),
+                "refusals": findings.errors(),
+                "warnings": findings.doubts,
+            })
+            .to_string()
         } else {
             listing(&graph, &plan)
         };

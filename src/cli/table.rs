@@ -1,5 +1,7 @@
 mod comparisons;
 
+use std::collections::HashSet;
+
 use clap::Args;
 
 use self::comparisons::comparisons;
@@ -11,10 +13,10 @@ use super::results::Results;
 use super::unwritten;
 use crate::error::Error;
 use crate::graph::{self, Graph};
-use crate::plan::PlanOptions;
-use crate::report::Console;
+use crate::plan::{PlanOptions, State};
 use crate::report::expectations::{Judgements, list};
 use crate::report::table::{Format, render};
+use crate::report::{Console, Warnings, markdown};
 
 pub use self::comparisons::Against;
 
@@ -51,7 +53,23 @@ impl Table {
         let results = Results::new(&graph, &store, &outcomes.outputs, &shown, &[]);
         let judgements = expecting::judge(&results);
         let kept = self.expecting.keep(&results, &judgements);
-        print(console, &results, &judgements, self.format, &self.compare)?;
+        let cached: Vec<(String, &[String])> = plan
+            .actions
+            .iter()
+            .filter_map(|action| match &action.state {
+                State::Cached(record) => Some((
+                    graph.stages[action.node].name.to_string(),
+                    &*record.warnings,
+                )),
+                _ => None,
+            })
+            .collect();
+        let named = cached
+            .iter()
+            .map(|(name, warnings)| (name.as_str(), *warnings));
+        let warnings = warnings(&results, named);
+        let (format, against) = (self.format, &self.compare);
+        print(console, &results, &judgements, format, against, &warnings)?;
         self.expecting.conclude(console, Ok(()), kept, &judgements)
     }
 
@@ -66,6 +84,22 @@ impl Table {
     }
 }
 
+/// The warnings about what tables show: those of their stages, and of all that these come from.
+pub fn warnings<'a>(
+    results: &Results<'_>,
+    stages: impl Iterator<Item = (&'a str, &'a [String])>,
+) -> Warnings {
+    let graph = results.graph;
+    let columns = graph.tables.iter().flat_map(|table| &table.columns);
+    let measuring: HashSet<&str> = columns.map(|column| column.metric.stage.as_str()).collect();
+    let shown = results.instances(|name| measuring.contains(name.stage.as_str()));
+    let relevant = graph.with_ancestors(&shown).into_iter();
+    let relevant: HashSet<String> = relevant
+        .map(|node| graph.stages[node].name.to_string())
+        .collect();
+    Warnings::of(stages.filter(|(name, _)| relevant.contains(*name)))
+}
+
 /// Prints every table of the pipeline, its rows held against one of them, then the expectations that no
 /// table shows, an empty line between two.
 pub fn print(
@@ -74,6 +108,7 @@ pub fn print(
     judgements: &Judgements,
     format: Format,
     against: &Against,
+    warnings: &Warnings,
 ) -> Result<(), Error> {
     let tables = &results.graph.tables;
     let mut is_any_compared = false;
@@ -94,6 +129,19 @@ pub fn print(
         console
             .result(&(gap.to_owned() + text))
             .map_err(unwritten)?;
+    }
+    for (index, line) in warnings.lines().into_iter().enumerate() {
+        match format {
+            Format::Terminal if index == 0 => console.result(&format!("\n{line}")),
+            Format::Terminal => console.result(&line),
+            Format::Markdown => console.result(&format!("\n{}", markdown::escaped(&line))),
+            // Programs and other documents take these in.
+            Format::Csv | Format::Json | Format::Latex => {
+                console.say(&line);
+                Ok(())
+            }
+        }
+        .map_err(unwritten)?;
     }
     if let (Against::Row(row), false) = (against, is_any_compared) {
         console.say(&format!(

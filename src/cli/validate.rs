@@ -35,9 +35,14 @@ impl Validate {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
                     let findings = preflight::requests(&graph, graph.stages.node_indices());
+                    checked.push(json!({
+                        "file": file,
+                        "ok": true,
+                        "stages": count,
+                        "refusals": findings.errors(),
+                        "warnings": findings.doubts,
+                    }));
                     if self.json {
-                        let refusals = findings.errors();
-                        checked.push(json!({ "file": file, "ok": true, "stages": count, "refusals": refusals }));
                         continue;
                     }
                     let stages = wording::stages(count);

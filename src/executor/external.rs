@@ -1,9 +1,8 @@
 //! Stages whose work a program of the user's does.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use stages::contract::{External, Failure, Folder, Gathered, Made, Request};
+use stages::contract::{External, Failure, Folder, Gathered, Request};
 
 use super::local::Local;
 use super::make::Making;
@@ -23,7 +22,7 @@ pub(super) struct Scratch<'a> {
 }
 
 impl Local<'_> {
-    /// Runs the program to its end in the staging folder; tells what it made, by port.
+    /// Runs the program to its end in the staging folder; returns what it made.
     pub(super) fn run_program(
         &self,
         making: &Making<'_>,
@@ -31,7 +30,7 @@ impl Local<'_> {
         reason: &str,
         scratch: &Scratch<'_>,
         limits: Limits,
-    ) -> (Ending, BTreeMap<String, Made>) {
+    ) -> (Ending, Gathered) {
         self.reporter.send(&Event::StageStarted {
             stage: self.name(making.action.node),
             reason: reason.to_owned(),
@@ -41,7 +40,7 @@ impl Local<'_> {
         let made = self.in_scratch(making, external, scratch, limits, &mut usage);
         let (result, made) = match made {
             Ok(made) => (Ok(()), made),
-            Err(failure) => (Err(failure), BTreeMap::new()),
+            Err(failure) => (Err(failure), Gathered::default()),
         };
         let ending = Ending {
             result,
@@ -58,7 +57,7 @@ impl Local<'_> {
         scratch: &Scratch<'_>,
         limits: Limits,
         usage: &mut Usage,
-    ) -> Result<BTreeMap<String, Made>, Failure> {
+    ) -> Result<Gathered, Failure> {
         let request = scratch.request;
         let mut program = external.prepare(request)?;
         scratch.inputs.start();
@@ -83,9 +82,15 @@ impl Local<'_> {
             .result
             .and_then(|()| external.gather(staging, &program));
         match made {
-            Ok(Gathered { made, warnings }) => {
-                warnings.into_iter().for_each(warn);
-                Ok(made)
+            Ok(gathered) => {
+                for message in &gathered.warnings {
+                    self.reporter.send(&Event::StageWarning {
+                        stage: self.name(making.action.node),
+                        message: message.clone(),
+                        passing: false,
+                    });
+                }
+                Ok(gathered)
             }
             // One that is told to stop may end well, half done.
             Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),

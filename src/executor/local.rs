@@ -93,6 +93,7 @@ impl scheduler::Executor for Local<'_> {
             }
             Ok(Filled::Found(record)) => {
                 report.outcome = Outcome::Cached;
+                report.warnings.clone_from(&record.warnings);
                 self.keep_view(miss.action, &record.outputs);
                 lock(&self.outputs).insert(node, record.outputs);
             }
@@ -157,6 +158,7 @@ impl<'a> Local<'a> {
                 self.reporter.send(&Event::StageWarning {
                     stage: self.name(action.node),
                     message,
+                    passing: true,
                 });
                 told = true;
             }

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use stages::contract::{Failure, Folder, Made, Port, Position, Request, Resume, StageEvent};
+use stages::contract::{
+    Failure, Folder, Gathered, Made, Port, Position, Request, Resume, StageEvent,
+};
 
 use super::commits;
 use super::external::Scratch;
@@ -51,6 +53,7 @@ struct Try {
 #[derive(Default)]
 struct Said {
     notes: Vec<String>,
+    warnings: Vec<String>,
     resumed: Option<Position>,
 }
 
@@ -170,9 +173,13 @@ impl<'a> Local<'a> {
                     folder: staging.folder(),
                     inputs: &inputs,
                 };
-                let (ending, made) =
+                let (ending, Gathered { made, warnings }) =
                     self.run_program(making, external, &this.reason, &scratch, limits);
-                (ending, Said::default(), made)
+                let said = Said {
+                    warnings,
+                    ..Said::default()
+                };
+                (ending, said, made)
             }
             None => {
                 inputs.start();
@@ -196,6 +203,7 @@ impl<'a> Local<'a> {
                 .peak_memory_mib
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
+        report.warnings.clone_from(&said.warnings);
         // Whatever came of it: nothing else may read what was changed.
         let inputs_check = inputs.check(&deadline)?;
         result?;
@@ -222,6 +230,7 @@ impl<'a> Local<'a> {
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
             notes: said.notes,
+            warnings: said.warnings,
             resumed: said.resumed,
             finished: Timestamp::now().to_string(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
@@ -369,7 +378,16 @@ impl<'a> Local<'a> {
         let stage = stage.to_owned();
         self.reporter.send(&match event {
             StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
-            StageEvent::Warning { message } => Event::StageWarning { stage, message },
+            StageEvent::Warning { message, passing } => {
+                if !passing {
+                    lock(said).warnings.push(message.clone());
+                }
+                Event::StageWarning {
+                    stage,
+                    message,
+                    passing,
+                }
+            }
             StageEvent::Note { message } => {
                 lock(said).notes.push(message.clone());
                 Event::StageNote { stage, message }
@@ -404,10 +422,12 @@ impl<'a> Local<'a> {
         }
     }
 
+    /// Warns about this run of an action, not about its result.
     pub(super) fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
         self.reporter.send(&Event::StageWarning {
             stage: self.name(action.node),
             message: message.into(),
+            passing: true,
         });
     }
 

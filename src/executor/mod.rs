@@ -38,7 +38,7 @@ use crate::graph::{Graph, Limits, Measured};
 use crate::plan::{Plan, PlannedAction, State};
 use crate::report::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room, Slots};
-use crate::store::{Store, component};
+use crate::store::{ActionRecord, Store, component};
 
 pub use interrupt::Interrupt;
 pub use local::Outputs;
@@ -160,23 +160,26 @@ pub fn execute(
 impl Local<'_> {
     /// Reports what needs no execution, and takes its outputs as known.
     fn show_cached(&self) -> HashMap<NodeIndex, StageReport> {
-        let cached: Vec<(&PlannedAction, &Outputs)> = self
+        let cached: Vec<(&PlannedAction, &ActionRecord)> = self
             .plan
             .actions
             .iter()
             .filter_map(|action| match &action.state {
-                State::Cached(record) => Some((action, &record.outputs)),
+                State::Cached(record) => Some((action, &**record)),
                 _ => None,
             })
             .collect();
         cached
             .par_iter()
             .with_min_len(VIEWS)
-            .for_each(|(action, outputs)| self.keep_view(action, outputs));
+            .for_each(|(action, record)| self.keep_view(action, &record.outputs));
         let mut reports = HashMap::new();
-        for (action, outputs) in cached {
+        for (action, record) in cached {
             let name = self.graph.stages[action.node].name.to_string();
-            let report = StageReport::not_executed(&name, Outcome::Cached, &action.action_key);
+            let report = StageReport {
+                warnings: record.warnings.clone(),
+                ..StageReport::not_executed(&name, Outcome::Cached, &action.action_key)
+            };
             self.reporter.send(&Event::StageEnded {
                 stage: report.clone(),
             });
@@ -184,7 +187,7 @@ impl Local<'_> {
             self.outputs
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .insert(action.node, outputs.clone());
+                .insert(action.node, record.outputs.clone());
         }
         reports
     }

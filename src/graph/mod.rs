@@ -14,10 +14,11 @@ mod gather;
 mod name;
 mod order;
 mod ports;
+mod reuse;
 mod table;
 mod union;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use petgraph::Direction::Incoming;
@@ -261,7 +262,12 @@ impl Graph {
         let tables = table::read(&pipeline, &ports, &mut errors);
         let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
         let order = order::topological(&outline);
-        check(&order, &instances, &wiring, catalogue, &mut errors);
+        let mut doubts = Vec::new();
+        let mut found = Found {
+            errors: &mut errors,
+            doubts: &mut doubts,
+        };
+        check(&order, &instances, &wiring, catalogue, &mut found);
 
         let complete: Option<Vec<Instance>> = instances.into_iter().collect();
         let Some(instances) = complete.filter(|_| errors.is_empty()) else {
@@ -270,7 +276,12 @@ impl Graph {
             return Err(errors.into_iter().map(explain).collect());
         };
         let gpus = device::gpus(&pipeline, &computing, &instances, catalogue);
-        let doubts = device::doubts(&pipeline, &instances);
+        doubts.extend(device::doubts(&pipeline, &instances));
+        let objective = pipeline.objective.as_deref();
+        doubts.extend(reuse::doubts(&instances, &order, &wiring, objective));
+        Diagnostic::sort(&mut doubts);
+        let explain = |doubt| pipeline.inclusions.explain(doubt);
+        let doubts = doubts.into_iter().map(explain).collect();
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
             stages.add_node(instance);
@@ -345,6 +356,49 @@ impl Graph {
     pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
         let diagnostic = self.stages[node].params.diagnose(invalid);
         self.inclusions.explain(diagnostic)
+    }
+
+    /// Checks the stages again with the numbers of classes that the sources of some instances tell; returns
+    /// what is wrong then.
+    pub fn misfits(&self, classes: &HashMap<NodeIndex, usize>) -> Vec<(NodeIndex, Diagnostic)> {
+        let mut errors = Vec::new();
+        if classes.is_empty() {
+            return errors;
+        }
+        let mut signatures: HashMap<NodeIndex, BTreeMap<String, Signature>> = HashMap::new();
+        for &node in &self.order {
+            let instance = &self.stages[node];
+            let roles = instance.kind.inputs.iter();
+            let mut inputs: BTreeMap<String, Vec<Signature>> = roles
+                .map(|input| (input.role.to_owned(), Vec::new()))
+                .collect();
+            let links = self.inputs(node);
+            let known = links.iter().filter_map(|(producer, link)| {
+                let signature = *signatures.get(producer)?.get(&link.port)?;
+                Some((link.role.clone(), signature))
+            });
+            let known: Vec<(String, Signature)> = known.collect();
+            if known.len() < links.len() {
+                continue;
+            }
+            for (role, signature) in known {
+                inputs.entry(role).or_default().push(signature);
+            }
+            match instance.stage.check(&inputs) {
+                Ok(mut outputs) => {
+                    for signature in outputs.values_mut() {
+                        if let (Signature::Dataset { classes: n, .. }, Some(&found)) =
+                            (signature, classes.get(&node))
+                        {
+                            *n = Some(found);
+                        }
+                    }
+                    signatures.insert(node, outputs);
+                }
+                Err(invalid) => errors.push((node, self.diagnose(node, &invalid))),
+            }
+        }
+        errors
     }
 
     /// Shows where one of an instance's `resources` stands, or else its stage.
@@ -433,13 +487,19 @@ fn parse(catalogue: &Catalogue, kind: &KindInfo, params: &Node) -> Result<Box<dy
     (catalogue.parse)(kind.name, params.to_json()).map_err(Fault::Form)
 }
 
+/// What a check finds.
+struct Found<'a> {
+    errors: &'a mut Vec<Diagnostic>,
+    doubts: &'a mut Vec<Diagnostic>,
+}
+
 /// Checks every instance whose inputs are all known and sound, producers first.
 fn check(
     order: &[NodeIndex],
     instances: &[Option<Instance>],
     wiring: &Wiring,
     catalogue: &Catalogue,
-    errors: &mut Vec<Diagnostic>,
+    found: &mut Found<'_>,
 ) {
     let mut incoming: Vec<Vec<&Wire>> = instances.iter().map(|_| Vec::new()).collect();
     for wire in &wiring.wires {
@@ -473,8 +533,15 @@ fn check(
             continue;
         }
         match instance.stage.check(&inputs) {
-            Ok(outputs) => signatures[node] = Some(outputs),
-            Err(first) => errors.extend(instance.misfits(catalogue, &inputs, first)),
+            Ok(outputs) => {
+                signatures[node] = Some(outputs);
+                let doubts = instance.stage.doubts(&inputs);
+                let doubts = doubts.iter().map(|doubt| instance.params.diagnose(doubt));
+                found.doubts.extend(doubts);
+            }
+            Err(first) => found
+                .errors
+                .extend(instance.misfits(catalogue, &inputs, first)),
         }
     }
 }

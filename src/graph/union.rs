@@ -111,6 +111,7 @@ impl Union {
             copies: Vec::new(),
             computing: Vec::new(),
             gpus: Vec::new(),
+            doubts: Vec::new(),
             ..base
         };
         Self::of(graph)
@@ -134,6 +135,7 @@ impl Union {
             .collect();
         let stages = mem::take(&mut copy.stages);
         self.add_devices(&mut copy);
+        self.add_doubts(&mut copy);
         let (nodes, _) = stages.into_nodes_edges();
         let mut instances: Vec<Option<Instance>> =
             nodes.into_iter().map(|node| Some(node.weight)).collect();
@@ -158,6 +160,15 @@ impl Union {
         let nodes = order.iter().map(|node| places[node.index()]).collect();
         graph.copies.push(PipelineCopy { labels, nodes });
         graph.copies.len() - 1
+    }
+
+    /// Adds the warnings about a copy that no earlier copy has.
+    fn add_doubts(&mut self, copy: &mut Graph) {
+        for doubt in mem::take(&mut copy.doubts) {
+            if !self.graph.doubts.contains(&doubt) {
+                self.graph.doubts.push(doubt);
+            }
+        }
     }
 
     /// What a copy computes on is there for all.

@@ -102,11 +102,17 @@ pub struct Plan {
     positions: HashMap<NodeIndex, usize>,
 }
 
+impl PlannedAction {
+    /// Whether the action is not cached.
+    pub fn is_miss(&self) -> bool {
+        !matches!(self.state, State::Cached(_))
+    }
+}
+
 impl Plan {
     /// The actions that are not cached, in the plan's order.
     pub fn misses(&self) -> impl Iterator<Item = &PlannedAction> {
-        let is_cached = |action: &&PlannedAction| matches!(action.state, State::Cached(_));
-        self.actions.iter().filter(move |action| !is_cached(action))
+        self.actions.iter().filter(|action| action.is_miss())
     }
 
     /// The action of a stage that is part of the plan.

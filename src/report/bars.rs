@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use stages::contract::{Progress, one_line};
 
-use super::{Console, Event, Observer, lines, wording};
+use super::{Console, Event, Observer, Warnings, lines, wording};
 
 /// A bar's length; progress is drawn in these fractions.
 const PARTS: u64 = 1000;
@@ -17,6 +17,7 @@ pub struct Bars {
     console: Console,
     overall: ProgressBar,
     running: Mutex<HashMap<String, Running>>,
+    warnings: Mutex<Warnings>,
 }
 
 struct Running {
@@ -34,6 +35,7 @@ impl Bars {
             console,
             overall,
             running: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -104,7 +106,7 @@ impl Observer for Bars {
             Event::RunEnded { .. } => self.overall.finish_and_clear(),
             _ => {}
         }
-        lines::say(&self.console, event);
+        lines::say(&self.console, &self.warnings, event);
     }
 }
 

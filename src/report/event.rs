@@ -57,8 +57,14 @@ pub enum Event {
     StageStartsOver { stage: String, why: String },
     /// How far a running stage is.
     StageProgress { stage: String, progress: Progress },
-    /// Something a person should know although the stage goes on.
-    StageWarning { stage: String, message: String },
+    /// Something that the user should know although the stage goes on.
+    StageWarning {
+        stage: String,
+        message: String,
+        /// Whether it is about this run alone, and not about the result.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        passing: bool,
+    },
     /// A line worth keeping.
     StageNote { stage: String, message: String },
     /// A stage ended, or will not start.
@@ -116,6 +122,9 @@ pub struct StageReport {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Warnings about its result, in this run or when it was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl StageReport {
@@ -129,6 +138,7 @@ impl StageReport {
             cpu_seconds: None,
             peak_memory_mib: None,
             error: None,
+            warnings: Vec::new(),
         }
     }
 }

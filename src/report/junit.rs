@@ -70,6 +70,9 @@ fn of_stage(stage: &StageReport) -> TestCase {
     let mut case = TestCase::new(stage.name.as_str(), status);
     case.set_classname(class);
     case.set_time(duration(stage.seconds.unwrap_or_default()));
+    if !stage.warnings.is_empty() {
+        case.set_system_err(stage.warnings.join("\n"));
+    }
     case
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stages::contract::Progress;
 
-use super::{Console, Event, Observer, StageReport, Verbosity, wording};
+use super::{Console, Event, Observer, StageReport, Verbosity, Warnings, wording};
 use crate::scheduler::Outcome;
 
 /// Least time between two lines of progress of one stage.
@@ -16,6 +16,7 @@ const SPACING: Duration = Duration::from_secs(15);
 pub struct Lines {
     console: Console,
     running: Mutex<HashMap<String, Running>>,
+    warnings: Mutex<Warnings>,
 }
 
 struct Running {
@@ -30,6 +31,7 @@ impl Lines {
         Self {
             console,
             running: Mutex::default(),
+            warnings: Mutex::default(),
         }
     }
 
@@ -80,16 +82,17 @@ impl Observer for Lines {
                 if let Some(running) = running.get_mut(stage) {
                     running.start = from.epoch as f64;
                 }
-                say(&self.console, event);
+                say(&self.console, &self.warnings, event);
             }
             Event::StageProgress { stage, progress } if chatty => self.progress(stage, progress),
-            other => say(&self.console, other),
+            other => say(&self.console, &self.warnings, other),
         }
     }
 }
 
 /// Says what bars and plain lines have in common: warnings, endings, the run's frame.
-pub(super) fn say(console: &Console, event: &Event) {
+pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
+    say_warnings(console, warnings, event);
     let verbosity = console.verbosity;
     match event {
         Event::RunStarted {
@@ -127,9 +130,6 @@ pub(super) fn say(console: &Console, event: &Event) {
             let judgement = wording::judgement(judgement);
             console.say(&format!("trial {trial} ({values}): {judgement}"));
         }
-        Event::StageWarning { stage, message } => {
-            console.say(&format!("{stage}: warning: {message}"))
-        }
         Event::StageResumed { stage, from } if verbosity > Verbosity::Quiet => {
             console.say(&format!(
                 "{stage}: goes on after {from}, from its checkpoint"
@@ -154,6 +154,36 @@ pub(super) fn say(console: &Console, event: &Event) {
         }
         Event::RunEnded { counts, seconds } if verbosity > Verbosity::Quiet => {
             console.say(&wording::summary(counts, *seconds));
+        }
+        _ => {}
+    }
+}
+
+/// Says each warning about results once, when the first instance of a stage has it, and at the end which ones
+/// other instances had as well.
+fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
+    let mut warnings = warnings.lock().unwrap_or_else(|e| e.into_inner());
+    let mut say = |stage: &str, message: &str, passing: bool| {
+        if passing || warnings.add(stage, message) {
+            console.say(&format!("{stage}: warning: {message}"));
+        }
+    };
+    match event {
+        Event::StageWarning {
+            stage,
+            message,
+            passing,
+        } => say(stage, message, *passing),
+        // Those of a result that was found in the store.
+        Event::StageEnded { stage } => {
+            for message in &stage.warnings {
+                say(&stage.name, message, false);
+            }
+        }
+        Event::RunEnded { .. } => {
+            for line in warnings.repeated() {
+                console.say(&line);
+            }
         }
         _ => {}
     }

@@ -23,6 +23,7 @@ pub mod run_number;
 pub mod runs;
 pub mod sweep;
 pub mod table;
+pub mod warnings;
 pub mod whole;
 pub mod wording;
 
@@ -31,3 +32,4 @@ pub use event::{
     BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport,
 };
 pub use run_id::RunId;
+pub use warnings::Warnings;

@@ -43,6 +43,8 @@ pub struct Pipeline {
     pub precision: Precision,
     pub(crate) precision_place: Option<Place>,
     pub(crate) sweep: Option<SweepSpec>,
+    /// The stage by which the sweep chooses trials, if this is one of them.
+    pub(crate) objective: Option<String>,
     /// Its own first, then those of the files that it includes.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) inclusions: Inclusions,
@@ -217,6 +219,7 @@ impl Pipeline {
             precision: fields.precision,
             precision_place: document.get("precision").map(|node| node.place.clone()),
             sweep,
+            objective: None,
             scopes: vec![Scope {
                 prefix: String::new(),
                 vars,

@@ -29,6 +29,9 @@ pub struct ActionRecord {
     pub peak_memory_mib: f64,
     /// Lines the stage thought worth keeping.
     pub notes: Vec<String>,
+    /// Warnings about the outputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The checkpoint it went on from: times and memory are of the rest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Position>,

@@ -199,7 +199,9 @@ impl Sweep {
 
     /// The pipeline with some values put in.
     pub fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
-        let pipeline = self.document.resolve_with(assignments)?;
+        let mut pipeline = self.document.resolve_with(assignments)?;
+        let objective = self.objective.as_ref();
+        pipeline.objective = objective.map(|objective| objective.metric.stage.clone());
         let graph = Graph::build(pipeline, &self.catalogue)?;
         if let Some(rungs) = &self.rungs {
             rungs.check(&graph).map_err(|error| vec![error])?;

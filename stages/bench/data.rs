@@ -45,7 +45,7 @@ impl DecodeBench {
                 self.image.channels
             )));
         }
-        self.folder()?.preflight()
+        self.folder()?.preflight().map(drop)
     }
 
     fn folder(&self) -> Result<Folder, Invalid> {

@@ -77,6 +77,8 @@ pub enum Signature {
     Dataset {
         image: ImageShape,
         augmented: bool,
+        /// The number of classes, where it is known before the dataset exists.
+        classes: Option<usize>,
     },
     /// A classifier of images of this shape.
     Model {

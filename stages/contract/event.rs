@@ -9,9 +9,12 @@ use super::{Failure, Position};
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum StageEvent {
     Progress(Progress),
-    /// Something a person should know although the stage goes on.
+    /// Something that the user should know although the stage goes on.
     Warning {
         message: String,
+        /// Whether it is about this run alone. Other warnings are about the result: they are kept with it and
+        /// shown wherever it is used.
+        passing: bool,
     },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {

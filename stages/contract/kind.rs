@@ -10,7 +10,25 @@ pub struct Input {
     /// Whether the port takes more than one artifact (a fan-in), in the order they are written.
     pub many: bool,
     pub optional: bool,
+    pub usage: Usage,
     pub doc: &'static str,
+}
+
+/// How a stage uses an input: what decides whether a model is measured on images that it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Fits weights to these images.
+    Trains,
+    /// Chooses by these images: an epoch, a threshold.
+    Selects,
+    /// Measures a model on these images.
+    Measures,
+    /// Gives these images out again, perhaps changed.
+    Forwards,
+    /// Builds on a model or generator, and so on whatever that was trained on.
+    Inherits,
+    /// Only compares these images with others.
+    Compares,
 }
 
 /// An output port. The first of a kind is its *primary* one, meant where a stage is referred to by

@@ -33,7 +33,7 @@ pub use event::{Progress, StageEvent};
 pub use external::{External, Gathered, Made, Mount, Program};
 pub use failure::Failure;
 pub use folder::Folder;
-pub use kind::{Input, KindInfo, Output, Port};
+pub use kind::{Input, KindInfo, Output, Port, Usage};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
 pub use printable::{is_printable, one_line, printable};

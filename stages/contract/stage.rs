@@ -8,7 +8,7 @@ use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Sour
 
 /// A stage kind with its parameters: everything that the engine may ask it.
 ///
-/// `canonical`, `check`, `sources` and `work` are pure. `preflight` and `tools` look at files and change
+/// `canonical`, `check`, `doubts`, `sources` and `work` are pure. `preflight` and `tools` look at files and change
 /// nothing.
 pub trait Stage: Send + Sync {
     /// The parameters with every default filled in, in one fixed form: what enters the fingerprint.
@@ -36,10 +36,16 @@ pub trait Stage: Send + Sync {
         Vec::new()
     }
 
-    /// Looks at the sources, cheaply, for what would make the stage fail. Asked only before a stage
-    /// that will run.
-    fn preflight(&self) -> Result<(), Invalid> {
-        Ok(())
+    /// Lists parameters with which the stage runs, but its result cannot be meaningful. Asked only after
+    /// `check` has passed.
+    fn doubts(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        Vec::new()
+    }
+
+    /// Looks at the sources, cheaply, for what would make the stage fail. Returns the number of classes of
+    /// the datasets that it makes, where the sources tell. Asked only before a stage that will run.
+    fn preflight(&self) -> Result<Option<usize>, Invalid> {
+        Ok(None)
     }
 
     /// Whether the stage keeps checkpoints to go on from, and when they are good for another one.

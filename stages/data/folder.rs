@@ -67,10 +67,10 @@ impl Folder {
         self.pattern().map(drop)
     }
 
-    /// Reads the folders and every file's header.
-    pub fn preflight(&self) -> Result<(), Invalid> {
-        self.checked(Layout::read(&self.path)?)?;
-        Ok(())
+    /// Reads the folders and every file's header; returns the number of classes.
+    pub fn preflight(&self) -> Result<usize, Invalid> {
+        let (layout, _) = self.checked(Layout::read(&self.path)?)?;
+        Ok(layout.classes.len())
     }
 
     /// Lists the images, `joined` those for validation with those to train on.

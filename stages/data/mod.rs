@@ -4,6 +4,8 @@
 //! `packed` holds the result on disk; `batch` turns it into floats, transformed by `transform` as a
 //! `policy` says.
 
+use std::collections::HashSet;
+
 mod batch;
 mod decode;
 pub mod folder;
@@ -25,6 +27,17 @@ pub use policy::{Policy, Zoom};
 #[cfg(test)]
 pub(crate) use resize::fit_bytes;
 pub(crate) use resize::luma;
+
+/// The classes that no label is of, in words; `None` if there are none.
+pub fn absent_classes(classes: &[String], labels: &[u32]) -> Option<String> {
+    let seen: HashSet<u32> = labels.iter().copied().collect();
+    let absent = classes
+        .iter()
+        .zip(0..)
+        .filter(|(_, label)| !seen.contains(label));
+    let absent: Vec<String> = absent.map(|(class, _)| format!("`{class}`")).collect();
+    (!absent.is_empty()).then(|| absent.join(", "))
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

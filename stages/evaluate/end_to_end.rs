@@ -101,7 +101,7 @@ fn evaluate_with(
     let [notes, warnings] = [(); 2].map(|()| Mutex::new(Vec::new()));
     let events = |event| match event {
         StageEvent::Note { message } => notes.lock().unwrap().push(message),
-        StageEvent::Warning { message } => warnings.lock().unwrap().push(message),
+        StageEvent::Warning { message, .. } => warnings.lock().unwrap().push(message),
         _ => {}
     };
     let stage = crate::parse(&request.kind, request.params.clone()).unwrap();

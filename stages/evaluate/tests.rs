@@ -29,6 +29,7 @@ fn inputs(model: usize, images: usize, augmented: bool) -> BTreeMap<String, Vec<
             vec![Signature::Dataset {
                 image: shape(images),
                 augmented,
+                classes: None,
             }],
         ),
     ]

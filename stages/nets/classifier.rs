@@ -45,6 +45,20 @@ impl Head {
         }
     }
 
+    /// The error of an output that is made for another number of classes than `classes`.
+    pub fn misfit(self, classes: usize) -> Invalid {
+        let units = match self {
+            Self::Sigmoid => "one unit, which tells".to_owned(),
+            Self::Softmax(units) => format!("{units} units, which tell"),
+        };
+        let fitting = if classes == 2 { 1 } else { classes };
+        Invalid::new(format!(
+            "the network ends in {units} {} classes apart, and the training images are of {classes}",
+            self.classes()
+        ))
+        .hint(format!("end it in `dense: {{ units: {fitting} }}`"))
+    }
+
     /// Class probabilities, row by row, from a batch of logits.
     pub fn probabilities(self, logits: &[f32]) -> Vec<f32> {
         match self {

@@ -3,6 +3,7 @@
 mod architecture;
 mod classifier;
 mod cost;
+mod doubt;
 mod generator;
 mod initializer;
 mod layer;
@@ -12,6 +13,7 @@ mod weights;
 
 pub use architecture::{Architecture, check_layers};
 pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
+pub use doubt::output_doubt;
 pub use generator::{Drawing, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
 pub use layer::Layer;

@@ -1,6 +1,7 @@
 //! Training a classifier from its first epoch to its best.
 
 use super::course::{Best, Course};
+use super::doubt;
 use super::epoch::{Fixed, Partial, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
@@ -66,6 +67,17 @@ pub fn fit<B: Backend>(
         context,
     };
 
+    let images = doubt::Images {
+        layers: &network.architecture().layers,
+        classes,
+        counts: &examples.class_counts(),
+        in_an_epoch: examples.images_per_epoch(),
+        batch_size: recipe.batch_size,
+        validation: validation.map(Dataset::labels),
+    };
+    for doubt in images.doubts() {
+        context.warn(doubt);
+    }
     let (mut course, mut optimizer) = Course::begin(network, recipe, context);
     let mut progress = Progress::default();
     for row in &course.history {
@@ -110,6 +122,9 @@ pub fn fit<B: Backend>(
     let Course { history, best, .. } = course;
     if stops(&progress, history.len()) {
         context.note(format!("stopped early after epoch {}", history.len()));
+    }
+    if let Some(doubt) = doubt::of_loss(&history) {
+        context.warn(doubt);
     }
     network.set_state(best.state);
 

@@ -1,6 +1,7 @@
 //! Fitting a classifier: what `train-cnn` and `retrain` share.
 
 mod course;
+mod doubt;
 mod epoch;
 mod examples;
 mod fit;

@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::bare_name;
 use crate::contract::{Amount, ImageShape, Invalid, Memory, Resumable, Work};
-use crate::nets::{Architecture, Head, Initializer, Layer, check_layers};
+use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_doubt};
 use crate::ops::optimizer::OptimizerConfig;
 use crate::ranges::{above_zero, share, whole};
 
@@ -237,8 +237,14 @@ impl Recipe {
         }
     }
 
-    /// Checks every range, and the layers against images of the given shape.
-    pub fn check(&self, image: ImageShape, has_validation: bool) -> Result<Head, Invalid> {
+    /// Checks every range, and the layers against images of the given shape, of so many classes if that is
+    /// known.
+    pub fn check(
+        &self,
+        image: ImageShape,
+        classes: Option<usize>,
+        has_validation: bool,
+    ) -> Result<Head, Invalid> {
         whole("epochs", self.epochs, 1, 100_000)?;
         whole("batch_size", self.batch_size, 1, 65_536)?;
         above_zero("learning_rate", self.learning_rate, 10.0)?;
@@ -279,7 +285,32 @@ impl Recipe {
             );
             return Err(Invalid::new(message).under("monitor"));
         }
+        if let Some(classes) = classes.filter(|&classes| classes != head.classes()) {
+            return Err(head.misfit(classes).at(self.model.len() - 1).under("model"));
+        }
         Ok(head)
+    }
+}
+
+impl Recipe {
+    /// Lists parameters with which nothing useful is learnt.
+    pub fn doubts(&self, image: Option<ImageShape>) -> Vec<Invalid> {
+        let norm = |layer: &Layer| matches!(layer, Layer::BatchNorm(_));
+        let mut found = Vec::new();
+        if self.batch_size == 1 && self.model.iter().any(norm) {
+            found.push(
+                Invalid::new("`batch_norm` normalizes over a batch, and `batch_size` is 1")
+                    .hint("raise `batch_size`, or leave `batch_norm` out of the model")
+                    .under("batch_size"),
+            );
+        }
+        let head = image.and_then(|image| {
+            let network = Architecture::new(image.into(), self.model.clone()).ok()?;
+            Head::of(network.output()).ok()
+        });
+        let output = head.and_then(|head| output_doubt(&self.model, head));
+        found.extend(output.map(|doubt| doubt.under("model")));
+        found
     }
 }
 

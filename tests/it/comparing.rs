@@ -123,7 +123,11 @@ fn what_has_not_run_is_not_compared() {
     assert_eq!(sandbox.runner(&args).code, Some(0));
     let table = sandbox.runner(&["table", "pipeline.yaml", "--compare", "4"]);
     assert_eq!(table.code, Some(0));
-    assert!(table.stdout.ends_with("┘\n"), "{table:?}");
+    let (_, below) = table.stdout.split_once("┘\n").unwrap();
+    assert!(
+        below.starts_with("\nevaluate[4]: warning: the ROC AUC of ") && below.lines().count() == 2,
+        "{table:?}"
+    );
     assert_eq!(
         table.stderr,
         "nothing is compared with `4`: no column shows a measure of `evaluate` both of it and of another \

@@ -14,6 +14,7 @@ mod configuration;
 mod cuda;
 mod device;
 mod doctor;
+mod doubts;
 mod expecting;
 mod failures;
 mod fuzz;

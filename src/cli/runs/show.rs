@@ -6,7 +6,7 @@ use crate::cli::unwritten;
 use crate::error::Error;
 use crate::report::columns::columns;
 use crate::report::runs::Recorded;
-use crate::report::{Console, RunState, wording};
+use crate::report::{Console, RunState, Warnings, wording};
 
 /// Show how a run was asked for and how each of its stages ended
 #[derive(Debug, Args)]
@@ -78,6 +78,11 @@ fn page(run: &Recorded) -> String {
         if let Some(error) = &failed.error {
             text += &format!("\n{}: {error}", failed.name);
         }
+    }
+    let ended = run.stages.iter().filter_map(|stage| stage.end.as_ref());
+    let warnings = Warnings::of(ended.map(|end| (end.name.as_str(), end.warnings.as_slice())));
+    for line in warnings.lines() {
+        text += &format!("\n{line}");
     }
     text
 }

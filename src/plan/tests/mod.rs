@@ -117,6 +117,7 @@ fn record(planned: &PlannedAction, content_key: Key, tree: &store::Tree) -> Acti
         cpu_seconds: 0.0,
         peak_memory_mib: 0.0,
         notes: Vec::new(),
+        warnings: Vec::new(),
         resumed: None,
         finished: "2025-11-23T08:00:00Z".into(),
         runner: "0.1.0".into(),

@@ -79,6 +79,7 @@ fn record(outputs: &[(&str, &Tree)]) -> ActionRecord {
         cpu_seconds: 2.25,
         peak_memory_mib: 64.0,
         notes: vec!["best epoch 7".into()],
+        warnings: Vec::new(),
         resumed: None,
         finished: "2025-11-23T08:00:00Z".into(),
         runner: "0.1.0".into(),

@@ -66,10 +66,9 @@ impl Npz {
         Ok(())
     }
 
-    /// Reads the headers and the labels.
-    pub fn preflight(&self) -> Result<(), Invalid> {
-        self.splits()?;
-        Ok(())
+    /// Reads the headers and the labels; returns the number of classes.
+    pub fn preflight(&self) -> Result<usize, Invalid> {
+        Ok(self.splits()?.classes.len())
     }
 
     /// Lists the images, `joined` those for validation with those to train on.

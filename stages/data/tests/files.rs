@@ -46,7 +46,7 @@ pub(super) fn params(folder: &Path) -> serde_json::Value {
     })
 }
 
-fn preflight(folder: &Path) -> Result<(), Invalid> {
+fn preflight(folder: &Path) -> Result<Option<usize>, Invalid> {
     dataset_params(params(folder)).preflight()
 }
 

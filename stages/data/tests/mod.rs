@@ -86,7 +86,7 @@ pub(crate) fn run(
     };
     let [warnings, notes] = [(); 2].map(|()| Mutex::new(Vec::new()));
     let events = |event| match event {
-        StageEvent::Warning { message } => warnings.lock().unwrap().push(message),
+        StageEvent::Warning { message, .. } => warnings.lock().unwrap().push(message),
         StageEvent::Note { message } => notes.lock().unwrap().push(message),
         _ => {}
     };

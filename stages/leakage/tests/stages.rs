@@ -370,6 +370,7 @@ fn what_cannot_be_compared_or_is_missing_is_refused() {
     let dataset = |size: usize| Signature::Dataset {
         image: image(size),
         augmented: false,
+        classes: None,
     };
     let refused = |leakage: &str, train: Option<usize>| -> Result<(), Invalid> {
         let stage = crate::parse("evaluate", json!({ "leakage": leakage })).unwrap();

@@ -44,6 +44,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
             "dataset" => Signature::Dataset {
                 image: IMAGE,
                 augmented: false,
+                classes: None,
             },
             "model" => Signature::Model { image: IMAGE },
             "generator" => Signature::Generator { image: IMAGE },

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stages::contract::{
     ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Segment,
-    Signature, Stage,
+    Signature, Stage, Usage,
 };
 
 pub const CATALOGUE: Catalogue = Catalogue {
@@ -22,6 +22,7 @@ const fn input(role: &'static str, accepts: ArtifactType) -> Input {
         accepts,
         many: false,
         optional: false,
+        usage: Usage::Compares,
         doc: "",
     }
 }
@@ -207,6 +208,7 @@ impl Stage for Source {
         let dataset = Signature::Dataset {
             image,
             augmented: false,
+            classes: None,
         };
         Ok(BTreeMap::from([
             ("train".to_owned(), dataset),

@@ -1,0 +1,119 @@
+//! Warnings about results: one for all instances of a stage that have the same.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::wording::counted;
+
+/// Warnings, grouped: those of instances of one stage that differ in nothing but figures are one.
+#[derive(Debug, Default)]
+pub struct Warnings {
+    groups: Vec<Group>,
+    /// By stage and message, without instance and figures.
+    positions: HashMap<(String, String), usize>,
+}
+
+#[derive(Debug)]
+struct Group {
+    message: String,
+    /// The instance with this message.
+    first: String,
+    others: BTreeSet<String>,
+}
+
+impl Warnings {
+    /// Groups the warnings of some instances.
+    pub fn of<'a>(stages: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Self {
+        let mut warnings = Self::default();
+        for (instance, messages) in stages {
+            for message in messages {
+                warnings.add(instance, message);
+            }
+        }
+        warnings
+    }
+
+    /// Adds a warning; returns whether it is the first of its kind.
+    pub fn add(&mut self, instance: &str, message: &str) -> bool {
+        let stage = instance.split('[').next().unwrap_or(instance);
+        let kind = (stage.to_owned(), without_figures(message));
+        if let Some(&position) = self.positions.get(&kind) {
+            let group = &mut self.groups[position];
+            if group.first != instance {
+                group.others.insert(instance.to_owned());
+            }
+            return false;
+        }
+        self.positions.insert(kind, self.groups.len());
+        self.groups.push(Group {
+            message: message.to_owned(),
+            first: instance.to_owned(),
+            others: BTreeSet::new(),
+        });
+        true
+    }
+
+    /// A line for each group.
+    pub fn lines(&self) -> Vec<String> {
+        self.groups.iter().map(Group::line).collect()
+    }
+
+    /// A line for each group of several instances.
+    pub fn repeated(&self) -> Vec<String> {
+        let repeated = self.groups.iter().filter(|group| !group.others.is_empty());
+        repeated.map(Group::line).collect()
+    }
+}
+
+impl Group {
+    fn line(&self) -> String {
+        let Self {
+            message,
+            first,
+            others,
+        } = self;
+        match others.len() {
+            0 => format!("{first}: warning: {message}"),
+            n => {
+                let others = counted(n, "other instance");
+                format!("{first} and {others}: warning: {message}")
+            }
+        }
+    }
+}
+
+fn without_figures(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for char in message.chars() {
+        match char {
+            '0'..='9' | '.' if text.ends_with('0') => {}
+            '0'..='9' => text.push('0'),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_a_stage_share_a_warning_and_other_stages_do_not() {
+        let mut warnings = Warnings::default();
+        assert!(warnings.add("cnn[4]", "all 20 images got the score 0.5"));
+        assert!(!warnings.add("cnn[4]", "all 20 images got the score 0.5"));
+        assert!(!warnings.add("cnn[6]", "all 9 images got the score 0.25"));
+        assert!(!warnings.add("cnn[8]", "all 9 images got the score 1"));
+        assert!(warnings.add("cnn[8]", "no image of `A`"));
+        assert!(warnings.add("other", "all 20 images got the score 0.5"));
+        assert_eq!(
+            warnings.lines(),
+            [
+                "cnn[4] and 2 other instances: warning: all 20 images got the score 0.5",
+                "cnn[8]: warning: no image of `A`",
+                "other: warning: all 20 images got the score 0.5",
+            ]
+        );
+        assert_eq!(warnings.repeated(), warnings.lines()[..1]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Figures that cannot be meaningful.
+
+use super::report::Report;
+use crate::contract::Metrics;
+use crate::data::absent_classes;
+
+/// Lists why figures mean little: classes without images, the same answer for all images, or a ROC AUC that may
+/// be chance.
+pub(super) fn doubts(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
+    let predictions = report.predictions;
+    let images = predictions.labels.len();
+    if images == 0 {
+        return vec!["there is no image to measure on, so there are no figures".to_owned()];
+    }
+    let mut doubts = Vec::new();
+    let absent = absent_classes(report.classes, predictions.labels);
+    if let Some(absent) = &absent {
+        doubts.push(format!(
+            "no image of {absent} among the {images} to measure on: the figures do not cover all classes"
+        ));
+    }
+    let mut rows = predictions.probabilities.chunks_exact(predictions.classes);
+    let first = rows.next().unwrap_or_default();
+    if images > 1 && rows.all(|row| row == first) {
+        let score = first[report.positive];
+        doubts.push(format!(
+            "all {images} images got the score {score}: the model tells no classes apart"
+        ));
+        return doubts;
+    }
+    let decided = predictions.decide(report.decision);
+    if absent.is_none() && decided.iter().all(|class| *class == decided[0]) {
+        let class = &report.classes[decided[0] as usize];
+        doubts.push(format!("all {images} images were taken for `{class}`"));
+    }
+    if let Some(auc) = metrics.get("roc_auc")
+        && let Some([low, high]) = auc.interval
+        && (low..=high).contains(&0.5)
+    {
+        doubts.push(format!(
+            "the ROC AUC of {:.3} has the interval [{low:.3}, {high:.3}], which contains 0.5: the order of the \
+             scores may be chance",
+            auc.value
+        ));
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Decision, Predictions, measure};
+
+    fn of(scores: &[f32], labels: &[u32]) -> Vec<String> {
+        let probabilities: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
+        let classes = ["A", "B"].map(str::to_owned);
+        let predictions = Predictions {
+            probabilities: &probabilities,
+            labels,
+            classes: 2,
+        };
+        let decision = Decision::Threshold {
+            class: 1,
+            threshold: 0.5,
+        };
+        let metrics = measure(&predictions, decision, 1, 200, 7);
+        let report = Report {
+            classes: &classes,
+            positive: 1,
+            decision,
+            predictions,
+        };
+        doubts(&report, &metrics)
+    }
+
+    #[test]
+    fn figures_that_say_little_are_doubted() {
+        let apart: Vec<f32> = (0..40).map(|i| i as f32 / 40.0).collect();
+        let halves: Vec<u32> = (0..40).map(|i| u32::from(i >= 20)).collect();
+        let mixed: Vec<u32> = (0..40).map(|i| i % 2).collect();
+        let low: Vec<f32> = apart.iter().map(|p| p / 4.0).collect();
+        for (scores, labels, expected) in [
+            (&apart, &halves, &[][..]),
+            (
+                &vec![0.25; 40],
+                &halves,
+                &["all 40 images got the score 0.25: "],
+            ),
+            (&low, &halves, &["all 40 images were taken for `A`"]),
+            (&apart, &mixed, &["the ROC AUC of 0.5"]),
+            (&apart, &vec![1; 40], &["no image of `A` among the 40 "]),
+            (&Vec::new(), &Vec::new(), &["there is no image "]),
+            // One image cannot differ from another.
+            (&vec![0.9], &vec![1], &["no image of `A` among the 1 "]),
+        ] {
+            let found = of(scores, labels);
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.starts_with(expected), "{found}");
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Output layers with which a network cannot tell its classes apart.
+
+use super::classifier::Head;
+use super::layer::Layer;
+use crate::contract::Invalid;
+use crate::ops::Activation;
+
+/// Returns a warning if the scores of a network go through an activation that confines them: the sigmoid or
+/// softmax after it then confines the probabilities.
+pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
+    let (index, layer) = last_to_bound(layers)?;
+    let activation = layer.activation()?;
+    let (low, high) = bounds(activation)?;
+    let sigmoid = |score: f32| 1.0 / (1.0 + (-score).exp());
+    let effect = match head {
+        Head::Sigmoid if high == f32::INFINITY => {
+            format!("its probabilities are never below {:.2}", sigmoid(low))
+        }
+        Head::Sigmoid => format!(
+            "its probabilities are always between {:.2} and {:.2}",
+            sigmoid(low),
+            sigmoid(high)
+        ),
+        Head::Softmax(_) if high == f32::INFINITY => {
+            format!("classes with a score of {low} cannot be told apart, and hardly learn")
+        }
+        Head::Softmax(classes) => {
+            let power = (high - low).exp();
+            let highest = power / (power + (classes - 1) as f32);
+            format!("no class ever has a probability above {highest:.2}")
+        }
+    };
+    let message = format!(
+        "the network's scores go through `{}`, so {effect}",
+        name(activation)
+    );
+    let doubt = Invalid::new(message)
+        .hint("give the last layer `activation: linear`: sigmoid or softmax follow by themselves");
+    let doubt = match layer {
+        Layer::Activation(_) => doubt,
+        _ => doubt.under("activation"),
+    };
+    Some(doubt.under(layer.name()).at(index))
+}
+
+/// The layer whose activation decides which values the output can have: behind it are only layers that keep
+/// within those.
+fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
+    let mut from_the_end = layers.iter().enumerate().rev();
+    from_the_end.find(|(_, layer)| match layer {
+        Layer::MaxPool(_)
+        | Layer::AvgPool(_)
+        | Layer::GlobalAvgPool {}
+        | Layer::Dropout(_)
+        | Layer::Flatten {}
+        | Layer::Reshape(_)
+        | Layer::Upsample(_)
+        | Layer::Activation(Activation::Linear) => false,
+        Layer::Conv(_)
+        | Layer::ConvTranspose(_)
+        | Layer::BatchNorm(_)
+        | Layer::Dense(_)
+        | Layer::Activation(_) => true,
+    })
+}
+
+/// The lowest and highest value that an activation gives, if there are any.
+fn bounds(activation: Activation) -> Option<(f32, f32)> {
+    match activation {
+        Activation::Linear | Activation::LeakyRelu => None,
+        Activation::Relu => Some((0.0, f32::INFINITY)),
+        Activation::Elu => Some((-1.0, f32::INFINITY)),
+        Activation::Sigmoid => Some((0.0, 1.0)),
+        Activation::Tanh => Some((-1.0, 1.0)),
+    }
+}
+
+fn name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Linear => "linear",
+        Activation::Relu => "relu",
+        Activation::LeakyRelu => "leaky_relu",
+        Activation::Elu => "elu",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Tanh => "tanh",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn doubt(layers: Value, head: Head) -> Option<Invalid> {
+        let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
+        output_doubt(&layers, head)
+    }
+
+    #[test]
+    fn scores_that_are_confined_are_doubted_whatever_layers_follow() {
+        for (layers, head, message) in [
+            (
+                json!([{ "dense": { "units": 1, "activation": "relu" } }]),
+                Head::Sigmoid,
+                "go through `relu`, so its probabilities are never below 0.50",
+            ),
+            (
+                json!([{ "dense": { "units": 1 } }, { "activation": "tanh" }, { "dropout": 0.5 }]),
+                Head::Sigmoid,
+                "go through `tanh`, so its probabilities are always between 0.27 and 0.73",
+            ),
+            // The default of a convolution.
+            (
+                json!([{ "conv": { "filters": 3 } }, "global_avg_pool"]),
+                Head::Softmax(3),
+                "go through `relu`, so classes with a score of 0 cannot be told apart",
+            ),
+            (
+                json!([{ "dense": { "units": 3, "activation": "sigmoid" } }]),
+                Head::Softmax(3),
+                "go through `sigmoid`, so no class ever has a probability above 0.58",
+            ),
+        ] {
+            let found = doubt(layers.clone(), head);
+            assert!(
+                found.as_ref().is_some_and(|d| d.message.contains(message)),
+                "{layers}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn scores_of_any_size_are_not_doubted() {
+        for layers in [
+            json!([{ "dense": { "units": 1 } }]),
+            json!([{ "dense": { "units": 1, "activation": "leaky_relu" } }]),
+            json!([{ "dense": { "units": 1, "activation": "relu" } }, "batch_norm"]),
+            json!([{ "dense": { "units": 9, "activation": "relu" } }, { "dense": { "units": 1 } }]),
+            json!([{ "activation": "relu" }, { "conv": { "filters": 1, "activation": "linear" } }, { "activation": "linear" }]),
+        ] {
+            assert_eq!(doubt(layers.clone(), Head::Sigmoid), None, "{layers}");
+        }
+    }
+}
