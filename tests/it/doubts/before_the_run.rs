@@ -228,4 +228,11 @@ fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
     let fitting = "layers=[flatten, {dense: {units: 3}}]";
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder, "-S", fitting]);
     assert_eq!(run.code, Some(0), "{run:?}");
+    // The dataset is cached now; what is not to run is not asked.
+    let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains(message), "{run:?}");
+    let until = ["run", "pipeline.yaml", "-S", folder, "--until", "xrays"];
+    let run = sandbox.runner(&until);
+    assert_eq!(run.code, Some(0), "{run:?}");
 }
