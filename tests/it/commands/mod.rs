@@ -11,6 +11,7 @@ mod outputs;
 mod paths;
 mod sources;
 mod tools;
+mod wide;
 
 use std::fs;
 

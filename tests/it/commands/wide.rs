@@ -1,0 +1,73 @@
+//! Thousands of outputs and inputs: every command takes time in proportion to their number.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::sandbox::{Sandbox, list};
+
+/// How many times as many outputs the large pipeline has.
+const TIMES: u32 = 8;
+/// The least time that counts for the small one: below it a busy machine decides.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// A stage with `n` outputs that hold `text`, one that takes each of them, and one that takes them as a list;
+/// `n` instances of a stage, `n` that take one of them each, and one that gathers these.
+fn pipeline(n: u32, text: &str) -> String {
+    let join = |item: &dyn Fn(u32) -> String| (0..n).map(item).collect::<Vec<_>>().join(", ");
+    let outputs = join(&|i| format!("o{i}: f{i}"));
+    let inputs = join(&|i| format!("i{i}: a.o{i}"));
+    let several = join(&|i| format!("a.o{i}"));
+    let samples = join(&|i| format!("s{i}"));
+    let make = format!("for i in $(seq 0 {}); do echo {text} > f$i; done", n - 1);
+    let count = "params: { shell: true, argv: 'find . -type f | wc -l > n', outputs: { n: n } }";
+    format!(
+        "version: 1\nname: p\nvars: {{ samples: [{samples}] }}\nstages:\n  \
+         a: {{ kind: command, params: {{ shell: true, argv: '{make}', outputs: {{ {outputs} }} }} }}\n  \
+         b: {{ kind: command, inputs: {{ {inputs} }}, {count} }}\n  \
+         c: {{ kind: command, inputs: {{ all: [{several}] }}, {count} }}\n  \
+         d: {{ kind: command, matrix: {{ s: '${{samples}}' }}, {count} }}\n  \
+         e: {{ kind: command, matrix: {{ s: '${{samples}}' }}, inputs: {{ d: d }}, {count} }}\n  \
+         f: {{ kind: command, inputs: {{ all: e }}, {count} }}\n"
+    )
+}
+
+/// What each command took, after the pipeline was run, changed and run again. Equal instances run once.
+fn times(n: u32) -> Vec<(String, Duration)> {
+    let sandbox = Sandbox::new(&pipeline(n, "one"));
+    let mut times = Vec::new();
+    let mut take = |args: &[&str]| {
+        let started = Instant::now();
+        let run = sandbox.runner(args);
+        times.push((args.join(" "), started.elapsed()));
+        assert_eq!(run.code, Some(0), "{args:?}: {run:?}");
+    };
+    take(&["validate", "pipeline.yaml"]);
+    take(&["run", "pipeline.yaml", "-q"]);
+    fs::write(sandbox.path("pipeline.yaml"), pipeline(n, "two")).unwrap();
+    take(&["plan", "pipeline.yaml"]);
+    take(&["explain", "pipeline.yaml"]);
+    take(&["run", "pipeline.yaml", "-q"]);
+    take(&["status", "pipeline.yaml"]);
+    take(&["artifacts", "ls"]);
+    take(&["artifacts", "show", "c.n"]);
+    let mut runs: Vec<String> = list(&sandbox.path("artifacts/v1/runs"))
+        .iter()
+        .map(|run| run.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    runs.sort();
+    take(&["compare", &runs[0], &runs[1]]);
+    let compared = times.last_mut().unwrap();
+    compared.0.truncate("compare".len());
+    times
+}
+
+#[test]
+fn eight_times_as_many_outputs_and_inputs_take_no_more_than_their_share() {
+    let small = times(125);
+    let large = times(125 * TIMES);
+    for ((command, little), (_, much)) in small.iter().zip(&large) {
+        // In proportion to the square it would be 64 times as long.
+        let most = 3 * TIMES * LEAST.max(*little);
+        assert!(*much < most, "{command}: {little:?}, then {much:?}");
+    }
+}
