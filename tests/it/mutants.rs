@@ -1,9 +1,7 @@
 //! Pipelines that were damaged in ways that keep most of their structure, through the binary's `validate` and
 //! `plan`: a sample by default, 100,000 with `RUNNER_SUITE=full`.
 
-use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Stdio};
+use std::fs;
 
 use crate::guarantees::cases::{Random, each};
 use crate::guarantees::{Verdict, full, require};
@@ -175,21 +173,6 @@ fn value(random: &mut Random, bytes: &mut Vec<u8>) {
     bytes.splice(between(at), new);
 }
 
-/// A process that has ended: its status, its seconds of processor time, and its most memory in KiB.
-fn wait(id: u32) -> (ExitStatus, f64, i64) {
-    let mut status = 0;
-    let id = i32::try_from(id).unwrap();
-    // SAFETY: zeros are a valid `rusage`, and both pointers are valid while the call lasts.
-    let (ended, usage) = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        (libc::wait4(id, &mut status, 0, &mut usage), usage)
-    };
-    assert_eq!(ended, id);
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let time = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    (ExitStatus::from_raw(status), time, usage.ru_maxrss)
-}
-
 fn survives(seed: u64) -> Verdict {
     let mut random = Random::seeded(seed);
     let base = BASES[random.below(BASES.len())];
@@ -198,16 +181,9 @@ fn survives(seed: u64) -> Verdict {
     fs::write(sandbox.path("pipeline.yaml"), &text).unwrap();
     let mut fate = "valid";
     for command in ["validate", "plan"] {
-        let mut process = sandbox.command(&[command, "pipeline.yaml"]);
-        process.stdin(Stdio::null());
-        process.stdout(File::create(sandbox.path("out")).unwrap());
-        process.stderr(File::create(sandbox.path("err")).unwrap());
-        #[expect(clippy::zombie_processes, reason = "`wait` reaps it, with its usage")]
-        let child = process.spawn().unwrap();
-        let (status, seconds, kib) = wait(child.id());
-        let printed = ["out", "err"]
-            .map(|file| fs::read(sandbox.path(file)).unwrap())
-            .concat();
+        let ended = sandbox.measure(&[command, "pipeline.yaml"]);
+        let (status, seconds, kib) = (ended.status, ended.cpu_seconds, ended.peak_kib);
+        let printed = [ended.stdout, ended.stderr].concat();
         let printed = String::from_utf8(printed).map_err(|_| "prints no UTF-8".to_owned())?;
         let because = |why: String| {
             format!(

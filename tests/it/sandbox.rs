@@ -1,8 +1,9 @@
 //! A folder of its own with a small pipeline, and the binary to run there.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -61,6 +62,15 @@ pub struct Finished {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+/// What a finished process left and took, with all that it waited for.
+pub struct Measured {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    pub cpu_seconds: f64,
+    pub peak_kib: i64,
 }
 
 impl From<Output> for Finished {
@@ -140,6 +150,33 @@ impl Sandbox {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().unwrap()
+    }
+
+    /// Runs `runner` with `args` to its end and measures what it takes.
+    pub fn measure(&self, args: &[&str]) -> Measured {
+        let files = [".stdout", ".stderr"].map(|name| self.path(name));
+        let [out, err] = files.clone().map(|file| File::create(file).unwrap());
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        #[expect(clippy::zombie_processes, reason = "`wait4` reaps it, with its usage")]
+        let child = command.spawn().unwrap();
+        let id = i32::try_from(child.id()).unwrap();
+        let mut status = 0;
+        // SAFETY: zeros are a valid `rusage`, and both pointers are valid while the call lasts.
+        let (ended, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::wait4(id, &mut status, 0, &mut usage), usage)
+        };
+        assert_eq!(ended, id);
+        let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+        let [stdout, stderr] = files.map(|file| fs::read(file).unwrap());
+        Measured {
+            status: ExitStatus::from_raw(status),
+            stdout,
+            stderr,
+            cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+            peak_kib: usage.ru_maxrss,
+        }
     }
 
     /// The record of the newest run, without its checksum.
