@@ -22,9 +22,9 @@ use crate::forecast::preflight::Findings;
 use crate::forecast::{Machine, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, wanted};
-use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
+use crate::report::{Console, Warnings};
 use crate::scheduler::OnFailure;
 use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
@@ -140,15 +140,14 @@ impl Run {
                 let more = !graph.tables.is_empty() || !graph.expectations.is_empty();
                 sweep::print(console, trials, if more { "\n" } else { "" })?;
             }
-            let stages = report.stages.iter();
-            let named = stages.map(|stage| (stage.name.as_str(), stage.warnings.as_slice()));
             table::print(
                 console,
                 &results,
                 &judgements,
                 Format::Terminal,
                 &Against::None,
-                &table::warnings(&results, named),
+                // They were shown when the stages ended.
+                &Warnings::default(),
             )?;
         }
         // An error in a later round leaves the results of the earlier rounds as they are.

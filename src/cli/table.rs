@@ -10,7 +10,7 @@ use super::outcomes::Outcomes;
 use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::replay::{Failures, replay};
 use super::results::Results;
-use super::unwritten;
+use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::graph::{self, Graph};
 use crate::plan::{PlanOptions, State};
@@ -70,6 +70,9 @@ impl Table {
         let warnings = warnings(&results, named);
         let (format, against) = (self.format, &self.compare);
         print(console, &results, &judgements, format, against, &warnings)?;
+        for doubt in &graph.doubts {
+            console.say(&preflight::warning(doubt));
+        }
         self.expecting.conclude(console, Ok(()), kept, &judgements)
     }
 
@@ -85,7 +88,7 @@ impl Table {
 }
 
 /// The warnings about what tables show: those of their stages, and of all that these come from.
-pub fn warnings<'a>(
+fn warnings<'a>(
     results: &Results<'_>,
     stages: impl Iterator<Item = (&'a str, &'a [String])>,
 ) -> Warnings {

@@ -17,7 +17,7 @@ use crate::graph::Graph;
 use crate::plan::{
     Fingerprint, MissReason, Plan, PlannedAction, State, checkpoint_key, content_key,
 };
-use crate::report::{Event, Reporter, StageReport};
+use crate::report::{Event, Reporter, StageReport, wording};
 use crate::scheduler::{self, Grant, Outcome};
 use crate::spec::suggest::distinct;
 use crate::store::{self, ActionRecord, Digest, Key, Lease, Store, Tree};
@@ -252,12 +252,16 @@ pub(super) fn is_forced(action: &PlannedAction) -> bool {
 
 /// The failure of a stage whose files the store could not read or write.
 pub(super) fn refused(error: store::Error) -> Failure {
-    match &error {
-        store::Error::Io { source, .. } if store::is_given_up(source) => Failure::TimedOut(
-            "took longer than its timeout, which ended while inputs or outputs were read"
-                .to_owned(),
-        ),
-        _ => Failure::System(error.to_string()),
+    let timeout = match &error {
+        store::Error::Io { source, .. } => store::given_up(source),
+        _ => None,
+    };
+    match timeout {
+        Some(timeout) => Failure::TimedOut(format!(
+            "took longer than its timeout, {}, which includes reading its inputs and outputs",
+            wording::duration(timeout.as_secs_f64())
+        )),
+        None => Failure::System(error.to_string()),
     }
 }
 

@@ -28,6 +28,11 @@ use past::Past;
 
 /// Shortest time that tells how many cores a stage keeps busy.
 const MEASURABLE_SECONDS: f64 = 1.0;
+/// Least peak memory, in bytes, that tells of a program what it needs: the system counts what `runner` held when it
+/// started the program.
+const TELLING_BYTES: u64 = 128 << 20;
+/// Bytes that a worker process holds besides what its stage says of its work.
+const WORKER_BYTES: u64 = 64 << 20;
 /// Bytes of a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -132,12 +137,16 @@ pub fn forecast(
     let mut seen = HashSet::new();
     for action in plan.misses() {
         let estimate = if seen.insert(action.action_key) {
+            let instance = &graph.stages[action.node];
             let work = works.remove(&action.node).unwrap_or_default();
             let name = graph.stages[action.node].name.to_string();
             let last = store.last_fingerprint(&graph.pipeline, &name);
-            let threads = graph.stages[action.node].threads();
-            let cpus = threads.clamp(1, room.cpus.max(1));
-            estimate(&past, action, work, last.as_ref(), cpus)
+            let cpus = instance.threads().clamp(1, room.cpus.max(1));
+            let mut estimate = estimate(&past, action, work, last.as_ref(), cpus);
+            if instance.stage.external().is_some() {
+                estimate.memory = estimate.memory.filter(|&bytes| bytes >= TELLING_BYTES);
+            }
+            estimate
         } else {
             Estimate {
                 seconds: Some(0.0),
@@ -190,7 +199,7 @@ fn estimate(
         .map(|record| (Basis::Record, record))
         .or_else(|| Some((Basis::LikeRecord, past.like(now)?)));
     let mut estimate = Estimate {
-        memory: work.memory.map(|memory| memory.likely),
+        memory: work.memory.map(|memory| memory.likely + WORKER_BYTES),
         output_bytes: work.output_bytes,
         ..Estimate::default()
     };

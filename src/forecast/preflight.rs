@@ -70,7 +70,7 @@ fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Optio
         instance.name.stage
     );
     let hint = format!(
-        "set its `resources.cpus` to {most}; with `--jobs {wanted}` it gets more threads than there are cores"
+        "set its `resources.cpus` to {most}, or allow more threads than cores with `--jobs {wanted}`"
     );
     Some(graph.diagnose_resource(node, "cpus", message).hint(hint))
 }

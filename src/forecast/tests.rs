@@ -188,6 +188,16 @@ fn measured_resources_count_only_where_none_are_declared() {
         ..busy.clone()
     };
     assert_eq!(slots(&short), (1, 64 << 20));
+    let odd = Estimate {
+        memory: Some((5 << 30) + 1),
+        ..busy.clone()
+    };
+    assert_eq!(slots(&odd).1, (5 << 30) + (1 << 29));
+    let endless = Estimate {
+        memory: Some(u64::MAX),
+        ..busy.clone()
+    };
+    assert_eq!(slots(&endless).1, u64::MAX);
     assert_eq!(slots(&Estimate::default()), (1, 0));
 
     let declared = format!("{PIPELINE}    resources: {{ cpus: 2, memory: 1GiB }}\n");

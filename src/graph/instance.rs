@@ -67,7 +67,10 @@ impl Instance {
         let asked = self.resources;
         Slots {
             cpus: asked.cpus.or(measured.cpus).unwrap_or(1),
-            memory: asked.memory.or(measured.memory).map_or(0, rounded_up),
+            memory: asked
+                .memory
+                .or(measured.memory.map(rounded_up))
+                .unwrap_or(0),
             gpus: self.gpus(),
             gpu_memory: self.gpu_memory(),
         }
@@ -107,8 +110,9 @@ pub struct Measured {
 /// two measurements are equal.
 fn rounded_up(bytes: u64) -> u64 {
     const LEAST: u64 = 64 << 20;
-    let step = (bytes.max(LEAST).next_power_of_two() / 16).max(1);
-    bytes.max(LEAST).div_ceil(step).saturating_mul(step)
+    let bytes = bytes.max(LEAST);
+    let step = (1 << bytes.ilog2()) / 8;
+    bytes.div_ceil(step).saturating_mul(step)
 }
 
 /// What the keys of a stage's parameters are called.

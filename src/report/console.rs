@@ -9,8 +9,8 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use stages::contract::printable;
 
 /// Most characters in a line of a message, and how many of them are its beginning.
-const MOST_CHARACTERS: usize = 2000;
-const FIRST_CHARACTERS: usize = 1500;
+const MOST_CHARACTERS: usize = 1000;
+const FIRST_CHARACTERS: usize = 700;
 /// Most lines of a message, and how many of them are its beginning.
 const MOST_LINES: usize = 1000;
 const FIRST_LINES: usize = 900;
@@ -151,13 +151,13 @@ mod tests {
             "{}{}{}",
             "a".repeat(FIRST_CHARACTERS),
             "ü".repeat(70),
-            "z".repeat(500)
+            "z".repeat(300)
         );
         let message = format!("first\n{long}\nlast");
         let expected = format!(
             "first\n{} [70 characters left out] {}\nlast",
             "a".repeat(FIRST_CHARACTERS),
-            "z".repeat(500)
+            "z".repeat(300)
         );
         assert_eq!(shortened(&message), expected);
 

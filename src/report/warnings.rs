@@ -18,6 +18,8 @@ struct Group {
     /// The instance with this message.
     first: String,
     others: BTreeSet<String>,
+    /// Whether others have other figures.
+    differs: bool,
 }
 
 impl Warnings {
@@ -40,6 +42,7 @@ impl Warnings {
             let group = &mut self.groups[position];
             if group.first != instance {
                 group.others.insert(instance.to_owned());
+                group.differs |= group.message != message;
             }
             return false;
         }
@@ -48,6 +51,7 @@ impl Warnings {
             message: message.to_owned(),
             first: instance.to_owned(),
             others: BTreeSet::new(),
+            differs: false,
         });
         true
     }
@@ -70,12 +74,14 @@ impl Group {
             message,
             first,
             others,
+            differs,
         } = self;
         match others.len() {
             0 => format!("{first}: warning: {message}"),
             n => {
                 let others = counted(n, "other instance");
-                format!("{first} and {others}: warning: {message}")
+                let differs = if *differs { ", with other figures" } else { "" };
+                format!("{first} (and {others}{differs}): warning: {message}")
             }
         }
     }
@@ -109,7 +115,7 @@ mod tests {
         assert_eq!(
             warnings.lines(),
             [
-                "cnn[4] and 2 other instances: warning: all 20 images got the score 0.5",
+                "cnn[4] (and 2 other instances, with other figures): warning: all 20 images got the score 0.5",
                 "cnn[8]: warning: no image of `A`",
                 "other: warning: all 20 images got the score 0.5",
             ]

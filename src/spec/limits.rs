@@ -136,7 +136,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 fn refuse_bare(text: &str, unit: &str) -> Result<(), String> {
     let number = text.trim();
     match number.parse::<f64>() {
-        Ok(value) if value.is_finite() => Err(format!(
+        Ok(value) if value > 0.0 && value < 1e9 => Err(format!(
             "`{number}` has no unit; did you mean `{number}{unit}`?"
         )),
         _ => Ok(()),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 /// Ends long work when its time is over or when the run is to stop.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline<'a> {
+    timeout: Option<Duration>,
     at: Option<Instant>,
     stopping: Option<&'a AtomicBool>,
 }
@@ -14,6 +15,7 @@ pub struct Deadline<'a> {
 impl<'a> Deadline<'a> {
     /// No deadline.
     pub const NONE: Deadline<'static> = Deadline {
+        timeout: None,
         at: None,
         stopping: None,
     };
@@ -21,30 +23,35 @@ impl<'a> Deadline<'a> {
     /// A deadline that is `timeout` from now, if there is one, and at the latest when `stopping` is set.
     pub fn new(timeout: Option<Duration>, stopping: &'a AtomicBool) -> Self {
         Self {
+            timeout,
             at: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             stopping: Some(stopping),
         }
     }
 
-    /// Returns an error, which [`is_given_up`] recognises, if the work is to end.
+    /// Returns an error, which [`given_up`] recognises, if the work is to end.
     pub fn check(&self) -> io::Result<()> {
         let is_over = self.at.is_some_and(|at| Instant::now() >= at);
         let is_stopping = self
             .stopping
             .is_some_and(|flag| flag.load(Ordering::SeqCst));
         match is_over || is_stopping {
-            true => Err(io::Error::new(io::ErrorKind::TimedOut, GivenUp)),
+            true => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                GivenUp(self.timeout.unwrap_or_default()),
+            )),
             false => Ok(()),
         }
     }
 }
 
-/// Whether an error means that a deadline ended the work.
-pub fn is_given_up(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<GivenUp>())
+/// The timeout, if an error means that a deadline ended the work.
+pub fn given_up(error: &io::Error) -> Option<Duration> {
+    let inner = error.get_ref()?.downcast_ref::<GivenUp>()?;
+    Some(inner.0)
 }
 
-/// The cause of errors at a deadline.
+/// The cause of errors at a deadline, with the timeout.
 #[derive(Debug, thiserror::Error)]
 #[error("its time is over")]
-struct GivenUp;
+struct GivenUp(Duration);

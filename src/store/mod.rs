@@ -64,7 +64,7 @@ pub use action_cache::{ActionRecord, Lookup};
 pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
 pub use collect::{BadUse, Collected, Policy, Removal, RunUse, Uses};
-pub use deadline::{Deadline, is_given_up};
+pub use deadline::{Deadline, given_up};
 pub use digest::{Digest, Key, ParseHexError};
 pub use doubt::InputsCheck;
 pub use error::Error;

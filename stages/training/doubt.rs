@@ -58,10 +58,10 @@ pub(super) fn of_loss(history: &[EpochRow]) -> Option<String> {
     let has_fallen = lowest < (1.0 - ROUNDING) * first.loss;
     (!has_fallen).then(|| {
         format!(
-            "the training loss never fell: {:.4} in epoch 1, at least {lowest:.4} until epoch {}; try another \
-             `learning_rate`",
+            "the training loss never fell: {:.4} in epoch 1, at the lowest {lowest:.4} in the {} after it; try \
+             another `learning_rate`",
             first.loss,
-            history.len()
+            later.len()
         )
     })
 }

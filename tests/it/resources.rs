@@ -43,7 +43,7 @@ fn memory_that_was_measured_counts_where_none_is_declared() {
     apart(
         &sandbox,
         "cpus: 1",
-        "x=$(head -c 100000000 /dev/zero | tr '\\0' a);",
+        "x=$(head -c 200000000 /dev/zero | tr '\\0' a);",
     );
     let first = sandbox.runner(&["run", "pipeline.yaml", "-j", "1"]);
     assert_eq!(first.code, Some(0), "{first:?}");
@@ -53,7 +53,7 @@ fn memory_that_was_measured_counts_where_none_is_declared() {
         "-j",
         "4",
         "--memory",
-        "150MiB",
+        "300MiB",
         "--force",
         "a",
     ];
@@ -75,6 +75,11 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
         )
     };
     for (resources, message, place) in [
+        (
+            "memory: 9223372036854775809B",
+            "error: `large` asks for more memory than stages may take (8.0 EiB of ",
+            "pipeline.yaml:9:26",
+        ),
         (
             "memory: 900TiB",
             "error: `large` asks for more memory than stages may take (900.0 TiB of ",

@@ -79,8 +79,7 @@ fn timeouts_and_signals_end_the_collecting_of_outputs() {
     let sandbox = one(&format!("{huge}\n    timeout: 1s"));
     let late = patiently(sandbox.start(&["run", "pipeline.yaml"])).unwrap();
     assert_eq!(late.code, Some(100), "{late:?}");
-    let why =
-        "it: failed: took longer than its timeout, which ended while inputs or outputs were read";
+    let why = "it: failed: took longer than its timeout, 1.0 s, which includes reading its inputs and outputs";
     assert!(late.stderr.contains(why), "{late:?}");
 
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {

@@ -91,7 +91,7 @@ fn warnings_stay_with_a_result_wherever_it_is_used() {
         1,
         "{first:?}"
     );
-    let both = format!(" and 1 other instance: warning: {LOSS}");
+    let both = format!(" (and 1 other instance, with other figures): warning: {LOSS}");
     assert_eq!(first.stderr.matches(&both).count(), 1, "{first:?}");
 
     // What is cached says it again.
