@@ -34,7 +34,7 @@ pub fn look(
         }
     }
     for node in sources_of_models(graph, plan) {
-        // What is wrong with the source of a cached stage is no error.
+        // Its errors do not matter: a cached stage does not read its source again.
         if let Ok(Some(found)) = graph.stages[node].stage.preflight() {
             classes.insert(node, found);
         }
@@ -69,11 +69,15 @@ fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
     sources
 }
 
-/// Looks only for doubts about the pipeline, and for resources that `stages` ask for and that this machine can
+/// Looks only for doubts about the pipeline, and for resources that `stages` ask for and that a run with `room` can
 /// never give them.
-pub fn requests(graph: &Graph, stages: impl Iterator<Item = NodeIndex>) -> Findings {
+pub fn requests(
+    graph: &Graph,
+    stages: impl Iterator<Item = NodeIndex>,
+    room: &RoomArgs,
+) -> Findings {
     let machine = Machine::look(Path::new("."));
-    let room = RoomArgs::default().room(graph, &machine);
+    let room = room.room(graph, &machine);
     let errors = stages.flat_map(|node| {
         let errors = refusals(graph, node, &room, &machine).into_iter();
         errors.map(move |error| (Some(node), error))

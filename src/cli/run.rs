@@ -22,9 +22,9 @@ use crate::forecast::preflight::Findings;
 use crate::forecast::{Machine, Reach, forecast};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, wanted};
+use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
-use crate::report::{Console, Warnings};
 use crate::scheduler::OnFailure;
 use crate::spec::{Limits, Retries, parse_duration};
 use crate::store::Store;
@@ -146,8 +146,6 @@ impl Run {
                 &judgements,
                 Format::Terminal,
                 &Against::None,
-                // They were shown when the stages ended.
-                &Warnings::default(),
             )?;
         }
         // An error in a later round leaves the results of the earlier rounds as they are.

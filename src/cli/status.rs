@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
+use super::room::RoomArgs;
 use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::graph::Graph;
@@ -18,6 +19,8 @@ pub struct Status {
     store: StoreArgs,
     #[command(flatten)]
     sources: SourceArgs,
+    #[command(flatten)]
+    room: RoomArgs,
     /// Exit with 3 if something would run
     #[arg(long)]
     exit_code: bool,
@@ -33,7 +36,7 @@ impl Status {
         let graph = known_graph(course, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let misses = plan.misses().map(|action| action.node);
-        let findings = preflight::requests(&graph, misses);
+        let findings = preflight::requests(&graph, misses, &self.room);
         let text = if self.json {
             json!({
                 "pipeline": graph.pipeline,

@@ -68,8 +68,8 @@ impl Table {
             .iter()
             .map(|(name, warnings)| (name.as_str(), *warnings));
         let warnings = warnings(&results, named);
-        let (format, against) = (self.format, &self.compare);
-        print(console, &results, &judgements, format, against, &warnings)?;
+        print(console, &results, &judgements, self.format, &self.compare)?;
+        print_warnings(console, self.format, &warnings)?;
         for doubt in &graph.doubts {
             console.say(&preflight::warning(doubt));
         }
@@ -103,6 +103,24 @@ fn warnings<'a>(
     Warnings::of(stages.filter(|(name, _)| relevant.contains(*name)))
 }
 
+/// Prints warnings below the tables.
+fn print_warnings(console: &Console, format: Format, warnings: &Warnings) -> Result<(), Error> {
+    for (index, line) in warnings.lines().into_iter().enumerate() {
+        match format {
+            Format::Terminal if index == 0 => console.result(&format!("\n{line}")),
+            Format::Terminal => console.result(&line),
+            Format::Markdown => console.result(&format!("\n{}", markdown::escaped(&line))),
+            // Programs and other documents take these in.
+            Format::Csv | Format::Json | Format::Latex => {
+                console.say(&line);
+                Ok(())
+            }
+        }
+        .map_err(unwritten)?;
+    }
+    Ok(())
+}
+
 /// Prints every table of the pipeline, its rows held against one of them, then the expectations that no
 /// table shows, an empty line between two.
 pub fn print(
@@ -111,7 +129,6 @@ pub fn print(
     judgements: &Judgements,
     format: Format,
     against: &Against,
-    warnings: &Warnings,
 ) -> Result<(), Error> {
     let tables = &results.graph.tables;
     let mut is_any_compared = false;
@@ -132,19 +149,6 @@ pub fn print(
         console
             .result(&(gap.to_owned() + text))
             .map_err(unwritten)?;
-    }
-    for (index, line) in warnings.lines().into_iter().enumerate() {
-        match format {
-            Format::Terminal if index == 0 => console.result(&format!("\n{line}")),
-            Format::Terminal => console.result(&line),
-            Format::Markdown => console.result(&format!("\n{}", markdown::escaped(&line))),
-            // Programs and other documents take these in.
-            Format::Csv | Format::Json | Format::Latex => {
-                console.say(&line);
-                Ok(())
-            }
-        }
-        .map_err(unwritten)?;
     }
     if let (Against::Row(row), false) = (against, is_any_compared) {
         console.say(&format!(

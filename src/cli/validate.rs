@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::pipeline::{Overrides, known_graph};
+use super::room::RoomArgs;
 use super::{preflight, unwritten};
 use crate::error::Error;
 use crate::report::{Console, wording};
@@ -16,6 +17,8 @@ pub struct Validate {
     files: Vec<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
+    #[command(flatten)]
+    room: RoomArgs,
     /// Print one JSON object, with all that is wrong
     #[arg(long)]
     json: bool,
@@ -34,7 +37,8 @@ impl Validate {
             {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
-                    let findings = preflight::requests(&graph, graph.stages.node_indices());
+                    let findings =
+                        preflight::requests(&graph, graph.stages.node_indices(), &self.room);
                     checked.push(json!({
                         "file": file,
                         "ok": true,

@@ -58,8 +58,30 @@ impl Logs {
         log_file(&self.folder, stage)
     }
 
+    /// Opens a log for a process that `run` starts and waits for, and keeps it small. `run` gets the file for the
+    /// process, and one to read what was written.
+    ///
+    /// # Errors
+    /// If the log cannot be opened, and those of `run`.
+    pub fn record<T>(
+        &self,
+        log: &Path,
+        run: impl FnOnce(File, &File) -> io::Result<T>,
+    ) -> io::Result<T> {
+        // It is read by this descriptor: later another file may have its name.
+        let mut options = File::options();
+        let out = files::open_with(log, options.create(true).append(true).read(true))?;
+        let written = self.watch(out.try_clone()?);
+        let ran = run(out, &written);
+        // Nothing writes to it any more.
+        if let Err(error) = self.settle(&written) {
+            tracing::warn!("failed to shorten `{}`: {error}", log.display());
+        }
+        ran
+    }
+
     /// Keeps the log small until it is [settled](Self::settle), or dropped.
-    pub fn watch(&self, log: File) -> Arc<File> {
+    fn watch(&self, log: File) -> Arc<File> {
         let log = Arc::new(log);
         lock(&self.open).push(Arc::downgrade(&log));
         lock(&self.looking).get_or_insert_with(|| look_after(Arc::clone(&self.open)));
@@ -67,7 +89,7 @@ impl Logs {
     }
 
     /// Makes the log of a process that has ended its head and its tail, if it is too long.
-    pub fn settle(&self, log: &Arc<File>) -> io::Result<()> {
+    fn settle(&self, log: &Arc<File>) -> io::Result<()> {
         // Nobody else looks at it from now on: what is written into the hole would be taken out again.
         lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
         shorten(log)
@@ -93,12 +115,6 @@ impl Drop for Logs {
             }
         }
     }
-}
-
-/// Opens a log to append to it, and to read it later: by then another file may have its name.
-pub(super) fn open(log: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    files::open_with(log, options.create(true).append(true).read(true))
 }
 
 /// The last lines that were written to an open log from `start` on: at most 4 KiB of them.

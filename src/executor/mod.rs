@@ -1,5 +1,6 @@
 //! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
 
+mod built_in;
 mod commits;
 mod external;
 mod inputs;

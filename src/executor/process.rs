@@ -10,7 +10,7 @@ use std::time::Instant;
 use signal_hook::consts::{SIGABRT, SIGKILL};
 use stages::contract::{Failure, Request, StageEvent};
 
-use super::logs::{Logs, open, tail};
+use super::logs::{Logs, tail};
 use super::own_binary::own_binary;
 use super::usage::{Usage, reap, wait};
 use super::watch::{Excess, watch};
@@ -39,13 +39,8 @@ pub fn run(
     heard: &dyn Fn(StageEvent),
 ) -> Ending {
     let started = Instant::now();
-    let ran = open(log).and_then(|out| {
-        let written = logs.watch(out.try_clone()?);
-        let ran = converse(request, (log, out, &written), workers, limits, heard);
-        if let Err(error) = logs.settle(&written) {
-            tracing::warn!("failed to shorten `{}`: {error}", log.display());
-        }
-        ran
+    let ran = logs.record(log, |out, written| {
+        converse(request, (log, out, written), workers, limits, heard)
     });
     let (result, usage) = ran.unwrap_or_else(|e| {
         (
@@ -200,9 +195,7 @@ impl Ended<'_> {
 
     /// Rust's last words where an allocation fails.
     fn log_tells_of_allocation(&self) -> bool {
-        let lines = self.last_words.lines().rev().take(5);
-        lines
-            .into_iter()
-            .any(|line| line.starts_with("memory allocation of "))
+        let mut lines = self.last_words.lines().rev().take(5);
+        lines.any(|line| line.starts_with("memory allocation of "))
     }
 }

@@ -12,7 +12,7 @@ use signal_hook::consts::SIGKILL;
 use stages::contract::{Failure, Program, printable};
 
 use super::leftovers::Tag;
-use super::logs::{Logs, open, tail};
+use super::logs::{Logs, tail};
 use super::process::Ending;
 use super::usage::{Usage, reap, wait};
 use super::watch::watch;
@@ -41,24 +41,15 @@ pub(super) fn run(
 ) -> Ending {
     let started = Instant::now();
     let tag = workers.tag();
-    let ran = open(log).and_then(|out| {
-        let written = logs.watch(out.try_clone()?);
-        let ran = carry_out(program, (log, out, &written), workers, limits, &tag)?;
-        Ok((ran, written))
-    });
-    if let Some(left) = workers.end_leftovers_of(tag).wording() {
-        warn(left);
-    }
-    let (result, usage) = match ran {
-        Ok((ran, written)) => {
-            // Nothing writes to it any more.
-            if let Err(error) = logs.settle(&written) {
-                tracing::warn!("failed to shorten `{}`: {error}", log.display());
-            }
-            ran
+    let ran = logs.record(log, |out, written| {
+        let ran = carry_out(program, (log, out, written), workers, limits, &tag);
+        if let Some(left) = workers.end_leftovers_of(tag).wording() {
+            warn(left);
         }
-        Err(error) => (Err(not_run(program, &error)), Usage::default()),
-    };
+        ran
+    });
+    let (result, usage) =
+        ran.unwrap_or_else(|error| (Err(not_run(program, &error)), Usage::default()));
     Ending {
         result,
         seconds: started.elapsed().as_secs_f64(),

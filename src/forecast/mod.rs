@@ -139,7 +139,7 @@ pub fn forecast(
         let estimate = if seen.insert(action.action_key) {
             let instance = &graph.stages[action.node];
             let work = works.remove(&action.node).unwrap_or_default();
-            let name = graph.stages[action.node].name.to_string();
+            let name = instance.name.to_string();
             let last = store.last_fingerprint(&graph.pipeline, &name);
             let cpus = instance.threads().clamp(1, room.cpus.max(1));
             let mut estimate = estimate(&past, action, work, last.as_ref(), cpus);

@@ -9,7 +9,7 @@ use crate::devices;
 use crate::graph::Graph;
 use crate::report::wording;
 use crate::scheduler::Room;
-use crate::spec::Diagnostic;
+use crate::spec::{Diagnostic, parse_bytes};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -88,9 +88,14 @@ fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagno
         size(wanted),
         size(most)
     );
+    // The rounded size may be too small.
+    let rounded = size(wanted).replace(' ', "");
+    let enough = match parse_bytes(&rounded) {
+        Ok(bytes) if bytes >= wanted => rounded,
+        _ => format!("{wanted}B"),
+    };
     let hint = format!(
-        "set its `resources.memory` to what fits, or let stages take more with `--memory {}`",
-        size(wanted).replace(' ', "")
+        "set its `resources.memory` to what fits, or let stages take more with `--memory {enough}`"
     );
     Some(graph.diagnose_resource(node, "memory", message).hint(hint))
 }

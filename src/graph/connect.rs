@@ -236,8 +236,8 @@ impl<'a> Connector<'a, '_> {
         Ok((found, &output.name))
     }
 
-    /// What the index of a role says of an artifact, if the role has one: a list has, and so has what is
-    /// gathered. `item` is the number of the reference in a list.
+    /// Returns the entry of an artifact in the index of its role. Lists and gathered inputs have an index; for
+    /// other inputs it is `None`. `item` is the number of the reference in a list.
     fn entry(&self, producer: usize, item: Option<usize>) -> Option<Box<IndexEntry>> {
         if !self.draft.kind.declares_ports {
             return None;

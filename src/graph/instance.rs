@@ -115,7 +115,7 @@ fn rounded_up(bytes: u64) -> u64 {
     bytes.div_ceil(step).saturating_mul(step)
 }
 
-/// What the keys of a stage's parameters are called.
+/// Noun for the keys of a stage's parameters, in messages.
 const NOUN: &str = "parameter";
 
 /// An instance's parameters as they are written.
@@ -169,7 +169,7 @@ pub(super) fn instance(
     } else {
         draft.kind.outputs.iter().map(Port::from).collect()
     };
-    // What does not depend on it is the same for all seeds.
+    // A stage that does not depend on the seed is one for all seeds.
     let seed = match stage.depends_on_seed() {
         true => draft.spec.seed.unwrap_or(pipeline.seed),
         false => 0,

@@ -109,7 +109,7 @@ pub(super) fn doubts(
     doubts
 }
 
-/// What the consumer of a link does with it. Programs declare nothing, and may do anything.
+/// How the consumer of a link uses it. Programs do not declare that, so all that they make may come from it.
 fn usage(instances: &[Instance], wire: &Wire) -> Usage {
     let mut inputs = instances[wire.consumer].kind.inputs.iter();
     let input = inputs.find(|input| input.role == wire.link.role);
@@ -186,7 +186,7 @@ impl<'a> Images<'a> {
     }
 }
 
-/// Stages that make datasets of nothing but their parameters, and make the same as an earlier one.
+/// Maps each stage that makes datasets without any input to an earlier one that makes the same.
 fn equal_sources(instances: &[Instance], incoming: &[Vec<&Wire>]) -> HashMap<usize, usize> {
     let is_source = |&index: &usize| {
         let mut outputs = instances[index].outputs.iter();

@@ -28,8 +28,8 @@ pub struct Fingerprint {
     pub tools: BTreeMap<String, ToolId>,
     /// By role; within a role in the order of the file.
     pub inputs: BTreeMap<String, Vec<InputId>>,
-    /// What a program reads in the indexes of its inputs, and where it finds these: by role, in the order of
-    /// `inputs`. Roles without an index are left out.
+    /// Entries of the index that a program finds for each role, in the order of `inputs`. Roles without an index
+    /// are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub index: BTreeMap<String, Vec<IndexEntry>>,
 }

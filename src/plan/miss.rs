@@ -374,7 +374,7 @@ impl fmt::Display for Change {
             },
             Self::Input { role } => write!(f, "input `{role}` changed"),
             Self::Index { role, from, to } => {
-                write!(f, "input `{role}` has another name or place: {from} → {to}")
+                write!(f, "the index of input `{role}` changed: {from} → {to}")
             }
         }
     }

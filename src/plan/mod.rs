@@ -103,7 +103,7 @@ pub struct Plan {
 }
 
 impl PlannedAction {
-    /// Whether the action is not cached.
+    /// Whether the action has to run.
     pub fn is_miss(&self) -> bool {
         !matches!(self.state, State::Cached(_))
     }

@@ -218,7 +218,7 @@ fn what_a_program_sees_of_its_inputs_is_in_its_key() {
         ("B", "tally", "count[B] → tally[B]"),
     ] {
         fs::write(sandbox.path("pipeline.yaml"), stages(sample, stage)).unwrap();
-        let why = format!("input `all` has another name or place: {why}");
+        let why = format!("the index of input `all` changed: {why}");
         for command in ["status", "explain"] {
             let told = sandbox.runner(&[command, "pipeline.yaml"]).stdout;
             assert!(told.contains(&why), "{told}");
@@ -231,7 +231,7 @@ fn what_a_program_sees_of_its_inputs_is_in_its_key() {
     }
     let stale = sandbox.runner(&["run", "--plan", "plan.json"]);
     assert_eq!(stale.code, Some(2), "{stale:?}");
-    let why = "`look`: input `all` has another name or place: all/sample=A → all/sample=B";
+    let why = "`look`: the index of input `all` changed: all/sample=A → all/sample=B";
     assert!(stale.stderr.contains(why), "{stale:?}");
 }
 
