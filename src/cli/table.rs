@@ -103,20 +103,15 @@ fn warnings<'a>(
     Warnings::of(stages.filter(|(name, _)| relevant.contains(*name)))
 }
 
-/// Prints warnings below the tables.
+/// Prints warnings: as part of a Markdown document, else on standard error, as a run does.
 fn print_warnings(console: &Console, format: Format, warnings: &Warnings) -> Result<(), Error> {
-    for (index, line) in warnings.lines().into_iter().enumerate() {
+    for line in warnings.lines() {
         match format {
-            Format::Terminal if index == 0 => console.result(&format!("\n{line}")),
-            Format::Terminal => console.result(&line),
-            Format::Markdown => console.result(&format!("\n{}", markdown::escaped(&line))),
-            // Programs and other documents take these in.
-            Format::Csv | Format::Json | Format::Latex => {
-                console.say(&line);
-                Ok(())
-            }
+            Format::Markdown => console
+                .result(&format!("\n{}", markdown::escaped(&line)))
+                .map_err(unwritten)?,
+            Format::Terminal | Format::Csv | Format::Json | Format::Latex => console.say(&line),
         }
-        .map_err(unwritten)?;
     }
     Ok(())
 }
