@@ -3,10 +3,11 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 
 use rustix::process::geteuid;
 
-use crate::sandbox::{Finished, Sandbox, TINY, skip};
+use crate::sandbox::{Finished, Sandbox, TINY, copy_program, skip};
 
 /// A user with no other processes.
 const NOBODY_ELSE: u32 = 65_531;
@@ -37,7 +38,10 @@ fn limited(sandbox: &Sandbox, ulimit: &str, user: Option<u32>) -> Finished {
 /// A sandbox with a copy of the binary that every user can run.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new(TINY);
-    fs::copy(env!("CARGO_BIN_EXE_runner"), sandbox.path("runner")).unwrap();
+    copy_program(
+        Path::new(env!("CARGO_BIN_EXE_runner")),
+        &sandbox.path("runner"),
+    );
     fs::set_permissions(sandbox.path(""), Permissions::from_mode(0o777)).unwrap();
     sandbox
 }

@@ -1,6 +1,7 @@
 //! A folder of its own with a small pipeline, and the binary to run there.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -50,6 +51,14 @@ pub fn acts_on_terminal(text: &str) -> Option<usize> {
 #[expect(clippy::print_stdout, reason = "it is the test that says so")]
 pub fn skip(why: &str) {
     println!("skipped: {why}");
+}
+
+/// Copies a program that is to be run, for all users. `cp` writes the copy: a descriptor of this process that is
+/// open for writing could pass to a process that another test starts, and nobody can run the copy then.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+    fs::set_permissions(to, Permissions::from_mode(0o755)).unwrap();
 }
 
 pub struct Sandbox {

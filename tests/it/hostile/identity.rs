@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use rustix::process::getuid;
 use tempfile::TempDir;
 
-use crate::sandbox::list;
+use crate::sandbox::{copy_program, list};
 
 /// A user without an entry in `/etc/passwd`.
 const STRANGER: u32 = 64_123;
@@ -117,8 +117,7 @@ impl Tools {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let copy = |tool: &Path, name: &str| {
             let copy = folder.path().join(name);
-            fs::copy(tool, &copy).unwrap();
-            fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+            copy_program(tool, &copy);
             copy
         };
         let runner = copy(&self.runner, "runner");

@@ -11,7 +11,7 @@ use rustix::process::geteuid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::sandbox::{Finished, finish, list, skip};
+use crate::sandbox::{Finished, copy_program, finish, list, skip};
 
 pub(super) const GROUP: u32 = 61_000;
 pub(super) const ANN: u32 = 61_001;
@@ -143,8 +143,7 @@ fn binary() -> &'static Path {
         let folder = tempfile::tempdir().unwrap().keep();
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         let copy = folder.join("runner");
-        fs::copy(built, &copy).unwrap();
-        fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        copy_program(built, &copy);
         copy
     })
 }
