@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use stages::contract::files;
 
 use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};
@@ -42,7 +43,8 @@ pub struct Explain {
 impl Explain {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         // A file of that name is meant first: no pipeline is called like a key.
-        let is_file = Path::new(&self.subject).exists();
+        let file = Path::new(&self.subject);
+        let is_file = files::exists(file).map_err(Error::io("look at", file))?;
         match self.object.as_deref() {
             Some(other) if !is_file && is_prefix(&self.subject) && is_prefix(other) => {
                 self.compare(&self.subject, other, console)

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
+use stages::contract::files;
 
 use super::explain::record;
 use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
@@ -108,7 +109,7 @@ impl Lineage {
 
     fn of_store(&self, store: &Store) -> Result<Subject, Error> {
         let path = Path::new(&self.subject);
-        if path.exists() {
+        if files::exists(path).map_err(Error::io("look at", path))? {
             let shown = shown_at(path).ok_or_else(|| {
                 Error::Usage(format!(
                     "`{}` is no output under `latest/`; of a pipeline name a stage too",

@@ -1,6 +1,6 @@
 //! What several subcommands take: a pipeline, and a store.
 
-use std::fs;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
-use stages::contract::Precision;
+use stages::contract::{Precision, files};
 
 use super::command_line::variable;
 use super::replay::replay;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::graph::{Catalogue, Graph};
 use crate::plan::{Plan, PlanOptions, plan, rehash_sources};
 use crate::spec::{KeyOption, LoadOptions, Place, Source, suggest};
-use crate::store::{FORMAT, Store, is_absence};
+use crate::store::{FORMAT, Store};
 use crate::sweep::Course;
 
 /// A pipeline file, and what to change in it.
@@ -259,11 +259,7 @@ impl StoreArgs {
     /// If the system does not tell, for example because a folder above may not be entered.
     fn is_there(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
-        match fs::metadata(&home) {
-            Ok(found) => Ok(found.is_dir()),
-            Err(error) if is_absence(&error) => Ok(false),
-            Err(error) => Err(Error::io("look at", &home)(error)),
-        }
+        files::leads_to(&home, Metadata::is_dir).map_err(Error::io("look at", &home))
     }
 
     /// Opens a store that is there: who only looks makes none.

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use stages::contract::files;
+
 pub use self::key::Key;
 pub use self::trust::Trust;
 use crate::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
@@ -114,7 +116,9 @@ pub fn project_folder() -> Option<PathBuf> {
     for folder in here.ancestors() {
         if is_project(folder) {
             let file = folder.join(PROJECT_FILE);
-            return file.symlink_metadata().is_ok().then_some(seen_from_here);
+            return files::exists(&file)
+                .unwrap_or(true)
+                .then_some(seen_from_here);
         }
         seen_from_here.push("..");
     }

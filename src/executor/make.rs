@@ -19,7 +19,7 @@ use super::{Limits, Outputs};
 use crate::plan::{PlannedAction, SourceState, Stamps, source_state};
 use crate::report::{Event, StageReport};
 use crate::scheduler::Grant;
-use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Key, Staging};
+use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Key, Staging, is_absence};
 
 /// How often a stage runs again because its sources were written to, without a change.
 const MOST_TOUCHES: usize = 5;
@@ -265,15 +265,14 @@ impl<'a> Local<'a> {
     ) -> Result<Outputs, Failure> {
         let mut outputs = Outputs::new();
         for port in ports {
-            let tree = match made.remove(&port.name) {
-                Some(Made::File { name, bytes }) => self.store.ingest_bytes(name, &bytes),
-                Some(Made::At(path)) if staging.stat(&path).is_ok() => {
-                    self.store.ingest(staging, &path, deadline)
-                }
-                _ => {
-                    let message = format!("the stage made no output `{}`", port.name);
-                    return Err(Failure::Internal(message));
-                }
+            let nothing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
+            let tree = match made.remove(&port.name).ok_or_else(nothing)? {
+                Made::File { name, bytes } => self.store.ingest_bytes(name, &bytes),
+                Made::At(path) => match staging.stat(&path) {
+                    Err(error) if is_absence(&error) => return Err(nothing()),
+                    // What cannot be looked at is said where it is read.
+                    _ => self.store.ingest(staging, &path, deadline),
+                },
             };
             let tree = tree.map_err(|error| match error {
                 store::Error::Unstorable { path, why } => {

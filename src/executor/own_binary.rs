@@ -2,13 +2,15 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
+use stages::contract::files;
+
 /// This program again, for work that takes memory and time.
 ///
 /// On Linux the running binary even if its file was replaced meanwhile: another build's results
 /// would be recorded as this one's.
 pub fn own_binary() -> io::Result<Command> {
     let running = PathBuf::from("/proc/self/exe");
-    let mut command = Command::new(if running.exists() {
+    let mut command = Command::new(if files::exists(&running)? {
         running
     } else {
         std::env::current_exe()?

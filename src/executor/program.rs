@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
-use stages::contract::{Failure, Program, printable};
+use stages::contract::{Failure, Program, files, printable};
 
 use super::leftovers::Tag;
 use super::logs::{Logs, tail};
@@ -60,7 +60,7 @@ pub(super) fn run(
 fn not_run(program: &Program, error: &io::Error) -> Failure {
     let name = program.argv.first().map_or("", String::as_str);
     let why = match error.kind() {
-        io::ErrorKind::NotFound if program.path.exists() => {
+        io::ErrorKind::NotFound if files::exists(&program.path).unwrap_or(true) => {
             "what its first line names as its interpreter is not there".to_owned()
         }
         io::ErrorKind::NotFound => "it is not there".to_owned(),

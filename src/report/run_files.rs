@@ -5,10 +5,12 @@
 //! anything; one with events that lacks either has lost it.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use stages::contract::files;
 
 use super::RunReport;
 use super::history::PlannedStage;
@@ -93,10 +95,8 @@ pub fn read_plan(folder: &Path) -> Kept<Vec<PlannedStage>> {
 
 /// Whether a run has told of an event, as far as that can be seen.
 pub fn has_events(folder: &Path) -> bool {
-    match std::fs::symlink_metadata(folder.join(EVENTS_FILE)) {
-        Ok(events) => !events.is_file() || events.len() > 0,
-        Err(error) => !is_absence(&error),
-    }
+    let is_filled = |events: &Metadata| !events.is_file() || events.len() > 0;
+    files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
 }
 
 fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Kept<T> {

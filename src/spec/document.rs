@@ -1,7 +1,9 @@
 //! A pipeline file as it is written, to be resolved once or, in a sweep, once for every trial.
 
-use std::fs;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+
+use stages::contract::files;
 
 use super::assignment::Assignment;
 use super::include::Loader;
@@ -19,7 +21,7 @@ impl Document {
     /// Reads a file.
     pub fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
         // A link may lead to any file, and so may a name that the user did not type.
-        let is_link = fs::symlink_metadata(file).is_ok_and(|metadata| metadata.is_symlink());
+        let is_link = files::is(file, Metadata::is_symlink).unwrap_or(true);
         let text = if is_link || options.is_foreign {
             text_of_pipeline(file)
         } else {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use stages::contract::files;
+
 use super::Source;
 
 /// The configuration file of a project, in its folder.
@@ -10,7 +12,8 @@ pub const PROJECT_FILE: &str = ".runner.toml";
 
 /// Whether a folder is a project's: it holds a configuration file or a Git repository.
 pub fn is_project(folder: &Path) -> bool {
-    let is_there = |name| folder.join(name).symlink_metadata().is_ok();
+    // What cannot be looked at counts: then less may be included, and an error names the file.
+    let is_there = |name| files::exists(&folder.join(name)).unwrap_or(true);
     is_there(PROJECT_FILE) || is_there(".git")
 }
 

@@ -34,7 +34,8 @@ impl Store {
         // Nothing is collected meanwhile.
         let _guard = self.guard()?;
         self.verify(tree)?;
-        let is_there = folder.is_dir();
+        let is_there = files::leads_to(folder, fs::Metadata::is_dir);
+        let is_there = is_there.map_err(Error::io("look at", folder))?;
         let beside = match folder.parent() {
             _ if is_there => folder,
             Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,11 +1,11 @@
 //! Files and folders on disk: flushing, hashing, names that are safe.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use stages::contract::files::{copy, create_folders, sync};
+pub use stages::contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
 use stages::contract::{Folder, files};
 
 use super::{Digest, digest_open};
@@ -64,11 +64,6 @@ pub fn read(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// Whether there is anything at `path`, a dangling link too.
-pub fn exists(path: &Path) -> io::Result<bool> {
-    is(path, |_| true)
-}
-
 /// As [`digest`], of a regular file only: `None` where there is none, or something else in its place.
 pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
     match open(file) {
@@ -78,23 +73,6 @@ pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
         }
         Ok(Opened::Nothing | Opened::Foreign) => Ok(None),
         Err(error) if is_absence(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether an error says that nothing is there, rather than that it cannot be looked at.
-pub fn is_absence(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
-}
-
-/// Whether there is something at `path`, no link followed, of which `is_right` holds.
-pub fn is(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(is_right(&metadata)),
-        Err(error) if is_absence(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -62,9 +62,10 @@ impl Store {
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))
     }
 
-    /// Whether there is a file for the memo at `path`, relative to `v1`.
+    /// Whether there is a file for the memo at `path`, relative to `v1`. A memo spares work, and one that
+    /// cannot be looked at spares none.
     pub(crate) fn has_memo(&self, path: &Path) -> bool {
-        self.home.join(path).is_file()
+        files::is(&self.home.join(path), fs::Metadata::is_file).unwrap_or(false)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Whether a store works where it is, or where it would be made.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -30,13 +29,10 @@ pub fn probe(root: &Path) -> Probe {
         refuse_link(&home)
             .and_then(|()| refuse_link(&tmp))
             .and_then(|()| links_in(Session::begin(&tmp)?.path()))
-    } else if folder.is_dir() {
+    } else {
         TempDir::with_prefix_in(".runner-", &folder)
             .map_err(Error::io("create a folder in", &folder))
             .and_then(|fresh| links_in(fresh.path()))
-    } else {
-        let no_folder = io::ErrorKind::NotADirectory.into();
-        Err(Error::io("create a folder in", &folder)(no_folder))
     };
     Probe { folder, links }
 }

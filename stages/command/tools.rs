@@ -15,6 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fs::Metadata;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -119,15 +120,18 @@ fn look_for(name: &str) -> Option<Vec<(String, PathBuf)>> {
     if let Some(interpreter) = interpreter {
         files.push((format!("{name} ({})", interpreter.display()), interpreter));
     }
-    if let Some(environment) = environment.filter(|file| file.is_file()) {
+    // One that cannot be looked at counts: reading it for the key is an error that names it.
+    let is_there = |file: &PathBuf| files::leads_to(file, Metadata::is_file).unwrap_or(true);
+    if let Some(environment) = environment.filter(is_there) {
         files.push((format!("{name} (pyvenv.cfg)"), environment));
     }
     Some(files)
 }
 
-/// Whether a file looks like a program or a script.
+/// Whether a file looks like a program or a script. One that cannot be looked at does not: the command
+/// has its name, but cannot read it either.
 fn is_script(path: &Path) -> bool {
-    if !path.is_file() {
+    if !files::leads_to(path, Metadata::is_file).unwrap_or(false) {
         return false;
     }
     let ending = path.extension().and_then(|ending| ending.to_str());
@@ -170,8 +174,9 @@ fn in_path(name: &Path) -> Option<PathBuf> {
 }
 
 fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    let is_runnable = |file: &Metadata| file.is_file() && file.permissions().mode() & 0o111 != 0;
+    // As the system does, which looks on in the next folder of `PATH`.
+    files::leads_to(path, is_runnable).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a running stage has at hand.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -120,12 +121,16 @@ impl<'a> Context<'a> {
         }
         let name = format!("{}-{}", position.epoch, position.batch);
         let folder = resume.folder.join(&name);
-        if folder.exists() {
+        let started = Instant::now();
+        let made = std::fs::create_dir(&folder);
+        if made
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
+        {
             // Told of, and not taken away yet.
             return;
         }
-        let started = Instant::now();
-        let written = std::fs::create_dir(&folder)
+        let written = made
             .map_err(|e| Failure::io("create", &folder, e))
             .and_then(|()| write(&folder));
         match written {

@@ -4,7 +4,7 @@
 //! functions): a path may name a FIFO, which blocks its reader for ever, a device, or a sparse file of
 //! terabytes, whoever put it there. A [`Folder`](super::Folder) reads below an open folder.
 
-use std::fs::{self, File, FileType, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
@@ -62,6 +62,46 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
             Ok(Ok(())) | Err(_) => error,
         }
     })
+}
+
+/// Whether there is something at `path`, no link followed, of which `is_right` holds.
+///
+/// # Errors
+/// If it cannot be looked at. That is no absence (`Path::exists` takes it for one).
+pub fn is(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
+    holds(fs::symlink_metadata(path), is_right)
+}
+
+/// As [`is`], of what `path` leads to if it is a link.
+///
+/// # Errors
+/// As [`is`].
+pub fn leads_to(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
+    holds(fs::metadata(path), is_right)
+}
+
+/// Whether there is anything at `path`, a dangling link too.
+///
+/// # Errors
+/// As [`is`].
+pub fn exists(path: &Path) -> io::Result<bool> {
+    is(path, |_| true)
+}
+
+fn holds(found: io::Result<Metadata>, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
+    match found {
+        Ok(metadata) => Ok(is_right(&metadata)),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error says that nothing is there, rather than that it cannot be looked at.
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Flushes the file or folder at `path` to disk: a rename survives a power cut once its folder is flushed.
@@ -191,6 +231,8 @@ pub fn check(kind: FileType) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
+
     use rustix::fs::{FileType as Kind, mknodat};
 
     fn folder_with_everything() -> tempfile::TempDir {
@@ -201,7 +243,7 @@ mod tests {
         mknodat(CWD, path.join("fifo"), Kind::Fifo, Mode::RWXU, 0).unwrap();
         std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
         for (link, target) in [("link", "file"), ("to-fifo", "fifo"), ("gone", "nowhere")] {
-            std::os::unix::fs::symlink(target, path.join(link)).unwrap();
+            symlink(target, path.join(link)).unwrap();
         }
         folder
     }
@@ -255,6 +297,29 @@ mod tests {
         options.create(true).write(true);
         let refused = open_with(&folder.path().join("n".repeat(300)), &mut options).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidFilename);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_missing() {
+        let folder = folder_with_everything();
+        let path = folder.path();
+        symlink(path.join("circle"), path.join("circle")).unwrap();
+        let long = path.join("n".repeat(300));
+        assert!(leads_to(&path.join("link"), Metadata::is_file).unwrap());
+        assert!(is(&path.join("link"), Metadata::is_symlink).unwrap());
+        assert!(!leads_to(&path.join("folder"), Metadata::is_file).unwrap());
+        for missing in ["missing", "file/below", "gone/below"] {
+            assert!(!exists(&path.join(missing)).unwrap(), "{missing}");
+        }
+        assert!(exists(&path.join("gone")).unwrap());
+        assert!(!leads_to(&path.join("gone"), |_| true).unwrap());
+        for refused in [
+            leads_to(&path.join("circle"), |_| true),
+            exists(&path.join("circle/below")),
+            exists(&long),
+        ] {
+            assert!(!is_absence(&refused.unwrap_err()));
+        }
     }
 
     #[test]

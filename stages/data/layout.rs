@@ -1,8 +1,10 @@
 //! Which image files a folder holds, by split and class, and which files it holds besides.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::source::{Omitted, Unusable};
+use crate::contract::files;
 use crate::sources::SourceFolder;
 
 /// An image file.
@@ -39,9 +41,13 @@ impl Layout {
     /// (`chest_xray/chest_xray/train`), and add folders such as `__MACOSX`, which are ignored like all
     /// that does not count in a source.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
-        if !path.is_dir() {
-            let path = path.display();
-            return Err(Unusable::new(format!("there is no folder `{path}`")));
+        let shown = path.display();
+        match files::leads_to(path, Metadata::is_dir) {
+            Ok(true) => {}
+            Ok(false) => return Err(Unusable::new(format!("there is no folder `{shown}`"))),
+            Err(error) => {
+                return Err(Unusable::new(format!("failed to read `{shown}`: {error}")));
+            }
         }
         let source = SourceFolder::open(path)?;
         let root = root(SourceFolder::open(path)?)?;

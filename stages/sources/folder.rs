@@ -28,7 +28,7 @@ pub struct SourceFolder {
 impl SourceFolder {
     /// Lists the source at `path`, which is a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
-        if is_store(path) {
+        if is_store(path)? {
             let message = format!("`{}` is a store of runner, and no source", path.display());
             let hint =
                 "what a pipeline makes is an input of its stages: `inputs: { NAME: STAGE.PORT }`";
@@ -141,7 +141,7 @@ impl SourceFolder {
             return Ok(());
         }
         let kind = kind.map_err(|error| unreadable(&path(), &error))?;
-        if is_folder && is_store(&path()) {
+        if is_folder && is_store(&path())? {
             return Ok(());
         }
         if !is_folder && !kind.is_file() {

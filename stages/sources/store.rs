@@ -1,11 +1,25 @@
 //! Stores of runner in a source.
 
+use std::fs::Metadata;
 use std::path::Path;
+
+use super::folder::unreadable;
+use crate::contract::{Invalid, files};
 
 /// Folders that every store has, and hardly anything else.
 const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];
 
 /// Whether a folder is a store, this run's or any other.
-pub(super) fn is_store(folder: &Path) -> bool {
-    FOLDERS.iter().all(|own| folder.join(own).is_dir())
+///
+/// # Errors
+/// If one of the folders in it cannot be looked at.
+pub(super) fn is_store(folder: &Path) -> Result<bool, Invalid> {
+    for own in FOLDERS {
+        let own = folder.join(own);
+        let is_there = files::leads_to(&own, Metadata::is_dir);
+        if !is_there.map_err(|error| unreadable(&own, &error))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -28,10 +29,16 @@ impl Export {
         let store = self.wanted.store.existing()?;
         let item = self.wanted.find(&store)?;
         let dir = self.dir.display();
-        if self.dir.exists() && !self.dir.is_dir() {
-            return Err(Error::Usage(format!("`{dir}` is no folder")));
-        }
-        let is_filled = fs::read_dir(&self.dir).is_ok_and(|mut entries| entries.next().is_some());
+        let is_filled = match fs::read_dir(&self.dir) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound => false,
+                ErrorKind::NotADirectory => {
+                    return Err(Error::Usage(format!("`{dir}` is no folder")));
+                }
+                _ => return Err(Error::io("read", &self.dir)(error)),
+            },
+        };
         if is_filled && !self.force {
             return Err(Error::Usage(format!(
                 "`{dir}` is not empty; `--force` replaces what has the same names"

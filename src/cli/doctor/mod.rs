@@ -7,9 +7,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::fs::Metadata;
+
 use clap::Args;
 use serde::Serialize;
-use stages::contract::Precision;
+use stages::contract::{Precision, files};
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;
@@ -105,7 +107,7 @@ impl Doctor {
             },
             store: StoreFolder {
                 folder: folder.display().to_string(),
-                is_there: folder.join(FORMAT).is_dir(),
+                is_there: files::leads_to(&folder.join(FORMAT), Metadata::is_dir).unwrap_or(false),
                 free_bytes: machine.disk,
                 why_not_writable,
                 links,
