@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use contract::{Device, Gpu, NoGpu, Precision};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
-use stages::contract::{Device, Precision};
-use stages::gpus::{Gpu, NoGpu};
 
 /// Where the stages of a pipeline are to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

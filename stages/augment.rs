@@ -7,16 +7,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use contract::{
+    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
+    Usage, Work, files, json,
+};
 use serde_json::Value;
 
-use crate::contract::{
-    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Output, Signature, Stage,
-    Usage, Work, files,
-};
 use crate::data::transform::Transform;
 use crate::data::{Dataset, HEADER_FILE, IMAGES_FILE, POLICY_FILE, Policy};
 use crate::figures::grid::{Row, grid};
-use crate::json;
 
 pub const INFO: KindInfo = KindInfo {
     name: "augment",

@@ -7,13 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use contract::{Artifact, Context, Failure, Position, files, json};
 use dfdx::shapes::{HasShape, Shape};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Artifact, Context, Failure, Position, files};
-use crate::json;
 use crate::nets::Network;
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{self, Backend};

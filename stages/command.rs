@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::contract::{
+use contract::{
     ArtifactType, Context, External, Failure, Folder, Gathered, Invalid, KindInfo, Port, Program,
     Request, Segment, Signature, Source, Stage, Text, Tool,
 };
@@ -383,7 +383,7 @@ impl External for Params {
             None => scratch.clone(),
         };
         if self.folder.is_some() {
-            crate::contract::files::create_folders(&folder)
+            contract::files::create_folders(&folder)
                 .map_err(|e| Failure::io("create", &folder, e))?;
         }
         let argv = self.words();

@@ -5,14 +5,14 @@ mod omissions;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use contract::{
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Invalid, KindInfo, Output,
+    Segment, Signature, Source, Stage, Work, json, ranges,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Invalid, KindInfo, Output,
-    Segment, Signature, Source, Stage, Work,
-};
 use crate::data::Dataset;
 use crate::data::folder::Folder;
 use crate::data::npz::Npz;
@@ -21,7 +21,6 @@ use crate::data::phantom::{self, Phantom};
 use crate::data::source::{Offer, Skipped};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, Splits};
-use crate::{json, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "dataset",

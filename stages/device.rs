@@ -1,8 +1,8 @@
 //! Where tensors live, and the one place that goes from a [`Device`] to its type.
 
+use contract::{Device, Failure};
 pub use dfdx::tensor::Cpu;
 
-use crate::contract::{Device, Failure};
 use crate::ops::Backend;
 
 /// The classes of devices that this binary computes on.
@@ -38,8 +38,9 @@ pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Outp
 
 #[cfg(all(test, not(feature = "cuda")))]
 mod tests {
+    use contract::{Device, Failure, Precision};
+
     use super::{Computation, compute};
-    use crate::contract::{Device, Failure, Precision};
     use crate::ops::Backend;
 
     struct Nothing;

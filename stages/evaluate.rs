@@ -7,21 +7,21 @@ mod report;
 
 use std::collections::BTreeMap;
 
+use contract::{
+    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
+    Usage, ranges,
+};
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::contract::{
-    ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text, Usage,
-};
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
 use crate::ops::Backend;
-use crate::ranges;
 use report::Report;
 
 pub use contrast::{Contrast, Incomparable, Mistakes, contrast};

@@ -11,11 +11,9 @@
 )]
 
 pub mod augment;
-mod bare_name;
 pub mod bench;
 mod checkpoint;
 pub mod command;
-pub mod contract;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod data;
@@ -24,14 +22,10 @@ pub mod device;
 pub mod figures;
 pub mod gan;
 pub mod gpus;
-mod json;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;
 pub mod ops;
-pub mod random;
-mod ranges;
-pub mod sources;
 pub mod training;
 
 pub mod evaluate;

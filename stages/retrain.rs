@@ -4,18 +4,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use contract::{
+    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable, Signature,
+    Stage, Usage, Work, ranges,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
-use crate::contract::{
-    ArtifactType, Context, Expected, Failure, Input, Invalid, KindInfo, Resumable, Signature,
-    Stage, Usage, Work,
-};
 use crate::data::Dataset;
+use crate::decode;
 use crate::device::compute;
 use crate::train_cnn::{OUTPUTS, Training, VALIDATION, check, image, work};
 use crate::training::{Examples, Recipe};
-use crate::{decode, ranges};
 
 pub const INFO: KindInfo = KindInfo {
     name: "retrain",

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use contract::{
+    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
+    Signature, Stage, Usage, Work, ranges,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::contract::{
-    Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
-    Signature, Stage, Usage, Work,
-};
 use crate::data::{Dataset, DatasetWriter};
 use crate::device::{Computation, compute};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, memorised};
 use crate::nets::{Drawing, Generator};
 use crate::ops::Backend;
-use crate::ranges;
 
 pub const INFO: KindInfo = KindInfo {
     name: "synthesize",

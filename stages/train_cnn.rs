@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::contract::{
+use contract::{
     Artifact, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
     Output, Resumable, Signature, Stage, Usage, Work,
 };
+use serde_json::Value;
+
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, ClassifierCard, Network, load_weights};

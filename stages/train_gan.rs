@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use contract::{
+    Amount, ArtifactType, Context, Direction, Expected, Failure, ImageShape, Input, Invalid,
+    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Usage,
+    Work, json,
+    ranges::{above_zero, share, whole},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::contract::{
-    Amount, ArtifactType, Context, Direction, Expected, Failure, ImageShape, Input, Invalid,
-    KindInfo, METRICS_FILE, Memory, Metric, Metrics, Output, Resumable, Signature, Stage, Usage,
-    Work,
-};
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
 use crate::gan::{Adversaries, Course, GanEpoch, Partial, Settings, Wanted, sample_name};
-use crate::json;
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
     latent, output_doubt,
 };
 use crate::ops::{Activation, Backend};
-use crate::ranges::{above_zero, share, whole};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",

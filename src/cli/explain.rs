@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use contract::files;
 use serde_json::{Value, json};
-use stages::contract::files;
 
 use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};

@@ -1,6 +1,6 @@
 use clap::Args;
+use contract::KindInfo;
 use serde_json::{Value, json};
-use stages::contract::KindInfo;
 
 use super::unwritten;
 use crate::error::Error;

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use clap::Args;
+use contract::files;
 use serde_json::{Value, json};
-use stages::contract::files;
 
 use super::explain::record;
 use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};

@@ -1,6 +1,6 @@
 //! Metrics, from the store.
 
-use stages::contract::{METRICS_FILE, Metrics, files};
+use contract::{METRICS_FILE, Metrics, files};
 use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
 use crate::store::{Digest, Store, Tree};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use contract::{METRICS_FILE, Metric};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
-use stages::contract::{METRICS_FILE, Metric};
 
 use super::metrics;
 use super::replay::Failures;

@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use contract::{Precision, files};
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
-use stages::contract::{Precision, files};
 
 use super::command_line::variable;
 use super::replay::replay;

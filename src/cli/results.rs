@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use contract::{METRICS_FILE, Metric};
 use petgraph::graph::NodeIndex;
-use stages::contract::{METRICS_FILE, Metric};
 use stages::metrics::spread;
 
 use super::metrics;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use stages::contract::files;
+use contract::files;
 
 use super::pipeline::Overrides;
 use super::selection::Selection;

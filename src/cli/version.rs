@@ -2,7 +2,7 @@
 
 use std::env::consts::{ARCH, OS};
 
-use stages::contract::FORMAT_VERSION;
+use contract::FORMAT_VERSION;
 
 use super::unwritten;
 use crate::error::Error;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use stages::contract::files;
+use contract::files;
 use toml::de::DeTable;
 
 use super::{Key, Setting};

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use stages::contract::Precision;
+use contract::Precision;
 use toml::de::DeValue;
 
 use crate::devices::DeviceChoice;

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-use stages::contract::files;
+use contract::files;
 
 pub use self::key::Key;
 pub use self::trust::Trust;

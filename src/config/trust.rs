@@ -13,8 +13,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use contract::files;
 use serde::{Deserialize, Serialize};
-use stages::contract::files;
 
 use super::{Key, user_file};
 use crate::report::whole::{self, Flush};

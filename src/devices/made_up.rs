@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use stages::gpus::{Gpu, NoGpu};
+use contract::{Gpu, NoGpu};
 
 pub fn gpu(index: usize) -> Gpu {
     Gpu {

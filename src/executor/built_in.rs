@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use stages::contract::{Position, Request, StageEvent};
+use contract::{Position, Request, StageEvent};
 
 use super::keeper::Keeper;
 use super::local::{Local, lock};

@@ -10,7 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use stages::contract::Failure;
+use contract::Failure;
 
 use super::local::{Local, lock};
 use crate::report::{Event, StageReport};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use stages::contract::{External, Failure, Folder, Gathered, Request};
+use contract::{External, Failure, Folder, Gathered, Request};
 
 use super::local::Local;
 use super::make::Making;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stages::contract::{Artifact, Failure, IndexEntry};
+use contract::{Artifact, Failure, IndexEntry};
 
 use super::local::{Local, lock, refused};
 use crate::plan::PlannedAction;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, Scope};
 
-use stages::contract::Position;
+use contract::Position;
 
 use crate::store::Checkpoints;
 

@@ -160,7 +160,7 @@ mod system {
         Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
     };
 
-    use stages::contract::files::system_text;
+    use contract::files::system_text;
 
     use super::Left;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use contract::Failure;
 use petgraph::graph::NodeIndex;
-use stages::contract::Failure;
 
 use super::commits::{Commit, Made, Pending};
 use super::inputs::digests;

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
+use contract::files;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use stages::contract::files;
 
 use super::local::lock;
 use super::log_file;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume};
 use jiff::Timestamp;
-use stages::contract::{Failure, Folder, Gathered, Made, Port, Request, Resume};
 
 use super::built_in::Said;
 use super::commits;
@@ -245,7 +245,7 @@ impl<'a> Local<'a> {
         action: &PlannedAction,
         checkpoints: &Checkpoints<'_>,
         resume: bool,
-    ) -> Result<Vec<stages::contract::Artifact>, Failure> {
+    ) -> Result<Vec<contract::Artifact>, Failure> {
         let kept = if resume {
             checkpoints.furthest_first()
         } else {

@@ -1,8 +1,8 @@
 //! What a process holds, and whether the kernel killed for want of memory. Linux only: elsewhere
 //! nothing is known.
 
+use contract::files::system_text;
 use rustix::process::Pid;
-use stages::contract::files::system_text;
 
 /// Bytes of memory that the process `pid` holds for itself: without files it has mapped, which the
 /// system can take back.

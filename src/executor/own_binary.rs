@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use stages::contract::files;
+use contract::files;
 
 /// This program again, for work that takes memory and time.
 ///

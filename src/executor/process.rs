@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
+use contract::{Failure, Request, StageEvent};
 use signal_hook::consts::{SIGABRT, SIGKILL};
-use stages::contract::{Failure, Request, StageEvent};
 
 use super::logs::{Logs, tail};
 use super::own_binary::own_binary;

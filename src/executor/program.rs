@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
+use contract::{Failure, Program, files, printable};
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
-use stages::contract::{Failure, Program, files, printable};
 
 use super::leftovers::Tag;
 use super::logs::{Logs, tail};

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use stages::contract::Folder;
+use contract::Folder;
 
 use super::log_file;
 use crate::store::remove;

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use contract::{Failure, Invalid, Program};
 use petgraph::graph::NodeIndex;
-use stages::contract::{Failure, Invalid, Program};
 
 use super::logs::Logs;
 use super::{Workers, program};

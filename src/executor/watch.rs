@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
+use contract::Failure;
 use rustix::process::{Pid, Signal};
-use stages::contract::Failure;
 
 use super::Workers;
 use super::memory::held;

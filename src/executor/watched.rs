@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use stages::contract::{Failure, PRIVATE_BYTES};
+use contract::{Failure, PRIVATE_BYTES};
 
 use super::inputs::Inputs;
 use super::local::{lock, refused};

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use contract::{Failure, Request, StageEvent};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use stages::contract::{Failure, Request, StageEvent};
 
 use crate::error::of_panic;
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use contract::{Expected, IMAGES_FILE, Signature, Work};
 use petgraph::graph::NodeIndex;
-use stages::contract::{Expected, IMAGES_FILE, Signature, Work};
 
 use crate::graph::Graph;
 use crate::plan::{Plan, State, action_key};

@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::thread::available_parallelism;
 
+use contract::files::system_text;
 use rustix::fs::statvfs;
-use stages::contract::files::system_text;
 
 /// Resources of the machine that a plan runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

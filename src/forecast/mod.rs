@@ -15,9 +15,9 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use contract::{Device, Work};
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
-use stages::contract::{Device, Work};
 
 use crate::graph::{Graph, Instance, Measured, Parse};
 use crate::plan::{Fingerprint, Plan, PlannedAction, action_key};

@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use stages::contract::{Expected, Work};
+use contract::{Expected, Work};
 
 use super::Reach;
 use super::ahead::{self, Inputs};

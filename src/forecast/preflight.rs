@@ -1,8 +1,8 @@
 //! Finds, before anything runs, what surely fails or may fail for want of cores, GPUs, memory or disk.
 
 use bytesize::ByteSize;
+use contract::{Device, Invalid};
 use petgraph::graph::NodeIndex;
-use stages::contract::{Device, Invalid};
 
 use super::{Estimate, Forecast, Machine};
 use crate::devices;

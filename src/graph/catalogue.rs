@@ -1,7 +1,7 @@
 //! The stage kinds that a graph is built from.
 
+use contract::{Invalid, KindInfo, Stage};
 use serde_json::Value;
-use stages::contract::{Invalid, KindInfo, Stage};
 
 use crate::devices::Survey;
 

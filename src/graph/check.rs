@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use contract::{KindInfo, Signature};
 use petgraph::graph::NodeIndex;
-use stages::contract::{KindInfo, Signature};
 
 use super::connect::{Wire, Wiring};
 use super::{Catalogue, Graph, Instance};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use stages::contract::{ArtifactType, IndexEntry, Input, Port};
+use contract::{ArtifactType, IndexEntry, Input, Port};
 
 use super::Link;
 use super::expand::Draft;

@@ -3,8 +3,7 @@
 //! A GPU that is asked for and not there is no error here: the instance keeps the key that it has on a machine
 //! with one, so that its results can be looked at and used, and says why it cannot run ([`Assigned`]).
 
-use stages::contract::Device;
-use stages::gpus::Gpu;
+use contract::{Device, Gpu};
 
 use super::expand::Draft;
 use super::{Catalogue, Instance, Resources};

@@ -1,6 +1,6 @@
 //! From stages to instances: one for every combination of a matrix, with its own parameters.
 
-use stages::contract::KindInfo;
+use contract::KindInfo;
 
 use super::{Catalogue, InstanceName};
 use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, Scope, StageSpec, Value, suggest};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-use stages::contract::IndexEntry;
+use contract::IndexEntry;
 
 use super::InstanceName;
 use super::expand::Draft;

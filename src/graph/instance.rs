@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stages::contract::{ArtifactType, Device, Invalid, KindInfo, Port, Signature, Stage};
+use contract::{ArtifactType, Device, Invalid, KindInfo, Port, Signature, Stage};
 
 use super::Catalogue;
 use super::device::{self, Assigned, Computing};

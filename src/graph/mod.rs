@@ -23,12 +23,11 @@ mod union;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use contract::{Gpu, IndexEntry, Invalid};
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
-use stages::contract::{IndexEntry, Invalid};
-use stages::gpus::Gpu;
 
 pub use self::catalogue::{Catalogue, Parse};
 pub use self::expect::{Expectation, PortMetric};

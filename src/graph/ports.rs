@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::{Deref, Range};
 
-use stages::contract::{ArtifactType, KindInfo, Port};
+use contract::{ArtifactType, KindInfo, Port};
 
 use super::Instance;
 use super::expand::Draft;

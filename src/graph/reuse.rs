@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use contract::{ArtifactType, Usage};
 use petgraph::graph::NodeIndex;
-use stages::contract::{ArtifactType, Usage};
 
 use super::Instance;
 use super::connect::{Wire, Wiring};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use stages::contract::Segment;
+use contract::Segment;
 
 use super::expect::{self, PortMetric};
 use super::ports::Ports;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use contract::{Device, IndexEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use stages::contract::{Device, IndexEntry};
 
 use super::ToolId;
 use crate::store::{Digest, Key};

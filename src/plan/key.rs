@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stages::contract::Resumable;
+use contract::Resumable;
 
 use super::{Fingerprint, InputId, PlannedAction};
 use crate::graph::Graph;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::mem;
 use std::path::PathBuf;
 
+use contract::{Device, IndexEntry, Segment, Source};
 use serde_json::Value;
-use stages::contract::{Device, IndexEntry, Segment, Source};
 
 use super::source::{Listing, stands_for};
 use super::{Fingerprint, ToolId};

@@ -21,9 +21,9 @@ mod tools;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
-use stages::contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 
 pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};

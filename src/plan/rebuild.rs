@@ -1,7 +1,7 @@
 //! Stages back from fingerprints.
 
+use contract::{ArtifactType, Port, Stage};
 use serde_json::Value;
-use stages::contract::{ArtifactType, Port, Stage};
 
 use super::Fingerprint;
 use super::source::stands_for;

@@ -1,17 +1,19 @@
 //! Sources: bytes outside the store that a stage reads, and their digest in the fingerprint.
 //!
 //! A file counts by its content. A folder counts by the names and contents of the files that
-//! [`stages::sources`] finds in it, and for some stages by its empty folders. Where the source lies, times and
+//! [`contract::sources`] finds in it, and for some stages by its empty folders. Where the source lies, times and
 //! permissions do not count.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use contract::{
+    Invalid, Segment, Source,
+    sources::{Found, walk},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stages::contract::{Invalid, Segment, Source};
-use stages::sources::{Found, walk};
 
 use super::source_index::{self, Content, SourceIndex, Stamp, contents};
 use super::source_path::Ways;

@@ -15,10 +15,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use contract::{Invalid, Source, files, sources::Found};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use stages::contract::{Invalid, Source, files};
-use stages::sources::Found;
 
 use crate::store::{Blob, Digest, Store, digest_open, is_open_for_writing};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use contract::{Invalid, Source, Tool};
 use serde::{Deserialize, Serialize};
-use stages::contract::{Invalid, Source, Tool};
 
 use super::source::{Seen, Sources};
 use crate::store::{self, Digest, Store};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use contract::{Progress, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
-use stages::contract::{Progress, one_line};
 
 use super::{Console, Event, Observer, Warnings, lines, wording};
 

@@ -7,7 +7,7 @@ mod delimited;
 mod json;
 mod text;
 
-use stages::contract::Direction;
+use contract::Direction;
 use stages::evaluate::Contrast;
 use stages::metrics::holm;
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use console::Term;
+use contract::printable;
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use stages::contract::printable;
 
 /// Most characters in a line of a message, and how many of them are its beginning.
 const MOST_CHARACTERS: usize = 1000;

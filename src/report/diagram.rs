@@ -13,7 +13,7 @@ mod svg;
 
 use std::fmt;
 
-use stages::contract::is_printable;
+use contract::is_printable;
 
 /// How a diagram is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

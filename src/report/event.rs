@@ -1,7 +1,7 @@
 use std::fmt;
 
+use contract::{Position, Progress};
 use serde::{Deserialize, Serialize, Serializer};
-use stages::contract::{Position, Progress};
 
 use crate::scheduler::{Counts, Outcome};
 use crate::store::Key;

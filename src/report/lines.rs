@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use stages::contract::Progress;
+use contract::Progress;
 
 use super::{Console, Event, Observer, StageReport, Verbosity, Warnings, wording};
 use crate::scheduler::Outcome;

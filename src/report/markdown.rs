@@ -1,6 +1,6 @@
 //! GitHub-flavoured Markdown.
 
-use stages::contract::one_line;
+use contract::one_line;
 
 /// A table; every row has as many cells as the header.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {

@@ -9,8 +9,8 @@ use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 
+use contract::files;
 use serde::de::DeserializeOwned;
-use stages::contract::files;
 
 use super::RunReport;
 use super::history::PlannedStage;

@@ -18,7 +18,7 @@ impl RunId {
 
     /// Draws an id and creates its folder under `runs`; the id is unique there.
     pub fn claim(runs: &Path, now: Timestamp) -> io::Result<(Self, PathBuf)> {
-        stages::contract::files::create_folders(runs)?;
+        contract::files::create_folders(runs)?;
         loop {
             let id = Self::draw(now);
             let folder = runs.join(&id.0);

@@ -1,6 +1,6 @@
 //! How numbers and stages are put into words, for all that people read.
 
-use stages::contract::Progress;
+use contract::Progress;
 
 use super::{BestTrial, Judgement, StageReport};
 use crate::scheduler::{Counts, Outcome};
@@ -175,7 +175,7 @@ pub fn best(best: &BestTrial) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stages::contract::Progress;
+    use contract::Progress;
 
     use super::{Counts, about, duration, progress, seconds_left, summary};
 

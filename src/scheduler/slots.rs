@@ -1,4 +1,4 @@
-use stages::gpus::Gpu;
+use contract::Gpu;
 
 /// Resources that an action takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

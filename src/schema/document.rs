@@ -1,7 +1,7 @@
 //! The schema of a whole pipeline file.
 
+use contract::{Input, KindInfo, schema_of};
 use serde_json::{Map, Value, json};
-use stages::contract::{Input, KindInfo, schema_of};
 
 use super::{Params, parameters, tidy, variable, wording};
 use crate::spec::DocumentFields;

@@ -1,7 +1,7 @@
 //! Stage kinds as a list, and one as an object.
 
+use contract::KindInfo;
 use serde_json::{Value, json};
-use stages::contract::KindInfo;
 
 use super::{Params, parameters};
 

@@ -19,8 +19,8 @@ pub use document::document;
 pub use kind::{listing, object};
 pub use page::{Layout, page};
 
+use contract::KindInfo;
 use serde_json::{Map, Value, json};
-use stages::contract::KindInfo;
 
 /// Gives the schema of the parameters of a kind; see [`stages::params_schema`].
 pub type Params = fn(kind: &str) -> Option<Value>;

@@ -1,7 +1,7 @@
 //! Types, ranges and defaults in words.
 
+use contract::Input;
 use serde_json::{Map, Value};
-use stages::contract::Input;
 
 /// Adds to the descriptions in a schema what a number may be, and defaults: editors show just those.
 pub fn describe(schema: &mut Value) {

@@ -1,7 +1,7 @@
 //! From a tree to typed values, with every error at its place.
 
+use contract::{Invalid, Segment};
 use serde::de::DeserializeOwned;
-use stages::contract::{Invalid, Segment};
 
 use super::faults::{self, Fault};
 use super::wording::{Reworded, reword};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use contract::{is_printable, one_line};
 use serde::Serialize;
-use stages::contract::{is_printable, one_line};
 use unicode_width::UnicodeWidthChar;
 
 use super::Place;

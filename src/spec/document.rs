@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use stages::contract::files;
+use contract::files;
 
 use super::assignment::Assignment;
 use super::include::Loader;

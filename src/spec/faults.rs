@@ -5,7 +5,7 @@
 //! *opened* once something was taken out of it, and whatever it lacks from then on is not told; it is
 //! taken out itself, and what is around it is opened.
 
-use stages::contract::{Invalid, Segment};
+use contract::{Invalid, Segment};
 
 use super::node::Value;
 use super::wording::reword;

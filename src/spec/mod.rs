@@ -38,7 +38,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-use stages::contract::files;
+use contract::files;
 
 pub(crate) use assignment::Assignment;
 pub use bounds::Bounds;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use contract::Segment;
 use serde_json::Number;
-use stages::contract::Segment;
 
 use super::Place;
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::path::{Path, PathBuf};
 
+use contract::Precision;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
-use stages::contract::Precision;
 
 use super::assignment::Assignment;
 use super::expect::{ExpectForm, ExpectSpec, OfMetrics};

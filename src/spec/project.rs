@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use stages::contract::files;
+use contract::files;
 
 use super::Source;
 

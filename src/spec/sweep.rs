@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use contract::Direction;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value as Any;
-use stages::contract::Direction;
 
 use super::node::Entry;
 use super::seeds::{self, SeedCount};
@@ -259,7 +259,7 @@ impl SweepSpec {
     pub fn place_of(&self, keys: &[&str]) -> Place {
         let path: Vec<_> = keys
             .iter()
-            .map(|&key| stages::contract::Segment::Key(key.to_owned()))
+            .map(|&key| contract::Segment::Key(key.to_owned()))
             .collect();
         self.node.locate(&self.place, &path).place()
     }

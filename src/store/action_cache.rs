@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use stages::contract::Position;
+use contract::Position;
 
 use super::files::{self, Found, sync};
 use super::sealed::{Damaged, seal, unseal};

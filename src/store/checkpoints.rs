@@ -11,8 +11,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use contract::{Artifact, Position};
 use serde::{Deserialize, Serialize};
-use stages::contract::{Artifact, Position};
 
 use super::files::{self, Found, sync};
 use super::inventory::Unread;

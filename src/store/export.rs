@@ -82,7 +82,7 @@ impl Store {
 fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
     make_room(file)?;
     let written = File::create_new(file).and_then(|mut to| {
-        io::copy(&mut stages::contract::files::open(blob)?, &mut to)?;
+        io::copy(&mut contract::files::open(blob)?, &mut to)?;
         to.sync_all()
     });
     written.map_err(Error::io("write", file))

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use stages::contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
-use stages::contract::{Folder, files};
+pub use contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
+use contract::{Folder, files};
 
 use super::{Digest, digest_open};
 

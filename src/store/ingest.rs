@@ -10,10 +10,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use contract::{
+    Folder,
+    files::{open, open_with},
+};
 use rayon::prelude::*;
 use rustix::fs::FileType;
-use stages::contract::Folder;
-use stages::contract::files::{open, open_with};
 
 use super::files;
 use super::flush::folder_of;

@@ -11,10 +11,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use contract::PRIVATE_BYTES;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use stages::contract::PRIVATE_BYTES;
 
 use super::files::{self, Found, component, digest_plain, name_of, remove};
 use super::flush::folder_of;

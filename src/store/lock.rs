@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use stages::contract::files;
+use contract::files;
 
 /// Opens a file to lock it with `flock`, making it where it is not there.
 ///

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use stages::contract::Folder;
+use contract::Folder;
 
 use super::files::{is, mode, remove, sync};
 use super::{Error, lock};

@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-use stages::contract::clock;
+use contract::clock;
 
 /// A file's identity and times. The time of change cannot be set by a program, unlike that of
 /// modification; but it also moves with every new name of the file.

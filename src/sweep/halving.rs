@@ -12,7 +12,7 @@ mod laws;
 
 pub use race::{Decision, Diverged, Entry, Race, Reason, Standing};
 
-use stages::contract::Direction;
+use contract::Direction;
 
 /// The rules of a race.
 #[derive(Clone, Debug, PartialEq)]

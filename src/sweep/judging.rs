@@ -1,7 +1,7 @@
 //! What came of the trials of a round, told to those who choose the next.
 
+use contract::Direction;
 use petgraph::graph::NodeIndex;
-use stages::contract::Direction;
 
 use super::metric::MetricAt;
 use super::results::{Missing, Results};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use contract::ArtifactType;
 use petgraph::graph::NodeIndex;
-use stages::contract::ArtifactType;
 
 use crate::graph::{Graph, Instance};
 use crate::spec::{Diagnostic, Place, suggest};

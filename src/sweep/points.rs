@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use stages::contract::Direction;
+use contract::Direction;
 
 use super::axes::Axis;
 use super::domain::{Coordinate, Domain};

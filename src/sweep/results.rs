@@ -1,7 +1,7 @@
 //! What a sweep must know of what ran.
 
+use contract::Metric;
 use petgraph::graph::NodeIndex;
-use stages::contract::Metric;
 
 use super::MetricAt;
 use crate::graph::Graph;

@@ -1,9 +1,9 @@
 //! The training that successive halving stops and goes on with.
 
+use contract::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 use serde_json::Value as Json;
-use stages::contract::Direction;
 
 use super::axes::EPOCHS;
 use super::halving::{Halving, Invalid};

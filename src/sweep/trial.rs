@@ -1,6 +1,6 @@
 //! A trial, and how far it has come.
 
-use stages::contract::Direction;
+use contract::Direction;
 
 use super::MetricAt;
 use crate::spec::{Node, Value};

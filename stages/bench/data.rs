@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 
+use contract::{Failure, ImageShape, Invalid, random};
 use rand::Rng;
 use serde_json::json;
 
 use super::{Throughput, throughput};
-use crate::contract::{Failure, ImageShape, Invalid};
 use crate::data::folder::Folder;
 use crate::data::source::Pool;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
-use crate::{decode, on_pool, random};
+use crate::{decode, on_pool};
 
 /// Reading a folder of images, to be measured.
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
+use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::{Value, json};
 
 use super::{Throughput, overlapping, throughput};
-use crate::contract::{Device, Failure, ImageShape, Invalid};
 use crate::device::{Computation, compute};
 use crate::gan::{Adversaries, Losses, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
 use crate::ops::Backend;
-use crate::{decode, on_pool, ops, random};
+use crate::{decode, on_pool, ops};
 
 /// A training of a DCGAN (Radford et al., 2016) to be measured: both updates, on random images.
 #[derive(Clone, Copy, Debug)]

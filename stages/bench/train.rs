@@ -1,13 +1,13 @@
+use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::Value;
 
 use super::{Throughput, overlapping, throughput};
-use crate::contract::{Device, Failure, ImageShape, Invalid};
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::ops::Backend;
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};
 use crate::training::{Figures, Targets, train_step};
-use crate::{decode, on_pool, ops, random};
+use crate::{decode, on_pool, ops};
 
 /// A training of a classifier to be measured: cross-entropy and Adam on random images.
 #[derive(Clone, Debug)]

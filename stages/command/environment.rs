@@ -6,7 +6,7 @@ use std::env;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::contract::Request;
+use contract::Request;
 
 /// Variables and their values; none where one is not set.
 #[derive(Clone, Debug, Default, PartialEq)]

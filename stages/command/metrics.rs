@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::contract::{Direction, Failure, Folder, Metric, Metrics};
+use contract::{Direction, Failure, Folder, Metric, Metrics};
 
 /// Largest file of metrics, in bytes.
 const MOST: u64 = 16 << 20;

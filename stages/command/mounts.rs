@@ -10,12 +10,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use contract::{
+    Artifact, Failure, INDEX_FILE, Mount, PRIVATE_BYTES, Request, clock, files, json, sources::walk,
+};
 use serde::Serialize;
 
 use super::Params;
-use crate::contract::{Artifact, Failure, INDEX_FILE, Mount, PRIVATE_BYTES, Request, clock, files};
-use crate::json;
-use crate::sources::walk;
 
 /// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
 pub fn mount(

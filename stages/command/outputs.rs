@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::{METRICS_PORT, metrics, paths};
-use crate::contract::{
-    Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, files, one_line,
+use contract::{
+    Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, files, json, one_line,
 };
-use crate::json;
+
+use super::{METRICS_PORT, metrics, paths};
 
 /// Files that an error names.
 const NAMED: usize = 3;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::contract::Invalid;
+use contract::Invalid;
 
 /// A path must lead into the scratch folder, and to something in it.
 pub fn check(path: &Path) -> Result<(), Invalid> {
@@ -62,8 +62,9 @@ impl Places {
 mod tests {
     use std::path::Path;
 
+    use contract::Invalid;
+
     use super::{Places, check, normal};
-    use crate::contract::Invalid;
 
     #[test]
     fn no_place_is_taken_twice_or_lies_in_another() {

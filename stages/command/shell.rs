@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::contract::Text;
+use contract::Text;
 
 /// The program and its arguments, or a text for a shell.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::contract::{Tool, files};
+use contract::{Tool, files};
 
 /// Names under `tools`, with their version commands.
 pub type Declared = BTreeMap<String, Option<String>>;

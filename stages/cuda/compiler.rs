@@ -14,10 +14,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use contract::files;
 use cudarc::nvrtc::sys::{self, nvrtcResult};
 
 use super::functions::{nvrtcGetNumSupportedArchs, nvrtcGetSupportedArchs};
-use crate::contract::files;
 
 /// What a kernel is compiled from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

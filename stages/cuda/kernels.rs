@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::Mutex;
 
+use contract::Failure;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 
 use super::compiler::Program;
-use crate::contract::Failure;
 use crate::ops::unwind;
 
 /// What every kernel may use.

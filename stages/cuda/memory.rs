@@ -113,8 +113,9 @@ pub fn said(error: &CudaError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use contract::Precision;
+
     use super::*;
-    use crate::contract::Precision;
 
     /// Memory of the GPU that the test below fills, in bytes.
     const SMALL: &str = "33554432";

@@ -26,12 +26,12 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+use contract::{Failure, Precision};
 use cudarc::cublas::CudaBlas;
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
 use cudarc::driver::{CudaDevice, DevicePtr, DriverError};
 use dfdx::tensor::{Cache, Cuda, CudaError, Storage};
 
-use crate::contract::{Failure, Precision};
 use crate::ops::DeviceError;
 
 pub use kernels::{Argument, Constant, Grid, Source};

@@ -1,12 +1,12 @@
 //! Products of matrices, by cuBLAS.
 
+use contract::Precision;
 use cudarc::cublas::result::sgemm;
 use cudarc::cublas::sys::{self, cublasMath_t, cublasOperation_t};
 use cudarc::driver::sys::CUdeviceptr;
 use dfdx::tensor::CudaError;
 
 use super::{context, lock, precision};
-use crate::contract::Precision;
 
 /// A matrix on the GPU.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,12 @@
 //! Every operation on the GPU against the CPU.
 
+use contract::{Failure, Precision, random};
 use dfdx::prelude::*;
 
 use super::with_precision;
-use crate::contract::{Failure, Precision};
 use crate::gpus::Check;
 use crate::ops::optimizer::{Optimizer, OptimizerConfig, Penalty};
 use crate::ops::{self, Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
-use crate::random;
 
 /// Largest difference over largest value that a result may have.
 const FLOAT32_BOUND: f64 = 1e-4;

@@ -2,13 +2,14 @@
 
 use std::ffi::{CStr, c_int};
 
+use contract::{Gpu, NoGpu};
 use cudarc::cublas::sys as cublas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 use cudarc::nvrtc::sys as nvrtc;
 
 use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
-use crate::gpus::{Gpu, Library, NoGpu};
+use crate::gpus::Library;
 
 /// The GPUs that the driver shows this process, in its order; at least one.
 ///

@@ -1,11 +1,11 @@
 //! Batches for training: the order of an epoch, and images as floats.
 
+use contract::random;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::transform::Transform;
 use super::{Dataset, Policy};
-use crate::random;
 
 /// The range that bytes are mapped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use std::fmt::Display;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use contract::{ImageShape, files};
 use fast_image_resize::Resizer;
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageFormat, Limits};
 
 use super::jpeg::Jpeg;
 use super::resize::fit;
-use crate::contract::{ImageShape, files};
 
 /// Enough of a file to hold the header of nearly every image.
 const PREFIX: u64 = 1 << 16;

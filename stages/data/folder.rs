@@ -5,6 +5,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
+use contract::{Failure, ImageShape, Invalid, Text, files, ranges};
 use fast_image_resize::Resizer;
 use rayon::prelude::*;
 use regex::Regex;
@@ -14,8 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::decode::Decoder;
 use super::layout::{Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
-use crate::contract::{Failure, ImageShape, Invalid, Text, files};
-use crate::ranges;
 
 /// Parameters of the source `folder`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,9 +3,9 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
+use contract::{files, sources::SourceFolder};
+
 use super::source::{Omitted, Unusable};
-use crate::contract::files;
-use crate::sources::SourceFolder;
 
 /// An image file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use contract::{Failure, ImageShape};
+
 use super::source::{Offer, Pool, Skipped};
 use super::{DatasetWriter, split};
-use crate::contract::{Failure, ImageShape};
 
 /// How an offer is split and packed.
 #[derive(Clone, Copy, Debug)]

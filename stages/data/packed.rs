@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use contract::{Artifact, Failure, ImageShape, files};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
-pub use crate::contract::IMAGES_FILE;
-use crate::contract::{Artifact, Failure, ImageShape, files};
+pub use contract::IMAGES_FILE;
 
 /// Shape, classes, labels and names.
 pub const HEADER_FILE: &str = "dataset.json";

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Invalid;
+use contract::Invalid;
 
 /// The ranges that transforms are drawn from, uniformly and independently for every image and epoch.
 /// The default changes nothing.

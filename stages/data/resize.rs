@@ -7,7 +7,7 @@ use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
 
-use crate::contract::ImageShape;
+use contract::ImageShape;
 
 /// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored;
 /// gray is made of color as [`luma8`] says.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::contract::{Failure, ImageShape, Invalid};
+use contract::{Failure, ImageShape, Invalid};
 
 /// An image that a source offers, known before its pixels are.
 #[derive(Clone, Debug, PartialEq, Eq)]

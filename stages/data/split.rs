@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use contract::random;
 use rand::seq::SliceRandom;
 
 use super::source::Example;
-use crate::random;
 
 /// Which of `examples` go to validation: about `fraction` of each class.
 ///

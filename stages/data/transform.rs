@@ -1,10 +1,9 @@
 //! One random transform of an image, composed as Keras' `apply_affine_transform` composes it.
 
+use contract::{ImageShape, random};
 use rand::RngExt;
 
 use super::Policy;
-use crate::contract::ImageShape;
-use crate::random;
 
 /// Where each output pixel comes from, in the input's pixels: row = `row · (1, r, c)`, and so for
 /// the column; and the factor on the brightness.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use contract::Context;
+
 use super::SKIPPED_FILE;
-use crate::contract::Context;
 use crate::data::source::{Offer, Omitted};
 
 /// Extensions of files that are likely images: leaving one out deserves a warning.

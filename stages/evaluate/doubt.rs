@@ -1,7 +1,8 @@
 //! Figures that cannot be meaningful.
 
+use contract::Metrics;
+
 use super::report::Report;
-use crate::contract::Metrics;
 use crate::data::absent_classes;
 
 /// Lists why figures mean little: classes without images, the same answer for all images, or a ROC AUC that may

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::{Value, json};
-
-use crate::contract::{
+use contract::{
     Artifact, Context, Device, Failure, ImageShape, METRICS_FILE, Metrics, Request, StageEvent,
 };
+use serde_json::{Value, json};
+
 use crate::data::write_dataset;
 use crate::nets::{Architecture, ClassifierCard, Feature, Initializer, Layer, Network};
 

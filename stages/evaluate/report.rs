@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use contract::{Failure, METRICS_FILE, Metrics, json};
 use serde_json::json;
 
 use super::evaluation::{CONFUSION_FILE, PREDICTIONS_FILE, columns};
-use crate::contract::{Failure, METRICS_FILE, Metrics};
 use crate::figures::confusion::confusion;
 use crate::figures::roc::roc;
-use crate::json;
 use crate::metrics::{Confusion, Decision, Predictions};
 
 /// What is to be told of a set of predictions.

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
+use contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use serde_json::{Value, json};
 
 use super::report::Report;
 use super::{Evaluate, Threshold};
-use crate::contract::{ImageShape, METRICS_FILE, Metrics, Segment, Signature, Stage};
 use crate::metrics::{Decision, Predictions, measure};
 
 fn parsed(params: Value) -> Result<Evaluate, String> {

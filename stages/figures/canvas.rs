@@ -13,7 +13,7 @@ use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
-use crate::contract::{Failure, ImageShape};
+use contract::{Failure, ImageShape};
 
 pub(super) const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);

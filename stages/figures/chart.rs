@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use contract::Failure;
 use plotters::style::RGBColor;
 
 use super::axis::Axis;
 use super::canvas::{
     Align, BLACK, Canvas, GRAY, LIGHT_GRAY, PALETTE, fitting_size, px, text_width,
 };
-use crate::contract::Failure;
 
 pub(super) const TITLE: i32 = px(38);
 pub(super) const TEXT: i32 = px(30);

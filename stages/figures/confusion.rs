@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use contract::Failure;
 use plotters::style::RGBColor;
 
 use super::canvas::{Align, BLACK, Canvas, PALETTE, WHITE, px, text_width};
-use crate::contract::Failure;
 use crate::metrics::Confusion;
 
 const TITLE: i32 = px(38);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use contract::{Failure, ImageShape};
+
 use super::canvas::{Align, BLACK, Canvas, px, text_width};
-use crate::contract::{Failure, ImageShape};
 
 /// The shorter side of every image is shown at least this large, in pixels.
 const SHOWN: usize = 96;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use contract::Failure;
 use plotters::style::RGBColor;
 
 use super::axis::{Axis, usual};
 use super::canvas::{Canvas, GRAY, LIGHT_GRAY, PALETTE, WHITE, px};
 use super::chart::{Chart, DOT, Plot, Series, dashes};
-use crate::contract::Failure;
 
 const FINISHED: RGBColor = PALETTE[0];
 const BEST: RGBColor = PALETTE[1];

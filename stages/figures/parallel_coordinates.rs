@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use contract::{Direction, Failure};
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
@@ -11,7 +12,6 @@ use super::canvas::{Align, BLACK, Canvas, GRAY, WHITE, fitting_size, px, text_wi
 use super::chart::{PADDING, TEXT, TITLE};
 pub use super::ruler::Scale;
 use super::ruler::{Ruler, short};
-use crate::contract::{Direction, Failure};
 
 const LABEL: i32 = px(26);
 /// Axes are so far apart at least, and at most.

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use contract::{Failure, Metric};
+
 use super::axis::Axis;
 use super::canvas::{GRAY, PALETTE, px};
 use super::chart::{Chart, Series};
-use crate::contract::{Failure, Metric};
 
 /// Writes a ROC curve as a PNG, with its area in the legend and the diagonal of pure chance.
 ///

@@ -1,12 +1,11 @@
 //! Pictures of sweeps, small and large. `RUNNER_TEST_FIGURES=FOLDER` keeps them, to be looked at.
 
+use contract::{Direction, random};
 use rand::RngExt;
 
 use super::learning_curves::{Curve, LearningCurves};
 use super::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
 use super::tests::{Folder, count, margins_are_white, pixels};
-use crate::contract::Direction;
-use crate::random;
 
 fn coordinates(count: usize) -> Vec<Coordinate> {
     let choice = |names: &[&str]| Scale::Choice(names.iter().map(|&n| n.to_owned()).collect());

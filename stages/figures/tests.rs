@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use contract::{Direction, ImageShape, Metric};
+
 use super::chart::{Series, line_chart};
 use super::confusion::confusion;
 use super::grid::{Row, grid};
 use super::roc::roc;
-use crate::contract::{Direction, ImageShape, Metric};
 use crate::metrics::Confusion;
 
 /// A folder for pictures: a temporary one unless they are to be kept.

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use contract::{Artifact, Context, Failure, Position, files};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::Adversaries;
 use super::epoch::{GanEpoch, Partial};
 use crate::checkpoint::{self, check_reach, resume_furthest};
-use crate::contract::{Artifact, Context, Failure, Position, files};
 use crate::ops::Backend;
 
 /// All that decides how a training goes on, but for the adversaries.

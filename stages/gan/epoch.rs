@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use contract::{Context, Failure, ImageShape};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::{Adversaries, Losses};
-use crate::contract::{Context, Failure, ImageShape};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
 use crate::ops::{Backend, Staged};
 

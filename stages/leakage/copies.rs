@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hasher};
 
+use contract::{Context, Failure};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::scan::{self, Stop};
 use super::sketch::Sketches;
-use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 
 /// A set of images to compare with others.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use contract::{Artifact, Context, Failure, json};
 use serde::Serialize;
 
 use super::copies::{Copy, Likeness, Set};
@@ -11,9 +12,7 @@ use super::scan::{self, Near, Stop};
 use super::sheet::{Strip, sheet};
 use super::sketch::Sketches;
 use super::{Guard, RECORD_FILE};
-use crate::contract::{Artifact, Context, Failure};
 use crate::data::Dataset;
-use crate::json;
 
 /// The generated images most similar to training images, each above the one it is most similar to.
 pub const NEAREST_FILE: &str = "nearest.png";

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Context, Failure, ImageShape, Invalid, Signature};
+use contract::{Context, Failure, ImageShape, Invalid, Signature};
 
 /// What was compared and found, beside the outputs.
 pub const RECORD_FILE: &str = "leakage.json";

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use contract::{Failure, files};
 use serde::Serialize;
 
-use crate::contract::{Failure, files};
 use crate::data::source::Offer;
 
 /// A group with images in two sets.

@@ -1,9 +1,9 @@
 //! Every image of a set against every one of another, in tiles.
 
+use contract::Failure;
 use rayon::prelude::*;
 
 use super::sketch::{Detail, Sketches};
-use crate::contract::Failure;
 use crate::ops::cpu::product::{Matrix, Store, product};
 
 /// Images on a side of a tile: its similarities stay in a core's cache.

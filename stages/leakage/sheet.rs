@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use contract::Failure;
+
 use super::copies::{Copy, Set};
-use crate::contract::Failure;
 use crate::figures::grid::{Row, grid};
 
 /// Pairs of two sets in the picture.

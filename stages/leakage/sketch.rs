@@ -17,9 +17,9 @@
 
 use std::f64::consts::PI;
 
+use contract::ImageShape;
 use rayon::prelude::*;
 
-use crate::contract::ImageShape;
 use crate::data::{Dataset, luma};
 
 /// Most frequencies along a side. Images of fewer pixels have as many frequencies as pixels.

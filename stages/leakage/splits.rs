@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use contract::{Context, Failure, json};
+
 use super::copies::{Copy, Likeness, Set};
 use super::origins::Origins;
 use super::record::{Between, Method, Pair, Record, Within};
 use super::sheet::{Strip, sheet};
 use super::{Guard, RECORD_FILE, SHEET_FILE};
-use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 use crate::data::source::Offer;
 use crate::data::split::DisjointSets;
-use crate::json;
 
 /// The splits of a dataset.
 pub struct Splits<'a> {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use contract::{Artifact, Context, Failure, json};
+
 use super::copies::Set;
 use super::record::{Between, Method, Pair, Record};
 use super::sheet::{Strip, sheet};
 use super::{Guard, RECORD_FILE, SHEET_FILE};
-use crate::contract::{Artifact, Context, Failure};
 use crate::data::Dataset;
-use crate::json;
 
 /// Compares the images of the artifact `measured` with those of each of `train`; leaves what it finds
 /// in the folders `record` and `figure`.

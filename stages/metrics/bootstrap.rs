@@ -3,7 +3,7 @@
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
-use crate::random;
+use contract::random;
 
 /// 95 % percentile intervals (Efron, 1979) of `N` statistics of `examples` examples.
 ///

@@ -1,9 +1,10 @@
 //! All measures of a set of predictions, with intervals.
 
+use contract::{Metric, Metrics};
+
 use super::bootstrap::intervals;
 use super::ranking::Ranking;
 use super::scored::{Measure, Scored};
-use crate::contract::{Metric, Metrics};
 
 /// What a classifier said of labelled examples.
 #[derive(Clone, Copy, Debug)]
@@ -99,10 +100,10 @@ pub fn measure(
 
 #[cfg(test)]
 mod tests {
+    use contract::random;
     use rand::RngExt;
 
     use super::{Decision, Predictions, measure};
-    use crate::random;
 
     const PROBABILITIES: [f32; 8] = [0.875, 0.125, 0.25, 0.75, 0.5, 0.5, 0.75, 0.25];
     const LABELS: [u32; 4] = [0, 1, 1, 1];

@@ -1,11 +1,11 @@
 //! How much better one classifier is than another on the same images.
 
+use contract::random;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::bootstrap::{percentile, redraw};
 use super::scored::{Measure, Scored};
-use crate::random;
 
 /// Two classifiers on the same images, under the same seed.
 #[derive(Clone, Copy)]

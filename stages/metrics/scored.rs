@@ -1,10 +1,11 @@
 //! One measure at a time, of examples that count as often as a resample drew them.
 
+use contract::Direction;
+
 use super::confusion::Confusion;
 use super::loss::{log_losses, squared_errors, weighted_mean};
 use super::measure::Predictions;
 use super::ranking::Ranking;
-use crate::contract::Direction;
 
 /// A measure of labelled predictions; [`measure`](super::measure) computes all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

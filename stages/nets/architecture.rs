@@ -1,10 +1,10 @@
 //! A list of layers together with the input it is made for.
 
+use contract::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
 use super::shape::{Feature, shapes};
-use crate::contract::Invalid;
 
 /// What a network is, apart from its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

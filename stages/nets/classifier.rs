@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use contract::{Artifact, Context, Failure, ImageShape, Invalid, json};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
@@ -9,9 +10,7 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, Context, Failure, ImageShape, Invalid};
 use crate::data::{Dataset, Scale, fill_batch};
-use crate::json;
 use crate::ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "architecture.json";

@@ -1,8 +1,9 @@
 //! Output layers with which a network cannot tell its classes apart.
 
+use contract::Invalid;
+
 use super::classifier::Head;
 use super::layer::Layer;
-use crate::contract::Invalid;
 use crate::ops::Activation;
 
 /// Returns a warning if the scores of a network go through an activation that confines them: the sigmoid or

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use contract::{Artifact, Failure, ImageShape, Invalid, json, random};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +11,7 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::contract::{Artifact, Failure, ImageShape, Invalid};
-use crate::json;
 use crate::ops::{Backend, Reading, Staged};
-use crate::random;
 
 const ARCHITECTURE_FILE: &str = "generator.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";

@@ -5,7 +5,7 @@ use rand_distr::{Distribution, Normal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::random;
+use contract::random;
 
 /// How the weights of convolutions and dense layers are drawn; biases start at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

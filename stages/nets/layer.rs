@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use contract::bare_name;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::bare_name;
 use crate::ops::Activation;
 
 /// One layer of a network. In YAML a layer with parameters is a map of one key

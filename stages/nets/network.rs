@@ -2,6 +2,7 @@
 
 mod state;
 
+use contract::Invalid;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
 
@@ -9,7 +10,6 @@ use super::architecture::Architecture;
 use super::initializer::Initializer;
 use super::layer::Layer;
 use super::shape::{Feature, conv_padding, transposed_padding};
-use crate::contract::Invalid;
 use crate::ops::optimizer::Penalty;
 use crate::ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use contract::{ImageShape, Invalid};
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, NamedPadding, Padding, Pool};
-use crate::contract::{ImageShape, Invalid};
 
 /// What a layer takes or gives for one example. Features of a dense layer are channels of a 1×1 image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -321,10 +321,10 @@ fn range(name: &str, value: f32, allowed: &str) -> Invalid {
 
 #[cfg(test)]
 mod tests {
+    use contract::Segment;
     use serde_json::json;
 
     use super::*;
-    use crate::contract::Segment;
 
     fn layers(value: serde_json::Value) -> Vec<Layer> {
         serde_json::from_value(value).expect("layers")

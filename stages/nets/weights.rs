@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use contract::{Failure, files};
 use dfdx::shapes::HasShape;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::architecture::Architecture;
 use super::network::Network;
-use crate::contract::{Failure, files};
 use crate::ops::{self, Backend, Tensor4};
 
 fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {

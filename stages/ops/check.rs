@@ -1,5 +1,6 @@
 //! What the tests of operations share: devices, finite differences, and equality to the bit.
 
+use contract::random::stream;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Tape, Trace};
 use dfdx::tensor_ops::Backward;
@@ -7,11 +8,10 @@ use rand::Rng;
 use rayon::ThreadPoolBuilder;
 
 use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
-use crate::random::stream;
 #[cfg(feature = "cuda")]
 use {
-    crate::contract::Precision,
     crate::cuda::with_precision,
+    contract::Precision,
     dfdx::tensor::Cuda,
     std::sync::{Mutex, PoisonError},
 };
@@ -34,7 +34,7 @@ macro_rules! on_every_device {
             $(
                 #[test]
                 fn $test() {
-                    use crate::contract::Precision;
+                    use contract::Precision;
                     crate::ops::check::on_gpu(Precision::Float32, super::$test);
                 }
             )+

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use dfdx::tensor::CpuError;
 
-use crate::contract::Failure;
+use contract::Failure;
 
 /// What a device says of its own errors.
 pub trait DeviceError: Display {
@@ -93,10 +93,10 @@ pub(crate) fn catch_device_failed<R>(f: impl FnOnce() -> Result<R, Failure>) -> 
 mod tests {
     use std::panic::catch_unwind;
 
+    use contract::Failure;
     use dfdx::tensor::CpuError;
 
     use super::device_failed;
-    use crate::contract::Failure;
     use crate::on_pool;
 
     fn failing(error: CpuError) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! Where a training stands: kept as a checkpoint after every epoch and when it is stopped.
 
+use contract::{Context, Position};
 use serde::{Deserialize, Serialize};
 
 use super::epoch::Partial;
 use super::history::EpochRow;
 use super::recipe::Recipe;
 use crate::checkpoint::{self, Tensors, Unfit, check_reach, resume_furthest};
-use crate::contract::{Context, Position};
 use crate::nets::Network;
 use crate::ops::Backend;
 use crate::ops::optimizer::Optimizer;

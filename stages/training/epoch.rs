@@ -5,11 +5,11 @@ mod tests;
 
 use std::time::Instant;
 
+use contract::{Context, Failure, ImageShape};
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
 use super::step::{Figures, Targets, train_step};
-use crate::contract::{Context, Failure, ImageShape};
 use crate::nets::{Head, Network};
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{Backend, Staged};

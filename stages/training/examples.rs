@@ -1,8 +1,8 @@
 //! The training images of an epoch, in order.
 
+use contract::{Failure, ImageShape};
 use rayon::prelude::*;
 
-use crate::contract::{Failure, ImageShape};
 use crate::data::{Augmenting, Dataset, Scale, fill_batch, shuffled};
 
 /// One or more datasets to train on together.

@@ -1,5 +1,7 @@
 //! Training a classifier from its first epoch to its best.
 
+use contract::{Context, Failure};
+
 use super::course::{Best, Course};
 use super::doubt;
 use super::epoch::{Fixed, Partial, train_epoch};
@@ -7,7 +9,6 @@ use super::examples::Examples;
 use super::history::{EpochRow, Validation};
 use super::recipe::{Criterion, Recipe, ThresholdRule};
 use super::stopping::{Monitor, Progress};
-use crate::contract::{Context, Failure};
 use crate::data::Dataset;
 use crate::metrics;
 use crate::nets::{Head, Network, predict};

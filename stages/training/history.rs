@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use contract::{Direction, Failure, HISTORY_FILE, METRICS_FILE, Metric, Metrics, json};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Direction, Failure, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 use crate::figures::chart::{Series, line_chart};
-use crate::json;
 
 /// One epoch. Times are not in it: a history is the same wherever it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use contract::{
+    Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
+    ranges::{above_zero, share, whole},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
-use crate::bare_name;
-use crate::contract::{Amount, ImageShape, Invalid, Memory, Resumable, Work};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_doubt};
 use crate::ops::optimizer::OptimizerConfig;
-use crate::ranges::{above_zero, share, whole};
 
 /// How a classifier is trained: the parameters of `train-cnn` and `retrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

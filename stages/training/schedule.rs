@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bare_name;
-use crate::contract::Invalid;
+use contract::{Invalid, bare_name};
 
 /// How the learning rate changes from epoch to epoch, as a factor on its first value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

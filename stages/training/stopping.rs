@@ -1,10 +1,10 @@
 //! Which epoch was best, and whether to go on.
 
+use contract::Direction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::history::{EpochRow, Validation};
-use crate::contract::Direction;
 
 /// A measure on validation data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

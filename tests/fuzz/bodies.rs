@@ -5,11 +5,11 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use contract::{Device, Failure, Request};
 use runner::graph::{Catalogue, Graph};
 use runner::spec::{LoadOptions, parse};
 use runner::store::{ActionRecord, Digest, Key, Tree};
 use serde_json::json;
-use stages::contract::{Device, Failure, Request};
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
 

@@ -2,8 +2,8 @@
 
 use std::process::Stdio;
 
+use contract::NoGpu;
 use serde_json::Value;
-use stages::gpus::NoGpu;
 
 use crate::sandbox::{Sandbox, finish};
 

@@ -1,5 +1,5 @@
 use clap::Args;
-use stages::contract::{Device, Precision};
+use contract::{Device, Precision};
 
 use crate::devices::{self, DeviceChoice};
 use crate::error::Error;

@@ -9,9 +9,9 @@ mod train;
 use std::fmt::Display;
 
 use clap::{Args, Subcommand};
+use contract::{Failure, ImageShape, Invalid};
 use serde::Serialize;
 use stages::bench::Throughput;
-use stages::contract::{Failure, ImageShape, Invalid};
 
 use super::unwritten;
 use crate::error::Error;

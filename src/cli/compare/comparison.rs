@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use contract::Metrics;
 use serde::Serialize;
-use stages::contract::Metrics;
 
 use super::cause::{Causes, Changed, maker};
 use super::metric::{MetricPair, paired};

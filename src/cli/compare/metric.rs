@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::{Direction, Metric, Metrics};
 use serde::Serialize;
-use stages::contract::{Direction, Metric, Metrics};
 
 /// A metric in both runs.
 #[derive(Serialize)]

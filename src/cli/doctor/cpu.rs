@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use contract::files::system_text;
 use serde::Serialize;
-use stages::contract::files::system_text;
 
 /// What the system tells of it. Linux only: elsewhere neither name nor cores are known.
 #[derive(Debug, Serialize)]

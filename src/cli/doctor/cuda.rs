@@ -1,8 +1,8 @@
 //! What there is to compute with CUDA, and whether it computes right.
 
+use contract::{Gpu, NoGpu, Precision};
 use serde::{Deserialize, Serialize};
-use stages::contract::Precision;
-use stages::gpus::{self, Check, Gpu, Library, NoGpu};
+use stages::gpus::{self, Check, Library};
 
 use crate::devices::{self, DeviceChoice, NoSuchDevice};
 use crate::executor::{VISIBLE_GPUS, own_binary};

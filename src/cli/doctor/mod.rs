@@ -10,8 +10,8 @@ mod tests;
 use std::fs::Metadata;
 
 use clap::Args;
+use contract::{Precision, files};
 use serde::Serialize;
-use stages::contract::{Precision, files};
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;

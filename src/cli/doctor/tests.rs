@@ -1,5 +1,5 @@
-use stages::contract::Precision;
-use stages::gpus::{Check, Gpu, Library, NoGpu};
+use contract::{Gpu, NoGpu, Precision};
+use stages::gpus::{Check, Library};
 
 use super::cuda::{Agreement, Found, Seen, SelfTest};
 use super::*;

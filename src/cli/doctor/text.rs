@@ -1,7 +1,7 @@
 //! What was found, as a person reads it: a paragraph to a subject, its name in front.
 
 use bytesize::ByteSize;
-use stages::gpus::NoGpu;
+use contract::NoGpu;
 
 use super::cpu::Cpu;
 use super::cuda::{Agreement, Cuda, Found, Seen, remedy};

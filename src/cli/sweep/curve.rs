@@ -1,6 +1,6 @@
 //! Learning curves, as trainings leave them behind.
 
-use stages::contract::{HISTORY_FILE, files};
+use contract::{HISTORY_FILE, files};
 
 use crate::store::{Digest, Store};
 

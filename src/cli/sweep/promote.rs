@@ -1,6 +1,6 @@
 use clap::Args;
 
-use stages::contract::files;
+use contract::files;
 
 use super::report::report;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};

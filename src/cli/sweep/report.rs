@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use contract::Direction;
 use petgraph::graph::NodeIndex;
 use serde_json::{Map, Value};
-use stages::contract::Direction;
 use stages::metrics::spread;
 
 use super::curve;

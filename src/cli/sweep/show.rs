@@ -45,7 +45,7 @@ impl Show {
         console.result(&text).map_err(unwritten)?;
         if let Some(folder) = &self.figures {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            let failed = |failure: stages::contract::Failure| Error::System(failure.to_string());
+            let failed = |failure: contract::Failure| Error::System(failure.to_string());
             let axes = folder.join("parallel-coordinates.png");
             figures::parallel_coordinates(&report, &axes).map_err(failed)?;
             console.say(&format!("drawn: {}", axes.display()));

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use stages::contract::Direction;
+use contract::Direction;
 use stages::evaluate::{Contrast, Evaluation, contrast};
 use stages::metrics::Measure;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stages::contract::{Device, Precision};
+use contract::{Device, Precision};
 
 use crate::devices::Survey;
 use crate::devices::made_up::{never, none, two};

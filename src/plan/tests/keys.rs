@@ -1,7 +1,7 @@
 //! What is in a key, and what is not.
 
+use contract::{Device, Precision};
 use serde_json::json;
-use stages::contract::{Device, Precision};
 
 use super::*;
 

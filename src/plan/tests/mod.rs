@@ -11,9 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use contract::{Context, Failure, KindInfo, Segment, Signature, Source, Stage};
 use petgraph::graph::DiGraph;
 use serde_json::{Value, json};
-use stages::contract::{Context, Failure, KindInfo, Segment, Signature, Source, Stage};
 use tempfile::TempDir;
 
 use super::*;

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use contract::{Segment, Source};
 use serde_json::json;
-use stages::contract::{Segment, Source};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use contract::{Device, Precision};
 use serde_json::{Value, json};
-use stages::contract::{Device, Precision};
 
 use super::*;
 

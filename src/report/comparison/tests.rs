@@ -1,5 +1,5 @@
+use contract::Direction;
 use serde_json::{Value, json};
-use stages::contract::Direction;
 use stages::evaluate::{Contrast, Mistakes};
 use stages::metrics::{Difference, McNemar};
 

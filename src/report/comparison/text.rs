@@ -1,6 +1,6 @@
 //! Comparisons for people.
 
-use stages::contract::Direction;
+use contract::Direction;
 
 use super::{Compared, Comparison};
 use crate::report::columns::aligned;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use stages::contract::is_printable;
+use contract::is_printable;
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{EXIT, Layout, Segment, Trunk, layout};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use contract::Failure;
 use serde_json::Value;
-use stages::contract::Failure;
 use stages::figures::learning_curves::{Curve, LearningCurves};
 use stages::figures::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
 

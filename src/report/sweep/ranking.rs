@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use stages::contract::Direction;
+use contract::Direction;
 
 use super::{SweepReport, Trial, TrialState};
 

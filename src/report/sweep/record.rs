@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use contract::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use stages::contract::Direction;
 
 /// A sweep: what was varied, what was sought, and what came of each trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

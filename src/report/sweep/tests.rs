@@ -1,5 +1,5 @@
+use contract::Direction;
 use serde_json::{Map, Value, json};
-use stages::contract::Direction;
 
 use super::*;
 

@@ -1,13 +1,13 @@
 //! Rankings for people.
 
 use comfy_table::CellAlignment;
+use contract::Direction;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Importance, SweepReport, Trial, TrialState, shortened};
 use crate::report::markdown;
 use crate::report::table::ruled;
 use crate::report::wording;
-use stages::contract::Direction;
 
 /// The longest value in a terminal, and where there is little room.
 const LONGEST: [usize; 2] = [18, 9];

@@ -1,7 +1,7 @@
 //! Rows of text under a header, in every way of writing that is not a program's own.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use stages::contract::{one_line, printable};
+use contract::{one_line, printable};
 
 use super::delimited;
 use crate::report::latex::{self, Tabular};

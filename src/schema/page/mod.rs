@@ -5,8 +5,8 @@ mod sections;
 
 use std::collections::BTreeSet;
 
+use contract::KindInfo;
 use serde_json::{Map, Value};
-use stages::contract::KindInfo;
 
 pub use paper::Layout;
 

@@ -12,8 +12,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use contract::Device;
 use serde_json::json;
-use stages::contract::Device;
 use tempfile::TempDir;
 
 use super::*;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use contract::Direction;
 use proptest::prelude::*;
-use stages::contract::Direction;
 
 use super::{Decision, Entry, Halving, Invalid, Race, Reason, Standing};
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use stages::contract::Direction;
+use contract::Direction;
 
 /// A rung under way.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -100,7 +100,7 @@ fn compare(a: f64, b: f64, direction: Direction) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use stages::contract::Direction;
+    use contract::Direction;
 
     use super::Rung;
 

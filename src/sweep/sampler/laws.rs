@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
+use contract::Direction;
 use proptest::prelude::*;
 use serde_json::Number;
-use stages::contract::Direction;
 
 use super::{FixedSampler, Proposal, RandomSampler, Sampler, Told, TpeSampler};
 use crate::sweep::domain::{Coordinate, Domain};

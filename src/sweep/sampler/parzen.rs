@@ -164,7 +164,7 @@ fn normal(random: &mut impl Rng) -> f64 {
 mod tests {
     use std::collections::HashMap;
 
-    use stages::random::stream;
+    use contract::random::stream;
 
     use super::Parzen;
     use crate::sweep::domain::{Coordinate, Domain};

@@ -1,7 +1,7 @@
 //! Random search (Bergstra and Bengio 2012).
 
+use contract::random::stream;
 use rand::RngExt;
-use stages::random::stream;
 
 use super::fresh::Fresh;
 use super::{Proposal, Sampler, Told};

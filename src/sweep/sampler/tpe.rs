@@ -4,8 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use stages::contract::Direction;
-use stages::random::stream;
+use contract::{Direction, random::stream};
 
 use super::fresh::Fresh;
 use super::parzen::Parzen;

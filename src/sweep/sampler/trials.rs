@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use stages::contract::Direction;
+use contract::Direction;
 
 use super::{RandomSampler, Sampler, Told, TpeSampler};
 use crate::sweep::domain::{Coordinate, Domain};

@@ -7,13 +7,13 @@
 
 mod gather;
 
+use contract::Precision;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
 use super::layer::{activation_constant, before_activation};
 use super::memory::Buffer;
 use super::{Argument, Constant, Grid, Source, context, precision};
-use crate::contract::Precision;
 use crate::ops::{Activation, Geometry, LayerBackward, Tensor4};
 
 use gather::Gather;

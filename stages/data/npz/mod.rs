@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
+use contract::{Failure, Invalid, Text, files};
 use npyz::{NpyFile, NpyHeader, Order};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,6 @@ use zip::ZipArchive;
 use self::header::{integers, read_header};
 use self::pool::Arrays;
 use super::source::{Offer, Omitted, Unusable};
-use crate::contract::{Failure, Invalid, Text, files};
 
 /// Parameters of the source `npz`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,12 +3,12 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{Error, ErrorKind, Read};
 
+use contract::{Failure, ImageShape};
 use fast_image_resize::Resizer;
 use rayon::prelude::*;
 
 use super::header::read_header;
 use super::{Array, Npz, member};
-use crate::contract::{Failure, ImageShape};
 use crate::data::resize::fit_bytes;
 use crate::data::source::{Example, Pool, Sink, Skipped};
 

@@ -11,6 +11,7 @@ mod radiograph;
 mod shape;
 mod vessels;
 
+use contract::{Failure, ImageShape, Invalid, random, ranges};
 use rand::RngExt;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -19,8 +20,6 @@ use serde::{Deserialize, Serialize};
 use self::anatomy::Anatomy;
 use self::pneumonia::Opacities;
 use super::source::{Example, Offer, Omitted, Pool, Sink, Skipped};
-use crate::contract::{Failure, ImageShape, Invalid};
-use crate::{random, ranges};
 
 /// The classes, in the order of their indices.
 pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];

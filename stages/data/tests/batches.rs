@@ -1,5 +1,6 @@
+use contract::ImageShape;
+
 use super::{gray, packed};
-use crate::contract::ImageShape;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, shuffled};
 
 /// Everything at once.

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use contract::{Failure, Invalid, Segment, Stage};
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{dataset_params, make_dataset};
-use crate::contract::{Failure, Invalid, Segment, Stage};
 
 /// A picture that its number tells from others.
 pub(super) fn picture(number: u8) -> DynamicImage {

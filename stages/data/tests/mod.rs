@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
+use contract::{Artifact, Context, Device, Failure, ImageShape, Request, Stage, StageEvent};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Dataset;
-use crate::contract::{Artifact, Context, Device, Failure, ImageShape, Request, Stage, StageEvent};
 use crate::dataset;
 
 pub(crate) fn gray(size: usize) -> ImageShape {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use contract::{Segment, Stage};
 use npyz::WriterBuilder;
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -10,7 +11,6 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::{dataset_params, make_dataset};
-use crate::contract::{Segment, Stage};
 
 fn array<T: npyz::AutoSerialize + Copy>(shape: &[u64], values: &[T]) -> Vec<u8> {
     let mut bytes = Vec::new();

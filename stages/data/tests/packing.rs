@@ -1,9 +1,9 @@
 use std::fs;
 
+use contract::ImageShape;
 use tempfile::TempDir;
 
 use super::{artifact, gray};
-use crate::contract::ImageShape;
 use crate::data::{Dataset, DatasetWriter, write_dataset};
 
 const SHAPE: ImageShape = ImageShape {

@@ -1,4 +1,5 @@
-use crate::contract::ImageShape;
+use contract::ImageShape;
+
 use crate::data::transform::Transform;
 use crate::data::{Policy, Zoom};
 
@@ -177,6 +178,6 @@ fn ranges_are_checked() {
     ] {
         let policy: Policy = serde_json::from_str(json).unwrap();
         let error = policy.check().unwrap_err();
-        assert_eq!(error.path, [crate::contract::Segment::Key(name.into())]);
+        assert_eq!(error.path, [contract::Segment::Key(name.into())]);
     }
 }

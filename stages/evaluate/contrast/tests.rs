@@ -1,8 +1,8 @@
 //! Evaluations read back, and held against one another.
 
+use contract::Metrics;
 use serde_json::json;
 
-use crate::contract::Metrics;
 use crate::evaluate::report::Report;
 use crate::evaluate::{CONFUSION_FILE, Evaluation, Incomparable, PREDICTIONS_FILE, contrast};
 use crate::metrics::{Decision, Measure, Predictions, measure, spread};

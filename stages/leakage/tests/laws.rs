@@ -1,5 +1,6 @@
 //! What holds for any images.
 
+use contract::ImageShape;
 use image::GrayImage;
 use rayon::ThreadPoolBuilder;
 
@@ -7,7 +8,6 @@ use super::super::copies::{Likeness, Set};
 use super::super::scan::{affordable, bounds, copies, nearest};
 use super::super::sketch::{Detail, Sketches};
 use super::{CHANGES, picture, recoloured};
-use crate::contract::ImageShape;
 use crate::data::Dataset;
 use crate::data::tests::{gray, packed};
 
@@ -171,8 +171,8 @@ fn sums_of_products_are_exact_in_single_precision() {
 fn a_search_stops_when_asked_to() {
     let images = dataset(&pictures(16, 0..10));
     let set = Set::new("train", &images);
-    let stopped = set.repeats(&|| Err(crate::contract::Failure::Cancelled));
-    assert_eq!(stopped, Err(crate::contract::Failure::Cancelled));
+    let stopped = set.repeats(&|| Err(contract::Failure::Cancelled));
+    assert_eq!(stopped, Err(contract::Failure::Cancelled));
 }
 
 #[test]

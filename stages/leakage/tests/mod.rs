@@ -9,7 +9,7 @@ use image::imageops::{FilterType, resize};
 use image::{GrayImage, Luma};
 use rand::RngExt;
 
-use crate::random;
+use contract::random;
 
 /// A smooth random picture of `size` × `size`: its frequencies are strong as in a photograph.
 fn picture(size: u32, seed: u64) -> GrayImage {

@@ -167,7 +167,7 @@ fn speed() {
         let noise: Vec<Vec<u8>> = (0..count)
             .into_par_iter()
             .map(|i| {
-                let values = crate::random::uniform(size * size, seed + i as u64);
+                let values = contract::random::uniform(size * size, seed + i as u64);
                 values.into_iter().map(|v| (v * 255.0) as u8).collect()
             })
             .collect();

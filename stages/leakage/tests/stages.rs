@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use contract::{Artifact, ImageShape, Invalid, Signature};
 use image::GrayImage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{CHANGES, jpeg_bytes, picture, via};
-use crate::contract::{Artifact, ImageShape, Invalid, Signature};
 use crate::data::tests::{Finished, artifact, gray, make_dataset, real_data, run};
 use crate::data::write_dataset;
 use crate::nets::{Architecture, Feature, GeneratorCard, Initializer, Layer, Network};

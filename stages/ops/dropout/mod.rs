@@ -7,12 +7,12 @@ mod cuda;
 #[cfg(test)]
 mod tests;
 
+use contract::random::stream;
 use dfdx::tensor::Tape;
 use rand::Rng;
 
 use super::map::map;
 use super::{Backend, Tensor4};
-use crate::random::stream;
 
 /// [`dropout`], as its device knows it. Which values survive is a function of `key` and of each
 /// value's index alone, so the mask is made anew on the way back rather than kept.

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
 use dfdx::tensor::Cpu;
 use serde_json::json;
 
 use super::{Fixed, Partial, train_epoch};
-use crate::contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
 use crate::data::{Dataset, write_dataset};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use contract::Artifact;
 use serde_json::json;
-use stages::contract::Artifact;
 use stages::device::Cpu;
 use stages::nets::{Classifier, Generator};
 

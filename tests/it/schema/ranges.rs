@@ -1,8 +1,8 @@
 //! A range in the schema is the one that the kind checks: at the bound both accept, outside both
 //! refuse.
 
+use contract::Segment;
 use serde_json::{Value, json};
-use stages::contract::Segment;
 
 use super::schema_errors;
 use super::subjects::{Subject, subjects};

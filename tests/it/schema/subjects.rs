@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use contract::{ImageShape, Invalid, KindInfo, Signature};
 use serde_json::{Value, json};
-use stages::contract::{ImageShape, Invalid, KindInfo, Signature};
 
 pub struct Subject {
     pub kind: &'static KindInfo,

@@ -1,7 +1,7 @@
 //! Everywhere in a schema of parameters, with parameters that lead there.
 
+use contract::Segment;
 use serde_json::{Value, json};
-use stages::contract::Segment;
 
 /// A place in a schema.
 pub struct Visit<'a> {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use runner::graph::Catalogue;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use stages::contract::{
+use contract::{
     ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Segment,
     Signature, Stage, Usage,
 };
+use runner::graph::Catalogue;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],

@@ -1,6 +1,6 @@
 //! Ranges of parameters. The error's path is the parameter's name.
 
-use crate::contract::Invalid;
+use crate::Invalid;
 
 /// `value` must be between `least` and `most`.
 pub fn whole(name: &str, value: usize, least: usize, most: usize) -> Result<(), Invalid> {

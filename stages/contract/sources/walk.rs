@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::folder::{SourceFolder, no_file};
 use super::rules::IGNORE_FILE;
-use crate::contract::Invalid;
+use crate::Invalid;
 
 /// What a source consists of.
 #[derive(Debug, Default)]

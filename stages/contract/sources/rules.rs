@@ -9,7 +9,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::folder::unreadable;
-use crate::contract::{Invalid, files};
+use crate::{Invalid, files};
 
 /// Most bytes of a file of patterns.
 const MOST_RULES: u64 = 16 << 20;

@@ -5,6 +5,7 @@
 //! Nothing here knows YAML, keys or schedules.
 
 mod artifact;
+pub mod bare_name;
 pub mod clock;
 mod context;
 mod device;
@@ -13,12 +14,17 @@ mod external;
 mod failure;
 pub mod files;
 mod folder;
+mod gpu;
+pub mod json;
 mod kind;
 mod metrics;
 mod parameter;
 mod printable;
+pub mod random;
+pub mod ranges;
 mod request;
 mod schema;
+pub mod sources;
 mod stage;
 mod tool;
 mod work;
@@ -33,6 +39,7 @@ pub use event::{Progress, StageEvent};
 pub use external::{External, Gathered, Made, Mount, Program};
 pub use failure::Failure;
 pub use folder::Folder;
+pub use gpu::{Gpu, NoGpu};
 pub use kind::{Input, KindInfo, Output, Port, Usage};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};

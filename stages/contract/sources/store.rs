@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::path::Path;
 
 use super::folder::unreadable;
-use crate::contract::{Invalid, files};
+use crate::{Invalid, files};
 
 /// Folders that every store has, and hardly anything else.
 const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{Failure, files};
+use crate::{Failure, files};
 
 /// Reads the file at `path`, which may have `files::MOST_TEXT` bytes.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
-use crate::contract::Invalid;
+use crate::Invalid;
 
 /// A folder of a source: the source itself, or a folder below it. Holds what counts alone.
 #[derive(Debug)]
