@@ -4,10 +4,18 @@
 pub use crate::cuda::{free_memory, gpus, libraries, self_test};
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use contract::Precision;
 #[cfg(not(feature = "cuda"))]
-use contract::{Failure, Gpu, NoGpu};
+use contract::Failure;
+use contract::{Gpu, NoGpu, Precision};
+
+/// The GPUs of this machine. The driver is asked once per process, and only if somebody needs the answer,
+/// because it takes time.
+pub fn survey() -> &'static Result<Vec<Gpu>, NoGpu> {
+    static GPUS: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
+    GPUS.get_or_init(gpus)
+}
 
 /// The GPUs that the driver shows this process, in its order; at least one.
 ///

@@ -6,12 +6,12 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, FromArgMatches};
+use engine::error::Error;
+use engine::spec::Diagnostic;
 
 use super::{Cli, Color, command};
 use crate::config::{self, Key};
-use crate::error::Error;
 use crate::report::{Console, Verbosity};
-use crate::spec::Diagnostic;
 
 /// The command line of this process.
 pub struct CommandLine {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::explain::Found;
-use crate::report::wording;
-use crate::store::{ActionRecord, Key, Store};
+use engine::explain::Found;
+use engine::store::{ActionRecord, Key, Store};
+use engine::wording;
 
 pub fn text(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> String {
     let head = |record: &ActionRecord| {

@@ -1,8 +1,8 @@
 use clap::{Args, ValueEnum};
 use clap_complete::generate;
+use engine::error::Error;
 
 use super::{command, unwritten};
-use crate::error::Error;
 use crate::report::Console;
 
 /// Print what makes a shell complete the command line

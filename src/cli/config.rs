@@ -1,12 +1,12 @@
 mod trust;
 
 use clap::{Args, Subcommand};
+use engine::error::Error;
 use serde_json::{Value, json};
 
 use super::command_line::{origin, with_defaults};
 use super::{command, unwritten};
 use crate::config::{self, Key, user_file};
-use crate::error::Error;
 use crate::report::Console;
 use crate::report::columns::columns;
 

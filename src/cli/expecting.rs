@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::error::Error;
+use engine::graph::InstanceName;
 
 use super::results::Results;
-use crate::error::Error;
-use crate::graph::InstanceName;
 use crate::report::expectations::{Judgement, Judgements, Subject};
 use crate::report::{Console, junit};
 

@@ -2,21 +2,22 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use contract::files;
+use engine::error::Error;
+use engine::explain::maker::{Maker, makers};
+use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
+use engine::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
+use engine::graph::Graph;
+use engine::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
+use engine::scheduler::Room;
+use engine::store::{ActionRecord, Key, Store};
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};
 use super::room::RoomArgs;
 use super::unwritten;
-use crate::error::Error;
-use crate::explain::maker::{Maker, makers};
-use crate::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
-use crate::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
-use crate::graph::Graph;
-use crate::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
-use crate::report::{Console, wording};
-use crate::scheduler::Room;
-use crate::store::{ActionRecord, Key, Store};
+use crate::report::Console;
 
 const SHORTEST_PREFIX: usize = 8;
 

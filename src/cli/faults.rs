@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use engine::error::{self, Error};
 use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag;
 
-use crate::error::{self, Error};
 use crate::report::{Console, Verbosity};
 
 /// Runs `command`. A panic in it, which unwinds to here, prints an error and gives the exit code 1.

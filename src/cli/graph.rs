@@ -2,11 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::error::Error;
+use engine::plan::PlanOptions;
 
 use super::pipeline::{PipelineArgs, StoreArgs, find, known_graph, planned};
 use super::unwritten;
-use crate::error::Error;
-use crate::plan::PlanOptions;
 use crate::report::Console;
 use crate::report::diagram::{Detail, Diagram, Format};
 

@@ -1,12 +1,12 @@
 use clap::Args;
 use contract::KindInfo;
+use engine::error::Error;
+use engine::schema::{Layout, listing, object, page};
+use engine::spec::suggest;
 use serde_json::{Value, json};
 
 use super::unwritten;
-use crate::error::Error;
 use crate::report::{Console, Verbosity};
-use crate::schema::{Layout, listing, object, page};
-use crate::spec::suggest;
 
 /// List the stage kinds, or say all about one: inputs, outputs, parameters
 #[derive(Debug, Args)]

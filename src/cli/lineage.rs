@@ -3,17 +3,17 @@ use std::path::Path;
 
 use clap::Args;
 use contract::files;
+use engine::error::Error;
+use engine::explain::lineage::{self, Step, downstream, upstream};
+use engine::explain::maker::{Maker, makers};
+use engine::plan::{PlanOptions, State};
+use engine::store::{ActionRecord, Key, Store, shown_at};
 use serde_json::{Value, json};
 
 use super::explain::record;
 use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
 use super::unwritten;
-use crate::error::Error;
-use crate::explain::lineage::{self, Step, downstream, upstream};
-use crate::explain::maker::{Maker, makers};
-use crate::plan::{PlanOptions, State};
 use crate::report::Console;
-use crate::store::{ActionRecord, Key, Store, shown_at};
 
 /// Say what an artifact was made of, back to its sources; or what was made of it
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ impl Lineage {
         if let Some(port) = port
             && !ports.clone().any(|known| known == port)
         {
-            let hint = crate::spec::suggest::hint("outputs", port, ports);
+            let hint = engine::spec::suggest::hint("outputs", port, ports);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Error::Usage(format!(
                 "`{name}` has no output `{port}`{hint}"
@@ -136,7 +136,7 @@ impl Lineage {
             )));
         }
         for record in store.records()? {
-            let starts = |(_, tree): &(_, &crate::store::Digest)| {
+            let starts = |(_, tree): &(_, &engine::store::Digest)| {
                 tree.to_string().starts_with(prefix.as_str())
             };
             let port = record.outputs.iter().find(starts);

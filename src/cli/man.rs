@@ -3,10 +3,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::error::Error;
+use engine::wording;
 
 use super::{command, unwritten};
-use crate::error::Error;
-use crate::report::{Console, wording};
+use crate::report::Console;
 
 /// Print the man page, or write one for each subcommand
 #[derive(Debug, Args)]

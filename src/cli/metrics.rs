@@ -3,7 +3,7 @@
 use contract::{METRICS_FILE, Metrics, files};
 use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
-use crate::store::{Digest, Store, Tree};
+use engine::store::{Digest, Store, Tree};
 
 /// What is shown of results that cannot be read.
 pub const DAMAGED: &str = "damaged, run again";

@@ -42,10 +42,10 @@ use std::process::ExitCode;
 
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use engine::error::{EXIT_CODES, Error};
+use engine::executor::{warden, worker};
 
 use self::command_line::CommandLine;
-use crate::error::{EXIT_CODES, Error};
-use crate::executor::{warden, worker};
 use crate::report::{Console, logs};
 
 /// Runs declarative experiment pipelines, and of them only what changed.
@@ -177,7 +177,7 @@ impl Cli {
             Command::Config(config) => config.execute(console),
             Command::Completions(completions) => completions.execute(console),
             Command::Man(man) => man.execute(console),
-            Command::Worker => return Ok(worker::serve()),
+            Command::Worker => return Ok(worker::serve(&pipeline::KINDS)),
             Command::Warden => return Ok(warden::serve()),
         }?;
         Ok(ExitCode::SUCCESS)

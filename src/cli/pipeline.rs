@@ -7,19 +7,20 @@ use std::str::FromStr;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use contract::{Precision, files};
+use engine::devices::DeviceChoice;
+use engine::error::Error;
+use engine::executor::worker::Kinds;
+use engine::graph::{Catalogue, Graph};
+use engine::plan::{Plan, PlanOptions, plan, rehash_sources};
+use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
+use engine::store::{FORMAT, Store};
+use engine::sweep::Course;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 use super::command_line::variable;
 use super::replay::replay;
 use crate::config::{Config, Key};
-use crate::devices::{self, DeviceChoice};
-use crate::error::Error;
-use crate::graph::{Catalogue, Graph};
-use crate::plan::{Plan, PlanOptions, plan, rehash_sources};
-use crate::spec::{KeyOption, LoadOptions, Place, Source, suggest};
-use crate::store::{FORMAT, Store};
-use crate::sweep::Course;
 
 /// A pipeline file, and what to change in it.
 #[derive(Debug, Args)]
@@ -230,12 +231,18 @@ pub fn known_graph(mut course: Course, store: Option<&Store>) -> Result<Graph, E
     Ok(course.into_graph())
 }
 
+/// The code that workers run.
+pub const KINDS: Kinds = Kinds {
+    execute: stages::execute,
+    stack_size: stages::STACK_SIZE,
+};
+
 /// The stage kinds there are.
 pub fn catalogue() -> Catalogue {
     Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: devices::gpus,
+        gpus: stages::gpus::survey,
     }
 }
 

@@ -2,6 +2,13 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
+use engine::error::Error;
+use engine::forecast::preflight::Findings;
+use engine::forecast::{Estimate, Forecast, Machine, Reach, forecast};
+use engine::graph::Graph;
+use engine::plan;
+use engine::store::Store;
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue, known_graph, planned};
@@ -9,13 +16,7 @@ use super::room::RoomArgs;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
-use crate::error::Error;
-use crate::forecast::preflight::Findings;
-use crate::forecast::{Estimate, Forecast, Machine, Reach, forecast};
-use crate::graph::Graph;
-use crate::plan;
-use crate::report::{Console, wording};
-use crate::store::Store;
+use crate::report::Console;
 
 /// Say of each stage whether it is cached, will run (and why) or waits on another, and about how long,
 /// how much memory and how much disk it takes

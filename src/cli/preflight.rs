@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use engine::forecast::preflight::{Findings, preflight, refusals};
+use engine::forecast::{Forecast, Machine};
+use engine::graph::Graph;
+use engine::plan::{Plan, PlannedAction};
+use engine::scheduler::Room;
+use engine::spec::Diagnostic;
 use petgraph::graph::NodeIndex;
 
 use super::room::RoomArgs;
-use crate::forecast::preflight::{Findings, preflight, refusals};
-use crate::forecast::{Forecast, Machine};
-use crate::graph::Graph;
-use crate::plan::{Plan, PlannedAction};
 use crate::report::Console;
-use crate::scheduler::Room;
-use crate::spec::Diagnostic;
 
 /// Looks for what would make a stage that is to run fail: its sources, its resources, the disk.
 pub fn look(

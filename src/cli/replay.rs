@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
+use engine::error::Error;
+use engine::plan::PlanOptions;
+use engine::run::RunReport;
+use engine::run::files::{Kept, read_run};
+use engine::run::history::History;
+use engine::scheduler::Outcome;
+use engine::store::{Key, Store};
+use engine::sweep::Course;
+
 use super::outcomes::Outcomes;
 use super::pipeline::planned;
-use crate::error::Error;
-use crate::plan::PlanOptions;
-use crate::report::RunReport;
-use crate::report::history::History;
-use crate::report::run_files::{Kept, read_run};
-use crate::scheduler::Outcome;
-use crate::store::{Key, Store};
-use crate::sweep::Course;
 
 /// Runs that are asked what failed.
 const LOOKED_AT: usize = 20;

@@ -3,15 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use contract::{METRICS_FILE, Metric};
+use engine::executor::Outputs;
+use engine::graph::{Column, Graph, Instance, InstanceName, PortMetric};
+use engine::run::StageReport;
+use engine::store::{Digest, Store};
 use petgraph::graph::NodeIndex;
 use stages::metrics::spread;
 
 use super::metrics;
-use crate::executor::Outputs;
-use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric};
-use crate::report::StageReport;
 use crate::report::table::{Cell, Seeds};
-use crate::store::{Digest, Store};
 
 /// What there is to fill tables with.
 pub struct Results<'a> {

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use crate::forecast::Machine;
-use crate::graph::Graph;
-use crate::scheduler::Room;
-use crate::spec::parse_bytes;
+use engine::forecast::Machine;
+use engine::graph::Graph;
+use engine::scheduler::Room;
+use engine::spec::parse_bytes;
 
 /// Limits of a run; without them it may use the whole machine.
 #[derive(Debug, Default, Args)]

@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use engine::error::Error;
+use engine::executor::{ask_versions, damaged_artifacts};
+use engine::forecast::preflight::Findings;
+use engine::forecast::{Machine, Reach, forecast};
+use engine::graph::Graph;
+use engine::plan::{Plan, PlanOptions, wanted};
+use engine::scheduler::OnFailure;
+use engine::spec::{Limits, Retries, parse_duration};
+use engine::store::Store;
+use engine::sweep::Course;
 use petgraph::graph::NodeIndex;
 
 use super::expecting::{self, Expecting};
@@ -16,19 +26,9 @@ use super::selection::Selection;
 use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
-use crate::error::Error;
-use crate::executor::{ask_versions, damaged_artifacts};
-use crate::forecast::preflight::Findings;
-use crate::forecast::{Machine, Reach, forecast};
-use crate::graph::Graph;
-use crate::plan::{Plan, PlanOptions, wanted};
 use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
-use crate::scheduler::OnFailure;
-use crate::spec::{Limits, Retries, parse_duration};
-use crate::store::Store;
-use crate::sweep::Course;
 
 /// Run what is not in the store yet, and print the pipeline's tables
 #[derive(Debug, Args)]

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use contract::files;
+use engine::error::Error;
+use engine::graph::Graph;
+use engine::plan::{Change, Fingerprint, Plan, PlannedAction, State, changes};
+use engine::store::{Key, Store, seal, unseal};
+use engine::wording;
 
 use super::pipeline::Overrides;
 use super::selection::Selection;
-use crate::error::Error;
-use crate::graph::Graph;
-use crate::plan::{Change, Fingerprint, Plan, PlannedAction, State, changes};
-use crate::report::wording;
-use crate::store::{Key, Store, seal, unseal};
 
 /// Raised when the form of the file changes.
 const VERSION: u32 = 1;

@@ -1,9 +1,9 @@
 use clap::Args;
+use engine::error::Error;
+use engine::schema::document;
 
 use super::unwritten;
-use crate::error::Error;
 use crate::report::Console;
-use crate::schema::document;
 
 /// Print a JSON Schema of the pipeline file, for editors that complete and check
 ///

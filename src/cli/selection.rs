@@ -1,13 +1,13 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
+use engine::error::Error;
+use engine::graph::Graph;
+use engine::plan::{Force, PlanOptions};
+use engine::sweep::Round;
 use serde::{Deserialize, Serialize};
 
 use super::pipeline::find;
-use crate::error::Error;
-use crate::graph::Graph;
-use crate::plan::{Force, PlanOptions};
-use crate::sweep::Round;
 
 /// Which stages are meant.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]

@@ -3,25 +3,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use engine::error::Error;
+use engine::executor::{self, Execution, Interrupt, Workers};
+use engine::graph::{Graph, Measured};
+use engine::plan::{Plan, State};
+use engine::run::event::RunState;
+use engine::run::event_log::EventLog;
+use engine::run::files::{write_plan, write_run};
+use engine::run::history::PlannedStage;
+use engine::run::number;
+use engine::run::{Event, Reporter, RunId, RunReport};
+use engine::scheduler::{Counts, OnFailure, Outcome, Room};
+use engine::spec::Limits;
+use engine::store::{Key, Needs, Store};
+use engine::wording;
 use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
 
-use crate::error::Error;
-use crate::executor::{self, Execution, Interrupt, Workers};
-use crate::graph::{Graph, Measured};
-use crate::plan::{Plan, State};
 use crate::report::bars::Bars;
-use crate::report::event::RunState;
-use crate::report::history::PlannedStage;
 use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
-use crate::report::record::EventLog;
-use crate::report::run_files::{write_plan, write_run};
-use crate::report::run_number;
-use crate::report::{Console, Event, Reporter, RunId, RunReport, Verbosity, wording};
-use crate::scheduler::{Counts, OnFailure, Outcome, Room};
-use crate::spec::Limits;
-use crate::store::{Key, Needs, Store};
+use crate::report::{Console, Verbosity};
 
 /// How to run what is planned.
 pub struct RunOptions {
@@ -79,7 +81,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Error> {
         let (now, runs) = (Timestamp::now(), store.runs_folder());
         let numbers = store.numbers_folder();
-        let number = run_number::claim(&numbers, &runs)
+        let number = number::claim(&numbers, &runs)
             .map_err(Error::io("claim the number of a run in", &numbers))?;
         let (id, folder) =
             RunId::claim(&runs, now).map_err(Error::io("create a folder in", &runs))?;

@@ -1,14 +1,15 @@
 use clap::Args;
+use engine::error::Error;
+use engine::graph::Graph;
+use engine::plan::{Plan, PlanOptions, PlannedAction, State};
+use engine::wording;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
 use super::room::RoomArgs;
 use super::{preflight, unwritten};
-use crate::error::Error;
-use crate::graph::Graph;
-use crate::plan::{Plan, PlanOptions, PlannedAction, State};
-use crate::report::{Console, wording};
+use crate::report::Console;
 
 /// Show which stages are cached, will run (and why), or wait
 #[derive(Debug, Args)]

@@ -3,6 +3,9 @@ mod comparisons;
 use std::collections::HashSet;
 
 use clap::Args;
+use engine::error::Error;
+use engine::graph::{self, Graph};
+use engine::plan::{PlanOptions, State};
 
 use self::comparisons::comparisons;
 use super::expecting::{self, Expecting};
@@ -11,9 +14,6 @@ use super::pipeline::{PipelineArgs, StoreArgs, planned};
 use super::replay::{Failures, replay};
 use super::results::Results;
 use super::{preflight, unwritten};
-use crate::error::Error;
-use crate::graph::{self, Graph};
-use crate::plan::{PlanOptions, State};
 use crate::report::expectations::{Judgements, list};
 use crate::report::table::{Format, render};
 use crate::report::{Console, Warnings, markdown};

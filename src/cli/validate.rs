@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::error::Error;
+use engine::wording;
 use serde_json::json;
 
 use super::pipeline::{Overrides, known_graph};
 use super::room::RoomArgs;
 use super::{preflight, unwritten};
-use crate::error::Error;
-use crate::report::{Console, wording};
+use crate::report::Console;
 
 /// Check pipelines: references, parameters, shapes; run nothing
 #[derive(Debug, Args)]

@@ -3,12 +3,12 @@
 use std::env::consts::{ARCH, OS};
 
 use contract::FORMAT_VERSION;
+use engine::error::Error;
+use engine::spec::DOCUMENT_VERSION;
+use engine::store::FORMAT;
 
 use super::unwritten;
-use crate::error::Error;
 use crate::report::{Console, Verbosity};
-use crate::spec::DOCUMENT_VERSION;
-use crate::store::FORMAT;
 
 pub fn print(console: &Console) -> Result<(), Error> {
     let mut text = format!("runner {}", env!("CARGO_PKG_VERSION"));

@@ -7,10 +7,10 @@ use std::io;
 use std::path::Path;
 
 use contract::files;
+use engine::spec::{Diagnostic, Source, suggest};
 use toml::de::DeTable;
 
 use super::{Key, Setting};
-use crate::spec::{Diagnostic, Source, suggest};
 
 /// Most bytes of a configuration file.
 const MOST_BYTES: u64 = 1 << 20;

@@ -3,8 +3,8 @@ use std::path::Path;
 use contract::Precision;
 use toml::de::DeValue;
 
-use crate::devices::DeviceChoice;
-use crate::spec::{parse_bytes, parse_duration};
+use engine::devices::DeviceChoice;
+use engine::spec::{parse_bytes, parse_duration};
 
 /// What a configuration file may set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

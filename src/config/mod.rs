@@ -17,10 +17,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use contract::files;
+use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
 pub use self::key::Key;
 pub use self::trust::Trust;
-use crate::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
 /// One line of a file.
 #[derive(Clone, Debug, PartialEq)]

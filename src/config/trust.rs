@@ -14,11 +14,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use contract::files;
+use engine::spec::Diagnostic;
+use engine::whole::{self, Flush};
 use serde::{Deserialize, Serialize};
 
 use super::{Key, user_file};
-use crate::report::whole::{self, Flush};
-use crate::spec::Diagnostic;
 
 /// Most bytes of the file of consents.
 const MOST_BYTES: u64 = 16 << 20;

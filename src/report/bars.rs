@@ -7,7 +7,11 @@ use std::time::Duration;
 use contract::{Progress, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Console, Event, Observer, Warnings, lines, wording};
+use engine::run::{Event, Observer};
+
+use engine::wording;
+
+use super::{Console, Warnings, lines};
 
 /// A bar's length; progress is drawn in these fractions.
 const PARTS: u64 = 1000;

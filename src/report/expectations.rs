@@ -8,11 +8,11 @@ mod list;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use engine::graph::{Bounds, Column, InstanceName, PortMetric, Table};
+use engine::wording;
 use serde::Serialize;
 
 pub use self::list::list;
-use super::wording;
-use crate::graph::{Bounds, Column, InstanceName, PortMetric, Table};
 
 /// Expectations that are not met, and are listed.
 const LISTED: usize = 20;
@@ -131,7 +131,7 @@ impl Judgements {
 
     /// Those that no cell of these tables is about.
     pub fn beside(&self, tables: &[Table]) -> Vec<&Judgement> {
-        let cells = tables.iter().flat_map(Table::subjects);
+        let cells = tables.iter().flat_map(subjects);
         let shown: HashSet<Subject> = cells.collect();
         let all = self.all.iter();
         all.filter(|judgement| !shown.contains(&judgement.subject))
@@ -165,15 +165,13 @@ impl Judgements {
     }
 }
 
-impl Table {
-    /// What its cells are about.
-    fn subjects(&self) -> impl Iterator<Item = Subject> {
-        let columns = self.columns.iter();
-        columns.flat_map(move |column| {
-            let rows = self.row_values.iter();
-            rows.map(move |row| Subject::of_cell(self, row, column))
-        })
-    }
+/// The subjects of a table's cells.
+fn subjects(table: &Table) -> impl Iterator<Item = Subject> {
+    let columns = table.columns.iter();
+    columns.flat_map(move |column| {
+        let rows = table.row_values.iter();
+        rows.map(move |row| Subject::of_cell(table, row, column))
+    })
 }
 
 impl Subject {

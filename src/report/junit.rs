@@ -8,12 +8,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::run::StageReport;
+use engine::scheduler::Outcome;
+use engine::whole::{self, Flush};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::StageReport;
 use super::expectations::{Judgement, Verdict};
-use super::whole::{self, Flush};
-use crate::scheduler::Outcome;
 
 /// What the name of a file begins with that is not finished.
 const FRESH: &str = ".junit-";

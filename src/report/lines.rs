@@ -5,9 +5,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use contract::Progress;
+use engine::scheduler::Outcome;
 
-use super::{Console, Event, Observer, StageReport, Verbosity, Warnings, wording};
-use crate::scheduler::Outcome;
+use engine::run::{Event, Observer, StageReport};
+
+use engine::wording;
+
+use super::{Console, Verbosity, Warnings};
 
 /// Least time between two lines of progress of one stage.
 const SPACING: Duration = Duration::from_secs(15);

@@ -13,7 +13,7 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Console, Verbosity};
 
-/// Sets what standard error shows: a filter such as `debug` or `runner::store=trace`.
+/// Sets what standard error shows: a filter such as `debug` or `engine::store=trace`.
 pub const VARIABLE: &str = "RUNNER_LOG";
 
 /// The file that logs are copied to, once a run has its folder.

@@ -1,35 +1,22 @@
-//! What a run says: to a person at a terminal, to a log, to its record.
+//! Renders runs and results: for a person at a terminal, as text in several formats, as pictures.
 //!
-//! The engine sends [`Event`]s to a [`Reporter`], which passes each to its observers: the terminal
-//! ([`bars`] on one, [`lines`] elsewhere) and the [`record`]. Nothing flows back.
+//! The terminal is an observer of a run's [events](engine::run::Event): [`bars`] on a terminal, [`lines`]
+//! elsewhere.
 
 pub mod bars;
 pub mod columns;
 pub mod comparison;
 pub mod console;
 pub mod diagram;
-pub mod event;
 pub mod expectations;
-pub mod history;
 pub mod junit;
 pub mod latex;
 pub mod lines;
 pub mod logs;
 pub mod markdown;
-pub mod record;
-pub mod run_files;
-pub mod run_id;
-pub mod run_number;
-pub mod runs;
 pub mod sweep;
 pub mod table;
 pub mod warnings;
-pub mod whole;
-pub mod wording;
 
 pub use console::{Console, Verbosity};
-pub use event::{
-    BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport,
-};
-pub use run_id::RunId;
 pub use warnings::Warnings;

@@ -12,9 +12,10 @@ mod text;
 pub(super) use delimited::line as csv_line;
 
 pub(in crate::report) use self::grid::{Grid, ruled};
+use engine::graph::{Bounds, Column, Table};
+
 use super::comparison::{self, Comparison};
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
-use crate::graph::{Bounds, Column, Table};
 
 /// Our figure, or why there is none.
 #[derive(Clone, Debug, PartialEq)]

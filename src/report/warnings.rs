@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::wording::counted;
+use engine::wording::counted;
 
 /// Warnings, grouped: those of instances of one stage that differ in nothing but figures are one.
 #[derive(Debug, Default)]

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use contract::{Device, Failure, Request};
-use runner::graph::{Catalogue, Graph};
-use runner::spec::{LoadOptions, parse};
-use runner::store::{ActionRecord, Digest, Key, Tree};
+use engine::graph::{Catalogue, Graph};
+use engine::spec::{LoadOptions, parse};
+use engine::store::{ActionRecord, Digest, Key, Tree};
 use serde_json::json;
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
@@ -28,7 +28,7 @@ pub fn document(bytes: &[u8]) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: runner::devices::gpus,
+        gpus: stages::gpus::survey,
     };
     let built = parse(Path::new("fuzz.yaml"), &text, &options)
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

@@ -56,7 +56,7 @@ stages:
 
 /// Whether there is no GPU; then it says so.
 fn is_skipped() -> bool {
-    match runner::devices::gpus() {
+    match stages::gpus::survey() {
         Ok(_) => false,
         Err(why) => {
             skip(&format!("no GPU: {why}"));

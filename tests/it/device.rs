@@ -8,7 +8,7 @@ use crate::sandbox::{
 
 /// Whether there is a GPU: then these say nothing.
 fn has_gpu() -> bool {
-    let gpus = runner::devices::gpus();
+    let gpus = stages::gpus::survey();
     if gpus.is_ok() {
         skip("there is a GPU");
     }
@@ -29,7 +29,7 @@ fn what_was_chosen_is_said_and_recorded() {
         return;
     }
     let sandbox = Sandbox::new(TINY);
-    let why = runner::devices::gpus().as_ref().unwrap_err().to_string();
+    let why = stages::gpus::survey().as_ref().unwrap_err().to_string();
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let said = format!("device: cpu ({why})");

@@ -42,7 +42,7 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
 #[test]
 fn a_missing_gpu_is_said_plainly_and_a_failure_only_for_who_asks_for_one() {
     // Where there are GPUs, none is shown.
-    let why = runner::devices::gpus().as_ref().err();
+    let why = stages::gpus::survey().as_ref().err();
     let why = why.unwrap_or(&NoGpu::NoDevice).to_string();
     let sandbox = Sandbox::new("");
     let doctor = |device| {

@@ -3,11 +3,12 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::error::Error;
+use engine::wording;
 
 use super::shelf::Wanted;
 use crate::cli::cache::size;
-use crate::error::Error;
-use crate::report::{Console, Verbosity, wording};
+use crate::report::{Console, Verbosity};
 
 /// Copy the files of an artifact into a folder, checked, to do with as you like
 ///

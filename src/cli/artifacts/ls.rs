@@ -1,6 +1,9 @@
 use std::rc::Rc;
 
 use clap::Args;
+use engine::error::Error;
+use engine::store::{self, ActionRecord, Digest, Shown, Store};
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::shelf::{check_pipelines, record};
@@ -8,10 +11,8 @@ use crate::cli::cache::size;
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::runs::when;
 use crate::cli::unwritten;
-use crate::error::Error;
+use crate::report::Console;
 use crate::report::columns::columns;
-use crate::report::{Console, wording};
-use crate::store::{self, ActionRecord, Digest, Shown, Store};
 
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]

@@ -6,8 +6,8 @@ mod shelf;
 mod show;
 
 use clap::{Args, Subcommand};
+use engine::error::Error;
 
-use crate::error::Error;
 use crate::report::Console;
 
 /// List the newest results, show what one is made of, copy its files out of the store

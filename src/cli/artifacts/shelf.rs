@@ -1,12 +1,12 @@
 //! Which artifact is meant: by what made it, or by its digest.
 
 use clap::Args;
+use engine::error::Error;
+use engine::plan::action_key;
+use engine::spec::suggest;
+use engine::store::{ActionRecord, Digest, Key, Lookup, Reading, Shown, Store};
 
 use crate::cli::pipeline::StoreArgs;
-use crate::error::Error;
-use crate::plan::action_key;
-use crate::spec::suggest;
-use crate::store::{ActionRecord, Digest, Key, Lookup, Reading, Shown, Store};
 
 /// An artifact on the command line.
 #[derive(Debug, Args)]

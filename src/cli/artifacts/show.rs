@@ -1,17 +1,18 @@
 use std::collections::HashMap;
 
 use clap::Args;
+use engine::error::Error;
+use engine::plan::InputId;
+use engine::store::{ActionRecord, Digest, Key, Store, Tree};
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::shelf::{Item, Wanted, key, of_key};
 use crate::cli::cache::size;
 use crate::cli::runs::when;
 use crate::cli::unwritten;
-use crate::error::Error;
-use crate::plan::InputId;
+use crate::report::Console;
 use crate::report::columns::aligned;
-use crate::report::{Console, wording};
-use crate::store::{ActionRecord, Digest, Key, Store, Tree};
 
 /// Show what is in an artifact, and what made it
 #[derive(Debug, Args)]

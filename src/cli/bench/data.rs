@@ -1,12 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use engine::error::Error;
 use serde::Serialize;
 use stages::bench::{AugmentBench, DecodeBench};
 
 use super::{Common, failed, refused, start_threads};
 use crate::cli::unwritten;
-use crate::error::Error;
 use crate::report::Console;
 
 /// Measure reading images (decode and resize) and augmenting them

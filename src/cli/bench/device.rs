@@ -1,9 +1,9 @@
 use clap::Args;
 use contract::{Device, Precision};
 
-use crate::devices::{self, DeviceChoice};
-use crate::error::Error;
-use crate::executor::VISIBLE_GPUS;
+use engine::devices::{self, DeviceChoice};
+use engine::error::Error;
+use engine::executor::VISIBLE_GPUS;
 
 /// What a training is measured on.
 #[derive(Clone, Copy, Debug, Args)]
@@ -38,7 +38,7 @@ impl On {
     }
 
     fn resolved(self, choice: DeviceChoice) -> Result<devices::Chosen, Error> {
-        let chosen = choice.resolve(self.precision, devices::gpus);
+        let chosen = choice.resolve(self.precision, stages::gpus::survey);
         chosen.map_err(|error| Error::Usage(format!("{error}; {}", error.hint())))
     }
 }

@@ -1,10 +1,10 @@
 use clap::Args;
+use engine::error::Error;
 use serde::Serialize;
 use stages::bench::GanBench;
 
 use super::device::On;
 use super::{Common, failed, refused, start_threads};
-use crate::error::Error;
 use crate::report::Console;
 
 /// Measure both updates of a DCGAN on random images

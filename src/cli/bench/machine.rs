@@ -1,9 +1,9 @@
 use clap::Args;
+use engine::error::Error;
 use stages::bench::measure_machine;
 
 use super::start_threads;
 use crate::cli::unwritten;
-use crate::error::Error;
 use crate::report::Console;
 
 /// Measure what the processor can do at most: arithmetic, and the way to memory

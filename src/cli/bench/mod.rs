@@ -10,12 +10,12 @@ use std::fmt::Display;
 
 use clap::{Args, Subcommand};
 use contract::{Failure, ImageShape, Invalid};
+use engine::error::Error;
+use engine::executor::{own_binary, peak_memory_mib};
 use serde::Serialize;
 use stages::bench::Throughput;
 
 use super::unwritten;
-use crate::error::Error;
-use crate::executor::{own_binary, peak_memory_mib};
 use crate::report::Console;
 
 /// Measure how fast this machine trains and reads images

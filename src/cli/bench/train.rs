@@ -1,14 +1,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::error::Error;
+use engine::spec::{self, LoadOptions, Pipeline, suggest};
 use serde::Serialize;
 use stages::bench::TrainBench;
 
 use super::device::On;
 use super::{Common, failed, refused, start_threads};
-use crate::error::Error;
 use crate::report::Console;
-use crate::spec::{self, LoadOptions, Pipeline, suggest};
 
 /// Measure training: forward, loss, backward and update on random images
 #[derive(Debug, Args)]
@@ -69,22 +69,15 @@ impl Train {
 
     /// The training of a model of the pipeline, checked.
     fn bench(&self, pipeline: &Pipeline, name: &str) -> Result<TrainBench, Error> {
-        let Some(model) = pipeline.scopes[0]
-            .models
-            .iter()
-            .find(|model| model.key == name)
-        else {
-            let known = pipeline.scopes[0]
-                .models
-                .iter()
-                .map(|model| model.key.as_str());
+        let Some((_, model)) = pipeline.models().find(|(known, _)| *known == name) else {
+            let known = pipeline.models().map(|(known, _)| known);
             let hint = suggest::hint("models", name, known);
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Error::Usage(format!("there is no model `{name}`{hint}")));
         };
         let image = self.common.image();
         let (batch_size, steps) = (self.batch_size.into(), self.steps.into());
-        let (model, device) = (model.value.to_json(), self.on.device()?);
+        let device = self.on.device()?;
         TrainBench::new(model, image, batch_size, steps, device).map_err(refused)
     }
 

@@ -2,15 +2,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use engine::error::Error;
+use engine::spec::{parse_bytes, parse_duration};
+use engine::store::{self, Patience, Policy, Store, Unread};
+use engine::wording;
 use serde_json::json;
 
 use super::{inside, size, uses};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
-use crate::error::Error;
-use crate::report::{Console, Verbosity, wording};
-use crate::spec::{parse_bytes, parse_duration};
-use crate::store::{self, Patience, Policy, Store, Unread};
+use crate::report::{Console, Verbosity};
 
 /// Say what nothing needs any more and, with --apply, remove it
 ///

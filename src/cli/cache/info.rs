@@ -1,16 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use engine::error::Error;
+use engine::run::history::{History, PastRun};
+use engine::store::{Digest, Entry, Inventory};
+use engine::wording;
 use serde_json::json;
 
 use super::size;
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
-use crate::error::Error;
+use crate::report::Console;
 use crate::report::columns::columns;
-use crate::report::history::{History, PastRun};
-use crate::report::{Console, wording};
-use crate::store::{Digest, Entry, Inventory};
 
 /// Say how much the store holds, by pipeline and stage
 #[derive(Debug, Args)]

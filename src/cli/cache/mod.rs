@@ -10,11 +10,11 @@ use std::time::SystemTime;
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
+use engine::error::Error;
+use engine::run::history::History;
+use engine::store::{BadUse, RunUse, Store, Unread, Uses};
 
-use crate::error::Error;
 use crate::report::Console;
-use crate::report::history::History;
-use crate::store::{BadUse, RunUse, Store, Unread, Uses};
 
 /// Look at the store, check it, and collect what nothing needs
 #[derive(Debug, Args)]

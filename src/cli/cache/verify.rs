@@ -1,14 +1,15 @@
 use clap::Args;
+use engine::error::Error;
+use engine::run::files::Fault;
+use engine::run::history::History;
+use engine::store::{Finding, Store};
+use engine::wording;
 use serde_json::json;
 
 use super::{inside, size};
 use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
-use crate::error::Error;
-use crate::report::history::History;
-use crate::report::run_files::Fault;
-use crate::report::{Console, wording};
-use crate::store::{Finding, Store};
+use crate::report::Console;
 
 /// Read everything in the store and list what is bad; exit code 1 if something is
 #[derive(Debug, Args)]

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use engine::plan::{self, Fingerprint, InputId};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::comparison::{Looking, Makers};
-use crate::plan::{self, Fingerprint, InputId};
 
 /// A difference that is the cause of others.
 #[derive(Serialize)]

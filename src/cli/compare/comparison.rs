@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Metrics;
+use engine::plan::{self, InputId, MissReason};
+use engine::run::recorded::{Recorded, RecordedStage};
+use engine::spec::suggest::distinct;
+use engine::store::{ActionRecord, Key, Lookup, Store};
 use serde::Serialize;
 
 use super::cause::{Causes, Changed, maker};
 use super::metric::{MetricPair, paired};
 use crate::cli::metrics;
+use crate::cli::pipeline::catalogue;
 use crate::cli::runs::each_option;
-use crate::plan::{self, InputId, MissReason};
-use crate::report::runs::{Recorded, RecordedStage};
-use crate::spec::suggest::distinct;
-use crate::store::{ActionRecord, Key, Lookup, Store};
 
 /// Two runs, `a` and `b`, side by side.
 #[derive(Serialize)]
@@ -241,7 +242,7 @@ impl Looking<'_> {
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
         // Any other output may hold a file of that name.
-        for port in plan::metrics_ports(stages::parse, &record.fingerprint) {
+        for port in plan::metrics_ports(&catalogue(), &record.fingerprint) {
             let Some(output) = record.outputs.get(&port) else {
                 continue;
             };

@@ -4,13 +4,13 @@ mod metric;
 mod page;
 
 use clap::Args;
+use engine::error::Error;
+use engine::run::recorded::Recorded;
 use serde_json::{Value, json};
 
 use super::runs::Among;
 use super::unwritten;
-use crate::error::Error;
 use crate::report::Console;
-use crate::report::runs::Recorded;
 use comparison::Comparison;
 
 /// Compare two runs: first what differs, then which metrics are better or worse for it

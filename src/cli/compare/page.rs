@@ -1,12 +1,14 @@
 //! A comparison for people: what differs first, then what came of it.
 
+use engine::run::recorded::Recorded;
+use engine::wording;
+
 use super::cause::Changed;
 use super::comparison::{Change, Comparison, StagePair};
 use super::metric::{MetricPair, Verdict};
 use crate::cli::runs::when;
 use crate::report::columns::aligned;
-use crate::report::runs::Recorded;
-use crate::report::{markdown, wording};
+use crate::report::markdown;
 
 /// Stages that a change names one by one.
 const NAMED: usize = 3;

@@ -1,7 +1,7 @@
 use clap::Args;
+use engine::error::Error;
 
 use crate::config::{self, project_folder};
-use crate::error::Error;
 use crate::report::Console;
 
 /// Allow the settings of this project's `.runner.toml` that reach outside the project

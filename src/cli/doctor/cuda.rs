@@ -4,8 +4,8 @@ use contract::{Gpu, NoGpu, Precision};
 use serde::{Deserialize, Serialize};
 use stages::gpus::{self, Check, Library};
 
-use crate::devices::{self, DeviceChoice, NoSuchDevice};
-use crate::executor::{VISIBLE_GPUS, own_binary};
+use engine::devices::{DeviceChoice, NoSuchDevice};
+use engine::executor::{VISIBLE_GPUS, own_binary};
 
 #[derive(Debug, Serialize)]
 pub struct Cuda {
@@ -76,8 +76,8 @@ impl Cuda {
             free_memory: gpus::free_memory(gpu.index).ok(),
             gpu: gpu.clone(),
         };
-        let chosen = choice.resolve(precision, devices::gpus);
-        let there = devices::gpus();
+        let chosen = choice.resolve(precision, gpus::survey);
+        let there = gpus::survey();
         let mut cuda = Self {
             libraries: gpus::libraries().into_iter().map(Found::from).collect(),
             gpus: there.iter().flatten().map(seen).collect(),

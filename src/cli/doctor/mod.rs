@@ -11,17 +11,17 @@ use std::fs::Metadata;
 
 use clap::Args;
 use contract::{Precision, files};
+use engine::devices::DeviceChoice;
+use engine::error::Error;
+use engine::forecast::Machine;
+use engine::store::{FORMAT, probe};
 use serde::Serialize;
 
 use self::cpu::Cpu;
 use self::cuda::Cuda;
 use super::pipeline::StoreArgs;
 use super::unwritten;
-use crate::devices::DeviceChoice;
-use crate::error::Error;
-use crate::forecast::Machine;
 use crate::report::Console;
-use crate::store::{FORMAT, probe};
 
 /// Say what this machine has to compute with, and test its GPU against the CPU
 #[derive(Debug, Args)]

@@ -1,9 +1,9 @@
 use contract::{Gpu, NoGpu, Precision};
+use engine::devices::NoSuchDevice;
 use stages::gpus::{Check, Library};
 
 use super::cuda::{Agreement, Found, Seen, SelfTest};
 use super::*;
-use crate::devices::NoSuchDevice;
 
 /// A machine with a GPU on which everything is right.
 fn findings() -> Findings {

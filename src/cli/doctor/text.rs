@@ -2,11 +2,11 @@
 
 use bytesize::ByteSize;
 use contract::NoGpu;
+use engine::wording;
 
 use super::cpu::Cpu;
 use super::cuda::{Agreement, Cuda, Found, Seen, remedy};
 use super::{Findings, Memory, StoreFolder};
-use crate::report::wording;
 
 impl Findings {
     pub fn text(&self) -> String {

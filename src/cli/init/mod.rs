@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::error::Error;
 
-use crate::error::Error;
 use crate::report::Console;
 
 /// Write a small pipeline to begin with: `pipeline.yaml`, which runs in a few seconds

@@ -1,12 +1,13 @@
 use clap::Args;
+use engine::error::Error;
+use engine::run::recorded::{self, Newest, Recorded};
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::{Among, warn, when};
 use crate::cli::unwritten;
-use crate::error::Error;
 use crate::report::columns::aligned;
-use crate::report::runs::{self, Newest, Recorded};
-use crate::report::{Console, Verbosity, wording};
+use crate::report::{Console, Verbosity};
 
 /// List the newest runs, newest first
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ impl List {
             runs,
             are_more,
             bad,
-        } = runs::newest(&store, pipeline, self.limit as usize)
+        } = recorded::newest(&store, pipeline, self.limit as usize)
             .map_err(Error::io("read", &store.runs_folder()))?;
         warn(console, &bad);
         if self.json {

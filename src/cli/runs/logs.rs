@@ -3,16 +3,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::error::Error;
+use engine::executor::{log_file, remains_folder};
+use engine::run::recorded::Recorded;
+use engine::spec::suggest;
+use engine::store::{Found, read_file};
 use serde_json::{Value, json};
 
 use super::Among;
 use crate::cli::unwritten;
-use crate::error::Error;
-use crate::executor::{log_file, remains_folder};
-use crate::report::runs::Recorded;
 use crate::report::{Console, Verbosity};
-use crate::spec::suggest;
-use crate::store::{Found, read_file};
 
 /// Print what the stages of a run wrote while they worked
 #[derive(Debug, Args)]

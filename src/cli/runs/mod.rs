@@ -5,15 +5,15 @@ mod logs;
 mod show;
 
 use clap::{Args, Subcommand};
+use engine::error::Error;
+use engine::run::history::BadRun;
+use engine::run::recorded::{self, Recorded};
+use engine::spec::suggest;
+use engine::store::Store;
 
 use super::compare::Compare;
 use super::pipeline::StoreArgs;
-use crate::error::Error;
 use crate::report::Console;
-use crate::report::history::BadRun;
-use crate::report::runs::{self, Recorded};
-use crate::spec::suggest;
-use crate::store::Store;
 
 /// Look back: list runs, show one, compare two, read what stages wrote
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ impl Among {
         if let Some(back) = steps_back(name)? {
             return self.latest(store, name, back, console);
         }
-        let ids = runs::ids(store).map_err(Error::io("read", &store.runs_folder()))?;
+        let ids = recorded::ids(store).map_err(Error::io("read", &store.runs_folder()))?;
         let matching: Vec<&String> = match ids.iter().find(|id| *id == name) {
             Some(id) => vec![id],
             None => ids.iter().filter(|id| id.starts_with(name)).collect(),
@@ -80,7 +80,7 @@ impl Among {
                 .is_none_or(|p| *p == run.report.pipeline)
         };
         match matching.as_slice() {
-            [id] => match runs::read(store, id, &mut None) {
+            [id] => match recorded::read(store, id, &mut None) {
                 Ok(Some(run)) if is_meant(&run) => Ok(run),
                 Ok(Some(run)) => Err(Error::Usage(format!(
                     "run `{id}` is one of pipeline `{}`",
@@ -118,7 +118,7 @@ impl Among {
         back: usize,
         console: &Console,
     ) -> Result<Recorded, Error> {
-        let found = runs::newest(store, self.pipeline.as_deref(), back + 1)
+        let found = recorded::newest(store, self.pipeline.as_deref(), back + 1)
             .map_err(Error::io("read", &store.runs_folder()))?;
         warn(console, &found.bad);
         let mut runs = found.runs;
@@ -173,12 +173,12 @@ pub(in crate::cli) fn when(time: &str) -> String {
 }
 
 /// How a run was asked for: `--profile real -S epochs=3`; empty if by its file alone.
-fn options(run: &crate::report::RunReport) -> String {
+fn options(run: &engine::run::RunReport) -> String {
     each_option(run).join(" ")
 }
 
 /// As [`options`], each by itself.
-pub(in crate::cli) fn each_option(run: &crate::report::RunReport) -> Vec<String> {
+pub(in crate::cli) fn each_option(run: &engine::run::RunReport) -> Vec<String> {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
     let sets = run.sets.iter().map(|set| format!("-S {set}"));
     profile.chain(sets).collect()

@@ -1,12 +1,14 @@
 use clap::Args;
+use engine::error::Error;
+use engine::run::RunState;
+use engine::run::recorded::Recorded;
+use engine::wording;
 use serde_json::{Value, json};
 
 use super::{Among, options, when};
 use crate::cli::unwritten;
-use crate::error::Error;
 use crate::report::columns::columns;
-use crate::report::runs::Recorded;
-use crate::report::{Console, RunState, Warnings, wording};
+use crate::report::{Console, Warnings};
 
 /// Show how a run was asked for and how each of its stages ended
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use contract::{HISTORY_FILE, files};
 
-use crate::store::{Digest, Store};
+use engine::store::{Digest, Store};
 
 /// A figure after each epoch, from the table beside the metrics of a training; none if there is none.
 pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f64>)> {

@@ -10,16 +10,18 @@ use std::fs;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
+use engine::error::Error;
+use engine::store::Store;
+use engine::sweep::Course;
+use engine::sweep::record::{SweepReport, Trial, TrialState};
+use engine::wording;
 
 use super::outcomes::Outcomes;
 use super::pipeline::PipelineArgs;
 use super::unwritten;
-use crate::error::Error;
-use crate::report::sweep::{SweepReport, Trial, TrialState, render};
+use crate::report::Console;
+use crate::report::sweep::render;
 use crate::report::table::Format;
-use crate::report::{Console, wording};
-use crate::store::Store;
-use crate::sweep::Course;
 pub use report::report;
 
 /// Name of the file in a run's folder that tells of its trials and of all decisions about them.

@@ -1,6 +1,12 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use engine::error::Error;
+use engine::forecast::{Forecast, Machine, Reach, forecast};
+use engine::plan::{self, PlanOptions, State};
+use engine::store::Key;
+use engine::sweep::{Course, Extent};
+use engine::wording;
 use serde_json::{Value, json};
 
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
@@ -8,12 +14,7 @@ use crate::cli::plan::totals;
 use crate::cli::replay::replay;
 use crate::cli::room::RoomArgs;
 use crate::cli::{preflight, unwritten};
-use crate::error::Error;
-use crate::forecast::{Forecast, Machine, Reach, forecast};
-use crate::plan::{self, PlanOptions, State};
-use crate::report::{Console, wording};
-use crate::store::Key;
-use crate::sweep::{Course, Extent};
+use crate::report::Console;
 
 /// Say how many trials there are, how many distinct actions, and about how long they take
 #[derive(Debug, Args)]

@@ -1,15 +1,15 @@
 use clap::Args;
 
 use contract::files;
+use engine::error::Error;
+use engine::spec::{self, Node};
+use engine::sweep::record::SweepReport;
+use engine::whole::{self, Flush};
 
 use super::report::report;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
 use crate::cli::replay::replay;
-use crate::error::Error;
 use crate::report::Console;
-use crate::report::sweep::SweepReport;
-use crate::report::whole::{self, Flush};
-use crate::spec::{self, Node};
 
 /// Write the values of a trial into a profile of the pipeline
 #[derive(Debug, Args)]

@@ -3,6 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use contract::Direction;
+use engine::error::Error;
+use engine::graph::Graph;
+use engine::plan::{Plan, PlanOptions, State};
+use engine::store::Store;
+use engine::sweep::importance::{Column, importance};
+use engine::sweep::record::{
+    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
+};
+use engine::sweep::{self, Course, MetricAt};
 use petgraph::graph::NodeIndex;
 use serde_json::{Map, Value};
 use stages::metrics::spread;
@@ -11,15 +20,6 @@ use super::curve;
 use crate::cli::outcomes::Outcomes;
 use crate::cli::pipeline::planned;
 use crate::cli::replay::replay;
-use crate::error::Error;
-use crate::graph::Graph;
-use crate::plan::{Plan, PlanOptions, State};
-use crate::report::sweep::{
-    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
-};
-use crate::store::Store;
-use crate::sweep::importance::{Column, importance};
-use crate::sweep::{self, Course, MetricAt};
 
 /// What the store knows of a sweep.
 pub fn stored(mut course: Course, store: &Store) -> Result<SweepReport, Error> {

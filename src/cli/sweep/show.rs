@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::error::Error;
 
 use super::report::stored;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
 use crate::cli::unwritten;
-use crate::error::Error;
 use crate::report::Console;
 use crate::report::sweep::{figures, render};
 use crate::report::table::Format;

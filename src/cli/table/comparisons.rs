@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::str::FromStr;
 
 use contract::Direction;
+use engine::error::Error;
+use engine::graph::{Column, Graph, Table};
+use engine::spec::suggest;
+use engine::store::{Digest, Store};
 use stages::evaluate::{Contrast, Evaluation, contrast};
 use stages::metrics::Measure;
 
 use crate::cli::metrics;
-use crate::error::Error;
-use crate::graph::{Column, Graph, Table};
 use crate::report::comparison::{Comparison, corrected};
-use crate::spec::suggest;
-use crate::store::{Digest, Store};
 
 /// Resamples of the paired bootstrap: p-values of 0.05 vary by 0.003 with the seed.
 const RESAMPLES: usize = 10_000;

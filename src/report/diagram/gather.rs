@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use engine::graph::{Graph, Instance, InstanceName, Link};
+use engine::plan::{Plan, State};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, EdgeRef, Reversed};
 
 use super::{Detail, Diagram, Edge, Node, Standing, Tally};
-use crate::graph::{Graph, Instance, InstanceName, Link};
-use crate::plan::{Plan, State};
 
 /// Different reasons that are told of one node.
 const REASONS: usize = 3;

@@ -1,8 +1,8 @@
 //! Rankings for spreadsheets.
 
+use engine::sweep::record::{SweepReport, Trial};
 use serde_json::Value;
 
-use super::{SweepReport, Trial};
 use crate::report::table::csv_line;
 
 /// Comma-separated values: a line to a trial, its parameters under their full names, then everything

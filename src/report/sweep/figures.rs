@@ -7,7 +7,9 @@ use serde_json::Value;
 use stages::figures::learning_curves::{Curve, LearningCurves};
 use stages::figures::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
 
-use super::{Axis, AxisKind, SweepReport, Trial, TrialState, shortened};
+use engine::sweep::record::{Axis, AxisKind, SweepReport, Trial, TrialState};
+
+use super::shortened;
 
 /// The longest name of a choice.
 const LONGEST: usize = 20;

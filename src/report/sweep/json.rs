@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{SweepReport, Trial};
+use engine::sweep::record::{SweepReport, Trial};
 
 /// The report as one JSON object, its trials ranked (those asked for), with the best one's number. It can
 /// be read as a [`SweepReport`] again.

@@ -1,7 +1,9 @@
 //! Rankings for papers.
 
+use engine::sweep::record::{SweepReport, Trial};
+
+use super::shortened;
 use super::text::Ranking;
-use super::{SweepReport, Trial, shortened};
 use crate::report::latex::{self, Tabular, escaped, number};
 
 /// The longest value in a paper's table.

@@ -7,19 +7,15 @@ mod delimited;
 pub mod figures;
 mod json;
 mod latex;
-mod ranking;
-mod record;
 mod shortened;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use crate::report::table::Format;
+use engine::sweep::ranked;
+use engine::sweep::record::SweepReport;
 
-pub use ranking::ranked;
-pub use record::{
-    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
-};
+use crate::report::table::Format;
 
 /// Writes the trials of a sweep, best first, the first `limit` of them. `width` is how many columns a
 /// terminal has; parameters that do not fit are told below the table. The text ends with a line feed.

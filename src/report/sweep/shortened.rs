@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Trial;
+use engine::sweep::record::Trial;
 
 /// A value with three digits; what is longer than `longest` characters is cut.
 pub fn value(value: &Value, longest: usize) -> String {

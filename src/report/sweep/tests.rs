@@ -1,6 +1,10 @@
 use contract::Direction;
 use serde_json::{Map, Value, json};
 
+use engine::sweep::record::{
+    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, Trial, TrialState,
+};
+
 use super::*;
 
 fn trial(number: usize, values: Value, state: TrialState, objective: Option<f64>) -> Trial {

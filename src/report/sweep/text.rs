@@ -2,12 +2,14 @@
 
 use comfy_table::CellAlignment;
 use contract::Direction;
+use engine::wording;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Importance, SweepReport, Trial, TrialState, shortened};
+use engine::sweep::record::{Importance, SweepReport, Trial, TrialState};
+
+use super::shortened;
 use crate::report::markdown;
 use crate::report::table::ruled;
-use crate::report::wording;
 
 /// The longest value in a terminal, and where there is little room.
 const LONGEST: [usize; 2] = [18, 9];

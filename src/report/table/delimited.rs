@@ -1,7 +1,8 @@
 //! Tables for spreadsheets.
 
+use engine::graph::Column;
+
 use super::{Cell, Filled, Seeds};
-use crate::graph::Column;
 use crate::report::comparison;
 
 /// Comma-separated values: per column of the table its value, the ends of its interval and the

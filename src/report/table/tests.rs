@@ -1,5 +1,6 @@
+use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
+
 use super::{Cell, Format, Seeds, render};
-use crate::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
 use crate::report::expectations::{Judgement, Judgements, Subject};
 
 fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {

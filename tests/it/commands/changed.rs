@@ -176,6 +176,6 @@ fn results_of_a_damaged_file_are_made_again_if_they_may_have_read_the_damage() {
 fn reseal(text: &str) -> String {
     let (_, record) = text.trim_end().split_once(r#"","record":"#).unwrap();
     let record = record.strip_suffix('}').unwrap();
-    let sealed = runner::store::seal(&serde_json::from_str::<serde_json::Value>(record).unwrap());
+    let sealed = engine::store::seal(&serde_json::from_str::<serde_json::Value>(record).unwrap());
     String::from_utf8(sealed.unwrap()).unwrap()
 }

@@ -1,7 +1,7 @@
 //! `runner kinds`.
 
 use console::measure_text_width;
-use runner::schema::{Layout, page};
+use engine::schema::{Layout, page};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 

@@ -10,10 +10,10 @@ mod visits;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use engine::graph::{Catalogue, Graph};
+use engine::schema::document;
+use engine::spec::{LoadOptions, parse};
 use jsonschema::Validator;
-use runner::graph::{Catalogue, Graph};
-use runner::schema::document;
-use runner::spec::{LoadOptions, parse};
 use serde_json::Value;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| document(stages::kinds(), stages::params_schema));
@@ -39,7 +39,7 @@ fn program_errors(yaml: &str) -> Vec<String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: runner::devices::gpus,
+        gpus: stages::gpus::survey,
     };
     let graph = parse(Path::new("p.yaml"), yaml, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use runner::graph::Graph;
-use runner::spec::{Diagnostic, LoadOptions, load};
+use engine::graph::Graph;
+use engine::spec::{Diagnostic, LoadOptions, load};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! Matrices: instances, joins, fan-in, broadcast; and the tables over them.
 
-use runner::graph::Graph;
+use engine::graph::Graph;
 use serde_json::json;
 
 use super::{build, errors, links, params, with_stages};

@@ -6,14 +6,14 @@ use contract::{
     ArtifactType, Context, Failure, ImageShape, Input, Invalid, KindInfo, Output, Segment,
     Signature, Stage, Usage,
 };
-use runner::graph::Catalogue;
+use engine::graph::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
-    gpus: runner::devices::gpus,
+    gpus: stages::gpus::survey,
 };
 
 const fn input(role: &'static str, accepts: ArtifactType) -> Input {

@@ -13,8 +13,8 @@ mod variables;
 
 use std::path::Path;
 
-use runner::graph::Graph;
-use runner::spec::{Diagnostic, LoadOptions, parse};
+use engine::graph::Graph;
+use engine::spec::{Diagnostic, LoadOptions, parse};
 
 /// A pipeline around some stages.
 fn with_stages(stages: &str) -> String {

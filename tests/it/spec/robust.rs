@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engine::graph::Graph;
+use engine::spec::{LoadOptions, load, parse};
 use proptest::prelude::*;
-use runner::graph::Graph;
-use runner::spec::{LoadOptions, load, parse};
 
 use super::{build_with, kinds};
 

@@ -181,7 +181,7 @@ sweep:
 
     // What is known before the first round is refused before it.
     let program = HALVING.replace("  cnn:\n", "  cnn:\n    resources: { gpus: 1 }\n");
-    if runner::devices::gpus().is_err() {
+    if stages::gpus::survey().is_err() {
         let sandbox = Sandbox::new(&program);
         let refused = sandbox.run_json(&[]);
         assert_eq!(refused.code, Some(2), "{refused:?}");

@@ -1,0 +1,265 @@
+//! Where stages compute: what was asked for, and what there is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use contract::{Device, Gpu, NoGpu, Precision};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+/// Where the stages of a pipeline are to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// On GPUs, if there are any, else on the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// On any GPU, or on the one of this number.
+    Cuda(Option<usize>),
+}
+
+/// Asks for the GPUs there are.
+pub type Survey = fn() -> &'static Result<Vec<Gpu>, NoGpu>;
+
+/// What a choice comes to on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    pub device: Device,
+    /// The GPUs that stages may take; none on the CPU.
+    pub gpus: Vec<Gpu>,
+    /// Why there are none, where any would have been taken.
+    pub without: Option<NoGpu>,
+}
+
+impl Chosen {
+    /// What the choice of a GPU comes to on another machine, which has it.
+    pub fn elsewhere(precision: Precision) -> Self {
+        Self {
+            device: Device::Cuda { precision },
+            gpus: Vec::new(),
+            without: None,
+        }
+    }
+}
+
+/// A GPU that is asked for and not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSuchDevice {
+    #[error("there is no GPU to compute on: {0}")]
+    None(NoGpu),
+    #[error("there is no GPU {wanted}: {}", numbered(.there))]
+    Number { wanted: usize, there: Vec<Gpu> },
+    #[error(
+        "GPU {index}, {name}, has no TF32: its compute capability is {major}.{minor}, and TF32 came with 8.0",
+        index = .0.index, name = .0.name, major = .0.compute_capability.0, minor = .0.compute_capability.1
+    )]
+    NoTf32(Gpu),
+}
+
+impl NoSuchDevice {
+    /// What to do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::None(NoGpu::NotBuilt) => {
+                "build with `cargo build --release --features cuda`, or take `--device cpu`"
+            }
+            Self::None(NoGpu::NoDriver(_)) => {
+                "install NVIDIA's driver, or take `--device cpu`; `runner doctor` shows what is there"
+            }
+            Self::None(_) => "take `--device cpu`; `runner doctor` shows what is there",
+            Self::Number { .. } => "`--device cuda` takes any of them",
+            Self::NoTf32(_) => "take `--precision float32`",
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// The device on this machine, and the GPUs that may be used.
+    ///
+    /// # Errors
+    /// If what was asked for by name is not there.
+    pub fn resolve(self, precision: Precision, survey: Survey) -> Result<Chosen, NoSuchDevice> {
+        let can = |gpu: &&Gpu| precision == Precision::Float32 || gpu.compute_capability.0 >= 8;
+        let cuda = |gpus: &[Gpu]| {
+            let able: Vec<Gpu> = gpus.iter().filter(can).cloned().collect();
+            match gpus.first() {
+                Some(gpu) if able.is_empty() => Err(NoSuchDevice::NoTf32(gpu.clone())),
+                _ => Ok(Chosen {
+                    device: Device::Cuda { precision },
+                    gpus: able,
+                    without: None,
+                }),
+            }
+        };
+        let cpu = |without| Chosen {
+            device: Device::Cpu,
+            gpus: Vec::new(),
+            without,
+        };
+        match (self, self.asks().then(survey)) {
+            (_, None) => Ok(cpu(None)),
+            (Self::Auto | Self::Cpu, Some(Err(why))) => Ok(cpu(Some(why.clone()))),
+            (Self::Cuda(_), Some(Err(why))) => Err(NoSuchDevice::None(why.clone())),
+            (Self::Cuda(Some(wanted)), Some(Ok(there))) => {
+                match there.iter().find(|gpu| gpu.index == wanted) {
+                    Some(gpu) => cuda(std::slice::from_ref(gpu)),
+                    None => Err(NoSuchDevice::Number {
+                        wanted,
+                        there: there.clone(),
+                    }),
+                }
+            }
+            (_, Some(Ok(there))) => cuda(there),
+        }
+    }
+
+    /// Whether it depends on which GPUs there are.
+    fn asks(self) -> bool {
+        self != Self::Cpu
+    }
+}
+
+/// In a word or two, as a run begins with it.
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.device, &self.without) {
+            (Device::Cpu, None) => f.write_str("cpu"),
+            (Device::Cpu, Some(why)) => write!(f, "cpu ({why})"),
+            (Device::Cuda { precision }, _) if self.gpus.is_empty() => {
+                write!(f, "cuda, {precision}")
+            }
+            (Device::Cuda { precision }, _) => {
+                write!(f, "cuda, {}, {precision}", numbered(&self.gpus))
+            }
+        }
+    }
+}
+
+/// GPUs by number and name.
+fn numbered(gpus: &[Gpu]) -> String {
+    let names: Vec<String> = gpus
+        .iter()
+        .map(|gpu| format!("{} is {}", gpu.index, gpu.name))
+        .collect();
+    names.join(", ")
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(None) => f.write_str("cuda"),
+            Self::Cuda(Some(index)) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_prefix("cuda:").map(str::parse);
+        match (text, number) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(None)),
+            (_, Some(Ok(index))) => Ok(Self::Cuda(Some(index))),
+            _ => Err(format!(
+                "`{text}` is no device: it is `auto`, `cpu`, `cuda`, or `cuda:0` and so on"
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DeviceChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for DeviceChoice {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Device".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(auto|cpu|cuda(:[0-9]+)?)$" })
+    }
+}
+
+#[cfg(test)]
+pub mod made_up;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::made_up::{gpu, never, none, two};
+    use super::*;
+
+    fn resolved(choice: &str, survey: Survey) -> Result<Chosen, NoSuchDevice> {
+        let choice: DeviceChoice = choice.parse().unwrap();
+        choice.resolve(Precision::Tf32, survey)
+    }
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in ["auto", "cpu", "cuda", "cuda:0", "cuda:12"] {
+            assert_eq!(name.parse::<DeviceChoice>().unwrap().to_string(), name);
+        }
+        for name in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CUDA"] {
+            assert!(name.parse::<DeviceChoice>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn auto_takes_gpus_where_there_are_some() {
+        let tf32 = Device::Cuda {
+            precision: Precision::Tf32,
+        };
+        let chosen = resolved("auto", two).unwrap();
+        assert_eq!((chosen.device, chosen.gpus.len()), (tf32, 2));
+        assert_eq!(chosen.to_string(), "cuda, 0 is H100, 1 is H100, tf32");
+        let chosen = resolved("auto", none).unwrap();
+        assert_eq!((chosen.device, chosen.gpus.len()), (Device::Cpu, 0));
+        assert_eq!(chosen.to_string(), "cpu (the NVIDIA driver sees no GPU)");
+    }
+
+    #[test]
+    fn tf32_is_asked_only_of_gpus_that_have_it() {
+        fn turing() -> &'static Result<Vec<Gpu>, NoGpu> {
+            static OLD: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
+            OLD.get_or_init(|| {
+                Ok(vec![Gpu {
+                    compute_capability: (7, 5),
+                    ..gpu(0)
+                }])
+            })
+        }
+        let error = resolved("auto", turing).unwrap_err();
+        assert!(
+            error.to_string().contains("compute capability is 7.5"),
+            "{error}"
+        );
+        let float32 = DeviceChoice::Auto.resolve(Precision::Float32, turing);
+        assert_eq!(float32.unwrap().gpus.len(), 1);
+    }
+
+    #[test]
+    fn the_cpu_needs_no_driver() {
+        assert_eq!(resolved("cpu", never).unwrap().to_string(), "cpu");
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_is_there_or_an_error() {
+        assert_eq!(resolved("cuda:1", two).unwrap().gpus, [gpu(1)]);
+        assert_eq!(
+            resolved("cuda:2", two).unwrap_err().to_string(),
+            "there is no GPU 2: 0 is H100, 1 is H100"
+        );
+        assert!(resolved("cuda", none).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! Stages whose work a worker process does: this binary again.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use contract::{Position, Request, StageEvent};
+
+use super::keeper::Keeper;
+use super::local::{Local, lock};
+use super::process::{self, Ending};
+use super::{Limits, log_file};
+use crate::plan::{Change, MissReason, PlannedAction, State};
+use crate::run::Event;
+use crate::store::Checkpoints;
+
+/// What a stage said about its result, for the record.
+#[derive(Default)]
+pub(super) struct Said {
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+    pub resumed: Option<Position>,
+}
+
+impl Local<'_> {
+    /// Runs a worker to its end, passing on its events and keeping its checkpoints.
+    pub(super) fn run_worker(
+        &self,
+        action: &PlannedAction,
+        reason: &str,
+        request: &Request,
+        limits: Limits,
+        checkpoints: Option<&Checkpoints<'_>>,
+    ) -> (Ending, Said) {
+        let name = self.name(action.node);
+        self.reporter.send(&Event::StageStarted {
+            stage: name.clone(),
+            reason: reason.to_owned(),
+        });
+        if let Some(why) = self.starts_over(action, request) {
+            let stage = name.clone();
+            self.reporter.send(&Event::StageStartsOver { stage, why });
+        }
+        let said = Mutex::new(Said::default());
+        let log = log_file(&self.folder, &name);
+        let ending = thread::scope(|scope| {
+            let folder = request
+                .resume
+                .as_ref()
+                .map(|resume| resume.folder.as_path());
+            let keeper = checkpoints
+                .zip(folder)
+                .map(|(checkpoints, folder)| Keeper::start(scope, checkpoints, folder));
+            let heard = |event| match event {
+                StageEvent::Checkpoint {
+                    folder,
+                    position,
+                    seconds,
+                } => {
+                    if let Some(keeper) = &keeper {
+                        keeper.take(folder, position);
+                    }
+                    self.reporter.send(&Event::StageCheckpoint {
+                        stage: name.clone(),
+                        position,
+                        seconds,
+                    });
+                }
+                event => self.pass_on(&name, event, &said),
+            };
+            process::run(request, (&log, &self.logs), self.workers, limits, &heard)
+        });
+        (
+            ending,
+            said.into_inner().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Why the stage does not go on from where it ended before, if one could expect it to: all that
+    /// changed is how far it is to go.
+    fn starts_over(&self, action: &PlannedAction, request: &Request) -> Option<String> {
+        let State::Runs(MissReason::Changed {
+            first: Change::Param(first),
+            more: 0,
+        }) = &action.state
+        else {
+            return None;
+        };
+        let resumable = self.graph.stages[action.node].stage.resumable()?;
+        let is_meant = |param: &&str| first.path == format!("params.{param}");
+        if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(param)) {
+            return Some(format!("`{param}` changed, and {why}"));
+        }
+        let nothing_kept = request
+            .resume
+            .as_ref()
+            .is_some_and(|resume| resume.kept.is_empty());
+        (self.resume && nothing_kept && resumable.open_ended.iter().any(is_meant))
+            .then(|| "there is no checkpoint to go on from".to_owned())
+    }
+
+    fn pass_on(&self, stage: &str, event: StageEvent, said: &Mutex<Said>) {
+        let stage = stage.to_owned();
+        self.reporter.send(&match event {
+            StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
+            StageEvent::Warning { message, passing } => {
+                if !passing {
+                    lock(said).warnings.push(message.clone());
+                }
+                Event::StageWarning {
+                    stage,
+                    message,
+                    passing,
+                }
+            }
+            StageEvent::Note { message } => {
+                lock(said).notes.push(message.clone());
+                Event::StageNote { stage, message }
+            }
+            StageEvent::Resumed { from } => {
+                lock(said).resumed = Some(from);
+                Event::StageResumed { stage, from }
+            }
+            StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
+            StageEvent::Checkpoint { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => {
+                return;
+            }
+        });
+    }
+}

@@ -1,0 +1,126 @@
+//! The other side: what `runner worker` does.
+
+use std::io::{self, BufRead, Read, Write};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use contract::{Failure, Request, StageEvent};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::error::of_panic;
+
+/// Runs a stage to its end in this process.
+pub type Execute =
+    fn(&Request, &(dyn Fn(StageEvent) + Sync), cancelled: &AtomicBool) -> Result<(), Failure>;
+
+/// The code of the stage kinds, which a worker runs.
+pub struct Kinds {
+    pub execute: Execute,
+    /// Stack of a thread that computes, in bytes.
+    pub stack_size: usize,
+}
+
+/// Reads a [`Request`] from standard input, does it, and says what happens as JSON lines on standard
+/// output; the last line says how it ended, and so does the exit code: 0 or 1.
+pub fn serve(kinds: &Kinds) -> ExitCode {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let result = prepare(kinds.stack_size, &cancelled)
+        .and_then(|request| execute(kinds, &request, &cancelled));
+    let code = if result.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    say(
+        &result.map_or_else(
+            |failure| StageEvent::Failed { failure },
+            |()| StageEvent::Succeeded,
+        ),
+        &cancelled,
+    );
+    code
+}
+
+fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Failure> {
+    for signal in [SIGTERM, SIGINT] {
+        // The first sets the flag; the second, if the stage did not look at it, exits.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(cancelled))
+            .and_then(|_| flag::register(signal, Arc::clone(cancelled)))
+            .map_err(refused("watch for signals"))?;
+    }
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(refused("read the request"))?;
+    let request: Request = serde_json::from_str(&line)
+        .map_err(|e| Failure::Internal(format!("failed to read the request: {e}")))?;
+    thread::Builder::new()
+        .name("parent".to_owned())
+        .spawn(end_with_parent)
+        .map_err(refused("start a thread"))?;
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(request.cpus.max(1))
+        .stack_size(stack_size)
+        .build_global()
+        .map_err(|e| Failure::System(format!("failed to start {} threads: {e}", request.cpus)))?;
+    Ok(request)
+}
+
+/// For `map_err`: `failed to <what>: <cause>`.
+fn refused(what: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |cause| Failure::System(format!("failed to {what}: {cause}"))
+}
+
+/// The engine holds our standard input open for as long as it lives.
+fn end_with_parent() {
+    let _ = io::stdin().lock().read_to_end(&mut Vec::new());
+    tracing::warn!("runner is gone; ending");
+    std::process::exit(1);
+}
+
+fn execute(kinds: &Kinds, request: &Request, cancelled: &AtomicBool) -> Result<(), Failure> {
+    let fault = Arc::new(Mutex::new(None));
+    remember_panics(&fault);
+    let events = |event: StageEvent| say(&event, cancelled);
+    catch_unwind(AssertUnwindSafe(|| {
+        (kinds.execute)(request, &events, cancelled)
+    }))
+    .unwrap_or_else(|_| {
+        let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err(Failure::Internal(
+            fault.unwrap_or_else(|| "panic".to_owned()),
+        ))
+    })
+}
+
+/// Keeps the message and place of the first panic, on whatever thread; it is reported as usual too.
+fn remember_panics(fault: &Arc<Mutex<Option<String>>>) {
+    let fault = Arc::clone(fault);
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| of_panic(info));
+        report(info);
+    }));
+}
+
+fn say(event: &StageEvent, cancelled: &AtomicBool) {
+    let said = serde_json::to_string(event)
+        .map_err(io::Error::from)
+        .and_then(|line| {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{line}").and_then(|()| out.flush())
+        });
+    if let Err(error) = said {
+        // Nobody listens any more.
+        tracing::warn!(%error, "an event was not said");
+        cancelled.store(true, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,256 @@
+//! Finds, before anything runs, what surely fails or may fail for want of cores, GPUs, memory or disk.
+
+use bytesize::ByteSize;
+use contract::{Device, Invalid};
+use petgraph::graph::NodeIndex;
+
+use super::{Estimate, Forecast, Machine};
+use crate::graph::Graph;
+use crate::scheduler::Room;
+use crate::spec::{Diagnostic, parse_bytes};
+use crate::wording;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Errors that are certain: of one stage, or of the whole run (`None`).
+    pub errors: Vec<(Option<NodeIndex>, Diagnostic)>,
+    /// What may fail.
+    pub doubts: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// The errors sorted by place, each once.
+    pub fn errors(&self) -> Vec<Diagnostic> {
+        let errors = self.errors.iter().map(|(_, error)| error.clone());
+        let mut errors: Vec<Diagnostic> = errors.collect();
+        Diagnostic::sort(&mut errors);
+        errors
+    }
+}
+
+/// Compares what the stages of a forecast need with what there is: the `room` that a run has, on a
+/// `machine`.
+pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Machine) -> Findings {
+    let mut findings = Findings::default();
+    findings.doubts.extend_from_slice(&graph.doubts);
+    for (&node, estimate) in &forecast.stages {
+        let refusals = refusals(graph, node, room, machine).into_iter();
+        findings
+            .errors
+            .extend(refusals.map(|error| (Some(node), error)));
+        // A gpu's memory is its own.
+        if graph.stages[node].device != Device::Cpu {
+            continue;
+        }
+        memory(graph, node, estimate, machine, &mut findings);
+    }
+    disk(forecast, machine, &mut findings);
+    at_once(forecast, machine, &mut findings);
+    Diagnostic::sort(&mut findings.doubts);
+    findings
+}
+
+/// Errors if a stage asks for resources that the run can never give it.
+pub fn refusals(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Vec<Diagnostic> {
+    let gpu = graph.missing(node).or_else(|| gpus(graph, node, room));
+    let cpus = cpus(graph, node, room, machine);
+    let memory = declared_memory(graph, node, room);
+    [gpu, cpus, memory].into_iter().flatten().collect()
+}
+
+/// An error if a stage asks for more cores than the machine has. If only `--jobs` gives fewer, it gets those.
+fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let most = room.cpus.max(machine.cpus);
+    let wanted = instance.resources.cpus.filter(|&wanted| wanted > most)?;
+    let message = format!(
+        "`{}` asks for more cores than there are ({wanted} of {most})",
+        instance.name.stage
+    );
+    let hint = format!(
+        "set its `resources.cpus` to {most}, or allow more threads than cores with `--jobs {wanted}`"
+    );
+    Some(graph.diagnose_resource(node, "cpus", message).hint(hint))
+}
+
+/// An error if a stage asks for more memory than stages may take together.
+fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let (wanted, most) = (instance.resources.memory?, room.memory?);
+    if wanted <= most {
+        return None;
+    }
+    let message = format!(
+        "`{}` asks for more memory than stages may take ({} of {})",
+        instance.name.stage,
+        size(wanted),
+        size(most)
+    );
+    // The rounded size may be too small.
+    let rounded = size(wanted).replace(' ', "");
+    let enough = match parse_bytes(&rounded) {
+        Ok(bytes) if bytes >= wanted => rounded,
+        _ => format!("{wanted}B"),
+    };
+    let hint = format!(
+        "set its `resources.memory` to what fits, or let stages take more with `--memory {enough}`"
+    );
+    Some(graph.diagnose_resource(node, "memory", message).hint(hint))
+}
+
+/// An error if a stage asks for GPUs that the run does not have; the same for all its instances.
+fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+    let instance = &graph.stages[node];
+    let (name, wanted, there) = (&instance.name.stage, instance.gpus(), room.gpus.len());
+    let refused = |resource: &str, message: String, hint: String| {
+        Some(graph.diagnose_resource(node, resource, message).hint(hint))
+    };
+    if wanted > there {
+        let why = match &graph.no_gpu {
+            Some(why) if there == 0 => format!(": {why}"),
+            _ => String::new(),
+        };
+        let hint = match instance.resources.gpu_memory {
+            Some(_) if there == 0 => {
+                "leave its `resources.gpus` and `resources.gpu_memory` out".to_owned()
+            }
+            _ => format!("set its `resources.gpus` to {there}"),
+        };
+        return refused(
+            "gpus",
+            format!("`{name}` asks for more GPUs than there are ({wanted} of {there}){why}"),
+            format!("{hint}; `runner doctor` shows what there is"),
+        );
+    }
+    let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;
+    let memory = instance.gpu_memory().filter(|&memory| memory > largest)?;
+    refused(
+        "gpu_memory",
+        format!(
+            "`{name}` asks for {} of a GPU's memory; the largest has {}",
+            size(memory),
+            size(largest)
+        ),
+        "set its `resources.gpu_memory` to what fits".to_owned(),
+    )
+}
+
+fn memory(
+    graph: &Graph,
+    node: NodeIndex,
+    estimate: &Estimate,
+    machine: &Machine,
+    findings: &mut Findings,
+) {
+    let instance = &graph.stages[node];
+    let name = &instance.name;
+    // The model is what makes a training large.
+    let about = |message: String, hint: &str| {
+        let invalid = Invalid::new(message).hint(hint);
+        let invalid = match instance.kind.model_params.first() {
+            Some(param) => invalid.under(param),
+            None => invalid,
+        };
+        graph.diagnose(node, &invalid)
+    };
+    let parameters = estimate.work.parameters.map_or(String::new(), |count| {
+        format!(" for {} parameters", wording::grouped(count))
+    });
+    let least = estimate.work.memory.map(|memory| memory.least);
+    let exceeds =
+        |room: Option<u64>, bytes: Option<u64>| Some((bytes?, room?)).filter(|(b, r)| b > r);
+    let smaller = "make the model or `batch_size` smaller";
+
+    if let Some((bytes, room)) = exceeds(instance.limits.memory, least) {
+        let error = about(
+            format!(
+                "`{name}` needs at least {} of memory{parameters}, and may have {}",
+                size(bytes),
+                size(room)
+            ),
+            "raise its `resources.memory`, or make the model or `batch_size` smaller",
+        );
+        findings.errors.push((Some(node), error));
+    } else if let Some((bytes, room)) = exceeds(machine.memory, least) {
+        let error = about(
+            format!(
+                "`{name}` needs at least {} of memory{parameters}, and this machine has {}",
+                size(bytes),
+                size(room)
+            ),
+            smaller,
+        );
+        findings.errors.push((Some(node), error));
+    } else if let Some((bytes, room)) = exceeds(instance.limits.memory, estimate.memory) {
+        findings.doubts.push(about(
+            format!(
+                "`{name}` may need about {} of memory{parameters}, more than the {} it may have",
+                size(bytes),
+                size(room)
+            ),
+            "raise its `resources.memory`",
+        ));
+    } else if let Some((bytes, room)) = exceeds(machine.free_memory, estimate.memory) {
+        findings.doubts.push(about(
+            format!(
+                "`{name}` may need about {} of memory{parameters}; {} are free",
+                size(bytes),
+                size(room)
+            ),
+            smaller,
+        ));
+    }
+}
+
+/// Several stages may each fit and not fit together.
+fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
+    let alone = forecast.stages.values().filter_map(|stage| stage.memory);
+    let largest = alone.max().unwrap_or_default();
+    if let (Some(sum), Some(free)) = (forecast.totals.memory_bytes, machine.free_memory)
+        && sum > free
+        && largest <= free
+    {
+        let message = format!(
+            "stages that may run at once need about {} of memory together; {} are free",
+            size(sum),
+            size(free)
+        );
+        let hint = "let fewer run at once with `--memory` or `--jobs`";
+        findings
+            .doubts
+            .push(Diagnostic::new(message).hint(hint.to_owned()));
+    }
+}
+
+fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
+    let Some(room) = machine.disk else {
+        return;
+    };
+    // What was made before may be there still, and takes no room then.
+    let fresh = forecast.stages.values().filter(|stage| !stage.is_repeated);
+    let least: u64 = fresh.filter_map(|stage| stage.work.output_bytes).sum();
+    let likely = forecast.totals.output_bytes.unwrap_or_default();
+    let hint = "`runner cache gc` frees what no run needs; `--artifacts` names another place";
+    if least > room {
+        let message = format!(
+            "the outputs take at least {}, and the store's file system has room for {}",
+            size(least),
+            size(room)
+        );
+        let error = Diagnostic::new(message).hint(hint.to_owned());
+        findings.errors.push((None, error));
+    } else if likely > room {
+        let message = format!(
+            "the outputs may take about {}, and the store's file system has room for {}",
+            size(likely),
+            size(room)
+        );
+        let doubt = Diagnostic::new(message).hint(hint.to_owned());
+        findings.doubts.push(doubt);
+    }
+}
+
+fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}

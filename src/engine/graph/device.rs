@@ -1,0 +1,220 @@
+//! Where the instances of a pipeline compute.
+//!
+//! A GPU that is asked for and not there is no error here: the instance keeps the key that it has on a machine
+//! with one, so that its results can be looked at and used, and says why it cannot run ([`Assigned`]).
+
+use contract::{Device, Gpu, NoGpu};
+
+use super::expand::Draft;
+use super::{Catalogue, Instance, Resources};
+use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
+use crate::spec::{Diagnostic, Pipeline, resource_place};
+
+/// The devices that the pipeline's choice means on this machine.
+pub(super) struct Computing {
+    /// `None` where no stage computes.
+    pub chosen: Option<Chosen>,
+    /// Why the GPU that was asked for cannot be had.
+    missing: Option<Diagnostic>,
+}
+
+/// The device of an instance, and why it cannot run there on this machine.
+pub(super) struct Assigned {
+    pub device: Device,
+    pub missing: Option<Diagnostic>,
+}
+
+/// Resolves the pipeline's choice, as far as a stage asks for it.
+pub(super) fn choose(
+    pipeline: &Pipeline,
+    drafts: &[Draft<'_>],
+    catalogue: &Catalogue,
+) -> Computing {
+    let asks = |draft: &Draft<'_>| draft.kind.computes && draft.spec.resources.gpus != Some(0);
+    let choice = match drafts.iter().any(asks) {
+        true => pipeline.device,
+        // Stages on the CPU alone need no driver.
+        false => DeviceChoice::Cpu,
+    };
+    if !drafts.iter().any(|draft| draft.kind.computes) {
+        return Computing {
+            chosen: None,
+            missing: None,
+        };
+    }
+    match choice.resolve(pipeline.precision, catalogue.gpus) {
+        Ok(chosen) => Computing {
+            chosen: Some(chosen),
+            missing: None,
+        },
+        Err(error) => Computing {
+            chosen: Some(Chosen::elsewhere(pipeline.precision)),
+            missing: Some(no_such_device(pipeline, &error)),
+        },
+    }
+}
+
+/// Shows what asks for a device that is not there.
+fn no_such_device(pipeline: &Pipeline, error: &NoSuchDevice) -> Diagnostic {
+    let place = match error {
+        NoSuchDevice::NoTf32(_) => pipeline.precision_place.as_ref(),
+        NoSuchDevice::None(_) | NoSuchDevice::Number { .. } => None,
+    };
+    let diagnostic = match place.or(pipeline.device_place.as_ref()) {
+        Some(place) => Diagnostic::at(place, error.to_string()),
+        None => Diagnostic::new(error.to_string()),
+    };
+    diagnostic.hint(error.hint().to_owned())
+}
+
+/// Assigns an instance its device.
+///
+/// # Errors
+/// If its `resources` ask for what no machine can give it.
+pub(super) fn of(
+    draft: &Draft<'_>,
+    pipeline: &Pipeline,
+    computing: &Computing,
+) -> Result<Assigned, Vec<Diagnostic>> {
+    let Resources {
+        gpus, gpu_memory, ..
+    } = draft.spec.resources;
+    let at = |resource: &str, message: String| {
+        let entry = draft.spec.resources_entry.as_ref();
+        Diagnostic::at(resource_place(entry, resource, &draft.spec.place), message)
+    };
+    let refused = |resource: &str, message: String, hint: &str| {
+        Err(vec![at(resource, message).hint(hint.to_owned())])
+    };
+    let on_cpu = Assigned {
+        device: Device::Cpu,
+        missing: None,
+    };
+    let kind = draft.kind.name;
+    if !draft.kind.computes {
+        let runs_a_program = draft.kind.declares_ports;
+        return match gpus {
+            Some(1..) if !runs_a_program => refused(
+                "gpus",
+                format!("a `{kind}` stage computes on the CPU only"),
+                match gpu_memory {
+                    Some(_) => "leave `resources.gpus` and `resources.gpu_memory` out",
+                    None => "leave `resources.gpus` out",
+                },
+            ),
+            None | Some(0) if gpu_memory.is_some() => refused(
+                "gpu_memory",
+                format!("a `{kind}` stage has no GPU to share"),
+                match runs_a_program {
+                    true => "set `resources.gpus` to 1, or leave `resources.gpu_memory` out",
+                    false => "leave `resources.gpu_memory` out",
+                },
+            ),
+            Some(2..) if gpu_memory.is_some() => refused(
+                "gpu_memory",
+                "`gpu_memory` is a part of one GPU, and the stage asks for more".to_owned(),
+                "set `resources.gpus` to 1, or leave `resources.gpu_memory` out",
+            ),
+            _ => Ok(on_cpu),
+        };
+    }
+    let device = match &computing.chosen {
+        Some(chosen) => chosen.device,
+        None => Device::Cpu,
+    };
+    match gpus {
+        Some(0) if gpu_memory.is_some() => refused(
+            "gpu_memory",
+            "a stage on the CPU has no GPU to share".to_owned(),
+            "leave `resources.gpu_memory` out, or `resources.gpus: 0`",
+        ),
+        Some(0) => Ok(on_cpu),
+        Some(2..) => refused(
+            "gpus",
+            format!("a `{kind}` stage computes on one GPU"),
+            match gpu_memory {
+                Some(_) => "set `resources.gpus` to 1, or leave it out",
+                None => "set `resources.gpus` to 1, or to 0 for the CPU, or leave it out",
+            },
+        ),
+        Some(1) if device == Device::Cpu => {
+            let without = computing.chosen.as_ref();
+            let why = without.and_then(|chosen| chosen.without.as_ref());
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let message = format!("the stage asks for a GPU, and computes on the CPU{why}");
+            let missing = at("gpus", message);
+            let missing = match (pipeline.device, &pipeline.device_place) {
+                (DeviceChoice::Cpu, Some(place)) => missing
+                    .note(format!("the device is `cpu` ({place})"))
+                    .hint("leave `resources.gpus` out, or choose another device".to_owned()),
+                _ => missing.hint(
+                    "leave `resources.gpus` out; `runner doctor` shows what there is".to_owned(),
+                ),
+            };
+            Ok(Assigned {
+                device: Chosen::elsewhere(pipeline.precision).device,
+                missing: Some(missing),
+            })
+        }
+        gpus => Ok(Assigned {
+            device,
+            missing: computing.missing.clone().map(|missing| match gpus {
+                // Another device alone would be no way out.
+                Some(_) => missing.note(format!(
+                    "`{}` asks for a GPU by `resources.gpus`, too",
+                    draft.spec.name
+                )),
+                None => missing,
+            }),
+        }),
+    }
+}
+
+/// The GPUs that stages may take: those that were chosen, or, for programs that ask for some where no
+/// stage takes any, all that the pipeline's choice names.
+pub(super) fn gpus(
+    pipeline: &Pipeline,
+    computing: &Computing,
+    instances: &[Instance],
+    catalogue: &Catalogue,
+) -> (Vec<Gpu>, Option<NoGpu>) {
+    let takes_some = |instance: &Instance| instance.missing.is_none() && instance.gpus() > 0;
+    let chosen = computing.chosen.as_ref();
+    match chosen.map_or(&[][..], |chosen| &chosen.gpus) {
+        [] if instances.iter().any(takes_some) => {
+            let mut gpus = match (catalogue.gpus)() {
+                Ok(gpus) => gpus.clone(),
+                Err(why) => return (Vec::new(), Some(why.clone())),
+            };
+            if let DeviceChoice::Cuda(Some(index)) = pipeline.device {
+                gpus.retain(|gpu| gpu.index == index);
+            }
+            (gpus, None)
+        }
+        gpus => (gpus.to_vec(), None),
+    }
+}
+
+/// A warning if a GPU was asked for, for this pipeline, and no stage would take one.
+pub(super) fn doubts(pipeline: &Pipeline, instances: &[Instance]) -> Vec<Diagnostic> {
+    let DeviceChoice::Cuda(_) = pipeline.device else {
+        return Vec::new();
+    };
+    let Some(place) = &pipeline.device_place else {
+        return Vec::new();
+    };
+    // Variables and configuration files are for all pipelines.
+    let is_for_all = place.is_variable() || place.file().is_some_and(|file| file != pipeline.file);
+    if is_for_all || instances.iter().any(|instance| instance.gpus() > 0) {
+        return Vec::new();
+    }
+    let message = format!(
+        "no stage takes a GPU, so `{}` changes nothing",
+        pipeline.device
+    );
+    let hint = "stages that train or predict take one, and programs with `resources.gpus`";
+    vec![Diagnostic::at(place, message).hint(hint.to_owned())]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! The graph of stage instances: every reference followed, every parameter read and checked.
+//!
+//! A [`Pipeline`] becomes a [`Graph`] in these steps: `expand` (matrix → instances, with their
+//! parameters interpolated), every instance's parameters are read, `connect` (references → links, joined
+//! on common axes), `order` (circles, topological order), then, producers first, every instance is
+//! checked against the signatures of its inputs.
+
+mod catalogue;
+mod check;
+mod connect;
+mod device;
+mod expand;
+mod expect;
+mod gather;
+mod instance;
+mod name;
+mod order;
+mod ports;
+mod reuse;
+mod table;
+mod union;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use contract::{Gpu, IndexEntry, Invalid, NoGpu};
+use petgraph::Direction::Incoming;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use rayon::prelude::*;
+
+pub use self::catalogue::{Catalogue, Parse};
+pub use self::expect::{Expectation, PortMetric};
+pub use self::instance::{Instance, Measured};
+pub use self::name::InstanceName;
+pub use self::table::{Column, MetricRef, Table};
+pub(crate) use self::union::{Identity, Names, Union, identities};
+use crate::devices::Chosen;
+pub use crate::spec::{Bounds, Limits, Resources};
+use crate::spec::{Diagnostic, Inclusions, Pipeline, Place, resource_place};
+use connect::Wire;
+use expand::Draft;
+use ports::Ports;
+
+/// Instances whose parameters are worth a thread of their own.
+const INSTANCES: usize = 64;
+
+/// A pipeline that is known to be sound: what is left to go wrong is the work itself.
+pub struct Graph {
+    /// The pipeline's name.
+    pub pipeline: String,
+    pub file: PathBuf,
+    pub profile: Option<String>,
+    /// Edges lead from producer to consumer.
+    pub stages: DiGraph<Instance, Link>,
+    /// Producers before consumers, otherwise as declared.
+    pub order: Vec<NodeIndex>,
+    pub tables: Vec<Table>,
+    /// The copies of the pipeline that are in it: one, but for sweeps and seeds.
+    pub copies: Vec<PipelineCopy>,
+    /// What is to run at all, with all that it needs; nothing for everything. Of a trial that was stopped early
+    /// it is the training alone.
+    pub reach: Option<Vec<NodeIndex>>,
+    /// What its results are to be.
+    pub expectations: Vec<Expectation>,
+    /// Where its stages compute: in one way, or, where copies of a sweep differ in that, several; none where
+    /// none does.
+    pub(crate) computing: Vec<Chosen>,
+    /// The GPUs that its stages may take.
+    pub gpus: Vec<Gpu>,
+    /// Why there are no GPUs, if a stage asks for one.
+    pub(crate) no_gpu: Option<NoGpu>,
+    /// Warnings to print before a run.
+    pub doubts: Vec<Diagnostic>,
+    pub(crate) inclusions: Inclusions,
+}
+
+/// One pipeline among the copies of a sweep.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PipelineCopy {
+    /// Axes of the sweep and the values that the copy has there.
+    pub labels: Vec<(String, String)>,
+    /// Its instances, in its own order; some are those of other copies, too.
+    pub nodes: Vec<NodeIndex>,
+}
+
+/// An artifact on its way from one instance to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The consumer's input.
+    pub role: String,
+    /// Which of the artifacts on that input, where it takes several.
+    pub position: usize,
+    /// The producer's output.
+    pub port: String,
+    /// Which of several artifacts it is for the consumer; `None` if the consumer finds it alone in the folder
+    /// of the role, or is of a kind that goes by the position.
+    pub entry: Option<Box<IndexEntry>>,
+}
+
+impl Graph {
+    /// Builds the graph of a pipeline from the kinds of a catalogue.
+    ///
+    /// # Errors
+    /// Everything that is wrong with references, matrices, parameters and tables, sorted by place. An
+    /// instance is not checked where something upstream of it is wrong.
+    pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
+        let mut errors = std::mem::take(&mut pipeline.errors);
+        let drafts = expand::expand(&pipeline, catalogue, &mut errors);
+        let computing = device::choose(&pipeline, &drafts, catalogue);
+        let read: Vec<Result<Instance, Vec<Diagnostic>>> = drafts
+            .par_iter()
+            .with_min_len(INSTANCES)
+            .map(|draft| instance::instance(draft, &pipeline, catalogue, &computing))
+            .collect();
+        let read = read.into_iter();
+        let instances: Vec<Option<Instance>> = read
+            .map(|read| read.map_err(|found| errors.extend(found)).ok())
+            .collect();
+        let ports = Ports::of(&drafts, &instances, &mut errors);
+        let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);
+        let outline = outline(&drafts, &wiring.wires);
+        errors.extend(order::circles(&outline));
+        let tables = table::read(&pipeline, &ports, &mut errors);
+        let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
+        let order = order::topological(&outline);
+        let mut doubts = Vec::new();
+        let mut found = check::Found {
+            errors: &mut errors,
+            doubts: &mut doubts,
+        };
+        check::check(&order, &instances, &wiring, catalogue, &mut found);
+
+        let complete: Option<Vec<Instance>> = instances.into_iter().collect();
+        let Some(instances) = complete.filter(|_| errors.is_empty()) else {
+            Diagnostic::sort(&mut errors);
+            let explain = |error| pipeline.inclusions.explain(error);
+            return Err(errors.into_iter().map(explain).collect());
+        };
+        let (gpus, no_gpu) = device::gpus(&pipeline, &computing, &instances, catalogue);
+        doubts.extend(device::doubts(&pipeline, &instances));
+        let objective = pipeline.objective.as_deref();
+        doubts.extend(reuse::doubts(&instances, &order, &wiring, objective));
+        Diagnostic::sort(&mut doubts);
+        let explain = |doubt| pipeline.inclusions.explain(doubt);
+        let doubts = doubts.into_iter().map(explain).collect();
+        let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
+        for instance in instances {
+            stages.add_node(instance);
+        }
+        for Wire {
+            producer,
+            consumer,
+            link,
+            ..
+        } in wiring.wires
+        {
+            stages.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), link);
+        }
+        let Pipeline {
+            name,
+            file,
+            profile,
+            inclusions,
+            ..
+        } = pipeline;
+        let copies = vec![PipelineCopy {
+            labels: Vec::new(),
+            nodes: order.clone(),
+        }];
+        Ok(Self {
+            pipeline: name,
+            file,
+            profile,
+            stages,
+            order,
+            tables,
+            copies,
+            reach: None,
+            expectations,
+            computing: computing.chosen.into_iter().collect(),
+            gpus,
+            no_gpu,
+            doubts,
+            inclusions,
+        })
+    }
+
+    /// Where its stages compute, in words; nothing where none does.
+    pub fn devices(&self) -> Option<String> {
+        let devices: Vec<String> = self.computing.iter().map(ToString::to_string).collect();
+        (!devices.is_empty()).then(|| devices.join("; "))
+    }
+
+    /// What feeds an instance, sorted by role and position.
+    pub fn inputs(&self, node: NodeIndex) -> Vec<(NodeIndex, &Link)> {
+        let mut inputs: Vec<_> = self
+            .stages
+            .edges_directed(node, Incoming)
+            .map(|edge| (edge.source(), edge.weight()))
+            .collect();
+        inputs.sort_by(|(_, a), (_, b)| (&a.role, a.position).cmp(&(&b.role, b.position)));
+        inputs
+    }
+
+    /// Instances, and all that they need.
+    pub fn with_ancestors(&self, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
+        let mut found = BTreeSet::new();
+        let mut open = nodes.to_vec();
+        while let Some(node) = open.pop() {
+            if found.insert(node) {
+                open.extend(self.stages.neighbors_directed(node, Incoming));
+            }
+        }
+        found
+    }
+
+    /// Shows where the parameter stands that an instance finds wrong.
+    pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
+        let diagnostic = self.stages[node].params.diagnose(invalid);
+        self.inclusions.explain(diagnostic)
+    }
+
+    /// Shows where one of an instance's `resources` stands, or else its stage.
+    pub fn diagnose_resource(&self, node: NodeIndex, name: &str, message: String) -> Diagnostic {
+        let instance = &self.stages[node];
+        let entry = instance.resources_entry.as_ref();
+        let place = resource_place(entry, name, &instance.params.stage);
+        self.inclusions.explain(Diagnostic::at(place, message))
+    }
+
+    /// Why an instance cannot run on this machine.
+    pub fn missing(&self, node: NodeIndex) -> Option<Diagnostic> {
+        let missing = self.stages[node].missing.clone()?;
+        Some(self.inclusions.explain(missing))
+    }
+
+    /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one (in every copy).
+    pub fn find(&self, name: &str) -> Vec<NodeIndex> {
+        self.stages
+            .node_indices()
+            .filter(|&node| self.stages[node].name.is_meant_by(name))
+            .collect()
+    }
+}
+
+/// The drafts and wires as a graph, for questions about its shape.
+fn outline<'a>(drafts: &'a [Draft<'_>], wires: &'a [Wire]) -> DiGraph<&'a str, &'a Place> {
+    let mut outline = DiGraph::with_capacity(drafts.len(), wires.len());
+    for draft in drafts {
+        outline.add_node(draft.spec.name.as_str());
+    }
+    for wire in wires {
+        outline.add_edge(
+            NodeIndex::new(wire.producer),
+            NodeIndex::new(wire.consumer),
+            &wire.place,
+        );
+    }
+    outline
+}

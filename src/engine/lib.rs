@@ -1,0 +1,38 @@
+//! The engine of runner, a declarative experiment pipeline runner.
+//!
+//! The engine knows YAML, graphs, keys, stores and processes, and nothing numeric. It knows the stage kinds by
+//! the interface in [`contract`]. Data flows in one direction, and only events flow back:
+//!
+//! ```text
+//! table1.yaml ─ spec ────── a typed document; every value knows its place in the file
+//!                 └ sweep ─── trials and seeds: the copies of the pipeline
+//!                     └ graph ─── stages and their connections: references, matrices, ports, shapes
+//!                         └ plan ─── fingerprints and keys; which stages are hits, and why the others run
+//!                             └ scheduler ─── which stage starts next, in which slots
+//!                                 └ executor ─── a lease, then a worker process
+//!                                     └ store ─── blobs, trees, action records
+//!                                         └ run ─── events and records of runs
+//! ```
+//!
+//! Everything above the scheduler executes no stage. It reads the pipeline, the bytes of sources, and the store.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
+pub mod devices;
+pub mod error;
+pub mod executor;
+pub mod explain;
+pub mod forecast;
+pub mod graph;
+pub mod plan;
+pub mod run;
+pub mod scheduler;
+pub mod schema;
+pub mod spec;
+pub mod store;
+pub mod sweep;
+pub mod whole;
+pub mod wording;

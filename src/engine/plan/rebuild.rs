@@ -1,0 +1,71 @@
+//! Stages back from fingerprints.
+
+use contract::{ArtifactType, Port, Stage};
+use serde_json::Value;
+
+use super::Fingerprint;
+use super::source::stands_for;
+use crate::graph::{Catalogue, Parse};
+
+/// The stage that a fingerprint is of, but for where its sources lie, which a fingerprint does not say:
+/// good for its pure questions. None if the kind has changed too much to read it.
+pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
+    parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
+}
+
+/// The output ports of the stage of a fingerprint that hold metrics.
+pub fn metrics_ports(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Vec<String> {
+    let ports: Vec<Port> = match catalogue.kind(&fingerprint.kind) {
+        Some(kind) if kind.declares_ports => rebuild(catalogue.parse, fingerprint)
+            .map(|stage| stage.outputs())
+            .unwrap_or_default(),
+        Some(kind) => kind.outputs.iter().map(Port::from).collect(),
+        None => Vec::new(),
+    };
+    let ports = ports.into_iter();
+    let metrics = ports.filter(|port| port.yields == ArtifactType::Metrics);
+    metrics.map(|port| port.name).collect()
+}
+
+/// The parameters of a fingerprint that are not what they are by default, by name; sources stand as
+/// they do in the fingerprint. All of them where the kind cannot tell.
+pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Value)> {
+    let Some(params) = fingerprint.params.as_object() else {
+        return Vec::new();
+    };
+    let given = with_paths(&fingerprint.params);
+    let canonical = |params: Value| {
+        let mut canonical = parse(&fingerprint.kind, params).ok()?.canonical();
+        canonical.sort_all_objects();
+        Some(canonical)
+    };
+    let whole = canonical(given.clone());
+    let is_default = |name: &str| {
+        let mut fewer = given.clone();
+        let removed = fewer.as_object_mut().and_then(|map| map.shift_remove(name));
+        removed.is_some() && whole.is_some() && canonical(fewer) == whole
+    };
+    let chosen = params.iter().filter(|(name, _)| !is_default(name));
+    chosen
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Parameters with a path in the place of each source.
+fn with_paths(params: &Value) -> Value {
+    match params {
+        source if stands_for(source).is_some() => Value::from("source"),
+        // A source whose path is part of the key, too.
+        Value::Object(map)
+            if map.len() == 2 && map.get("content").is_some_and(|c| stands_for(c).is_some()) =>
+        {
+            map.get("path").cloned().unwrap_or_default()
+        }
+        Value::Object(map) => {
+            let entries = map.iter();
+            entries.map(|(k, v)| (k.clone(), with_paths(v))).collect()
+        }
+        Value::Array(list) => list.iter().map(with_paths).collect(),
+        plain => plain.clone(),
+    }
+}

@@ -1,0 +1,77 @@
+//! The events of a run, kept in its folder.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::files::EVENTS_FILE;
+use super::{Event, Observer};
+
+/// Least time between two recorded lines of progress of one stage.
+const SPACING: Duration = Duration::from_secs(1);
+
+/// Appends each event to `events.jsonl`, with the time; progress not oftener than once a second for
+/// each stage.
+pub struct EventLog {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    spoke: HashMap<String, Instant>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+impl EventLog {
+    pub fn create(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(EVENTS_FILE);
+        let state = State {
+            file: File::create(&path)?,
+            spoke: HashMap::new(),
+        };
+        Ok(Self {
+            path,
+            state: Mutex::new(state),
+        })
+    }
+}
+
+impl Observer for EventLog {
+    fn observe(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        if let Event::StageProgress { stage, .. } = event {
+            if state
+                .spoke
+                .get(stage)
+                .is_some_and(|spoke| spoke.elapsed() < SPACING)
+            {
+                return;
+            }
+            state.spoke.insert(stage.clone(), Instant::now());
+        }
+        let line = Line {
+            time: Timestamp::now().to_string(),
+            event,
+        };
+        // One write for each line: a killed run leaves whole lines.
+        let written = serde_json::to_string(&line)
+            .map_err(io::Error::from)
+            .and_then(|text| state.file.write_all(format!("{text}\n").as_bytes()));
+        if let Err(error) = written {
+            tracing::warn!("failed to write `{}`: {error}", self.path.display());
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The files in a run's folder that say what it is about and how it ended.
+//!
+//! `plan.json` is written first, `run.json` before anything is executed and again at the end. So a
+//! folder with neither, and no events, is one of a run that has just begun, or was killed before it did
+//! anything; one with events that lacks either has lost it.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::path::Path;
+
+use contract::files;
+use serde::de::DeserializeOwned;
+
+use super::RunReport;
+use super::history::PlannedStage;
+use crate::store::{Digest, Found, is_absence, read_file};
+use crate::whole::{self, Flush};
+
+/// Name of the file that holds a [`RunReport`].
+pub const RUN_FILE: &str = "run.json";
+/// Name of the file that says which actions a run is about.
+pub const PLAN_FILE: &str = "plan.json";
+/// Name of the file that holds the run's events, one to a line.
+pub const EVENTS_FILE: &str = "events.jsonl";
+
+const CONTEXT: &str = "runner run record checksum v1";
+/// What the last field of a sealed report begins with. Nothing within a report looks like it: line
+/// breaks in texts are escaped, and what is nested is indented further.
+const FIELD: &[u8] = b",\n  \"checksum\": \"";
+/// Of files before they are renamed.
+const FRESH: &str = ".tmp-";
+
+/// The result of reading a file of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept<T> {
+    Sound(T),
+    Missing,
+    Bad(Fault),
+}
+
+/// Why a file of a run tells nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It should be there.
+    Missing,
+    /// It is not what was written.
+    Damaged(String),
+    /// The system refuses to read it; it may be sound.
+    Refused(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing"),
+            Self::Damaged(why) => write!(f, "is damaged: {why}"),
+            Self::Refused(why) => write!(f, "cannot be read: {why}"),
+        }
+    }
+}
+
+/// Writes the run as a whole. The file is replaced as one.
+pub fn write_run(folder: &Path, report: &RunReport) -> io::Result<()> {
+    let bytes = sealed(report)?;
+    let file = folder.join(RUN_FILE);
+    whole::write(&file, FRESH, Flush::No, |to| to.write_all(&bytes))
+}
+
+/// Keeps what a run is about.
+pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
+    whole::write(&folder.join(PLAN_FILE), FRESH, Flush::No, |to| {
+        serde_json::to_writer(&mut *to, stages)?;
+        to.write_all(b"\n")
+    })
+}
+
+/// Reads as much of `run.json` as `T` wants.
+pub fn read_run<T: DeserializeOwned>(folder: &Path) -> Kept<T> {
+    read(&folder.join(RUN_FILE), |bytes| {
+        if is_as_written(bytes) {
+            serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        } else {
+            Err("it is not what was written".to_owned())
+        }
+    })
+}
+
+/// What a run is about.
+pub fn read_plan(folder: &Path) -> Kept<Vec<PlannedStage>> {
+    read(&folder.join(PLAN_FILE), |bytes| {
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    })
+}
+
+/// Whether a run has told of an event, as far as that can be seen.
+pub fn has_events(folder: &Path) -> bool {
+    let is_filled = |events: &Metadata| !events.is_file() || events.len() > 0;
+    files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
+}
+
+fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Kept<T> {
+    match read_file(file) {
+        Ok(Found::Bytes(bytes)) => match decode(&bytes) {
+            Ok(read) => Kept::Sound(read),
+            Err(why) => Kept::Bad(Fault::Damaged(why)),
+        },
+        Ok(Found::Nothing) => Kept::Missing,
+        Ok(Found::Foreign) => Kept::Bad(Fault::Damaged("it is no plain file".to_owned())),
+        Err(error) if is_absence(&error) => Kept::Missing,
+        Err(error) => Kept::Bad(Fault::Refused(error.to_string())),
+    }
+}
+
+/// The report as JSON whose last field is a checksum of all that is before it.
+fn sealed(report: &RunReport) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(report)?;
+    bytes.truncate(bytes.len() - "\n}".len());
+    let end = end(&bytes);
+    bytes.extend(end);
+    Ok(bytes)
+}
+
+/// What follows the fields of a sealed report.
+fn end(fields: &[u8]) -> Vec<u8> {
+    let checksum = Digest::derive(CONTEXT, fields).to_string();
+    [FIELD, checksum.as_bytes(), b"\"\n}\n"].concat()
+}
+
+/// Whether a report is what was sealed. Of one without a checksum, from before there were any, that
+/// cannot be told.
+fn is_as_written(bytes: &[u8]) -> bool {
+    let mut windows = bytes.windows(FIELD.len());
+    match windows.rposition(|window| window == FIELD) {
+        Some(at) => end(&bytes[..at]) == bytes[at..],
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::run::RunState;
+    use crate::scheduler::Counts;
+
+    fn report() -> RunReport {
+        RunReport {
+            run: "20261123-081500-ab12".to_owned(),
+            number: Some(7),
+            pipeline: "a \"p\",\n  \"checksum\": \"".to_owned(),
+            file: "p.yaml".to_owned(),
+            profile: None,
+            sets: vec!["v=1".to_owned()],
+            runner: "1".to_owned(),
+            device: None,
+            started: "2026-11-23T08:15:00Z".to_owned(),
+            finished: None,
+            seconds: 0.1,
+            state: RunState::Running,
+            counts: Counts::default(),
+            stages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written_and_no_other_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(RUN_FILE);
+        let read = || read_run::<RunReport>(folder.path());
+        assert_eq!(read(), Kept::Missing);
+        write_run(folder.path(), &report()).unwrap();
+        assert_eq!(read(), Kept::Sound(report()));
+
+        let whole = fs::read(&file).unwrap();
+        for at in 0..whole.len() - 1 {
+            fs::write(&file, &whole[..at]).unwrap();
+            assert!(
+                matches!(read(), Kept::Bad(Fault::Damaged(_))),
+                "cut at {at}"
+            );
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x01;
+            fs::write(&file, flipped).unwrap();
+            // Of a file whose checksum lost its name the rest is still right.
+            assert!(
+                matches!(read(), Kept::Bad(Fault::Damaged(_))) || read() == Kept::Sound(report()),
+                "another byte at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_from_before_there_were_checksums_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut old = report();
+        old.number = None;
+        let bytes = serde_json::to_vec_pretty(&old).unwrap();
+        fs::write(folder.path().join(RUN_FILE), bytes).unwrap();
+        assert_eq!(read_run(folder.path()), Kept::Sound(old));
+    }
+}

@@ -1,0 +1,221 @@
+//! Earlier runs, as their folders tell.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::RunState;
+use super::files::{Fault, Kept, PLAN_FILE, RUN_FILE, has_events, read_plan, read_run};
+use crate::graph::Graph;
+use crate::plan::Plan;
+use crate::store::Key;
+
+/// A stage of a run, and its action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStage {
+    /// The instance: `cnn[model1]`.
+    pub name: String,
+    /// The stage: `cnn`.
+    pub stage: String,
+    pub key: Key,
+}
+
+impl PlannedStage {
+    /// All of a plan.
+    pub fn of(graph: &Graph, plan: &Plan) -> Vec<Self> {
+        let stages = plan.actions.iter().map(|action| {
+            let name = &graph.stages[action.node].name;
+            Self {
+                name: name.to_string(),
+                stage: name.stage.clone(),
+                key: action.action_key,
+            }
+        });
+        stages.collect()
+    }
+
+    /// From what a report says of a stage: its name, and its key in hex.
+    pub fn reported(name: &str, key: &str) -> Option<Self> {
+        Some(Self {
+            name: name.to_owned(),
+            stage: name.split('[').next()?.to_owned(),
+            key: key.parse().ok()?,
+        })
+    }
+}
+
+/// What is known of a run.
+#[derive(Clone, Debug)]
+pub struct PastRun {
+    pub folder: PathBuf,
+    pub pipeline: String,
+    pub started: Timestamp,
+    /// None if it was planned, but nothing was executed.
+    pub stages: Vec<PlannedStage>,
+    /// Action keys of all that it used.
+    pub keys: BTreeSet<Key>,
+    /// By which runs are ordered; none of a run from before they were numbered.
+    number: Option<u64>,
+}
+
+impl PastRun {
+    /// Its id.
+    pub fn id(&self) -> String {
+        id(&self.folder)
+    }
+
+    /// Sorts runs by when they began. The clock decides only where there are no numbers.
+    fn order(&self) -> (Option<u64>, Timestamp, &Path) {
+        (self.number, self.started, &self.folder)
+    }
+}
+
+/// A run of which a record is damaged or cannot be read.
+#[derive(Clone, Debug)]
+pub struct BadRun {
+    pub folder: PathBuf,
+    /// The name of the file.
+    pub file: &'static str,
+    pub fault: Fault,
+    /// Action keys of all that it used, if the other files tell.
+    pub keys: Option<BTreeSet<Key>>,
+}
+
+impl BadRun {
+    /// Its id.
+    pub fn id(&self) -> String {
+        id(&self.folder)
+    }
+
+    /// `run.json cannot be read: Permission denied`.
+    pub fn why(&self) -> String {
+        format!("`{}` {}", self.file, self.fault)
+    }
+}
+
+fn id(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// All runs of a store.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Those whose records can be read, oldest first.
+    pub runs: Vec<PastRun>,
+    /// Those of which something cannot be read. One is among the others too, if the rest tells as much.
+    pub bad: Vec<BadRun>,
+}
+
+impl History {
+    /// Reads the records of all runs below `runs`.
+    pub fn read(runs: &Path) -> io::Result<Self> {
+        let read: Vec<(Option<PastRun>, Option<BadRun>)> = folders(runs)?
+            .par_iter()
+            .map(|folder| examine(folder))
+            .collect();
+        let (found, bad): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let mut runs: Vec<PastRun> = found.into_iter().flatten().collect();
+        runs.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(Self {
+            runs,
+            bad: bad.into_iter().flatten().collect(),
+        })
+    }
+
+    /// As `read`, with a warning of each run that is left out, or not wholly known.
+    pub fn read_and_warn(runs: &Path) -> io::Result<Self> {
+        let history = Self::read(runs)?;
+        for bad in &history.bad {
+            tracing::warn!("left out: run `{}`: {}", bad.id(), bad.why());
+        }
+        Ok(history)
+    }
+}
+
+/// The folders of all runs, by name.
+pub fn folders(runs: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(runs)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+#[derive(Deserialize)]
+struct Record {
+    number: Option<u64>,
+    pipeline: String,
+    started: Timestamp,
+    state: RunState,
+    stages: Vec<Ended>,
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    name: String,
+    key: String,
+}
+
+/// Reads a run; nothing of one that has just begun, or was killed before it did anything.
+fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
+    let bad = |file, fault, keys| {
+        Some(BadRun {
+            folder: folder.to_owned(),
+            file,
+            fault,
+            keys,
+        })
+    };
+    // In this order: what is there must have come after what is looked at next.
+    let has_begun = has_events(folder);
+    let plan = read_plan(folder);
+    let keys_of = |stages: &[PlannedStage]| stages.iter().map(|stage| stage.key).collect();
+    let record: Record = match (read_run(folder), &plan) {
+        (Kept::Sound(record), _) => record,
+        (Kept::Missing, _) if !has_begun => return (None, None),
+        (found, plan) => {
+            let fault = match found {
+                Kept::Bad(fault) => fault,
+                _ => Fault::Missing,
+            };
+            let keys: Option<BTreeSet<Key>> = match plan {
+                Kept::Sound(stages) => Some(keys_of(stages)),
+                _ => None,
+            };
+            return (None, bad(RUN_FILE, fault, keys));
+        }
+    };
+    // Of a run that has ended its report tells as much as its plan.
+    let reported = record.stages.iter();
+    let reported = reported.filter_map(|stage| PlannedStage::reported(&stage.name, &stage.key));
+    let reported: Vec<PlannedStage> = reported.collect();
+    let mut keys: BTreeSet<Key> = keys_of(&reported);
+    let (stages, fault) = match plan {
+        Kept::Sound(stages) => (stages, None),
+        Kept::Missing if !has_begun => (reported, None),
+        Kept::Missing => (reported, Some(Fault::Missing)),
+        Kept::Bad(fault) => (reported, Some(fault)),
+    };
+    keys.extend(stages.iter().map(|stage| stage.key));
+    let is_known = fault.is_none() || record.state != RunState::Running;
+    let bad = fault.and_then(|fault| bad(PLAN_FILE, fault, is_known.then(|| keys.clone())));
+    let run = PastRun {
+        folder: folder.to_owned(),
+        pipeline: record.pipeline,
+        started: record.started,
+        stages,
+        keys,
+        number: record.number,
+    };
+    (Some(run), bad)
+}

@@ -1,0 +1,185 @@
+//! Numbers of runs: in which order they began, whatever the clock said.
+//!
+//! A number is claimed by making an empty file of that name in a folder of the store, which can be made
+//! only once. Only the largest has to stay. Where none is left, the records of the runs tell which it
+//! was.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::files::{Fault, Kept, RUN_FILE, read_run};
+use super::history::folders;
+
+/// More than there will be runs; what has a larger name is not ours.
+const LARGEST: u64 = 1 << 53;
+
+/// Claims a number in `folder` that is larger than that of any run that began before; `runs` has the
+/// folders of the runs.
+pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // Files are made, and removed, in our own folder only.
+    if !fs::symlink_metadata(folder)?.is_dir() {
+        let message = "it is no folder; move it elsewhere";
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
+    }
+    loop {
+        let claimed = claimed(folder)?;
+        let last = match claimed.iter().max() {
+            Some(&last) => last,
+            None => recorded(runs)?,
+        };
+        let number = last + 1;
+        if number > LARGEST {
+            let message = format!("`{last}` in it leaves no larger number; remove that");
+            return Err(io::Error::other(message));
+        }
+        match File::create_new(folder.join(number.to_string())) {
+            // Another runner was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => made?,
+        };
+        // Others may have gone on since, and removed what we did not see any more.
+        let claimed = self::claimed(folder)?;
+        let is_last = claimed.iter().all(|&other| other <= number);
+        for old in claimed
+            .into_iter()
+            .filter(|&other| other < number || !is_last && other == number)
+        {
+            // Another user's may stay.
+            let _ = fs::remove_file(folder.join(old.to_string()));
+        }
+        if is_last {
+            return Ok(number);
+        }
+    }
+}
+
+/// The numbers that were claimed and not removed since.
+fn claimed(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
+        numbers.extend(number.filter(|&number| number <= LARGEST));
+    }
+    Ok(numbers)
+}
+
+/// The largest number that a record has; 0 if none has one.
+fn recorded(runs: &Path) -> io::Result<u64> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        number: Option<u64>,
+    }
+    let mut largest = 0;
+    for folder in folders(runs)? {
+        match read_run(&folder) {
+            Kept::Sound(Numbered {
+                number: Some(number),
+            }) if number < LARGEST => largest = largest.max(number),
+            // Its number may be the largest.
+            Kept::Bad(fault @ Fault::Refused(_)) => {
+                let message = format!("`{}` {fault}", folder.join(RUN_FILE).display());
+                return Err(io::Error::other(message));
+            }
+            _ => {}
+        }
+    }
+    Ok(largest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+    use std::thread;
+
+    use super::*;
+
+    /// A store's folders of runs and of numbers.
+    struct Fixture(tempfile::TempDir);
+
+    impl Fixture {
+        fn new() -> Self {
+            let fixture = Self(tempfile::tempdir().unwrap());
+            fs::create_dir(fixture.runs()).unwrap();
+            fixture
+        }
+
+        fn runs(&self) -> PathBuf {
+            self.0.path().join("runs")
+        }
+
+        fn numbers(&self) -> PathBuf {
+            self.0.path().join("numbers")
+        }
+
+        fn claim(&self) -> io::Result<u64> {
+            claim(&self.numbers(), &self.runs())
+        }
+    }
+
+    #[test]
+    fn numbers_grow_and_the_last_is_kept() {
+        let fixture = Fixture::new();
+        for expected in 1..=5 {
+            assert_eq!(fixture.claim().unwrap(), expected);
+        }
+        let kept = claimed(&fixture.numbers()).unwrap();
+        assert_eq!(kept, [5]);
+    }
+
+    #[test]
+    fn no_number_is_claimed_twice_at_once() {
+        let fixture = Fixture::new();
+        let all: Vec<Vec<u64>> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..50).map(|_| fixture.claim().unwrap()).collect()))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|of_one| of_one.is_sorted()));
+        let distinct: BTreeSet<u64> = all.iter().flatten().copied().collect();
+        assert_eq!(distinct.len(), 400);
+    }
+
+    #[test]
+    fn numbers_go_on_from_the_records_where_the_last_was_lost() {
+        let fixture = Fixture::new();
+        for (name, record) in [("a", r#"{"number": 41}"#), ("b", "{}"), ("c", "{")] {
+            fs::create_dir(fixture.runs().join(name)).unwrap();
+            fs::write(fixture.runs().join(name).join("run.json"), record).unwrap();
+        }
+        assert_eq!(fixture.claim().unwrap(), 42);
+    }
+
+    #[test]
+    fn nothing_is_made_or_removed_where_a_link_leads() {
+        let (fixture, outside) = (Fixture::new(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("1"), "mine").unwrap();
+        symlink(outside.path(), fixture.numbers()).unwrap();
+        fixture.claim().unwrap_err();
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_number_is_in_nobodys_way() {
+        let fixture = Fixture::new();
+        let folder = fixture.numbers();
+        fs::create_dir(&folder).unwrap();
+        for name in ["foreign", "18446744073709551615", "-3"] {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        assert_eq!(fixture.claim().unwrap(), 1);
+        assert_eq!(fixture.claim().unwrap(), 2);
+        fs::write(folder.join(LARGEST.to_string()), "").unwrap();
+        fixture.claim().unwrap_err();
+    }
+}

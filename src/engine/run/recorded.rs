@@ -1,0 +1,264 @@
+//! Runs that were, and runs that go on, for who looks at them.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::files::{EVENTS_FILE, Fault, Kept, RUN_FILE, has_events, read_plan, read_run};
+use super::history::{BadRun, History, PlannedStage, folders};
+use super::{RunReport, RunState, StageReport};
+use crate::scheduler::Counts;
+use crate::store::{Found, Living, Store, read_file};
+
+/// A run, as its folder tells.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub folder: PathBuf,
+    /// The state is as it is now, times and counts too.
+    pub report: RunReport,
+    /// In the order of the plan.
+    pub stages: Vec<RecordedStage>,
+}
+
+/// A stage of a run.
+#[derive(Clone, Debug)]
+pub struct RecordedStage {
+    pub planned: PlannedStage,
+    /// How it ended, if it has.
+    pub end: Option<StageReport>,
+    /// Whether a worker began with it.
+    pub started: bool,
+}
+
+impl RecordedStage {
+    /// `cached`, `failed`, or what became of it in a run of this state that did not end.
+    pub fn word(&self, run: RunState) -> String {
+        match (&self.end, self.started) {
+            (Some(end), _) => end.outcome.to_string(),
+            (None, true) if run == RunState::Running => "running".to_owned(),
+            (None, true) => "killed".to_owned(),
+            (None, false) => "not started".to_owned(),
+        }
+    }
+}
+
+/// The ids of all runs of a store, the largest first.
+pub fn ids(store: &Store) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for folder in folders(&store.runs_folder())? {
+        let name = folder.file_name().unwrap_or_default();
+        ids.extend(name.to_str().map(str::to_owned));
+    }
+    ids.reverse();
+    Ok(ids)
+}
+
+/// The newest runs of a store.
+pub struct Newest {
+    pub runs: Vec<Recorded>,
+    /// Whether there are older ones.
+    pub are_more: bool,
+    /// Runs of which something cannot be read. Nobody knows how old those are that are not among the
+    /// others.
+    pub bad: Vec<BadRun>,
+}
+
+/// The newest runs, newest first, `limit` of them at most, of `pipeline` if one is named.
+pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result<Newest> {
+    let history = History::read(&store.runs_folder())?;
+    let of_pipeline = history.runs.iter().rev();
+    let of_pipeline = of_pipeline.filter(|run| pipeline.is_none_or(|name| run.pipeline == name));
+    let mut found = Newest {
+        runs: Vec::new(),
+        are_more: false,
+        bad: history.bad,
+    };
+    let mut living = None;
+    for run in of_pipeline {
+        if found.runs.len() == limit {
+            found.are_more = true;
+            break;
+        }
+        match read(store, &run.id(), &mut living) {
+            Ok(run) => found.runs.extend(run),
+            Err(bad) => found.bad.push(bad),
+        }
+    }
+    Ok(found)
+}
+
+/// The run `id`; nothing if it left no record, as one that has just begun. `living` are the runs that go
+/// on, once somebody had to ask.
+///
+/// # Errors
+/// If its record is damaged or cannot be read.
+pub fn read(
+    store: &Store,
+    id: &str,
+    living: &mut Option<Living>,
+) -> Result<Option<Recorded>, BadRun> {
+    let folder = store.runs_folder().join(id);
+    let Some(mut report) = record(&folder)? else {
+        return Ok(None);
+    };
+    let mut alive = false;
+    if report.state == RunState::Running {
+        let living = living.get_or_insert_with(|| store.living_runs());
+        alive = living.may_contain(id);
+        // It may have ended since its record was read.
+        let Some(again) = record(&folder)? else {
+            return Ok(None);
+        };
+        report = again;
+    }
+    let planned = match read_plan(&folder) {
+        Kept::Sound(stages) => stages,
+        Kept::Missing | Kept::Bad(_) => Vec::new(),
+    };
+    if report.state != RunState::Running {
+        let stages = ended(planned, &report.stages);
+        return Ok(Some(Recorded {
+            folder,
+            report,
+            stages,
+        }));
+    }
+    let events = Events::read(&folder);
+    let stages: Vec<RecordedStage> = planned
+        .into_iter()
+        .map(|planned| RecordedStage {
+            end: events.ends.get(&planned.name).cloned(),
+            started: events.starts.contains(&planned.name),
+            planned,
+        })
+        .collect();
+    let began: Option<Timestamp> = report.started.parse().ok();
+    let now = if alive {
+        Some(Timestamp::now())
+    } else {
+        events.last
+    };
+    report.state = if alive {
+        RunState::Running
+    } else {
+        RunState::Killed
+    };
+    report.seconds = began
+        .zip(now)
+        .map_or(0.0, |(began, now)| {
+            (now - began).total(jiff::Unit::Second).unwrap_or_default()
+        })
+        .max(0.0);
+    report.stages = stages
+        .iter()
+        .filter_map(|stage| stage.end.clone())
+        .collect();
+    report.counts = report
+        .stages
+        .iter()
+        .map(|stage| stage.outcome)
+        .collect::<Counts>();
+    Ok(Some(Recorded {
+        folder,
+        report,
+        stages,
+    }))
+}
+
+fn record(folder: &Path) -> Result<Option<RunReport>, BadRun> {
+    let fault = match read_run(folder) {
+        Kept::Sound(report) => return Ok(Some(report)),
+        Kept::Missing if !has_events(folder) => return Ok(None),
+        Kept::Missing => Fault::Missing,
+        Kept::Bad(fault) => fault,
+    };
+    Err(BadRun {
+        folder: folder.to_owned(),
+        file: RUN_FILE,
+        fault,
+        keys: None,
+    })
+}
+
+/// The stages of a run that has ended. Its report has them all; a plan that cannot be read takes only
+/// the names of their stages away.
+fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedStage> {
+    let mut by_name: HashMap<String, PlannedStage> = planned
+        .into_iter()
+        .map(|stage| (stage.name.clone(), stage))
+        .collect();
+    let stages = reports.iter().filter_map(|report| {
+        let planned = by_name.remove(&report.name);
+        let planned = planned.or_else(|| PlannedStage::reported(&report.name, &report.key))?;
+        Some(RecordedStage {
+            planned,
+            started: report.seconds.is_some(),
+            end: Some(report.clone()),
+        })
+    });
+    stages.collect()
+}
+
+/// What the events of a run tell that has not ended, or not written that it has.
+#[derive(Default)]
+struct Events {
+    starts: HashSet<String>,
+    ends: HashMap<String, StageReport>,
+    last: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    time: Timestamp,
+    #[serde(flatten)]
+    event: Said,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Said {
+    StageStarted {
+        stage: String,
+    },
+    StageEnded {
+        stage: StageReport,
+    },
+    #[serde(other)]
+    Else,
+}
+
+impl Events {
+    /// A line that a kill tore is left out. Events that cannot be read are told of: without them nothing
+    /// seems to have ended.
+    fn read(folder: &Path) -> Self {
+        let mut events = Self::default();
+        let path = folder.join(EVENTS_FILE);
+        let text = match read_file(&path) {
+            Ok(Found::Bytes(text)) => text,
+            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Foreign) => {
+                tracing::warn!("`{}` is no plain file", path.display());
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!("`{}` cannot be read: {error}", path.display());
+                Vec::new()
+            }
+        };
+        for line in String::from_utf8_lossy(&text).lines() {
+            let Ok(line) = serde_json::from_str::<Line>(line) else {
+                continue;
+            };
+            events.last = Some(line.time);
+            match line.event {
+                Said::StageStarted { stage } => drop(events.starts.insert(stage)),
+                Said::StageEnded { stage } => drop(events.ends.insert(stage.name.clone(), stage)),
+                Said::Else => {}
+            }
+        }
+        events
+    }
+}

@@ -1,0 +1,435 @@
+//! The typed document.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::path::{Path, PathBuf};
+
+use contract::Precision;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value as Any;
+
+use super::assignment::Assignment;
+use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
+use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
+use super::interpolate;
+use super::name::{self, Named, check_name, check_names};
+use super::node::{Entry, Value};
+use super::seeds::{self, SeedCount};
+use super::stage::{StageFields, StageSpec};
+use super::sweep::{self, SweepFields, SweepSpec};
+use super::table::{TableFields, TableSpec};
+use super::{Diagnostic, Expansion, KeyOption, Node, Place, Vars, assignment, decode, overrides};
+use crate::devices::DeviceChoice;
+
+/// The version of the document format that is read.
+pub const VERSION: u64 = 1;
+
+const NO_STAGE: &str = "a pipeline needs at least one stage";
+
+/// A pipeline as it is written, with its profile, assignments and vars applied.
+pub struct Pipeline {
+    pub file: PathBuf,
+    pub profile: Option<String>,
+    pub name: String,
+    /// The seed of every stage that has none of its own.
+    pub seed: u64,
+    /// Times that what depends on the seed is repeated, each with another one.
+    pub(crate) seeds: Option<SeedCount>,
+    /// Where stages compute, and where that is written.
+    pub(crate) device: DeviceChoice,
+    pub(crate) device_place: Option<Place>,
+    pub precision: Precision,
+    pub(crate) precision_place: Option<Place>,
+    pub(crate) sweep: Option<SweepSpec>,
+    /// The stage by which the sweep chooses trials, if this is one of them.
+    pub(crate) objective: Option<String>,
+    /// Its own first, then those of the files that it includes.
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) inclusions: Inclusions,
+    /// Those of included files first.
+    pub(crate) stages: Vec<StageSpec>,
+    /// Where each is in the list, by its name.
+    pub(super) positions: HashMap<String, usize>,
+    pub(crate) tables: Vec<TableSpec>,
+    pub(crate) expectations: Vec<ExpectSpec>,
+    /// Stages that are not among `stages`, and included files, for an error in them.
+    pub(crate) broken: Vec<String>,
+    /// What is wrong with stages and tables so far. The graph has more to say, or does not.
+    pub(crate) errors: Vec<Diagnostic>,
+}
+
+/// What is put into a document from elsewhere.
+#[derive(Default)]
+pub(super) struct Given {
+    pub profile: Option<String>,
+    /// Values of vars, free of `${…}`.
+    pub vars: Vec<Entry>,
+    pub options: Vec<KeyOption>,
+    /// Assignments as typed, and those that were read already.
+    pub typed: Vec<String>,
+    pub sets: Vec<Assignment>,
+    /// Whether it is one trial of a sweep, which has no sweep of its own.
+    pub is_trial: bool,
+}
+
+/// What must be known of a document before its vars are.
+#[derive(Deserialize)]
+struct Preamble {
+    #[serde(rename = "vars")]
+    _vars: Option<Names>,
+    #[serde(rename = "profiles")]
+    _profiles: Option<BTreeMap<String, Option<Names>>>,
+}
+
+/// Keys with any values.
+pub(super) type Names = BTreeMap<String, IgnoredAny>;
+
+/// A pipeline of `runner`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DocumentFields {
+    /// The version of this format.
+    #[schemars(extend("const" = VERSION))]
+    version: u64,
+    /// Names the folder of the newest outputs, `artifacts/latest/NAME`.
+    #[schemars(schema_with = "name::schema")]
+    name: String,
+    /// The seed of every stage that has none of its own. Default 0.
+    seed: Option<u64>,
+    /// Times that what depends on the seed is repeated, with this seed, the next one, and so on; tables show
+    /// the mean.
+    #[serde(rename = "seeds")]
+    #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
+    _seeds: Option<usize>,
+    /// Where stages train and predict: `cpu`, `cuda` (any NVIDIA GPU), `cuda:0` (that one); `auto`, the default,
+    /// is a GPU if there is one, else the CPU. An included file's is not asked for.
+    #[serde(default)]
+    device: DeviceChoice,
+    /// How GPUs multiply. Default `tf32`.
+    #[serde(default)]
+    precision: Precision,
+    /// Other files, whose models and stages are taken up under the names that they have here.
+    #[serde(rename = "include")]
+    #[schemars(with = "Option<Named<IncludeForm>>")]
+    _include: Option<Names>,
+    /// Values for `${NAME}`; `-S NAME=VALUE` changes one.
+    #[serde(rename = "vars")]
+    #[schemars(with = "Option<Named<Any>>")]
+    _vars: Option<IgnoredAny>,
+    /// Other values for vars, and for parameters by their path (`cnn.params.epochs`), by the name that
+    /// `--profile` takes.
+    #[serde(rename = "profiles")]
+    #[schemars(with = "Option<Named<Option<BTreeMap<String, Any>>>>")]
+    _profiles: Option<IgnoredAny>,
+    /// Lists of layers, by the name that parameters take in place of one.
+    #[serde(rename = "models")]
+    #[schemars(with = "Option<Named<Vec<Any>>>")]
+    _models: Option<BTreeMap<String, Vec<IgnoredAny>>>,
+    /// What there is to do.
+    #[serde(rename = "stages")]
+    #[schemars(with = "Option<Named<StageFields>>", extend("minProperties" = 1))]
+    _stages: Option<Names>,
+    /// Trials with other values for vars and parameters.
+    #[serde(rename = "sweep")]
+    #[schemars(with = "Option<SweepFields>")]
+    _sweep: Option<IgnoredAny>,
+    /// Tables of metrics, printed after a run.
+    #[serde(rename = "tables")]
+    #[schemars(with = "Option<Named<TableFields>>")]
+    _tables: Option<Names>,
+    /// What results are to be, by metric: `evaluate.f1` of every instance, `evaluate[model1].f1` of one.
+    #[serde(rename = "expect")]
+    #[schemars(with = "Option<OfMetrics<ExpectForm>>")]
+    _expect: Option<Names>,
+}
+
+impl Pipeline {
+    /// The models that the file declares, by name, in its order.
+    pub fn models(&self) -> impl Iterator<Item = (&str, serde_json::Value)> {
+        let models = self.scopes[0].models.iter();
+        models.map(|model| (model.key.as_str(), model.value.to_json()))
+    }
+
+    /// Applies profile, assignments and vars to a document, types it, and takes up what it includes.
+    pub(super) fn resolve(
+        file: &Path,
+        mut document: Node,
+        given: Given,
+        loader: &mut Loader,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let first = document.entries().first();
+        let start = first
+            .map_or(&document.place, |entry| &entry.key_place)
+            .clone();
+        if !matches!(document.value, Value::Map(_)) {
+            let message = format!(
+                "a pipeline is a map of keys, and this is {}",
+                document.describe()
+            );
+            return Err(vec![Diagnostic::at(&start, message)]);
+        }
+        let Preamble { .. } = decode(&document, &start)?;
+
+        let profile = given.profile.clone();
+        let forwarded = apply(&mut document, given)?;
+        none(sweep::of_axes(&document))?;
+        let vars = Vars::resolve(section(&document, "vars"), &mut loader.expansion);
+        interpolate_document(&mut document, &vars, &mut loader.expansion);
+        none(mem::take(&mut loader.expansion.errors))?;
+
+        let mut errors = Vec::new();
+        let fields: Option<DocumentFields> = decode(&document, &start)
+            .map_err(|found| errors.extend(found))
+            .ok();
+        let stages = section(&document, "stages");
+        let mut broken = Vec::new();
+        let stages: Vec<StageSpec> = stages
+            .iter()
+            .filter_map(|entry| {
+                let stage = StageSpec::read(entry, &mut errors);
+                if stage.is_none() {
+                    broken.push(entry.key.clone());
+                }
+                stage
+            })
+            .collect();
+        let tables = section(&document, "tables");
+        let tables = tables
+            .iter()
+            .filter_map(|entry| TableSpec::read(entry, &mut errors))
+            .collect();
+        let sweep = document.entry("sweep");
+        let sweep = sweep.filter(|entry| !matches!(entry.value.value, Value::Null));
+        let sweep = sweep.and_then(|entry| SweepSpec::read(entry, &mut errors));
+        let seeds = document.entry("seeds");
+        let seeds = seeds.and_then(|entry| seeds::read(entry, &mut errors));
+        let expectations = section(&document, "expect");
+        let expectations = expectations
+            .iter()
+            .filter_map(|entry| ExpectSpec::read(entry, &mut errors))
+            .collect();
+        let Some(fields) = fields else {
+            return Err(errors);
+        };
+        fields.check(&document, &start, loader, &mut errors);
+        let mut pipeline = Self {
+            file: file.to_owned(),
+            profile,
+            name: fields.name,
+            seed: fields.seed.unwrap_or_default(),
+            seeds,
+            device: fields.device,
+            device_place: document.get("device").map(|node| node.place.clone()),
+            precision: fields.precision,
+            precision_place: document.get("precision").map(|node| node.place.clone()),
+            sweep,
+            objective: None,
+            scopes: vec![Scope {
+                prefix: String::new(),
+                vars,
+                models: section(&document, "models").to_vec(),
+            }],
+            inclusions: Inclusions::default(),
+            stages: Vec::new(),
+            positions: HashMap::new(),
+            tables,
+            expectations,
+            broken,
+            errors: Vec::new(),
+        };
+        pipeline.include(&document, forwarded, loader, &mut errors);
+        pipeline.stages.extend(stages);
+        for stage in &mut pipeline.stages {
+            stage.seed = stage.seed.or(fields.seed);
+        }
+        if pipeline.stages.is_empty() && !loader.is_within() {
+            errors.append(&mut pipeline.errors);
+            if errors.is_empty() {
+                let place = document.entry("include").map_or(&start, |e| &e.key_place);
+                errors.push(Diagnostic::at(place, NO_STAGE));
+            }
+            let explain = |error| pipeline.inclusions.explain(error);
+            return Err(errors.into_iter().map(explain).collect());
+        }
+        let names = pipeline.stages.iter().map(|stage| stage.name.clone());
+        pipeline.positions = names.zip(0..).collect();
+        pipeline.errors.extend(errors);
+        Ok(pipeline)
+    }
+
+    /// Reads all included files, and takes up their models and stages.
+    fn include(
+        &mut self,
+        document: &Node,
+        mut forwarded: Vec<(String, Assignment)>,
+        loader: &mut Loader,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        for entry in section(document, "include") {
+            let Some(include) = Include::read(entry, errors) else {
+                continue;
+            };
+            let sets = forwarded.extract_if(.., |(name, _)| *name == include.name);
+            let sets = sets.map(|(_, assignment)| assignment).collect();
+            match loader.load(&include, sets) {
+                Ok(included) => self.take_up(&include, included),
+                Err(found) => {
+                    errors.extend(found);
+                    self.broken.push(include.name);
+                }
+            }
+        }
+    }
+
+    fn take_up(&mut self, include: &Include, included: Self) {
+        self.inclusions.add(include, &included);
+        let prefix = format!("{}.", include.name);
+        let broken = included.broken.iter();
+        self.broken
+            .extend(broken.map(|name| format!("{prefix}{name}")));
+        self.errors.extend(included.errors);
+        let models = included.scopes.first().map(|scope| scope.models.as_slice());
+        let models = models.unwrap_or_default().iter().map(|model| Entry {
+            key: format!("{prefix}{}", model.key),
+            ..model.clone()
+        });
+        self.scopes[0].models.extend(models);
+        let offset = self.scopes.len();
+        self.scopes
+            .extend(included.scopes.into_iter().map(|scope| Scope {
+                prefix: format!("{prefix}{}", scope.prefix),
+                ..scope
+            }));
+        self.stages
+            .extend(included.stages.into_iter().map(|stage| StageSpec {
+                name: format!("{prefix}{}", stage.name),
+                scope: stage.scope + offset,
+                ..stage
+            }));
+    }
+}
+
+impl DocumentFields {
+    /// Reports what no type can say.
+    fn check(&self, document: &Node, start: &Place, loader: &Loader, errors: &mut Vec<Diagnostic>) {
+        let place = |key: &str| {
+            document
+                .get(key)
+                .map_or(&document.place, |node| &node.place)
+        };
+        if self.version != VERSION {
+            let message = format!(
+                "document version {} is not known; this program reads version {VERSION}",
+                self.version
+            );
+            errors.push(Diagnostic::at(place("version"), message));
+        }
+        check_name(&self.name, "a pipeline", place("name"), errors);
+        for (key, what) in [
+            ("include", "an included file"),
+            ("vars", "a var"),
+            ("profiles", "a profile"),
+            ("models", "a model"),
+            ("stages", "a stage"),
+            ("tables", "a table"),
+        ] {
+            check_names(section(document, key), what, errors);
+        }
+        for include in section(document, "include") {
+            if let Some(stage) = document.get("stages").and_then(|s| s.entry(&include.key)) {
+                let name = &include.key;
+                let message = format!("`{name}` is the name of a stage, too");
+                let note = format!("the stage is at {}", stage.key_place);
+                errors.push(Diagnostic::at(&include.key_place, message).note(note));
+            }
+        }
+        // A file may hold nothing but models, for others to include.
+        let alone = section(document, "include").is_empty() && !loader.is_within();
+        match document.get("stages") {
+            None if alone => errors.push(Diagnostic::at(start, "missing key `stages`")),
+            Some(stages) if alone && stages.entries().is_empty() => {
+                errors.push(Diagnostic::at(&stages.place, NO_STAGE));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Puts into a document what is given, and gives back the assignments that are to go to included files.
+fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>, Vec<Diagnostic>> {
+    let mut errors = Vec::new();
+    let mut forwarded = Vec::new();
+    include::spell_out(document);
+    let profile = overrides::apply_profile(document, given.profile.as_deref(), &mut errors);
+    overrides::apply_vars(document, &given.vars, &mut errors);
+    let options = given.options.iter().map(assignment::of_option);
+    let given_before = profile.into_iter().chain(options);
+    let typed: Vec<_> = given
+        .typed
+        .iter()
+        .map(|typed| assignment::read_set(typed))
+        .collect();
+    errors.extend(assignment::contradictions(&given.options, &typed));
+    let sets = given.sets.into_iter().map(Ok);
+    for assignment in given_before.map(Ok).chain(typed).chain(sets) {
+        match assignment.map(|assignment| include::forward(document, assignment)) {
+            Ok(Ok(forward)) => forwarded.push(forward),
+            Ok(Err(own)) => errors.extend(overrides::apply_set(document, own).err()),
+            Err(error) => errors.push(error),
+        }
+    }
+    none(errors)?;
+    // An assignment may have named another file.
+    include::spell_out(document);
+    if given.is_trial
+        && let Value::Map(sections) = &mut document.value
+    {
+        sections.retain(|section| section.key != "sweep");
+    }
+    Ok(forwarded)
+}
+
+/// The entries of a part of the document; none if it is not there.
+pub(super) fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
+    document.get(key).map(Node::entries).unwrap_or_default()
+}
+
+fn none(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+/// Replaces `${…}` everywhere but in the vars themselves, and in what depends on an instance.
+fn interpolate_document(document: &mut Node, vars: &Vars, expansion: &mut Expansion) {
+    let mut replace = |node: &mut Node| {
+        if interpolate::is_needed(node)
+            && let Some(replaced) = vars.interpolate(node, None, expansion)
+        {
+            *node = replaced;
+        }
+    };
+    for section in document.entries_mut() {
+        match section.key.as_str() {
+            "vars" | "profiles" => {}
+            "stages" if !section.value.entries().is_empty() => {
+                for stage in section.value.entries_mut() {
+                    if stage.value.entries().is_empty() {
+                        replace(&mut stage.value);
+                    }
+                    let fields = stage.value.entries_mut().iter_mut();
+                    for field in
+                        fields.filter(|field| !matches!(field.key.as_str(), "params" | "inputs"))
+                    {
+                        replace(&mut field.value);
+                    }
+                }
+            }
+            _ => replace(&mut section.value),
+        }
+    }
+}

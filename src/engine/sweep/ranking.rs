@@ -1,0 +1,50 @@
+//! Which trial is how good.
+
+use std::cmp::Ordering;
+
+use contract::Direction;
+
+use super::record::{SweepReport, Trial, TrialState};
+
+/// The trials of a sweep, best first: those that finished by their objective, then those that were
+/// stopped early, which were measured after less training, then those that failed, then those that
+/// did not run. What has no objective comes after what has one, and was trained for less after what was
+/// trained for more; ties go to the lower number.
+pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
+    let mut trials: Vec<&Trial> = report.trials.iter().collect();
+    let direction = report.direction();
+    trials.sort_by(|a, b| {
+        (a.state.cmp(&b.state))
+            .then_with(|| better_first(measured(a), measured(b), direction))
+            .then(b.epochs.cmp(&a.epochs))
+            .then(a.number.cmp(&b.number))
+    });
+    trials
+}
+
+impl SweepReport {
+    /// The best trial that finished and was measured.
+    pub fn best(&self) -> Option<&Trial> {
+        let first = ranked(self).into_iter().next()?;
+        (first.state == TrialState::Finished && measured(first).is_some()).then_some(first)
+    }
+}
+
+/// What counts as an objective: a number that is none ranks as if it were not there.
+fn measured(trial: &Trial) -> Option<f64> {
+    trial.objective.filter(|value| value.is_finite())
+}
+
+fn better_first(a: Option<f64>, b: Option<f64>, direction: Direction) -> Ordering {
+    match (a, b) {
+        // Not `total_cmp`: 0 and -0 are a tie.
+        (Some(a), Some(b)) => {
+            let ascending = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
+            match direction {
+                Direction::Minimize => ascending,
+                Direction::Maximize => ascending.reverse(),
+            }
+        }
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}

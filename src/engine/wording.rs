@@ -1,0 +1,241 @@
+//! How numbers and stages are put into words, for all that people read.
+
+use contract::Progress;
+
+use crate::run::{BestTrial, Judgement, StageReport};
+use crate::scheduler::{Counts, Outcome};
+
+/// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        // 59.96 would round to `60.0 s`.
+        0..60 if seconds < 59.95 => format!("{seconds:.1} s"),
+        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A time that is an estimate, in a sentence: `about 42 min`, `under 1 s`.
+pub fn about_in_words(seconds: f64) -> String {
+    let time = about(seconds);
+    let word = if time.starts_with("under") {
+        ""
+    } else {
+        "about "
+    };
+    format!("{word}{time}")
+}
+
+/// A time that is an estimate: `under 1 s`, `42 s`, `42 min`, `3 h 20 min`, `4 days`.
+pub fn about(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    let minutes = (seconds / 60.0).round().max(0.0) as u64;
+    match minutes {
+        _ if seconds < 0.95 => "under 1 s".to_owned(),
+        _ if whole < 90 => format!("{whole} s"),
+        0..90 => format!("{minutes} min"),
+        90..2880 => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        _ => format!("{} days", (minutes + 720) / 1440),
+    }
+}
+
+/// A figure with about four digits: `412`, `0.3120`, `1.2e-5`.
+pub fn figure(value: f64) -> String {
+    let magnitude = value.abs();
+    match magnitude {
+        _ if value == 0.0 => "0".to_owned(),
+        _ if magnitude < 1e-3 => format!("{value:.1e}"),
+        _ if magnitude < 10.0 => format!("{value:.4}"),
+        _ if magnitude < 100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// `epoch 3/6, loss 0.3120, 412 images/s`.
+pub fn progress(progress: &Progress) -> String {
+    let mut text = format!(
+        "{} {}/{}",
+        progress.unit,
+        // The epoch that is under way, not the last one finished.
+        progress.done.ceil(),
+        progress.total
+    );
+    for (name, value) in &progress.figures {
+        text.push_str(", ");
+        // Rates read better with the unit behind.
+        if name.ends_with("/s") {
+            text.push_str(&format!("{} {name}", figure(*value)));
+        } else {
+            text.push_str(&format!("{name} {}", figure(*value)));
+        }
+    }
+    text
+}
+
+/// Seconds left if the rest goes as fast as what was done in `elapsed` seconds, which is all from
+/// `start` (in the progress' units) on; none while nothing is.
+pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64> {
+    let done = progress.done - start;
+    let left = elapsed * (progress.total - progress.done) / done;
+    (done > 0.0 && left.is_finite() && left >= 0.0).then_some(left)
+}
+
+/// `12,345,678`.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `3 stages`, `1 stage`.
+pub fn stages(count: usize) -> String {
+    counted(count, "stage")
+}
+
+/// `3 files`, `1 file`, for what has a regular plural.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `40 stages: 3 ran, 37 cached; 12.3 s`.
+pub fn summary(counts: &Counts, seconds: f64) -> String {
+    format!(
+        "{}: {}; {}",
+        stages(counts.total()),
+        self::counts(counts),
+        duration(seconds)
+    )
+}
+
+/// `3 ran, 37 cached`; `none` where there is nothing to count.
+pub fn counts(counts: &Counts) -> String {
+    let parts = [
+        (counts.succeeded, "ran"),
+        (counts.cached, "cached"),
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+        (counts.cancelled, "cancelled"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|&&(count, _)| count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    if parts.is_empty() {
+        return "none".to_owned();
+    }
+    parts.join(", ")
+}
+
+/// What is said of a stage at its end: `12.3 s, 210 MiB`, or why there is nothing to say of it.
+pub fn ending(stage: &StageReport) -> String {
+    match (stage.outcome, &stage.error) {
+        (Outcome::Failed, Some(error)) => error.clone(),
+        (Outcome::Succeeded | Outcome::Failed, _) => {
+            let mut text = duration(stage.seconds.unwrap_or_default());
+            if let Some(mib) = stage.peak_memory_mib {
+                text.push_str(&format!(", {mib:.0} MiB"));
+            }
+            text
+        }
+        (outcome, _) => outcome.to_string(),
+    }
+}
+
+/// What came of a trial: `done, 0.9312`, `failed: cnn: …`.
+pub fn judgement(judgement: &Judgement) -> String {
+    match judgement {
+        Judgement::Finished {
+            objective: Some(value),
+        } => format!("done, {}", figure(*value)),
+        Judgement::Finished { objective: None } => "done".to_owned(),
+        Judgement::Reached { epochs, value } => {
+            format!("{value:.4} after {}", counted(*epochs as usize, "epoch"))
+        }
+        Judgement::Failed { error } => format!("failed: {error}"),
+    }
+}
+
+/// The best trial so far: `best is 7 (zoom=0.1): 0.9312`.
+pub fn best(best: &BestTrial) -> String {
+    let BestTrial { trial, values, .. } = best;
+    let objective = best.objective.map(|value| format!(": {}", figure(value)));
+    format!(
+        "best is {trial} ({values}){}",
+        objective.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Progress;
+
+    use super::{Counts, about, duration, progress, seconds_left, summary};
+
+    #[test]
+    fn durations_read_well_at_every_scale() {
+        assert_eq!(duration(0.04), "0.0 s");
+        assert_eq!(duration(12.34), "12.3 s");
+        assert_eq!(duration(59.97), "1 min 00 s");
+        assert_eq!(duration(245.2), "4 min 05 s");
+        assert_eq!(duration(3720.0), "1 h 02 min");
+    }
+
+    #[test]
+    fn estimates_are_as_exact_as_they_can_be() {
+        let texts = [0.2, 4.6, 89.0, 95.0, 2520.0, 12_000.0, 400_000.0].map(about);
+        let expected = [
+            "under 1 s",
+            "5 s",
+            "89 s",
+            "2 min",
+            "42 min",
+            "3 h 20 min",
+            "5 days",
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn a_summary_names_only_what_happened() {
+        let counts = Counts {
+            cached: 37,
+            succeeded: 3,
+            ..Counts::default()
+        };
+        assert_eq!(
+            summary(&counts, 12.3),
+            "40 stages: 3 ran, 37 cached; 12.3 s"
+        );
+        let counts = Counts {
+            failed: 1,
+            ..Counts::default()
+        };
+        assert_eq!(summary(&counts, 1.0), "1 stage: 1 failed; 1.0 s");
+    }
+
+    #[test]
+    fn progress_names_unit_figures_and_time_left() {
+        let half = Progress {
+            unit: "epoch".to_owned(),
+            done: 3.5,
+            total: 7.0,
+            figures: vec![("loss".to_owned(), 0.312), ("images/s".to_owned(), 412.3)],
+        };
+        assert_eq!(progress(&half), "epoch 4/7, loss 0.3120, 412 images/s");
+        assert_eq!(seconds_left(&half, 0.0, 10.0), Some(10.0));
+        // Gone on from the third of seven: half a unit took ten seconds.
+        assert_eq!(seconds_left(&half, 3.0, 10.0), Some(70.0));
+        assert_eq!(
+            seconds_left(&Progress { done: 0.0, ..half }, 0.0, 10.0),
+            None
+        );
+    }
+}
