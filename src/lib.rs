@@ -1,23 +1,23 @@
 //! A declarative experiment pipeline runner: the engine.
 //!
-//! It knows YAML, graphs, keys, stores and processes; all numerics are in the crate [`stages`],
-//! which knows none of those. Data goes one way, and nothing flows back but events:
+//! The engine handles YAML, graphs, keys, stores and processes. All numerics are in the crate [`stages`],
+//! which depends on none of these. Data flows in one direction, and only events flow back:
 //!
 //! ```text
-//! table1.yaml ─ spec ────── a typed document; every value knows its place in the file
-//!                 └ sweep ─── trials and seeds: which copies of the pipeline there are
-//!                     └ graph ─── stages and what connects them: references, matrices, ports, shapes
+//! table1.yaml ─ spec ────── a typed document; every value has a position in the file
+//!                 └ sweep ─── trials and seeds: the copies of the pipeline to run
+//!                     └ graph ─── stages and their connections: references, matrices, ports, shapes
 //!                         └ plan ─── fingerprints and keys; which stages are hits, why others run
 //!                             └ scheduler ─── which stage starts next, in which slots
 //!                                 └ executor ─── a lease, then a worker process
-//!                                     └ stages ─── the work itself
+//!                                     └ stages ─── the computation
 //!                                         └ store ─── blobs, trees, action records
 //!                                             └ report ─── bars, records, tables
 //! ```
 //!
-//! Everything above the scheduler runs no stage; it reads the pipeline, the bytes of sources, and the
-//! store. `cli` puts the rooms together, one file to a subcommand; `config` reads what the options are
-//! where nobody types them; `error` has the exit codes.
+//! The modules above the scheduler run no stages. They only read the pipeline, the bytes of sources, and
+//! the store. `cli` combines the modules, with one file per subcommand. `config` reads the defaults of
+//! options from configuration files. `error` defines the exit codes.
 
 #![cfg_attr(
     test,

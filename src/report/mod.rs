@@ -1,7 +1,7 @@
-//! What a run says: to a person at a terminal, to a log, to its record.
+//! Reports for users: progress on the terminal, logs, run records, tables and diagrams.
 //!
-//! The engine sends [`Event`]s to a [`Reporter`], which passes each to its observers: the terminal
-//! ([`bars`] on one, [`lines`] elsewhere) and the [`record`]. Nothing flows back.
+//! The engine sends [`Event`]s to a [`Reporter`], which passes each one to its observers: the terminal
+//! ([`bars`], or [`lines`] if the output is not a terminal) and the [`record`]. Nothing flows back.
 
 pub mod bars;
 pub mod columns;

@@ -1,3 +1,5 @@
+//! `runner artifacts ls`: lists the newest artifacts.
+
 use std::rc::Rc;
 
 use clap::Args;
@@ -16,7 +18,7 @@ use crate::store::{self, ActionRecord, Digest, Shown, Store};
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// Only those of these pipelines
+    /// List only artifacts of these pipelines
     #[arg(value_name = "PIPELINE")]
     pipelines: Vec<String>,
     #[command(flatten)]
@@ -31,7 +33,7 @@ struct Line<'a> {
     shown: &'a Shown,
     port: &'a str,
     digest: Digest,
-    /// Number and bytes of its files; none if their list is not in the store.
+    /// Number of its files and their total bytes; `None` if their list is not in the store.
     files: Option<(usize, u64)>,
     record: Option<Rc<ActionRecord>>,
 }

@@ -1,3 +1,5 @@
+//! `runner runs list`: lists the newest runs.
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ use crate::report::{Console, Verbosity, wording};
 pub struct List {
     #[command(flatten)]
     among: Among,
-    /// List no more than this
+    /// List at most N runs
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print one JSON object
