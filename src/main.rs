@@ -1,6 +1,8 @@
+//! The `runner` binary. Everything except the allocator is in the library crate.
+
 use std::process::ExitCode;
 
-/// Stages allocate and free images and tensors from several threads at once.
+/// mimalloc, because stages allocate and free images and tensors on several threads at once.
 #[global_allocator]
 static ALLOCATOR: runner::Allocator = runner::Allocator;
 

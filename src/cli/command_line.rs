@@ -1,4 +1,5 @@
-//! What the command line means: what is typed, else the environment, else configuration files.
+//! Reads the command line. Options come from arguments, else from the environment, else from configuration
+//! files.
 
 use std::ffi::OsString;
 
@@ -16,15 +17,15 @@ use crate::report::{Console, Verbosity};
 /// The command line of this process.
 pub struct CommandLine {
     pub verbosity: Verbosity,
-    /// What is asked for; a mistake if it is one of a configuration file.
+    /// The parsed arguments, or an error in a configuration file.
     pub asked: Result<Cli, Error>,
-    /// Where the profile comes from, if it is not typed: worth knowing when a pipeline has none of
-    /// that name.
+    /// Where the profile comes from, unless it was typed. Shown if the pipeline is invalid, because it may
+    /// have no profile of that name.
     pub profile_from: Option<String>,
 }
 
 impl CommandLine {
-    /// Reads it. For help, and for a mistake in what was typed, the process ends here.
+    /// Reads the command line. Exits the process for help, and for mistakes in what was typed.
     pub fn of_this_process() -> Self {
         let args: Vec<OsString> = std::env::args_os().collect();
         let color = color(&args);
@@ -52,7 +53,7 @@ impl CommandLine {
     }
 }
 
-/// Where the profile comes from that nobody typed.
+/// Where the profile comes from, unless it was typed.
 fn profile_from(
     command: &clap::Command,
     matches: &ArgMatches,
@@ -65,7 +66,7 @@ fn profile_from(
     (!typed).then(|| origin(matches, Key::Profile, config))?
 }
 
-/// The subcommand that was typed, down to the last word, and its options.
+/// The innermost subcommand that was typed, and its options.
 fn leaf<'a>(
     mut command: &'a clap::Command,
     mut matches: &'a ArgMatches,
@@ -78,7 +79,7 @@ fn leaf<'a>(
     (command, matches)
 }
 
-/// The same command, where options that are not given are as `config` says.
+/// The same command, with the settings of `config` as defaults of its options.
 pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
     let setting = |arg: &clap::Arg| config.get(Key::named(arg.get_id().as_str())?);
     for_all_args(command, &|arg| match setting(&arg) {
@@ -87,7 +88,8 @@ pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::C
     })
 }
 
-/// Where an option of `matches` has its value from: `--jobs`, `RUNNER_JOBS`, or else a line of a file.
+/// Where an option has its value from: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a built-in
+/// default.
 pub fn origin(matches: &ArgMatches, key: Key, config: &config::Config) -> Option<String> {
     match matches.value_source(key.name())? {
         ValueSource::CommandLine => Some(format!("--{}", key.name().replace('_', "-"))),
@@ -96,16 +98,17 @@ pub fn origin(matches: &ArgMatches, key: Key, config: &config::Config) -> Option
     }
 }
 
-/// The variable of the environment that an option reads.
+/// Name of the environment variable for an option.
 pub(super) fn variable(option: &str) -> String {
     format!("RUNNER_{}", option.to_uppercase().replace('-', "_"))
 }
 
-/// Reads the configuration files, for a subcommand that has options which they may set; others start whatever
-/// is wrong in a file.
+/// Reads the configuration files if the subcommand has options that they can set. Other subcommands also
+/// start if a file is invalid.
 ///
 /// # Errors
-/// If a file is wrong, or if an option would take a value of the project's that needs the user's consent.
+/// If a file is invalid, or if an option would take a value from the project's file that needs the user's
+/// consent.
 fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::Config, Error> {
     let (command, matches) = leaf(command, matches);
     let keys = command.get_arguments();
@@ -137,11 +140,12 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
     }
 }
 
-/// As clap reads it, ending the process for help and mistakes. A mistake says so if it is one of the
-/// environment.
+/// Parses the arguments with clap, and exits the process for help and for mistakes. If a wrong value came
+/// from the environment, the message says so.
 ///
-/// For clap a variable is as good as a typed option, and so in conflict with others. Therefore what is typed is
-/// checked alone first, and conflicts count there only; what is wrong after that is the environment's.
+/// For clap, a variable is the same as a typed option and can therefore conflict with others. So the typed
+/// arguments are checked alone first, and conflicts count only there. Errors after that are in the
+/// environment.
 fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
     let is_ours = |name: OsString| name.to_string_lossy().starts_with("RUNNER_");
     if !std::env::vars_os().any(|(name, _)| is_ours(name)) {
@@ -151,7 +155,7 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
     }
     let typed = for_all_args(command.clone(), &|arg| arg.env(Resettable::Reset));
     match typed.try_get_matches_from(args) {
-        // Help names the variables.
+        // Print help later, because it names the variables.
         Err(error) if error.exit_code() != 0 => end(&error),
         _ => {}
     }
@@ -167,8 +171,8 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
         })
 }
 
-/// Ends the process with help, or with a mistake in what was typed: arguments can be names of files that
-/// others chose.
+/// Exits the process with help or an error. Errors are printed by [`Console`], because arguments can be
+/// names of files that others chose.
 fn end(error: &clap::Error) -> ! {
     if error.use_stderr() {
         Console::new(Verbosity::Quiet).say(&error.render().to_string());
@@ -177,14 +181,14 @@ fn end(error: &clap::Error) -> ! {
     error.exit()
 }
 
-/// The command with all arguments changed, also those of subcommands.
+/// The command with `change` applied to all arguments, including those of subcommands.
 fn for_all_args(command: clap::Command, change: &dyn Fn(clap::Arg) -> clap::Arg) -> clap::Command {
     command
         .mut_args(change)
         .mut_subcommands(|command| for_all_args(command, change))
 }
 
-/// The variable that holds the value which clap refuses.
+/// The environment variable with the value that clap rejects.
 fn at_fault(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -199,7 +203,7 @@ fn at_fault(error: &clap::Error) -> Option<String> {
     std::env::var_os(&variable).map(|_| variable)
 }
 
-/// How much to say; what is typed goes before the environment.
+/// How much to print. Typed options take precedence over the environment.
 fn verbosity(matches: &ArgMatches) -> Result<Verbosity, clap::Error> {
     for source in [ValueSource::CommandLine, ValueSource::EnvVariable] {
         let asks = |flag| matches.value_source(flag) == Some(source) && matches.get_flag(flag);
@@ -216,8 +220,8 @@ fn verbosity(matches: &ArgMatches) -> Result<Verbosity, clap::Error> {
     Ok(Verbosity::Normal)
 }
 
-/// What `--color` says, before clap reads it: its own messages have colors too. A value that is none
-/// is clap's to refuse.
+/// The value of `--color`. It is needed before clap reads the arguments, because clap's own messages have
+/// colors too. Clap rejects invalid values later.
 fn color(args: &[OsString]) -> Color {
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
     let mut color = Color::Auto;
@@ -237,7 +241,7 @@ fn color(args: &[OsString]) -> Color {
     color
 }
 
-/// For all that draws: without a word from the user the terminal and the environment decide.
+/// Sets the colors of all output. With `auto`, the terminal and the environment decide.
 fn set_colors(color: Color) {
     if color != Color::Auto {
         console::set_colors_enabled(color == Color::Always);

@@ -1,4 +1,4 @@
-//! How two records differ, in words and as JSON.
+//! Renders the differences between two records as text and as JSON.
 
 use serde_json::{Value, json};
 
@@ -62,13 +62,13 @@ pub fn object(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]
     })
 }
 
-/// The output ports that both have, and whether they hold the same.
+/// The output ports that both records have, and whether their contents are the same.
 fn ports<'a>(a: &'a ActionRecord, b: &'a ActionRecord) -> impl Iterator<Item = (&'a String, bool)> {
     let outputs = a.outputs.iter();
     outputs.filter_map(|(port, tree)| Some((port, b.outputs.get(port)? == tree)))
 }
 
-/// `2026-11-24 09:13:58 UTC`, of a time in RFC 3339.
+/// `2026-11-24 09:13:58 UTC`, for a time in RFC 3339.
 pub fn day_and_time(time: &str) -> String {
     match time.get(..19) {
         Some(start) if time.ends_with('Z') => format!("{} UTC", start.replace('T', " ")),

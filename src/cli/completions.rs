@@ -1,3 +1,5 @@
+//! `runner completions`: prints a completion script for a shell.
+
 use clap::{Args, ValueEnum};
 use clap_complete::generate;
 use engine::error::Error;
@@ -5,10 +7,10 @@ use engine::error::Error;
 use super::{command, unwritten};
 use crate::report::Console;
 
-/// Print what makes a shell complete the command line
+/// Print a script that completes the command line in a shell
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell that will run the script
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -34,7 +36,7 @@ impl Completions {
     }
 }
 
-/// The same command without what is hidden: the generators know nothing of hidden subcommands.
+/// The same command without hidden subcommands, which the generators would otherwise include.
 fn visible(command: &clap::Command) -> clap::Command {
     let subcommands = command.get_subcommands();
     let subcommands = subcommands.filter(|command| !command.is_hide_set());

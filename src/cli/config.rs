@@ -1,3 +1,5 @@
+//! `runner config`: shows the defaults of options and where they come from.
+
 mod trust;
 
 use clap::{Args, Subcommand};
@@ -10,15 +12,16 @@ use crate::config::{self, Key, user_file};
 use crate::report::Console;
 use crate::report::columns::columns;
 
-/// Say what the common options are when they are not typed, and where each value comes from
+/// Show the values of the common options when they are not typed, and where each comes from
 ///
-/// What is typed goes before `RUNNER_*` variables, those before the project's `.runner.toml` (in the
-/// working directory, or above it up to the folder with `.git`), that before the user's
-/// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file may set
-/// artifacts, jobs, profile, device, precision, keep_going, timeout and retries. A relative path in a
-/// project's file starts at that file, in a user's at the working directory.
+/// Typed options take precedence over `RUNNER_*` variables, those over the project's `.runner.toml` (in the
+/// working directory, or above it up to the folder with `.git`), and that over the user's
+/// `$XDG_CONFIG_HOME/runner/config.toml` (or `~/.config/runner/config.toml`). A file can set artifacts,
+/// jobs, memory, profile, device, precision, keep_going, timeout and retries. A relative path in a
+/// project's file starts at the folder of that file; in a user's file, it starts at the working directory.
 ///
-/// A project's file that puts artifacts outside the project takes effect only after `runner config trust`.
+/// If a project's file puts artifacts outside the project, that takes effect only after
+/// `runner config trust`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Config {
@@ -40,7 +43,7 @@ impl Config {
             return trust.execute(console);
         }
         let config = config::Config::load().map_err(Error::Invalid)?;
-        // What `run` would take is what holds.
+        // The effective values are those that `run` would use.
         let run = with_defaults(command(), &config);
         let matches = run
             .try_get_matches_from(["runner", "run", "FILE"])

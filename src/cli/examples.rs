@@ -1,6 +1,6 @@
-//! The examples under `--help`.
+//! Examples shown by `--help`.
 
-/// What one does with runner.
+/// Examples of the main command.
 pub const MAIN: &str = "\
 Examples:
   runner init first                                write a small pipeline to begin with
@@ -20,7 +20,7 @@ Examples:
   runner bench train                               how fast this machine trains
   runner doctor                                    what this machine has to compute with";
 
-/// Adds to every subcommand its examples.
+/// Adds the examples to every subcommand.
 pub fn added(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|command| added_below("", command))
 }
@@ -36,7 +36,7 @@ fn added_below(above: &str, command: clap::Command) -> clap::Command {
     command.mut_subcommands(|command| added_below(&path, command))
 }
 
-/// The examples of a subcommand, by the words that lead to it.
+/// Examples of a subcommand. `path` is its name with those of its parent commands in front.
 fn of(path: &str) -> Option<&'static str> {
     Some(match path {
         "run" => {
@@ -250,7 +250,7 @@ fn of(path: &str) -> Option<&'static str> {
 mod tests {
     use super::super::command;
 
-    /// Every subcommand that can be seen, by the words that lead to it.
+    /// Collects every visible subcommand, with its path.
     fn leaves(path: &str, command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
         for inner in command
             .get_subcommands()
@@ -276,7 +276,7 @@ mod tests {
                 .map(str::trim)
                 .take_while(|line| !line.is_empty());
             for line in lines {
-                // What follows two spaces says what it does; what follows a shell's sign is the shell's.
+                // Two spaces begin an explanation, and `>` or `|` a part that the shell handles.
                 let typed = line.split("  ").next().unwrap_or(line);
                 let typed = typed.split(['>', '|']).next().unwrap_or(typed);
                 let words = typed.split_whitespace().map(|word| word.trim_matches('\''));

@@ -1,4 +1,4 @@
-//! What becomes of expectations: a verdict on each, and on all of them.
+//! Judges expectations and reports the verdicts.
 
 use std::path::PathBuf;
 
@@ -10,18 +10,18 @@ use super::results::Results;
 use crate::report::expectations::{Judgement, Judgements, Subject};
 use crate::report::{Console, junit};
 
-/// What to do about expectations.
+/// Options about expectations.
 #[derive(Debug, Args)]
 pub struct Expecting {
-    /// End with exit code 101 if an expectation failed, or is not known
+    /// Exit with code 101 if an expectation failed or is not known
     #[arg(long)]
     strict: bool,
-    /// Write stages and expectations to FILE, as JUnit XML
+    /// Write stages and expectations to FILE as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
 
-/// Judges all that the pipeline expects; of several seeds the mean.
+/// Judges all expectations of the pipeline. With several seeds, judges the mean.
 pub fn judge(results: &Results<'_>) -> Judgements {
     let mut all = Vec::new();
     for expectation in &results.graph.expectations {
@@ -63,7 +63,7 @@ pub fn judge(results: &Results<'_>) -> Judgements {
 }
 
 impl Expecting {
-    /// Refuses a file that cannot be written, before anything runs.
+    /// Rejects a file that cannot be written, before anything runs.
     pub fn check(&self) -> Result<(), Error> {
         match &self.junit {
             Some(file) => junit::check(file).map_err(Error::io("write", file)),
@@ -71,7 +71,7 @@ impl Expecting {
         }
     }
 
-    /// Writes what is to be kept of a run, or of a look at results.
+    /// Writes the JUnit file, if one was requested.
     pub fn keep(&self, results: &Results<'_>, judgements: &Judgements) -> Result<(), Error> {
         let Some(file) = &self.junit else {
             return Ok(());
@@ -81,8 +81,9 @@ impl Expecting {
         junit::write(file, &text).map_err(Error::io("write", file))
     }
 
-    /// What it all comes to: how the stages `ended`, whether what is kept could be written, and, with
-    /// `--strict`, the expectations, in this order.
+    /// Determines the result of the command: the first error among how the stages `ended`, whether the
+    /// JUnit file could be written (`kept`) and, with `--strict`, the expectations. If both of the first
+    /// two are errors, prints the second.
     pub fn conclude(
         &self,
         console: &Console,

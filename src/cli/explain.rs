@@ -1,3 +1,5 @@
+//! `runner explain`: explains why stages run or are cached, or how two records differ.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -19,15 +21,16 @@ use super::room::RoomArgs;
 use super::unwritten;
 use crate::report::Console;
 
+/// Fewest digits of an abbreviated key.
 const SHORTEST_PREFIX: usize = 8;
 
-/// Say why a stage runs or is cached, followed to what was changed; or how two records differ
+/// Explain why a stage runs or is cached, down to what changed; or how two records differ
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The pipeline; or the key of a record, or its first eight digits or more
+    /// Pipeline file; or the key of a record, of which the first eight digits are enough
     #[arg(value_name = "PIPELINE|KEY")]
     subject: String,
-    /// The stage; without one, whatever makes stages run. Or the key of another record
+    /// Stage [default: everything that makes stages run]; or the key of another record
     #[arg(value_name = "STAGE|KEY")]
     object: Option<String>,
     #[command(flatten)]
@@ -43,7 +46,7 @@ pub struct Explain {
 
 impl Explain {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        // A file of that name is meant first: no pipeline is called like a key.
+        // A file takes precedence over a key of the same name.
         let file = Path::new(&self.subject);
         let is_file = files::exists(file).map_err(Error::io("look at", file))?;
         match self.object.as_deref() {
@@ -132,7 +135,7 @@ pub fn record(store: &Store, prefix: &str) -> Result<ActionRecord, Error> {
     }
 }
 
-/// What there is to tell from.
+/// Everything that explanations are made from.
 struct Story<'a> {
     graph: &'a Graph,
     plan: &'a Plan,
@@ -225,7 +228,7 @@ impl Story<'_> {
         text
     }
 
-    /// What the stages take together that a cause makes run.
+    /// Resources that all stages together take that run because of a cause.
     fn totals(&self, cause: &Cause) -> Totals {
         let nodes = cause.followers.iter().copied().chain([cause.node()]);
         let meant = nodes.filter_map(|node| {
@@ -266,7 +269,7 @@ impl Story<'_> {
         ))
     }
 
-    /// All that enters a stage's fingerprint.
+    /// Everything that enters a stage's fingerprint, as text.
     fn dependences(&self, action: &PlannedAction) -> Vec<String> {
         let instance = &self.graph.stages[action.node];
         let mut all = vec!["its params".to_owned()];

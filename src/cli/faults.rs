@@ -1,4 +1,5 @@
-//! Turns panics, refused threads and signals about limits into errors with an exit code.
+//! Turns panics, failures to start threads, and signals about resource limits into errors with an exit
+//! code.
 
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use signal_hook::flag;
 
 use crate::report::{Console, Verbosity};
 
-/// Runs `command`. A panic in it, which unwinds to here, prints an error and gives the exit code 1.
+/// Runs `command`. If it panics, prints an error and returns the exit code 1.
 pub fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -21,18 +22,18 @@ pub fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
             report(info);
         }
     }));
-    // A write over the limit on file sizes (`ulimit -f`) fails with EFBIG if this signal has a handler; without
-    // one it ends the process. The programs that are started do not inherit a handler.
+    // A write over the limit on file sizes (`ulimit -f`) fails with EFBIG if this signal has a handler.
+    // Without one, the signal ends the process. Programs that are started do not inherit the handler.
     if let Err(error) = flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))) {
         tracing::debug!(%error, "a write over the limit on file sizes will end the process");
     }
     catch_unwind(AssertUnwindSafe(command)).unwrap_or(ExitCode::FAILURE)
 }
 
-/// Starts the threads that work is shared among, which otherwise start, or panic, when they are first needed.
+/// Starts the shared thread pool. Otherwise it would start at its first use, and panic if that fails.
 ///
 /// # Errors
-/// If the system refuses them.
+/// If the system refuses the threads.
 pub fn start_threads() -> Result<(), Error> {
     let started = rayon::ThreadPoolBuilder::new().build_global();
     started.map_err(|error| {

@@ -1,3 +1,5 @@
+//! `runner graph`: draws the stages of a pipeline.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,26 +12,26 @@ use super::unwritten;
 use crate::report::Console;
 use crate::report::diagram::{Detail, Diagram, Format};
 
-/// Draw the stages and what goes from one to another, and say which are cached, run or wait
+/// Draw the stages and their connections, and show which stages are cached, run or wait
 #[derive(Debug, Args)]
 pub struct Graph {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to draw [default: as FILE is named, else mermaid]
+    /// Format of the drawing [default: by the extension of FILE, else mermaid]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Draw every instance of a matrix, not one box for all
+    /// Draw a box for every instance of a matrix, not one for all
     #[arg(long)]
     expand: bool,
     /// Draw only STAGE and what it needs
     #[arg(long, value_name = "STAGE")]
     until: Option<String>,
-    /// Write into FILE, not to standard output
+    /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,7 +81,7 @@ impl Graph {
     }
 }
 
-/// The format that a file's name tells.
+/// The format that matches the extension of a file's name.
 fn format_of(file: &Path) -> Option<Format> {
     match file.extension()?.to_str()? {
         "mmd" | "mermaid" => Some(Format::Mermaid),

@@ -1,3 +1,5 @@
+//! `runner kinds`: lists and describes the stage kinds.
+
 use clap::Args;
 use contract::KindInfo;
 use engine::error::Error;
@@ -8,17 +10,18 @@ use serde_json::{Value, json};
 use super::unwritten;
 use crate::report::{Console, Verbosity};
 
-/// List the stage kinds, or say all about one: inputs, outputs, parameters
+/// List the stage kinds, or describe one: inputs, outputs, parameters
 #[derive(Debug, Args)]
 pub struct Kinds {
-    /// The kind to say all about
+    /// Kind to describe
     kind: Option<String>,
     /// Print JSON: a list of all kinds, or one object
     #[arg(long)]
     json: bool,
 }
 
-/// Columns where a terminal does not say, and the most that read well.
+/// Width of the text in columns if there is no terminal. On a terminal, [`WIDEST`] is the most that reads
+/// well.
 const USUAL_WIDTH: u16 = 80;
 const WIDEST: u16 = 100;
 
@@ -40,7 +43,7 @@ impl Kinds {
             }
             (Some(kind), true) => object(kind, stages::params_schema).to_string(),
         };
-        // The text is all ours, and has bold headings on a terminal.
+        // The text is our own and may contain bold headings, so nothing is escaped.
         let text = format!("{}\n", text.trim_end_matches('\n'));
         console.raw(text.as_bytes()).map_err(unwritten)?;
         if self.kind.is_none() && !self.json && console.verbosity > Verbosity::Quiet {

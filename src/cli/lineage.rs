@@ -1,3 +1,5 @@
+//! `runner lineage`: shows what an artifact was made from, or what was made from it.
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
@@ -15,15 +17,15 @@ use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planne
 use super::unwritten;
 use crate::report::Console;
 
-/// Say what an artifact was made of, back to its sources; or what was made of it
+/// Show what an artifact was made from, back to its sources; or what was made from it
 #[derive(Debug, Args)]
 pub struct Lineage {
-    /// A file or folder under `latest/`, the digest of an output, or a key; or the pipeline of ARTIFACT
+    /// File or folder under `latest/`, digest of an output, or key; or the pipeline of ARTIFACT
     #[arg(value_name = "PATH|DIGEST|PIPELINE")]
     subject: String,
     /// STAGE or STAGE.PORT of the pipeline
     artifact: Option<String>,
-    /// What was made of it, not what it was made of
+    /// Show what was made from it, not what it was made from
     #[arg(long)]
     downstream: bool,
     #[command(flatten)]
@@ -35,7 +37,7 @@ pub struct Lineage {
     json: bool,
 }
 
-/// What is meant: an action, and one of its outputs or all.
+/// The subject of a lineage: an action, and one of its outputs or all of them.
 struct Subject {
     record: ActionRecord,
     port: Option<String>,
@@ -68,7 +70,7 @@ impl Lineage {
     fn of_pipeline(&self, store: &Store, artifact: &str) -> Result<Subject, Error> {
         let course = self.overrides.course(Path::new(&self.subject))?;
         let graph = known_graph(course, Some(store))?;
-        // A value of a matrix may have a dot in it; a port has none.
+        // A value of a matrix may contain a dot, but the name of a port does not.
         let (name, port) = match artifact.rsplit_once('.') {
             Some((name, port)) if graph.find(artifact).is_empty() => (name, Some(port)),
             _ => (artifact, None),
@@ -149,7 +151,7 @@ impl Lineage {
     }
 }
 
-/// A lineage as it is shown.
+/// A lineage prepared for display.
 struct View<'a> {
     steps: HashMap<Key, &'a Step>,
     order: &'a [Step],
@@ -172,7 +174,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// An indented tree. What was shown before is shown once more without what is below it.
+    /// An indented tree. An action that appeared before is repeated without what is below it.
     fn text(&self, subject: &Subject) -> String {
         let mut lines = Vec::new();
         let mut shown = HashSet::new();
@@ -219,7 +221,7 @@ impl<'a> View<'a> {
                 ));
             }
             open.extend(step.links.iter().rev().map(|link| {
-                // Downstream the port is that of the line above.
+                // Downstream, the port belongs to the action on the line above.
                 match self.downstream {
                     true => {
                         let role = format!("{} → {}", link.port, link.role);
@@ -280,7 +282,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// What an action is: ` (train-cnn 1f0c9a2b77d0, epochs 8)`.
+/// Kind, key and parameters of an action: `  train-cnn 1f0c9a2b77d0, epochs 8`. The parameters are included
+/// only if `whole` is set.
 fn detail(step: &Step, whole: bool) -> String {
     const LONGEST: usize = 40;
     let key = step.key.short();

@@ -1,3 +1,5 @@
+//! `runner man`: prints or writes the man pages.
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ pub struct Man {
 
 impl Man {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
-        // `help` is a subcommand of clap's that needs no page.
+        // clap's own subcommand `help` needs no page.
         let mut command = command().disable_help_subcommand(true);
         command.build();
         match self.dir {
@@ -35,7 +37,7 @@ impl Man {
     }
 }
 
-/// One page for all: the program's own, and sections for each subcommand.
+/// One page for everything: the program itself, and sections for each subcommand.
 fn whole(command: &clap::Command) -> Result<String, Error> {
     let mut text = page(command)?;
     for subcommand in seen(command) {
@@ -57,7 +59,7 @@ fn add_sections(command: &clap::Command, text: &mut String) -> Result<(), Error>
     Ok(())
 }
 
-/// A page for `command` and each of its subcommands; tells how many.
+/// Writes a page for `command` and each of its subcommands, and returns the number of pages.
 fn write_all(command: &clap::Command, dir: &Path) -> Result<usize, Error> {
     let mut pages = 1;
     let file = dir.join(format!("{}.1", name(command)));
@@ -81,7 +83,7 @@ fn page(command: &clap::Command) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What a command takes and does, with its examples.
+/// Synopsis, description, options and examples of a command.
 fn sections(command: &clap::Command) -> Result<String, Error> {
     let man = clap_mangen::Man::new(command.clone());
     let mut text = section(|text| man.render_synopsis_section(text))?;
@@ -89,7 +91,7 @@ fn sections(command: &clap::Command) -> Result<String, Error> {
     text += &section(|text| man.render_options_section(text))?;
     let more = command.get_after_help().map(ToString::to_string);
     for block in more.unwrap_or_default().split("\n\n") {
-        // `Examples:`, and lines that are to stay as they are.
+        // A block with a title, such as `Examples:`, and lines that must stay as they are.
         if let Some((title, lines)) = block.split_once(":\n") {
             let lines: String = lines.lines().map(literal).collect();
             text += &format!(".SH \"{}\"\n.nf\n{lines}.fi\n", title.to_uppercase());
@@ -98,7 +100,7 @@ fn sections(command: &clap::Command) -> Result<String, Error> {
     Ok(text)
 }
 
-/// A line that roff prints as it is.
+/// Escapes a line so that roff prints it unchanged.
 fn literal(line: &str) -> String {
     let line = line
         .replace('\\', "\\e")
@@ -117,7 +119,7 @@ fn name(command: &clap::Command) -> &str {
     command.get_display_name().unwrap_or(command.get_name())
 }
 
-/// A section, without the preamble that each brings as if it were a page of its own.
+/// Renders a section without the preamble that clap_mangen adds as if it were a separate page.
 fn section(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<String, Error> {
     let text = rendered(render)?;
     let lines = text.lines();

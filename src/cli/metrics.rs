@@ -1,17 +1,17 @@
-//! Metrics, from the store.
+//! Reads metrics and evaluations from the store.
 
 use contract::{METRICS_FILE, Metrics, files};
 use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
 use engine::store::{Digest, Store, Tree};
 
-/// What is shown of results that cannot be read.
+/// Text shown instead of results that cannot be read.
 pub const DAMAGED: &str = "damaged, run again";
 
-/// What an output holds that is metrics; nothing if it is none.
+/// Reads the metrics of an output; `None` if it has no metrics file.
 ///
 /// # Errors
-/// If it is not wholly there, as a sentence.
+/// A sentence, if the output is incomplete or damaged.
 pub fn read(store: &Store, output: &Digest) -> Result<Option<Metrics>, String> {
     let Some([bytes]) = files(store, output, [METRICS_FILE])? else {
         return Ok(None);
@@ -22,10 +22,10 @@ pub fn read(store: &Store, output: &Digest) -> Result<Option<Metrics>, String> {
         .map(Some)
 }
 
-/// What an output holds of an evaluation's images; nothing if it is of none.
+/// Reads the evaluation of every image from an output; `None` if it is not an evaluation.
 ///
 /// # Errors
-/// If it is not wholly there, as a sentence.
+/// A sentence, if the output is incomplete or damaged.
 pub fn evaluation(store: &Store, output: &Digest) -> Result<Option<Evaluation>, String> {
     let Some([predictions, confusion]) = files(store, output, [PREDICTIONS_FILE, CONFUSION_FILE])?
     else {
@@ -36,7 +36,7 @@ pub fn evaluation(store: &Store, output: &Digest) -> Result<Option<Evaluation>, 
         .map(Some)
 }
 
-/// The content of files of an output, undamaged; nothing unless it has all of them.
+/// Reads files of an output and verifies them; `None` unless the output has all of them.
 fn files<const N: usize>(
     store: &Store,
     output: &Digest,

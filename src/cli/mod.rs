@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand.
+//! The command line, with one file per subcommand.
 
 mod artifacts;
 mod bench;
@@ -48,7 +48,7 @@ use engine::executor::{warden, worker};
 use self::command_line::CommandLine;
 use crate::report::{Console, logs};
 
-/// Runs declarative experiment pipelines, and of them only what changed.
+/// Run declarative experiment pipelines, and redo only what changed
 #[derive(Debug, Parser)]
 #[command(
     after_help = format!("{}\n\n{EXIT_CODES}", examples::MAIN),
@@ -57,13 +57,13 @@ use crate::report::{Console, logs};
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Say only what goes wrong, and the results
+    /// Print only errors, warnings and results
     #[arg(short, long, global = true, env = "RUNNER_QUIET", value_parser = BoolishValueParser::new())]
     quiet: bool,
-    /// Say more: what is cached, notes of stages, logs
+    /// Print more: cached stages, notes from stages, logs
     #[arg(short, long, global = true, env = "RUNNER_VERBOSE", value_parser = BoolishValueParser::new())]
     verbose: bool,
-    /// When to use colors; `NO_COLOR` in the environment turns off `auto`
+    /// When to use colors: auto (never if `NO_COLOR` is set), always, never
     #[arg(
         long,
         global = true,
@@ -72,7 +72,7 @@ struct Cli {
         hide_possible_values = true
     )]
     color: Color,
-    /// Print the version; with --verbose, what this binary is made of too
+    /// Print the version; with --verbose, also the details of this build
     #[arg(short = 'V', long)]
     version: bool,
 }
@@ -111,12 +111,12 @@ enum Command {
     /// Run one stage: a request on standard input, events on standard output
     #[command(hide = true)]
     Worker,
-    /// End programs that outlive the runner that started them; their ids on standard input
+    /// Kill programs that outlive the runner that started them; reads their ids from standard input
     #[command(hide = true)]
     Warden,
 }
 
-/// Does what the command line of this process asks, and tells of what went wrong.
+/// Runs the command line of this process, and prints the error if there is one.
 pub fn execute() -> ExitCode {
     faults::guard(|| {
         let line = CommandLine::of_this_process();
@@ -184,12 +184,12 @@ impl Cli {
     }
 }
 
-/// The command line that runner takes, with the examples of every subcommand.
+/// The clap command, with the examples of every subcommand.
 pub fn command() -> clap::Command {
     examples::added(Cli::command())
 }
 
-/// For `map_err` on writing a result.
+/// For `map_err`: converts an error from writing a result.
 fn unwritten(error: std::io::Error) -> Error {
     Error::System(format!("failed to write to standard output: {error}"))
 }

@@ -1,4 +1,4 @@
-//! What came of stages, from a run or from the store, as a sweep asks for it.
+//! Outcomes of stages, from a run or from the store, in the form that a sweep needs.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl<'a> Outcomes<'a> {
         }
     }
 
-    /// Takes in what came of a plan that was executed.
+    /// Adds the outcomes of an executed plan.
     pub fn executed(&mut self, plan: &Plan, execution: Execution) {
         for (action, stage) in plan.actions.iter().zip(&execution.stages) {
             if stage.outcome == Outcome::Failed {
@@ -44,7 +44,7 @@ impl<'a> Outcomes<'a> {
         self.outputs.extend(execution.outputs);
     }
 
-    /// Takes in what a plan found in the store, and what earlier runs say of the rest.
+    /// Adds the outputs that a plan found in the store, and the failures of earlier runs for other stages.
     pub fn stored(&mut self, plan: &Plan, failures: &Failures) {
         for action in &plan.actions {
             match &action.state {
@@ -102,7 +102,7 @@ impl Results for Outcomes<'_> {
         let mut why = missing.map(|&node| self.missing(graph, node)).peekable();
         match why.peek().cloned() {
             None => Ok(()),
-            // A failure says more than what was not run for it.
+            // A failure is more informative than a stage that was not run because of it.
             Some(first) => Err(why.find(|why| *why != Missing::NotRun).unwrap_or(first)),
         }
     }

@@ -1,4 +1,4 @@
-//! What several subcommands take: a pipeline, and a store.
+//! Arguments that several subcommands share: a pipeline, its overrides, and a store.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -22,36 +22,37 @@ use super::command_line::variable;
 use super::replay::replay;
 use crate::config::{Config, Key};
 
-/// A pipeline file, and what to change in it.
+/// A pipeline file and its overrides.
 #[derive(Debug, Args)]
 pub struct PipelineArgs {
-    /// The pipeline
+    /// Pipeline file
     pub file: PathBuf,
     #[command(flatten)]
     pub overrides: Overrides,
 }
 
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
+/// Options that change values of a pipeline.
 pub struct Overrides {
-    // First: what is read of the command line is taken out of it.
+    // Must come first, because clap removes the values that it reads from its matches.
     #[command(flatten)]
     #[serde(skip)]
     sources: Sources,
     /// Use the vars of this profile
     #[arg(long, value_name = "NAME", env = "RUNNER_PROFILE")]
     pub profile: Option<String>,
-    /// Set a var, or anything by its path: epochs=3, stages.cnn.params.epochs=3
+    /// Set a var, or any value by its path: epochs=3, stages.cnn.params.epochs=3
     #[arg(short = 'S', long = "set", value_name = "NAME=VALUE")]
     sets: Vec<String>,
-    /// Where stages train and predict: auto, cpu, cuda, cuda:0
+    /// Device for training and prediction: auto, cpu, cuda, cuda:0
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", value_parser = checked::<DeviceChoice>)]
     #[serde(default)]
     device: Option<String>,
-    /// How GPUs multiply: tf32, float32
+    /// Precision of multiplications on GPUs: tf32, float32
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", value_parser = checked::<Precision>)]
     #[serde(default)]
     precision: Option<String>,
-    /// Folders outside the project that files may be included from, with `:` between them
+    /// Folders outside the project from which files may be included, separated by `:`
     #[arg(
         long,
         value_name = "DIR",
@@ -60,13 +61,13 @@ pub struct Overrides {
     )]
     #[serde(default)]
     include_from: Vec<PathBuf>,
-    /// Whether the pipeline's file was named by a saved plan, not by the user.
+    /// Whether a saved plan named the pipeline's file, not the user.
     #[arg(skip)]
     #[serde(skip)]
     pub is_from_plan: bool,
 }
 
-/// Where the values of `--device` and `--precision` come from; `None` where that is not known.
+/// Where the values of `--device` and `--precision` come from; `None` if that is not known.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sources {
     device: Option<ValueSource>,
@@ -87,7 +88,7 @@ impl FromArgMatches for Sources {
     }
 }
 
-/// It has no arguments of its own.
+/// `Sources` has no arguments of its own.
 impl Args for Sources {
     fn augment_args(command: Command) -> Command {
         command
@@ -98,12 +99,12 @@ impl Args for Sources {
     }
 }
 
-/// Something's name as it was typed, if it is one.
+/// Returns `text` unchanged if it can be parsed as a `T`.
 fn checked<T: FromStr<Err = String>>(text: &str) -> Result<String, String> {
     text.parse::<T>().map(|_| text.to_owned())
 }
 
-/// Where artifacts are kept.
+/// Location of the store.
 #[derive(Debug, Args)]
 pub struct StoreArgs {
     /// Folder of the store
@@ -116,16 +117,16 @@ pub struct StoreArgs {
     artifacts: PathBuf,
 }
 
-/// How sources are looked at.
+/// Options for reading sources.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// Read all source files again, even if their sizes and times are unchanged since the last look
+    /// Read all source files again, even if their sizes and times are unchanged
     #[arg(long)]
     rehash: bool,
 }
 
 impl SourceArgs {
-    /// Opens a store to plan with.
+    /// Opens a store for planning.
     pub fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
         let mut store = store.open()?;
         if self.rehash {
@@ -136,14 +137,14 @@ impl SourceArgs {
 }
 
 impl PipelineArgs {
-    /// As [`Overrides::course`].
+    /// Same as [`Overrides::course`] for this file.
     pub fn course(&self) -> Result<Course, Error> {
         self.overrides.course(&self.file)
     }
 }
 
 impl Overrides {
-    /// Reads `file`, and checks it with the stage kinds there are.
+    /// Reads `file`, and checks it against the available stage kinds.
     pub fn course(&self, file: &Path) -> Result<Course, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
@@ -155,7 +156,7 @@ impl Overrides {
         Course::read(file, &options, catalogue()).map_err(Error::Invalid)
     }
 
-    /// Everything that was set, as assignments, the later winning: what is typed as `--set` last, as the other
+    /// All overrides as assignments; later ones win. Those from `--set` come last, because the other
     /// options may come from a variable or a configuration file.
     pub fn sets(&self) -> Vec<String> {
         let options = self.options();
@@ -179,7 +180,7 @@ impl Overrides {
     }
 }
 
-/// An option that sets a key of the document.
+/// An option that sets a key of the pipeline document.
 struct KeyValue<'a> {
     key: Key,
     value: &'a str,
@@ -218,7 +219,7 @@ impl KeyValue<'_> {
     }
 }
 
-/// The graph of a pipeline; of a sweep as much as is known with the results in a store.
+/// The graph of a pipeline. For a sweep, the part that is known from the results in the store.
 pub fn known_graph(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
     match store {
         Some(store) => {
@@ -237,7 +238,7 @@ pub const KINDS: Kinds = Kinds {
     stack_size: stages::STACK_SIZE,
 };
 
-/// The stage kinds there are.
+/// The available stage kinds and GPUs.
 pub fn catalogue() -> Catalogue {
     Catalogue {
         kinds: stages::kinds(),
@@ -255,21 +256,21 @@ impl StoreArgs {
         Store::open(&self.artifacts).map_err(Error::Store)
     }
 
-    /// Opens the store if it is there, and makes none.
+    /// Opens the store if it exists, and never creates one.
     pub fn if_there(&self) -> Result<Option<Store>, Error> {
         self.is_there()?.then(|| self.open()).transpose()
     }
 
-    /// Whether there is a store.
+    /// Whether the store exists.
     ///
     /// # Errors
-    /// If the system does not tell, for example because a folder above may not be entered.
+    /// If this cannot be determined, for example because a parent folder cannot be entered.
     fn is_there(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
         files::leads_to(&home, Metadata::is_dir).map_err(Error::io("look at", &home))
     }
 
-    /// Opens a store that is there: who only looks makes none.
+    /// Opens a store that exists. Commands that only read use this, so that they never create one.
     pub fn existing(&self) -> Result<Store, Error> {
         if !self.is_there()? {
             return Err(Error::Usage(format!(
@@ -281,18 +282,19 @@ impl StoreArgs {
     }
 }
 
-/// Plans; what is wrong with a source is shown in the file.
+/// Plans, and shows errors in a source at their position in the file.
 pub fn planned(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     plan(graph, store, options).map_err(|error| Error::plan(error, graph))
 }
 
-/// The stages that `name`, given to `option`, means: every instance of `cnn`, or `cnn[model1]`.
+/// The instances that `name` selects: every instance of `cnn`, or only `cnn[model1]`. `option` is the
+/// argument that errors mention.
 pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, Error> {
     let found = graph.find(name);
     if !found.is_empty() {
         return Ok(found);
     }
-    // A slip in an instance's name finds that instance; a list of what there is needs the stages only.
+    // For a mistyped instance, suggest instances; else suggest stages only.
     let instances = graph.stages.node_weights();
     let mut names: Vec<String> = if name.contains('[') {
         instances.map(|i| i.name.to_string()).collect()

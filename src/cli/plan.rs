@@ -1,3 +1,5 @@
+//! `runner plan`: shows what would run, with estimates, and saves plans.
+
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
@@ -18,8 +20,7 @@ use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::report::Console;
 
-/// Say of each stage whether it is cached, will run (and why) or waits on another, and about how long,
-/// how much memory and how much disk it takes
+/// Show which stages are cached, will run (and why), or wait, with estimates of time, memory and disk
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -32,10 +33,10 @@ pub struct Plan {
     selection: Selection,
     #[command(flatten)]
     room: RoomArgs,
-    /// Keep the plan, for `runner run --plan FILE`
+    /// Save the plan to FILE, for `runner run --plan FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Exit with 3 if something would run
+    /// Exit with code 3 if a stage would run
     #[arg(long)]
     exit_code: bool,
     /// Print one JSON object
@@ -68,8 +69,8 @@ impl Plan {
     }
 }
 
-/// Prints what is to become of every stage of a plan and what that takes, and says what speaks against
-/// it.
+/// Prints the state of every stage of a plan with estimates, and the warnings and errors that a run would
+/// have.
 pub fn print(
     console: &Console,
     graph: &Graph,
@@ -121,7 +122,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
     text
 }
 
-/// `about 42 min (26 of 30 stages known); memory 1.2 GiB, disk 800.0 MiB`.
+/// `about 42 min (26 of 30 stages known); memory: 1.2 GiB; disk: 800.0 MiB`.
 pub fn totals(forecast: &Forecast) -> String {
     let totals = &forecast.totals;
     let of = format!(

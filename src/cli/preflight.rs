@@ -1,4 +1,4 @@
-//! Looks for errors and warnings of a plan before it runs.
+//! Finds errors and warnings about a plan before it runs.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use petgraph::graph::NodeIndex;
 use super::room::RoomArgs;
 use crate::report::Console;
 
-/// Looks for what would make a stage that is to run fail: its sources, its resources, the disk.
+/// Finds what would make a stage fail that is to run: its sources, its resources, the disk.
 pub fn look(
     graph: &Graph,
     plan: &Plan,
@@ -69,8 +69,8 @@ fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
     sources
 }
 
-/// Looks only for doubts about the pipeline, and for resources that `stages` ask for and that a run with `room` can
-/// never give them.
+/// Finds only warnings about the pipeline, and resources that `stages` request and that a run with `room`
+/// can never provide.
 pub fn requests(
     graph: &Graph,
     stages: impl Iterator<Item = NodeIndex>,
@@ -88,12 +88,12 @@ pub fn requests(
     }
 }
 
-/// A doubt as it is told: an error's words, called a warning.
+/// The text of a warning: that of an error, with the word `warning`.
 pub fn warning(doubt: &Diagnostic) -> String {
     doubt.to_string().replacen("error:", "warning:", 1)
 }
 
-/// Prints what speaks against a plan that is only looked at.
+/// Prints the warnings and errors of a plan that is shown but not run.
 pub fn say(console: &Console, findings: &Findings) {
     for doubt in &findings.doubts {
         console.say(&warning(doubt));

@@ -1,4 +1,4 @@
-//! A sweep gone through again with what the store has of it.
+//! Replays a sweep with the results in the store.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,15 @@ use engine::sweep::Course;
 use super::outcomes::Outcomes;
 use super::pipeline::planned;
 
-/// Runs that are asked what failed.
+/// Most past runs that are searched for failures.
 const LOOKED_AT: usize = 20;
 
-/// Actions that failed when they were last tried, by their keys: nothing else remembers them.
+/// Errors of the actions that failed when they were last executed, by key. Only run records contain them.
 #[derive(Default)]
 pub struct Failures(HashMap<String, String>);
 
 impl Failures {
-    /// Collects the failures of a pipeline's last runs. Warns of run records that cannot be read.
+    /// Collects the failures of a pipeline's last runs. Logs a warning for run records that cannot be read.
     pub fn recall(store: &Store, pipeline: &str) -> Result<Self, Error> {
         let folder = store.runs_folder();
         let past = History::read_and_warn(&folder).map_err(Error::io("read", &folder))?;
@@ -44,14 +44,14 @@ impl Failures {
         Ok(Self(failed.collect()))
     }
 
-    /// Why an action failed, if it did.
+    /// The error of an action, if it failed.
     pub fn of(&self, key: &Key) -> Option<&str> {
         self.0.get(&key.to_string()).map(String::as_str)
     }
 }
 
-/// Goes through a sweep as far as the store has results, and says what these are. The last round is the
-/// first of which something is missing.
+/// Replays a sweep as far as the store has results, and returns the outcomes. The last round is the first
+/// with a missing result.
 pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>, Error> {
     let mut outcomes = Outcomes::new(store);
     let failures = match course.is_sweep() {
@@ -60,7 +60,7 @@ pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>,
     };
     while let Some(round) = course.next_round().map_err(Error::Invalid)? {
         if !course.comes_in_rounds() && course.trials().is_empty() {
-            // A pipeline, or its seeds: nothing follows from results.
+            // A plain pipeline or its seeds: no later round depends on results.
             break;
         }
         let options = PlanOptions {

@@ -1,4 +1,4 @@
-//! What there is to fill tables with, and to hold against expectations.
+//! Results to fill tables with, and to compare with expectations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,20 +13,20 @@ use stages::metrics::spread;
 use super::metrics;
 use crate::report::table::{Cell, Seeds};
 
-/// What there is to fill tables with.
+/// Results to fill tables with.
 pub struct Results<'a> {
     pub graph: &'a Graph,
     pub store: &'a Store,
-    /// Of every stage that has some.
+    /// Outputs of every stage that has some.
     outputs: &'a HashMap<NodeIndex, Outputs>,
-    /// The instances of all copies of the pipeline that are shown, copy by copy, each once.
+    /// The instances in all copies of the pipeline that are shown, copy by copy, without duplicates.
     shown: Vec<NodeIndex>,
-    /// How each stage ended, if there was a run.
+    /// How each stage ended; empty if there was no run.
     pub stages: &'a [StageReport],
 }
 
 impl<'a> Results<'a> {
-    /// `copies` of the pipeline are shown as one: they are seeds of the same.
+    /// Shows `copies` of the pipeline as one, because they differ only in their seed.
     pub fn new(
         graph: &'a Graph,
         store: &'a Store,
@@ -45,7 +45,7 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// The instances that are meant: one, or one for each seed.
+    /// The instances that match: one, or one for each seed.
     pub fn instances(&self, is_meant: impl Fn(&InstanceName) -> bool) -> Vec<NodeIndex> {
         let nodes = self.shown.iter().copied();
         nodes
@@ -58,7 +58,7 @@ impl<'a> Results<'a> {
         self.instances(|name| name.stage == column.metric.stage && name.axis(axis) == Some(row))
     }
 
-    /// What a cell of a table shows.
+    /// The content of a cell of a table.
     pub fn cell(&self, axis: &str, row: &str, column: &Column) -> Cell {
         let metric = PortMetric {
             port: None,
@@ -70,21 +70,21 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// The metrics artifacts of a cell, one for each seed; none unless all are there.
+    /// The metrics artifacts of a cell, one for each seed; empty unless all of them exist.
     pub fn outputs(&self, axis: &str, row: &str, column: &Column) -> Vec<Digest> {
         let nodes = self.in_cell(axis, row, column).into_iter();
         let outputs = nodes.map(|node| self.output(node, None).ok());
         outputs.collect::<Option<_>>().unwrap_or_default()
     }
 
-    /// What instances measured, or in a few words why something is missing.
+    /// The values of a metric, one for each instance, or a short reason why something is missing.
     pub fn measured(
         &self,
         nodes: &[NodeIndex],
         metric: &PortMetric,
     ) -> Result<Vec<Metric>, String> {
         if nodes.is_empty() {
-            // Before a trial is the best one, there are none to show.
+            // As long as a sweep has no best trial, it has no instances to show.
             let is_open = self.shown.is_empty();
             let why = if is_open { "not run" } else { "no such stage" };
             return Err(why.to_owned());
@@ -116,7 +116,7 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// The artifact on a port with metrics, or on the first one.
+    /// The artifact on `port`, or on the first port with metrics.
     fn output(&self, node: NodeIndex, port: Option<&str>) -> Result<Digest, String> {
         let instance = &self.graph.stages[node];
         let outputs = self.outputs.get(&node);
@@ -125,7 +125,7 @@ impl<'a> Results<'a> {
         Ok(*outputs.get(port).ok_or("not run")?)
     }
 
-    /// `failed`, `skipped`, or else `not run`.
+    /// Why an instance has no outputs: `failed`, `skipped`, or else `not run`.
     fn why_nothing(&self, instance: &Instance) -> String {
         let name = instance.name.to_string();
         let ended = self.stages.iter().find(|stage| stage.name == name);
@@ -136,7 +136,7 @@ impl<'a> Results<'a> {
     }
 }
 
-/// One result as it is; of several seeds their mean, and how they vary.
+/// A single result unchanged; for several seeds, their mean and spread.
 fn cell_of(metrics: &[Metric]) -> Cell {
     let values: Vec<f64> = metrics.iter().map(|metric| metric.value).collect();
     match (metrics, spread(&values)) {

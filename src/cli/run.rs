@@ -1,3 +1,5 @@
+//! `runner run`: runs a pipeline and prints its tables.
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,10 +32,10 @@ use crate::report::Console;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
 
-/// Run what is not in the store yet, and print the pipeline's tables
+/// Run the stages that are not cached, and print the pipeline's tables
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The pipeline
+    /// Pipeline file
     #[arg(required_unless_present = "plan")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -42,17 +44,17 @@ pub struct Run {
     store: StoreArgs,
     #[command(flatten)]
     sources: SourceArgs,
-    /// Run what `runner plan --out FILE` kept, exactly that or nothing
+    /// Run the plan that `runner plan --out FILE` saved, or nothing if it no longer holds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "device", "precision", "force", "until"])]
     plan: Option<PathBuf>,
-    /// Say what would run, and why; run nothing
+    /// Show what would run, and why, without running it
     #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
     dry_run: bool,
     #[command(flatten)]
     room: RoomArgs,
     #[command(flatten)]
     selection: Selection,
-    /// After a failure go on with all that does not depend on it
+    /// After a failure, continue with everything that does not depend on it
     #[arg(
         short,
         long,
@@ -65,19 +67,19 @@ pub struct Run {
         value_parser = BoolishValueParser::new()
     )]
     keep_going: Option<bool>,
-    /// Longest time a try at a stage may take that has no `timeout` of its own: 90s, 1h 30m
+    /// Time limit for each attempt at a stage that has no `timeout` of its own: 90s, 1h 30m
     #[arg(long, value_name = "TIME", env = "RUNNER_TIMEOUT", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Times to try a stage again that the system or a program failed and that has no `retries` of its own: at once
-    /// after a timeout, else after 1, 2, 4, … seconds
+    /// Number of retries after a failure of the system or of a program, for stages without `retries` of
+    /// their own: immediately after a timeout, else after 1, 2, 4, … seconds
     #[arg(long, value_name = "N", env = "RUNNER_RETRIES", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
-    /// Start trainings over; without this they go on from their checkpoints
+    /// Start trainings from the beginning instead of resuming them from checkpoints
     #[arg(long)]
     no_resume: bool,
     #[command(flatten)]
     expecting: Expecting,
-    /// Print one JSON object about the run, and no tables
+    /// Print one JSON object about the run instead of tables
     #[arg(long)]
     json: bool,
 }
@@ -116,7 +118,7 @@ impl Run {
         );
         let Some(mut session) = session else {
             ran?;
-            // No trial makes a sound pipeline; nothing was run.
+            // No trial is a valid pipeline, so nothing was run.
             let trials = sweep::report(&course, &store, &outcomes)?;
             return sweep::verdict(&trials);
         };
@@ -148,13 +150,13 @@ impl Run {
                 &Against::None,
             )?;
         }
-        // An error in a later round leaves the results of the earlier rounds as they are.
+        // An error in a later round does not affect the results of earlier rounds.
         let ended = ran.and_then(|()| session.verdict());
         let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
         self.expecting.conclude(console, ended, kept, &judgements)
     }
 
-    /// Says what would run, as far as that is known.
+    /// Prints what would run, as far as that is known.
     fn show(
         &self,
         console: &Console,
@@ -170,8 +172,8 @@ impl Run {
         plan::print(console, &graph, &plan, store, &self.room, self.json)
     }
 
-    /// Plans and executes one round after the other; a pipeline that is no sweep has one. The session begins
-    /// with the first.
+    /// Plans and executes the rounds in order. A pipeline that is not a sweep has one round. The session
+    /// begins with the first.
     fn rounds<'a>(
         &self,
         course: &mut Course,
@@ -186,7 +188,8 @@ impl Run {
             let options = asked.selection.options_of(graph, &round)?;
             let machine = Machine::look(store.root());
             let room = self.room.room(graph, &machine);
-            // Until the session has said what this run needs, nothing else protects what is planned with.
+            // The guard protects what the plan relies on, until the session has declared what this run
+            // needs.
             let guard = store.guard()?;
             ask_versions(graph, store, &wanted(graph, &options))?;
             let plan = sound_plan(graph, store, &options)?;
@@ -240,7 +243,7 @@ impl Run {
         }
     }
 
-    /// A trial that fails ends no sweep, unless that is asked for.
+    /// By default, a failed trial does not stop a sweep.
     fn on_failure(&self, course: &Course) -> OnFailure {
         if self.keep_going.unwrap_or(course.is_sweep()) {
             OnFailure::KeepGoing
@@ -250,11 +253,11 @@ impl Run {
     }
 }
 
-/// What was asked for besides the pipeline.
+/// What the user requested, besides the pipeline.
 struct Asked<'a> {
     sets: &'a [String],
     selection: &'a Selection,
-    /// A saved plan, and where it was.
+    /// A saved plan, and its path.
     saved: Option<(&'a SavedPlan, &'a Path)>,
 }
 
@@ -277,11 +280,11 @@ fn tell(console: &Console, findings: &Findings, said: &mut HashSet<String>) {
     }
 }
 
-/// The stages of a later round that surely fail, and why. They fail without being run, so that the results of the
-/// rounds before, and of other trials, are not lost.
+/// The stages of a later round that are certain to fail, and why. They fail without being run, so that the
+/// results of earlier rounds and of other trials are not lost.
 ///
 /// # Errors
-/// If the round as a whole surely fails.
+/// If the round as a whole is certain to fail.
 fn refused(findings: &Findings) -> Result<HashMap<NodeIndex, String>, Error> {
     let mut refused = HashMap::new();
     for (node, error) in &findings.errors {
@@ -296,8 +299,8 @@ fn refused(findings: &Findings) -> Result<HashMap<NodeIndex, String>, Error> {
     Ok(refused)
 }
 
-/// A plan whose misses and tables find what they read undamaged. What is damaged is set aside, and
-/// the stage that made it becomes a miss of the next plan.
+/// Makes a plan in which everything that its misses and tables read is undamaged. Damaged artifacts are set
+/// aside, and the stages that made them become misses in the next plan.
 fn sound_plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     loop {
         let plan = planned(graph, store, options)?;

@@ -1,4 +1,4 @@
-//! A plan in a file, to be run as it was seen or not at all.
+//! A plan in a file, which is run exactly as it was shown or not at all.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -16,16 +16,16 @@ use engine::wording;
 use super::pipeline::Overrides;
 use super::selection::Selection;
 
-/// Raised when the form of the file changes.
+/// Increased when the format of the file changes.
 const VERSION: u32 = 1;
-/// The most differences that are told.
+/// Most differences that are listed.
 const MOST_TOLD: usize = 12;
 
-/// Everything that a plan was made of, and what it said.
+/// Everything that a plan was made from, and its stages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedPlan {
     version: u32,
-    /// The pipeline, relative to the folder that the plan was made in.
+    /// The pipeline file as given. A relative path starts at the folder in which the plan was made.
     pub file: PathBuf,
     pub overrides: Overrides,
     pub selection: Selection,
@@ -86,8 +86,10 @@ impl SavedPlan {
         fs::write(file, bytes).map_err(Error::io("write", file))
     }
 
+    /// Reads a saved plan.
+    ///
     /// # Errors
-    /// If there is none at `file`, or it is not as it was written.
+    /// If `file` cannot be read, or is not a plan as it was written.
     pub fn read(file: &Path) -> Result<Self, Error> {
         let bytes = files::read(file, files::MOST_TEXT)
             .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.display())))?;
@@ -103,8 +105,10 @@ impl SavedPlan {
         }
     }
 
+    /// Checks that `plan`, made again now, is the same as this one.
+    ///
     /// # Errors
-    /// If `plan`, made anew, is another; says what differs and how.
+    /// If it is not. The message lists the differences.
     pub fn check(
         &self,
         from: &Path,

@@ -1,3 +1,5 @@
+//! `runner schema`: prints the JSON Schema of pipeline files.
+
 use clap::Args;
 use engine::error::Error;
 use engine::schema::document;
@@ -5,9 +7,9 @@ use engine::schema::document;
 use super::unwritten;
 use crate::report::Console;
 
-/// Print a JSON Schema of the pipeline file, for editors that complete and check
+/// Print a JSON Schema of the pipeline file, for editors that complete and check it
 ///
-/// Editors with a YAML language server use it where the first line of a pipeline is a comment,
+/// Editors with a YAML language server use the schema if the first line of a pipeline is a comment,
 /// `yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
 #[derive(Debug, Args)]
 pub struct Schema {}

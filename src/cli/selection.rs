@@ -1,3 +1,5 @@
+//! Options that select stages.
+
 use std::collections::BTreeSet;
 
 use clap::Args;
@@ -9,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::pipeline::find;
 
-/// Which stages are meant.
+/// Selects stages to run.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 pub struct Selection {
-    /// Run STAGE although it is cached; without a STAGE, run everything
+    /// Run STAGE even if it is cached; without STAGE, run everything
     #[arg(short, long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
     force: Vec<String>,
     /// Run only STAGE and what it needs
@@ -21,8 +23,10 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Converts the selection to options of a plan.
+    ///
     /// # Errors
-    /// If a name is no stage's.
+    /// If a name matches no stage.
     pub fn options(&self, graph: &Graph) -> Result<PlanOptions, Error> {
         let mut nodes = BTreeSet::new();
         for name in self.force.iter().filter(|name| !name.is_empty()) {
@@ -41,20 +45,21 @@ impl Selection {
         Ok(PlanOptions { force, until })
     }
 
-    /// As `options`, for a round of a sweep: of what is its own.
+    /// Like [`Selection::options`], limited to what a round of a sweep adds.
     pub fn options_of(&self, graph: &Graph, round: &Round) -> Result<PlanOptions, Error> {
         let PlanOptions { force, until } = self.options(graph)?;
         let Some(own) = round.until.as_deref() else {
             return Ok(PlanOptions { force, until });
         };
         Ok(PlanOptions {
-            // What an earlier round made is new enough.
+            // Results of an earlier round of this run are new enough.
             force: match force {
                 Force::None => Force::None,
                 Force::All => Force::Nodes(round.new.clone()),
                 Force::Nodes(wanted) => Force::Nodes(&wanted & &round.new),
             },
-            // What both of them need: `--until evaluate` trains, where a rung is all that is due.
+            // The intersection of both: with `--until evaluate`, a round that needs only a rung still only
+            // trains.
             until: Some(match until {
                 Some(until) => {
                     let both = &graph.with_ancestors(&until) & &graph.with_ancestors(own);

@@ -1,3 +1,5 @@
+//! A run from beginning to end: its folder, its record and its events.
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,34 +27,34 @@ use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
 use crate::report::{Console, Verbosity};
 
-/// How to run what is planned.
+/// How to execute a plan.
 pub struct RunOptions {
-    /// Room for running stages.
+    /// Resources for running stages.
     pub room: Room,
     pub on_failure: OnFailure,
-    /// Of stages that have none of their own.
+    /// Limits for stages that have none of their own.
     pub limits: Limits,
-    /// Whether trainings go on from checkpoints.
+    /// Whether trainings resume from checkpoints.
     pub resume: bool,
-    /// Resources that stages took in earlier runs.
+    /// Resources that stages used in earlier runs.
     pub measured: HashMap<NodeIndex, Measured>,
-    /// Stages that fail where they would have to be run, and why.
+    /// Stages that fail without being run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
 
-/// What a run is about.
+/// The pipeline and the options of a run.
 pub struct Subject<'a> {
     /// The pipeline's name.
     pub pipeline: &'a str,
     pub file: &'a Path,
     pub profile: Option<&'a str>,
-    /// `--set` options, as typed.
+    /// Values set by `--device`, `--precision` and `--set`, as `name=value`.
     pub sets: &'a [String],
 }
 
 /// A run from its first to its last event, with its folder.
 ///
-/// It executes one plan, or one after the other where what to do next depends on results.
+/// It executes one plan, or several in a row if what to do next depends on results.
 pub struct Session<'a> {
     store: &'a Store,
     console: &'a Console,
@@ -61,18 +63,18 @@ pub struct Session<'a> {
     workers: Arc<Workers>,
     interrupt: Interrupt,
     started: Instant,
-    /// As far as it has come.
+    /// Report on the run so far.
     report: RunReport,
-    /// What it is about so far.
+    /// All stages planned so far.
     planned: Vec<PlannedStage>,
     known: HashSet<(String, Key)>,
-    /// Stages that have ended once.
+    /// Names of the stages that have ended.
     ended: HashSet<String>,
     rounds: usize,
 }
 
 impl<'a> Session<'a> {
-    /// Makes the run's folder and starts to watch for signals.
+    /// Creates the run's folder and starts to watch for signals.
     pub fn begin(
         subject: &Subject<'_>,
         store: &'a Store,
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Says that the run needs what is in a plan: nothing collects that from now on.
+    /// Declares that the run needs everything in a plan, so that it is not collected from now on.
     pub fn take_on(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
         let before = self.planned.len();
         for stage in PlannedStage::of(graph, plan) {
@@ -142,7 +144,7 @@ impl<'a> Session<'a> {
         if before > 0 && before == self.planned.len() {
             return Ok(());
         }
-        // Before there is a record: a run that has one and no process is one that was killed.
+        // This comes before the record: a run with a record but without a living process counts as killed.
         self.store.need(&Needs {
             run: self.report.run.clone(),
             keys: self.planned.iter().map(|stage| stage.key).collect(),
@@ -153,7 +155,7 @@ impl<'a> Session<'a> {
             .map_err(failed)
     }
 
-    /// Executes a plan that was taken on.
+    /// Executes a plan that was passed to [`Session::take_on`].
     ///
     /// # Errors
     /// If the system refuses the threads that this needs.
@@ -203,7 +205,7 @@ impl<'a> Session<'a> {
             .map_err(|error| Error::System(format!("failed to start a thread: {error}")))?;
         for stage in &execution.stages {
             let is_first = self.ended.insert(stage.name.clone());
-            // Of what an earlier round made and this one uses there is nothing new to say.
+            // A result of an earlier round that this round uses was already reported.
             if is_first || stage.outcome != Outcome::Cached {
                 self.report.counts.add(stage.outcome);
                 self.report.stages.push(stage.clone());
@@ -212,7 +214,7 @@ impl<'a> Session<'a> {
         Ok(execution)
     }
 
-    /// Says something about the run as a whole.
+    /// Sends an event about the run as a whole.
     pub fn tell(&self, event: &Event) {
         self.reporter.send(event);
     }
@@ -222,8 +224,8 @@ impl<'a> Session<'a> {
         self.interrupt.signal().is_some()
     }
 
-    /// Ends the run, which `failed` whatever its stages did; the report is in the run's folder then, and
-    /// told.
+    /// Ends the run, writes its report and prints where it is. If `failed` is set, the run counts as failed
+    /// even if all its stages succeeded.
     pub fn end(&mut self, failed: bool) -> Result<&RunReport, Error> {
         let report = &mut self.report;
         report.seconds = self.started.elapsed().as_millis() as f64 / 1e3;
@@ -252,7 +254,7 @@ impl<'a> Session<'a> {
         &self.folder
     }
 
-    /// What the run as a whole comes to.
+    /// The result of the run as a whole.
     pub fn verdict(&self) -> Result<(), Error> {
         match (self.interrupt.signal(), self.report.counts.failed) {
             (Some(signal), _) => Err(Error::Interrupted(signal)),

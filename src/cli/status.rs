@@ -1,3 +1,5 @@
+//! `runner status`: shows the state of every stage.
+
 use clap::Args;
 use engine::error::Error;
 use engine::graph::Graph;
@@ -22,7 +24,7 @@ pub struct Status {
     sources: SourceArgs,
     #[command(flatten)]
     room: RoomArgs,
-    /// Exit with 3 if something would run
+    /// Exit with code 3 if a stage would run
     #[arg(long)]
     exit_code: bool,
     /// Print one JSON object
@@ -59,7 +61,7 @@ impl Status {
     }
 }
 
-/// An error if a stage of the plan is not cached.
+/// Returns an error if a stage of the plan is not cached.
 pub fn verdict(plan: &Plan) -> Result<(), Error> {
     match plan.misses().count() {
         0 => Ok(()),
@@ -80,13 +82,13 @@ fn listing(graph: &Graph, plan: &Plan) -> String {
     text + &counts(plan)
 }
 
-/// Columns that the longest name takes.
+/// Width of the longest name, in columns.
 pub fn name_width(graph: &Graph, plan: &Plan) -> usize {
     let names = plan.actions.iter().map(|action| name(graph, action));
     names.map(|name| name.width()).max().unwrap_or(0)
 }
 
-/// What is to become of a stage, in words.
+/// The planned state of a stage, as text.
 pub fn state(graph: &Graph, action: &PlannedAction) -> String {
     match &action.state {
         State::Cached(_) => "cached".to_owned(),
@@ -137,7 +139,7 @@ pub fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
         .collect()
 }
 
-/// The name of a stage's instance.
+/// The name of a stage instance.
 pub fn name(graph: &Graph, action: &PlannedAction) -> String {
     graph.stages[action.node].name.to_string()
 }

@@ -1,3 +1,5 @@
+//! `runner table`: prints the tables of a pipeline from the results in the store.
+
 mod comparisons;
 
 use std::collections::HashSet;
@@ -20,20 +22,20 @@ use crate::report::{Console, Warnings, markdown};
 
 pub use self::comparisons::Against;
 
-/// Print the pipeline's tables, with the results that are in the store; of a sweep those of its best trial
+/// Print the pipeline's tables from the results in the store; for a sweep, those of its best trial
 #[derive(Debug, Args)]
 pub struct Table {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write them
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
     expecting: Expecting,
-    /// What to test the rows of each column of an `evaluate` stage against, on the same test images: its
-    /// best row, a row by name, or none (`[none]` is a row of that name)
+    /// Row that the others are tested against, on the same test images, in each column of an `evaluate`
+    /// stage: best, the name of a row, or none (`[none]` for a row of that name)
     #[arg(long, value_name = "ROW", default_value = "best")]
     compare: Against,
 }
@@ -87,7 +89,7 @@ impl Table {
     }
 }
 
-/// The warnings about what tables show: those of their stages, and of all that these come from.
+/// The warnings about what tables show: those of their stages and of all ancestors.
 fn warnings<'a>(
     results: &Results<'_>,
     stages: impl Iterator<Item = (&'a str, &'a [String])>,
@@ -103,7 +105,7 @@ fn warnings<'a>(
     Warnings::of(stages.filter(|(name, _)| relevant.contains(*name)))
 }
 
-/// Prints warnings: as part of a Markdown document, else on standard error, as a run does.
+/// Prints warnings as part of a Markdown document, else to standard error as a run does.
 fn print_warnings(console: &Console, format: Format, warnings: &Warnings) -> Result<(), Error> {
     for line in warnings.lines() {
         match format {
@@ -116,8 +118,8 @@ fn print_warnings(console: &Console, format: Format, warnings: &Warnings) -> Res
     Ok(())
 }
 
-/// Prints every table of the pipeline, its rows held against one of them, then the expectations that no
-/// table shows, an empty line between two.
+/// Prints every table of the pipeline with the comparisons of its rows, then the expectations that no table
+/// shows, separated by empty lines.
 pub fn print(
     console: &Console,
     results: &Results<'_>,

@@ -1,3 +1,5 @@
+//! `runner validate`: checks pipelines.
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,23 +12,23 @@ use super::room::RoomArgs;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
-/// Check pipelines: references, parameters, shapes; run nothing
+/// Check pipelines (references, parameters, shapes) without running anything
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// The pipelines
+    /// Pipeline files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
     room: RoomArgs,
-    /// Print one JSON object, with all that is wrong
+    /// Print one JSON object with all errors and warnings
     #[arg(long)]
     json: bool,
 }
 
 impl Validate {
-    /// Checks every file, also after one that is invalid.
+    /// Checks every file, even after an invalid one.
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let mut diagnostics = Vec::new();
         let mut checked = Vec::new();

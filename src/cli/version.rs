@@ -1,4 +1,4 @@
-//! `--version`: one line, or with `--verbose` all that one may want to know of a binary.
+//! `--version`: one line, or with `--verbose` also the details of the build.
 
 use std::env::consts::{ARCH, OS};
 
@@ -25,13 +25,13 @@ pub fn print(console: &Console) -> Result<(), Error> {
     console.result(&text).map_err(unwritten)
 }
 
-/// The crate of the allocator.
+/// Name of the allocator's crate.
 fn allocator() -> &'static str {
     let name = std::any::type_name::<crate::Allocator>();
     name.split("::").next().unwrap_or(name)
 }
 
-/// The C library, which decides where a binary runs.
+/// Suffix of the target for its C library, which decides where a binary runs.
 fn environment() -> &'static str {
     if cfg!(target_env = "gnu") {
         "-gnu"

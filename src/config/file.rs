@@ -1,4 +1,4 @@
-//! One configuration file.
+//! Reads one configuration file and checks its keys and values.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,19 +12,19 @@ use toml::de::DeTable;
 
 use super::{Key, Setting};
 
-/// Most bytes of a configuration file.
+/// Largest configuration file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What decides over results, and so does not belong into a configuration file.
+/// Keys that change results and therefore do not belong in a configuration file.
 const OF_PIPELINES: [&str; 8] = [
     "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
 ];
 
-/// Reads the user's file; if it does not exist, there are no settings. Paths in it start at the working
-/// directory.
+/// Reads the user's file. If it does not exist, there are no settings. Relative paths in it start at the
+/// working directory.
 ///
 /// # Errors
-/// Everything that is wrong in it.
+/// Every error in the file.
 pub fn read(path: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
     match files::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
@@ -32,11 +32,11 @@ pub fn read(path: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
     }
 }
 
-/// Reads the file of the project in `base`, where paths in it start. It must not be a link: that could lead to
-/// a file whose text errors would show.
+/// Reads the file of the project in `base`, where relative paths in it start. The file must not be a link,
+/// because a link could lead to a file whose text would then show in error messages.
 ///
 /// # Errors
-/// Everything that is wrong in it.
+/// Every error in the file.
 pub fn read_project(path: &Path, base: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
     read_opened(path, files::open_unlinked(path), Some(base))
 }

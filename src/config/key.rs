@@ -1,3 +1,5 @@
+//! The settings that a configuration file can have, and how their values are read.
+
 use std::path::Path;
 
 use contract::Precision;
@@ -6,7 +8,7 @@ use toml::de::DeValue;
 use engine::devices::DeviceChoice;
 use engine::spec::{parse_bytes, parse_duration};
 
-/// What a configuration file may set.
+/// A setting of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Artifacts,
@@ -33,7 +35,7 @@ impl Key {
         Self::Retries,
     ];
 
-    /// In a file, and the id of the option that it is the default of.
+    /// The key in a file. It is also the id of the option whose default it sets.
     pub fn name(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
@@ -48,7 +50,7 @@ impl Key {
         }
     }
 
-    /// What holds where nobody says anything, for people.
+    /// The built-in default, as shown to the user.
     pub fn otherwise(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
@@ -65,10 +67,11 @@ impl Key {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// What a file says, as the option takes it. A path starts at `base`, the file's folder.
+    /// Converts a value to the text that the option takes. A relative path is resolved against `base`, the
+    /// file's folder, if there is one.
     ///
     /// # Errors
-    /// What is expected, as a fragment.
+    /// A message that describes the expected value.
     pub(super) fn read(self, value: &DeValue<'_>, base: Option<&Path>) -> Result<String, String> {
         let text = || value.as_str().filter(|text| !text.is_empty());
         let (expected, read) = match self {

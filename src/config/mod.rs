@@ -1,12 +1,12 @@
-//! Configuration files: what the common options are where nobody says otherwise.
+//! Configuration files: defaults for common options.
 //!
-//! A user's own (`$XDG_CONFIG_HOME/runner/config.toml`, or `~/.config/runner/config.toml`) and a
-//! project's (`.runner.toml` in the working directory, or above it up to the folder with `.git`).
-//! What is typed goes before the environment, that before the project's file, that before the user's.
-//! A file sets where and how runner works, never what comes out: no seeds, no vars.
+//! There are two: the user's (`$XDG_CONFIG_HOME/runner/config.toml`, or `~/.config/runner/config.toml`) and
+//! the project's (`.runner.toml` in the working directory, or above it up to the folder with `.git`).
+//! Arguments take precedence over the environment, the environment over the project's file, and that over
+//! the user's file. A file sets where and how runner works, never its results: it has no seeds and no vars.
 //!
-//! A project's file comes with the project, perhaps from a stranger: what it sets outside its folder needs the
-//! user's consent ([`Trust`]).
+//! A project's file comes with the project, perhaps from a stranger. Settings that reach outside the
+//! project's folder therefore need the user's consent ([`Trust`]).
 
 mod file;
 mod key;
@@ -22,15 +22,15 @@ use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 pub use self::key::Key;
 pub use self::trust::Trust;
 
-/// One line of a file.
+/// A setting from a configuration file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// As the option takes it.
+    /// The value, as the option takes it.
     pub value: String,
     pub place: Place,
 }
 
-/// What the files come to.
+/// The merged settings of all configuration files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     settings: BTreeMap<Key, Setting>,
@@ -38,10 +38,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the files that there are for this process.
+    /// Reads the user's file and the project's file, as far as they exist.
     ///
     /// # Errors
-    /// Everything that is wrong in them.
+    /// Every error in the files.
     pub fn load() -> Result<Self, Vec<Diagnostic>> {
         let mut config = Self::default();
         let mut errors = Vec::new();
@@ -73,12 +73,13 @@ impl Config {
         self.settings.is_empty()
     }
 
-    /// The settings of the project's file that reach outside the project and that the user did not consent to.
+    /// The settings of the project's file that reach outside the project and to which the user did not
+    /// consent.
     pub fn untrusted(&self) -> impl Iterator<Item = (Key, &Setting)> {
         self.untrusted.iter().map(|(key, setting)| (*key, setting))
     }
 
-    /// Puts the settings of a project's file over the user's, but for those that need consent.
+    /// Lets the settings of the project's file override the user's, except for those that lack a consent.
     fn add_project(
         &mut self,
         settings: BTreeMap<Key, Setting>,
@@ -100,16 +101,16 @@ impl Config {
     }
 }
 
-/// Where a user's file is looked for.
+/// Path of the user's configuration file, whether or not it exists.
 pub fn user_file() -> Option<PathBuf> {
-    // A relative path there is to be ignored, says the specification.
+    // The XDG specification says that relative paths in these variables are ignored.
     let folder = |variable| env::var_os(variable).map(PathBuf::from);
     let configs = folder("XDG_CONFIG_HOME").filter(|folder| folder.is_absolute());
     let configs = configs.or_else(|| Some(folder("HOME")?.join(".config")))?;
     Some(configs.join("runner").join("config.toml"))
 }
 
-/// The folder with the project's file, from here: empty, `..`, `../..`.
+/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`.
 pub fn project_folder() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;
     let mut seen_from_here = PathBuf::new();

@@ -4,9 +4,10 @@
 //! | --- | --- |
 //! | `artifacts`, a folder inside the project | no |
 //! | `artifacts`, a folder outside, also through a link | yes: runs write and read results there |
-//! | all others | no: they only say how much runs at a time, or are part of the key |
+//! | all others | no: they only control how stages run, or are part of the key |
 //!
-//! Consent is to one value of one project. It is kept in the user's folder, so no project can give it to itself.
+//! Consent applies to one value in one project. It is stored in the user's folder, so no project can grant
+//! it to itself.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Key, user_file};
 
-/// Most bytes of the file of consents.
+/// Largest file of consents that is read, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
 
 /// Values of settings that the user consented to, by the project's folder.
@@ -28,12 +29,12 @@ const MOST_BYTES: u64 = 16 << 20;
 pub struct Trust(BTreeMap<PathBuf, BTreeMap<String, String>>);
 
 impl Trust {
-    /// The file of consents, beside the user's configuration.
+    /// Path of the file of consents, next to the user's configuration.
     pub fn file() -> Option<PathBuf> {
         Some(user_file()?.with_file_name("trusted.json"))
     }
 
-    /// Reads the consents; without a file there are none.
+    /// Reads the consents. If the file does not exist, there are none.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged.
@@ -66,7 +67,7 @@ impl Trust {
         settings.insert(key.name().to_owned(), value);
     }
 
-    /// Takes all consents to settings of a project away; tells whether there were any.
+    /// Removes all consents for a project, and returns whether there were any.
     pub fn revoke(&mut self, folder: &Path) -> bool {
         self.0.remove(&resolved(folder)).is_some()
     }
@@ -74,7 +75,7 @@ impl Trust {
     /// Writes the consents to `file`.
     ///
     /// # Errors
-    /// If that fails; the file is as before then.
+    /// If writing fails. The file is then unchanged.
     pub fn write(&self, file: &Path) -> io::Result<()> {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
@@ -101,7 +102,7 @@ pub fn reaches_outside(key: Key, value: &str, folder: &Path) -> bool {
     }
 }
 
-/// The absolute path without links and `..`, as far as it exists.
+/// The absolute path with links and `..` resolved, as far as the path exists.
 fn resolved(path: &Path) -> PathBuf {
     let path = if path.as_os_str().is_empty() {
         Path::new(".")

@@ -1,4 +1,4 @@
-//! What ends runner early, and with which exit code.
+//! Errors that end a command, and their exit codes.
 
 use std::fmt::Write;
 use std::io;
@@ -10,7 +10,7 @@ use crate::plan;
 use crate::spec::Diagnostic;
 use crate::store;
 
-/// The exit codes, for `--help`.
+/// Exit codes, as listed by `--help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0    everything asked for is there
@@ -25,45 +25,45 @@ Exit codes:
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
 
-/// Why runner did not do what it was asked.
+/// Reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The pipeline cannot be run as it is written.
+    /// The pipeline or a configuration file is invalid.
     #[error("{}", listed(.0))]
     Invalid(Vec<Diagnostic>),
-    /// What was typed cannot be done.
+    /// The arguments are invalid, or name something that does not exist.
     #[error("error: {0}")]
     Usage(String),
     #[error("error: {0}")]
     Store(#[from] store::Error),
-    /// Something in the store is bad.
+    /// Something in the store is damaged.
     #[error("error: {0}")]
     Damaged(String),
-    /// Someone else is at work.
+    /// Another process uses the store.
     #[error("error: {0}")]
     Busy(String),
-    /// The system refused something.
+    /// The operating system refused an operation.
     #[error("error: {0}")]
     System(String),
-    /// A fault of runner's own.
+    /// A bug in runner.
     #[error("error: {0}\nthis is a fault of runner; please report it")]
     Internal(String),
-    /// So many of so many stages are not there yet, for whoever asked by exit code.
+    /// Some stages are not cached. Returned with `--exit-code`.
     #[error("{0}")]
     WouldRun(String),
-    /// So many stages failed; each was reported when it did.
+    /// Stages or trials failed; the text counts them. Each failure was reported when it happened.
     #[error("error: {0} failed")]
     StagesFailed(String),
-    /// So many expectations are not met, and which.
+    /// Some expectations are not met; the text lists them.
     #[error("error: {0}")]
     Unmet(String),
-    /// A signal stopped the run.
+    /// A signal with this number stopped the run.
     #[error("stopped")]
     Interrupted(i32),
 }
 
 impl Error {
-    /// For `map_err`: `failed to <what> <path>: <cause>`.
+    /// Returns a function for `map_err` that creates the error `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| {
             let cause = store::explained(path, cause);
@@ -71,7 +71,7 @@ impl Error {
         }
     }
 
-    /// A failed plan, with the place in the file where that is known.
+    /// Converts a planning error, and adds the position in the pipeline file where it is known.
     pub fn plan(error: plan::Error, graph: &crate::graph::Graph) -> Self {
         match error {
             plan::Error::Source { node, invalid } => {
@@ -82,7 +82,7 @@ impl Error {
         }
     }
 
-    /// As [`EXIT_CODES`] says.
+    /// Exit code of this error, as listed in [`EXIT_CODES`].
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Store(store::Error::Busy) | Self::Busy(_) => 75,
@@ -106,7 +106,7 @@ fn listed(diagnostics: &[Diagnostic]) -> String {
     text
 }
 
-/// The message of a panic, with its place in the code.
+/// The message of a panic with its source location.
 pub fn of_panic(info: &PanicHookInfo<'_>) -> String {
     let message = info.payload_as_str().unwrap_or("panic");
     match info.location() {

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Writes files that exist completely or not at all.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufWriter, Write};
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Puts what `fill` writes at `file`. A file that is replaced leaves its mode to the new one, which
-/// otherwise gets the one that the umask leaves.
+/// Writes `file` with what `fill` writes. A replaced file passes its mode on to the new one; otherwise the
+/// mode is the one that the umask allows.
 pub fn write(
     file: &Path,
     prefix: &str,
@@ -32,18 +32,18 @@ pub fn write(
     Ok(())
 }
 
-/// Whether a file is on disk before it has its name, so that a power cut leaves no empty one.
+/// Whether a file is flushed to disk before it gets its name, so that a power failure leaves no empty file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
     BeforeItIsNamed,
     No,
 }
 
-/// A fresh file in the folder of `file`, which others may read as far as the umask allows.
+/// Creates a temporary file in the folder of `file`. Others can read it as far as the umask allows.
 pub fn beside(file: &Path, prefix: &str) -> io::Result<NamedTempFile> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
     let folder = folder.unwrap_or(Path::new("."));
-    // A folder that is not there is told of without the name of a file that nobody asked for.
+    // Check the folder first. Otherwise the error for a missing folder would name the temporary file.
     fs::metadata(folder)?;
     tempfile::Builder::new()
         .prefix(prefix)

@@ -1,4 +1,4 @@
-//! How numbers and stages are put into words, for all that people read.
+//! Formats numbers, times and states for display.
 
 use contract::Progress;
 
@@ -16,7 +16,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A time that is an estimate, in a sentence: `about 42 min`, `under 1 s`.
+/// An estimated time within a sentence: `about 42 min`, `under 1 s`.
 pub fn about_in_words(seconds: f64) -> String {
     let time = about(seconds);
     let word = if time.starts_with("under") {
@@ -27,7 +27,7 @@ pub fn about_in_words(seconds: f64) -> String {
     format!("{word}{time}")
 }
 
-/// A time that is an estimate: `under 1 s`, `42 s`, `42 min`, `3 h 20 min`, `4 days`.
+/// An estimated time: `under 1 s`, `42 s`, `42 min`, `3 h 20 min`, `4 days`.
 pub fn about(seconds: f64) -> String {
     let whole = seconds.round().max(0.0) as u64;
     let minutes = (seconds / 60.0).round().max(0.0) as u64;
@@ -40,7 +40,7 @@ pub fn about(seconds: f64) -> String {
     }
 }
 
-/// A figure with about four digits: `412`, `0.3120`, `1.2e-5`.
+/// A number with about four digits: `412`, `0.3120`, `1.2e-5`.
 pub fn figure(value: f64) -> String {
     let magnitude = value.abs();
     match magnitude {
@@ -63,7 +63,7 @@ pub fn progress(progress: &Progress) -> String {
     );
     for (name, value) in &progress.figures {
         text.push_str(", ");
-        // Rates read better with the unit behind.
+        // Rates read better with the unit after the number.
         if name.ends_with("/s") {
             text.push_str(&format!("{} {name}", figure(*value)));
         } else {
@@ -73,8 +73,8 @@ pub fn progress(progress: &Progress) -> String {
     text
 }
 
-/// Seconds left if the rest goes as fast as what was done in `elapsed` seconds, which is all from
-/// `start` (in the progress' units) on; none while nothing is.
+/// Estimates the seconds left, at the rate since `start` (in the units of `progress`), which was `elapsed`
+/// seconds ago. `None` while nothing is done.
 pub fn seconds_left(progress: &Progress, start: f64, elapsed: f64) -> Option<f64> {
     let done = progress.done - start;
     let left = elapsed * (progress.total - progress.done) / done;
@@ -99,7 +99,7 @@ pub fn stages(count: usize) -> String {
     counted(count, "stage")
 }
 
-/// `3 files`, `1 file`, for what has a regular plural.
+/// `3 files`, `1 file`, for words with a regular plural.
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -114,7 +114,7 @@ pub fn summary(counts: &Counts, seconds: f64) -> String {
     )
 }
 
-/// `3 ran, 37 cached`; `none` where there is nothing to count.
+/// `3 ran, 37 cached`; `none` if all counts are 0.
 pub fn counts(counts: &Counts) -> String {
     let parts = [
         (counts.succeeded, "ran"),
@@ -134,7 +134,7 @@ pub fn counts(counts: &Counts) -> String {
     parts.join(", ")
 }
 
-/// What is said of a stage at its end: `12.3 s, 210 MiB`, or why there is nothing to say of it.
+/// The text for the end of a stage: `12.3 s, 210 MiB`, its error, or its outcome if it did not run.
 pub fn ending(stage: &StageReport) -> String {
     match (stage.outcome, &stage.error) {
         (Outcome::Failed, Some(error)) => error.clone(),
@@ -149,7 +149,7 @@ pub fn ending(stage: &StageReport) -> String {
     }
 }
 
-/// What came of a trial: `done, 0.9312`, `failed: cnn: …`.
+/// The result of a trial: `done, 0.9312`, `failed: cnn: …`.
 pub fn judgement(judgement: &Judgement) -> String {
     match judgement {
         Judgement::Finished {
@@ -231,7 +231,7 @@ mod tests {
         };
         assert_eq!(progress(&half), "epoch 4/7, loss 0.3120, 412 images/s");
         assert_eq!(seconds_left(&half, 0.0, 10.0), Some(10.0));
-        // Gone on from the third of seven: half a unit took ten seconds.
+        // Resumed after the third of seven units: half a unit took ten seconds.
         assert_eq!(seconds_left(&half, 3.0, 10.0), Some(70.0));
         assert_eq!(
             seconds_left(&Progress { done: 0.0, ..half }, 0.0, 10.0),

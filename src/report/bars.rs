@@ -1,4 +1,4 @@
-//! Progress as bars on a terminal: one for each running stage, and a line for the whole.
+//! Progress as bars on a terminal: one for each running stage, and a line for the whole run.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,10 +13,10 @@ use engine::wording;
 
 use super::{Console, Warnings, lines};
 
-/// A bar's length; progress is drawn in these fractions.
+/// Length of a bar, in steps.
 const PARTS: u64 = 1000;
 
-/// Draws a bar for each running stage under the lines of those that ended.
+/// Draws a bar for each running stage, below the lines of stages that ended.
 pub struct Bars {
     console: Console,
     overall: ProgressBar,
@@ -26,7 +26,7 @@ pub struct Bars {
 
 struct Running {
     bar: ProgressBar,
-    /// Epochs that were done before.
+    /// Epochs that were already done when the stage resumed from a checkpoint, else 0.
     start: f64,
 }
 
@@ -87,7 +87,7 @@ impl Observer for Bars {
                     .lock()
                     .unwrap_or_else(|e| e.into_inner())
                     .insert(stage.clone(), running);
-                // A stage that is tried again starts again.
+                // A retried stage starts again with a new bar.
                 self.clear(earlier);
             }
             Event::StageResumed { stage, from } => {

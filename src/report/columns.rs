@@ -1,14 +1,14 @@
-//! Plain columns: no frame, so that other programs may read them too.
+//! Plain text columns without a frame, which other programs can read as well.
 
 use unicode_width::UnicodeWidthStr;
 
-/// Lines of cells, each column as wide as its widest cell and two spaces apart. Numbers, which are
-/// all but the first two columns, are flush right.
+/// Formats rows as lines. Each column is as wide as its widest cell, with two spaces between columns. The
+/// first two columns are text and flush left; the others are numbers and flush right.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     aligned(rows, 2)
 }
 
-/// As [`columns`], where the first `words` columns are no numbers.
+/// Like [`columns`], with the first `words` columns as text.
 pub fn aligned<const N: usize>(rows: &[[String; N]], words: usize) -> String {
     let mut widths = [0; N];
     for row in rows {

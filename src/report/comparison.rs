@@ -1,7 +1,8 @@
-//! The rows of a table's column, each held against one of them.
+//! Compares the rows of a table's column with one reference row.
 //!
-//! Reads no file and tests nothing itself: a [`Comparison`] takes in what was found of each row, corrects
-//! it for the number of rows, and is written under or into its table.
+//! This module reads no files and runs no statistical tests. A [`Comparison`] holds the difference of each
+//! row; [`corrected`] adjusts the p-values for the number of rows. It is rendered below the table or as
+//! part of it.
 
 mod delimited;
 mod json;
@@ -15,35 +16,36 @@ pub use delimited::{fields, header};
 pub use json::object;
 pub use text::{markdown, terminal};
 
-/// A column's rows, each against the same one.
+/// The rows of a column, each compared with the same reference row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The column's title.
     pub column: String,
     pub metric: String,
     pub direction: Direction,
-    /// The row that the others are held against.
+    /// The reference row.
     pub against: String,
-    /// Whether that one was taken for being the best.
+    /// Whether the reference row was chosen because it is the best.
     pub is_best: bool,
-    /// Of the paired bootstrap.
+    /// Number of resamples of the paired bootstrap.
     pub resamples: usize,
-    /// The other rows, in the table's order: what they differ in, or in a few words why that is not known.
+    /// The other rows in the table's order: the difference from the reference row, or a short reason why
+    /// there is none.
     pub rows: Vec<(String, Result<Compared, String>)>,
 }
 
-/// A row's difference from the one that all are held against.
+/// The difference of a row from the reference row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
-    /// The row less the other.
+    /// The row minus the reference row.
     pub contrast: Contrast,
-    /// The bootstrap's p-value, corrected for all rows that were compared ([`holm`]).
+    /// p-value of the bootstrap, corrected for the number of rows that were compared ([`holm`]).
     pub p_holm: f64,
-    /// That of McNemar's test, likewise.
+    /// p-value of McNemar's test, corrected in the same way; `None` if the test was not run.
     pub mcnemar_p_holm: Option<f64>,
 }
 
-/// Corrects the p-values of rows for their number.
+/// Corrects p-values for the number of rows that were compared.
 pub fn corrected(
     rows: Vec<(String, Result<Contrast, String>)>,
 ) -> Vec<(String, Result<Compared, String>)> {
@@ -55,7 +57,7 @@ pub fn corrected(
     let mut p_values = holm(&p_values).into_iter();
     let mut mcnemar_p_values = holm(&mcnemar_p_values).into_iter();
     let mut correct = |contrast: Contrast| Compared {
-        // As many as there are contrasts.
+        // There is one p-value for each contrast.
         p_holm: p_values.next().unwrap_or(1.0),
         mcnemar_p_holm: contrast
             .mcnemar
@@ -75,13 +77,13 @@ impl Comparison {
         rows.filter_map(|(row, found)| Some((row.as_str(), found.as_ref().ok()?)))
     }
 
-    /// What was found of `row`; nothing of the one that all are held against.
+    /// The result for `row`; `None` for the reference row and for rows that were not compared.
     fn of(&self, row: &str) -> Option<&Compared> {
         let mut compared = self.compared();
         Some(compared.find(|(name, _)| *name == row)?.1)
     }
 
-    /// Whether McNemar's test was made.
+    /// Whether McNemar's test was run.
     fn has_mcnemar(&self) -> bool {
         self.compared()
             .any(|(_, compared)| compared.mcnemar_p_holm.is_some())

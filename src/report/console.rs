@@ -1,5 +1,5 @@
-//! Writes to the terminal; nothing else does, so text from outside is made [`printable`] here, and messages are kept
-//! to a length that can be read.
+//! Writes to the terminal. No other module does, so text from outside is made [`printable`] here, and long
+//! messages are shortened.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -8,26 +8,27 @@ use console::Term;
 use contract::printable;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
-/// Most characters in a line of a message, and how many of them are its beginning.
+/// Most characters in a line of a message. A longer line keeps the first [`FIRST_CHARACTERS`], and the rest
+/// from its end.
 const MOST_CHARACTERS: usize = 1000;
 const FIRST_CHARACTERS: usize = 700;
-/// Most lines of a message, and how many of them are its beginning.
+/// Most lines of a message. A longer message keeps the first [`FIRST_LINES`], and the rest from its end.
 const MOST_LINES: usize = 1000;
 const FIRST_LINES: usize = 900;
 
-/// How much to say.
+/// How much to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Only what went wrong, and the results.
+    /// Errors, warnings and results only.
     Quiet,
     #[default]
     Normal,
-    /// Also what was cached, and notes.
+    /// Also cached stages and notes.
     Verbose,
 }
 
-/// Standard output for results, standard error for everything else, kept apart from the progress
-/// bars on it.
+/// Writes results to standard output and everything else to standard error, without disturbing the progress
+/// bars there.
 #[derive(Clone)]
 pub struct Console {
     bars: MultiProgress,
@@ -52,24 +53,25 @@ impl Console {
         !self.bars.is_hidden()
     }
 
-    /// The place for progress bars.
+    /// The progress bars on standard error.
     pub fn bars(&self) -> &MultiProgress {
         &self.bars
     }
 
-    /// Writes a result to standard output, made [`printable`]. A reader that closed it is no error.
+    /// Writes a result to standard output, made [`printable`]. A reader that closed the pipe is not an
+    /// error.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If writing fails.
     pub fn result(&self, text: &str) -> io::Result<()> {
         let text = printable(text);
         self.raw(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
     }
 
-    /// Writes a result as it is: text of our own that has colors, or what was asked for raw.
+    /// Writes a result unchanged: our own text with colors, or output that the user requested raw.
     ///
     /// # Errors
-    /// As [`Console::result`].
+    /// Same as [`Console::result`].
     pub fn raw(&self, bytes: &[u8]) -> io::Result<()> {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
@@ -81,7 +83,8 @@ impl Console {
         }
     }
 
-    /// Writes a message to standard error, made [`printable`] and [`shortened`]. If that fails, nobody can be told.
+    /// Writes a message to standard error, made [`printable`] and [`shortened`]. Errors are ignored,
+    /// because there is nowhere left to report them.
     pub fn say(&self, line: &str) {
         let line = printable(line.trim_end_matches('\n'));
         let line = shortened(&line);
@@ -90,14 +93,14 @@ impl Console {
         });
     }
 
-    /// Columns of the terminal that results go to; none where they do not go to one.
+    /// Width of the terminal in columns; `None` if standard output is not a terminal.
     pub fn width(&self) -> Option<u16> {
         io::stdout().is_terminal().then(|| Term::stdout().size().1)
     }
 }
 
-/// The message without the middle of lines that are too long, and without middle lines if there are too many; it says
-/// how much is left out.
+/// Removes the middle of long lines, and the middle lines of long messages. The text notes how much is left
+/// out.
 fn shortened(message: &str) -> Cow<'_, str> {
     let is_short =
         |line: &str| line.len() <= MOST_CHARACTERS || line.chars().count() <= MOST_CHARACTERS;
@@ -123,7 +126,7 @@ fn shortened(message: &str) -> Cow<'_, str> {
     lines.join("\n").into()
 }
 
-/// A line with more than [`MOST_CHARACTERS`] characters without those in the middle.
+/// Removes the middle of a line with more than [`MOST_CHARACTERS`] characters.
 fn without_middle(line: &str) -> String {
     let count = line.chars().count();
     let left_out = count - MOST_CHARACTERS;

@@ -1,7 +1,7 @@
-//! A pipeline as a picture: boxes for stages, arrows for what goes from one to another.
+//! A pipeline as a diagram: boxes for stages, and arrows for the artifacts that pass between them.
 //!
-//! [`Diagram::of`] says what there is to show and in which state; each format draws that in its own
-//! way. A state is never told by its colour alone: it is written in the box, and has its own border.
+//! [`Diagram::of`] collects the stages, their states and their connections; each format renders them in its
+//! own way. A state is never shown by its colour alone: its name is in the box, and it has its own border.
 
 mod dot;
 mod gather;
@@ -15,16 +15,16 @@ use std::fmt;
 
 use contract::is_printable;
 
-/// How a diagram is written.
+/// Format of a diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// A flowchart for Markdown pages.
+    /// Flowchart for Markdown pages
     Mermaid,
-    /// For Graphviz.
+    /// Graphviz
     Dot,
-    /// A picture, light or dark as its page.
+    /// Picture with light or dark colours, like the page around it
     Svg,
-    /// One JSON object.
+    /// One JSON object
     Json,
 }
 
@@ -37,7 +37,7 @@ pub enum Detail {
     Instances,
 }
 
-/// What a pipeline's stages are, in which state, and what goes from one to another.
+/// The stages of a pipeline, their states, and the connections between them.
 #[derive(Debug)]
 pub struct Diagram {
     pub pipeline: String,
@@ -53,14 +53,14 @@ pub struct Node {
     /// `cnn`, or `cnn[model1]`.
     pub name: String,
     pub kind: &'static str,
-    /// Axes with their values; one value each for an instance.
+    /// Axes with their values; an instance has one value for each axis.
     pub axes: Vec<(String, Vec<String>)>,
     pub tally: Tally,
-    /// Why instances run or wait; nothing where all are cached.
+    /// Why instances run or wait; `None` if all are cached.
     pub reason: Option<String>,
 }
 
-/// Something that goes from one node to another.
+/// A connection from an output of one node to an input of another.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
     /// Producer and consumer, as positions in the nodes.
@@ -68,11 +68,11 @@ pub struct Edge {
     pub to: usize,
     pub port: String,
     pub role: String,
-    /// Port and role as far as they say something; may be empty.
+    /// Port and role, as far as they are informative; may be empty.
     pub label: String,
 }
 
-/// What is to become of an instance.
+/// Planned state of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Cached,
@@ -89,7 +89,7 @@ pub struct Tally {
 }
 
 impl Diagram {
-    /// The diagram as text.
+    /// Renders the diagram as text.
     pub fn render(&self, format: Format) -> String {
         match format {
             Format::Mermaid => mermaid::mermaid(self),
@@ -99,7 +99,7 @@ impl Diagram {
         }
     }
 
-    /// All instances together.
+    /// Counts the instances of all nodes by state.
     pub fn tally(&self) -> Tally {
         let mut all = Tally::default();
         for Tally {
@@ -117,7 +117,8 @@ impl Diagram {
 }
 
 impl Node {
-    /// The state that asks most of a reader: a stage of which a single instance runs is one that runs.
+    /// The most notable state of its instances: a stage runs if any of them runs, and else waits if any
+    /// waits.
     pub fn standing(&self) -> Standing {
         match self.tally {
             Tally { runs: 1.., .. } => Standing::Runs,
@@ -126,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The lines of its box: `cnn ×6`, `train-cnn · model`, `4 cached, 2 run`.
+    /// The lines of the node's box: `cnn ×6`, `train-cnn · model`, `4 cached, 2 run`.
     fn lines(&self) -> [String; 3] {
         let count = self.tally.total();
         let title = match count {
@@ -142,7 +143,7 @@ impl Node {
         [title, self.subtitle(), short(&state)]
     }
 
-    /// The kind, and the axes of a stage that stands for several instances.
+    /// The kind, and the axes in which the instances of this node differ.
     fn subtitle(&self) -> String {
         let several: Vec<_> = self
             .axes
@@ -177,7 +178,7 @@ impl Tally {
         self.cached + self.runs + self.waits
     }
 
-    /// The states that occur, with their count.
+    /// The states that occur, with their counts.
     fn parts(&self) -> impl Iterator<Item = (Standing, usize)> {
         let parts = [
             (Standing::Cached, self.cached),
@@ -207,7 +208,7 @@ impl fmt::Display for Tally {
 }
 
 impl Standing {
-    /// As the states are called everywhere.
+    /// Name of the state, as in JSON output.
     pub fn word(self) -> &'static str {
         match self {
             Self::Cached => "cached",
@@ -220,7 +221,7 @@ impl Standing {
 /// Longest line of a box, in characters.
 const LONGEST: usize = 44;
 
-/// A text cut to what a box holds.
+/// Cuts a text to the length of a line in a box, and makes it [`plain`].
 fn short(text: &str) -> String {
     if text.chars().count() <= LONGEST {
         return plain(text);
@@ -228,7 +229,8 @@ fn short(text: &str) -> String {
     plain(text).chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// A text without line breaks and other control characters, which no format takes as they are.
+/// Replaces line breaks and other control characters with spaces, because no format accepts them as they
+/// are.
 fn plain(text: &str) -> String {
     let plain = |char: char| if is_printable(char) { char } else { ' ' };
     text.chars().map(plain).collect()

@@ -1,7 +1,7 @@
-//! What was expected beside what came out.
+//! Compares results with expectations.
 //!
-//! [`judge`] compares one value with its bounds; [`Judgements`] are those of a pipeline. Tables show
-//! them in their cells, and a [`list`] those that no table has a cell for. Nothing here reads a file.
+//! [`judge`] compares one value with its bounds; [`Judgements`] holds the verdicts for a pipeline. Tables
+//! show them in their cells, and a [`list`] shows those that have no cell. This module reads no files.
 
 mod list;
 
@@ -14,10 +14,10 @@ use serde::Serialize;
 
 pub use self::list::list;
 
-/// Expectations that are not met, and are listed.
+/// Most unmet expectations that are listed.
 const LISTED: usize = 20;
 
-/// Whether something came out as expected; a worse one is greater.
+/// Whether a value is as expected. Worse verdicts are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -28,7 +28,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// A sign that reads without colour.
+    /// A sign that is readable without colour.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Pass => "✓",
@@ -48,7 +48,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Compares a value with its bounds. Where several seeds were run, the value is their mean.
+/// Compares a value with its bounds. With several seeds, the value is their mean.
 pub fn judge(bounds: &Bounds, value: Option<f64>) -> Verdict {
     match value {
         None => Verdict::NotKnown,
@@ -57,7 +57,7 @@ pub fn judge(bounds: &Bounds, value: Option<f64>) -> Verdict {
     }
 }
 
-/// What is measured: a metric of an instance.
+/// A metric of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     pub instance: InstanceName,
@@ -71,12 +71,12 @@ impl fmt::Display for Subject {
     }
 }
 
-/// An expectation of one metric, and what came of it.
+/// An expectation of one metric, and the verdict on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     pub subject: Subject,
     pub bounds: Bounds,
-    /// The value, or in a few words why there is none.
+    /// The value, or a short reason why there is none.
     pub measured: Result<f64, String>,
     pub verdict: Verdict,
 }
@@ -123,13 +123,13 @@ impl Judgements {
         &self.all
     }
 
-    /// Those of a metric.
+    /// The judgements of one metric.
     pub fn of(&self, subject: &Subject) -> Vec<&Judgement> {
         let found = self.by_subject.get(subject).into_iter().flatten();
         found.map(|&index| &self.all[index]).collect()
     }
 
-    /// Those that no cell of these tables is about.
+    /// The judgements that have no cell in these tables.
     pub fn beside(&self, tables: &[Table]) -> Vec<&Judgement> {
         let cells = tables.iter().flat_map(subjects);
         let shown: HashSet<Subject> = cells.collect();
@@ -138,8 +138,8 @@ impl Judgements {
             .collect()
     }
 
-    /// Those that are no pass, put into words: `2 expectations failed, 1 is not known`, and a line for
-    /// each. None if all are met.
+    /// Describes the expectations that are not met: `2 expectations failed, 1 is not known`, and a line for
+    /// each. `None` if all are met.
     pub fn unmet(&self) -> Option<String> {
         let count = |verdict| {
             let all = self.all.iter();
@@ -175,7 +175,7 @@ fn subjects(table: &Table) -> impl Iterator<Item = Subject> {
 }
 
 impl Subject {
-    /// What a cell is about.
+    /// The subject of a cell.
     pub fn of_cell(table: &Table, row: &str, column: &Column) -> Self {
         Self {
             instance: InstanceName {

@@ -1,7 +1,7 @@
-//! A run and its expectations as JUnit XML, which servers that build and test can read.
+//! A run and its expectations as JUnit XML, which CI servers can read.
 //!
-//! One suite for the pipeline. An instance of a stage is a case of the class that is its stage; so is an
-//! expectation of its metrics.
+//! The pipeline is one suite. Each stage instance is a test case in a class named after the stage, and so
+//! is each expectation about its metrics.
 
 use std::fs;
 use std::io;
@@ -15,13 +15,13 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::expectations::{Judgement, Verdict};
 
-/// What the name of a file begins with that is not finished.
+/// Prefix of the names of unfinished files.
 const FRESH: &str = ".junit-";
 
-/// The whole of it as XML. `stages` are those of a run; none where results were only looked at.
+/// Renders the XML document. `stages` are those of a run; empty if there was no run.
 ///
 /// # Errors
-/// If something cannot be written as XML, which nothing here can bring about.
+/// If something cannot be represented in XML, which does not happen with these values.
 pub fn document(
     pipeline: &str,
     stages: &[StageReport],
@@ -38,14 +38,14 @@ pub fn document(
     report.to_string().map_err(|error| error.to_string())
 }
 
-/// Writes a file whole or not at all.
+/// Writes the whole file, or leaves it unchanged.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
     whole::write(file, FRESH, Flush::BeforeItIsNamed, |to| {
         to.write_all(text.as_bytes())
     })
 }
 
-/// Whether [`write`] can make this file, found out before there is anything to write.
+/// Checks in advance that [`write`] can create this file.
 pub fn check(file: &Path) -> io::Result<()> {
     if fs::metadata(file).is_ok_and(|found| found.is_dir()) {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -96,7 +96,7 @@ fn of_judgement(judgement: &Judgement) -> TestCase {
     case
 }
 
-/// The first line of a message, and below it the whole if there is more.
+/// Uses the first line as the message, and the whole text as the description if there is more.
 fn failure(kind: NonSuccessKind, what: &str, message: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     let first = message.lines().next().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! LaTeX, with the rules of the package `booktabs`.
+//! Renders LaTeX tables with the rules of the package `booktabs`.
 
-/// A table whose parts are LaTeX already.
+/// A table whose parts are already LaTeX.
 pub struct Tabular<'a> {
-    /// Labels it.
+    /// Used for its label.
     pub name: &'a str,
     pub caption: Option<String>,
     /// The argument of `tabular`: a letter for each column.
@@ -27,17 +27,17 @@ impl Tabular<'_> {
     }
 }
 
-/// A row of cells.
+/// Formats a row of cells.
 pub fn line(cells: &[String]) -> String {
     format!("    {} \\\\\n", cells.join(" & "))
 }
 
-/// Figures, their minus signs long.
+/// Replaces hyphens in numbers with minus signs.
 pub fn number(text: &str) -> String {
     text.replace('-', "$-$")
 }
 
-/// Text in which nothing is an instruction to LaTeX.
+/// Escapes text so that LaTeX prints it literally.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -49,13 +49,13 @@ pub fn escaped(text: &str) -> String {
             '>' => escaped.push_str("\\textgreater{}"),
             '|' => escaped.push_str("\\textbar{}"),
             '…' => escaped.push_str("\\ldots{}"),
-            // As it is, some languages of babel take it for the beginning of something.
+            // Some languages of babel treat a plain quote as the beginning of a shorthand.
             '"' => escaped.push_str("\\char34{}"),
             '±' => escaped.push_str("$\\pm$"),
             '✓' => escaped.push_str("$\\surd$"),
             '✗' => escaped.push_str("$\\times$"),
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', character]),
-            // An empty line would end a paragraph, which no cell may.
+            // An empty line would end the paragraph, which is not allowed in a cell.
             '\n' | '\r' => escaped.push(' '),
             _ => escaped.push(character),
         }

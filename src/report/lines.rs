@@ -1,4 +1,4 @@
-//! Progress as plain lines, where there is no terminal.
+//! Progress as plain lines, for output that is not a terminal.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,10 +13,10 @@ use engine::wording;
 
 use super::{Console, Verbosity, Warnings};
 
-/// Least time between two lines of progress of one stage.
+/// Shortest time between two progress lines of one stage.
 const SPACING: Duration = Duration::from_secs(15);
 
-/// Writes a line when a stage starts, when it ends, and now and then in between.
+/// Writes a line when a stage starts, when it ends, and occasionally in between.
 pub struct Lines {
     console: Console,
     running: Mutex<HashMap<String, Running>>,
@@ -26,7 +26,7 @@ pub struct Lines {
 struct Running {
     started: Instant,
     spoke: Instant,
-    /// Epochs that were done before.
+    /// Epochs that were already done when the stage resumed from a checkpoint, else 0.
     start: f64,
 }
 
@@ -94,7 +94,8 @@ impl Observer for Lines {
     }
 }
 
-/// Says what bars and plain lines have in common: warnings, endings, the run's frame.
+/// Prints what bars and plain lines have in common: warnings, ends of stages, and the beginning and end of
+/// the run.
 pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
     say_warnings(console, warnings, event);
     let verbosity = console.verbosity;
@@ -163,8 +164,8 @@ pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) 
     }
 }
 
-/// Says each warning about results once, when the first instance of a stage has it, and at the end which ones
-/// other instances had as well.
+/// Prints each warning about results once, for the first instance of a stage that has it. At the end of the
+/// run, prints the warnings that other instances had as well.
 fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
     let mut warnings = warnings.lock().unwrap_or_else(|e| e.into_inner());
     let mut say = |stage: &str, message: &str, passing: bool| {
@@ -178,7 +179,7 @@ fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
             message,
             passing,
         } => say(stage, message, *passing),
-        // Those of a result that was found in the store.
+        // Includes the warnings of results that were found in the store.
         Event::StageEnded { stage } => {
             for message in &stage.warnings {
                 say(&stage.name, message, false);
@@ -193,7 +194,7 @@ fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
     }
 }
 
-/// Says how much there is to do, unless it is nothing.
+/// Prints how much there is to do, unless everything is cached.
 fn say_work(console: &Console, what: &str, stages: usize, cached: usize) {
     let to_run = stages - cached;
     if to_run > 0 {

@@ -1,4 +1,4 @@
-//! Where tracing goes: standard error, and a run's folder.
+//! Sets up tracing to standard error and to a file in the run's folder.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,18 +13,18 @@ use tracing_subscriber::{Layer, fmt};
 
 use super::{Console, Verbosity};
 
-/// Sets what standard error shows: a filter such as `debug` or `engine::store=trace`.
+/// Environment variable with the filter for standard error, such as `debug` or `engine::store=trace`.
 pub const VARIABLE: &str = "RUNNER_LOG";
 
-/// The file that logs are copied to, once a run has its folder.
+/// The file that receives a copy of the logs, once the run has its folder.
 #[derive(Clone, Default)]
 pub struct RunLog(Arc<OnceLock<File>>);
 
 impl RunLog {
-    /// From now on, copies what is logged to `folder/log.jsonl`.
+    /// Starts to copy the logs to `folder/log.jsonl`.
     pub fn open(&self, folder: &Path) -> io::Result<()> {
         let file = File::create(folder.join("log.jsonl"))?;
-        // A process has one run.
+        // A process has only one run.
         self.0.get_or_init(|| file);
         Ok(())
     }
@@ -41,7 +41,7 @@ impl<'a> MakeWriter<'a> for RunLog {
     }
 }
 
-/// Log lines on standard error, kept apart from the bars.
+/// Writes log lines to standard error without disturbing the progress bars.
 struct Stderr(Console);
 
 impl Write for Stderr {
@@ -70,7 +70,7 @@ pub fn start(console: &Console) -> RunLog {
     let run_log = RunLog::default();
     let console = console.clone();
     let stderr = fmt::layer()
-        // Colors are a feature that is left out; where they were asked for, every command said so.
+        // The crate feature for colors is off. Requesting colors would print a warning in every command.
         .with_ansi(false)
         .without_time()
         .with_target(false)
@@ -80,7 +80,7 @@ pub fn start(console: &Console) -> RunLog {
         .json()
         .with_writer(run_log.clone())
         .with_filter(LevelFilter::DEBUG);
-    // Fails only if logging was started before, as tests of one process may do.
+    // Fails only if logging was already started, for example by another test in this process.
     let _ = tracing_subscriber::registry()
         .with(stderr)
         .with(file)

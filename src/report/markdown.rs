@@ -1,8 +1,8 @@
-//! GitHub-flavoured Markdown.
+//! Renders GitHub-flavoured Markdown.
 
 use contract::one_line;
 
-/// A table; every row has as many cells as the header.
+/// Renders a table. Every row must have as many cells as the header.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let mut text = line(header);
     text += &line(&vec!["---".to_owned(); header.len()]);
@@ -17,7 +17,8 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Escapes what Markdown, HTML or a formula would act on, except for backticks, and puts the text on one line.
+/// Escapes what Markdown, HTML or a formula would interpret, except for backticks, and puts the text on one
+/// line.
 pub fn escaped(text: &str) -> String {
     let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
@@ -27,11 +28,11 @@ pub fn escaped(text: &str) -> String {
         let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let is_special = match character {
             '|' | '\\' | '<' | '>' | '&' | '$' | '~' => true,
-            // Between spaces it is no markup.
+            // Between spaces it is not markup.
             '*' => before != ' ' || characters.peek().is_some_and(|next| *next != ' '),
-            // Only these make a link; an interval is in brackets, too.
+            // Only these following characters make a link. Brackets around an interval need no escape.
             ']' => matches!(characters.peek(), Some('(' | '[' | ':')),
-            // Inside a word it is a letter like others.
+            // Inside a word it is not markup.
             '_' => !(is_inside(Some(before)) && is_inside(characters.peek().copied())),
             _ => false,
         };

@@ -1,7 +1,7 @@
-//! Renders runs and results: for a person at a terminal, as text in several formats, as pictures.
+//! Reports for users: progress on the terminal, logs, tables and diagrams.
 //!
-//! The terminal is an observer of a run's [events](engine::run::Event): [`bars`] on a terminal, [`lines`]
-//! elsewhere.
+//! The engine sends [events](engine::run::Event) to observers: the terminal ([`bars`], or [`lines`] if the
+//! output is not a terminal) and the run's event log. Nothing flows back.
 
 pub mod bars;
 pub mod columns;

@@ -1,7 +1,7 @@
-//! Tables of results: our figure beside a reference's in each cell.
+//! Tables of results, with our value and a reference value in each cell.
 //!
-//! A [`Table`] says what to show, a function gives the [`Cell`]s, and [`render`] turns both into
-//! text. It reads no file and knows no run.
+//! A [`Table`] declares what to show, a function returns the [`Cell`]s, and [`render`] turns both into
+//! text. This module reads no files and knows nothing of runs.
 
 mod delimited;
 mod grid;
@@ -17,49 +17,48 @@ use engine::graph::{Bounds, Column, Table};
 use super::comparison::{self, Comparison};
 use super::expectations::{Judgement, Judgements, Subject, Verdict};
 
-/// Our figure, or why there is none.
+/// Our value, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Value {
         value: f64,
-        /// A 95 % interval, `[low, high]`: of the measure on its images or, of several seeds, of their
-        /// mean.
+        /// A 95 % interval, `[low, high]`: of one result over its images, or of a mean over several seeds.
         interval: Option<[f64; 2]>,
-        /// If the value is the mean of several.
+        /// Set if the value is a mean over several seeds.
         seeds: Option<Seeds>,
     },
-    /// The reason in a few words: `not run`, `failed`.
+    /// A short reason: `not run`, `failed`.
     Missing(String),
 }
 
-/// Results that differ in nothing but their seed.
+/// Results that differ only in their seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seeds {
     pub count: usize,
-    /// Standard deviation of a sample.
+    /// Sample standard deviation.
     pub sd: f64,
 }
 
-/// How a table is written.
+/// Format of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Ruled lines, for a terminal.
+    /// Ruled lines for a terminal
     #[default]
     Terminal,
-    /// A GitHub-flavoured Markdown table.
+    /// GitHub-flavoured Markdown table
     #[value(name = "md")]
     Markdown,
-    /// Comma-separated values in full precision.
+    /// Comma-separated values in full precision
     Csv,
-    /// A JSON object in full precision.
+    /// JSON object in full precision
     Json,
-    /// A LaTeX table with the rules of `booktabs`.
+    /// LaTeX table with the rules of `booktabs`
     Latex,
 }
 
-/// Writes `table`, its rows in the axis' own order. `cells` is asked once for every row and column.
-/// What was expected of them is shown in them; `comparisons` are of its columns, and stand below it, or in
-/// it. The text ends with a line feed.
+/// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
+/// Cells show the verdicts on what was `expected`. The `comparisons` of columns are shown below the table
+/// or in it. The text ends with a line feed.
 pub fn render(
     table: &Table,
     cells: impl Fn(&str, &Column) -> Cell,
@@ -95,7 +94,7 @@ pub fn render(
     }
 }
 
-/// A table and its cells, as many per row as the table has columns.
+/// A table and its cells. Each row has as many cells as the table has columns.
 struct Filled<'a> {
     table: &'a Table,
     expected: &'a Judgements,
@@ -103,11 +102,11 @@ struct Filled<'a> {
     rows: Vec<(&'a str, Vec<Cell>)>,
 }
 
-/// A cell with all that is shown in it.
+/// A cell with everything that is shown in it.
 struct Shown<'a> {
     column: &'a Column,
     cell: &'a Cell,
-    /// The reference's figure.
+    /// The reference value.
     reference: Option<f64>,
     judgements: Vec<&'a Judgement>,
 }
@@ -131,13 +130,13 @@ impl<'a> Filled<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// The worst of a cell; none where nothing is expected.
+    /// The worst verdict of the cell; `None` if nothing is expected.
     fn verdict(&self) -> Option<Verdict> {
         let verdicts = self.judgements.iter().map(|judgement| judgement.verdict);
         verdicts.max()
     }
 
-    /// The bounds that are not kept.
+    /// The bounds that are violated.
     fn failed(&self) -> impl Iterator<Item = &'a Bounds> {
         let failed = |judgement: &&&'a Judgement| judgement.verdict == Verdict::Fail;
         self.judgements.iter().filter(failed).map(|one| &one.bounds)

@@ -1,24 +1,24 @@
-//! Warnings about results: one for all instances of a stage that have the same.
+//! Groups warnings about results, so that instances of a stage with the same warning share a line.
 
 use std::collections::{BTreeSet, HashMap};
 
 use engine::wording::counted;
 
-/// Warnings, grouped: those of instances of one stage that differ in nothing but figures are one.
+/// Warnings in groups. Warnings from instances of one stage that differ only in their numbers form a group.
 #[derive(Debug, Default)]
 pub struct Warnings {
     groups: Vec<Group>,
-    /// By stage and message, without instance and figures.
+    /// Index of each group, by stage and message without instance and numbers.
     positions: HashMap<(String, String), usize>,
 }
 
 #[derive(Debug)]
 struct Group {
     message: String,
-    /// The instance with this message.
+    /// The instance that had this message.
     first: String,
     others: BTreeSet<String>,
-    /// Whether others have other figures.
+    /// Whether the messages of the others have other numbers.
     differs: bool,
 }
 
@@ -34,7 +34,7 @@ impl Warnings {
         warnings
     }
 
-    /// Adds a warning; returns whether it is the first of its kind.
+    /// Adds a warning, and returns whether it is the first of its group.
     pub fn add(&mut self, instance: &str, message: &str) -> bool {
         let stage = instance.split('[').next().unwrap_or(instance);
         let kind = (stage.to_owned(), without_figures(message));

@@ -1,4 +1,4 @@
-//! The calls that change files, flush them or lock them.
+//! Replacements for the calls that change, flush or lock files.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
@@ -42,7 +42,7 @@ calls! {
         At(folder, to), Fits => SYS_renameat2(from_folder, from, folder, to, flags);
 }
 
-/// Of what this does only locking can be refused.
+/// Only locking can be refused; other commands are passed on.
 ///
 /// # Safety
 /// As libc's.
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn fcntl(file: c_int, command: c_int, argument: *mut c_voi
     unsafe { answer(system!(libc::SYS_fcntl, file, command, argument)) as c_int }
 }
 
-/// The calls that can be torn: by how many bytes, or parts, they write.
+/// Defines the calls that write and can be torn. `count` is the number of bytes or of parts.
 macro_rules! writes {
     ($($name:ident($data:ident: $type:ty; $count:ident: $counted:ty $(; $more:ident: $last:ty)?) => $number:ident;)*) => {$(
         /// # Safety

@@ -1,42 +1,42 @@
-//! A disk that fails at a chosen moment: preloaded into `runner` and its workers, this library stands
-//! between them and libc's calls that change files, lock them, look at them or read them.
+//! Injects disk faults. Preloaded into `runner` and its workers, this library replaces libc's calls that
+//! change, lock, look up or read files, and makes a chosen one of them fail.
 //!
 //! ```text
 //! LD_PRELOAD=target/release/examples/libfaults.so   runner run pipeline.yaml -j 1
-//! RUNNER_FAULTS_UNDER=/absolute/folder   calls on other files are passed on unseen
-//! RUNNER_FAULTS_COUNT=/some/file         grows by a byte with every call seen
-//! RUNNER_FAULTS=<who>:<what>:<n>         what happens at the n-th; without it calls are only counted
-//! RUNNER_FAULTS_SAID=/some/file          gets a line for every fault: the call, and the file's path
+//! RUNNER_FAULTS_UNDER=/absolute/folder   ignores calls on files outside this folder
+//! RUNNER_FAULTS_COUNT=/some/file         grows by one byte with every call counted
+//! RUNNER_FAULTS=<who>:<what>:<n>         the fault at the n-th call; without it, calls are only counted
+//! RUNNER_FAULTS_SAID=/some/file          receives a line for every fault: the call and the file's path
 //! ```
 //!
-//! *who* says whose calls are seen: `runner`, `worker` (a process whose first argument is that), or
-//! `any`. Counting goes by the length of one file, over all processes and in their common order, so
-//! that with one job at a time the n-th call is nearly the same one in every run, and the calls of
-//! every stage's worker have their turn. A fault counts only the calls that it can happen to.
+//! *who* selects the processes whose calls are counted: `runner`, `worker` (a process whose first argument
+//! is `worker`), or `any`. The count is the length of one file that all processes append to. With one job
+//! at a time, the n-th call is therefore nearly the same in every run, and every stage's worker is reached.
+//! Only calls that the fault can happen to are counted.
 //!
-//! *what* is one of
+//! *what* is one of:
 //!
 //! | what | happens to | |
 //! | --- | --- | --- |
 //! | `kill` | changes | SIGKILL to the calling process, just before the call |
 //! | `torn` | writes | half of the bytes are written, then SIGKILL |
 //! | `enospc`, `eio` | changes | this one call fails with that error |
-//! | `full` | calls that make something grow or come to be | from here on they fail with ENOSPC |
-//! | `erofs` | changes | from here on they fail with EROFS |
-//! | `eacces`, `eloop` | looks by path | this one call fails with that error |
-//! | `eio-read` | reads of something open | this one call fails with EIO |
-//! | `fifo` | opens of a regular file | its name is given to a new FIFO, which is then opened |
+//! | `full` | calls that create something or take more space | this call and later ones fail with ENOSPC |
+//! | `erofs` | changes | this call and later ones fail with EROFS |
+//! | `eacces`, `eloop` | lookups by path | this one call fails with that error |
+//! | `eio-read` | reads of an open file or folder | this one call fails with EIO |
+//! | `fifo` | opens of a regular file | the file is replaced by a new FIFO, which is then opened |
 //!
-//! Reading a mapping of a file, `statfs` and `statvfs` go unseen, and so do calls that reach the kernel
-//! in another way than through the functions replaced here: those that `runner` uses, and `syscall`
-//! (rustix is built with `use-libc` for this reason alone). The real calls are made as raw system calls:
-//! nothing is allocated, nothing can panic. Only what libc keeps in memory of its own, open folders and
-//! resolved paths, is left to the function that is replaced. Only x86-64 and AArch64 pass the arguments of
-//! `open` and `syscall` as if they were not variadic, which is relied on.
+//! Not seen are reads of a mapped file, `statfs`, `statvfs`, and calls that do not go through the functions
+//! replaced here. These are the ones that `runner` uses, and `syscall` (rustix is built with `use-libc` for
+//! this reason alone). The real calls are made as raw system calls, which neither allocate nor panic.
+//! `opendir`, `readdir64` and `realpath` are exceptions: they call libc's function, whose results live in
+//! memory of libc's own. The library needs x86-64 or AArch64, where the variadic arguments of `open` and
+//! `syscall` are passed like ordinary ones.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "it stands below what the runner opens"
+    reason = "this library sits below the runner's file functions"
 )]
 #![cfg(all(
     target_os = "linux",
@@ -56,31 +56,31 @@ use libc::{AT_FDCWD, iovec};
 use path::{File, LONGEST, Path, text};
 use system::system;
 
-/// How a call bears on the disk, as far as the faults tell calls apart.
+/// The effect of a call on the disk. Faults select calls by it.
 #[derive(Clone, Copy, PartialEq)]
 enum Effect {
-    /// Bytes are written.
+    /// Writes bytes.
     Writes,
-    /// Something comes to be, or takes more room in another way.
+    /// Creates something, or takes more space in another way.
     Grows,
-    /// Something else changes, or is flushed or locked: it fits on a full disk.
+    /// Makes another change, flushes or locks: succeeds on a full disk.
     Fits,
-    /// Something is looked up by its path: opened for reading, asked for its kind or size.
+    /// Looks something up by its path: opens it for reading, or queries its kind or size.
     Looks,
-    /// Something open is read.
+    /// Reads something that is open.
     Reads,
 }
 
-/// What is to become of a call.
+/// The decision about a call.
 enum Verdict {
     Pass,
-    /// The error is set.
+    /// The call fails; `errno` is set.
     Refused,
-    /// Half of it, then the end of the process.
+    /// Half of the data is written, then the process ends.
     Torn,
 }
 
-/// The name of all calls that open a file, in the list of faults.
+/// The name under which the list of faults records every call that opens a file.
 const OPEN: &[u8] = b"open ";
 
 fn variable(name: &CStr) -> &'static [u8] {
@@ -88,7 +88,8 @@ fn variable(name: &CStr) -> &'static [u8] {
     unsafe { text(libc::getenv(name.as_ptr())) }
 }
 
-/// Adds `parts` to the file that a variable names, in one write. Gives the file's length then.
+/// Appends `parts` in one write to the file whose path the variable `name` holds. Returns the file's new
+/// length, or 0 if the variable is not set.
 fn append(name: &CStr, parts: [&[u8]; 3]) -> c_long {
     let file = variable(name);
     if file.is_empty() {
@@ -99,7 +100,7 @@ fn append(name: &CStr, parts: [&[u8]; 3]) -> c_long {
         iov_len: part.len(),
     });
     let flags = libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_CLOEXEC;
-    // SAFETY: a variable's text ends in a zero, and the parts outlive the call that reads them.
+    // SAFETY: a variable's text is zero-terminated, and the parts outlive the call that reads them.
     unsafe {
         let descriptor = system!(libc::SYS_openat, AT_FDCWD, file.as_ptr(), flags, 0o644);
         system!(libc::SYS_writev, descriptor, parts.as_ptr(), parts.len());
@@ -114,7 +115,7 @@ fn is_worker() -> bool {
     const WORKER: &[u8] = b"worker\0";
     let mut start = [0u8; LONGEST];
     let name = c"/proc/self/cmdline";
-    // SAFETY: the buffer is as long as we say.
+    // SAFETY: the buffer has the length that is passed.
     let length = unsafe {
         let file = system!(libc::SYS_openat, AT_FDCWD, name.as_ptr(), libc::O_CLOEXEC);
         let length = system!(libc::SYS_read, file, start.as_mut_ptr(), start.len());
@@ -126,7 +127,7 @@ fn is_worker() -> bool {
     arguments.next() == Some(WORKER)
 }
 
-/// Counts a call, and says what is to become of it.
+/// Counts a call and decides about it.
 fn judge(call: &[u8], file: File, effect: Effect) -> Verdict {
     decide(call, file, effect).unwrap_or_else(|error| {
         system::refuse(error);
@@ -134,7 +135,7 @@ fn judge(call: &[u8], file: File, effect: Effect) -> Verdict {
     })
 }
 
-/// As [`judge`], an error being the number to refuse the call with.
+/// As [`judge`], but returns the error number of a refused call.
 fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
     let under = variable(c"RUNNER_FAULTS_UNDER");
     if under.is_empty() {
@@ -192,15 +193,15 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
 }
 
 fn die() -> ! {
-    // SAFETY: these end the process; they take no memory.
+    // SAFETY: these end the process and access no memory.
     unsafe {
         system!(libc::SYS_kill, system!(libc::SYS_getpid), libc::SIGKILL);
         libc::_exit(1)
     }
 }
 
-/// The calls that need nothing but a verdict: `name(arguments) -> result: file, effect => system
-/// call(its arguments)`.
+/// Defines replacements for calls that are either refused or passed on:
+/// `name(arguments) -> result: file, effect => system call(its arguments)`.
 macro_rules! calls {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty: $file:expr, $effect:expr
         => $number:ident($($passed:expr),*);)*) => {$(

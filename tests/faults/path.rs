@@ -1,4 +1,4 @@
-//! Which file a call is about.
+//! The file that a call is about, and its path.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -6,7 +6,7 @@ use libc::AT_FDCWD;
 
 use crate::system::system;
 
-/// The file a call is about.
+/// The file that a call is about.
 #[derive(Clone, Copy)]
 pub enum File {
     Open(c_int),
@@ -16,7 +16,7 @@ pub enum File {
 
 pub const LONGEST: usize = libc::PATH_MAX as usize;
 
-/// An absolute path, cut where it is too long, with a zero behind.
+/// An absolute path of at most `LONGEST - 1` bytes, followed by a zero byte. Longer paths are truncated.
 pub struct Path {
     bytes: [u8; LONGEST],
     length: usize,
@@ -31,7 +31,7 @@ impl Path {
         match file {
             File::Open(descriptor) => path.read_descriptor(descriptor),
             File::At(folder, name) => {
-                // SAFETY: callers pass what they were given as a path.
+                // SAFETY: the path comes from the caller of a replaced function.
                 let name = unsafe { text(name) };
                 if !name.starts_with(b"/") {
                     if folder == AT_FDCWD {
@@ -56,9 +56,9 @@ impl Path {
         self.read_link(&link);
     }
 
-    /// `link` ends in a zero.
+    /// Reads the target of `link`, which ends in a zero byte, into this path.
     fn read_link(&mut self, link: &[u8]) {
-        // SAFETY: the buffer is longer than we say.
+        // SAFETY: the buffer is longer than the length that is passed.
         let length = unsafe {
             system!(
                 libc::SYS_readlinkat,
@@ -89,9 +89,9 @@ impl Path {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
-    /// Whether a regular file has this name.
+    /// Whether the path is a regular file.
     pub fn is_regular(&self) -> bool {
-        // SAFETY: all zeros is a value of this plain struct, which the kernel fills.
+        // SAFETY: all zeros is a valid `stat`, which the kernel fills.
         let (refused, stat) = unsafe {
             let mut stat: libc::stat = std::mem::zeroed();
             let refused = system!(
@@ -106,10 +106,10 @@ impl Path {
         refused == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
     }
 
-    /// Gives the name of a file to a new FIFO.
+    /// Replaces the file by a new FIFO.
     pub fn turn_into_fifo(&self) {
         let path = self.bytes.as_ptr();
-        // SAFETY: the path ends in a zero.
+        // SAFETY: the path is zero-terminated.
         unsafe {
             system!(libc::SYS_unlinkat, AT_FDCWD, path, 0);
             system!(libc::SYS_mknodat, AT_FDCWD, path, libc::S_IFIFO | 0o644, 0);
@@ -117,7 +117,7 @@ impl Path {
     }
 }
 
-/// A number in text.
+/// The decimal digits of a number.
 struct Decimal {
     digits: [u8; 20],
     start: usize,
@@ -146,7 +146,7 @@ impl Decimal {
 }
 
 /// # Safety
-/// `pointer` is null or leads to a string that ends in a zero and lives as long as it is used.
+/// `pointer` is null or points to a zero-terminated string that lives as long as the result.
 pub unsafe fn text<'a>(pointer: *const c_char) -> &'a [u8] {
     if pointer.is_null() {
         return &[];

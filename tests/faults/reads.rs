@@ -1,4 +1,4 @@
-//! The calls that open files and folders, look at them and read them, and `syscall`.
+//! Replacements for the calls that open, look up and read files and folders, and for `syscall`.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 
@@ -34,9 +34,10 @@ calls! {
         At(folder, path), Looks => SYS_readlinkat(folder, path, bytes, count);
 }
 
-/// The file of a call that takes `AT_EMPTY_PATH`: with it and no path, the open file.
+/// Returns the file and the effect of a call that takes `AT_EMPTY_PATH`. With this flag and an empty path,
+/// the call is about the open file `folder`.
 fn stated(folder: c_int, path: *const c_char, flags: c_int) -> (File, Effect) {
-    // SAFETY: callers pass what they were given as a path.
+    // SAFETY: the path comes from the caller of a replaced function.
     if flags & AT_EMPTY_PATH != 0 && unsafe { text(path) }.is_empty() {
         (Open(folder), Reads)
     } else {
@@ -79,7 +80,7 @@ pub unsafe extern "C" fn statx(
     }
 }
 
-/// Judges a copy between open files: first its writing, then its reading.
+/// Decides about a copy between open files: first about its writes, then about its reads.
 fn judge_copy(call: &[u8], from: c_int, to: c_int) -> Verdict {
     match judge(call, Open(to), Grows) {
         Verdict::Pass => judge(call, Open(from), Reads),
@@ -131,7 +132,7 @@ pub unsafe extern "C" fn sendfile64(
     }
 }
 
-/// The effect of opening with these flags.
+/// Returns the effect of opening a file with these flags.
 fn opening(flags: c_int) -> Effect {
     if flags & libc::O_CREAT != 0 {
         Grows
@@ -164,7 +165,7 @@ unsafe fn open_at_2(folder: c_int, path: *const c_char, how: *const u64, size: s
     }
 }
 
-/// The calls that open files, all by [`open_at`].
+/// Defines the calls that open files, all through [`open_at`].
 macro_rules! opens {
     ($($name:ident($($folder:ident: $type:ty)?) => $in:expr;)*) => {$(
         /// # Safety
@@ -176,7 +177,7 @@ macro_rules! opens {
             flags: c_int,
             mode: mode_t,
         ) -> c_int {
-            // SAFETY: passed on.
+            // SAFETY: the caller's arguments are passed on.
             unsafe { open_at($in, path, flags, mode) }
         }
     )*};
@@ -189,9 +190,9 @@ opens! {
     openat64(folder: c_int) => folder;
 }
 
-/// The function that this library stands before.
+/// Returns libc's function of this name, which this library replaces.
 fn behind(name: &CStr) -> *mut c_void {
-    // SAFETY: the name ends in a zero.
+    // SAFETY: the name is zero-terminated.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
 
@@ -205,7 +206,7 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
     ) {
         return std::ptr::null_mut();
     }
-    // SAFETY: this is libc's function of that name, and it is passed on what was given.
+    // SAFETY: this is libc's function of that name and type, called with the caller's arguments.
     unsafe {
         let real: unsafe extern "C" fn(*const c_char) -> *mut DIR =
             std::mem::transmute(behind(c"opendir"));
@@ -222,7 +223,7 @@ pub unsafe extern "C" fn readdir64(folder: *mut DIR) -> *mut libc::dirent64 {
     if matches!(judge(b"readdir64 ", file, Reads), Verdict::Refused) {
         return std::ptr::null_mut();
     }
-    // SAFETY: this is libc's function of that name, and it is passed on what was given.
+    // SAFETY: this is libc's function of that name and type, called with the caller's arguments.
     unsafe {
         let real: unsafe extern "C" fn(*mut DIR) -> *mut libc::dirent64 =
             std::mem::transmute(behind(c"readdir64"));
@@ -240,7 +241,7 @@ pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) ->
     ) {
         return std::ptr::null_mut();
     }
-    // SAFETY: this is libc's function of that name, and it is passed on what was given.
+    // SAFETY: this is libc's function of that name and type, called with the caller's arguments.
     unsafe {
         let real: unsafe extern "C" fn(*const c_char, *mut c_char) -> *mut c_char =
             std::mem::transmute(behind(c"realpath"));
@@ -248,7 +249,7 @@ pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) ->
     }
 }
 
-/// Sends the calls that bear on files to the functions above and in [`crate::changes`].
+/// Forwards calls about files to the functions above and in [`crate::changes`].
 ///
 /// # Safety
 /// As libc's.
@@ -264,9 +265,9 @@ pub unsafe extern "C" fn syscall(
 ) -> c_long {
     use crate::changes::{fsync, mkdirat, renameat2, unlinkat, write};
 
-    // The kernel takes of each as many bytes as its type has.
+    // The kernel reads only as many bytes of each argument as its type has.
     let (file, name) = (a as c_int, b as *const c_char);
-    // SAFETY: passed on.
+    // SAFETY: the caller's arguments are passed on.
     unsafe {
         match number {
             libc::SYS_openat => open_at(file, name, c as c_int, d as mode_t).into(),

@@ -1,9 +1,9 @@
-//! Raw system calls. They pass by libc, whose `syscall` this library replaces.
+//! Raw system calls, which bypass libc because this library replaces libc's `syscall`.
 
 use std::arch::asm;
 use std::ffi::{c_int, c_long};
 
-/// Makes a system call; gives the negated error number where it is refused.
+/// Makes a system call. Returns the negated error number on failure.
 ///
 /// # Safety
 /// As the call's.
@@ -11,7 +11,7 @@ pub unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
     let [a, b, c, d, e, f] = arguments;
     let result;
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the registers of the kernel's convention; the caller answers for the call.
+    // SAFETY: the registers follow the kernel's calling convention; the caller guarantees the rest.
     unsafe {
         asm!(
             "syscall",
@@ -35,7 +35,7 @@ pub unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
     result
 }
 
-/// Converts the result of a system call as libc does: -1 for an error, whose number is set.
+/// Converts the result of a system call as libc does: for an error, sets `errno` and returns -1.
 pub fn answer(result: c_long) -> c_long {
     const LAST_ERROR: c_long = 4095;
     if (-LAST_ERROR..0).contains(&result) {
@@ -45,13 +45,13 @@ pub fn answer(result: c_long) -> c_long {
     result
 }
 
-/// Sets the error of the calling thread.
+/// Sets `errno` of the calling thread.
 pub fn refuse(error: c_int) {
-    // SAFETY: it is the calling thread's own.
+    // SAFETY: the location belongs to the calling thread.
     unsafe { *libc::__errno_location() = error };
 }
 
-/// `system!(number, arguments)`: a raw system call with the arguments as numbers.
+/// `system!(number, arguments)` makes a raw system call with the arguments converted to numbers.
 macro_rules! system {
     ($number:expr $(, $argument:expr)* $(,)?) => {{
         let given = [$($argument as std::ffi::c_long),*];

@@ -1,6 +1,6 @@
-//! What is done with bytes from anywhere: by the fuzz targets beside this file, and within bounds by
-//! `tests/it/fuzz.rs`. Each may refuse them; none may panic, hang, or take memory that the bytes do
-//! not justify.
+//! Reads arbitrary bytes as each kind of file. The fuzz targets beside this file call these functions
+//! without end, `tests/it/fuzz.rs` a limited number of times. A function may refuse the bytes, but must not
+//! panic, hang, or take more memory than their size justifies.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,7 @@ use serde_json::json;
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
 
-/// A pipeline; a first line that starts with `#-S ` is an assignment.
+/// Reads a pipeline. A first line that starts with `#-S ` is passed as an assignment.
 pub fn document(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let set = text
@@ -37,7 +37,7 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
-/// A MedMNIST file, read by the dataset stage from start to end.
+/// Runs a dataset stage on a MedMNIST file.
 pub fn npz(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.npz");
@@ -78,7 +78,7 @@ pub fn read_some_weights(path: &Path) -> Result<(), Failure> {
     read_weights(&mut network, path)
 }
 
-/// Weights.
+/// Reads the weights of a small network.
 pub fn safetensors(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
@@ -92,7 +92,7 @@ pub fn safetensors(bytes: &[u8]) {
     }
 }
 
-/// An action record and a tree: as they are, and with checksums that are right.
+/// Decodes an action record and a tree: with the bytes as they are, and with a matching checksum or digest.
 pub fn records(bytes: &[u8]) {
     let key: Key = "0".repeat(64).parse().unwrap();
     let _ = ActionRecord::decode(bytes, &key);

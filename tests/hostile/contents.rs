@@ -54,7 +54,7 @@ impl Mapping {
     /// Writes to the pages, and has the kernel write them to the file.
     fn poison(&self) -> io::Result<()> {
         // SAFETY: `LENGTH` bytes are mapped there, for writing, and no reference to them exists. If the
-        // file was cut meanwhile this process ends by SIGBUS, which is what the test is about.
+        // file was truncated meanwhile, SIGBUS ends this process, which the test allows for.
         unsafe {
             ptr::copy_nonoverlapping(b"MAPPED".as_ptr(), self.0, Self::LENGTH);
             msync(self.0.cast(), Self::LENGTH, MsyncFlags::SYNC)?;
@@ -68,7 +68,7 @@ fn map_input(input: &str) -> io::Result<()> {
     Mapping::shared(&open_writable(Path::new(input))?)?.poison()
 }
 
-/// Keeps its inputs mapped when the stage is over.
+/// Keeps its inputs mapped and writes to them after its stage has ended.
 fn map_input_late(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let map = |input| Mapping::shared(&open_writable(Path::new(input))?);
@@ -83,7 +83,7 @@ fn map_output_late(_: &Place) -> io::Result<()> {
     leave(|| harm(20, |_| maps.iter().try_for_each(Mapping::poison)))
 }
 
-/// No descriptor of the input is open when it is written to, and its times are as before.
+/// Writes to an input through a mapping, with no descriptor of it open, and restores its times.
 fn map_and_restore(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let input = Path::new("in/small");
@@ -98,13 +98,13 @@ fn map_latest(place: &Place) -> io::Result<()> {
     Mapping::shared(&open_writable(&place.latest("small")?)?)?.poison()
 }
 
-/// A private mapping is a copy: no harm is done.
+/// Writes to a private mapping. That is a copy, so it does no harm.
 fn map_for_itself(_: &Place) -> io::Result<()> {
     Mapping::new(&File::open("in/large")?, MapFlags::PRIVATE)?.poison()?;
     tame::outputs()
 }
 
-/// An output grows and shrinks while it is being kept.
+/// Grows and shrinks an output while it is taken into the store.
 fn truncate_in_turns(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let output = File::options().write(true).open("result")?;
@@ -129,7 +129,7 @@ fn set_times(file: &Path, times: FileTimes) -> io::Result<()> {
     File::open(file)?.set_times(times)
 }
 
-/// Writes to a file, whose times are then as before.
+/// Writes to a file and restores its times.
 fn poison_and_restore(file: &Path) -> io::Result<()> {
     let times = times(file)?;
     poison(file)?;
@@ -151,7 +151,7 @@ fn restore_blob(place: &Place) -> io::Result<()> {
     poison_and_restore(&place.blob_of(Path::new("in/small"))?)
 }
 
-/// The times change, and the content does not.
+/// Changes the times of its inputs, but not their content.
 fn touch_input(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     set_times(
@@ -199,7 +199,7 @@ fn folders_at_zero(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// All files of the store look as if they were of 1970; not one is changed.
+/// Sets the times of all files in the store to 1970, without changing the files.
 fn store_at_zero(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     for folder in ["cas", "actions", "last"] {

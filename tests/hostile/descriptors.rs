@@ -19,7 +19,7 @@ pub const PROGRAMS: &[Named] = &[
     ("limits-its-runner", limits_its_runner),
 ];
 
-/// Most descriptors that a program opens, however many it may.
+/// Maximum number of descriptors that a program opens, even if its limit is higher.
 const MOST: u64 = 20_000;
 
 /// Opens files until it cannot, and ends with all of them open.
@@ -43,7 +43,7 @@ fn inherits_nothing(_: &Place) -> io::Result<()> {
         let entry = entry?;
         let leads_to = fs::read_link(entry.path())?;
         let number: u32 = entry.file_name().to_string_lossy().parse().unwrap_or(0);
-        // The one that reads this folder.
+        // The descriptor that reads this folder.
         let is_own = leads_to.starts_with("/proc");
         if number > 2 && !is_own {
             foreign.push(format!("{number}: {}", leads_to.display()));
@@ -85,7 +85,7 @@ fn no_descriptors(_: &Place) -> io::Result<()> {
     tame::outputs()
 }
 
-/// Limits files to a kilobyte, writes more, and is killed.
+/// Limits the size of files to 1 KiB, writes more, and is killed.
 fn small_files(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     lower(Resource::Fsize, 1024)?;

@@ -83,7 +83,7 @@ fn socket_as_result(_: &Place) -> io::Result<()> {
     UnixListener::bind("result").map(drop)
 }
 
-/// A file of 3 GiB that takes no space on disk.
+/// Makes the metrics a sparse file of 3 GiB, which takes no space on disk.
 fn sparse_metrics(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     File::create("metrics.json")?.set_len(3 << 30)
@@ -110,7 +110,7 @@ fn log_to_fifo(_: &Place) -> io::Result<()> {
     Err(io::Error::other("on purpose"))
 }
 
-/// Gives files and folders a mode, in this order.
+/// Sets the mode of files and folders, in the given order.
 fn with_mode(paths: &[&str], mode: u32) -> io::Result<()> {
     tame::outputs()?;
     for path in paths {

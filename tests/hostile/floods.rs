@@ -12,7 +12,7 @@ use super::Named;
 use super::place::Place;
 use super::tame;
 
-/// Bytes of a flood.
+/// Size of a flood, in bytes.
 const FLOOD: usize = 32 << 20;
 
 pub const PROGRAMS: &[Named] = &[
@@ -39,7 +39,7 @@ fn write_all(what: &[u8], to: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// All byte values, over and over.
+/// Writes all byte values, over and over.
 fn flood(_: &Place) -> io::Result<()> {
     let all: Vec<u8> = (0..=255).cycle().take(1 << 16).collect();
     write_all(&all, &mut stdout().lock())?;
@@ -84,7 +84,7 @@ fn many_files(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Folders in folders in folders, with a file in the last.
+/// Creates nested folders, `levels` deep, with a file in the innermost one.
 fn tower(name: &str, levels: usize) -> io::Result<()> {
     tame::outputs()?;
     let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -18,7 +18,7 @@ pub const PROGRAMS: &[Named] = &[
     ("forks-at-its-end", forks_at_its_end),
 ];
 
-/// 400 short processes, one after the other.
+/// Starts 400 short processes in sequence.
 fn many_children(_: &Place) -> io::Result<()> {
     for _ in 0..400 {
         wait(start(|| Ok(()))?)?;
@@ -26,7 +26,7 @@ fn many_children(_: &Place) -> io::Result<()> {
     tame::outputs()
 }
 
-/// 126 processes that live for a second, in six generations. Nobody waits for them.
+/// Starts 126 processes in six generations. Each lives for a second and is not waited for.
 fn bomb(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     generation(6)
@@ -46,7 +46,7 @@ fn generation(more: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// 50 sleepers, each in a session of its own.
+/// Leaves 50 sleeping processes, each in a session of its own.
 fn bomb_of_sessions(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     for _ in 0..50 {
@@ -58,8 +58,8 @@ fn bomb_of_sessions(_: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// 40 processes, each of which starts the next one and ends 5 ms later; the last one stays. A runner
-/// that lists processes and then ends them comes too late for each.
+/// Starts a chain of 40 processes. Each lives for 5 ms and then forks the next one; the last one stays. A
+/// runner that lists processes and then kills them is too late for each.
 fn chain(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -75,7 +75,7 @@ fn chain(_: &Place) -> io::Result<()> {
     })
 }
 
-/// 100 children that ended and are not waited for.
+/// Leaves a process with 100 zombies, which are children that it does not wait for.
 fn zombies(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -87,7 +87,7 @@ fn zombies(_: &Place) -> io::Result<()> {
     })
 }
 
-/// Ends while a child of its own group is forking.
+/// Ends while a child in its process group is still forking.
 fn forks_at_its_end(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     start(|| {

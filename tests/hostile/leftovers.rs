@@ -43,7 +43,7 @@ pub const PROGRAMS: &[Named] = &[
     ("locks-store", locks_store),
 ];
 
-/// A sleeper in a session of its own.
+/// Leaves a sleeping process in a session of its own.
 fn new_session(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(sleeper)
@@ -54,13 +54,13 @@ fn sleeper() -> io::Result<()> {
     Ok(())
 }
 
-/// A sleeper whose parent has ended.
+/// Leaves a sleeping process whose parent has ended.
 fn double_fork(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     wait(start(|| leave(sleeper))?)
 }
 
-/// A proper daemon: it has no open descriptor, and `/` is its working directory.
+/// Leaves a proper daemon, with no open descriptor and `/` as its working directory.
 fn closed_descriptors(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -77,7 +77,7 @@ fn close(descriptor: c_int) {
     unsafe { libc::close(descriptor) };
 }
 
-/// A sleeper without any variable.
+/// Leaves a sleeping process with an empty environment.
 fn no_environment(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -95,7 +95,7 @@ fn ignored_signals(_: &Place) -> io::Result<()> {
     })
 }
 
-/// When asked to end it forks, and its child goes on, five times at most.
+/// Leaves a process that forks on SIGTERM, so that its child lives on, at most five times.
 fn fork_on_term(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let asked = Arc::new(AtomicBool::new(false));
@@ -126,7 +126,7 @@ fn killed_parent(_: &Place) -> io::Result<()> {
     signal_self(Signal::KILL)
 }
 
-/// Writes to outputs while they are taken into the store, from its own working directory.
+/// Writes to outputs while they are taken into the store, by paths relative to its working directory.
 fn late_output(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| {
@@ -138,7 +138,7 @@ fn late_output(_: &Place) -> io::Result<()> {
     })
 }
 
-/// The same by absolute paths, which may belong to another program by then.
+/// Does the same by absolute paths, which may belong to another program by then.
 fn late_output_by_path(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let scratch = env::current_dir()?;
@@ -160,13 +160,13 @@ fn open_output(_: &Place) -> io::Result<()> {
     leave(|| harm(20, |_| output.write_all_at(b"POISON", 0)))
 }
 
-/// Creates files in its working directory.
+/// Keeps creating files in its working directory.
 fn many_late_files(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     leave(|| harm(1, |round| fs::write(format!("ignored/{round}"), "late\n")))
 }
 
-/// Ignores the signal that its timeout sends.
+/// Ignores the signal that is sent at its timeout.
 fn deaf(_: &Place) -> io::Result<()> {
     ignore_signals();
     sleeper()

@@ -57,7 +57,7 @@ fn metrics_to_watched(place: &Place) -> io::Result<()> {
     symlink(place.watched("metrics.json"), "metrics.json")
 }
 
-/// Makes a link to its log its output.
+/// Replaces its output by a link to its log.
 fn result_to_log(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     fs::remove_file("result")?;
@@ -73,7 +73,7 @@ fn log_to_watched(place: &Place) -> io::Result<()> {
     Err(io::Error::other("on purpose"))
 }
 
-/// The file that standard output goes to.
+/// Returns the file that standard output is written to.
 pub fn log() -> io::Result<PathBuf> {
     fs::read_link("/proc/self/fd/1")
 }
@@ -102,7 +102,7 @@ fn blobs_written(place: &Place) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a hard link to a watched file its output.
+/// Replaces its output by a hard link to a watched file.
 fn watched_as_output(place: &Place) -> io::Result<()> {
     tame::outputs()?;
     fs::remove_file("result")?;

@@ -9,13 +9,13 @@
 //! ```
 //!
 //! ROOT is the folder of the test case. It holds the store (`artifacts`), a tree that no runner may
-//! change (`watched`), and a place for what programs keep for themselves (`elsewhere`). ROOT also marks
-//! the processes of a case: it is an argument of each, and the test finds them by it.
+//! change (`watched`), and a folder for files that programs keep for themselves (`elsewhere`). ROOT also
+//! marks the processes of a case: it is an argument of each, and the test finds them by it.
 //!
 //! No program does harm outside ROOT, and all of them end: each process has an alarm, and no program
 //! forks more than a few hundred times.
 
-#![allow(clippy::disallowed_methods, reason = "it does what programs do")]
+#![allow(clippy::disallowed_methods, reason = "it behaves as any program may")]
 
 #[cfg(target_os = "linux")]
 mod contents;
@@ -80,7 +80,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// A program, by its name.
+/// The name of a program, and its function.
 #[cfg(target_os = "linux")]
 type Named = (&'static str, fn(&place::Place) -> std::io::Result<()>);
 

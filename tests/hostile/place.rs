@@ -1,4 +1,4 @@
-//! The folder of a test case, and what programs find there.
+//! The folder of a test case, and the files in it that programs use.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// What programs write where the test expects it.
+/// The text that programs write to the watched file `given`. The test expects it there.
 pub const WRITTEN: &str = "written by the program\n";
 
 pub struct Place {
@@ -25,24 +25,24 @@ impl Place {
         &self.root
     }
 
-    /// A path in the watched tree.
+    /// Returns a path in the watched tree.
     pub fn watched(&self, name: &str) -> PathBuf {
         self.root.join("watched").join(name)
     }
 
-    /// A path in the folder that belongs to the programs.
+    /// Returns a path in the folder that belongs to the programs.
     pub fn elsewhere(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.root.join("elsewhere");
         fs::create_dir_all(&folder)?;
         Ok(folder.join(name))
     }
 
-    /// A folder of the store.
+    /// Returns the path of a folder of the store.
     pub fn store(&self, folder: &str) -> PathBuf {
         self.root.join("artifacts/v1").join(folder)
     }
 
-    /// A file that the producer made, as `latest` shows it. Waits until it is there.
+    /// Returns the path in `latest` of a file that the producer made. Waits until it exists.
     pub fn latest(&self, name: &str) -> io::Result<PathBuf> {
         let data = self.root.join("artifacts/latest/p/producer/data");
         let found = [data.join(name), data.join("data").join(name)];
@@ -55,7 +55,7 @@ impl Place {
         Err(io::Error::other("`latest` does not show the producer"))
     }
 
-    /// The blob that holds the bytes of `file`.
+    /// Returns the path of the blob with the bytes of `file`.
     pub fn blob_of(&self, file: &Path) -> io::Result<PathBuf> {
         let bytes = fs::read(file)?;
         let blobs = files_below(&self.store("cas"))?;
@@ -66,7 +66,7 @@ impl Place {
     }
 }
 
-/// Every file below a folder. Folders that are being changed are listed as far as possible.
+/// Lists every file below a folder. Folders that are being changed are listed as far as possible.
 pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)?.flatten() {
@@ -78,7 +78,7 @@ pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Opens a read-only file for reading and writing, having made it writable.
+/// Makes a read-only file writable and opens it for reading and writing.
 pub fn open_writable(file: &Path) -> io::Result<File> {
     fs::set_permissions(file, Permissions::from_mode(0o644))?;
     File::options().read(true).write(true).open(file)

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, setsid, wa
 /// Lifetime of each process, in seconds.
 const LIFE: u32 = 40;
 
-/// How long processes left behind do harm.
+/// Time for which processes left behind do harm.
 const HARM: Duration = Duration::from_secs(3);
 
 /// Has the kernel end this process when its lifetime is over.
@@ -19,7 +19,7 @@ pub fn bound_life() {
     unsafe { libc::alarm(LIFE) };
 }
 
-/// Waits for the alarm.
+/// Sleeps until the alarm ends this process.
 pub fn sleep() {
     thread::sleep(Duration::from_secs(LIFE.into()));
 }
@@ -64,7 +64,7 @@ pub fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
     }
 }
 
-/// As `start`, in a new session. Returns when the child is in it.
+/// Like `start`, but in a new session. Returns once the child is in it.
 pub fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let (mut ready, mut tell) = io::pipe()?;
     start(|| {

@@ -1,4 +1,4 @@
-//! Programs that put symbolic links, or nothing, in place of folders.
+//! Programs that replace folders by symbolic links, or move them away.
 
 use std::env;
 use std::fs;
@@ -49,7 +49,7 @@ pub const PROGRAMS: &[Named] = &[
     ("input-in-turns", |place| in_turns("in", &place.watched(""))),
 ];
 
-/// Replaces its scratch folder by a link. No link leads to `/`: a runner with a fault would delete the
+/// Replaces its scratch folder by a link. No link leads to `/`, where a faulty runner would delete the
 /// files of the machine.
 fn scratch_to(_: &Place, target: &Path) -> io::Result<()> {
     tame::outputs()?;
@@ -96,7 +96,7 @@ fn in_turns(path: &str, target: &Path) -> io::Result<()> {
     exchange_for_a_while(Path::new(path), Path::new("ignored/link"))
 }
 
-/// Exchanges the two over and over, also after the stage has ended.
+/// Exchanges a path and a link over and over, also after the stage has ended.
 fn exchange_for_a_while(path: &Path, link: &Path) -> io::Result<()> {
     leave(|| {
         harm(1, |_| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::place::files_below;
 
-/// Bytes of the larger file that the producer makes, so that inputs of more than one size are attacked.
+/// Size in bytes of the larger of two input files. Attacks are made on both sizes.
 const LARGE: usize = 3 << 20;
 
 /// Makes the folder that all other stages read.
@@ -18,7 +18,7 @@ pub fn produce() -> io::Result<()> {
     fs::write("data/large", vec![b'x'; LARGE])
 }
 
-/// Makes what the pipeline declares for the hostile stage, from its inputs.
+/// Makes the outputs that the pipeline declares for the hostile stage.
 pub fn outputs() -> io::Result<()> {
     let read = digest(Path::new("in"))?;
     fs::write("result", &read)?;
@@ -31,7 +31,7 @@ pub fn outputs() -> io::Result<()> {
     fs::write("metrics.json", r#"{"score": 0.5}"#)
 }
 
-/// Reads folders, and again 0.2 s later; writes what both came to.
+/// Digests folders twice, 0.2 s apart, and writes both results.
 pub fn digest_twice(output: &str, folders: &[&str]) -> io::Result<()> {
     let all = || -> io::Result<String> {
         let digests = folders.iter().map(|folder| digest(Path::new(folder)));
@@ -42,7 +42,7 @@ pub fn digest_twice(output: &str, folders: &[&str]) -> io::Result<()> {
     fs::write(output, format!("{first}\n{}", all()?))
 }
 
-/// Names, sizes and FNV-1a hashes of all files below a folder.
+/// Returns the names, sizes and FNV-1a hashes of all files below a folder.
 fn digest(folder: &Path) -> io::Result<String> {
     let mut files = files_below(folder)?;
     files.sort();

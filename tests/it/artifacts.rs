@@ -1,4 +1,4 @@
-//! `runner artifacts`: ls, show, export.
+//! `runner artifacts`: `ls`, `show` and `export`.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -80,7 +80,7 @@ fn show_tells_what_an_artifact_holds_and_what_made_it() {
         assert!(text.contains(told), "`{told}`: {text}");
     }
 
-    // What no view shows any more is still there, by its digest.
+    // An artifact that `latest` no longer shows is still found by its digest.
     sandbox.run_json(&["-S", "epochs=1"]);
     let older = artifacts(&sandbox, &["show", digest]);
     assert!(older["stage"].is_null(), "{older}");
@@ -147,7 +147,7 @@ fn export_copies_files_that_are_the_users_own() {
     );
     assert!(files(&sandbox.path("artifacts")) == before);
 
-    // An empty folder will do, one with something in it only by force; what else is in it stays.
+    // `export` accepts an empty folder. Other folders need `--force`, and their other files stay.
     fs::create_dir(sandbox.path("empty")).unwrap();
     assert_eq!(export(&["empty"]).code, Some(0));
     let filled = export(&["deep/down"]);
@@ -182,7 +182,7 @@ fn a_damaged_artifact_is_not_exported_in_part() {
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(failed.stderr.contains("damaged"), "{failed:?}");
     assert!(!sandbox.path("out").exists());
-    // Made anew, it can be had.
+    // Once the stage has run again, the artifact can be exported.
     assert_eq!(sandbox.run_json(&["-f", "xrays"]).code, Some(0));
     assert_eq!(sandbox.runner(&export).code, Some(0));
 }

@@ -1,10 +1,10 @@
-//! Measurements, as small as they can be.
+//! `runner bench`, with the smallest possible measurements.
 
 use serde_json::Value;
 
 use crate::sandbox::{Finished, Sandbox};
 
-/// The one line of a measurement that was made, as JSON.
+/// Runs a measurement that must succeed and returns its single JSON line.
 fn measured(args: &[&str]) -> Value {
     let finished = bench(args);
     assert_eq!(finished.code, Some(0), "{finished:?}");

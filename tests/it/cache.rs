@@ -1,4 +1,4 @@
-//! `runner cache`: info, verify, gc.
+//! `runner cache`: `info`, `verify` and `gc`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +19,7 @@ fn bytes(value: &Value) -> u64 {
     value.as_u64().unwrap()
 }
 
-/// All blobs of the store.
+/// Lists all blobs of the store.
 fn blobs(sandbox: &Sandbox) -> Vec<PathBuf> {
     let shards = list(&sandbox.path("artifacts/v1/cas"));
     let files = shards.iter().flat_map(|shard| list(shard));
@@ -69,7 +69,7 @@ fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
 
     let repaired = sandbox.runner(&["cache", "verify", "--repair"]);
     assert_eq!(repaired.code, Some(0), "{repaired:?}");
-    // What a damaged record named has no name now, and is bad no more.
+    // The damaged record is gone, and blobs that only it named are not reported as damage.
     let again = sandbox.runner(&["cache", "verify"]);
     assert_eq!(again.code, Some(0), "{again:?}");
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
@@ -112,7 +112,7 @@ fn info_tells_sizes_by_stage() {
     let unique: u64 = stages.iter().map(|s| bytes(&s["unique_bytes"])).sum();
     assert_eq!(unique, sizes);
 
-    // The same data as another stage of another pipeline: nothing of it is unique.
+    // Another pipeline with the same results shares every blob, so none is unique.
     let other = TINY.replace("name: tiny", "name: other");
     fs::write(sandbox.path("other.yaml"), other).unwrap();
     assert_eq!(sandbox.runner(&["run", "other.yaml"]).code, Some(0));
@@ -144,7 +144,7 @@ fn gc_says_what_would_go_and_removes_nothing_until_told() {
     let did = cache(&sandbox, &["gc", "--keep-runs", "1", "--apply"]);
     assert_eq!(did["bytes"], would["bytes"]);
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
-    // The newest run stays whole, the older one's trainings are gone.
+    // The newest run stays complete; the trainings of the older run are removed.
     let newest = sandbox.run_json(&["-S", "epochs=3"]).json();
     assert_eq!(newest["counts"]["cached"], 3);
     let older = sandbox.run_json(&[]).json();
@@ -159,8 +159,8 @@ fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
     }
     let nothing = cache(&sandbox, &["gc", "--max-age", "30d"]);
     assert_eq!(bytes(&nothing["bytes"]), 0, "{nothing}");
-    // Room for all but one: the results of two epochs were used longest ago. The newest run and
-    // `latest` are one.
+    // The limit is one byte too low. The results of `epochs=2` were used longest ago; those of `epochs=1`
+    // belong to the newest run and to `latest`.
     let left = bytes(&nothing["left_bytes"]);
     let some = cache(
         &sandbox,
@@ -207,8 +207,8 @@ fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
 #[test]
 fn gc_takes_nothing_from_a_run_that_goes_on() {
     let sandbox = Sandbox::new(TINY);
-    // Cached parts of the pipeline that only the run going on needs, as a newer run of another
-    // shape is the newest that ended.
+    // The run in progress needs a cached dataset of 600 images that the newest finished run (50 images) does
+    // not use.
     sandbox.run_json(&["-S", "images=600", "--until", "xrays"]);
     sandbox.run_json(&["-S", "images=50"]);
     for round in 0..4 {
@@ -246,7 +246,7 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&["--until", "xrays"]);
     let collector = fs::File::open(sandbox.path("artifacts/v1/collector.lock")).unwrap();
-    // As a run holds it that is planning.
+    // A run holds this lock, shared, while it plans.
     collector.lock_shared().unwrap();
     let busy = sandbox.runner(&["cache", "gc", "--apply"]);
     assert_eq!(busy.code, Some(75), "{busy:?}");
@@ -255,7 +255,7 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
             && busy.stderr.contains("`--wait`"),
         "{busy:?}"
     );
-    // To look, nobody has to wait.
+    // A dry run does not need the lock.
     assert_eq!(sandbox.runner(&["cache", "gc"]).code, Some(0));
 
     let run = sandbox.start(&["run", "pipeline.yaml", "-S", "epochs=100000", "-j", "1"]);

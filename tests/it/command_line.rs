@@ -1,4 +1,4 @@
-//! Options, exit codes, and what is printed where.
+//! Options, exit codes, and what is printed to which stream.
 
 use std::fs;
 
@@ -59,9 +59,9 @@ fn more_gpus_than_there_are_are_refused() {
     let asked = "`report` asks for more GPUs than there are (99 of ";
     let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    // Once for a stage, however many instances it has.
+    // One error for the stage, however many instances it has.
     assert_eq!(refused.stderr.matches(asked).count(), 1, "{refused:?}");
-    // Who only asks is told as well, and sees the plan.
+    // `plan` prints the plan and reports the error as well.
     let planned = sandbox.runner(&["plan", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(planned.code, Some(0), "{planned:?}");
     assert!(planned.stdout.contains("report"), "{planned:?}");

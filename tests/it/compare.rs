@@ -1,4 +1,4 @@
-//! `runner compare`: what differs between two runs, and what came of it.
+//! `runner compare`: what differs between two runs, and how that changed their results.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
-/// A stage that measures what it is told to, from one of two others.
+/// A stage `score` that reports the metrics in `scores`. Its input is one of two other stages.
 const SCORES: &str = r#"
 version: 1
 name: scores
@@ -38,7 +38,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Runs with these metrics: `(name, value, interval, direction)`.
+/// Runs the pipeline with these metrics: `(name, value, interval, direction)`.
 fn run(sandbox: &Sandbox, metrics: &[(&str, f64, [f64; 2], &str)], more: &[&str]) {
     let metrics = metrics.iter().map(|(name, value, interval, direction)| {
         let metric = json!({ "value": value, "interval": interval, "direction": direction });
@@ -99,14 +99,14 @@ fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_n
     ] {
         assert!(text.contains(line), "`{line}`:\n{text}");
     }
-    // What differs is told before what came of it.
+    // Causes are printed before their effects.
     let at = |part: &str| {
         text.find(part)
             .unwrap_or_else(|| panic!("`{part}`:\n{text}"))
     };
     assert!(at("what differs") < at("why it differs"), "{text}");
     assert!(at("why it differs") < at("difference"), "{text}");
-    // Two runs that measured the same say nothing of metrics.
+    // Equal metrics are not printed.
     run(&sandbox, &after, one);
     assert!(!compared(&sandbox, &[]).contains("difference"));
 }
@@ -134,7 +134,8 @@ fn a_cause_is_told_once_with_all_its_stages_and_what_follows_from_it_is_not() {
     assert_eq!(found[0]["a"], "echo left > made");
     assert_eq!(found[0]["b"], "echo  left > made");
     assert_eq!(found[0]["stages"], json!(["left"]));
-    // Code that changed; that its input did, too, follows from the first.
+    // The second change is the script. The changed input of `score` follows from the first change and is not
+    // listed.
     assert!(
         found[1]["what"].as_str().unwrap().starts_with("source"),
         "{found:?}"
@@ -143,12 +144,12 @@ fn a_cause_is_told_once_with_all_its_stages_and_what_follows_from_it_is_not() {
     let text = compared(&sandbox, &[]);
     assert!(text.contains("4 of score\n"), "{text}");
 
-    // An input that comes from elsewhere now is a cause.
+    // An input that comes from another stage is a cause.
     run(&sandbox, &metrics, &["-S", "from=right"]);
     let found = changes(&["--json"]);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0]["what"], "input `data`: left.made → right.made");
-    // Of what was asked for, only what differs.
+    // Only options that differ are printed.
     let text = compared(&sandbox, &[]);
     assert!(text.contains("options  none → -S from=right\n"), "{text}");
 }
@@ -178,7 +179,7 @@ fn markdown_has_a_table_for_each_part() {
     }
     let refused = sandbox.runner(&["compare", "latest~1", "latest", "--md", "--json"]);
     assert_eq!(refused.code, Some(2));
-    // The older name does the same.
+    // `runs diff` is the older name of `compare`.
     let other = sandbox.runner(&["runs", "diff", "latest~1", "latest", "--md"]);
     assert_eq!(other.stdout, text);
 }

@@ -1,4 +1,4 @@
-//! Rows of a table, held against one another.
+//! Statistical comparisons of the rows of a table.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, TINY, files};
 
-/// Three networks, evaluated; a table of their measures, and one of another set of rows.
+/// A pipeline that evaluates three networks, with one table of their metrics and one with other rows.
 fn pipeline() -> String {
     let tables = TINY.find("tables:").unwrap();
     TINY[..tables].replace("widths: [4, 6]", "widths: [4, 6, 8]")
@@ -39,7 +39,7 @@ fn table(sandbox: &Sandbox, args: &[&str]) -> Value {
     sandbox.runner(&args).json()
 }
 
-/// The value of a cell, by row and column.
+/// Returns the value of a cell.
 fn value(table: &Value, row: &str, column: usize) -> f64 {
     let rows = table["rows"].as_array().unwrap();
     let row = rows.iter().find(|found| found["row"] == row).unwrap();
@@ -55,7 +55,7 @@ fn every_row_is_held_against_the_best_of_its_column() {
         .iter()
         .map(|comparison| comparison["metric"].as_str().unwrap())
         .collect();
-    // Not of epochs, which no image has a part in.
+    // The column of epochs is not compared: it is not measured on images.
     assert_eq!(columns, ["evaluate.accuracy", "evaluate.brier"]);
     for (column, comparison) in comparisons.iter().enumerate() {
         let best = value(&table, comparison["against"].as_str().unwrap(), column);
@@ -129,7 +129,7 @@ fn what_has_not_run_is_not_compared() {
         first,
         "nothing is compared with `4`: no column shows a measure of `evaluate` both of it and of another row"
     );
-    // So few images and epochs are worth a warning.
+    // Results from so few images and epochs cause a warning.
     assert!(
         warning.starts_with("evaluate[4]: warning: the ROC AUC of ")
             && warning.lines().count() == 1,

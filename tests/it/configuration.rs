@@ -1,4 +1,4 @@
-//! Options, variables of the environment, configuration files: which goes before which.
+//! Precedence of options, environment variables and configuration files.
 
 use std::fs;
 use std::process::Command;
@@ -110,7 +110,7 @@ fn a_project_file_is_found_above_up_to_the_folder_with_git() {
         command.current_dir(sandbox.path("a/b"));
         assert_eq!(finish(command).code, Some(0));
     };
-    // A relative path starts at the file that has it.
+    // A relative path in a configuration file is relative to the file's folder.
     status_below();
     assert!(sandbox.path("store/v1").is_dir() && !sandbox.path("a/b/artifacts").exists());
 
@@ -135,7 +135,7 @@ fn mistakes_in_files_are_shown_where_they_stand() {
         "{refused:?}"
     );
     assert!(!sandbox.path("artifacts").exists());
-    // Whoever needs no option starts all the same.
+    // Commands that read no configuration still work.
     assert_eq!(sandbox.runner(&["--version"]).code, Some(0));
     assert_eq!(sandbox.runner(&["completions", "bash"]).code, Some(0));
     assert_eq!(sandbox.runner(&["run", "--help"]).code, Some(0));
@@ -174,7 +174,7 @@ fn a_mistake_in_a_variable_names_the_variable() {
             "{refused:?}"
         );
     }
-    // Whatever else is typed.
+    // The variable is named whatever other options are given.
     let mut command = sandbox.command(&["run", "pipeline.yaml", "-qk", "-S", "epochs=1"]);
     command.env("RUNNER_JOBS", "0");
     let refused = finish(command);
@@ -215,7 +215,7 @@ fn only_what_is_typed_can_be_in_conflict() {
     }
     let kept = run(&[]);
     assert_eq!(kept.code, Some(0), "{kept:?}");
-    // Help still names the variables.
+    // The help still names the variables.
     let mut command = sandbox.command(&["run", "--help"]);
     command.env("RUNNER_JOBS", "3");
     let help = finish(command);
@@ -241,7 +241,7 @@ stages:
     assert_eq!(keep_going(&[]), "no");
     assert_eq!(settings(&sandbox)["keep_going"]["value"], "true");
     for (flag, code) in [("-k", 2), ("--keep-going", 2), ("--keep-going=false", 2)] {
-        // Read, and refused for the folder that is missing, not for the flag.
+        // The flag is accepted; the missing folder is refused.
         let run = sandbox.runner(&["run", "pipeline.yaml", flag]);
         assert_eq!(run.code, Some(code), "{run:?}");
         assert!(run.stderr.contains("nothing-here"), "{run:?}");
@@ -277,7 +277,7 @@ fn a_profile_of_a_file_is_the_runs_profile() {
     with_project_file(&sandbox, "profile = 'short'\n");
     let filed = sandbox.run_json(&[]).json();
     assert_eq!(filed["profile"], "short");
-    // The same keys: a file is another way to type, nothing more.
+    // The keys are the same as with the option on the command line.
     assert_eq!(filed["stages"][1]["key"], typed["stages"][1]["key"]);
     assert_eq!(filed["counts"]["cached"], 3);
 
@@ -319,7 +319,7 @@ fn a_store_outside_the_project_takes_effect_only_with_consent() {
         assert!(refused.stderr.contains(words), "{words}: {refused:?}");
     }
     assert!(!sandbox.path("elsewhere").exists());
-    // What is typed goes before it, and needs no consent.
+    // An option on the command line takes precedence and needs no consent.
     assert_eq!(
         runner(&["status", "pipeline.yaml", "--artifacts", "typed"]).code,
         Some(0)
@@ -341,7 +341,7 @@ fn a_store_outside_the_project_takes_effect_only_with_consent() {
     assert_eq!(runner(status).code, Some(0));
     assert!(sandbox.path("elsewhere/v1").is_dir());
 
-    // It holds for this value, and until it is taken back.
+    // Consent covers only this value, and lasts until it is revoked.
     project("../another");
     assert_eq!(runner(status).code, Some(2));
     project("../elsewhere");

@@ -1,8 +1,8 @@
-//! Pipelines on a GPU, where there is one or the emulator (tests/emulator) stands in for it.
+//! Pipelines on a GPU, or on the emulator (`tests/emulator`). Skipped without either.
 
 use crate::sandbox::{Finished, Sandbox, files, finish, skip};
 
-/// Every kind that computes, and every sort of layer, small.
+/// A small pipeline with every kind that computes and every sort of layer.
 const PIPELINE: &str = r#"
 version: 1
 name: p
@@ -54,7 +54,7 @@ stages:
     inputs: { model: cnn, images: xrays.test }
 "#;
 
-/// Whether there is no GPU; then it says so.
+/// Whether there is no GPU. If so, prints that the test is skipped.
 fn is_skipped() -> bool {
     match stages::gpus::survey() {
         Ok(_) => false,
@@ -65,7 +65,7 @@ fn is_skipped() -> bool {
     }
 }
 
-/// Whether the emulator stands in for a GPU: only it can be of any size and number.
+/// Whether the emulator stands in for a GPU. Only the emulator can have any memory size and number of GPUs.
 fn is_emulated() -> bool {
     let is_emulated = !is_skipped() && std::env::var_os("EMULATOR_HOME").is_some();
     if !is_emulated {
@@ -101,7 +101,7 @@ fn the_same_pipeline_gives_the_same_bytes_and_the_device_is_in_the_key() {
         assert!(one == two, "{name} is not the same");
     }
 
-    // auto, the default, takes the GPU.
+    // The default, `auto`, takes the GPU.
     assert_eq!(counts(&one.run_json(&[])), (0, 8));
     for (args, why) in [
         (
@@ -130,7 +130,7 @@ fn the_gpu_agrees_with_the_cpu() {
     assert!(!told.stdout.contains("DIFFERS"), "{told:?}");
 }
 
-/// A training on a GPU that `variable` makes a bad one fails, and says so in these words.
+/// Checks that training fails with these words on an emulated GPU that `variable` makes faulty.
 fn fails_with(variable: (&str, &str), parts: &[&str]) {
     if !is_emulated() {
         return;

@@ -1,4 +1,4 @@
-//! Where stages compute, as a user asks for it; on machines without a GPU.
+//! The choice of the device that stages compute on. Most of these tests need a machine without a GPU.
 
 use std::process::Stdio;
 
@@ -6,7 +6,7 @@ use crate::sandbox::{
     Finished, Sandbox, TINY, eventually, finish, first_worker, list, signal, skip,
 };
 
-/// Whether there is a GPU: then these say nothing.
+/// Whether there is a GPU. If so, prints that the test is skipped.
 fn has_gpu() -> bool {
     let gpus = stages::gpus::survey();
     if gpus.is_ok() {
@@ -15,7 +15,7 @@ fn has_gpu() -> bool {
     gpus.is_ok()
 }
 
-/// Runs `runner` with a variable of the environment to its end.
+/// Runs `runner` to its end, with an environment variable if one is given.
 fn with_variable(sandbox: &Sandbox, variable: Option<(&str, &str)>, args: &[&str]) -> Finished {
     let mut command = sandbox.command(args);
     command.envs(variable);
@@ -74,7 +74,7 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
         &["--device", "cuda:1"],
         &["-S", "device=cuda"],
     ] {
-        // Who asks only is told what a run would say.
+        // `plan` reports the error that `run` fails with.
         for (command, code) in [("run", 2), ("plan", 0)] {
             let run = sandbox.runner(&[&[command, "pipeline.yaml"], args].concat());
             assert_eq!(run.code, Some(code), "{command} {args:?}: {run:?}");
@@ -95,7 +95,7 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
     assert_eq!(fine["refusals"], serde_json::json!([]));
 }
 
-/// A stage that asks for a GPU by `gpus: 1`, or by the device.
+/// The stage asks for a GPU with `gpus: 1` or with `--device cuda`.
 #[test]
 fn only_running_a_stage_takes_the_gpu_that_it_asks_for() {
     if has_gpu() {
@@ -171,12 +171,12 @@ fn an_option_and_an_assignment_that_contradict_each_other_are_an_error() {
         assert_eq!(refused.code, Some(2), "{refused:?}");
         let part = format!("`{option} {value}` gives ");
         assert!(refused.stderr.contains(&part), "{refused:?}");
-        // What says the same twice is none.
+        // An option and an assignment with the same value do not conflict.
         let same = format!("{}={value}", &option[2..]);
         let plan = sandbox.runner(&[&args[..], &[&same]].concat());
         assert_eq!(plan.code, Some(0), "{plan:?}");
     }
-    // What is typed wins over a variable.
+    // An assignment on the command line wins over a variable.
     let variable = Some(("RUNNER_DEVICE", "auto"));
     let plan = with_variable(
         &sandbox,
@@ -252,7 +252,7 @@ fn gpus_are_for_stages_that_compute_and_one_each() {
     assert_eq!(run.code, Some(2), "{run:?}");
     let part = "the stage asks for a GPU, and computes on the CPU";
     assert!(run.stderr.contains(part), "{run:?}");
-    // Who only looks sees what a machine with a GPU would do.
+    // Read-only commands do not require the GPU.
     for command in ["validate", "status", "explain", "table", "graph"] {
         let run = sandbox.runner(&[&[command, "pipeline.yaml"], &set[..]].concat());
         assert_eq!(run.code, Some(0), "{run:?}");
@@ -298,7 +298,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
         is_refused
     };
     assert!(is_refused(None, &[]));
-    // Who only looks needs no GPU.
+    // Read-only commands need no GPU.
     for command in ["validate", "status", "explain", "table", "graph"] {
         let run = sandbox.runner(&[command, "pipeline.yaml"]);
         assert_eq!(run.code, Some(0), "{run:?}");
@@ -310,7 +310,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     assert!(whence.contains("RUNNER_DEVICE=cuda"), "{whence}");
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
     assert!(!is_refused(Some("cuda"), &["-S", "device=cpu"]));
-    // What has a `--device` of its own takes it, too.
+    // `bench` has a `--device` of its own, which also reads the variable.
     let run = with_variable(
         &sandbox,
         Some(("RUNNER_DEVICE", "gpu")),
@@ -345,7 +345,7 @@ fn a_stage_on_the_cpu_sees_no_gpu() {
     let worker = first_worker(&run);
     let read = |what| std::fs::read_to_string(format!("/proc/{worker}/{what}")).ok();
     let seen = eventually("seen", || {
-        // Until then it is a copy of its parent.
+        // Before `exec`, the process is still a copy of its parent.
         read("cmdline").filter(|line| line.ends_with("\0worker\0"))?;
         let text = read("environ")?;
         let mut variables = text.split('\0');

@@ -1,4 +1,4 @@
-//! `runner doctor`, as on machines without a GPU; with one: `cuda.rs`.
+//! `runner doctor` on machines without a GPU. `cuda.rs` has the test with one.
 
 use std::process::Stdio;
 
@@ -41,7 +41,7 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
 
 #[test]
 fn a_missing_gpu_is_said_plainly_and_a_failure_only_for_who_asks_for_one() {
-    // Where there are GPUs, none is shown.
+    // If there are GPUs, `CUDA_VISIBLE_DEVICES` hides them below.
     let why = stages::gpus::survey().as_ref().err();
     let why = why.unwrap_or(&NoGpu::NoDevice).to_string();
     let sandbox = Sandbox::new("");

@@ -1,4 +1,4 @@
-//! What results are to be, and what becomes of that: signs in tables, exit codes, JUnit XML.
+//! Expectations about results, and where they are reported: signs in tables, exit codes, JUnit XML.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use roxmltree::{Document, Node};
 
 use crate::sandbox::{Finished, Sandbox, TINY, list};
 
-/// A program that measures what it is told to, 0.88 and 0.5; and a table of that.
+/// A program that reports the metric it is given (0.88 and 0.5), with a table of the results.
 const SCORES: &str = r#"
 version: 1
 name: scores
@@ -30,7 +30,7 @@ tables:
     columns: [{ title: f1, metric: score.f1, paper: "${paper}", within: "${within}" }]
 "#;
 
-/// With these expectations, and `late` at peace.
+/// Returns a sandbox with these expectations, in which the stage `late` succeeds as well.
 fn expecting(expect: &str) -> Sandbox {
     Sandbox::new(&(SCORES.replace("\"false\"", "\"true\"") + "expect:\n" + expect))
 }
@@ -43,7 +43,7 @@ fn table(sandbox: &Sandbox, args: &[&str]) -> Finished {
     sandbox.runner(&[&["table", "pipeline.yaml"], args].concat())
 }
 
-/// The error at the end of what was said.
+/// Returns the error at the end of standard error.
 fn error(finished: &Finished) -> &str {
     let start = finished.stderr.rfind("error: ");
     &finished.stderr[start.unwrap_or_else(|| panic!("no error: {finished:?}"))..]
@@ -54,7 +54,7 @@ fn what_is_as_expected_passes_strictly() {
     let sandbox = expecting("  score.f1: { at_least: 0.5, at_most: 0.88 }\n");
     let run = run(&sandbox, &["--strict"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    // 0.93 and 0.88 are 0.05 apart for people, and a little more for computers.
+    // 0.93 − 0.88 is within 0.05, although it is slightly more in floating point.
     let expected = "\
 ┌──────┬──────────────────────┐
 │ f1   ┆ f1                   │
@@ -197,7 +197,7 @@ fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
             ("score", "score[0.88].f1: 0.93 ± 0.05", None),
         ]
     );
-    // What the program printed, whatever that is to XML.
+    // The text that the program printed, with characters that are special in XML.
     let late = named(suite, "failure")[0].text().unwrap_or_default();
     assert!(late.contains("<&\"]]>"), "{text}");
     let seconds = named(suite, "testcase")[0].attribute("time").unwrap();
@@ -206,7 +206,7 @@ fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
         "{text}"
     );
 
-    // Nothing is left beside it, and others may read it.
+    // No temporary file is left beside the report, and its mode is that of other new files.
     let files = list(&sandbox.path("."));
     let names: Vec<_> = files
         .iter()
@@ -228,7 +228,7 @@ fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
     assert_eq!(mode, plain);
 }
 
-/// All elements of a name below a node.
+/// Returns all elements with this name below a node.
 fn named<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Vec<Node<'a, 'i>> {
     let all = node.descendants();
     all.filter(|node| node.has_tag_name(name)).collect()
@@ -296,7 +296,7 @@ fn an_axis_cut_short_on_the_command_line_takes_its_expectations_with_it() {
     let cut = run(&sandbox, &["--strict", "-S", "scores=[0.88]"]);
     assert_eq!(cut.code, Some(0), "{cut:?}");
     assert!(!cut.stdout.contains("0.5"), "{cut:?}");
-    // In the file itself it is a slip.
+    // In the pipeline file itself, the missing value is an error.
     let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
     let text = text.replace("scores: [0.88, 0.5]", "scores: [0.88]");
     fs::write(sandbox.path("pipeline.yaml"), text).unwrap();
@@ -318,7 +318,7 @@ fn a_port_may_be_named_and_the_first_one_need_not_be() {
     assert_eq!(run.code, Some(101), "{run:?}");
     let first = error(&run).lines().next();
     assert_eq!(first, Some("error: 2 expectations failed"));
-    // The column is of the same metric, whichever way it is written.
+    // The column shows the same metric, whether or not its port is named.
     assert_eq!(run.stdout.matches('✓').count(), 4, "{run:?}");
     assert!(!run.stdout.contains("best_epoch ┆"), "{run:?}");
 }

@@ -1,4 +1,4 @@
-//! Stages that fail, workers that are killed, runs that are stopped.
+//! Failing stages, killed workers and stopped runs.
 
 use std::fs;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, TINY, eventually, finish, first_worker, signal};
 
-/// Enough images to be busy with for seconds.
+/// Makes the dataset stage take several seconds.
 const SLOW: [&str; 2] = ["-S", "images=30000"];
 
-/// Gone, or dead and not reaped yet (who reaps an orphan is not ours to say).
+/// Whether a process is gone, or is a zombie: orphans are reaped by another process, perhaps later.
 fn has_ended(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
         stat.rsplit(") ")
@@ -74,7 +74,7 @@ fn a_worker_ends_with_its_runner_and_nothing_is_locked() {
     runner.kill().unwrap();
     runner.wait().unwrap();
     eventually("ended", || has_ended(worker).then_some(()));
-    // Killed: nothing could say how it ended.
+    // The killed runner could not record how the run ended.
     assert_eq!(sandbox.last_run()["state"], "running");
     let next = sandbox.run_json(&[]);
     assert_eq!(next.code, Some(0), "{next:?}");

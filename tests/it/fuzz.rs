@@ -1,5 +1,5 @@
-//! The fuzz targets' bodies on bytes that proptest draws: anything, and damaged files of each kind.
-//! More of them with `RUNNER_SUITE=full`; without bounds by `cargo fuzz run --fuzz-dir tests/fuzz`.
+//! Runs the bodies of the fuzz targets on bytes drawn by proptest: arbitrary ones, and damaged files of each
+//! kind. `RUNNER_SUITE=full` runs 50 times as many cases, `cargo fuzz run --fuzz-dir tests/fuzz` any number.
 
 use std::io::{Cursor, Write};
 use std::sync::OnceLock;
@@ -21,14 +21,14 @@ fn cases(few: u32) -> ProptestConfig {
     }
 }
 
-/// A change to a file.
+/// A change to the bytes of a file.
 #[derive(Clone, Debug)]
 enum Edit {
     Flip(prop::sample::Index, u8),
     Cut(prop::sample::Index),
     Insert(prop::sample::Index, Vec<u8>),
     Remove(prop::sample::Index, usize),
-    /// Overwrites with a number that is extreme for what it may count.
+    /// Overwrites up to eight bytes with a number that is extreme as a length or a count.
     Number(prop::sample::Index, u64),
 }
 
@@ -75,7 +75,7 @@ fn edited(mut bytes: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     bytes
 }
 
-/// Twelve images of 5×4 pixels in two classes.
+/// Returns a MedMNIST file with twelve images of 5×4 pixels in two classes.
 fn medmnist() -> Vec<u8> {
     let array = |shape: &[u64], values: &[u8]| {
         let mut bytes = Vec::new();
@@ -109,7 +109,7 @@ fn weights() -> Vec<u8> {
     std::fs::read(file.path()).unwrap()
 }
 
-/// A record and a tree of a real run, without their checksums.
+/// Returns an action record, without its checksum, and a tree of a real run.
 fn real_records() -> &'static [Vec<u8>] {
     static RECORDS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     RECORDS.get_or_init(|| {

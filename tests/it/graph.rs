@@ -21,7 +21,7 @@ fn graph_json(sandbox: &Sandbox, args: &[&str]) -> Value {
     serde_json::from_str(&graph(sandbox, &[args, &["--format", "json"]].concat())).unwrap()
 }
 
-/// Name, state and reason of every node.
+/// Returns the name, state and reason of every node.
 fn states(object: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let nodes = object["nodes"].as_array().unwrap().iter();
@@ -43,7 +43,7 @@ fn named(states: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
     states.iter().map(owned).collect()
 }
 
-/// A sandbox in which one of two networks is trained.
+/// Returns a sandbox in which one of two networks is trained.
 fn half_run() -> Sandbox {
     let sandbox = Sandbox::new(TINY);
     assert_eq!(sandbox.run_json(&["--until", "cnn[4]"]).code, Some(0));
@@ -115,7 +115,7 @@ fn until_draws_a_stage_and_what_it_needs_with_a_store_and_without() {
     );
 }
 
-/// Label and class by node, and edges with their labels, of a Mermaid flowchart.
+/// A Mermaid flowchart: label and class by node, and edges with their labels.
 #[derive(Debug, Default, PartialEq)]
 struct Chart {
     nodes: BTreeMap<String, (String, String)>,
@@ -180,7 +180,7 @@ fn dot_has_a_line_for_every_instance_and_link() {
     assert!(lines.contains(&r#""xrays" -> "cnn[6]" [label="validation"]"#));
 }
 
-/// What stands between `start` and the next `end`, each time.
+/// Returns the text between each `start` and the next `end`.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
     let pieces = text.split(start).skip(1);
     pieces
@@ -210,7 +210,7 @@ fn svg_shows_states_in_words_and_has_a_legend() {
     );
 }
 
-/// The value of an attribute, as a number.
+/// Returns the value of a numeric attribute.
 fn attribute(element: &str, name: &str) -> f64 {
     between(element, &format!(" {name}=\""), "\"")[0]
         .parse()
@@ -234,7 +234,7 @@ fn texts_stay_in_their_boxes_and_the_names_that_are_allowed_do() {
             for line in between(stage, "<text", "</text>").into_iter().take(3) {
                 let (tag, content) = line.split_once('>').unwrap();
                 let size = if tag.contains("\"name\"") { 13.0 } else { 11.0 };
-                // The widest of the usual fonts of fixed width takes 0.62 of its size.
+                // In the widest common monospaced font, a character is 0.62 times the font size wide.
                 let end = attribute(tag, "x") + 0.62 * size * content.chars().count() as f64;
                 assert!(
                     attribute(tag, "x") > attribute(rect, "x") && end < right,
@@ -246,7 +246,7 @@ fn texts_stay_in_their_boxes_and_the_names_that_are_allowed_do() {
         assert_eq!(seen, if args.len() == 2 { 6 } else { 15 });
     }
     let chart = Chart::of_mermaid(&graph(&sandbox, &["--expand"]));
-    // A node called `end` would end a flowchart; ours have names of their own.
+    // A node with the id `end` would break a flowchart, so nodes have generated ids.
     assert_eq!(chart.nodes["n0"].0.lines().next(), Some("end"));
     assert!(chart.nodes["n3"].0.starts_with(&format!("{long}[a+b.c]\n")));
 }

@@ -1,4 +1,4 @@
-//! Pipelines that include others, run as whole processes.
+//! Pipelines that include others, run by the binary.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Finished, Sandbox, TINY};
 
-/// `tiny.yaml` is [`TINY`]; the pipeline has its stages as `base.…`, and one of its own on them.
+/// Returns a sandbox whose pipeline includes `tiny.yaml` ([`TINY`]) as `base` and adds a stage of its own.
 fn including() -> Sandbox {
     let sandbox = Sandbox::new(
         "\
@@ -31,7 +31,7 @@ tables:
     sandbox
 }
 
-/// Name and key of every stage, from `status --json`.
+/// Returns the name and key of every stage, from `status --json`.
 fn keys(sandbox: &Sandbox, file: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let object = sandbox.runner(&["status", file, "--json"]).json();
@@ -175,7 +175,7 @@ fn a_source_that_is_not_there_is_shown_where_it_is_named() {
     );
 }
 
-/// A pipeline that includes `file` as `x`.
+/// Returns a pipeline that includes `file` as `x`.
 fn including_file(file: &str) -> String {
     format!(
         "version: 1\nname: i\ninclude: {{ x: {file} }}\nstages: {{ a: {{ kind: command, params: {{ argv: [sh] }} }} }}\n"
@@ -209,7 +209,7 @@ fn no_error_shows_a_file_that_is_not_a_pipeline() {
             assert_eq!(refused.code, Some(2), "{refused:?}");
             assert!(!disclosed(&refused), "{refused:?}");
         }
-        // A pipeline, or a project's configuration, that is a link to it.
+        // The secret file as the target of a link in place of the pipeline or the project's configuration.
         for (link, command) in [
             ("link.yaml", "link.yaml"),
             (".runner.toml", "pipeline.yaml"),
@@ -251,7 +251,7 @@ fn files_outside_the_project_are_included_only_if_that_is_allowed() {
         "{refused:?}"
     );
     assert!(refused.stderr.contains("--include-from DIR"), "{refused:?}");
-    // The folder with `.git` is the project.
+    // The folder that contains `.git` is the project.
     fs::create_dir(sandbox.path("project/.git")).unwrap();
     assert_eq!(validate(&[]).code, Some(0));
 

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::sandbox::{Sandbox, TINY, files, finish, first_worker, signal};
 
-/// Enough images to be busy with for seconds.
+/// A run whose dataset stage takes several seconds.
 const SLOW: [&str; 4] = ["run", "pipeline.yaml", "-S", "images=30000"];
 
 #[test]
@@ -24,7 +24,7 @@ fn a_stage_over_its_timeout_fails_and_says_so() {
 
 #[test]
 fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
-    // A GPU is not ready in so short a time.
+    // On the CPU, because a GPU takes longer than the timeout to initialize.
     let args = "-S images=2000 -S epochs=60 -S widths=[4] --device cpu";
     let args: Vec<&str> = args.split(' ').collect();
     let throughout = Sandbox::new(TINY);
@@ -36,7 +36,7 @@ fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
 
     let sandbox = Sandbox::new(TINY);
     let retries = "stages.cnn.retries={times: 100, backoff: 1ms}";
-    // Of the time that it takes here, to come further each time and to need several.
+    // A quarter of the time measured here: too short for one attempt, and enough for progress in each.
     let timeout = format!("stages.cnn.timeout={:.0}ms", 1000.0 * seconds / 4.0);
     let limits = ["-S", &timeout, "-S", retries];
     let run = sandbox.runner(&[&["run", "pipeline.yaml"], &args[..], &limits[..]].concat());

@@ -1,4 +1,4 @@
-//! The binary as a person meets it, and the library where that is nearer to the point.
+//! Integration tests of the binary, and of the library where that is more direct.
 
 #![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
 

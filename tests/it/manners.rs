@@ -1,4 +1,4 @@
-//! What one expects of a program on the command line: help, version, completions, man pages, colors.
+//! Conventions of command line programs: help, version, completions, man pages, colors.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -43,7 +43,7 @@ fn the_version_is_there_at_once() {
         assert_eq!(sandbox.runner(&["--version"]).code, Some(0));
         started.elapsed()
     };
-    // The quickest of many: others may be at work on this machine. It takes 2 ms.
+    // Takes the quickest of many runs, because the machine may be busy. It takes 2 ms when idle.
     let quickest = (0..20).map(took).min().unwrap();
     assert!(quickest < Duration::from_millis(20), "{quickest:?}");
 }
@@ -88,7 +88,7 @@ fn help_tells_examples_exit_codes_and_variables() {
     }
 }
 
-/// What bash offers after these words, with our script loaded.
+/// Returns the completions that bash offers after these words, with our script loaded.
 fn completed(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
     let script = r#"
         source runner.bash
@@ -117,7 +117,7 @@ fn bash_completes_subcommands_and_options() {
         completed(&sandbox, &["runner", "run", "--keep"]),
         ["--keep-going"]
     );
-    // What nobody types is not offered.
+    // Internal subcommands are not offered.
     let all = completed(&sandbox, &["runner", ""]);
     assert!(
         all.contains(&"run".to_owned()) && !all.contains(&"worker".to_owned()),
@@ -178,7 +178,7 @@ fn the_man_page_has_all_and_a_folder_has_one_for_each() {
     assert_eq!(written.stderr, said);
 }
 
-/// Standard error of `command` where that is a terminal.
+/// Returns the standard error of `command`, run with a terminal as standard error.
 fn on_a_terminal(mut command: Command) -> String {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&master).unwrap();
@@ -197,10 +197,10 @@ fn on_a_terminal(mut command: Command) -> String {
         .stdout(Stdio::null())
         .stderr(terminal);
     let mut child = command.spawn().unwrap();
-    // Ours is the other end alone.
+    // Closes our copy of the terminal, so that reading ends with the child.
     drop(command);
     let mut said = Vec::new();
-    // It ends with an error when nobody has the terminal open any more.
+    // Reading ends with an error once no process has the terminal open.
     let _ = File::from(master).read_to_end(&mut said);
     assert!(child.wait().unwrap().success());
     String::from_utf8_lossy(&said).into_owned()
@@ -265,11 +265,11 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
                 .unwrap()
         })
         .collect();
-    // Two models, both better than a guess.
+    // Both models are better than chance.
     assert_eq!(accuracies.len(), 2, "{table}");
     assert!(accuracies.iter().all(|&accuracy| accuracy > 0.6), "{table}");
 
-    // `pipeline.yaml` of this sandbox is the user's.
+    // The existing `pipeline.yaml` is not overwritten.
     let refused = sandbox.runner(&["init"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(

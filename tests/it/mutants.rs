@@ -1,5 +1,5 @@
-//! Pipelines that were damaged in ways that keep most of their structure, through the binary's `validate` and
-//! `plan`: a sample by default, 100,000 with `RUNNER_SUITE=full`.
+//! Runs `validate` and `plan` on pipelines with mutations that keep most of their structure: 100 by default,
+//! 100,000 with `RUNNER_SUITE=full`.
 
 use std::fs;
 
@@ -7,11 +7,12 @@ use crate::guarantees::cases::{Random, each};
 use crate::guarantees::{Verdict, full, require};
 use crate::sandbox::{Sandbox, TINY, acts_on_terminal};
 
-/// Most seconds of processor time, and most memory in KiB, for a command on a mutant.
+/// Limits for a command on a mutant: seconds of processor time, and memory in KiB.
 const MOST_SECONDS: f64 = 1.0;
 const MOST_KIB: i64 = 500 << 10;
 
-/// Has what the other pipelines do not: programs, a sweep, seeds, expectations, gathered inputs, limits.
+/// A pipeline with features that the others lack: programs, a sweep, seeds, expectations, gathered inputs,
+/// limits.
 const MANY: &str = r#"
 version: 1
 name: many
@@ -61,7 +62,7 @@ const BASES: [&str; 5] = [
     include_str!("../../pipelines/sweep-asha.yaml"),
 ];
 
-/// What a value is replaced by.
+/// Replacements for values.
 const VALUES: [&str; 30] = [
     "null",
     "~",
@@ -95,7 +96,7 @@ const VALUES: [&str; 30] = [
     "1e-320",
 ];
 
-/// Bytes that YAML, terminals or paths act on.
+/// Bytes that are special to YAML, terminals or paths.
 const BYTES: [u8; 24] = [
     b'\t', b'\r', b'\n', b'\0', 0x1b, 0x7f, 0x80, 0xff, b' ', b':', b'-', b'{', b'}', b'[', b']',
     b'"', b'\'', b'#', b'&', b'*', b'!', b'$', b',', b'9',
@@ -134,7 +135,7 @@ fn mutated(random: &mut Random, text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Moves, doubles, removes or indents a line.
+/// Moves, duplicates, removes or indents a line.
 fn lines(random: &mut Random, bytes: &mut Vec<u8>) {
     let mut lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
     if lines.is_empty() {
@@ -155,7 +156,7 @@ fn lines(random: &mut Random, bytes: &mut Vec<u8>) {
     *bytes = lines.concat();
 }
 
-/// Replaces what stands between two marks of the syntax by another value.
+/// Replaces the text between two adjacent punctuation marks by another value.
 fn value(random: &mut Random, bytes: &mut Vec<u8>) {
     let is_mark = |byte: &u8| b":,[]{}\n".contains(byte);
     let marks: Vec<usize> = (0..bytes.len()).filter(|&at| is_mark(&bytes[at])).collect();
@@ -166,7 +167,7 @@ fn value(random: &mut Random, bytes: &mut Vec<u8>) {
     let between = |at: usize| marks[at] + 1..marks[at + 1];
     let new = match random.below(3) {
         0 => format!(" {} ", VALUES[random.below(VALUES.len())]).into_bytes(),
-        // Another one of this pipeline, which is more often valid.
+        // Another value of this pipeline, which is more often valid.
         1 => bytes[between(random.below(marks.len() - 1))].to_vec(),
         _ => format!(" {} ", random.below(100)).into_bytes(),
     };

@@ -1,4 +1,4 @@
-//! What is said before anything runs, and whether it then holds.
+//! `runner plan`: what it predicts, and whether runs then match the prediction.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,7 +58,7 @@ fn time_comes_from_the_stages_own_record_and_grows_with_its_work() {
     let planned = plan(&sandbox, &["-S", "epochs=20"]);
     let cnn = stage(&planned, "cnn[4]");
     assert_eq!(cnn["estimate"]["basis"], "record");
-    // Ten times the epochs of a record whose seconds have three decimals in the run's report.
+    // Ten times the epochs take ten times as long. The run's report rounds seconds to three decimals.
     assert!((seconds(cnn) - 10.0 * took).abs() < 0.01, "{cnn}: {took}");
     assert_eq!(stage(&planned, "xrays")["estimate"], Value::Null);
     let totals = &planned["totals"];
@@ -84,14 +84,14 @@ fn what_never_ran_is_estimated_from_its_operations_or_not_at_all() {
     let new = stage(&more, "cnn[8]");
     assert_eq!(new["estimate"]["basis"], "rate");
     let (new, operations) = (seconds(new), &new["estimate"]["operations"]);
-    // Far more work at the same rate.
+    // A hundred times the epochs at the same rate.
     let far = plan(&sandbox, &["-S", "widths=[4, 8]", "-S", "epochs=200"]);
     let far = stage(&far, "cnn[8]");
     let grown = far["estimate"]["operations"].as_f64().unwrap() / operations.as_f64().unwrap();
     assert!((grown - 100.0).abs() < 1e-9);
     assert!((seconds(far) / new - 100.0).abs() < 1e-6);
 
-    // Of a stage with the parameters of another one and a name of its own, that one tells.
+    // The record of a stage with the same parameters is the basis for a new stage.
     let twin = TINY.replace("  cnn:\n", "  twin: { kind: dataset, seed: 9, params: { source: { phantom: { images: 40, test_images: 20 } }, image_size: 16, validation: 0.2 } }\n  cnn:\n");
     fs::write(sandbox.path("pipeline.yaml"), twin).unwrap();
     let twin = plan(&sandbox, &[]);
@@ -110,7 +110,7 @@ fn a_training_needs_at_least_what_is_said_and_about_what_is_expected() {
     let run = sandbox.run_json(&["-S", "widths=[4]"]).json();
     let peak = stage(&run, "cnn[4]")["peak_memory_mib"].as_f64().unwrap() * 1024.0 * 1024.0;
     let bytes = |what: &str| expected[what].as_f64().unwrap();
-    // Nine million weights: the process itself hardly counts.
+    // With nine million weights, the memory of the process itself hardly counts.
     assert!(bytes("parameters") > 9e6, "{expected}");
     assert!(bytes("least_memory_bytes") <= peak, "{expected}: {peak}");
     assert!(bytes("memory_bytes") < 2.0 * peak, "{expected}: {peak}");
@@ -121,7 +121,7 @@ fn a_training_needs_at_least_what_is_said_and_about_what_is_expected() {
 fn a_run_that_cannot_fit_is_refused_before_it_starts() {
     let sandbox = Sandbox::new(TINY);
     let limit = "stages.cnn.resources.memory=\"100KiB\"";
-    // A GPU's memory is another.
+    // On the CPU: the limit does not cover the memory of a GPU.
     let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu", "-S", limit]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
@@ -348,12 +348,12 @@ fn lineage_leads_back_to_the_sources_and_on_to_what_was_made() {
     }
 }
 
-/// A random pipeline of quick stages: datasets, and what augments one of their splits.
+/// A random pipeline of quick stages: datasets, and augmentations of their splits.
 #[derive(Clone, Debug)]
 struct Drawn {
-    /// Training and test images, and the seed, of every dataset.
+    /// Extra training images, extra test images and seed of each dataset.
     datasets: Vec<(u8, u8, u8)>,
-    /// Dataset, split and shear of every augmentation.
+    /// Dataset, split (true for `train`) and shear of each augmentation.
     augments: Vec<(prop::sample::Index, bool, u8)>,
 }
 
@@ -390,7 +390,7 @@ impl Drawn {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
-    /// The real thing: processes, a store, kinds of which one output may stay the same where another
+    /// Uses real processes and a real store. Some kinds have an output that stays the same when another
     /// changes.
     #[test]
     fn a_run_does_what_its_plan_says(rounds in prop::collection::vec(drawn(), 1..4)) {
@@ -429,7 +429,7 @@ proptest! {
 
 #[test]
 fn early_cutoff_is_explained() {
-    // Other test images leave the training images as they are.
+    // Changing the number of test images does not change the training images.
     let pipeline = |test: u32| {
         format!(
             "version: 1\nname: cutoff\nstages:\n  d: {{ kind: dataset, params: {{ image_size: 8, source: {{ phantom: {{ images: 20, test_images: {test} }} }} }} }}\n  a: {{ kind: augment, inputs: {{ images: d.train }} }}\n"

@@ -1,4 +1,4 @@
-//! What the README shows is so: its commands, its pipeline, its error.
+//! Checks that the README is right: its commands, its pipeline and its error message.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,8 @@ use crate::sandbox::{Finished, Sandbox};
 const TABLE1: &str = include_str!("../../pipelines/table1.yaml");
 const SWEEP: &str = include_str!("../../pipelines/sweep-asha.yaml");
 
-/// Make `table1.yaml` small: what is shown must work, not come out well. The last assignment wins.
+/// Assignments that make `table1.yaml` small: the commands must work, not give good results. Added last,
+/// they win over assignments in the README.
 const SMALL: [&str; 6] = [
     "source={phantom: {images: 48, test_images: 24}}",
     "epochs=1",
@@ -22,7 +23,7 @@ fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The fenced blocks of a language.
+/// Returns the fenced code blocks of a language.
 fn blocks(language: &str) -> Vec<String> {
     let text = readme();
     let fence = format!("\n```{language}\n");
@@ -37,7 +38,7 @@ fn blocks(language: &str) -> Vec<String> {
         .collect()
 }
 
-/// The commands of all `sh` blocks, without comments, a word each.
+/// Returns the commands of all `sh` blocks without comments, split into words.
 fn commands() -> Vec<Vec<String>> {
     let blocks = blocks("sh");
     let lines = blocks.iter().flat_map(|block| block.lines());
@@ -53,7 +54,7 @@ fn commands() -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The arguments of runner in a command, if it is one.
+/// Returns the arguments of runner, or `None` if the command runs another program.
 fn arguments(command: &[String]) -> Option<&[String]> {
     match command {
         [program, args @ ..] if program == "runner" => Some(args),
@@ -66,7 +67,7 @@ fn arguments(command: &[String]) -> Option<&[String]> {
     }
 }
 
-/// A sandbox with what the commands name.
+/// Returns a sandbox with the pipelines that the commands name.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new("");
     fs::create_dir(sandbox.path("pipelines")).unwrap();
@@ -99,7 +100,7 @@ fn every_command_is_one() {
     }
 }
 
-/// In their order, in one folder: all but those that need data from elsewhere or measure the machine.
+/// Runs all commands in order, in one folder, except for benchmarks and those that need external data.
 #[test]
 fn the_commands_work() {
     let sandbox = sandbox();
@@ -112,7 +113,7 @@ fn the_commands_work() {
         if subcommand == "bench" || args.iter().any(|arg| arg == "--profile") {
             continue;
         }
-        // What a shell makes of it, where there is one pipeline.
+        // Expands `*` as a shell would in a folder with one pipeline.
         let args: Vec<String> = args.iter().map(|arg| arg.replace('*', "table1")).collect();
         let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
         let takes_sets = [
@@ -135,7 +136,7 @@ fn the_commands_work() {
     }
 }
 
-/// The first run ends in what the README shows, but for the figures.
+/// Checks that the first run ends with the table in the README, except for the numbers.
 fn ends_as_shown(finished: &Finished) {
     let shown = &blocks("text")[0];
     let said = format!("{}{}", finished.stderr, finished.stdout);
@@ -175,7 +176,7 @@ fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says what was not tested")]
+#[expect(clippy::print_stdout, reason = "tests print what they skip")]
 fn the_command_stage_runs() {
     let sandbox = Sandbox::new("");
     let points = "version: 1\nname: p\nstages:\n  points: { kind: command, params: { shell: true, \

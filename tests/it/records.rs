@@ -1,5 +1,5 @@
-//! Records of runs that are damaged, missing or in another order than the clock had it: what is said of
-//! them, and what `cache gc` keeps.
+//! Run records that are damaged, missing, or dated by a clock that was set back: what commands report, and
+//! what `cache gc` keeps.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Finished, Sandbox, files, finish, list};
 
-/// A result for each value of `v`.
+/// A pipeline with a result for each value of `v`.
 const PIPELINE: &str = r#"
 version: 1
 name: p
@@ -19,7 +19,7 @@ stages:
   a: { kind: command, params: { argv: "echo ${v} > o", shell: true, outputs: { o: o } } }
 "#;
 
-/// Runs with this value of `v`; gives the run's folder.
+/// Runs the pipeline with this value of `v` and returns the run's folder.
 fn run(sandbox: &Sandbox, value: &str) -> PathBuf {
     let done = sandbox.run_json(&["-S", &format!("v={value}")]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -54,7 +54,7 @@ fn ids(listed: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Puts something else in a file's place.
+/// Damages or replaces the file at a path.
 type Damage = Box<dyn Fn(&Path)>;
 
 fn damages() -> Vec<(String, Damage)> {
@@ -105,7 +105,7 @@ fn what_a_run_used_stays_whatever_happens_to_its_records() {
     for value in ["1", "2", "3"] {
         run(&recorded, value);
     }
-    // Either file tells what the run used; without both nobody knows.
+    // Either file alone records what the run used. Without both, that is unknown.
     for damaged in [
         &["run.json"][..],
         &["plan.json"],
@@ -140,7 +140,7 @@ fn what_a_run_used_stays_whatever_happens_to_its_records() {
                 is_cached(&sandbox, "1") && is_cached(&sandbox, "3"),
                 "{case}"
             );
-            // Of a run of which nothing is known even more stays.
+            // If it is unknown what a run used, even unrelated results are kept.
             let is_known = damaged.len() == 1;
             assert_eq!(is_cached(&sandbox, "2"), !is_known, "{case}: {done:?}");
 
@@ -184,7 +184,7 @@ fn a_run_that_was_killed_before_its_first_record_is_not_damaged() {
     let sandbox = Sandbox::new(PIPELINE);
     let first = run(&sandbox, "1");
     let killed = run(&sandbox, "2");
-    // As its folder is until it has said what it is about; then until it begins.
+    // The states of a run's folder before `run.json` is written, and before `plan.json` is.
     fs::write(killed.join("events.jsonl"), "").unwrap();
     for file in ["run.json", "plan.json"] {
         let sandbox_has = |what: &str| sandbox.runner(&["cache", what]);
@@ -196,12 +196,13 @@ fn a_run_that_was_killed_before_its_first_record_is_not_damaged() {
         let shown = sandbox.runner(&["runs", "show", &id(&killed)]);
         assert!(shown.stderr.contains("left no record"), "{shown:?}");
     }
-    // It takes no other run's place.
+    // The killed run does not count as one of the runs to keep.
     gc(&sandbox, &["--keep-runs", "1"]);
     assert!(is_cached(&sandbox, "1"));
 }
 
-/// Changes when a run says that it began, and its folder's name, as another clock would have had it.
+/// Changes a run's start time and the name of its folder, as if the clock had been wrong. Returns the new
+/// folder.
 fn redate(folder: &Path, time: &str, change: impl FnOnce(&mut Value)) -> PathBuf {
     let file = folder.join("run.json");
     let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -278,7 +279,7 @@ fn several_runners_number_their_runs_apart() {
     assert_eq!(numbers.len(), 12);
 }
 
-/// Everything below a folder, links not followed.
+/// Lists everything below a folder, without following links.
 fn all_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in list(folder) {
@@ -330,7 +331,7 @@ fn all_that_is_written_has_the_modes_that_the_umask_leaves() {
         let artifacts = sandbox.path("artifacts");
         for path in all_below(&artifacts) {
             let is_folder = path.is_dir();
-            // What is kept is read-only for all who can get at it: that is up to the folders.
+            // Stored files are read-only and readable by all users that the modes of the folders let in.
             let is_kept = mode(&path) == 0o444
                 && (path.starts_with(artifacts.join("latest"))
                     || path.starts_with(artifacts.join("v1/cas")));

@@ -1,4 +1,4 @@
-//! Limits of the system: what it refuses is an error with its words and a documented exit code.
+//! System limits: running into one is an error with the system's words and a documented exit code.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 
 use crate::sandbox::{Finished, Sandbox, TINY, copy_program, skip};
 
-/// A user with no other processes.
+/// The id of a user with no other processes.
 const NOBODY_ELSE: u32 = 65_531;
 
 fn is_orderly(finished: &Finished) {
@@ -23,7 +23,7 @@ fn is_orderly(finished: &Finished) {
     );
 }
 
-/// Runs the pipeline with `ulimit` as bash takes it, as a user of its own where `user` says so.
+/// Runs the pipeline with options for bash's `ulimit`, as another user if `user` is given.
 fn limited(sandbox: &Sandbox, ulimit: &str, user: Option<u32>) -> Finished {
     let runner = sandbox.path("runner");
     let mut command = sandbox.command_of("bash".as_ref(), &["-c"]);
@@ -35,7 +35,7 @@ fn limited(sandbox: &Sandbox, ulimit: &str, user: Option<u32>) -> Finished {
     command.output().unwrap().into()
 }
 
-/// A sandbox with a copy of the binary that every user can run.
+/// Returns a sandbox with a copy of the binary that every user can run.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new(TINY);
     copy_program(
@@ -70,7 +70,7 @@ fn a_limit_on_processes_is_an_error_and_no_panic() {
 #[test]
 fn a_limit_on_file_sizes_is_an_error_and_loses_nothing() {
     let sandbox = sandbox();
-    // In kilobytes.
+    // Limits in KiB.
     for most in [1, 4, 16, 64] {
         let run = limited(&sandbox, &format!("-f {most}"), None);
         is_orderly(&run);

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::sandbox::{Sandbox, list};
 
-/// Four programs that each fail if another one runs at the same time.
+/// Writes a pipeline of four programs, each of which fails if another one runs at the same time.
 fn apart(sandbox: &Sandbox, resources: &str, before: &str) {
     let lock = sandbox.path("lock");
     let lock = lock.display();
@@ -23,7 +23,7 @@ fn stages_that_need_more_memory_together_than_there_is_wait_for_each_other() {
     let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "4", "--memory", "100MiB"]);
     assert_eq!(run.code, Some(0), "{run:?}");
 
-    // With memory for two, two meet.
+    // With enough memory for two stages, both run at the same time.
     let met = sandbox.path("met");
     let met = met.display();
     fs::create_dir(sandbox.path("met")).unwrap();
@@ -119,7 +119,7 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
             );
         }
     }
-    // All that is wrong is shown at once.
+    // All errors are shown at once.
     let sandbox = Sandbox::new(&pipeline("memory: 900TiB, cpus: 60000"));
     let refused = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(
@@ -130,7 +130,7 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
         2,
         "{refused:?}"
     );
-    // More than there is may be allowed, and a stage that is cached asks for nothing.
+    // Options may allow more than the machine has, and a cached stage needs no resources.
     let sandbox = Sandbox::new(&pipeline("memory: 900TiB, cpus: 60000"));
     let allowed = sandbox.runner(&["run", "pipeline.yaml", "--memory", "900TiB", "-j", "60000"]);
     assert_eq!(allowed.code, Some(0), "{allowed:?}");

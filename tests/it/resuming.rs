@@ -1,4 +1,4 @@
-//! Trainings that are killed, stopped or told to go further end as if they had never been.
+//! Trainings that are killed, stopped or extended end with the same results as uninterrupted ones.
 
 use std::fs;
 use std::path::Path;
@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use crate::sandbox::{Finished, Sandbox, eventually, files, finish, list, signal};
 
-/// A CNN with everything that has a state (batch statistics, dropout, augmentation, momentum) and a
-/// GAN, each some seconds long.
+/// A CNN with everything that has state (batch statistics, dropout, augmentation, momentum) and a GAN. Each
+/// trains for some seconds.
 const TRAININGS: &str = r#"
 version: 1
 name: trainings
@@ -49,12 +49,12 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
     run
 }
 
-/// Every output, by its path, as bytes.
+/// Returns the path and the bytes of every output.
 fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     files(&sandbox.path("artifacts/latest/trainings"))
 }
 
-/// Of a run from the first epoch to the last.
+/// Returns the outputs of an uninterrupted run.
 fn throughout(args: &[&str]) -> Vec<(String, Vec<u8>)> {
     let sandbox = Sandbox::new(TRAININGS);
     let said = run(&sandbox, args).stderr;
@@ -73,7 +73,7 @@ fn assert_same(sandbox: &Sandbox, expected: &[(String, Vec<u8>)]) {
     }
 }
 
-/// The checkpoints that are kept, as `<key>/<position>`.
+/// Lists the checkpoints in the store, as `<key>/<position>`.
 fn checkpoints(sandbox: &Sandbox) -> Vec<String> {
     let mut found = Vec::new();
     for key in list(&sandbox.path("artifacts/v1/checkpoints")) {
@@ -91,7 +91,7 @@ fn a_killed_training_goes_on_and_ends_as_if_nothing_had_been() {
     let expected = throughout(&[]);
     let sandbox = Sandbox::new(TRAININGS);
     let mut resumed = 0;
-    // Killed again and again, after one more checkpoint each time.
+    // Kills the runner three times, each time after one more epoch has a checkpoint.
     for kept in 1..=3 {
         let mut runner = sandbox.start(&["run", "pipeline.yaml", "-j", "1"]);
         eventually("kept", || {
@@ -111,7 +111,7 @@ fn a_killed_training_goes_on_and_ends_as_if_nothing_had_been() {
     assert_same(&sandbox, &expected);
 }
 
-/// The whole epochs before a checkpoint.
+/// Returns the number of complete epochs before a checkpoint.
 fn position(name: &str) -> usize {
     let (_, position) = name.split_once('/').unwrap();
     position.split('-').next().unwrap().parse().unwrap()
@@ -119,7 +119,7 @@ fn position(name: &str) -> usize {
 
 #[test]
 fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
-    // Epochs long enough to be stopped within.
+    // Epochs that are long enough to be stopped in the middle.
     let long = ["-S", "images=12000", "-S", "epochs=2"];
     let expected = throughout(&long);
     let sandbox = Sandbox::new(TRAININGS);
@@ -148,7 +148,7 @@ fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
     assert_same(&sandbox, &expected);
 }
 
-/// What is recorded so far of the run after so many.
+/// Returns the events recorded so far by the run that has `earlier` runs before it.
 fn events_of_run(sandbox: &Sandbox, earlier: usize) -> String {
     let mut runs = list(&sandbox.path("artifacts/v1/runs"));
     runs.sort();
@@ -161,7 +161,7 @@ fn events_of_run(sandbox: &Sandbox, earlier: usize) -> String {
 fn more_epochs_go_on_from_the_end_where_that_is_the_same() {
     let sandbox = Sandbox::new(TRAININGS);
     run(&sandbox, &["-S", "epochs=3"]);
-    // Of each training the last, for this.
+    // The last checkpoint of each training is kept, so that more epochs can continue from it.
     assert_eq!(checkpoints(&sandbox).len(), 2);
     let said = run(&sandbox, &[]).stderr;
     for stage in ["cnn", "gan"] {

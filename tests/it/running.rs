@@ -1,4 +1,4 @@
-//! What runs, and what does not.
+//! Which stages a run executes, and which are cached.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -123,7 +123,7 @@ fn a_change_runs_what_depends_on_it() {
         said.contains("cnn[4]: starts (params.epochs 2 → 1)"),
         "{said}"
     );
-    // What was there before is there still.
+    // The earlier results are still cached.
     assert_eq!(sandbox.run_json(&[]).outcomes(), named(&ALL_CACHED));
 }
 
@@ -131,7 +131,7 @@ fn a_change_runs_what_depends_on_it() {
 fn outputs_that_come_out_the_same_cut_off_what_follows() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
-    // More images to test on: the ones to train on stay as they are.
+    // More test images do not change the training images.
     let again = sandbox.run_json(&["-S", "test_images=30"]);
     assert_eq!(
         again.outcomes(),
@@ -188,7 +188,7 @@ fn a_damaged_input_is_made_again() {
     let blob = sandbox.path("artifacts/latest/tiny/xrays/train/images.bin");
     fs::set_permissions(&blob, fs::Permissions::from_mode(0o644)).unwrap();
     let mut bytes = fs::read(&blob).unwrap();
-    // `latest` shows the blob itself: writing through it damages the store.
+    // The file in `latest` is the blob itself, so writing to it damages the store.
     bytes[0] ^= 1;
     fs::write(&blob, bytes).unwrap();
     let again = sandbox.run_json(&["-S", "epochs=1"]);
@@ -241,7 +241,7 @@ stages:
     let events = list(&sandbox.path("artifacts/v1/runs"))[0].join("events.jsonl");
     let events = fs::read_to_string(events).unwrap();
     assert!(events.contains("\"after a, c\""), "{events}");
-    // Only what was made anew is named.
+    // Only stages that ran again are named.
     fs::write(
         sandbox.path("pipeline.yaml"),
         pipeline.replace("echo 1 > x", "echo 9 > x"),

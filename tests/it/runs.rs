@@ -1,4 +1,4 @@
-//! `runner runs`: list, show, diff, logs.
+//! `runner runs`: `list`, `show`, `diff` and `logs`.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn runs(sandbox: &Sandbox, args: &[&str]) -> Value {
     done.json()
 }
 
-/// Runs the pipeline; gives the id of the run.
+/// Runs the pipeline and returns the id of the run.
 fn run(sandbox: &Sandbox, args: &[&str]) -> String {
     let done = sandbox.run_json(args);
     done.json()["run"].as_str().unwrap().to_owned()
@@ -33,7 +33,7 @@ fn list_has_the_newest_first_and_no_more_than_asked_for() {
         Some(2),
         "there is no store"
     );
-    // Several in the same second: their ids do not tell which is newer.
+    // Several runs in the same second: their ids do not show which is newer.
     let mut made: Vec<String> = (0..6)
         .map(|_| run(&sandbox, &["--until", "xrays"]))
         .collect();
@@ -74,7 +74,7 @@ fn a_run_is_found_by_id_by_its_beginning_and_by_age() {
     assert_eq!(shown("latest~0"), second);
     assert_eq!(shown("latest~1"), first);
     assert_eq!(shown(&first), first);
-    // An id of two runs in two seconds differs early, in one second at the end.
+    // The ids of two runs differ early if they started in different seconds, and else near the end.
     let differs = (1..=first.len())
         .find(|&end| !second.starts_with(&first[..end]))
         .unwrap();
@@ -159,7 +159,7 @@ fn a_run_that_goes_on_and_one_that_was_killed_are_told_apart() {
         (stages("running"), stages("killed"), stages("not started")),
         (0, 1, 1)
     );
-    // The worker ends by itself; until then it may hold on to nothing that misleads us.
+    // The worker ends by itself. The states are the same after that.
     eventually("gone", || {
         signal(worker, Signal::CONT).is_err().then_some(())
     });
@@ -209,7 +209,7 @@ fn diff_names_what_was_changed_and_what_came_of_it() {
     ] {
         assert!(text.contains(told), "`{told}`: {text}");
     }
-    // There is nothing to compare where a stage is in one of the runs only.
+    // A stage that only one of the runs has is not compared.
     assert_eq!(text.matches("\ncnn[8]").count(), 1, "{text}");
 }
 
@@ -242,7 +242,7 @@ fn logs_prints_what_stages_wrote() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &[]);
     let folder = list(&sandbox.path("artifacts/v1/runs")).remove(0);
-    // As a worker's standard error would have left them.
+    // Logs as the standard error of workers would have left them.
     fs::write(folder.join("cnn[4].log"), "four\n").unwrap();
     fs::write(folder.join("xrays.log"), "rays\n").unwrap();
     let logs = |args: &[&str]| {

@@ -1,4 +1,4 @@
-//! A folder of its own with a small pipeline, and the binary to run there.
+//! [`Sandbox`]: a temporary folder with a pipeline, in which tests run the binary.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// 40 phantom images and two small networks: a second of work.
+/// A pipeline of 40 phantom images and two small networks, which runs in a second.
 pub const TINY: &str = r#"
 version: 1
 name: tiny
@@ -39,7 +39,7 @@ tables:
       - { title: epochs, metric: cnn.best_epoch, paper: { 4: 2 } }
 "#;
 
-/// The first character that a terminal would act on, or that shows text in another order than it has.
+/// Finds the first character that a terminal would act on or that changes the direction of text.
 pub fn acts_on_terminal(text: &str) -> Option<usize> {
     text.find(|c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t'))
@@ -47,14 +47,14 @@ pub fn acts_on_terminal(text: &str) -> Option<usize> {
     })
 }
 
-/// Says why a test does nothing on this machine.
-#[expect(clippy::print_stdout, reason = "it is the test that says so")]
+/// Prints why a test is skipped on this machine.
+#[expect(clippy::print_stdout, reason = "tests print what they skip")]
 pub fn skip(why: &str) {
     println!("skipped: {why}");
 }
 
-/// Copies a program that is to be run, for all users. `cp` writes the copy: a descriptor of this process that is
-/// open for writing could pass to a process that another test starts, and nobody can run the copy then.
+/// Copies a program so that every user can run it. `cp` writes the copy, because a process that another test
+/// starts could inherit a descriptor of ours that is open for writing, and the copy could then not be run.
 pub fn copy_program(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
@@ -65,7 +65,7 @@ pub struct Sandbox {
     folder: TempDir,
 }
 
-/// What a finished process left.
+/// Exit code and output of a finished process.
 #[derive(Debug)]
 pub struct Finished {
     pub code: Option<i32>,
@@ -73,7 +73,7 @@ pub struct Finished {
     pub stderr: String,
 }
 
-/// What a finished process left and took, with all that it waited for.
+/// Status, output and resource usage of a finished process, including children that it waited for.
 pub struct Measured {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
@@ -93,12 +93,12 @@ impl From<Output> for Finished {
 }
 
 impl Finished {
-    /// Standard output as the one JSON object that it must be.
+    /// Parses standard output, which must be a single JSON value.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
-    /// Each stage with its outcome, from `run --json`.
+    /// Returns each stage with its outcome, from the output of `run --json`.
     pub fn outcomes(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let object = self.json();
@@ -110,7 +110,7 @@ impl Finished {
 }
 
 impl Sandbox {
-    /// With `pipeline` as `pipeline.yaml`.
+    /// Creates a sandbox with `pipeline` as its `pipeline.yaml`.
     pub fn new(pipeline: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("pipeline.yaml"), pipeline).unwrap();
@@ -125,7 +125,7 @@ impl Sandbox {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_runner")), args)
     }
 
-    /// As `command`, with another copy of the binary.
+    /// Like `command`, but with another copy of the binary.
     pub fn command_of(&self, runner: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(runner);
         command.args(args).current_dir(self.folder.path());
@@ -136,7 +136,7 @@ impl Sandbox {
         for variable in ["RUST_BACKTRACE", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
-        // Nothing of whoever runs the tests.
+        // Ignores the configuration of the user who runs the tests.
         command.env("XDG_CONFIG_HOME", self.path(".config"));
         command
     }
@@ -146,7 +146,7 @@ impl Sandbox {
         finish(self.start(args))
     }
 
-    /// `runner run pipeline.yaml --json` with more `args`.
+    /// Runs `runner run pipeline.yaml --json` with `args` to its end.
     pub fn run_json(&self, args: &[&str]) -> Finished {
         self.runner(&[&["run", "pipeline.yaml", "--json"], args].concat())
     }
@@ -161,7 +161,7 @@ impl Sandbox {
         command.spawn().unwrap()
     }
 
-    /// Runs `runner` with `args` to its end and measures what it takes.
+    /// Runs `runner` with `args` to its end and measures its resource usage.
     pub fn measure(&self, args: &[&str]) -> Measured {
         let files = [".stdout", ".stderr"].map(|name| self.path(name));
         let [out, err] = files.clone().map(|file| File::create(file).unwrap());
@@ -188,7 +188,7 @@ impl Sandbox {
         }
     }
 
-    /// The record of the newest run, without its checksum.
+    /// Returns the record of the newest run, without its checksum.
     pub fn last_run(&self) -> Value {
         let mut runs: Vec<_> = list(&self.path("artifacts/v1/runs"));
         runs.sort();
@@ -203,7 +203,7 @@ pub fn finish(child: Child) -> Finished {
     child.wait_with_output().unwrap().into()
 }
 
-/// The worker processes of a running runner.
+/// Returns the process ids of a running runner's workers.
 pub fn workers(runner: &Child) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{}/task", runner.id()))
         .into_iter()
@@ -229,13 +229,13 @@ pub fn signal(pid: u32, signal: Signal) -> Result<(), Errno> {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal)
 }
 
-/// What is in a folder; nothing if there is none.
+/// Lists the entries of a folder. Returns an empty list if there is no such folder.
 pub fn list(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Every file below a folder, by its path in it, sorted.
+/// Returns the path (relative to `folder`) and content of every file below a folder, sorted.
 pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -251,7 +251,7 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Waits until `get` gives something.
+/// Waits until `get` returns a value. Panics after a minute.
 pub fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

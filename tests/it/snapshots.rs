@@ -1,7 +1,7 @@
-//! Every message about a pipeline, as a person sees it. `UPDATE_SNAPSHOTS=1` writes down what there is.
+//! Compares every error message about a pipeline with a golden file. `UPDATE_SNAPSHOTS=1` rewrites them.
 //!
-//! A case is `tests/fixtures/errors/<case>.yaml`, and beside it, as `.txt`, what `runner validate` says
-//! of it. A first line `# args: …` gives more arguments.
+//! A case is `tests/fixtures/errors/<case>.yaml`. The expected output of `runner validate` is beside it, in
+//! `<case>.txt`. A first line `# args: …` in the pipeline adds arguments.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/errors")
 }
 
-/// Names of the files with an extension, without it.
+/// Returns the names of the files with an extension, without the extension.
 fn names(extension: &str) -> BTreeSet<String> {
     let files = list(&folder()).into_iter();
     let of_kind = files.filter(|file| file.extension().is_some_and(|found| found == extension));
@@ -23,7 +23,7 @@ fn names(extension: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What `runner validate` says of a case.
+/// Returns what `runner validate` prints about a case.
 fn said(case: &str) -> String {
     let file = format!("{case}.yaml");
     let text = fs::read(folder().join(&file)).unwrap();

@@ -1,4 +1,4 @@
-//! Folders of images as sources: what a change to them runs, and what is refused before anything runs.
+//! Folders of images as sources: what runs after a change to them, and what is refused before anything runs.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -27,7 +27,7 @@ stages:
     inputs: { model: cnn, images: xrays.test }
 "#;
 
-/// Where the path of the folder stands in [`PIPELINE`].
+/// Position of the folder's path in [`PIPELINE`].
 const PLACE: &str = "pipeline.yaml:8:33";
 
 fn sandbox() -> Sandbox {
@@ -43,7 +43,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// A gradient around `brightness`.
+/// Draws a gradient that starts at `brightness`.
 fn draw(sandbox: &Sandbox, path: &str, brightness: u8) {
     let path = sandbox.path(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -108,7 +108,7 @@ fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
     let ignore = |text: &str| fs::write(sandbox.path("images/.runnerignore"), text).unwrap();
     assert_eq!(outcomes(&sandbox.run_json(&[])), ["succeeded"; 3]);
 
-    // A file that would make the stage fail, and a class that would be a third one.
+    // An ignored file that would make the stage fail, and an ignored folder that would be a third class.
     fs::write(sandbox.path("images/train/NORMAL/notes.jpg"), "no image").unwrap();
     draw(&sandbox, "images/train/UNSURE/0.png", 100);
     ignore("notes.*\nUNSURE/\n");
@@ -118,7 +118,7 @@ fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
         ["succeeded", "cached", "cached"]
     );
 
-    // An image that is left out is one that was removed.
+    // An image that is newly ignored counts as removed.
     ignore("notes.*\nUNSURE/\n/train/NORMAL/0.png\n");
     let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;
     assert!(
@@ -141,14 +141,14 @@ fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
     refused_images(&sandbox, "`images/.runnerignore`, line 2");
 }
 
-/// The run is refused with `message` at the folder's place, and nothing was run.
+/// Checks that the run is refused with `message` at the folder's place, and that nothing has run.
 fn refused(sandbox: &Sandbox, message: &str) {
     refused_images(sandbox, message);
     assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
     assert!(list(&sandbox.path("artifacts/v1/actions")).is_empty());
 }
 
-/// The next run is refused with `message` at the folder's place.
+/// Checks that the next run is refused with `message` at the folder's place.
 fn refused_images(sandbox: &Sandbox, message: &str) {
     let finished = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
@@ -205,7 +205,7 @@ fn a_decompression_bomb_is_refused() {
     refused(&sandbox, "`images/train/NORMAL/bomb.png`");
 }
 
-/// A PNG chunk: length, type, data, CRC-32 of type and data.
+/// Returns a PNG chunk: length, type, data, CRC-32 of type and data.
 fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [&kind[..], data].concat();
     let crc = !body.iter().fold(u32::MAX, |crc, &byte| {

@@ -21,7 +21,7 @@ stages:
   arrays: { kind: dataset, params: { source: { npz: { path: arrays.npz } }, image_size: 8 } }
 "#;
 
-/// The files that are replaced, and a command that reads each.
+/// The files that are replaced, each with a command that reads it.
 const FILES: [(&str, &[&str]); 11] = [
     ("pipeline.yaml", &["validate", "pipeline.yaml"]),
     ("nets.yaml", &["status", "pipeline.yaml"]),
@@ -42,7 +42,7 @@ const FILES: [(&str, &[&str]); 11] = [
     ("arrays.npz", &["run", "pipeline.yaml", "--until", "arrays"]),
 ];
 
-/// Those that are sources: their bytes are part of a key, however many.
+/// The files that are sources. Their bytes are part of a key, so they are read whatever their size.
 const SOURCES: [&str; 5] = [
     "code.txt",
     "data/one",
@@ -81,7 +81,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Puts something else than a file of a few bytes at `path`.
+/// Replaces the file at `path` by a FIFO, a socket, a device, a folder or a sparse file of 4 TiB.
 fn replace(path: &Path, what: &str) {
     let _ = fs::remove_file(path);
     match what {
@@ -104,15 +104,15 @@ fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
             "a sparse file",
         ] {
             let sandbox = sandbox();
-            // The project's configuration is read by every command, and needs consent.
+            // Every command reads the project's configuration, which would need consent.
             if !file.starts_with(".") {
                 fs::remove_file(sandbox.path(".runner.toml")).unwrap();
             }
-            // Terabytes of a source would be read to the end.
+            // A sparse source of 4 TiB would be read to its end.
             if what == "a sparse file" && SOURCES.contains(&file) {
                 continue;
             }
-            // A source may have folders.
+            // A folder inside a source is allowed.
             if what == "a folder" && file == "data/one" {
                 continue;
             }

@@ -1,10 +1,10 @@
-//! Numbers and booleans keep their spelling wherever they become text, and their value wherever they are numbers.
+//! Numbers and booleans keep their spelling where they become text. Elsewhere, their value counts.
 
 use std::fs;
 
 use crate::sandbox::{Finished, Sandbox, TINY};
 
-/// Plain scalars that their values print in another way, and some that are text to YAML.
+/// Plain scalars whose values are printed differently, and some that YAML reads as text.
 const SPELLINGS: [&str; 15] = [
     "-0", "+5", "3.10", "1.0", "123e4", "0e12345", "1e-7", "0x10", "0xFF", "0o755", "0b11", ".5",
     "5.", "TRUE", "False",
@@ -20,12 +20,12 @@ fn output(sandbox: &Sandbox, file: &str) -> String {
     fs::read_to_string(sandbox.path("artifacts/latest/p").join(file)).unwrap()
 }
 
-/// The names of the stages of a run.
+/// Returns the names of the stages of a run.
 fn names(run: &Finished) -> Vec<String> {
     run.outcomes().into_iter().map(|(name, _)| name).collect()
 }
 
-/// A stage that writes its arguments from the third on to a file, one to a line.
+/// Returns a pipeline whose stage `it` writes the arguments that replace `ARGS` to a file, one per line.
 fn echo(more: &str) -> String {
     format!(
         "version: 1\nname: p\n{more}\nstages:\n  it:\n    kind: command\n    params: {{ argv: [sh, -c, 'printf \"%s\\n\" \"$@\" > out', sh, ARGS], outputs: {{ o: out }} }}\n"

@@ -1,5 +1,5 @@
-//! The paper's pipeline, cut small: what runs again after a change, and that results do not depend on
-//! how they came about.
+//! The paper's pipeline, made small: which stages run again after a change, and that results do not depend
+//! on how they were made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use crate::sandbox::{Finished, Sandbox, list};
 
 const TABLE1: &str = include_str!("../../pipelines/table1.yaml");
 
-/// Thirty stages in a few seconds.
+/// Assignments with which the thirty stages run in a few seconds.
 const SMALL: [&str; 12] = [
     "-S",
     "source={phantom: {images: 48, test_images: 24}}",
@@ -31,7 +31,7 @@ fn run(sandbox: &Sandbox, more: &[&str]) -> Finished {
     finished
 }
 
-/// The stages that were executed.
+/// Returns the names of the stages that were executed.
 fn executed(finished: &Finished) -> BTreeSet<String> {
     let outcomes = finished.outcomes().into_iter();
     outcomes
@@ -89,7 +89,7 @@ fn results_do_not_depend_on_the_folder_or_the_cores() {
     );
 }
 
-/// Every file under `latest`, by its path there.
+/// Returns every file below `latest`, by its path there.
 fn outputs(sandbox: &Sandbox) -> BTreeMap<PathBuf, Vec<u8>> {
     fn collect(folder: &Path, root: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
         for path in list(folder) {

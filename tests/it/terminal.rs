@@ -1,13 +1,13 @@
-//! Text from pipelines, programs and file names that would act on a terminal: no command prints it as it is.
+//! No command prints control characters from pipelines, programs or file names unescaped.
 
 use std::fs;
 
 use crate::sandbox::{Finished, Sandbox, acts_on_terminal};
 
-/// Erases the screen, sets the window's title, turns text around, and pretends to be another message.
+/// Text that erases the screen, sets the window title, reverses text and forges a message.
 const HOSTILE: &str = r"\e[2J\e]0;pwned\a\u202etxet\u009b31m\nerror: forged";
 
-/// A pipeline with hostile text wherever text is free; its program prints some, and names files so.
+/// A pipeline with hostile text wherever text is free. Its program prints such text and puts it into metrics.
 fn pipeline() -> String {
     let program = r#"printf '\033[2Jlog\033]52;c;ZXZpbA==\007\302\233\342\200\256\rdone\n'; mkdir -p o; printf x > o/a; printf '{"f1": 0.5, "f1\\u001b[31m": 0.5, "\\u202etxet": 3, "=1+2": 1}' > m.json"#;
     format!(

@@ -1,3 +1,5 @@
+//! `runner artifacts export`: copies the files of an artifact out of the store.
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -10,17 +12,17 @@ use super::shelf::Wanted;
 use crate::cli::cache::size;
 use crate::report::{Console, Verbosity};
 
-/// Copy the files of an artifact into a folder, checked, to do with as you like
+/// Copy the files of an artifact into a folder, verified
 ///
-/// A folder that is not there appears whole or not at all.
+/// If the folder does not exist yet, it appears complete or not at all.
 #[derive(Debug, Args)]
 pub struct Export {
     #[command(flatten)]
     wanted: Wanted,
-    /// Where to
+    /// Destination folder
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// Also into a folder that is not empty: files of the same names are replaced, others stay
+    /// Also write into a folder that is not empty: replace files with the same names, keep all others
     #[arg(long)]
     force: bool,
 }

@@ -1,3 +1,5 @@
+//! `runner artifacts ls`: lists the newest artifacts.
+
 use std::rc::Rc;
 
 use clap::Args;
@@ -17,7 +19,7 @@ use crate::report::columns::columns;
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// Only those of these pipelines
+    /// List only artifacts of these pipelines
     #[arg(value_name = "PIPELINE")]
     pipelines: Vec<String>,
     #[command(flatten)]
@@ -32,7 +34,7 @@ struct Line<'a> {
     shown: &'a Shown,
     port: &'a str,
     digest: Digest,
-    /// Number and bytes of its files; none if their list is not in the store.
+    /// Number of its files and their total bytes; `None` if their list is not in the store.
     files: Option<(usize, u64)>,
     record: Option<Rc<ActionRecord>>,
 }

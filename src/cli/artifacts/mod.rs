@@ -1,4 +1,4 @@
-//! `runner artifacts`: the newest results, what is in them, and copies of them.
+//! `runner artifacts`: lists, shows and exports the newest results.
 
 mod export;
 mod ls;
@@ -10,7 +10,7 @@ use engine::error::Error;
 
 use crate::report::Console;
 
-/// List the newest results, show what one is made of, copy its files out of the store
+/// List the newest results, show what one was made from, or copy its files out of the store
 #[derive(Debug, Args)]
 pub struct Artifacts {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! Which artifact is meant: by what made it, or by its digest.
+//! Finds the artifact that an argument names, either by the stage that made it or by its digest.
 
 use clap::Args;
 use engine::error::Error;
@@ -11,11 +11,11 @@ use crate::cli::pipeline::StoreArgs;
 /// An artifact on the command line.
 #[derive(Debug, Args)]
 pub struct Wanted {
-    /// `STAGE.PORT` or `STAGE[VALUE].PORT`, the newest of its kind; or the digest of any artifact, of
-    /// which 8 digits do
+    /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the digest of any artifact, of which 8
+    /// digits are enough
     #[arg(value_name = "ARTIFACT")]
     pub artifact: String,
-    /// The pipeline, where several have such a stage
+    /// Pipeline of the stage, if several have a stage of that name
     #[arg(long, value_name = "NAME")]
     pub pipeline: Option<String>,
     #[command(flatten)]
@@ -25,20 +25,20 @@ pub struct Wanted {
 /// An artifact that was found.
 pub struct Item {
     pub digest: Digest,
-    /// Where `latest` shows it, and as which port.
+    /// Where `latest` shows it, and its port.
     pub shown: Option<(Shown, String)>,
-    /// What is known of its making.
+    /// Record of the action that made it, if that is known.
     pub record: Option<ActionRecord>,
 }
 
-/// The least digits of a digest.
+/// Fewest digits of an abbreviated digest.
 const DIGITS: usize = 8;
 
-/// Candidates that an error lists.
+/// Most candidates that an error lists.
 const LISTED: usize = 5;
 
 impl Item {
-    /// `cnn[model1].model`, or the digest of what has no name.
+    /// `cnn[model1].model`, or the digest if `latest` does not show it.
     pub fn name(&self) -> String {
         match &self.shown {
             Some((shown, port)) => format!("{}.{port}", shown.instance),
@@ -66,7 +66,7 @@ impl Wanted {
         }
     }
 
-    /// The ports of an instance that are meant.
+    /// The ports of an instance that match the argument.
     fn ports<'a>(&self, shown: &'a Shown) -> impl Iterator<Item = (&'a Shown, &'a String)> {
         let stage = shown.instance.split('[').next().unwrap_or_default();
         let names = [shown.instance.as_str(), stage];
@@ -157,7 +157,7 @@ impl Wanted {
     }
 }
 
-/// Refuses names of pipelines that `latest` does not show.
+/// Rejects names of pipelines that `latest` does not show.
 pub fn check_pipelines(all: &[Shown], names: &[String]) -> Result<(), Error> {
     let mut known: Vec<&str> = all.iter().map(|shown| shown.pipeline.as_str()).collect();
     known.dedup();
@@ -173,13 +173,13 @@ pub fn check_pipelines(all: &[Shown], names: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The key of the action that made what is shown, if that is remembered.
+/// The key of the action that made what is shown, if it is known.
 pub fn key(store: &Store, shown: &Shown) -> Option<Key> {
     let last = store.last_fingerprint(&shown.pipeline, &shown.instance)?;
     Some(action_key(&last))
 }
 
-/// The record of what is shown, if it is of just that.
+/// The record of what is shown; `None` if there is no record with exactly these outputs.
 pub fn record(store: &Store, shown: &Shown) -> Option<ActionRecord> {
     let record = of_key(store, &key(store, shown)?)?;
     (record.outputs == shown.outputs).then_some(record)
@@ -196,14 +196,14 @@ pub fn of_key(store: &Store, key: &Key) -> Option<ActionRecord> {
     }
 }
 
-/// The newest record with this output.
+/// The newest record that has this output.
 fn maker(store: &Store, digest: &Digest) -> Result<Option<ActionRecord>, Error> {
     let records = store.inventory()?.records;
     let records = records.into_iter().filter_map(|found| {
         let Reading::Sound(record) = found.record else {
             return None;
         };
-        // Under its content key the same record is kept a second time.
+        // The same record is stored a second time under its content key.
         (found.key == record.action_key && record.outputs.values().any(|d| d == digest))
             .then_some(record)
     });

@@ -1,3 +1,5 @@
+//! `runner artifacts show`: shows the files of an artifact and how it was made.
+
 use std::collections::HashMap;
 
 use clap::Args;
@@ -14,7 +16,7 @@ use crate::cli::unwritten;
 use crate::report::Console;
 use crate::report::columns::aligned;
 
-/// Show what is in an artifact, and what made it
+/// Show the files of an artifact, and what made it
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
@@ -27,9 +29,9 @@ pub struct Show {
 /// An input of the action that made the artifact.
 struct Source {
     role: String,
-    /// `xrays.train`, if the newest of that name is the one.
+    /// `xrays.train`, if this is the newest artifact of that name.
     name: Option<String>,
-    /// The action that made it, and its output there.
+    /// The action that made it, and its output port there.
     from: Option<(Key, String)>,
     digest: Option<Digest>,
 }
@@ -114,7 +116,7 @@ fn page(item: &Item, tree: &Tree, sources: &[Source]) -> String {
     text + "\n" + &aligned(&rows, 2)
 }
 
-/// Adds what is known of the making.
+/// Adds lines about how the artifact was made.
 fn made(record: &ActionRecord, sources: &[Source], lines: &mut Vec<(&'static str, String)>) {
     let by = &record.fingerprint;
     let device = by.device;

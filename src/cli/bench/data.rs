@@ -1,3 +1,5 @@
+//! `runner bench data`: measures the reading and augmentation of images.
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,10 +11,10 @@ use super::{Common, failed, refused, start_threads};
 use crate::cli::unwritten;
 use crate::report::Console;
 
-/// Measure reading images (decode and resize) and augmenting them
+/// Measure how fast images are read (decoded and resized) and augmented
 #[derive(Debug, Args)]
 pub struct Data {
-    /// The folder of images to decode and resize, with `train/<CLASS>/` and `test/<CLASS>/`
+    /// Folder of images to decode and resize, with `train/<CLASS>/` and `test/<CLASS>/`
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
     /// What to measure; decoding needs `--path`
@@ -24,13 +26,13 @@ pub struct Data {
         default_value = "decode,augment"
     )]
     what: Vec<Part>,
-    /// Passes over the images to measure, of which the median counts
+    /// Passes over the images; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     passes: u16,
-    /// Images to a batch of augmented images
+    /// Images per batch when augmenting
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
-    /// Images to a pass of augmentation, random ones
+    /// Random images per pass when augmenting
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u16).range(1..))]
     images: u16,
     #[command(flatten)]
@@ -40,9 +42,9 @@ pub struct Data {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 enum Part {
-    /// Reading files, decoding and resizing
+    /// Read files, decode and resize
     Decode,
-    /// The paper's augmentation of training batches
+    /// Augment training batches as the paper does
     Augment,
 }
 
@@ -122,7 +124,8 @@ impl Data {
         }
     }
 
-    /// Whoever reads JSON sees that there is no such line.
+    /// Prints that decoding was not measured. With `--json` there is no such line, and its absence is
+    /// enough.
     fn tell_of_decoding(&self, console: &Console) -> Result<(), Error> {
         if self.common.json {
             return Ok(());

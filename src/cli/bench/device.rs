@@ -1,3 +1,5 @@
+//! Options for the device that a benchmark trains on.
+
 use clap::Args;
 use contract::{Device, Precision};
 
@@ -5,19 +7,20 @@ use engine::devices::{self, DeviceChoice};
 use engine::error::Error;
 use engine::executor::VISIBLE_GPUS;
 
-/// What a training is measured on.
+/// The device of a benchmark.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct On {
-    /// cpu, cuda (the first GPU), cuda:0 (the GPU of this number), or auto
+    /// Device to measure: cpu, cuda (the first GPU), cuda:0 (the GPU with this number), or auto
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
-    /// How a GPU multiplies: tf32, float32
+    /// Precision of multiplications on a GPU: tf32, float32
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
 }
 
 impl On {
-    /// The device of the process that measures: of the GPUs it sees the one that [`On::visible`] shows it.
+    /// The device of the process that measures. On GPUs, that process sees only the one from
+    /// [`On::visible`].
     pub fn device(self) -> Result<Device, Error> {
         match self.device {
             DeviceChoice::Cuda(_) => Ok(Device::Cuda {
@@ -27,10 +30,10 @@ impl On {
         }
     }
 
-    /// What of the environment shows a process the GPU to measure, and no other.
+    /// The environment variable that makes only the chosen GPU visible to a process; `None` for the CPU.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If the device does not exist.
     pub fn visible(self) -> Result<Option<(&'static str, String)>, Error> {
         let chosen = self.resolved(self.device)?;
         let gpu = chosen.gpus.into_iter().next();

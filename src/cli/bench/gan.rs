@@ -1,3 +1,5 @@
+//! `runner bench gan`: measures the training of a DCGAN.
+
 use clap::Args;
 use engine::error::Error;
 use serde::Serialize;
@@ -10,16 +12,16 @@ use crate::report::Console;
 /// Measure both updates of a DCGAN on random images
 #[derive(Debug, Args)]
 pub struct Gan {
-    /// Real images to a step
+    /// Real images per step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
     batch_size: u16,
     /// Length of a noise vector
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     latent: u16,
-    /// Normalize batches
+    /// Use batch normalization
     #[arg(long)]
     batch_norm: bool,
-    /// Steps to measure, of which the median counts
+    /// Steps to measure; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]

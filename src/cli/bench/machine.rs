@@ -1,3 +1,5 @@
+//! `runner bench machine`: measures the peak speed of the processor and its memory.
+
 use clap::Args;
 use engine::error::Error;
 use stages::bench::measure_machine;
@@ -6,13 +8,13 @@ use super::start_threads;
 use crate::cli::unwritten;
 use crate::report::Console;
 
-/// Measure what the processor can do at most: arithmetic, and the way to memory
+/// Measure the peak speed of this machine: arithmetic and memory bandwidth
 #[derive(Debug, Args)]
 pub struct Machine {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Print one JSON object to a line
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }

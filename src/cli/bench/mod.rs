@@ -1,4 +1,4 @@
-//! `runner bench`: how fast this machine does what stages spend their time on.
+//! `runner bench`: measures the work that stages spend most of their time on.
 
 mod data;
 mod device;
@@ -33,34 +33,34 @@ enum What {
     Machine(machine::Machine),
 }
 
-/// What every measurement takes.
+/// Options of every measurement.
 #[derive(Debug, Args)]
 struct Common {
     /// Height and width of the images in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     image_size: u16,
-    /// 1 for gray, 3 for RGB
+    /// Channels of the images: 1 for gray, 3 for RGB
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     channels: u16,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Print one JSON object to a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Measure this, in this process
+    /// Run this measurement in the current process
     #[arg(long, hide = true)]
     here: Option<String>,
 }
 
-/// A line of results; its fields are what was asked, then what was measured.
+/// A line of results: first the parameters, then the measurements.
 #[derive(Serialize)]
 struct Line<'a, Asked> {
     #[serde(flatten)]
     asked: &'a Asked,
     threads: usize,
     images_per_second: f64,
-    /// Of the whole process.
+    /// Peak memory of the whole process.
     peak_rss_mib: u64,
 }
 
@@ -84,8 +84,8 @@ impl Common {
         }
     }
 
-    /// Measures a thing in a process of its own, as stages run: the largest memory can be told of a
-    /// whole process only. `visible` is put into its environment.
+    /// Runs a measurement in a separate process, as stages run. Peak memory can only be read for a whole
+    /// process. `visible` is added to its environment.
     fn elsewhere(&self, what: &str, visible: Option<(&'static str, String)>) -> Result<(), Error> {
         let failed = |cause: &dyn Display| Error::System(format!("failed to measure: {cause}"));
         let status = own_binary().and_then(|mut command| {
@@ -100,7 +100,7 @@ impl Common {
         }
     }
 
-    /// Prints what was measured, for a person or as JSON.
+    /// Prints a measurement, as text or as JSON.
     fn print(
         &self,
         console: &Console,
@@ -127,7 +127,7 @@ impl Common {
     }
 }
 
-/// Starts the threads to measure on, `wanted` or one for every core; gives their number.
+/// Starts the threads to measure on, `wanted` or one per core, and returns their number.
 fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
     let mut pool = rayon::ThreadPoolBuilder::new().stack_size(stages::STACK_SIZE);
     if let Some(threads) = wanted {
@@ -138,12 +138,12 @@ fn start_threads(wanted: Option<u16>) -> Result<usize, Error> {
     Ok(rayon::current_num_threads())
 }
 
-/// What cannot be measured is a mistake in what was asked.
+/// Converts an invalid benchmark to a usage error.
 fn refused(invalid: Invalid) -> Error {
     Error::Usage(invalid.to_string())
 }
 
-/// What was bad only on a closer look is the user's to repair.
+/// Converts a failed measurement to an error. Bad data is a usage error, because the user can repair it.
 fn failed(failure: Failure) -> Error {
     match failure {
         Failure::Data(message) => Error::Usage(message),

@@ -1,3 +1,5 @@
+//! `runner bench train`: measures the training of classifiers.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -21,13 +23,13 @@ pub struct Train {
         default_value = "model1,model2,model3,model4,model5,model6"
     )]
     models: Vec<String>,
-    /// The pipeline that declares the models [default: the paper's table 1, built in]
+    /// Pipeline that declares the models [default: the paper's table 1, built in]
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
-    /// Images to a step
+    /// Images per step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
-    /// Steps to measure, of which the median counts
+    /// Steps to measure; the median counts
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]
@@ -45,7 +47,7 @@ struct Asked<'a> {
     device: String,
 }
 
-/// The one place where the paper's CNNs are declared.
+/// The pipeline that declares the paper's CNNs.
 const TABLE1: &str = include_str!("../../../pipelines/table1.yaml");
 
 impl Train {
@@ -67,7 +69,7 @@ impl Train {
         models.try_for_each(|name| self.common.elsewhere(name, visible.clone()))
     }
 
-    /// The training of a model of the pipeline, checked.
+    /// Creates and checks the benchmark for a model of the pipeline.
     fn bench(&self, pipeline: &Pipeline, name: &str) -> Result<TrainBench, Error> {
         let Some((_, model)) = pipeline.models().find(|(known, _)| *known == name) else {
             let known = pipeline.models().map(|(known, _)| known);

@@ -1,3 +1,5 @@
+//! `runner cache gc`: removes what is no longer needed from the store.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,29 +15,30 @@ use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::report::{Console, Verbosity};
 
-/// Say what nothing needs any more and, with --apply, remove it
+/// List what is no longer needed and, with --apply, remove it
 ///
-/// What the newest run of every pipeline used (by its name, whatever its profile and settings), what a
-/// run that goes on needs and what `artifacts/latest` shows always stays. Without a limit only garbage
-/// goes: files of no result, and damaged files that were set aside. What a run with a damaged record used
-/// stays. As long as something cannot be read that may name a result, no result goes.
+/// Results that the newest run of every pipeline used (by name, with any profile and settings), that a run
+/// in progress needs, or that `artifacts/latest` shows are always kept. Without a limit, only garbage is
+/// removed: files that belong to no result, and damaged files that were set aside. Results that a run with
+/// a damaged record used are kept. As long as a file that may refer to results is unreadable, no results
+/// are removed.
 #[derive(Debug, Args)]
 pub struct Gc {
     #[command(flatten)]
     store: StoreArgs,
-    /// Let the least recently used results go until the rest fits: 500MiB, 20GB
+    /// Remove the least recently used results until the rest fits: 500MiB, 20GB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_size: Option<u64>,
-    /// Let go what was not used for so long: 30d, 2w, 12h
+    /// Remove what was not used for this long: 30d, 2w, 12h
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     max_age: Option<Duration>,
-    /// Let go what none of the newest N runs of a pipeline used, and the logs of the other runs
+    /// Remove what none of the newest N runs of a pipeline used, and the logs of the other runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     keep_runs: Option<u32>,
-    /// Remove it; exit code 75 if a run is just planning or keeping a result
+    /// Remove what is listed; exit code 75 if a run is planning or storing a result
     #[arg(long)]
     apply: bool,
-    /// With --apply, wait as long as runs are in the way
+    /// With --apply, wait until no run is in the way
     #[arg(long, requires = "apply")]
     wait: bool,
     /// Print one JSON object
@@ -136,7 +139,7 @@ impl Gc {
     }
 }
 
-/// Who is in the way, as far as is known.
+/// The error for a store in use. It names the runs in progress as far as they are known.
 fn busy(store: &Store) -> Error {
     let runs: Vec<String> = store.living_runs().runs.into_iter().collect();
     let who = match runs.as_slice() {

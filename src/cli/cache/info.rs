@@ -1,3 +1,5 @@
+//! `runner cache info`: shows how much space results take.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
@@ -13,7 +15,7 @@ use crate::cli::unwritten;
 use crate::report::Console;
 use crate::report::columns::columns;
 
-/// Say how much the store holds, by pipeline and stage
+/// Show how much the store holds, by pipeline and stage
 #[derive(Debug, Args)]
 pub struct Info {
     #[command(flatten)]
@@ -23,13 +25,13 @@ pub struct Info {
     json: bool,
 }
 
-/// What the results of one stage of a pipeline take, over all runs.
+/// Space that the results of one stage of a pipeline take, over all runs.
 struct Share {
     pipeline: String,
     stage: String,
     results: usize,
     bytes: u64,
-    /// Bytes that no other stage's results hold.
+    /// Bytes that no other stage's results share.
     unique: u64,
 }
 
@@ -107,7 +109,7 @@ impl Info {
     }
 }
 
-/// The shares of all stages that a run names, and of results that no run names any more.
+/// The shares of all stages that runs name, and of results that no run names any more.
 fn shares(inventory: &Inventory, runs: &[PastRun]) -> Vec<Share> {
     let mut owners: BTreeMap<(String, String), BTreeSet<_>> = BTreeMap::new();
     let mut named = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! `runner cache`: what the store holds, whether it is sound, what may go.
+//! `runner cache`: shows, checks and cleans up the store.
 
 mod gc;
 mod info;
@@ -16,7 +16,7 @@ use engine::store::{BadUse, RunUse, Store, Unread, Uses};
 
 use crate::report::Console;
 
-/// Look at the store, check it, and collect what nothing needs
+/// Show what the store holds, check it, or remove what is no longer needed
 #[derive(Debug, Args)]
 pub struct Cache {
     #[command(subcommand)]
@@ -40,12 +40,12 @@ impl Cache {
     }
 }
 
-/// Lists what the runs in the folder `runs` used; a collection keeps it.
+/// Lists what the runs in the folder `runs` used, so that a collection keeps it.
 fn uses(runs: &Path) -> io::Result<Uses> {
     let History { runs, bad } = History::read(runs)?;
     let mut uses = Uses::default();
     for run in runs {
-        // A run without results does not count for `--keep-runs`: no result is kept for it.
+        // A run without results does not count for `--keep-runs`, because it keeps none.
         if !run.keys.is_empty() {
             uses.runs.push(RunUse {
                 folder: run.folder,
@@ -70,7 +70,7 @@ pub(super) fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 
-/// A path in the store, from its root.
+/// A path in the store, relative to its root.
 fn inside<'a>(store: &Store, path: &'a Path) -> std::path::Display<'a> {
     path.strip_prefix(store.root()).unwrap_or(path).display()
 }

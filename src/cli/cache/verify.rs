@@ -1,3 +1,5 @@
+//! `runner cache verify`: checks everything in the store.
+
 use clap::Args;
 use engine::error::Error;
 use engine::run::files::Fault;
@@ -11,13 +13,13 @@ use crate::cli::pipeline::StoreArgs;
 use crate::cli::unwritten;
 use crate::report::Console;
 
-/// Read everything in the store and list what is bad; exit code 1 if something is
+/// Read everything in the store and list what is damaged or unreadable; exit code 1 if anything is
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
     store: StoreArgs,
-    /// Set aside what is bad, but not what cannot be read; the next run makes anew what it needs. What a run
-    /// used that is set aside is protected from `cache gc` no more
+    /// Set aside what is damaged, but not what is unreadable; the next run makes what it needs again.
+    /// Results used only by runs that are set aside are no longer protected from `cache gc`
     #[arg(long)]
     repair: bool,
     /// Print one JSON object
@@ -89,7 +91,7 @@ impl Verify {
     }
 }
 
-/// The runs whose records are damaged or cannot be read. A damaged one is set aside as a whole.
+/// The runs whose records are damaged or unreadable. A damaged run is set aside as a whole.
 fn bad_runs(store: &Store) -> Result<Vec<Finding>, Error> {
     let runs = store.runs_folder();
     let history = History::read(&runs).map_err(Error::io("read", &runs))?;

@@ -1,4 +1,4 @@
-//! What two runs differ in, without what only follows from it.
+//! The differences between two runs that are causes, without their consequences.
 
 use std::collections::HashMap;
 
@@ -8,22 +8,23 @@ use serde_json::{Value, json};
 
 use super::comparison::{Looking, Makers};
 
-/// A difference that is the cause of others.
+/// A difference that causes others.
 #[derive(Serialize)]
 pub struct Changed {
-    /// In a few words: `params.epochs 2 → 1`.
+    /// A short description: `params.epochs 2 → 1`.
     pub what: String,
-    /// Where it is a parameter, its path and its values in full; none where it is not there.
+    /// Path of the parameter, if it is one.
     pub param: Option<String>,
+    /// Values in run A and run B in full, of a parameter or as the makers of an input. `None` if missing.
     pub a: Option<Value>,
     pub b: Option<Value>,
-    /// The stages that differ in this.
+    /// The stages that have this difference.
     pub stages: Vec<String>,
 }
 
 impl Changed {
-    /// In what two actions differ, without inputs that are made by the same stages as before: those
-    /// stages differ, then, and say why.
+    /// The differences between two actions. Inputs that the same stages made are left out, because those
+    /// stages have the causes.
     pub fn of(looking: &Looking<'_>, was: &Fingerprint, is: &Fingerprint) -> Vec<Changed> {
         let changes = plan::changes(looking.store, was, is, &[]).into_iter();
         changes
@@ -63,17 +64,17 @@ impl Changed {
     }
 }
 
-/// Causes, each with all stages that it is found in.
+/// Causes, each with all stages in which it was found.
 #[derive(Default)]
 pub struct Causes {
     pub found: Vec<Changed>,
-    /// Where each is, by what it says.
+    /// Index of each cause in `found`, by its content.
     positions: HashMap<String, usize>,
 }
 
 impl Causes {
     pub fn add(&mut self, stage: &str, cause: Changed) {
-        // Long values are cut in words.
+        // `what` abbreviates long values, so the key has them in full.
         let whole = json!([cause.what, cause.a, cause.b]).to_string();
         let position = *self.positions.entry(whole).or_insert(self.found.len());
         if position == self.found.len() {
@@ -83,7 +84,7 @@ impl Causes {
     }
 }
 
-/// What makes an input, in the words of a run.
+/// The stage of a run that makes an input.
 pub fn maker<'a>(makers: &Makers<'a>, input: &InputId) -> Option<&'a str> {
     match input {
         InputId::Action { key, .. } => makers.get(key).copied(),
@@ -91,7 +92,7 @@ pub fn maker<'a>(makers: &Makers<'a>, input: &InputId) -> Option<&'a str> {
     }
 }
 
-/// What makes the inputs of a role, and through which ports.
+/// The stages and ports that make the inputs of a role.
 fn makers(makers: &Makers<'_>, inputs: Option<&Vec<InputId>>) -> Vec<String> {
     let inputs = inputs.into_iter().flatten();
     inputs

@@ -1,4 +1,4 @@
-//! What one run did otherwise than another.
+//! Computes the differences between two runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -18,21 +18,21 @@ use crate::cli::runs::each_option;
 /// Two runs, `a` and `b`, side by side.
 #[derive(Serialize)]
 pub struct Comparison {
-    /// What differs in how they were asked for.
+    /// Differences in how the runs were started.
     pub asked: Vec<Difference>,
-    /// What differs in what stages are made of, but for what only follows from it.
+    /// Differences in what stages are made of, without consequences of other differences.
     pub changes: Vec<Changed>,
-    /// All stages of both, in the order of `b`, then those of `a` alone.
+    /// All stages of both runs, in the order of `b`, then those that only `a` has.
     pub stages: Vec<StagePair>,
 }
 
-/// Something that has another value in the other run.
+/// A property with different values in the two runs.
 #[derive(Serialize)]
 pub struct Difference {
     pub what: &'static str,
     pub a: String,
     pub b: String,
-    /// The part of each that the other has not.
+    /// The parts of each value that the other does not have.
     #[serde(skip)]
     pub alone: [String; 2],
 }
@@ -63,7 +63,7 @@ pub enum Change {
 pub struct Side {
     pub key: Key,
     pub outcome: String,
-    /// None where it was not executed.
+    /// `None` if it was not executed.
     pub seconds: Option<f64>,
 }
 
@@ -125,7 +125,7 @@ fn asked(a: &Recorded, b: &Recorded) -> Vec<Difference> {
             };
             let mut parts = [alone(&a, &b), alone(&b, &a)];
             if parts.iter().all(String::is_empty) {
-                // The same in another order, of which the last wins.
+                // The parts are the same but in another order, which matters because the last one wins.
                 parts = [a.join(" "), b.join(" ")];
             }
             Difference {
@@ -138,21 +138,21 @@ fn asked(a: &Recorded, b: &Recorded) -> Vec<Difference> {
         .collect()
 }
 
-/// Two runs, and the store that has what they made.
+/// Two runs, and the store with their results.
 pub struct Looking<'a> {
     pub store: &'a Store,
     pub a: &'a Recorded,
     pub b: &'a Recorded,
-    /// The stages of each run, by their keys.
+    /// The stages of each run, by key.
     pub makers_a: Makers<'a>,
     pub makers_b: Makers<'a>,
 }
 
-/// Stages of a run by their keys.
+/// Stages of a run, by key.
 pub type Makers<'a> = HashMap<Key, &'a str>;
 
 fn makers(run: &Recorded) -> Makers<'_> {
-    // Of equal stages the first stands for all.
+    // The first of several equal stages represents all of them.
     let stages = run.stages.iter().rev().map(|stage| &stage.planned);
     stages
         .map(|stage| (stage.key, stage.name.as_str()))
@@ -205,7 +205,7 @@ impl Looking<'_> {
         }
     }
 
-    /// Why the keys of two actions differ. The names are those of `b`.
+    /// Why the keys of two actions differ. Stages have the names of `b`.
     fn reason(&self, a: Option<&ActionRecord>, b: Option<&ActionRecord>) -> String {
         let (Some(a), Some(b)) = (a, b) else {
             let which = match (a, b) {
@@ -238,10 +238,10 @@ impl Looking<'_> {
         }
     }
 
-    /// By port and name. What cannot be read is told in the log.
+    /// Metrics by port and name. Logs a warning for those that cannot be read.
     fn metrics(&self, record: &ActionRecord) -> BTreeMap<String, Metrics> {
         let mut found = BTreeMap::new();
-        // Any other output may hold a file of that name.
+        // Other outputs may contain a file of the same name.
         for port in plan::metrics_ports(&catalogue(), &record.fingerprint) {
             let Some(output) = record.outputs.get(&port) else {
                 continue;

@@ -1,4 +1,4 @@
-//! What was measured in two runs.
+//! Pairs the metrics of two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ pub struct MetricPair {
     /// `b - a`.
     pub difference: Option<f64>,
     pub direction: Direction,
-    /// How `b` is to `a`.
+    /// How `b` compares with `a`.
     pub verdict: Option<Verdict>,
-    /// Whether the intervals have nothing in common; none where there are not two.
+    /// Whether the intervals do not overlap; `None` unless there are two.
     pub apart: Option<bool>,
 }
 

@@ -1,3 +1,5 @@
+//! `runner compare`: compares two runs.
+
 mod cause;
 mod comparison;
 mod metric;
@@ -13,18 +15,18 @@ use super::unwritten;
 use crate::report::Console;
 use comparison::Comparison;
 
-/// Compare two runs: first what differs, then which metrics are better or worse for it
+/// Compare two runs: first what differs, then which metrics became better or worse
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// A run: an id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    /// First run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN_A")]
     a: String,
-    /// Another run
+    /// Second run
     #[arg(value_name = "RUN_B")]
     b: String,
     #[command(flatten)]
     among: Among,
-    /// Print one JSON object, with what is equal too
+    /// Print one JSON object, including what is equal
     #[arg(long)]
     json: bool,
     /// Print Markdown

@@ -1,4 +1,4 @@
-//! A comparison for people: what differs first, then what came of it.
+//! Renders a comparison as text or Markdown: first what differs, then the effects.
 
 use engine::run::recorded::Recorded;
 use engine::wording;
@@ -10,7 +10,7 @@ use crate::cli::runs::when;
 use crate::report::columns::aligned;
 use crate::report::markdown;
 
-/// Stages that a change names one by one.
+/// Most stages that are named individually for a change.
 const NAMED: usize = 3;
 
 const APART: &str = "* the 95 % intervals do not overlap";
@@ -66,7 +66,7 @@ pub fn markdown(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
 
 const METRICS: [&str; 6] = ["stage", "metric", "A", "B", "difference", ""];
 
-/// Rows with a header; nothing where there are none.
+/// Rows with a header; an empty string if there are no rows.
 fn headed<const N: usize>(header: &[&str; N], rows: &[Row<N>], words: usize) -> String {
     if rows.is_empty() {
         return String::new();
@@ -95,12 +95,12 @@ fn head(letter: &str, run: &Recorded) -> Row<5> {
     ]
 }
 
-/// What both forms tell.
+/// The content of both formats.
 struct Page {
     asked: Vec<Row<2>>,
     changes: Vec<Row<2>>,
     stages: Vec<Row<4>>,
-    /// How many stages are the same, if some are.
+    /// A sentence with the number of stages that are the same; `None` if there are none.
     same: Option<String>,
     metrics: Vec<Row<6>>,
     /// Whether some intervals do not overlap.
@@ -132,7 +132,7 @@ impl Page {
     }
 }
 
-/// `cnn[4], cnn[6]`, or, where they are many, `12 of cnn`.
+/// `cnn[4], cnn[6]`, or `12 of cnn` if there are many.
 fn places(change: &Changed) -> String {
     if change.stages.len() <= NAMED {
         return change.stages.join(", ");
@@ -152,7 +152,7 @@ fn places(change: &Changed) -> String {
     counts.collect::<Vec<_>>().join(", ")
 }
 
-/// A stage that differs, or that both runs executed.
+/// The row of a stage that differs, or that both runs executed; else `None`.
 fn stage(pair: &StagePair) -> Option<Row<4>> {
     let [a, b] = [&pair.a, &pair.b].map(|side| side.as_ref().and_then(|side| side.seconds));
     let what = match pair.change {
@@ -175,7 +175,7 @@ fn same(pairs: &[StagePair]) -> Option<String> {
     }
 }
 
-/// All metrics of the stages of both runs that differ in some.
+/// All metrics of stages that are in both runs and differ in at least one metric.
 fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
     let differ = |pair: &MetricPair| pair.a != pair.b;
     let in_both = pairs
@@ -216,7 +216,7 @@ fn measured(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let Some(ends) = interval else {
         return figure(value);
     };
-    // Two decimals are what an interval is good for, where they tell its ends apart.
+    // Two decimals are precise enough for an interval, unless its ends would look the same.
     let [low, high] = if ends[1] - ends[0] >= 0.02 && ends[1].abs() < 100.0 {
         ends.map(|end| format!("{end:.2}"))
     } else {

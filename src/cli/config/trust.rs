@@ -1,3 +1,5 @@
+//! `runner config trust`: records the user's consent to settings of a project.
+
 use clap::Args;
 use engine::error::Error;
 
@@ -6,12 +8,12 @@ use crate::report::Console;
 
 /// Allow the settings of this project's `.runner.toml` that reach outside the project
 ///
-/// A project may say where its artifacts are kept. A folder outside the project takes effect only after this
-/// command, which prints what it allows and keeps the consent in `trusted.json` beside the user's `config.toml`.
-/// It holds for these values: others need the command again.
+/// A project can set where its artifacts are kept. A folder outside the project takes effect only after
+/// this command, which prints what it allows and stores the consent in `trusted.json` next to the user's
+/// `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
 pub struct Trust {
-    /// Take back what was allowed for this project
+    /// Revoke what was allowed for this project
     #[arg(long)]
     revoke: bool,
 }

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use contract::files::system_text;
 use serde::Serialize;
 
-/// What the system tells of it. Linux only: elsewhere neither name nor cores are known.
+/// Properties of the processor. Model and cores are known on Linux only.
 #[derive(Debug, Serialize)]
 pub struct Cpu {
     pub model: Option<String>,
-    /// Of the machine, however many threads each runs.
+    /// Cores of the machine. A core that runs several threads counts once.
     pub cores: Option<usize>,
-    /// That a run uses, unless told otherwise: what this process may have.
+    /// Threads that a run uses by default: as many as this process may have.
     pub threads: usize,
-    /// The widest that loops are compiled for and that it has: `AVX-512`, `AVX2`, `NEON` or `none`.
+    /// The widest vector instructions that the processor has and that loops are compiled for: `AVX-512`,
+    /// `AVX2`, `NEON` or `none`.
     pub vectors: &'static str,
 }
 
@@ -29,7 +30,7 @@ impl Cpu {
     }
 }
 
-/// The values of a field of `/proc/cpuinfo`, which has a paragraph for each thread that it can run.
+/// The values of a field of `/proc/cpuinfo`, which has a paragraph for each hardware thread.
 fn field<'a>(told: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     told.lines().filter_map(move |line| {
         let (found, value) = line.split_once(':')?;
@@ -37,7 +38,7 @@ fn field<'a>(told: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// As many as differ in socket or number; where these are not told, a core to each paragraph.
+/// Counts the distinct pairs of socket and core number. If these are missing, counts a core per paragraph.
 fn cores(told: &str) -> Option<usize> {
     let numbers = field(told, "physical id").zip(field(told, "core id"));
     let count = match numbers.collect::<BTreeSet<_>>().len() {
@@ -47,7 +48,8 @@ fn cores(told: &str) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// As the crates choose among their loops: AVX-512 and AVX2 each with what goes with them.
+/// Uses the same conditions as the crates that choose among such loops: AVX-512 and AVX2 count only
+/// together with their companion features.
 fn vectors() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {

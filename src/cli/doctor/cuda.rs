@@ -1,4 +1,4 @@
-//! What there is to compute with CUDA, and whether it computes right.
+//! Finds CUDA libraries and GPUs, and tests whether a GPU computes correctly.
 
 use contract::{Gpu, NoGpu, Precision};
 use serde::{Deserialize, Serialize};
@@ -11,22 +11,22 @@ use engine::executor::{VISIBLE_GPUS, own_binary};
 pub struct Cuda {
     pub libraries: Vec<Found>,
     pub gpus: Vec<Seen>,
-    /// Why there are no GPUs.
+    /// Why there are no GPUs; `None` if there are some.
     #[serde(serialize_with = "as_text")]
     pub without: Option<NoGpu>,
     pub default_precision: Precision,
-    /// The precision that was asked for.
+    /// The requested precision.
     pub precision: Precision,
-    /// The number of the GPU that is to be used, and so tested.
+    /// Number of the GPU that would be used, and that is therefore tested.
     pub chosen: Option<usize>,
     #[serde(flatten)]
     pub test: SelfTest,
-    /// That cuda was asked for by name, and is not there.
+    /// Set if the requested device does not exist.
     #[serde(skip)]
     pub missing: Option<NoSuchDevice>,
 }
 
-/// A library, with its version and file, or why it is not there.
+/// A library with its version and file, or the reason why it was not found.
 #[derive(Debug, Serialize)]
 pub struct Found {
     pub name: &'static str,
@@ -43,7 +43,7 @@ pub struct Seen {
     pub free_memory: Option<u64>,
 }
 
-/// What came of the test of all operations.
+/// Result of the test of all operations.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SelfTest {
     pub self_test: Vec<Agreement>,
@@ -51,26 +51,26 @@ pub struct SelfTest {
     pub failure: Option<String>,
 }
 
-/// An operation on the GPU beside the same on the CPU.
+/// An operation on the GPU, compared with the same operation on the CPU.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Agreement {
     pub operation: String,
     pub precision: Precision,
-    /// The largest difference over the largest value; none if it is not a finite number.
+    /// The largest difference divided by the largest value; `None` if it is not finite.
     pub error: Option<f64>,
-    /// What that may be.
+    /// Largest `error` that is accepted.
     pub bound: f64,
     pub agrees: bool,
 }
 
-/// What `runner doctor --json` says, as far as another doctor wants to know.
+/// The part of the output of `runner doctor --json` that another doctor process needs.
 #[derive(Deserialize)]
 struct Told {
     cuda: SelfTest,
 }
 
 impl Cuda {
-    /// Looks for all there is, and tests the first GPU that `choice` would take.
+    /// Finds libraries and GPUs, and tests the first GPU that `choice` selects.
     pub fn look(choice: DeviceChoice, precision: Precision) -> Self {
         let seen = |gpu: &Gpu| Seen {
             free_memory: gpus::free_memory(gpu.index).ok(),
@@ -100,7 +100,7 @@ impl Cuda {
         cuda
     }
 
-    /// What is wrong and what to do, in words.
+    /// Describes what is wrong and what to do.
     pub fn problems(&self) -> Vec<String> {
         if let Some(missing) = &self.missing {
             let what_to_do = match missing {
@@ -140,7 +140,7 @@ impl Cuda {
     }
 }
 
-/// What to do to have a GPU.
+/// What to do to get a usable GPU.
 pub fn remedy(why: &NoGpu) -> &'static str {
     match why {
         NoGpu::NotBuilt => {
@@ -162,7 +162,8 @@ fn as_text<S: serde::Serializer>(why: &Option<NoGpu>, to: S) -> Result<S::Ok, S:
 }
 
 impl SelfTest {
-    /// A process tests the first GPU that it sees: another one is tested by a doctor that sees no other.
+    /// A process can only test the first GPU that it sees. To test another one, starts a doctor process
+    /// that sees no other.
     fn of(gpu: &Gpu, precision: Precision) -> Self {
         let tested = if gpu.index == 0 {
             Self::here(precision)
@@ -241,7 +242,7 @@ impl From<Check> for Agreement {
 }
 
 impl Agreement {
-    /// Its error in words.
+    /// The error as text.
     pub fn difference(&self) -> String {
         self.error.map_or_else(
             || "no finite part".to_owned(),

@@ -1,4 +1,4 @@
-//! What this machine has to compute with, and whether it works.
+//! `runner doctor`: checks what this machine has to compute with, and whether it works.
 
 mod cpu;
 mod cuda;
@@ -23,13 +23,14 @@ use super::pipeline::StoreArgs;
 use super::unwritten;
 use crate::report::Console;
 
-/// Say what this machine has to compute with, and test its GPU against the CPU
+/// Show what this machine has to compute with, and test its GPU against the CPU
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// What must work: auto (whatever there is), cpu, cuda, cuda:0
+    /// Device that must work: auto (whatever there is), cpu, cuda, cuda:0
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t)]
     device: DeviceChoice,
-    /// How GPUs multiply: tf32 (test both), float32 (test that alone; what GPUs without TF32 have)
+    /// Precision of multiplications on GPUs: tf32 (test both), float32 (test only float32, for GPUs without
+    /// TF32)
     #[arg(long, value_name = "NAME", env = "RUNNER_PRECISION", default_value_t)]
     precision: Precision,
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub struct Doctor {
     json: bool,
 }
 
-/// All that was found.
+/// Everything that was found.
 #[derive(Debug, Serialize)]
 struct Findings {
     runner: &'static str,
@@ -48,11 +49,12 @@ struct Findings {
     memory: Memory,
     store: StoreFolder,
     cuda: Cuda,
-    /// What is wrong and what to do, in words.
+    /// Descriptions of what is wrong and what to do.
     problems: Vec<String>,
 }
 
-/// Of the machine, or as much of it as this process may have; swap included.
+/// Memory of the machine, or as much of it as this process may have. `bytes` includes swap, `free_bytes`
+/// does not.
 #[derive(Debug, Serialize)]
 struct Memory {
     bytes: Option<u64>,
@@ -65,7 +67,7 @@ struct StoreFolder {
     is_there: bool,
     free_bytes: Option<u64>,
     why_not_writable: Option<String>,
-    /// Whether files can be linked; not known where none can be written.
+    /// Whether files can be linked; `None` if no files can be written.
     links: Option<bool>,
 }
 

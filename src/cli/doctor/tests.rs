@@ -5,7 +5,7 @@ use stages::gpus::{Check, Library};
 use super::cuda::{Agreement, Found, Seen, SelfTest};
 use super::*;
 
-/// A machine with a GPU on which everything is right.
+/// A machine with a GPU on which everything works.
 fn findings() -> Findings {
     let library = |name| Library {
         name,
@@ -67,7 +67,7 @@ fn agreement(error: f64) -> Agreement {
     })
 }
 
-/// On a machine without a GPU.
+/// Findings about CUDA on a machine without a GPU.
 fn without(why: NoGpu) -> Cuda {
     Cuda {
         gpus: Vec::new(),
@@ -145,7 +145,7 @@ fn an_operation_that_differs_is_a_problem() {
     assert!(problems[0].starts_with("Conv2d on GPU 0 (tf32) differs from the CPU by 2.5e-1 of"));
     assert!(problems[1].contains("by no finite part of"), "{problems:?}");
     assert_eq!(findings.text().matches("DIFFERS").count(), 3);
-    // What comes first is said as the error.
+    // The first problem is printed as the error.
     findings.problems = problems;
     assert_eq!(findings.text().matches("\nproblem: ").count(), 2);
 }

@@ -1,4 +1,4 @@
-//! What was found, as a person reads it: a paragraph to a subject, its name in front.
+//! Renders the findings as text: a paragraph per subject, with the name of the subject in front.
 
 use bytesize::ByteSize;
 use contract::NoGpu;
@@ -23,7 +23,7 @@ impl Findings {
             paragraph("cuda", self.cuda.lines()),
         ]
         .join("\n");
-        // The first is told as the error that ends this.
+        // The first problem is printed as the error that ends the command.
         for problem in self.problems.iter().skip(1) {
             text += &format!("\nproblem: {problem}");
         }
@@ -80,7 +80,7 @@ impl StoreFolder {
 
 impl Cuda {
     fn lines(&self) -> Vec<String> {
-        // Of a driver that is not there enough is said where it is said that there are no GPUs.
+        // If the driver is missing, the line about missing GPUs already says so.
         let is_told = |found: &&Found| match (&self.without, &found.why_not) {
             (Some(NoGpu::NoDriver(told)), Some(why)) => told == why,
             _ => false,

@@ -1,3 +1,5 @@
+//! `runner init`: writes a small pipeline to begin with.
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,12 +12,12 @@ use crate::report::Console;
 /// Write a small pipeline to begin with: `pipeline.yaml`, which runs in a few seconds
 #[derive(Debug, Args)]
 pub struct Init {
-    /// The folder; made if it is not there
+    /// Folder for the pipeline; created if it does not exist
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
 
-/// The pipeline's file.
+/// Name of the pipeline's file.
 const NAME: &str = "pipeline.yaml";
 
 const PIPELINE: &str = include_str!("pipeline.yaml");

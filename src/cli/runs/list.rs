@@ -1,3 +1,5 @@
+//! `runner runs list`: lists the newest runs.
+
 use clap::Args;
 use engine::error::Error;
 use engine::run::recorded::{self, Newest, Recorded};
@@ -14,7 +16,7 @@ use crate::report::{Console, Verbosity};
 pub struct List {
     #[command(flatten)]
     among: Among,
-    /// List no more than this
+    /// List at most N runs
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print one JSON object

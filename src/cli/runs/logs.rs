@@ -1,3 +1,5 @@
+//! `runner runs logs`: prints the output of stages.
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +16,13 @@ use super::Among;
 use crate::cli::unwritten;
 use crate::report::{Console, Verbosity};
 
-/// Print what the stages of a run wrote while they worked
+/// Print the output that the stages of a run wrote
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// An id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN")]
     run: String,
-    /// A stage: `cnn` for all of its instances, or `cnn[model1]` [default: all]
+    /// Stage: `cnn` for all of its instances, or `cnn[model1]` [default: all]
     #[arg(value_name = "STAGE")]
     stage: Option<String>,
     #[command(flatten)]
@@ -28,7 +30,7 @@ pub struct Logs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Print the bytes as they were written, with colors and other control characters
+    /// Print the bytes unchanged, including colors and other control characters
     #[arg(long, conflicts_with = "json")]
     raw: bool,
 }
@@ -42,7 +44,7 @@ impl Logs {
         let mut files = Vec::new();
         for &name in &names {
             files.push((name.to_owned(), log_file(&run.folder, name)));
-            // A failed stage may have outputs that were kept.
+            // Outputs of a failed stage may have been kept.
             let folder = remains_folder(&run.folder, name);
             let kept = regular_files(&folder).map_err(Error::io("read", &folder))?;
             files.extend(kept.into_iter().map(|path| {
@@ -85,7 +87,7 @@ impl Logs {
             ));
         }
         for (index, (name, bytes)) in logs.iter().enumerate() {
-            // The log of one stage has no header.
+            // A single log has no header.
             let head = match (is_one, index) {
                 (true, _) => String::new(),
                 (_, 0) => format!("==> {name} <==\n"),
@@ -101,7 +103,7 @@ impl Logs {
         Ok(())
     }
 
-    /// The instances that are meant, in the run's order.
+    /// The instances that the arguments select, in the run's order.
     fn names<'a>(&self, run: &'a Recorded) -> Result<Vec<&'a str>, Error> {
         let stages = || run.stages.iter().map(|stage| &stage.planned);
         let Some(wanted) = &self.stage else {
@@ -127,14 +129,14 @@ impl Logs {
     }
 }
 
-/// A log without colors, and with every state of a progress bar on a line of its own.
+/// Removes colors from a log, and puts every state of a progress bar on its own line.
 fn readable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = console::strip_ansi_codes(&text);
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// The regular files below a folder, sorted; none if there is no folder.
+/// The regular files below a folder, sorted; empty if the folder does not exist.
 fn regular_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = open.pop() {

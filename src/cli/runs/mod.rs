@@ -1,4 +1,4 @@
-//! `runner runs`: what ran when, how it ended, and what one run did otherwise than another.
+//! `runner runs`: lists, shows and compares runs, and prints the output of their stages.
 
 mod list;
 mod logs;
@@ -15,7 +15,7 @@ use super::compare::Compare;
 use super::pipeline::StoreArgs;
 use crate::report::Console;
 
-/// Look back: list runs, show one, compare two, read what stages wrote
+/// List runs, show one, compare two, or print what stages wrote
 #[derive(Debug, Args)]
 pub struct Runs {
     #[command(subcommand)]
@@ -26,7 +26,7 @@ pub struct Runs {
 enum Command {
     List(list::List),
     Show(show::Show),
-    /// Another name of `runner compare`
+    /// Same as `runner compare`
     Diff(Compare),
     Logs(logs::Logs),
 }
@@ -42,24 +42,24 @@ impl Runs {
     }
 }
 
-/// Which runs are meant.
+/// The runs to choose from.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Among {
     #[command(flatten)]
     pub(in crate::cli) store: StoreArgs,
-    /// Only runs of this pipeline; `latest` is the newest of them
+    /// Consider only runs of this pipeline; `latest` is the newest of them
     #[arg(long, value_name = "NAME")]
     pipeline: Option<String>,
 }
 
-/// Of all words, this means the newest run; `latest~1` the one before it.
+/// Means the newest run; `latest~1` is the one before it.
 const LATEST: &str = "latest";
 
-/// Candidates that an error lists.
+/// Most candidates that an error lists.
 const LISTED: usize = 5;
 
 impl Among {
-    /// The run that `name` means: an id, the beginning of one, `latest`, `latest~2`.
+    /// Finds the run that `name` means: an id, the beginning of an id, `latest`, `latest~2`.
     pub(in crate::cli) fn find(
         &self,
         store: &Store,
@@ -138,14 +138,15 @@ impl Among {
     }
 }
 
-/// Tells of runs that cannot be read: they may be any of those that were asked for.
+/// Prints a warning for each run that cannot be read, because it may be the one that was requested.
 fn warn(console: &Console, bad: &[BadRun]) {
     for bad in bad {
         console.say(&format!("warning: run `{}`: {}", bad.id(), bad.why()));
     }
 }
 
-/// How many runs before the newest one `latest~2` means; nothing if `name` is not of that form.
+/// Number of runs before the newest one that `name` means, as in `latest~2`. `None` if `name` does not
+/// begin with `latest`.
 fn steps_back(name: &str) -> Result<Option<usize>, Error> {
     let Some(rest) = name.strip_prefix(LATEST) else {
         return Ok(None);
@@ -163,7 +164,7 @@ fn steps_back(name: &str) -> Result<Option<usize>, Error> {
     }
 }
 
-/// `2026-11-24 09:13:58Z`, of a time as records have it.
+/// `2026-11-24 09:13:58Z`, for a time from a record.
 pub(in crate::cli) fn when(time: &str) -> String {
     let parsed: Result<jiff::Timestamp, _> = time.parse();
     parsed.map_or_else(
@@ -172,12 +173,12 @@ pub(in crate::cli) fn when(time: &str) -> String {
     )
 }
 
-/// How a run was asked for: `--profile real -S epochs=3`; empty if by its file alone.
+/// The options of a run: `--profile real -S epochs=3`; empty if there were none.
 fn options(run: &engine::run::RunReport) -> String {
     each_option(run).join(" ")
 }
 
-/// As [`options`], each by itself.
+/// Like [`options`], with each option separate.
 pub(in crate::cli) fn each_option(run: &engine::run::RunReport) -> Vec<String> {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
     let sets = run.sets.iter().map(|set| format!("-S {set}"));

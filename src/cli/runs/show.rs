@@ -1,3 +1,5 @@
+//! `runner runs show`: shows one run and its stages.
+
 use clap::Args;
 use engine::error::Error;
 use engine::run::RunState;
@@ -10,10 +12,10 @@ use crate::cli::unwritten;
 use crate::report::columns::columns;
 use crate::report::{Console, Warnings};
 
-/// Show how a run was asked for and how each of its stages ended
+/// Show the options of a run, and how each of its stages ended
 #[derive(Debug, Args)]
 pub struct Show {
-    /// An id, the beginning of one, `latest`, or `latest~N` for the Nth before it
+    /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN")]
     run: String,
     #[command(flatten)]
@@ -89,7 +91,7 @@ fn page(run: &Recorded) -> String {
     text
 }
 
-/// As `run --json` prints it, with the stages that did not end.
+/// The object that `run --json` prints, plus the stages that did not end and the run's folder.
 fn object(run: &Recorded) -> Result<Value, Error> {
     let internal = |error: serde_json::Error| Error::Internal(error.to_string());
     let mut object = serde_json::to_value(&run.report).map_err(internal)?;

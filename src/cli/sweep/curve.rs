@@ -1,10 +1,11 @@
-//! Learning curves, as trainings leave them behind.
+//! Reads the learning curves that trainings write.
 
 use contract::{HISTORY_FILE, files};
 
 use engine::store::{Digest, Store};
 
-/// A figure after each epoch, from the table beside the metrics of a training; none if there is none.
+/// Reads a figure after each epoch, from the table next to the metrics of a training; empty if there is
+/// none.
 pub fn read(store: &Store, output: &Digest, figure: &str) -> Vec<(u64, Option<f64>)> {
     let read = || {
         let tree = store.tree(output).map_err(left_out).ok()?;

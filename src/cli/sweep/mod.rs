@@ -1,4 +1,4 @@
-//! `runner sweep`: what a sweep is about to do, what came of it, and what to keep of it.
+//! `runner sweep`: shows the plan and the results of a sweep, and keeps a trial as a profile.
 
 mod curve;
 mod plan;
@@ -24,12 +24,12 @@ use crate::report::sweep::render;
 use crate::report::table::Format;
 pub use report::report;
 
-/// Name of the file in a run's folder that tells of its trials and of all decisions about them.
+/// Name of the file in a run's folder with its trials and all decisions about them.
 const RECORD: &str = "sweep.json";
-/// Trials that are printed after a run.
+/// Most trials that are printed after a run.
 const MOST_PRINTED: usize = 10;
 
-/// Look at a sweep: what it will run, which trials are best, and why; keep one as a profile
+/// Show what a sweep will run and which trials are best, or keep a trial as a profile
 #[derive(Debug, Args)]
 pub struct Sweep {
     #[command(subcommand)]
@@ -53,7 +53,7 @@ impl Sweep {
     }
 }
 
-/// Keeps what is known of a sweep, and all decisions, in the folder of a run.
+/// Writes the report of a sweep and all its decisions to the folder of a run.
 pub fn record(
     course: &Course,
     store: &Store,
@@ -69,14 +69,14 @@ pub fn record(
     Ok(report)
 }
 
-/// Prints the best trials after a run, and something behind them.
+/// Prints the best trials after a run, followed by `behind`.
 pub fn print(console: &Console, report: &SweepReport, behind: &str) -> Result<(), Error> {
     let width = console.width().map_or(show::WIDTH, usize::from);
     let text = render(report, Some(MOST_PRINTED), Format::Terminal, width) + behind;
     console.result(&text).map_err(unwritten)
 }
 
-/// An error if a trial failed: by a stage, for want of a metric, or for making no sound pipeline.
+/// Returns an error if a trial failed, because of a stage, a missing metric or an invalid pipeline.
 pub fn verdict(report: &SweepReport) -> Result<(), Error> {
     let failed = |trial: &&Trial| trial.state == TrialState::Failed;
     let mut failed = report.trials.iter().filter(failed);

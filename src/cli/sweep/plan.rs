@@ -1,3 +1,5 @@
+//! `runner sweep plan`: shows what a sweep will run.
+
 use std::collections::BTreeMap;
 
 use clap::Args;
@@ -16,7 +18,7 @@ use crate::cli::room::RoomArgs;
 use crate::cli::{preflight, unwritten};
 use crate::report::Console;
 
-/// Say how many trials there are, how many distinct actions, and about how long they take
+/// Show how many trials and distinct actions a sweep has, and about how long they take
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -57,11 +59,11 @@ impl Plan {
     }
 }
 
-/// What a sweep tells of itself.
+/// Properties of a sweep to show.
 struct Seen {
     pipeline: String,
     extent: Extent,
-    /// Trials that are chosen already.
+    /// Trials that are already chosen.
     chosen: usize,
     in_rounds: bool,
     /// Stages in all copies of the pipeline.
@@ -152,7 +154,7 @@ impl Seen {
     }
 }
 
-/// Distinct actions of a plan.
+/// Counts of the distinct actions of a plan.
 struct Actions {
     distinct: usize,
     cached: usize,

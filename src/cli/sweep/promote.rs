@@ -1,3 +1,5 @@
+//! `runner sweep promote`: writes the values of a trial into the pipeline file.
+
 use clap::Args;
 
 use contract::files;
@@ -16,10 +18,10 @@ use crate::report::Console;
 pub struct Promote {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Its number, or `best`
+    /// Number of the trial, or `best`
     #[arg(value_name = "TRIAL", default_value = "best")]
     trial: String,
-    /// The profile
+    /// Name of the profile
     #[arg(long = "as", value_name = "NAME", default_value = "best")]
     name: String,
     #[command(flatten)]

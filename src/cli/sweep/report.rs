@@ -1,4 +1,4 @@
-//! What is known of a sweep, put together from its course and the store.
+//! Builds the report of a sweep from its course and the store.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,13 +21,13 @@ use crate::cli::outcomes::Outcomes;
 use crate::cli::pipeline::planned;
 use crate::cli::replay::replay;
 
-/// What the store knows of a sweep.
+/// Builds the report of a sweep from the results in the store.
 pub fn stored(mut course: Course, store: &Store) -> Result<SweepReport, Error> {
     let outcomes = replay(&mut course, store)?;
     report(&course, store, &outcomes)
 }
 
-/// What is known of a sweep whose stages came to this.
+/// Builds the report of a sweep from the outcomes of its stages.
 pub fn report(
     course: &Course,
     store: &Store,
@@ -60,7 +60,7 @@ pub fn report(
         method: course.extent().method.to_owned(),
         objective: objective.map(|objective| Objective {
             metric: objective.metric.to_string(),
-            // Before there is a result there is nothing to rank.
+            // Without results there is nothing to rank yet, so the direction does not matter.
             direction: objective.direction.unwrap_or(Direction::Maximize),
         }),
         importance: importances(course, &axes),
@@ -73,7 +73,7 @@ pub fn report(
     })
 }
 
-/// What a trial tells of itself.
+/// Reports a trial, except for its time and its curve.
 fn told(trial: &sweep::Trial, course: &Course, axes: &[Axis]) -> Trial {
     let values: Map<String, Value> = trial
         .values
@@ -122,7 +122,8 @@ fn told(trial: &sweep::Trial, course: &Course, axes: &[Axis]) -> Trial {
     }
 }
 
-/// A value as it is; lists and maps, and numbers that are choices by their spelling, by their names.
+/// A value for display. Lists and maps are shown by their names, and so are numbers that are choices with a
+/// spelling of their own.
 fn shown(value: &sweep::TrialValue, axes: &[Axis]) -> Value {
     let is_choice = |axis: &Axis| axis.label == value.label && axis.kind == AxisKind::Choice;
     match value.value.to_json() {
@@ -134,7 +135,7 @@ fn shown(value: &sweep::TrialValue, axes: &[Axis]) -> Value {
     }
 }
 
-/// The instances that only one trial has, by its number.
+/// The instances that belong to one trial only, by the number of that trial.
 fn own_nodes(graph: &Graph, trials: &[sweep::Trial]) -> HashMap<usize, Vec<NodeIndex>> {
     let nodes = |trial: &sweep::Trial| {
         let copies = trial.all_copies.iter();
@@ -160,7 +161,7 @@ fn own_nodes(graph: &Graph, trials: &[sweep::Trial]) -> HashMap<usize, Vec<NodeI
     trials.iter().map(own).collect()
 }
 
-/// How long a stage took when it was run.
+/// Seconds that a stage took when it was run; 0 if it is not cached.
 fn seconds_of(plan: &Plan, node: NodeIndex) -> f64 {
     match plan.get(node).map(|action| &action.state) {
         Some(State::Cached(record)) => record.seconds,
@@ -168,7 +169,7 @@ fn seconds_of(plan: &Plan, node: NodeIndex) -> f64 {
     }
 }
 
-/// The curve of a trial's training, of its first seed.
+/// The learning curve of a trial, for its first seed.
 fn curve_of(
     store: &Store,
     graph: &Graph,
@@ -184,7 +185,7 @@ fn curve_of(
     })
 }
 
-/// What each axis has to do with the objective, the greatest share first.
+/// Importance of each axis for the objective, greatest share first.
 fn importances(course: &Course, axes: &[Axis]) -> Vec<Importance> {
     let finished: Vec<&sweep::Trial> = course
         .trials()

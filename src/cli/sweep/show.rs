@@ -1,3 +1,5 @@
+//! `runner sweep show`: ranks the trials of a sweep.
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,26 +12,26 @@ use crate::report::Console;
 use crate::report::sweep::{figures, render};
 use crate::report::table::Format;
 
-/// Columns of a page that is no terminal.
+/// Width of the text in columns if there is no terminal.
 pub const WIDTH: usize = 100;
 
-/// Rank the trials with the results that are in the store, best first, and say which axes matter
+/// Rank the trials by the results in the store, best first, and show which axes matter
 #[derive(Debug, Args)]
 pub struct Show {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// How to write them
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Print one JSON object
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Show the best N
+    /// Show only the best N trials
     #[arg(short = 'N', long, value_name = "N")]
     limit: Option<usize>,
-    /// Draw the trials on parallel axes and their learning curves into DIR, as PNG
+    /// Write figures as PNG into DIR: the trials on parallel axes, and their learning curves
     #[arg(long, value_name = "DIR")]
     figures: Option<PathBuf>,
 }

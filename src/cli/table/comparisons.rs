@@ -1,4 +1,4 @@
-//! The rows of a table, held against one of them by what was said of every image.
+//! Compares the rows of a table with one of them, by the predictions for every image.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -14,27 +14,27 @@ use stages::metrics::Measure;
 use crate::cli::metrics;
 use crate::report::comparison::{Comparison, corrected};
 
-/// Resamples of the paired bootstrap: p-values of 0.05 vary by 0.003 with the seed.
+/// Resamples of the paired bootstrap. With this number, a p-value of 0.05 varies by 0.003 with the seed.
 const RESAMPLES: usize = 10_000;
 
-/// The seed of the paired bootstrap; a comparison is a function of the evaluations alone.
+/// Seed of the paired bootstrap. It is fixed, so that a comparison depends on the evaluations only.
 const SEED: u64 = 0;
 
-/// What rows are held against.
+/// The row that the others are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Against {
     /// The best row of each column.
     #[default]
     Best,
     Row(String),
-    /// Nothing.
+    /// No row: nothing is compared.
     None,
 }
 
 impl FromStr for Against {
     type Err = Infallible;
 
-    /// A row named `best` is written `[best]`, as in the names of instances.
+    /// A row named `best` or `none` is written in brackets, like the values in names of instances.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(match text {
             "best" => Self::Best,
@@ -48,7 +48,7 @@ impl FromStr for Against {
 }
 
 impl Against {
-    /// Refuses a row that no table has.
+    /// Rejects a row that no table has.
     pub fn check(&self, graph: &Graph) -> Result<(), Error> {
         let Self::Row(row) = self else {
             return Ok(());
@@ -68,14 +68,14 @@ impl Against {
     }
 }
 
-/// A row of a column, with what is left of its evaluations: one for each seed.
+/// A row of a column with its evaluations, one for each seed, or the reason why they cannot be read.
 struct Candidate<'a> {
     row: &'a str,
     evaluations: Result<Vec<Evaluation>, String>,
 }
 
-/// Compares the rows of every column that shows a measure of `evaluate`. `outputs` gives the metrics
-/// artifacts of a row: one for each seed, in the same order for all rows; none if it has not run.
+/// Compares the rows of every column that shows a measure of `evaluate`. `outputs` returns the metrics
+/// artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
 pub fn comparisons(
     store: &Store,
     table: &Table,
@@ -95,7 +95,7 @@ pub fn comparisons(
 }
 
 impl<'a> Candidate<'a> {
-    /// Nothing where there is no evaluation to compare.
+    /// Reads the evaluations of a row; `None` if there are none.
     fn read(store: &Store, row: &'a str, outputs: &[Digest]) -> Option<Self> {
         let read = |output| match metrics::evaluation(store, output) {
             Ok(evaluation) => evaluation.map(Ok),
@@ -126,7 +126,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// None where there are no two rows, or the one to hold them against is not there.
+/// Compares one column. `None` if there are fewer than two rows, or if the reference row is missing.
 fn compare(
     column: &Column,
     measure: Measure,
@@ -158,7 +158,7 @@ fn compare(
     })
 }
 
-/// The first of those that none is better than.
+/// The best row; the first of several equally good ones.
 fn best<'a>(candidates: &'a [Candidate<'a>], measure: Measure) -> Option<&'a Candidate<'a>> {
     let mut best: Option<(f64, &Candidate<'_>)> = None;
     for candidate in candidates {

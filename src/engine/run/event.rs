@@ -1,3 +1,6 @@
+//! [`Event`]s of a run, the reports about stages and runs, and the [`Reporter`] that passes events to
+//! observers.
+
 use std::fmt;
 
 use contract::{Position, Progress};
@@ -6,36 +9,36 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::scheduler::{Counts, Outcome};
 use crate::store::Key;
 
-/// What happens in a run, for people, pages and records (tracing is for developers).
+/// Something that happens in a run, for users, pages and records. Messages for developers use `tracing`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The plan is made and checked; the first stage is about to start.
+    /// The plan was made and checked. The first stage is about to start.
     RunStarted {
         run: String,
         pipeline: String,
         stages: usize,
         cached: usize,
-        /// Where stages compute, in words; nothing where none does.
+        /// Devices that stages compute on, as text; `None` if no stage computes.
         device: Option<String>,
     },
-    /// What follows from the results so far is planned, and about to start.
+    /// The next round, which depends on the results so far, was planned and is about to start.
     RoundStarted {
-        /// From 2: the first is what the run started with.
+        /// Counted from 2: the first round is announced by `RunStarted`.
         round: usize,
         stages: usize,
         cached: usize,
     },
-    /// All that a round was about has ended.
+    /// All stages of a round have ended.
     RoundEnded {
         /// From 1.
         round: usize,
-        /// Trials that were chosen so far.
+        /// Trials chosen so far.
         trials: usize,
-        /// The best that is finished.
+        /// The best finished trial.
         best: Option<BestTrial>,
     },
-    /// A trial of a sweep ended, or came to where it is compared with others.
+    /// A trial of a sweep ended, or reached a rung where it is compared with others.
     TrialJudged {
         /// From 1.
         trial: usize,
@@ -43,35 +46,35 @@ pub enum Event {
         values: String,
         judgement: Judgement,
     },
-    /// A stage is about to execute; `reason` says why, in a few words.
+    /// A stage is about to execute; `reason` is a short explanation.
     StageStarted { stage: String, reason: String },
-    /// A stage goes on from a checkpoint.
+    /// A stage resumes from a checkpoint.
     StageResumed { stage: String, from: Position },
-    /// A stage wrote a checkpoint, which held it up for so long; it is being kept.
+    /// A stage wrote a checkpoint, which took `seconds`. It is now being stored.
     StageCheckpoint {
         stage: String,
         position: Position,
         seconds: f64,
     },
-    /// A stage does not go on from where it once was; `why` is a fragment.
+    /// A stage cannot resume from its earlier checkpoint; `why` is a fragment.
     StageStartsOver { stage: String, why: String },
-    /// How far a running stage is.
+    /// Progress of a running stage.
     StageProgress { stage: String, progress: Progress },
-    /// Something that the user should know although the stage goes on.
+    /// Something that the user should know, although the stage continues.
     StageWarning {
         stage: String,
         message: String,
-        /// Whether it is about this run alone, and not about the result.
+        /// Whether it is about this run only, not about the result.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         passing: bool,
     },
-    /// A line worth keeping.
+    /// A note from a stage, shown with `--verbose`.
     StageNote { stage: String, message: String },
     /// A stage ended, or will not start.
     StageEnded { stage: StageReport },
     /// A signal asked the run to stop.
     Interrupted { signal: i32 },
-    /// Nothing runs any more.
+    /// The run has ended, and no stage is running.
     RunEnded { counts: Counts, seconds: f64 },
 }
 
@@ -84,15 +87,15 @@ pub struct BestTrial {
     pub objective: Option<f64>,
 }
 
-/// What came of a trial.
+/// Result of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Judgement {
-    /// It went to its end.
+    /// It ran to its end.
     Finished {
         objective: Option<f64>,
     },
-    /// It was trained for so many epochs, after which its rung's metric had this value.
+    /// It was trained for `epochs` epochs, after which its rung's metric had this value.
     Reached {
         epochs: u64,
         value: f64,
@@ -102,7 +105,7 @@ pub enum Judgement {
     },
 }
 
-/// How one stage ended: a line of [`RunReport`].
+/// How one stage ended: an entry of [`RunReport`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// The instance: `cnn[model1]`.
@@ -110,25 +113,25 @@ pub struct StageReport {
     pub outcome: Outcome,
     /// Its action key, in hex.
     pub key: String,
-    /// Wall time; none where it did not execute in this run.
+    /// Wall time; `None` if it did not execute in this run.
     #[serde(serialize_with = "rounded")]
     pub seconds: Option<f64>,
-    /// Cpu time of its process, user and system.
+    /// CPU time of its process, user and system.
     #[serde(serialize_with = "rounded")]
     pub cpu_seconds: Option<f64>,
-    /// Largest resident size of its process, in MiB.
+    /// Peak resident set size of its process, in MiB.
     #[serde(serialize_with = "rounded")]
     pub peak_memory_mib: Option<f64>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Warnings about its result, in this run or when it was made.
+    /// Warnings about its result, from this run or from the run that made it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
 impl StageReport {
-    /// Of a stage that was not executed in this run.
+    /// Report of a stage that was not executed in this run.
     pub fn not_executed(name: &str, outcome: Outcome, key: &Key) -> Self {
         Self {
             name: name.to_owned(),
@@ -143,55 +146,56 @@ impl StageReport {
     }
 }
 
-/// A run as a whole: what `run.json` holds, with a checksum, and `--json` prints.
+/// A whole run, as stored with a checksum in `run.json` and printed by `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
     /// The run's id: `20261123-081500-ab12`.
     pub run: String,
-    /// Larger than that of every run of the store that began before; none of a run from before runs were
-    /// numbered.
+    /// Larger than the number of every run of the store that began before. `None` for runs from before runs
+    /// were numbered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     pub pipeline: String,
     /// The pipeline file, as given.
     pub file: String,
     pub profile: Option<String>,
-    /// `--set` options, as typed.
+    /// Values set by `--device`, `--precision` and `--set`, as `name=value`.
     pub sets: Vec<String>,
     /// Version of runner.
     pub runner: String,
-    /// Where stages compute, in words; nothing where none does.
+    /// Devices that stages compute on, as text; `None` if no stage computes.
     #[serde(default)]
     pub device: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
-    /// RFC 3339, UTC; none while it goes on (or if it was killed).
+    /// RFC 3339, UTC; `None` while the run goes on or if it was killed.
     pub finished: Option<String>,
     pub seconds: f64,
     pub state: RunState,
     pub counts: Counts,
-    /// In the order of the graph.
+    /// In the order of the graph, round by round.
     pub stages: Vec<StageReport>,
 }
 
-/// Three decimals are more than was measured.
+/// Rounds to three decimals. The measurements are less precise than that.
 fn rounded<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     value
         .map(|value| (value * 1e3).round() / 1e3)
         .serialize(serializer)
 }
 
-/// How a run stands.
+/// State of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     Running,
     Succeeded,
-    /// At least one stage failed.
+    /// A stage or a trial failed, or a later round could not be run.
     Failed,
     /// Stopped by a signal.
     Cancelled,
-    /// Its process ended without a word. No record says so: who looks finds that nobody runs it.
+    /// Its process ended without recording this. The state is never stored: it is inferred if no living
+    /// process executes the run.
     Killed,
 }
 
@@ -207,12 +211,12 @@ impl fmt::Display for RunState {
     }
 }
 
-/// Something that follows a run's events.
+/// Receives the events of a run.
 pub trait Observer: Send + Sync {
     fn observe(&self, event: &Event);
 }
 
-/// Passes every event to every observer, in the order of sending for each thread.
+/// Passes every event to every observer. Events from one thread keep their order.
 #[derive(Default)]
 pub struct Reporter {
     observers: Vec<Box<dyn Observer>>,

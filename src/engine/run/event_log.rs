@@ -1,4 +1,4 @@
-//! The events of a run, kept in its folder.
+//! Records the events of a run in its folder.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,11 +13,11 @@ use serde::Serialize;
 use super::files::EVENTS_FILE;
 use super::{Event, Observer};
 
-/// Least time between two recorded lines of progress of one stage.
+/// Shortest time between two recorded progress events of one stage.
 const SPACING: Duration = Duration::from_secs(1);
 
-/// Appends each event to `events.jsonl`, with the time; progress not oftener than once a second for
-/// each stage.
+/// Appends each event with its time to `events.jsonl`. Progress of a stage is recorded at most once a
+/// second.
 pub struct EventLog {
     path: PathBuf,
     state: Mutex<State>,
@@ -66,7 +66,7 @@ impl Observer for EventLog {
             time: Timestamp::now().to_string(),
             event,
         };
-        // One write for each line: a killed run leaves whole lines.
+        // One write per line, so that a killed run leaves whole lines.
         let written = serde_json::to_string(&line)
             .map_err(io::Error::from)
             .and_then(|text| state.file.write_all(format!("{text}\n").as_bytes()));

@@ -1,8 +1,8 @@
-//! The files in a run's folder that say what it is about and how it ended.
+//! The files in a run's folder that record its plan and its outcome.
 //!
-//! `plan.json` is written first, `run.json` before anything is executed and again at the end. So a
-//! folder with neither, and no events, is one of a run that has just begun, or was killed before it did
-//! anything; one with events that lacks either has lost it.
+//! `plan.json` is written first, then `run.json`, before anything is executed and again at the end. A
+//! folder with neither of them and without events belongs to a run that has just begun, or that was killed
+//! before it did anything. If there are events, a missing file was lost.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -17,18 +17,18 @@ use super::history::PlannedStage;
 use crate::store::{Digest, Found, is_absence, read_file};
 use crate::whole::{self, Flush};
 
-/// Name of the file that holds a [`RunReport`].
+/// Name of the file with the [`RunReport`].
 pub const RUN_FILE: &str = "run.json";
-/// Name of the file that says which actions a run is about.
+/// Name of the file with the planned stages and their action keys.
 pub const PLAN_FILE: &str = "plan.json";
-/// Name of the file that holds the run's events, one to a line.
+/// Name of the file with the run's events, one per line.
 pub const EVENTS_FILE: &str = "events.jsonl";
 
 const CONTEXT: &str = "runner run record checksum v1";
-/// What the last field of a sealed report begins with. Nothing within a report looks like it: line
-/// breaks in texts are escaped, and what is nested is indented further.
+/// Beginning of the last field of a sealed report. Nothing inside a report looks like it: line breaks in
+/// strings are escaped, and nested fields are indented further.
 const FIELD: &[u8] = b",\n  \"checksum\": \"";
-/// Of files before they are renamed.
+/// Prefix of the names of files before they are renamed.
 const FRESH: &str = ".tmp-";
 
 /// The result of reading a file of a run.
@@ -39,14 +39,14 @@ pub enum Kept<T> {
     Bad(Fault),
 }
 
-/// Why a file of a run tells nothing.
+/// Why a file of a run cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It should be there.
+    /// It should exist.
     Missing,
-    /// It is not what was written.
+    /// Its content is not what was written.
     Damaged(String),
-    /// The system refuses to read it; it may be sound.
+    /// The system refuses to read it. It may be intact.
     Refused(String),
 }
 
@@ -60,14 +60,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Writes the run as a whole. The file is replaced as one.
+/// Writes the report of a run. The file is replaced atomically.
 pub fn write_run(folder: &Path, report: &RunReport) -> io::Result<()> {
     let bytes = sealed(report)?;
     let file = folder.join(RUN_FILE);
     whole::write(&file, FRESH, Flush::No, |to| to.write_all(&bytes))
 }
 
-/// Keeps what a run is about.
+/// Writes the planned stages of a run.
 pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
     whole::write(&folder.join(PLAN_FILE), FRESH, Flush::No, |to| {
         serde_json::to_writer(&mut *to, stages)?;
@@ -75,7 +75,7 @@ pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
     })
 }
 
-/// Reads as much of `run.json` as `T` wants.
+/// Reads `run.json`, as far as `T` has its fields.
 pub fn read_run<T: DeserializeOwned>(folder: &Path) -> Kept<T> {
     read(&folder.join(RUN_FILE), |bytes| {
         if is_as_written(bytes) {
@@ -86,14 +86,14 @@ pub fn read_run<T: DeserializeOwned>(folder: &Path) -> Kept<T> {
     })
 }
 
-/// What a run is about.
+/// Reads the planned stages of a run.
 pub fn read_plan(folder: &Path) -> Kept<Vec<PlannedStage>> {
     read(&folder.join(PLAN_FILE), |bytes| {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     })
 }
 
-/// Whether a run has told of an event, as far as that can be seen.
+/// Whether a run has recorded an event. True if this cannot be determined.
 pub fn has_events(folder: &Path) -> bool {
     let is_filled = |events: &Metadata| !events.is_file() || events.len() > 0;
     files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
@@ -112,7 +112,7 @@ fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Kept
     }
 }
 
-/// The report as JSON whose last field is a checksum of all that is before it.
+/// The report as JSON, with a checksum of everything before it as the last field.
 fn sealed(report: &RunReport) -> serde_json::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(report)?;
     bytes.truncate(bytes.len() - "\n}".len());
@@ -121,14 +121,14 @@ fn sealed(report: &RunReport) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What follows the fields of a sealed report.
+/// The end of a sealed report, after its other fields.
 fn end(fields: &[u8]) -> Vec<u8> {
     let checksum = Digest::derive(CONTEXT, fields).to_string();
     [FIELD, checksum.as_bytes(), b"\"\n}\n"].concat()
 }
 
-/// Whether a report is what was sealed. Of one without a checksum, from before there were any, that
-/// cannot be told.
+/// Whether a report is as it was sealed. Reports without a checksum, from before checksums existed, count
+/// as unchanged.
 fn is_as_written(bytes: &[u8]) -> bool {
     let mut windows = bytes.windows(FIELD.len());
     match windows.rposition(|window| window == FIELD) {
@@ -183,7 +183,7 @@ mod tests {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x01;
             fs::write(&file, flipped).unwrap();
-            // Of a file whose checksum lost its name the rest is still right.
+            // If the checksum's field name was damaged, the rest of the file is still correct.
             assert!(
                 matches!(read(), Kept::Bad(Fault::Damaged(_))) || read() == Kept::Sound(report()),
                 "another byte at {at}"

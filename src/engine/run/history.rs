@@ -1,4 +1,4 @@
-//! Earlier runs, as their folders tell.
+//! Earlier runs, read from their folders.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::store::Key;
 
-/// A stage of a run, and its action.
+/// A stage of a run, with the key of its action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedStage {
     /// The instance: `cnn[model1]`.
@@ -26,7 +26,7 @@ pub struct PlannedStage {
 }
 
 impl PlannedStage {
-    /// All of a plan.
+    /// All stages of a plan.
     pub fn of(graph: &Graph, plan: &Plan) -> Vec<Self> {
         let stages = plan.actions.iter().map(|action| {
             let name = &graph.stages[action.node].name;
@@ -39,7 +39,7 @@ impl PlannedStage {
         stages.collect()
     }
 
-    /// From what a report says of a stage: its name, and its key in hex.
+    /// A stage from a report, by its name and its key in hex. `None` if the key is invalid.
     pub fn reported(name: &str, key: &str) -> Option<Self> {
         Some(Self {
             name: name.to_owned(),
@@ -49,50 +49,50 @@ impl PlannedStage {
     }
 }
 
-/// What is known of a run.
+/// A run whose record could be read.
 #[derive(Clone, Debug)]
 pub struct PastRun {
     pub folder: PathBuf,
     pub pipeline: String,
     pub started: Timestamp,
-    /// None if it was planned, but nothing was executed.
+    /// Stages of the plan, or of the report if the plan is missing or damaged.
     pub stages: Vec<PlannedStage>,
-    /// Action keys of all that it used.
+    /// Action keys of everything that it used.
     pub keys: BTreeSet<Key>,
-    /// By which runs are ordered; none of a run from before they were numbered.
+    /// Determines the order of runs; `None` for runs from before runs were numbered.
     number: Option<u64>,
 }
 
 impl PastRun {
-    /// Its id.
+    /// The run's id.
     pub fn id(&self) -> String {
         id(&self.folder)
     }
 
-    /// Sorts runs by when they began. The clock decides only where there are no numbers.
+    /// Sort key: the order in which runs began. The clock decides only between runs without a number.
     fn order(&self) -> (Option<u64>, Timestamp, &Path) {
         (self.number, self.started, &self.folder)
     }
 }
 
-/// A run of which a record is damaged or cannot be read.
+/// A run with a record that is damaged or cannot be read.
 #[derive(Clone, Debug)]
 pub struct BadRun {
     pub folder: PathBuf,
-    /// The name of the file.
+    /// Name of the file with the fault.
     pub file: &'static str,
     pub fault: Fault,
-    /// Action keys of all that it used, if the other files tell.
+    /// Action keys of everything that it used, if its other files show them.
     pub keys: Option<BTreeSet<Key>>,
 }
 
 impl BadRun {
-    /// Its id.
+    /// The run's id.
     pub fn id(&self) -> String {
         id(&self.folder)
     }
 
-    /// `run.json cannot be read: Permission denied`.
+    /// The fault as text, such as: `run.json` cannot be read: Permission denied.
     pub fn why(&self) -> String {
         format!("`{}` {}", self.file, self.fault)
     }
@@ -106,9 +106,10 @@ fn id(folder: &Path) -> String {
 /// All runs of a store.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Those whose records can be read, oldest first.
+    /// Runs whose records can be read, oldest first.
     pub runs: Vec<PastRun>,
-    /// Those of which something cannot be read. One is among the others too, if the rest tells as much.
+    /// Runs with a record that cannot be read. Such a run is also in `runs` if its other files are
+    /// sufficient.
     pub bad: Vec<BadRun>,
 }
 
@@ -128,7 +129,7 @@ impl History {
         })
     }
 
-    /// As `read`, with a warning of each run that is left out, or not wholly known.
+    /// Like [`History::read`], and logs a warning for each run that is left out or only partly known.
     pub fn read_and_warn(runs: &Path) -> io::Result<Self> {
         let history = Self::read(runs)?;
         for bad in &history.bad {
@@ -138,7 +139,7 @@ impl History {
     }
 }
 
-/// The folders of all runs, by name.
+/// The folders of all runs, sorted by name.
 pub fn folders(runs: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(runs)? {
@@ -166,7 +167,7 @@ struct Ended {
     key: String,
 }
 
-/// Reads a run; nothing of one that has just begun, or was killed before it did anything.
+/// Reads a run. Returns neither for a run that has just begun, or that was killed before it did anything.
 fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
     let bad = |file, fault, keys| {
         Some(BadRun {
@@ -176,7 +177,8 @@ fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
             keys,
         })
     };
-    // In this order: what is there must have come after what is looked at next.
+    // Check for events first. The plan and the record are written before the first event, so if there are
+    // events, a file that is missing afterwards was lost.
     let has_begun = has_events(folder);
     let plan = read_plan(folder);
     let keys_of = |stages: &[PlannedStage]| stages.iter().map(|stage| stage.key).collect();
@@ -195,7 +197,7 @@ fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
             return (None, bad(RUN_FILE, fault, keys));
         }
     };
-    // Of a run that has ended its report tells as much as its plan.
+    // The report of a finished run contains as much as its plan.
     let reported = record.stages.iter();
     let reported = reported.filter_map(|stage| PlannedStage::reported(&stage.name, &stage.key));
     let reported: Vec<PlannedStage> = reported.collect();

@@ -1,3 +1,5 @@
+//! Ids of runs, which are also the names of their folders.
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -5,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-/// Names a run: the second it started, in UTC, and four random digits. Sorts by time.
+/// Id of a run: the second in which it started, in UTC, and four random hex digits. Ids sort by time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId(String);
 

@@ -1,8 +1,8 @@
-//! Numbers of runs: in which order they began, whatever the clock said.
+//! Numbers of runs: the order in which they began, independent of the clock.
 //!
-//! A number is claimed by making an empty file of that name in a folder of the store, which can be made
-//! only once. Only the largest has to stay. Where none is left, the records of the runs tell which it
-//! was.
+//! A number is claimed by creating an empty file with that name in a folder of the store, which can succeed
+//! only once. Only the file with the largest number has to stay. If none is left, the records of the runs
+//! show the largest number.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,17 +13,17 @@ use serde::Deserialize;
 use super::files::{Fault, Kept, RUN_FILE, read_run};
 use super::history::folders;
 
-/// More than there will be runs; what has a larger name is not ours.
+/// More than any number of runs. Files with larger names are not ours.
 const LARGEST: u64 = 1 << 53;
 
-/// Claims a number in `folder` that is larger than that of any run that began before; `runs` has the
+/// Claims a number in `folder` that is larger than that of every run that began before. `runs` contains the
 /// folders of the runs.
 pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    // Files are made, and removed, in our own folder only.
+    // Create and remove files only in a folder of our own, not behind a link.
     if !fs::symlink_metadata(folder)?.is_dir() {
         let message = "it is no folder; move it elsewhere";
         return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
@@ -40,18 +40,18 @@ pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
             return Err(io::Error::other(message));
         }
         match File::create_new(folder.join(number.to_string())) {
-            // Another runner was faster.
+            // Another process claimed it first.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             made => made?,
         };
-        // Others may have gone on since, and removed what we did not see any more.
+        // Other processes may have claimed larger numbers since, and removed files that we no longer see.
         let claimed = self::claimed(folder)?;
         let is_last = claimed.iter().all(|&other| other <= number);
         for old in claimed
             .into_iter()
             .filter(|&other| other < number || !is_last && other == number)
         {
-            // Another user's may stay.
+            // It may belong to another user, and can stay.
             let _ = fs::remove_file(folder.join(old.to_string()));
         }
         if is_last {
@@ -60,7 +60,7 @@ pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
     }
 }
 
-/// The numbers that were claimed and not removed since.
+/// The claimed numbers whose files still exist.
 fn claimed(folder: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -71,7 +71,7 @@ fn claimed(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// The largest number that a record has; 0 if none has one.
+/// The largest number in the records of runs; 0 if none has one.
 fn recorded(runs: &Path) -> io::Result<u64> {
     #[derive(Deserialize)]
     struct Numbered {
@@ -83,7 +83,7 @@ fn recorded(runs: &Path) -> io::Result<u64> {
             Kept::Sound(Numbered {
                 number: Some(number),
             }) if number < LARGEST => largest = largest.max(number),
-            // Its number may be the largest.
+            // The unreadable record may have the largest number.
             Kept::Bad(fault @ Fault::Refused(_)) => {
                 let message = format!("`{}` {fault}", folder.join(RUN_FILE).display());
                 return Err(io::Error::other(message));
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// A store's folders of runs and of numbers.
+    /// Folders of a store for runs and for numbers.
     struct Fixture(tempfile::TempDir);
 
     impl Fixture {

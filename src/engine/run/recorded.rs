@@ -1,4 +1,4 @@
-//! Runs that were, and runs that go on, for who looks at them.
+//! Past runs and runs in progress, for display.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -13,11 +13,11 @@ use super::{RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
 use crate::store::{Found, Living, Store, read_file};
 
-/// A run, as its folder tells.
+/// A run, as recorded in its folder.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub folder: PathBuf,
-    /// The state is as it is now, times and counts too.
+    /// The report. State, times and counts are as of now.
     pub report: RunReport,
     /// In the order of the plan.
     pub stages: Vec<RecordedStage>,
@@ -29,12 +29,13 @@ pub struct RecordedStage {
     pub planned: PlannedStage,
     /// How it ended, if it has.
     pub end: Option<StageReport>,
-    /// Whether a worker began with it.
+    /// Whether it was executed.
     pub started: bool,
 }
 
 impl RecordedStage {
-    /// `cached`, `failed`, or what became of it in a run of this state that did not end.
+    /// The outcome, such as `cached` or `failed`. For a stage that did not end, its state in a run of state
+    /// `run`.
     pub fn word(&self, run: RunState) -> String {
         match (&self.end, self.started) {
             (Some(end), _) => end.outcome.to_string(),
@@ -45,7 +46,7 @@ impl RecordedStage {
     }
 }
 
-/// The ids of all runs of a store, the largest first.
+/// The ids of all runs of a store, in descending order.
 pub fn ids(store: &Store) -> io::Result<Vec<String>> {
     let mut ids = Vec::new();
     for folder in folders(&store.runs_folder())? {
@@ -59,14 +60,13 @@ pub fn ids(store: &Store) -> io::Result<Vec<String>> {
 /// The newest runs of a store.
 pub struct Newest {
     pub runs: Vec<Recorded>,
-    /// Whether there are older ones.
+    /// Whether there are older runs.
     pub are_more: bool,
-    /// Runs of which something cannot be read. Nobody knows how old those are that are not among the
-    /// others.
+    /// Runs with a record that cannot be read. If such a run is not also in `runs`, its age is unknown.
     pub bad: Vec<BadRun>,
 }
 
-/// The newest runs, newest first, `limit` of them at most, of `pipeline` if one is named.
+/// The newest runs, newest first and at most `limit`. If `pipeline` is given, only runs of that pipeline.
 pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result<Newest> {
     let history = History::read(&store.runs_folder())?;
     let of_pipeline = history.runs.iter().rev();
@@ -90,8 +90,8 @@ pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result
     Ok(found)
 }
 
-/// The run `id`; nothing if it left no record, as one that has just begun. `living` are the runs that go
-/// on, once somebody had to ask.
+/// Reads the run `id`. Returns `None` if it has no record, for example because it has just begun. `living`
+/// caches the runs that are still going on; it is filled on first use.
 ///
 /// # Errors
 /// If its record is damaged or cannot be read.
@@ -108,7 +108,8 @@ pub fn read(
     if report.state == RunState::Running {
         let living = living.get_or_insert_with(|| store.living_runs());
         alive = living.may_contain(id);
-        // It may have ended since its record was read.
+        // The run may have ended between reading its record and checking for its process, so read the
+        // record again.
         let Some(again) = record(&folder)? else {
             return Ok(None);
         };
@@ -183,8 +184,8 @@ fn record(folder: &Path) -> Result<Option<RunReport>, BadRun> {
     })
 }
 
-/// The stages of a run that has ended. Its report has them all; a plan that cannot be read takes only
-/// the names of their stages away.
+/// The stages of a run that has ended. The report lists all of them. The plan only adds the names of their
+/// stages; without it, these are derived from the names of the instances.
 fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedStage> {
     let mut by_name: HashMap<String, PlannedStage> = planned
         .into_iter()
@@ -202,7 +203,7 @@ fn ended(planned: Vec<PlannedStage>, reports: &[StageReport]) -> Vec<RecordedSta
     stages.collect()
 }
 
-/// What the events of a run tell that has not ended, or not written that it has.
+/// Events of a run that has not ended, or that has not recorded its end.
 #[derive(Default)]
 struct Events {
     starts: HashSet<String>,
@@ -231,8 +232,8 @@ enum Said {
 }
 
 impl Events {
-    /// A line that a kill tore is left out. Events that cannot be read are told of: without them nothing
-    /// seems to have ended.
+    /// Reads the events, and skips lines that were cut off by a kill. Logs a warning if the events cannot
+    /// be read, because then no stage seems to have ended.
     fn read(folder: &Path) -> Self {
         let mut events = Self::default();
         let path = folder.join(EVENTS_FILE);

@@ -1,4 +1,4 @@
-//! Which trial is how good.
+//! Ranks the trials of a sweep.
 
 use std::cmp::Ordering;
 
@@ -6,10 +6,10 @@ use contract::Direction;
 
 use super::record::{SweepReport, Trial, TrialState};
 
-/// The trials of a sweep, best first: those that finished by their objective, then those that were
-/// stopped early, which were measured after less training, then those that failed, then those that
-/// did not run. What has no objective comes after what has one, and was trained for less after what was
-/// trained for more; ties go to the lower number.
+/// The trials of a sweep, best first. Finished trials come first, then those that were stopped early (their
+/// objectives were measured after less training), then those that are waiting, that failed, and that did
+/// not run. Trials in the same state are sorted by objective; those without one come last. Ties go to the
+/// trial with more epochs, then to the lower number.
 pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
     let mut trials: Vec<&Trial> = report.trials.iter().collect();
     let direction = report.direction();
@@ -23,14 +23,14 @@ pub fn ranked(report: &SweepReport) -> Vec<&Trial> {
 }
 
 impl SweepReport {
-    /// The best trial that finished and was measured.
+    /// The best trial that finished and has an objective.
     pub fn best(&self) -> Option<&Trial> {
         let first = ranked(self).into_iter().next()?;
         (first.state == TrialState::Finished && measured(first).is_some()).then_some(first)
     }
 }
 
-/// What counts as an objective: a number that is none ranks as if it were not there.
+/// The objective if it is finite. Otherwise the trial ranks as if it had none.
 fn measured(trial: &Trial) -> Option<f64> {
     trial.objective.filter(|value| value.is_finite())
 }

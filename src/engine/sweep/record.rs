@@ -1,4 +1,4 @@
-//! What is known of a sweep.
+//! The data of a sweep report.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,29 +7,29 @@ use contract::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A sweep: what was varied, what was sought, and what came of each trial.
+/// A sweep: what was varied, what was optimized, and the result of each trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepReport {
     /// Name of the pipeline.
     pub pipeline: String,
     /// `grid`, `random`, `tpe`.
     pub method: String,
-    /// None where trials are not to be ranked.
+    /// `None` if trials are not ranked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<Objective>,
     /// In the order of the file.
     pub axes: Vec<Axis>,
-    /// Where trials were stopped before their time, if they could be.
+    /// The rungs where trials may be stopped early; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rungs: Option<Rungs>,
     /// In any order.
     pub trials: Vec<Trial>,
-    /// Of each axis for the objective, the greatest share first; empty where that is not known.
+    /// Importance of each axis for the objective, greatest share first; empty if not known.
     #[serde(default)]
     pub importance: Vec<Importance>,
 }
 
-/// What is sought.
+/// The metric that is optimized.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Objective {
     /// `evaluate.f1`
@@ -37,89 +37,89 @@ pub struct Objective {
     pub direction: Direction,
 }
 
-/// What is varied.
+/// A value that is varied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Axis {
-    /// As the pipeline has it: `cnn.params.learning_rate`.
+    /// The full name, as in the pipeline: `cnn.params.learning_rate`.
     pub name: String,
-    /// The shortest name that no other axis has: `learning_rate`.
+    /// The shortest name that is unique among the axes: `learning_rate`.
     pub label: String,
     pub kind: AxisKind,
 }
 
-/// How the values of an axis are related.
+/// How the values of an axis compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AxisKind {
     Numeric,
-    /// Numbers above 0, compared by magnitude.
+    /// Numbers above 0, on a logarithmic scale.
     Log,
-    /// Names, truth values, whole lists or maps.
+    /// Names, booleans, whole lists or maps.
     Choice,
 }
 
-/// When trials are compared to stop the worse ones.
+/// When trials are compared so that the worse ones can be stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rungs {
-    /// What is compared: `validation_loss`.
+    /// The metric that is compared: `validation_loss`.
     pub metric: String,
-    /// The epochs, ascending; the last is the most that a trial is given.
+    /// Epochs of the rungs, ascending. The last one is the length of a full training.
     pub epochs: Vec<u64>,
 }
 
 /// One trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// What it is called by, from 1.
+    /// Number of the trial, counted from 1.
     pub number: usize,
-    /// By the label of the axis; an axis that does not apply to this trial is not here.
+    /// Values by the label of the axis. An axis that does not apply to this trial is missing.
     pub values: Map<String, Value>,
-    /// By the label of the axis: the spelling of a value, where it is not the canonical one (`3.10`, `1e-3`).
+    /// Spellings by the label of the axis, for values whose spelling is not the canonical one (`3.10`,
+    /// `1e-3`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spellings: BTreeMap<String, String>,
     pub state: TrialState,
-    /// The objective, the mean over seeds; none where it is not known, or is no finite number.
+    /// The mean of the objective over seeds; `None` if it is not known or not finite.
     pub objective: Option<f64>,
-    /// Standard deviation over seeds, where there are several.
+    /// Standard deviation over seeds, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deviation: Option<f64>,
     /// The 95 % interval of the objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The objective of each seed, in their order.
+    /// The objective of each seed, in the order of the seeds; empty if there is only one.
     #[serde(default)]
     pub seeds: Vec<SeedValue>,
-    /// Epochs trained, the most of its seeds; none where nothing was trained.
+    /// Epochs trained, the maximum over its seeds; `None` if nothing was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Epochs that it would be trained if nothing stopped it.
+    /// Epochs of the full training, which it reaches if it is not stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_epochs: Option<u64>,
-    /// Time of the stages that only this trial has, in seconds.
+    /// Time of the stages that belong only to this trial, in seconds.
     pub seconds: f64,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The metric of the rungs (or another that training gives) after each epoch; none where it was no
-    /// finite number.
+    /// The learning curve: the metric of the rungs after each epoch, `None` if it was not finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<(u64, Option<f64>)>,
 }
 
-/// The objective with one seed.
+/// The objective for one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeedValue {
     pub seed: u64,
     pub value: Option<f64>,
 }
 
-/// How a trial stands.
+/// State of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrialState {
     Finished,
     StoppedEarly,
-    /// It came to a rung, and is not decided on yet.
+    /// It reached a rung, where it is not yet decided whether it continues.
     Waiting,
     Failed,
     NotRun,
@@ -137,29 +137,30 @@ impl fmt::Display for TrialState {
     }
 }
 
-/// How much of what differs between trials comes of an axis.
+/// How much of the variation between trials an axis explains.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
     /// The label of the axis.
     pub axis: String,
-    /// Between 0 and 1; none if it cannot be told.
+    /// Between 0 and 1; `None` if it cannot be determined.
     pub share: Option<f64>,
-    /// Whether more is better (above 0) or worse, between -1 and 1; none of choices.
+    /// Rank correlation of the axis with the objective, from -1 to 1. If the objective is minimized, a
+    /// value above 0 means that more is worse. `None` for choices, or if it cannot be determined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation: Option<f64>,
-    /// What else is to be known of the figure; empty if nothing.
+    /// A caveat about these figures; may be empty.
     #[serde(default)]
     pub note: String,
 }
 
 impl SweepReport {
-    /// The metric that is sought, in words.
+    /// Name of the objective's metric, or `objective` if there is none.
     pub fn metric(&self) -> &str {
         let objective = self.objective.as_ref();
         objective.map_or("objective", |objective| &objective.metric)
     }
 
-    /// `, highest evaluate.f1 first`; nothing where trials are not ranked.
+    /// `, highest evaluate.f1 first`; empty if trials are not ranked.
     pub fn order(&self) -> String {
         let Some(Objective { metric, direction }) = &self.objective else {
             return String::new();
@@ -171,13 +172,13 @@ impl SweepReport {
         format!(", {word} {metric} first")
     }
 
-    /// Which way is better.
+    /// The direction of the objective; [`Direction::Maximize`] if there is none.
     pub fn direction(&self) -> Direction {
         let objective = self.objective.as_ref();
         objective.map_or(Direction::Maximize, |objective| objective.direction)
     }
 
-    /// How many trials there are of each state.
+    /// Number of trials in each state.
     pub fn counts(&self) -> BTreeMap<TrialState, usize> {
         let mut counts = BTreeMap::new();
         for trial in &self.trials {

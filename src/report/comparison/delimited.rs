@@ -1,8 +1,8 @@
-//! Comparisons for spreadsheets: more fields at the end of a table's lines.
+//! Comparisons as CSV: additional fields at the end of a table's lines.
 
 use super::{Compared, Comparison};
 
-/// The fields of a comparison.
+/// Names of the fields of a comparison.
 const FIELDS: [&str; 7] = [
     "against",
     "difference",
@@ -13,10 +13,10 @@ const FIELDS: [&str; 7] = [
     "images",
 ];
 
-/// Those of McNemar's test.
+/// Names of the additional fields if McNemar's test was run.
 const MCNEMAR_FIELDS: [&str; 2] = ["mcnemar p", "mcnemar p holm"];
 
-/// The names of what [`fields`] gives.
+/// Names of the fields that [`fields`] returns.
 pub fn header(comparisons: &[Comparison]) -> Vec<String> {
     let names = |comparison: &Comparison| {
         let mcnemar = comparison.has_mcnemar().then_some(MCNEMAR_FIELDS);
@@ -28,8 +28,8 @@ pub fn header(comparisons: &[Comparison]) -> Vec<String> {
     comparisons.iter().flat_map(names).collect()
 }
 
-/// What there is to say of `row`, in full precision. What is missing is left empty, as are all fields of
-/// the row that the others are held against.
+/// Values for `row` in full precision. Missing values are empty, and so are all fields of the reference
+/// row.
 pub fn fields(comparisons: &[Comparison], row: &str) -> Vec<String> {
     let fields = |comparison: &Comparison| {
         let mcnemar = comparison.has_mcnemar();

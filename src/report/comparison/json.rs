@@ -1,10 +1,10 @@
-//! Comparisons for programs.
+//! Comparisons as JSON.
 
 use serde_json::{Value, json};
 
 use super::Comparison;
 
-/// One comparison, in full precision.
+/// One comparison as a JSON object, in full precision.
 pub fn object(comparison: &Comparison) -> Value {
     let rows = comparison.rows.iter().map(|(row, found)| {
         let mut object = json!({ "row": row });

@@ -1,11 +1,11 @@
-//! Comparisons for people.
+//! Comparisons as text for the terminal and as Markdown.
 
 use contract::Direction;
 
 use super::{Compared, Comparison};
 use crate::report::columns::aligned;
 
-/// Blocks to stand below a table, an empty line before each.
+/// Renders a block for each comparison, to print below a table. Each begins with an empty line.
 pub fn terminal(comparisons: &[Comparison]) -> String {
     let block = |comparison: &Comparison| {
         let mut text = format!("\n{}\n", heading(comparison));
@@ -26,7 +26,7 @@ pub fn terminal(comparisons: &[Comparison]) -> String {
     comparisons.iter().map(block).collect()
 }
 
-/// As [`terminal`], as Markdown.
+/// Like [`terminal`], as Markdown.
 pub fn markdown(comparisons: &[Comparison]) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
@@ -45,7 +45,7 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
             }
         }
         for (index, (row, why)) in unsaid(comparison).into_iter().enumerate() {
-            // Without the empty line it would be a row of the table.
+            // Without the empty line, Markdown would read this as a row of the table.
             let gap = if index == 0 { "\n" } else { "" };
             text += &format!("{gap}- {row}: {why}\n");
         }
@@ -54,7 +54,8 @@ pub fn markdown(comparisons: &[Comparison]) -> String {
     comparisons.iter().map(block).collect()
 }
 
-/// `f1-score less that of model3 (the best), on the same 400 images; paired bootstrap, 10000 resamples`.
+/// A heading such as `f1-score, less that of model3 (the best), on the same 400 images; paired bootstrap,
+/// 10000 resamples`.
 fn heading(comparison: &Comparison) -> String {
     let Comparison {
         column,
@@ -80,7 +81,7 @@ fn heading(comparison: &Comparison) -> String {
     text
 }
 
-/// Why no row was compared, where it is the same for all of them.
+/// The reason why no row was compared, if it is the same for all of them.
 fn only_reason(comparison: &Comparison) -> Option<&str> {
     let mut reasons = missing(comparison).map(|(_, why)| why);
     let first = reasons.next()?;
@@ -89,7 +90,7 @@ fn only_reason(comparison: &Comparison) -> Option<&str> {
     is_only.then_some(first)
 }
 
-/// A line for each row that was not compared, unless the heading has said all of it.
+/// Rows that were not compared, with the reason. Empty if the heading already contains the reason.
 fn unsaid(comparison: &Comparison) -> Vec<(&str, &str)> {
     match only_reason(comparison) {
         Some(_) => Vec::new(),
@@ -97,7 +98,7 @@ fn unsaid(comparison: &Comparison) -> Vec<(&str, &str)> {
     }
 }
 
-/// The head and a line for each row that was compared.
+/// The header and a line for each row that was compared.
 fn rows(comparison: &Comparison) -> Vec<[String; 7]> {
     let head = [
         "",
@@ -131,7 +132,7 @@ fn missing(comparison: &Comparison) -> impl Iterator<Item = (&str, &str)> {
     rows.filter_map(|(row, found)| Some((row.as_str(), found.as_ref().err()?.as_str())))
 }
 
-/// Three decimals and a sign, but for what they do not tell from 0.
+/// Three decimals and a sign, or `0.000` if the difference rounds to 0.
 fn signed(difference: f64) -> String {
     if difference.abs() < 0.0005 {
         "0.000".to_owned()
@@ -140,7 +141,7 @@ fn signed(difference: f64) -> String {
     }
 }
 
-/// Three decimals; what these do not tell from 0 is not called 0.
+/// Three decimals, or `<0.001` if the value would round to 0.
 fn p_value(p: f64) -> String {
     if p < 0.0005 {
         "<0.001".to_owned()

@@ -1,4 +1,4 @@
-//! A diagram for Graphviz.
+//! Renders a diagram for Graphviz.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub fn dot(diagram: &Diagram) -> String {
             Some(_) => "rounded,filled,dashed",
             None => "rounded,filled",
         };
-        // Graphviz breaks a label at `\n`, which must not be escaped with the rest.
+        // Graphviz breaks a label at `\n`, so this separator must not be escaped.
         let lines = node.lines().map(|line| escaped(&line)).join("\\n");
         let _ = writeln!(
             text,
@@ -47,7 +47,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text))
 }
 
-/// A backslash would begin one of Graphviz' own escapes, a quote would end the string.
+/// Escapes backslashes, which begin Graphviz' own escapes, and quotes, which would end the string.
 fn escaped(text: &str) -> String {
     plain(text).replace('\\', "\\\\").replace('"', "\\\"")
 }

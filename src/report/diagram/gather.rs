@@ -1,4 +1,4 @@
-//! What a diagram shows, from a graph and its plan.
+//! Builds a diagram from a graph and its plan.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,12 +9,12 @@ use petgraph::visit::{Dfs, EdgeRef, Reversed};
 
 use super::{Detail, Diagram, Edge, Node, Standing, Tally};
 
-/// Different reasons that are told of one node.
+/// Most distinct reasons shown for one node.
 const REASONS: usize = 3;
 
 impl Diagram {
-    /// The stages of a plan. Where there is no store there is no plan: then every stage of the graph
-    /// runs, or of these and what they need.
+    /// Builds the diagram of a plan. Without a store there is no plan: then all stages are shown as runs,
+    /// limited to `until` and its ancestors if given.
     pub fn of(
         graph: &Graph,
         plan: Option<&Plan>,
@@ -110,7 +110,7 @@ fn add_values(axes: &mut Vec<(String, Vec<String>)>, name: &InstanceName) {
     }
 }
 
-/// The first few of the different reasons.
+/// Joins the first few distinct reasons; `None` if there are none.
 fn told(reasons: &BTreeSet<String>) -> Option<String> {
     let first: Vec<&str> = reasons.iter().take(REASONS).map(String::as_str).collect();
     let more = reasons.len() - first.len();
@@ -137,13 +137,13 @@ fn edges(graph: &Graph, places: &HashMap<NodeIndex, usize>) -> Vec<Edge> {
             ),
         })
     });
-    // Instances in one box have the same links.
+    // Instances in one box have the same links, so duplicates are dropped.
     let distinct: BTreeSet<Edge> = all.collect();
     distinct.into_iter().collect()
 }
 
-/// The port unless it is the one that is meant where none is named, and the role unless there is no
-/// other.
+/// Label of an edge: the port unless it is the default one, and the role unless the consumer has only one
+/// input.
 fn label(producer: &Instance, consumer: &Instance, link: &Link) -> String {
     let (outputs, inputs) = (&producer.outputs, consumer.kind.inputs);
     let meant = producer.kind.has_primary || outputs.len() == 1;

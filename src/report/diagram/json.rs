@@ -1,10 +1,10 @@
-//! A diagram as one JSON object.
+//! Renders a diagram as one JSON object.
 
 use serde_json::{Map, Value, json};
 
 use super::{Diagram, Edge, Node};
 
-/// Nodes with name, kind, axes, state, reason and counts; edges by the names of nodes.
+/// An object with the nodes (name, kind, axes, state, reason and counts) and the edges between node names.
 pub fn json(diagram: &Diagram) -> String {
     let edge = |edge: &Edge| {
         json!({

@@ -1,10 +1,10 @@
-//! Where boxes and lines of a picture go.
+//! Computes the positions of boxes and lines in a picture. All lengths are in pixels.
 //!
-//! Stages stand in columns, every one to the right of all that it needs (`columns`); those of a column
-//! are ordered so that few lines cross (`order`) and moved up and down so that lines are nearly straight
-//! (`heights`). What leaves a box under one label is one line that branches on its way, a
-//! [`Trunk`]. Where a trunk passes a column it has a place of its own there, and curves only between
-//! columns: so no line touches a box that it does not lead to.
+//! Stages are placed in columns, each to the right of all its producers (`columns`). The stages of a column
+//! are ordered so that few lines cross (`order`), and moved up and down so that lines are nearly straight
+//! (`heights`). All edges that leave a box with the same label form one line that branches on its way, a
+//! [`Trunk`]. Where a trunk passes a column, it has a slot of its own, and it curves only between columns.
+//! Therefore no line touches a box that it does not lead to.
 
 mod columns;
 mod heights;
@@ -12,24 +12,24 @@ mod order;
 
 use columns::{Columns, Item};
 
-/// Space between boxes of a column, and around the picture.
+/// Space between the boxes of a column, and around the picture.
 const GAP: f64 = 18.0;
-/// Space that a line takes where it passes a column.
+/// Height that a line takes where it passes a column.
 const LANE: f64 = 10.0;
-/// Space between columns in which lines curve.
+/// Space between columns, in which lines curve.
 const CURVE: f64 = 64.0;
-/// Space between lines that leave one box, so that a label fits above each.
+/// Distance between lines that leave the same box. A label fits above each line.
 pub const EXIT: f64 = 16.0;
-/// Most space between lines that enter one box.
+/// Largest distance between lines that enter the same box.
 const ENTRY: f64 = 12.0;
 
-/// What leaves a box under one label.
+/// All edges that leave a box with the same label.
 #[derive(Debug)]
 pub struct Trunk {
     pub from: usize,
-    /// Distinct.
+    /// Boxes that it leads to, without duplicates.
     pub to: Vec<usize>,
-    /// Width of its label; 0 where it has none.
+    /// Width of its label; 0 if it has none.
     pub label_width: f64,
 }
 
@@ -46,14 +46,15 @@ pub struct Rect {
 pub struct Segment {
     pub trunk: usize,
     pub start: (f64, f64),
-    /// Where the curve begins and ends.
+    /// Horizontal positions where the curve begins and ends.
     pub curve: (f64, f64),
     pub end: (f64, f64),
     /// Whether it ends at a box.
     pub arrives: bool,
 }
 
-/// All of a picture, from 0 to its width and height; boxes in the order they were given.
+/// The positions in a picture that extends from 0 to `width` and `height`. Boxes are in the order in which
+/// they were given.
 #[derive(Debug)]
 pub struct Layout {
     pub boxes: Vec<Rect>,
@@ -62,8 +63,8 @@ pub struct Layout {
     pub height: f64,
 }
 
-/// Lays out boxes of these sizes (width and height). Boxes of a column become as wide as the widest,
-/// and as high as their lines need.
+/// Lays out boxes of the given sizes (width and height). The boxes of a column become as wide as the
+/// widest, and high enough for their lines.
 pub fn layout(sizes: &[(f64, f64)], trunks: &[Trunk]) -> Layout {
     let mut columns = Columns::new(sizes.len(), trunks);
     order::order(&mut columns);
@@ -96,7 +97,7 @@ pub fn layout(sizes: &[(f64, f64)], trunks: &[Trunk]) -> Layout {
         let (from, to) = (columns.column[link.from], columns.column[link.to]);
         let arrives = matches!(columns.items[link.to], Item::Node(_));
         let (start, end) = (ports.exits[index], ports.entries[index]);
-        // Branches share the level piece before them, which the first of them draws.
+        // The branches of a trunk share the level piece before them, and only the first one draws it.
         let mut siblings = columns.right[link.from]
             .iter()
             .take_while(|&&other| other < index);
@@ -128,7 +129,7 @@ pub fn layout(sizes: &[(f64, f64)], trunks: &[Trunk]) -> Layout {
     }
 }
 
-/// How much of its column each item takes.
+/// Height that each item takes in its column.
 fn item_heights(columns: &Columns, sizes: &[(f64, f64)]) -> Vec<f64> {
     let items = columns.items.iter().enumerate();
     items
@@ -141,11 +142,11 @@ fn item_heights(columns: &Columns, sizes: &[(f64, f64)]) -> Vec<f64> {
         .collect()
 }
 
-/// The columns from left to right.
+/// Horizontal positions of the columns, from left to right.
 struct Across {
     left: Vec<f64>,
     right: Vec<f64>,
-    /// Where lines begin to curve: to the right of all labels behind a column.
+    /// Where lines begin to curve: to the right of all labels next to the column.
     curve: Vec<f64>,
 }
 
@@ -179,7 +180,7 @@ impl Across {
     }
 }
 
-/// At which height each link begins and ends; by its position in the links.
+/// Heights at which each link begins and ends, by index of the link.
 struct Ports {
     exits: Vec<f64>,
     entries: Vec<f64>,
@@ -192,7 +193,7 @@ impl Ports {
             entries: vec![0.0; columns.links.len()],
         };
         for item in 0..columns.items.len() {
-            // Lines leave in the order in which they arrive, so that they need not cross at once.
+            // Sort exits by the heights where the lines arrive, so that they do not cross right away.
             let mut trunks = columns.exits(item);
             let aim = |trunk: &usize| {
                 let links = columns.right[item].iter().map(|&link| &columns.links[link]);
@@ -225,7 +226,7 @@ impl Ports {
     }
 }
 
-/// The height of one of `count` lines around a middle.
+/// Height of the line at `position` among `count` lines that are centred on `middle`.
 fn spread(middle: f64, step: f64, position: usize, count: usize) -> f64 {
     middle + step * (position as f64 - (count - 1) as f64 / 2.0)
 }

@@ -1,4 +1,4 @@
-//! A diagram as a Mermaid flowchart, as Markdown pages show it.
+//! Renders a diagram as a Mermaid flowchart for Markdown pages.
 
 use std::fmt::Write;
 
@@ -41,8 +41,8 @@ pub fn mermaid(diagram: &Diagram) -> String {
     text
 }
 
-/// Within quotes everything is text but for quotes themselves, HTML, Mermaid's own `#…;`, and
-/// backticks, between which it would be Markdown.
+/// Escapes what Mermaid interprets within quotes: quotes, HTML, its own `#…;` escapes, and backticks, which
+/// would start Markdown.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for char in plain(text).chars() {

@@ -1,5 +1,5 @@
-//! The colours of states. Blue, orange and grey differ in hue and in lightness, so that people who
-//! see colours in any of the usual ways tell them apart.
+//! The colours of states. Blue, orange and grey differ in both hue and lightness, so that people with any
+//! of the usual kinds of colour vision can tell them apart.
 
 use super::Standing;
 
@@ -13,7 +13,7 @@ pub struct Palette {
 impl Standing {
     pub const ALL: [Self; 3] = [Self::Cached, Self::Runs, Self::Waits];
 
-    /// On a light page.
+    /// Colours for a light page.
     pub fn light(self) -> Palette {
         let (fill, stroke) = match self {
             Self::Cached => ("#d6e8f7", "#0b62a4"),
@@ -24,7 +24,7 @@ impl Standing {
         Palette { fill, stroke, text }
     }
 
-    /// On a dark page.
+    /// Colours for a dark page.
     pub fn dark(self) -> Palette {
         let (fill, stroke) = match self {
             Self::Cached => ("#12324f", "#6cb4ee"),
@@ -43,7 +43,7 @@ impl Standing {
         }
     }
 
-    /// Lengths of dashes and gaps of the border, in pixels; nothing for a solid one.
+    /// Lengths of the dashes and gaps of the border, in pixels; `None` for a solid border.
     pub fn dashes(self) -> Option<&'static str> {
         match self {
             Self::Waits => Some("5 3"),

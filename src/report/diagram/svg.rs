@@ -1,4 +1,4 @@
-//! A diagram as a picture that needs no other program.
+//! Renders a diagram as a self-contained SVG picture.
 
 use std::fmt::Write;
 
@@ -9,31 +9,32 @@ use super::layout::{EXIT, Layout, Segment, Trunk, layout};
 use super::palette::Palette;
 use super::{Diagram, Node, Standing, plain};
 
-/// Sizes of text in pixels: a box's first line, its other lines, labels of lines.
+/// Text sizes in pixels: the first line of a box, its other lines, and labels.
 const TITLE: f64 = 13.0;
 const SMALL: f64 = 11.0;
 const LABEL: f64 = 10.5;
-/// Width of a character as a part of its size. Fonts of fixed width have 0.55 to 0.62; a bold one of other
-/// widths has a little more on the whole.
+/// Width of a character as a fraction of its size. Monospaced fonts have 0.55 to 0.62; bold proportional
+/// fonts have slightly more on average.
 const ADVANCE: f64 = 0.66;
-/// Of a capital, for who has no font of fixed width: bold ones have up to 0.85.
+/// Width of a capital letter, for viewers without a monospaced font: bold proportional fonts have up to
+/// 0.85.
 const CAPITAL: f64 = 0.85;
 /// Space between a box's border and its text.
 const PADDING: f64 = 10.0;
 const LINE: f64 = 16.0;
 const BOX_HEIGHT: f64 = 64.0;
-/// Height of what stands above the boxes.
+/// Height of the heading above the boxes.
 const HEADING: f64 = 34.0;
 const MARGIN: f64 = 18.0;
-/// A curve that goes up or down further than this, in pixels, is drawn upright for the most part: the
-/// branches of a wide fan then run on one another, and not in a thick wedge.
+/// Curves that go up or down by more than this, in pixels, are drawn mostly upright. The branches of a wide
+/// fan then overlap instead of forming a thick wedge.
 const STEEP: f64 = 600.0;
-/// Where between two columns the upright pieces of different trunks are, from the left.
+/// Offsets from the left of the upright pieces between two columns. Different trunks use different ones.
 const LANES: [f64; 6] = [12.0, 26.0, 40.0, 19.0, 33.0, 47.0];
 /// Radius of the bends of an upright piece.
 const BEND: f64 = 8.0;
 
-/// The whole picture.
+/// Renders the whole picture.
 pub fn svg(diagram: &Diagram) -> String {
     let trunks = trunks(diagram);
     let texts: Vec<[String; 3]> = diagram.nodes.iter().map(Node::lines).collect();
@@ -92,7 +93,7 @@ pub fn svg(diagram: &Diagram) -> String {
     text
 }
 
-/// What leaves a node under one label.
+/// All edges that leave a node with the same label.
 struct Bundle {
     from: usize,
     label: String,
@@ -115,7 +116,7 @@ impl Bundle {
 
 fn trunks(diagram: &Diagram) -> Vec<Bundle> {
     let mut bundles: Vec<Bundle> = Vec::new();
-    // Edges are sorted by producer, so only its own bundles can be meant.
+    // Edges are sorted by producer, so only bundles of the current producer can match.
     let mut first = 0;
     for edge in &diagram.edges {
         if bundles.last().is_some_and(|last| last.from != edge.from) {
@@ -148,7 +149,7 @@ fn box_width(lines: &[String; 3]) -> f64 {
     widths.fold(0.0, f64::max) + 2.0 * PADDING
 }
 
-/// Everything that is known of a node, for whoever points at it.
+/// Everything that is known about a node, shown when the pointer is on it.
 fn tooltip(node: &Node) -> String {
     let mut text = format!("{} ({})", node.name, node.kind);
     for (axis, values) in &node.axes {
@@ -180,18 +181,18 @@ fn line(segment: &Segment) -> String {
             x + BEND,
         )
     } else {
-        // A curve ends level, so the last few pixels are a line for the tip to point along.
+        // The curve ends level. The last few pixels are straight so that the arrow tip has a direction.
         let (half, end) = ((from + to) / 2.0, to - 8.0);
         format!("H{from:.1} C{half:.1} {y1:.1} {half:.1} {y2:.1} {end:.1} {y2:.1}")
     };
     format!("<path class=\"line\" d=\"M{x1:.1} {y1:.1} {path} H{x2:.1}\"{tip}/>\n")
 }
 
-/// The label of every trunk, above its line where that leaves the box.
+/// Writes the label of every trunk above its line, where the line leaves the box.
 fn labels(trunks: &[Bundle], layout: &Layout, text: &mut String) {
     let mut starts: Vec<Option<(f64, f64)>> = vec![None; trunks.len()];
     for segment in &layout.segments {
-        // The first segment of a trunk is where it leaves.
+        // The first segment of a trunk is the one at its box.
         starts[segment.trunk].get_or_insert(segment.start);
     }
     for (trunk, start) in trunks.iter().zip(starts) {
@@ -212,7 +213,7 @@ struct Heading {
     width: f64,
 }
 
-/// The pipeline's name, and what the states look like.
+/// The pipeline's name and a legend of the states.
 fn heading(diagram: &Diagram) -> Heading {
     let tally = diagram.tally();
     let mut text = format!(
@@ -238,7 +239,7 @@ fn heading(diagram: &Diagram) -> Heading {
     Heading { text, width: x }
 }
 
-/// Colours as classes, so that a page in dark colours gets its own.
+/// Defines colours as classes, so that a dark page can have other colours.
 fn style() -> String {
     let mut style = format!(
         "<style>\ntext {{ font-family: ui-monospace, \"DejaVu Sans Mono\", Menlo, Consolas, monospace; white-space: pre; }}\n.name {{ font-size: {TITLE}px; font-weight: bold; }}\n.small {{ font-size: {SMALL}px; }}\n.label {{ font-size: {LABEL}px; }}\n.line {{ fill: none; stroke-width: 1.2px; }}\n"
@@ -278,7 +279,8 @@ fn colours(of: fn(Standing) -> Palette, page: &str, text: &str, line: &str) -> S
     style
 }
 
-/// XML has no control characters, and its own meaning for a few others.
+/// Escapes the characters that XML reserves, and replaces control characters, which XML does not allow,
+/// with spaces.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

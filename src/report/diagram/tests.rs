@@ -1,6 +1,6 @@
 use super::{Diagram, Edge, Format, Node, Tally};
 
-/// Two stages whose texts hold what each format has a meaning of its own for.
+/// Two stages whose texts contain characters that are special in each format.
 fn odd() -> Diagram {
     let node = |name: &str, reason: Option<&str>, tally: Tally| Node {
         name: name.to_owned(),

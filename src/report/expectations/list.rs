@@ -1,11 +1,11 @@
-//! Expectations by themselves.
+//! A list of expectations outside of tables.
 
 use serde_json::{Value, json};
 
 use super::Judgement;
 use crate::report::table::{Format, Grid};
 
-/// Writes judgements in a format of tables, one to a line. The text ends with a line feed.
+/// Renders judgements in a table format, one per line. The text ends with a line feed.
 pub fn list(judgements: &[&Judgement], format: Format) -> String {
     match format {
         Format::Terminal => for_people(judgements).terminal(),
@@ -37,7 +37,7 @@ fn for_people(judgements: &[&Judgement]) -> Grid {
     }
 }
 
-/// Values in full precision; what is missing is left empty.
+/// Values in full precision. Missing values are empty.
 fn for_spreadsheets(judgements: &[&Judgement]) -> Grid {
     let row = |judgement: &&Judgement| {
         let value = judgement.measured.as_ref();
@@ -56,7 +56,7 @@ fn for_spreadsheets(judgements: &[&Judgement]) -> Grid {
     }
 }
 
-/// The bounds are named as under `expect:`.
+/// One judgement as JSON. The bounds have the same names as under `expect:`.
 fn json(judgement: &Judgement) -> Value {
     let mut object = json!({ "metric": judgement.subject.to_string() });
     match &judgement.measured {

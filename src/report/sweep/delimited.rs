@@ -1,12 +1,12 @@
-//! Rankings for spreadsheets.
+//! Rankings as CSV.
 
 use engine::sweep::record::{SweepReport, Trial};
 use serde_json::Value;
 
 use crate::report::table::csv_line;
 
-/// Comma-separated values: a line to a trial, its parameters under their full names, then everything
-/// that was measured. What is missing is left empty; lists and maps are JSON.
+/// Comma-separated values: a line per trial, with its parameters under their full names, then everything
+/// that was measured. Missing values are empty; lists and maps are JSON.
 pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
     let mut header = vec!["rank".to_owned(), "trial".to_owned(), "state".to_owned()];
     header.extend(report.axes.iter().map(|axis| axis.name.clone()));

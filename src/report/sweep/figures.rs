@@ -1,4 +1,4 @@
-//! Pictures of a sweep.
+//! Figures of a sweep.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use engine::sweep::record::{Axis, AxisKind, SweepReport, Trial, TrialState};
 
 use super::shortened;
 
-/// The longest name of a choice.
+/// Longest name of a choice, in characters.
 const LONGEST: usize = 20;
 
 /// Writes a PNG with an axis for each parameter and one for the objective, and a line for each trial that
-/// has one.
+/// has an objective.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -52,8 +52,8 @@ pub fn parallel_coordinates(report: &SweepReport, path: &Path) -> Result<(), Fai
     .write(path)
 }
 
-/// Writes a PNG with a line for each trial that tells its learning curve. False where none does, and
-/// nothing was written.
+/// Writes a PNG with a line for each trial that has a learning curve. If none has one, writes nothing and
+/// returns false.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -93,14 +93,15 @@ pub fn learning_curves(report: &SweepReport, path: &Path) -> Result<bool, Failur
     Ok(true)
 }
 
-/// The best trial's position among those shown, and its name.
+/// Position of the best trial among those shown, and its name.
 fn best(report: &SweepReport, shown: &[&Trial]) -> Option<(usize, String)> {
     let best = report.best()?.number;
     let at = shown.iter().position(|trial| trial.number == best)?;
     Some((at, format!("trial {best}")))
 }
 
-/// An axis and where each trial lies on it. Choices are sorted, numbers by their value.
+/// An axis, and the position of each trial on it. Choices are sorted: numbers by value, then everything
+/// else.
 fn coordinate(axis: &Axis, trials: &[&Trial]) -> (Coordinate, Vec<Option<f64>>) {
     let value = |trial: &&Trial| trial.values.get(&axis.label).cloned();
     let values: Vec<Option<Value>> = trials.iter().map(value).collect();

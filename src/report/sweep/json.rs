@@ -1,11 +1,11 @@
-//! Rankings for programs.
+//! Rankings as JSON.
 
 use serde_json::{Value, json};
 
 use engine::sweep::record::{SweepReport, Trial};
 
-/// The report as one JSON object, its trials ranked (those asked for), with the best one's number. It can
-/// be read as a [`SweepReport`] again.
+/// The report as one JSON object with the trials shown, ranked, and the number of the best trial. It can be
+/// read as a [`SweepReport`] again.
 pub(super) fn json(report: &SweepReport, shown: &[&Trial]) -> String {
     let whole = SweepReport {
         trials: shown.iter().map(|&trial| trial.clone()).collect(),

@@ -1,4 +1,4 @@
-//! Rankings for papers.
+//! Rankings as LaTeX for papers.
 
 use engine::sweep::record::{SweepReport, Trial};
 
@@ -6,14 +6,14 @@ use super::shortened;
 use super::text::Ranking;
 use crate::report::latex::{self, Tabular, escaped, number};
 
-/// The longest value in a paper's table.
+/// Longest value in a table, in characters.
 const LONGEST: usize = 24;
 
-/// A `table` with the rules of booktabs, the best trial in bold. Parameters that all trials have in
-/// common are told in the caption.
+/// A `table` with the rules of booktabs and the best trial in bold. Parameters with the same value in all
+/// trials are listed in the caption.
 pub(super) fn latex(report: &SweepReport, shown: &[&Trial]) -> String {
     let mut ranking = Ranking::whole(report, shown, LONGEST);
-    // How long it took says nothing to a reader.
+    // The run time is of no interest in a paper.
     ranking.columns.retain(|column| column.title != "time");
     let best = report.best().map(|trial| trial.number);
     let metric = report.metric();
@@ -70,7 +70,7 @@ fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String 
     caption
 }
 
-/// `0.9312 $\pm$ 0.0080 [0.9130, 0.9490]`: digits outside of formulas, so that they can be bold.
+/// `0.9312 $\pm$ 0.0080 [0.9130, 0.9490]`. The digits are outside of formulas, so that they can be bold.
 fn figure(trial: &Trial) -> String {
     let text = shortened::objective(trial, true, true);
     if text == "-" {

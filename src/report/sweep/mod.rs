@@ -1,7 +1,7 @@
-//! What became of a sweep: its trials, ranked, as tables and figures.
+//! Reports about a sweep: its trials, ranked, as tables and figures.
 //!
-//! A [`SweepReport`] holds all that is told; whoever ran the sweep fills it in. [`render`] ranks the
-//! trials and writes them, [`figures`] draws them. Nothing here reads a store or knows a run.
+//! A [`SweepReport`] holds everything that is shown; the caller fills it in. [`render`] ranks the trials
+//! and writes them, and [`figures`] draws them. This module reads no store and knows nothing of runs.
 
 mod delimited;
 pub mod figures;
@@ -17,8 +17,8 @@ use engine::sweep::record::SweepReport;
 
 use crate::report::table::Format;
 
-/// Writes the trials of a sweep, best first, the first `limit` of them. `width` is how many columns a
-/// terminal has; parameters that do not fit are told below the table. The text ends with a line feed.
+/// Renders the trials of a sweep, best first, at most `limit` of them. `width` is the width of a terminal
+/// in columns. Parameters that do not fit are named below the table. The text ends with a line feed.
 pub fn render(report: &SweepReport, limit: Option<usize>, format: Format, width: usize) -> String {
     let trials = ranked(report);
     let shown = &trials[..trials.len().min(limit.unwrap_or(usize::MAX))];

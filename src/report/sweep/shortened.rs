@@ -1,10 +1,10 @@
-//! Values and figures in a few characters, for people.
+//! Formats values and figures in few characters, for display.
 
 use serde_json::Value;
 
 use engine::sweep::record::Trial;
 
-/// A value with three digits; what is longer than `longest` characters is cut.
+/// A value with three significant digits, cut to at most `longest` characters.
 pub fn value(value: &Value, longest: usize) -> String {
     let text = match value {
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
@@ -14,7 +14,7 @@ pub fn value(value: &Value, longest: usize) -> String {
     cut(&text, longest)
 }
 
-/// At most so many characters, the last a `…` where some are missing.
+/// Cuts a text to at most `longest` characters. The last one is `…` if some are missing.
 pub fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
@@ -53,7 +53,7 @@ pub fn objective(trial: &Trial, deviation: bool, interval: bool) -> String {
     text
 }
 
-/// A number with as many decimals as one of the size of `like` has.
+/// A number with as many decimals as suit numbers of the size of `like`.
 pub fn figure(number: f64, like: f64) -> String {
     match like.abs() {
         size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{number:.2e}"),
@@ -63,7 +63,7 @@ pub fn figure(number: f64, like: f64) -> String {
     }
 }
 
-/// `6/20`, `20`; empty where nothing was trained.
+/// `6/20`, `20`; empty if nothing was trained.
 pub fn epochs(trial: &Trial) -> String {
     match (trial.epochs, trial.max_epochs) {
         (Some(epochs), Some(most)) if epochs != most => format!("{epochs}/{most}"),

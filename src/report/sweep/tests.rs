@@ -36,7 +36,7 @@ fn axis(name: &str, label: &str, kind: AxisKind) -> Axis {
     }
 }
 
-/// Of every state some, with one that ties and one that is no number.
+/// Trials in every state, with a tie and an objective that is not a number.
 fn report() -> SweepReport {
     use TrialState::{Failed, Finished, NotRun, StoppedEarly};
     let values =
@@ -178,7 +178,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
         let lines = text.lines().filter(|line| line.starts_with(['│', '┌']));
         let widest = lines.map(|line| line.width()).max().unwrap();
         assert!(widest <= width, "{width}:\n{text}");
-        // What matters is there to the last.
+        // The important column is kept at every width.
         assert!(text.contains("┆ model "), "{width}:\n{text}");
         assert_eq!(
             text.contains("no room for: "),
@@ -222,7 +222,7 @@ fn csv_has_everything_in_full() {
         lines[3],
         "3,0,finished,0.001234567,model1,0.1,0.91234,,,,,,,,12.34,"
     );
-    // Two lines of its error are one field.
+    // The error has two lines, which are one field.
     assert_eq!(
         lines[6],
         "6,3,failed,0.1,model1,0.1,,,,,,,,,12.34,\"loss is \"\"no\"\" number"
@@ -299,7 +299,7 @@ fn figures_are_drawn_of_what_there_is() {
     let mut report = report();
     figures::parallel_coordinates(&report, &path("a.png")).unwrap();
     assert!(figures::learning_curves(&report, &path("b.png")).unwrap());
-    // Another trial's values make another picture, a failed one's do not.
+    // Values of finished trials change the figure; values of failed ones do not.
     report.trials[3].values = Map::new();
     figures::parallel_coordinates(&report, &path("c.png")).unwrap();
     let bytes = |name: &str| std::fs::read(path(name)).unwrap();

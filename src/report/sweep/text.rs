@@ -1,4 +1,4 @@
-//! Rankings for people.
+//! Rankings as text for the terminal and as Markdown.
 
 use comfy_table::CellAlignment;
 use contract::Direction;
@@ -11,15 +11,15 @@ use super::shortened;
 use crate::report::markdown;
 use crate::report::table::ruled;
 
-/// The longest value in a terminal, and where there is little room.
+/// Longest value in a terminal, in characters: with enough space, and with little space.
 const LONGEST: [usize; 2] = [18, 9];
 
-/// A table of columns, some of which can go.
+/// A table whose less important columns can be left out.
 pub(super) struct Ranking {
     pub columns: Vec<Column>,
-    /// Axes that have the same value everywhere: `dropout 0.1`.
+    /// Axes with the same value in all trials: `dropout 0.1`.
     pub constant: Vec<String>,
-    /// Labels of axes for which there is no room.
+    /// Labels of the axes that do not fit.
     pub left_out: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Column {
     pub is_number: bool,
 }
 
-/// How much is told in a row.
+/// How much a row shows.
 #[derive(Clone, Copy)]
 struct Detail {
     deviation: bool,
@@ -39,7 +39,7 @@ struct Detail {
 }
 
 impl Ranking {
-    /// Everything that differs between the trials shown.
+    /// A ranking with everything that differs between the trials shown.
     pub(super) fn whole(report: &SweepReport, shown: &[&Trial], longest: usize) -> Self {
         let detail = Detail {
             deviation: true,
@@ -50,8 +50,8 @@ impl Ranking {
         Self::of(report, shown, detail, &[])
     }
 
-    /// What fits into `width` columns: intervals go first, then times, long values, deviations, and at
-    /// last the axes that matter least.
+    /// A ranking that fits into `width` columns. Intervals are left out first, then times, long values,
+    /// deviations, and finally the least important axes.
     fn fitting(report: &SweepReport, shown: &[&Trial], width: usize) -> Self {
         let all = Detail {
             deviation: true,
@@ -164,7 +164,7 @@ impl Ranking {
         }
     }
 
-    /// Characters of a line of the ruled table.
+    /// Width of the ruled table, in columns.
     fn width(&self) -> usize {
         let columns = self.columns.iter().map(|column| {
             let cells = column.cells.iter().chain([&column.title]);
@@ -184,7 +184,7 @@ impl Ranking {
     }
 }
 
-/// Labels of the axes, the least important first; where that is not known, the last first.
+/// Labels of the axes, least important first. Axes of unknown importance come first, in reverse order.
 fn least_important(report: &SweepReport) -> Vec<String> {
     let share = |label: &str| {
         let known = report.importance.iter().find(|known| known.axis == label);
@@ -196,7 +196,7 @@ fn least_important(report: &SweepReport) -> Vec<String> {
     labels
 }
 
-/// Ruled lines, what is to be known of them above and below.
+/// A ruled table with a summary above and notes below.
 pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: usize) -> String {
     let ranking = Ranking::fitting(report, shown, width);
     let mut text = format!("{}\n", head(report));
@@ -215,7 +215,7 @@ pub(super) fn terminal(report: &SweepReport, shown: &[&Trial], width: usize) -> 
     text
 }
 
-/// A Markdown table, the pipeline's name in bold above it.
+/// A Markdown table with a summary in bold above and notes below.
 pub(super) fn markdown(report: &SweepReport, shown: &[&Trial]) -> String {
     let ranking = Ranking::whole(report, shown, usize::MAX);
     let mut text = format!("**{}**\n", head(report));
@@ -224,7 +224,7 @@ pub(super) fn markdown(report: &SweepReport, shown: &[&Trial]) -> String {
         text += &markdown::table(&ranking.header(), &ranking.rows());
     }
     for line in below(report, shown, &ranking) {
-        // Two lines that follow one another would become one.
+        // Without the empty line, Markdown would join successive lines.
         text += &format!("\n{}\n", markdown::escaped(line.trim_start()));
     }
     text
@@ -276,7 +276,7 @@ fn importance(report: &SweepReport, known: &Importance) -> String {
     let share = share.unwrap_or_else(|| "    ?".to_owned());
     let mut line = format!("  {}{space}  {share}", known.axis);
     if let Some(correlation) = known.correlation.filter(|c| c.is_finite()) {
-        // The correlation is with the objective as it is, which may be sought low.
+        // The correlation is with the objective itself, which may be minimized.
         let better = match report.direction() {
             Direction::Maximize => correlation > 0.0,
             Direction::Minimize => correlation < 0.0,

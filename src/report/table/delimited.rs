@@ -1,13 +1,14 @@
-//! Tables for spreadsheets.
+//! Tables as CSV.
 
 use engine::graph::Column;
 
 use super::{Cell, Filled, Seeds};
 use crate::report::comparison;
 
-/// Comma-separated values: per column of the table its value, the ends of its interval and the
-/// reference's value; of several seeds also how many and their standard deviation; where something is
-/// expected in it, the verdict and the bounds; then what comparisons say. What is missing is left empty.
+/// Comma-separated values. Each column of the table has fields for its value, the ends of its interval and
+/// the reference value. If a column has means over seeds, fields for their number and standard deviation
+/// follow; if it has expectations, fields for the verdict and the bounds follow. The fields of comparisons
+/// come last. Missing values are empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = vec![filled.table.rows.clone()];
     for column in &filled.table.columns {
@@ -55,7 +56,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
     text
 }
 
-/// Whether a cell of this column is the mean of several seeds.
+/// Whether a cell of this column is a mean over several seeds.
 fn is_repeated(filled: &Filled<'_>, column: &Column) -> bool {
     let mut rows = filled.rows.iter();
     rows.any(|(row, cells)| {
@@ -71,16 +72,16 @@ fn seeds(cell: &Cell) -> Option<Seeds> {
     }
 }
 
-/// Whether something is expected in a row of this column.
+/// Whether there is an expectation in any row of this column.
 fn is_judged(filled: &Filled<'_>, column: &Column) -> bool {
     let mut rows = filled.rows.iter();
     rows.any(|(row, _)| !filled.judgements(row, column).is_empty())
 }
 
-/// A line of fields, in quotes where RFC 4180 asks for them.
+/// Joins fields to a line, with quotes where RFC 4180 requires them.
 ///
-/// A spreadsheet takes a field that begins with `=`, `+`, `-` or `@` for a formula, which can start programs:
-/// unless it is a number, `'` is put in front, which marks a text there.
+/// Spreadsheets read a field that begins with `=`, `+`, `-` or `@` as a formula, which can start programs.
+/// Unless the field is a number, it is prefixed with `'`, which marks it as text.
 pub fn line(fields: &[String]) -> String {
     let quoted = |field: &String| {
         let is_formula =

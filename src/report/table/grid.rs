@@ -1,4 +1,4 @@
-//! Rows of text under a header, in every way of writing that is not a program's own.
+//! Rows of text below a header, as a ruled table, Markdown, CSV or LaTeX.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use contract::{one_line, printable};
@@ -7,9 +7,9 @@ use super::delimited;
 use crate::report::latex::{self, Tabular};
 use crate::report::markdown;
 
-/// A header and rows of as many cells.
+/// A header, and rows with as many cells.
 pub(in crate::report) struct Grid {
-    /// Labels it where other text may refer to it.
+    /// Label by which other text can refer to it.
     pub name: String,
     pub title: Option<String>,
     pub header: Vec<String>,
@@ -17,7 +17,7 @@ pub(in crate::report) struct Grid {
 }
 
 impl Grid {
-    /// Ruled lines, the title above them.
+    /// A ruled table with the title above it.
     pub fn terminal(&self) -> String {
         let table = ruled(&self.header, &self.rows);
         let title = self.title.as_ref();
@@ -25,7 +25,7 @@ impl Grid {
         format!("{title}{table}\n")
     }
 
-    /// A Markdown table, the title in bold above it.
+    /// A Markdown table with the title in bold above it.
     pub fn markdown(&self) -> String {
         let title = self.title.as_ref();
         let title = title.map_or(String::new(), |title| {
@@ -40,7 +40,7 @@ impl Grid {
         lines.map(|fields| delimited::line(fields)).collect()
     }
 
-    /// A LaTeX table, its title the caption.
+    /// A LaTeX table with the title as its caption.
     pub fn latex(&self) -> String {
         let row = |cells: &Vec<String>| -> Vec<String> {
             cells.iter().map(|cell| latex::escaped(cell)).collect()
@@ -58,7 +58,7 @@ impl Grid {
 
 /// A table with ruled lines for the terminal.
 pub(in crate::report) fn ruled(header: &[String], rows: &[Vec<String>]) -> comfy_table::Table {
-    // Escaped before the widths of columns are measured.
+    // Escape first, because the widths of columns are measured next.
     let cells = |row: &[String]| -> Vec<String> {
         row.iter()
             .map(|cell| printable(cell).into_owned())

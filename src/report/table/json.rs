@@ -1,4 +1,4 @@
-//! Tables for programs.
+//! Tables as JSON.
 
 use serde_json::{Value, json};
 

@@ -1,11 +1,11 @@
-//! Tables for papers.
+//! Tables as LaTeX for papers.
 
 use super::text::{as_printed, deviation, interval, value};
 use super::{Cell, Filled, Shown};
 use crate::report::expectations::Verdict;
 use crate::report::latex::{Tabular, escaped, line, number};
 
-/// Our figure with its interval, and the reference's in a column of its own beside it.
+/// Renders our value with its interval, and the reference value in a separate column next to it.
 pub(super) fn latex(filled: &Filled<'_>) -> String {
     let table = filled.table;
     let row = |(row, cells): &(&str, Vec<Cell>)| {
@@ -34,7 +34,8 @@ pub(super) fn latex(filled: &Filled<'_>) -> String {
     .render()
 }
 
-/// The titles; a title of two columns has a rule below it, and a second line says which is which.
+/// The column titles. A title that spans two columns has a rule below it, and a second line names the two
+/// columns.
 fn header(filled: &Filled<'_>) -> String {
     let table = filled.table;
     let axis = escaped(&table.rows);

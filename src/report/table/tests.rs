@@ -23,7 +23,7 @@ fn rendered(format: Format) -> String {
     render(&table(), cell, &Judgements::default(), &[], format)
 }
 
-/// With something expected in the first column of two rows, and twice in the second column.
+/// Renders the table with expectations in the first column (two of them in one cell) and in the second.
 fn judged(format: Format) -> String {
     let judgement = |stage: &str, row: &str, bounds: Bounds| {
         let subject = Subject {
@@ -72,7 +72,7 @@ fn table() -> Table {
         name: "table1".to_owned(),
         title: Some("Table 1".to_owned()),
         rows: "model".to_owned(),
-        // Not in the alphabet's order: the axis' own counts.
+        // Not alphabetical: the axis has its own order.
         row_values: ["model1", "model10", "model2"].map(str::to_owned).to_vec(),
         columns: vec![
             column(
@@ -340,7 +340,7 @@ fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
     assert_eq!(text, expected);
 }
 
-/// A mean of five seeds, in every form.
+/// Renders a mean over five seeds.
 fn repeated(format: Format) -> String {
     let cells = |row: &str, column: &Column| match (row, column.metric.stage.as_str()) {
         ("model1", "evaluate") => Cell::Value {

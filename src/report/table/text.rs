@@ -1,9 +1,9 @@
-//! Tables for people: `0.918 [0.89, 0.94] (paper 0.95) ✓`, `0.918 ± 0.012 [0.90, 0.93]` of several seeds.
+//! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds.
 
 use super::grid::Grid;
 use super::{Cell, Filled, Shown};
 
-/// Each row as text.
+/// Formats every cell as text.
 pub(super) fn grid(filled: &Filled<'_>) -> Grid {
     let table = filled.table;
     let titles = table.columns.iter().map(|column| column.title.clone());
@@ -38,7 +38,7 @@ fn cell(shown: &Shown<'_>) -> String {
     text
 }
 
-/// The value; with three decimals, or as many as show on which side of a bound it is.
+/// The value with three decimals, or with as many as it takes to show on which side of a bound it is.
 pub(super) fn value(shown: &Shown<'_>) -> String {
     let Cell::Value { value, .. } = shown.cell else {
         return String::new();
@@ -50,7 +50,7 @@ pub(super) fn value(shown: &Shown<'_>) -> String {
         .unwrap_or_else(|| format!("{value:.3}"))
 }
 
-/// ` ± 0.012`, the standard deviation of several seeds, or nothing.
+/// ` ± 0.012`, the standard deviation over several seeds, or an empty string.
 pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
     match shown.cell {
         Cell::Value {
@@ -60,7 +60,7 @@ pub(super) fn deviation(shown: &Shown<'_>, sign: &str) -> String {
     }
 }
 
-/// ` [0.89, 0.94]`, or nothing.
+/// ` [0.89, 0.94]`, or an empty string.
 pub(super) fn interval(shown: &Shown<'_>) -> String {
     match shown.cell {
         Cell::Value {
@@ -71,7 +71,7 @@ pub(super) fn interval(shown: &Shown<'_>) -> String {
     }
 }
 
-/// A reference's figure as its table printed it: 0.8, too, with two decimals.
+/// A reference value in the way papers print it: a single decimal is filled up to two (`0.80`).
 pub(super) fn as_printed(value: f64) -> String {
     let text = value.to_string();
     match text.split_once('.') {

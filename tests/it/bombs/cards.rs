@@ -1,4 +1,4 @@
-//! Models whose layers are not those of their weights.
+//! Models whose layers do not match their weights.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::json;
 use stages::device::Cpu;
 use stages::nets::{Classifier, Generator};
 
-/// Layers that are allowed, and would be of gigabytes.
+/// Layers that would take gigabytes.
 #[test]
 fn layers_are_not_made_before_their_weights_are_looked_at() {
     let folder = tempfile::tempdir().unwrap();

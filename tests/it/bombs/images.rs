@@ -1,4 +1,4 @@
-//! JPEG and PNG files.
+//! JPEG and PNG files that claim to be huge.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -44,14 +44,14 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A part of a PNG file.
+/// Returns a PNG chunk: length, name, data, CRC-32 of name and data.
 fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let named = [name.as_slice(), data].concat();
     let length = u32::try_from(data.len()).unwrap().to_be_bytes();
     [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat()
 }
 
-/// A zlib stream of so many zeros.
+/// Returns a zlib stream of `count` zeros.
 fn zlib_zeros(count: usize) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
@@ -62,7 +62,7 @@ fn zlib_zeros(count: usize) -> Vec<u8> {
         archive.write_all(&block[..size]).unwrap();
     }
     let zip = archive.finish().unwrap().into_inner();
-    // One local header, with a name of one byte; the stream ends where the directory starts.
+    // The stream is between the local header (31 bytes, as the name has one byte) and the central directory.
     let end = zip
         .windows(4)
         .rposition(|four| four == b"PK\x01\x02")
@@ -77,7 +77,7 @@ fn png(image: &DynamicImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A sandbox with this file as every image of a folder.
+/// Returns a sandbox with a folder in which every image is this file.
 fn folder_of(image: &[u8]) -> Sandbox {
     let sandbox = Sandbox::new(TINY);
     for (split, class) in [("train", "A"), ("train", "B"), ("test", "A"), ("test", "B")] {
@@ -94,7 +94,7 @@ fn folder_of(image: &[u8]) -> Sandbox {
 fn a_compressed_color_profile_is_not_unpacked_without_end() {
     let honest = png(&DynamicImage::new_luma8(8, 8));
     let profile = [b"x\0\0".as_slice(), &zlib_zeros(256 << 20)].concat();
-    // Behind the header, which is 33 bytes with the signature.
+    // Inserted after the signature and the header chunk, which together take 33 bytes.
     let bomb = [&honest[..33], &chunk(b"iCCP", &profile), &honest[33..]].concat();
     assert!(bomb.len() < 1_000_000, "{}", bomb.len());
     let run = dataset(&folder_of(&bomb), "{folder: {path: data}}");

@@ -1,4 +1,4 @@
-//! Small files that claim to be large, and paths that lead elsewhere: refused, and at no great cost.
+//! Small files that claim to be large, and paths that lead elsewhere. They are refused at little cost.
 
 mod cards;
 mod images;
@@ -7,12 +7,12 @@ mod pipelines;
 
 use crate::sandbox::{Finished, Sandbox};
 
-/// More than a worker needs for itself.
+/// A limit on memory that is more than a worker needs without images.
 const FAIR_MIB: f64 = 80.0;
 
 fn dataset(sandbox: &Sandbox, source: &str) -> Finished {
     let source = format!("stages.xrays.params.source={source}");
-    // Images that are all the same cannot be divided.
+    // Images that are all the same cannot be split.
     let validation = "stages.xrays.params.validation=0";
     sandbox.run_json(&["-S", &source, "-S", validation, "--until", "xrays"])
 }

@@ -1,4 +1,4 @@
-//! Archives of arrays.
+//! NPZ archives with large or wrong arrays.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -9,7 +9,7 @@ use npyz::WriterBuilder;
 use super::{FAIR_MIB, dataset, peak};
 use crate::sandbox::{Sandbox, TINY};
 
-/// An npz file whose arrays are zeros, `size` pixels high and wide.
+/// Returns an NPZ file with `count` black images of `size`×`size` pixels in each split.
 fn zeros(count: u64, size: u64) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
@@ -47,7 +47,7 @@ fn an_archive_of_zeros_takes_the_memory_of_a_few_images() {
     assert!(peak(&run) < FAIR_MIB, "{} MiB", peak(&run));
 }
 
-/// The arrays of `zeros(20, 8)`, stored so that headers can be written otherwise.
+/// Returns the arrays of `zeros(20, 8)`, uncompressed and with their headers changed by `rewrite`.
 fn rewritten(rewrite: impl Fn(&str) -> String) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored =
@@ -58,7 +58,7 @@ fn rewritten(rewrite: impl Fn(&str) -> String) -> Vec<u8> {
         let mut member = read.by_index(index).unwrap();
         let mut bytes = Vec::new();
         std::io::copy(&mut member, &mut bytes).unwrap();
-        // The header's text comes after ten bytes, and ends in a line's end.
+        // The header text starts after ten bytes and ends with a newline.
         let end = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         let text = std::str::from_utf8(&bytes[10..end]).unwrap();
         let given = text.replace(' ', "");

@@ -1,4 +1,4 @@
-//! Pipelines: text that means too much, and names that lead elsewhere.
+//! Pipelines whose text expands too far, and names that lead out of the store.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -80,7 +80,7 @@ fn names_that_lead_elsewhere_are_refused() {
         let run = sandbox.runner(&["run", "pipeline.yaml"]);
         let inside = sandbox.path("artifacts/latest");
         if run.code == Some(0) {
-            // `..` as a value is a folder named otherwise.
+            // The value `..` is only part of a folder's name.
             assert!(inside.join("tiny").is_dir());
             let names = files(&sandbox.path("artifacts/latest/tiny"));
             assert!(

@@ -5,10 +5,10 @@ use std::fs;
 use super::latest;
 use crate::sandbox::Sandbox;
 
-/// A size that a program gets copies of, and one that it does not, in KiB.
+/// Sizes of inputs in KiB: programs get copies of files of the first size, but not of the second.
 const SIZES: [u32; 2] = [1, 3000];
 
-/// A stage that makes a file `data` of zeros, and these stages.
+/// Returns a pipeline with a stage that makes a file `data` of zeros, followed by `stages`.
 fn pipeline(kib: u32, stages: &str) -> Sandbox {
     let make = format!("head -c {kib}K /dev/zero > data");
     Sandbox::new(&format!(
@@ -19,7 +19,7 @@ fn pipeline(kib: u32, stages: &str) -> Sandbox {
 const WRITTEN: &str = "failed: its input `in` was written to while it ran; a program that wants to change \
                        what it reads has to copy it first";
 
-/// Ways to change a file so that it looks as before.
+/// Ways to change a file; the last two restore its modification time.
 const CHANGES: [&str; 3] = [
     "chmod u+w in/data; printf x | dd of=in/data conv=notrunc status=none",
     "touch -r in/data ref; chmod u+w in/data; printf x | dd of=in/data conv=notrunc status=none; touch -r ref in/data; rm ref",
@@ -41,7 +41,7 @@ fn a_changed_input_is_noticed_whatever_its_times_say() {
             assert_eq!(run.code, Some(100), "{kib} {change}: {run:?}");
             assert!(run.stderr.contains(&format!("bad: {WRITTEN}")), "{run:?}");
 
-            // What is made of the data once the program leaves them alone is as if it always had.
+            // Once the program leaves its input alone, the data is as it was made.
             let text = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
             fs::write(sandbox.path("pipeline.yaml"), text.replace(change, "true")).unwrap();
             let run = sandbox.runner(&["run", "pipeline.yaml"]);
@@ -79,8 +79,8 @@ fn a_program_may_remove_move_and_replace_its_inputs() {
     }
 }
 
-/// The writer changes its input while the reader reads, and changes it back. The reader gets the right
-/// bytes, or fails.
+/// The writer changes its input while the reader reads it, and then restores it. The reader gets the right
+/// bytes or fails.
 #[test]
 fn what_a_program_does_to_its_input_reaches_no_other() {
     for (kib, readers) in SIZES.into_iter().zip([1, 0]) {
@@ -107,7 +107,7 @@ fn what_a_program_does_to_its_input_reaches_no_other() {
         let mut command = sandbox.command(&["run", "pipeline.yaml", "-k", "-j2"]);
         let run = command.env("MARK", sandbox.path("mark")).output().unwrap();
         let said = String::from_utf8(run.stderr).unwrap();
-        // Where both have copies of their own the writer has done no harm.
+        // If both programs have copies, the writer does no harm.
         let failures = if readers == 1 { 0 } else { 2 };
         assert_eq!(said.matches(WRITTEN).count(), failures, "{said}");
         let shown = sandbox.path("artifacts/latest/p/reader/rest/rest");
@@ -124,7 +124,7 @@ fn opening_a_large_input_for_writing_takes_no_time_and_no_harm() {
     let started = std::time::Instant::now();
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert!(started.elapsed() < std::time::Duration::from_secs(20));
-    // `chmod` moves the file's time, so that it cannot be told from a write.
+    // `chmod` changes the file's ctime and can look like a write, so both outcomes are right.
     assert!(
         run.code == Some(0) || run.stderr.contains(WRITTEN),
         "{run:?}"
@@ -139,7 +139,7 @@ fn results_of_a_damaged_file_are_made_again_if_they_may_have_read_the_damage() {
         "  reader: { kind: command, inputs: { in: make }, params: { argv: [cp, in/data, copy], outputs: { copy: copy } } }\n",
     );
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
-    // As records of older versions are: they do not say that their inputs were watched.
+    // Turns the records into those of older versions, which do not note that their inputs were watched.
     let actions = sandbox.path("artifacts/v1/actions");
     let mut unsure = 0;
     for path in crate::sandbox::list(&actions) {
@@ -154,7 +154,7 @@ fn results_of_a_damaged_file_are_made_again_if_they_may_have_read_the_damage() {
         fs::write(&shown, "damage").unwrap();
     };
     damage();
-    // A read of everything that finds damage proves nothing of what was read before.
+    // A verification that finds damage does not prove what earlier stages read.
     assert_eq!(
         sandbox.runner(&["cache", "verify", "--repair"]).code,
         Some(0)
@@ -165,14 +165,14 @@ fn results_of_a_damaged_file_are_made_again_if_they_may_have_read_the_damage() {
         "{run:?}"
     );
 
-    // Now both were watched: what the reader made of the right bytes is found again.
+    // Now the records note that inputs were watched, so the reader's result is a hit.
     damage();
     let run = sandbox.run_json(&["--force", "make"]);
     let outcomes: Vec<String> = run.outcomes().into_iter().map(|(_, o)| o).collect();
     assert_eq!(outcomes, ["succeeded", "cached"], "{run:?}");
 }
 
-/// A sealed record whose JSON was changed, sealed again.
+/// Seals a record again after a change to its JSON.
 fn reseal(text: &str) -> String {
     let (_, record) = text.trim_end().split_once(r#"","record":"#).unwrap();
     let record = record.strip_suffix('}').unwrap();

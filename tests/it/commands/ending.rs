@@ -1,4 +1,4 @@
-//! How programs end, and what is said of it.
+//! How programs end, and how that is reported.
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +72,7 @@ fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
     );
 }
 
-/// A program is gone in a moment, and leaves an output that takes hours to read.
+/// The program ends at once and leaves an output of 8 TiB, which would take hours to read.
 #[test]
 fn timeouts_and_signals_end_the_collecting_of_outputs() {
     let huge = "{ shell: sh, argv: \"truncate -s 8T o\", outputs: { o: o } }";
@@ -99,7 +99,7 @@ fn timeouts_and_signals_end_the_collecting_of_outputs() {
                 .any(|folder| is_made(&folder))
                 .then_some(())
         });
-        // So that the program has ended.
+        // Gives the program time to end.
         std::thread::sleep(Duration::from_millis(300));
         crate::sandbox::signal(runner.id(), signal).unwrap();
         let stopped = patiently(runner).unwrap();
@@ -125,7 +125,7 @@ fn a_program_ends_when_its_runner_is_killed() {
     is_gone(group);
 }
 
-/// The runner is killed by what it started, as early as that can be.
+/// The program itself kills the runner, as early as possible.
 #[test]
 fn a_program_ends_however_early_its_runner_is_killed() {
     let once = || {
@@ -188,7 +188,7 @@ fn a_stop_reaches_programs() {
     assert_eq!(run.code, Some(130), "{run:?}");
 }
 
-/// Waits until nothing of a process group is left.
+/// Waits until a process group has no processes left.
 fn is_gone(group: i32) {
     let group = rustix::process::Pid::from_raw(group).unwrap();
     eventually("gone", || {

@@ -1,4 +1,4 @@
-//! Several artifacts on one input: which is which, where each lies, and that both are in the key.
+//! Several artifacts on one input: how they are named and indexed, and that this is part of the key.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,27 +8,27 @@ use serde_json::{Value, json};
 use super::run;
 use crate::sandbox::{Sandbox, files};
 
-/// A pipeline of these stages.
+/// Returns a pipeline of these stages.
 fn pipeline(stages: &str) -> Sandbox {
     Sandbox::new(&format!("version: 1\nname: p\nstages:\n{stages}"))
 }
 
-/// A stage `look` that keeps all that it finds in its input `all`.
+/// Returns a stage `look` that copies everything in its input `all` to its output.
 fn look(more: &str) -> String {
     format!(
         "  look: {{ kind: command, {more}, params: {{ argv: [cp, -r, all, found], outputs: {{ found: found }} }} }}\n"
     )
 }
 
-/// A stage that writes its sample into a file.
+/// Returns a stage `count` that writes its sample to a file.
 fn count(samples: &str) -> String {
     format!(
         "  count: {{ kind: command, matrix: {{ sample: {samples} }}, params: {{ shell: true, argv: 'echo ${{matrix.sample}} > n.txt', outputs: {{ n: n.txt }} }} }}\n"
     )
 }
 
-/// The files of the input `all` of an instance, with their text, and its index. Each entry of the index must
-/// lead to a folder, and a `file` to a file.
+/// Returns the files of the input `all` of an instance, with their text, and its index. Checks that the
+/// `path` of each entry is a folder and that its `file` is a file.
 fn found(sandbox: &Sandbox, instance: &str) -> (BTreeMap<String, String>, Value) {
     let folder = sandbox.path(&format!("artifacts/latest/p/{instance}/found"));
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -97,7 +97,7 @@ fn an_artifact_is_named_by_the_axes_that_the_stage_lacks() {
             ]
         );
         assert_eq!(files["rep=2,lr=3.10/n"], "2 3.10\n");
-        // In the order of the matrix.
+        // The index is in the order of the matrix.
         let instances = index.as_array().unwrap().iter();
         let instances: Vec<&Value> = instances.map(|entry| &entry["instance"]).collect();
         let expected = ["2,{},3.10", "2,{},0x10", "1,{},3.10", "1,{},0x10"];
@@ -105,7 +105,7 @@ fn an_artifact_is_named_by_the_axes_that_the_stage_lacks() {
         assert_eq!(instances, expected.each_ref());
         assert_eq!(index[0]["axes"], json!({ "rep": "2", "lr": "3.10" }));
     }
-    // A stage that has all axes of the other gathers nothing.
+    // A stage with all axes of its producer gets a single artifact, without a folder or an index.
     let sandbox =
         pipeline(&(count("[A, B]") + &look("matrix: { sample: [B, A] }, inputs: { all: count }")));
     succeed(&sandbox);
@@ -144,7 +144,7 @@ fn items_of_a_list_are_numbered_and_what_is_gathered_is_named_below() {
         { "instance": "one", "axes": {}, "path": "2" },
     ]);
     assert_eq!(index, expected);
-    // A list of one is a list; a reference alone is not.
+    // A list with one item has numbered folders and an index; a plain reference does not.
     for (input, expected, indexed) in [
         ("[one.d]", ["0/sub/x", "0/y"], true),
         ("one.d", ["sub/x", "y"], false),
@@ -175,7 +175,7 @@ fn every_value_has_a_folder_of_its_own_and_keeps_its_spelling_in_the_index() {
         "index.json",
     ];
     let long = "x".repeat(64);
-    // Cut where a file name has no room for all of them.
+    // Together, these axes are too long for a file name, so the folder names are truncated.
     let axes: Vec<String> = (0..4).map(|n| format!("axis{n}: [{long}]")).collect();
     let axes = axes.join(", ");
     let matrix = format!("{{ {axes}, sample: [{}] }}", values.join(", "));
@@ -223,7 +223,7 @@ fn what_a_program_sees_of_its_inputs_is_in_its_key() {
             let told = sandbox.runner(&[command, "pipeline.yaml"]).stdout;
             assert!(told.contains(&why), "{told}");
         }
-        // What is read is the same, and what is made of it is found.
+        // The producer's result is a hit, but the consumer runs again because its index changed.
         assert_eq!(outcome(&sandbox), ["cached", "succeeded"]);
         let (_, index) = found(&sandbox, "look");
         assert_eq!(index[0]["instance"], format!("{stage}[{sample}]"));

@@ -1,4 +1,4 @@
-//! What a program reads: mounted by role or name, and in its key.
+//! The inputs of a program: found by role or name, and part of its key.
 
 use std::fs;
 
@@ -140,7 +140,7 @@ stages:
         "{forced:?}"
     );
     same();
-    // Also where the runs are two.
+    // The same holds if the two stages run in separate runs.
     let only = sandbox.run_json(&["--force", "a", "--until", "a"]);
     assert_eq!(only.outcomes().len(), 1);
     let status = sandbox.runner(&["status", "pipeline.yaml"]).stdout;

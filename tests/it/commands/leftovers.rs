@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{latest, one, run};
 use crate::sandbox::{Sandbox, eventually};
 
-/// Whether a process runs whose arguments hold this text.
+/// Whether a process is running whose arguments contain this text.
 fn runs(marker: &str) -> bool {
     crate::sandbox::list("/proc".as_ref())
         .iter()
@@ -89,7 +89,7 @@ stages:
     assert_eq!(folders.len(), 5, "{folders:?}");
 }
 
-/// A stage may use a server that it has started in a session of its own, while others end beside it.
+/// A stage may use a server that it started in another session, while other stages end.
 #[test]
 fn a_process_of_a_program_that_still_runs_is_left_alone() {
     let sandbox = Sandbox::new(
@@ -149,7 +149,7 @@ fn what_a_shell_left_before_it_became_runner_is_none_of_its_business() {
     eventually("ended", || (!runs("sleep 7732")).then_some(()));
 }
 
-/// What holds an output open when its stage ends cannot change what is kept.
+/// A process that still has an output open when its stage ends cannot change the stored copy.
 #[test]
 fn an_output_that_is_still_open_is_kept_as_it_was() {
     let sandbox = Sandbox::new(
@@ -175,7 +175,7 @@ stages:
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
 }
 
-/// A dead process that is not waited for still counts against the limit of processes.
+/// A zombie still counts against the limit on processes, so the runner must reap it.
 #[test]
 fn what_is_left_and_ends_by_itself_is_gone_before_its_program_ends() {
     let sandbox = one("{ shell: true, outputs: { dead: dead }, argv: \"\

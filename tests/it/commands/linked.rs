@@ -1,11 +1,12 @@
-//! Programs that put links, or other folders, in the place of their own.
+//! Programs that replace their own files and folders by links or other folders.
 
 use std::fs;
 use std::path::Path;
 
 use crate::sandbox::{Sandbox, files};
 
-/// A pipeline of one stage, `it`, and beside it a folder `outside` that is none of its business.
+/// Returns a pipeline of one stage, `it`, next to a folder `outside` that must not change. `OUTSIDE` in
+/// `params` stands for its path.
 fn with_outside(params: &str) -> Sandbox {
     let sandbox = super::one(params);
     let outside = sandbox.path("outside");
@@ -96,7 +97,7 @@ fn outputs_of_a_folder_that_was_renamed_are_still_those_of_the_program() {
     is_untouched(&sandbox.path("outside"));
 }
 
-/// A mount below the scratch folder, which the system lets root make.
+/// Root can mount a folder below the scratch folder.
 #[test]
 fn nothing_that_is_mounted_is_removed() {
     if !rustix::process::geteuid().is_root() {
@@ -109,7 +110,7 @@ fn nothing_that_is_mounted_is_removed() {
     if run.stderr.contains("mount: ") {
         crate::sandbox::skip("this system does not let root mount");
     }
-    // It stays mounted, where the store cannot clear it away.
+    // The store cannot remove the mount point, so the folder is still mounted.
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let ours = sandbox.path("artifacts").canonicalize().unwrap();
     for mount in mounts.lines().filter_map(|line| line.split(' ').nth(1)) {

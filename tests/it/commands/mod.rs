@@ -17,7 +17,7 @@ use std::fs;
 
 use crate::sandbox::{Finished, Sandbox};
 
-/// A pipeline of one stage, `it`, with these fields below `params`.
+/// Returns a sandbox with a pipeline of one stage, `it`, with these `params`.
 fn one(params: &str) -> Sandbox {
     let stage = format!("  it:\n    kind: command\n    params: {params}\n");
     Sandbox::new(&format!("version: 1\nname: p\nstages:\n{stage}"))
@@ -31,7 +31,7 @@ fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
     sandbox.run_json(args).outcomes()[0].1.clone()
 }
 
-/// The one failure that a run tells of, from its stage's name on.
+/// Returns the only failure that a run prints, starting with the stage's name.
 fn failure(params: &str) -> String {
     let run = run(&one(params));
     assert_eq!(run.code, Some(100), "{run:?}");

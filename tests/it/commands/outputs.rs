@@ -1,4 +1,4 @@
-//! What a program makes.
+//! The outputs of a program.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::sandbox::Sandbox;
 
 #[test]
 fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
-    // The last line names the outputs that are kept, in the run's folder.
+    // The last line names the folder of the run where outputs of a failed stage are kept.
     let failure = |params| {
         let failure = failure(params);
         match failure.split_once("\n  its output is kept: ") {
@@ -62,7 +62,7 @@ stages:
     assert!(sandbox.path("copy/B/C").is_dir());
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
 
-    // A folder that is not shown any more is noticed, and shown again.
+    // A folder that is missing in `latest` is found by `verify` and shown again by the next run.
     fs::remove_dir(shown.join("B/C")).unwrap();
     assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(1));
     assert_eq!(outcome(&sandbox, &[]), "cached");
@@ -87,7 +87,7 @@ fn links_and_devices_are_no_outputs() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says what was not tested")]
+#[expect(clippy::print_stdout, reason = "tests print what they skip")]
 fn the_example_with_python_scripts_runs_and_follows_them() {
     let root = env!("CARGO_MANIFEST_DIR");
     let sandbox = Sandbox::new("");

@@ -1,10 +1,10 @@
-//! Paths in the folder of a program: one place, however it is spelled.
+//! Paths in the folder of a program: different spellings mean the same place.
 
 use std::fs;
 
 use super::{latest, one, outcome, run};
 
-/// Spellings of `d/o`.
+/// Spellings of the path `d/o`.
 const SPELLINGS: [&str; 6] = ["d/o", "./d/o", "d//o", "d/./o", "d/o/", "././d/.//o/"];
 
 #[test]

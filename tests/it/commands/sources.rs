@@ -1,4 +1,4 @@
-//! Files and folders that a program reads: all of them, as they were, and never a mixture.
+//! Source files and folders that a program reads: complete, unchanged, and never a mixture of two states.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,13 +8,13 @@ use std::process::Command;
 use super::{latest, one, outcome, run};
 use crate::sandbox::{Sandbox, list, skip};
 
-/// How often the program ran that leaves a line in `tries` each time.
+/// Returns how often the program of `first_time` ran. It adds a line to `tries` each time.
 fn tries(sandbox: &Sandbox) -> usize {
     let tries = fs::read_to_string(sandbox.path("tries")).unwrap_or_default();
     tries.lines().count()
 }
 
-/// A program that does something in the sandbox's folder the first time that it runs.
+/// Writes a pipeline whose program runs the commands `what` in the sandbox's folder, the first time only.
 fn first_time(sandbox: &Sandbox, what: &str, files: &str) {
     let root = sandbox.path("");
     let root = root.to_str().unwrap();
@@ -55,7 +55,7 @@ fn a_source_that_was_switched_while_a_program_ran_is_read_once_more() {
     ] {
         let sandbox = Sandbox::new("");
         first_time(&sandbox, what, files);
-        // Longer than the resolution of file times.
+        // Waits for longer than the resolution of file times.
         std::thread::sleep(std::time::Duration::from_millis(30));
         let finished = run(&sandbox);
         assert_eq!(finished.code, Some(0), "{what}: {finished:?}");
@@ -74,7 +74,7 @@ fn folders_above_a_source_may_be_busy() {
 #[test]
 fn another_mount_at_the_place_of_a_source_is_noticed() {
     for (what, files) in [
-        // The same folder, device and inodes: only the mount tells.
+        // Folder, device and inodes stay the same, so only the mount shows the change.
         ("mount --bind a a", "a/data"),
         ("mount --bind a/data a/data", "a/data"),
         ("mount --bind a/data a/data", "link/data"),
@@ -109,7 +109,7 @@ fn a_store_in_a_source_is_no_part_of_it() {
     let sandbox = one("{ argv: 'ls d d/sub', shell: true, files: { d: . } }");
     fs::write(sandbox.path("x.txt"), "hi").unwrap();
     fs::create_dir(sandbox.path("sub")).unwrap();
-    // Another store than the run's own.
+    // A store other than the run's own.
     for folder in ["v1/cas", "v1/actions"] {
         fs::create_dir_all(sandbox.path("sub/other").join(folder)).unwrap();
     }
@@ -161,12 +161,12 @@ fn empty_folders_arrive_and_count() {
     assert_eq!(outcome(&sandbox, &[]), "succeeded");
     let all = "c\nc/empty\nd\nd/A\nd/A/x\nd/C\nd/C/D\nd/Z\ne\ne/now-not\n";
     assert_eq!(latest(&sandbox, "it/o/all"), all);
-    // What holds nothing that counts is as empty as before.
+    // A folder with only ignored files counts as empty.
     fs::write(sandbox.path("data/Z/.hidden"), "").unwrap();
     assert_eq!(outcome(&sandbox, &[]), "cached");
 }
 
-/// The index of the one source, as bytes.
+/// Returns the bytes of the index of the only source.
 fn index(sandbox: &Sandbox) -> Vec<u8> {
     let files = list(&sandbox.path("artifacts/v1/sources/index-2"));
     let file: &Path = files.first().expect("there is an index");
@@ -177,7 +177,7 @@ fn index(sandbox: &Sandbox) -> Vec<u8> {
 fn what_is_known_of_sources_is_not_trusted_if_asked() {
     let sandbox = one("{ argv: [cat, d], files: { d: one } }");
     fs::write(sandbox.path("one"), "1").unwrap();
-    // Longer than the resolution of file times that is reckoned with.
+    // Waits for longer than the coarsest resolution of file times that the index allows for.
     std::thread::sleep(std::time::Duration::from_millis(2_200));
     assert_eq!(run(&sandbox).code, Some(0));
     for command in [

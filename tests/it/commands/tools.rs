@@ -1,4 +1,4 @@
-//! Programs in the key.
+//! Programs as part of the key.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -7,14 +7,14 @@ use std::path::Path;
 use super::latest;
 use crate::sandbox::{Finished, Sandbox, skip};
 
-/// Writes an executable script that says what it is.
+/// Writes an executable shell script.
 fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A pipeline whose stages may name `HERE`, its folder.
+/// Returns a pipeline in whose stages `HERE` stands for its folder.
 fn pipeline(stages: &str) -> Sandbox {
     let sandbox = Sandbox::new("");
     let text = format!("version: 1\nname: p\nstages:\n{stages}");
@@ -132,7 +132,7 @@ fn a_program_with_a_version_command_counts_by_its_answer() {
         script(&sandbox.path("bin/mytool"), &text);
     };
     write("1.0", "one");
-    // Who only looks runs nothing.
+    // Read-only commands do not run the version command.
     let unknown = "version of `mytool` unknown until run";
     for command in ["plan", "status"] {
         let shown = runner(&sandbox, &[command, "pipeline.yaml"]).stdout;
@@ -151,7 +151,7 @@ fn a_program_with_a_version_command_counts_by_its_answer() {
         "{explained}"
     );
 
-    // A new build of the same version is the same; `run` has to ask, and then knows.
+    // A new build of the same version is a hit, but only `run` asks for the version.
     write("1.0", "otherwise");
     let status = runner(&sandbox, &["status", "pipeline.yaml"]).stdout;
     assert!(status.contains(unknown), "{status}");
@@ -195,7 +195,7 @@ fn a_version_command_that_does_not_answer_is_an_error_with_its_place() {
     assert!(run.stderr.contains("`a/b` is no program"), "{run:?}");
 }
 
-/// A program that is replaced while it runs: nobody knows which one made what.
+/// The program is replaced while it runs, so it is unknown which one made the result.
 #[test]
 fn a_program_that_changes_while_it_runs_makes_no_result() {
     let sandbox =
@@ -210,7 +210,7 @@ fn a_program_that_changes_while_it_runs_makes_no_result() {
     assert!(run.stderr.contains("changed while it"), "{run:?}");
 }
 
-/// The same of a program that is replaced while it is asked for its version.
+/// The program is replaced while its version command runs.
 #[test]
 fn an_answer_of_a_program_that_changes_meanwhile_is_not_kept() {
     let sandbox = pipeline(

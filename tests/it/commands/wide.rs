@@ -1,16 +1,17 @@
-//! Thousands of outputs and inputs: every command takes time in proportion to their number.
+//! A thousand outputs and inputs: the time of every command is proportional to their number.
 
 use std::fs;
 
 use crate::sandbox::{Sandbox, list};
 
-/// How many times as many outputs the large pipeline has.
+/// Factor between the numbers of outputs of the large and the small pipeline.
 const TIMES: u32 = 8;
-/// The least processor time, in seconds, that counts for the small one.
+/// Minimum processor time in seconds that is assumed for the small pipeline.
 const LEAST: f64 = 0.05;
 
-/// A stage with `n` outputs that hold `text`, one that takes each of them, and one that takes them as a list;
-/// `n` instances of a stage, `n` that take one of them each, and one that gathers these.
+/// Returns a pipeline with these stages: `a` has `n` outputs that contain `text`, `b` takes each of them as
+/// an input, and `c` takes them as a list. `d` has `n` instances, `e` has `n` that take one of those each,
+/// and `f` gathers all of `e`.
 fn pipeline(n: u32, text: &str) -> String {
     let join = |item: &dyn Fn(u32) -> String| (0..n).map(item).collect::<Vec<_>>().join(", ");
     let outputs = join(&|i| format!("o{i}: f{i}"));
@@ -30,7 +31,8 @@ fn pipeline(n: u32, text: &str) -> String {
     )
 }
 
-/// The processor time that each command took, in seconds, after the pipeline was run, changed and run again. Equal instances run once.
+/// Runs the pipeline, changes it and runs it again. Returns the processor time in seconds of each command.
+/// Equal instances run once.
 fn times(n: u32) -> Vec<(String, f64)> {
     let sandbox = Sandbox::new(&pipeline(n, "one"));
     let mut times = Vec::new();
@@ -65,7 +67,7 @@ fn eight_times_as_many_outputs_and_inputs_take_no_more_than_their_share() {
     let small = times(125);
     let large = times(125 * TIMES);
     for ((command, little), (_, much)) in small.iter().zip(&large) {
-        // In proportion to the square it would be 64 times as long.
+        // If the time were proportional to the square, it would be 64 times as long.
         let most = 3.0 * f64::from(TIMES) * LEAST.max(*little);
         assert!(*much < most, "{command}: {little:.2} s, then {much:.2} s");
     }

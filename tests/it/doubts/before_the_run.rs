@@ -1,4 +1,4 @@
-//! What is found before anything runs.
+//! Warnings and refusals before anything runs.
 
 use std::fs;
 
@@ -76,7 +76,7 @@ fn a_measurement_on_images_that_the_model_knows_is_warned_of() {
         (retrained, "cnn", "xrays.test", None),
         (gan, "retrained", "xrays.train", Some(gan_trained)),
         (gan, "retrained", "synthetic", Some(again_trained)),
-        // Its images are only compared with the generated ones.
+        // `synthesize` only compares `xrays.test` with the generated images.
         (gan, "retrained", "xrays.test", None),
     ] {
         let score = format!(
@@ -199,7 +199,7 @@ fn every_command_that_looks_ahead_shows_the_warnings_and_ends_as_before() {
 #[test]
 fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
     let message = "the network ends in one unit, which tells 2 classes apart, and the training images are of 3";
-    // As the parameters tell.
+    // The parameters name the classes.
     let named = "source={npz: {path: a.npz, classes: [a, b, c]}}";
     let sandbox = Sandbox::new(START);
     let run = sandbox.runner(&["validate", "pipeline.yaml", "-S", named]);
@@ -208,7 +208,7 @@ fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
         run.stderr.contains(message) && run.stderr.contains("units: 3"),
         "{run:?}"
     );
-    // As the folder tells.
+    // The folder shows the classes.
     for split in ["train", "test"] {
         for class in ["a", "b", "c"] {
             for n in 0..6_u8 {
@@ -228,7 +228,7 @@ fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
     let fitting = "layers=[flatten, {dense: {units: 3}}]";
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder, "-S", fitting]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    // The dataset is cached now; what is not to run is not asked.
+    // The dataset is cached now. A stage that is not to run is not checked.
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", folder]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.stderr.contains(message), "{run:?}");

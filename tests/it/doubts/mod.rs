@@ -5,7 +5,7 @@ mod of_results;
 
 use serde_json::Value;
 
-/// The messages of warnings, as JSON has them.
+/// Returns the messages of warnings in JSON output.
 fn messages(warnings: &Value) -> Vec<String> {
     let warnings = warnings.as_array().unwrap().iter();
     let message = |warning: &Value| match warning {

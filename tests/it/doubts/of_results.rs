@@ -1,4 +1,4 @@
-//! What stages find in their results.
+//! Warnings of stages about their results.
 
 use std::fs;
 
@@ -46,7 +46,7 @@ const LOSS: &str = "the training loss never fell: ";
 const CONSTANT: &str = "all 8 images got the score ";
 const CHANCE: &str = "which contains 0.5";
 
-/// The warnings of the stages of a run that have some.
+/// Returns the name and the warnings of each stage of a run that has warnings.
 fn warned(run: &Finished) -> Vec<(String, Vec<String>)> {
     let object = run.json();
     let stages = object["stages"].as_array().unwrap().iter();
@@ -85,7 +85,7 @@ fn warnings_stay_with_a_result_wherever_it_is_used() {
         let has = messages.iter().any(|message| message.contains(part));
         assert!(has, "{name}: {messages:?}");
     }
-    // Both trainings have this one; each is in the record, and the terminal shows it once.
+    // Both trainings have this warning. The record holds both, and the terminal shows one line for them.
     assert_eq!(
         first.stderr.matches(&format!("]: warning: {LOSS}")).count(),
         1,
@@ -94,7 +94,7 @@ fn warnings_stay_with_a_result_wherever_it_is_used() {
     let both = format!(" (and 1 other instance, with other figures): warning: {LOSS}");
     assert_eq!(first.stderr.matches(&both).count(), 1, "{first:?}");
 
-    // What is cached says it again.
+    // Cached stages repeat their warnings.
     let junit = [&args[..], &["--junit", "junit.xml"]].concat();
     let again = sandbox.run_json(&junit);
     assert_eq!(again.code, Some(0), "{again:?}");

@@ -1,4 +1,4 @@
-//! Many cases, each in a sandbox of its own; what fails is told together.
+//! Runs many cases and reports all failures together.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -8,13 +8,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Verdict;
 
-/// Cases at a time.
+/// Number of cases that run in parallel.
 const THREADS: usize = 2;
 
-/// Puts every case to the test. Fails at the end, with all that went wrong.
+/// Runs `survives` on every case, and panics at the end if any failed.
 #[expect(
     clippy::print_stdout,
-    reason = "how much was tested is what a person wants to know"
+    reason = "the test output shows how many cases ran"
 )]
 pub fn each<C: Debug + Sync>(what: &str, cases: &[C], survives: impl Fn(&C) -> Verdict + Sync) {
     let started = Instant::now();
@@ -53,14 +53,14 @@ pub fn each<C: Debug + Sync>(what: &str, cases: &[C], survives: impl Fn(&C) -> V
     assert!(lost.is_empty(), "{what}, lost:\n{}", lost.join("\n"));
 }
 
-/// Random choices that can be repeated: SplitMix64.
+/// A reproducible random number generator: SplitMix64.
 pub struct Random(u64);
 
 impl Random {
-    /// Seeded by `RUNNER_SEED`, or else by the time. Prints the seed.
+    /// Takes the seed from `RUNNER_SEED`, or else from the time, and prints it.
     #[expect(
         clippy::print_stdout,
-        reason = "without the seed there is no second time"
+        reason = "the printed seed is needed to repeat the test"
     )]
     pub fn new(what: &str) -> Self {
         let given = std::env::var("RUNNER_SEED").ok();
@@ -90,7 +90,7 @@ impl Random {
         ((mixed ^ (mixed >> 31)) % bound as u64) as usize
     }
 
-    /// In [0, 1).
+    /// Returns a number in [0, 1).
     pub fn share(&mut self) -> f64 {
         self.below(1 << 30) as f64 / f64::from(1 << 30)
     }

@@ -1,4 +1,4 @@
-//! Files of a store that are no longer what was written.
+//! Damaged files in a store.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,25 +11,25 @@ use crate::sandbox::{Sandbox, list};
 
 #[derive(Clone, Copy, Debug)]
 enum Damage {
-    /// One bit is another.
+    /// One bit is flipped.
     Flipped,
-    /// The end is missing.
+    /// The file is truncated.
     Cut,
     Gone,
-    /// As long as before, and something else.
+    /// The content is replaced by random bytes of the same length.
     Garbage,
     Folder,
     Link,
-    /// Something that is not the store's, in one of its folders.
+    /// A file or folder that does not belong to the store lies in one of its folders.
     Foreign,
 }
 
 #[derive(Debug)]
 struct Case {
     damage: Damage,
-    /// The kind of stage that has to run again, reading what was damaged perhaps.
+    /// The stage kind that has to run again, possibly with a damaged input.
     again: Option<&'static str>,
-    /// Chooses the file.
+    /// Seed of the choice of the file.
     seed: u64,
 }
 
@@ -41,7 +41,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// With `folder` itself.
+/// Lists `folder` and all folders below it.
 pub fn folders_below(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     for path in list(folder).into_iter().filter(|path| path.is_dir()) {
@@ -51,7 +51,7 @@ pub fn folders_below(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Damages a file, and tells which.
+/// Damages a random file and returns its path.
 fn damage(sandbox: &Sandbox, damage: Damage, random: &mut Random) -> PathBuf {
     let store = sandbox.path("artifacts");
     if matches!(damage, Damage::Foreign) {
@@ -98,7 +98,7 @@ fn damage(sandbox: &Sandbox, damage: Damage, random: &mut Random) -> PathBuf {
     file
 }
 
-/// Writes to the file itself, whatever other names it has: to a blob and to what `latest` shows of it.
+/// Overwrites a file in place, so that its hard links change as well: a blob and its names in `latest`.
 pub fn overwrite(file: &Path, bytes: &[u8]) {
     let permissions = fs::metadata(file).unwrap().permissions();
     fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
@@ -106,7 +106,7 @@ pub fn overwrite(file: &Path, bytes: &[u8]) {
     fs::set_permissions(file, permissions).unwrap();
 }
 
-/// Removes the records of a kind of stage.
+/// Removes the action records of a stage kind.
 pub fn forget(sandbox: &Sandbox, kind: &str) {
     for file in list(&sandbox.path("artifacts/v1/actions")) {
         if sound_record(&file).is_some_and(|record| record["fingerprint"]["kind"] == kind) {
@@ -146,8 +146,8 @@ fn outlives(sandbox: &Sandbox, place: &Path) -> Verdict {
     Ok("found by `cache verify`")
 }
 
-/// All is there and right and nothing is left to do. A record that was damaged may be missing: one of
-/// the two under which an action is found is enough.
+/// Checks that the table and the store are complete and correct. A damaged action record may be missing,
+/// because either of an action's two records is enough to find it.
 fn is_right(sandbox: &Sandbox, damaged: &Path) -> Result<(), String> {
     has_the_table(sandbox)?;
     let spared = damaged.strip_prefix("v1/actions").ok();
@@ -171,7 +171,7 @@ fn damage_changes_no_result() {
     let mut random = Random::new("damage");
     let cases: Vec<Case> = (0..if full() { 420 } else { 28 })
         .map(|index| Case {
-            // Every other is a flipped bit: nothing else is as hard to see.
+            // Every other case flips a bit, the damage that is hardest to detect.
             damage: if index % 2 == 0 {
                 Damage::Flipped
             } else {

@@ -1,4 +1,4 @@
-//! Disks that are too small, or cannot be written to.
+//! Disks that are too small or read-only.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::sandbox::Sandbox;
 
-/// A file system in a folder of the sandbox, until dropped.
+/// A file system mounted on a folder of the sandbox. Dropping it unmounts it.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// `None` if we may not mount.
+    /// Returns `None` if mounting is not permitted.
     fn new(folder: PathBuf, options: &[&str]) -> Option<Self> {
         mount(options, &folder).then(|| Self(folder))
     }
@@ -39,7 +39,7 @@ impl Drop for Mounted {
                 .output()
                 .is_ok_and(|output| output.status.success())
         };
-        // Lazily, if something is open there still: it goes when that is closed.
+        // If files are still open there, unmounts lazily: once they are closed.
         let _ = unmount(&[]) || unmount(&["-l"]);
     }
 }
@@ -50,7 +50,7 @@ fn mount(options: &[&str], folder: &Path) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// The store on a disk with `limit`; `None` if we may not mount.
+/// Puts the store on a disk with `limit`. Returns `None` if mounting is not permitted.
 fn on_disk(sandbox: &Sandbox, limit: &str) -> Option<Mounted> {
     let folder = sandbox.path("artifacts");
     fs::create_dir(&folder).unwrap();
@@ -59,13 +59,13 @@ fn on_disk(sandbox: &Sandbox, limit: &str) -> Option<Mounted> {
 
 #[expect(
     clippy::print_stdout,
-    reason = "nobody should believe that this was tested"
+    reason = "the test output shows what was skipped"
 )]
 fn skip(what: &str) {
     println!("{what}: skipped, for we may not mount");
 }
 
-/// How much of a disk a run takes: in KiB, and in files and folders.
+/// Returns the disk space that a run takes: in KiB, and as the number of files and folders.
 fn need() -> Option<(u64, u64)> {
     let sandbox = Sandbox::new(PIPELINE);
     let disk = on_disk(&sandbox, "size=64m")?;
@@ -132,7 +132,7 @@ fn a_store_that_cannot_be_written_to_can_be_read() {
     }
 }
 
-/// Gives `folder` and all folders below it a mode.
+/// Sets the mode of `folder` and all folders below it.
 fn permit(folder: &Path, mode: u32) {
     for folder in folders_below(folder) {
         fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();

@@ -1,4 +1,5 @@
-//! Every call that changes the disk fails once, or is the last one.
+//! Faults in calls that change the disk. Each call in turn fails, or is the last one before the process
+//! is killed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,25 +15,26 @@ use super::{
 };
 use crate::sandbox::Sandbox;
 
-/// What a store holds before the faulty command.
+/// The contents of the store before the faulty command.
 #[derive(Clone, Copy, Debug)]
 pub enum Before {
     Nothing,
-    /// Results of another number of epochs: `latest` is replaced.
+    /// Results with another number of epochs, which the command replaces in `latest`.
     Others,
-    /// Those, and then these results.
+    /// Results of `Others`, and then those of the pipeline itself.
     Both,
-    /// As `Both`, but the number of the newest run is known from its record only.
+    /// Like `Both`, but the number of the newest run is known only from its record.
     Unnumbered,
-    /// These results, but that the images to train on are damaged, and training has to be done again.
+    /// Results of the pipeline with damaged training images and without the record of the training, which has
+    /// to run again.
     Damaged,
 }
 
-/// What happens, to whose n-th call: see `tests/faults`.
+/// A fault in the n-th call of a process. `tests/faults` explains `who`, `what` and `n`.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
     pub before: Before,
-    /// What `runner` is called with.
+    /// Arguments of `runner`.
     pub args: &'static [&'static str],
     pub who: &'static str,
     pub what: &'static str,
@@ -40,11 +42,11 @@ pub struct Fault {
 }
 
 pub const RUN: &[&str] = &["run", "pipeline.yaml", "-j", "1"];
-/// The run that makes [`Before::Others`].
+/// Arguments of the run that makes [`Before::Others`].
 pub const RUN_OTHERS: [&str; 4] = ["run", "pipeline.yaml", "-S", "stages.cnn.params.epochs=2"];
 
 impl Before {
-    /// A sandbox with such a store, and all that must be there at the end.
+    /// Returns a sandbox with such a store, and the contents that the store must have at the end.
     pub fn prepare(self) -> (Sandbox, Left) {
         static OTHERS: OnceLock<Sandbox> = OnceLock::new();
         static BOTH: OnceLock<Sandbox> = OnceLock::new();
@@ -85,7 +87,7 @@ impl Before {
     }
 }
 
-/// A sandbox with a copy of another's store, in which what is one file there is one file.
+/// Returns a sandbox with a copy of another sandbox's store. Hard links stay hard links.
 fn copy(sandbox: &Sandbox) -> Sandbox {
     let copy = Sandbox::new(PIPELINE);
     let mut command = Command::new("cp");
@@ -95,7 +97,7 @@ fn copy(sandbox: &Sandbox) -> Sandbox {
     copy
 }
 
-/// The library that makes disks fail.
+/// Returns the path of the library that injects faults.
 fn library() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let library = tests.with_file_name("../examples/libfaults.so");
@@ -108,12 +110,12 @@ fn library() -> PathBuf {
 }
 
 impl Fault {
-    /// Starts the command, in which one thing happens at a time.
+    /// Starts the command with the fault.
     pub fn start(&self, sandbox: &Sandbox) -> Child {
         start(&mut faulty(sandbox, self))
     }
 
-    /// The call that failed; `None` if there were fewer.
+    /// Returns the call that failed, or `None` if there were fewer than `n` calls.
     pub fn call(sandbox: &Sandbox) -> Option<String> {
         let said = fs::read_to_string(sandbox.path("said")).unwrap_or_default();
         said.lines().next().map(str::to_owned)
@@ -126,7 +128,7 @@ fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
     } = fault;
     let mut command = sandbox.command(args);
     let mut under = sandbox.path("").canonicalize().unwrap();
-    // What changes is the store's; what is read, the pipeline too.
+    // Changes concern the store only. Reads also concern the pipeline.
     if CHANGES.contains(what) {
         under.push("artifacts");
     }
@@ -140,7 +142,7 @@ fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
     command
 }
 
-/// How many calls there are that this can happen to, whatever its number.
+/// Counts the calls that the fault can happen to. Its `n` must be 0, so that no call fails.
 fn calls(fault: &Fault) -> usize {
     let (sandbox, _) = fault.before.prepare();
     let run = patiently(fault.start(&sandbox)).unwrap();
@@ -149,7 +151,8 @@ fn calls(fault: &Fault) -> usize {
     usize::try_from(count.len()).unwrap()
 }
 
-/// Each of `whats` at each call of each of `whos`; or one in `stride`.
+/// Lists the faults of each of `whats` at each call of each of `whos`. Unless the suite is full, takes
+/// only one call in `stride`, from a random start.
 pub fn choose(
     random: &mut Random,
     before: Before,
@@ -207,7 +210,7 @@ fn survives(fault: &Fault) -> Verdict {
     Ok(fate(&call))
 }
 
-/// For the tally.
+/// Returns the word for the tally.
 pub fn fate(call: &Option<String>) -> &'static str {
     match call {
         Some(_) => "injected",
@@ -216,7 +219,7 @@ pub fn fate(call: &Option<String>) -> &'static str {
 }
 
 const WHOS: [&str; 2] = ["runner", "worker"];
-/// What happens to calls that change something.
+/// Faults of calls that change something.
 const CHANGES: [&str; 6] = ["kill", "torn", "enospc", "eio", "full", "erofs"];
 
 #[test]

@@ -17,11 +17,11 @@ enum Victim {
 #[derive(Clone, Copy, Debug)]
 struct Kill {
     victim: Victim,
-    /// When, as a share of the time that a run takes.
+    /// Time of the kill, as a fraction of the duration of a run.
     after: f64,
 }
 
-/// Runs and kills; tells whether there still was somebody to be killed.
+/// Starts a run and kills the victim. Returns false if the run had ended before.
 fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
     let mut runner = start(&mut sandbox.command(&["run", "pipeline.yaml"]));
     std::thread::sleep(reference().time.mul_f64(kill.after));
@@ -58,7 +58,7 @@ fn survives(kills: &[Kill]) -> Verdict {
         if cut_short(&sandbox, &first)? {
             break sandbox;
         }
-        // Too late.
+        // The run ended before the kill, so kill earlier.
         first.after *= 0.8;
     };
     for kill in more {

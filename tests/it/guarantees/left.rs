@@ -1,4 +1,4 @@
-//! What a run leaves, as far as it has to be the same every time.
+//! The contents of a store that must be the same after every run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use crate::sandbox::{Sandbox, list};
 
-/// What foreign files are called that a test drops into the store.
+/// Name of the foreign files that a test puts into the store.
 pub const FOREIGN: &str = "foreign";
 
-/// Names, each with a digest of what it names.
+/// File names, each with a digest of the file.
 type Contents = BTreeMap<String, String>;
 
-/// The lasting contents of a store. Not the records' times, and not the marks in `latest`, which tell
-/// how it was made.
+/// The contents of a store that do not depend on how they were made. Times in records and the files
+/// `.outputs.json` in `latest` are left out.
 #[derive(Clone, Debug)]
 pub struct Left {
     /// Blobs and trees.
@@ -23,7 +23,7 @@ pub struct Left {
     /// The outputs of each record.
     actions: Contents,
     latest: Contents,
-    /// The memos of what ran last.
+    /// The memos of the last runs.
     last: Contents,
 }
 
@@ -49,7 +49,7 @@ impl Left {
         }
     }
 
-    /// The same, if every blob and tree were what its name says.
+    /// Returns a copy in which every blob and tree has the digest that is its name.
     pub fn as_named(&self) -> Self {
         let digest = |name: &String| {
             let file = name.rsplit('/').next().unwrap_or(name);
@@ -67,7 +67,7 @@ impl Left {
         }
     }
 
-    /// This, and what else was among the blobs and the records `before`.
+    /// Returns a copy to which the blobs, trees and records of `before` are added.
     pub fn and_kept(&self, before: &Self) -> Self {
         let both = |these: &Contents, those: &Contents| {
             let all = those.iter().chain(these);
@@ -82,7 +82,7 @@ impl Left {
         }
     }
 
-    /// The action keys of all that is done: recorded, and the outputs are there and right.
+    /// Returns the action keys of finished stages: those with a sound record and complete, intact outputs.
     pub fn done(&self, sandbox: &Sandbox) -> BTreeSet<String> {
         let is_right = |name: &str| {
             let place = format!("{}/{name}", &name[..2]);
@@ -115,7 +115,7 @@ impl Left {
             .collect()
     }
 
-    /// Where this is not as `other`; foreign files do not count.
+    /// Describes the differences to `other`, except for foreign files.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         [
             differences("cas", &self.cas, &other.cas),
@@ -163,7 +163,7 @@ fn plain(file: &Path) -> String {
     blake3::hash(&fs::read(file).unwrap()).to_string()
 }
 
-/// A tree's digest is in a domain of its own.
+/// Digests a blob or a tree. Trees are hashed in a domain of their own.
 fn by_name(file: &Path) -> String {
     if file
         .extension()
@@ -186,7 +186,7 @@ fn derived(context: &str, bytes: &[u8]) -> String {
     hasher.update(bytes).finalize().to_string()
 }
 
-/// What an action record holds, if its checksum is right.
+/// Decodes an action record. Returns `None` if its checksum is wrong.
 pub fn sound_record(file: &Path) -> Option<Value> {
     let bytes = fs::read(file).ok()?;
     let (checksum, rest) = bytes

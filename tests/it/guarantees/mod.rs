@@ -1,15 +1,16 @@
-//! That nothing is lost and nothing is wrong when things go wrong: a pipeline is disturbed in every way
-//! that we can think of, run again in peace, and has to leave what an undisturbed run leaves.
+//! Tests of docs/guarantees.md: kills, faults and damage lose no result and cause no wrong one. Each case
+//! disturbs a pipeline and runs it again undisturbed. The store must then be the same as after a single
+//! undisturbed run.
 //!
-//! By default a sample of the cases, another one each time; all of them with `RUNNER_SUITE=full`:
+//! By default, each test runs a random sample of its cases. `RUNNER_SUITE=full` runs all of them:
 //!
 //! ```sh
 //! cargo test --release --workspace      # builds the library that `faults` preloads
 //! RUNNER_SUITE=full cargo test --release --test it guarantees:: -- --nocapture --test-threads 1
 //! ```
 //!
-//! `RUNNER_SEED` repeats the choices of an earlier test; each prints its own. Most of the time is spent
-//! on waiting for the disk to flush: `TMPDIR=/dev/shm` spares it, and proves as much.
+//! Each test prints its seed; `RUNNER_SEED` repeats the choices of an earlier test. Most of the time is
+//! spent waiting for disk flushes. `TMPDIR=/dev/shm` avoids that and proves as much.
 
 pub mod cases;
 mod damage;
@@ -32,7 +33,7 @@ use serde_json::Value;
 use crate::sandbox::{Finished, Sandbox, finish, list};
 use left::Left;
 
-/// Every sort of work in a fifth of a second.
+/// A pipeline with every sort of work, which runs in a fifth of a second.
 const PIPELINE: &str = r#"
 version: 1
 name: tiny
@@ -76,22 +77,22 @@ tables:
 
 const STAGES: usize = 4;
 
-/// A run that takes longer hangs.
+/// A run that takes longer counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What ends a test case: `Ok` with a word for the tally, or what went wrong.
+/// The result of a test case: a word for the tally, or what went wrong.
 pub type Verdict = Result<&'static str, String>;
 
-/// Whether everything is to be tested, and not a sample.
+/// Whether to test all cases instead of a sample.
 pub fn full() -> bool {
     std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
 }
 
-/// What a run that nothing disturbed leaves.
+/// The results of an undisturbed run.
 struct Reference {
     left: Left,
     table: String,
-    /// How long it took.
+    /// Duration of the run.
     time: Duration,
 }
 
@@ -113,7 +114,7 @@ fn reference() -> &'static Reference {
     })
 }
 
-/// A sandbox in which the pipeline has run.
+/// Returns a sandbox in which the pipeline has run.
 fn finished() -> Sandbox {
     let sandbox = Sandbox::new(PIPELINE);
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
@@ -129,7 +130,7 @@ fn start(command: &mut Command) -> Child {
     command.spawn().unwrap()
 }
 
-/// Waits for the end of `child`, but not for ever.
+/// Waits for the end of `child`. Kills it and returns an error after [`PATIENCE`].
 pub fn patiently(mut child: Child) -> Result<Finished, String> {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -146,7 +147,7 @@ pub fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), St
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// `finished` tells of no fault of runner's own, and its exit code is one of the documented ones.
+/// Checks that `finished` reports no bug of runner and has a documented exit code.
 fn is_orderly(finished: &Finished) -> Result<(), String> {
     let said = &finished.stderr;
     let is_fault = said.contains("panic") || said.contains("fault of runner");
@@ -155,8 +156,8 @@ fn is_orderly(finished: &Finished) -> Result<(), String> {
     require(is_documented, || format!("ended oddly: {finished:?}"))
 }
 
-/// Either all went well and the table is right, or the exit code and the system's own words for
-/// what it refused tell that it did not.
+/// Checks that the run either succeeded with the right table, or failed with the system's own words for
+/// the cause.
 fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
     is_orderly(finished)?;
     if finished.code == Some(0) {
@@ -170,7 +171,8 @@ fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
     }
 }
 
-/// Runs again, in peace: all is as if nothing had happened, and what was done is not done again.
+/// Runs the pipeline again, undisturbed. Checks that the store is as after an undisturbed run, that nothing
+/// is quarantined, and that no finished stage runs again.
 fn recovers(sandbox: &Sandbox) -> Result<(), String> {
     recovers_to(sandbox, &reference().left)?;
     let aside = list(&sandbox.path("artifacts/v1/quarantine"));
@@ -190,7 +192,8 @@ fn recovers_to(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
     is_left(sandbox, whole)
 }
 
-/// Everything is there and right, nothing is left to do, and nothing in progress lies about.
+/// Checks that the store is complete and correct, that another run finds everything cached, and that no
+/// unfinished work is left.
 fn is_left(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
     let third = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
     require(third.json()["counts"]["cached"] == STAGES, || {
@@ -221,7 +224,7 @@ fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
     Ok(finished)
 }
 
-/// What the store holds of work in progress.
+/// Lists the files and folders of unfinished work in the store.
 fn unfinished(sandbox: &Sandbox) -> Vec<PathBuf> {
     let tmp = list(&sandbox.path("artifacts/v1/tmp"));
     tmp.into_iter()
@@ -229,7 +232,7 @@ fn unfinished(sandbox: &Sandbox) -> Vec<PathBuf> {
         .collect()
 }
 
-/// How many stages had this outcome, from what `run --json` printed.
+/// Returns the number of stages with this outcome from the output of `run --json`.
 fn count(run: &Value, outcome: &str) -> u64 {
     run["counts"][outcome].as_u64().unwrap()
 }

@@ -1,4 +1,4 @@
-//! Every read fails once, or finds a FIFO in place of the file.
+//! Faults in reads. Each read in turn fails, or finds a FIFO in place of the file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,14 +17,14 @@ use super::{
 use crate::sandbox::{Finished, Sandbox, files, list};
 
 const STATUS: &[&str] = &["status", "pipeline.yaml"];
-/// Removes what only the older of two runs used.
+/// Removes files that only the older of two runs used.
 const COLLECT: &[&str] = &["cache", "gc", "--keep-runs", "1", "--apply"];
 const VERIFY: &[&str] = &["cache", "verify"];
 
-/// What refuses one read. `fifo` is apart: it destroys a file.
+/// Faults that refuse one read. `fifo` is not among them because it destroys a file.
 const REFUSALS: [&str; 3] = ["eacces", "eloop", "eio-read"];
 
-/// What a command says of such a fault.
+/// Returns the words by which a command reports such a fault; one of them must appear.
 fn words(what: &str) -> &'static [&'static str] {
     match what {
         "eacces" => &["Permission denied"],
@@ -43,7 +43,7 @@ fn words(what: &str) -> &'static [&'static str] {
     }
 }
 
-/// What a command prints if nothing disturbs it.
+/// Returns the output of an undisturbed command.
 fn undisturbed(before: Before, args: &'static [&'static str]) -> Finished {
     static KNOWN: Mutex<BTreeMap<&[&str], (String, String)>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ fn undisturbed(before: Before, args: &'static [&'static str]) -> Finished {
     }
 }
 
-/// Either the command says what it says undisturbed, or it names what it found.
+/// Checks that the command either reports the fault or prints the same as an undisturbed one.
 fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
     is_orderly(finished)?;
     let words = words(fault.what);
@@ -73,7 +73,7 @@ fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
         return is_honest(finished, words[0]);
     }
     let usual = undisturbed(fault.before, fault.args);
-    // What `verify` has read is told on standard error.
+    // `verify` prints on standard error how much it read.
     let is_usual = finished.code == usual.code
         && *stdout == usual.stdout
         && (fault.args != VERIFY || *stderr == usual.stderr);
@@ -82,7 +82,7 @@ fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
     })
 }
 
-/// The records of actions and runs, by name.
+/// Returns the records of actions and runs, by name.
 fn records(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     let mut records = BTreeMap::new();
     for folder in ["artifacts/v1/actions", "artifacts/v1/runs"] {
@@ -108,7 +108,7 @@ fn survives(fault: &Fault) -> Verdict {
     Ok(fate(&call))
 }
 
-/// Nothing is lost, and after the next run, in peace, all is as if nothing had happened.
+/// Checks that nothing is lost and that the next, undisturbed command leaves the store complete.
 fn keeps(
     sandbox: &Sandbox,
     fault: &Fault,
@@ -141,7 +141,7 @@ fn keeps(
     require(differences.is_empty(), || differences.join("; "))
 }
 
-/// A run that began later has a larger number.
+/// Checks that a run that began later has a larger number.
 fn is_numbered_in_order(sandbox: &Sandbox) -> Result<(), String> {
     let runs = list(&sandbox.path("artifacts/v1/runs"));
     let records = runs.iter().filter_map(|run| {
@@ -161,7 +161,7 @@ fn is_numbered_in_order(sandbox: &Sandbox) -> Result<(), String> {
     })
 }
 
-/// A file was destroyed: after a run, and a repair if need be, all of the store is there again.
+/// Checks that after a file was destroyed, a run and if necessary a repair make the store complete again.
 fn is_made_good(
     sandbox: &Sandbox,
     before: Before,
@@ -188,7 +188,7 @@ fn is_made_good(
     succeeds(sandbox, RUN)?;
     succeeds(sandbox, VERIFY)?;
     has_the_table(sandbox)?;
-    // One of the two records under which an action is found is enough.
+    // Either of an action's two records is enough to find it, so the destroyed one may be missing.
     let path = call.as_deref().unwrap_or_default();
     let spared = path.split_once("/v1/actions/");
     let spared = spared.map(|(_, name)| format!("actions/{name} is missing"));
@@ -212,7 +212,7 @@ fn a_run_that_cannot_read_says_so_and_loses_nothing() {
     each("reads of runs", &faults, survives);
 }
 
-/// One in `stride` of the reads that `runner` itself makes, each refused in every way.
+/// Tests one in `stride` of the reads that `runner` itself makes, each refused in every way.
 fn reads(name: &str, befores: &[Before], args: &'static [&'static str], stride: usize) {
     let mut random = Random::new(name);
     let mut of =

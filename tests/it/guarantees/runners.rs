@@ -11,7 +11,7 @@ use crate::sandbox::{Finished, Sandbox};
 
 const RUNNERS: usize = 4;
 
-/// When one of them is killed, if one is.
+/// The time after which one of the runners is killed; `None` if none is.
 #[derive(Debug)]
 struct Round(Option<Duration>);
 
@@ -50,7 +50,7 @@ fn four_runners_at_once_make_everything_once() {
     let mut random = Random::new("runners");
     let rounds: Vec<Round> = (0..if full() { 40 } else { 4 })
         .map(|round| {
-            // The four share two cores.
+            // Twice the usual time, because four runners share the cores.
             let whole = reference().time * 2;
             Round((round % 2 == 1).then(|| whole.mul_f64(random.share())))
         })

@@ -36,7 +36,7 @@ impl fmt::Display for Identity {
 }
 
 impl Identity {
-    /// The user of this process.
+    /// Returns the user of this process.
     pub fn own() -> Self {
         if getuid().is_root() {
             Self::Root
@@ -45,7 +45,7 @@ impl Identity {
         }
     }
 
-    /// All users that this process can become.
+    /// Returns all users that this process can become.
     pub fn all() -> Vec<Self> {
         match Self::own() {
             Self::Root => vec![Self::Root, Self::Stranger],

@@ -11,12 +11,12 @@ use crate::sandbox::signal;
 /// Time that a process needs to disappear after it was killed.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Processes named in a message.
+/// Maximum number of processes named in a message.
 const NAMED: usize = 3;
 
 /// Describes the processes of the case in `root` that are still running after a moment.
 ///
-/// A process that replaces itself by a child all the time may be missed: look again later.
+/// May miss a process that keeps replacing itself by a child, so check again later.
 pub fn running(root: &Path) -> Option<String> {
     let started = Instant::now();
     loop {

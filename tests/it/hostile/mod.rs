@@ -5,7 +5,7 @@
 //! at the same time and later. `trial` runs it and checks what it leaves. As root, every case runs twice: as
 //! root and as a user without an entry in `/etc/passwd`.
 //!
-//! By default about a third of the cases, others each time; all of them with `RUNNER_SUITE=full`:
+//! By default, a random third of the cases runs. `RUNNER_SUITE=full` runs all of them:
 //!
 //! ```sh
 //! RUNNER_SUITE=full cargo test -p runner -- hostile:: --nocapture
@@ -34,10 +34,10 @@ use identity::{Identity, Tools};
 /// How a hostile stage ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    /// The program does nothing wrong while it runs, and what it leaves behind is ended.
+    /// The program does nothing wrong while it runs, and processes that it leaves behind are ended.
     Succeeds,
     Fails,
-    /// Both are right: it depends on what the system protects, or on a race.
+    /// Both are right: the outcome depends on what the system protects, or on a race.
     Either,
 }
 

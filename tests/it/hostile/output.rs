@@ -1,4 +1,4 @@
-//! Programs that flood.
+//! Programs that write too much, or data that is hard to handle.
 
 use super::{Behaviour, Program, survive};
 

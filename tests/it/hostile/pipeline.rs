@@ -27,8 +27,8 @@ pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
             "argv": words,
             "outputs": { "result": "result", "made": "made", "nested": "below/nested" },
             "metrics": "metrics.json",
-            // Without `below`, a link in its place would be an undeclared file, and nothing behind it
-            // would be looked for.
+            // If `below` were not ignored, a link in its place would be an undeclared file, and the runner
+            // would not look for outputs behind it.
             "ignore": ["ignored", "below"],
         },
     });
@@ -54,6 +54,6 @@ pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
             })),
         },
     });
-    // JSON is YAML.
+    // JSON is valid YAML.
     serde_json::to_string_pretty(&pipeline).unwrap()
 }

@@ -67,7 +67,7 @@ impl Trial {
         self.runner(&["run", pipeline, "--json", "-k", "-j", "2"])
     }
 
-    /// As `runner`, where anything but success is an error.
+    /// Like `runner`, but any exit code except 0 is an error.
     fn succeed(&self, args: &[&str]) -> Result<(), String> {
         let finished = self.runner(args)?;
         require(finished.code == Some(0), || {
@@ -125,12 +125,12 @@ fn show(folder: &Path, at: &Path, shown: &mut Shown) {
     }
 }
 
-/// Exit code and standard error, for messages.
+/// Formats the exit code and standard error for messages.
 fn said(finished: &Finished) -> String {
     format!("code {:?}, {:?}", finished.code, finished.stderr)
 }
 
-/// The files that an undisturbed run shows.
+/// Returns the files that `latest` shows after an undisturbed run.
 fn undisturbed() -> &'static Shown {
     static UNDISTURBED: OnceLock<Shown> = OnceLock::new();
     UNDISTURBED.get_or_init(|| {
@@ -145,7 +145,7 @@ fn undisturbed() -> &'static Shown {
 /// Runs `command` with a time limit. Its output goes to files, because a process left behind could hold
 /// a pipe open.
 fn patiently(command: &mut Command) -> Result<Finished, String> {
-    // Descriptors that a program must not see: the runner is to let go what it was started with.
+    // The runner inherits this descriptor and must not pass it on to programs.
     let inherited = File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let mut written = [tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap()];
@@ -185,7 +185,7 @@ fn patiently(command: &mut Command) -> Result<Finished, String> {
     }
 }
 
-/// Runs the program, and makes the checks that docs/guarantees.md lists.
+/// Runs the program and checks what docs/guarantees.md lists.
 pub fn survives(case: &Case) -> Verdict {
     let program = case.program;
     let trial = Trial::new(case.identity, &[program.name], program.timeout);
@@ -200,7 +200,7 @@ pub fn survives(case: &Case) -> Verdict {
     wrong.extend(left::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     if program.keeps_output {
-        // The other name of an output that is in the store by now.
+        // This is another name of an output that is in the store by now.
         fs::write(trial.sandbox.path("elsewhere/output"), "POISON\n").unwrap();
     }
 

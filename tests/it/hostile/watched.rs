@@ -11,7 +11,7 @@ use crate::sandbox::list;
 /// Part of every file in the tree. The runner must never print it or take it into the store.
 pub const SECRET: &str = "precious";
 
-/// What programs write to the file `given`, as in `tests/hostile/place.rs`.
+/// The text that programs write to the file `given`, as in `tests/hostile/place.rs`.
 const WRITTEN: &str = "written by the program\n";
 
 /// Creates the tree `watched` in the folder of a case. Its files have the names of inputs and outputs,
@@ -92,7 +92,7 @@ impl Watched {
     }
 }
 
-/// The properties that a file has to have after `program` ran.
+/// Returns the properties that a file must have after `program` ran.
 fn expected(name: &str, original: &Entry, program: &Program) -> Entry {
     let mut expected = original.clone();
     if program.writes_given && name == "watched/given" {

@@ -1,4 +1,4 @@
-//! A default in the schema is the one that is used.
+//! The defaults in the schema are those that the kinds use.
 
 use super::subjects::subjects;
 use super::visits::{at, everywhere};
@@ -25,7 +25,7 @@ fn a_default_in_the_schema_is_what_a_parameter_left_out_is() {
                     );
                     seen += 1;
                 }
-                // The stride of a pooling window is its kernel's size.
+                // The default stride of a pooling window is the size of its kernel.
                 None if visit.name().ends_with("pool.stride") => {}
                 None => {
                     let there = at(&mut left_out.clone(), &visit.path).clone();

@@ -1,4 +1,4 @@
-//! Whole pipelines: the schema and the program agree about them.
+//! The schema and the program agree about whole pipelines.
 
 use std::fs;
 use std::path::Path;
@@ -66,14 +66,14 @@ fn the_example_of_the_readme_fits_the_schema() {
     }
 }
 
-/// A pipeline around one dataset, `xrays`, and more.
+/// Returns a pipeline with one dataset, `xrays`, followed by `more`.
 fn pipeline(more: &str) -> String {
     format!(
         "version: 1\nname: test\nstages:\n  xrays: {{ kind: dataset, params: {{ image_size: 8 }} }}\n{more}"
     )
 }
 
-/// A `train-cnn` with these parameters, beside its model.
+/// Returns a pipeline with a `train-cnn` that has these parameters in addition to its model.
 fn cnn(params: &str) -> String {
     pipeline(&format!(
         "  cnn:
@@ -83,7 +83,7 @@ fn cnn(params: &str) -> String {
     ))
 }
 
-/// A `train-cnn` with these layers in front of its last.
+/// Returns a pipeline with a `train-cnn` that has these layers before its last ones.
 fn layers(layers: &str) -> String {
     pipeline(&format!(
         "  cnn:
@@ -93,7 +93,7 @@ fn layers(layers: &str) -> String {
     ))
 }
 
-/// A dataset with these fields.
+/// Returns a pipeline with another dataset stage that has these fields.
 fn stage(fields: &str) -> String {
     pipeline(&format!("  other: {{ kind: dataset, {fields} }}\n"))
 }
@@ -142,7 +142,7 @@ stages:\n  a: ${stage}\n  b: { kind: \"${kind}\", params: \"${p}\" }\n  c: { kin
 #[test]
 fn what_the_schema_cannot_like_the_program_refuses() {
     let refused = [
-        // Of the document.
+        // Mistakes in the document.
         "[1, 2]".to_owned(),
         "version: 1\nname: test\nstages: {}".to_owned(),
         "name: test\nstages: { a: { kind: dataset } }".to_owned(),
@@ -158,7 +158,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         pipeline("").replace("name: test", "name: test\nprofiles: { real: 1 }"),
         pipeline("").replace("name: test", "name: test\nmodels: { small: 3 }"),
         pipeline("").replace("xrays:", "x.rays:"),
-        // Of stages.
+        // Mistakes in stages.
         pipeline("  a: ~\n"),
         pipeline("  a: {}\n"),
         pipeline("  a: { kind: datasets }\n"),
@@ -191,7 +191,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         stage("retries: { times: 1, wait: 3s }"),
         stage("seed: -1"),
         stage("seed: 0.5"),
-        // Of inputs.
+        // Mistakes in inputs.
         pipeline("  a: { kind: augment }\n"),
         pipeline("  a: { kind: augment, inputs: {} }\n"),
         pipeline("  a: { kind: augment, inputs: { images: [] } }\n"),
@@ -199,7 +199,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         pipeline("  a: { kind: augment, inputs: { image: xrays.train } }\n"),
         pipeline("  a: { kind: augment, inputs: { images: [xrays.train, xrays.test] } }\n"),
         pipeline("  a: { kind: augment, inputs: { images: xrays.train, real: xrays.train } }\n"),
-        // Of parameters.
+        // Mistakes in parameters.
         pipeline("  cnn: { kind: train-cnn, inputs: { train: xrays.train } }\n"),
         pipeline("  cnn: { kind: train-cnn, inputs: { train: xrays.train }, params: {} }\n"),
         pipeline(
@@ -252,7 +252,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
         pipeline(
             "  a: { kind: augment, inputs: { images: xrays.train }, params: { horizontal_flip: 1 } }\n",
         ),
-        // Of tables.
+        // Mistakes in tables.
         pipeline("tables: { t: { rows: model } }\n"),
         pipeline("tables: { t: { rows: model, columns: [] } }\n"),
         pipeline("tables: { t: { rows: model, columns: [{ metric: evaluate }] } }\n"),
@@ -261,7 +261,7 @@ fn what_the_schema_cannot_like_the_program_refuses() {
             "tables: { t: { rows: model, columns: [{ metric: a.b, paper: { x: good } }] } }\n",
         ),
         pipeline("tables: { t: { rows: model, columns: [{ metric: a.b, within: -1 }] } }\n"),
-        // Of expectations.
+        // Mistakes in expectations.
         pipeline("expect: { xrays.x: {} }\n"),
         pipeline("expect: { xrays.x: 1 }\n"),
         pipeline("expect: { xrays: { at_least: 1 } }\n"),

@@ -1,4 +1,4 @@
-//! `runner kinds`.
+//! The pages of `runner kinds`.
 
 use console::measure_text_width;
 use engine::schema::{Layout, page};
@@ -84,7 +84,7 @@ fn a_page_is_as_wide_as_it_may_be() {
     }
 }
 
-/// The keys of all maps that a schema describes.
+/// Returns the keys of all maps that a schema describes.
 fn keys(schema: &Value) -> Vec<String> {
     let mut found = Vec::new();
     match schema {

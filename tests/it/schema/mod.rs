@@ -1,4 +1,4 @@
-//! The schema of the pipeline file and the pages of the kinds, against what they describe.
+//! Checks that the schema of the pipeline file and the pages of the kinds match the program.
 
 mod defaults;
 mod documents;
@@ -21,7 +21,7 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(|| document(stages::kinds(), stag
 static VALIDATOR: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::draft202012::new(&SCHEMA).unwrap());
 
-/// What the schema has against a document.
+/// Returns the errors that validation by the schema finds in a document.
 fn schema_errors(document: &Value) -> Vec<String> {
     let errors = VALIDATOR.iter_errors(document);
     errors
@@ -29,12 +29,12 @@ fn schema_errors(document: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A YAML text as JSON.
+/// Converts YAML text to JSON.
 fn json(yaml: &str) -> Value {
     serde_yaml::from_str(yaml).unwrap()
 }
 
-/// What the program has against a pipeline.
+/// Returns the errors that the program finds in a pipeline.
 fn program_errors(yaml: &str) -> Vec<String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),

@@ -1,5 +1,5 @@
-//! A range in the schema is the one that the kind checks: at the bound both accept, outside both
-//! refuse.
+//! The ranges in the schema are those that the kinds check: both accept values at a bound and refuse values
+//! outside.
 
 use contract::Segment;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::schema_errors;
 use super::subjects::{Subject, subjects};
 use super::visits::{Visit, everywhere};
 
-/// Values just within and just outside of a bound.
+/// Values just within and just outside a bound.
 struct Bound {
     within: Value,
     outside: Value,
@@ -32,7 +32,7 @@ fn a_range_in_the_schema_is_the_one_that_is_checked() {
             }
         });
     }
-    // Of each of some fifty parameters; less means that they were not looked for in the right places.
+    // Some fifty parameters have bounds. Fewer than a hundred bounds would mean that the walk missed some.
     assert!(bounds > 100, "{bounds}");
 }
 
@@ -44,7 +44,7 @@ fn every_number_has_a_lower_bound() {
             let has = |keyword: &str| visit.schema.get(keyword).is_some();
             assert!(
                 !is_number(visit.schema)
-                    // A text, as an argument of a program, may be written as any number.
+                    // A parameter that takes text, such as a program's argument, accepts any number.
                     || takes_text(visit.schema)
                     || has("minimum")
                     || has("exclusiveMinimum")
@@ -120,7 +120,7 @@ fn expect(subject: &Subject, visit: &Visit<'_>, value: Value, accepted: bool) {
     assert_eq!(by_schema.is_empty(), accepted, "{place}: {by_schema:?}");
 
     let by_kind = subject.check(&params);
-    // A layer by itself may not fit the images; of it, only what is said of ranges counts.
+    // A changed layer may not fit the images, so only errors about ranges count for layers.
     let in_layer = visit
         .path
         .iter()

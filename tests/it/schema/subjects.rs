@@ -1,4 +1,4 @@
-//! One stage of each kind, valid, whose parameters the tests change.
+//! [`Subject`]: a valid stage of each kind, whose parameters the tests change.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const IMAGE: ImageShape = ImageShape {
     channels: 1,
 };
 
-/// One of each kind; a new kind needs a line here.
+/// Returns one subject of each kind. A new kind needs parameters in `subject`.
 pub fn subjects() -> Vec<Subject> {
     stages::kinds().iter().map(subject).collect()
 }
@@ -61,20 +61,20 @@ fn subject(kind: &'static KindInfo) -> Subject {
 }
 
 impl Subject {
-    /// What the kind has against some parameters.
+    /// Checks these parameters as the kind does.
     pub fn check(&self, params: &Value) -> Result<(), Invalid> {
         let stage = stages::parse(self.kind.name, params.clone())?;
         stage.check(&self.inputs).map(drop)
     }
 
-    /// Some parameters with every default filled in.
+    /// Returns these parameters with every default filled in.
     pub fn canonical(&self, params: &Value) -> Value {
         let stage = stages::parse(self.kind.name, params.clone());
         let stage = stage.unwrap_or_else(|error| panic!("{}: {error}: {params}", self.kind.name));
         stage.canonical()
     }
 
-    /// A pipeline with the one stage.
+    /// Returns a pipeline with this stage and these parameters.
     pub fn document(&self, params: &Value) -> Value {
         let roles = self.inputs.keys();
         let inputs: BTreeMap<&str, &str> = roles.map(|role| (role.as_str(), "a.b")).collect();

@@ -1,21 +1,21 @@
-//! Everywhere in a schema of parameters, with parameters that lead there.
+//! Walks through a schema of parameters and provides parameters that reach each place in it.
 
 use contract::Segment;
 use serde_json::{Value, json};
 
 /// A place in a schema.
 pub struct Visit<'a> {
-    /// What the schema says of it.
+    /// The schema of this place.
     pub schema: &'a Value,
-    /// Parameters that have something there.
+    /// Parameters with a value at `path`.
     pub params: Value,
     pub path: Vec<Segment>,
-    /// Whether it is a parameter (not a choice, or an item) that may be left out.
+    /// Whether this is a parameter (not an alternative or an item) that may be left out.
     pub optional: bool,
 }
 
 impl Visit<'_> {
-    /// The parameters with another value there.
+    /// Returns the parameters with another value at this place.
     pub fn with(&self, value: Value) -> Value {
         let mut params = self.params.clone();
         if let [parent @ .., Segment::Index(_)] = self.path.as_slice()
@@ -30,7 +30,7 @@ impl Visit<'_> {
         params
     }
 
-    /// The parameters with nothing there.
+    /// Returns the parameters without the one at this place.
     pub fn without(&self) -> Value {
         let mut params = self.params.clone();
         let [parent @ .., Segment::Key(key)] = self.path.as_slice() else {
@@ -52,7 +52,7 @@ impl Visit<'_> {
     }
 }
 
-/// What is in some parameters at a path.
+/// Returns the value in some parameters at a path.
 pub fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
     path.iter().fold(params, |value, segment| match segment {
         Segment::Key(key) => &mut value[key.as_str()],
@@ -60,7 +60,7 @@ pub fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
     })
 }
 
-/// Goes everywhere in the schema of a kind, from parameters that are valid.
+/// Visits every place in the schema of a kind, starting from valid parameters.
 pub fn everywhere<'a>(root: &'a Value, params: &Value, visit: &mut dyn FnMut(Visit<'a>)) {
     let mut walk = Walk { root, visit };
     walk.inside(root, params.clone(), &mut Vec::new());
@@ -119,7 +119,7 @@ impl<'a> Walk<'a, '_> {
             let Value::Array(items) = at(&mut params, path) else {
                 panic!("a list at {path:?}");
             };
-            // In front of the layers of a network; in place of one of a pair of numbers.
+            // Adds an item at the front of a list. A pair of numbers keeps its items.
             if schema["maxItems"] != 2 {
                 items.insert(0, self.smallest(&schema["items"]));
             }
@@ -136,7 +136,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// A value that a schema takes.
+    /// Returns a value that a schema accepts.
     fn smallest(&self, schema: &'a Value) -> Value {
         let schema = match schema.get("default") {
             Some(default) => return default.clone(),

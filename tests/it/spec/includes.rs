@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{kinds, links, params};
 
-/// A folder with these files; the first is the one that is read.
+/// A folder with some files. `main` is the name of the one that is read.
 struct Files {
     folder: TempDir,
     main: String,
@@ -42,7 +42,7 @@ impl Files {
             .unwrap_or_else(|errors| panic!("{}", self.shown(&errors)))
     }
 
-    /// Every error as a person sees it who stands in the folder.
+    /// Returns all errors as printed, with paths relative to the folder.
     fn errors(&self, sets: &[&str]) -> String {
         match self.build(sets) {
             Ok(_) => "no error".to_owned(),
@@ -410,7 +410,7 @@ error: files include one another in a circle: `a.yaml` → `in/b.yaml` → `in/.
 
 #[test]
 fn includes_have_an_end() {
-    // Every file includes the next twice.
+    // Each file includes the next one twice.
     let level = |depth: usize| {
         let next = depth + 1;
         format!("version: 1\nname: l\ninclude: {{ a: {next}.yaml, b: {next}.yaml }}\n")

@@ -1,4 +1,4 @@
-//! Matrices: instances, joins, fan-in, broadcast; and the tables over them.
+//! Matrices (instances, joins, fan-in, broadcast) and the tables over them.
 
 use engine::graph::Graph;
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! A small catalogue: `source` → `train` → `score`, and `gather`, whose input takes several.
+//! A small catalogue of kinds: `source` → `train` → `score`, and `gather`, whose input takes several
+//! artifacts.
 
 use std::collections::BTreeMap;
 
@@ -147,7 +148,7 @@ struct Dense {
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
-/// Decodes as the real catalogue does.
+/// Decodes parameters as the real catalogue does.
 fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     fn read<S: Stage + for<'de> Deserialize<'de> + 'static>(
         params: Value,
@@ -279,7 +280,7 @@ impl Stage for Nothing {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Gather {
-    /// How many models there must be; 0: any number.
+    /// Required number of models; 0 means any number.
     #[serde(default)]
     exactly: usize,
 }

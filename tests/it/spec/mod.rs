@@ -1,4 +1,4 @@
-//! Pipelines read from text, down to the checked graph, with a small catalogue of kinds.
+//! Reads pipelines from text into the checked graph, with a small catalogue of kinds.
 
 mod assignments;
 mod document;
@@ -16,7 +16,7 @@ use std::path::Path;
 use engine::graph::Graph;
 use engine::spec::{Diagnostic, LoadOptions, parse};
 
-/// A pipeline around some stages.
+/// Returns a pipeline with some stages.
 fn with_stages(stages: &str) -> String {
     format!("version: 1\nname: test\nstages:\n{stages}")
 }
@@ -32,7 +32,7 @@ fn build_with(text: &str, profile: Option<&str>, sets: &[&str]) -> Result<Graph,
         .and_then(|pipeline| Graph::build(pipeline, &kinds::CATALOGUE))
 }
 
-/// Every error as a person sees it.
+/// Returns all errors as printed.
 fn errors_with(text: &str, profile: Option<&str>, sets: &[&str]) -> String {
     match build_with(text, profile, sets) {
         Ok(_) => "no error".to_owned(),
@@ -51,7 +51,7 @@ fn build(text: &str) -> Graph {
     build_with(text, None, &[]).unwrap_or_else(|_| panic!("{}", errors(text)))
 }
 
-/// The links of a graph, `producer.port → consumer.role#position`, in the order of the consumers.
+/// Returns the links of a graph as `producer.port → consumer.role#position`, in the order of the consumers.
 fn links(graph: &Graph) -> Vec<String> {
     let links = graph.stages.node_indices().flat_map(|node| {
         graph.inputs(node).into_iter().map(move |(producer, link)| {
@@ -65,7 +65,7 @@ fn links(graph: &Graph) -> Vec<String> {
     links.collect()
 }
 
-/// The parameters of an instance.
+/// Returns the parameters of an instance.
 fn params(graph: &Graph, name: &str) -> serde_json::Value {
     graph.stages[graph.find(name)[0]].stage.canonical()
 }

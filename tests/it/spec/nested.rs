@@ -21,7 +21,7 @@ stages:
 ";
 
 fn with_notes(notes: &str) -> String {
-    // A circle is none of what is tested here.
+    // Removes the circular reference, which has a test of its own.
     let text = PIPELINE.replace(", split: '${prepare.split}' }", " }");
     text.replace("NOTES", notes)
 }
@@ -56,7 +56,7 @@ fn a_nested_value_is_set_by_its_path() {
     }
     let item = with_notes("'${prepare.sizes}'");
     assert_eq!(notes(&item, None, &["prepare.sizes.1=64"]), json!([16, 64]));
-    // A var that nothing gives a value yet waits for one.
+    // `--set` may define a var that is used but has no value yet.
     let open = with_notes("'${other.rate}'");
     assert_eq!(notes(&open, None, &["other.rate=7"]), json!(7));
     assert_eq!(notes(&open, None, &["other={rate: 7}"]), json!(7));
@@ -98,7 +98,7 @@ fn what_is_not_there_is_shown_with_a_hint_that_holds() {
             .count(),
         1
     );
-    // Where the whole map is used, one more key may count.
+    // An additional key is allowed if the whole map is used.
     assert_eq!(found("'${prepare}'", &["prepare.more=1"]), "no error");
     let within = found("'${prepare.split}'", &["prepare.split.x=1"]);
     assert!(within.contains("has no `x` in it"), "{within}");

@@ -49,7 +49,7 @@ error: must be between 1 and 64, and is 65
 
 #[test]
 fn a_stage_behind_a_wrong_one_is_not_checked() {
-    // 70 units would not fit 8×8 images; 65 as a size is told alone.
+    // The size 65 is an error. 5000 units would be one as well, but `b` is not checked.
     let text = with_stages(
         "  a: { kind: source, params: { size: 65 } }
   b: { kind: train, inputs: { images: a.train }, params: { model: [dense: { units: 5000 }] } }

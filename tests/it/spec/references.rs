@@ -1,4 +1,4 @@
-//! References between stages that lead nowhere, or to the wrong thing.
+//! References between stages that name something missing or of the wrong type.
 
 use super::{build, errors, links, with_stages};
 

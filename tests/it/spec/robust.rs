@@ -1,4 +1,4 @@
-//! No text makes it panic, and reading is quick.
+//! Reading a pipeline never panics and is fast.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{build_with, kinds};
 
-/// Tries a text; renders what is wrong with it, as that is where positions are used.
+/// Reads a text and renders all errors, because rendering uses their positions.
 fn attempt(text: &str, profile: Option<&str>, sets: &[&str]) {
     if let Err(errors) = build_with(text, profile, sets) {
         assert!(!errors.is_empty());

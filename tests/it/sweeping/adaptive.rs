@@ -1,4 +1,4 @@
-//! Sweeps in which results decide what comes next.
+//! Sweeps in which results decide which trials run next.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::sandbox::Sandbox;
 
 use super::{executed, kill_after, ranking, run};
 
-/// A function of two numbers in the place of a training: the smaller the better.
+/// Minimizes a function of two numbers instead of training a network.
 const FUNCTION: &str = r#"
 version: 1
 name: function
@@ -35,7 +35,7 @@ fn a_sampler_gives_the_same_trials_whatever_runs_at_once_and_when_it_is_interrup
     assert_eq!(expected.len(), 20);
 
     let two = Sandbox::new(FUNCTION);
-    // As far as fewer trials go, then on.
+    // Runs eight trials first, then the rest.
     let some = executed(&run(&two, &["-j", "2", "-S", "sweep.trials=8"]));
     let rest = executed(&run(&two, &["-j", "2"]));
     assert_eq!((some.len(), rest.len()), (8, 12));
@@ -43,7 +43,7 @@ fn a_sampler_gives_the_same_trials_whatever_runs_at_once_and_when_it_is_interrup
     assert_eq!(executed(&run(&two, &[])), Vec::<String>::new());
 }
 
-/// Nine trials of at most nine epochs.
+/// Nine trials of at most nine epochs, with halving.
 const HALVING: &str = r#"
 version: 1
 name: halving
@@ -70,7 +70,7 @@ sweep:
   stop: { asha: { metric: validation_loss, grace_epochs: 1, reduction: 3 } }
 "#;
 
-/// Stages by name that were executed, with the epochs in their names.
+/// Counts the trainings that were executed for this number of epochs.
 fn trained(run: &crate::sandbox::Finished, epochs: u64) -> usize {
     let names = executed(run);
     let of = format!("epochs={epochs}]");
@@ -89,7 +89,7 @@ fn a_promoted_training_goes_on_and_the_others_end() {
         [9, 3, 1],
         "{run:?}"
     );
-    // Every promotion begins where the training was stopped.
+    // Every promoted training continues where it was stopped.
     let resumed = run
         .stderr
         .matches("goes on after epoch 1, from its checkpoint")
@@ -100,7 +100,7 @@ fn a_promoted_training_goes_on_and_the_others_end() {
         .matches("goes on after epoch 3, from its checkpoint")
         .count();
     assert_eq!(resumed, 1, "{run:?}");
-    // Only who comes to the end is evaluated.
+    // Only the trial that is trained to the end is evaluated.
     let evaluated = executed(&run)
         .into_iter()
         .filter(|name| name.starts_with("evaluate"));
@@ -132,7 +132,7 @@ fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
     let undisturbed = Sandbox::new(HALVING);
     run(&undisturbed, &[]);
     let sandbox = Sandbox::new(HALVING);
-    // Of the 30 records of 15 stages.
+    // The 15 stages of the sweep leave 30 records.
     for records in [5, 9, 4] {
         kill_after(&sandbox, records, &[]);
     }
@@ -142,7 +142,7 @@ fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
 
 #[test]
 fn a_stage_of_a_later_round_that_cannot_run_fails_its_trial_and_results_are_not_lost() {
-    // Runs only for trials that come to the end, and asks for more GPUs than there are.
+    // Runs only for trials that are trained to the end, and asks for more GPUs than there are.
     let report = "  report:
     kind: command
     inputs: { metrics: evaluate }
@@ -179,7 +179,7 @@ sweep:
         "{show:?}"
     );
 
-    // What is known before the first round is refused before it.
+    // A request that is known before the first round is refused before it.
     let program = HALVING.replace("  cnn:\n", "  cnn:\n    resources: { gpus: 1 }\n");
     if stages::gpus::survey().is_err() {
         let sandbox = Sandbox::new(&program);
@@ -206,7 +206,7 @@ fn decisions_are_recorded() {
     assert_eq!(promoted.count(), 4, "{record}");
 }
 
-/// The sweep that comes with runner, halved and whole.
+/// Runs the example sweep with and without halving.
 #[test]
 fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
     let sandbox = Sandbox::new(include_str!("../../../pipelines/sweep-asha.yaml"));

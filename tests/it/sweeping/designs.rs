@@ -1,10 +1,10 @@
-//! Which trials there are: axes that go together, depend on others, are added or left out.
+//! The trials of a sweep: axes that are zipped or depend on others, and trials that are added or left out.
 
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
 
-/// A pipeline whose trials cost nothing, as nothing is run.
+/// Returns the values of each trial of a sweep, without running anything.
 fn trials(sweep: &str) -> Vec<Value> {
     let pipeline = format!(
         r#"

@@ -1,10 +1,10 @@
-//! Mistakes in a sweep are told at their place, before anything runs; trials that fail are recorded.
+//! Mistakes in a sweep are reported with their position before anything runs, and failed trials are recorded.
 
 use crate::sandbox::Sandbox;
 
 use super::GRID;
 
-/// What is said of the grid with one text replaced by another.
+/// Returns the error about the grid in which `old` is replaced by `new`.
 fn refusal(old: &str, new: &str) -> String {
     assert!(GRID.contains(old), "{old}");
     let sandbox = Sandbox::new(&GRID.replace(old, new));
@@ -14,7 +14,7 @@ fn refusal(old: &str, new: &str) -> String {
     run.stderr
 }
 
-/// That a refusal points at a place and says this.
+/// Checks that a refusal shows this line and this message.
 fn points(refusal: &str, line: &str, says: &str) {
     assert!(refusal.contains(says), "{refusal}");
     assert!(refusal.contains(line), "{refusal}");

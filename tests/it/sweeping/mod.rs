@@ -1,4 +1,4 @@
-//! Sweeps as a person sees them: what runs, what does not run again, and what is told of mistakes.
+//! Sweeps run by the binary: which trials run, which are cached, and which mistakes are reported.
 
 mod adaptive;
 mod designs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::sandbox::{Finished, Sandbox, eventually, first_worker, list};
 
-/// 3 × 4 × 2 trials on one dataset and one augmentation.
+/// A sweep of 3 × 4 × 2 trials on one dataset and one augmentation.
 pub const GRID: &str = r#"
 version: 1
 name: grid
@@ -52,8 +52,8 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> Finished {
     run
 }
 
-/// Starts the sweep and kills it when it has left `records` more action records, of which a stage leaves two.
-/// Records tell how far a run is; time does not.
+/// Starts the sweep and kills it once it has left `records` more action records. A stage leaves two. Unlike
+/// time, records show how far a run is.
 fn kill_after(sandbox: &Sandbox, records: usize, args: &[&str]) {
     let recorded = || list(&sandbox.path("artifacts/v1/actions")).len();
     let enough = recorded() + records;
@@ -64,14 +64,14 @@ fn kill_after(sandbox: &Sandbox, records: usize, args: &[&str]) {
     assert_eq!(runner.wait().unwrap().code(), None, "it ended by itself");
 }
 
-/// Names of the stages that were executed.
+/// Returns the names of the stages that were executed.
 fn executed(run: &Finished) -> Vec<String> {
     let outcomes = run.outcomes().into_iter();
     let executed = outcomes.filter(|(_, outcome)| outcome == "succeeded");
     executed.map(|(name, _)| name).collect()
 }
 
-/// Trials from the best to the worst, as `sweep show` ranks them, with their objective.
+/// Returns the values and the objective of each trial, best first, as ranked by `sweep show`.
 fn ranking(sandbox: &Sandbox, args: &[&str]) -> Vec<(Value, Value)> {
     let show = sandbox.runner(&[&["sweep", "show", "pipeline.yaml", "--json"], args].concat());
     assert_eq!(show.code, Some(0), "{show:?}");

@@ -1,4 +1,4 @@
-//! A trial that is worth keeping becomes a profile.
+//! `runner sweep promote`: a trial becomes a profile.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn the_pipeline_with_the_best_trial_as_its_profile_is_that_trial() {
         "{text}"
     );
 
-    // Without its sweep the pipeline is one trial, and it is there already.
+    // Without the sweep, the pipeline is a single trial, which is cached.
     let alone = run(&sandbox, &["--profile", "best", "-S", "sweep=null"]);
     assert_eq!(executed(&alone), Vec::<String>::new());
     assert_eq!(alone.outcomes().len(), 4, "{alone:?}");

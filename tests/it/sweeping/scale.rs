@@ -1,4 +1,4 @@
-//! Many trials.
+//! A sweep with many trials.
 
 use crate::sandbox::Sandbox;
 
@@ -14,7 +14,7 @@ sweep:
   axes: { n: { int_uniform: [1, 10000] } }
 "#;
 
-/// How long that takes is in docs/performance.md; here it is to come out right.
+/// Checks the result only; docs/performance.md has the time.
 #[test]
 fn ten_thousand_trials_are_ten_thousand_actions() {
     let sandbox = Sandbox::new(MANY);

@@ -1,10 +1,10 @@
-//! `seeds: n`: what depends on a seed is repeated with others.
+//! `seeds: n`: stages that depend on a seed are repeated with other seeds.
 
 use crate::sandbox::Sandbox;
 
 use super::{GRID, executed, run};
 
-/// The grid's pipeline without its sweep.
+/// Returns the grid's pipeline without its sweep.
 fn pipeline() -> String {
     let (pipeline, _) = GRID.split_once("sweep:").unwrap();
     pipeline.to_owned()
@@ -46,7 +46,7 @@ fn the_first_seed_is_the_pipeline_itself_and_another_one_runs_alone() {
 
 #[test]
 fn seeds_of_the_whole_pipeline_leave_alone_what_depends_on_none() {
-    // The phantom is drawn anew for each; a stage with its own seed is not.
+    // The phantom is drawn again for each seed. A stage with a seed of its own runs once.
     let whole = pipeline().replace("seed: 1\n", "seed: 1\nseeds: 2\n");
     let sandbox = Sandbox::new(&whole);
     assert_eq!(executed(&run(&sandbox, &[])).len(), 8);

@@ -1,4 +1,4 @@
-//! What trials have in common runs once, and nothing runs twice.
+//! Stages that trials have in common run once, and none runs twice.
 
 use crate::sandbox::Sandbox;
 
@@ -57,8 +57,7 @@ fn axes_that_change_one_stage_leave_the_others_one() {
     assert_eq!(augmented, ["augmented[zoom=0.0]", "augmented[zoom=0.1]"]);
 }
 
-/// Whenever it is killed, the next run does what was not finished, and the ranking is that of a sweep that
-/// was left alone.
+/// Whenever the sweep is killed, the next run does the rest, and the ranking is that of an undisturbed sweep.
 #[test]
 fn a_killed_sweep_goes_on_where_it_was() {
     let undisturbed = Sandbox::new(GRID);
@@ -67,7 +66,7 @@ fn a_killed_sweep_goes_on_where_it_was() {
 
     let sandbox = Sandbox::new(GRID);
     let mut finished = 0;
-    // Spread, and the same in every test run.
+    // The numbers 0 to 9, in an order that is mixed but the same in every test run.
     for records in (1..=10).map(|kill| kill * 7 % 10) {
         kill_after(&sandbox, records, &["-j", "2"]);
         let cached = cached(&sandbox);
@@ -80,7 +79,7 @@ fn a_killed_sweep_goes_on_where_it_was() {
     assert_eq!(ranking(&sandbox, &[]), expected);
 }
 
-/// Stages that are cached, as `status` finds them.
+/// Returns the number of cached stages, as reported by `status`.
 fn cached(sandbox: &Sandbox) -> usize {
     let status = sandbox.runner(&["status", "pipeline.yaml", "--json"]);
     let stages = status.json()["stages"].as_array().unwrap().clone();

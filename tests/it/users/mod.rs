@@ -1,4 +1,4 @@
-//! Users of one group who share a store. To be several users a test must be root.
+//! Users of one group who share a store. Only root can act as several users, so other users skip these tests.
 
 mod shared;
 
@@ -15,7 +15,7 @@ fn close(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(0o0)).unwrap();
 }
 
-/// The files below a folder whose names end so, by name.
+/// Lists the files below a folder whose paths end with `end`.
 fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in list(folder) {
@@ -38,7 +38,7 @@ fn both_see_all_runs_and_hit_all_results() {
     assert_eq!(shared.run(BOB, "1"), ["cached", "cached"]);
     assert_eq!(shared.run(BOB, "2"), ["succeeded", "succeeded"]);
     assert_eq!(shared.run(ANN, "2"), ["cached", "cached"]);
-    // The same again, of results that the other has made.
+    // A repeated run finds the results that the other user made.
     assert_eq!(shared.run(BOB, "1"), ["cached", "cached"]);
     for user in [ANN, BOB] {
         let listed = shared.listed(user);
@@ -71,7 +71,7 @@ fn a_collection_by_one_keeps_what_the_others_runs_use() {
     shared.ok(BOB, &["run", "q.yaml"]);
     shared.ok(BOB, &["cache", "gc", "--keep-runs", "2", "--apply"]);
     assert!(shared.is_cached(ANN, "1") && shared.is_cached(BOB, "2"));
-    // What goes, goes whoever made it.
+    // Results and runs are removed regardless of the user who made them.
     shared.ok(BOB, &["cache", "gc", "--keep-runs", "1", "--apply"]);
     assert!(!shared.is_cached(ANN, "1") && shared.is_cached(ANN, "2"));
     assert_eq!(shared.runs().len(), 2);
@@ -144,7 +144,7 @@ fn what_one_cannot_read_is_told_and_everything_stays() {
         let verified = shared.runner(BOB, &["cache", "verify"]);
         assert_eq!(verified.code, Some(1), "{what}: {verified:?}");
         assert!(verified.stdout.contains(name), "{what}: {verified:?}");
-        // It may be sound: nobody sets it aside.
+        // The unreadable file may be sound, so a repair does not set it aside.
         let repaired = shared.runner(BOB, &["cache", "verify", "--repair"]);
         assert_eq!(repaired.code, Some(1), "{what}: {repaired:?}");
         if name.contains("runs/") {
@@ -206,7 +206,7 @@ fn a_process_that_one_cannot_ask_counts_as_alive() {
         sessions.retain(|path| path.join("needs.json").exists());
         sessions.pop()
     });
-    // As folders of temporary files are made, and session folders were.
+    // The mode with which `tempfile` creates folders, and which session folders once had.
     let mode = fs::metadata(&session).unwrap().permissions();
     fs::set_permissions(&session, Permissions::from_mode(0o700)).unwrap();
     let collected = shared.runner(BOB, &["cache", "gc", "--keep-runs", "1", "--apply"]);
@@ -259,7 +259,7 @@ fn a_store_that_only_its_owner_may_write_to_is_told_as_such() {
         );
         assert!(told.contains("umask 002"), "{write:?}: {told}");
     }
-    // A store that nobody else can look at is not taken for none.
+    // A store that another user cannot open is not reported as missing.
     fs::set_permissions(shared.path("artifacts"), Permissions::from_mode(0o700)).unwrap();
     let refused = shared.runner(BOB, &["runs", "list"]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -281,7 +281,7 @@ fn locks_that_one_may_only_read_are_kept_to() {
     let allow = |lock: &Path, mode: u32| {
         fs::set_permissions(lock, Permissions::from_mode(mode)).unwrap();
     };
-    // As Ann makes them with another umask.
+    // The mode that the locks have if Ann uses another umask.
     allow(&collector, 0o644);
     allow(&gate, 0o644);
     let collecting = fs::File::open(&collector).unwrap();
@@ -293,7 +293,7 @@ fn locks_that_one_may_only_read_are_kept_to() {
     let run = finish(run);
     assert_eq!(run.code, Some(0), "{run:?}");
 
-    // Locks that cannot be taken are errors, and no reason to go on without.
+    // A lock that cannot be taken is an error; the command does not go on without it.
     for (lock, closed, args) in [
         (&collector, 0o600, &["run", "p.yaml", "-S", "v=3"][..]),
         (&collector, 0o600, &["cache", "gc", "--apply"]),

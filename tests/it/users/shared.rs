@@ -1,4 +1,4 @@
-//! A folder of a group, and its users.
+//! [`Shared`]: a folder of a group, and its users.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -17,7 +17,7 @@ pub(super) const GROUP: u32 = 61_000;
 pub(super) const ANN: u32 = 61_001;
 pub(super) const BOB: u32 = 61_002;
 
-/// Two pipelines, of which `p` has a result for each value of `v`.
+/// Two pipelines. The results of `p` depend on the variable `v`.
 const PIPELINES: [(&str, &str); 2] = [
     (
         "p.yaml",
@@ -41,14 +41,14 @@ stages:
     ),
 ];
 
-/// A folder that belongs to a group, and the binary where all may run it.
+/// A folder that belongs to a group. The binary is run from a path where all users may run it.
 pub(super) struct Shared {
     pub(super) folder: TempDir,
     pub(super) umask: &'static str,
 }
 
 impl Shared {
-    /// `None`, with a word why, where nobody can be another user.
+    /// Returns `None` and prints why if this user cannot act as other users.
     pub(super) fn new(umask: &'static str) -> Option<Self> {
         if !geteuid().is_root() {
             skip("only root can be several users");
@@ -60,7 +60,7 @@ impl Shared {
         let work = shared.path("");
         fs::create_dir(&work).unwrap();
         chown(&work, None, Some(GROUP)).unwrap();
-        // Files in it are the group's, whoever makes them.
+        // Files in the folder belong to the group, whoever creates them.
         fs::set_permissions(&work, Permissions::from_mode(0o2775)).unwrap();
         for (name, pipeline) in PIPELINES {
             fs::write(work.join(name), pipeline).unwrap();
@@ -99,7 +99,7 @@ impl Shared {
         done
     }
 
-    /// Runs `p` with a value; gives the outcomes of its stages.
+    /// Runs `p` with a value of `v` and returns the outcomes of its stages.
     pub(super) fn run(&self, user: u32, value: &str) -> Vec<String> {
         let set = format!("v={value}");
         let run = self.ok(user, &["run", "p.yaml", "--json", "-S", &set]);
@@ -122,7 +122,7 @@ impl Shared {
         stages.iter().all(|stage| stage["state"] == "cached")
     }
 
-    /// The folders of all runs, in order.
+    /// Returns the folders of all runs, in order.
     pub(super) fn runs(&self) -> Vec<PathBuf> {
         let mut runs = list(&self.path("artifacts/v1/runs"));
         runs.sort();
@@ -130,7 +130,7 @@ impl Shared {
     }
 }
 
-/// The binary, where all users can get at it.
+/// Returns a path of the binary at which all users can run it. Copies it if necessary.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {

@@ -1,16 +1,16 @@
-//! Which column a box stands in, and where trunks pass.
+//! Assigns boxes to columns, and adds a slot wherever a trunk passes a column.
 
 use super::Trunk;
 
-/// What has a place in a column.
+/// An item in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item {
     Node(usize),
-    /// A trunk that passes.
+    /// A slot for a trunk that passes the column.
     Bend,
 }
 
-/// A piece of a trunk, from an item of one column to one of the next.
+/// A piece of a trunk, from an item of one column to an item of the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
     pub from: usize,
@@ -18,7 +18,7 @@ pub struct Link {
     pub trunk: usize,
 }
 
-/// Items in columns, and what links them; each by its index.
+/// Items in columns and the links between them. Both are referred to by index.
 pub struct Columns {
     pub items: Vec<Item>,
     /// The column of every item.
@@ -26,13 +26,13 @@ pub struct Columns {
     /// The items of every column, from top to bottom.
     pub order: Vec<Vec<usize>>,
     pub links: Vec<Link>,
-    /// The links that end at an item, and those that begin there.
+    /// The links that end at each item; `right` has those that begin there.
     pub left: Vec<Vec<usize>>,
     pub right: Vec<Vec<usize>>,
 }
 
 impl Columns {
-    /// Columns of so many nodes, producers before consumers.
+    /// Assigns `nodes` nodes to columns. Producers must come before consumers.
     pub fn new(nodes: usize, trunks: &[Trunk]) -> Self {
         let ranks = ranks(nodes, trunks);
         let count = ranks.iter().max().map_or(0, |last| last + 1);
@@ -89,8 +89,8 @@ impl Columns {
     }
 }
 
-/// Every node one column behind the last of its producers; one that needs nothing, right before the
-/// first of its consumers.
+/// The column of each node: the one after its last producer. A node without producers is placed right
+/// before its first consumer.
 fn ranks(nodes: usize, trunks: &[Trunk]) -> Vec<usize> {
     let mut ranks = vec![0; nodes];
     let mut has_input = vec![false; nodes];
@@ -98,7 +98,7 @@ fn ranks(nodes: usize, trunks: &[Trunk]) -> Vec<usize> {
     for trunk in trunks {
         leaving[trunk.from].extend(&trunk.to);
     }
-    // Producers come first in the nodes.
+    // Producers come before consumers, so one pass is enough.
     for node in 0..nodes {
         for &to in &leaving[node] {
             ranks[to] = ranks[to].max(ranks[node] + 1);

@@ -1,14 +1,14 @@
-//! How high the items of each column stand.
+//! Computes the vertical position of every item.
 
 use super::columns::{Columns, Item};
 use super::{GAP, LANE};
 
-/// Passes over all columns.
+/// Number of passes over all columns.
 const PASSES: usize = 12;
-/// How much more than a box a passing line wants to be straight.
+/// Weight of a slot compared with a box: keeping lines straight matters more.
 const STRAIGHT: f64 = 4.0;
 
-/// The middle of every item, from the top of the picture down.
+/// The middle of every item, measured down from the top of the picture.
 pub fn middles(columns: &Columns, heights: &[f64]) -> Vec<f64> {
     let mut middles = vec![0.0; columns.items.len()];
     for column in &columns.order {
@@ -50,7 +50,7 @@ enum Sides {
     Both,
 }
 
-/// How far apart the middles of two neighbours of a column are at least.
+/// Smallest allowed distance between the middles of two neighbours in a column.
 fn apart(columns: &Columns, heights: &[f64], above: usize, below: usize) -> f64 {
     let gap = match (columns.items[above], columns.items[below]) {
         (Item::Bend, Item::Bend) => LANE / 2.0,
@@ -59,8 +59,8 @@ fn apart(columns: &Columns, heights: &[f64], above: usize, below: usize) -> f64 
     (heights[above] + heights[below]) / 2.0 + gap
 }
 
-/// Moves the items of a column as near as can be to the mean of their neighbours, in their order and
-/// at their distance: least squares, found by pooling adjacent violators.
+/// Moves the items of a column as close as possible to the mean height of their neighbours, while keeping
+/// their order and distances. This is a least-squares problem, solved by pooling adjacent violators.
 fn settle(columns: &Columns, heights: &[f64], column: &[usize], sides: Sides, middles: &mut [f64]) {
     struct Pool {
         sum: f64,
@@ -79,7 +79,7 @@ fn settle(columns: &Columns, heights: &[f64], column: &[usize], sides: Sides, mi
             Item::Bend => STRAIGHT,
             Item::Node(_) => 1.0,
         };
-        // Less the room that is taken above, items only have to stay in their order.
+        // After subtracting the space taken above, the only constraint left is the order of the items.
         let wish = wish(columns, item, sides, middles) - offset;
         let mut pool = Pool {
             sum: wish * weight,
@@ -102,7 +102,7 @@ fn settle(columns: &Columns, heights: &[f64], column: &[usize], sides: Sides, mi
     }
 }
 
-/// The mean height of an item's neighbours, or its own where there are none.
+/// The mean height of an item's neighbours on the given sides, or its own height if it has none.
 fn wish(columns: &Columns, item: usize, sides: Sides, middles: &[f64]) -> f64 {
     let left = columns.left[item].iter().map(|&l| columns.links[l].from);
     let right = columns.right[item].iter().map(|&l| columns.links[l].to);

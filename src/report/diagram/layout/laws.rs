@@ -1,10 +1,10 @@
-//! What holds of every picture.
+//! Properties that hold for every layout.
 
 use proptest::prelude::*;
 
 use super::{EXIT, Layout, Rect, Segment, Trunk, layout};
 
-/// Less than any eye sees, in pixels.
+/// Tolerance for rounding, in pixels: too small to see.
 const ROUNDING: f64 = 1e-6;
 
 /// A random graph, producers before consumers, with a few trunks of different labels per box.
@@ -29,7 +29,7 @@ fn graphs() -> impl Strategy<Value = (Vec<(f64, f64)>, Vec<Trunk>)> {
     })
 }
 
-/// The rectangles that the two level pieces and the curve of a segment stay in.
+/// Rectangles that contain the two level pieces and the curve of a segment.
 fn covers(segment: &Segment) -> [Rect; 3] {
     let ((x1, y1), (x2, y2)) = (segment.start, segment.end);
     let (from, to) = segment.curve;
@@ -135,7 +135,7 @@ fn lines_that_need_not_cross_do_not() {
         to: to.to_vec(),
         label_width: 0.0,
     };
-    // As written, each of three producers feeds the consumer across from another.
+    // In the given order, each producer is opposite a consumer of another one.
     let sizes = vec![(80.0, 40.0); 6];
     let laid = layout(&sizes, &[trunk(0, &[5]), trunk(1, &[4]), trunk(2, &[3])]);
     for segment in &laid.segments {

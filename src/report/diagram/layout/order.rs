@@ -1,13 +1,13 @@
-//! The order of the items of each column.
+//! Orders the items of each column so that few links cross.
 
 use super::columns::Columns;
 
-/// Passes over all columns.
+/// Number of passes over all columns.
 const PASSES: usize = 24;
 
-/// Orders every column by where the links of its items come from, then by where they go, to and fro,
-/// and keeps what had the fewest crossings. This is the barycentre method of Sugiyama, Tagawa and Toda
-/// (1981).
+/// Orders the items of every column by the mean position of their producers, then of their consumers, in
+/// alternating passes, and keeps the order with the fewest crossings. This is the barycentre method of
+/// Sugiyama, Tagawa and Toda (1981).
 pub fn order(columns: &mut Columns) {
     let mut position = positions(columns);
     let mut best = columns.order.clone();
@@ -41,8 +41,8 @@ fn positions(columns: &Columns) -> Vec<usize> {
     position
 }
 
-/// Sorts a column by the mean position of each item's neighbours on one side; what has none stays
-/// about where it is.
+/// Sorts a column by the mean position of each item's neighbours on one side. An item without neighbours
+/// there stays about where it is.
 fn sort(columns: &mut Columns, column: usize, rightwards: bool, position: &mut [usize]) {
     let mut items: Vec<(f64, usize)> = columns.order[column]
         .iter()
@@ -70,7 +70,7 @@ fn sort(columns: &mut Columns, column: usize, rightwards: bool, position: &mut [
     }
 }
 
-/// Pairs of links that cross.
+/// Counts the pairs of links that cross.
 fn crossings(columns: &Columns, position: &[usize]) -> usize {
     let mut count = 0;
     for pair in columns.order.windows(2) {
@@ -83,8 +83,8 @@ fn crossings(columns: &Columns, position: &[usize]) -> usize {
             })
             .collect();
         ends.sort_unstable();
-        // Sums over a prefix of the right column, as a Fenwick tree: the links drawn so far that end
-        // there.
+        // A Fenwick tree over the right column. It counts the links seen so far that end at or above a
+        // position.
         let mut tree = vec![0_usize; pair[1].len() + 1];
         for (drawn, &(_, end)) in ends.iter().enumerate() {
             let mut at = end + 1;
