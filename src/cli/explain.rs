@@ -10,13 +10,15 @@ use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace}
 use engine::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
 use engine::graph::Graph;
 use engine::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
+use engine::run::planned;
+use engine::run::replay::known_graph;
 use engine::scheduler::Room;
 use engine::store::{ActionRecord, Key, Store};
 use engine::wording;
 use serde_json::{Value, json};
 
 use super::comparison::{self, day_and_time};
-use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find, known_graph, planned};
+use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find};
 use super::room::RoomArgs;
 use super::unwritten;
 use crate::report::Console;

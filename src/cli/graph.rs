@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use engine::error::Error;
 use engine::plan::PlanOptions;
+use engine::run::planned;
+use engine::run::replay::known_graph;
 
-use super::pipeline::{PipelineArgs, StoreArgs, find, known_graph, planned};
+use super::pipeline::{PipelineArgs, StoreArgs, find};
 use super::unwritten;
 use crate::report::Console;
 use crate::report::diagram::{Detail, Diagram, Format};

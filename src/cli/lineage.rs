@@ -9,11 +9,13 @@ use engine::error::Error;
 use engine::explain::lineage::{self, Step, downstream, upstream};
 use engine::explain::maker::{Maker, makers};
 use engine::plan::{PlanOptions, State};
+use engine::run::planned;
+use engine::run::replay::known_graph;
 use engine::store::{ActionRecord, Key, Store, shown_at};
 use serde_json::{Value, json};
 
 use super::explain::record;
-use super::pipeline::{Overrides, StoreArgs, catalogue, find, known_graph, planned};
+use super::pipeline::{Overrides, StoreArgs, catalogue, find};
 use super::unwritten;
 use crate::report::Console;
 

@@ -11,7 +11,7 @@ use engine::devices::DeviceChoice;
 use engine::error::Error;
 use engine::executor::worker::Kinds;
 use engine::graph::{Catalogue, Graph};
-use engine::plan::{Plan, PlanOptions, plan, rehash_sources};
+use engine::plan::rehash_sources;
 use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use engine::store::{FORMAT, Store};
 use engine::sweep::Course;
@@ -19,7 +19,6 @@ use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 use super::command_line::variable;
-use super::replay::replay;
 use crate::config::{Config, Key};
 
 /// A pipeline file and its overrides.
@@ -219,19 +218,6 @@ impl KeyValue<'_> {
     }
 }
 
-/// The graph of a pipeline. For a sweep, the part that is known from the results in the store.
-pub fn known_graph(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
-    match store {
-        Some(store) => {
-            replay(&mut course, store)?;
-        }
-        None => {
-            course.next_round().map_err(Error::Invalid)?;
-        }
-    }
-    Ok(course.into_graph())
-}
-
 /// The code that workers run.
 pub const KINDS: Kinds = Kinds {
     execute: stages::execute,
@@ -280,11 +266,6 @@ impl StoreArgs {
         }
         self.open()
     }
-}
-
-/// Plans, and shows errors in a source at their position in the file.
-pub fn planned(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
-    plan(graph, store, options).map_err(|error| Error::plan(error, graph))
 }
 
 /// The instances that `name` selects: every instance of `cnn`, or only `cnn[model1]`. `option` is the

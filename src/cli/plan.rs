@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 use engine::error::Error;
-use engine::forecast::preflight::Findings;
+use engine::forecast::preflight::{Findings, check};
 use engine::forecast::{Estimate, Forecast, Machine, Reach, forecast};
 use engine::graph::Graph;
 use engine::plan;
+use engine::run::planned;
+use engine::run::replay::known_graph;
 use engine::store::Store;
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue, known_graph, planned};
+use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue};
 use super::room::RoomArgs;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
@@ -82,7 +84,7 @@ pub fn print(
     let machine = Machine::look(store.root());
     let room = room.room(graph, &machine);
     let forecast = forecast(graph, plan, store, catalogue().parse, &room, Reach::All);
-    let findings = preflight::look(graph, plan, &forecast, &room, &machine);
+    let findings = check(graph, plan, &forecast, &room, &machine);
     let text = if json {
         object(graph, plan, &forecast, &findings).to_string()
     } else {

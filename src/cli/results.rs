@@ -6,11 +6,11 @@ use contract::{METRICS_FILE, Metric};
 use engine::executor::Outputs;
 use engine::graph::{Column, Graph, Instance, InstanceName, PortMetric};
 use engine::run::StageReport;
+use engine::run::metrics;
 use engine::store::{Digest, Store};
 use petgraph::graph::NodeIndex;
 use stages::metrics::spread;
 
-use super::metrics;
 use crate::report::table::{Cell, Seeds};
 
 /// Results to fill tables with.

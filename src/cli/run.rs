@@ -1,36 +1,34 @@
 //! `runner run`: runs a pipeline and prints its tables.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use engine::error::Error;
-use engine::executor::{ask_versions, damaged_artifacts};
 use engine::forecast::preflight::Findings;
-use engine::forecast::{Machine, Reach, forecast};
-use engine::graph::Graph;
-use engine::plan::{Plan, PlanOptions, wanted};
+use engine::run::replay::known_graph;
+use engine::run::rounds::{Order, rounds};
+use engine::run::{Outcomes, Session, planned};
 use engine::scheduler::OnFailure;
 use engine::spec::{Limits, Retries, parse_duration};
 use engine::store::Store;
 use engine::sweep::Course;
-use petgraph::graph::NodeIndex;
 
 use super::expecting::{self, Expecting};
-use super::outcomes::Outcomes;
-use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, known_graph, planned};
+use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue};
 use super::results::Results;
 use super::room::RoomArgs;
 use super::saved_plan::SavedPlan;
 use super::selection::Selection;
-use super::session::{RunOptions, Session, Subject};
 use super::table::{self, Against};
 use super::{plan, preflight, sweep, unwritten};
-use crate::report::Console;
+use crate::report::bars::Bars;
+use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
 use crate::report::table::Format;
+use crate::report::{Console, Verbosity};
 
 /// Run the stages that are not cached, and print the pipeline's tables
 #[derive(Debug, Args)]
@@ -128,7 +126,15 @@ impl Run {
         };
         let trials = trials.transpose();
         let failed = matches!(&trials, Ok(Some(trials)) if sweep::verdict(trials).is_err());
+        let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
+        if console.verbosity > Verbosity::Quiet {
+            console.say(&format!(
+                "outputs: {}; this run: {}",
+                store.latest_folder(&report.pipeline).display(),
+                folder.display()
+            ));
+        }
         let trials = trials?;
         let (graph, shown) = (course.graph(), course.shown());
         let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
@@ -172,8 +178,7 @@ impl Run {
         plan::print(console, &graph, &plan, store, &self.room, self.json)
     }
 
-    /// Plans and executes the rounds in order. A pipeline that is not a sweep has one round. The session
-    /// begins with the first.
+    /// Plans and executes the rounds in order, and prints the warnings about each, every warning once.
     fn rounds<'a>(
         &self,
         course: &mut Course,
@@ -182,57 +187,32 @@ impl Run {
         session: &mut Option<Session<'a>>,
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
-        let mut said = HashSet::new();
-        while let Some(round) = course.next_round().map_err(Error::Invalid)? {
-            let graph = course.graph();
-            let options = asked.selection.options_of(graph, &round)?;
-            let machine = Machine::look(store.root());
-            let room = self.room.room(graph, &machine);
-            // The guard protects what the plan relies on, until the session has declared what this run
-            // needs.
-            let guard = store.guard()?;
-            ask_versions(graph, store, &wanted(graph, &options))?;
-            let plan = sound_plan(graph, store, &options)?;
-            if let Some((saved, from)) = asked.saved {
-                saved.check(from, graph, &plan, store)?;
-            }
-            let forecast = forecast(graph, &plan, store, catalogue().parse, &room, Reach::Own);
-            let findings = preflight::look(graph, &plan, &forecast, &room, &machine);
-            tell(console, &findings, &mut said);
-            let (session, refused) = match &mut *session {
-                Some(session) => (session, refused(&findings)?),
-                None if !findings.errors.is_empty() => {
-                    return Err(Error::Invalid(findings.errors()));
+        let order = Order {
+            sets: asked.sets,
+            select: &|graph, round| asked.selection.options_of(graph, round),
+            accept: &|graph, plan| match asked.saved {
+                Some((saved, from)) => saved.check(from, graph, plan, store),
+                None => Ok(()),
+            },
+            room: &|graph, machine| self.room.room(graph, machine),
+            on_failure: self.on_failure(course),
+            limits: self.limits(),
+            resume: !self.no_resume,
+            parse: catalogue().parse,
+            observe: &|folder, reporter| {
+                logs.open(folder)?;
+                if console.is_live() {
+                    reporter.add(Bars::new(console.clone()));
+                } else {
+                    reporter.add(Lines::new(console.clone()));
                 }
-                none => {
-                    let subject = subject(course, asked.sets);
-                    let begun = Session::begin(&subject, store, console, logs)?;
-                    (none.insert(begun), HashMap::new())
-                }
-            };
-            session.take_on(graph, &plan)?;
-            drop(guard);
-            let execution = session.execute(
-                graph,
-                &plan,
-                RunOptions {
-                    room,
-                    on_failure: self.on_failure(course),
-                    limits: self.limits(),
-                    resume: !self.no_resume,
-                    measured: forecast.measured(graph),
-                    refused,
-                },
-            )?;
-            outcomes.executed(&plan, execution);
-            for event in course.tell(&round, outcomes) {
-                session.tell(&event);
-            }
-            if session.is_interrupted() {
-                break;
-            }
-        }
-        Ok(())
+                Ok(())
+            },
+        };
+        let mut printed = HashSet::new();
+        rounds(course, &order, store, outcomes, session, &mut |findings| {
+            tell(console, findings, &mut printed);
+        })
     }
 
     fn limits(&self) -> Limits {
@@ -261,51 +241,12 @@ struct Asked<'a> {
     saved: Option<(&'a SavedPlan, &'a Path)>,
 }
 
-fn subject<'a>(course: &'a Course, sets: &'a [String]) -> Subject<'a> {
-    Subject {
-        pipeline: &course.pipeline,
-        file: &course.file,
-        profile: course.profile.as_deref(),
-        sets,
-    }
-}
-
 /// Prints the warnings about a plan that were not printed for an earlier round.
 fn tell(console: &Console, findings: &Findings, said: &mut HashSet<String>) {
     for doubt in &findings.doubts {
         let warning = preflight::warning(doubt);
         if said.insert(warning.clone()) {
             console.say(&warning);
-        }
-    }
-}
-
-/// The stages of a later round that are certain to fail, and why. They fail without being run, so that the
-/// results of earlier rounds and of other trials are not lost.
-///
-/// # Errors
-/// If the round as a whole is certain to fail.
-fn refused(findings: &Findings) -> Result<HashMap<NodeIndex, String>, Error> {
-    let mut refused = HashMap::new();
-    for (node, error) in &findings.errors {
-        let Some(node) = node else {
-            let text = error.to_string();
-            let text = text.strip_prefix("error: ").unwrap_or(&text);
-            return Err(Error::System(text.to_owned()));
-        };
-        let hint = error.hint.iter().map(|hint| format!("; {hint}"));
-        refused.insert(*node, error.message.clone() + &hint.collect::<String>());
-    }
-    Ok(refused)
-}
-
-/// Makes a plan in which everything that its misses and tables read is undamaged. Damaged artifacts are set
-/// aside, and the stages that made them become misses in the next plan.
-fn sound_plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
-    loop {
-        let plan = planned(graph, store, options)?;
-        if !damaged_artifacts(graph, &plan, store)? {
-            return Ok(plan);
         }
     }
 }

@@ -4,11 +4,13 @@ use clap::Args;
 use engine::error::Error;
 use engine::graph::Graph;
 use engine::plan::{Plan, PlanOptions, PlannedAction, State};
+use engine::run::planned;
+use engine::run::replay::known_graph;
 use engine::wording;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, known_graph, planned};
+use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs};
 use super::room::RoomArgs;
 use super::{preflight, unwritten};
 use crate::report::Console;

@@ -8,12 +8,13 @@ use clap::Args;
 use engine::error::Error;
 use engine::graph::{self, Graph};
 use engine::plan::{PlanOptions, State};
+use engine::run::Outcomes;
+use engine::run::planned;
+use engine::run::replay::{Failures, replay};
 
 use self::comparisons::comparisons;
 use super::expecting::{self, Expecting};
-use super::outcomes::Outcomes;
-use super::pipeline::{PipelineArgs, StoreArgs, planned};
-use super::replay::{Failures, replay};
+use super::pipeline::{PipelineArgs, StoreArgs};
 use super::results::Results;
 use super::{preflight, unwritten};
 use crate::report::expectations::{Judgements, list};

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::error::Error;
+use engine::run::replay::known_graph;
 use engine::wording;
 use serde_json::json;
 
-use super::pipeline::{Overrides, known_graph};
+use super::pipeline::Overrides;
 use super::room::RoomArgs;
 use super::{preflight, unwritten};
 use crate::report::Console;

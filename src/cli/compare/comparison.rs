@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Metrics;
 use engine::plan::{self, InputId, MissReason};
+use engine::run::metrics;
 use engine::run::recorded::{Recorded, RecordedStage};
 use engine::spec::suggest::distinct;
 use engine::store::{ActionRecord, Key, Lookup, Store};
@@ -11,7 +12,6 @@ use serde::Serialize;
 
 use super::cause::{Causes, Changed, maker};
 use super::metric::{MetricPair, paired};
-use crate::cli::metrics;
 use crate::cli::pipeline::catalogue;
 use crate::cli::runs::each_option;
 

@@ -11,12 +11,12 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use engine::error::Error;
+use engine::run::Outcomes;
 use engine::store::Store;
 use engine::sweep::Course;
 use engine::sweep::record::{SweepReport, Trial, TrialState};
 use engine::wording;
 
-use super::outcomes::Outcomes;
 use super::pipeline::PipelineArgs;
 use super::unwritten;
 use crate::report::Console;

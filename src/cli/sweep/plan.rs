@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use engine::error::Error;
+use engine::forecast::preflight::check;
 use engine::forecast::{Forecast, Machine, Reach, forecast};
 use engine::plan::{self, PlanOptions, State};
+use engine::run::planned;
+use engine::run::replay::replay;
 use engine::store::Key;
 use engine::sweep::{Course, Extent};
 use engine::wording;
 use serde_json::{Value, json};
 
-use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue, planned};
+use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue};
 use crate::cli::plan::totals;
-use crate::cli::replay::replay;
 use crate::cli::room::RoomArgs;
 use crate::cli::{preflight, unwritten};
 use crate::report::Console;
@@ -44,7 +46,7 @@ impl Plan {
         let room = self.room.room(&graph, &machine);
         let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
         let actions = Actions::count(&plan);
-        let findings = preflight::look(&graph, &plan, &forecast, &room, &machine);
+        let findings = check(&graph, &plan, &forecast, &room, &machine);
         let text = if self.json {
             let mut object = seen.object(&actions, &forecast);
             object["refusals"] = json!(findings.errors());

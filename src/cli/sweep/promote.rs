@@ -4,13 +4,13 @@ use clap::Args;
 
 use contract::files;
 use engine::error::Error;
+use engine::run::replay::replay;
 use engine::spec::{self, Node};
 use engine::sweep::record::SweepReport;
 use engine::whole::{self, Flush};
 
 use super::report::report;
 use crate::cli::pipeline::{PipelineArgs, StoreArgs};
-use crate::cli::replay::replay;
 use crate::report::Console;
 
 /// Write the values of a trial into a profile of the pipeline

@@ -6,6 +6,9 @@ use contract::Direction;
 use engine::error::Error;
 use engine::graph::Graph;
 use engine::plan::{Plan, PlanOptions, State};
+use engine::run::Outcomes;
+use engine::run::planned;
+use engine::run::replay::replay;
 use engine::store::Store;
 use engine::sweep::importance::{Column, importance};
 use engine::sweep::record::{
@@ -17,9 +20,6 @@ use serde_json::{Map, Value};
 use stages::metrics::spread;
 
 use super::curve;
-use crate::cli::outcomes::Outcomes;
-use crate::cli::pipeline::planned;
-use crate::cli::replay::replay;
 
 /// Builds the report of a sweep from the results in the store.
 pub fn stored(mut course: Course, store: &Store) -> Result<SweepReport, Error> {

@@ -6,12 +6,13 @@ use std::str::FromStr;
 use contract::Direction;
 use engine::error::Error;
 use engine::graph::{Column, Graph, Table};
+use engine::run::metrics;
 use engine::spec::suggest;
 use engine::store::{Digest, Store};
 use stages::evaluate::{Contrast, Evaluation, contrast};
 use stages::metrics::Measure;
 
-use crate::cli::metrics;
+use crate::cli::evaluation;
 use crate::report::comparison::{Comparison, corrected};
 
 /// Resamples of the paired bootstrap. With this number, a p-value of 0.05 varies by 0.003 with the seed.
@@ -97,7 +98,7 @@ pub fn comparisons(
 impl<'a> Candidate<'a> {
     /// Reads the evaluations of a row; `None` if there are none.
     fn read(store: &Store, row: &'a str, outputs: &[Digest]) -> Option<Self> {
-        let read = |output| match metrics::evaluation(store, output) {
+        let read = |output| match evaluation::read(store, output) {
             Ok(evaluation) => evaluation.map(Ok),
             Err(error) => {
                 tracing::warn!("{row}: {error}");

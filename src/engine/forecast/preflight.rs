@@ -1,11 +1,14 @@
 //! Finds, before anything runs, what surely fails or may fail for want of cores, GPUs, memory or disk.
 
+use std::collections::{HashMap, HashSet};
+
 use bytesize::ByteSize;
 use contract::{Device, Invalid};
 use petgraph::graph::NodeIndex;
 
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
+use crate::plan::{Plan, PlannedAction};
 use crate::scheduler::Room;
 use crate::spec::{Diagnostic, parse_bytes};
 use crate::wording;
@@ -49,6 +52,61 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     at_once(forecast, machine, &mut findings);
     Diagnostic::sort(&mut findings.doubts);
     findings
+}
+
+/// Finds what would make a stage fail that is to run: its sources, its resources, the disk.
+pub fn check(
+    graph: &Graph,
+    plan: &Plan,
+    forecast: &Forecast,
+    room: &Room,
+    machine: &Machine,
+) -> Findings {
+    let mut findings = preflight(graph, forecast, room, machine);
+    let mut classes = HashMap::new();
+    for action in plan.misses() {
+        match graph.stages[action.node].stage.preflight() {
+            Ok(found) => classes.extend(found.map(|found| (action.node, found))),
+            Err(invalid) => {
+                let error = graph.diagnose(action.node, &invalid);
+                findings.errors.push((Some(action.node), error));
+            }
+        }
+    }
+    for node in sources_of_models(graph, plan) {
+        // Its errors do not matter: a cached stage does not read its source again.
+        if let Ok(Some(found)) = graph.stages[node].stage.preflight() {
+            classes.insert(node, found);
+        }
+    }
+    for (node, error) in graph.misfits(&classes) {
+        if plan.get(node).is_some_and(PlannedAction::is_miss) {
+            findings.errors.push((Some(node), error));
+        }
+    }
+    findings
+}
+
+/// The cached stages without inputs that feed stages with a model to train.
+fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
+    let trains = |action: &&PlannedAction| {
+        let kind = graph.stages[action.node].kind;
+        !kind.model_params.is_empty()
+    };
+    let mut open: Vec<NodeIndex> = plan.misses().filter(trains).map(|a| a.node).collect();
+    let (mut seen, mut sources) = (HashSet::new(), Vec::new());
+    while let Some(node) = open.pop() {
+        if !seen.insert(node) {
+            continue;
+        }
+        let inputs = graph.inputs(node);
+        let is_cached = plan.get(node).is_some_and(|action| !action.is_miss());
+        if inputs.is_empty() && is_cached {
+            sources.push(node);
+        }
+        open.extend(inputs.into_iter().map(|(producer, _)| producer));
+    }
+    sources
 }
 
 /// Errors if a stage asks for resources that the run can never give it.

@@ -9,10 +9,27 @@ pub mod event_log;
 pub mod files;
 pub mod history;
 pub mod id;
+pub mod metrics;
 pub mod number;
+pub mod outcomes;
 pub mod recorded;
+pub mod replay;
+pub mod rounds;
+pub mod session;
+
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::plan::{Plan, PlanOptions, plan};
+use crate::store::Store;
 
 pub use event::{
     BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport,
 };
 pub use id::RunId;
+pub use outcomes::Outcomes;
+pub use session::Session;
+
+/// Plans, and shows errors in a source at their position in the file.
+pub fn planned(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
+    plan(graph, store, options).map_err(|error| Error::plan(error, graph))
+}

@@ -52,6 +52,29 @@ impl Store {
         }
     }
 
+    /// Reads files of an output and verifies them; `None` unless the output has all of them.
+    ///
+    /// # Errors
+    /// A sentence, if the output is incomplete or damaged, or a file larger than a text may be.
+    pub fn read_files<const N: usize>(
+        &self,
+        output: &Digest,
+        names: [&str; N],
+    ) -> Result<Option<[Vec<u8>; N]>, String> {
+        let tree = self.tree(output).map_err(|e| e.to_string())?;
+        if !names.iter().all(|name| tree.files.contains_key(*name)) {
+            return Ok(None);
+        }
+        self.verify(&tree).map_err(|e| e.to_string())?;
+        let mut contents = [const { Vec::new() }; N];
+        for (content, name) in contents.iter_mut().zip(names) {
+            let path = self.blob_path(&tree.files[name].digest);
+            *content = contract::files::read(&path, contract::files::MOST_TEXT)
+                .map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+        }
+        Ok(Some(contents))
+    }
+
     /// Where the blob under `digest` is, if it is there. Not to be written to.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_string();

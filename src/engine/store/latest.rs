@@ -128,10 +128,12 @@ impl Store {
 
     /// Where the newest outputs of an instance are shown.
     fn view(&self, pipeline: &str, instance: &str) -> PathBuf {
-        let mut path = self.root.join("latest");
-        path.push(component(pipeline));
-        path.push(component(instance));
-        path
+        self.latest_folder(pipeline).join(component(instance))
+    }
+
+    /// The folder that shows the newest outputs of a pipeline.
+    pub fn latest_folder(&self, pipeline: &str) -> PathBuf {
+        self.root.join("latest").join(component(pipeline))
     }
 
     /// Whether `target` shows what its mark says, bytes and all; `sound` are the blobs that were read

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use engine::error::Error;
-use engine::plan::PlanOptions;
-use engine::run::RunReport;
-use engine::run::files::{Kept, read_run};
-use engine::run::history::History;
-use engine::scheduler::Outcome;
-use engine::store::{Key, Store};
-use engine::sweep::Course;
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::plan::PlanOptions;
+use crate::run::RunReport;
+use crate::run::files::{Kept, read_run};
+use crate::run::history::History;
+use crate::scheduler::Outcome;
+use crate::store::{Key, Store};
+use crate::sweep::Course;
 
 use super::outcomes::Outcomes;
-use super::pipeline::planned;
+use super::planned;
 
 /// Most past runs that are searched for failures.
 const LOOKED_AT: usize = 20;
@@ -72,4 +73,17 @@ pub fn replay<'a>(course: &mut Course, store: &'a Store) -> Result<Outcomes<'a>,
         course.tell(&round, &outcomes);
     }
     Ok(outcomes)
+}
+
+/// The graph of a pipeline. For a sweep, the part that is known from the results in the store.
+pub fn known_graph(mut course: Course, store: Option<&Store>) -> Result<Graph, Error> {
+    match store {
+        Some(store) => {
+            replay(&mut course, store)?;
+        }
+        None => {
+            course.next_round().map_err(Error::Invalid)?;
+        }
+    }
+    Ok(course.into_graph())
 }

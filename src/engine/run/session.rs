@@ -1,31 +1,28 @@
 //! A run from beginning to end: its folder, its record and its events.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::error::Error;
-use engine::executor::{self, Execution, Interrupt, Workers};
-use engine::graph::{Graph, Measured};
-use engine::plan::{Plan, State};
-use engine::run::event::RunState;
-use engine::run::event_log::EventLog;
-use engine::run::files::{write_plan, write_run};
-use engine::run::history::PlannedStage;
-use engine::run::number;
-use engine::run::{Event, Reporter, RunId, RunReport};
-use engine::scheduler::{Counts, OnFailure, Outcome, Room};
-use engine::spec::Limits;
-use engine::store::{Key, Needs, Store};
-use engine::wording;
 use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
 
-use crate::report::bars::Bars;
-use crate::report::lines::Lines;
-use crate::report::logs::RunLog;
-use crate::report::{Console, Verbosity};
+use crate::error::Error;
+use crate::executor::{self, Execution, Interrupt, Workers};
+use crate::graph::{Graph, Measured};
+use crate::plan::{Plan, State};
+use crate::run::event::RunState;
+use crate::run::event_log::EventLog;
+use crate::run::files::{write_plan, write_run};
+use crate::run::history::PlannedStage;
+use crate::run::number;
+use crate::run::{Event, Reporter, RunId, RunReport};
+use crate::scheduler::{Counts, OnFailure, Outcome, Room};
+use crate::spec::Limits;
+use crate::store::{Key, Needs, Store};
+use crate::wording;
 
 /// How to execute a plan.
 pub struct RunOptions {
@@ -52,12 +49,14 @@ pub struct Subject<'a> {
     pub sets: &'a [String],
 }
 
+/// Adds observers to a run, whose folder exists. Called once.
+pub type Observe<'a> = &'a dyn Fn(&Path, &mut Reporter) -> io::Result<()>;
+
 /// A run from its first to its last event, with its folder.
 ///
 /// It executes one plan, or several in a row if what to do next depends on results.
 pub struct Session<'a> {
     store: &'a Store,
-    console: &'a Console,
     folder: PathBuf,
     reporter: Arc<Reporter>,
     workers: Arc<Workers>,
@@ -78,8 +77,7 @@ impl<'a> Session<'a> {
     pub fn begin(
         subject: &Subject<'_>,
         store: &'a Store,
-        console: &'a Console,
-        logs: &RunLog,
+        observe: Observe<'_>,
     ) -> Result<Self, Error> {
         let (now, runs) = (Timestamp::now(), store.runs_folder());
         let numbers = store.numbers_folder();
@@ -87,14 +85,9 @@ impl<'a> Session<'a> {
             .map_err(Error::io("claim the number of a run in", &numbers))?;
         let (id, folder) =
             RunId::claim(&runs, now).map_err(Error::io("create a folder in", &runs))?;
-        logs.open(&folder).map_err(Error::io("write to", &folder))?;
         let mut reporter = Reporter::default();
         reporter.add(EventLog::create(&folder).map_err(Error::io("write to", &folder))?);
-        if console.is_live() {
-            reporter.add(Bars::new(console.clone()));
-        } else {
-            reporter.add(Lines::new(console.clone()));
-        }
+        observe(&folder, &mut reporter).map_err(Error::io("write to", &folder))?;
         let (reporter, workers) = (Arc::new(reporter), Arc::new(Workers::default()));
         let told = Arc::clone(&reporter);
         let interrupt = Interrupt::watch(Arc::clone(&workers), move |signal| {
@@ -119,7 +112,6 @@ impl<'a> Session<'a> {
         };
         Ok(Self {
             store,
-            console,
             folder,
             reporter,
             workers,
@@ -224,8 +216,8 @@ impl<'a> Session<'a> {
         self.interrupt.signal().is_some()
     }
 
-    /// Ends the run, writes its report and prints where it is. If `failed` is set, the run counts as failed
-    /// even if all its stages succeeded.
+    /// Ends the run and writes its report. If `failed` is set, the run counts as failed even if all its stages
+    /// succeeded.
     pub fn end(&mut self, failed: bool) -> Result<&RunReport, Error> {
         let report = &mut self.report;
         report.seconds = self.started.elapsed().as_millis() as f64 / 1e3;
@@ -238,14 +230,6 @@ impl<'a> Session<'a> {
         let (counts, seconds) = (report.counts, report.seconds);
         self.reporter.send(&Event::RunEnded { counts, seconds });
         write_run(&self.folder, report).map_err(Error::io("write to", &self.folder))?;
-        if self.console.verbosity > Verbosity::Quiet {
-            let latest = self.store.root().join("latest").join(&report.pipeline);
-            self.console.say(&format!(
-                "outputs: {}; this run: {}",
-                latest.display(),
-                self.folder.display()
-            ));
-        }
         Ok(report)
     }
 

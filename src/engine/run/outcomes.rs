@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use contract::{METRICS_FILE, Metric};
-use engine::executor::{Execution, Outputs};
-use engine::graph::Graph;
-use engine::plan::{Plan, State};
-use engine::scheduler::Outcome;
-use engine::store::Store;
-use engine::sweep::{MetricAt, Missing, Results};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
+
+use crate::executor::{Execution, Outputs};
+use crate::graph::Graph;
+use crate::plan::{Plan, State};
+use crate::scheduler::Outcome;
+use crate::store::Store;
+use crate::sweep::{MetricAt, Missing, Results};
 
 use super::metrics;
 use super::replay::Failures;

@@ -1,0 +1,22 @@
+//! Reads metrics of outputs from the store.
+
+use contract::{METRICS_FILE, Metrics};
+
+use crate::store::{Digest, Store};
+
+/// Text shown instead of results that cannot be read.
+pub const DAMAGED: &str = "damaged, run again";
+
+/// Reads the metrics of an output; `None` if it has no metrics file.
+///
+/// # Errors
+/// A sentence, if the output is incomplete or damaged.
+pub fn read(store: &Store, output: &Digest) -> Result<Option<Metrics>, String> {
+    let Some([bytes]) = store.read_files(output, [METRICS_FILE])? else {
+        return Ok(None);
+    };
+    let metrics = serde_json::from_slice(&bytes);
+    metrics
+        .map_err(|e| format!("`{METRICS_FILE}` of {output}: {e}"))
+        .map(Some)
+}

@@ -1,0 +1,134 @@
+//! Runs a pipeline or a sweep: plans, checks and executes one round after the other.
+
+use std::collections::HashMap;
+
+use petgraph::graph::NodeIndex;
+
+use super::session::{Observe, RunOptions, Session, Subject};
+use super::{Outcomes, planned};
+use crate::error::Error;
+use crate::executor::{ask_versions, damaged_artifacts};
+use crate::forecast::preflight::{Findings, check};
+use crate::forecast::{Machine, Reach, forecast};
+use crate::graph::{Graph, Parse};
+use crate::plan::{Plan, PlanOptions, wanted};
+use crate::scheduler::{OnFailure, Room};
+use crate::spec::Limits;
+use crate::store::Store;
+use crate::sweep::{Course, Round};
+
+/// What to run of a pipeline, and how.
+pub struct Order<'a> {
+    /// Overrides of the pipeline as typed, for the run record.
+    pub sets: &'a [String],
+    /// The stages of a round to run.
+    pub select: &'a dyn Fn(&Graph, &Round) -> Result<PlanOptions, Error>,
+    /// Accepts or refuses the plan of a round.
+    pub accept: &'a dyn Fn(&Graph, &Plan) -> Result<(), Error>,
+    /// The resources that stages may use.
+    pub room: &'a dyn Fn(&Graph, &Machine) -> Room,
+    pub on_failure: OnFailure,
+    /// Limits for stages that have none of their own.
+    pub limits: Limits,
+    /// Whether trainings resume from checkpoints.
+    pub resume: bool,
+    pub parse: Parse,
+    pub observe: Observe<'a>,
+}
+
+/// Plans and executes one round after the other; a pipeline without a sweep has one. The session begins with the
+/// first round, and stays `None` if nothing was run. `warn` receives the warnings about each round.
+///
+/// # Errors
+/// If a plan is refused, or the system refuses something. Results of earlier rounds stay.
+pub fn rounds<'a>(
+    course: &mut Course,
+    order: &Order<'_>,
+    store: &'a Store,
+    outcomes: &mut Outcomes<'a>,
+    session: &mut Option<Session<'a>>,
+    warn: &mut dyn FnMut(&Findings),
+) -> Result<(), Error> {
+    while let Some(round) = course.next_round().map_err(Error::Invalid)? {
+        let graph = course.graph();
+        let options = (order.select)(graph, &round)?;
+        let machine = Machine::look(store.root());
+        let room = (order.room)(graph, &machine);
+        // Until the session has recorded what this run needs, only this guard protects the artifacts of the plan.
+        let guard = store.guard()?;
+        ask_versions(graph, store, &wanted(graph, &options))?;
+        let plan = sound_plan(graph, store, &options)?;
+        (order.accept)(graph, &plan)?;
+        let forecast = forecast(graph, &plan, store, order.parse, &room, Reach::Own);
+        let findings = check(graph, &plan, &forecast, &room, &machine);
+        warn(&findings);
+        let (session, refused) = match &mut *session {
+            Some(session) => (session, refused(&findings)?),
+            None if !findings.errors.is_empty() => {
+                return Err(Error::Invalid(findings.errors()));
+            }
+            none => {
+                let subject = Subject {
+                    pipeline: &course.pipeline,
+                    file: &course.file,
+                    profile: course.profile.as_deref(),
+                    sets: order.sets,
+                };
+                let begun = Session::begin(&subject, store, order.observe)?;
+                (none.insert(begun), HashMap::new())
+            }
+        };
+        session.take_on(graph, &plan)?;
+        drop(guard);
+        let execution = session.execute(
+            graph,
+            &plan,
+            RunOptions {
+                room,
+                on_failure: order.on_failure,
+                limits: order.limits.clone(),
+                resume: order.resume,
+                measured: forecast.measured(graph),
+                refused,
+            },
+        )?;
+        outcomes.executed(&plan, execution);
+        for event in course.tell(&round, outcomes) {
+            session.tell(&event);
+        }
+        if session.is_interrupted() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The stages of a later round that are certain to fail, and why. They fail without being run, so that the
+/// results of earlier rounds and of other trials are not lost.
+///
+/// # Errors
+/// If the round as a whole is certain to fail.
+fn refused(findings: &Findings) -> Result<HashMap<NodeIndex, String>, Error> {
+    let mut refused = HashMap::new();
+    for (node, error) in &findings.errors {
+        let Some(node) = node else {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            return Err(Error::System(text.to_owned()));
+        };
+        let hint = error.hint.iter().map(|hint| format!("; {hint}"));
+        refused.insert(*node, error.message.clone() + &hint.collect::<String>());
+    }
+    Ok(refused)
+}
+
+/// Makes a plan in which everything that its misses and tables read is undamaged. Damaged artifacts are set
+/// aside, and the stages that made them become misses in the next plan.
+fn sound_plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
+    loop {
+        let plan = planned(graph, store, options)?;
+        if !damaged_artifacts(graph, &plan, store)? {
+            return Ok(plan);
+        }
+    }
+}
