@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use engine::explain::Found;
-use engine::store::{ActionRecord, Key, Store};
+use engine::keys::Key;
+use engine::store::{ActionRecord, Store};
 use engine::wording;
 
 pub fn text(store: &Store, a: &ActionRecord, b: &ActionRecord, found: &[Found]) -> String {

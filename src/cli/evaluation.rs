@@ -1,6 +1,7 @@
 //! Reads evaluations from the store.
 
-use engine::store::{Digest, Store};
+use engine::keys::Digest;
+use engine::store::Store;
 use stages::evaluate::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE};
 
 /// Reads the evaluation of every image from an output; `None` if it is not an evaluation.

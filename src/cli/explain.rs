@@ -9,11 +9,13 @@ use engine::explain::maker::{Maker, makers};
 use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
 use engine::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
 use engine::graph::Graph;
-use engine::plan::{Change, Fingerprint, Plan, PlanOptions, PlannedAction, State, changes};
+use engine::keys::Fingerprint;
+use engine::keys::Key;
+use engine::plan::{Change, Plan, PlanOptions, PlannedAction, State, changes};
 use engine::run::planned;
 use engine::run::replay::known_graph;
 use engine::scheduler::Room;
-use engine::store::{ActionRecord, Key, Store};
+use engine::store::{ActionRecord, Store};
 use engine::wording;
 use serde_json::{Value, json};
 

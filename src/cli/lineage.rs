@@ -8,10 +8,11 @@ use contract::files;
 use engine::error::Error;
 use engine::explain::lineage::{self, Step, downstream, upstream};
 use engine::explain::maker::{Maker, makers};
+use engine::keys::Key;
 use engine::plan::{PlanOptions, State};
 use engine::run::planned;
 use engine::run::replay::known_graph;
-use engine::store::{ActionRecord, Key, Store, shown_at};
+use engine::store::{ActionRecord, Store, shown_at};
 use serde_json::{Value, json};
 
 use super::explain::record;
@@ -140,7 +141,7 @@ impl Lineage {
             )));
         }
         for record in store.records()? {
-            let starts = |(_, tree): &(_, &engine::store::Digest)| {
+            let starts = |(_, tree): &(_, &engine::keys::Digest)| {
                 tree.to_string().starts_with(prefix.as_str())
             };
             let port = record.outputs.iter().find(starts);

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use contract::{METRICS_FILE, Metric};
+use engine::event::StageReport;
 use engine::executor::Outputs;
 use engine::graph::{Column, Graph, Instance, InstanceName, PortMetric};
-use engine::run::StageReport;
+use engine::keys::Digest;
 use engine::run::metrics;
-use engine::store::{Digest, Store};
+use engine::store::Store;
 use petgraph::graph::NodeIndex;
 use stages::metrics::spread;
 

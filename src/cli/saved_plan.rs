@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use contract::files;
 use engine::error::Error;
 use engine::graph::Graph;
-use engine::plan::{Change, Fingerprint, Plan, PlannedAction, State, changes};
-use engine::store::{Key, Store, seal, unseal};
+use engine::keys::Fingerprint;
+use engine::keys::Key;
+use engine::plan::{Change, Plan, PlannedAction, State, changes};
+use engine::store::{Store, seal, unseal};
 use engine::wording;
 
 use super::pipeline::Overrides;

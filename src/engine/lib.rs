@@ -23,10 +23,12 @@
 
 pub mod devices;
 pub mod error;
+pub mod event;
 pub mod executor;
 pub mod explain;
 pub mod forecast;
 pub mod graph;
+pub mod keys;
 pub mod plan;
 pub mod run;
 pub mod scheduler;

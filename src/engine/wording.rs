@@ -2,7 +2,7 @@
 
 use contract::Progress;
 
-use crate::run::{BestTrial, Judgement, StageReport};
+use crate::event::{BestTrial, Judgement, StageReport};
 use crate::scheduler::{Counts, Outcome};
 
 /// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.

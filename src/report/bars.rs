@@ -7,7 +7,7 @@ use std::time::Duration;
 use contract::{Progress, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use engine::run::{Event, Observer};
+use engine::event::{Event, Observer};
 
 use engine::wording;
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::run::StageReport;
+use engine::event::StageReport;
 use engine::scheduler::Outcome;
 use engine::whole::{self, Flush};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contract::Progress;
 use engine::scheduler::Outcome;
 
-use engine::run::{Event, Observer, StageReport};
+use engine::event::{Event, Observer, StageReport};
 
 use engine::wording;
 

@@ -1,6 +1,6 @@
 //! Reports for users: progress on the terminal, logs, tables and diagrams.
 //!
-//! The engine sends [events](engine::run::Event) to observers: the terminal ([`bars`], or [`lines`] if the
+//! The engine sends [events](engine::event::Event) to observers: the terminal ([`bars`], or [`lines`] if the
 //! output is not a terminal) and the run's event log. Nothing flows back.
 
 pub mod bars;

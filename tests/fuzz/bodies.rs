@@ -7,8 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use contract::{Device, Failure, Request};
 use engine::graph::{Catalogue, Graph};
+use engine::keys::{Digest, Key};
 use engine::spec::{LoadOptions, parse};
-use engine::store::{ActionRecord, Digest, Key, Tree};
+use engine::store::{ActionRecord, Tree};
 use serde_json::json;
 use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};

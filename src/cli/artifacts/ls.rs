@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use clap::Args;
 use engine::error::Error;
-use engine::store::{self, ActionRecord, Digest, Shown, Store};
+use engine::keys::Digest;
+use engine::store::{self, ActionRecord, Shown, Store};
 use engine::wording;
 use serde_json::{Value, json};
 

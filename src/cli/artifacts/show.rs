@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use clap::Args;
 use engine::error::Error;
-use engine::plan::InputId;
-use engine::store::{ActionRecord, Digest, Key, Store, Tree};
+use engine::keys::InputId;
+use engine::keys::{Digest, Key};
+use engine::store::{ActionRecord, Store, Tree};
 use engine::wording;
 use serde_json::{Value, json};
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use engine::error::Error;
+use engine::keys::Digest;
 use engine::run::history::{History, PastRun};
-use engine::store::{Digest, Entry, Inventory};
+use engine::store::{Entry, Inventory};
 use engine::wording;
 use serde_json::json;
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use engine::plan::{self, Fingerprint, InputId};
+use engine::keys::{Fingerprint, InputId};
+use engine::plan::{self};
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contract::Metrics;
-use engine::plan::{self, InputId, MissReason};
+use engine::keys::InputId;
+use engine::keys::Key;
+use engine::plan::{self, MissReason};
 use engine::run::metrics;
 use engine::run::recorded::{Recorded, RecordedStage};
 use engine::spec::suggest::distinct;
-use engine::store::{ActionRecord, Key, Lookup, Store};
+use engine::store::{ActionRecord, Lookup, Store};
 use serde::Serialize;
 
 use super::cause::{Causes, Changed, maker};

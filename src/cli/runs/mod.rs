@@ -174,12 +174,12 @@ pub(in crate::cli) fn when(time: &str) -> String {
 }
 
 /// The options of a run: `--profile real -S epochs=3`; empty if there were none.
-fn options(run: &engine::run::RunReport) -> String {
+fn options(run: &engine::event::RunReport) -> String {
     each_option(run).join(" ")
 }
 
 /// Like [`options`], with each option separate.
-pub(in crate::cli) fn each_option(run: &engine::run::RunReport) -> Vec<String> {
+pub(in crate::cli) fn each_option(run: &engine::event::RunReport) -> Vec<String> {
     let profile = run.profile.iter().map(|name| format!("--profile {name}"));
     let sets = run.sets.iter().map(|set| format!("-S {set}"));
     profile.chain(sets).collect()

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use engine::error::Error;
-use engine::run::RunState;
+use engine::event::RunState;
 use engine::run::recorded::Recorded;
 use engine::wording;
 use serde_json::{Value, json};

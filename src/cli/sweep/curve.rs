@@ -2,7 +2,8 @@
 
 use contract::{HISTORY_FILE, files};
 
-use engine::store::{Digest, Store};
+use engine::keys::Digest;
+use engine::store::Store;
 
 /// Reads a figure after each epoch, from the table next to the metrics of a training; empty if there is
 /// none.

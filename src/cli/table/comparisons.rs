@@ -6,9 +6,10 @@ use std::str::FromStr;
 use contract::Direction;
 use engine::error::Error;
 use engine::graph::{Column, Graph, Table};
+use engine::keys::Digest;
 use engine::run::metrics;
 use engine::spec::suggest;
-use engine::store::{Digest, Store};
+use engine::store::Store;
 use stages::evaluate::{Contrast, Evaluation, contrast};
 use stages::metrics::Measure;
 

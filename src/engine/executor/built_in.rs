@@ -9,8 +9,8 @@ use super::keeper::Keeper;
 use super::local::{Local, lock};
 use super::process::{self, Ending};
 use super::{Limits, log_file};
+use crate::event::Event;
 use crate::plan::{Change, MissReason, PlannedAction, State};
-use crate::run::Event;
 use crate::store::Checkpoints;
 
 /// What a stage said about its result, for the record.

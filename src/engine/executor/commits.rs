@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use contract::Failure;
 
 use super::local::{Local, lock};
-use crate::run::{Event, StageReport};
+use crate::event::{Event, StageReport};
+use crate::keys::Key;
 use crate::scheduler::Outcome;
-use crate::store::{ActionRecord, Checkpoints, Guard, Key, Lease};
+use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
 
 /// How long the first of several waits for others to be recorded with.
 const LINGER: Duration = Duration::from_millis(10);

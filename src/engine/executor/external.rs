@@ -11,7 +11,7 @@ use super::remains::{self, remains_folder};
 use super::usage::Usage;
 use super::watched::Watched;
 use super::{Limits, program};
-use crate::run::Event;
+use crate::event::Event;
 
 /// A program's inputs, and the folder that it runs in.
 pub(super) struct Scratch<'a> {

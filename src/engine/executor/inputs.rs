@@ -4,8 +4,9 @@ use std::sync::Arc;
 use contract::{Artifact, Failure, IndexEntry};
 
 use super::local::{Local, lock, refused};
+use crate::keys::Digest;
 use crate::plan::PlannedAction;
-use crate::store::{Digest, Store, Tree};
+use crate::store::{Store, Tree};
 
 /// What is on an action's input ports: by role, in the order of the file.
 pub(super) type Inputs = BTreeMap<String, Vec<Input>>;

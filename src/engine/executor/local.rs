@@ -13,14 +13,14 @@ use super::inputs::digests;
 use super::logs::Logs;
 use super::make::Making;
 use super::{Limits, Workers};
+use crate::event::{Event, Reporter, StageReport};
 use crate::graph::Graph;
-use crate::plan::{
-    Fingerprint, MissReason, Plan, PlannedAction, State, checkpoint_key, content_key,
-};
-use crate::run::{Event, Reporter, StageReport};
+use crate::keys::Fingerprint;
+use crate::keys::{Digest, Key};
+use crate::plan::{MissReason, Plan, PlannedAction, State, checkpoint_key, content_key};
 use crate::scheduler::{self, Grant, Outcome};
 use crate::spec::suggest::distinct;
-use crate::store::{self, ActionRecord, Digest, Key, Lease, Store, Tree};
+use crate::store::{self, ActionRecord, Lease, Store, Tree};
 use crate::wording;
 
 /// How often a lease that another runner holds is asked for again.

@@ -16,10 +16,11 @@ use super::local::{Local, is_forced, refused};
 use super::process::Ending;
 use super::watched::Watched;
 use super::{Limits, Outputs};
+use crate::event::{Event, StageReport};
+use crate::keys::Key;
 use crate::plan::{PlannedAction, SourceState, Stamps, source_state};
-use crate::run::{Event, StageReport};
 use crate::scheduler::Grant;
-use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Key, Staging, is_absence};
+use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging, is_absence};
 
 /// How often a stage runs again because its sources were written to, without a change.
 const MOST_TOUCHES: usize = 5;

@@ -35,9 +35,9 @@ use std::thread;
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
+use crate::event::{Event, Reporter, StageReport};
 use crate::graph::{Graph, Limits, Measured};
 use crate::plan::{Plan, PlannedAction, State};
-use crate::run::{Event, Reporter, StageReport};
 use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room, Slots};
 use crate::store::{ActionRecord, Store, component};
 

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use serde_json::Value;
 
 use crate::graph::Parse;
-use crate::plan::{InputId, ToolId, chosen_params, source_len, stands_for};
-use crate::store::{ActionRecord, Digest, Error, Key, Store};
+use crate::keys::{Digest, Key};
+use crate::keys::{InputId, ToolId};
+use crate::plan::{chosen_params, source_len, stands_for};
+use crate::store::{ActionRecord, Error, Store};
 
 /// Actions and what leads from one to the next.
 #[derive(Debug, Default)]

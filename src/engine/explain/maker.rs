@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::keys::Key;
 use crate::run::files::{Kept, read_run};
 use crate::run::history::History;
 use crate::scheduler::Outcome;
-use crate::store::Key;
 
 /// A stage of a run that made something.
 #[derive(Clone, Debug, PartialEq, Eq)]

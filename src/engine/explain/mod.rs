@@ -14,8 +14,10 @@ use petgraph::Direction::Outgoing;
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
-use crate::plan::{Change, Fingerprint, MissReason, Plan, State, changes};
-use crate::store::{ActionRecord, Key, Store};
+use crate::keys::Fingerprint;
+use crate::keys::Key;
+use crate::plan::{Change, MissReason, Plan, State, changes};
+use crate::store::{ActionRecord, Store};
 
 pub use trace::{Found, trace};
 

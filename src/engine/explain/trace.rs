@@ -2,8 +2,9 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::plan::{Change, Fingerprint, InputId};
-use crate::store::Key;
+use crate::keys::Key;
+use crate::keys::{Fingerprint, InputId};
+use crate::plan::Change;
 
 /// A change, and the way to it.
 #[derive(Clone, Debug, PartialEq)]

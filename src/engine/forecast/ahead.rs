@@ -6,8 +6,9 @@ use contract::{Expected, IMAGES_FILE, Signature, Work};
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
+use crate::keys::Digest;
 use crate::plan::{Plan, State, action_key};
-use crate::store::{Digest, Store};
+use crate::store::Store;
 
 /// The inputs of a stage, by role.
 pub type Inputs = BTreeMap<String, Vec<Expected>>;

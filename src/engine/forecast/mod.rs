@@ -20,7 +20,8 @@ use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
 use crate::graph::{Graph, Instance, Measured, Parse};
-use crate::plan::{Fingerprint, Plan, PlannedAction, action_key};
+use crate::keys::Fingerprint;
+use crate::plan::{Plan, PlannedAction, action_key};
 use crate::scheduler::Room;
 use crate::store::{ActionRecord, Store};
 pub use machine::Machine;

@@ -9,8 +9,10 @@ use contract::{Expected, Work};
 use super::Reach;
 use super::ahead::{self, Inputs};
 use crate::graph::Parse;
-use crate::plan::{Fingerprint, InputId, rebuild};
-use crate::store::{ActionRecord, Digest, Key, Store};
+use crate::keys::{Digest, Key};
+use crate::keys::{Fingerprint, InputId};
+use crate::plan::rebuild;
+use crate::store::{ActionRecord, Store};
 
 /// The most records that a rate is measured from: the newest.
 const MOST_MEASURED: usize = 200;

@@ -9,7 +9,7 @@ use std::mem;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Graph, Instance, PipelineCopy};
-use crate::store::Digest;
+use crate::keys::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use contract::Resumable;
 
-use super::{Fingerprint, InputId, PlannedAction};
+use super::PlannedAction;
 use crate::graph::Graph;
-use crate::store::{Digest, Key};
+use crate::keys::{Digest, Key};
+use crate::keys::{Fingerprint, InputId};
 
 const ACTION: &str = "runner action key v1";
 const CONTENT: &str = "runner content key v1";

@@ -8,7 +8,7 @@ use contract::{Device, IndexEntry, Segment, Source};
 use serde_json::Value;
 
 use super::source::{Listing, stands_for};
-use super::{Fingerprint, ToolId};
+use crate::keys::{Fingerprint, ToolId};
 use crate::store::{Lookup, Store};
 
 /// Why a stage runs; `Display` gives a few words.

@@ -7,7 +7,6 @@
 //! or changes a result: planning reads source bytes and the action cache; what it writes is memos,
 //! and a second name for a record that was found by its content key.
 
-mod fingerprint;
 mod key;
 mod miss;
 mod rebuild;
@@ -25,15 +24,16 @@ use contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
-pub use fingerprint::{Fingerprint, InputId};
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
 pub use rebuild::{chosen_params, metrics_ports, rebuild};
 pub use source::stands_for;
-pub use tools::{ToolId, Unasked, unasked};
+pub use tools::{Unasked, unasked};
 
 use crate::graph::{Graph, Instance};
-use crate::store::{self, ActionRecord, Digest, Key, Lookup, Store};
+use crate::keys::{Digest, Key};
+use crate::keys::{Fingerprint, InputId, ToolId};
+use crate::store::{self, ActionRecord, Lookup, Store};
 use source::{Listing, Sources};
 use state::Known;
 

@@ -3,9 +3,9 @@
 use contract::{ArtifactType, Port, Stage};
 use serde_json::Value;
 
-use super::Fingerprint;
 use super::source::stands_for;
 use crate::graph::{Catalogue, Parse};
+use crate::keys::Fingerprint;
 
 /// The stage that a fingerprint is of, but for where its sources lie, which a fingerprint does not say:
 /// good for its pure questions. None if the kind has changed too much to read it.

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use super::source_index::{self, Content, SourceIndex, Stamp, contents};
 use super::source_path::Ways;
-use crate::store::{Blob, Digest, Store};
+use crate::keys::Digest;
+use crate::store::{Blob, Store};
 
 const CONTEXT: &str = "runner source v1";
 const STAMPS: &str = "runner source stamps v1";

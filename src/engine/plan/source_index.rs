@@ -19,7 +19,8 @@ use contract::{Invalid, Source, files, sources::Found};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Blob, Digest, Store, digest_open, is_open_for_writing};
+use crate::keys::Digest;
+use crate::store::{Blob, Store, digest_open, is_open_for_writing};
 
 /// Coarsest resolution of times to reckon with (FAT has two seconds), in nanoseconds.
 const RESOLUTION: i64 = 2_000_000_000;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use petgraph::graph::NodeIndex;
 
-use super::{Change, Error, Fingerprint, MissReason, Plan, State, key};
+use super::{Change, Error, MissReason, Plan, State, key};
 use crate::graph::Graph;
-use crate::store::{Digest, Key, Lookup, Store};
+use crate::keys::Fingerprint;
+use crate::keys::{Digest, Key};
+use crate::store::{Lookup, Store};
 
 /// What is known of a stage before it is told what becomes of it.
 pub(super) struct Known<'a> {

@@ -1,39 +1,13 @@
 //! Programs of this machine that a stage runs, and what each counts as in the fingerprint.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use contract::{Invalid, Source, Tool};
-use serde::{Deserialize, Serialize};
 
 use super::source::{Seen, Sources};
-use crate::store::{self, Digest, Store};
-
-/// What a program counts as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ToolId {
-    /// The digest of its file.
-    Content(Digest),
-    /// What its version command answered.
-    Version(String),
-    /// A version command was not asked yet; only `run` does.
-    Unknown,
-    /// There is no such program.
-    Missing,
-}
-
-impl fmt::Display for ToolId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Content(digest) => write!(f, "content {}", digest.short()),
-            Self::Version(answer) => f.write_str(answer.lines().next().unwrap_or_default()),
-            Self::Unknown => f.write_str("unknown until run"),
-            Self::Missing => f.write_str("not found"),
-        }
-    }
-}
+use crate::keys::{Digest, ToolId};
+use crate::store::{self, Store};
 
 /// What a program counts as, and the hash of its file's stamps; none where it has no file.
 pub(super) fn identify(

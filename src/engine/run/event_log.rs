@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::files::EVENTS_FILE;
-use super::{Event, Observer};
+use crate::event::{Event, Observer};
 
 /// Shortest time between two recorded progress events of one stage.
 const SPACING: Duration = Duration::from_secs(1);

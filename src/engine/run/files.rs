@@ -12,9 +12,10 @@ use std::path::Path;
 use contract::files;
 use serde::de::DeserializeOwned;
 
-use super::RunReport;
 use super::history::PlannedStage;
-use crate::store::{Digest, Found, is_absence, read_file};
+use crate::event::RunReport;
+use crate::keys::Digest;
+use crate::store::{Found, is_absence, read_file};
 use crate::whole::{self, Flush};
 
 /// Name of the file with the [`RunReport`].
@@ -142,7 +143,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::run::RunState;
+    use crate::event::RunState;
     use crate::scheduler::Counts;
 
     fn report() -> RunReport {

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::RunState;
 use super::files::{Fault, Kept, PLAN_FILE, RUN_FILE, has_events, read_plan, read_run};
+use crate::event::RunState;
 use crate::graph::Graph;
+use crate::keys::Key;
 use crate::plan::Plan;
-use crate::store::Key;
 
 /// A stage of a run, with the key of its action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

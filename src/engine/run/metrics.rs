@@ -2,7 +2,8 @@
 
 use contract::{METRICS_FILE, Metrics};
 
-use crate::store::{Digest, Store};
+use crate::keys::Digest;
+use crate::store::Store;
 
 /// Text shown instead of results that cannot be read.
 pub const DAMAGED: &str = "damaged, run again";

@@ -1,10 +1,8 @@
-//! Runs: their events, their records, and what earlier runs left.
+//! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
-//! The executor sends [`Event`]s to a [`Reporter`], which passes each to its observers: the terminal and the
-//! [`event_log`]. Nothing flows back. A run's folder holds what it was about and how it ended ([`files`]);
+//! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds what it was about and how it ended ([`files`]);
 //! [`history`] and [`recorded`] read it again.
 
-pub mod event;
 pub mod event_log;
 pub mod files;
 pub mod history;
@@ -22,9 +20,6 @@ use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, plan};
 use crate::store::Store;
 
-pub use event::{
-    BestTrial, Event, Judgement, Observer, Reporter, RunReport, RunState, StageReport,
-};
 pub use id::RunId;
 pub use outcomes::Outcomes;
 pub use session::Session;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::files::{EVENTS_FILE, Fault, Kept, RUN_FILE, has_events, read_plan, read_run};
 use super::history::{BadRun, History, PlannedStage, folders};
-use super::{RunReport, RunState, StageReport};
+use crate::event::{RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
 use crate::store::{Found, Living, Store, read_file};
 

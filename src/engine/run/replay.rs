@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
+use crate::event::RunReport;
 use crate::graph::Graph;
+use crate::keys::Key;
 use crate::plan::PlanOptions;
-use crate::run::RunReport;
 use crate::run::files::{Kept, read_run};
 use crate::run::history::History;
 use crate::scheduler::Outcome;
-use crate::store::{Key, Store};
+use crate::store::Store;
 use crate::sweep::Course;
 
 use super::outcomes::Outcomes;

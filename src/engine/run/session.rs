@@ -10,18 +10,20 @@ use jiff::Timestamp;
 use petgraph::graph::NodeIndex;
 
 use crate::error::Error;
+use crate::event::RunState;
+use crate::event::{Event, Reporter, RunReport};
 use crate::executor::{self, Execution, Interrupt, Workers};
 use crate::graph::{Graph, Measured};
+use crate::keys::Key;
 use crate::plan::{Plan, State};
-use crate::run::event::RunState;
+use crate::run::RunId;
 use crate::run::event_log::EventLog;
 use crate::run::files::{write_plan, write_run};
 use crate::run::history::PlannedStage;
 use crate::run::number;
-use crate::run::{Event, Reporter, RunId, RunReport};
 use crate::scheduler::{Counts, OnFailure, Outcome, Room};
 use crate::spec::Limits;
-use crate::store::{Key, Needs, Store};
+use crate::store::{Needs, Store};
 use crate::wording;
 
 /// How to execute a plan.

@@ -10,8 +10,9 @@ use contract::Position;
 
 use super::files::{self, Found, sync};
 use super::sealed::{Damaged, seal, unseal};
-use super::{Digest, Error, InputsCheck, Key, Store};
-use crate::plan::Fingerprint;
+use super::{Error, InputsCheck, Store};
+use crate::keys::Fingerprint;
+use crate::keys::{Digest, Key};
 
 /// What is known of a finished action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::files::{self, Found, Opened};
 use super::hashing::digest_before;
-use super::{Blob, Deadline, Digest, Error, Stamp, Store, Tree, Unwritten};
+use super::{Blob, Deadline, Error, Stamp, Store, Tree, Unwritten};
+use crate::keys::Digest;
 
 impl Store {
     /// The tree under `digest`. A damaged one is set aside.

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use super::files::{self, Found};
 use super::inventory::{Entry, Inventory, Reading, Unread, entries};
 use super::sealed::unseal;
-use super::{Digest, Error, Store, checkpoints, packed};
+use super::{Error, Store, checkpoints, packed};
+use crate::keys::Digest;
 
 /// Something in the store that is not as it was written, or not the store's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Found, sync};
 use super::inventory::Unread;
 use super::sealed::{seal, unseal};
-use super::{Blob, Error, Key, Store, lock};
+use super::{Blob, Error, Store, lock};
+use crate::keys::Key;
 
 const MANIFEST: &str = "checkpoint.json";
 /// The file of a key's folder that is locked while it is used.

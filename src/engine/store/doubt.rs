@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, Found};
 use super::sealed::unseal;
-use super::{ActionRecord, Digest, Error, Key, Store};
-use crate::plan::InputId;
+use super::{ActionRecord, Error, Store};
+use crate::keys::InputId;
+use crate::keys::{Digest, Key};
 
 /// Whether a stage's inputs held the right bytes all the time that it read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Digest;
+use crate::keys::Digest;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

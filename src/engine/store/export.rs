@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use super::files;
 use super::inventory::entries;
-use super::{Digest, Error, Store, Tree};
+use super::{Error, Store, Tree};
+use crate::keys::Digest;
 
 impl Store {
     /// The trees whose digest begins with `prefix`, at least two hexadecimal digits.

@@ -8,7 +8,8 @@ use std::path::Path;
 pub use contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
 use contract::{Folder, files};
 
-use super::{Digest, digest_open};
+use super::digest_open;
+use crate::keys::Digest;
 
 /// Most bytes of a record or a list of files that is read into memory: a list of a million files has 120 MB.
 const MOST_BYTES: u64 = 1 << 30;

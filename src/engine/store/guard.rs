@@ -13,7 +13,8 @@ use super::files::{self, Found};
 use super::inventory::entries;
 use super::lock::locked;
 use super::sealed::{seal, unseal};
-use super::{Error, Key, Store, lock, session};
+use super::{Error, Store, lock, session};
+use crate::keys::Key;
 
 /// While it is held nothing is collected. Held where something in the store is relied upon, or made,
 /// that nothing protects yet: from planning until the run has said what it needs, and from the first

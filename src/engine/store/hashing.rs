@@ -15,7 +15,8 @@ use blake3::hazmat::{
     ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root,
 };
 
-use super::{Deadline, Digest};
+use super::Deadline;
+use crate::keys::Digest;
 
 /// Bytes read at once: a power of two, for blake3's tree, that stays in a core's own cache.
 const PIECE: usize = 1 << 18;

@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use rayon::prelude::*;
 
 use super::files::{self, Found, is_absence};
-use super::{ActionRecord, Digest, Error, Key, Store, Tree};
+use super::{ActionRecord, Error, Store, Tree};
+use crate::keys::{Digest, Key};
 
 /// A look at all of the store. What is found damaged or does not belong is only listed.
 #[derive(Debug, Default)]

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Found, component, digest_plain, name_of, remove};
 use super::flush::folder_of;
 use super::inventory::{Reading, Unread, entries};
-use super::{Blob, Digest, Error, Key, Store, Tree};
+use super::{Blob, Error, Store, Tree};
+use crate::keys::{Digest, Key};
 
 /// The file that says what a folder shows.
 const MARK: &str = ".outputs.json";

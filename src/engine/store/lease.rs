@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{Error, Key, Store, lock};
+use super::{Error, Store, lock};
+use crate::keys::Key;
 
 /// Held while an action is made; released on drop, or by the kernel when the process ends.
 #[derive(Debug)]

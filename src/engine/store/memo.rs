@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::files::{self, Found, component};
 use super::sealed::{seal, unseal};
 use super::{Error, Store};
-use crate::plan::Fingerprint;
+use crate::keys::Fingerprint;
 
 impl Store {
     /// What `pipeline`'s `instance` was, the last time it ran or was found cached: to say why it

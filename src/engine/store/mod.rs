@@ -29,7 +29,6 @@ mod check;
 mod checkpoints;
 mod collect;
 mod deadline;
-mod digest;
 mod doubt;
 mod error;
 mod export;
@@ -65,7 +64,6 @@ pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
 pub use collect::{BadUse, Collected, Policy, Removal, RunUse, Uses};
 pub use deadline::{Deadline, given_up};
-pub use digest::{Digest, Key, ParseHexError};
 pub use doubt::InputsCheck;
 pub use error::Error;
 pub(crate) use error::explained;
@@ -86,6 +84,7 @@ pub use tree::{Blob, Tree};
 pub use writers::Unwritten;
 pub(crate) use writers::is_open_for_writing;
 
+use crate::keys::Digest;
 use session::Session;
 
 /// The folder that holds the store, named after the format of what is in it.

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::files::{self, Found};
 use super::sealed::Damaged;
-use super::{Digest, Error, Store};
+use super::{Error, Store};
+use crate::keys::Digest;
 
 const CONTEXT: &str = "runner packed memo checksum v1";
 /// Of the files' names.

@@ -6,7 +6,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::inventory::{Reading, read_record};
-use super::{ActionRecord, Error, Key, Store};
+use super::{ActionRecord, Error, Store};
+use crate::keys::Key;
 
 impl Store {
     /// The record under an action key or a content key, whether or not its outputs are still there.

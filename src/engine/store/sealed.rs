@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Digest;
+use crate::keys::Digest;
 
 const CONTEXT: &str = "runner record checksum v1";
 const HEAD: &[u8] = br#"{"checksum":""#;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::Digest;
 use super::files::component;
 use super::inventory::Reading;
 use super::latest::read_mark;
+use crate::keys::Digest;
 
 /// What is shown at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::files::is_component;
 use super::sealed::Damaged;
-use super::{Digest, Error};
+use crate::keys::Digest;
 
 const CONTEXT: &str = "runner artifact tree v1";
 

@@ -13,8 +13,8 @@ use super::record;
 use super::results::Results;
 use super::trial::{Extent, Objective, Trial};
 use super::trials::{Entry, Trials};
+use crate::event::{BestTrial, Event, Judgement};
 use crate::graph::{Catalogue, Graph, Union};
-use crate::run::{BestTrial, Event, Judgement};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
 /// A pipeline on its way: itself, or trials of it.

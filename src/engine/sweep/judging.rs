@@ -9,8 +9,8 @@ use super::rungs::Rungs;
 use super::sampler::Told;
 use super::trial::TrialState;
 use super::trials::{Entry, Trials};
+use crate::event::Judgement;
 use crate::graph::Graph;
-use crate::run::Judgement;
 
 impl Trials {
     /// Takes in what came of a trial in a round; nothing if that is not known.

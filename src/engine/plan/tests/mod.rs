@@ -18,8 +18,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::graph::{Catalogue, Link, Resources};
+use crate::keys::Digest;
 use crate::spec::{self, LoadOptions};
-use crate::store::{Deadline, Digest, InputsCheck};
+use crate::store::{Deadline, InputsCheck};
 
 static KINDS: [KindInfo; 3] = [kind("alpha", 3), kind("alpha", 4), kind("beta", 3)];
 static ALPHA_4: &KindInfo = &KINDS[1];

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::keys::InputId;
 use crate::store::{Deadline, Lookup};
 
 /// A stage in the making: a parameter that tells, one that does not (its output is the same), and the

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::keys::Digest;
+use crate::store::ActionRecord;
 use crate::store::inventory::{Entry, Inventory};
-use crate::store::{ActionRecord, Digest};
 
 /// What is left, in bytes, while one result after another goes.
 pub(super) struct Ledger<'a> {

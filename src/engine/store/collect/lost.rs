@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use crate::keys::Digest;
+use crate::store::Store;
 use crate::store::inventory::{Inventory, Reading, Unread};
-use crate::store::{Digest, Store};
 
 /// Finds damaged records, and damaged or missing lists of files of the results that stay (`trees`).
 pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {

@@ -34,7 +34,8 @@ use self::uses::{Moment, last_use, moments, newest};
 use super::checkpoints::LOCK;
 use super::files::{remove, sync};
 use super::inventory::{Entry, FoundRecord, Inventory, Reading, Unread, entries};
-use super::{ActionRecord, Digest, Error, Key, Patience, Store, lock};
+use super::{ActionRecord, Error, Patience, Store, lock};
+use crate::keys::{Digest, Key};
 
 /// What to collect beside garbage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::store::{Key, Unread};
+use crate::keys::Key;
+use crate::store::Unread;
 
 /// What a run used.
 #[derive(Clone, Debug)]

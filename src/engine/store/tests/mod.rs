@@ -17,7 +17,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::plan::Fingerprint;
+use crate::keys::{Fingerprint, Key};
 
 struct Fixture {
     folder: TempDir,

@@ -89,7 +89,7 @@ name! {
 
 impl Key {
     /// The key as an offset in a file, which is never negative, nor at its end.
-    pub(super) fn offset(&self) -> i64 {
+    pub(crate) fn offset(&self) -> i64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[..8]);
         i64::from_le_bytes(bytes) & (i64::MAX >> 1)

@@ -1,13 +1,13 @@
 //! Everything that can change a stage's result, as plain data.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use contract::{Device, IndexEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ToolId;
-use crate::store::{Digest, Key};
+use super::{Digest, Key};
 
 /// The pre-image of a key.
 ///
@@ -44,15 +44,40 @@ pub enum InputId {
     Content { digest: Digest },
 }
 
+/// What a program counts as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToolId {
+    /// The digest of its file.
+    Content(Digest),
+    /// What its version command answered.
+    Version(String),
+    /// A version command was not asked yet; only `run` does.
+    Unknown,
+    /// There is no such program.
+    Missing,
+}
+
+impl fmt::Display for ToolId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(digest) => write!(f, "content {}", digest.short()),
+            Self::Version(answer) => f.write_str(answer.lines().next().unwrap_or_default()),
+            Self::Unknown => f.write_str("unknown until run"),
+            Self::Missing => f.write_str("not found"),
+        }
+    }
+}
+
 impl Fingerprint {
     /// The one serialisation that is hashed: JSON without white space, every object's keys sorted,
     /// lists in their order, numbers as given.
-    pub(super) fn canonical_bytes(&self) -> Vec<u8> {
+    pub(crate) fn canonical_bytes(&self) -> Vec<u8> {
         self.canonical_bytes_with(&self.inputs)
     }
 
     /// As `canonical_bytes`, with other inputs.
-    pub(super) fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
+    pub(crate) fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
         let Self {
             format,
             kind,

@@ -6,8 +6,8 @@ use std::fmt;
 use contract::{Position, Progress};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::keys::Key;
 use crate::scheduler::{Counts, Outcome};
-use crate::store::Key;
 
 /// Something that happens in a run, for users, pages and records. Messages for developers use `tracing`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
