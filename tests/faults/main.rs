@@ -24,6 +24,7 @@
 //! | `full` | calls that create something or take more space | this call and later ones fail with ENOSPC |
 //! | `erofs` | changes | this call and later ones fail with EROFS |
 //! | `eacces`, `eloop` | lookups by path | this one call fails with that error |
+//! | `slow` | lookups by path | this call and later ones take 20 ms longer |
 //! | `eio-read` | reads of an open file or folder | this one call fails with EIO |
 //! | `fifo` | opens of a regular file | the file is replaced by a new FIFO, which is then opened |
 //!
@@ -147,7 +148,7 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
     let can_happen = match what {
         b"torn" => effect == Effect::Writes,
         b"full" => matches!(effect, Effect::Writes | Effect::Grows),
-        b"eacces" | b"eloop" => effect == Effect::Looks,
+        b"eacces" | b"eloop" | b"slow" => effect == Effect::Looks,
         b"eio-read" => effect == Effect::Reads,
         b"fifo" => call == OPEN,
         _ => matches!(effect, Effect::Writes | Effect::Grows | Effect::Fits),
@@ -172,7 +173,7 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
         n.saturating_mul(10)
             .saturating_add(c_long::from(digit & 15))
     });
-    let lasting = matches!(what, b"full" | b"erofs");
+    let lasting = matches!(what, b"full" | b"erofs" | b"slow");
     if what.is_empty() || count < n || (count > n && !lasting) || n == 0 {
         return Ok(Verdict::Pass);
     }
@@ -184,11 +185,31 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
         b"eacces" => Err(libc::EACCES),
         b"eloop" => Err(libc::ELOOP),
         b"torn" => Ok(Verdict::Torn),
+        b"slow" => {
+            wait();
+            Ok(Verdict::Pass)
+        }
         b"fifo" => {
             path.turn_into_fifo();
             Ok(Verdict::Pass)
         }
         _ => die(),
+    }
+}
+
+/// Waits for 20 ms.
+fn wait() {
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 20_000_000,
+    };
+    // SAFETY: the kernel reads the time, and writes nothing.
+    unsafe {
+        system!(
+            libc::SYS_nanosleep,
+            &raw const time,
+            std::ptr::null_mut::<libc::timespec>()
+        );
     }
 }
 

@@ -123,17 +123,19 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether the blob holds what it should. It is read unless it was before, and was not written to
+    /// Checks that a blob holds what it should. It is read unless it was read before and was not written to
     /// since.
-    fn is_sound(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
+    fn state(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<State, Error> {
         let path = self.blob_path(&blob.digest);
         if self.is_known(blob) {
-            return Ok(true);
+            return Ok(State::Sound);
         }
-        let file = match files::open(&path).map_err(Error::io("read", &path))? {
-            Opened::File(file) => file,
-            // Someone else found it damaged and has just set it aside.
-            Opened::Nothing | Opened::Foreign => return Ok(false),
+        let file = match files::open(&path) {
+            Ok(Opened::File(file)) => file,
+            Ok(Opened::Nothing) => return Ok(State::Missing),
+            Ok(Opened::Foreign) => return Ok(State::Bad),
+            Err(error) if files::is_absence(&error) => return Ok(State::Missing),
+            Err(error) => return Err(Error::io("read", &path)(error)),
         };
         let read = file.metadata().and_then(|metadata| {
             let digest = digest_before(&file, metadata.len(), deadline)?;
@@ -141,10 +143,10 @@ impl Store {
         });
         let (found, before) = read.map_err(Error::io("read", &path))?;
         if found != (blob.digest, blob.bytes) {
-            return Ok(false);
+            return Ok(State::Bad);
         }
         self.remember(&blob.digest, before);
-        Ok(true)
+        Ok(State::Sound)
     }
 
     /// Whether the blob was found right before, and cannot have changed since.
@@ -156,21 +158,19 @@ impl Store {
 
     /// Whether the blob is there and sound. What is in its place and is not, is set aside.
     pub(super) fn has(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
-        let path = self.blob_path(&blob.digest);
-        if !exists(&path)? {
-            return Ok(false);
-        }
-        if self.is_sound(blob, deadline)? {
-            return Ok(true);
+        match self.state(blob, deadline)? {
+            State::Missing => return Ok(false),
+            State::Sound => return Ok(true),
+            State::Bad => {}
         }
         let _mending = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have put a sound one there since: that one stays.
-        if !exists(&path)? {
-            return Ok(false);
+        // Another thread may have replaced it since, or set it aside.
+        match self.state(blob, deadline)? {
+            State::Missing => return Ok(false),
+            State::Sound => return Ok(true),
+            State::Bad => {}
         }
-        if self.is_sound(blob, deadline)? {
-            return Ok(true);
-        }
+        let path = self.blob_path(&blob.digest);
         // First: once the blob is gone, its readers are not looked for any more.
         self.doubt_readers(&blob.digest)?;
         self.set_aside(&path)?;
@@ -210,6 +210,14 @@ impl Store {
             verified.remove(digest);
         }
     }
+}
+
+/// What is found where a blob should be.
+enum State {
+    Missing,
+    Sound,
+    /// Other content, or no regular file.
+    Bad,
 }
 
 /// Whether there is anything at `path`, a dangling link too.

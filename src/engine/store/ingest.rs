@@ -108,7 +108,7 @@ impl Store {
         let copied =
             |file: &File| self.take_in_own(&copy(file, path, session, deadline)?, deadline);
         match Unwritten::watch(file) {
-            Ok(watched) => match self.move_in(folder, path, &watched, deadline)? {
+            Ok(watched) => match self.move_in(folder, path, session, &watched, deadline)? {
                 Some(blob) => Ok(blob),
                 None => copied(watched.file()),
             },
@@ -116,12 +116,13 @@ impl Store {
         }
     }
 
-    /// Moves a file in, unless its content is there already. `None` if somebody else could change it, or
-    /// it is on another file system.
+    /// Moves a file in, unless its content is there already. Returns `None` if somebody else could change the
+    /// file, or if it is on another file system.
     fn move_in(
         &self,
         folder: &Folder,
         path: &Path,
+        session: &Session,
         watched: &Unwritten,
         deadline: &Deadline<'_>,
     ) -> Result<Option<Blob>, Error> {
@@ -137,24 +138,32 @@ impl Store {
         if self.has(&blob, deadline)? {
             return Ok(Some(blob));
         }
-        let target = self.blob_path(&digest);
-        self.create_shard(&target)?;
         file.set_permissions(Permissions::from_mode(BLOB_MODE))
             .map_err(Error::io("make read-only", path))?;
-        match folder.move_out(path, &target) {
+        // First to a name that nobody else knows. Under the blob's own name there may be, at any moment, an
+        // equal file that somebody else moves in: it must not be taken for this one, nor removed.
+        let moved = session.fresh("moved");
+        match folder.move_out(path, &moved) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return Ok(None),
-            moved => moved.map_err(Error::io("move into the store", path))?,
+            done => done.map_err(Error::io("move into the store", path))?,
         }
-        // What was moved is what has the name, and that may have become another file.
-        let there = fs::symlink_metadata(&target).map_err(Error::io("read", &target))?;
-        let ours = file.metadata().map_err(Error::io("read", &target))?;
+        // What was moved is what had the name, and that may have become another file than the one that was read.
+        let there = fs::symlink_metadata(&moved).map_err(Error::io("read", &moved))?;
+        let ours = file.metadata().map_err(Error::io("read", &moved))?;
         let is_ours = (there.dev(), there.ino()) == (ours.dev(), ours.ino());
-        if is_ours && ours.nlink() == 1 && watched.is_unwritten() {
-            self.remember(&digest, Stamp::of(&ours));
-            return Ok(Some(blob));
+        if !is_ours || ours.nlink() != 1 || !watched.is_unwritten() {
+            files::remove(&moved).map_err(Error::io("remove", &moved))?;
+            return Ok(None);
         }
-        fs::remove_file(&target).map_err(Error::io("remove", &target))?;
-        Ok(None)
+        let target = self.blob_path(&digest);
+        self.create_shard(&target)?;
+        fs::rename(&moved, &target).map_err(Error::io("move into the store", path))?;
+        let stamp = Stamp::of(&file.metadata().map_err(Error::io("read", &target))?);
+        // Without a stamp to rely on, the blob is read again before it is used.
+        if watched.is_unwritten() {
+            self.remember(&digest, stamp);
+        }
+        Ok(Some(blob))
     }
 
     /// Moves in a file that only we know.

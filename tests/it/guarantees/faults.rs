@@ -246,3 +246,33 @@ fn a_disk_that_fills_up_or_turns_read_only_costs_nothing_but_its_run() {
     let faults = choose(&mut random, Before::Nothing, RUN, &["any"], whats, 24);
     each("lasting faults", &faults, survives);
 }
+
+/// Equal files come into the store at once, and on a slow disk each thread still looks at its own after another
+/// has put one of the same name beside it.
+#[test]
+fn equal_files_are_kept_at_once_on_a_slow_disk() {
+    let sandbox = Sandbox::new(
+        "version: 1
+name: equal
+stages:
+  copies:
+    kind: command
+    params:
+      shell: true
+      argv: 'mkdir out; for n in 1 2 3 4 5 6 7 8; do echo equal > out/$n; done'
+      outputs: { out: out }
+",
+    );
+    let under = sandbox.path("").canonicalize().unwrap();
+    let run = &mut sandbox.command(RUN);
+    run.env("LD_PRELOAD", library())
+        .env("RAYON_NUM_THREADS", "8")
+        .env("RUNNER_FAULTS", "runner:slow:1")
+        .env("RUNNER_FAULTS_UNDER", under.join("artifacts/v1/cas"))
+        .env("RUNNER_FAULTS_COUNT", sandbox.path("count"));
+    let finished = patiently(start(run)).unwrap();
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    let looks = fs::metadata(sandbox.path("count")).unwrap().len();
+    assert!(looks >= 8, "only {looks} calls were slow");
+    succeeds(&sandbox, &["cache", "verify"]).unwrap();
+}
