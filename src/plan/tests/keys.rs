@@ -1,4 +1,4 @@
-//! What is in a key, and what is not.
+//! Edits that change a key, and edits that do not.
 
 use serde_json::json;
 use stages::contract::{Device, Precision};

@@ -1,14 +1,14 @@
-//! What a collection leaves.
+//! The size of what a collection keeps.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::store::inventory::{Entry, Inventory};
 use crate::store::{ActionRecord, Digest};
 
-/// What is left, in bytes, while one result after another goes.
+/// Bytes that are left while results are dropped one by one.
 pub(super) struct Ledger<'a> {
     inventory: &'a Inventory,
-    /// How many records and `latest` name each blob.
+    /// Number of times that records and `latest` name each blob.
     names: HashMap<Digest, usize>,
     pub left: u64,
 }

@@ -2,7 +2,7 @@ use super::{gray, packed};
 use crate::contract::ImageShape;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, shuffled};
 
-/// Everything at once.
+/// A policy that uses every transform.
 fn strong() -> Policy {
     Policy {
         rotation: 20.0,
