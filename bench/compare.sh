@@ -31,7 +31,7 @@ complain() {
   exit 2
 }
 
-# The absolute path of a file or folder that need not be there.
+# Prints the absolute path of a file or folder, which need not exist.
 absolute() {
   case $1 in
     /*) echo "$1" ;;
@@ -60,7 +60,7 @@ prepare() {
   cargo build --release --quiet
 }
 
-# A Python program of this folder. What is set here for another BLAS shall not slow PyTorch down.
+# Runs a Python program of this folder. Variables for another BLAS are unset: they must not slow PyTorch down.
 python() {
   (
     for variable in $(compgen -e OPENBLAS_ || true); do
@@ -74,7 +74,8 @@ runner() {
   "$target/release/runner" bench "$@" --json
 }
 
-# The measurement of the faster layout: each in a process of its own, so that memory is of one.
+# Prints the measurement of the faster memory layout. Each layout is measured in a process of its own, so that
+# the peak memory is that of one layout.
 pytorch() {
   local layout
   for layout in contiguous channels_last; do
@@ -84,7 +85,7 @@ import json, sys
 print(json.dumps(max(map(json.loads, sys.stdin), key=lambda run: run["images_per_second"])))'
 }
 
-# record WORKLOAD SIDE COMMAND...: runs a measurement and keeps its result.
+# record WORKLOAD SIDE COMMAND...: runs a measurement and records its result.
 record() {
   local result
   result=$("${@:3}")
@@ -92,7 +93,7 @@ record() {
   printf '%s\t%s\t%s\n' "$1" "$2" "$result" >&2
 }
 
-# table NAME_A NAME_B: prints what has been recorded, and forgets it.
+# table NAME_A NAME_B: prints a table of the recorded results and clears them.
 table() {
   python3 bench/table.py "$1" "$2" <"$results"
   echo

@@ -1,4 +1,4 @@
-"""Measures runner's engine beside make, DVC and Snakemake; bench/engine.sh calls it."""
+"""Compares runner's engine with make, DVC and Snakemake. Called by bench/engine.sh."""
 
 import os
 import platform
@@ -57,7 +57,7 @@ def write_snakemake(folder, count):
 
 
 def call(command, folder):
-    """Runs a command to its end: wall seconds, peak memory in MiB."""
+    """Runs a command to its end. Returns its wall time in seconds and its peak memory in MiB."""
     null = subprocess.DEVNULL
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdin=null, stdout=null, stderr=subprocess.PIPE)
@@ -70,7 +70,7 @@ def call(command, folder):
 
 
 def measure(sides):
-    """Calls every side in turn, RUNS times over; the medians of time and memory of each."""
+    """Calls every side in turn, RUNS times. Returns the medians of each side's time and memory."""
     taken = {name: [] for name in sides}
     for _ in range(RUNS):
         for name, side in sides.items():

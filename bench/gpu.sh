@@ -113,7 +113,7 @@ check() {
   return "$tests"
 }
 
-# timed COMMAND...: seconds that it took, to the log what it said.
+# timed COMMAND...: runs a command, with its output to the log, and prints how many seconds it took.
 timed() {
   local start
   start=$(date +%s.%N)
@@ -153,7 +153,7 @@ pipelines() {
     --artifacts "$work/paper" --format md
 }
 
-# record WORKLOAD SIDE COMMAND...: runs a measurement and keeps its result.
+# record WORKLOAD SIDE COMMAND...: runs a measurement and records its result.
 record() {
   local result
   result=$("${@:3}")
@@ -208,7 +208,7 @@ gpus=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/n
 echo "$(date +%F), ${gpus%%$'\n'*}, runner $("$binary" --version | cut -d' ' -f2), medians of $pairs pairs"
 failed=()
 for part in "${parts[@]}"; do
-  # In the background, as `set -e` does not hold in what `||` follows.
+  # In the background, because `set -e` has no effect in a command before `||`.
   "$part" &
   wait $! || failed+=("$part")
 done

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measure how fast Pillow decodes and resizes a folder of images on this machine's CPU.
 
-What `runner bench data --path` is compared with: every image of DIR/<split>/<CLASS>/ is opened, converted to
-gray or RGB and resized with a Lanczos filter, spread over worker processes. The pool is started, and has
-read every file once, before passes count. Prints one JSON object; its rate is of the median pass.
+This is the counterpart of `runner bench data --path`: every image of DIR/<split>/<CLASS>/ is opened,
+converted to gray or RGB and resized with a Lanczos filter, by several worker processes. Before the measured
+passes, the workers are started and read every file once. Prints one JSON object with the rate of the median
+pass.
 """
 
 import argparse
@@ -24,7 +25,7 @@ SUFFIXES = {".jpeg", ".jpg", ".png"}
 
 
 def read(path: str, mode: str, size: int, draft: bool) -> int:
-    """Decode and resize one image; the bytes stay in the worker, so sending them costs nothing."""
+    """Decode and resize one image. The bytes stay in the worker, so no time is spent on sending them."""
     with Image.open(path) as image:
         if draft:
             image.draft(mode, (size, size))
@@ -33,8 +34,8 @@ def read(path: str, mode: str, size: int, draft: bool) -> int:
 
 
 def peak_mib() -> int:
-    """Peak resident memory of this process and of its workers, each taken for as large as the largest. Pages
-    that they share are counted in each, so it is the most that it can be."""
+    """Return an upper bound of the peak resident memory of this process and its workers. Every worker is
+    assumed to be as large as the largest, and shared pages are counted in each of them."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return (own + worker * arguments.processes) // 1024

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measure how fast PyTorch trains a DCGAN on this machine's CPU.
+"""Measure how fast PyTorch trains a DCGAN on this machine.
 
-What `runner bench gan` is compared with: 4×4 convolutions of stride 2 between the image and 4×4 pixels, 64
-filters beside the image and twice as many at each halving, at most 512; leaky ReLU, tanh at the generator's
-end, one logit at the discriminator's. A step updates the discriminator on a real and a generated batch, then
-the generator; its rate is in real images. Adam, 32-bit floats, random images. Prints one JSON object.
+This is the counterpart of `runner bench gan`: 4×4 convolutions of stride 2 between the image and 4×4 pixels,
+with 64 filters next to the image and twice as many after each halving, up to 512; leaky ReLU; tanh at the end
+of the generator, one logit at the end of the discriminator. A step updates the discriminator on a real and a
+generated batch, then the generator; rates count real images. Adam, 32-bit floats (TF32 on a GPU), random
+images. Prints one JSON object.
 """
 
 import argparse
@@ -20,19 +21,19 @@ SLOPE = 0.2
 
 
 def filters(size: int) -> list[int]:
-    """Filters after each halving of the image's side, from the image inwards."""
+    """Return the filters after each halving of the image's side, from the image inwards."""
     halvings = (size // 4).bit_length() - 1
     return [min(64 << halving, 512) for halving in range(halvings)]
 
 
 def activated(convolution: nn.Module, norm: bool) -> list[nn.Module]:
-    """A convolution with what follows it."""
+    """Return a convolution, optional batch normalization, and a leaky ReLU."""
     between = [nn.BatchNorm2d(convolution.out_channels)] if norm else []
     return [convolution, *between, nn.LeakyReLU(SLOPE)]
 
 
 def generator(arguments: argparse.Namespace) -> nn.Sequential:
-    """From noise to an image."""
+    """Return the network from noise to an image."""
     inwards = filters(arguments.image_size)
     outwards = inwards[::-1]
     layers = activated(nn.ConvTranspose2d(arguments.latent, outwards[0], 4), arguments.batch_norm)
@@ -44,7 +45,7 @@ def generator(arguments: argparse.Namespace) -> nn.Sequential:
 
 
 def discriminator(arguments: argparse.Namespace) -> nn.Sequential:
-    """From an image to a logit."""
+    """Return the network from an image to a logit."""
     inwards = filters(arguments.image_size)
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(zip([arguments.channels, *inwards], inwards)):
@@ -54,7 +55,7 @@ def discriminator(arguments: argparse.Namespace) -> nn.Sequential:
 
 
 def prepare(arguments: argparse.Namespace, layout: torch.memory_format) -> Callable[[], None]:
-    """A step of the game: both updates."""
+    """Return a training step, which updates both networks."""
     size, batch = arguments.image_size, arguments.batch_size
     forger = generator(arguments).to(memory_format=layout)
     judge = discriminator(arguments).to(memory_format=layout)

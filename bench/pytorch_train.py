@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure how fast PyTorch trains one of the paper's six CNNs on this machine.
 
-What `runner bench train` is compared with: the same layers as in pipelines/table1.yaml, binary cross-entropy,
-Adam, 32-bit floats (TF32 on a GPU), random images. Prints one JSON object.
+This is the counterpart of `runner bench train`: the same layers as in pipelines/table1.yaml, binary
+cross-entropy, Adam, 32-bit floats (TF32 on a GPU), random images. Prints one JSON object.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import yardstick
 
 @dataclass(frozen=True)
 class Recipe:
-    """Filters of the convolutions of each block, and what follows them."""
+    """Filters of each block's convolutions, and the options of the other layers."""
 
     blocks: tuple[tuple[int, ...], ...]
     dense: int = 128
@@ -39,7 +39,7 @@ RECIPES = {
 
 
 def network(recipe: Recipe, channels: int, size: int) -> nn.Sequential:
-    """Blocks of 3×3 convolutions and a pooling, then a hidden dense layer and one logit."""
+    """Return a network: blocks of 3×3 convolutions and a pooling, a hidden dense layer, and one logit."""
     layers: list[nn.Module] = []
     width = channels
     for block in recipe.blocks:
@@ -62,7 +62,7 @@ def network(recipe: Recipe, channels: int, size: int) -> nn.Sequential:
 
 
 def prepare(arguments: argparse.Namespace, layout: torch.memory_format) -> Callable[[], None]:
-    """A training step: forward, loss, backward, update."""
+    """Return a training step: forward, loss, backward, update."""
     recipe = RECIPES[arguments.model]
     size, channels, batch = arguments.image_size, arguments.channels, arguments.batch_size
     model = network(recipe, channels, size).to(memory_format=layout)

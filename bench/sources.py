@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure how runner and b3sum read sources, as bench/sources.sh asks for, and print a Markdown table."""
+"""Measure how fast runner and b3sum read sources, and print a Markdown table. Called by bench/sources.sh."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 
 LARGE = 4 << 30
 MANY = 100_000
-# Longer than the resolution of times that runner reckons with: files are at rest after it.
+# Longer than the resolution of file times that runner assumes. Afterwards it trusts unchanged times.
 REST = 2.5
 
 PIPELINE = """\
@@ -35,7 +35,7 @@ class Bench:
         self.list = data / "list"
 
     def large(self) -> tuple[str, list[float], list[float]]:
-        """A large file, cold."""
+        """Measure a large file that runner has not read before."""
         with open(self.data / "large", "wb") as file:
             for _ in range(LARGE >> 24):
                 file.write(os.urandom(1 << 24))
@@ -44,12 +44,12 @@ class Bench:
         return "4 GiB in a file", *self.in_turn(self.cold)
 
     def many(self) -> tuple[str, list[float], list[float]]:
-        """Many small files, cold."""
+        """Measure many small files that runner has not read before."""
         self.make_many()
         return "100,000 files", *self.in_turn(self.cold)
 
     def warm(self) -> tuple[str, list[float], list[float]]:
-        """Many small files that have been read before."""
+        """Measure many small files that runner has read before."""
         self.make_many()
         time.sleep(REST)
         self.cold()
@@ -71,7 +71,7 @@ class Bench:
         (self.data / "pipeline.yaml").write_text(PIPELINE.format(source=source))
 
     def in_turn(self, runner: Callable[[], float]) -> tuple[list[float], list[float]]:
-        """Seconds of b3sum and of runner, after one of each that brings the files into memory."""
+        """Return the seconds of b3sum and of runner, after a run of each to bring the files into memory."""
         self.sums(), runner()
         pairs = [(self.sums(), runner()) for _ in range(self.pairs)]
         return [a for a, _ in pairs], [b for _, b in pairs]

@@ -28,7 +28,7 @@ complain() {
   exit 2
 }
 
-# The absolute path of a file or folder that need not be there.
+# Prints the absolute path of a file or folder, which need not exist.
 absolute() {
   case $1 in
     /*) echo "$1" ;;

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Print measurements as a Markdown table.
 
-Standard input has a measurement to a line: workload, side (`a` or `b`), JSON object, between tabs. The first
-`a` of a workload is paired with its first `b`, and so on. Ratios are taken of each pair, and their median and
-range printed: what slows the machine for a while slows both of a pair, or shows as a wide range.
+Standard input has one measurement per line: workload, side (`a` or `b`) and JSON object, separated by tabs.
+The first `a` of a workload is paired with its first `b`, and so on. The table has the median and the range of
+the pairs' ratios: if the machine is slow for a while, this affects both sides of a pair, or shows as a wide
+range.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the PyTorch measurements of this folder share."""
+"""Common parts of the PyTorch measurements in this folder."""
 
 import argparse
 import json
@@ -10,14 +10,14 @@ from collections.abc import Callable
 import torch
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-# Measurements before those that count: memory is laid out, kernels are chosen.
+# Measurements before those that count, in which memory is allocated and kernels are chosen.
 WARM_UP = 2
-# Steps to a measurement on a GPU, which is waited for once: as in training, steps follow each other at once.
+# Steps per measurement on a GPU. As in training, they are launched without waiting in between.
 STEPS_AT_ONCE = 10
 
 
 def parser(description: str, batch_size: int, steps: int) -> argparse.ArgumentParser:
-    """The options that every measurement takes."""
+    """Return a parser with the options of every measurement."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +37,7 @@ def parser(description: str, batch_size: int, steps: int) -> argparse.ArgumentPa
 
 
 def median_rate(step: Callable[[], None], images: int, steps: int, device: str) -> float:
-    """Images per second of the median measurement."""
+    """Return the images per second of the median measurement."""
     at_once = STEPS_AT_ONCE if device == "cuda" else 1
     seconds = []
     for _ in range(WARM_UP + steps):
@@ -51,8 +51,8 @@ def median_rate(step: Callable[[], None], images: int, steps: int, device: str) 
 
 
 def use(device: str) -> None:
-    """Let everything be made on a device; on a GPU as fast as PyTorch goes in eager mode: TF32 in products and
-    convolutions, cuDNN's algorithms by trial."""
+    """Create everything on a device from now on. On a GPU, choose the fastest settings of eager mode: TF32 in
+    products and convolutions, and cuDNN's algorithms by trial."""
     torch.set_default_device(device)
     if device == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = True
@@ -66,8 +66,8 @@ def report(
     prepare: Callable[[argparse.Namespace, torch.memory_format], Callable[[], None]],
     **asked: object,
 ) -> None:
-    """Measure the step that `prepare` makes, in the layouts asked for, and print one JSON object, with what
-    else was `asked` in it."""
+    """Measure the step that `prepare` returns, in the requested layouts, and print one JSON object, which
+    includes `asked`."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     use(arguments.device)

@@ -1,7 +1,7 @@
-//! Kind `augment`: random transforms for the images of a dataset, fresh in every epoch of training.
+//! Kind `augment`: gives a dataset random transforms, which training applies anew in every epoch.
 //!
-//! The transforms are applied while training, so the artifact is the source's images with the
-//! policy beside them.
+//! Because the transforms are applied during training, the artifact consists of the source's images and the
+//! policy.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,9 +52,9 @@ pub const INFO: KindInfo = KindInfo {
 pub type Params = Policy;
 
 const FIGURE_FILE: &str = "augmented.png";
-/// Images in the figure.
+/// Number of images in the figure.
 const SHOWN: usize = 6;
-/// Transforms of each.
+/// Number of transformed versions of each image in the figure.
 const EPOCHS: u64 = 7;
 
 impl Stage for Policy {
@@ -97,7 +97,7 @@ impl Stage for Policy {
         let source = inputs.get("images").and_then(|images| images.first());
         let images = source.and_then(|source| source.images);
         Work {
-            // The images themselves are the source's.
+            // The images themselves are shared with the source.
             output_bytes: Some(0),
             images: images
                 .map(|n| ("images".to_owned(), n))
@@ -118,7 +118,7 @@ impl Stage for Policy {
     }
 }
 
-/// Gives a file a second name, or copies it where the file system cannot.
+/// Gives a file a second name, or copies it if the file system has no hard links.
 fn share(from: &Path, to: &Path) -> Result<(), Failure> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -126,7 +126,7 @@ fn share(from: &Path, to: &Path) -> Result<(), Failure> {
     files::copy(from, to).map_err(|e| Failure::io("copy", from, e))
 }
 
-/// Draws images, taken evenly from all, each followed by its transforms in the first epochs.
+/// Draws images that are spaced evenly over the dataset, each followed by its transforms in the first epochs.
 fn preview(dataset: &Dataset, policy: &Policy, seed: u64, path: &Path) -> Result<(), Failure> {
     let shape = dataset.shape();
     let shown = SHOWN.min(dataset.len());
@@ -155,7 +155,7 @@ fn preview(dataset: &Dataset, policy: &Policy, seed: u64, path: &Path) -> Result
     grid(&rows, shape, path)
 }
 
-/// CHW values from 0 to 255 to HWC bytes.
+/// Converts CHW values from 0 to 255 to HWC bytes.
 fn interleaved(planes: &[f32], channels: usize) -> Vec<u8> {
     let plane = planes.len() / channels;
     (0..planes.len())

@@ -1,5 +1,5 @@
-//! What the checkpoints of all trainings have in common: a JSON file that says where the training
-//! stands, and the states of networks and optimizers by name, in one file.
+//! The common format of the checkpoints of all trainings: a JSON file with the standing of the training, and
+//! a file with the states of networks and optimizers by name.
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and step.
 
@@ -17,12 +17,12 @@ use crate::nets::Network;
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{self, Backend};
 
-/// The files of a checkpoint.
+/// Files of a checkpoint.
 const STANDING: &str = "training.json";
 const TENSORS: &str = "tensors.safetensors";
 
-/// Goes on from the furthest of the context's checkpoints that `resume` can use, and says so; says why
-/// if there are some and none is of use.
+/// Resumes from the furthest of the context's checkpoints that `resume` accepts, and reports it. If there are
+/// checkpoints but `resume` accepts none of them, reports why.
 pub fn resume_furthest<T>(
     context: &Context<'_>,
     mut resume: impl FnMut(&Artifact) -> Result<(Position, T), String>,
@@ -54,13 +54,13 @@ pub fn read<S: DeserializeOwned>(checkpoint: &Artifact) -> Result<(S, Tensors), 
     read().map_err(|failure: Failure| failure.to_string())
 }
 
-/// Writes where a training stands, and the tensors that go with it, into `folder`.
+/// Writes the standing of a training and its tensors into `folder`.
 pub fn write<S: Serialize>(standing: &S, tensors: &Tensors, folder: &Path) -> Result<(), Failure> {
     tensors.write(&folder.join(TENSORS))?;
     json::write(&folder.join(STANDING), standing)
 }
 
-/// Refuses a checkpoint at `position` for a training of fewer epochs.
+/// Rejects a checkpoint at `position` for a training of fewer epochs.
 pub fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
     if position > Position::after(epochs) {
         return Err(format!(
@@ -70,11 +70,11 @@ pub fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Named lists of numbers; a name begins with what it belongs to: `network.0.conv.weight`.
+/// Named lists of numbers. A name begins with its owner: `network.0.conv.weight`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors(BTreeMap<String, Vec<f32>>);
 
-/// A checkpoint that does not fit the network or optimizer that it is for.
+/// Error for a checkpoint that does not fit the network or optimizer.
 #[derive(Debug, thiserror::Error)]
 #[error("the checkpoint does not fit: {0}")]
 pub struct Unfit(String);
@@ -85,7 +85,7 @@ impl Tensors {
         self.0.insert(name.to_owned(), values);
     }
 
-    /// Takes out the list `name`.
+    /// Removes the list `name` and returns it.
     pub fn take(&mut self, name: &str) -> Result<Vec<f32>, Unfit> {
         self.0
             .remove(name)
@@ -99,18 +99,18 @@ impl Tensors {
         }
     }
 
-    /// Adds what `optimizer` remembers, under `owner`.
+    /// Adds the state of `optimizer`, under `owner`.
     pub fn insert_optimizer<B: Backend>(&mut self, owner: &str, optimizer: &Optimizer<B>) {
         for (name, values) in optimizer.state() {
             self.insert(&format!("{owner}.{name}"), values);
         }
     }
 
-    /// Puts `network` into the state kept under `owner`. Its parameters are other tensors afterwards:
-    /// an optimizer for it is made anew.
+    /// Sets `network` to the state that is stored under `owner`. This replaces its parameter tensors, so an
+    /// optimizer for it must be created afterwards.
     ///
     /// # Errors
-    /// If something is missing or of another size; then nothing was changed.
+    /// If a list is missing or has another size. `network` is unchanged then.
     pub fn restore_network<B: Backend>(
         &mut self,
         owner: &str,
@@ -132,10 +132,10 @@ impl Tensors {
         Ok(())
     }
 
-    /// Puts `optimizer` into the state kept under `owner`.
+    /// Sets `optimizer` to the state that is stored under `owner`.
     ///
     /// # Errors
-    /// As [`Tensors::restore_network`].
+    /// As for [`Tensors::restore_network`].
     pub fn restore_optimizer<B: Backend>(
         &self,
         owner: &str,
@@ -152,7 +152,7 @@ impl Tensors {
         optimizer.restore(&state).map_err(|e| Unfit(e.to_string()))
     }
 
-    /// Writes all to `path`, as safetensors.
+    /// Writes all lists to `path`, as safetensors.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let views = self.0.iter().map(|(name, values)| {
             let list = List {
@@ -179,7 +179,7 @@ impl Tensors {
     }
 }
 
-/// A list as safetensors sees it.
+/// A list in the form that safetensors expects.
 struct List<'a> {
     values: &'a [f32],
     shape: [usize; 1],

@@ -1,8 +1,8 @@
-//! Kind `command`: any program as a stage.
+//! Kind `command`: runs any program as a stage.
 //!
-//! The program runs in a scratch folder of its own, which holds its inputs (each under its role), its
-//! code and its files, and nothing else. What it leaves at the declared places becomes the stage's
-//! outputs; anything else it leaves is an error, since nobody would ever find it again.
+//! The program runs in its own scratch folder, which contains only its inputs (each under its role), its code
+//! and its files. What it writes to the declared paths becomes the stage's outputs. Any other file that it
+//! leaves is an error, because nobody would ever find it again.
 
 mod environment;
 mod metrics;
@@ -42,83 +42,86 @@ pub const INFO: KindInfo = KindInfo {
     computes: false,
 };
 
-/// The output port of the metrics.
+/// Name of the output port for metrics.
 const METRICS_PORT: &str = "metrics";
 
-/// Parameters of the kind `command`. All paths of outputs and mounts are relative to the scratch
-/// folder in which the program runs; those of `code` and `files` lead there from the working directory.
+/// Parameters of the kind `command`. Paths of outputs and mounts are relative to the scratch folder in which
+/// the program runs. Paths of sources in `code` and `files` are relative to the working directory.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Command")]
 pub struct Params {
-    /// The program and its arguments, a list; with `shell` one text, which that shell reads.
+    /// The program and its arguments, as a list; with `shell`, one text for that shell.
     pub argv: Argv,
-    /// Which shell reads `argv`: `true` runs `bash -eo pipefail -c`, which stops at the first command that
-    /// fails, also inside a pipe; `sh` runs `/bin/sh -ec`, for which only the last command of a pipe
-    /// counts. A command whose reader stops early (`… | head`) is killed by SIGPIPE, which is a failure
-    /// for bash; write `… | sed -n 1,10p`, or `set +o pipefail` first.
+    /// Shell that runs `argv`. `true` runs `bash -eo pipefail -c`, which stops at the first command that
+    /// fails, also inside a pipe. `sh` runs `/bin/sh -ec`, for which only the last command of a pipe counts.
+    /// A command whose reader stops early (`… | head`) is killed by SIGPIPE, which bash treats as a failure:
+    /// write `… | sed -n 1,10p`, or `set +o pipefail` first.
     #[serde(default)]
     pub shell: Shell,
-    /// Files and folders of the program itself, as `train.py`: copied to the same path in the scratch
-    /// folder, executable. A change in one runs the stage again. Of a folder names that start with a
-    /// dot, `__pycache__`, `m.pyc` beside `m.py`, and what a `.runnerignore` in it leaves out, do not count
-    /// and are not there.
+    /// Files and folders of the program itself, such as `train.py`. They are copied to the same path in the
+    /// scratch folder and made executable. A change in one of them runs the stage again. In folders, names
+    /// that start with a dot, `__pycache__`, `m.pyc` beside `m.py`, and files that a `.runnerignore` leaves
+    /// out are neither copied nor part of the key.
     #[serde(default)]
     #[schemars(with = "Vec<Text>")]
     pub code: Vec<PathBuf>,
-    /// Files and folders to read, by the path that they get in the scratch folder: `images: data/xrays`.
-    /// They are copied, too (cloned, where the file system can), and a change in one runs the stage again.
+    /// Files and folders to read, by the path that they get in the scratch folder: `images: data/xrays`. They
+    /// are also copied (cloned, if the file system supports it), and a change in one of them runs the stage
+    /// again.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Text>")]
     pub files: BTreeMap<String, PathBuf>,
-    /// What the program sees of the environment: `NAME`, with the value it has now, or `NAME=VALUE`. Names
-    /// and values are part of the key, and kept in plain in the store: no secrets. It also sees `PATH`,
-    /// `RUNNER_SEED` (part of the key), `RUNNER_CPUS` and `OMP_NUM_THREADS` (the stage's cpus), and
-    /// `PYTHONDONTWRITEBYTECODE=1`.
+    /// Environment variables of the program: `NAME` for its current value, or `NAME=VALUE`. Names and values
+    /// are part of the key and are stored as plain text, so they must not contain secrets. The program also
+    /// sees `PATH`, `RUNNER_SEED` (part of the key), `RUNNER_CPUS` and `OMP_NUM_THREADS` (the stage's cpus),
+    /// and `PYTHONDONTWRITEBYTECODE=1`.
     #[serde(default)]
     #[schemars(with = "Vec<Text>")]
     pub env: Environment,
-    /// Programs that the stage depends on, by name, each with a command that tells its version:
-    /// `python3: python3 --version`. `runner run` asks it once for each file that the name leads to, and its
-    /// answer is part of the key. A name without a command counts by the content of that file, as the program
-    /// that `argv` begins with does without being named here. Programs in the text of a shell count only if
-    /// they are named here.
+    /// Programs that the stage depends on, by name, each with a command that prints its version: `python3:
+    /// python3 --version`. `runner run` runs this command once for each file that the name leads to, and its
+    /// output is part of the key. A name without a command counts by the content of its file. So does the
+    /// program that `argv` begins with, which need not be listed. Programs in the text of a shell count only
+    /// if they are listed.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
-    /// Output ports: the file or folder that the program makes for each. Of a file its name and bytes are
-    /// kept, not its mode. A `command` stage finds it read-only in the folder of its input: `ROLE/…`.
+    /// Output ports, each with the file or folder that the program makes for it. Of a file, the name and the
+    /// bytes are kept, but not the mode. A `command` stage that takes it as an input finds it, read-only, in
+    /// the folder of that input: `ROLE/…`.
     ///
-    /// An input that is a list, or a stage with an axis that this stage lacks, has a folder for each artifact,
-    /// also if it is only one: `ROLE/0` is the first of a list, `ROLE/sample=A` the instance with this value
-    /// (`ROLE/sample=A,rep=1` with two axes), and `ROLE/0/sample=A` an instance of the first of a list.
-    /// `ROLE/index.json` lists them, with `instance` (`count[A]`), `axes` (`{"sample": "A"}`), `path`
-    /// (`sample=A`), and the path of its `file` if the artifact is one file.
+    /// An input that is a list, or a stage with an axis that this stage lacks, has a folder for each
+    /// artifact, even if there is only one: `ROLE/0` is the first of a list, `ROLE/sample=A` the instance
+    /// with this value (`ROLE/sample=A,rep=1` with two axes), and `ROLE/0/sample=A` an instance of the first
+    /// of a list. `ROLE/index.json` lists them, with `instance` (`count[A]`), `axes` (`{"sample": "A"}`),
+    /// `path` (`sample=A`), and the path of its `file` if the artifact is a single file.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,
-    /// A JSON file of numbers that the program makes: the output port `metrics`, for tables.
+    /// JSON file of numbers that the program makes. It becomes the output port `metrics`, for tables.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub metrics: Option<PathBuf>,
-    /// Where in the scratch folder the program starts.
+    /// Folder inside the scratch folder in which the program starts.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub folder: Option<PathBuf>,
-    /// Names of files and folders that the program may leave behind, and nobody needs: `__pycache__`.
+    /// Names of files and folders that the program may leave behind and that nobody needs, such as
+    /// `__pycache__`.
     #[serde(default)]
     #[schemars(with = "BTreeSet<Text>")]
     pub ignore: BTreeSet<String>,
 }
 
 impl Params {
-    /// The arguments, the program first.
+    /// Returns the arguments, the program first.
     fn words(&self) -> Vec<String> {
         self.argv.words(self.shell)
     }
 
-    /// The parameters with the paths in their one spelling, or what is wrong with them. Keys of `files` stay as
-    /// they are written: errors are shown there.
+    /// Checks the parameters and returns them with each path in its normal spelling. Keys of `files` stay as
+    /// they are written, because errors are shown there.
     pub(crate) fn checked(mut self) -> Result<Self, Invalid> {
         self.check_argv()?;
         for (index, path) in self.code.iter().enumerate() {
@@ -177,7 +180,8 @@ impl Params {
         Ok(self)
     }
 
-    /// The entries of `files`: the path in the scratch folder as it is written, its one spelling, and the source.
+    /// Returns the entries of `files`: the path in the scratch folder as it is written, its normal spelling,
+    /// and the source.
     fn mounts(&self) -> impl Iterator<Item = (&str, PathBuf, &Path)> {
         self.files.iter().map(|(name, source)| {
             let place = paths::normal(Path::new(name));
@@ -225,7 +229,7 @@ fn missing_program(name: &str) -> String {
     }
 }
 
-/// The name that an entry of `ignore` means: `__pycache__` for `./__pycache__/`.
+/// Returns the name that an entry of `ignore` means: `__pycache__` for `./__pycache__/`.
 fn ignored(name: String) -> Result<String, Invalid> {
     let wrong = |message: String| Invalid::new(message).under("ignore");
     paths::check(Path::new(&name)).map_err(|_| wrong(format!("`{name}` is no name of a file")))?;
@@ -237,7 +241,7 @@ fn ignored(name: String) -> Result<String, Invalid> {
     }
 }
 
-/// Whether an output port may have the name.
+/// Whether `name` may be the name of an output port.
 fn is_name(name: &str) -> bool {
     name.starts_with(|char: char| char.is_ascii_alphabetic())
         && name.len() <= 64
@@ -254,8 +258,8 @@ impl Stage for Params {
             .collect();
         let files = self.mounts();
         let files: BTreeMap<PathBuf, &Path> = files.map(|(_, place, path)| (place, path)).collect();
-        // A shell is in the words already. What is empty is left out: of pipelines with thousands of
-        // commands this is read again and again.
+        // The shell is in the words already. Empty parameters are left out, because this is read very often
+        // in pipelines with thousands of commands.
         let all = [
             ("argv", json!(self.words())),
             ("code", json!(code)),
@@ -283,7 +287,7 @@ impl Stage for Params {
         &self,
         inputs: &BTreeMap<String, Vec<Signature>>,
     ) -> Result<BTreeMap<String, Signature>, Invalid> {
-        // Whatever lies in the scratch folder has a place of its own.
+        // Everything in the scratch folder must have a place of its own.
         let mut places = paths::Places::default();
         for role in inputs.keys() {
             places.take(Path::new(role), "the input", Invalid::new)?;

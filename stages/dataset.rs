@@ -1,4 +1,4 @@
-//! Kind `dataset`: labelled images from a source, split and packed.
+//! Kind `dataset`: reads labelled images from a source, splits them and packs them.
 
 mod omissions;
 
@@ -62,36 +62,35 @@ pub const INFO: KindInfo = KindInfo {
     computes: false,
 };
 
-/// The pictures of each class.
+/// Name of the figure with some images of each class.
 const FIGURE_FILE: &str = "images.png";
-/// Files left out, with reasons.
+/// Name of the list of files that were left out, with reasons.
 const SKIPPED_FILE: &str = "skipped.json";
-/// Images of each class in the figure.
+/// Number of images of each class in the figure.
 const SHOWN: usize = 8;
 
 /// Parameters of the kind `dataset`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// Where the images come from.
+    /// Source of the images.
     pub source: Origin,
-    /// Height and width; images of another shape are stretched.
+    /// Height and width of the images. Images of another shape are stretched.
     #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
     pub image_size: usize,
-    /// 1 for gray (the luma of colors, as JPEG files keep it), 3 for RGB.
+    /// 1 for gray (the luma of colors, as JPEG files store it), 3 for RGB.
     #[schemars(extend("enum" = [1, 3]))]
     pub channels: usize,
-    /// Share of the training images of each class to set aside for validation. With 0, the
-    /// source's own validation images are used where it has some; otherwise these are training images
-    /// like the others.
+    /// Share of the training images of each class to set aside for validation. With 0, the source's own
+    /// validation images are used, if it has any. With any other value, these become training images.
     #[schemars(range(min = 0, max = 0.9))]
     pub validation: f64,
-    /// At most this many images of each class in each split, chosen at random; to try things out.
+    /// Largest number of images of each class in each split, chosen at random. For quick trials.
     #[schemars(range(min = 1))]
     pub limit: Option<usize>,
-    /// What to do about images of one split that are copies of another's (also resized, compressed or
-    /// brightened), and about groups of `group_by` that two splits share. Copies within a
-    /// split leak nothing and are only noted.
+    /// Check for images of one split that are copies of images of another (also resized, compressed or
+    /// brightened), and for groups of `group_by` that two splits share. Copies within a split leak nothing
+    /// and are only noted.
     pub leakage: Guard,
 }
 
@@ -108,13 +107,13 @@ impl Default for Params {
     }
 }
 
-/// Where images come from.
+/// Source of the images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Drawn by the program: chest radiographs, healthy and with pneumonia.
+    /// Synthetic chest radiographs, healthy and with pneumonia, drawn by the program.
     Phantom(Phantom),
-    /// Files in `<split>/<CLASS>/`.
+    /// Image files in `<split>/<CLASS>/`.
     Folder(Folder),
     /// Arrays in the layout of MedMNIST.
     Npz(Npz),
@@ -143,7 +142,7 @@ impl Origin {
         }
     }
 
-    /// The number of classes, as far as the parameters tell.
+    /// Returns the number of classes, if the parameters determine it.
     fn classes(&self) -> Option<usize> {
         match self {
             Self::Phantom(_) => Some(phantom::CLASSES.len()),
@@ -152,7 +151,7 @@ impl Origin {
         }
     }
 
-    /// Looks at the source; returns the number of classes in it.
+    /// Checks the source and returns its number of classes.
     fn preflight(&self) -> Result<usize, Invalid> {
         match self {
             Self::Phantom(_) => Ok(phantom::CLASSES.len()),
@@ -161,7 +160,7 @@ impl Origin {
         }
     }
 
-    /// What it reads.
+    /// Returns the path that the source reads, if any.
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Phantom(_) => None,
@@ -170,7 +169,7 @@ impl Origin {
         }
     }
 
-    /// Opens the source; `joined` makes its validation images, if it has some, training images.
+    /// Opens the source. If `joined`, its validation images become training images.
     fn open(&self, seed: u64, joined: bool) -> Result<Offer, Failure> {
         match self {
             Self::Phantom(phantom) => Ok(phantom.offer(seed)),
@@ -189,7 +188,7 @@ impl Params {
         }
     }
 
-    /// Puts the path to the source's parameters in front of an error in them.
+    /// Prepends the path of the source's parameters to the path of an error in them.
     fn in_source(&self, invalid: Invalid) -> Invalid {
         invalid.under(self.source.name()).under("source")
     }
@@ -240,7 +239,7 @@ impl Stage for Params {
             .collect())
     }
 
-    /// Phantoms are drawn, validation images and those within a limit chosen.
+    /// Phantoms, the choice of validation images and the choice of images within `limit` depend on the seed.
     fn depends_on_seed(&self) -> bool {
         let is_drawn = matches!(self.source, Origin::Phantom(_));
         is_drawn || self.validation > 0.0 || self.limit.is_some()
@@ -253,7 +252,7 @@ impl Stage for Params {
         self.source.path().map(source).into_iter().collect()
     }
 
-    /// What only the source's bytes would tell is left out.
+    /// Values that depend on the source's content are left out, so only phantoms have any.
     fn work(&self, _inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
         let Origin::Phantom(phantom) = &self.source else {
             return Work::default();
@@ -330,7 +329,7 @@ impl Stage for Params {
     }
 }
 
-/// Refuses training images of which a class has none left.
+/// Returns an error if a class has no training images left.
 fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
     for (class, name) in train.classes().iter().enumerate() {
         if !train.labels().contains(&(class as u32)) {
@@ -342,7 +341,7 @@ fn every_class_has_images(train: &Dataset) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `3 images left out: a.jpeg (truncated), …`.
+/// Formats ``3 unreadable images left out (skipped.json lists them): `a.jpeg` is …; …``.
 fn summary(skipped: &[&Skipped]) -> String {
     const LISTED: usize = 3;
     let listed: Vec<String> = skipped
@@ -359,7 +358,7 @@ fn summary(skipped: &[&Skipped]) -> String {
     )
 }
 
-/// Draws images of each class, taken evenly from all of them.
+/// Draws images of each class, spaced evenly over the images of the class.
 fn picture(dataset: &Dataset, path: &Path) -> Result<(), Failure> {
     let rows: Vec<Row<'_>> = dataset
         .classes()

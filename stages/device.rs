@@ -1,28 +1,28 @@
-//! Where tensors live, and the one place that goes from a [`Device`] to its type.
+//! Runs computations on a device: the one place that turns a [`Device`] into its dfdx type.
 
 use contract::{Device, Failure};
 pub use dfdx::tensor::Cpu;
 
 use crate::ops::Backend;
 
-/// The classes of devices that this binary computes on.
+/// Classes of devices that this binary can compute on.
 pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
     &["cpu", "cuda"]
 } else {
     &["cpu"]
 };
 
-/// Something to compute, on whatever device.
+/// A computation that runs on any device.
 pub trait Computation {
     type Output;
 
     fn on<B: Backend>(self, device: B) -> Result<Self::Output, Failure>;
 }
 
-/// Opens `device` and computes on it.
+/// Opens `device` and runs the computation on it.
 ///
 /// # Errors
-/// If there is no such device for this binary, and those of the computation.
+/// If this binary has no such device, or if the computation fails.
 pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Output, Failure> {
     match device {
         Device::Cpu => computation.on(Cpu::default()),

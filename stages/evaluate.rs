@@ -1,4 +1,4 @@
-//! `evaluate`: how well a classifier tells held-out images apart.
+//! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
 mod contrast;
 mod doubt;
@@ -27,7 +27,7 @@ use report::Report;
 pub use contrast::{Contrast, Incomparable, Mistakes, contrast};
 pub use evaluation::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE, Unlike, Unreadable};
 
-/// Most bootstrap resamples that make sense.
+/// Largest number of bootstrap resamples that makes sense.
 const MOST_RESAMPLES: usize = 100_000;
 const LARGEST_BATCH: usize = 65_536;
 
@@ -85,18 +85,18 @@ pub const INFO: KindInfo = KindInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
-    /// The class that counts as positive; the last one (alphabetically) if not given.
+    /// The positive class. By default, the last one in alphabetical order.
     #[schemars(with = "Option<Text>")]
     pub positive: Option<String>,
-    /// From which probability on an image is taken for positive.
+    /// Probability from which an image is classified as positive.
     pub threshold: Threshold,
-    /// Bootstrap resamples for the 95 % intervals; 0 for no intervals.
+    /// Number of bootstrap resamples for the 95 % intervals; 0 for no intervals.
     #[schemars(range(min = 0, max = MOST_RESAMPLES))]
     pub bootstrap: usize,
-    /// Images predicted at a time. More is not better, only larger.
+    /// Images predicted at a time. Larger batches need more memory and do not give better results.
     #[schemars(range(min = 1, max = LARGEST_BATCH), extend("x-unit" = "images"))]
     pub batch_size: usize,
-    /// What to do about images that are copies of ones of the input `train`.
+    /// Check for images that are copies of images of the input `train`.
     pub leakage: Guard,
 }
 
@@ -112,12 +112,11 @@ impl Default for Evaluate {
     }
 }
 
-/// A threshold on a probability; of meaning with two classes only (of more, the most probable is
-/// taken).
+/// Threshold on a probability. Applies to two classes only: with more, the most probable class is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[schemars(untagged, inline)]
 pub enum Threshold {
-    /// The one stored with the model, chosen on validation data; 0.5 if it has none.
+    /// The threshold that is stored with the model, chosen on validation data; 0.5 if it has none.
     #[schemars(extend("type" = "string", "const" = "model"))]
     Model,
     /// This probability of the positive class.
@@ -219,7 +218,7 @@ impl Stage for Evaluate {
     }
 }
 
-/// A run of the stage.
+/// One run of the stage.
 struct Measuring<'a> {
     stage: &'a Evaluate,
     context: &'a Context<'a>,
@@ -309,7 +308,7 @@ impl Evaluate {
         ranges::whole("batch_size", self.batch_size, 1, LARGEST_BATCH)
     }
 
-    /// Index of the positive class.
+    /// Returns the index of the positive class.
     fn positive_class(&self, classes: &[String]) -> Result<usize, Failure> {
         match &self.positive {
             None => Ok(classes.len() - 1),
@@ -325,7 +324,8 @@ impl Evaluate {
         }
     }
 
-    /// `stored` is the model's threshold, on the probability of the last class.
+    /// Returns the rule that turns probabilities into a class. `stored` is the model's threshold, on the
+    /// probability of the last class.
     fn decision(
         &self,
         classes: usize,

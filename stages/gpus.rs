@@ -1,4 +1,4 @@
-//! Which GPUs there are.
+//! The GPUs of this machine. Without the feature `cuda`, there are none.
 
 #[cfg(feature = "cuda")]
 pub use crate::cuda::{free_memory, gpus, libraries, self_test};
@@ -17,55 +17,55 @@ pub fn survey() -> &'static Result<Vec<Gpu>, NoGpu> {
     GPUS.get_or_init(gpus)
 }
 
-/// The GPUs that the driver shows this process, in its order; at least one.
+/// Returns the GPUs that the driver shows to this process, in its order. There is at least one.
 ///
 /// # Errors
-/// If there is none, and why.
+/// If there is none. The error says why.
 #[cfg(not(feature = "cuda"))]
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     Err(NoGpu::NotBuilt)
 }
 
-/// A library that computing on GPUs takes.
+/// A library that is required for computing on GPUs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     pub name: &'static str,
-    /// Its version and file, or why it is not there.
+    /// Version and file of the library, or the reason why it was not found.
     pub found: Result<(String, PathBuf), String>,
 }
 
-/// How an operation on a GPU agrees with the CPU.
+/// Agreement of a GPU operation with the CPU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     pub operation: String,
     pub precision: Precision,
-    /// The largest difference over the largest value, of outputs and of gradients.
+    /// Largest difference divided by the largest value, over outputs and gradients.
     pub error: f64,
-    /// What it may be.
+    /// Largest `error` that is accepted.
     pub bound: f64,
 }
 
-/// The driver, NVRTC and cuBLAS: version and file of each, or why it is not there. None in a binary without
-/// CUDA.
+/// Returns the driver, NVRTC and cuBLAS: version and file of each, or the reason why it was not found. Empty
+/// in a binary without CUDA.
 #[cfg(not(feature = "cuda"))]
 pub fn libraries() -> Vec<Library> {
     Vec::new()
 }
 
-/// Memory of a GPU that nothing takes, in bytes.
+/// Returns the free memory of a GPU in bytes.
 ///
 /// # Errors
-/// What the driver says; here, that there is none to ask.
+/// The error of the driver. Without CUDA, that there is no GPU.
 #[cfg(not(feature = "cuda"))]
 pub fn free_memory(_index: usize) -> Result<u64, String> {
     Err(NoGpu::NotBuilt.to_string())
 }
 
 /// Computes every operation on the first GPU that this process sees and on the CPU: in float32, and for
-/// [`Precision::Tf32`] also in that.
+/// [`Precision::Tf32`] also in that precision.
 ///
 /// # Errors
-/// If the GPU cannot be computed on; here, that there is none.
+/// If the GPU cannot be used. Without CUDA, that there is no GPU.
 #[cfg(not(feature = "cuda"))]
 pub fn self_test(_precision: Precision) -> Result<Vec<Check>, Failure> {
     Err(Failure::System(NoGpu::NotBuilt.to_string()))

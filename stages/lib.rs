@@ -1,9 +1,10 @@
 //! The stage kinds of `runner`, and all of its numerics.
 //!
-//! One file per stage kind: this folder's listing is the catalogue. [`contract`] is what the engine
-//! knows of them. Behind the kinds: `data` (reading, packing, augmenting images), `nets` (networks
-//! from lists of layers), `training` and `gan` (fitting them), `ops` (differentiable operations for dfdx
-//! tensors), `metrics` and `figures`; `leakage` guards the walls between sets. `sources` says what of a folder counts, to both sides.
+//! Each stage kind has a file of its own, so the listing of this folder is the catalogue. [`contract`] is the
+//! interface to the engine. The kinds build on `data` (reads, packs and augments images), `nets` (makes
+//! networks from lists of layers), `training` and `gan` (fit networks), `ops` (differentiable operations on
+//! dfdx tensors), `metrics` and `figures`. `leakage` finds images that occur in two sets that must be
+//! separate. `sources` determines which files of a folder count, for the engine and for the stages.
 
 #![cfg_attr(
     test,
@@ -42,7 +43,7 @@ use contract::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Stack of a thread that computes, in bytes: without optimisation, convolutions keep more there than
+/// Stack size, in bytes, of threads that compute. Without optimisation, convolutions need more stack than
 /// threads usually have.
 pub const STACK_SIZE: usize = 32 << 20;
 
@@ -57,7 +58,7 @@ const KINDS: [KindInfo; 8] = [
     command::INFO,
 ];
 
-/// Every stage kind there is.
+/// Returns every stage kind.
 pub fn kinds() -> &'static [KindInfo] {
     &KINDS
 }
@@ -77,8 +78,8 @@ pub fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
     }
 }
 
-/// A JSON Schema of the parameters of the kind named `kind`: what each is, its type, range and default,
-/// `x-unit` where it has a unit, and `$defs` of what several have in common.
+/// Returns a JSON Schema of the parameters of the kind named `kind`: their descriptions, types, ranges and
+/// defaults, `x-unit` for parameters with a unit, and `$defs` for shared parts. `None` for an unknown kind.
 pub fn params_schema(kind: &str) -> Option<Value> {
     match kind {
         "augment" => Some(schema_of::<augment::Params>()),
@@ -93,7 +94,7 @@ pub fn params_schema(kind: &str) -> Option<Value> {
     }
 }
 
-/// Runs a stage to its end in this process.
+/// Runs a stage to completion in this process.
 pub fn execute(
     request: &Request,
     events: &(dyn Fn(StageEvent) + Sync),
@@ -104,9 +105,9 @@ pub fn execute(
     on_pool(|| stage.run(&Context::new(request, events, cancelled)))
 }
 
-/// Calls `f`, which may compute on a device, on a thread of the current pool. From outside, every
-/// parallel loop would put the caller to sleep and wake it again, hundreds of times in a step of
-/// training.
+/// Calls `f`, which may compute on a device, on a thread of the current pool. If a thread outside the pool
+/// ran it, every parallel loop would put that thread to sleep and wake it again, hundreds of times in a
+/// training step.
 fn on_pool<R: Send>(f: impl FnOnce() -> Result<R, Failure> + Send) -> Result<R, Failure> {
     ops::catch_device_failed(|| rayon::scope(|_| f()))
 }
@@ -115,7 +116,7 @@ fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {
     Box::new(stage)
 }
 
-/// Decodes parameters; the error's path leads to the one that is wrong.
+/// Decodes parameters. The path of an error leads to the wrong parameter.
 fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Invalid> {
     serde_path_to_error::deserialize(params).map_err(|error| {
         let path = error.path().iter().filter_map(segment).collect();

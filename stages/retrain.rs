@@ -1,4 +1,4 @@
-//! `retrain`: trains a classifier on synthetic images, alone or mixed with real ones, from scratch or
+//! Kind `retrain`: trains a classifier on synthetic images, alone or mixed with real ones, from scratch or
 //! from the weights of another model.
 
 use std::borrow::Cow;
@@ -58,19 +58,19 @@ pub const INFO: KindInfo = KindInfo {
 
 const REAL_PER_SYNTHETIC: &str = "real_per_synthetic";
 
-/// The parameters of `retrain`: those of `train-cnn` and one more.
+/// The parameters of `retrain`: those of `train-cnn` and `real_per_synthetic`.
 pub struct Retrain {
     recipe: Recipe,
     /// See [`Mixing`].
     real_per_synthetic: Option<f64>,
 }
 
-/// The one more, for its schema.
+/// Schema of the additional parameter.
 #[derive(JsonSchema)]
-#[expect(dead_code, reason = "describes, and holds nothing")]
+#[expect(dead_code, reason = "only describes a parameter")]
 struct Mixing {
-    /// Real images to each synthetic one in an epoch, drawn anew each epoch where there are more. Goes
-    /// with the input `real`.
+    /// Number of real images for each synthetic one in an epoch. If there are more real images, each epoch
+    /// draws a new sample of them. Requires the input `real`.
     #[serde(default)]
     #[schemars(range(max = 1000), extend("exclusiveMinimum" = 0))]
     real_per_synthetic: Option<f64>,
@@ -94,7 +94,7 @@ impl JsonSchema for Retrain {
 }
 
 impl Retrain {
-    /// Decodes the parameters. (serde's `flatten` would lose unknown keys and the places of errors.)
+    /// Decodes the parameters. Serde's `flatten` would lose unknown keys and the places of errors.
     pub fn parse(mut params: Value) -> Result<Self, Invalid> {
         let own = params
             .as_object_mut()

@@ -1,4 +1,4 @@
-//! `synthesize`: draws images from trained generators, as a dataset.
+//! Kind `synthesize`: draws images from trained generators and writes them as a dataset.
 
 use std::collections::BTreeMap;
 
@@ -63,11 +63,11 @@ pub const INFO: KindInfo = KindInfo {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Synthesize {
-    /// Images of each class.
+    /// Number of images of each class.
     #[serde(default = "thousand")]
     #[schemars(range(min = 1, max = 10_000_000))]
     images: usize,
-    /// What to do about generated images that are copies of ones of the input `train`.
+    /// Check for generated images that are copies of images of the input `train`.
     #[serde(default)]
     leakage: Guard,
 }
@@ -76,9 +76,9 @@ fn thousand() -> usize {
     1000
 }
 
-/// Images to a forward pass. Part of the results: each batch has latent vectors of its own.
+/// Images per forward pass. Affects the results, because each batch has its own latent vectors.
 const BATCH: usize = 64;
-/// Images of each class in the figure.
+/// Number of images of each class in the figure.
 const SHOWN: usize = 10;
 
 impl Stage for Synthesize {
@@ -148,7 +148,7 @@ impl Stage for Synthesize {
     }
 }
 
-/// A run of the stage.
+/// One run of the stage.
 struct Generating<'a> {
     stage: &'a Synthesize,
     context: &'a Context<'a>,
@@ -187,7 +187,7 @@ impl Computation for Generating<'_> {
                     start,
                     drawing: generator.draw(count, context.seed, &purpose, (start / BATCH) as u64),
                 };
-                // The device has something to do while the host takes what came before.
+                // The device computes this batch while the host takes the one before.
                 if let Some(before) = waiting.replace(batch) {
                     images.take(before)?;
                 }
@@ -220,21 +220,21 @@ impl Computation for Generating<'_> {
     }
 }
 
-/// Images of one class on their way from the device.
+/// A batch of images of one class on its way from the device.
 struct Batch<B: Backend> {
     label: usize,
-    /// The number of the first, of its class.
+    /// Number of the first image among those of its class.
     start: usize,
     drawing: Drawing<B>,
 }
 
-/// What has been drawn.
+/// The images that were drawn so far.
 struct Images<'a> {
     writer: DatasetWriter,
-    /// The first of each class, for the figure.
+    /// The first images of each class, for the figure.
     shown: Vec<Vec<Vec<u8>>>,
     classes: &'a [String],
-    /// Images to draw, and how many there are.
+    /// Number of images to draw, and number of images drawn.
     total: usize,
     done: usize,
     context: &'a Context<'a>,
@@ -258,7 +258,8 @@ impl Images<'_> {
     }
 }
 
-/// Puts the generators into the order of the classes they were trained on; gives those.
+/// Sorts the generators into the order of the classes they were trained on, and returns these classes. It is
+/// an error unless there is one generator for each class.
 fn one_of_each_class<B: Backend>(generators: &mut [Generator<B>]) -> Result<Vec<String>, Failure> {
     let Some(first) = generators.first() else {
         return Err(Failure::Internal(

@@ -1,4 +1,4 @@
-//! `train-cnn`: trains a convolutional network, declared as a list of layers, to tell classes apart.
+//! Kind `train-cnn`: trains a convolutional classifier that is declared as a list of layers.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub(crate) const OUTPUTS: [Output; 3] = [
     },
 ];
 
-/// The parameters of `train-cnn`: a [`Recipe`], whole.
+/// The parameters of `train-cnn`: a [`Recipe`].
 pub struct TrainCnn(pub Recipe);
 
 impl Stage for TrainCnn {
@@ -142,7 +142,7 @@ pub(crate) fn check(
     .into())
 }
 
-/// The shape of the images of an input.
+/// Returns the shape of the images of an input.
 pub(crate) fn image(inputs: &BTreeMap<String, Vec<Signature>>, role: &str) -> Option<ImageShape> {
     match inputs.get(role)?.first()? {
         Signature::Dataset { image, .. } => Some(*image),
@@ -150,8 +150,8 @@ pub(crate) fn image(inputs: &BTreeMap<String, Vec<Signature>>, role: &str) -> Op
     }
 }
 
-/// What training by `recipe` takes; `train` is the role of the training images, of which there are
-/// `times` as many in an epoch.
+/// Returns the resources that training by `recipe` takes. `train` is the role of the training images. An
+/// epoch has `times` as many images as that input.
 pub(crate) fn work(
     recipe: &Recipe,
     train: &str,
@@ -171,11 +171,11 @@ pub(crate) fn work(
     recipe.work(*image, images, validation)
 }
 
-/// A training from weights drawn anew, or from those of another model; it writes every output port.
+/// A training that starts from fresh weights or from those of another model, and writes every output port.
 pub(crate) struct Training<'a> {
     pub recipe: &'a Recipe,
     pub examples: &'a Examples,
-    /// The model to start from.
+    /// The model to start from, if any.
     pub initial: Option<&'a Artifact>,
     pub context: &'a Context<'a>,
 }
@@ -223,7 +223,7 @@ impl Computation for Training<'_> {
     }
 }
 
-/// Fills `network` with the weights of a model of the same layers that knows the same classes.
+/// Fills `network` with the weights of a model that has the same layers and classes.
 fn load_initial<B: Backend>(
     network: &mut Network<B>,
     artifact: &Artifact,

@@ -1,4 +1,4 @@
-//! `train-gan`: trains a DCGAN (Radford et al., 2016) on the images of one class.
+//! Kind `train-gan`: trains a DCGAN (Radford et al., 2016) on the images of one class.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,22 +66,22 @@ pub const INFO: KindInfo = KindInfo {
 pub struct TrainGan {
     /// The class to imitate.
     class: String,
-    /// The layers from `latent` features to an image; the last ends in `tanh`.
+    /// Layers from `latent` features to an image. The last one must end in `tanh`.
     generator: Vec<Layer>,
-    /// The layers from an image to one score: real against generated.
+    /// Layers from an image to one score, which tells real images from generated ones.
     discriminator: Vec<Layer>,
     /// Length of a noise vector.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 10_000), extend("x-unit" = "features"))]
     latent: usize,
-    /// How weights are drawn before training.
+    /// Distribution from which the initial weights are drawn.
     #[serde(default = "dcgan")]
     initializer: Initializer,
-    /// Passes over the images.
+    /// Number of passes over the images.
     #[serde(default = "two_hundred")]
     #[schemars(range(min = 1, max = 100_000))]
     epochs: usize,
-    /// Images to a step. What is left over of an epoch is left out.
+    /// Images per training step. Images of an epoch that do not fill a batch are left out.
     #[serde(default = "sixty_four")]
     #[schemars(range(min = 2, max = 65_536), extend("x-unit" = "images"))]
     batch_size: usize,
@@ -89,20 +89,20 @@ pub struct TrainGan {
     #[serde(default = "learning_rate")]
     #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
     learning_rate: f64,
-    /// Adam's decay of the first moment.
+    /// Adam's decay rate of the first moment.
     #[serde(default = "beta1")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     beta1: f64,
-    /// Adam's decay of the second moment.
+    /// Adam's decay rate of the second moment.
     #[serde(default = "beta2")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     beta2: f64,
-    /// What the discriminator is told of a real image; below 1 this is one-sided label smoothing
-    /// (Salimans et al., 2016).
+    /// Target of the discriminator for real images. A value below 1 is one-sided label smoothing (Salimans et
+    /// al., 2016).
     #[serde(default = "real_label")]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0.5))]
     real_label: f64,
-    /// A grid of samples after every so many epochs, and after the last.
+    /// Number of epochs between two grids of samples. The last epoch always has one.
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     sample_every: usize,
@@ -136,7 +136,7 @@ fn twenty() -> usize {
     20
 }
 
-/// Images in a sample grid, and to a row of it.
+/// Number of images in a sample grid, and in one row of it.
 const SAMPLES: usize = 32;
 const SAMPLES_TO_A_ROW: usize = 8;
 
@@ -223,8 +223,8 @@ impl Stage for TrainGan {
         })
     }
 
-    /// As if all images were of the class: how many are is not known before. The rate is of amounts
-    /// counted in the same way.
+    /// Assumes that all images are of the class, because the number of those that are is unknown before the
+    /// run. The measured rate is based on the same assumption.
     fn work(&self, inputs: &BTreeMap<String, Vec<Expected>>) -> Work {
         let Some(Expected {
             signature: Signature::Dataset { image, .. },
@@ -240,8 +240,8 @@ impl Stage for TrainGan {
         ] else {
             return Work::default();
         };
-        // Three passes through the discriminator: to its parameters, to its parameters, and to the
-        // images, which is as much as two thirds.
+        // Three passes through the discriminator. Two of them compute the gradients of its parameters and
+        // count 3 each. The third computes only the gradients of the images and counts 2.
         let operations = 3.0 * generator.operations() + 8.0 * discriminator.operations();
         let (batch, networks) = (self.batch_size as u64, [&generator, &discriminator]);
         let sum = |of: fn(&Architecture) -> u64| networks.map(of).iter().sum::<u64>();
@@ -271,7 +271,7 @@ impl Stage for TrainGan {
     }
 }
 
-/// A run of the stage.
+/// One run of the stage.
 struct Training<'a> {
     stage: &'a TrainGan,
     context: &'a Context<'a>,
@@ -300,7 +300,8 @@ impl Computation for Training<'_> {
             epochs: stage.epochs,
         };
         let noise = Feature::new(stage.latent, 1, 1);
-        // The two are drawn from neighbouring seeds: the same stream for both would tie their weights.
+        // The networks use neighbouring seeds. The same random stream for both would make their weights
+        // dependent.
         let fresh = || {
             let generator = network(&stage.generator, noise, context.seed)?;
             let seed = context.seed.wrapping_add(1);
@@ -329,7 +330,7 @@ impl Computation for Training<'_> {
             }
             course.partial = Partial::default();
             let epochs = course.history.len();
-            // The last batch's losses are of the weights before its update.
+            // The last batch's losses were computed before its update, so the weights are checked as well.
             if !adversaries.generator().is_finite() {
                 return Err(Failure::Training(format!(
                     "weights are no longer finite after epoch {epochs}: lower `learning_rate`"
@@ -354,7 +355,7 @@ impl Computation for Training<'_> {
 }
 
 impl TrainGan {
-    /// The indices of the images of the class.
+    /// Returns the indices of the images of the class.
     fn members(&self, dataset: &Dataset) -> Result<Vec<usize>, Failure> {
         let classes = dataset.classes();
         let Some(label) = classes.iter().position(|class| *class == self.class) else {
@@ -380,7 +381,7 @@ impl TrainGan {
         Ok(members)
     }
 
-    /// Draws images from the same noise every time it is called.
+    /// Draws images from noise that is the same at every call.
     fn sample<B: Backend>(
         &self,
         generator: &mut Network<B>,
@@ -402,7 +403,7 @@ impl TrainGan {
     }
 }
 
-/// Writes the losses as `history.json` and `metrics.json` to `metrics`, as `losses.png` to `figure`.
+/// Writes the losses as `history.json` and `metrics.json` to `metrics`, and as `losses.png` to `figure`.
 fn write_history(history: &[GanEpoch], metrics: &Path, figure: &Path) -> Result<(), Failure> {
     json::write(&metrics.join("history.json"), history)?;
     let metric = |value: f64| Metric {

@@ -1,3 +1,5 @@
+//! Benchmarks of reading images and of augmenting training batches.
+
 use std::path::PathBuf;
 
 use contract::{Failure, ImageShape, Invalid, random};
@@ -10,31 +12,31 @@ use crate::data::source::Pool;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
 use crate::{decode, on_pool};
 
-/// Reading a folder of images, to be measured.
+/// Benchmark of reading a folder of images.
 #[derive(Clone, Debug)]
 pub struct DecodeBench {
-    /// In the layout that the source `folder` reads.
+    /// Folder with the layout that the source `folder` reads.
     pub path: PathBuf,
-    /// What to resize to, 1 or 3 channels.
+    /// Size and channels that images are converted to; 1 or 3 channels.
     pub image: ImageShape,
-    /// Passes over all images that count, at least 1.
+    /// Measured passes over all images; at least 1.
     pub passes: usize,
 }
 
-/// The augmentation of training batches, to be measured.
+/// Benchmark of augmenting training batches.
 #[derive(Clone, Copy, Debug)]
 pub struct AugmentBench {
     pub image: ImageShape,
-    /// Images to a batch, at least 1.
+    /// Images per batch; at least 1.
     pub batch_size: usize,
-    /// Images to a pass, at least 1.
+    /// Images per pass; at least 1.
     pub images: usize,
-    /// Passes that count, at least 1.
+    /// Measured passes; at least 1.
     pub passes: usize,
 }
 
 impl DecodeBench {
-    /// Reads the folder and every file's header.
+    /// Checks the folder and every file's header.
     ///
     /// # Errors
     /// If the channels are neither 1 nor 3, or the folder or an image is unusable.
@@ -52,9 +54,9 @@ impl DecodeBench {
         decode(json!({ "path": self.path }))
     }
 
-    /// Measures what the source `folder` does for every image: read the file, decode it, resize it to
-    /// bytes. Listing the folder and looking at headers come before, and do not count. Gives the number
-    /// of images in a pass, too.
+    /// Measures the work of the source `folder` for every image: reading the file, decoding it and resizing
+    /// it to bytes. Listing the folder and reading headers are not measured. Returns the number of images in
+    /// a pass, too.
     ///
     /// # Errors
     /// If the folder or an image is unusable.
@@ -93,11 +95,11 @@ impl DecodeBench {
 }
 
 impl AugmentBench {
-    /// Measures the paper's augmentation (shear, zoom and horizontal flips) of batches of random images, as
-    /// training takes them.
+    /// Measures the paper's augmentation (shear, zoom and horizontal flips) for batches of random images, as
+    /// in training.
     ///
     /// # Errors
-    /// If the images cannot be kept in a temporary folder.
+    /// If the images cannot be stored in a temporary folder.
     pub fn measure(&self) -> Result<Throughput, Failure> {
         on_pool(|| self.run())
     }
@@ -131,10 +133,10 @@ impl AugmentBench {
     }
 }
 
-/// Images that differ; more would only take memory.
+/// Number of different images; more would only take memory.
 const DISTINCT: usize = 256;
 
-/// A dataset of `count` images of random bytes.
+/// Creates a dataset of `count` images of random bytes.
 fn noise(shape: ImageShape, count: usize) -> Result<Dataset, Failure> {
     let unusable =
         |e: std::io::Error| Failure::System(format!("failed to make a temporary folder: {e}"));
@@ -145,6 +147,6 @@ fn noise(shape: ImageShape, count: usize) -> Result<Dataset, Failure> {
         (format!("noise {image}"), 0, bytes)
     });
     write_dataset(folder.path(), shape, &["noise".to_owned()], images)?;
-    // The mapping outlives the folder.
+    // The dataset's memory mapping outlives the folder.
     Dataset::in_folder(folder.path())
 }

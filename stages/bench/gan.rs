@@ -1,3 +1,5 @@
+//! Benchmark of DCGAN training.
+
 use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::{Value, json};
 
@@ -8,26 +10,26 @@ use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
 use crate::ops::Backend;
 use crate::{decode, on_pool, ops};
 
-/// A training of a DCGAN (Radford et al., 2016) to be measured: both updates, on random images.
+/// A DCGAN training (Radford et al., 2016) to measure: both updates, on random images.
 #[derive(Clone, Copy, Debug)]
 pub struct GanBench {
-    /// Square; a power of two from 8 pixels.
+    /// Must be square, with a side that is a power of two of at least 8 pixels.
     pub image: ImageShape,
-    /// Images to a step, at least 2.
+    /// Images per step; at least 2.
     pub batch_size: usize,
-    /// Length of a noise vector, at least 1.
+    /// Length of a noise vector; at least 1.
     pub latent: usize,
-    /// Between every convolution and its activation but the first of the discriminator and the last of
-    /// the generator.
+    /// Whether every convolution is followed by batch normalization before its activation, except for the
+    /// first of the discriminator and the last of the generator.
     pub batch_norm: bool,
-    /// Steps that count, at least 1.
+    /// Measured steps; at least 1.
     pub steps: usize,
     pub device: Device,
 }
 
 impl GanBench {
     /// # Errors
-    /// If the images are not square or their side is not a power of two from 8.
+    /// If the images are not square, or their side is not a power of two of at least 8.
     pub fn check(&self) -> Result<(), Invalid> {
         let ImageShape { height, width, .. } = self.image;
         if height == width && height >= 8 && height.is_power_of_two() {
@@ -39,10 +41,10 @@ impl GanBench {
         )))
     }
 
-    /// Trains both networks on random images.
+    /// Trains both networks on random images and returns the throughput.
     ///
     /// # Errors
-    /// As [`GanBench::check`]; if there is no such device, or it fails.
+    /// As [`GanBench::check`]. Also if there is no such device, or it fails.
     pub fn measure(&self) -> Result<Throughput, Failure> {
         self.check().map_err(|e| Failure::Data(e.to_string()))?;
         on_pool(|| compute(self.device, self))
@@ -90,7 +92,7 @@ impl Computation for &GanBench {
     }
 }
 
-/// Channels after every halving of the image's side, from the image inwards down to 4×4.
+/// Channels after every halving of the image's side, from the image down to 4×4.
 fn widths(bench: &GanBench) -> Vec<usize> {
     let halvings = (bench.image.height / 4).ilog2();
     (0..halvings).map(|i| (64 << i).min(512)).collect()
@@ -123,7 +125,7 @@ fn discriminator(bench: &GanBench) -> Vec<Value> {
     layers
 }
 
-/// A convolution of some kind and its leaky ReLU, normalized in between or not.
+/// Appends a convolution of some kind, batch normalization if wanted, and a leaky ReLU.
 fn block(kind: &str, mut convolution: Value, batch_norm: bool, layers: &mut Vec<Value>) {
     let activation = if batch_norm { "linear" } else { "leaky_relu" };
     convolution["activation"] = activation.into();

@@ -1,3 +1,5 @@
+//! Peak performance of the processor, an upper limit for every kernel.
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -5,17 +7,17 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use serde::Serialize;
 
-/// What a processor can do at most: the roof over every kernel.
+/// Peak performance of the processor.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Roof {
-    /// Multiplications and additions in registers, of all threads, 10⁹ in a second.
+    /// Multiplications and additions in registers, by all threads, in 10⁹ per second.
     pub gflops: f64,
-    /// Reading two arrays larger than the caches and writing a third, of all threads, 10⁹ bytes in a
-    /// second.
+    /// Memory traffic of reading two arrays larger than the caches and writing a third, by all threads, in
+    /// 10⁹ bytes per second.
     pub gigabytes_per_second: f64,
 }
 
-/// Measures on the threads of the current pool.
+/// Measures the peak performance of the current pool's threads.
 pub fn measure_machine() -> Roof {
     Roof {
         gflops: best(operations_per_second) / 1e9,
@@ -23,7 +25,7 @@ pub fn measure_machine() -> Roof {
     }
 }
 
-/// The best of some measurements: a roof is what was reached once.
+/// Returns the best of several measurements, because a peak needs to be reached only once.
 fn best(mut measure: impl FnMut() -> f64) -> f64 {
     const ROUNDS: usize = 5;
     (0..ROUNDS).map(|_| measure()).fold(0.0, f64::max)
@@ -35,11 +37,11 @@ fn operations_per_second() -> f64 {
     counts.iter().sum::<f64>() / started.elapsed().as_secs_f64()
 }
 
-/// c = a + 3·b over arrays that no cache holds, as McCalpin's STREAM does it.
+/// c = a + 3·b over arrays that are larger than any cache, as in McCalpin's STREAM.
 fn triad() -> impl FnMut() -> f64 {
-    /// Values in an array: 128 MiB.
+    /// Values per array: 128 MiB.
     const LEN: usize = 1 << 25;
-    /// Values that a thread takes at once.
+    /// Values per piece of work.
     const PIECE: usize = 1 << 14;
     let (a, b) = (vec![1.0f32; LEN], vec![2.0f32; LEN]);
     let mut c = vec![0.0f32; LEN];
@@ -60,7 +62,7 @@ fn triad() -> impl FnMut() -> f64 {
     }
 }
 
-/// Independent chains of multiply-add, enough to keep every unit busy; gives the number of operations.
+/// Independent chains of multiply-add, enough to keep every unit busy. Returns the number of operations.
 struct MultiplyAdd;
 
 impl WithSimd for MultiplyAdd {

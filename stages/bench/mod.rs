@@ -1,4 +1,4 @@
-//! Measures what stages spend their time on, through the very code that they run.
+//! Benchmarks of what stages spend their time on. They run the same code as the stages.
 
 mod data;
 mod gan;
@@ -14,17 +14,17 @@ pub use gan::GanBench;
 pub use machine::{Roof, measure_machine};
 pub use train::TrainBench;
 
-/// What was measured.
+/// Result of a benchmark.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Throughput {
-    /// Of the median step.
+    /// In the median step.
     pub images_per_second: f64,
 }
 
-/// Steps before those that count: memory is laid out, caches are filled.
+/// Steps before the measured ones, which allocate memory and fill the caches.
 const WARM_UP: usize = 2;
 
-/// Times `steps` calls of `step`, each given its number and working on `images` images.
+/// Times `steps` calls of `step`, which gets the step's index and processes `images` images.
 fn throughput(images: usize, steps: usize, mut step: impl FnMut(u64)) -> Throughput {
     let mut seconds = Vec::with_capacity(steps);
     for index in 0..steps + WARM_UP {
@@ -40,8 +40,8 @@ fn throughput(images: usize, steps: usize, mut step: impl FnMut(u64)) -> Through
     }
 }
 
-/// A step that need not wait for the device: as in training, `finish` waits for what was launched once
-/// the next is.
+/// Returns a step that does not wait for the device, as in training: `finish` waits for what was launched
+/// only once the next launch is under way.
 fn overlapping<T, R>(mut launch: impl FnMut(u64) -> T, finish: impl Fn(T) -> R) -> impl FnMut(u64) {
     let mut waiting = None;
     move |step| {

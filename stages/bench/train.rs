@@ -1,3 +1,5 @@
+//! Benchmark of classifier training.
+
 use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::Value;
 
@@ -9,7 +11,7 @@ use crate::ops::optimizer::{Optimizer, OptimizerConfig};
 use crate::training::{Figures, Targets, train_step};
 use crate::{decode, on_pool, ops};
 
-/// A training of a classifier to be measured: cross-entropy and Adam on random images.
+/// A classifier training to measure: cross-entropy and Adam, on random images.
 #[derive(Clone, Debug)]
 pub struct TrainBench {
     architecture: Architecture,
@@ -21,11 +23,11 @@ pub struct TrainBench {
 }
 
 impl TrainBench {
-    /// `model` is a list of layers as it stands in a pipeline; there are `batch_size` images to a step,
-    /// and `steps` steps on `device` count, each at least 1.
+    /// `model` is a list of layers as in a pipeline. There are `batch_size` images per step and `steps`
+    /// measured steps, each at least 1.
     ///
     /// # Errors
-    /// If the layers do not fit the images or end in something else than class scores.
+    /// If the layers do not fit the images, or do not end in class scores.
     pub fn new(
         model: Value,
         image: ImageShape,
@@ -45,7 +47,7 @@ impl TrainBench {
         })
     }
 
-    /// Trains.
+    /// Trains the network on random images and returns the throughput.
     ///
     /// # Errors
     /// If there is no such device, or it fails.

@@ -1,4 +1,4 @@
-//! What a program sees of the environment.
+//! The environment variables of a program.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use contract::Request;
 
-/// Variables and their values; none where one is not set.
+/// Variables and their values; `None` for a variable that is not set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Environment(BTreeMap<String, Option<String>>);
 
 impl Serialize for Environment {
-    /// As it is read, with the value of every variable that is set.
+    /// Writes `NAME=VALUE` for every variable that is set, and `NAME` for the others.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|(name, value)| match value {
             Some(value) => format!("{name}={value}"),
@@ -23,7 +23,7 @@ impl Serialize for Environment {
 }
 
 impl<'de> Deserialize<'de> for Environment {
-    /// From `[NAME, NAME=VALUE]`; a `NAME` alone has the value that it has in this process.
+    /// Reads `[NAME, NAME=VALUE]`. A `NAME` alone takes the value that it has in this process.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut variables = BTreeMap::new();
         for entry in Vec::<String>::deserialize(deserializer)? {
@@ -47,9 +47,9 @@ impl<'de> Deserialize<'de> for Environment {
     }
 }
 
-/// The value of a variable in this process.
+/// Returns the value of a variable in this process.
 fn value_of(name: &str) -> Result<Option<String>, String> {
-    // These would make it a panic.
+    // `env::var` would panic on these names.
     if name.is_empty() || name.contains('\0') {
         return Ok(None);
     }
@@ -61,15 +61,15 @@ fn value_of(name: &str) -> Result<Option<String>, String> {
 }
 
 impl Environment {
-    /// The whole environment of a program.
+    /// Returns the complete environment of a program.
     pub fn of(&self, request: &Request) -> BTreeMap<String, String> {
         let cpus = request.cpus.max(1).to_string();
         let mut whole = BTreeMap::from([
             ("RUNNER_SEED".to_owned(), request.seed.to_string()),
             ("RUNNER_CPUS".to_owned(), cpus.clone()),
-            // What most numerical libraries ask for the number of their threads.
+            // Most numerical libraries take their number of threads from this variable.
             ("OMP_NUM_THREADS".to_owned(), cpus),
-            // Nothing would find what Python writes beside its sources here.
+            // Compiled files could not be reused: every run has a fresh scratch folder.
             ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
         ]);
         if let Ok(path) = env::var("PATH") {

@@ -1,4 +1,4 @@
-//! The metrics that a program writes.
+//! Reads the metrics that a program writes.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use contract::{Direction, Failure, Folder, Metric, Metrics};
 
-/// Largest file of metrics, in bytes.
+/// Size limit of a file of metrics, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Stands for a bare `NaN`, `Infinity` or `-Infinity`, which Python writes and JSON does not know.
+/// Placeholder for a bare `NaN`, `Infinity` or `-Infinity`, which Python writes but JSON does not allow.
 const UNDEFINED: &str = "\u{e000}";
 const TOKENS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
-/// Metrics that a warning names.
+/// Number of metrics that a warning names.
 const NAMED: usize = 3;
 
-/// A number with all that tables want of it.
+/// A metric in its long form: a number with optional interval and direction.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -32,7 +32,7 @@ struct Written {
 #[derive(Clone, Copy, Deserialize)]
 struct Number(#[serde(deserialize_with = "number")] f64);
 
-/// A number, or what stands for none.
+/// Decodes a number. The placeholder becomes NaN.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     number_of(&value).ok_or_else(|| D::Error::custom(format!("`{value}` is no number")))
@@ -46,7 +46,7 @@ fn number_of(value: &Value) -> Option<f64> {
     }
 }
 
-/// The JSON text with a string in place of what is no JSON.
+/// Replaces the tokens that JSON does not allow by a string.
 fn as_json(text: &[u8]) -> Vec<u8> {
     let mut json = Vec::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
@@ -73,7 +73,7 @@ fn as_json(text: &[u8]) -> Vec<u8> {
     json
 }
 
-/// Says which metrics have no value; `None` if all have one.
+/// Returns a warning that names the metrics without a value; `None` if all have one.
 pub fn warning(metrics: &Metrics) -> Option<String> {
     let undefined = metrics
         .iter()
@@ -89,11 +89,11 @@ pub fn warning(metrics: &Metrics) -> Option<String> {
     })
 }
 
-/// Reads a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or objects of
-/// these, whose names become `train.f1`. `name` is the file's path in `scratch`.
+/// Reads metrics from a JSON object: `{"f1": 0.9}`, `{"f1": {"value": 0.9, "interval": [0.8, 1.0]}}`, or
+/// objects of these, whose names become `train.f1`. `name` is the file's path in `scratch`.
 ///
-/// A number is better the larger it is, unless its `direction` says `minimize`. What is written as `NaN`,
-/// `Infinity` or `-Infinity` has the value NaN, an interval with one of them is none.
+/// Larger numbers are better, unless `direction` is `minimize`. The values `NaN`, `Infinity` and `-Infinity`
+/// are read as NaN. An interval that contains one of them is dropped.
 pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.display()));
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));

@@ -1,8 +1,8 @@
-//! What lies in the scratch folder before the program starts.
+//! Puts the files that a program reads into its scratch folder.
 //!
-//! A program must not be able to change what others read. It gets copies of its own: clones, where the file
-//! system has them (`FICLONE`), and of small files (see [`PRIVATE_BYTES`]) ordinary ones. A large file that
-//! cannot be cloned is another name of the store's own file, which the engine watches.
+//! A program must not be able to change what others read, so it gets private copies: clones, if the file
+//! system supports them (`FICLONE`), or else ordinary copies of small files (see [`PRIVATE_BYTES`]). A large
+//! file that cannot be cloned is a hard link to the store's own file, which the engine watches.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::Params;
 
-/// Puts inputs, code and files in place; gives each file's path in the scratch folder, and what it is.
+/// Puts inputs, code and files in place. Returns each file's path in the scratch folder and its kind.
 pub fn mount(
     params: &Params,
     request: &Request,
@@ -36,8 +36,9 @@ pub fn mount(
         }
         scratch.index(role, artifacts)?;
     }
-    // Copied (a clone, where the file system has them): a program may write to what it reads, many an
-    // interpreter looks beside a link's target for what else there is, and an archive of links is none.
+    // These are copied (cloned, if the file system supports it) because links would not do: a program may
+    // write to what it reads, many interpreters look beside a link's target for other files, and an archive
+    // of links is useless.
     for path in &params.code {
         scratch.source(path, path, 0o755)?;
     }
@@ -48,14 +49,14 @@ pub fn mount(
     Ok(scratch.mounted)
 }
 
-/// The mode is ours, as the original's is not part of the key.
+/// Copies a file and sets its mode. The original's mode is not part of the key, so it is not kept.
 fn copy(from: &Path, to: &Path, mode: u32) -> io::Result<()> {
     files::copy(from, to)?;
     fs::set_permissions(to, Permissions::from_mode(mode))
 }
 
-/// A copy of an input's file for the program alone, read-only as the original is; or another name of a
-/// large file that cannot be cloned.
+/// Creates a private copy of an input's file, read-only as the original is, or a hard link to a large file
+/// that cannot be cloned.
 fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
     let mut original = files::open(from)?;
     let is_small = original.metadata()?.len() <= PRIVATE_BYTES;
@@ -65,7 +66,7 @@ fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
     if !clone(&original, &copy) {
         if !is_small {
             fs::remove_file(to)?;
-            // Not every file system has links, and a file only so many of them.
+            // Not every file system has hard links, and a file can have only so many of them.
             if fs::hard_link(from, to).is_ok() {
                 return Ok(Mount::Linked);
             }
@@ -82,7 +83,7 @@ fn copy_or_link(role: &str, from: &Path, to: &Path) -> io::Result<Mount> {
     })
 }
 
-/// Makes one file share the other's blocks, where the file system can.
+/// Makes `to` share the blocks of `from`; returns `false` if the file system cannot.
 fn clone(from: &File, to: &File) -> bool {
     #[cfg(target_os = "linux")]
     return rustix::fs::ioctl_ficlone(to, from).is_ok();
@@ -93,13 +94,13 @@ fn clone(from: &File, to: &File) -> bool {
     }
 }
 
-/// An artifact in the index of an input.
+/// Entry of an artifact in the index of an input.
 #[derive(Serialize)]
 struct Listed<'a> {
     instance: &'a str,
     axes: &'a BTreeMap<String, String>,
     path: &'a str,
-    /// The path of its file, if it is one file.
+    /// Path of the artifact's file, if it is a single file.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
 }
@@ -124,12 +125,12 @@ impl<'a> Listed<'a> {
 struct Scratch<'a> {
     folder: &'a Path,
     mounted: BTreeMap<PathBuf, Mount>,
-    /// The folder that was made last, or is there.
+    /// A folder that exists: the one that was created last.
     made: PathBuf,
 }
 
 impl Scratch<'_> {
-    /// Every file and empty folder of an artifact on the port `role`.
+    /// Puts every file and empty folder of an artifact on the port `role` in place.
     fn artifact(&mut self, role: &str, at: &Path, artifact: &Artifact) -> Result<(), Failure> {
         if artifact.files.is_empty() {
             self.make(&self.folder.join(at))?;
@@ -143,7 +144,7 @@ impl Scratch<'_> {
         Ok(())
     }
 
-    /// The list of the artifacts on the port `role`, unless the folder of the role holds just one.
+    /// Writes the index of the artifacts on the port `role`, unless the port's folder is a single artifact.
     fn index(&mut self, role: &str, artifacts: &[Artifact]) -> Result<(), Failure> {
         let listed: Vec<Listed<'_>> = artifacts.iter().filter_map(Listed::of).collect();
         if listed.is_empty() {
@@ -159,7 +160,7 @@ impl Scratch<'_> {
         })
     }
 
-    /// The file or folder at `path`.
+    /// Copies the file or folder at `path`.
     fn source(&mut self, at: &Path, path: &Path, mode: u32) -> Result<(), Failure> {
         let found = walk(path).map_err(|invalid| Failure::Data(invalid.to_string()))?;
         let whole = found.files.is_empty().then(String::new);
@@ -167,7 +168,7 @@ impl Scratch<'_> {
             self.make(&self.folder.join(at).join(name))?;
         }
         for name in found.files {
-            // Of a source that is a file, the name is empty.
+            // If the source is a file, the name is empty.
             let (at, file) = match name.as_str() {
                 "" => (at.to_owned(), path.to_owned()),
                 name => (at.join(name), path.join(name)),
@@ -199,8 +200,8 @@ impl Scratch<'_> {
         files::create_folders(folder).map_err(|e| Failure::io("create", folder, e))
     }
 
-    /// Forgets the times of copies that were made within this tick of the clock, a few milliseconds: if
-    /// the program changes one at once, its time may stay the same.
+    /// Forgets the times of copies that were made within the current tick of the clock (a few milliseconds).
+    /// If the program changes such a copy at once, its time may stay the same.
     fn settle(&mut self) {
         for mount in self.mounted.values_mut() {
             if let Mount::Copied { changed, .. } = mount {

@@ -1,4 +1,4 @@
-//! What a program made.
+//! Checks and collects what a program made.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Read};
@@ -10,24 +10,24 @@ use contract::{
 
 use super::{METRICS_PORT, metrics, paths};
 
-/// Files that an error names.
+/// Number of files that an error names.
 const NAMED: usize = 3;
-/// Longest path that is looked into for undeclared files, in bytes.
+/// Longest path of a folder that is searched for undeclared files, in bytes.
 const LONGEST: usize = 2048;
-/// Bytes of a file that are compared at once.
+/// Number of bytes of a file that are compared at a time.
 const PIECE: u64 = 1 << 18;
 
-/// What a program is to make.
+/// The outputs that a program must make.
 pub struct Outputs<'a> {
-    /// By port.
+    /// Paths of the outputs, by port.
     pub paths: &'a BTreeMap<String, PathBuf>,
     pub metrics: Option<&'a Path>,
-    /// Names that do not count.
+    /// Names of files and folders that need not be declared.
     pub ignore: &'a BTreeSet<String>,
 }
 
 impl Outputs<'_> {
-    /// What every output is: a path in `scratch`, or the metrics as tables want them.
+    /// Returns every output: a path in `scratch`, or the metrics in the form that tables need.
     pub fn gather(&self, scratch: &Folder, program: &Program) -> Result<Gathered, Failure> {
         check_copies(scratch, program)?;
         let linked = |path| Some((path, scratch.link_on(path)?));
@@ -83,7 +83,7 @@ impl Outputs<'_> {
         Ok(Gathered { made, warnings })
     }
 
-    /// Where the outputs are to be.
+    /// Returns the paths at which the outputs must be.
     pub fn all(&self) -> impl Iterator<Item = &Path> {
         self.paths
             .values()
@@ -100,7 +100,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Adds every file below `at` that was neither there before nor is declared.
+    /// Adds to `undeclared` every file below `at` that is not allowed.
     fn find_others(
         &self,
         scratch: &Folder,
@@ -124,8 +124,8 @@ impl Known<'_> {
     }
 }
 
-/// Checks that the program has not written to its copies of inputs: one that does could not be given the
-/// store's own files, and would come out otherwise where it is.
+/// Checks that the program did not write to its copies of inputs. On another file system these may be the
+/// store's own files, where such a program fails, so it must fail here too.
 fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
     for (path, mount) in &program.mounted {
         let Mount::Copied {
@@ -137,7 +137,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
         else {
             continue;
         };
-        // A program may remove its inputs, and what it puts in their place is its own.
+        // A program may remove its inputs. A file that it puts in their place is its own.
         let Ok(stat) = scratch.stat(path) else {
             continue;
         };
@@ -158,7 +158,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether two files hold the same bytes.
+/// Whether two files have the same content.
 fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     loop {
@@ -172,7 +172,7 @@ fn is_equal(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
     }
 }
 
-/// The first few of `paths`, and how many more there are.
+/// Formats the first few of `paths` and the number of the others.
 fn named<'a>(paths: impl IntoIterator<Item = &'a Path>) -> String {
     let mut paths = paths.into_iter();
     let first = paths.by_ref().take(NAMED);

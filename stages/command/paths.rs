@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use contract::Invalid;
 
-/// A path must lead into the scratch folder, and to something in it.
+/// Checks that a path leads into the scratch folder, and to something in it.
 pub fn check(path: &Path) -> Result<(), Invalid> {
     let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     let names = path.components().filter(|part| *part != Component::CurDir);
@@ -18,19 +18,20 @@ pub fn check(path: &Path) -> Result<(), Invalid> {
     )))
 }
 
-/// The one spelling of a path that [`check`] takes: `./d//o/` is `d/o`.
+/// Returns the normal spelling of a path that [`check`] accepts: `./d//o/` becomes `d/o`.
 pub fn normal(path: &Path) -> PathBuf {
     path.components()
         .filter(|part| *part != Component::CurDir)
         .collect()
 }
 
-/// The places that are taken in the scratch folder, in the order of paths: what lies in a folder follows it.
+/// Places in the scratch folder that are taken, ordered by path, so that the contents of a folder follow it.
 #[derive(Default)]
 pub struct Places(BTreeMap<PathBuf, &'static str>);
 
 impl Places {
-    /// Takes a place for `what`. None may be another's, or lie in another, however they are spelled.
+    /// Takes a place for `what`. It is an error if the place is taken, is inside another one or contains one,
+    /// however the paths are spelled.
     pub fn take(
         &mut self,
         path: &Path,

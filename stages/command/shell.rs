@@ -1,4 +1,4 @@
-//! The program of a command, or the shell that reads its text.
+//! The program of a command, or the shell that runs its text.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,19 +12,19 @@ use contract::Text;
     expecting = "expected a list of texts, or with `shell: true` one text"
 )]
 pub enum Argv {
-    /// For a shell.
+    /// A text for a shell.
     Line(#[schemars(with = "Text")] String),
     /// The program and its arguments.
     Words(#[schemars(with = "Vec<Text>")] Vec<String>),
 }
 
-/// The shell that reads `argv`.
+/// The shell that runs `argv`, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected `true`, `false` or `sh`")]
 pub enum Shell {
-    /// bash, if true; else none.
+    /// bash if true, no shell if false.
     Bash(bool),
-    /// Another one, by its name.
+    /// Another shell, by its name.
     Named(OtherShell),
 }
 
@@ -42,7 +42,7 @@ impl Default for Shell {
 }
 
 impl Shell {
-    /// The shell's program and its options, after which the text follows; empty without a shell.
+    /// Returns the shell's program and its options, which the text follows. Empty without a shell.
     pub fn program(self) -> &'static [&'static str] {
         match self {
             Self::Bash(false) => &[],
@@ -53,7 +53,7 @@ impl Shell {
 }
 
 impl Argv {
-    /// The arguments, the program first; of a text those of `shell`.
+    /// Returns the program and its arguments. For a text, the program is `shell`.
     pub fn words(&self, shell: Shell) -> Vec<String> {
         match self {
             Self::Line(line) => {

@@ -1,17 +1,17 @@
-//! Which programs a stage depends on.
+//! Finds the programs that the result of a stage depends on.
 //!
-//! | what | is known by |
+//! | program or file | identified by |
 //! | --- | --- |
 //! | the program that `argv` begins with, found in `PATH` unless it is a path | content |
-//! | what its first line names as its interpreter, if it is a script | content |
-//! | the `pyvenv.cfg` of the virtual environment it is in | content |
+//! | the interpreter that its first line names, if it is a script | content |
+//! | the `pyvenv.cfg` of the virtual environment that it is in | content |
 //! | an absolute path among the arguments that leads to a program or a script | content |
-//! | a name under `tools` | the answer of its version command; content, if it has none |
+//! | a name under `tools` | the output of its version command; content, if it has none |
 //!
-//! A name under `tools` with a version command stands for that program wherever it comes from. Not known
-//! are: libraries and packages that a program loads, programs that it starts, and programs in the text of a
-//! shell that `tools` does not name. A relative path leads into the scratch folder, where only code, files
-//! and inputs are, which are in the key already.
+//! A name under `tools` with a version command stands for that program wherever it is installed. Not found
+//! are libraries and packages that a program loads, programs that it starts, and programs in the text of a
+//! shell that `tools` does not name. A relative path leads into the scratch folder, which contains only code,
+//! files and inputs, and these are in the key already.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -27,15 +27,15 @@ use contract::{Tool, files};
 /// Names under `tools`, with their version commands.
 pub type Declared = BTreeMap<String, Option<String>>;
 
-/// Longest first line of a script that is looked at, in bytes; Linux reads no more.
+/// Number of bytes of a script's first line that are read. Linux reads no more.
 const LONGEST_LINE: u64 = 256;
 
-/// Endings of scripts that an interpreter reads without their being executable.
+/// File extensions of scripts that an interpreter reads even if they are not executable.
 const SCRIPTS: [&str; 12] = [
     "bash", "jl", "js", "lua", "m", "pl", "py", "r", "rb", "sh", "sql", "ts",
 ];
 
-/// The programs that `words`, the program and its arguments, depend on.
+/// Returns the programs that `words`, a program and its arguments, depend on.
 pub fn of(words: &[String], declared: &Declared) -> Vec<Tool> {
     let mut tools = Tools {
         declared,
@@ -91,15 +91,16 @@ impl Tools<'_> {
     }
 }
 
-/// The file of the program `name`, which is looked for in `PATH` unless it is a path; `None` if there is
-/// none. What runs is then what is in the key: a name leads to the same file for as long as this process.
+/// Returns the file of the program `name`, which is searched for in `PATH` unless it is a path; `None` if
+/// there is none. A name leads to the same file for the lifetime of this process, so the program that runs is
+/// the one in the key.
 pub fn find(name: &str) -> Option<PathBuf> {
     let (_, program) = belonging(name)?.swap_remove(0);
     Some(program)
 }
 
-/// The files that the program `name` consists of, itself first. They are found once: many stages run the
-/// same program.
+/// Returns the files that the program `name` consists of, the program first. The result is cached, because
+/// many stages run the same program.
 fn belonging(name: &str) -> Option<Vec<(String, PathBuf)>> {
     static KNOWN: Mutex<BTreeMap<String, Vec<(String, PathBuf)>>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +121,7 @@ fn look_for(name: &str) -> Option<Vec<(String, PathBuf)>> {
     if let Some(interpreter) = interpreter {
         files.push((format!("{name} ({})", interpreter.display()), interpreter));
     }
-    // One that cannot be looked at counts: reading it for the key is an error that names it.
+    // A file that cannot be examined counts: reading it for the key is then an error that names it.
     let is_there = |file: &PathBuf| files::leads_to(file, Metadata::is_file).unwrap_or(true);
     if let Some(environment) = environment.filter(is_there) {
         files.push((format!("{name} (pyvenv.cfg)"), environment));
@@ -128,8 +129,8 @@ fn look_for(name: &str) -> Option<Vec<(String, PathBuf)>> {
     Some(files)
 }
 
-/// Whether a file looks like a program or a script. One that cannot be looked at does not: the command
-/// has its name, but cannot read it either.
+/// Whether a file looks like a program or a script. A file that cannot be examined does not: the command has
+/// its name but cannot read it either.
 fn is_script(path: &Path) -> bool {
     if !files::leads_to(path, Metadata::is_file).unwrap_or(false) {
         return false;
@@ -141,7 +142,8 @@ fn is_script(path: &Path) -> bool {
         || first_line(path).is_some_and(|line| line.starts_with(b"#!"))
 }
 
-/// The program that the first line of a script names; the one that `env` would find.
+/// Returns the program that the first line of a script names. For `env`, returns the program that `env` would
+/// find.
 fn interpreter(path: &Path) -> Option<PathBuf> {
     let line = first_line(path)?;
     let line = line.strip_prefix(b"#!")?.trim_ascii();
@@ -175,7 +177,7 @@ fn in_path(name: &Path) -> Option<PathBuf> {
 
 fn is_program(path: &Path) -> bool {
     let is_runnable = |file: &Metadata| file.is_file() && file.permissions().mode() & 0o111 != 0;
-    // As the system does, which looks on in the next folder of `PATH`.
+    // The system also skips a file that cannot be examined, and tries the next folder of `PATH`.
     files::leads_to(path, is_runnable).unwrap_or(false)
 }
 
@@ -185,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder of files; those whose content begins with `x` are executable.
+    /// Creates a folder of files. Those whose content begins with `x` are executable.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in files {

@@ -1,4 +1,4 @@
-//! Artifacts: their types, and what is known of one before it exists.
+//! Artifact types, and the signature that is known of an artifact before it exists.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 
-/// Raised when the meaning of an artifact's files changes; part of every fingerprint.
+/// Version of the artifact format, increased when the meaning of an artifact's files changes. Part of every
+/// fingerprint.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Largest file of an input, in bytes, of which a program gets a copy of its own.
+/// An input's files of up to this many bytes are always copied for the program that reads them. A larger file
+/// may be a hard link to the store's own file.
 pub const PRIVATE_BYTES: u64 = 1 << 20;
 
-/// The type of an artifact, and so of a port.
+/// Type of an artifact, and of the ports that carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArtifactType {
@@ -26,9 +28,9 @@ pub enum ArtifactType {
     Generator,
     /// Named numbers ([`Metrics`]) and the tables behind them.
     Metrics,
-    /// Pictures for people.
+    /// Charts and other pictures.
     Figure,
-    /// Whatever a program made.
+    /// Any files that a program wrote.
     Files,
 }
 
@@ -70,14 +72,14 @@ impl fmt::Display for ImageShape {
     }
 }
 
-/// What is known of an artifact before it exists; lets shapes be checked before anything runs.
+/// Type and shape of an artifact, known before it exists, so that shapes can be checked before anything runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
     /// Images of this shape; `augmented` if they carry an augmentation policy.
     Dataset {
         image: ImageShape,
         augmented: bool,
-        /// The number of classes, where it is known before the dataset exists.
+        /// Number of classes, if it is known before the dataset exists.
         classes: Option<usize>,
     },
     /// A classifier of images of this shape.
@@ -93,36 +95,37 @@ pub enum Signature {
     Files,
 }
 
-/// The files of one artifact, by their name in its tree.
+/// Files of one artifact, by their name in its tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
     /// The stage instance and port that made it, for messages only: `xrays.train`.
     pub label: String,
     pub files: BTreeMap<String, PathBuf>,
-    /// The names of its folders that hold nothing.
+    /// Names of the artifact's empty folders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<String>,
-    /// Its entry in the index of its input, if the input has one.
+    /// The artifact's entry in the index of its input, if the input has an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<IndexEntry>,
 }
 
-/// One of the artifacts of an input that has a folder for each of them, as the input's [`INDEX_FILE`] lists it.
+/// Entry of one artifact in the [`INDEX_FILE`] of an input that has a folder for each of its artifacts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexEntry {
-    /// The instance's values on the axes that the consumer lacks, by axis, as they are written.
+    /// Values of the instance on the axes that the consumer lacks, by axis, spelled as in the pipeline.
     pub axes: BTreeMap<String, String>,
-    /// The stage instance that made it: `count[A]`.
+    /// The stage instance that made the artifact: `count[A]`.
     pub instance: String,
-    /// Its folder, relative to the folder of the input: `sample=A`.
+    /// Folder of the artifact, relative to the folder of the input: `sample=A`.
     pub path: String,
 }
 
-/// The file that lists the artifacts of an input, in the input's folder.
+/// Name of the file in an input's folder that lists the input's artifacts.
 pub const INDEX_FILE: &str = "index.json";
 
 impl Artifact {
-    /// The path of a file of the artifact.
+    /// Returns the path of the file called `name` in the artifact's tree, or an internal error if there is
+    /// none.
     pub fn file(&self, name: &str) -> Result<&Path, Failure> {
         self.files.get(name).map(PathBuf::as_path).ok_or_else(|| {
             Failure::Internal(format!("artifact `{}` has no file `{name}`", self.label))

@@ -1,8 +1,8 @@
-//! A choice that is written as its name alone (`adam`) or as a map of one key, its name, to its
-//! parameters (`sgd: { momentum: 0.9 }`).
+//! Decodes a choice that is written as a bare name (`adam`) or as a map from the name to its parameters
+//! (`sgd: { momentum: 0.9 }`).
 //!
-//! serde's externally tagged enums know the second form only, or the first for variants that can
-//! have no parameters at all. An untagged wrapper would lose the path to an error.
+//! Serde's externally tagged enums accept only the second form, or only the first one for variants that
+//! cannot have parameters. An untagged wrapper would lose the path to an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,8 +12,8 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-/// Adds to the schema of an externally tagged enum the names that [`deserialize`] takes alone: those
-/// whose parameters all have defaults. (A parameter's own schema must be inlined.)
+/// Adds to the schema of an externally tagged enum the bare names that [`deserialize`] accepts: those of
+/// variants whose parameters all have defaults. (A parameter's own schema must be inlined.)
 pub fn allow(schema: &mut Schema) {
     let Some(variants) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else {
         return;
@@ -22,14 +22,14 @@ pub fn allow(schema: &mut Schema) {
     variants.extend(names);
 }
 
-/// The schema of the name of a variant that needs no parameters.
+/// Returns the schema of a variant's bare name, if the variant needs no parameters.
 fn name_alone(variant: &Value) -> Option<Value> {
     let (name, parameters) = variant["properties"].as_object()?.iter().next()?;
     let needs_none = parameters["type"] == "object" && parameters.get("required").is_none();
     needs_none.then(|| json!({ "const": name, "description": variant["description"] }))
 }
 
-/// Deserialises an externally tagged `T`, taking a bare name for a variant without parameters.
+/// Deserializes an externally tagged `T` and accepts a bare name for a variant without parameters.
 pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -55,7 +55,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrMap<T> {
     }
 }
 
-/// Deserialises as an empty map.
+/// Deserializes as an empty map.
 struct NoParameters;
 
 impl<'de, E: de::Error> IntoDeserializer<'de, E> for NoParameters {

@@ -1,4 +1,7 @@
-//! The clock that times of files are taken from.
+//! The clock from which the kernel takes the times of files.
+//!
+//! A file that changes twice within one tick of this clock keeps its time. The functions here tell whether
+//! the tick is over.
 
 use std::thread;
 use std::time::Duration;
@@ -10,19 +13,19 @@ const CLOCK: ClockId = ClockId::RealtimeCoarse;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Realtime;
 
-/// How often to look at the clock, and how many times at most. It ticks every 1 to 10 ms.
+/// Interval between looks at the clock, and the maximum number of looks. The clock ticks every 1 to 10 ms.
 const TICK: Duration = Duration::from_millis(1);
 const MOST_TICKS: usize = 20;
 
-/// Whether a file gets another time if it is changed now. `changed` is its time of change, in seconds and
-/// nanoseconds since 1970. A change in the same tick of the clock leaves the time as it is.
+/// Whether the clock has moved past `changed`, a file's time of change in seconds and nanoseconds since 1970.
+/// If it has not, another change of the file now would leave its time as it is.
 pub fn has_passed(changed: (i64, i64)) -> bool {
     let now = clock_gettime(CLOCK);
     changed < (now.tv_sec, now.tv_nsec)
 }
 
-/// Waits until [`has_passed`] is true; `false` if that takes longer than a few ticks, because the clock was
-/// set back since.
+/// Waits until [`has_passed`] is true. Returns `false` if that takes longer than a few ticks, because the
+/// clock was set back after the change.
 pub fn wait_until_passed(changed: (i64, i64)) -> bool {
     for _ in 0..MOST_TICKS {
         if has_passed(changed) {

@@ -1,4 +1,4 @@
-//! What a running stage has at hand.
+//! [`Context`]: inputs, outputs and events of a running stage.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{Artifact, Device, Failure, Position, Progress, Request, Resume, StageEvent};
 
-/// What a running stage has at hand.
+/// Interface of a running stage to the engine: inputs, output folders, events, checkpoints and cancellation.
 pub struct Context<'a> {
     pub seed: u64,
     pub device: Device,
@@ -36,23 +36,23 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The artifact on a port that takes one.
+    /// Returns the artifact on a port that takes one.
     pub fn input(&self, role: &str) -> Result<&'a Artifact, Failure> {
         self.optional_input(role)
             .ok_or_else(|| Failure::Internal(format!("no input `{role}`")))
     }
 
-    /// The artifact on an optional port, if it is connected.
+    /// Returns the artifact on an optional port, if the port is connected.
     pub fn optional_input(&self, role: &str) -> Option<&'a Artifact> {
         self.inputs(role).first()
     }
 
-    /// All artifacts on a port that takes several, in the order they are written.
+    /// Returns all artifacts on a port that takes several, in the order in which the pipeline lists them.
     pub fn inputs(&self, role: &str) -> &'a [Artifact] {
         self.inputs.get(role).map_or(&[], Vec::as_slice)
     }
 
-    /// The folder of an output port, created when first asked for.
+    /// Returns the folder of an output port and creates it if needed.
     pub fn output(&self, port: &str) -> Result<PathBuf, Failure> {
         let folder = self.staging.join(port);
         super::files::create_folders(&folder).map_err(|e| Failure::io("create", &folder, e))?;
@@ -72,7 +72,7 @@ impl<'a> Context<'a> {
         }));
     }
 
-    /// Warns about the result; the warning is kept with it.
+    /// Warns about the result. The warning is stored with the result.
     pub fn warn(&self, message: impl Into<String>) {
         (self.events)(StageEvent::Warning {
             message: message.into(),
@@ -86,26 +86,26 @@ impl<'a> Context<'a> {
         });
     }
 
-    /// The checkpoints to go on from, furthest first.
+    /// Returns the checkpoints from which the stage can resume, the furthest first.
     pub fn checkpoints(&self) -> &'a [Artifact] {
         self.resume.map_or(&[], |resume| &resume.kept)
     }
 
-    /// Says that the stage goes on from a checkpoint.
+    /// Reports that the stage resumes from a checkpoint.
     pub fn resumed(&self, from: Position) {
         (self.events)(StageEvent::Resumed { from });
     }
 
-    /// Says why the stage does not go on from a checkpoint, although there are some.
+    /// Reports why the stage starts over although there are checkpoints.
     pub fn starts_over(&self, why: impl Into<String>) {
         (self.events)(StageEvent::StartsOver { why: why.into() });
     }
 
-    /// Keeps a checkpoint of what `write` puts into the folder it is given.
+    /// Writes a checkpoint: calls `write` with a fresh folder, then reports the folder to the engine.
     ///
-    /// The engine flushes it to disk and takes it away while the stage goes on. Where it is still at
-    /// the last one, this one is left out unless it is `urgent`: training does not wait for disks.
-    /// One that cannot be written is warned of, and the stage goes on.
+    /// The engine flushes the checkpoint to disk and moves it away while the stage continues. If the previous
+    /// checkpoint is still in place, this one is skipped unless it is `urgent`, so that training does not
+    /// wait for disks. If writing fails, the stage warns and continues.
     pub fn keep_checkpoint(
         &self,
         position: Position,
@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
             .as_ref()
             .is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
         {
-            // Told of, and not taken away yet.
+            // This checkpoint was reported before, and the engine has not moved it away yet.
             return;
         }
         let written = made
@@ -140,7 +140,7 @@ impl<'a> Context<'a> {
                 seconds: started.elapsed().as_secs_f64(),
             }),
             Err(failure) => {
-                // Half a checkpoint would count as one not taken yet.
+                // A partial checkpoint would look like one that the engine has not moved away yet.
                 let _ = std::fs::remove_dir_all(&folder);
                 (self.events)(StageEvent::Warning {
                     message: format!("no checkpoint after {position}: {failure}"),
@@ -150,7 +150,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// `Err(Failure::Cancelled)` once a stop was asked for; long loops ask between batches.
+    /// Returns `Err(Failure::Cancelled)` once a stop was requested. Long loops call this between batches.
     pub fn check_cancelled(&self) -> Result<(), Failure> {
         if self.cancelled.load(Ordering::Relaxed) {
             Err(Failure::Cancelled)

@@ -1,4 +1,4 @@
-//! Where a stage computes, and how exactly.
+//! The device that a stage computes on, and its numeric precision.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,25 +6,25 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Where a stage computes. It is in the key: equal stages give results on a GPU that differ from the
-/// CPU's in the last digits.
+/// Device that a stage computes on. It is part of the key, because the results of a GPU differ from the CPU's
+/// in the last digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {
     Cpu,
-    /// An NVIDIA GPU. Which one, the process that computes is told by what it can see.
+    /// An NVIDIA GPU. The GPUs that are visible to the worker process determine which one.
     Cuda {
         precision: Precision,
     },
 }
 
-/// How a GPU multiplies matrices of 32-bit floats. Everything else, and everything on the CPU, is
+/// Precision of matrix products of 32-bit floats on a GPU. Everything else, and everything on the CPU, is
 /// computed in float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// Factors are rounded to 10 bits after the point (TensorFloat-32), sums are kept in float32: on
-    /// GPUs that have units for it, several times as fast.
+    /// Factors are rounded to 10 bits after the point (TensorFloat-32), and sums are kept in float32. Several
+    /// times as fast on GPUs that support it.
     #[default]
     Tf32,
     /// Factors and sums in float32.
@@ -50,7 +50,7 @@ impl fmt::Display for Precision {
 }
 
 impl<'de> Deserialize<'de> for Precision {
-    /// From its name: what is no text is told so.
+    /// Decodes a string first, so that a value of another type gets a type error.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()

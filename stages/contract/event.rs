@@ -1,30 +1,30 @@
-//! What a worker says.
+//! Events that a worker reports.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Position};
 
-/// What a worker says while it works; JSON lines on its standard output.
+/// Event that a worker reports while it works, as a JSON line on its standard output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum StageEvent {
     Progress(Progress),
-    /// Something that the user should know although the stage goes on.
+    /// The user should know this, although the stage continues.
     Warning {
         message: String,
-        /// Whether it is about this run alone. Other warnings are about the result: they are kept with it and
-        /// shown wherever it is used.
+        /// Whether the warning concerns this run only. Other warnings concern the result: they are stored
+        /// with it and shown wherever it is used.
         passing: bool,
     },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {
         message: String,
     },
-    /// The stage goes on from a checkpoint.
+    /// The stage resumes from a checkpoint.
     Resumed {
         from: Position,
     },
-    /// There are checkpoints, but none to go on from; `why` is a fragment.
+    /// There are checkpoints, but the stage can resume from none of them. `why` is a sentence fragment.
     StartsOver {
         why: String,
     },
@@ -32,25 +32,25 @@ pub enum StageEvent {
     Checkpoint {
         folder: String,
         position: Position,
-        /// Wall time for which the stage was held up.
+        /// Wall time that the stage spent on writing the checkpoint.
         seconds: f64,
     },
-    /// The last line of a stage that succeeded.
+    /// The last event of a stage that succeeded.
     Succeeded,
-    /// The last line of one that did not.
+    /// The last event of a stage that failed.
     Failed {
         failure: Failure,
     },
 }
 
-/// How far a stage is.
+/// Progress of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is counted: `epoch`, `images`.
+    /// Unit that is counted: `epoch`, `images`.
     pub unit: String,
-    /// Completed, in units; a fraction within a unit is allowed.
+    /// Completed units. Fractions of a unit are allowed.
     pub done: f64,
     pub total: f64,
-    /// Figures to show, in order: `("loss", 0.31)`, `("images/s", 412.0)`.
+    /// Values to show beside the progress, in order: `("loss", 0.31)`, `("images/s", 412.0)`.
     pub figures: Vec<(String, f64)>,
 }

@@ -1,75 +1,75 @@
-//! Stages whose work a program of the user's does.
+//! Stages whose work is done by a user's program.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Failure, Folder, Request};
 
-/// A stage whose work a program of the user's does: the engine runs that as a process, and asks the
-/// stage only what to run, and what came of it.
+/// A stage whose work is done by a user's program. The engine runs the program as a process. The stage only
+/// prepares it and collects its outputs.
 pub trait External: Send + Sync {
-    /// Puts what the program reads into the folder `request.staging`, in which it will run, and says what
-    /// to run. There is nothing in the folder yet.
+    /// Writes the program's inputs into `request.staging`, the empty folder in which the program will run,
+    /// and returns the program to run.
     fn prepare(&self, request: &Request) -> Result<Program, Failure>;
 
-    /// What the program made for every output port, in the folder `staging`. No path is looked up by its
-    /// name any more: the program may have put a link there.
+    /// Collects the program's outputs from the folder `staging`. Everything is reached relative to this open
+    /// folder, because the program may have put a link in place of the path.
     ///
     /// # Errors
-    /// If an output is missing, if there is something that is none, or if an input was written to.
+    /// If an output is missing, if there is an undeclared file, or if the program wrote to an input.
     fn gather(&self, staging: &Folder, program: &Program) -> Result<Gathered, Failure>;
 }
 
-/// What a program made.
+/// Outputs that a program made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gathered {
     /// By output port.
     pub made: BTreeMap<String, Made>,
-    /// Warnings about it.
+    /// Warnings about the outputs.
     pub warnings: Vec<String>,
 }
 
-/// What was made for an output port.
+/// Output that a program made for one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
     /// The file or folder at this path in the staging folder.
     At(PathBuf),
-    /// A file of this name that holds these bytes.
+    /// A file with this name and content.
     File { name: &'static str, bytes: Vec<u8> },
 }
 
-/// What to run.
+/// Program to run.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    /// The path of the program.
+    /// Path of the program.
     pub path: PathBuf,
-    /// The arguments; the first is the program's name, as written.
+    /// Arguments. The first is the program's name, as the pipeline spells it.
     pub argv: Vec<String>,
-    /// The whole environment.
+    /// The complete environment.
     pub env: BTreeMap<String, String>,
     /// The working folder.
     pub folder: PathBuf,
-    /// Where it is to make its outputs in the staging folder.
+    /// Paths in the staging folder at which the program must write its outputs.
     pub outputs: Vec<PathBuf>,
-    /// The files that lie in the staging folder for it to read, by their path there.
+    /// Files in the staging folder that the program reads, by their path there.
     pub mounted: BTreeMap<PathBuf, Mount>,
 }
 
 /// A file that a program reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mount {
-    /// A copy of its own of a file of the code or the data, or the index of an input; it may change them.
+    /// A private copy of a code or data file, or the index of an input. The program may change it.
     Source,
-    /// Another name of an input's file in the store, which the engine watches.
+    /// A hard link to an input's file in the store, which the engine watches.
     Linked,
-    /// A copy of its own of the input's file `original`. A program that changes it is refused, as one
-    /// that changes a linked file must be.
+    /// A private copy of the input's file `original`. A program that changes it fails, as it would for a
+    /// linked file.
     Copied {
         role: String,
         original: PathBuf,
         inode: u64,
-        /// When the copy was last changed before the program ran, in seconds and nanoseconds; `None` if
-        /// that was so little before that a change by the program may not show.
+        /// Time of the copy's last change before the program started, in seconds and nanoseconds. `None` if
+        /// that was so recent that a change by the program might not alter the time.
         changed: Option<(i64, i64)>,
     },
 }

@@ -1,43 +1,43 @@
-//! How a stage can fail.
+//! Causes of a stage's failure.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a stage failed.
+/// Cause of a stage's failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "cause", content = "message", rename_all = "kebab-case")]
 pub enum Failure {
-    /// The user's data cannot be used; the message names the file and what to do.
+    /// The user's data cannot be used. The message names the file and says what to do.
     #[error("{0}")]
     Data(String),
-    /// Training went wrong (a loss that is no number, for one).
+    /// Training went wrong, for example because the loss became NaN.
     #[error("{0}")]
     Training(String),
-    /// A program of the user's failed; the message says how it ended, and its last words.
+    /// A user's program failed. The message says how it ended and quotes the end of its output.
     #[error("{0}")]
     Program(String),
-    /// The system refused something (a full disk, a missing right).
+    /// The operating system refused an operation (full disk, missing permission).
     #[error("{0}")]
     System(String),
-    /// The stage took more memory than it may, or than there is.
+    /// The stage used more memory than it is allowed or than the machine has.
     #[error("out of memory: {0}")]
     OutOfMemory(String),
-    /// The stage took longer than it may.
+    /// The stage exceeded its time limit.
     #[error("{0}")]
     TimedOut(String),
     /// Stopped on request.
     #[error("cancelled")]
     Cancelled,
-    /// A fault of runner's own.
+    /// A bug in runner.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
 impl Failure {
-    /// Whether another try may end otherwise: what the system or a program of the user's did, not what
-    /// follows from data and parameters.
+    /// Whether a retry may succeed, because the cause lies in the system or in a user's program and not in
+    /// data or parameters.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -45,7 +45,7 @@ impl Failure {
         )
     }
 
-    /// The same with `more` at the end of its message.
+    /// Returns the failure with `more` appended to its message.
     #[must_use]
     pub fn with(mut self, more: &str) -> Self {
         match &mut self {
@@ -61,7 +61,7 @@ impl Failure {
         self
     }
 
-    /// A failed operation on a file, as `failed to <what> <path>: <cause>`.
+    /// Creates the failure of a file operation: `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path, cause: impl fmt::Display) -> Self {
         Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
     }

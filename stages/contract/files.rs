@@ -1,8 +1,8 @@
 //! Opens and reads files by path.
 //!
-//! Everything that is read by name goes through this module (`clippy.toml` forbids the standard library's
-//! functions): a path may name a FIFO, which blocks its reader for ever, a device, or a sparse file of
-//! terabytes, whoever put it there. A [`Folder`](super::Folder) reads below an open folder.
+//! Everything that is read by path goes through this module (`clippy.toml` forbids the standard library's
+//! functions). A path from outside may lead to a FIFO, which blocks its reader forever, to a device, or to a
+//! sparse file of terabytes. A [`Folder`](super::Folder) reads below a folder that is already open.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -11,30 +11,30 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, fsync, openat};
 
-/// Most bytes of a text that people or programs write: a document, a table, a record, a JSON file.
+/// Size limit, in bytes, of text that people or programs write: a document, a table, a record, a JSON file.
 pub const MOST_TEXT: u64 = 64 << 20;
 
-/// Most bytes of a file of tensors: weights, or the state of a training.
+/// Size limit, in bytes, of a file of tensors: weights, or the state of a training.
 pub const MOST_TENSORS: u64 = 16 << 30;
 
-/// Most bytes of an image's file.
+/// Size limit, in bytes, of an image file.
 pub const MOST_IMAGE: u64 = 512 << 20;
 
-/// Opens the regular file at `path` for reading; a link is followed.
+/// Opens the regular file at `path` for reading. A symbolic link is followed.
 ///
 /// # Errors
-/// If there is none, or something else than a regular file: it is not opened, as that can block or act on
-/// a device.
+/// If the file does not exist or is not a regular file. Anything else is not opened, because that could block
+/// or act on a device.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Asked first because opening a device can change it.
+    // Checked before opening, because opening a device can change it.
     check(fs::metadata(path)?.file_type())?;
     open_flagged(path, File::options().read(true), OFlags::empty())
 }
 
-/// As [`open`], of a name that must not be a link.
+/// Like [`open`], but the last name of `path` must not be a symbolic link.
 ///
 /// # Errors
-/// As [`open`]; also for a link.
+/// As for [`open`], and for a symbolic link.
 pub fn open_unlinked(path: &Path) -> io::Result<File> {
     open_with(path, File::options().read(true))
 }
@@ -49,13 +49,14 @@ fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Re
     Ok(file)
 }
 
-/// Opens the regular file at `path` as `options` say, and makes it if they say so; a link is not followed.
+/// Opens the regular file at `path` with `options`, which may create it. A symbolic link is not followed.
 ///
 /// # Errors
-/// As [`open_unlinked`]. A FIFO is not waited for.
+/// As for [`open_unlinked`]. A FIFO is an error at once: the call does not wait for its other end.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     open_flagged(path, options, OFlags::NOFOLLOW).map_err(|error| {
-        // Says what is there instead of how the system refuses it: a FIFO to write to is "no such device".
+        // Names the kind of file that is there instead of the system's error, which for a FIFO opened for
+        // writing is "no such device".
         let found = fs::symlink_metadata(path).map(|found| check(found.file_type()));
         match found {
             Ok(Err(unfit)) => unfit,
@@ -64,26 +65,26 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     })
 }
 
-/// Whether there is something at `path`, no link followed, of which `is_right` holds.
+/// Whether something exists at `path` for which `is_right` returns true. A symbolic link is not followed.
 ///
 /// # Errors
-/// If it cannot be looked at. That is no absence (`Path::exists` takes it for one).
+/// If `path` cannot be examined. (`Path::exists` reports that as absence.)
 pub fn is(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
     holds(fs::symlink_metadata(path), is_right)
 }
 
-/// As [`is`], of what `path` leads to if it is a link.
+/// Like [`is`], but follows a symbolic link.
 ///
 /// # Errors
-/// As [`is`].
+/// As for [`is`].
 pub fn leads_to(path: &Path, is_right: impl Fn(&Metadata) -> bool) -> io::Result<bool> {
     holds(fs::metadata(path), is_right)
 }
 
-/// Whether there is anything at `path`, a dangling link too.
+/// Whether anything exists at `path`. A dangling link counts.
 ///
 /// # Errors
-/// As [`is`].
+/// As for [`is`].
 pub fn exists(path: &Path) -> io::Result<bool> {
     is(path, |_| true)
 }
@@ -96,7 +97,7 @@ fn holds(found: io::Result<Metadata>, is_right: impl Fn(&Metadata) -> bool) -> i
     }
 }
 
-/// Whether an error says that nothing is there, rather than that it cannot be looked at.
+/// Whether an error means that a file does not exist, rather than that it cannot be examined.
 pub fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -104,22 +105,23 @@ pub fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-/// Flushes the file or folder at `path` to disk: a rename survives a power cut once its folder is flushed.
+/// Flushes the file or folder at `path` to disk. A rename survives a power failure once its folder is
+/// flushed.
 ///
 /// # Errors
-/// If there is none, or it cannot be flushed.
+/// If it does not exist or cannot be flushed.
 pub fn sync(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(fsync(openat(CWD, path, flags, Mode::empty())?)?)
 }
 
-/// Makes the folder at `path`, and those above it, where they are not there.
+/// Creates the folder at `path` and its missing parents.
 ///
 /// # Errors
-/// If one cannot be made, or there is something else in its place.
+/// If a folder cannot be created, or if something else is in its place.
 pub fn create_folders(path: &Path) -> io::Result<()> {
     match fs::create_dir_all(path) {
-        // This is also what a folder gives that cannot be looked at: then the second look says why.
+        // A folder that cannot be examined gives this error too. The second look then returns the cause.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             match fs::metadata(path)?.is_dir() {
                 true => Ok(()),
@@ -130,18 +132,18 @@ pub fn create_folders(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads the regular file at `path`, of at most `most` bytes; a link is followed.
+/// Reads the regular file at `path`, of at most `most` bytes. A symbolic link is followed.
 ///
 /// # Errors
-/// As [`open`]; also if the file is larger.
+/// As for [`open`], and if the file is larger.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_open(&open(path)?, most)
 }
 
-/// As [`read`], as text.
+/// Like [`read`], but returns text.
 ///
 /// # Errors
-/// As [`read`]; also if the file is not UTF-8.
+/// As for [`read`], and if the file is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     let text = String::from_utf8(read(path, most)?);
     text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
@@ -150,7 +152,7 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// Reads a file below `/proc` or `/sys`.
 ///
 /// # Errors
-/// As [`read_text`].
+/// As for [`read_text`].
 pub fn system_text(path: impl AsRef<Path>) -> io::Result<String> {
     read_text(path.as_ref(), MOST_TEXT)
 }
@@ -158,7 +160,7 @@ pub fn system_text(path: impl AsRef<Path>) -> io::Result<String> {
 /// Reads the rest of an open file, of at most `most` bytes.
 ///
 /// # Errors
-/// If it is larger: before anything is read if its length says so.
+/// If the file is larger. Nothing is read if its length already says so.
 pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let too_large = || {
@@ -168,7 +170,7 @@ pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
     if length > most {
         return Err(too_large());
     }
-    // One byte more than expected, so that the end is found without growing the buffer.
+    // One byte more than the length, so that the end is found without growing the buffer.
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     file.by_ref().take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
@@ -177,10 +179,10 @@ pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Copies the regular file at `from` to `to`, with its permissions.
+/// Copies the regular file at `from` to `to`, including its permissions.
 ///
 /// # Errors
-/// As [`open`]; also if `to` cannot be written.
+/// As for [`open`], and if `to` cannot be written.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut original = open(from)?;
     let permissions = original.metadata()?.permissions();
@@ -189,7 +191,7 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copy.set_permissions(permissions)
 }
 
-/// Whether an error is that something other than a regular file, or too large a file, was found.
+/// Whether an error was caused by a file that is not regular or that is too large.
 pub fn is_unfit(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::FileTooLarge
         || error
@@ -197,7 +199,7 @@ pub fn is_unfit(error: &io::Error) -> bool {
             .is_some_and(|inner| inner.is::<NotRegular>())
 }
 
-/// Something other than a regular file.
+/// Error for a file that is not regular.
 #[derive(Debug, thiserror::Error)]
 #[error("it is {0}, not a regular file")]
 struct NotRegular(&'static str);
@@ -205,7 +207,7 @@ struct NotRegular(&'static str);
 /// Checks that a file is regular.
 ///
 /// # Errors
-/// If it is not, naming what it is.
+/// If the file is not regular. The error names its kind.
 pub fn check(kind: FileType) -> io::Result<()> {
     let name = if kind.is_file() {
         return Ok(());
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!(of("fifo"), "it is a FIFO, not a regular file");
         assert_eq!(of("socket"), "it is a socket, not a regular file");
         assert_eq!(of("link"), "it is a symbolic link, not a regular file");
-        // What cannot be made has the system's error, though nothing is there.
+        // A file that cannot be created gives the system's error, although nothing is there.
         let mut options = File::options();
         options.create(true).write(true);
         let refused = open_with(&folder.path().join("n".repeat(300)), &mut options).unwrap_err();
@@ -332,7 +334,7 @@ mod tests {
         let sparse = File::create(&path).unwrap();
         sparse.set_len(1 << 42).unwrap();
         assert!(is_unfit(&read(&path, MOST_TENSORS).unwrap_err()));
-        // A file of the system's that has no length.
+        // A file of the system that reports no length.
         assert!(read(Path::new("/proc/self/status"), 16).is_err());
     }
 

@@ -1,8 +1,8 @@
-//! A folder that is held open.
+//! [`Folder`]: access to the files below a folder that is held open.
 //!
-//! A program can replace a folder by a link between two looks at its path. What is below a [`Folder`] is
-//! therefore reached relative to its descriptor, without following symbolic links and without entering
-//! another file system that is mounted there.
+//! A program can replace a folder by a link between two uses of its path. Everything below a [`Folder`] is
+//! therefore reached relative to its file descriptor, without following symbolic links and without entering a
+//! file system that is mounted there.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -24,22 +24,22 @@ use super::files;
 pub struct Folder(OwnedFd);
 
 impl Folder {
-    /// Opens the folder at `path`, whose last name must not be a link.
+    /// Opens the folder at `path`. The last name of `path` must not be a link.
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = folder_flags() | OFlags::NOFOLLOW;
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// Opens the folder at `path` in this one; an empty path is this folder itself.
+    /// Opens the folder at `path` in this one. An empty path opens this folder itself.
     ///
     /// # Errors
-    /// If there is none, or a link or a mount point is on the way.
+    /// If it does not exist, or if a link or a mount point is on the way.
     pub fn folder(&self, path: &Path) -> io::Result<Self> {
         self.reach(&inside(path)?, folder_flags()).map(Self)
     }
 
-    /// Opens the regular file at `path` in this folder for reading. Anything else there is an error, and
-    /// no pipe is waited for.
+    /// Opens the regular file at `path` in this folder for reading. Anything else is an error. A FIFO does
+    /// not block the call.
     pub fn file(&self, path: &Path) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(self.reach(&inside(path)?, flags)?);
@@ -47,7 +47,8 @@ impl Folder {
         Ok(file)
     }
 
-    /// The metadata of the file or folder at `path` in this folder; of a link its own.
+    /// Returns the metadata of the file or folder at `path` in this folder. For a link, returns that of the
+    /// link itself.
     pub fn stat(&self, path: &Path) -> io::Result<Stat> {
         self.in_parent(path, |parent, name| {
             Ok(statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?)
@@ -61,8 +62,8 @@ impl Folder {
         })
     }
 
-    /// The names in the folder at `path` in this one, and what they are, in no order. A folder that was
-    /// removed while it was open holds nothing.
+    /// Returns the names and types of the entries of the folder at `path` in this one, in no particular
+    /// order. A folder that was removed while it was open has no entries.
     pub fn entries(&self, path: &Path) -> io::Result<Vec<(OsString, FileType)>> {
         match self.read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_removed() => {
@@ -98,7 +99,8 @@ impl Folder {
         Ok(entries)
     }
 
-    /// The first symbolic link on the way to `path`, or at its end: why it cannot be reached.
+    /// Returns the first symbolic link on the way to `path` or at its end: the reason why `path` cannot be
+    /// reached.
     pub fn link_on(&self, path: &Path) -> Option<PathBuf> {
         let path = inside(path).ok()?;
         let ancestors: Vec<&Path> = path.ancestors().collect();
@@ -110,7 +112,7 @@ impl Folder {
         .map(Path::to_owned)
     }
 
-    /// Whether this folder is the one that `path` names.
+    /// Whether `path` leads to this folder.
     pub fn is_at(&self, path: &Path) -> io::Result<bool> {
         match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(there) => Ok(is_same(&fstat(&self.0)?, &there)),
@@ -119,7 +121,7 @@ impl Folder {
         }
     }
 
-    /// Gives its owner back all rights to this folder, which a program may have taken away.
+    /// Gives the owner back all permissions on this folder, which a program may have removed.
     pub fn regain(&self) -> io::Result<()> {
         if fstat(&self.0)?.st_mode & Mode::RWXU.bits() == Mode::RWXU.bits() {
             return Ok(());
@@ -127,8 +129,8 @@ impl Folder {
         Ok(fchmod(&self.0, Mode::RWXU)?)
     }
 
-    /// How many files and folders there are in this one; `None` if there are more than a few, or files
-    /// of more than `most` bytes in all.
+    /// Counts the files and folders below this one. Returns `None` if there are more than a few, or if the
+    /// files have more than `most` bytes in total.
     pub fn measure(&self, most: u64) -> io::Result<Option<usize>> {
         const FEW: usize = 64;
         let mut bytes = 0;
@@ -151,8 +153,8 @@ impl Folder {
         Ok(Some(entries))
     }
 
-    /// Removes the folder at `path` with everything in it, as [`clear`](Self::clear) does. Links before its
-    /// last name are followed.
+    /// Removes the folder at `path` with everything in it, as [`clear`](Self::clear) does. Links before the
+    /// last name of `path` are followed.
     pub fn remove(path: &Path) -> io::Result<()> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Errno::INVAL.into());
@@ -179,8 +181,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the files in `folder`, and moves the folders in it up into this one: however deep they
-    /// are, one name leads there. Gives the names of the folders.
+    /// Removes the files in `folder` and moves its subfolders up into this folder, so that a single name
+    /// reaches each of them, however deep it was. Returns the names of the subfolders.
     fn remove_files(&self, folder: &Self, moved: &mut u64) -> io::Result<Vec<OsString>> {
         let is_below = !std::ptr::eq(self, folder);
         let mut folders = Vec::new();
@@ -206,7 +208,7 @@ impl Folder {
         Ok(folders)
     }
 
-    /// Opens the folder `name` in this one, with all rights to it.
+    /// Opens the folder `name` in this one and gives its owner all permissions on it.
     fn enter(&self, name: &OsStr) -> io::Result<Self> {
         let path = Path::new(name);
         let folder = match self.folder(path) {
@@ -225,7 +227,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Calls `f` with the folder that holds the last name of `path`, and that name.
+    /// Calls `f` with the parent folder of `path` and the last name of `path`.
     fn in_parent<T>(
         &self,
         path: &Path,
@@ -255,7 +257,7 @@ impl Folder {
             path
         };
         match openat2(&self.0, name, flags, Mode::empty(), resolve) {
-            // Before Linux 5.6, and in sandboxes that do not know the call.
+            // Linux before 5.6 and some sandboxes do not support the call.
             Err(Errno::NOSYS | Errno::PERM) => self.step(path, flags),
             opened => Ok(opened?),
         }
@@ -266,7 +268,7 @@ impl Folder {
         self.step(path, flags)
     }
 
-    /// As `reach`, one name after the other.
+    /// Like `reach`, but opens one name after the other.
     fn step(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let device = fstat(&self.0)?.st_dev;
         let mut names = path.iter().peekable();
@@ -295,12 +297,12 @@ fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-/// Whether both are of one file.
+/// Whether both describe the same file.
 fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 
-/// `path` without `.`; an error if it could lead out of the folder it is relative to.
+/// Returns `path` without `.`, or an error if it could lead out of the folder that it is relative to.
 fn inside(path: &Path) -> io::Result<PathBuf> {
     path.components()
         .filter(|part| *part != Component::CurDir)
@@ -311,7 +313,7 @@ fn inside(path: &Path) -> io::Result<PathBuf> {
         .collect()
 }
 
-/// A removal, where it does not matter who removed it.
+/// Accepts that the file is already gone: it does not matter who removed it.
 fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
     match removed {
         Err(Errno::NOENT) => Ok(()),

@@ -1,4 +1,4 @@
-//! What the engine knows of a stage kind.
+//! [`KindInfo`]: the description of a stage kind and its ports.
 
 use super::ArtifactType;
 
@@ -7,32 +7,33 @@ use super::ArtifactType;
 pub struct Input {
     pub role: &'static str,
     pub accepts: ArtifactType,
-    /// Whether the port takes more than one artifact (a fan-in), in the order they are written.
+    /// Whether the port takes several artifacts (a fan-in), in the order in which they are written.
     pub many: bool,
     pub optional: bool,
     pub usage: Usage,
     pub doc: &'static str,
 }
 
-/// How a stage uses an input: what decides whether a model is measured on images that it knows.
+/// Purpose for which a stage uses an input. From these, the engine finds models that are measured on images
+/// that they were trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
     /// Fits weights to these images.
     Trains,
-    /// Chooses by these images: an epoch, a threshold.
+    /// Selects something with these images, such as an epoch or a threshold.
     Selects,
     /// Measures a model on these images.
     Measures,
-    /// Gives these images out again, perhaps changed.
+    /// Passes these images on, perhaps changed.
     Forwards,
-    /// Builds on a model or generator, and so on whatever that was trained on.
+    /// Builds on a model or generator, and so on the images that it was trained on.
     Inherits,
     /// Only compares these images with others.
     Compares,
 }
 
-/// An output port. The first of a kind is its *primary* one, meant where a stage is referred to by
-/// its name alone.
+/// An output port. The first one of a kind is its *primary* output: a reference to a stage by name alone
+/// means this port.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     pub port: &'static str,
@@ -40,32 +41,32 @@ pub struct Output {
     pub doc: &'static str,
 }
 
-/// All that the engine knows of a stage kind.
+/// Everything that the engine knows about a stage kind.
 #[derive(Clone, Copy, Debug)]
 pub struct KindInfo {
     pub name: &'static str,
-    /// Raised whenever the same parameters and inputs give other results.
+    /// Increased whenever the same parameters and inputs give other results.
     pub version: u32,
     pub doc: &'static str,
     pub inputs: &'static [Input],
     pub outputs: &'static [Output],
-    /// Whether a stage of this kind may be named without a port (false where no output is the
-    /// obvious one, as with a dataset's `train` and `test`).
+    /// Whether a reference to a stage of this kind may omit the port. False where no output is the obvious
+    /// one, as with a dataset's `train` and `test`.
     pub has_primary: bool,
-    /// Parameters that take a list of layers, or the name of one under `models:`.
+    /// Parameters that take a list of layers, or the name of a model under `models:`.
     pub model_params: &'static [&'static str],
-    /// Parameters that take text, and all below them: a number or boolean that is written there reaches
-    /// the stage as a text with its spelling (`3.10`, `+5`). A path is dotted, as `source.folder.path`.
+    /// Dotted paths of parameters that take text, as `source.folder.path`. A number or boolean at or below
+    /// such a path reaches the stage as text with its original spelling (`3.10`, `+5`).
     pub text_params: &'static [&'static str],
-    /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and
-    /// the outputs that [`Stage::outputs`](super::Stage::outputs) names.
+    /// Whether each stage declares its ports itself: inputs of any role, which take any artifacts, and the
+    /// outputs that [`Stage::outputs`](super::Stage::outputs) returns.
     pub declares_ports: bool,
-    /// Whether stages of this kind compute with tensors, on the CPU or on a GPU: then the device is in
+    /// Whether stages of this kind compute with tensors, on the CPU or on a GPU. The device is then part of
     /// their key.
     pub computes: bool,
 }
 
-/// An output port of a stage, as its kind or the stage itself has it.
+/// An output port of a stage, declared by its kind or by the stage itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
     pub name: String,

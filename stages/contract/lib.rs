@@ -1,8 +1,8 @@
-//! What the engine and a stage kind say to each other.
+//! Interface between the engine and the stage kinds.
 //!
-//! The engine knows a kind by its [`KindInfo`], asks an instance of it (a [`Stage`]: its parameters,
-//! parsed) a few pure questions while it plans, and runs it in a worker process from a [`Request`].
-//! Nothing here knows YAML, keys or schedules.
+//! The engine knows a kind by its [`KindInfo`]. While it plans, it calls methods of a [`Stage`] (a kind with
+//! its parsed parameters) that have no side effects. It runs the stage in a worker process from a
+//! [`Request`]. This module knows nothing about YAML, keys or schedules.
 
 mod artifact;
 pub mod bare_name;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Which way a metric is better.
+/// Direction in which a metric improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
@@ -12,10 +12,10 @@ pub enum Direction {
     Minimize,
 }
 
-/// One number of a result.
+/// One measured number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
-    /// NaN, `null` in a file, where it is undefined.
+    /// The value; NaN (`null` in a file) where it is undefined.
     #[serde(deserialize_with = "null_is_nan")]
     pub value: f64,
     /// A 95 % interval, `[low, high]`, where one was computed.
@@ -28,12 +28,12 @@ fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// The content of a metrics artifact's `metrics.json`.
+/// Content of the file `metrics.json` of a metrics artifact.
 pub type Metrics = BTreeMap<String, Metric>;
 
 /// Name of the file that holds [`Metrics`].
 pub const METRICS_FILE: &str = "metrics.json";
 
-/// Name of the file beside [`METRICS_FILE`] in which a training tells of each epoch: comma-separated values,
-/// with a column `epoch` and one for each figure, named as the metric.
+/// Name of the file beside [`METRICS_FILE`] with the history of a training: comma-separated values with a row
+/// for each epoch, a column `epoch`, and a column for each measured number, named like the metric.
 pub const HISTORY_FILE: &str = "history.csv";

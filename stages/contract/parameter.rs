@@ -1,15 +1,15 @@
-//! Parameters that are wrong, or name a source.
+//! Errors in parameters, and parameters that name a source.
 
 use std::path::{Path, PathBuf};
 
-/// One piece of the path to a parameter: `model[3].conv.filters`.
+/// One segment of a path to a parameter. The path `model[3].conv.filters` has four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     Key(String),
     Index(usize),
 }
 
-/// A parameter that is wrong. `path` leads to it from the stage's `params`; the engine turns it into
+/// An error in a parameter. `path` leads to the parameter from the stage's `params`; the engine turns it into
 /// a place in the file. `message` is a lowercase fragment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -28,7 +28,7 @@ impl Invalid {
         }
     }
 
-    /// Adds a hint: what to do about it.
+    /// Adds a hint that says what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -47,23 +47,23 @@ impl Invalid {
     }
 }
 
-/// Bytes outside the store that a stage reads. In the fingerprint their digest stands in place of
-/// the parameter that names them.
+/// Bytes outside the store that a stage reads. In the fingerprint, their digest replaces the parameter that
+/// names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Path to the parameter, from the stage's canonical parameters.
+    /// Path to the parameter in the stage's canonical parameters.
     pub param: Vec<Segment>,
-    /// The same in the parameters as they are written, for errors.
+    /// Path to the parameter as it is written in the pipeline, for errors.
     pub written: Vec<Segment>,
-    /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder the
-    /// stage may read what [`sources`](crate::sources) lists, and nothing else.
+    /// A file, or a folder that is read as a whole; relative to the working directory. Of a folder, the stage
+    /// may read only what [`sources`](crate::sources) lists.
     pub path: PathBuf,
-    /// Whether empty folders in it count, and are there for the stage.
+    /// Whether empty folders in it are part of the key and visible to the stage.
     pub empty_folders: bool,
 }
 
 impl Source {
-    /// A source that the parameters name at the same path before and after they are made canonical.
+    /// Creates a source whose parameter has the same path before and after it is made canonical.
     pub fn new(param: Vec<Segment>, path: &Path) -> Self {
         Self {
             written: param.clone(),
@@ -73,13 +73,13 @@ impl Source {
         }
     }
 
-    /// Lets its empty folders count.
+    /// Makes empty folders count.
     pub fn with_empty_folders(mut self) -> Self {
         self.empty_folders = true;
         self
     }
 
-    /// Says where the parameter is written.
+    /// Sets the path of the parameter as it is written.
     pub fn written_at(mut self, written: Vec<Segment>) -> Self {
         self.written = written;
         self

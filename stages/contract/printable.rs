@@ -1,14 +1,14 @@
-//! Makes text from outside fit for a terminal.
+//! Escapes text from outside for display in a terminal.
 //!
-//! Names, messages and logs come from pipelines, programs and files that others wrote. A control character
-//! in them moves the cursor, changes the window's title or the clipboard; a bidirectional one shows the text
-//! in another order than it has. Both are shown as JSON writes them (`\u001b`), so that JSON keeps its
+//! Names, messages and logs come from pipelines, programs and files that others wrote. A control character in
+//! them can move the cursor or change the window's title or the clipboard. A bidirectional control character
+//! shows text in another order than it has. Both are escaped as in JSON (`\u001b`), so that JSON keeps its
 //! meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether a character is shown as it is. Line breaks and tabs are control characters here.
+/// Whether a character can be shown as it is. Line breaks and tabs count as control characters here.
 pub fn is_printable(character: char) -> bool {
     let is_hidden = matches!(
         character,
@@ -20,15 +20,15 @@ pub fn is_printable(character: char) -> bool {
     !is_hidden && !character.is_control()
 }
 
-/// The text with escapes for what a terminal would act on; lines and tabs stay.
+/// Escapes the characters that a terminal would act on. Line breaks and tabs are kept.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |character| {
         is_printable(character) || matches!(character, '\n' | '\t')
     })
 }
 
-/// As [`printable`], on one line: for names and values inside a message, which could otherwise add lines that
-/// look like messages of their own.
+/// Like [`printable`], but also escapes line breaks and tabs. For names and values inside a message, which
+/// could otherwise add lines that look like separate messages.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_printable)
 }

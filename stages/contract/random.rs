@@ -1,4 +1,4 @@
-//! Random streams: one for every use, each a function of the seed and of what it is used for.
+//! Random streams: one for every use. Each is a function of the seed and of its purpose.
 //!
 //! A stream never depends on how much of another was consumed, so results do not depend on threads,
 //! order of completion or resuming.
@@ -6,8 +6,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The stream for `purpose` (`"shuffle"`, `"augment"`), at up to two indices (an epoch and an image,
-/// say), under `seed`.
+/// Returns the stream for `purpose` (`"shuffle"`, `"augment"`) under `seed`, with up to two indices (for
+/// example, an epoch and an image).
 pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (chunk, word) in key
@@ -19,13 +19,13 @@ pub fn stream(seed: u64, purpose: &str, indices: [u64; 2]) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Values in [0, 1): what stands in for images where only time and memory matter.
+/// Returns values in [0, 1), which replace images where only time and memory matter.
 pub fn uniform(count: usize, seed: u64) -> Vec<f32> {
     let mut random = stream(seed, "uniform", [0, 0]);
     (0..count).map(|_| random.random()).collect()
 }
 
-/// FNV-1a, 64 bits: separates purposes, nothing more.
+/// 64-bit FNV-1a. It only has to keep purposes apart.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! What a worker is asked to do.
+//! Requests to a worker.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use super::{Artifact, Device};
 
-/// How far a training was when it kept a checkpoint. Sorts by progress.
+/// Progress of a training when it kept a checkpoint. Sorts by progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// Completed epochs.
     pub epoch: usize,
-    /// Completed batches of the epoch after those.
+    /// Completed batches of the next epoch.
     pub batch: usize,
 }
 
 impl Position {
-    /// After so many whole epochs.
+    /// Returns the position after `epoch` whole epochs.
     pub fn after(epoch: usize) -> Self {
         Self { epoch, batch: 0 }
     }
@@ -34,32 +34,32 @@ impl fmt::Display for Position {
     }
 }
 
-/// What a worker process is asked to do; JSON on its standard input.
+/// Work for a worker process, sent as JSON on its standard input.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     pub kind: String,
-    /// The parameters, as `Stage::canonical` gives them.
+    /// The parameters, as returned by `Stage::canonical`.
     pub params: Value,
     pub seed: u64,
-    /// Threads to use. Results do not depend on it.
+    /// Number of threads to use. Results do not depend on it.
     pub cpus: usize,
     pub device: Device,
-    /// The GPUs that it may see, as `CUDA_VISIBLE_DEVICES` takes them.
+    /// GPUs that the worker may see, in the format of `CUDA_VISIBLE_DEVICES`.
     #[serde(default)]
     pub gpus: Vec<String>,
     pub inputs: BTreeMap<String, Vec<Artifact>>,
-    /// A fresh folder; the stage writes `<staging>/<port>/…`.
+    /// A fresh folder. The stage writes `<staging>/<port>/…`.
     pub staging: PathBuf,
-    /// For a stage that keeps checkpoints.
+    /// Set for a stage that keeps checkpoints.
     #[serde(default)]
     pub resume: Option<Resume>,
 }
 
-/// Where a stage's checkpoints go and what there is to go on from.
+/// Folder for the checkpoints of a stage, and the checkpoints from which it can resume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resume {
-    /// A fresh folder; each checkpoint is a folder in it, which the engine takes away once told.
+    /// A fresh folder. Each checkpoint is a folder in it, which the engine moves away once it is reported.
     pub folder: PathBuf,
-    /// The kept ones, furthest first. Their bytes were verified.
+    /// Checkpoints that were kept before, the furthest first. Their bytes were verified.
     pub kept: Vec<Artifact>,
 }

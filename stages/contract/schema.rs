@@ -1,8 +1,8 @@
 //! JSON Schemas, generated from the types that are decoded.
 //!
-//! A type of parameters derives [`JsonSchema`]; its doc comments become descriptions, serde's attributes say which
-//! keys there are and what they default to, `#[schemars(range(…))]` says the range that the kind's
-//! `check` holds it to, and `extend("x-unit" = "pixels")` the unit.
+//! A parameter type derives [`JsonSchema`]. Its doc comments become descriptions. Serde's attributes
+//! determine the keys and their defaults, `#[schemars(range(…))]` states the range that the kind's `check`
+//! enforces, and `extend("x-unit" = "pixels")` states the unit.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Number, Value};
 
-/// The schema of a type, without title.
+/// Returns the schema of a type, without its title and description.
 pub fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(plain));
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
@@ -21,7 +21,7 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     schema.into()
 }
 
-/// In schemas: a text, which may be written as a number or boolean. For parameters that are among a kind's
+/// Schema of a text that may also be written as a number or boolean. For parameters listed in a kind's
 /// [`text_params`](super::KindInfo::text_params).
 pub struct Text;
 
@@ -39,9 +39,9 @@ impl JsonSchema for Text {
     }
 }
 
-/// Leaves of a schema what a person can use.
+/// Simplifies a schema for human readers and editors.
 fn plain(schema: &mut Schema) {
-    // `float` and `double`, `uint` and `uint32` are of Rust, and mean nothing outside.
+    // Formats such as `float`, `double`, `uint` and `uint32` come from Rust and mean nothing elsewhere.
     let format = schema.remove("format");
     if format.is_some_and(|format| format == "float") {
         shorten(schema);
@@ -49,7 +49,7 @@ fn plain(schema: &mut Schema) {
     if schema.get("enum").or(schema.get("const")).is_some() {
         schema.remove("minimum");
     }
-    // What may be left out, and is nothing then, needs no value written.
+    // A parameter that is `None` when it is left out needs no default in the schema.
     if schema.get("default").is_some_and(Value::is_null) {
         schema.remove("default");
     }
@@ -69,8 +69,8 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// Gives a variant with parameters its name for a title, and moves what is said of it to its key:
-/// editors show them there.
+/// Makes the key of a variant with parameters its title, and moves the variant's description to that key,
+/// where editors show it.
 fn describe_key(variant: &mut Value) -> Option<()> {
     let name = variant["required"].as_array()?.first()?.clone();
     let description = variant.as_object_mut()?.shift_remove("description")?;
@@ -79,7 +79,7 @@ fn describe_key(variant: &mut Value) -> Option<()> {
     Some(())
 }
 
-/// Writes the default of an `f32` as it was written: 0.9, which is 0.8999999761581421 as a `f64`.
+/// Writes the default of an `f32` as it was written: 0.9, which is 0.8999999761581421 as an `f64`.
 fn shorten(schema: &mut Schema) {
     let Some(Value::Number(default)) = schema.get_mut("default") else {
         return;
@@ -93,7 +93,7 @@ fn shorten(schema: &mut Schema) {
     }
 }
 
-/// Lines of a paragraph joined; paragraphs kept apart.
+/// Joins the lines of each paragraph and keeps paragraphs apart.
 fn unwrapped(text: &str) -> String {
     let paragraphs = text.split("\n\n");
     paragraphs

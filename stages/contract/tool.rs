@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-/// A program that a stage runs, or a script for one: another one may give other results.
+/// A program that a stage runs, or a script for one. Another program or version may give other results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// As the pipeline has it: `python3`, `/opt/tool/run.sh`.
+    /// Name in the pipeline: `python3`, `/opt/tool/run.sh`.
     pub name: String,
     /// The file that the name leads to now; `None` if there is none.
     pub path: Option<PathBuf>,
-    /// The command whose answer tells what it is; `None` if the file's content does.
+    /// Command whose output identifies the program; `None` if the content of the file does.
     pub version: Option<String>,
 }

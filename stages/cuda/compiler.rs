@@ -1,12 +1,13 @@
-//! Compiling kernels, once for every GPU and user: NVRTC takes up to a second for one, and every
-//! stage is a process of its own.
+//! Compilation of kernels with NVRTC, and a cache of compiled kernels. NVRTC takes up to a second for a
+//! kernel and every stage is a process of its own, so each kernel is compiled only once per GPU model and
+//! user.
 //!
-//! They are compiled to machine code of the GPU; for a GPU that is newer than NVRTC, to PTX for the newest one that
-//! NVRTC knows, from which the driver makes machine code.
+//! Kernels are compiled to machine code for the GPU. If NVRTC does not know the GPU, they are compiled to PTX
+//! for the closest older architecture that it knows, and the driver translates that to machine code.
 //!
-//! Compiled kernels are kept in the user's cache folder (`runner/kernels` in `$XDG_CACHE_HOME`, or in
-//! `~/.cache`; elsewhere with `RUNNER_KERNEL_CACHE`, not at all where that is empty). A file there
-//! holds all that the kernel was compiled from, so one that was made of something else is never taken.
+//! The cache is the folder `runner/kernels` in `$XDG_CACHE_HOME` or `~/.cache`. `RUNNER_KERNEL_CACHE` names
+//! another folder, or disables the cache if it is empty. A cached file contains everything that the kernel
+//! was compiled from, so code that was compiled from something else is never used.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::hash::{Hash, Hasher};
@@ -19,17 +20,17 @@ use cudarc::nvrtc::sys::{self, nvrtcResult};
 
 use super::functions::{nvrtcGetNumSupportedArchs, nvrtcGetSupportedArchs};
 
-/// What a kernel is compiled from.
+/// A file of kernels to compile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
-    /// For messages.
+    /// Name in messages.
     pub name: String,
     pub source: String,
-    /// Major and minor, of the GPU that it is for.
+    /// Compute capability of the GPU, major and minor.
     pub capability: (i32, i32),
 }
 
-/// A program that the compiler refused.
+/// A program that NVRTC failed to compile.
 #[derive(Debug, thiserror::Error)]
 #[error("kernels `{name}` do not compile for compute capability {major}.{minor}: {log}", major = .capability.0, minor = .capability.1)]
 pub struct CompileError {
@@ -39,11 +40,11 @@ pub struct CompileError {
 }
 
 impl Program {
-    /// Code that the driver loads, from the cache if it is there. A cache that cannot be used costs time
-    /// only.
+    /// Returns code that the driver can load, from the cache if it is there. Errors of the cache are ignored,
+    /// as they only cost time.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// If the compiler fails. The error contains its log.
     pub fn code(&self) -> Result<Vec<u8>, CompileError> {
         let version = version();
         let target = self.target();
@@ -65,7 +66,7 @@ impl Program {
         Target::of(10 * major + minor, &architectures())
     }
 
-    /// Code for a target.
+    /// Compiles the program for a target.
     fn compile(&self, target: Target) -> Result<Vec<u8>, CompileError> {
         let failed = |log: String| CompileError {
             name: self.name.clone(),
@@ -77,8 +78,8 @@ impl Program {
         let options = options(target).map(|option| text(&option));
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
         let mut program = std::ptr::null_mut();
-        // SAFETY: strings end in zeros and outlive the calls; the program is destroyed once, and the
-        // buffers are as large as NVRTC says.
+        // SAFETY: strings end in zeros and outlive the calls. The program is destroyed once, and the buffers
+        // have the sizes that NVRTC returns.
         unsafe {
             let created = sys::nvrtcCreateProgram(
                 &mut program,
@@ -122,7 +123,7 @@ impl Program {
     }
 }
 
-/// The form that kernels are compiled to, and the architecture: 90 for compute capability 9.0.
+/// Form that kernels are compiled to, and architecture: 90 for compute capability 9.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     MachineCode(c_int),
@@ -130,7 +131,8 @@ enum Target {
 }
 
 impl Target {
-    /// The target for a GPU, with an NVRTC that knows these architectures; none if it does not say.
+    /// Returns the target for a GPU, given the architectures that NVRTC knows (empty if it does not list
+    /// them).
     fn of(gpu: c_int, known: &[c_int]) -> Self {
         let older = known.iter().copied().filter(|&known| known < gpu).max();
         match older {
@@ -148,12 +150,12 @@ fn options(target: Target) -> [String; 3] {
     [
         format!("--gpu-architecture={architecture}"),
         "--std=c++17".to_owned(),
-        // Products and sums in one, as the CPU does it; everything else by the book.
+        // Multiplications and additions are fused, as on the CPU. All other operations follow IEEE 754.
         "--fmad=true".to_owned(),
     ]
 }
 
-/// The architectures that NVRTC knows; none where it does not say.
+/// Returns the architectures that NVRTC knows, or an empty list if it does not list them.
 fn architectures() -> Vec<c_int> {
     let mut count = 0;
     // SAFETY: it writes one number.
@@ -162,7 +164,7 @@ fn architectures() -> Vec<c_int> {
         return Vec::new();
     };
     let mut known = vec![0; len];
-    // SAFETY: it writes as many numbers as it said.
+    // SAFETY: it writes as many numbers as it counted.
     let listed = unsafe { nvrtcGetSupportedArchs(known.as_mut_ptr()) };
     match (counted, listed) {
         (nvrtcResult::NVRTC_SUCCESS, nvrtcResult::NVRTC_SUCCESS) => known,
@@ -170,7 +172,7 @@ fn architectures() -> Vec<c_int> {
     }
 }
 
-/// What NVRTC gives in two calls: a size, then as many bytes.
+/// Calls two functions of NVRTC, one that returns a size and one that fills a buffer of this size.
 fn sized(
     size: impl FnOnce(&mut usize) -> nvrtcResult,
     fill: impl FnOnce(*mut c_char) -> nvrtcResult,
@@ -204,15 +206,16 @@ fn cache_folder() -> Option<PathBuf> {
     Some(cache.join("runner").join("kernels"))
 }
 
-/// Two programs of one name cost a compilation, no more: what a file was made from stands in it.
+/// Name of a cached file. If two programs get the same name, this only costs a compilation, because a file
+/// contains what it was made from.
 fn file_name(made_from: &str) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     made_from.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// A cached file: the length of what it was made from in 8 bytes, that, the length of the code, the
-/// code.
+/// Reads the code in a cached file, if it was made from `made_from`. The file has the length of what it was
+/// made from (8 bytes, little-endian), that text, the length of the code (same format), and the code.
 fn read(file: &Path, made_from: &str) -> Option<Vec<u8>> {
     let bytes = files::read(file, files::MOST_TEXT).ok()?;
     let (from, rest) = part(&bytes)?;
@@ -225,7 +228,7 @@ fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)
 }
 
-/// Writes a file that another process sees whole or not at all.
+/// Writes a cached file atomically: other processes see all of it or nothing.
 fn write(file: &Path, made_from: &str, code: &[u8]) {
     let Some(folder) = file.parent() else {
         return;
@@ -233,7 +236,7 @@ fn write(file: &Path, made_from: &str, code: &[u8]) {
     let written = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut temporary = tempfile::Builder::new()
-            // A cache that users share is theirs to read as far as the umask allows.
+            // Users may share a cache, so its files are as readable as the umask allows.
             .permissions(std::fs::Permissions::from_mode(0o666))
             .tempfile_in(folder)?;
         for part in [made_from.as_bytes(), code] {
@@ -243,7 +246,7 @@ fn write(file: &Path, made_from: &str, code: &[u8]) {
         temporary.persist(file)?;
         Ok(())
     };
-    // It would be compiled again, no more.
+    // If this fails, the kernel is compiled again next time.
     let _ = written();
 }
 
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(Target::of(90, &known), Target::MachineCode(90));
         assert_eq!(Target::of(130, &known), Target::Ptx(120));
         assert_eq!(Target::of(103, &known), Target::Ptx(90));
-        // Too old: the compiler says so itself.
+        // Too old, which the compiler itself reports.
         assert_eq!(Target::of(70, &known), Target::MachineCode(70));
         assert_eq!(Target::of(130, &[]), Target::MachineCode(130));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Kernels: compiled when they are first called, launched on dfdx's own stream.
+//! Kernels, which are compiled at their first call and launched on dfdx's stream.
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
@@ -11,22 +11,22 @@ use cudarc::driver::sys;
 use super::compiler::Program;
 use crate::ops::unwind;
 
-/// What every kernel may use.
+/// Code that every kernel may use.
 const PRELUDE: &str = include_str!("prelude.cuh");
 
 /// A file of kernels.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
-    /// For messages: `conv2d`.
+    /// Name in messages, for example `conv2d`.
     pub name: &'static str,
     pub code: &'static str,
 }
 
-/// A macro that a file of kernels is compiled with. What is known before a launch, such as the shapes
-/// of a layer, is better a constant of the program than an argument.
+/// A macro that a file of kernels is compiled with. Values that are known before a launch, such as the shapes
+/// of a layer, should be constants rather than arguments.
 pub type Constant = (&'static str, i64);
 
-/// How many threads a launch has: blocks in three dimensions, and threads to a block.
+/// Threads of a launch: blocks in three dimensions, and threads per block.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
     pub blocks: (usize, usize, usize),
@@ -57,8 +57,8 @@ struct Module {
 unsafe impl Send for Module {}
 
 impl Grid {
-    /// Enough blocks of 256 threads that each of `count` things has a thread, but no more than keep a
-    /// large GPU busy: kernels go on in strides of the whole grid.
+    /// Enough blocks of 256 threads for `count` elements, but no more than keep a large GPU busy: kernels
+    /// loop in strides of the whole grid.
     pub fn over(count: usize) -> Self {
         const THREADS: usize = 256;
         const MOST_BLOCKS: usize = 1 << 14;
@@ -70,7 +70,7 @@ impl Grid {
 }
 
 impl Source {
-    /// The whole program for some constants.
+    /// Returns the complete program for these constants.
     pub fn program(&self, constants: &[Constant], capability: (i32, i32)) -> Program {
         let mut source = String::new();
         for (name, value) in constants {
@@ -96,11 +96,11 @@ impl Kernels {
 
     /// Launches `function` of a file of kernels, compiled with `constants`.
     ///
-    /// Kernels that do not compile end the operation, as a device that fails does.
+    /// A kernel that does not compile ends the operation like a device that fails.
     ///
     /// # Safety
-    /// The arguments are those of the kernel, in order; every pointer leads to as much memory as the
-    /// kernel uses, and nothing that it writes to is shared.
+    /// The arguments must be those of the kernel, in order. Every pointer must lead to as much memory as the
+    /// kernel uses, and nothing that it writes to may be shared.
     pub unsafe fn launch(
         &self,
         source: &Source,
@@ -113,7 +113,7 @@ impl Kernels {
         let mut parameters: Vec<*mut c_void> = arguments.iter().map(Argument::place).collect();
         let size = |count: usize| u32::try_from(count).expect("a grid that CUDA allows");
         let (x, y, z) = grid.blocks;
-        // SAFETY: what the caller promises; the stream is the default one, as dfdx's.
+        // SAFETY: the caller upholds the contract above. The stream is the default one, like dfdx's.
         unsafe {
             result::launch_kernel(
                 function,
@@ -142,7 +142,7 @@ impl Kernels {
             let code = program
                 .code()
                 .unwrap_or_else(|error| unwind(Failure::System(error.to_string())));
-            // SAFETY: the code is whole, and for this GPU.
+            // SAFETY: the code is complete, and compiled for this GPU.
             let module = unsafe { result::module::load_data(code.as_ptr().cast()) }?;
             let functions = HashMap::new();
             modules.insert(key.clone(), Module { module, functions });
@@ -152,7 +152,7 @@ impl Kernels {
             return Ok(function);
         }
         let name = CString::new(function).expect("a name");
-        // SAFETY: the module is loaded, for as long as the process lives.
+        // SAFETY: the module stays loaded as long as the process lives.
         let found = unsafe { result::module::get_function(module.module, name) }?;
         module.functions.insert(function, found);
         Ok(found)
@@ -160,7 +160,7 @@ impl Kernels {
 }
 
 impl Argument {
-    /// Where the driver finds it.
+    /// Returns the address of the value, as the driver expects it.
     fn place(&self) -> *mut c_void {
         match self {
             Self::Pointer(value) => std::ptr::from_ref(value).cast_mut().cast(),
@@ -177,10 +177,10 @@ impl From<f32> for Argument {
     }
 }
 
-/// Counts and sizes. Kernels index with 32 bits.
+/// For counts and sizes. Kernels index with 32 bits.
 impl From<usize> for Argument {
     /// # Panics
-    /// If it is not below 2³¹.
+    /// If the value is not below 2³¹.
     fn from(value: usize) -> Self {
         Self::Int(i32::try_from(value).expect("fewer than 2³¹ values in a tensor on a GPU"))
     }

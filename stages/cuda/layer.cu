@@ -1,14 +1,13 @@
-// A layer's bias and activation, and the way back through them.
-//
-// ACTIVATION  which function
-// CHANNELS    of the layer's output
-// PIXELS      values of a channel
+// Bias and activation of a layer, and their backward pass. Compiled with:
+//     ACTIVATION  index of the function, see prelude.cuh
+//     CHANNELS    channels of the layer's output
+//     PIXELS      values in a channel
 
 #define THREADS 256
 
-// Makes the gradient of the layer's output that of the values before its activation, and sums it per
-// channel: block (channel, slice) takes every gridDim.y-th piece of THREADS values of its channel, over
-// all images, and leaves its sum in partial[channel * slices + slice].
+// Turns the gradient of the layer's output into the gradient of the values before its activation, and sums it
+// per channel. Block (channel, slice) processes every gridDim.y-th piece of THREADS values of its channel,
+// over all images, and writes its sum to partial[channel * slices + slice].
 KERNEL before_activation(const float *output, float *gradient, float *partial, int images) {
     __shared__ float shared[THREADS];
     unsigned channel = blockIdx.x;
@@ -29,14 +28,14 @@ KERNEL before_activation(const float *output, float *gradient, float *partial, i
     }
 }
 
-// Makes values what a layer gives of them.
+// Adds the bias and applies the activation, in place.
 KERNEL add_bias(float *values, const float *bias, int count) {
     for (EACH(index, count)) {
         values[index] = activate(values[index] + bias[index / PIXELS % CHANNELS]);
     }
 }
 
-// Adds the slices' sums of every channel to the bias' gradient.
+// Adds the sums of every channel's slices to the gradient of the bias.
 KERNEL add_partial(const float *partial, float *bias, int slices) {
     for (EACH(channel, CHANNELS)) {
         float sum = 0.0f;

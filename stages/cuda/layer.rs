@@ -1,4 +1,4 @@
-//! The bias and the activation of a layer, and the way back through them.
+//! Bias and activation of a layer, and their backward pass.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
@@ -12,10 +12,10 @@ static KERNELS: Source = Source {
     code: include_str!("layer.cu"),
 };
 
-/// Values that a thread sums at least, where there are as many.
+/// Least number of values that a thread sums, if there are that many.
 const VALUES_PER_THREAD: usize = 16;
 
-/// The macro that tells kernels which activation is meant: `activate` and `derivative` of `prelude.cuh`.
+/// Returns the constant that selects `activate` and `derivative` in `prelude.cuh`.
 pub fn activation_constant(activation: Activation) -> Constant {
     let number = match activation {
         Activation::Linear => 0,
@@ -28,8 +28,8 @@ pub fn activation_constant(activation: Activation) -> Constant {
     ("ACTIVATION", number)
 }
 
-/// Adds the bias of every channel to `values` and applies the activation, in place: they are of no other
-/// tensor yet.
+/// Adds the bias of every channel to `values` and applies the activation, in place. No other tensor may share
+/// the values.
 pub fn add_bias(
     activation: Activation,
     values: &Tensor4<Cuda>,
@@ -42,7 +42,7 @@ pub fn add_bias(
         Argument::tensor(bias),
         len(shape).into(),
     ];
-    // SAFETY: values are of this shape, the bias has one for every channel.
+    // SAFETY: the values have this shape, and the bias has one value per channel.
     unsafe {
         let grid = Grid::over(len(shape));
         context().launch(&KERNELS, "add_bias", &constants, grid, &arguments)
@@ -50,8 +50,8 @@ pub fn add_bias(
     Ok(())
 }
 
-/// Makes the gradient of a layer's output that of the values before its activation, and adds its sums
-/// over images, rows and columns to `to_bias`, if that is wanted.
+/// Turns the gradient of a layer's output into the gradient of the values before its activation. Adds its
+/// sums over images, rows and columns to `to_bias`, if given.
 pub fn before_activation(
     activation: Activation,
     output: &Tensor4<Cuda>,
@@ -74,15 +74,15 @@ pub fn before_activation(
         images.into(),
     ];
     let grid = Grid {
-        // There may be more channels than blocks along any other axis.
+        // Channels go along x: the other axes allow fewer blocks than there may be channels.
         blocks: (channels, slices, 1),
         threads: 256,
     };
-    // SAFETY: output and gradient are of this shape, there is a partial sum for every block.
+    // SAFETY: output and gradient have this shape, and there is a partial sum for every block.
     unsafe { context.launch(&KERNELS, "before_activation", &constants, grid, &arguments) }?;
     if let Some(to_bias) = to_bias {
         let arguments = [partial.at(0), Argument::buffer(to_bias), slices.into()];
-        // SAFETY: the bias has a value for every channel.
+        // SAFETY: the bias has one value per channel.
         unsafe {
             context.launch(
                 &KERNELS,
@@ -104,7 +104,7 @@ fn constants(activation: Activation, channels: usize, pixels: usize) -> [Constan
     ]
 }
 
-/// Blocks for each channel: enough to keep the GPU busy, as long as each has something to do.
+/// Number of blocks per channel: enough to keep the GPU busy, but no more than have enough values to sum.
 pub fn slices(values: usize, channels: usize, multiprocessors: usize) -> usize {
     let useful = values.div_ceil(256 * VALUES_PER_THREAD);
     let wanted = (8 * multiprocessors).div_ceil(channels);

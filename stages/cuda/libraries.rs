@@ -1,4 +1,4 @@
-//! NVIDIA's libraries, loaded when they are first needed; their functions are in `functions`.
+//! NVIDIA's libraries, which are loaded when first needed. Their functions are in `functions`.
 
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 use cudarc::driver::sys::cuDriverGetVersion;
 use libloading::Library;
 
-/// A library of NVIDIA's.
+/// One of NVIDIA's libraries.
 pub struct Shared {
     pub name: &'static str,
-    /// File names that the loader is asked for, and the major version of CUDA that each is of.
+    /// File names to try, and the major version of CUDA that each belongs to.
     files: &'static [(&'static str, c_int)],
-    /// How the name of another library begins that it loads by name, and that lies in its folder: the
-    /// loader does not look there by itself.
+    /// Start of the file name of another library that this one loads by name. It is in the same folder, where
+    /// the loader does not look by itself.
     companion: Option<&'static str>,
     loaded: OnceLock<Result<Library, String>>,
 }
@@ -28,7 +28,7 @@ pub static DRIVER: Shared = Shared::new(
     None,
 );
 
-/// Compiles kernels.
+/// The library that compiles kernels.
 pub static NVRTC: Shared = Shared::new(
     "NVRTC",
     &[
@@ -40,7 +40,7 @@ pub static NVRTC: Shared = Shared::new(
     Some("libnvrtc-builtins.so"),
 );
 
-/// Multiplies matrices.
+/// The library that multiplies matrices.
 pub static CUBLAS: Shared = Shared::new(
     "cuBLAS",
     &[
@@ -52,10 +52,10 @@ pub static CUBLAS: Shared = Shared::new(
     Some("libcublasLt.so"),
 );
 
-/// A file of any version of CUDA.
+/// Stands for any version of CUDA.
 const ANY: c_int = 0;
 
-/// Where the toolkit is installed, if the loader does not know.
+/// Where to look for the toolkit if the loader does not find it.
 const TOOLKIT_VARIABLES: [&str; 3] = ["CUDA_PATH", "CUDA_HOME", "CUDA_ROOT"];
 const TOOLKIT_FOLDERS: [&str; 2] = ["/usr/local/cuda", "/opt/cuda"];
 
@@ -73,10 +73,10 @@ impl Shared {
         }
     }
 
-    /// Loads the library, unless it was.
+    /// Loads the library, unless it is loaded already.
     ///
     /// # Errors
-    /// What was looked for, and what the loader said last.
+    /// If no file can be loaded. The error is the loader's message about the first one.
     pub fn load(&self) -> Result<&Library, String> {
         let loaded = self.loaded.get_or_init(|| {
             let mut said = String::new();
@@ -84,7 +84,7 @@ impl Shared {
                 self.load_companions(&file);
                 match load(&file) {
                     Ok(library) => return Ok(library),
-                    // The first is about the name that is expected to be there.
+                    // The first error is about the name that is most likely to exist.
                     Err(error) if said.is_empty() => {
                         let cause = std::error::Error::source(&error);
                         said = cause.map_or_else(|| error.to_string(), ToString::to_string);
@@ -97,8 +97,8 @@ impl Shared {
         loaded.as_ref().map_err(Clone::clone)
     }
 
-    /// Names to ask the loader for: of each file the name alone, then files of an installed toolkit. A library
-    /// that the driver can run goes before one that is too new, wherever they are.
+    /// Returns the files to try: for each name, the name alone, then the file in the folders of an installed
+    /// toolkit. A library that the driver can run comes before one that is too new, wherever they are.
     fn candidates(&self) -> Vec<PathBuf> {
         let variables = TOOLKIT_VARIABLES.iter().filter_map(std::env::var_os);
         let folders: Vec<PathBuf> = variables
@@ -110,8 +110,8 @@ impl Shared {
         places(&names(self.files, newest), &folders)
     }
 
-    /// Loads, for good, what the library at `file` looks for by name. Where that is not needed, or fails,
-    /// the library itself will tell.
+    /// Loads, for good, what the library at `file` loads by name. Failures are ignored: if it matters,
+    /// loading the library itself fails.
     fn load_companions(&self, file: &Path) {
         let folder = file.parent().filter(|folder| folder.is_absolute());
         let (Some(companion), Some(folder)) = (self.companion, folder) else {
@@ -128,20 +128,21 @@ impl Shared {
         }
     }
 
-    /// The file that a function of this library came from.
+    /// Returns the file that a function of this library was loaded from.
     pub fn file(&self, function: &str) -> Option<PathBuf> {
         file_of(self.address(function)?)
     }
 
     pub(super) fn address(&self, function: &str) -> Option<usize> {
         let library = self.load().ok()?;
-        // SAFETY: only its address is taken; whoever calls it gives it its type.
+        // SAFETY: only the address is taken; its callers give it its type.
         let symbol = unsafe { library.get::<*mut c_void>(function.as_bytes()) }.ok()?;
         Some(*symbol as usize)
     }
 }
 
-/// The file names, those first that a driver can run whose newest CUDA is of this major version.
+/// Returns the file names. If the driver's newest CUDA has major version `newest`, those that it can run come
+/// first.
 fn names(files: &[(&'static str, c_int)], newest: Option<c_int>) -> Vec<&'static str> {
     let mut files = files.to_vec();
     if let Some(newest) = newest {
@@ -150,7 +151,7 @@ fn names(files: &[(&'static str, c_int)], newest: Option<c_int>) -> Vec<&'static
     files.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Each name alone, then in the folders of installed toolkits.
+/// Returns each name alone, followed by its paths in the folders of installed toolkits.
 fn places(names: &[&str], toolkits: &[PathBuf]) -> Vec<PathBuf> {
     let in_toolkits = |name: &str| {
         let libs = toolkits.iter();
@@ -164,7 +165,8 @@ fn places(names: &[&str], toolkits: &[PathBuf]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The newest CUDA that the driver runs, major and minor; none where there is no driver.
+/// Returns the newest CUDA version that the driver supports (major and minor), or `None` if there is no
+/// driver.
 pub fn driver_version() -> Option<(c_int, c_int)> {
     let mut version = 0;
     // SAFETY: it writes one number, and needs no initialization.
@@ -173,12 +175,12 @@ pub fn driver_version() -> Option<(c_int, c_int)> {
 }
 
 fn load(file: &Path) -> Result<Library, libloading::Error> {
-    // SAFETY: loading runs the initializers of the user's CUDA installation, which is what computing on
-    // a GPU means.
+    // SAFETY: loading runs the initializers of the user's CUDA installation, which computing on a GPU
+    // requires.
     unsafe { Library::new(file) }
 }
 
-/// The shared object that holds an address.
+/// Returns the shared object that contains an address.
 #[cfg(unix)]
 fn file_of(address: usize) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -193,7 +195,8 @@ fn file_of(address: usize) -> Option<PathBuf> {
     if info.dli_fname.is_null() {
         return None;
     }
-    // SAFETY: the loader keeps the name, ended by a zero, as long as the object is loaded: for ever.
+    // SAFETY: the loader keeps the zero-terminated name as long as the object is loaded, and it is never
+    // unloaded.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(name.to_bytes())))
 }

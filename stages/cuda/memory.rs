@@ -1,4 +1,4 @@
-//! From dfdx's tensors and buffers to addresses on the GPU, and back.
+//! Addresses of dfdx's tensors and buffers on the GPU, and its errors in words.
 
 use std::fmt::{self, Write};
 
@@ -13,25 +13,25 @@ use super::kernels::Argument;
 use super::survey;
 use crate::ops::{Nchw, Tensor4, len};
 
-/// A gradient, or an optimizer's moments.
+/// Buffer of a gradient or of an optimizer's moments.
 pub type Buffer = <Cuda as Storage<f32>>::Vec;
 
-/// What a kernel leaves for the way back, a byte for each value.
+/// Data that a kernel keeps for the backward pass, one byte per value.
 pub type Bytes = <Cuda as Storage<u8>>::Vec;
 
-/// Where a tensor's values lie on the GPU, the last axis fastest.
+/// Returns the address of a tensor's values on the GPU, the last axis fastest.
 ///
-/// dfdx 0.13 keeps that to itself, but for what `Debug` prints; copying every activation would cost a
-/// pass over memory per operation. Both crates' versions are fixed in `Cargo.toml`, and
-/// [`check_addresses`] tries it when the GPU is opened.
+/// dfdx 0.13 shows the address only in its `Debug` output, and copying every activation would cost a pass
+/// over memory per operation. The versions of dfdx and `cudarc` are fixed in `Cargo.toml`, and
+/// [`check_addresses`] checks this function when the GPU is opened.
 pub fn address<S: Shape>(tensor: &Tensor<S, f32, Cuda>) -> CUdeviceptr {
     let mut reader = AddressReader::default();
-    // It stops the printing by an error, once it has what it wants.
+    // The reader stops the output with an error once it has the address.
     let _ = write!(reader, "{tensor:?}");
     reader.address.expect("a tensor that prints its address")
 }
 
-/// Reads the number after `cu_device_ptr: `.
+/// Parses the number after `cu_device_ptr: `.
 #[derive(Default)]
 struct AddressReader {
     text: String,
@@ -52,18 +52,18 @@ impl Write for AddressReader {
     }
 }
 
-/// Tries [`address`]: what is read there must be what the tensor holds.
+/// Checks that the values at a tensor's [`address`] are those of the tensor.
 pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
     let values = vec![1.5, -2.25, 3.125];
     let tensor = cuda.try_tensor_from_vec(values.clone(), (1, 1, 1, values.len()))?;
     let mut read = vec![0.0f32; values.len()];
-    // SAFETY: it copies as much as both hold; synchronous.
+    // SAFETY: both hold as many values as are copied, and the copy is synchronous.
     unsafe { cudarc::driver::result::memcpy_dtoh_sync(&mut read, address(&tensor)) }?;
     assert_eq!(read, values, "the values of a tensor, at its address");
     Ok(())
 }
 
-/// A tensor of zeros and its address, to be written by a kernel: nothing else has it yet.
+/// Returns a tensor of zeros that a kernel can write to, and its address. No other tensor shares its memory.
 ///
 /// # Panics
 /// If it has 2³¹ values or more: kernels index with 32 bits.
@@ -77,7 +77,7 @@ pub fn zeros(cuda: &Cuda, shape: Nchw) -> Result<(Tensor4<Cuda>, Argument), Cuda
     Ok((tensor, argument))
 }
 
-/// Where a buffer's values lie on the GPU.
+/// Returns the address of a buffer's values on the GPU.
 pub fn buffer_address<E>(buffer: &impl DevicePtr<E>) -> CUdeviceptr {
     *buffer.device_ptr()
 }
@@ -87,13 +87,13 @@ impl Argument {
         Self::Pointer(address(tensor))
     }
 
-    /// A [`Buffer`] or [`Bytes`].
+    /// The argument may be a [`Buffer`] or [`Bytes`].
     pub fn buffer<E>(buffer: &impl DevicePtr<E>) -> Self {
         Self::Pointer(buffer_address(buffer))
     }
 }
 
-/// Whether the GPU had not enough memory.
+/// Whether the GPU ran out of memory.
 pub fn is_out_of_memory(error: &CudaError) -> bool {
     matches!(
         error,
@@ -102,7 +102,7 @@ pub fn is_out_of_memory(error: &CudaError) -> bool {
     )
 }
 
-/// An error of the GPU in words.
+/// Describes an error of the GPU.
 pub fn said(error: &CudaError) -> String {
     match error {
         CudaError::Driver(error) => survey::said(*error),
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Memory of the GPU that the test below fills, in bytes.
+    /// Memory of the GPU in the test below, in bytes.
     const SMALL: &str = "33554432";
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             return;
         }
         if std::env::var("EMULATOR_MEMORY").as_deref() != Ok(SMALL) {
-            // In a process of its own, so that no other test uses the GPU.
+            // Runs in a process of its own, so that no other test uses the GPU.
             let name = "cuda::memory::tests::memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size";
             let test = std::env::current_exe().expect("this program");
             let status = std::process::Command::new(test)

@@ -1,13 +1,13 @@
 //! Computing on NVIDIA GPUs.
 //!
-//! A process computes on one GPU, the first that it can see: the engine shows each worker its own.
-//! Tensors are dfdx's; the operations of `ops` have a `cuda.rs` each, which launches kernels
-//! (`kernels.rs`; CUDA C++ in the `.cu` files, compiled at run time by NVRTC in `compiler.rs`) on
-//! dfdx's stream, so everything happens in the order of the calls. Convolutions are one kind of kernel
-//! (`convolution`), products of matrices are cuBLAS' (`product.rs`).
+//! A process computes on one GPU, the first that it can see; the engine makes the right one visible to each
+//! worker. Tensors are dfdx's. Each operation in `ops` has a `cuda.rs`, which launches kernels on dfdx's
+//! stream, so that everything runs in the order of the calls. Kernels are CUDA C++ in `.cu` files:
+//! `compiler.rs` compiles them at run time with NVRTC, and `kernels.rs` launches them. Convolutions have
+//! kernels of their own (`convolution`), and products of matrices use cuBLAS (`product.rs`).
 //!
-//! Equal calls give equal bits on equal GPUs: no result is summed by atomics, and how work is divided
-//! follows from shapes and the GPU's size alone.
+//! Equal calls give equal bits on equal GPUs: sums never use atomics, and the division of work depends only
+//! on shapes and on the GPU's size.
 
 mod compiler;
 pub mod convolution;
@@ -52,23 +52,23 @@ pub struct Context {
     blas: Mutex<CudaBlas>,
     scratch: Mutex<Buffer>,
     carriers: Carriers,
-    /// How many blocks it takes to keep the whole GPU at work.
+    /// Number of blocks that keeps the whole GPU busy.
     pub multiprocessors: usize,
 }
 
-/// dfdx's device, which is made once.
+/// dfdx's device, which is created once.
 struct Handle(Cuda);
 
-// SAFETY: of what it holds only a handle of a stream is not `Send` and `Sync` by itself; the driver
-// takes it from any thread.
+// SAFETY: only the stream handle in it is not `Send` and `Sync` by itself, and the driver accepts that from
+// any thread.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-/// The first GPU that this process sees, with `precision` for all operations from now on.
+/// Opens the first GPU that this process can see, with `precision` for all operations from now on.
 ///
 /// # Errors
-/// If there is no GPU, or it cannot be used: with what is missing.
+/// If there is no GPU, or it cannot be used. The error says what is missing.
 pub fn open(precision: Precision) -> Result<Cuda, Failure> {
     let context = CONTEXT.get_or_init(Context::open).as_ref();
     let context = context.map_err(Clone::clone)?;
@@ -76,10 +76,10 @@ pub fn open(precision: Precision) -> Result<Cuda, Failure> {
     Ok(context.cuda.0.clone())
 }
 
-/// The GPU that was opened.
+/// Returns the GPU that was opened.
 ///
 /// # Panics
-/// If none was: where tensors are on it, it was.
+/// If none was opened. This cannot happen while a tensor is on the GPU.
 pub fn context() -> &'static Context {
     match CONTEXT.get() {
         Some(Ok(context)) => context,
@@ -87,28 +87,28 @@ pub fn context() -> &'static Context {
     }
 }
 
-/// Frees the memory that dfdx keeps for reuse; whether that was done.
+/// Frees the memory that dfdx keeps for reuse. Returns whether this succeeded.
 fn give_up_kept_memory() -> bool {
     let Some(Ok(context)) = CONTEXT.get() else {
         return false;
     };
-    // Memory that is freed in the order of a stream is there once the stream comes to it.
+    // Memory that is freed in the order of a stream is available once the stream gets there.
     context.cuda.0.try_empty_cache().is_ok() && context.device.synchronize().is_ok()
 }
 
 static CONTEXT: OnceLock<Result<Context, Failure>> = OnceLock::new();
 
-/// Whether products are computed in TF32.
+/// Whether matrix products and convolutions use TF32.
 static TF32: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
-    /// In place of the process' precision.
+    /// Replaces the process's precision on this thread.
     static OVERRIDE: Cell<Option<Precision>> = const { Cell::new(None) };
 }
 
-/// Calls `f`, in which operations that this thread calls have this precision.
+/// Calls `f`, with this precision for the operations that this thread calls in it.
 pub fn with_precision<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
-    /// Goes back, also where `f` unwinds.
+    /// Restores the previous precision, even if `f` unwinds.
     struct Before(Option<Precision>);
     impl Drop for Before {
         fn drop(&mut self) {
@@ -119,7 +119,7 @@ pub fn with_precision<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// The precision of the operation that this thread is in.
+/// Returns the precision for operations that this thread calls.
 pub fn precision() -> Precision {
     OVERRIDE
         .get()
@@ -150,8 +150,8 @@ impl Context {
 
     fn build() -> Result<Self, CudaError> {
         let cuda = Cuda::try_build(0, 0)?;
-        // Freed memory is kept for the next tensor of its size: every step has the same ones. Where it is in the
-        // way of another, `give_up_kept_memory` frees it.
+        // Freed memory is kept for the next tensor of its size, because every step has the same tensors. If
+        // another size needs it, `give_up_kept_memory` frees it.
         cuda.try_enable_cache()?;
         let scratch: Buffer = cuda.try_alloc_len(0)?;
         let device = scratch.device();
@@ -173,11 +173,10 @@ impl Context {
         })
     }
 
-    /// Launches a kernel: see [`Kernels::launch`].
+    /// Launches a kernel; see [`Kernels::launch`].
     ///
     /// # Safety
-    /// The arguments are those of the kernel, in order; every pointer leads to as much memory as the
-    /// kernel uses.
+    /// As for [`Kernels::launch`].
     pub unsafe fn launch(
         &self,
         source: &Source,
@@ -187,15 +186,15 @@ impl Context {
         arguments: &[Argument],
     ) -> Result<(), DriverError> {
         self.device.bind_to_thread()?;
-        // SAFETY: what the caller promises.
+        // SAFETY: the caller upholds the contract above.
         unsafe {
             self.kernels
                 .launch(source, function, constants, grid, arguments)
         }
     }
 
-    /// Memory of at least `len` values for what kernels leave for the next ones, as long as the guard is
-    /// held: others wait. What is in it is of any value.
+    /// Returns memory for at least `len` values that kernels pass to later ones. Its content is unspecified.
+    /// Other callers wait until the guard is dropped.
     pub fn scratch(&self, len: usize) -> Result<Scratch<'_>, CudaError> {
         let mut buffer = lock(&self.scratch);
         if Storage::<f32>::len(&self.cuda.0, &buffer) < len {
@@ -205,11 +204,11 @@ impl Context {
     }
 }
 
-/// Memory that the calls of one operation share.
+/// Memory that the kernels of one operation share.
 pub struct Scratch<'a>(MutexGuard<'a, Buffer>);
 
 impl Scratch<'_> {
-    /// The address of the value at `index`.
+    /// Returns the address of the value at `index`.
     pub fn at(&self, index: usize) -> Argument {
         Argument::Pointer(*self.0.device_ptr() + (index * size_of::<f32>()) as u64)
     }

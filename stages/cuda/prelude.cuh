@@ -1,14 +1,14 @@
-// What every kernel may use. The same sources are compiled by NVRTC for a GPU and, for tests, by a C++
-// compiler for the emulator, which defines CUDA_EMULATOR and supplies what differs.
+// Code that every kernel may use. The same sources are compiled by NVRTC for a GPU and, in tests, by a C++
+// compiler for the emulator, which defines CUDA_EMULATOR and provides the parts that differ.
 
 #define KERNEL extern "C" __global__ void
 
-// The first index of a thread in the whole grid, and how far it is to the next one.
+// First index of a thread in the whole grid, and distance to its next index.
 #define FIRST (blockIdx.x * blockDim.x + threadIdx.x)
 #define STRIDE_OF_GRID (gridDim.x * blockDim.x)
 
-// Every index from FIRST below `count`, in strides of the whole grid. Counts are below 2^31, so an
-// unsigned index cannot wrap.
+// Loops over every index of the thread below `count`, in strides of the whole grid. Counts are below 2^31, so
+// an unsigned index cannot wrap.
 #define EACH(index, count) \
     unsigned index = FIRST; index < (unsigned)(count); index += STRIDE_OF_GRID
 
@@ -21,8 +21,8 @@ __device__ __forceinline__ unsigned to_tf32(float value) {
     return bits;
 }
 
-// d += a * b by a warp's tensor core: a is 16x8 by rows, b 8x8 by columns, d 16x8, each thread with its
-// fragments (PTX ISA, "Matrix Fragments for mma.m16n8k8 with .tf32").
+// Computes d += a * b on a warp's tensor core: a is 16x8 by rows, b is 8x8 by columns, d is 16x8, and each
+// thread has its fragments (PTX ISA, "Matrix Fragments for mma.m16n8k8 with .tf32").
 __device__ __forceinline__ void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
         "{%0,%1,%2,%3};"
@@ -41,7 +41,7 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const unsigned (&a)[4], 
 #define SIGMOID 4
 #define TANH 5
 
-// Comparisons are such that what is not a number stays so.
+// Comparisons are chosen such that NaN stays NaN.
 __device__ __forceinline__ float activate(float x) {
 #if ACTIVATION == RELU
     return x < 0.0f ? 0.0f : x;
@@ -58,7 +58,7 @@ __device__ __forceinline__ float activate(float x) {
 #endif
 }
 
-// The derivative of the activation, from what it gave.
+// The derivative of the activation, computed from its output.
 __device__ __forceinline__ float derivative(float y) {
 #if ACTIVATION == RELU
     return y > 0.0f ? 1.0f : 0.0f;
@@ -77,7 +77,8 @@ __device__ __forceinline__ float derivative(float y) {
 
 #endif
 
-// The sum over the threads of a block, a power of two; every thread gets it. Always in the same order.
+// Returns the sum over the threads of a block to each of them, always added up in the same order. The number
+// of threads must be a power of two.
 template <typename T>
 __device__ __forceinline__ T sum_of_block(T value, T *shared) {
     shared[threadIdx.x] = value;

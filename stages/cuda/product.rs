@@ -1,4 +1,4 @@
-//! Products of matrices, by cuBLAS.
+//! Products of matrices, with cuBLAS.
 
 use contract::Precision;
 use cudarc::cublas::result::sgemm;
@@ -12,13 +12,13 @@ use super::{context, lock, precision};
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix {
     address: CUdeviceptr,
-    /// Values from one row to the next, or from one column to the next if `transposed`.
+    /// Distance between rows, or between columns if `transposed`, in values.
     stride: usize,
     transposed: bool,
 }
 
 impl Matrix {
-    /// Rows one after the other, of `columns` values each.
+    /// A matrix stored row by row, with `columns` values per row.
     pub fn rows(address: CUdeviceptr, columns: usize) -> Self {
         Self {
             address,
@@ -27,7 +27,7 @@ impl Matrix {
         }
     }
 
-    /// Columns one after the other, of `rows` values each.
+    /// A matrix stored column by column, with `rows` values per column.
     pub fn columns(address: CUdeviceptr, rows: usize) -> Self {
         Self {
             address,
@@ -37,10 +37,11 @@ impl Matrix {
     }
 }
 
-/// `to` (rows × columns, by rows) = `left` (rows × inner) · `right` (inner × columns), or is added to.
+/// Computes `to` = `left` (rows × inner) · `right` (inner × columns) or, if `add`, `to` += `left` · `right`.
+/// `to` is rows × columns, stored row by row.
 ///
 /// # Safety
-/// The addresses lead to matrices of these sizes, and nothing else uses `to`.
+/// The addresses must lead to matrices of these sizes, and nothing else may use `to`.
 pub unsafe fn product(
     [rows, inner, columns]: [usize; 3],
     left: Matrix,
@@ -61,8 +62,8 @@ pub unsafe fn product(
     let context = context();
     context.device.bind_to_thread()?;
     let blas = lock(&context.blas);
-    // cuBLAS thinks in columns, to which a matrix by rows is its transpose: to' = right' · left'.
-    // SAFETY: what the caller promises.
+    // cuBLAS stores matrices by columns, so a matrix by rows is its transpose there: to' = right' · left'.
+    // SAFETY: the caller upholds the contract above.
     unsafe {
         sys::cublasSetMathMode(*blas.handle(), mode).result()?;
         sgemm(

@@ -1,4 +1,4 @@
-//! The last memory that the driver refused: its error says neither how much was asked for nor how
+//! The last allocation that the driver refused. Its error says neither how much memory was requested nor how
 //! much was free.
 
 use std::sync::Mutex;
@@ -7,17 +7,17 @@ use bytesize::ByteSize;
 use cudarc::driver::result::mem_get_info;
 use cudarc::driver::sys::CUresult;
 
-/// Memory that was refused, in bytes.
+/// A refused allocation; sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     asked: usize,
-    /// Free on the GPU, and there in all.
+    /// Free and total memory of the GPU.
     memory: Option<(usize, usize)>,
 }
 
 static LAST: Mutex<Option<Refusal>> = Mutex::new(None);
 
-/// Takes note of an allocation that failed for want of memory.
+/// Remembers an allocation if it failed for lack of memory.
 pub(super) fn remember(result: CUresult, asked: usize) {
     if result == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
         let memory = mem_get_info().ok();
@@ -26,7 +26,8 @@ pub(super) fn remember(result: CUresult, asked: usize) {
     }
 }
 
-/// What was refused last in this process, in words. What libraries ask for is not told.
+/// Describes the allocation that was refused last in this process. Allocations inside NVIDIA's libraries are
+/// unknown.
 pub fn refused() -> String {
     let last = *LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     last.map_or_else(

@@ -1,4 +1,4 @@
-//! Every operation on the GPU against the CPU.
+//! Comparison of every operation on the GPU with the CPU.
 
 use contract::{Failure, Precision, random};
 use dfdx::prelude::*;
@@ -8,11 +8,11 @@ use crate::gpus::Check;
 use crate::ops::optimizer::{Optimizer, OptimizerConfig, Penalty};
 use crate::ops::{self, Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
 
-/// Largest difference over largest value that a result may have.
+/// Largest difference that a result may have, relative to the largest value.
 const FLOAT32_BOUND: f64 = 1e-4;
 const TF32_BOUND: f64 = 2e-3;
 
-/// What is tried.
+/// The operations that are tested.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Conv2d,
@@ -56,8 +56,9 @@ const OPERATIONS: [Operation; 19] = [
     Sgd,
 ];
 
-/// Computes every operation, and its gradients, on the first GPU that the process sees and on the CPU:
-/// in float32, and for [`Precision::Tf32`] also in that where the operation has it.
+/// Compares every operation and its gradients on the first GPU that the process can see with those on the
+/// CPU. All operations are tested in float32. With [`Precision::Tf32`], those that support TF32 are tested in
+/// that, too.
 ///
 /// # Errors
 /// If there is no GPU, or it fails.
@@ -87,7 +88,7 @@ pub fn self_test(precision: Precision) -> Result<Vec<Check>, Failure> {
     Ok(checks)
 }
 
-/// The largest difference over the largest value.
+/// Returns the largest difference divided by the largest value.
 fn difference(found: &[f32], expected: &[f32]) -> f64 {
     let largest = expected.iter().fold(f64::MIN_POSITIVE, |largest, &value| {
         largest.max(f64::from(value).abs())
@@ -101,7 +102,7 @@ fn difference(found: &[f32], expected: &[f32]) -> f64 {
     }
 }
 
-/// The largest of some errors; not a number if one of them is none, so that it is within no bound.
+/// Returns the largest of the errors, or NaN if one of them is NaN, so that it is not within any bound.
 fn worst(errors: impl Iterator<Item = f64>) -> f64 {
     errors.fold(0.0, |most: f64, error| {
         match most.is_nan() || error.is_nan() {
@@ -116,7 +117,7 @@ const BOTH: Wanted = Wanted {
     parameters: true,
 };
 
-/// A batch of images of an odd size, with few and many channels to come.
+/// A batch of images of odd sizes.
 const IMAGES: Nchw = (3, 20, 13, 11);
 
 impl Operation {
@@ -127,7 +128,7 @@ impl Operation {
         }
     }
 
-    /// Only products of matrices know of TF32.
+    /// Only products of matrices use TF32.
     fn precisions(self) -> &'static [Precision] {
         match self {
             Conv2d | ConvPool2d | ConvTranspose2d | Dense => &[Precision::Float32, Precision::Tf32],
@@ -135,7 +136,7 @@ impl Operation {
         }
     }
 
-    /// Output and gradients.
+    /// Returns output and gradients.
     fn results<B: Backend>(self, device: &B) -> Vec<Vec<f32>> {
         let linear = ops::Conv2d {
             stride: 2,
@@ -233,15 +234,15 @@ impl Operation {
     }
 }
 
-/// A tensor that records.
+/// A tensor that records operations on its tape.
 type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
 
-/// Weights of the examples of a loss.
+/// Weights of a loss's examples.
 fn weights() -> Vec<f32> {
     (0..300).map(|i| 1.0 + (i % 3) as f32).collect()
 }
 
-/// Values in [−1, 1).
+/// Returns random values in [−1, 1).
 fn noise<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
     ops::from_host(device, noise_values(shape, salt), shape)
 }
@@ -251,8 +252,8 @@ fn noise_values(shape: Nchw, salt: u64) -> Vec<f32> {
     values.map(|value| 2.0 * value - 1.0).collect()
 }
 
-/// Output of an operation of one tensor and some parameters, and the gradients of its sum with random
-/// factors by all of them.
+/// Returns the output of an operation on one tensor and some parameters, and the gradients of the output's
+/// sum with random factors, with respect to all of these.
 fn differentiate<B: Backend>(
     device: &B,
     input: Nchw,
@@ -276,8 +277,8 @@ fn differentiate<B: Backend>(
     results
 }
 
-/// The gradients of a tensor's sum with some factors, by all that it was made from. dfdx's own sum is
-/// done without: it adds by atomics, in any order.
+/// Returns the gradients of a tensor's sum with these factors, with respect to everything that it was
+/// computed from. dfdx's own sum is not used, because it adds with atomics, in any order.
 fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
     let (output, mut tape) = output.split_tape();
     let device = output.device().clone();
@@ -288,7 +289,7 @@ fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
     ops::losses::backward(loss.put_tape(tape))
 }
 
-/// A loss and the gradient of its logits.
+/// Returns a loss, and the gradient of its logits.
 fn loss<B: Backend>(
     device: &B,
     logits: Nchw,
@@ -301,7 +302,7 @@ fn loss<B: Backend>(
     vec![value, ops::to_host(&gradients.get(&logits))]
 }
 
-/// A parameter after three updates.
+/// Returns a parameter after three updates.
 fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
     let shape = (7, 5, 3, 3);
     let mut parameters = [noise(device, shape, 1)];

@@ -1,4 +1,4 @@
-//! Which GPUs and which of NVIDIA's libraries there are.
+//! Detection of GPUs and of NVIDIA's libraries.
 
 use std::ffi::{CStr, c_int};
 
@@ -11,10 +11,10 @@ use cudarc::nvrtc::sys as nvrtc;
 use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
 use crate::gpus::Library;
 
-/// The GPUs that the driver shows this process, in its order; at least one.
+/// Returns the GPUs that the driver shows to this process, in its order; at least one.
 ///
 /// # Errors
-/// If there is none, and why.
+/// If there is none. The error says why.
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     start()?;
     let driver = |error: DriverError| NoGpu::Driver(said(error));
@@ -25,7 +25,7 @@ pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     (0..count).map(|index| gpu(index).map_err(driver)).collect()
 }
 
-/// Loads the driver and lets it initialize: what `cudarc` would panic at.
+/// Loads and initializes the driver. `cudarc` would panic if this failed.
 pub(super) fn start() -> Result<(), NoGpu> {
     DRIVER.load().map_err(NoGpu::NoDriver)?;
     match result::init() {
@@ -35,20 +35,20 @@ pub(super) fn start() -> Result<(), NoGpu> {
     }
 }
 
-/// Memory of a GPU that nothing takes, in bytes.
+/// Returns the free memory of a GPU, in bytes.
 ///
 /// # Errors
-/// What the driver says.
+/// If the driver fails. The error is its message.
 pub fn free_memory(index: usize) -> Result<u64, String> {
     start().map_err(|no_gpu| no_gpu.to_string())?;
     let memory = || {
         let device = result::device::get(index as c_int)?;
-        // SAFETY: the device was just found; its context is released below, once nothing uses it.
+        // SAFETY: the device was just found. Its context is released below, when nothing uses it anymore.
         let context = unsafe { result::primary_ctx::retain(device) }?;
         // SAFETY: the context is alive.
         unsafe { result::ctx::set_current(context) }?;
         let memory = result::mem_get_info();
-        // SAFETY: this was retained above.
+        // SAFETY: the context was retained above.
         unsafe { result::primary_ctx::release(device) }?;
         memory
     };
@@ -61,7 +61,7 @@ fn gpu(index: c_int) -> Result<Gpu, DriverError> {
     let device = result::device::get(index)?;
     let mut name = [0; 256];
     let mut uuid = sys::CUuuid { bytes: [0; 16] };
-    // SAFETY: both write into what they are given, no more than its size.
+    // SAFETY: both write only to the given memory, within its size.
     let name = unsafe {
         sys::cuDeviceGetName(name.as_mut_ptr(), name.len() as c_int - 1, device).result()?;
         sys::cuDeviceGetUuid_v2(&mut uuid, device).result()?;
@@ -85,8 +85,8 @@ fn gpu(index: c_int) -> Result<Gpu, DriverError> {
     })
 }
 
-/// As `nvidia-smi -L` writes it, and `CUDA_VISIBLE_DEVICES` wants it; a part of a GPU (MIG) has "MIG" in
-/// its name, and a UUID of its own.
+/// Returns a UUID as `nvidia-smi -L` prints it and `CUDA_VISIBLE_DEVICES` expects it. A part of a GPU (MIG)
+/// has "MIG" in its name, and a UUID of its own.
 fn uuid_text(name: &str, bytes: [u8; 16]) -> String {
     let part = name.split(' ').any(|word| word == "MIG");
     let mut text = if part { "MIG" } else { "GPU" }.to_owned();
@@ -99,7 +99,8 @@ fn uuid_text(name: &str, bytes: [u8; 16]) -> String {
     text
 }
 
-/// The driver, NVRTC and cuBLAS: version and file of each, or why it is not there.
+/// Returns the driver, NVRTC and cuBLAS, each with version and file, or with the reason why it cannot be
+/// loaded.
 pub fn libraries() -> Vec<Library> {
     vec![
         library(&DRIVER, "cuDriverGetVersion", || {
@@ -148,7 +149,7 @@ fn cublas_version() -> Option<String> {
     ))
 }
 
-/// A driver's error in words.
+/// Describes an error of the driver.
 pub(super) fn said(error: DriverError) -> String {
     let words = error
         .error_string()

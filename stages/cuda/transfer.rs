@@ -1,9 +1,9 @@
-//! Batches to the GPU and results back, while both sides go on.
+//! Asynchronous copies of batches to the GPU and of results back.
 //!
-//! A batch is filled in page-locked memory and copied by a stream of its own, while the default one,
-//! on which everything else happens, still computes; that then copies it from where it arrived into a
-//! tensor, which takes next to nothing. Results are copied by the default stream, in their turn, into
-//! page-locked memory; an event tells when they are there.
+//! A batch is filled in page-locked memory and copied to the GPU by a stream of its own, while the default
+//! stream, which runs everything else, still computes. The default stream then copies it into a tensor, which
+//! takes next to no time. Results are copied to page-locked memory by the default stream, and an event marks
+//! the end of the copy.
 
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -19,17 +19,17 @@ use super::memory::{Buffer, address, zeros};
 use super::{context, lock};
 use crate::ops::{Memory, Nchw, Tensor4};
 
-/// Places for batches of a size: one is filled while the other is on its way.
+/// Places for batches of the same size: one is filled while the other is being copied.
 const PLACES: usize = 2;
 
-/// Values up to which a result is read without waiting; what is larger is a network's state, which is
-/// wanted at once.
+/// Largest number of values that is read without waiting. A larger result is a network's state, which is
+/// needed at once.
 const SMALL: usize = 1 << 16;
 
-/// What carries batches and results.
+/// Stream and memory for transfers.
 pub(super) struct Carriers {
     copies: Stream,
-    /// Those that nobody fills, the longest unused first.
+    /// Places that are not being filled, the longest unused first.
     places: Mutex<Vec<Place>>,
     readings: Mutex<Vec<Landing>>,
 }
@@ -44,41 +44,41 @@ impl Carriers {
     }
 }
 
-/// Room for a batch, here and on the GPU.
+/// Memory for a batch, on the host and on the GPU.
 pub struct Place {
     here: Locked,
     there: CudaSlice<f32>,
-    /// It has left here.
+    /// Marks that the batch has left the host's memory.
     uploaded: Event,
-    /// It has been taken from there.
+    /// Marks that a tensor has received the batch from the GPU's memory.
     taken: Event,
-    /// Values in use.
+    /// Number of values in use.
     len: usize,
 }
 
-/// Where a result lands.
+/// Host memory that a result is copied to.
 struct Landing {
     here: Locked,
     landed: Event,
 }
 
-/// A result on its way.
+/// A result that is being read.
 pub enum Reading {
     Coming {
-        /// Taken away when it has landed.
+        /// Taken out when the copy is complete.
         landing: Option<Landed>,
         len: usize,
     },
     There(Vec<f32>),
 }
 
-/// A landing that is in use; it is given back when dropped.
+/// A landing in use. It is returned for reuse when dropped.
 pub struct Landed(Option<Landing>);
 
 impl Drop for Landed {
     fn drop(&mut self) {
         if let Some(landing) = self.0.take() {
-            // The copy may still be under way, and must not land in somebody else's.
+            // The copy may still be in progress, and must not end up in another result.
             let _ = context().device.bind_to_thread();
             let _ = landing.landed.wait();
             lock(&context().carriers.readings).push(landing);
@@ -106,7 +106,8 @@ impl Memory for Cuda {
             None => {
                 // SAFETY: it is written before it is read.
                 let there = unsafe { context.device.alloc(capacity) }?;
-                // It is there once the default stream comes to it, and another one writes to it.
+                // The default stream allocates the memory when it gets there. Another stream writes to it, so
+                // this waits.
                 context.device.synchronize()?;
                 Place {
                     here: Locked::new(capacity)?,
@@ -127,8 +128,8 @@ impl Memory for Cuda {
         let (tensor, _) = zeros(self, shape)?;
         let (copies, compute) = (carriers.copies.0, stream::null());
         let (to, via): (CUdeviceptr, CUdeviceptr) = (address(&tensor), *place.there.device_ptr());
-        // SAFETY: the place is not touched before `uploaded`, nor there before `taken`; each side waits
-        // for the other's event; tensor and place hold `len` values.
+        // SAFETY: the host's memory is not touched before `uploaded`, nor the GPU's before `taken`, because
+        // each side waits for the other's event. Tensor and place hold `len` values.
         unsafe {
             let wait = |stream, event: &Event| {
                 let flags = sys::CUevent_wait_flags::CU_EVENT_WAIT_DEFAULT;
@@ -151,7 +152,7 @@ impl Memory for Cuda {
         context.device.bind_to_thread()?;
         if len > SMALL {
             let mut values = vec![0.0; len];
-            // SAFETY: both hold `len` values; it waits for what is under way on the default stream.
+            // SAFETY: both hold `len` values. The call waits for everything on the default stream.
             unsafe { result::memcpy_dtoh_sync(&mut values, address(tensor)) }?;
             return Ok(Reading::There(values));
         }
@@ -167,8 +168,8 @@ impl Memory for Cuda {
                 landed: Event::new()?,
             },
         };
-        // SAFETY: the landing lives, and is not read, until the event; the tensor's memory is used by
-        // the default stream only, so nothing else is put there before.
+        // SAFETY: the landing lives, and is not read, until the event. Only the default stream uses the
+        // tensor's memory, so nothing overwrites it before the copy.
         unsafe {
             let to = &mut landing.here.values_mut()[..len];
             result::memcpy_dtoh_async(to, address(tensor), stream::null())?;
@@ -237,20 +238,20 @@ struct Locked {
     len: usize,
 }
 
-// SAFETY: it is memory like any other, owned.
+// SAFETY: this is owned memory like any other.
 unsafe impl Send for Locked {}
 // SAFETY: as above.
 unsafe impl Sync for Locked {}
 
 impl Locked {
-    /// Memory of `len` zeros.
+    /// Allocates `len` zeros.
     fn new(len: usize) -> Result<Self, CudaError> {
         let mut pointer = std::ptr::null_mut();
         let bytes = len.max(1) * size_of::<f32>();
-        // SAFETY: it writes a pointer to so many bytes, aligned to pages, which become zeros.
+        // SAFETY: it writes a pointer to this many bytes, aligned to pages, which are then set to zero.
         let first = unsafe {
             match sys::cuMemHostAlloc(&mut pointer, bytes, 0).result() {
-                // Of the system, not of the GPU.
+                // The system is out of memory, not the GPU.
                 Err(DriverError(CUresult::CUDA_ERROR_OUT_OF_MEMORY)) => {
                     return Err(CudaError::Cpu(CpuError::OutOfMemory));
                 }
@@ -282,10 +283,10 @@ impl Drop for Locked {
     }
 }
 
-/// Something to wait for. One that was never recorded has happened.
+/// An event to wait for. An event that was never recorded counts as complete.
 struct Event(CUevent);
 
-// SAFETY: the driver takes handles from any thread.
+// SAFETY: the driver accepts handles from any thread.
 unsafe impl Send for Event {}
 // SAFETY: as above.
 unsafe impl Sync for Event {}
@@ -293,7 +294,7 @@ unsafe impl Sync for Event {}
 impl Event {
     fn new() -> Result<Self, DriverError> {
         use sys::CUevent_flags::{CU_EVENT_BLOCKING_SYNC, CU_EVENT_DISABLE_TIMING};
-        // Who waits for it sleeps: the core is for those that make the next batch.
+        // Waiting threads sleep, so that the core is free for those that prepare the next batch.
         let flags = CU_EVENT_DISABLE_TIMING as u32 | CU_EVENT_BLOCKING_SYNC as u32;
         let mut event = std::ptr::null_mut();
         // SAFETY: it writes one handle.
@@ -302,7 +303,7 @@ impl Event {
     }
 
     fn wait(&self) -> Result<(), DriverError> {
-        // SAFETY: the event lives.
+        // SAFETY: the event is alive.
         unsafe { sys::cuEventSynchronize(self.0) }.result()
     }
 }
@@ -316,7 +317,7 @@ impl Drop for Event {
 
 struct Stream(CUstream);
 
-// SAFETY: the driver takes handles from any thread.
+// SAFETY: the driver accepts handles from any thread.
 unsafe impl Send for Stream {}
 // SAFETY: as above.
 unsafe impl Sync for Stream {}

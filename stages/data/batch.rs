@@ -35,7 +35,7 @@ pub struct Augmenting<'a> {
     pub epoch: u64,
 }
 
-/// The order of an epoch: a permutation of `0..len`, a function of `(seed, epoch)`.
+/// Returns the order of an epoch: a permutation of `0..len` that is a function of `(seed, epoch)`.
 pub fn shuffled(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     order.shuffle(&mut random::stream(seed, "shuffle", [epoch, 0]));
@@ -47,7 +47,7 @@ pub fn shuffled(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
 /// nor the number of threads matters.
 ///
 /// # Panics
-/// If `out` is not of `indices.len()` images, or an index is out of range.
+/// If the length of `out` is not that of `indices.len()` images, or an index is out of range.
 pub fn fill_batch(
     dataset: &Dataset,
     indices: &[usize],
@@ -78,7 +78,7 @@ pub fn fill_batch(
         });
 }
 
-/// HWC bytes to CHW floats.
+/// Converts HWC bytes to CHW floats.
 fn planar(image: &[u8], channels: usize, scale: Scale, out: &mut [f32]) {
     let plane = out.len() / channels;
     for (channel, out) in out.chunks_exact_mut(plane).enumerate() {

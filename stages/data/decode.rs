@@ -1,4 +1,4 @@
-//! From the bytes of a JPEG or PNG file to pixels of a wanted shape.
+//! Decodes JPEG and PNG files to pixels of a given shape.
 
 use std::fmt::Display;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -12,17 +12,17 @@ use image::{DynamicImage, ImageFormat, Limits};
 use super::jpeg::Jpeg;
 use super::resize::fit;
 
-/// Enough of a file to hold the header of nearly every image.
+/// Number of bytes that contain the header of nearly every image file.
 const PREFIX: u64 = 1 << 16;
 
-/// Bytes that a PNG file may make the decoder take beside the pixels: a line of them, and a color
-/// profile, which is compressed, and may be a bomb in the smallest image.
+/// Memory in bytes that the decoder of a PNG file may use beside the pixels: for a line of pixels, and for a
+/// color profile. A profile is compressed, so even in the smallest image it can be a decompression bomb.
 const MOST_BESIDE_PIXELS: u64 = 1 << 24;
 
-/// Decodes files of at most a given number of pixels, and resizes.
+/// Decodes files of up to a given number of pixels, and resizes the images.
 #[derive(Clone, Copy, Debug)]
 pub struct Decoder {
-    /// Images of more pixels are refused before anything is allocated for them.
+    /// Images with more pixels are refused before any memory is allocated for them.
     pub max_pixels: u64,
 }
 
@@ -33,10 +33,10 @@ enum Opened<'a> {
 }
 
 impl Decoder {
-    /// Reads a file's header alone.
+    /// Reads only the header of a file.
     ///
     /// # Errors
-    /// What is wrong with the file, as a fragment that follows its name.
+    /// The error says what is wrong with the file, as a fragment that follows its name.
     pub fn check(&self, path: &Path) -> Result<(), String> {
         let unreadable = |e| format!("cannot be read: {e}");
         let mut file = files::open(path).map_err(unreadable)?;
@@ -52,16 +52,16 @@ impl Decoder {
         if checked.is_ok() || (bytes.len() as u64) < PREFIX {
             return checked;
         }
-        // Large metadata can stand in front of the header.
+        // Large metadata can precede the header.
         file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
         let bytes = files::read_open(&file, files::MOST_IMAGE).map_err(unreadable)?;
         self.open(&bytes).map(drop)
     }
 
-    /// Reads, decodes and resizes a file to HWC bytes.
+    /// Reads and decodes a file, and resizes the image to HWC bytes.
     ///
     /// # Errors
-    /// What is wrong with the file, as a fragment that follows its name.
+    /// The error says what is wrong with the file, as a fragment that follows its name.
     pub fn read(
         &self,
         path: &Path,
@@ -74,18 +74,18 @@ impl Decoder {
         Ok(fit(image, shape, resizer))
     }
 
-    /// Decodes a file, to `gray` pixels where that is less work.
+    /// Decodes a file, to gray pixels if `gray` is set and if that is less work.
     fn decode(&self, bytes: &[u8], gray: bool) -> Result<DynamicImage, String> {
         let undecodable = |e: &dyn Display| format!("cannot be decoded: {e}");
         match self.open(bytes)? {
-            // The decoder would fill what is missing with gray.
+            // The decoder would fill the missing pixels with gray.
             Opened::Jpeg(jpeg) if !jpeg.is_complete() => Err("is truncated".into()),
             Opened::Jpeg(jpeg) => jpeg.decode(gray).map_err(|e| undecodable(&e)),
             Opened::Png(png) => DynamicImage::from_decoder(*png).map_err(|e| undecodable(&e)),
         }
     }
 
-    /// Reads the header and refuses what is too large.
+    /// Reads the header, and refuses an image that is too large.
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, String> {
         let no_image =
             |e: &dyn Display| format!("is no readable JPEG or PNG image: {}", e.to_string().trim());
@@ -96,7 +96,7 @@ impl Decoder {
                 Ok(Opened::Jpeg(Box::new(jpeg)))
             }
             Ok(ImageFormat::Png) => {
-                // Before the decoder thinks of a line of it.
+                // Checked before the decoder allocates memory for a line of pixels.
                 self.allow(png_size(bytes).unwrap_or_default())?;
                 let mut limits = Limits::default();
                 limits.max_alloc = Some(MOST_BESIDE_PIXELS);
@@ -119,7 +119,7 @@ impl Decoder {
     }
 }
 
-/// The size in the header of a PNG file, which comes first of all.
+/// Returns the size in the header of a PNG file, which is the first thing in the file.
 fn png_size(bytes: &[u8]) -> Option<(u64, u64)> {
     let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
     let (width, rest) = header.split_first_chunk()?;

@@ -21,23 +21,23 @@ use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Folder {
-    /// The folder that holds `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files,
-    /// or a folder around it; relative to the working directory. The classes are named after their
-    /// folders; files in folders below them, or of other formats, are left out and reported. Names that
-    /// start with a dot do not count, nor does what a `.runnerignore` in it (of
-    /// the syntax of a `.gitignore`) leaves out. A folder `val` or `validation` joins `train`, unless
-    /// the dataset's `validation` is 0: then it is the validation set as it stands.
+    /// Folder that contains `train/<CLASS>/` and `test/<CLASS>/` with `jpg`, `jpeg` or `png` files, or a
+    /// folder around it; relative to the working directory. The classes are named after their folders. Files
+    /// in folders below a class folder, and files of other formats, are left out and reported. Names that
+    /// start with a dot do not count, and neither do files that a `.runnerignore` (with the syntax of a
+    /// `.gitignore`) leaves out. Images in a folder `val` or `validation` join the training images, unless
+    /// the dataset's `validation` is 0: then they are the validation set as they are.
     #[schemars(with = "Text")]
     pub path: PathBuf,
-    /// A regular expression on the file name whose first capture is the group (the patient, say)
-    /// that must not be split. A name that it does not match is a group of its own.
+    /// Regular expression on the file name. Its first capture is the group (for example, the patient) whose
+    /// images stay together. A file whose name does not match is a group of its own.
     #[serde(default)]
     #[schemars(with = "Option<Text>")]
     pub group_by: Option<String>,
-    /// What to do about a file that is no image, or too large.
+    /// Reaction to a file that is no image or too large.
     #[serde(default)]
     pub on_bad_image: OnBadImage,
-    /// Images of more pixels are refused.
+    /// Images with more pixels are refused.
     #[serde(default = "default_max_megapixels")]
     #[schemars(range(min = 1, max = 1000), extend("x-unit" = "megapixels"))]
     pub max_megapixels: u32,
@@ -47,32 +47,32 @@ fn default_max_megapixels() -> u32 {
     100
 }
 
-/// What to do about a file that cannot be used.
+/// Reaction to a file that cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum OnBadImage {
-    /// Stop.
+    /// Stop with an error.
     #[default]
     Fail,
-    /// Leave it out, and say so.
+    /// Leave the file out and report it.
     Skip,
 }
 
 impl Folder {
-    /// Checks what can be checked without looking at the disk.
+    /// Checks the parameters without looking at the disk.
     pub fn check(&self) -> Result<(), Invalid> {
         ranges::whole("max_megapixels", self.max_megapixels as usize, 1, 1000)?;
         self.pattern().map(drop)
     }
 
-    /// Reads the folders and every file's header; returns the number of classes.
+    /// Reads the folders and every file's header, and returns the number of classes.
     pub fn preflight(&self) -> Result<usize, Invalid> {
         let (layout, _) = self.checked(Layout::read(&self.path)?)?;
         Ok(layout.classes.len())
     }
 
-    /// Lists the images, `joined` those for validation with those to train on.
+    /// Lists the images. If `joined`, the validation images become training images.
     pub fn offer(&self, joined: bool) -> Result<Offer, Failure> {
         let (layout, skipped) = self.checked(Layout::read(&self.path)?)?;
         let pattern = self
@@ -126,7 +126,7 @@ impl Folder {
         Ok(Some(regex))
     }
 
-    /// Takes the files out of `layout` whose header is bad, or fails because of them.
+    /// Removes the files with a bad header from `layout`, or fails because of them.
     fn checked(&self, mut layout: Layout) -> Result<(Layout, Vec<Skipped>), Unusable> {
         let decoder = self.decoder();
         let mut skipped = Vec::new();
@@ -197,8 +197,8 @@ struct Files {
 }
 
 impl Files {
-    /// Marks files of the same bytes. Only files of the same length are read, and only a digest of
-    /// them is compared: should it be the same for different files, they merely stay together.
+    /// Marks files with equal bytes. Only files of equal length are read, and only their hashes are compared.
+    /// Different files with the same hash merely stay together.
     fn mark_equal_files(&mut self) -> Result<(), Failure> {
         let lengths: Vec<u64> = self
             .paths

@@ -1,4 +1,4 @@
-//! JPEG files, decoded to no more than is wanted.
+//! Decodes JPEG files, without color where only gray is needed.
 
 use image::{DynamicImage, GrayImage, RgbImage};
 use zune_jpeg::JpegDecoder;
@@ -18,7 +18,7 @@ pub struct Jpeg<'a> {
 impl<'a> Jpeg<'a> {
     /// Reads the header.
     pub fn open(bytes: &'a [u8]) -> Result<Self, DecodeErrors> {
-        // How large an image may be is for the caller to say.
+        // The caller limits the size of images.
         let options = DecoderOptions::default()
             .set_strict_mode(false)
             .set_max_width(usize::MAX)
@@ -45,15 +45,14 @@ impl<'a> Jpeg<'a> {
         (self.width as u64, self.height as u64)
     }
 
-    /// Whether the last scan is followed by the end marker. Within a scan, a marker's bytes cannot
-    /// occur.
+    /// Whether the end marker follows the last scan. The bytes of a marker cannot occur within a scan.
     pub fn is_complete(&self) -> bool {
         let last = |marker: [u8; 2]| self.bytes.windows(2).rposition(|pair| pair == marker);
         last([0xff, 0xd9]) > last([0xff, 0xda])
     }
 
-    /// Decodes the pixels. Where `gray` ones are enough and the file keeps luma apart from color, as
-    /// nearly all do, the color is left out: luma is what gray would be computed as.
+    /// Decodes the pixels. If `gray` pixels are enough and the file stores luma apart from color, as nearly
+    /// all files do, the color is skipped: luma is the value that gray would be computed as.
     pub fn decode(mut self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
         let wanted = match self.decoder.input_colorspace() {
             Some(ColorSpace::Luma) => ColorSpace::Luma,
@@ -78,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of colored noise.
+    /// Creates a file of colored noise.
     fn noise(quality: u8) -> Vec<u8> {
         let mut state = 1u32;
         let mut byte = || {
@@ -105,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Colors in range are needed for this: luma is that of colors before they are clipped.
+    /// The colors must be in range, because luma is that of the colors before they are clipped.
     #[test]
     fn gray_is_the_luma_of_the_colors() {
         let pastel = |x: u32, y: u32| [90 + x as u8, 110 + y as u8, 160 - x as u8].into();

@@ -1,4 +1,4 @@
-//! Which image files a folder holds, by split and class, and which files it holds besides.
+//! Lists the image files of a folder by split and class, and the other files in it.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::source::{Omitted, Unusable};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub path: PathBuf,
-    /// The path from the folder of the splits, with `/` between its parts.
+    /// Path relative to the folder of the splits, with `/` between its parts.
     pub name: String,
     pub label: u32,
 }
 
-/// The image files of a folder, each split ordered by class and file name.
+/// The image files of a folder. Each split is ordered by class and file name.
 #[derive(Debug)]
 pub struct Layout {
     /// Names of the class folders, sorted.
@@ -28,7 +28,7 @@ pub struct Layout {
     pub omitted: Omitted,
 }
 
-/// The names of the folder of each split, in any case.
+/// Names of each split's folder, compared without regard to case.
 const TRAIN: [&str; 1] = ["train"];
 const VALIDATION: [&str; 2] = ["val", "validation"];
 const TEST: [&str; 1] = ["test"];
@@ -37,8 +37,8 @@ const EXPECTED: &str =
     "the layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
 
 impl Layout {
-    /// Lists `path`, or the one folder in it that has the splits: archives of these data nest them
-    /// (`chest_xray/chest_xray/train`), and add folders such as `__MACOSX`, which are ignored like all
+    /// Lists `path`, or the only folder in it that contains the splits. Archives of these data nest folders
+    /// (`chest_xray/chest_xray/train`) and add folders such as `__MACOSX`, which are ignored like everything
     /// that does not count in a source.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
         let shown = path.display();
@@ -56,7 +56,7 @@ impl Layout {
             let mut found: Option<SourceFolder> = None;
             for name in folders(&root).filter(is_meant) {
                 let folder = root.enter(name)?;
-                // Without files it is not in the stage's key, and so as good as absent.
+                // A folder without files is not in the stage's key, so it is treated as absent.
                 if !folder.holds_files()? {
                     continue;
                 }
@@ -104,7 +104,7 @@ impl Layout {
         })
     }
 
-    /// Every split that there is.
+    /// Returns every split that exists.
     pub fn splits_mut(&mut self) -> impl Iterator<Item = &mut Vec<Listed>> {
         [&mut self.train]
             .into_iter()
@@ -112,7 +112,7 @@ impl Layout {
             .chain([&mut self.test])
     }
 
-    /// Checks that no class is without images to train on or to test on.
+    /// Checks that every class has images to train on and images to test on.
     pub fn check_classes(&self, path: &Path) -> Result<(), Unusable> {
         for (split, files) in [("train", &self.train), ("test", &self.test)] {
             for (label, class) in self.classes.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Layout {
     }
 }
 
-/// `source`, or the only folder at most two levels down, that has a folder `train`.
+/// Returns the only folder that has a folder `train`: `source` or a folder at most two levels below it.
 fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
     let path = source.path.clone();
     let mut level = vec![source];
@@ -163,7 +163,7 @@ fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
     Err(Unusable::new(format!("`{}` has no folder `train`", path.display())).hint(EXPECTED))
 }
 
-/// The image files of a split.
+/// Lists the image files of a split.
 fn files(
     split: &SourceFolder,
     train: &SourceFolder,
@@ -188,7 +188,7 @@ fn files(
     let mut files = Vec::new();
     for (label, class) in classes.iter().enumerate() {
         if !split.folders.contains(class) {
-            // A class that is missing altogether is one without images.
+            // A class without a folder is one without images.
             continue;
         }
         let folder = split.enter(class)?;
@@ -220,7 +220,8 @@ fn files(
     Ok(files)
 }
 
-/// Adds the files beside the splits: in `root`, and in the folders around it up to `source`.
+/// Adds the files beside the splits to `omitted`: those in `root`, and those in the folders around it up to
+/// `source`.
 fn around(
     source: &SourceFolder,
     root: &SourceFolder,
@@ -252,7 +253,7 @@ fn around(
     Ok(())
 }
 
-/// Adds every file of a folder, at any depth.
+/// Adds every file of a folder, at any depth, to `omitted`.
 fn omit_all(
     folder: &SourceFolder,
     reason: &str,
@@ -279,7 +280,7 @@ fn is_image(name: &str) -> bool {
     extension.and_then(|e| e.to_str()).is_some_and(known)
 }
 
-/// Names of the folders in one, without what macOS adds to archives.
+/// Returns the names of the folders in `folder`, without those that macOS adds to archives.
 fn folders(folder: &SourceFolder) -> impl Iterator<Item = &str> {
     let names = folder.folders.iter().map(String::as_str);
     names.filter(|&name| name != "__MACOSX")

@@ -1,8 +1,8 @@
-//! Reading, packing, splitting and augmenting images.
+//! Reads, packs, splits and augments images.
 //!
-//! A source (`phantom`, `folder`, `npz`) offers examples; `split` sets some aside for validation;
-//! `packed` holds the result on disk; `batch` turns it into floats, transformed by `transform` as a
-//! `policy` says.
+//! A source (`phantom`, `folder`, `npz`) offers examples. `split` sets some of them aside for validation, and
+//! `packed` stores the result on disk. `batch` turns it into floats, transformed by `transform` according to
+//! a `policy`.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ pub use policy::{Policy, Zoom};
 pub(crate) use resize::fit_bytes;
 pub(crate) use resize::luma;
 
-/// The classes that no label is of, in words; `None` if there are none.
+/// Returns the names of the classes without a label, for a message; `None` if there are no such classes.
 pub fn absent_classes(classes: &[String], labels: &[u32]) -> Option<String> {
     let seen: HashSet<u32> = labels.iter().copied().collect();
     let absent = classes

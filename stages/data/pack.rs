@@ -1,4 +1,4 @@
-//! Writing an offer's images as packed splits.
+//! Writes the images of an offer as packed splits.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use contract::{Failure, ImageShape};
 use super::source::{Offer, Pool, Skipped};
 use super::{DatasetWriter, split};
 
-/// How an offer is split and packed.
+/// Settings for splitting and packing an offer.
 #[derive(Clone, Copy, Debug)]
 pub struct Packing {
     pub shape: ImageShape,
-    /// Share of the training images for validation; 0 takes the offer's own validation images.
+    /// Share of the training images for validation. With 0, the offer's own validation images are used.
     pub validation: f64,
-    /// Most images of a class in a split.
+    /// Largest number of images of a class in a split.
     pub limit: Option<usize>,
     pub seed: u64,
 }
@@ -26,10 +26,10 @@ pub struct Folders<'a> {
     pub test: &'a Path,
 }
 
-/// Told after every image how many of how many are written; stops the packing by an error.
+/// Called after every image with the number of written images and the total. An error stops the packing.
 pub type Progress<'a> = dyn FnMut(usize, usize) -> Result<(), Failure> + 'a;
 
-/// Images of a pool, and the folder they go to.
+/// Images of a pool, and the folder that they are written to.
 struct Route<'a> {
     pool: &'a dyn Pool,
     indices: Vec<usize>,
@@ -37,7 +37,7 @@ struct Route<'a> {
 }
 
 impl Packing {
-    /// Writes the splits of `offer`; returns the images that could not be read.
+    /// Writes the splits of `offer`, and returns the images that could not be read.
     pub fn write(
         &self,
         offer: &Offer,
@@ -48,7 +48,7 @@ impl Packing {
         let total = routes.iter().map(|route| route.indices.len()).sum();
         let mut done = 0;
         let mut skipped = Vec::new();
-        // One pass over each pool serves all of its routes: some sources can only be read in order.
+        // One pass over each pool serves all of its routes, because some sources can only be read in order.
         for routes in routes.chunk_by(|a, b| std::ptr::addr_eq(a.pool, b.pool)) {
             let mut counted = || {
                 done += 1;
@@ -59,7 +59,7 @@ impl Packing {
         Ok(skipped)
     }
 
-    /// What goes where; the routes of one pool follow each other.
+    /// Returns the images for each folder. Routes of one pool follow each other.
     fn routes<'a>(
         &self,
         offer: &'a Offer,
@@ -91,7 +91,7 @@ impl Packing {
         ])
     }
 
-    /// The training images that stay, and those held out for validation.
+    /// Returns the training images that stay, and those that are held out for validation.
     fn hold_out(&self, offer: &Offer) -> Result<(Vec<usize>, Vec<usize>), Failure> {
         let examples = offer.train.examples();
         let classes = offer.classes.len();

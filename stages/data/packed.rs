@@ -1,8 +1,8 @@
 //! The packed form of a dataset: one file of raw pixels, mapped into memory, and a header.
 //!
-//! `images.bin` holds the images one after the other, rows from the top, channels interleaved
-//! (HWC), a byte a value. `dataset.json` says what they are; an augmented dataset has its policy in
-//! `augmentation.json` as well. Mapping lets every process that trains on a dataset share its pages.
+//! `images.bin` holds the images in sequence, with rows from the top, interleaved channels (HWC) and one byte
+//! per value. `dataset.json` describes them. An augmented dataset also has its policy in `augmentation.json`.
+//! Mapping lets all processes that train on a dataset share its pages.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -15,21 +15,21 @@ use serde::{Deserialize, Serialize};
 use super::Policy;
 pub use contract::IMAGES_FILE;
 
-/// Shape, classes, labels and names.
+/// Name of the file with shape, classes, labels and names.
 pub const HEADER_FILE: &str = "dataset.json";
-/// The augmentation policy of an augmented dataset.
+/// Name of the file with the augmentation policy of an augmented dataset.
 pub const POLICY_FILE: &str = "augmentation.json";
 
 const VERSION: u32 = 1;
 
-/// An image of more values than this is taken for a damaged header, also where there are no images
-/// to compare it with.
+/// Largest number of values in an image. A larger number means that the header is damaged, even if there are
+/// no images to compare it with.
 const MOST_VALUES: usize = 1 << 28;
 
-/// Most bytes of a header: it names every image.
+/// Size limit of a header, in bytes. A header names every image.
 const MOST_HEADER: u64 = 1 << 30;
 
-/// What `dataset.json` holds.
+/// Content of `dataset.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -38,13 +38,13 @@ struct Header {
     classes: Vec<String>,
     /// The class of each image, as an index into `classes`.
     labels: Vec<u32>,
-    /// Where each image came from, such as `train/NORMAL/IM-0115-0001.jpeg`.
+    /// Origin of each image, such as `train/NORMAL/IM-0115-0001.jpeg`.
     names: Vec<String>,
 }
 
 impl Header {
-    /// Whether the header agrees with itself and with a pixel file of `bytes` bytes. No count is
-    /// used before it has passed here.
+    /// Checks that the header agrees with itself and with a pixel file of `bytes` bytes. No count is used
+    /// before this check.
     fn check(&self, bytes: u64) -> Result<(), String> {
         if self.version != VERSION {
             return Err(format!(
@@ -83,7 +83,7 @@ impl Header {
     }
 }
 
-/// A packed dataset, read only.
+/// A packed dataset, read-only.
 #[derive(Debug)]
 pub struct Dataset {
     header: Header,
@@ -95,8 +95,7 @@ impl Dataset {
     /// Maps a dataset artifact into memory.
     ///
     /// # Errors
-    /// `Failure::System` where a file cannot be read, `Failure::Data` where the header does not fit
-    /// the pixel file.
+    /// `Failure::System` if a file cannot be read, `Failure::Data` if the header does not fit the pixel file.
     pub fn open(artifact: &Artifact) -> Result<Self, Failure> {
         let policy = match artifact.files.get(POLICY_FILE) {
             Some(path) => Some(read_json(path)?),
@@ -109,7 +108,7 @@ impl Dataset {
         )
     }
 
-    /// Maps the dataset that a [`DatasetWriter`] left in `folder`.
+    /// Maps the dataset that a [`DatasetWriter`] wrote to `folder`.
     pub fn in_folder(folder: &Path) -> Result<Self, Failure> {
         Self::map(&folder.join(HEADER_FILE), &folder.join(IMAGES_FILE), None)
     }
@@ -141,7 +140,7 @@ impl Dataset {
         self.header.labels.len()
     }
 
-    /// Whether there is no image, as in the validation set of a dataset that has none.
+    /// Whether there are no images, as in the validation set of a dataset without one.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -156,7 +155,7 @@ impl Dataset {
         &self.header.labels
     }
 
-    /// Where each image came from.
+    /// Origin of each image.
     pub fn names(&self) -> &[String] {
         &self.header.names
     }
@@ -226,7 +225,7 @@ impl DatasetWriter {
         self.pixels
             .flush()
             .map_err(|e| self.failed(IMAGES_FILE, e))?;
-        // A line for each label would help nobody.
+        // Written without line breaks: a line for each label would not be readable either.
         let header = serde_json::to_vec(&self.header).map_err(|e| self.failed(HEADER_FILE, e))?;
         std::fs::write(self.folder.join(HEADER_FILE), header)
             .map_err(|e| self.failed(HEADER_FILE, e))
@@ -237,7 +236,7 @@ impl DatasetWriter {
     }
 }
 
-/// Writes a whole dataset into the existing `folder`: names, class indices and HWC bytes, in order.
+/// Writes a whole dataset into the existing `folder`. An example is a name, a class index and HWC bytes.
 pub fn write_dataset<N: AsRef<str>, B: AsRef<[u8]>>(
     folder: &Path,
     shape: ImageShape,

@@ -1,34 +1,34 @@
-//! Which random transforms images get while training, in the terms of Keras' `ImageDataGenerator`.
+//! Random transforms that images get during training, in the terms of Keras' `ImageDataGenerator`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use contract::Invalid;
 
-/// The ranges that transforms are drawn from, uniformly and independently for every image and epoch.
-/// The default changes nothing.
+/// Ranges from which transforms are drawn, uniformly and independently for every image and epoch. The default
+/// changes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// Rotation about the centre: drawn from `-rotation` to `rotation`.
+    /// Rotation about the centre, drawn from `-rotation` to `rotation`.
     #[schemars(range(min = 0, max = 180), extend("x-unit" = "degrees"))]
     pub rotation: f64,
-    /// Shift to the side, a fraction of the width: drawn from `-width_shift` to `width_shift`.
+    /// Shift to the side as a fraction of the width, drawn from `-width_shift` to `width_shift`.
     #[schemars(range(min = 0, max = 1))]
     pub width_shift: f64,
-    /// Shift up or down, a fraction of the height: drawn from `-height_shift` to `height_shift`.
+    /// Shift up or down as a fraction of the height, drawn from `-height_shift` to `height_shift`.
     #[schemars(range(min = 0, max = 1))]
     pub height_shift: f64,
-    /// Shear angle: drawn from `-shear` to `shear`.
+    /// Shear angle, drawn from `-shear` to `shear`.
     #[schemars(range(min = 0, max = 89), extend("x-unit" = "degrees"))]
     pub shear: f64,
-    /// Zoom of each axis on its own. A factor below 1 enlarges what is seen.
+    /// Zoom, drawn for each axis separately. A factor below 1 enlarges the image's content.
     pub zoom: Zoom,
     /// Whether half of the images are mirrored left to right.
     pub horizontal_flip: bool,
     /// Whether half of the images are mirrored top to bottom.
     pub vertical_flip: bool,
-    /// Factor on the brightness, drawn from `[low, high]`; results are clipped to white.
+    /// Factor on the brightness, drawn from `[low, high]`. Results are clipped to white.
     #[schemars(inner(range(min = 0, max = 10)))]
     pub brightness: [f64; 2],
 }
@@ -48,7 +48,7 @@ impl Default for Policy {
     }
 }
 
-/// A range of zoom factors; written as a fraction or as the range.
+/// A range of zoom factors, written as a fraction or as the range itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "ZoomSpec", into = "[f64; 2]")]
 #[schemars(inline)]
@@ -66,7 +66,7 @@ impl Default for Zoom {
     }
 }
 
-/// How a zoom range is written.
+/// A zoom range as it is written.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(
@@ -74,9 +74,9 @@ impl Default for Zoom {
     expecting = "expected a fraction such as `0.2` or a range such as `[0.8, 1.2]`"
 )]
 enum ZoomSpec {
-    /// z, for factors from 1 − z to 1 + z.
+    /// A fraction z, for factors from 1 − z to 1 + z.
     Fraction(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f64),
-    /// `[low, high]`, the factors themselves.
+    /// The factors themselves: `[low, high]`.
     Range(
         #[schemars(extend("items" = { "type": "number", "exclusiveMinimum": 0, "maximum": 10 }))]
         [f64; 2],

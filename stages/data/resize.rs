@@ -1,4 +1,4 @@
-//! Images of any size and depth, stretched to a wanted shape.
+//! Stretches images of any size and depth to a given shape.
 
 use std::f64::consts::PI;
 
@@ -9,11 +9,11 @@ use image::DynamicImage;
 
 use contract::ImageShape;
 
-/// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored;
-/// gray is made of color as [`luma8`] says.
+/// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored. Color
+/// becomes gray by [`luma8`].
 ///
-/// Filtered (Lanczos, widened when shrinking) in integers of the image's own depth, whose results do
-/// not depend on the processor.
+/// The filter is Lanczos, widened when shrinking. It is computed in integers of the image's own depth, so the
+/// results do not depend on the processor.
 pub fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec<u8> {
     let size = (image.width(), image.height());
     let color = image.color();
@@ -32,7 +32,7 @@ pub fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec
     fitted
 }
 
-/// Converts HWC bytes, `size` (width, height) with 1 or 3 channels, to `shape`.
+/// Converts HWC bytes of an image with the given `size` (width, height) and 1 or 3 channels to `shape`.
 pub fn fit_bytes(
     bytes: Vec<u8>,
     size: (usize, usize),
@@ -53,9 +53,10 @@ pub fn fit_bytes(
     )
 }
 
-/// The luma of ITU-R BT.601: what JPEG files keep, and what Pillow and so Keras make of color.
+/// Luma of ITU-R BT.601: the gray that JPEG files store, and to which Pillow and therefore Keras convert
+/// color.
 pub(crate) fn luma([r, g, b]: [u32; 3]) -> u32 {
-    // The weights 0.299, 0.587 and 0.114 in parts of 65536.
+    // The weights 0.299, 0.587 and 0.114 in units of 1/65536.
     (19595 * r + 38470 * g + 7471 * b + (1 << 15)) >> 16
 }
 
@@ -82,7 +83,7 @@ fn to_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(byte).collect()
 }
 
-/// Resizes the pixels `P` that `values` are.
+/// Resizes pixels of type `P`, which are given by their components `values`.
 fn resize<P>(
     values: &[P::Component],
     (width, height): (u32, u32),
@@ -117,9 +118,9 @@ const LOBES: f64 = 3.0;
 
 /// The Lanczos window of three lobes: sinc(x) · sinc(x / 3).
 ///
-/// Made of products and sums, whose results no processor and no version of a mathematical library
-/// changes, and several times as fast as with the library's sine, which took an eighth of the time of
-/// reading an image.
+/// It is computed with products and sums only, whose results are the same with every processor and every
+/// version of a mathematical library. It is also several times as fast as with the library's sine, which took
+/// an eighth of the time of reading an image.
 fn lanczos(x: f64) -> f64 {
     let x = x.abs();
     if x < 1e-6 {
@@ -128,16 +129,17 @@ fn lanczos(x: f64) -> f64 {
     if x >= LOBES {
         return 0.0;
     }
-    // A third of the sine's angle, mirrored into the first quarter of a turn.
+    // sin(πx / 3), with the angle mirrored into the first quarter of a turn. The triple-angle formula gives
+    // sin(πx).
     let third = sine(PI / 3.0 * x.min(LOBES - x));
     let whole = third * (3.0 - 4.0 * third * third);
     LOBES * whole * third / (PI * x * (PI * x))
 }
 
-/// The sine of an angle from 0 to π/2, to 10⁻¹¹, by its Taylor series.
+/// Returns the sine of an angle from 0 to π/2, accurate to 10⁻¹¹, by its Taylor series.
 fn sine(angle: f64) -> f64 {
     let square = angle * angle;
-    // What a term is of the one before, from the last: 1 / (14 · 15), …, 1 / (2 · 3).
+    // Ratio of each term to the one before it, from the last term on: 1 / (14 · 15), …, 1 / (2 · 3).
     let series = (1..8).rev().fold(1.0, |rest, i| {
         let ratio = 1.0 / f64::from(2 * i * (2 * i + 1));
         1.0 - square * ratio * rest
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!(weights, [76, 150, 29]);
     }
 
-    /// An image of noise, each value made by `value` of 16 random bits.
+    /// Creates an image of noise. `value` makes each value from 16 random bits.
     fn noise<T: image::Primitive>(value: impl Fn(u32) -> T) -> ImageBuffer<Rgb<T>, Vec<T>>
     where
         Rgb<T>: image::Pixel<Subpixel = T>,
@@ -191,7 +193,7 @@ mod tests {
         })
     }
 
-    /// If this changes, so do datasets: raise the version of the kind `dataset`.
+    /// If this changes, so do datasets: increase the version of the kind `dataset`.
     #[test]
     fn golden_pixels() {
         let shape = |channels| ImageShape {
@@ -223,7 +225,7 @@ mod tests {
                 let with = |extensions: CpuExtensions| {
                     let mut resizer = Resizer::new();
                     if extensions.is_supported() {
-                        // SAFETY: the processor has been asked.
+                        // SAFETY: the processor supports these extensions.
                         unsafe { resizer.set_cpu_extensions(extensions) };
                     }
                     fit(image.clone(), shape, &mut resizer)

@@ -1,4 +1,4 @@
-//! What every source of images offers, whether it reads files or draws.
+//! The interface of image sources, whether they read images or draw them.
 
 use std::path::Path;
 
@@ -6,25 +6,25 @@ use serde::Serialize;
 
 use contract::{Failure, ImageShape, Invalid};
 
-/// An image that a source offers, known before its pixels are.
+/// An image that a source offers. Its pixels need not be known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// Where it comes from, unique within its source.
+    /// Origin of the image, unique within its source.
     pub name: String,
-    /// The index of its class.
+    /// Index of its class.
     pub label: u32,
-    /// Images of one group (a patient, say) stay on one side of a split.
+    /// Its group (for example, the patient). Images of one group stay on one side of a split.
     pub group: Option<String>,
-    /// Equal for images whose bytes are equal, which stay on one side too.
+    /// Equal for images with equal bytes, which also stay on one side.
     pub content: Option<u64>,
 }
 
-/// A file or array that was left out, and why.
+/// A file or array that was left out, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub image: String,
     pub reason: String,
-    /// The index of the class whose folder it is in.
+    /// Index of the class whose folder contains the file.
     #[serde(skip)]
     pub class: Option<u32>,
 }
@@ -34,8 +34,8 @@ pub struct Skipped {
 pub struct Omitted {
     /// Files and arrays in places or formats that the source does not read, in a fixed order.
     pub files: Vec<Skipped>,
-    /// How many files and folders are hidden. Their names are not in the stage's key, so no output may
-    /// depend on them.
+    /// Number of hidden files and folders. Their names are not in the stage's key, so no output may depend on
+    /// them.
     pub hidden: usize,
 }
 
@@ -49,12 +49,12 @@ impl Omitted {
     }
 }
 
-/// What makes a source unusable, found before any pixel is read.
+/// Reason why a source cannot be used, found before any pixel is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
-    /// Names the file or folder and says what is wrong with it.
+    /// Names the file or folder, and says what is wrong with it.
     pub message: String,
-    /// What to do about it.
+    /// Says what to do about it.
     pub hint: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl From<Unusable> for Failure {
 }
 
 impl From<Unusable> for Invalid {
-    /// An error of the parameter `path`.
+    /// Returns an error of the parameter `path`.
     fn from(Unusable { message, hint }: Unusable) -> Self {
         let invalid = Self::new(message).under("path");
         match hint {
@@ -98,21 +98,21 @@ impl From<Unusable> for Invalid {
     }
 }
 
-/// Takes the pixels (HWC bytes) of an example, by its index.
+/// Receives the index of an example and its pixels (HWC bytes).
 pub type Sink<'a> = dyn FnMut(usize, &[u8]) -> Result<(), Failure> + 'a;
 
-/// Images in a fixed order, whose pixels come when asked for.
+/// Images in a fixed order, whose pixels are read on request.
 pub trait Pool {
-    /// The images, in an order that depends on their names or indices alone.
+    /// Returns the images, in an order that depends only on their names or indices.
     fn examples(&self) -> &[Example];
 
-    /// The file that holds the example `index` and nothing else, if one does.
+    /// Returns the file that contains only the example `index`, if there is one.
     fn file(&self, _index: usize) -> Option<&Path> {
         None
     }
 
-    /// Hands the pixels of the examples `wanted` (ascending indices) to `sink`, in that order;
-    /// returns those that could not be read, where the user allows for them.
+    /// Passes the pixels of the examples `wanted` (ascending indices) to `sink`, in that order. Returns the
+    /// examples that could not be read, if the user allows for them.
     fn read(
         &self,
         wanted: &[usize],
@@ -121,11 +121,11 @@ pub trait Pool {
     ) -> Result<Vec<Skipped>, Failure>;
 }
 
-/// Everything a source offers.
+/// Everything that a source offers.
 pub struct Offer {
     pub classes: Vec<String>,
     pub train: Box<dyn Pool>,
-    /// The source's own validation images, where it has some and no split is to be drawn.
+    /// The source's own validation images, if it has any and no split is drawn.
     pub validation: Option<Box<dyn Pool>>,
     pub test: Box<dyn Pool>,
     /// Images that were left out when the source was opened.

@@ -1,4 +1,4 @@
-//! Setting training images aside for validation.
+//! Sets training images aside for validation.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use rand::seq::SliceRandom;
 
 use super::source::Example;
 
-/// Which of `examples` go to validation: about `fraction` of each class.
+/// Chooses examples for validation: about `fraction` of each class. Returns for each example whether it is
+/// chosen.
 ///
-/// Images of one group, and images with the same bytes, stay together, so a class meets its share
-/// as nearly as its groups allow, and exactly where there are none. Every class keeps an image on
-/// the training side. The choice depends on the names, groups and `seed`, not on the order of the
-/// examples.
+/// Images of one group, and images with the same bytes, stay together. A class therefore meets its share as
+/// nearly as its groups allow, and exactly if there are no groups. Every class keeps an image on the training
+/// side. The choice depends on the names, groups and `seed`, not on the order of the examples.
 ///
 /// # Errors
-/// The index of a class that has too few groups to be on both sides.
+/// If a class has too few groups to be on both sides. The error is the index of the class.
 pub fn validation(
     examples: &[Example],
     classes: usize,
@@ -57,7 +57,7 @@ pub fn validation(
     }
 }
 
-/// The sets of images that must stay together, in an order of names alone.
+/// Returns the sets of images that must stay together, in an order that depends only on names.
 fn units(examples: &[Example]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.sort_unstable_by(|&a, &b| examples[a].name.cmp(&examples[b].name));
@@ -107,7 +107,7 @@ impl DisjointSets {
     }
 }
 
-/// At most `limit` images of each class among `indices`, drawn by `seed`; ascending.
+/// Returns at most `limit` images of each class among `indices`, drawn by `seed`, in ascending order.
 pub fn limited(examples: &[Example], indices: Vec<usize>, limit: usize, seed: u64) -> Vec<usize> {
     let mut order = indices;
     order.sort_unstable_by(|&a, &b| examples[a].name.cmp(&examples[b].name));

@@ -1,12 +1,12 @@
-//! One random transform of an image, composed as Keras' `apply_affine_transform` composes it.
+//! A random transform of an image, composed as by Keras' `apply_affine_transform`.
 
 use contract::{ImageShape, random};
 use rand::RngExt;
 
 use super::Policy;
 
-/// Where each output pixel comes from, in the input's pixels: row = `row · (1, r, c)`, and so for
-/// the column; and the factor on the brightness.
+/// Maps an output pixel (r, c) to its position in the input, in pixels: the row is `row · (1, r, c)`, and the
+/// column is `column · (1, r, c)`. Also holds the brightness factor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
     row: [f32; 3],
@@ -33,12 +33,12 @@ impl Transform {
         brightness: 1.0,
     };
 
-    /// The transform of image `index` in `epoch`: a function of its arguments alone.
+    /// Returns the transform of image `index` in `epoch`: a function of the arguments alone.
     pub fn draw(policy: &Policy, shape: ImageShape, seed: u64, epoch: u64, index: u64) -> Self {
         let mut rng = random::stream(seed, "augment", [epoch, index]);
         let mut uniform = |low: f64, high: f64| low + (high - low) * rng.random::<f64>();
-        // Every number is drawn whether it is used or not, so that changing one range leaves the
-        // other transforms as they were.
+        // Every number is drawn whether it is used or not, so that a change of one range does not affect the
+        // other transforms.
         let rotation = uniform(-policy.rotation, policy.rotation);
         let down = uniform(-policy.height_shift, policy.height_shift) * shape.height as f64;
         let right = uniform(-policy.width_shift, policy.width_shift) * shape.width as f64;
@@ -59,7 +59,7 @@ impl Transform {
         Self::flipped(affine, shape, flip_rows, flip_columns, brightness)
     }
 
-    /// Flips come after the affine map, so they act on the output's coordinates first.
+    /// Adds flips to an affine map. They come after the map, so they act on the output's coordinates first.
     fn flipped(
         affine: Affine,
         shape: ImageShape,
@@ -83,8 +83,8 @@ impl Transform {
         }
     }
 
-    /// Writes the transformed `image` (HWC bytes) to `out` (CHW), each value, from 0 to 255, through
-    /// `map`. Bilinear; beyond the border lies the nearest pixel.
+    /// Writes the transformed `image` (HWC bytes) to `out` (CHW), with every value, from 0 to 255, mapped by
+    /// `map`. Interpolation is bilinear. Beyond the border, the nearest pixel is repeated.
     pub fn apply(
         &self,
         image: &[u8],
@@ -109,8 +109,8 @@ impl Transform {
     }
 }
 
-/// The channels of an image as floats. A row and a value more than there are let the neighbours of
-/// the last pixels be read; their weight is zero.
+/// Returns the channels of an image as floats. One more row and value than the image has allow reads of the
+/// neighbours of the last pixels, whose weight is zero.
 fn padded_planes(image: &[u8], shape: ImageShape) -> Vec<Vec<f32>> {
     let plane = |channel: usize| {
         let mut plane = Vec::with_capacity((shape.height + 1) * shape.width + 1);
@@ -122,13 +122,13 @@ fn padded_planes(image: &[u8], shape: ImageShape) -> Vec<Vec<f32>> {
     (0..shape.channels).map(plane).collect()
 }
 
-/// Neighbouring output pixels of a row, treated together in loops that the compiler turns into
-/// vector instructions.
+/// Neighbouring output pixels of a row, processed together in loops that the compiler turns into vector
+/// instructions.
 #[derive(Default)]
 struct Block {
-    /// Where the upper left of the four input pixels is.
+    /// Index of the upper left of the four input pixels.
     at: [i32; Self::LEN],
-    /// How far down and right of it the pixel lies, 0 to 1.
+    /// Distances of the position below and to the right of that pixel, 0 to 1.
     down: [f32; Self::LEN],
     right: [f32; Self::LEN],
     /// The four pixels: upper left, upper right, lower left, lower right.
@@ -138,8 +138,8 @@ struct Block {
 impl Block {
     const LEN: usize = 16;
 
-    /// Finds the input pixels of the output pixels from (`row`, `column`) on. Indices are computed
-    /// as floats, which hold those of the largest image exactly.
+    /// Finds the input pixels of the output pixels from (`row`, `column`) on. Indices are computed as floats,
+    /// which represent those of the largest image exactly.
     #[inline]
     fn locate(&mut self, transform: &Transform, shape: ImageShape, row: usize, column: usize) {
         let (bottom, edge) = (shape.height as f32 - 1.0, shape.width as f32 - 1.0);
@@ -181,8 +181,8 @@ impl Block {
     }
 }
 
-/// Keras' composition: rotation and shear (degrees), shift (pixels) and zoom about the centre of the
-/// image, the first applied last.
+/// Composes rotation and shear (in degrees), shift (in pixels) and zoom about the centre of the image as
+/// Keras does. The rotation is the first factor of the product, so it is applied last.
 fn affine(
     shape: ImageShape,
     rotation: f64,
@@ -203,7 +203,7 @@ fn affine(
     .fold(scale(1.0, 1.0), compose)
 }
 
-/// Keras' rotation by an angle in radians.
+/// Returns Keras' rotation by an angle in radians.
 fn rotate(angle: f64) -> Affine {
     let (sin, cos) = angle.sin_cos();
     [[cos, -sin, 0.0], [sin, cos, 0.0]]
@@ -213,7 +213,7 @@ fn shift(rows: f64, columns: f64) -> Affine {
     [[1.0, 0.0, rows], [0.0, 1.0, columns]]
 }
 
-/// Keras' shear by an angle in radians.
+/// Returns Keras' shear by an angle in radians.
 fn lean(angle: f64) -> Affine {
     let (sin, cos) = angle.sin_cos();
     [[1.0, -sin, 0.0], [0.0, cos, 0.0]]
@@ -225,7 +225,7 @@ fn scale(rows: f64, columns: f64) -> Affine {
 
 #[cfg(test)]
 impl Transform {
-    /// The transform that shows input pixel (r + rows, c + columns) at (r, c).
+    /// Returns the transform that shows input pixel (r + rows, c + columns) at (r, c).
     pub fn shift(rows: f32, columns: f32) -> Self {
         Self {
             row: [rows, 1.0, 0.0],
@@ -234,7 +234,7 @@ impl Transform {
         }
     }
 
-    /// The transform of given rotation and shear (degrees), shift (pixels) and zoom.
+    /// Returns the transform with the given rotation and shear (degrees), shift (pixels) and zoom.
     pub fn of(
         shape: ImageShape,
         rotation: f64,

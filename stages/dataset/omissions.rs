@@ -7,15 +7,15 @@ use contract::Context;
 use super::SKIPPED_FILE;
 use crate::data::source::{Offer, Omitted};
 
-/// Extensions of files that are likely images: leaving one out deserves a warning.
+/// Extensions of files that are probably images. Leaving one of them out deserves a warning.
 const IMAGES: [&str; 12] = [
     "jpg", "jpeg", "png", "bmp", "tif", "tiff", "gif", "webp", "dcm", "dicom", "jp2", "npy",
 ];
-/// The share of a class's files from which on leaving them out deserves a warning.
+/// Share of a class's files above which leaving them out deserves a warning.
 const SHARE: f64 = 0.01;
 
-/// Reports what the source of `offer` holds and does not offer: as a warning where images may be
-/// missing, else as a note.
+/// Reports files that the source of `offer` contains but does not offer: as a warning if images may be
+/// missing, otherwise as a note.
 pub(super) fn report(offer: &Offer, context: &Context<'_>) {
     let Omitted { files, hidden } = &offer.omitted;
     if *hidden > 0 {
@@ -57,7 +57,7 @@ pub(super) fn report(offer: &Offer, context: &Context<'_>) {
     }
 }
 
-/// ``17 files left out (skipped.json lists them): `a.bmp` and 5 more: is of …; …``, in the order in
+/// Formats ``17 files left out (skipped.json lists them): `a.bmp` is of … (6 such); …``, in the order in
 /// which the reasons first occur.
 fn by_reason(omitted: &Omitted) -> String {
     let mut reasons: Vec<(&str, &str, usize)> = Vec::new();

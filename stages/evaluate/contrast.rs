@@ -1,4 +1,4 @@
-//! How one classifier's evaluations differ from another's.
+//! Compares the evaluations of two classifiers.
 
 use serde::Serialize;
 
@@ -7,17 +7,18 @@ use crate::metrics::{
     Difference, McNemar, Measure, Pair, Scored, median_rule, paired_difference, spread,
 };
 
-/// What two classifiers differ in on the same images.
+/// Difference between two classifiers on the same images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contrast {
-    /// Images that both were evaluated on, under the first seed.
+    /// Number of images that both were evaluated on, under the first seed.
     pub images: usize,
-    /// Seeds that both were trained under.
+    /// Number of seeds that both were trained under.
     pub seeds: usize,
-    /// Mean over the seeds of `a` less that of `b`.
+    /// Mean over the seeds of the value of `a` minus that of `b`.
     #[serde(flatten)]
     pub difference: Difference,
-    /// Whether the one makes more mistakes than the other, where the measure is the accuracy.
+    /// McNemar's test of whether one makes more mistakes than the other. Present if the measure is the
+    /// accuracy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcnemar: Option<Mistakes>,
 }
@@ -25,13 +26,13 @@ pub struct Contrast {
 /// McNemar's test under every seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mistakes {
-    /// That of all seeds together, by [`median_rule`].
+    /// The p-value of all seeds together, by [`median_rule`].
     pub p: f64,
-    /// One for each seed.
+    /// One test for each seed.
     pub tests: Vec<McNemar>,
 }
 
-/// Why there is nothing to say of two classifiers.
+/// Reasons why two classifiers cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incomparable {
     #[error(transparent)]
@@ -42,12 +43,12 @@ pub enum Incomparable {
     Undefined,
 }
 
-/// What `a` has of `measure` less what `b` has, with `resamples` of [`paired_difference`]; under several seeds
-/// no surer than these are. Each side is
-/// one classifier, evaluated once for each seed; what is at the same place has the same seed.
+/// Returns the value of `measure` for `a` minus that for `b`, with `resamples` resamples of
+/// [`paired_difference`]. With several seeds, the interval also covers the spread over the seeds. Each side
+/// is one classifier, evaluated once for each seed. Entries at the same position have the same seed.
 ///
 /// # Errors
-/// If the evaluations of a seed are not of the same images, or a side lacks a seed.
+/// If the evaluations of a seed are not of the same images, or if a side lacks a seed.
 pub fn contrast(
     a: &[Evaluation],
     b: &[Evaluation],
@@ -61,8 +62,8 @@ pub fn contrast(
     for (a, b) in a.iter().zip(b) {
         a.is_like(b)?;
     }
-    // Images of other names are others. Where each seed drew its own under the same names, drawing them
-    // together comes to the same.
+    // Images with different names are different images. If seeds have different images under the same names,
+    // it makes no difference on average that these are drawn together.
     let images = a.iter().map(|evaluation| {
         let same = a.iter().position(|first| first.names == evaluation.names);
         same.unwrap_or_default()
@@ -88,9 +89,10 @@ pub fn contrast(
     })
 }
 
-/// The less sure of two: the bootstrap, which knows of images but takes a few seeds for all there are (of three
-/// draws out of three one in nine is of a single seed), and Student's paired t over the seeds, which knows
-/// how little a few seeds say but nothing of images.
+/// Combines two estimates of the uncertainty into the wider interval and the larger p. The bootstrap accounts
+/// for the images, but treats a few seeds as all there are (one in nine draws of three from three consists of
+/// a single seed). Student's paired t over the seeds accounts for how little a few seeds say, but not for the
+/// images.
 fn no_surer_than_seeds(difference: Difference, pairs: &[Pair<'_>], measure: Measure) -> Difference {
     let value = |pair: &Pair<'_>| {
         let all = vec![1; pair.a.examples()];

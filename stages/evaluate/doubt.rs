@@ -1,12 +1,12 @@
-//! Figures that cannot be meaningful.
+//! Finds metrics that cannot be meaningful.
 
 use contract::Metrics;
 
 use super::report::Report;
 use crate::data::absent_classes;
 
-/// Lists why figures mean little: classes without images, the same answer for all images, or a ROC AUC that may
-/// be chance.
+/// Lists reasons why the metrics mean little: classes without images, the same answer for all images, or a
+/// ROC AUC that may be chance.
 pub(super) fn doubts(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
     let predictions = report.predictions;
     let images = predictions.labels.len();
@@ -91,7 +91,7 @@ mod tests {
             (&apart, &mixed, &["the ROC AUC of 0.5"]),
             (&apart, &vec![1; 40], &["no image of `A` among the 40 "]),
             (&Vec::new(), &Vec::new(), &["there is no image "]),
-            // One image cannot differ from another.
+            // A single image cannot differ from another.
             (&vec![0.9], &vec![1], &["no image of `A` among the 1 "]),
         ] {
             let found = of(scores, labels);

@@ -1,4 +1,4 @@
-//! A whole evaluation, from artifacts on disk to artifacts on disk.
+//! Tests a whole evaluation, from artifacts on disk to artifacts on disk.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ fn names(classes: [&str; 2]) -> Vec<String> {
     classes.map(str::to_owned).to_vec()
 }
 
-/// The files in `folder` as an artifact.
+/// Returns the files in `folder` as an artifact.
 fn artifact(label: &str, folder: &Path) -> Artifact {
     let files = std::fs::read_dir(folder)
         .unwrap()
@@ -37,13 +37,13 @@ fn artifact(label: &str, folder: &Path) -> Artifact {
     }
 }
 
-/// Evaluates an untrained network on 40 images, more or less bright; gives the run's notes.
+/// Evaluates an untrained network on 40 images of different brightness, and returns the run's notes.
 fn evaluate(folder: &Path, classes: [&str; 2]) -> Result<Vec<String>, Failure> {
     let params = json!({ "bootstrap": 50, "batch_size": 7 });
     Ok(evaluate_with(folder, classes, params, false)?.0)
 }
 
-/// The same with other parameters and, if `trained`, the images themselves as training images; gives
+/// Like `evaluate`, with other parameters. If `trained`, the images are also the training images. Returns
 /// notes and warnings.
 fn evaluate_with(
     folder: &Path,

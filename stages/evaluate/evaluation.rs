@@ -1,25 +1,25 @@
-//! Reads what an evaluation leaves of every image.
+//! Reads what an evaluation recorded for every image.
 
 use serde::Deserialize;
 
 use crate::metrics::{Predictions, Scored};
 
-/// Name of the file with a line per image.
+/// Name of the file with a line for each image.
 pub const PREDICTIONS_FILE: &str = "predictions.csv";
 
-/// Name of the file with the confusion matrix, and the classes.
+/// Name of the file with the confusion matrix and the classes.
 pub const CONFUSION_FILE: &str = "confusion.json";
 
-/// What an evaluation said of its images.
+/// The results of an evaluation for every image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Of the images, in their dataset's order.
+    /// Names of the images, in the order of their dataset.
     pub names: Vec<String>,
     /// The class of each image.
     pub labels: Vec<u32>,
-    /// The class that each was taken for.
+    /// The predicted class of each image.
     pub predicted: Vec<u32>,
-    /// Of each image and class, row by row.
+    /// The probability of each class for each image, row by row.
     pub probabilities: Vec<f32>,
     /// Names of the classes.
     pub classes: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Evaluation {
     pub positive: u32,
 }
 
-/// Why files are not what an evaluation leaves.
+/// Reasons why files are not the output of an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("`{CONFUSION_FILE}` tells no classes: {0}")]
@@ -44,7 +44,7 @@ pub enum Unreadable {
     Probability { image: usize, text: String },
 }
 
-/// How two evaluations are not of the same images.
+/// Reasons why two evaluations are not of the same images.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unlike {
     #[error("not the same classes")]
@@ -93,7 +93,7 @@ impl Evaluation {
         Ok(evaluation)
     }
 
-    /// Takes in an image; `row` has as many fields as the header.
+    /// Adds an image. `row` has as many fields as the header.
     fn add(&mut self, row: &csv::StringRecord) -> Result<(), Unreadable> {
         let image = self.names.len() + 1;
         let class = |field: usize| {
@@ -117,7 +117,8 @@ impl Evaluation {
         Ok(())
     }
 
-    /// Checks that `other` is of the same images: by name, in the same order, with the same labels.
+    /// Checks that `other` has the same classes and the same images: by name, in the same order, with the
+    /// same labels.
     pub fn is_like(&self, other: &Self) -> Result<(), Unlike> {
         if self.classes != other.classes {
             return Err(Unlike::Classes);
@@ -134,7 +135,7 @@ impl Evaluation {
         Ok(())
     }
 
-    /// Ready to be measured.
+    /// Returns the predictions in the form that measures are computed from.
     pub fn scored(&self) -> Scored {
         let predictions = Predictions {
             probabilities: &self.probabilities,
@@ -145,7 +146,7 @@ impl Evaluation {
     }
 }
 
-/// The columns of [`PREDICTIONS_FILE`].
+/// Returns the columns of [`PREDICTIONS_FILE`].
 pub(super) fn columns(classes: &[String]) -> Vec<String> {
     let words = ["name", "label", "predicted"].map(str::to_owned);
     let probabilities = classes.iter().map(|class| format!("p_{class}"));

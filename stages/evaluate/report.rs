@@ -1,4 +1,4 @@
-//! What an evaluation leaves behind.
+//! Writes the tables and figures of an evaluation.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::figures::confusion::confusion;
 use crate::figures::roc::roc;
 use crate::metrics::{Confusion, Decision, Predictions};
 
-/// What is to be told of a set of predictions.
+/// A set of predictions to report on.
 pub(super) struct Report<'a> {
     pub(super) classes: &'a [String],
     pub(super) positive: usize,
@@ -85,7 +85,7 @@ impl Report<'_> {
         )
     }
 
-    /// `threshold 0.620`, named with its class where that is not the positive one.
+    /// Formats the decision rule as `threshold 0.620`, with the class if it is not the positive one.
     fn decision_text(&self) -> String {
         match self.decision {
             Decision::Threshold { class, threshold } if class == self.positive => {
@@ -98,7 +98,7 @@ impl Report<'_> {
         }
     }
 
-    /// `f1 0.918 [0.897, 0.937], accuracy …`.
+    /// Formats the main metrics as `f1 0.918 [0.897, 0.937], accuracy …`, followed by the decision rule.
     pub(super) fn summary(&self, metrics: &Metrics) -> String {
         let figures = ["f1", "accuracy", "roc_auc"]
             .into_iter()
@@ -116,8 +116,8 @@ impl Report<'_> {
         parts.join(", ")
     }
 
-    /// A line per image: its name, its class, the class it was taken for, and each class's
-    /// probability (quoted as in RFC 4180).
+    /// Writes a line for each image: its name, its class, its predicted class, and each class's probability
+    /// (quoted as in RFC 4180).
     fn write_csv(&self, names: &[String], path: &Path) -> Result<(), csv::Error> {
         let mut table = csv::Writer::from_path(path)?;
         table.write_record(columns(self.classes))?;

@@ -1,4 +1,4 @@
-//! A chart's axis: its range, its ticks, and where a value lies on it.
+//! An axis of a chart: its range, its ticks, and the positions of values on it.
 
 /// A range of values with the ticks to show on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,7 +9,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis for `values` (finite), widened to whole ticks; about `ticks` of them.
+    /// Creates an axis for `values` (finite), widened to whole ticks. It has about `ticks` of them.
     pub(super) fn covering(values: impl Iterator<Item = f64>, ticks: usize) -> Self {
         let (low, high) = span(
             values,
@@ -23,7 +23,8 @@ impl Axis {
         }
     }
 
-    /// An axis that ends where `values` end. Where all are whole numbers (epochs), so are its ticks.
+    /// Creates an axis that ends where `values` end. If all values are whole numbers (epochs), so are the
+    /// ticks.
     pub(super) fn tight(values: impl Iterator<Item = f64> + Clone, ticks: usize) -> Self {
         let whole = values.clone().all(|value| value.fract() == 0.0);
         let (low, high) = span(values, |value| if whole { 1.0 } else { value.abs() * 0.1 });
@@ -35,7 +36,7 @@ impl Axis {
         }
     }
 
-    /// An axis from 0 to 1.
+    /// Creates an axis from 0 to 1.
     pub(super) fn unit() -> Self {
         Self {
             low: 0.0,
@@ -44,9 +45,9 @@ impl Axis {
         }
     }
 
-    /// The ticks and their labels, from low to high.
+    /// Returns the ticks and their labels, from low to high.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
-        // Room for rounding, so that a tick at the very end is not lost.
+        // Tolerates rounding errors, so that a tick at the very end is not lost.
         let (first, last) = (
             (self.low / self.step - 1e-6).ceil(),
             (self.high / self.step + 1e-6).floor(),
@@ -58,7 +59,7 @@ impl Axis {
             .collect()
     }
 
-    /// Position of `value` between `start` and `end` in pixels.
+    /// Returns the position of `value` between `start` and `end`, in pixels.
     pub(super) fn place(&self, value: f64, start: i32, end: i32) -> i32 {
         let fraction = (value - self.low) / (self.high - self.low);
         (f64::from(start) + fraction * f64::from(end - start)).round() as i32
@@ -71,7 +72,7 @@ impl Axis {
         }
         let decimals = (-(self.step.log10() + 1e-9).floor()).max(0.0) as usize;
         let label = format!("{tick:.decimals$}");
-        // Rounding leaves a sign on what is nothing.
+        // Rounding can leave a minus sign on zero.
         if label
             .trim_start_matches('-')
             .chars()
@@ -83,8 +84,8 @@ impl Axis {
     }
 }
 
-/// The range of `values` (finite) without those that lie far outside of the others, as a training that
-/// went wrong does: beyond three times the distance of the quartiles (Tukey's outer fences).
+/// Returns the range of `values` (finite) without outliers, such as those of a training that went wrong.
+/// Outliers lie more than three interquartile ranges beyond the quartiles (Tukey's outer fences).
 pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
@@ -93,7 +94,7 @@ pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
     };
     let quartile = |quarter: usize| sorted[(sorted.len() - 1) * quarter / 4];
     let [lower, upper] = [quartile(1), quartile(3)];
-    // Where most values are equal, all others lie outside.
+    // If most values are equal, all others would be outliers.
     if upper <= lower {
         return (least, greatest);
     }
@@ -104,7 +105,7 @@ pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (least.unwrap_or(lower), greatest.unwrap_or(upper))
 }
 
-/// Least and greatest of `values`, never equal: a single value is given `room` on both sides.
+/// Returns the least and the greatest of `values`, never equal: a single value gets `room` on both sides.
 fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))
@@ -118,7 +119,7 @@ fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f
     (low - room(low), high + room(high))
 }
 
-/// The least of 1, 2, 5 × 10ⁿ that is not below `step`.
+/// Returns the least of 1, 2, 5 × 10ⁿ that is not below `step`.
 fn nice_step(step: f64) -> f64 {
     let magnitude = 10f64.powf(step.log10().floor());
     [1.0, 2.0, 5.0, 10.0]

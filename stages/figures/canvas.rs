@@ -1,4 +1,5 @@
-//! A page to draw on: text, lines and boxes through plotters' rasteriser, images copied, PNG out.
+//! A page to draw on. Plotters' rasteriser draws text, lines and boxes; images are copied; the page is saved
+//! as PNG.
 //!
 //! Figures are laid out at twice the size at which they are usually shown, so that they stay sharp on
 //! paper and on dense screens. They are drawn finer still: coordinates are in [`FINE`]ths of a pixel
@@ -20,8 +21,8 @@ pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);
 pub(super) const LIGHT_GRAY: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 pub(super) const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
-/// The colours of Okabe and Ito, told apart by colour-blind readers too; its yellow, too faint on
-/// white, is left out.
+/// The colours of Okabe and Ito, which colour-blind readers can tell apart too. Their yellow is left out,
+/// because it is too faint on white.
 pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
@@ -34,14 +35,14 @@ pub(super) const PALETTE: [RGBColor; 6] = [
 /// Drawn pixels per saved pixel, on each side.
 pub(super) const FINE: i32 = 3;
 
-/// Saved pixels, in the units of drawing.
+/// Converts saved pixels to the units of drawing.
 pub(super) const fn px(pixels: i32) -> i32 {
     pixels * FINE
 }
 
 const FONT: &str = "figures";
 
-/// Where a text lies relative to its point, horizontally.
+/// Horizontal position of a text relative to its point.
 #[derive(Clone, Copy)]
 pub(super) enum Align {
     Left,
@@ -57,7 +58,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A page of `width` by `height`, each rounded up to whole saved pixels.
+    /// Creates a page of `width` by `height`, each rounded up to whole saved pixels.
     pub(super) fn new(width: i32, height: i32) -> Result<Self, Failure> {
         register_font()?;
         let [width, height] =
@@ -83,7 +84,7 @@ impl Canvas {
         color: RGBColor,
     ) -> Result<(), Failure> {
         let style = style(size, align, color);
-        // plotters centres a box that reaches below the baseline; the capitals would sit too high.
+        // plotters centres a box that reaches below the baseline, so the capitals would be too high.
         self.backend()
             .draw_text(text, &style, (x, y + size / 5))
             .map_err(refused)
@@ -126,7 +127,7 @@ impl Canvas {
             .map_err(refused)
     }
 
-    /// As [`Canvas::line`], where what is below shows through. `opacity` is between 0 and 1.
+    /// Like [`Canvas::line`], but what is below shows through. `opacity` is between 0 and 1.
     pub(super) fn faint_line(
         &mut self,
         from: (i32, i32),
@@ -161,7 +162,7 @@ impl Canvas {
             .map_err(refused)
     }
 
-    /// Makes what is in a rectangle fainter, so that text can be read above it.
+    /// Makes the content of a rectangle fainter, so that text on top of it can be read.
     pub(super) fn veil(&mut self, from: (i32, i32), to: (i32, i32)) -> Result<(), Failure> {
         let style = WHITE.mix(0.88).filled();
         self.backend()
@@ -169,8 +170,8 @@ impl Canvas {
             .map_err(refused)
     }
 
-    /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`,
-    /// each of its pixels shown as a square of `factor` × `factor`. It must lie on the page.
+    /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`. Each of
+    /// its pixels becomes a square of `factor` × `factor`. The image must lie on the page.
     pub(super) fn image(
         &mut self,
         image: &[u8],
@@ -199,7 +200,7 @@ impl Canvas {
         Ok(())
     }
 
-    /// Writes the page as a PNG; the same page always gives the same bytes.
+    /// Writes the page as a PNG. The same page always gives the same bytes.
     pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
         let (width, height) = (self.width / FINE as usize, self.height / FINE as usize);
         let mut bytes = Vec::new();
@@ -216,7 +217,7 @@ impl Canvas {
         std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
     }
 
-    /// The saved pixels: means of squares of drawn ones.
+    /// Returns the saved pixels, which are means of squares of drawn pixels.
     fn shrunk(&self) -> Vec<u8> {
         const PARTS: u32 = (FINE * FINE) as u32;
         let mut saved = Vec::with_capacity(self.pixels.len() / PARTS as usize);
@@ -240,14 +241,14 @@ impl Canvas {
     }
 }
 
-/// Width of a line of text.
+/// Returns the width of a line of text.
 pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
     register_font()?;
     let (width, _) = (FONT, size).into_font().box_size(text).map_err(refused)?;
     Ok(width as i32)
 }
 
-/// The greatest size up to `size` at which a line of text is at most `room` wide.
+/// Returns the largest size up to `size` at which a line of text is at most `room` wide.
 pub(super) fn fitting_size(text: &str, size: i32, room: i32) -> Result<i32, Failure> {
     let width = text_width(text, size)?;
     Ok(if width > room {
@@ -274,7 +275,7 @@ fn stroke(color: RGBColor, width: i32) -> ShapeStyle {
     color.stroke_width(width.unsigned_abs())
 }
 
-/// The font is part of the program: figures are the same on a machine without any.
+/// Registers the built-in font, so that figures are the same on a machine without any fonts.
 fn register_font() -> Result<(), Failure> {
     static ONCE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     let registered = *ONCE.get_or_init(|| {

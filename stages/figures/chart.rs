@@ -1,4 +1,4 @@
-//! Line charts.
+//! Draws line charts.
 
 use std::path::Path;
 
@@ -15,18 +15,18 @@ pub(super) const TEXT: i32 = px(30);
 pub(super) const PADDING: i32 = px(28);
 pub(super) const STROKE: i32 = px(4);
 pub(super) const DOT: i32 = px(7);
-/// Up to so many points are marked by dots.
+/// Points are marked by dots if no line has more points than this.
 const MARKED: usize = 40;
 
-/// A line of a chart: its name in the legend and its points, in the order they are joined.
+/// A line of a chart: its name in the legend, and its points in the order in which they are joined.
 pub struct Series {
     pub name: String,
     pub points: Vec<(f64, f64)>,
     pub dashed: bool,
 }
 
-/// Writes a line chart with a legend as a PNG. The axes cover all finite points; a point that is not
-/// finite leaves a gap in its line.
+/// Writes a line chart with a legend as a PNG. The axes cover all finite points. A point that is not finite
+/// leaves a gap in its line.
 pub fn line_chart(
     path: &Path,
     title: &str,
@@ -57,7 +57,7 @@ pub fn line_chart(
     .save(path)
 }
 
-/// A chart but for its lines.
+/// A chart without its lines.
 pub(super) struct Chart<'a> {
     pub(super) title: &'a str,
     pub(super) x_label: &'a str,
@@ -66,7 +66,7 @@ pub(super) struct Chart<'a> {
     pub(super) y: Axis,
     /// Width and height of the picture.
     pub(super) size: (i32, i32),
-    /// The lines' colours, in turn.
+    /// Colours of the lines, used in turn.
     pub(super) colors: &'a [RGBColor],
     /// Whether every point of a solid line is marked by a dot.
     pub(super) marked: bool,
@@ -81,7 +81,7 @@ impl Chart<'_> {
         Ok(canvas)
     }
 
-    /// Everything but the lines: title, legend of the `series`, axes.
+    /// Draws everything but the lines: title, legend of the `series`, and axes.
     pub(super) fn page(&self, series: &[Series]) -> Result<(Canvas, Plot), Failure> {
         let (width, height) = self.size;
         let mut canvas = Canvas::new(width, height)?;
@@ -129,7 +129,7 @@ impl Chart<'_> {
         Ok((canvas, plot))
     }
 
-    /// The pixel of a point.
+    /// Returns the pixel of a point.
     pub(super) fn pixel(&self, plot: &Plot, (x, y): (f64, f64)) -> (i32, i32) {
         (
             self.x.place(x, plot.left, plot.right),
@@ -137,7 +137,7 @@ impl Chart<'_> {
         )
     }
 
-    /// Grid lines, axes and tick labels.
+    /// Draws grid lines, axes and tick labels.
     fn frame(&self, canvas: &mut Canvas, plot: &Plot) -> Result<(), Failure> {
         for (tick, label) in self.y.ticks() {
             let y = self.y.place(tick, plot.bottom, plot.top);
@@ -196,8 +196,8 @@ pub(super) struct Plot {
     pub(super) bottom: i32,
 }
 
-/// Draws the legend in centred rows from `top` on, without the lines that have nothing to show;
-/// gives its lower end.
+/// Draws the legend in centred rows from `top` on, without lines that have no finite points. Returns its
+/// lower end.
 fn legend(
     canvas: &mut Canvas,
     series: &[Series],
@@ -247,7 +247,7 @@ fn legend(
     Ok(top + rows.len() as i32 * ROW)
 }
 
-/// Draws a dashed line through `points`; the dashes run on around corners.
+/// Draws a dashed line through `points`. The dashes continue around corners.
 pub(super) fn dashes(
     canvas: &mut Canvas,
     points: &[(i32, i32)],

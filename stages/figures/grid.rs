@@ -1,4 +1,4 @@
-//! Labelled rows of images.
+//! Draws labelled rows of images.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use contract::{Failure, ImageShape};
 
 use super::canvas::{Align, BLACK, Canvas, px, text_width};
 
-/// The shorter side of every image is shown at least this large, in pixels.
+/// Images are enlarged until their shorter side has at least this many pixels.
 const SHOWN: usize = 96;
 const PADDING: i32 = px(24);
 const GAP: i32 = px(8);
@@ -18,8 +18,8 @@ pub struct Row<'a> {
     pub images: Vec<&'a [u8]>,
 }
 
-/// Writes `rows` as a PNG at `path`, small images enlarged by a whole factor, each row behind its
-/// label. Rows may differ in length; if all labels are empty, they take no room.
+/// Writes `rows` as a PNG at `path`. Small images are enlarged by a whole factor, and each row follows its
+/// label. Rows may differ in length. Labels take up no space if all are empty.
 pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Failure> {
     let factor = px(SHOWN.div_ceil(image.height.min(image.width).max(1)) as i32);
     let (cell_height, cell_width) = (image.height as i32 * factor, image.width as i32 * factor);
@@ -32,7 +32,7 @@ pub fn grid(rows: &[Row<'_>], image: ImageShape, path: &Path) -> Result<(), Fail
     let left = if label_width == 0 {
         PADDING
     } else {
-        // Images must lie on whole pixels to stay as they are.
+        // Images must lie on whole pixels to stay unchanged.
         2 * PADDING + (label_width as u32).next_multiple_of(px(1) as u32) as i32
     };
     let row_height = cell_height.max(TEXT);

@@ -1,4 +1,4 @@
-//! How trials learned: a line for each, epoch by epoch.
+//! Draws learning curves of trials: a line for each trial, epoch by epoch.
 
 use std::path::Path;
 
@@ -15,25 +15,25 @@ const BEST: RGBColor = PALETTE[1];
 /// A picture of trials that were trained, some of them not to the end.
 pub struct LearningCurves<'a> {
     pub title: &'a str,
-    /// What the curves are of, as `validation_loss`.
+    /// Name of the metric that is shown, such as `validation_loss`.
     pub metric: &'a str,
     pub curves: &'a [Curve],
-    /// The position in `curves` of the best, and its name.
+    /// Position of the best curve in `curves`, and its name.
     pub best: Option<(usize, &'a str)>,
     /// The epochs at which trials were compared.
     pub rungs: &'a [u64],
 }
 
-/// The course of one trial.
+/// The learning curve of one trial.
 pub struct Curve {
-    /// Epochs and figures. What is not finite leaves a gap.
+    /// Epochs and values. A value that is not finite leaves a gap.
     pub points: Vec<(f64, f64)>,
-    /// Whether it was stopped before its time.
+    /// Whether the trial was stopped early.
     pub stopped: bool,
 }
 
 impl LearningCurves<'_> {
-    /// Writes the picture as a PNG. What lies far outside of the rest is drawn at the edge.
+    /// Writes the picture as a PNG. Points far outside the others are drawn at the edge.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let points = || {
             let all = self.curves.iter().flat_map(|curve| &curve.points);
@@ -64,7 +64,7 @@ impl LearningCurves<'_> {
             all.filter(move |(at, _)| Some(*at) != best)
                 .map(|(_, curve)| curve)
         };
-        // Those that were stopped lie below the others.
+        // The curves of stopped trials lie below the others.
         for curve in others().filter(|curve| curve.stopped) {
             self.draw(&mut canvas, &chart, &plot, curve)?;
         }
@@ -122,7 +122,7 @@ impl LearningCurves<'_> {
             }
             end = pixels.last().copied();
         }
-        // Many dots at one rung are one bar, unless they are small and light.
+        // Many dots at one rung look like a bar, unless they are small and light.
         let (radius, color) = if self.curves.len() > 100 {
             (px(3), RGBColor(0xb4, 0xb4, 0xb4))
         } else {
@@ -134,7 +134,7 @@ impl LearningCurves<'_> {
         }
     }
 
-    /// The legend's lines, in the order of the colours; those that show nothing have no points.
+    /// Returns the legend's lines, in the order of the colours. Lines that are not shown have no points.
     fn legend(&self) -> Vec<Series> {
         let best = self.best.map(|(at, _)| at);
         let count = |stopped: bool| {
@@ -167,7 +167,7 @@ impl LearningCurves<'_> {
     }
 }
 
-/// The stretches of a curve without gaps.
+/// Returns the parts of a curve between its gaps.
 fn runs(curve: &Curve) -> impl Iterator<Item = &[(f64, f64)]> {
     let runs = curve
         .points
@@ -175,7 +175,7 @@ fn runs(curve: &Curve) -> impl Iterator<Item = &[(f64, f64)]> {
     runs.filter(|run| !run.is_empty())
 }
 
-/// A point, or where the edge of the chart is that it lies beyond.
+/// Returns the point, moved to the edge of the chart if it lies beyond.
 fn edged(chart: &Chart<'_>, (x, y): (f64, f64)) -> (f64, f64) {
     (x, y.clamp(chart.y.low, chart.y.high))
 }

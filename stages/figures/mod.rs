@@ -1,6 +1,6 @@
-//! Pictures for people: grids of images and charts, as PNG.
+//! Draws charts and grids of images as PNG files.
 //!
-//! The same input gives the same bytes: the font is built in, and nothing is asked of the machine.
+//! The same input gives the same bytes: the font is built in, and nothing depends on the machine.
 
 mod axis;
 mod canvas;

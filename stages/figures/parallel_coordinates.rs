@@ -1,5 +1,5 @@
-//! What was tried and what came of it: an upright axis for each parameter and for what is sought, and a
-//! line across them for each trial.
+//! Draws trials as parallel coordinates: a vertical axis for each parameter and for the objective, and a line
+//! across the axes for each trial.
 
 use std::path::Path;
 
@@ -14,47 +14,47 @@ pub use super::ruler::Scale;
 use super::ruler::{Ruler, short};
 
 const LABEL: i32 = px(26);
-/// Axes are so far apart at least, and at most.
+/// Smallest and largest distance between two axes.
 const APART: (i32, i32) = (px(190), px(340));
 const HEIGHT: i32 = px(860);
-/// The narrowest picture.
+/// Smallest width of the picture.
 const WIDTH: i32 = px(1000);
-/// The coloured bar at the axis of what is sought.
+/// Width of the coloured bar at the objective's axis.
 const BAR: i32 = px(22);
-/// Between an axis and its labels.
+/// Distance between an axis and its labels.
 const GAP: i32 = px(12);
-/// The good end of the colours is dark; the bright end, which cannot be seen on white, is left out.
+/// Brightest part of the colour scale that is used: the bad end. Brighter colours cannot be seen on white.
 const BRIGHTEST: f64 = 0.92;
 
 /// A picture of trials.
 pub struct ParallelCoordinates<'a> {
     pub title: &'a str,
     pub axes: &'a [Coordinate],
-    /// What is sought, as `evaluate.f1`.
+    /// Name of the objective, such as `evaluate.f1`.
     pub objective: &'a str,
     pub direction: Direction,
-    /// Those that came to something.
+    /// The trials that have a result.
     pub trials: &'a [Line],
-    /// The position in `trials` of the best, and its name.
+    /// Position of the best trial in `trials`, and its name.
     pub best: Option<(usize, &'a str)>,
 }
 
-/// A parameter.
+/// A parameter, with the scale of its axis.
 pub struct Coordinate {
     pub name: String,
     pub scale: Scale,
 }
 
-/// A trial.
+/// The values of a trial.
 pub struct Line {
-    /// One to a coordinate; none where a parameter does not apply.
+    /// One value for each coordinate; `None` if a parameter does not apply.
     pub values: Vec<Option<f64>>,
     pub objective: f64,
 }
 
 impl ParallelCoordinates<'_> {
-    /// Writes the picture as a PNG. Trials whose objective is no finite number are left out; what lies far
-    /// outside of the others is drawn at the end of its axis.
+    /// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
+    /// outside the others is drawn at the end of its axis.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let page = Page::new(self)?;
         let mut canvas = Canvas::new(page.width, HEIGHT)?;
@@ -68,19 +68,19 @@ impl ParallelCoordinates<'_> {
 
 struct Page<'a> {
     figure: &'a ParallelCoordinates<'a>,
-    /// Of the coordinates, then of the objective.
+    /// Rulers of the coordinates, then of the objective.
     rulers: Vec<Ruler>,
-    /// Where each stands.
+    /// Horizontal position of each ruler.
     columns: Vec<i32>,
     width: i32,
-    /// The ends of the axes.
+    /// Vertical positions of the ends of the axes.
     top: i32,
     bottom: i32,
-    /// Where those lines pass that have no value on an axis, if there are any.
+    /// Vertical position of lines at axes on which they have no value, if there are such lines.
     absent: Option<i32>,
     /// Trials to draw, worst first.
     order: Vec<usize>,
-    /// How many lie beyond the end of the objective's axis.
+    /// Number of trials beyond the end of the objective's axis.
     beyond: usize,
 }
 
@@ -140,7 +140,7 @@ impl<'a> Page<'a> {
         Ok(page)
     }
 
-    /// Says where the axes stand: as far apart as their names and labels need.
+    /// Places the axes as far apart as their names and labels need.
     fn stand(&mut self) -> Result<(), Failure> {
         let count = self.rulers.len();
         let mut names = Vec::new();
@@ -156,7 +156,7 @@ impl<'a> Page<'a> {
         let mut apart = APART.0;
         for axis in 1..count {
             let of_names = (names[axis - 1] + names[axis]) / 2 + 2 * GAP;
-            // The objective's labels are on its other side.
+            // The objective's labels are on the other side of its axis.
             let of_labels = if axis + 1 < count {
                 labels[axis] + 4 * GAP
             } else {
@@ -171,7 +171,7 @@ impl<'a> Page<'a> {
         let spread = apart * last as i32;
         self.width = (left + spread + right).max(WIDTH);
         let apart = (self.width - left - right).min(APART.1 * last as i32) / (last as i32).max(1);
-        // Few axes stand in the middle.
+        // A few axes are centred.
         let left = left + (self.width - left - right - apart * last as i32) / 2;
         self.columns = (0..count).map(|axis| left + apart * axis as i32).collect();
         Ok(())
@@ -194,7 +194,7 @@ impl<'a> Page<'a> {
         self.bottom - (fraction * height).round() as i32
     }
 
-    /// Dark where it is good.
+    /// Returns the colour for a position on the objective's axis: dark at the good end.
     fn color(&self, fraction: f64) -> RGBColor {
         let good = match self.figure.direction {
             Direction::Maximize => fraction,
@@ -244,7 +244,7 @@ impl<'a> Page<'a> {
         for row in 0..rows {
             let fraction = (f64::from(row) + 0.5) / f64::from(rows);
             let y = self.bottom - (row + 1) * px(1);
-            // A little over the one before, so that nothing white is between them.
+            // Overlaps the row before, so that no white gap is left.
             canvas.fill((x, y), (x + BAR, y + px(1) + 1), self.color(fraction))?;
         }
         Ok(())
@@ -252,7 +252,7 @@ impl<'a> Page<'a> {
 
     fn draw_trials(&self, canvas: &mut Canvas) -> Result<(), Failure> {
         let best = self.figure.best.map(|(at, _)| at);
-        // Of many lines, what many have in common is to be seen.
+        // With many lines, their common course should be visible.
         let opacity = (6.0 / (self.order.len().max(1) as f64).sqrt()).clamp(0.3, 0.9);
         let width = if self.order.len() > 100 { px(2) } else { px(3) };
         for &at in self.order.iter().filter(|&&at| Some(at) != best) {
@@ -264,7 +264,7 @@ impl<'a> Page<'a> {
         let Some(best) = best.filter(|best| self.order.contains(best)) else {
             return Ok(());
         };
-        // A white edge sets it off from the others.
+        // A white edge sets the best trial off from the others.
         for (color, width) in [(WHITE, px(13)), (self.color_of(best), px(8))] {
             let points = self.points(best);
             for pair in points.windows(2) {
@@ -286,7 +286,7 @@ impl<'a> Page<'a> {
         )
     }
 
-    /// Where the line of a trial meets the axes.
+    /// Returns the points at which the line of a trial meets the axes.
     fn points(&self, trial: usize) -> Vec<(i32, i32)> {
         let line = &self.figure.trials[trial];
         let values =

@@ -1,4 +1,4 @@
-//! The receiver operating characteristic of a classifier.
+//! Draws the receiver operating characteristic (ROC) of a classifier.
 
 use std::path::Path;
 

@@ -1,21 +1,21 @@
-//! An upright axis of a parameter: where a value lies on it, and its labels.
+//! A vertical axis of a parameter: the positions of values on it, and its labels.
 
 use super::axis::Axis;
 
-/// How the values of a parameter lie on their axis.
+/// Arrangement of a parameter's values on their axis.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scale {
     Linear,
-    /// By magnitude; all values are above 0.
+    /// By magnitude. All values are above 0.
     Log,
-    /// One of these; the value is the position in the list.
+    /// One of these names. A value is a position in the list.
     Choice(Vec<String>),
 }
 
-/// Values that have a label each; of more, round ones have.
+/// Up to this many distinct values get a label each. If there are more, round values get labels.
 const FEW: usize = 7;
 
-/// The longest label, in characters.
+/// Length of the longest label, in characters.
 const LONGEST: usize = 20;
 
 /// An axis with its labels.
@@ -23,12 +23,12 @@ pub(super) struct Ruler {
     low: f64,
     high: f64,
     log: bool,
-    /// From low to high.
+    /// Values and their labels, from low to high.
     ticks: Vec<(f64, String)>,
 }
 
 impl Ruler {
-    /// An axis for `values`. A logarithmic one is linear if some value is not above 0.
+    /// Creates an axis for `values`. A logarithmic axis becomes linear if a value is not above 0.
     pub(super) fn new(scale: &Scale, values: &[f64]) -> Self {
         let mut distinct: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         distinct.sort_by(f64::total_cmp);
@@ -81,7 +81,8 @@ impl Ruler {
         }
     }
 
-    /// Where a value lies, from 0 at the low end to 1 at the high one; beyond them: at the end.
+    /// Returns the position of a value, from 0 at the low end to 1 at the high end. A value beyond an end is
+    /// placed at that end.
     pub(super) fn fraction(&self, value: f64) -> f64 {
         let [low, high, value] = if self.log {
             [self.low, self.high, value].map(f64::ln)
@@ -91,8 +92,8 @@ impl Ruler {
         ((value - low) / (high - low)).clamp(0.0, 1.0)
     }
 
-    /// The labels, from low to high, and where they lie; of those nearer to one another than `gap`, a
-    /// fraction of the axis, only the first.
+    /// Returns the labels and their positions, from low to high. Of labels that are closer to one another
+    /// than `gap`, a fraction of the axis, only the first is returned.
     pub(super) fn labels(&self, gap: f64) -> Vec<(f64, &str)> {
         let mut labels: Vec<(f64, &str)> = Vec::new();
         for (value, label) in &self.ticks {
@@ -105,12 +106,12 @@ impl Ruler {
     }
 }
 
-/// Powers of ten; of a range that has few of them, 2 and 5 times those too.
+/// Returns the powers of ten in a range. If these are few, returns 2 and 5 times them too.
 fn round_within(low: f64, high: f64) -> Vec<f64> {
     let within = |factors: &[f64]| -> Vec<f64> {
         let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
         let all = exponents.flat_map(|exponent| {
-            // Parsed, not computed: 10⁻⁴ is to be 0.0001 to the bit.
+            // Parsed and not computed, so that 10⁻⁴ is 0.0001 to the bit.
             let power: f64 = format!("1e{exponent}").parse().unwrap_or(f64::NAN);
             factors.iter().map(move |factor| factor * power)
         });
@@ -129,7 +130,7 @@ fn round_within(low: f64, high: f64) -> Vec<f64> {
     vec![low, high]
 }
 
-/// A number in a few characters: `0.001`, `3.2e-5`, `128`.
+/// Formats a number in a few characters: `0.001`, `3.2e-5`, `128`.
 pub(super) fn short(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
@@ -144,7 +145,7 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// A label that is not too long.
+/// Shortens a label that is too long.
 fn cut(label: &str) -> String {
     if label.chars().count() <= LONGEST {
         return label.to_owned();
@@ -169,7 +170,7 @@ mod tests {
         let values: Vec<f64> = (0..50).map(|i| 0.1 + 0.4 * f64::from(i) / 49.0).collect();
         let many = Ruler::new(&Scale::Linear, &values);
         assert_eq!(labels(&many), ["0.1", "0.2", "0.3", "0.4", "0.5"]);
-        // Those too near to one another to be read are left out.
+        // Labels that are too close to one another to be read are left out.
         let near = Ruler::new(&Scale::Linear, &[1.0, 1.001, 2.0]);
         assert_eq!(labels(&near), ["1", "2"]);
     }
@@ -187,7 +188,7 @@ mod tests {
             labels(&Ruler::new(&Scale::Log, &values)),
             ["0.01", "0.02", "0.05"]
         );
-        // Nothing has a logarithm of 0.
+        // 0 has no logarithm, so the axis is linear.
         let zero = Ruler::new(&Scale::Log, &[0.0, 1.0, 2.0]);
         assert_eq!(zero.fraction(1.0), 0.5);
     }

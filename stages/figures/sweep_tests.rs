@@ -1,4 +1,4 @@
-//! Pictures of sweeps, small and large. `RUNNER_TEST_FIGURES=FOLDER` keeps them, to be looked at.
+//! Draws pictures of sweeps, small and large. `RUNNER_TEST_FIGURES=FOLDER` keeps them for inspection.
 
 use contract::{Direction, random};
 use rand::RngExt;
@@ -30,7 +30,7 @@ fn coordinates(count: usize) -> Vec<Coordinate> {
     .collect()
 }
 
-/// Trials whose objective is the better the nearer the learning rate is to 10⁻³.
+/// Creates trials whose objective is the better, the nearer the learning rate is to 10⁻³.
 fn trials(axes: usize, count: usize) -> Vec<Line> {
     let mut rng = random::stream(5, "test", [axes as u64, count as u64]);
     let mut trial = || {
@@ -77,7 +77,7 @@ fn parallel_coordinates_show_the_best_on_top() {
         figure.write(&path).unwrap();
         let picture = pixels(&path);
         assert!(margins_are_white(&picture), "{}", path.display());
-        // The best is dark and thick, and nothing lies over it but labels.
+        // The best trial is dark and thick, and only labels lie over it.
         let dark = picture
             .pixels()
             .filter(|p| p.0[0] < 75 && p.0[1] < 50 && p.0[2] < 135);
@@ -124,7 +124,7 @@ fn parallel_coordinates_cope_with_awkward_trials() {
     }
 }
 
-/// Trainings that are stopped at 2 or 6 of 18 epochs, but for every ninth.
+/// Creates curves of trainings that are stopped at 2 or 6 of 18 epochs, except for every ninth.
 fn curves(count: usize) -> Vec<Curve> {
     let mut rng = random::stream(6, "test", [count as u64, 0]);
     let mut curve = |at: usize| {
@@ -153,7 +153,7 @@ fn learning_curves_show_who_was_stopped_and_who_is_best() {
     for number in [3, 27, 500] {
         let mut curves = curves(number);
         if number == 27 {
-            // Two that went wrong.
+            // Two trainings that went wrong.
             curves[4].points[1].1 = 1e12;
             curves[13].points[0].1 = f64::NAN;
         }

@@ -1,5 +1,5 @@
-//! Every figure is drawn, in ordinary and in awkward cases. `RUNNER_TEST_FIGURES=FOLDER` keeps the
-//! pictures, to be looked at.
+//! Draws every figure, in ordinary and in awkward cases. `RUNNER_TEST_FIGURES=FOLDER` keeps the pictures for
+//! inspection.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::grid::{Row, grid};
 use super::roc::roc;
 use crate::metrics::Confusion;
 
-/// A folder for pictures: a temporary one unless they are to be kept.
+/// A folder for pictures: temporary, unless the pictures are kept.
 pub(super) struct Folder {
     path: PathBuf,
     _temporary: Option<tempfile::TempDir>,
@@ -94,7 +94,7 @@ fn grid_shows_every_pixel_enlarged() {
     ];
     grid(&rows, shape, &folder.file("grid.png")).unwrap();
     let picture = pixels(&folder.file("grid.png"));
-    // 16 pixels wide: six times, to be at least 96.
+    // The images are 16 pixels wide and are enlarged six times, to at least 96.
     assert_eq!(count(&picture, [10; 3]), 2 * shape.len() * 36);
     assert!(margins_are_white(&picture));
 }
@@ -253,7 +253,7 @@ fn confusion_matrix_is_coloured_by_row() {
     )
     .unwrap();
     let picture = pixels(&folder.file("confusion.png"));
-    // One cell is entirely blue, but for its text.
+    // One cell is entirely blue, except for its text.
     assert!(count(&picture, BLUE) > 30_000);
     assert!(margins_are_white(&picture));
 }

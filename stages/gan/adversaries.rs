@@ -1,4 +1,4 @@
-//! Two networks that play against each other, and one step of their game.
+//! The generator and the discriminator of a GAN, and one training step of both.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Trace};
@@ -8,14 +8,14 @@ use crate::nets::{Mode, Network, latent};
 use crate::ops::optimizer::{Optimizer, OptimizerConfig};
 use crate::ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 
-/// What stays the same over the epochs.
+/// Settings that stay the same over the epochs.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub batch_size: usize,
     pub learning_rate: f32,
     pub beta1: f32,
     pub beta2: f32,
-    /// What the discriminator is told of a real image.
+    /// Target of the discriminator for real images.
     pub real_label: f32,
     pub epochs: usize,
 }
@@ -31,7 +31,7 @@ impl Settings {
     }
 }
 
-/// The losses of a step, on their way to the host.
+/// The losses of a step, while they are transferred to the host.
 pub(crate) struct Losses<B: Backend> {
     real: Reading<B>,
     fake: Reading<B>,
@@ -39,14 +39,14 @@ pub(crate) struct Losses<B: Backend> {
 }
 
 impl<B: Backend> Losses<B> {
-    /// Waits for the discriminator's and the generator's loss.
+    /// Waits for the losses, and returns the discriminator's and the generator's.
     pub fn finish(self) -> (f64, f64) {
         let value = |loss: Reading<B>| f64::from(loss.finish()[0]);
         (value(self.real) + value(self.fake), value(self.generator))
     }
 }
 
-/// A generator and a discriminator with an optimizer each.
+/// A generator and a discriminator, each with its optimizer.
 pub struct Adversaries<B: Backend> {
     generator: Network<B>,
     discriminator: Network<B>,
@@ -66,7 +66,7 @@ impl<B: Backend> Adversaries<B> {
         }
     }
 
-    /// Everything that training changes.
+    /// Returns everything that training changes.
     pub(crate) fn state(&self) -> Tensors {
         let mut tensors = Tensors::default();
         tensors.insert_network("generator", &self.generator);
@@ -76,7 +76,7 @@ impl<B: Backend> Adversaries<B> {
         tensors
     }
 
-    /// Goes back to a state that [`Adversaries::state`] gave. After an error it is in no state to be
+    /// Restores a state that [`Adversaries::state`] returned. After an error, the adversaries must not be
     /// trained.
     pub(crate) fn restore(&mut self, mut tensors: Tensors) -> Result<(), Unfit> {
         tensors.restore_network("generator", &mut self.generator)?;
@@ -99,7 +99,7 @@ impl<B: Backend> Adversaries<B> {
         &mut self.generator
     }
 
-    /// One update of each network; does not wait for the device.
+    /// Updates each network once, without waiting for the device.
     pub(crate) fn train_step(&mut self, real: Tensor4<B>, step: u64, seed: u64) -> Losses<B> {
         let Settings {
             batch_size,
@@ -107,7 +107,7 @@ impl<B: Backend> Adversaries<B> {
             real_label,
             ..
         } = self.settings;
-        // Each of the three passes has dropout masks of its own.
+        // Each of the three passes has its own dropout masks.
         let mode = |pass: u64, input: bool, parameters: bool| Mode::Train {
             seed,
             step: 3 * step + pass,
@@ -122,7 +122,7 @@ impl<B: Backend> Adversaries<B> {
         let fake = self.generator.forward(noise, mode(0, false, true));
         let (fake, tape) = fake.split_tape();
 
-        // Batch statistics of real and generated images are kept apart, as DCGANs need it.
+        // Batch statistics of real and of generated images are kept apart, as DCGANs require.
         let real = real.trace(self.discriminator_optimizer.no_gradients());
         let real_logits = self.discriminator.forward(real, mode(0, false, true));
         let (real_loss, gradients) = descend(real_logits, real_label);
@@ -149,7 +149,7 @@ impl<B: Backend> Adversaries<B> {
     }
 }
 
-/// The mean loss against one target for the whole batch, and its gradients.
+/// Returns the mean loss against one target for the whole batch, and its gradients.
 fn descend<B: Backend>(
     logits: Tensor4<B, OwnedTape<f32, B>>,
     target: f32,

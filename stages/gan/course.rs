@@ -1,4 +1,4 @@
-//! Where the training of a GAN stands: kept as a checkpoint after every epoch and when it is stopped.
+//! The state of a GAN's training, kept as a checkpoint after every epoch and when the training is stopped.
 
 use std::path::{Path, PathBuf};
 
@@ -10,27 +10,27 @@ use super::epoch::{GanEpoch, Partial};
 use crate::checkpoint::{self, check_reach, resume_furthest};
 use crate::ops::Backend;
 
-/// All that decides how a training goes on, but for the adversaries.
+/// Everything that determines how a training continues, except for the adversaries.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Course {
     /// The completed epochs.
     pub history: Vec<GanEpoch>,
-    /// What is done of the epoch after those.
+    /// The completed part of the next epoch.
     pub partial: Partial,
 }
 
-/// What a checkpoint is read with.
+/// Requirements for a checkpoint to resume from, and the folder for its files.
 pub(crate) struct Wanted<'a> {
     pub epochs: usize,
-    /// Whether there is to be a sample grid after an epoch, apart from the last.
+    /// Whether there must be a sample grid after an epoch, apart from the last.
     pub samples_after: &'a dyn Fn(usize) -> bool,
-    /// Where sample grids go.
+    /// Folder of the sample grids.
     pub figure: &'a Path,
 }
 
 impl Course {
-    /// Goes on from the furthest of the context's checkpoints that is of use, or starts a training;
-    /// says which, and why. `fresh` makes adversaries that have learnt nothing.
+    /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
+    /// reports which and why. `fresh` creates untrained adversaries.
     pub fn begin<B: Backend>(
         fresh: impl Fn() -> Result<Adversaries<B>, Failure>,
         wanted: &Wanted<'_>,
@@ -58,7 +58,7 @@ impl Course {
             .restore(tensors)
             .map_err(|unfit| unfit.to_string())?;
         for epoch in 1..=course.history.len() {
-            // The last epoch of a shorter training has a grid too.
+            // Only these grids are copied, because a shorter training also has a grid of its last epoch.
             if (wanted.samples_after)(epoch) || epoch == wanted.epochs {
                 let name = sample_name(epoch);
                 let copied = checkpoint.file(&name).and_then(|kept| {
@@ -78,7 +78,7 @@ impl Course {
         }
     }
 
-    /// Keeps a checkpoint with the sample grids in `figure`; see [`Context::keep_checkpoint`].
+    /// Keeps a checkpoint that includes the sample grids in `figure`; see [`Context::keep_checkpoint`].
     pub fn keep<B: Backend>(
         &self,
         adversaries: &Adversaries<B>,
@@ -97,7 +97,7 @@ impl Course {
     }
 }
 
-/// The file of the sample grid after `epoch`, counted from 1.
+/// Returns the name of the file with the sample grid after `epoch`, counted from 1.
 pub(crate) fn sample_name(epoch: usize) -> String {
     format!("epoch-{epoch:04}.png")
 }

@@ -1,4 +1,4 @@
-//! One epoch of the game of two networks.
+//! One epoch of the training of a GAN.
 
 use std::time::Instant;
 
@@ -12,51 +12,51 @@ use crate::ops::{Backend, Staged};
 /// Mean losses of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GanEpoch {
-    /// Counted from 1.
+    /// Number of the epoch, counted from 1.
     pub epoch: usize,
-    /// Cross-entropy on real images plus that on generated ones; 2 ln 2 ≈ 1.39 is guessing.
+    /// Cross-entropy on real images plus that on generated ones. Guessing gives 2 ln 2 ≈ 1.39.
     pub discriminator_loss: f64,
-    /// Cross-entropy of generated images being taken for real.
+    /// Cross-entropy on generated images with the label of real ones.
     pub generator_loss: f64,
 }
 
-/// What is done of an epoch.
+/// The completed part of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
     pub batches: usize,
-    /// Sums over those of their mean losses.
+    /// Sums of the mean losses of these batches.
     discriminator_loss: f64,
     generator_loss: f64,
 }
 
-/// A step whose losses are on their way to the host.
+/// A step whose losses are being transferred to the host.
 struct Launched<B: Backend> {
-    /// Of the batch in its epoch.
+    /// Index of the batch in its epoch.
     index: usize,
     losses: Losses<B>,
 }
 
-/// An epoch under way.
+/// An epoch in progress.
 struct Pass<'a, B: Backend> {
-    /// From 0.
+    /// Index of the epoch, counted from 0.
     epoch: usize,
-    /// Of all.
+    /// Number of epochs of the training.
     epochs: usize,
     steps: usize,
     batch_size: usize,
     partial: &'a mut Partial,
     context: &'a Context<'a>,
     started: Instant,
-    /// Batches that had been done by then.
+    /// Number of batches that had been done when this part of the epoch started.
     before: usize,
-    /// The last step. Its losses are taken once the next is launched: while the host waits for them
-    /// and makes a batch after that, the device is at work.
+    /// The last step. Its losses are read once the next step is launched, so that the device is busy while
+    /// the host waits for them and makes the batch after that.
     waiting: Option<Launched<B>>,
 }
 
 impl<B: Backend> Adversaries<B> {
-    /// Trains both for what is left of epoch `epoch` (from 0) on the images `members` of `dataset`.
-    /// Stopped in between, `partial` tells how far it came.
+    /// Trains both networks for the rest of epoch `epoch` (from 0) on the images `members` of `dataset`. If
+    /// it is stopped, `partial` has the part that was completed.
     pub fn train_epoch(
         &mut self,
         dataset: &Dataset,
@@ -110,7 +110,7 @@ impl<B: Backend> Adversaries<B> {
 }
 
 impl<B: Backend> Pass<'_, B> {
-    /// Takes the losses of the step before.
+    /// Remembers a launched step, and reads the losses of the step before.
     fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
         match self.waiting.replace(step) {
             Some(before) => self.take(before),
@@ -118,7 +118,7 @@ impl<B: Backend> Pass<'_, B> {
         }
     }
 
-    /// Takes the losses of every step there was.
+    /// Reads the losses of every step that was launched.
     fn settle(&mut self) -> Result<(), Failure> {
         match self.waiting.take() {
             Some(last) => self.take(last),

@@ -1,4 +1,4 @@
-//! Training a generator and a discriminator against each other.
+//! Trains a generator and a discriminator against each other.
 
 mod adversaries;
 mod course;

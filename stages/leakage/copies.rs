@@ -1,4 +1,4 @@
-//! Images that are copies of others, exactly or nearly.
+//! Finds images that are copies of others, exactly or nearly.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,7 +14,7 @@ use crate::data::Dataset;
 
 /// A set of images to compare with others.
 pub(super) struct Set<'a> {
-    /// What people call it: `train`, `xrays.train`.
+    /// Name for messages: `train`, `xrays.train`.
     pub(super) name: &'a str,
     pub(super) images: &'a Dataset,
     pub(super) sketches: Sketches,
@@ -24,22 +24,22 @@ pub(super) struct Set<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Copy {
     pub(super) image: usize,
-    /// The image, of the other set or before it in the same, that it is a copy of.
+    /// The image that it is a copy of: in the other set, or before it in the same set.
     pub(super) of: usize,
     pub(super) likeness: Likeness,
-    /// Correlation of the sketches, 1 where all pixels are the same.
+    /// Correlation of the sketches; 1 if all pixels are the same.
     pub(super) similarity: f64,
 }
 
-/// In what two images agree.
+/// The respect in which two images agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Likeness {
-    /// Their files hold the same bytes.
+    /// Their files have the same bytes.
     SameBytes,
     /// All their pixels are the same, once packed.
     SamePixels,
-    /// Their sketches: the same picture, resized, compressed, brightened or the like.
+    /// Their sketches agree: the same picture, but resized, compressed, brightened or the like.
     Near,
 }
 
@@ -74,8 +74,8 @@ impl<'a> Set<'a> {
         ));
     }
 
-    /// The images that are copies of ones of `original`, each with the most similar one; of too many
-    /// images, only identical ones.
+    /// Returns the images that are copies of images of `original`, each with the most similar one. If there
+    /// are too many images, finds only identical ones.
     pub(super) fn copies_of(
         &self,
         original: &Set<'_>,
@@ -92,7 +92,8 @@ impl<'a> Set<'a> {
         Ok(joined(exact, near))
     }
 
-    /// The images that are copies of ones before them; of too many images, only identical ones.
+    /// Returns the images that are copies of images before them. If there are too many images, finds only
+    /// identical ones.
     pub(super) fn repeats(&self, stop: &Stop<'_>) -> Result<Vec<Copy>, Failure> {
         let by_pixels = ByPixels::new(self.images);
         let first = |i| {
@@ -109,7 +110,7 @@ impl<'a> Set<'a> {
     }
 }
 
-/// What was found by pixels, and else by sketches.
+/// Joins the matches by pixels and by sketches. A match by pixels takes precedence.
 fn joined(exact: Vec<Option<usize>>, near: Vec<Option<scan::Near>>) -> Vec<Copy> {
     let both = exact.into_iter().zip(near).enumerate();
     both.filter_map(|(image, found)| match found {
@@ -130,12 +131,12 @@ fn joined(exact: Vec<Option<usize>>, near: Vec<Option<scan::Near>>) -> Vec<Copy>
     .collect()
 }
 
-/// The images of a set by their pixels.
+/// The images of a set, by their pixels.
 struct ByPixels<'a> {
     images: &'a Dataset,
-    /// The first image of each digest of pixels.
+    /// The first image with each hash of pixels.
     first: HashMap<u64, usize>,
-    /// Images whose digest an earlier, different one has.
+    /// Images with the same hash as an earlier, different image.
     collided: Vec<usize>,
 }
 
@@ -161,7 +162,7 @@ impl<'a> ByPixels<'a> {
         }
     }
 
-    /// The first image with these pixels.
+    /// Returns the first image with these pixels.
     fn find(&self, pixels: &[u8]) -> Option<usize> {
         let first = self.first.get(&digest(pixels));
         let mut candidates = first.into_iter().chain(&self.collided).copied();

@@ -1,4 +1,4 @@
-//! What `synthesize` asks: are generated images copies of those that the generators learnt from?
+//! The check of `synthesize`: finds generated images that are copies of the generators' training images.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,38 +14,39 @@ use super::sketch::Sketches;
 use super::{Guard, RECORD_FILE};
 use crate::data::Dataset;
 
-/// The generated images most similar to training images, each above the one it is most similar to.
+/// Name of the picture of the generated images that are most similar to training images, each above the
+/// training image.
 pub const NEAREST_FILE: &str = "nearest.png";
-/// Most training images that are compared with the others, to know how similar these are among
-/// themselves.
+/// Largest number of training images that are compared with the other training images, to learn how similar
+/// these are among themselves.
 const COMPARED: usize = 2000;
 
-/// What `leakage.json` holds of generated images.
+/// Content of `leakage.json` for generated images.
 #[derive(Debug, Serialize)]
 struct Record {
     method: Method,
-    /// The training images.
+    /// Results for each set of training images.
     train: Vec<Compared>,
 }
 
-/// Generated images against one set of training images.
+/// Comparison of the generated images with one set of training images.
 #[derive(Debug, Serialize)]
 struct Compared {
     set: String,
     images: usize,
     generated: usize,
-    /// Generated images that are copies, as a share of all.
+    /// Share of the generated images that are copies.
     copied: f64,
-    /// How similar a generated image is to the training image most similar to it.
+    /// Similarity of a generated image to the most similar training image.
     nearest: Option<Distribution>,
-    /// How similar a training image is to the most similar other one: generated images that are no
-    /// nearer than this are no copies.
+    /// Similarity of a training image to the most similar other one. Generated images that are no nearer than
+    /// this are no copies.
     nearest_among_training: Option<Distribution>,
     copies: Vec<Pair>,
 }
 
 impl Compared {
-    /// `0 of 800 generated images copy one of …`.
+    /// Formats `0 of 800 generated images copy one of …`.
     fn summary(&self) -> String {
         let (copies, generated, set) = (self.copies.len(), self.generated, &self.set);
         let copied = format!("{copies} of {generated} generated images copy one of `{set}`");
@@ -70,7 +71,7 @@ struct Distribution {
 }
 
 impl Distribution {
-    /// Quantiles by the nearest rank; nothing of nothing.
+    /// Computes quantiles by the nearest rank; `None` if there are no similarities.
     fn of(nearest: &[Option<Near>]) -> Option<Self> {
         let similarities = nearest.iter().flatten().map(|near| near.similarity);
         let mut values: Vec<f64> = similarities.collect();
@@ -88,10 +89,10 @@ impl Distribution {
     }
 }
 
-/// Compares generated images with each of `train`; leaves what it finds in `folder`.
+/// Compares generated images with each set of `train`, and writes the results to `folder`.
 ///
 /// # Errors
-/// `Failure::Data` if some are copies and the guard is to fail.
+/// `Failure::Data` if there are copies and the guard is `Fail`.
 pub fn memorised(
     generated: &Dataset,
     train: &[Artifact],
@@ -154,14 +155,15 @@ pub fn memorised(
     guard.tell(&leaks, context)
 }
 
-/// For training images, taken evenly from all, the nearest other one.
+/// Returns the nearest other image for training images that are spaced evenly over the set.
 fn among_themselves(train: &Sketches, stop: &Stop<'_>) -> Result<Vec<Option<Near>>, Failure> {
     let count = train.len().min(COMPARED);
     let chosen: Vec<usize> = (0..count).map(|k| k * train.len() / count).collect();
     scan::nearest(&train.some(&chosen), train, |k| Some(chosen[k]), stop)
 }
 
-/// The images most similar to their nearest, those first; of images with the same nearest one alone.
+/// Returns the images in order of similarity to their nearest one, the most similar first. Of images with the
+/// same nearest one, only the first is returned.
 fn most_similar(nearest: &[Option<Near>]) -> Vec<Copy> {
     let mut all: Vec<Copy> = nearest
         .iter()

@@ -1,10 +1,11 @@
-//! Whether images are on two sides of a wall: copies between training, validation, test and generated
+//! Finds images on both sides of a separation: copies between training, validation, test and generated
 //! images, and groups (patients) that two sets share.
 //!
-//! A figure measured on images that training saw, or nearly saw, says nothing. So `dataset` compares its
-//! splits, `synthesize` its images with those that its generators learnt from, and `evaluate` the images
-//! it measures on with those that the model learnt from, where it is given them. How images are
-//! compared: [`sketch`]; how far apart copies and different radiographs are: `docs/leakage.md`.
+//! A metric that is measured on images that training saw, or nearly saw, is meaningless. Therefore `dataset`
+//! compares its splits. `synthesize` compares its images with those that its generators were trained on, and
+//! `evaluate` compares the images that it measures on with those that the model was trained on, if it gets
+//! them. [`sketch`] describes how images are compared; `docs/leakage.md` shows how far apart copies and
+//! different radiographs are.
 
 mod copies;
 mod memorised;
@@ -27,27 +28,27 @@ use serde::{Deserialize, Serialize};
 
 use contract::{Context, Failure, ImageShape, Invalid, Signature};
 
-/// What was compared and found, beside the outputs.
+/// Name of the file with what was compared and found, beside the outputs.
 pub const RECORD_FILE: &str = "leakage.json";
-/// The copies, each above what it is a copy of.
+/// Name of the picture of the copies, each above its original.
 pub const SHEET_FILE: &str = "leakage.png";
 
-/// What a stage does about leakage.
+/// Reaction of a stage to leakage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Guard {
-    /// Look for nothing.
+    /// Do not look for leakage.
     Off,
-    /// Look, and warn of what there is.
+    /// Look for leakage, and warn about it.
     #[default]
     Warn,
-    /// Look, and fail if there is any.
+    /// Look for leakage, and fail if there is any.
     Fail,
 }
 
 impl Guard {
-    /// Checks the images on the optional input `role`, which are compared with ones of shape `image`.
+    /// Checks the datasets on the optional input `role`, which will be compared with images of shape `image`.
     pub fn check(
         self,
         role: &str,
@@ -75,10 +76,10 @@ impl Guard {
         }
     }
 
-    /// Tells of leakage: each of `leaks` is a sentence's worth.
+    /// Reports leakage. Each of `leaks` is part of a sentence.
     ///
     /// # Errors
-    /// `Failure::Data` with all of it, where the guard is to fail.
+    /// `Failure::Data` with all of `leaks`, if the guard is `Fail`.
     fn tell(self, leaks: &[String], context: &Context<'_>) -> Result<(), Failure> {
         if leaks.is_empty() || self == Self::Off {
             return Ok(());

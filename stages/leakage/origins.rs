@@ -1,4 +1,4 @@
-//! What a source knows of packed images: their groups (patients, say) and their files.
+//! The groups (for example, patients) and the files of packed images, which their source knows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::data::source::Offer;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Shared {
     pub(super) group: String,
-    /// Its images in the one set, and in the other.
+    /// Names of its images in the one set and in the other.
     pub(super) images: [Vec<String>; 2],
 }
 
-/// What a source knows of its images, by their names.
+/// The origin of each image of a source, by the image's name.
 pub(super) struct Origins<'a>(BTreeMap<&'a str, Origin<'a>>);
 
 struct Origin<'a> {
@@ -44,10 +44,11 @@ impl<'a> Origins<'a> {
         Self(origins.collect())
     }
 
-    /// Whether two images come from files of the same bytes; not if either comes from no file.
+    /// Whether two images come from files with the same bytes. False if one of them does not come from a
+    /// file.
     ///
     /// # Errors
-    /// If a file cannot be read any more: nothing can be said of it, and what is said is kept.
+    /// If a file cannot be read any more. Any answer would be a guess, and the answer is stored.
     pub(super) fn same_bytes(&self, one: &str, other: &str) -> Result<bool, Failure> {
         let file = |name: &str| self.0.get(name)?.file;
         let (Some(one), Some(other)) = (file(one), file(other)) else {
@@ -59,8 +60,8 @@ impl<'a> Origins<'a> {
         Ok(bytes(one)? == bytes(other)?)
     }
 
-    /// The groups of which both sets, given by their images' names, have images; in the order of
-    /// their names.
+    /// Returns the groups with images in both sets, sorted by name. The sets are given by the names of their
+    /// images.
     pub(super) fn shared(&self, one: &[String], other: &[String]) -> Vec<Shared> {
         let mut other = self.members(other);
         let both = self.members(one).into_iter().filter_map(|(group, one)| {

@@ -1,4 +1,4 @@
-//! What was found, as `leakage.json` has it and as a sentence.
+//! The results of a check: the content of `leakage.json`, and sentences for messages.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use super::copies::{Copy, Likeness, Set};
 use super::origins::Shared;
 use super::scan::bounds;
 
-/// Pairs and groups that a sentence names.
+/// Number of pairs and groups that a sentence names.
 const NAMED: usize = 3;
 
-/// What `leakage.json` holds.
+/// Content of `leakage.json`.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     pub(super) method: Method,
-    /// Images in each set.
+    /// Number of images in each set.
     pub(super) sets: BTreeMap<String, usize>,
-    /// Copies of images of a set in another.
+    /// Copies of images of one set in another.
     pub(super) between: Vec<Between>,
     /// Copies within a set, which leak nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) within: Vec<Within>,
 }
 
-/// How images were compared.
+/// Settings of the comparison.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Method {
-    /// Frequencies along each side of an image that enter its sketch.
+    /// Number of frequencies along each side of an image that enter its sketch.
     pub(super) frequencies: usize,
-    /// From which similarity on images are near copies.
+    /// Similarity from which images are near copies.
     pub(super) similarity: f64,
 }
 
@@ -43,10 +43,10 @@ impl Method {
     }
 }
 
-/// What two sets have in common.
+/// Overlap of two sets.
 #[derive(Debug, Serialize)]
 pub(super) struct Between {
-    /// The set that must not hold images of the other, and the other.
+    /// The set that must not contain images of the other, and the other.
     pub(super) sets: [String; 2],
     pub(super) copies: Vec<Pair>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -62,7 +62,7 @@ pub(super) struct Within {
     pub(super) copies: Vec<Pair>,
 }
 
-/// An image, the one it is a copy of, and in what they agree.
+/// An image, the image that it is a copy of, and the respect in which they agree.
 #[derive(Debug, Serialize)]
 pub(super) struct Pair {
     pub(super) image: String,
@@ -81,7 +81,7 @@ impl Pair {
         }
     }
 
-    /// `` `a.jpeg` is `b.jpeg`, byte for byte``.
+    /// Formats `` `a.jpeg` is `b.jpeg`, byte for byte``.
     fn sentence(&self) -> String {
         let Self { image, copy_of, .. } = self;
         match self.likeness {
@@ -92,7 +92,8 @@ impl Pair {
     }
 }
 
-/// Says which of so many of `what` (`images of `test``) are copies of images of `original`; nothing if none is.
+/// Formats a sentence about the copies of images of `original` among `images` images; `None` if there are
+/// none. `what` names these images (``images of `test` ``).
 pub(super) fn copied(what: &str, images: usize, original: &str, copies: &[Pair]) -> Option<String> {
     if copies.is_empty() {
         return None;
@@ -110,7 +111,7 @@ pub(super) fn copied(what: &str, images: usize, original: &str, copies: &[Pair])
 }
 
 impl Between {
-    /// What leaks, a sentence for each way of it; nothing if nothing does.
+    /// Returns a sentence for each kind of leak; empty if nothing leaks.
     pub(super) fn sentences(&self, images: usize) -> Vec<String> {
         let [set, original] = self.sets.each_ref().map(|name| format!("`{name}`"));
         let copied = copied(&format!("images of {set}"), images, &original, &self.copies);
@@ -129,7 +130,7 @@ impl Between {
 }
 
 impl Within {
-    /// `62 of 5216 images of `train` …`; nothing if no image is a copy.
+    /// Formats ``62 of 5216 images of `train` …``; `None` if no image is a copy.
     pub(super) fn sentence(&self, images: usize) -> Option<String> {
         if self.copies.is_empty() {
             return None;
@@ -153,7 +154,7 @@ impl Within {
     }
 }
 
-/// What is named of `count`, and that there is more.
+/// Joins `named`, the first few of `count` things, and indicates whether there are more.
 fn listed(named: impl Iterator<Item = String>, count: usize) -> String {
     let listed = named.collect::<Vec<_>>().join(", ");
     if count > NAMED {
@@ -163,7 +164,7 @@ fn listed(named: impl Iterator<Item = String>, count: usize) -> String {
     }
 }
 
-/// To four places: more is not measured.
+/// Rounds to four places: further ones are not significant.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

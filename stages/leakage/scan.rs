@@ -1,4 +1,4 @@
-//! Every image of a set against every one of another, in tiles.
+//! Compares every image of a set with every image of another, in tiles.
 
 use contract::Failure;
 use rayon::prelude::*;
@@ -6,21 +6,22 @@ use rayon::prelude::*;
 use super::sketch::{Detail, Sketches};
 use crate::ops::cpu::product::{Matrix, Store, product};
 
-/// Images on a side of a tile: its similarities stay in a core's cache.
+/// Number of images on a side of a tile. The similarities of a tile fit in a core's cache.
 const TILE: usize = 128;
 
-/// Most pairs that are compared: a minute or two of two cores. A set of 200,000 images has as many.
+/// Largest number of pairs that are compared, which takes two cores a minute or two. A set of 200,000 images
+/// has this many.
 const MOST_PAIRS: u64 = 20_000_000_000;
 
-/// Whether `of` images are few enough to be compared with `among`.
+/// Whether `of` images are few enough to be compared with `among` images.
 pub(super) fn affordable(of: usize, among: usize) -> bool {
     of as u64 <= MOST_PAIRS / among.max(1) as u64
 }
 
-/// Says now and then whether to go on.
+/// Called now and then. An error stops the search.
 pub(super) type Stop<'a> = dyn Fn() -> Result<(), Failure> + Sync + 'a;
 
-/// An image of the other set, and how similar it is.
+/// An image of the other set, and its similarity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Near {
     pub(super) index: usize,
@@ -28,18 +29,18 @@ pub(super) struct Near {
     pub(super) similarity: f64,
 }
 
-/// From which similarity on images with `side` frequencies along a side are taken for copies, at a
-/// first and at a second look.
+/// Returns the similarities from which images with `side` frequencies along a side are taken for copies, at
+/// the first and at the second look.
 ///
-/// Few frequencies tell images apart less well, so the bound rises as they get fewer. Both were chosen
-/// between what copies and what different radiographs measure (`docs/leakage.md`).
+/// Fewer frequencies distinguish images less well, so the bounds rise as the frequencies get fewer. Both
+/// bounds lie between the similarities of copies and those of different radiographs (`docs/leakage.md`).
 pub(super) fn bounds(side: usize) -> [f64; 2] {
     let bound = |side: usize| 1.0 - 0.1 * (side as f64 / 24.0).powf(1.5);
     [bound(side.min(12)) - 0.02, bound(side)]
 }
 
-/// For each image of `of`, the most similar image of `among` that it is a copy of, if any; with
-/// `earlier` (for a set with itself), only among those before it.
+/// Finds for each image of `of` the most similar image of `among` that it is a copy of, if there is one. With
+/// `earlier` (for a set compared with itself), only images before it are considered.
 pub(super) fn copies(
     of: &Sketches,
     among: &Sketches,
@@ -55,7 +56,7 @@ pub(super) fn copies(
         earlier,
         stop,
         |i, first, row, best| {
-            // Most rows of most tiles hold nothing.
+            // Most rows of most tiles contain no candidate.
             if !row.iter().fold(false, |any, &value| any | (value >= least)) {
                 return;
             }
@@ -74,8 +75,8 @@ pub(super) fn copies(
     )
 }
 
-/// For each image of `of`, the most similar of `among`; none where there are none. `own` says of each
-/// image of `of` which of `among` it is itself, and so not compared with, if any.
+/// Finds for each image of `of` the most similar image of `among`; `None` if there is none. An image is not
+/// compared with itself: `own` returns its index in `among`, if it is there.
 pub(super) fn nearest(
     of: &Sketches,
     among: &Sketches,
@@ -101,9 +102,9 @@ pub(super) fn nearest(
     )
 }
 
-/// Calls `look` with every image of `of`, and its similarities to a run of images of `among`: the
-/// image, the run's first, the similarities, and what was found for the image so far. Runs come in
-/// order, so what is found depends on nothing else.
+/// Calls `look` for every image of `of` with its similarities to a run of images of `among`. The arguments
+/// are the image, the first image of the run, the similarities, and the result for the image so far. Runs
+/// come in order, so the results do not depend on threads.
 fn rows(
     of: &Sketches,
     among: &Sketches,
@@ -162,7 +163,7 @@ fn rows(
     Ok(found)
 }
 
-/// Sketches `first..first + count` as a matrix of numbers to multiply.
+/// Copies sketches `first..first + count` into a matrix of floats.
 fn load(sketches: &Sketches, detail: Detail, first: usize, count: usize, to: &mut [f32]) {
     let depth = sketches.depth(detail);
     for (i, to) in (first..first + count).zip(to.chunks_exact_mut(depth)) {
@@ -174,7 +175,7 @@ fn load(sketches: &Sketches, detail: Detail, first: usize, count: usize, to: &mu
 
 fn inverse_length(sketches: &Sketches, detail: Detail, i: usize) -> f32 {
     match sketches.length(i, detail) {
-        // An image of one gray is like no other.
+        // An image of a single gray is like no other.
         0.0 => 0.0,
         length => 1.0 / length,
     }

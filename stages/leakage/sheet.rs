@@ -1,4 +1,4 @@
-//! A picture of copies above their originals.
+//! Draws copies above their originals.
 
 use std::path::Path;
 
@@ -7,18 +7,19 @@ use contract::Failure;
 use super::copies::{Copy, Set};
 use crate::figures::grid::{Row, grid};
 
-/// Pairs of two sets in the picture.
+/// Number of pairs of two sets in the picture.
 const SHOWN: usize = 8;
 
-/// Images of a set that are copies of ones of another (or of the same), in the order to show them.
+/// Images of a set that are copies of images of another (or of the same), in the order in which they are
+/// shown.
 pub(super) struct Strip<'a> {
     pub(super) set: &'a Set<'a>,
     pub(super) original: &'a Set<'a>,
     pub(super) copies: &'a [Copy],
 }
 
-/// Draws the first few copies of each strip above what they are copies of; all images must be of one
-/// shape. Without copies there is no picture.
+/// Draws the first few copies of each strip above their originals. All images must have the same shape. If
+/// there are no copies, no picture is written.
 pub(super) fn sheet(strips: &[Strip<'_>], path: &Path) -> Result<(), Failure> {
     let strips: Vec<&Strip<'_>> = strips
         .iter()

@@ -1,19 +1,18 @@
-//! What is compared of an image: its lowest frequencies, made equal in strength.
+//! Sketches, by which images are compared: the lowest frequencies of an image, made equal in strength.
 //!
-//! Radiographs of one kind are alike in what is large: of any two, small pictures correlate to 0.9 and
-//! more, and perceptual hashes of a few dozen bits agree. What tells them apart is fine. A *sketch* is
+//! Radiographs of one kind have their large structures in common: small pictures of any two correlate to 0.9
+//! and more, and perceptual hashes of a few dozen bits agree. They differ in fine structures. A *sketch* is
 //! made in three steps:
 //!
-//! 1. every gray value is replaced by its rank among the pixels, which undoes brightness, contrast and
-//!    gamma;
-//! 2. of that, the cosine transform (DCT-II) is taken, up to [`SIDE`] frequencies along each side: what
-//!    of an image resizing and JPEG leave alone;
-//! 3. a coefficient is multiplied by its frequency, since amplitudes of natural images fall with it
-//!    (Field 1987, <https://doi.org/10.1364/JOSAA.4.002379>), and the mean is left out.
+//! 1. Every gray value is replaced by its rank among the pixels, which undoes brightness, contrast and gamma.
+//! 2. The cosine transform (DCT-II) of the ranks is taken, up to [`SIDE`] frequencies along each side. These
+//!    are the frequencies that resizing and JPEG preserve.
+//! 3. Every coefficient is multiplied by its frequency, since amplitudes of natural images fall with it
+//!    (Field 1987, <https://doi.org/10.1364/JOSAA.4.002379>). The mean is left out.
 //!
-//! The similarity of two images is the correlation of their sketches. Coefficients are whole numbers,
-//! few enough bits that sums of products are exact in single precision: no order of summation, so no
-//! number of threads and no processor, changes a similarity.
+//! The similarity of two images is the correlation of their sketches. Coefficients are whole numbers with so
+//! few bits that sums of products are exact in single precision. The order of summation, and so the number of
+//! threads and the processor, cannot change a similarity.
 
 use std::f64::consts::PI;
 
@@ -22,30 +21,30 @@ use rayon::prelude::*;
 
 use crate::data::{Dataset, luma};
 
-/// Most frequencies along a side. Images of fewer pixels have as many frequencies as pixels.
+/// Largest number of frequencies along a side. An image with fewer pixels has as many frequencies as pixels.
 const SIDE: usize = 24;
-/// Frequencies along a side that a first look takes.
+/// Number of frequencies along a side at the first look.
 const COARSE_SIDE: usize = 12;
-/// Euclidean length of a sketch. Its square, with what rounding adds, is below 2²⁴: by Cauchy and
-/// Schwarz so is every sum of products, which a single-precision number then holds exactly.
+/// Euclidean length of a sketch. Its square, with rounding errors, is below 2²⁴. By Cauchy and Schwarz, so is
+/// every sum of products, which a single-precision number then holds exactly.
 const LENGTH: f32 = 4000.0;
 
-/// Which coefficients are compared.
+/// The coefficients that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
     /// The lowest frequencies, for a first look.
     Coarse,
-    /// All of them.
+    /// All frequencies.
     Fine,
 }
 
 /// The sketches of a set of images of one shape.
 pub(super) struct Sketches {
-    /// Frequencies along a side.
+    /// Number of frequencies along a side.
     side: usize,
     /// Coefficients, image by image, the coarse ones first.
     values: Vec<i16>,
-    /// The length of each image's coarse and of its whole sketch; 0 for an image of one gray.
+    /// Length of each image's coarse sketch and of its whole sketch; 0 for an image of a single gray.
     lengths: Vec<[f32; 2]>,
 }
 
@@ -74,12 +73,12 @@ impl Sketches {
         }
     }
 
-    /// Frequencies along a side; those of two sets of one shape are the same.
+    /// Returns the number of frequencies along a side, which is the same for sets with images of one shape.
     pub(super) fn side(&self) -> usize {
         self.side
     }
 
-    /// Those of the images `chosen`.
+    /// Returns the sketches of the images `chosen`.
     pub(super) fn some(&self, chosen: &[usize]) -> Self {
         let sketches = chosen.iter().map(|&i| self.sketch(i, Detail::Fine));
         Self {
@@ -93,7 +92,7 @@ impl Sketches {
         self.lengths.len()
     }
 
-    /// Coefficients compared.
+    /// Returns the number of coefficients that are compared.
     pub(super) fn depth(&self, detail: Detail) -> usize {
         depth_of(self.side, detail)
     }
@@ -106,8 +105,8 @@ impl Sketches {
         self.lengths[i][detail as usize]
     }
 
-    /// The correlation of the sketches of image `i` and of image `j` of `other`, from -1 to 1; 0 where
-    /// one is of a single gray.
+    /// Returns the correlation of the sketches of image `i` and of image `j` of `other`, from -1 to 1; 0 if
+    /// one of them is of a single gray.
     pub(super) fn similarity(&self, i: usize, other: &Self, j: usize, detail: Detail) -> f64 {
         let lengths = f64::from(self.length(i, detail)) * f64::from(other.length(j, detail));
         if lengths == 0.0 {
@@ -139,11 +138,11 @@ fn length(sketch: &[i16]) -> f32 {
 struct Transform {
     shape: ImageShape,
     side: usize,
-    /// Cosines along a row: for every column, `side` frequencies.
+    /// Cosines along a row: `side` frequencies for every column.
     across: Vec<f32>,
-    /// Cosines along a column: for every row, `side` frequencies.
+    /// Cosines along a column: `side` frequencies for every row.
     down: Vec<f32>,
-    /// Where in the `side`×`side` block each coefficient of a sketch is, and its factor.
+    /// Position of each coefficient of a sketch in the `side`×`side` block, and its factor.
     order: Vec<(usize, f32)>,
 }
 
@@ -204,7 +203,7 @@ impl Transform {
         }
         let weighted = || self.order.iter().map(|&(at, factor)| block[at] * factor);
         let length = weighted().map(|value| value * value).sum::<f32>().sqrt();
-        // An image of one gray has nothing but rounding errors.
+        // An image of a single gray has only rounding errors.
         let least = 1e-3 * gray.len() as f32;
         let scale = if length > least { LENGTH / length } else { 0.0 };
         for (out, value) in out.iter_mut().zip(weighted()) {
@@ -220,7 +219,7 @@ fn add(to: &mut [f32], from: &[f32], factor: f32) {
     }
 }
 
-/// The basis of the DCT-II over `len` places: for each, its value at `side` frequencies.
+/// Returns the basis of the DCT-II over `len` positions: for each position, its value at `side` frequencies.
 fn cosines(len: usize, side: usize) -> Vec<f32> {
     let value = |x: usize, u: usize| {
         let angle = PI * u as f64 * (x as f64 + 0.5) / len as f64;
@@ -231,7 +230,7 @@ fn cosines(len: usize, side: usize) -> Vec<f32> {
     places.collect()
 }
 
-/// Of every gray value, the share of pixels that are darker, those of the same value counted half.
+/// Returns for every gray value the share of darker pixels, plus half the share of pixels with this value.
 fn ranks(gray: &[u8]) -> [f32; 256] {
     let mut counts = [0u32; 256];
     for &value in gray {

@@ -1,4 +1,4 @@
-//! What `dataset` asks: do its splits hold copies of each other, or share groups?
+//! The check of `dataset`: finds copies between its splits, and groups that they share.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,11 +22,11 @@ pub struct Splits<'a> {
 }
 
 impl Splits<'_> {
-    /// Compares the splits with each other, and the images of each among themselves; leaves what it finds
-    /// in `folder`. Copies within a split leak nothing and are only noted.
+    /// Compares the splits with each other, and the images of each among themselves, and writes the results
+    /// to `folder`. Copies within a split leak nothing and are only noted.
     ///
     /// # Errors
-    /// `Failure::Data` if something leaks and the guard is to fail.
+    /// `Failure::Data` if something leaks and the guard is `Fail`.
     pub fn guard(
         &self,
         guard: Guard,
@@ -93,7 +93,7 @@ impl Splits<'_> {
     }
 }
 
-/// Says of copies with the same pixels whether their files are the same, too.
+/// Finds out for copies with the same pixels whether their files are the same too.
 fn with_files(
     mut copies: Vec<Copy>,
     origins: &Origins<'_>,
@@ -112,7 +112,7 @@ fn with_files(
     Ok(copies)
 }
 
-/// The copies within a set, and the groups that they make.
+/// Returns the copies within a set, and the groups that they form.
 fn within(set: &Set<'_>, repeats: &[Copy]) -> Within {
     let mut sets = DisjointSets::new(set.images.len());
     for copy in repeats {

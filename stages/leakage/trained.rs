@@ -1,4 +1,4 @@
-//! What `evaluate` asks: has the model seen images it is measured on?
+//! The check of `evaluate`: finds measured images that the model was trained on.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::sheet::{Strip, sheet};
 use super::{Guard, RECORD_FILE, SHEET_FILE};
 use crate::data::Dataset;
 
-/// Compares the images of the artifact `measured` with those of each of `train`; leaves what it finds
-/// in the folders `record` and `figure`.
+/// Compares the images of the artifact `measured` with those of each artifact in `train`, and writes the
+/// results to `record_folder` and `figure_folder`.
 ///
 /// # Errors
-/// `Failure::Data` if some are copies and the guard is to fail.
+/// `Failure::Data` if there are copies and the guard is `Fail`.
 pub fn trained_on(
     measured: (&Artifact, &Dataset),
     train: &[Artifact],

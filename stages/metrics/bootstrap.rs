@@ -5,12 +5,12 @@ use rayon::prelude::*;
 
 use contract::random;
 
-/// 95 % percentile intervals (Efron, 1979) of `N` statistics of `examples` examples.
+/// Returns 95 % percentile intervals (Efron, 1979) of `N` statistics of `examples` examples.
 ///
-/// Each of `resamples` draws as many examples as there are, with replacement and without regard to
-/// their class, and gives `statistics` how often each was drawn. A statistic that is `None` for a
-/// resample leaves it out; the interval of one that always is, is `None`. The result is a function of
-/// `seed` alone.
+/// Each of the `resamples` resamples draws as many examples as there are, with replacement and without regard
+/// to their class. `statistics` gets the number of times that each example was drawn. Resamples for which a
+/// statistic is `None` are left out of its interval, which is `None` if there are no others. The result
+/// depends only on `seed`.
 pub(super) fn intervals<const N: usize>(
     examples: usize,
     resamples: usize,
@@ -37,7 +37,8 @@ pub(super) fn intervals<const N: usize>(
     })
 }
 
-/// Draws as many as there are weights, with replacement: each weight is how often its place was drawn.
+/// Draws as many examples as there are weights, with replacement. Each weight is set to the number of times
+/// that its example was drawn.
 pub(super) fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
     weights.fill(0);
     for _ in 0..weights.len() {
@@ -45,8 +46,8 @@ pub(super) fn redraw(weights: &mut [u32], rng: &mut impl Rng) {
     }
 }
 
-/// The `share` quantile of `sorted`, linear between neighbours (Hyndman and Fan's type 7, numpy's
-/// default).
+/// Returns the `share` quantile of `sorted`, with linear interpolation between neighbours (Hyndman and Fan's
+/// type 7, numpy's default); `None` if `sorted` is empty.
 pub(super) fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let low = sorted[place.floor() as usize];
@@ -68,7 +69,7 @@ mod tests {
         assert_eq!(percentile(&[7.0], 0.975), Some(7.0));
     }
 
-    /// The share of examples below `successes`.
+    /// Returns a statistic: the share of examples below `successes`.
     fn share(successes: usize) -> impl Fn(&[u32]) -> [Option<f64>; 1] + Sync {
         move |weights| {
             let hits: u32 = weights[..successes].iter().sum();
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn interval_of_a_share_is_that_of_the_binomial() {
-        // Standard error √(0.2 · 0.8 / 400) = 0.02; 1.96 of them on both sides.
+        // The standard error is √(0.2 · 0.8 / 400) = 0.02, and the interval has 1.96 of them on both sides.
         let [Some([low, high])] = intervals(400, 4000, 7, share(80)) else {
             panic!()
         };

@@ -1,4 +1,4 @@
-//! The confusion matrix and the measures read from it.
+//! The confusion matrix, and the measures that follow from it.
 
 /// Counts of examples by actual and by predicted class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl Confusion {
         Self::weighted(actual, predicted, &vec![1; actual.len()], classes)
     }
 
-    /// Counts every example as often as its weight says.
+    /// Counts every example as often as its weight.
     pub(super) fn weighted(
         actual: &[u32],
         predicted: &[u32],
@@ -35,31 +35,31 @@ impl Confusion {
         self.classes
     }
 
-    /// Examples of class `actual` that were taken for `predicted`.
+    /// Returns the number of examples of class `actual` that were predicted as `predicted`.
     pub fn count(&self, actual: usize, predicted: usize) -> u64 {
         self.counts[actual * self.classes + predicted]
     }
 
-    /// Examples of class `actual`.
+    /// Returns the number of examples of class `actual`.
     pub fn support(&self, actual: usize) -> u64 {
         (0..self.classes)
             .map(|predicted| self.count(actual, predicted))
             .sum()
     }
 
-    /// Examples taken for class `predicted`.
+    /// Returns the number of examples that were predicted as class `predicted`.
     pub fn predicted(&self, predicted: usize) -> u64 {
         (0..self.classes)
             .map(|actual| self.count(actual, predicted))
             .sum()
     }
 
-    /// All examples.
+    /// Returns the number of all examples.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Share of the examples that were predicted right.
+    /// Share of the examples that were predicted correctly.
     pub fn accuracy(&self) -> f64 {
         let right = (0..self.classes)
             .map(|class| self.count(class, class))
@@ -67,7 +67,7 @@ impl Confusion {
         ratio(right, self.total())
     }
 
-    /// Share of the examples predicted as `class` that are of it.
+    /// Share of the examples predicted as `class` that belong to it.
     pub fn precision(&self, class: usize) -> f64 {
         ratio(self.count(class, class), self.predicted(class))
     }
@@ -118,7 +118,7 @@ impl Confusion {
     }
 }
 
-/// `part / whole`, and 0 where there is nothing to share.
+/// Returns `part / whole`, or 0 if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 {
         0.0

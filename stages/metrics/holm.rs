@@ -1,10 +1,11 @@
-//! Many tests at once.
+//! Corrects p-values for multiple tests.
 
-/// `p_values`, in their order, corrected for being so many: with every p below α called significant,
-/// the probability of even one false call is at most α, whatever depends on what (Holm, 1979).
+/// Returns `p_values`, in their order, corrected for their number. If every corrected p below α is called
+/// significant, the probability of even one false positive is at most α, however the tests depend on one
+/// another (Holm, 1979).
 ///
-/// The i-th smallest (from 0) of m is multiplied by m − i, is at least as large as those before it, and
-/// at most 1.
+/// The i-th smallest (from 0) of m is multiplied by m − i. The result is at least as large as those before
+/// it, and at most 1.
 pub fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

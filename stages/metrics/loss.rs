@@ -1,11 +1,11 @@
 //! Measures of predicted probabilities.
 
-/// Probabilities are kept this far from 0, so that one certain mistake does not make the log loss
-/// infinite (the machine epsilon of single precision, as in scikit-learn for such input).
+/// Smallest probability that is used, so that one certain mistake does not make the log loss infinite. It is
+/// the machine epsilon of single precision, as in scikit-learn for such input.
 const EPSILON: f64 = f32::EPSILON as f64;
 
-/// Squared error of each example's probabilities. With two classes it is that of one class's
-/// probability, in [0, 1]; with more, the sum over the classes, in [0, 2] (Brier, 1950).
+/// Returns the squared error of each example's probabilities. With two classes, it is that of one class's
+/// probability, in [0, 1]. With more, it is the sum over the classes, in [0, 2] (Brier, 1950).
 ///
 /// `probabilities` has `classes` values per label.
 pub(super) fn squared_errors(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
@@ -25,7 +25,7 @@ pub(super) fn squared_errors(probabilities: &[f32], labels: &[u32], classes: usi
         .collect()
 }
 
-/// Negative logarithm of the probability of each example's class.
+/// Returns the negative logarithm of the probability of each example's class.
 pub(super) fn log_losses(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
     let loss =
         |(row, &label): (&[f32], &u32)| -f64::from(row[label as usize]).clamp(EPSILON, 1.0).ln();
@@ -36,20 +36,21 @@ pub(super) fn log_losses(probabilities: &[f32], labels: &[u32], classes: usize) 
         .collect()
 }
 
-/// The Brier score: mean squared error of the probabilities (of one class of two, summed over all
-/// classes of more), 0 at best. `None` without examples.
+/// Returns the Brier score, which is the mean squared error of the probabilities (of one class if there are
+/// two, otherwise summed over all classes). The best value is 0. `None` without examples.
 pub fn brier_score(probabilities: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
     let errors = squared_errors(probabilities, labels, classes);
     weighted_mean(&errors, &vec![1; errors.len()])
 }
 
-/// Mean negative log-likelihood of the right classes, in nats, 0 at best. `None` without examples.
+/// Returns the mean negative log-likelihood of the true classes, in nats. The best value is 0. `None` without
+/// examples.
 pub fn log_loss(probabilities: &[f32], labels: &[u32], classes: usize) -> Option<f64> {
     let losses = log_losses(probabilities, labels, classes);
     weighted_mean(&losses, &vec![1; losses.len()])
 }
 
-/// Mean of `values`, each counted as often as its weight says.
+/// Returns the mean of `values`, each counted as often as its weight; `None` if all weights are 0.
 pub(super) fn weighted_mean(values: &[f64], weights: &[u32]) -> Option<f64> {
     let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
     let sum: f64 = values

@@ -1,36 +1,36 @@
-//! Whether two classifiers make as many mistakes.
+//! Tests whether two classifiers make equally many mistakes.
 
 use serde::Serialize;
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF};
 
-/// Discordant pairs from which on the chi-square distribution is near enough to the exact one.
+/// Number of discordant pairs from which the chi-square distribution is close enough to the exact one.
 const ENOUGH: u64 = 25;
 
-/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both take
-/// for what they are, or neither does, say nothing and are left out.
+/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both or neither
+/// classify correctly carry no information and are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct McNemar {
-    /// Examples that only the first one takes for what they are.
+    /// Number of examples that only the first one classifies correctly.
     pub only_a: u64,
-    /// Examples that only the second one does.
+    /// Number of examples that only the second one classifies correctly.
     pub only_b: u64,
     pub by: Distribution,
-    /// Probability of a difference at least as large, were both equally good.
+    /// Probability of a difference at least as large if both are equally good.
     pub p: f64,
 }
 
-/// Where a p-value is from.
+/// Distribution that a p-value was computed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
-    /// The binomial, exactly: below 25 discordant pairs.
+    /// The exact binomial distribution, for fewer than 25 discordant pairs.
     Binomial,
-    /// Chi-square of one degree of freedom, with the continuity correction of Edwards (1948).
+    /// Chi-square with one degree of freedom, and the continuity correction of Edwards (1948).
     ChiSquare,
 }
 
 impl McNemar {
-    /// The test, of whether each example was taken for what it is by the one and by the other.
+    /// Tests two classifiers, given which examples each of them classified correctly.
     pub fn of(right_a: &[bool], right_b: &[bool]) -> Self {
         let pairs = || right_a.iter().zip(right_b);
         let only_a = pairs().filter(|&(a, b)| *a && !b).count() as u64;
@@ -38,7 +38,7 @@ impl McNemar {
         Self::of_counts(only_a, only_b)
     }
 
-    /// The test, of the numbers of discordant pairs.
+    /// Tests two classifiers, given the numbers of discordant pairs.
     pub fn of_counts(only_a: u64, only_b: u64) -> Self {
         let (by, p) = if only_a + only_b < ENOUGH {
             (Distribution::Binomial, binomial(only_a, only_b))
@@ -54,13 +54,14 @@ impl McNemar {
     }
 }
 
-/// Twice the probability of no more than the smaller count, each pair falling either way with ½.
+/// Returns twice the probability of at most the smaller count, if each pair falls either way with probability
+/// ½.
 fn binomial(only_a: u64, only_b: u64) -> f64 {
     let tosses = Binomial::new(0.5, only_a + only_b).expect("½ is a probability");
     (2.0 * tosses.cdf(only_a.min(only_b))).min(1.0)
 }
 
-/// Upper tail at (|a − b| − 1)² / (a + b); equal counts, which leave nothing to correct, have 1.
+/// Returns the upper tail at (|a − b| − 1)² / (a + b). Equal counts leave nothing to correct and give 1.
 fn chi_square(only_a: u64, only_b: u64) -> f64 {
     let corrected = only_a.abs_diff(only_b).saturating_sub(1) as f64;
     let statistic = corrected.powi(2) / (only_a + only_b) as f64;
@@ -69,10 +70,11 @@ fn chi_square(only_a: u64, only_b: u64) -> f64 {
         .sf(statistic)
 }
 
-/// One p-value from those of several seeds: twice their median, at most 1, and a single one as it is.
+/// Combines the p-values of several seeds: twice their median, at most 1. A single p-value is returned as it
+/// is.
 ///
-/// The seeds share their examples, so their tests depend on one another in no known way; twice the
-/// median is valid under any dependence (Rüger, 1978), at the price of power. None where there is none.
+/// The seeds share their examples, so their tests depend on one another in an unknown way. Twice the median
+/// is valid under any dependence (Rüger, 1978), at the price of power. `None` without p-values.
 pub fn median_rule(p_values: &[f64]) -> Option<f64> {
     let mut sorted = p_values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -80,7 +82,7 @@ pub fn median_rule(p_values: &[f64]) -> Option<f64> {
     match sorted.len() {
         0 => None,
         1 => Some(sorted[0]),
-        // The mean of both in the middle, doubled.
+        // Twice the mean of the two in the middle.
         count if count % 2 == 0 => Some((sorted[middle - 1] + sorted[middle]).min(1.0)),
         _ => Some((2.0 * sorted[middle]).min(1.0)),
     }
@@ -92,8 +94,9 @@ mod tests {
 
     use super::{Distribution, McNemar, median_rule};
 
-    /// statsmodels 0.15.0: with `b` and `c` the counts here,
-    /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25, correction=True).pvalue`.
+    /// statsmodels 0.15.0, with the counts `b` and `c` below:
+    /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25,
+    /// correction=True).pvalue`.
     #[test]
     fn as_statsmodels_has_it() {
         use Distribution::{Binomial, ChiSquare};
@@ -119,7 +122,7 @@ mod tests {
         }
     }
 
-    /// statsmodels takes the correction from equal counts too, and has 0.96 here.
+    /// statsmodels corrects equal counts too, and gives 0.96 here.
     #[test]
     fn equal_counts_are_no_difference() {
         assert_eq!(McNemar::of_counts(200, 200).p, 1.0);

@@ -1,4 +1,4 @@
-//! All measures of a set of predictions, with intervals.
+//! Computes all measures of a set of predictions, with intervals.
 
 use contract::{Metric, Metrics};
 
@@ -6,10 +6,10 @@ use super::bootstrap::intervals;
 use super::ranking::Ranking;
 use super::scored::{Measure, Scored};
 
-/// What a classifier said of labelled examples.
+/// A classifier's predictions for labelled examples.
 #[derive(Clone, Copy, Debug)]
 pub struct Predictions<'a> {
-    /// A probability per example and class, row by row; no NaN.
+    /// The probability of each class for each example, row by row; no NaN.
     pub probabilities: &'a [f32],
     /// The class of each example, below `classes`.
     pub labels: &'a [u32],
@@ -17,17 +17,17 @@ pub struct Predictions<'a> {
     pub classes: usize,
 }
 
-/// How probabilities become a class.
+/// Rule that turns probabilities into a class.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Decision {
-    /// Of two classes, `class` if its probability is at least `threshold`, else the other one.
+    /// Of two classes, `class` if its probability is at least `threshold`, otherwise the other one.
     Threshold { class: usize, threshold: f32 },
     /// The most probable class, the first of equally probable ones.
     MostProbable,
 }
 
 impl Predictions<'_> {
-    /// The class that each example is taken for.
+    /// Returns the predicted class of each example.
     pub fn decide(&self, decision: Decision) -> Vec<u32> {
         let decide = |row: &[f32]| match decision {
             Decision::Threshold { class, threshold } if row[class] >= threshold => class as u32,
@@ -45,7 +45,7 @@ impl Predictions<'_> {
             .collect()
     }
 
-    /// The probability of `class` for each example.
+    /// Returns the probability of `class` for each example.
     pub fn scores(&self, class: usize) -> Vec<f32> {
         self.probabilities
             .chunks_exact(self.classes)
@@ -53,7 +53,7 @@ impl Predictions<'_> {
             .collect()
     }
 
-    /// Examples by the score of `positive`, which all other classes are held against.
+    /// Ranks the examples by the score of the class `positive` against all others.
     pub fn ranking(&self, positive: usize) -> Ranking {
         let is_positive: Vec<bool> = self
             .labels
@@ -64,10 +64,10 @@ impl Predictions<'_> {
     }
 }
 
-/// All measures of `predictions`, by name, with 95 % intervals from `resamples` bootstrap resamples
-/// (none for 0): `accuracy`, `macro_f1`, `weighted_f1`, `brier`, `log_loss`, and for the class
-/// `positive` against all others `f1`, `precision`, `recall`, `specificity`, `roc_auc` and
-/// `average_precision`. One that has no meaning for these labels is left out.
+/// Computes all measures of `predictions`, by name: `accuracy`, `macro_f1`, `weighted_f1`, `brier`,
+/// `log_loss`, and for the class `positive` against all others `f1`, `precision`, `recall`, `specificity`,
+/// `roc_auc` and `average_precision`. Their 95 % intervals come from `resamples` bootstrap resamples; with 0,
+/// there are none. A measure that is undefined for these labels is left out.
 pub fn measure(
     predictions: &Predictions<'_>,
     decision: Decision,
@@ -197,8 +197,8 @@ mod tests {
         assert_eq!(metrics, measure(&predictions, decision, 1, 500, 9));
     }
 
-    /// Where this fails although nothing was meant to change, something did; where it was meant,
-    /// raise the version of `evaluate`.
+    /// If this fails although no result should have changed, one has. After an intended change, increase the
+    /// version of `evaluate`.
     #[test]
     fn golden_intervals() {
         let labels: Vec<u32> = (0..24).map(|i| u32::from(i % 8 < 5)).collect();

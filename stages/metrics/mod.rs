@@ -1,15 +1,15 @@
 //! Measures of a classifier's predictions.
 //!
-//! Pure functions, of three kinds: of decisions ([`Confusion`]), of the ranking of the scores of a
-//! positive class ([`Ranking`], [`roc_auc`], [`average_precision`]) and of probabilities
+//! These are pure functions of three kinds: measures of decisions ([`Confusion`]), of the ranking by the
+//! scores of a positive class ([`Ranking`], [`roc_auc`], [`average_precision`]), and of probabilities
 //! ([`brier_score`], [`log_loss`]). [`measure`] computes all of them with bootstrap intervals.
 //!
-//! Of several results: their [`spread`] over seeds, the [`paired_difference`] of two classifiers on the
-//! same images, [`McNemar`]'s test of their mistakes, and [`holm`]'s correction of many tests.
+//! For several results, there are their [`spread`] over seeds, the [`paired_difference`] of two classifiers
+//! on the same images, [`McNemar`]'s test of their mistakes, and [`holm`]'s correction for multiple tests.
 //!
-//! No measure is ever NaN. A ratio 0/0 (the precision where nothing was predicted positive) is 0, as
-//! with scikit-learn's `zero_division=0`; a measure without any meaning (the ROC AUC where only one
-//! class occurs) is `None`, and absent from a table of metrics.
+//! No measure is ever NaN. A ratio 0/0 (the precision if nothing was predicted positive) is 0, as with
+//! scikit-learn's `zero_division=0`. A measure that is undefined (the ROC AUC if only one class occurs) is
+//! `None`, and absent from a table of metrics.
 
 mod bootstrap;
 mod confusion;

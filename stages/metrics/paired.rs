@@ -1,4 +1,4 @@
-//! How much better one classifier is than another on the same images.
+//! Measures how much better one classifier is than another on the same images.
 
 use contract::random;
 use rayon::prelude::*;
@@ -12,40 +12,41 @@ use super::scored::{Measure, Scored};
 pub struct Pair<'a> {
     pub a: &'a Scored,
     pub b: &'a Scored,
-    /// Which images: the pairs of one number are on the same ones, in the same order.
+    /// Number of the set of images. Pairs with the same number are on the same images, in the same order.
     pub images: usize,
 }
 
-/// A difference, and how sure it is.
+/// A difference, and its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// `a` less `b`.
+    /// `a` minus `b`.
     pub value: f64,
     /// Its 95 % percentile interval, `[low, high]`.
     pub interval: [f64; 2],
-    /// Two-sided p-value of there being none; never 0.
+    /// Two-sided p-value of there being no difference; never 0.
     pub p: f64,
 }
 
-/// A difference nearer to 0 than this is rounding.
+/// Differences closer to 0 than this are rounding errors.
 const ROUNDING: f64 = 1e-12;
 
-/// The difference of `measure` between `a` and `b`, meant over the pairs of all seeds, by the paired
-/// bootstrap (Efron and Tibshirani, 1993, chapters 13 and 15) with `resamples` resamples.
+/// Returns the difference of `measure` between `a` and `b`, averaged over the pairs of all seeds. Its
+/// uncertainty comes from the paired bootstrap (Efron and Tibshirani, 1993, chapters 13 and 15) with
+/// `resamples` resamples.
 ///
-/// Each resample draws as many images as there are, with replacement, the same ones for both sides and
-/// for every seed that is on these images; and as many seeds as there are, with replacement, the same
-/// ones for both sides. So the interval has both in it: other images, and other seeds. A single seed
-/// leaves out what other seeds would do; and as with any bootstrap, few seeds make it too narrow, by
-/// √((k − 1) / k) of the seeds' part for k of them.
+/// Each resample draws as many images as there are, with replacement: the same ones for both sides and for
+/// every seed that is on these images. It also draws as many seeds as there are, with replacement, the same
+/// ones for both sides. The interval therefore covers both other images and other seeds. With a single seed,
+/// it does not cover other seeds. As with any bootstrap, few seeds make it too narrow: with k seeds, their
+/// part of the width is too small by the factor √((k − 1) / k).
 ///
-/// The p-value is 2 (m + 1) / (n + 1), at most 1, where of n resamples m are on the side of 0 that fewer
-/// are on, those at 0 being on both: it is below 0.05 just where the interval leaves out 0, up to the 1s,
-/// which keep it from ever being 0 (Davison and Hinkley, 1997, section 4.2). A resample in which the
-/// measure has no meaning is left out.
+/// The p-value is 2 (m + 1) / (n + 1), at most 1. Of the n resamples, m are on the side of 0 with fewer
+/// resamples, and those at 0 are on both sides. The p-value is below 0.05 exactly if the interval excludes 0,
+/// apart from the ones that the formula adds, which keep it from ever being 0 (Davison and Hinkley, 1997,
+/// section 4.2). A resample in which the measure is undefined is left out.
 ///
-/// A function of `seed`, not of threads; swapped sides give the same with other signs. None where the
-/// measure has no meaning, or there is nothing to resample.
+/// The result depends on `seed`, but not on threads. Swapped sides give the same result with other signs.
+/// `None` if the measure is undefined, or if there is nothing to resample.
 pub fn paired_difference(
     pairs: &[Pair<'_>],
     measure: Measure,
@@ -75,7 +76,7 @@ pub fn paired_difference(
     Difference::of(value, draws.into_iter().flatten().collect())
 }
 
-/// Number of images of every set of them; 0 where no pair has that number.
+/// Returns the number of images of every set; 0 for a number that no pair has.
 fn image_counts(pairs: &[Pair<'_>]) -> Vec<usize> {
     let sets = pairs.iter().map(|pair| pair.images + 1).max().unwrap_or(0);
     let mut counts = vec![0; sets];
@@ -85,7 +86,7 @@ fn image_counts(pairs: &[Pair<'_>]) -> Vec<usize> {
     counts
 }
 
-/// Mean over the pairs, each counted as often as its seed's weight says.
+/// Returns the mean over the pairs, each counted as often as its seed's weight.
 fn mean_difference(
     pairs: &[Pair<'_>],
     measure: Measure,
@@ -101,7 +102,7 @@ fn mean_difference(
 }
 
 impl Difference {
-    /// What resamples' differences say of `value`; none if there are none.
+    /// Summarises the differences of resamples around `value`; `None` if there are none.
     fn of(value: f64, mut draws: Vec<f64>) -> Option<Self> {
         draws.sort_by(f64::total_cmp);
         let interval = [percentile(&draws, 0.025)?, percentile(&draws, 0.975)?];

@@ -1,6 +1,6 @@
-//! Measures of how well scores put the positive examples above the others.
+//! Measures how well scores rank the positive examples above the others.
 
-/// Examples ordered by score, those of equal score together.
+/// Examples ordered by score, in groups of equal score.
 pub struct Ranking {
     /// Indices of the examples, by falling score.
     order: Vec<u32>,
@@ -10,12 +10,12 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    /// Orders `scores` (no NaN), one per element of `positive`.
+    /// Ranks `scores` (no NaN), one for each element of `positive`.
     pub fn new(scores: &[f32], positive: &[bool]) -> Self {
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let mut ends: Vec<usize> = (1..order.len())
-            // `!=`, not the order's comparison: 0 and −0 are one score.
+            // `!=`, not the order's comparison, because 0 and −0 are one score.
             .filter(|&i| scores[order[i] as usize] != scores[order[i - 1] as usize])
             .collect();
         if !order.is_empty() {
@@ -28,8 +28,8 @@ impl Ranking {
         }
     }
 
-    /// Positive and negative examples in each group of equal score, by falling score, each example
-    /// counted as often as its weight says.
+    /// Returns the numbers of positive and negative examples in each group of equal score, by falling score.
+    /// Each example is counted as often as its weight.
     fn groups<'a>(&'a self, weights: &'a [u32]) -> impl Iterator<Item = (u64, u64)> + 'a {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -46,7 +46,7 @@ impl Ranking {
         })
     }
 
-    /// The ROC curve from (0, 0) to (1, 1): false positive rate and true positive rate at each
+    /// Returns the ROC curve from (0, 0) to (1, 1): false positive rate and true positive rate at each
     /// distinct score. `None` unless both classes occur.
     pub fn roc_curve(&self) -> Option<Vec<(f64, f64)>> {
         let weights = vec![1; self.order.len()];
@@ -64,9 +64,9 @@ impl Ranking {
         Some(curve.into_iter().map(rate).collect())
     }
 
-    /// As [`roc_auc`], each example counted as often as its weight says.
+    /// Like [`roc_auc`], with each example counted as often as its weight.
     pub(super) fn roc_auc(&self, weights: &[u32]) -> Option<f64> {
-        // Twice the number of pairs (positive, negative) in the right order, ties counting half.
+        // Twice the number of pairs (positive, negative) in the right order. Ties count half.
         let (mut pairs, mut positives, mut negatives) = (0, 0, 0);
         for (positive, negative) in self.groups(weights) {
             pairs += negative * (2 * positives + positive);
@@ -77,7 +77,7 @@ impl Ranking {
         (all > 0).then(|| pairs as f64 / all as f64)
     }
 
-    /// As [`average_precision`], each example counted as often as its weight says.
+    /// Like [`average_precision`], with each example counted as often as its weight.
     pub(super) fn average_precision(&self, weights: &[u32]) -> Option<f64> {
         let (mut sum, mut positives, mut taken) = (0.0, 0, 0);
         for (positive, negative) in self.groups(weights) {
@@ -91,15 +91,16 @@ impl Ranking {
     }
 }
 
-/// Area under the ROC curve: the probability that a positive example has a higher score than a
-/// negative one, equal scores counting half (the Mann–Whitney statistic). `None` unless both classes
+/// Returns the area under the ROC curve: the probability that a positive example has a higher score than a
+/// negative one, where equal scores count half (the Mann–Whitney statistic). `None` unless both classes
 /// occur.
 pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Option<f64> {
     Ranking::new(scores, positive).roc_auc(&vec![1; scores.len()])
 }
 
-/// Average precision: Σ (Rₙ − Rₙ₋₁) Pₙ over the distinct scores from high to low, with precision P
-/// and recall R of taking everything down to that score. `None` if there is no positive example.
+/// Returns the average precision: Σ (Rₙ − Rₙ₋₁) Pₙ over the distinct scores from high to low. P and R are the
+/// precision and recall if everything down to that score is predicted positive. `None` if there is no
+/// positive example.
 pub fn average_precision(scores: &[f32], positive: &[bool]) -> Option<f64> {
     Ranking::new(scores, positive).average_precision(&vec![1; scores.len()])
 }
@@ -158,7 +159,7 @@ mod tests {
         );
     }
 
-    /// Few distinct scores, so that ties are common.
+    /// Generates few distinct scores, so that ties are common.
     fn examples() -> impl Strategy<Value = (Vec<f32>, Vec<bool>)> {
         prop::collection::vec((0u8..12, any::<bool>()), 2..60).prop_map(|examples| {
             examples

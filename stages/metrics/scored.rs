@@ -1,4 +1,4 @@
-//! One measure at a time, of examples that count as often as a resample drew them.
+//! Computes one measure at a time, of examples that count as often as a resample drew them.
 
 use contract::Direction;
 
@@ -38,7 +38,7 @@ impl Measure {
         Self::LogLoss,
     ];
 
-    /// Its name among the metrics of `evaluate`.
+    /// Returns the measure's name among the metrics of `evaluate`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
@@ -55,7 +55,7 @@ impl Measure {
         }
     }
 
-    /// The measure of that name.
+    /// Returns the measure with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
     }
@@ -68,8 +68,7 @@ impl Measure {
     }
 }
 
-/// Predictions with all that a measure of them takes made ready: what is left to do for a resample is
-/// to weigh examples.
+/// Predictions, prepared for all measures. A resample only has to weigh the examples.
 pub struct Scored {
     labels: Vec<u32>,
     decided: Vec<u32>,
@@ -81,8 +80,8 @@ pub struct Scored {
 }
 
 impl Scored {
-    /// `decided` is the class that each example was taken for, and `positive` the class that `f1`,
-    /// `precision`, `recall`, `specificity`, `roc_auc` and `average_precision` are of.
+    /// Prepares `predictions`. `decided` is the predicted class of each example, and `positive` is the class
+    /// of `f1`, `precision`, `recall`, `specificity`, `roc_auc` and `average_precision`.
     pub fn new(predictions: &Predictions<'_>, decided: Vec<u32>, positive: usize) -> Self {
         let Predictions {
             probabilities,
@@ -100,24 +99,23 @@ impl Scored {
         }
     }
 
-    /// Number of examples.
+    /// Returns the number of examples.
     pub fn examples(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether each example was taken for what it is.
+    /// Returns for each example whether it was classified correctly.
     pub fn right(&self) -> Vec<bool> {
         let pairs = self.labels.iter().zip(&self.decided);
         pairs.map(|(label, decided)| label == decided).collect()
     }
 
-    /// `measure` of the examples, each counted as often as its weight says; none where it has no
-    /// meaning.
+    /// Returns `measure` of the examples, each counted as often as its weight; `None` if it is undefined.
     pub fn value(&self, measure: Measure, weights: &[u32]) -> Option<f64> {
         self.value_given(measure, weights, &self.confusion(weights))
     }
 
-    /// All measures, in the order of [`Measure::ALL`].
+    /// Returns all measures, in the order of [`Measure::ALL`].
     pub(super) fn values(&self, weights: &[u32]) -> [Option<f64>; Measure::ALL.len()] {
         let confusion = self.confusion(weights);
         Measure::ALL.map(|measure| self.value_given(measure, weights, &confusion))

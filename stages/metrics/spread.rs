@@ -1,23 +1,23 @@
-//! What the same measure comes to under several seeds.
+//! Mean and spread of a measure over several seeds.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Mean and spread of values of one kind.
+/// Mean and spread of several values of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
     /// Number of values.
     pub n: usize,
     pub mean: f64,
-    /// Standard deviation of the sample (over n − 1); none of a single value.
+    /// Standard deviation of the sample (over n − 1); `None` for a single value.
     pub sd: Option<f64>,
     /// 95 % interval of the mean, `[low, high]`, by Student's t with n − 1 degrees of freedom (Student,
-    /// 1908). It takes the values for draws of a normal distribution, so it may reach beyond the range
-    /// of a measure; none of a single value.
+    /// 1908). It assumes that the values come from a normal distribution, so it may exceed the range of a
+    /// measure. `None` for a single value.
     pub interval: Option<[f64; 2]>,
 }
 
-/// Mean and spread of `values`, which are finite; none where there are no values.
+/// Computes mean and spread of `values`, which are finite; `None` if there are no values.
 pub fn spread(values: &[f64]) -> Option<Spread> {
     let n = values.len();
     if n == 0 {
@@ -44,8 +44,8 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
 }
 
 impl Spread {
-    /// Two-sided p-value of the mean being 0, by Student's t; none of a single value, or where all are the
-    /// same.
+    /// Returns the two-sided p-value of the mean being 0, by Student's t; `None` for a single value, or if
+    /// all values are the same.
     pub fn p_of_no_mean(&self) -> Option<f64> {
         let sd = self.sd.filter(|&sd| sd > 0.0)?;
         let t = self.mean / (sd / (self.n as f64).sqrt());
@@ -54,7 +54,7 @@ impl Spread {
     }
 }
 
-/// The 0.975 quantile of Student's t.
+/// Returns the 0.975 quantile of Student's t.
 fn quantile_975(freedom: usize) -> f64 {
     StudentsT::new(0.0, 1.0, freedom as f64)
         .expect("degrees of freedom are positive")
@@ -83,9 +83,8 @@ mod tests {
         (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0)
     }
 
-    /// SciPy 1.17.1 and NumPy 2.4.6: `x.mean()`, `x.std(ddof=1)` and
-    /// `scipy.stats.t.interval(0.95, len(x) - 1, x.mean(), scipy.stats.sem(x))` of the values here, the
-    /// last of which are `np.arange(1, 31) ** 2 / 7`.
+    /// SciPy 1.17.1 and NumPy 2.4.6: `x.mean()`, `x.std(ddof=1)` and `scipy.stats.t.interval(0.95, len(x) -
+    /// 1, x.mean(), scipy.stats.sem(x))` of the values below. The last ones are `np.arange(1, 31) ** 2 / 7`.
     #[test]
     fn as_scipy_has_it() {
         let squares: Vec<f64> = (1..=30).map(|i| f64::from(i * i) / 7.0).collect();

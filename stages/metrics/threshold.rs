@@ -1,11 +1,11 @@
-//! Thresholds for the decision, chosen on validation data.
+//! Chooses thresholds for the decision on validation data.
 //!
-//! An example is decided positive if its score is at least the threshold.
+//! An example is predicted positive if its score is at least the threshold.
 
-/// The threshold that maximises Youden's J (recall + specificity − 1) for `scores` in [0, 1]: the
-/// midpoint between two distinct scores, or between the least or greatest and 0 or 1. Of equally
-/// good ones it is the one closest to 0.5 (the lower of two), and 0.5 itself where only one class
-/// occurs.
+/// Returns the threshold that maximises Youden's J (recall + specificity − 1) for `scores` in [0, 1].
+/// Candidates are the midpoints between neighbouring distinct scores, and between the least or greatest score
+/// and 0 or 1. Of equally good candidates, the one closest to 0.5 is taken, and of two equally close ones the
+/// lower. If only one class occurs, the threshold is 0.5.
 pub fn youden_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     best_threshold(scores, positive, |cut| {
         // J · positives · negatives, a whole number.
@@ -15,7 +15,7 @@ pub fn youden_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     })
 }
 
-/// The threshold that maximises the F1 of the positive class; candidates and ties as in
+/// Returns the threshold that maximises the F1 of the positive class. Candidates and ties are treated as in
 /// [`youden_threshold`].
 pub fn f1_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     best_threshold(scores, positive, |cut| {
@@ -27,7 +27,7 @@ pub fn f1_threshold(scores: &[f32], positive: &[bool]) -> f32 {
     })
 }
 
-/// What is decided positive at a threshold.
+/// Counts of the examples that are predicted positive at a threshold, and of all examples.
 struct Cut {
     true_positives: u64,
     false_positives: u64,
@@ -35,7 +35,8 @@ struct Cut {
     negatives: u64,
 }
 
-/// `merit` is a fraction (its denominator positive), so that ties are exact.
+/// Returns the candidate with the largest `merit`, which is a fraction with a positive denominator, so that
+/// ties are exact.
 fn best_threshold(scores: &[f32], positive: &[bool], merit: impl Fn(&Cut) -> (i128, i128)) -> f32 {
     let positives = positive.iter().filter(|p| **p).count() as u64;
     let negatives = positive.len() as u64 - positives;
@@ -83,7 +84,7 @@ fn best_threshold(scores: &[f32], positive: &[bool], merit: impl Fn(&Cut) -> (i1
         .map_or(0.5, |(threshold, _)| threshold)
 }
 
-/// The midpoint of two distinct scores; above `low` even where there is no number between them.
+/// Returns the midpoint of two distinct scores. It is above `low` even if there is no number between them.
 fn between(low: f32, high: f32) -> f32 {
     let middle = low + (high - low) / 2.0;
     if middle > low { middle } else { high }
@@ -105,9 +106,9 @@ mod tests {
 
     #[test]
     fn youden_and_f1_differ_where_positives_are_rare() {
-        // Taking the first positive alone: J = 1/2 + 1 − 1, F1 = 2/3. Taking both with the two
-        // negatives between them: J = 1 + 3/5 − 1, F1 = 4/6: a tie, which 0.375 wins.
-        // Three negatives between them make F1 4/7.
+        // Taking only the first positive gives J = 1/2 + 1 − 1 and F1 = 2/3. Taking both, with the two
+        // negatives between them, gives J = 1 + 3/5 − 1 and F1 = 4/6: a tie, which 0.375 wins. With three
+        // negatives between them, F1 is 4/7.
         let scores = [0.875, 0.75, 0.6875, 0.5, 0.25, 0.125, 0.0625];
         let positive = [true, false, false, true, false, false, false];
         assert_eq!(youden_threshold(&scores, &positive), 0.375);
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(youden_threshold(&[0.9, 0.8], &[true, true]), 0.5);
         assert_eq!(f1_threshold(&[0.9, 0.8], &[false, false]), 0.5);
         assert_eq!(f1_threshold(&[], &[]), 0.5);
-        // All taken (F1 = 2/3) is better than nothing.
+        // Taking all (F1 = 2/3) is better than taking none.
         assert_eq!(f1_threshold(&[0.75, 0.75], &[true, false]), 0.375);
         assert_eq!(youden_threshold(&[0.0, 1.0], &[false, true]), 0.5);
     }

@@ -1,4 +1,4 @@
-//! A list of layers together with the input it is made for.
+//! A list of layers, with the input that it is made for.
 
 use contract::Invalid;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::layer::Layer;
 use super::shape::{Feature, shapes};
 
-/// What a network is, apart from its weights.
+/// Everything about a network except its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Architecture {
     pub input: Feature,
@@ -14,7 +14,7 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Checks that the layers fit one another.
+    /// Creates an architecture, if the layers fit one another.
     pub fn new(input: Feature, layers: Vec<Layer>) -> Result<Self, Invalid> {
         if layers.is_empty() {
             return Err(Invalid::new("a network needs at least one layer"));
@@ -23,7 +23,7 @@ impl Architecture {
         Ok(Self { input, layers })
     }
 
-    /// The input of each layer, in order.
+    /// Returns the input of each layer, in order.
     pub(super) fn layer_inputs(&self) -> Vec<Feature> {
         let outputs = shapes(&self.layers, self.input).expect("checked when made");
         std::iter::once(self.input)
@@ -32,7 +32,7 @@ impl Architecture {
             .collect()
     }
 
-    /// How many numbers a network of these layers is: its parameters and running statistics.
+    /// Returns the number of values in a network of these layers: its parameters and running statistics.
     pub fn state_len(&self) -> u64 {
         let inputs = self.layer_inputs();
         let numbers = self.layers.iter().zip(inputs).map(|(layer, input)| {
@@ -56,7 +56,7 @@ impl Architecture {
     }
 }
 
-/// Checks the layers given as the parameter `name` and what they must end in; gives their output.
+/// Checks the layers that are given as the parameter `name`, and returns their output.
 pub fn check_layers(name: &str, layers: &[Layer], input: Feature) -> Result<Feature, Invalid> {
     Architecture::new(input, layers.to_vec())
         .map(|a| a.output())

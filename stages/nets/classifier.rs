@@ -16,17 +16,17 @@ use crate::ops::{Backend, Reading, Staged};
 const ARCHITECTURE_FILE: &str = "architecture.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";
 
-/// What the last layer of a classifier stands for.
+/// Meaning of the output of a classifier's last layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// One logit: the second of two classes against the first.
+    /// One logit, for the second of two classes against the first.
     Sigmoid,
     /// A logit for each of this many classes.
     Softmax(usize),
 }
 
 impl Head {
-    /// The head that a network ending in `output` has.
+    /// Returns the head of a network that ends in `output`.
     pub fn of(output: Feature) -> Result<Self, Invalid> {
         match output {
             Feature { channels: 1, height: 1, width: 1 } => Ok(Self::Sigmoid),
@@ -36,7 +36,7 @@ impl Head {
         }
     }
 
-    /// How many classes it tells apart.
+    /// Returns the number of classes that it distinguishes.
     pub fn classes(self) -> usize {
         match self {
             Self::Sigmoid => 2,
@@ -44,7 +44,7 @@ impl Head {
         }
     }
 
-    /// The error of an output that is made for another number of classes than `classes`.
+    /// Returns the error for an output that is made for another number of classes than `classes`.
     pub fn misfit(self, classes: usize) -> Invalid {
         let units = match self {
             Self::Sigmoid => "one unit, which tells".to_owned(),
@@ -58,7 +58,7 @@ impl Head {
         .hint(format!("end it in `dense: {{ units: {fitting} }}`"))
     }
 
-    /// Class probabilities, row by row, from a batch of logits.
+    /// Computes class probabilities, row by row, from a batch of logits.
     pub fn probabilities(self, logits: &[f32]) -> Vec<f32> {
         match self {
             Self::Sigmoid => logits
@@ -82,16 +82,16 @@ impl Head {
     }
 }
 
-/// Everything about a classifier but its weights; the content of `architecture.json`.
+/// Everything about a classifier except its weights: the content of `architecture.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierCard {
     pub architecture: Architecture,
     /// Class names, in the order of the outputs.
     pub classes: Vec<String>,
-    /// The probability from which an image counts as of the positive (last) class; chosen on
-    /// validation data. None for more than two classes, or where there was nothing to choose it on.
+    /// Probability from which an image is classified as the positive (last) class, chosen on validation data.
+    /// `None` for more than two classes, or if there were no data to choose it on.
     pub threshold: Option<f32>,
-    /// The epoch whose weights these are, counted from 1.
+    /// Number of the epoch that the weights are from, counted from 1.
     pub epoch: usize,
 }
 
@@ -116,7 +116,7 @@ pub fn load_weights<B: Backend>(
     read_weights(network, artifact.file(WEIGHTS_FILE)?)
 }
 
-/// Class probabilities of every image of `dataset`, row by row.
+/// Returns class probabilities of every image of `dataset`, row by row.
 pub fn predict<B: Backend>(
     network: &mut Network<B>,
     head: Head,
@@ -138,7 +138,7 @@ pub fn predict<B: Backend>(
         let mut images = Staged::new(network.device(), (batch.len(), channels, height, width));
         fill_batch(dataset, batch, Scale::Unit, None, &mut images);
         let logits = network.forward(images.upload(), Mode::Predict);
-        // The device has something to do while the host takes what came before.
+        // The device computes this batch while the host takes the one before.
         if let Some(before) = waiting.replace(Reading::of(&logits)) {
             take(before);
         }
@@ -149,7 +149,7 @@ pub fn predict<B: Backend>(
     Ok(probabilities)
 }
 
-/// A trained classifier, on the device it runs on.
+/// A trained classifier on its device.
 pub struct Classifier<B: Backend> {
     card: ClassifierCard,
     head: Head,
@@ -162,7 +162,7 @@ impl<B: Backend> Classifier<B> {
         let unusable =
             |e: Invalid| Failure::Data(format!("model `{}` cannot be used: {e}", artifact.label));
         let card = ClassifierCard::read(artifact)?;
-        // Checked again: a file is not to be believed for having been written by us.
+        // Checked again, because the file may have been changed since it was written.
         let architecture =
             Architecture::new(card.architecture.input, card.architecture.layers.clone())
                 .map_err(unusable)?;
@@ -196,7 +196,7 @@ impl<B: Backend> Classifier<B> {
         self.card.threshold
     }
 
-    /// Class probabilities of every image of `dataset`, row by row.
+    /// Returns class probabilities of every image of `dataset`, row by row.
     pub fn predict(
         &mut self,
         dataset: &Dataset,

@@ -1,15 +1,15 @@
-//! What a network takes: operations, parameters, values on the way.
+//! Computes what a network needs: operations, parameters, and values between layers.
 
 use super::architecture::Architecture;
 use super::layer::Layer;
 use super::shape::{Feature, shapes};
 
-/// Bytes of a number.
+/// Size of a value, in bytes.
 const NUMBER: u64 = 4;
 
 impl Architecture {
-    /// Floating point operations of one example on its way through, a multiplication and an addition
-    /// being two: those of convolutions and dense layers, beside which the others do not count.
+    /// Returns the floating point operations of one example's forward pass, where a multiplication and an
+    /// addition are two. Only convolutions and dense layers count; the others are negligible.
     pub fn operations(&self) -> f64 {
         let outputs = self.layer_outputs();
         let layers = self.layers.iter().zip(self.layer_inputs()).zip(outputs);
@@ -31,7 +31,7 @@ impl Architecture {
             .sum()
     }
 
-    /// Numbers that training adjusts.
+    /// Returns the number of values that training adjusts.
     pub fn parameter_len(&self) -> u64 {
         let norms = self.layers.iter().zip(self.layer_inputs());
         let statistics = norms.map(|(layer, input)| match layer {
@@ -41,28 +41,28 @@ impl Architecture {
         self.state_len() - statistics.sum::<u64>()
     }
 
-    /// Bytes of what a training holds of every parameter: itself, its gradient, and as many `moments`
-    /// as the optimizer keeps.
+    /// Returns the bytes that a training holds for all parameters: the parameters, their gradients, and as
+    /// many `moments` as the optimizer keeps.
     pub fn parameter_bytes(&self, moments: u64) -> u64 {
         self.parameter_len() * (2 + moments) * NUMBER
     }
 
-    /// Bytes of what one example is at its widest: a layer's input and output.
+    /// Returns the bytes of one example at its widest: the input and the output of one layer.
     pub fn widest_bytes(&self) -> u64 {
         let layers = self.layer_inputs().into_iter().zip(self.layer_outputs());
         let widest = layers.map(|(input, output)| (input.len() + output.len()) as u64);
         widest.max().unwrap_or_default() * NUMBER
     }
 
-    /// Bytes of one example and of every layer's output for it, as training keeps them for the way
-    /// back.
+    /// Returns the bytes of one example and of every layer's output for it, which training keeps for the
+    /// backward pass.
     pub fn activation_bytes(&self) -> u64 {
         let outputs = self.layer_outputs().into_iter();
         let values: u64 = outputs.map(|output| output.len() as u64).sum();
         (self.input.len() as u64 + values) * NUMBER
     }
 
-    /// Bytes of the weights as they are kept.
+    /// Returns the bytes of the stored weights.
     pub fn state_bytes(&self) -> u64 {
         self.state_len() * NUMBER
     }
@@ -96,7 +96,7 @@ mod tests {
                 { "dense": { "units": 3 } },
             ]),
         );
-        // 3×3 taps of 1 channel for 4 filters at 64 places; 4·4·4 features to 3 units.
+        // 3×3 taps of 1 channel for 4 filters at 64 positions, and 4·4·4 features to 3 units.
         let expected = 2 * 9 * 4 * 64 + 2 * 64 * 3;
         assert_eq!(classifier.operations(), f64::from(expected));
 

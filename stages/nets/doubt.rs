@@ -1,4 +1,4 @@
-//! Output layers with which a network cannot tell its classes apart.
+//! Finds output layers with which a network cannot tell its classes apart.
 
 use contract::Invalid;
 
@@ -6,8 +6,8 @@ use super::classifier::Head;
 use super::layer::Layer;
 use crate::ops::Activation;
 
-/// Returns a warning if the scores of a network go through an activation that confines them: the sigmoid or
-/// softmax after it then confines the probabilities.
+/// Returns a warning if an activation confines the scores of a network. The sigmoid or softmax after it then
+/// confines the probabilities.
 pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
     let (index, layer) = last_to_bound(layers)?;
     let activation = layer.activation()?;
@@ -44,8 +44,8 @@ pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
     Some(doubt.under(layer.name()).at(index))
 }
 
-/// The layer whose activation decides which values the output can have: behind it are only layers that keep
-/// within those.
+/// Returns the layer whose activation determines which values the output can have. The layers after it keep
+/// values within that range.
 fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
     let mut from_the_end = layers.iter().enumerate().rev();
     from_the_end.find(|(_, layer)| match layer {
@@ -65,7 +65,7 @@ fn last_to_bound(layers: &[Layer]) -> Option<(usize, &Layer)> {
     })
 }
 
-/// The lowest and highest value that an activation gives, if there are any.
+/// Returns the lowest and the highest value of an activation; `None` if it has no lowest value.
 fn bounds(activation: Activation) -> Option<(f32, f32)> {
     match activation {
         Activation::Linear | Activation::LeakyRelu => None,
@@ -111,7 +111,7 @@ mod tests {
                 Head::Sigmoid,
                 "go through `tanh`, so its probabilities are always between 0.27 and 0.73",
             ),
-            // The default of a convolution.
+            // The default activation of a convolution.
             (
                 json!([{ "conv": { "filters": 3 } }, "global_avg_pool"]),
                 Head::Softmax(3),

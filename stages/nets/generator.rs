@@ -1,4 +1,4 @@
-//! A trained generator as an artifact: architecture, weights and the class it draws.
+//! A trained generator as an artifact: architecture, weights, and the class of its images.
 
 use std::path::Path;
 
@@ -16,16 +16,16 @@ use crate::ops::{Backend, Reading, Staged};
 const ARCHITECTURE_FILE: &str = "generator.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";
 
-/// Everything about a generator but its weights; the content of `generator.json`.
+/// Everything about a generator except its weights: the content of `generator.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorCard {
-    /// From latent vectors (features) to images in [−1, 1].
+    /// Layers from latent vectors (features) to images in [−1, 1].
     pub architecture: Architecture,
     /// The class of its images.
     pub class: String,
-    /// All classes of the dataset it was trained on, in that dataset's order.
+    /// All classes of the dataset that it was trained on, in the order of that dataset.
     pub classes: Vec<String>,
-    /// Epochs it was trained for.
+    /// Number of epochs that it was trained for.
     pub epochs: usize,
 }
 
@@ -41,7 +41,7 @@ impl GeneratorCard {
         write_weights(network, &folder.join(WEIGHTS_FILE))
     }
 
-    /// The shape of its images.
+    /// Returns the shape of its images.
     pub fn image(&self) -> ImageShape {
         let Feature {
             channels,
@@ -56,7 +56,7 @@ impl GeneratorCard {
     }
 }
 
-/// A trained generator, on the device it runs on.
+/// A trained generator on its device.
 pub struct Generator<B: Backend> {
     pub card: GeneratorCard,
     network: Network<B>,
@@ -88,7 +88,7 @@ impl<B: Backend> Generator<B> {
         Ok(Self { card, network })
     }
 
-    /// Begins to draw images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
+    /// Starts to draw images from the latent vectors of `(purpose, batch)`; see [`latent`] and [`draw`].
     pub fn draw(&mut self, count: usize, seed: u64, purpose: &str, batch: u64) -> Drawing<B> {
         let features = self.card.architecture.input.channels;
         let noise = latent(count, features, seed, purpose, [batch, 0]);
@@ -96,7 +96,7 @@ impl<B: Backend> Generator<B> {
     }
 }
 
-/// `count` latent vectors of standard normal values, a function of the other arguments alone.
+/// Returns `count` latent vectors of standard normal values, which depend only on the other arguments.
 pub fn latent(
     count: usize,
     features: usize,
@@ -110,14 +110,14 @@ pub fn latent(
         .collect()
 }
 
-/// Images on their way to the host.
+/// Images that are being transferred to the host.
 pub struct Drawing<B: Backend> {
     values: Reading<B>,
     image: Feature,
 }
 
-/// Begins to draw the images that `network` makes of latent vectors, one after the other in `noise`.
-/// Does not wait for the device.
+/// Starts to draw the images that `network` makes from the latent vectors in `noise`, which are stored in
+/// sequence. Does not wait for the device.
 pub fn draw<B: Backend>(network: &mut Network<B>, noise: &[f32]) -> Drawing<B> {
     let features = network.architecture().input.channels;
     let count = noise.len() / features;
@@ -131,7 +131,7 @@ pub fn draw<B: Backend>(network: &mut Network<B>, noise: &[f32]) -> Drawing<B> {
 }
 
 impl<B: Backend> Drawing<B> {
-    /// Waits for the images, as bytes (height × width × channels).
+    /// Waits for the images, and returns them as bytes (height × width × channels).
     pub fn images(self) -> Vec<Vec<u8>> {
         let Feature {
             channels,

@@ -1,4 +1,4 @@
-//! First values of weights.
+//! Initial values of weights.
 
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use contract::random;
 
-/// How the weights of convolutions and dense layers are drawn; biases start at 0.
+/// Distribution of the initial weights of convolutions and dense layers. Biases start at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Initializer {
-    /// Uniform in ±√(6 / (fan in + fan out)): Keras' default (Glorot and Bengio, 2010).
+    /// Uniform in ±√(6 / (fan in + fan out)), Keras' default (Glorot and Bengio, 2010).
     #[default]
     GlorotUniform,
     /// Normal with variance 2 / fan in (He et al., 2015).
     HeNormal,
-    /// Normal with standard deviation 0.02: DCGAN's (Radford et al., 2016).
+    /// Normal with standard deviation 0.02, as in DCGAN (Radford et al., 2016).
     Dcgan,
 }
 
 impl Initializer {
-    /// `len` weights of the parameter number `index`, a function of `seed` and `index` alone.
+    /// Draws the `len` weights of layer `index`. The random numbers depend only on `seed` and `index`.
     pub(super) fn draw(
         self,
         len: usize,

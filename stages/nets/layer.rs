@@ -10,10 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ops::Activation;
 
-/// One layer of a network. In YAML a layer with parameters is a map of one key
-/// (`conv: { filters: 32 }`); one whose defaults suffice is its name alone (`flatten`).
-// `remote = "Self"` makes the derived code inherent functions: the trait's `deserialize` below adds
-// the bare name to the map form.
+/// One layer of a network. In YAML, a layer with parameters is a map with one key (`conv: { filters: 32 }`).
+/// A layer whose defaults suffice can be written as its bare name (`flatten`).
+// `remote = "Self"` turns the derived code into inherent functions, so that the trait's `deserialize` below
+// can accept the bare name too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, remote = "Self")]
 #[schemars(!remote, transform = bare_name::allow)]
@@ -26,30 +26,30 @@ pub enum Layer {
     MaxPool(Pool),
     /// The mean of each window.
     AvgPool(Pool),
-    /// The mean of each channel: 1×1 images.
+    /// The mean of each channel, as a 1×1 image.
     GlobalAvgPool {},
-    /// Normalization of each channel, by the batch while training and by running statistics after.
+    /// Normalization of each channel, by the batch during training and by running statistics afterwards.
     BatchNorm(Norm),
-    /// Sets this share of the values to zero while training.
+    /// Sets this share of the values to zero during training.
     Dropout(#[schemars(range(min = 0), extend("exclusiveMaximum" = 1))] f32),
-    /// An image's values as features.
+    /// Turns an image into features.
     Flatten {},
-    /// A fully connected layer; needs flattened input.
+    /// A fully connected layer. Needs flattened input.
     Dense(Dense),
-    /// Features as an image.
+    /// Turns features into an image.
     Reshape(Reshape),
-    /// Enlarges by a whole factor, repeating pixels.
+    /// Enlarges an image by a whole factor, by repeating pixels.
     Upsample(#[schemars(range(min = 1, max = 64))] usize),
-    /// An activation by itself.
+    /// An activation as a layer of its own.
     Activation(Activation),
 }
 
-/// How far an image is extended by zeros on each side.
+/// Number of zeros by which an image is extended on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Padding {
     Named(NamedPadding),
-    /// On every side; fewer than the kernel has.
+    /// This many on each side; fewer than the kernel's side.
     Pixels(#[schemars(extend("x-unit" = "pixels"))] usize),
 }
 
@@ -57,9 +57,10 @@ pub enum Padding {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum NamedPadding {
-    /// The output is the input's size divided (transposed: multiplied) by the stride.
+    /// So many zeros that the output has the input's size divided (for `conv_transpose`: multiplied) by the
+    /// stride.
     Same,
-    /// Not at all.
+    /// No zeros.
     Valid,
 }
 
@@ -67,21 +68,21 @@ pub enum NamedPadding {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Conv {
-    /// Output channels.
+    /// Number of output channels.
     #[schemars(range(min = 1, max = 1 << 20))]
     pub filters: usize,
     /// Side of the square kernel.
     #[serde(default = "three")]
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub kernel: usize,
-    /// From one place of the kernel to the next.
+    /// Distance between neighbouring positions of the kernel.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub stride: usize,
-    /// How far the image is extended by zeros.
+    /// Number of zeros by which the image is extended on each side.
     #[serde(default = "same")]
     pub padding: Padding,
-    /// Applied to the output.
+    /// Activation of the output.
     #[serde(default = "relu")]
     pub activation: Activation,
     /// Adds `l1 · Σ|w|` over the kernel to the loss.
@@ -98,26 +99,26 @@ pub struct Conv {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct ConvTranspose {
-    /// Output channels.
+    /// Number of output channels.
     #[schemars(range(min = 1, max = 1 << 20))]
     pub filters: usize,
     /// Side of the square kernel.
     #[serde(default = "four")]
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub kernel: usize,
-    /// How many times as large as the input the output is, with `same` padding.
+    /// Ratio of the output's size to the input's, with `same` padding.
     #[serde(default = "two")]
     #[schemars(range(min = 1, max = 1 << 20))]
     pub stride: usize,
-    /// How far the output is cut on each side.
+    /// Number of pixels that are cut off the output on each side.
     #[serde(default = "same")]
     pub padding: Padding,
-    /// Applied to the output.
+    /// Activation of the output.
     #[serde(default = "relu")]
     pub activation: Activation,
 }
 
-/// Pooling windows; `max_pool: 2` is short for `{ kernel: 2, stride: 2 }`.
+/// Pooling windows. `max_pool: 2` is short for `{ kernel: 2, stride: 2 }`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[schemars(from = "WrittenPool")]
 pub struct Pool {
@@ -125,20 +126,20 @@ pub struct Pool {
     pub stride: usize,
 }
 
-/// How pooling windows are written.
+/// Pooling windows as they are written.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 #[expect(
     dead_code,
-    reason = "for its schema only: serde's untagged enums lose the places of errors"
+    reason = "only for its schema: serde's untagged enums lose the places of errors"
 )]
 enum WrittenPool {
-    /// The kernel, which is the stride too.
+    /// The kernel, which is also the stride.
     Kernel(#[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))] usize),
     Full(FullPool),
 }
 
-/// With a stride of its own.
+/// A kernel with a stride of its own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
@@ -146,7 +147,7 @@ struct FullPool {
     /// Side of the square window.
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     kernel: usize,
-    /// From one window to the next; the kernel's size unless given.
+    /// Distance between neighbouring windows. By default, the kernel's size.
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     stride: Option<usize>,
 }
@@ -155,11 +156,11 @@ struct FullPool {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Norm {
-    /// Share of the old running statistics kept at each batch.
+    /// Share of the old running statistics that is kept at each batch.
     #[serde(default = "momentum")]
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f32,
-    /// Added to the variance, so that nothing is divided by zero.
+    /// Added to the variance to avoid a division by zero.
     #[serde(default = "epsilon")]
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub epsilon: f32,
@@ -169,10 +170,10 @@ pub struct Norm {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Dense {
-    /// Output features.
+    /// Number of output features.
     #[schemars(range(min = 1, max = 1 << 20))]
     pub units: usize,
-    /// Applied to the output.
+    /// Activation of the output.
     #[serde(default = "linear")]
     pub activation: Activation,
     /// Adds `l1 · Σ|w|` over the weights to the loss.
@@ -189,13 +190,13 @@ pub struct Dense {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Reshape {
-    /// Channels of the image.
+    /// Number of channels of the image.
     #[schemars(range(min = 1, max = 1 << 20))]
     pub channels: usize,
-    /// Its height.
+    /// Height of the image.
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub height: usize,
-    /// Its width.
+    /// Width of the image.
     #[schemars(range(min = 1, max = 1 << 20), extend("x-unit" = "pixels"))]
     pub width: usize,
 }
@@ -229,7 +230,7 @@ fn epsilon() -> f32 {
 }
 
 impl Layer {
-    /// The layer's name as it is written in a pipeline.
+    /// Returns the layer's name as it is written in a pipeline.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Conv(_) => "conv",
@@ -249,7 +250,7 @@ impl Layer {
 }
 
 impl Layer {
-    /// The activation that its output goes through; none for layers without one.
+    /// Returns the activation of the layer's output; `None` for layers without one.
     pub fn activation(&self) -> Option<Activation> {
         match self {
             Self::Conv(conv) => Some(conv.activation),

@@ -1,4 +1,4 @@
-//! Networks from lists of layers.
+//! Builds networks from lists of layers, and reads and writes trained ones.
 
 mod architecture;
 mod classifier;

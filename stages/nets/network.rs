@@ -1,4 +1,4 @@
-//! A network that can be run and trained.
+//! [`Network`]: a network that can be run and trained.
 
 mod state;
 
@@ -13,32 +13,32 @@ use super::shape::{Feature, conv_padding, transposed_padding};
 use crate::ops::optimizer::Penalty;
 use crate::ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
-/// What a forward pass is for.
+/// Purpose of a forward pass.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
-    /// Dropout and batch statistics; the dropout masks are a function of `seed` and `step` alone.
+    /// Uses dropout and batch statistics. The dropout masks depend only on `seed` and `step`.
     Train {
         seed: u64,
         step: u64,
         wanted: Wanted,
     },
-    /// Running statistics, no dropout.
+    /// Uses running statistics and no dropout.
     Predict,
 }
 
-/// The layers of an [`Architecture`] with their weights on a device.
+/// The layers of an [`Architecture`], with their weights on a device.
 pub struct Network<B: Backend> {
     architecture: Architecture,
     device: B,
     modules: Vec<Module>,
     parameters: Vec<Tensor4<B>>,
-    /// One for each parameter, in order: `0.conv.weight`.
+    /// Name of each parameter, in order: `0.conv.weight`.
     names: Vec<String>,
     penalties: Vec<Penalty>,
     running: Vec<RunningStats<B>>,
 }
 
-/// A layer ready to run. `weight` and `scale` are indices of parameters, each followed by its bias.
+/// A layer that is ready to run. `weight` and `scale` are indices of parameters, each followed by its bias.
 enum Module {
     Conv {
         op: ops::Conv2d,
@@ -62,7 +62,7 @@ enum Module {
     },
     Dropout {
         rate: f32,
-        /// The layer's number, which tells its masks from those of others.
+        /// The layer's number, which makes its masks differ from those of other layers.
         layer: u64,
     },
     Flatten,
@@ -76,10 +76,10 @@ enum Module {
 }
 
 impl<B: Backend> Network<B> {
-    /// A network with weights drawn by `initializer` from `seed`.
+    /// Creates a network with weights drawn by `initializer` from `seed`.
     ///
-    /// A sigmoid at the end, of a layer's own or as one, is left out: [`Network::forward`] gives
-    /// logits, and losses and probabilities are computed from those.
+    /// A sigmoid at the end, whether part of a layer or a layer of its own, is left out: [`Network::forward`]
+    /// returns logits, from which losses and probabilities are computed.
     pub fn new(
         architecture: Architecture,
         initializer: Initializer,
@@ -110,7 +110,7 @@ impl<B: Backend> Network<B> {
         Ok(network)
     }
 
-    /// Adds a module, as one with the last where they can be computed together.
+    /// Adds a module, joined with the last one if both can be computed together.
     fn push(&mut self, module: Module) {
         match (self.modules.last_mut(), module) {
             (Some(last @ Module::Conv { .. }), Module::MaxPool(pool)) => {
@@ -305,12 +305,12 @@ impl<B: Backend> Network<B> {
         &self.parameters
     }
 
-    /// The parameters, to be changed, and the penalty on each.
+    /// Returns the parameters, to be changed, and the penalty on each.
     pub fn parameters_mut(&mut self) -> (&mut [Tensor4<B>], &[Penalty]) {
         (&mut self.parameters, &self.penalties)
     }
 
-    /// How many numbers are trained.
+    /// Returns the number of values that are trained.
     pub fn parameter_count(&self) -> usize {
         self.parameters
             .iter()
@@ -324,7 +324,8 @@ impl<B: Backend> Network<B> {
         let mut below_parameters = true;
         for module in &self.modules {
             let wanted = match mode {
-                // Nothing below the first layer with weights needs a gradient unless the caller does.
+                // Below the first layer with weights, no gradient is needed unless the caller needs that of
+                // the input.
                 Mode::Train { wanted, .. } => Wanted {
                     input: wanted.input || !below_parameters,
                     ..wanted

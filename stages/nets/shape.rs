@@ -1,4 +1,4 @@
-//! The shapes that flow through a list of layers, and what is wrong where they do not fit.
+//! Computes the shapes that flow through a list of layers, and finds layers that do not fit.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{Layer, NamedPadding, Padding, Pool};
 
-/// What a layer takes or gives for one example. Features of a dense layer are channels of a 1×1 image.
+/// Shape of a layer's input or output for one example. Features of a dense layer are channels of a 1×1 image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
     pub channels: usize,
@@ -24,7 +24,7 @@ impl Feature {
         }
     }
 
-    /// Values in one example.
+    /// Returns the number of values in one example.
     pub fn len(&self) -> usize {
         self.channels * self.height * self.width
     }
@@ -55,15 +55,15 @@ impl fmt::Display for Feature {
     }
 }
 
-/// The most values that one example may have anywhere in a network: a typing error in a filter count
+/// Largest number of values that one example may have anywhere in a network. A typing error in a filter count
 /// should be an error, not an exhausted machine.
 const MOST_VALUES: usize = 1 << 28;
 
-/// The most weights that one layer may have, for the same reason.
+/// Largest number of weights that one layer may have, for the same reason.
 const MOST_WEIGHTS: usize = 1 << 30;
 
-/// The output of each layer for `input`. The error's path starts at the layer's index and its message
-/// names the layer.
+/// Returns the output of each layer for `input`. The path of an error starts at the layer's index, and its
+/// message names the layer.
 pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
     if input.channels == 0 || input.height == 0 || input.width == 0 {
         return Err(Invalid::new(format!(
@@ -227,12 +227,12 @@ fn pooled(pool: &Pool, input: Feature) -> Result<Feature, Invalid> {
     }
 }
 
-/// How many windows of `kernel` fit into `side`, `stride` apart.
+/// Returns the number of windows of `kernel` that fit into `side`, `stride` apart; `None` if none does.
 fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
     side.checked_sub(kernel).map(|room| room / stride + 1)
 }
 
-/// The padding of a convolution, in pixels on each side.
+/// Returns the padding of a convolution, in pixels on each side.
 pub fn conv_padding(
     padding: Padding,
     kernel: usize,
@@ -262,7 +262,7 @@ pub fn conv_padding(
     }
 }
 
-/// The padding of a transposed convolution, in pixels on each side of its output.
+/// Returns the padding of a transposed convolution, in pixels on each side of its output.
 pub fn transposed_padding(
     padding: Padding,
     kernel: usize,
@@ -399,7 +399,7 @@ mod tests {
     fn absurd_sizes_are_refused() {
         let huge = layers(json!([{ "conv": { "filters": 1000000 } }]));
         assert!(shapes(&huge, Feature::new(1, 64, 64)).is_err());
-        // Their outputs are small; their weights are not.
+        // The outputs of these layers are small, but their weights are not.
         for weights in [
             json!([{ "conv": { "filters": 1, "kernel": 1_000_001 } }]),
             json!(["flatten", { "dense": { "units": 1_000_000 } }, { "dense": { "units": 1_000_000 } }]),

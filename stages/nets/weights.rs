@@ -1,4 +1,4 @@
-//! Weights as safetensors files.
+//! Reads and writes weights as safetensors files.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
     (*tensor.shape()).into()
 }
 
-/// Writes all of `network`'s state to `path`.
+/// Writes the whole state of `network` to `path`.
 pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<(), Failure> {
     let tensors: Vec<(String, [usize; 4], Vec<u8>)> = network
         .state()
@@ -35,8 +35,8 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
     std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
 }
 
-/// Checks that the file at `path` is large enough to be the weights of `architecture`, before anything
-/// is allocated for them.
+/// Checks that the file at `path` is large enough for the weights of `architecture`, before any memory is
+/// allocated for them.
 pub fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::metadata(path)
         .map_err(|e| Failure::io("read", path, e))?
@@ -49,7 +49,7 @@ pub fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failur
     Ok(())
 }
 
-/// Fills `network` from the file at `path`, which must hold exactly its state.
+/// Fills `network` from the file at `path`, which must contain exactly its state.
 pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result<(), Failure> {
     let bytes = files::read(path, files::MOST_TENSORS).map_err(|e| Failure::io("read", path, e))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| Failure::io("read", path, e))?;

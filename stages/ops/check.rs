@@ -1,4 +1,4 @@
-//! What the tests of operations share: devices, finite differences, and equality to the bit.
+//! Test support for operations: running on every device, finite differences, and comparison bit by bit.
 
 use contract::random::stream;
 use dfdx::shapes::HasShape;
@@ -16,8 +16,8 @@ use {
     std::sync::{Mutex, PoisonError},
 };
 
-/// Makes a test for every device of the binary of each of these functions, which are generic over the
-/// device that they are given: in the module `cpu`, and in `cuda` if that was built.
+/// Makes each of these functions a test for every device of the build: in the module `cpu`, and with the
+/// feature `cuda` also in `cuda`. The functions are generic over the device that is passed to them.
 macro_rules! on_every_device {
     ($($test:ident),+ $(,)?) => {
         mod cpu {
@@ -44,10 +44,11 @@ macro_rules! on_every_device {
 
 pub(crate) use on_every_device;
 
-/// Calls a test with the GPU, for operations in this precision. Where there is none, says so.
+/// Calls a test with the GPU, for operations in this precision. Without a GPU, prints that the test is
+/// skipped.
 #[cfg(feature = "cuda")]
 pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
-    /// dfdx looks for kept memory and takes it in two steps: a device is for one thread at a time.
+    /// dfdx finds cached memory and takes it in two steps, so only one thread may use the device at a time.
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(device) = gpu() {
@@ -55,8 +56,8 @@ pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
     }
 }
 
-/// Calls a test with the GPU in every precision, and how far results may then be from double precision,
-/// over their largest value.
+/// Calls a test with the GPU in every precision, together with the largest difference from double precision
+/// that results may have, relative to their largest value.
 #[cfg(feature = "cuda")]
 pub fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
     for (precision, bound) in [(Precision::Float32, 1e-4), (Precision::Tf32, 2e-3)] {
@@ -64,9 +65,9 @@ pub fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
     }
 }
 
-/// The GPU, if there is one. One that there is must work.
+/// Returns the GPU, or `None` if there is none. Panics if there is one that does not work.
 #[cfg(feature = "cuda")]
-#[expect(clippy::print_stderr, reason = "who tests is to know what was not")]
+#[expect(clippy::print_stderr, reason = "testers must see what is skipped")]
 fn gpu() -> Option<Cuda> {
     match crate::cuda::gpus() {
         Ok(_) => Some(crate::cuda::open(Precision::Float32).expect("a GPU that works")),
@@ -77,7 +78,7 @@ fn gpu() -> Option<Cuda> {
     }
 }
 
-/// A tensor that records.
+/// A tensor that records operations on its tape.
 pub type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
 
 /// Values in [−1, 1), different for each `salt`.
@@ -93,7 +94,7 @@ pub fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
     from_host(device, noise(len(shape), salt), shape)
 }
 
-/// The gradients of the sum of an output times `coefficients`, by everything that its tape knows.
+/// Returns the gradients of the sum of `output` times `coefficients`, for every tensor that the tape knows.
 pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
     let (output, mut tape) = output.split_tape();
     let device = output.device().clone();
@@ -106,7 +107,7 @@ pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f3
     zero.put_tape(tape).backward()
 }
 
-/// Output and gradients of an operation for given coefficients of the output in the loss.
+/// Returns the output of an operation, and the gradients of the sum of the output times `coefficients`.
 pub fn backward<B: Backend>(
     inputs: &[Tensor4<B>],
     coefficients: &[f32],
@@ -124,8 +125,8 @@ pub fn backward<B: Backend>(
     )
 }
 
-/// Checks the gradients of an operation of one tensor and some parameters against central differences
-/// of width 2·`step`. For a linear operation any step will do; for another a small one.
+/// Checks the gradients of an operation on one tensor and some parameters against central differences of
+/// width 2·`step`. Any step will do for a linear operation; others need a small one.
 pub fn gradients<B: Backend>(
     inputs: &[Tensor4<B>],
     step: f32,
@@ -184,7 +185,7 @@ pub fn twice(results: impl Fn() -> Vec<Vec<f32>>) {
     assert!(first == bits(results()), "the second call gives other bits");
 }
 
-/// The bits of results, which are not all zeros.
+/// Asserts that not all results are zero, and returns their bits.
 fn bits(results: Vec<Vec<f32>>) -> Vec<Vec<u32>> {
     let bits: Vec<Vec<u32>> = results
         .into_iter()
@@ -194,7 +195,7 @@ fn bits(results: Vec<Vec<f32>>) -> Vec<Vec<u32>> {
     bits
 }
 
-/// Asserts that values agree within 10⁻⁶ of the greater of 1 and their size.
+/// Asserts that values differ by at most 10⁻⁶·max(1, |expected|).
 #[track_caller]
 pub fn close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "as many values");

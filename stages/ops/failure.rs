@@ -1,7 +1,8 @@
-//! A device that fails: out of memory, or lost.
+//! Failures of a device: out of memory, or lost.
 //!
-//! There is nothing to go on with, and dfdx's tape leads through functions that give no errors; so the
-//! failure unwinds to where the stage was started, which tells it as a [`Failure`].
+//! The stage cannot continue after one, and operations return tensors rather than `Result`s. The failure
+//! therefore unwinds the stack to where the stage was started, and [`catch_device_failed`] returns it as a
+//! [`Failure`].
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -10,17 +11,17 @@ use dfdx::tensor::CpuError;
 
 use contract::Failure;
 
-/// What a device says of its own errors.
+/// Descriptions of a device's errors for users.
 pub trait DeviceError: Display {
-    /// What to do about one, after the cause.
+    /// Advice that follows the cause in the message.
     const HINT: &'static str = "";
 
-    /// What happened, in words.
+    /// Describes what happened.
     fn cause(&self) -> String {
         self.to_string()
     }
 
-    /// How much memory was wanted, say, if that is what failed.
+    /// Describes the allocation that failed, or returns `None` for other errors.
     fn out_of_memory(&self) -> Option<String>;
 }
 
@@ -46,10 +47,10 @@ impl DeviceError for dfdx::tensor::CudaError {
     }
 }
 
-/// What unwinds.
+/// Payload of the unwinding.
 struct DeviceFailed(Failure);
 
-/// Ends an operation whose device failed.
+/// Returns an error handler that reports the device's error as a [`Failure`] of `operation` and unwinds.
 pub(crate) fn device_failed<R, E: DeviceError>(operation: &str) -> impl FnOnce(E) -> R {
     move |error| {
         let failure = match error.out_of_memory() {
@@ -66,21 +67,21 @@ pub(crate) fn device_failed<R, E: DeviceError>(operation: &str) -> impl FnOnce(E
     }
 }
 
-/// Ends an operation that cannot go on, to where the stage was started.
+/// Unwinds with a failure to where the stage was started.
 pub(crate) fn unwind(failure: Failure) -> ! {
-    // A failing test would not say why.
+    // Without this line, a failing test would not show the cause.
     #[cfg(test)]
-    #[expect(clippy::print_stderr, reason = "of tests")]
+    #[expect(clippy::print_stderr, reason = "only in tests")]
     {
         eprintln!("{failure}");
     }
-    // No message and backtrace of a panic: it is no fault of the program's.
+    // Unlike a panic, this prints no message and no backtrace: a failing device is not a bug of the program.
     resume_unwind(Box::new(DeviceFailed(failure)))
 }
 
-/// Calls `f` and tells a device that fails in it as a [`Failure`]. Other panics go on.
+/// Calls `f` and returns a device failure inside it as an error. Other panics continue to unwind.
 pub(crate) fn catch_device_failed<R>(f: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
-    // What a device leaves half done is used by nobody afterwards.
+    // Unwind safe because the device's state is not used after a failure.
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
         match payload.downcast::<DeviceFailed>() {
             Ok(failed) => Err(failed.0),
@@ -100,7 +101,7 @@ mod tests {
     use crate::on_pool;
 
     fn failing(error: CpuError) -> Result<(), Failure> {
-        // As in a kernel: on another thread, below loops.
+        // As in a kernel: on another thread, inside a parallel loop.
         on_pool(|| {
             rayon::join(|| (), || device_failed::<(), _>("a convolution")(error));
             Ok(())

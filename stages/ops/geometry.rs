@@ -1,6 +1,6 @@
-//! Sizes of a convolution, on any device.
+//! Sizes of a convolution, independent of the device.
 
-/// How windows lie on images: the images' size, the windows' size, and how many windows there are.
+/// Placement of windows on images: sizes of images and windows, stride, padding and number of windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     pub channels: usize,
@@ -9,25 +9,24 @@ pub struct Geometry {
     pub kernel_height: usize,
     pub kernel_width: usize,
     pub stride: usize,
-    /// Rows and columns by which the first window reaches over the image's edge; negative where it
-    /// begins inside.
+    /// Rows and columns of padding before the image. Negative if the first window starts inside the image.
     pub padding: (isize, isize),
-    /// Rows and columns of windows.
+    /// Number of windows along the height and along the width.
     pub windows: (usize, usize),
 }
 
 impl Geometry {
-    /// Values in an image.
+    /// Number of values in an image.
     pub fn image(&self) -> usize {
         self.channels * self.height * self.width
     }
 
-    /// Weights of a filter, values in a window.
+    /// Number of weights in a filter, and of values in a window.
     pub fn taps(&self) -> usize {
         self.channels * self.kernel_height * self.kernel_width
     }
 
-    /// Windows on an image.
+    /// Number of windows on an image.
     pub fn positions(&self) -> usize {
         self.windows.0 * self.windows.1
     }

@@ -1,4 +1,4 @@
-//! Operations with a weight and a bias: what they have in common.
+//! Common part of operations with a weight and a bias.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
@@ -6,17 +6,17 @@ use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
 use super::memory::{Memory, take};
 use super::{Tensor4, device_failed, len};
 
-/// Which gradients a call's backward computes: the first layer needs none for its input, a frozen
-/// network none for its parameters.
+/// Gradients to compute in the backward pass. The first layer of a network needs none for its input, and a
+/// frozen network none for its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub input: bool,
     pub parameters: bool,
 }
 
-/// How a device computes `Op`, a layer with a weight, a bias and an activation.
+/// A device's implementation of `Op`, a layer with a weight, a bias and an activation.
 pub trait Layer<Op>: Memory {
-    /// What the way back needs of the way there, beside input and output.
+    /// Data that the forward pass keeps for the backward pass, besides input and output.
     type Kept: 'static;
 
     fn forward(
@@ -27,7 +27,7 @@ pub trait Layer<Op>: Memory {
         bias: &Tensor4<Self>,
     ) -> Result<(Tensor4<Self>, Self::Kept), Self::Err>;
 
-    /// Adds to the wanted gradients.
+    /// Adds to the gradients that are `Some`.
     fn backward(
         &self,
         op: Op,
@@ -36,20 +36,20 @@ pub trait Layer<Op>: Memory {
     ) -> Result<(), Self::Err>;
 }
 
-/// One call of a layer, on its way back.
+/// Arguments of a layer's backward pass.
 pub struct LayerBackward<'a, B: Storage<f32>> {
     pub input: &'a Tensor4<B>,
     pub weight: &'a Tensor4<B>,
-    /// After the activation.
+    /// Output of the forward pass, after the activation.
     pub output: &'a Tensor4<B>,
-    /// The gradient of `output`; nobody needs it afterwards.
+    /// Gradient of `output`; may be overwritten.
     pub incoming: B::Vec,
     pub to_input: Option<&'a mut B::Vec>,
-    /// Of the weight and of the bias.
+    /// Gradients of the weight and of the bias.
     pub to_parameters: Option<(&'a mut B::Vec, &'a mut B::Vec)>,
 }
 
-/// Computes a layer and puts its backward on the tape.
+/// Computes a layer and records its backward pass on the tape.
 pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
     name: &'static str,
     op: Op,
@@ -81,7 +81,7 @@ pub(super) fn layer<Op: Copy + 'static, B: Layer<Op>, T: Tape<f32, B>>(
             if wanted.parameters {
                 let mut to_weight = take(&device, gradients.get_or_alloc_mut(&weight)?)?;
                 let mut to_bias = take(&device, gradients.get_or_alloc_mut(&bias)?)?;
-                // An optimizer may have left room only.
+                // An optimizer's placeholder for a gradient is an empty buffer.
                 device.fill_if_empty(&mut to_weight, len(*weight.shape()))?;
                 device.fill_if_empty(&mut to_bias, outputs)?;
                 to_parameters = Some((to_weight, to_bias));

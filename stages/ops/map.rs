@@ -1,4 +1,4 @@
-//! Operations without parameters, from one tensor to another: what they have in common.
+//! Common part of operations without parameters, from one tensor to another.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{PutTape, SplitTape, Tape};
@@ -6,12 +6,12 @@ use dfdx::tensor::{PutTape, SplitTape, Tape};
 use super::memory::{Memory, take};
 use super::{Nchw, Tensor4, device_failed};
 
-/// How a device computes `Op`, an operation without parameters.
+/// A device's implementation of `Op`, an operation without parameters.
 pub trait Map<Op>: Memory {
-    /// What the way back needs of the way there.
+    /// Data that the forward pass keeps for the backward pass.
     type Kept: 'static;
 
-    /// `keep` is false where there will be no backward.
+    /// `keep` is false if there will be no backward pass.
     fn forward(
         &self,
         op: Op,
@@ -19,7 +19,7 @@ pub trait Map<Op>: Memory {
         keep: bool,
     ) -> Result<(Tensor4<Self>, Self::Kept), Self::Err>;
 
-    /// Adds to the gradient of the input, which was of shape `input`.
+    /// Adds to the gradient of the input, which has shape `input`.
     fn backward(
         &self,
         op: Op,
@@ -30,7 +30,7 @@ pub trait Map<Op>: Memory {
     ) -> Result<(), Self::Err>;
 }
 
-/// Computes an operation and puts its backward on the tape.
+/// Computes an operation and records its backward pass on the tape.
 pub(super) fn map<Op: Copy + 'static, B: Map<Op>, T: Tape<f32, B>>(
     name: &'static str,
     op: Op,

@@ -1,4 +1,4 @@
-//! Moving values between the host, tensors and gradient buffers.
+//! Copies of values between the host, tensors and gradient buffers.
 
 use std::ops::DerefMut;
 
@@ -8,10 +8,10 @@ use dfdx::tensor::{Cpu, HasErr, Storage, Tensor, TensorFromVec};
 use super::cpu::pieces;
 use super::{DeviceError, Nchw, Reading, Tensor4, device_failed, len};
 
-/// A tensor on `device` with these values, the last axis fastest.
+/// Returns a tensor on `device` with these values, the last axis fastest.
 ///
 /// # Panics
-/// If there are not as many values as the shape holds, or the device has no memory for them.
+/// If the number of values does not match the shape, or the device is out of memory.
 pub fn from_host<B: Memory + TensorFromVec<f32>>(
     device: &B,
     values: Vec<f32>,
@@ -27,7 +27,7 @@ pub fn from_host<B: Memory + TensorFromVec<f32>>(
         .unwrap_or_else(device_failed("from_host"))
 }
 
-/// The values of a tensor, the last axis fastest. Waits for the device.
+/// Returns the values of a tensor, the last axis fastest. Waits for the device.
 ///
 /// # Panics
 /// If the device fails.
@@ -35,40 +35,40 @@ pub fn to_host<B: Memory>(tensor: &Tensor4<B>) -> Vec<f32> {
     Reading::of(tensor).finish()
 }
 
-/// Copies between the host and a device's buffers (gradients and an optimizer's moments), and between
-/// the host and tensors without waiting.
+/// Copies between the host and a device's buffers (gradients and an optimizer's moments), and asynchronous
+/// copies between the host and tensors.
 pub trait Memory: Storage<f32> + HasErr<Err: DeviceError> {
-    /// Memory of the host that is copied to the device fastest.
+    /// Host memory from which copies to the device are fastest.
     type Staging: DerefMut<Target = [f32]>;
 
-    /// Values on their way to the host. May be dropped before they are there.
+    /// A copy to the host in progress. May be dropped before it is complete.
     type Reading;
 
-    /// Lends `len` values, of whatever they are.
+    /// Returns memory for `len` values, with unspecified content.
     fn staging(&self, len: usize) -> Result<Self::Staging, Self::Err>;
 
-    /// Begins to copy what was lent to a new tensor; operations called from now on find it there.
+    /// Starts to copy the values to a new tensor. Operations called from now on see them.
     fn upload(&self, values: Self::Staging, shape: Nchw) -> Result<Tensor4<Self>, Self::Err>;
 
-    /// Begins to copy the values that a tensor has after all operations called so far.
+    /// Starts to copy the values that a tensor has after all operations called so far.
     fn read_later<S: Shape>(
         &self,
         tensor: &Tensor<S, f32, Self>,
     ) -> Result<Self::Reading, Self::Err>;
 
-    /// Waits for a copy that was begun.
+    /// Waits for a copy that [`Memory::read_later`] started, and returns the values.
     fn finish(&self, reading: Self::Reading) -> Result<Vec<f32>, Self::Err>;
 
     fn read(&self, buffer: &Self::Vec) -> Result<Vec<f32>, Self::Err>;
 
-    /// Overwrites the whole buffer; `values` are as many as it holds.
+    /// Overwrites the whole buffer. `values` must have its length.
     fn write(&self, values: &[f32], buffer: &mut Self::Vec) -> Result<(), Self::Err>;
 
-    /// Makes `len` zeros of an empty buffer. One that holds something stays as it is.
+    /// Fills an empty buffer with `len` zeros. Any other buffer stays unchanged.
     fn fill_if_empty(&self, buffer: &mut Self::Vec, len: usize) -> Result<(), Self::Err>;
 }
 
-/// Operations are done when they return, so nothing is on its way.
+/// Operations are complete when they return, so copies are never in progress.
 impl Memory for Cpu {
     type Staging = Vec<f32>;
     type Reading = Vec<f32>;
@@ -108,8 +108,8 @@ impl Memory for Cpu {
     }
 }
 
-/// Takes a gradient's buffer out of `Gradients`, which lends them only one at a time. The caller
-/// assigns it back, unless nothing will ask for it again.
+/// Takes a gradient's buffer out of `Gradients`, which lends only one buffer at a time, and leaves an empty
+/// one. The caller must put it back unless the gradient is no longer needed.
 pub(super) fn take<B: Storage<f32>>(device: &B, lent: &mut B::Vec) -> Result<B::Vec, B::Err> {
     Ok(std::mem::replace(lent, device.try_alloc_len(0)?))
 }

@@ -1,10 +1,11 @@
 //! Differentiable operations for dfdx tensors.
 //!
-//! One folder per operation: `mod.rs` is what a network calls, `cpu.rs` how the CPU computes it.
-//! Operations with a weight and a bias are a [`Layer`] to their device, those without parameters a
-//! [`Map`]; so a device is a [`Backend`] once it implements one kernel per operation. Every result is
-//! bit-identical for any number of threads: work is cut into pieces by shape alone, and partial sums
-//! are added in the order of the pieces.
+//! Each operation has a folder: `mod.rs` has the function that networks call, `cpu.rs` and `cuda.rs` its
+//! implementations. For a device, an operation with a weight and a bias is a [`Layer`], and one without
+//! parameters a [`Map`]. A device that implements all operations is a [`Backend`].
+//!
+//! On the CPU, every result is bit-identical for any number of threads: work is divided by shape alone, and
+//! partial sums are added in a fixed order.
 
 pub mod activation;
 pub mod avg_pool2d;
@@ -59,18 +60,17 @@ pub use reshape::{flatten, reshape};
 pub use transfer::{Reading, Staged};
 pub use upsample_nearest2d::upsample_nearest2d;
 
-/// The shape of every tensor here: batch, channels, height, width.
+/// Shape of all tensors here: batch, channels, height, width.
 ///
-/// Features of a dense layer are the channels of 1×1 images. A convolution's weight is (filters,
-/// channels, kernel height, kernel width), a transposed convolution's (channels in, channels out,
-/// kernel height, kernel width), a dense layer's (units, features, 1, 1); a bias or a scale is
-/// (1, channels, 1, 1).
+/// The features of a dense layer are channels of 1×1 images. A weight is (filters, channels, kernel height,
+/// kernel width) for a convolution, (channels in, channels out, kernel height, kernel width) for a transposed
+/// convolution, and (units, features, 1, 1) for a dense layer. A bias or a scale is (1, channels, 1, 1).
 pub type Nchw = (usize, usize, usize, usize);
 
 /// A tensor of [`Nchw`] shape, contiguous.
 pub type Tensor4<B, T = NoneTape> = Tensor<Nchw, f32, B, T>;
 
-/// A loss: what dfdx's `backward` takes.
+/// A loss, as dfdx's `backward` requires it.
 pub type Scalar<B, T = NoneTape> = Tensor<(), f32, B, T>;
 
 /// A device that computes every operation of this module.
@@ -98,7 +98,7 @@ impl Backend for Cpu {}
 #[cfg(feature = "cuda")]
 impl Backend for dfdx::tensor::Cuda {}
 
-/// Values in a tensor of this shape.
+/// Number of values in a tensor of this shape.
 pub fn len((n, c, h, w): Nchw) -> usize {
     n * c * h * w
 }

@@ -1,29 +1,29 @@
-//! Windows of pooling.
+//! Windows of pooling operations.
 
 use super::Nchw;
 
-/// Square windows for pooling. Windows that do not fit wholly are dropped, as in Keras' `valid` and in
-/// PyTorch.
+/// Square pooling windows. Windows that do not fit entirely are dropped, as in Keras' `valid` and in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool2d {
-    /// Rows and columns of a window, at least 1.
+    /// Rows and columns of a window; at least 1.
     pub kernel: usize,
-    /// Rows and columns from one window to the next, at least 1.
+    /// Distance between windows, in rows and in columns; at least 1.
     pub stride: usize,
 }
 
 impl Pool2d {
-    /// Rows (or columns) of windows on as many rows (or columns): `None` where not one fits.
+    /// Number of windows along an axis of `input` rows or columns, or `None` if not even one fits.
     pub fn output_size(&self, input: usize) -> Option<usize> {
         Some(input.checked_sub(self.kernel)? / self.stride + 1)
     }
 
-    /// Whether windows are of 2×2 and lie side by side: what convolutions compute together with it.
+    /// Whether windows are 2×2 and adjacent. Convolutions can compute such a pooling together with their
+    /// output.
     pub(super) fn is_halving(&self) -> bool {
         (self.kernel, self.stride) == (2, 2)
     }
 
-    /// The shape of the output.
+    /// Shape of the output for an input of this shape.
     ///
     /// # Panics
     /// If no window fits.
@@ -38,7 +38,7 @@ impl Pool2d {
 
 #[cfg(feature = "cuda")]
 impl Pool2d {
-    /// What kernels of pooling are compiled with, for an input of this shape.
+    /// Compile-time constants of pooling kernels for an input of this shape.
     pub(super) fn constants(&self, input: Nchw) -> [crate::cuda::Constant; 6] {
         let output = self.output_shape(input);
         [

@@ -1,24 +1,25 @@
-//! Operations that sum products, by their definitions: plain loops in double precision, slow and plain
-//! to see, which every device is compared with.
+//! Reference implementation of operations that sum products: plain loops in double precision. The results of
+//! every device are compared with it.
 
 use super::check::{Traced, backward, noise};
 use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_host};
 
-/// Calls its argument with every product that is summed: the place of the output that it is part of, and
-/// of its two factors, a value of the input and one of the weight.
+/// Calls its argument for every product in the sums, with three indices: of the sum in the output, of the
+/// factor in the input, and of the factor in the weight.
 pub type Products<'a> = &'a dyn Fn(&mut dyn FnMut(usize, usize, usize));
 
-/// An operation: sums of products and a bias, then an activation, then perhaps maxima of windows.
+/// An operation as a formula: sums of products plus a bias, then an activation, then optionally max pooling.
 #[derive(Clone, Copy)]
 pub struct Definition<'a> {
-    /// The shape of the sums.
+    /// Shape of the sums, before pooling.
     pub sums: Nchw,
     pub products: Products<'a>,
     pub activation: Activation,
     pub pool: Option<Pool2d>,
 }
 
-/// The products of a convolution of `windows` rows and columns of windows.
+/// Calls `product` for every product of a convolution with these rows and columns of windows; see
+/// [`Products`].
 pub fn convolution(
     (images, channels, height, width): Nchw,
     (filters, _, kernel_height, kernel_width): Nchw,
@@ -41,7 +42,7 @@ pub fn convolution(
     }
 }
 
-/// All places in a box, the last axis fastest.
+/// All positions in a box with these sides, the last axis fastest.
 fn places<const AXES: usize>(sides: [usize; AXES]) -> impl Iterator<Item = [usize; AXES]> {
     (0..sides.iter().product()).map(move |mut index: usize| {
         let mut place = [0; AXES];
@@ -54,13 +55,14 @@ fn places<const AXES: usize>(sides: [usize; AXES]) -> impl Iterator<Item = [usiz
 }
 
 impl Definition<'_> {
-    /// Checks output and every gradient of `operation` on `[input, weight, bias]`: the largest difference
-    /// is at most `bound` times the largest value.
+    /// Checks the output and all gradients of `operation` on `[input, weight, bias]`. The largest difference
+    /// may be at most `bound` times the largest value.
     ///
-    /// Where less than a hundredth of the largest sum decides between two maxima, or two sides of an
-    /// activation's kink, a device may decide otherwise: nothing goes back through those outputs.
-    /// Sigmoid and tanh are for sums of few products: they make the largest value of great sums 1, and
-    /// errors follow the sums.
+    /// Some outputs get no gradient, because a device may decide differently by rounding: those where two
+    /// maxima, or a sum and the kink of its activation, differ by less than a hundredth of the largest sum.
+    ///
+    /// Sigmoid and tanh are only suitable for sums of few products: they limit the largest value to 1, but
+    /// errors grow with the sums.
     pub fn agrees<B: Backend>(
         &self,
         inputs: &[Tensor4<B>; 3],
@@ -131,8 +133,8 @@ impl Definition<'_> {
         }
     }
 
-    /// For every output the place of the sum that it is made of, and by how much that is larger than the
-    /// next one.
+    /// Returns, for every output, the index of the sum that it is computed from, and by how much that sum
+    /// exceeds the next largest one in its window.
     fn chosen(&self, sums: &[f64]) -> Vec<(usize, f64)> {
         let Some(pool) = self.pool else {
             return (0..sums.len())
@@ -160,7 +162,7 @@ impl Definition<'_> {
     }
 }
 
-/// A function's value and its derivative.
+/// Returns the value and the derivative of an activation.
 fn activate(activation: Activation, x: f64) -> (f64, f64) {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
     match activation {
@@ -181,7 +183,7 @@ fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
-/// The largest size. What is not a number is larger than any.
+/// Returns the largest absolute value. NaN counts as larger than any number.
 fn largest(values: &[f64]) -> f64 {
     let sizes = values.iter().map(|value| value.abs());
     sizes.max_by(f64::total_cmp).unwrap_or(0.0)

@@ -1,4 +1,4 @@
-//! Other shapes for the same values, in the same order. Nothing is copied.
+//! Changes of a tensor's shape. Values keep their order and are not copied.
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
@@ -6,13 +6,13 @@ use dfdx::tensor_ops::{Device, ReshapeTo};
 
 use super::Tensor4;
 
-/// Makes the values of every image its features: (n, c·h·w, 1, 1).
+/// Turns the values of every image into its features: (n, c·h·w, 1, 1).
 pub fn flatten<B: Device<f32>, T: Tape<f32, B>>(x: Tensor4<B, T>) -> Tensor4<B, T> {
     let (n, c, h, w) = *x.shape();
     x.reshape_like(&(n, c * h * w, 1, 1))
 }
 
-/// Gives every image this many channels, rows and columns.
+/// Gives every image these numbers of channels, rows and columns.
 ///
 /// # Panics
 /// If the number of values in an image changes.

@@ -1,4 +1,4 @@
-//! Batches on their way to a device and results on their way back, while both sides go on.
+//! Asynchronous transfers: batches to a device, results back to the host.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,7 +8,7 @@ use dfdx::tensor::Tensor;
 use super::memory::Memory;
 use super::{Nchw, Tensor4, device_failed, len};
 
-/// Values for a tensor, in memory that the device lends; to be filled whole, then uploaded.
+/// Host memory for a tensor, lent by the device. Fill it completely, then upload it.
 pub struct Staged<B: Memory> {
     device: B,
     shape: Nchw,
@@ -16,10 +16,10 @@ pub struct Staged<B: Memory> {
 }
 
 impl<B: Memory> Staged<B> {
-    /// Room for a tensor of `shape`, of any values.
+    /// Returns memory for a tensor of `shape`, with unspecified content.
     ///
     /// # Panics
-    /// If there is no memory for them.
+    /// If there is not enough memory.
     pub fn new(device: &B, shape: Nchw) -> Self {
         let values = device.staging(len(shape));
         Self {
@@ -29,7 +29,8 @@ impl<B: Memory> Staged<B> {
         }
     }
 
-    /// The tensor. Operations on it come after the upload; this does not wait for it.
+    /// Starts the upload and returns the tensor without waiting. Operations on the tensor run after the
+    /// upload.
     ///
     /// # Panics
     /// If the device fails.
@@ -54,15 +55,15 @@ impl<B: Memory> DerefMut for Staged<B> {
     }
 }
 
-/// Values of a tensor that the host will ask for later.
+/// A copy of a tensor's values to the host, in progress.
 pub struct Reading<B: Memory> {
     device: B,
     reading: B::Reading,
 }
 
 impl<B: Memory> Reading<B> {
-    /// Begins to read the values that `tensor` has after all operations called so far, the last axis
-    /// fastest. Does not wait for those.
+    /// Starts to read the values that `tensor` has after all operations called so far, the last axis fastest.
+    /// Does not wait for those operations.
     ///
     /// # Panics
     /// If the device fails.
@@ -75,7 +76,7 @@ impl<B: Memory> Reading<B> {
         }
     }
 
-    /// Waits for the values.
+    /// Waits for the values and returns them.
     ///
     /// # Panics
     /// If the device fails.

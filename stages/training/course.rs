@@ -1,4 +1,4 @@
-//! Where a training stands: kept as a checkpoint after every epoch and when it is stopped.
+//! The state of a training, kept as a checkpoint after every epoch and when the training is stopped.
 
 use contract::{Context, Position};
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,12 @@ use crate::nets::Network;
 use crate::ops::Backend;
 use crate::ops::optimizer::Optimizer;
 
-/// All that decides how a training goes on, but for the network and its optimizer.
+/// Everything that determines how a training continues, except for the network and its optimizer.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Course {
     /// The completed epochs.
     pub history: Vec<EpochRow>,
-    /// What is done of the epoch after those.
+    /// The completed part of the next epoch.
     pub partial: Partial,
     pub best: Best,
 }
@@ -24,9 +24,9 @@ pub(super) struct Course {
 /// The best epoch so far.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Best {
-    /// Counted from 1; 0 before there is one.
+    /// Number of the epoch, counted from 1; 0 before there is one.
     pub epoch: usize,
-    /// The network's state after it.
+    /// State of the network after this epoch.
     #[serde(skip)]
     pub state: Vec<Vec<f32>>,
     /// Class probabilities on the validation images.
@@ -35,8 +35,8 @@ pub(super) struct Best {
 }
 
 impl Course {
-    /// Goes on from the furthest of the context's checkpoints that is of use, or starts a training;
-    /// says which, and why. Changes `network` if it goes on.
+    /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
+    /// reports which and why. Changes `network` if it resumes.
     pub fn begin<B: Backend>(
         network: &mut Network<B>,
         recipe: &Recipe,
@@ -56,10 +56,10 @@ impl Course {
         })
     }
 
-    /// Puts `network` and an optimizer for it into the state of the checkpoint.
+    /// Restores `network` and an optimizer for it to the state of the checkpoint.
     ///
     /// # Errors
-    /// If it does not fit; then `network` is as it was.
+    /// If the checkpoint does not fit. `network` is unchanged then.
     fn restore<B: Backend>(
         &mut self,
         tensors: &mut Tensors,
@@ -76,7 +76,7 @@ impl Course {
                     .push(tensors.take(&format!("best.{index}"))?);
             }
         }
-        // Tried on an optimizer for the tensors of before, so that nothing is changed if it fails.
+        // Tried first on an optimizer for the old tensors, so that nothing is changed if it fails.
         let optimizer = |tensors: &Tensors, network: &Network<B>| {
             let mut optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
             let restored = tensors.restore_optimizer("optimizer", &mut optimizer);
@@ -90,7 +90,7 @@ impl Course {
         optimizer(tensors, network)
     }
 
-    /// Whether the network is in the best epoch's state.
+    /// Whether the network has the state of the best epoch.
     fn is_at_best(&self) -> bool {
         self.best.epoch == self.history.len() && self.partial == Partial::default()
     }
@@ -122,7 +122,7 @@ impl Course {
         if self.best.epoch > 0 {
             tensors.insert("best_scores", self.best.scores.clone());
         }
-        // As long as training improves, the best state is the network's own.
+        // As long as training improves, the best state is the network's own and is not stored twice.
         if self.best.epoch > 0 && !self.is_at_best() {
             for (index, values) in self.best.state.iter().enumerate() {
                 tensors.insert(&format!("best.{index}"), values.clone());

@@ -1,17 +1,17 @@
-//! Trainings that cannot have learnt much.
+//! Finds trainings that cannot have learnt much.
 
 use super::history::EpochRow;
 use crate::data::absent_classes;
 use crate::nets::Layer;
 
-/// The share of a loss that is rounding: images are added up in another order in each epoch.
+/// Relative difference of two losses that is rounding: each epoch adds up its images in another order.
 const ROUNDING: f64 = 1e-6;
 
-/// What is known of a training once its images are.
+/// Properties of a training that are known once its images are.
 pub(super) struct Images<'a> {
     pub layers: &'a [Layer],
     pub classes: &'a [String],
-    /// Training images of each class.
+    /// Number of training images of each class.
     pub counts: &'a [usize],
     pub in_an_epoch: usize,
     pub batch_size: usize,
@@ -19,7 +19,7 @@ pub(super) struct Images<'a> {
 }
 
 impl Images<'_> {
-    /// Lists what keeps the network from learning from its images.
+    /// Lists reasons why the network cannot learn from its images.
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         let counts = self.counts.iter().zip(0..);
@@ -51,7 +51,7 @@ impl Images<'_> {
     }
 }
 
-/// Tells if no epoch's training loss is below that of the first.
+/// Returns a warning if no later epoch's training loss is below that of the first.
 pub(super) fn of_loss(history: &[EpochRow]) -> Option<String> {
     let (first, later) = history.split_first()?;
     let lowest = later.iter().map(|row| row.loss).reduce(f64::min)?;

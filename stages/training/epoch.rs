@@ -14,7 +14,7 @@ use crate::nets::{Head, Network};
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{Backend, Staged};
 
-/// What stays the same over the epochs of a training.
+/// Values that stay the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
     pub examples: &'a Examples,
     pub head: Head,
@@ -24,19 +24,19 @@ pub(super) struct Fixed<'a> {
     pub context: &'a Context<'a>,
 }
 
-/// What is done of an epoch.
+/// The completed part of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Partial {
     pub batches: usize,
-    /// Images in those.
+    /// Number of images in these batches.
     seen: usize,
     loss_sum: f64,
-    /// Images whose class came out highest.
+    /// Number of images whose class had the highest score.
     correct: usize,
 }
 
 impl Partial {
-    /// Mean loss over the images so far, each weighted by its class.
+    /// Returns the mean loss over the images so far, each weighted by its class.
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.seen as f64
     }
@@ -46,31 +46,31 @@ impl Partial {
     }
 }
 
-/// A step whose figures are on their way to the host.
+/// A step whose results are being transferred to the host.
 struct Launched<B: Backend> {
-    /// Of the batch in its epoch.
+    /// Index of the batch in its epoch.
     index: usize,
     labels: Vec<u32>,
     figures: Figures<B>,
 }
 
-/// An epoch under way.
+/// An epoch in progress.
 struct Pass<'a, B: Backend> {
-    /// From 0.
+    /// Index of the epoch, counted from 0.
     epoch: usize,
     images: usize,
     partial: &'a mut Partial,
     fixed: &'a Fixed<'a>,
     started: Instant,
-    /// Images that had been seen by then.
+    /// Number of images that had been seen when this part of the epoch started.
     before: usize,
-    /// The last step. Its figures are taken once the next is launched: while the host waits for them
-    /// and makes a batch after that, the device is at work.
+    /// The last step. Its results are read once the next step is launched, so that the device is busy while
+    /// the host waits for them and makes the batch after that.
     waiting: Option<Launched<B>>,
 }
 
-/// Trains `network` for what is left of epoch `epoch` (from 0). Stopped in between, `partial` tells how
-/// far it came.
+/// Trains `network` for the rest of epoch `epoch` (from 0). If it is stopped, `partial` has the part that was
+/// completed.
 pub(super) fn train_epoch<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
@@ -130,7 +130,7 @@ impl Fixed<'_> {
 }
 
 impl<B: Backend> Pass<'_, B> {
-    /// Takes the figures of the step before.
+    /// Remembers a launched step, and reads the results of the step before.
     fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
         match self.waiting.replace(step) {
             Some(before) => self.take(before),
@@ -138,7 +138,7 @@ impl<B: Backend> Pass<'_, B> {
         }
     }
 
-    /// Takes the figures of every step there was.
+    /// Reads the results of every step that was launched.
     fn settle(&mut self) -> Result<(), Failure> {
         match self.waiting.take() {
             Some(last) => self.take(last),

@@ -13,11 +13,11 @@ pub struct Examples {
 
 struct Part {
     dataset: Dataset,
-    /// How many images of it an epoch takes; drawn anew each epoch where that is less than all.
+    /// Number of its images in an epoch. If these are not all, each epoch draws new ones.
     share: usize,
 }
 
-/// An image: the part it is in, and its index there.
+/// An image: the part that it is in, and its index there.
 type Example = (usize, usize);
 
 impl Examples {
@@ -29,7 +29,7 @@ impl Examples {
         }
     }
 
-    /// Adds `count` images of `dataset` to each epoch, at most all of them.
+    /// Adds `count` images of `dataset` to each epoch, or all if there are fewer.
     pub fn mix_in(&mut self, dataset: Dataset, count: usize) -> Result<(), Failure> {
         let first = &self.parts[0].dataset;
         if dataset.classes() != first.classes() {
@@ -52,12 +52,12 @@ impl Examples {
         self.parts[0].dataset.shape()
     }
 
-    /// Images in an epoch.
+    /// Returns the number of images in an epoch.
     pub fn images_per_epoch(&self) -> usize {
         self.parts.iter().map(|part| part.share).sum()
     }
 
-    /// Images of each class over all parts.
+    /// Returns the number of images of each class over all parts.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes().len()];
         for &label in self.parts.iter().flat_map(|part| part.dataset.labels()) {
@@ -66,7 +66,7 @@ impl Examples {
         counts
     }
 
-    /// The order of an epoch: a function of the seed and the epoch alone.
+    /// Returns the order of an epoch, which depends only on the seed and the epoch.
     pub fn order(&self, epoch: u64) -> Vec<Example> {
         let mut drawn = Vec::with_capacity(self.images_per_epoch());
         for (index, part) in self.parts.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Examples {
     }
 
     /// Fills `pixels` (n×c×h×w, in [0, 1]) with the images of a batch, each transformed by its dataset's
-    /// policy; gives their labels.
+    /// policy, and returns their labels.
     pub fn batch(&self, examples: &[Example], epoch: u64, pixels: &mut [f32]) -> Vec<u32> {
         let size = self.parts[0].dataset.shape().len();
         pixels

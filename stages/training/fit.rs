@@ -1,4 +1,4 @@
-//! Training a classifier from its first epoch to its best.
+//! Trains a classifier from its first epoch, and keeps its best one.
 
 use contract::{Context, Failure};
 
@@ -15,17 +15,17 @@ use crate::nets::{Head, Network, predict};
 use crate::ops::Backend;
 use crate::ops::optimizer::Optimizer;
 
-/// What came of a training; the network itself holds the best epoch's weights.
+/// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
     pub history: Vec<EpochRow>,
-    /// Counted from 1.
+    /// Number of the best epoch, counted from 1.
     pub best_epoch: usize,
-    /// For two classes: where to divide them.
+    /// Threshold between two classes, if there is one.
     pub threshold: Option<f32>,
 }
 
-/// Trains `network` on `examples` and leaves the best epoch's weights in it: the best by
-/// `recipe.monitor` on `validation`, or the last one where there is none.
+/// Trains `network` on `examples`, and leaves the weights of the best epoch in it: the best by
+/// `recipe.monitor` on `validation`, or the last epoch without validation images.
 pub fn fit<B: Backend>(
     network: &mut Network<B>,
     recipe: &Recipe,
@@ -147,14 +147,14 @@ pub fn fit<B: Backend>(
     })
 }
 
-/// An epoch that is complete, but for its place in the history.
+/// A complete epoch that is not in the history yet.
 struct Completed {
     row: EpochRow,
     /// Class probabilities on the validation images.
     scores: Vec<f32>,
 }
 
-/// Trains for what is left of the epoch that `course` is in, and measures.
+/// Trains for the rest of the epoch that `course` is in, and measures the result.
 fn epoch<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
@@ -167,7 +167,7 @@ fn epoch<B: Backend>(
     let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
     let partial = &mut course.partial;
     train_epoch(network, optimizer, learning_rate, epoch, partial, fixed)?;
-    // The last batch's loss is of the weights before its update.
+    // The last batch's loss was computed before its update, so the weights are checked as well.
     if !network.is_finite() {
         return Err(Failure::Training(format!(
             "weights are no longer finite after epoch {}: lower `learning_rate`",
@@ -196,8 +196,8 @@ fn epoch<B: Backend>(
     Ok(Completed { row, scores })
 }
 
-/// The validation images, if there are any: a dataset that sets none aside has an empty part for
-/// them.
+/// Returns the validation images, if there are any. A dataset that sets none aside has an empty validation
+/// part.
 fn usable<'a>(
     validation: Option<&'a Dataset>,
     recipe: &Recipe,
@@ -226,10 +226,10 @@ fn usable<'a>(
     Ok(Some(dataset))
 }
 
-/// Images to a batch where nothing is learnt; does not enter results.
+/// Images per batch for predictions on validation images. Does not affect results.
 const VALIDATION_BATCH: usize = 64;
 
-/// Loss, accuracy and area under the curve from class probabilities.
+/// Computes loss, accuracy and area under the curve from class probabilities.
 fn measure(scores: &[f32], labels: &[u32], head: Head) -> Validation {
     let classes = head.classes();
     let rows = || scores.chunks_exact(classes).zip(labels);
@@ -269,7 +269,7 @@ fn threshold(rule: ThresholdRule, scores: &[f32], validation: Option<&Dataset>) 
     }
 }
 
-/// The second column of two.
+/// Returns the second of two columns.
 fn positives(scores: &[f32]) -> Vec<f32> {
     scores.iter().skip(1).step_by(2).copied().collect()
 }

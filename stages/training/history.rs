@@ -1,4 +1,4 @@
-//! What happened in each epoch, as a table and as curves.
+//! The history of a training, epoch by epoch, as a table and as curves.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::figures::chart::{Series, line_chart};
 
-/// One epoch. Times are not in it: a history is the same wherever it was made.
+/// Results of one epoch. Times are not included, so that a history is the same wherever it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRow {
-    /// Counted from 1.
+    /// Number of the epoch, counted from 1.
     pub epoch: usize,
     pub learning_rate: f64,
     /// Mean cross-entropy over the epoch's images, each weighted by its class, without penalties on
@@ -26,7 +26,7 @@ pub struct EpochRow {
 pub struct Validation {
     pub loss: f64,
     pub accuracy: f64,
-    /// Area under the ROC curve; none for more than two classes, or where one has no image.
+    /// Area under the ROC curve; `None` for more than two classes, or if one of them has no image.
     pub auc: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! Fitting a classifier: what `train-cnn` and `retrain` share.
+//! Fits a classifier: the code that `train-cnn` and `retrain` share.
 
 mod course;
 mod doubt;

@@ -15,21 +15,20 @@ use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_doubt};
 use crate::ops::optimizer::OptimizerConfig;
 
-/// How a classifier is trained: the parameters of `train-cnn` and `retrain`.
+/// Parameters of a training, which `train-cnn` and `retrain` share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The layers. The last gives one score (of the second of
-    /// two classes) or one for each class.
+    /// The layers. The last one gives one score (of the second of two classes) or one for each class.
     pub model: Vec<Layer>,
-    /// How weights are drawn before training.
+    /// Distribution from which the initial weights are drawn.
     #[serde(default)]
     pub initializer: Initializer,
-    /// Most passes over the training images.
+    /// Largest number of passes over the training images.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 100_000))]
     pub epochs: usize,
-    /// Images to a step.
+    /// Images per training step.
     #[serde(default = "thirty_two")]
     #[schemars(range(min = 1, max = 65_536), extend("x-unit" = "images"))]
     pub batch_size: usize,
@@ -37,22 +36,22 @@ pub struct Recipe {
     #[serde(default = "one_thousandth")]
     #[schemars(range(max = 10), extend("exclusiveMinimum" = 0))]
     pub learning_rate: f64,
-    /// How the learning rate changes from epoch to epoch.
+    /// Change of the learning rate from epoch to epoch.
     #[serde(default = "constant", deserialize_with = "bare_name::deserialize")]
     pub schedule: Schedule,
     /// The rule that turns gradients into steps.
     #[serde(default = "adam", deserialize_with = "bare_name::deserialize")]
     pub optimizer: OptimizerChoice,
-    /// What an image of each class counts in the loss.
+    /// Weight of an image of each class in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
-    /// The measure on validation data by which the best epoch, whose weights are kept, is chosen.
+    /// Measure on validation data that determines the best epoch, whose weights are kept.
     #[serde(default)]
     pub monitor: Monitor,
-    /// When to stop before `epochs`.
+    /// Condition for stopping before `epochs`.
     #[serde(default)]
     pub early_stopping: Option<EarlyStopping>,
-    /// How the threshold stored with a model of two classes is found.
+    /// Rule for the threshold that is stored with a model of two classes.
     #[serde(default)]
     pub threshold: ThresholdRule,
 }
@@ -62,17 +61,17 @@ pub struct Recipe {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "Optimizer", transform = bare_name::allow)]
 pub enum OptimizerChoice {
-    /// Kingma and Ba, 2015.
+    /// Adam (Kingma and Ba, 2015).
     Adam {
-        /// Decay of the first moment.
+        /// Decay rate of the first moment.
         #[serde(default = "beta1")]
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta1: f64,
-        /// Decay of the second moment.
+        /// Decay rate of the second moment.
         #[serde(default = "beta2")]
         #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta2: f64,
-        /// Added to the root of the second moment, so that nothing is divided by zero.
+        /// Added to the root of the second moment to avoid a division by zero.
         #[serde(default = "epsilon")]
         #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
         epsilon: f64,
@@ -86,7 +85,7 @@ pub enum OptimizerChoice {
     },
 }
 
-/// What an image of each class counts in the loss.
+/// Weight of an image of each class in the loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(
@@ -95,7 +94,7 @@ pub enum OptimizerChoice {
 )]
 pub enum ClassWeights {
     Rule(WeightRule),
-    /// Class names with their weights; a class without one counts 1.
+    /// Class names with their weights. A class that is not named has the weight 1.
     ByClass(
         #[schemars(extend("additionalProperties" = {
             "type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000
@@ -109,9 +108,9 @@ pub enum ClassWeights {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum WeightRule {
-    /// Every image counts the same.
+    /// Every image has the same weight.
     None,
-    /// Every class counts as much in all.
+    /// Every class has the same total weight.
     Balanced,
 }
 
@@ -121,7 +120,7 @@ impl Default for ClassWeights {
     }
 }
 
-/// How a threshold is found.
+/// Rule for the threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(
@@ -134,7 +133,7 @@ pub enum ThresholdRule {
     Chosen(Criterion),
 }
 
-/// What a threshold maximizes, on validation images after the best epoch.
+/// Measure that the threshold maximizes, on validation images after the best epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -181,13 +180,13 @@ fn epsilon() -> f64 {
 }
 
 impl Recipe {
-    /// The parameters with every default filled in.
+    /// Returns the parameters with every default filled in.
     pub fn canonical(&self) -> Value {
         json!(self)
     }
 
-    /// Epochs do not depend on how many there are, unless the learning rate does. (Nor does early
-    /// stopping: it looks back only.)
+    /// Returns `epochs` as open-ended unless the learning rate depends on it. Nothing else depends on it:
+    /// early stopping only looks back.
     pub fn resumable(&self) -> Resumable {
         match self.schedule {
             Schedule::Constant {} | Schedule::Step { .. } => Resumable {
@@ -204,13 +203,13 @@ impl Recipe {
         }
     }
 
-    /// What a training on `train` images of this shape takes, each epoch followed by a look at
-    /// `validation` images.
+    /// Returns the resources that a training on `train` images of this shape takes, if each epoch ends with
+    /// predictions for `validation` images.
     pub fn work(&self, image: ImageShape, train: Option<u64>, validation: Option<u64>) -> Work {
         let Ok(network) = Architecture::new(image.into(), self.model.clone()) else {
             return Work::default();
         };
-        // Forwards, and backwards to the inputs and to the parameters of each layer.
+        // A forward pass, and backward passes to the inputs and to the parameters of each layer.
         let images = train
             .zip(validation)
             .map(|(train, validation)| 3.0 * train as f64 + validation as f64);
@@ -227,8 +226,8 @@ impl Recipe {
             parameters: Some(network.parameter_len()),
             memory: Some(Memory {
                 least: parameters + batch * network.widest_bytes(),
-                // The weights of the best epoch so far are kept beside, and checkpoints are put together
-                // in memory: weights and moments.
+                // The weights of the best epoch so far are kept too, and checkpoints are assembled in memory:
+                // weights and moments.
                 likely: parameters
                     + (2 + self.optimizer.moments()) * network.state_bytes()
                     + batch * network.activation_bytes(),
@@ -238,8 +237,8 @@ impl Recipe {
         }
     }
 
-    /// Checks every range, and the layers against images of the given shape, of so many classes if that is
-    /// known.
+    /// Checks every range, and the layers against images of the given shape and against the number of
+    /// classes, if that is known.
     pub fn check(
         &self,
         image: ImageShape,
@@ -316,7 +315,7 @@ impl Recipe {
 }
 
 impl OptimizerChoice {
-    /// Numbers that it keeps for each parameter.
+    /// Returns the number of values that the optimizer keeps for each parameter.
     fn moments(&self) -> u64 {
         match self {
             Self::Adam { .. } => 2,
@@ -359,7 +358,7 @@ impl From<OptimizerChoice> for OptimizerConfig {
 }
 
 impl ClassWeights {
-    /// The weight of each class of `classes`, of which there are `counts` images.
+    /// Returns the weight of each class of `classes`, which have `counts` images.
     pub fn resolve(&self, classes: &[String], counts: &[usize]) -> Result<Vec<f32>, String> {
         match self {
             Self::Rule(WeightRule::None) => Ok(vec![1.0; classes.len()]),

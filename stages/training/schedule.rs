@@ -5,26 +5,26 @@ use serde::{Deserialize, Serialize};
 
 use contract::{Invalid, bare_name};
 
-/// How the learning rate changes from epoch to epoch, as a factor on its first value.
+/// Change of the learning rate from epoch to epoch, as a factor on its first value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(transform = bare_name::allow)]
 pub enum Schedule {
-    /// It does not.
+    /// No change.
     Constant {},
     /// Multiplied by `factor` after every `every` epochs.
     Step {
-        /// Epochs from one change to the next.
+        /// Number of epochs between two changes.
         #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
         every: usize,
-        /// What the rate is multiplied by.
+        /// Factor that the rate is multiplied by.
         #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
         factor: f64,
     },
     /// Half a cosine wave from 1 in the first epoch down to `end` (Loshchilov and Hutter, 2017,
     /// without restarts).
     Cosine {
-        /// What the epoch after the last would have.
+        /// Factor that the epoch after the last one would have.
         #[serde(default)]
         #[schemars(range(min = 0, max = 1))]
         end: f64,
@@ -56,7 +56,7 @@ impl Schedule {
         }
     }
 
-    /// The factor in epoch `epoch` (from 0) of `epochs`.
+    /// Returns the factor in epoch `epoch` (from 0) of `epochs`.
     pub fn factor(&self, epoch: usize, epochs: usize) -> f64 {
         match *self {
             Self::Constant {} => 1.0,

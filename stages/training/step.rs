@@ -1,4 +1,4 @@
-//! One update of a classifier: what all of training's time goes into.
+//! One training step of a classifier, which is where training spends its time.
 
 use dfdx::tensor::{PutTape, SplitTape, Tape, Trace};
 
@@ -6,31 +6,31 @@ use crate::nets::{Head, Mode, Network};
 use crate::ops::optimizer::Optimizer;
 use crate::ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
 
-/// What the images of a batch are, in order.
+/// The classes of the images of a batch, in order.
 pub struct Targets<'a> {
     pub head: Head,
-    /// Class numbers.
+    /// Indices of the classes.
     pub labels: &'a [u32],
-    /// What an image of each class counts in the loss.
+    /// Weight of an image of each class in the loss.
     pub class_weights: &'a [f32],
 }
 
-/// What a step tells, on its way to the host; both from before the update.
+/// Results of a step, while they are transferred to the host. Both are from before the update.
 pub struct Figures<B: Backend> {
     loss: Reading<B>,
     logits: Reading<B>,
 }
 
 impl<B: Backend> Figures<B> {
-    /// Waits for the mean loss, and the logits.
+    /// Waits for the results, and returns the mean loss and the logits.
     pub fn finish(self) -> (f64, Vec<f32>) {
         (f64::from(self.loss.finish()[0]), self.logits.finish())
     }
 }
 
-/// Forward, loss, backward and update; does not wait for the device. `step` is the number of the
-/// update, from 0, of which dropout is a function. Where the loss is not finite, the parameters are of
-/// no use afterwards.
+/// Runs the forward pass, the loss, the backward pass and the update, without waiting for the device. `step`
+/// is the number of the update, from 0, which determines the dropout masks. If the loss is not finite, the
+/// parameters are of no use afterwards.
 pub fn train_step<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
@@ -60,7 +60,7 @@ pub fn train_step<B: Backend>(
 }
 
 impl Targets<'_> {
-    /// The mean loss of a batch, each image weighted by its class.
+    /// Returns the mean loss of a batch, each image weighted by its class.
     fn loss<B: Backend, T: Tape<f32, B>>(&self, logits: Tensor4<B, T>) -> Scalar<B, T> {
         let labels = self.labels.iter();
         let weights: Vec<f32> = labels
@@ -79,7 +79,7 @@ impl Targets<'_> {
         }
     }
 
-    /// How many rows of `logits` are highest at their label.
+    /// Counts the rows of `logits` that are highest at their label.
     pub fn hits(&self, logits: &[f32]) -> usize {
         match self.head {
             Head::Sigmoid => logits

@@ -1,4 +1,4 @@
-//! Which epoch was best, and whether to go on.
+//! Finds the best epoch, and decides when to stop.
 
 use contract::Direction;
 use schemars::JsonSchema;
@@ -10,14 +10,14 @@ use super::history::{EpochRow, Validation};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub enum Monitor {
-    /// The cross-entropy.
+    /// Cross-entropy.
     #[default]
     #[serde(rename = "validation_loss")]
     Loss,
-    /// The share of images that are classified right.
+    /// Share of images that are classified correctly.
     #[serde(rename = "validation_accuracy")]
     Accuracy,
-    /// Area under the ROC curve; for two classes.
+    /// Area under the ROC curve, for two classes.
     #[serde(rename = "validation_auc")]
     Auc,
 }
@@ -30,7 +30,7 @@ impl Monitor {
         }
     }
 
-    /// Its value; none where it is undefined (the area under a curve of one class).
+    /// Returns its value; `None` if it is undefined (the area under the curve of a single class).
     pub fn value(self, validation: &Validation) -> Option<f64> {
         match self {
             Self::Loss => Some(validation.loss),
@@ -40,32 +40,32 @@ impl Monitor {
     }
 }
 
-/// Stops a training that no longer improves.
+/// Condition for stopping a training that no longer improves.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct EarlyStopping {
-    /// Epochs without an improvement after which training stops.
+    /// Number of epochs without an improvement after which training stops.
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     pub patience: usize,
-    /// How much better counts as an improvement.
+    /// An improvement must be larger than this.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub min_delta: f64,
 }
 
-/// Follows the monitored value over the epochs. A function of the history alone, so that a resumed
-/// training decides as one that was never stopped.
+/// Follows the monitored value over the epochs. Depends only on the history, so that a resumed training
+/// decides in the same way as one that was never stopped.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Epoch (from 1) and value of the best so far.
+    /// Number (from 1) and value of the best epoch so far.
     pub best: Option<(usize, f64)>,
-    /// Epoch of the last improvement by `min_delta` and its value, for stopping.
+    /// Number and value of the epoch of the last improvement by `min_delta`, for early stopping.
     improved: Option<(usize, f64)>,
 }
 
 impl Progress {
-    /// Takes in an epoch; says whether it is the best so far. Without validation every epoch is.
+    /// Adds an epoch, and returns whether it is the best so far. Without validation, every epoch is.
     pub fn observe(
         &mut self,
         row: &EpochRow,
@@ -93,7 +93,7 @@ impl Progress {
         best
     }
 
-    /// Whether `epoch` was one too many without an improvement.
+    /// Whether the patience is exhausted at the end of `epoch`.
     pub fn exhausted(&self, epoch: usize, stopping: Option<&EarlyStopping>) -> bool {
         let last = self.improved.map_or(0, |(epoch, _)| epoch);
         stopping.is_some_and(|stopping| epoch - last >= stopping.patience)
@@ -138,7 +138,7 @@ mod tests {
                 break;
             }
         }
-        // 0.47 is best so far, but no improvement by 0.05: the patience counts from epoch 2.
+        // 0.47 is the best so far, but no improvement by 0.05, so the patience counts from epoch 2.
         assert_eq!((bests, stopped), (vec![1, 2, 3], Some(4)));
         assert_eq!(progress.best, Some((3, 0.47)));
     }

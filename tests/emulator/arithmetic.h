@@ -1,7 +1,7 @@
-// Functions that CUDA C++ has built in: atomics, bits, arithmetic.
+// Built-in functions of CUDA C++: atomics, bit operations, arithmetic.
 #pragma once
 
-// Other blocks run at the same time on other threads of the host, so atomics are.
+// Other blocks run at the same time on other threads of the host, so atomics must be atomic here, too.
 namespace emulator {
 template <typename T, typename F> static inline T atomically(T *at, F change) {
     T old, value;
@@ -32,14 +32,14 @@ EMULATOR_ATOMICS(double)
 EMULATOR_ATOMICS_OF_INTEGERS(int)
 EMULATOR_ATOMICS_OF_INTEGERS(unsigned)
 EMULATOR_ATOMICS_OF_INTEGERS(unsigned long long)
-// Not `long long` sums: CUDA has none.
+// CUDA has no atomicAdd for `long long`.
 EMULATOR_ATOMIC(atomicMin, long long, given < old ? given : old)
 EMULATOR_ATOMIC(atomicMax, long long, given > old ? given : old)
 EMULATOR_ATOMIC(atomicSub, int, old - given)
 EMULATOR_ATOMIC(atomicSub, unsigned, old - given)
 EMULATOR_ATOMIC(atomicInc, unsigned, old >= given ? 0 : old + 1)
 
-// Half precision, where the toolkit's header has it; it is a struct.
+// Half precision, which is a struct defined by the toolkit's header.
 template <typename T, typename V> static inline T atomicAdd(T *at, V given) {
     static_assert(__is_class(T), "CUDA has no such atomicAdd");
     return emulator::atomically(at, [=](T old) -> T { return old + given; });
@@ -93,9 +93,9 @@ static inline unsigned __brev(unsigned x) {
     return reversed;
 }
 
-// The quick functions are here as exact as the others.
+// Functions that are fast but inexact on a GPU are exact here.
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
-// Never made one with a sum next to it.
+// Never fused with a neighbouring sum.
 static inline float __fmul_rn(float a, float b) {
     float product = a * b;
     asm("" : "+m"(product));
@@ -130,7 +130,7 @@ static inline int __float2int_rd(float x) { return (int)floorf(x); }
 static inline float __int2float_rn(int x) { return (float)x; }
 static inline float __uint2float_rn(unsigned x) { return (float)x; }
 
-// CUDA's rules: what is not a number loses; mixed types are compared in the common one.
+// As in CUDA, NaN loses against numbers, and mixed types are compared in their common type.
 static inline float min(float a, float b) { return fminf(a, b); }
 static inline float max(float a, float b) { return fmaxf(a, b); }
 static inline double min(double a, double b) { return fmin(a, b); }
@@ -144,10 +144,10 @@ template <typename A, typename B> static inline auto max(A a, B b) -> decltype(a
     return (T)a < (T)b ? (T)b : (T)a;
 }
 
-// Rounds to TensorFloat-32 (cvt.rna.tf32.f32): 10 bits after the point, ties away from zero.
+// Rounds to TensorFloat-32 (cvt.rna.tf32.f32): 10 bits after the binary point, ties away from zero.
 static inline unsigned to_tf32(float value) {
     unsigned bits = __float_as_uint(value);
-    // What is not finite stays.
+    // Infinity and NaN are not rounded up.
     if ((bits & 0x7f800000) != 0x7f800000) {
         bits += 0x1000;
     }

@@ -1,5 +1,5 @@
-// What a kernel sees of the driver that runs it: the running thread's place, and how to wait for others.
-// Included by kernels (device.h) and by the driver.
+// The part of the driver that kernels use: the position of the running thread, and functions that wait for
+// other threads. Included by kernels (device.h) and by the driver.
 #pragma once
 
 struct uint3 {
@@ -16,15 +16,17 @@ namespace emulator {
 const unsigned WARP = 32;
 const unsigned MOST_THREADS = 1024;
 
-// A block that runs, and which of its threads does at the moment.
+// A running block, and which of its threads is running.
 struct Block {
     uint3 thread, block;
     dim3 threads, blocks;
-    // Shared memory whose size the launch gives.
+    // Shared memory whose size is given at the launch.
     char *dynamic;
-    // Waits until all threads of the block are at this barrier. Sites are numbers of places in the source.
+    // Waits until all threads of the block are at this barrier. A site is the number of a place in the
+    // source.
     void (*barrier)(int site);
-    // Waits until all lanes of `mask` are here; one of them then calls `all` with what each has brought.
+    // Waits until all lanes of `mask` are here. One of them then calls `all` with what each of them passed as
+    // `brought`.
     void (*collective)(unsigned mask, int site, void *brought, void (*all)(void **brought, unsigned mask));
     // The lanes of the running thread's warp that have not ended.
     unsigned (*lanes)();
@@ -33,14 +35,14 @@ struct Block {
 // A compiled kernel.
 struct Kernel {
     void (*body)(void **arguments);
-    // Tells the module's code which block the calling thread of the host runs.
+    // Tells the module's code which block the calling host thread runs.
     void (*bind)(Block *);
-    // A letter per argument: p for pointers, v for values.
+    // One letter per argument: p for pointers, v for values.
     const char *arguments;
     // __launch_bounds__, or MOST_THREADS.
     unsigned most_threads;
-    // Whether barriers do without threads that have ended, wherever the others are: GPUs do, though the manual
-    // has it otherwise, and dfdx's kernels rely on it. Ours must not.
+    // Whether barriers ignore threads that have ended, and may be at different places for different threads.
+    // This is how GPUs behave, although the manual forbids it, and dfdx's kernels rely on it. Ours must not.
     bool lenient;
 };
 

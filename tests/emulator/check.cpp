@@ -1,4 +1,4 @@
-// Tests the emulator: loads its libraries as a program loads NVIDIA's, and computes what is known.
+// Tests the emulator: loads its libraries as a program loads NVIDIA's, and compares results with known ones.
 // Run by `tests/emulator/with --check`.
 #include <cmath>
 #include <cstdint>
@@ -24,7 +24,7 @@ static void *library(const char *name) {
     return library;
 }
 
-// A function of one of the libraries.
+// Calls a function of one of the libraries.
 template <typename... A> static int call(const char *name, A... arguments) {
     static void *driver = library("libcuda.so.1"), *nvrtc = library("libnvrtc.so.13"),
                 *cublas = library("libcublas.so.13");
@@ -53,7 +53,8 @@ static void open_device() {
     EXPECT(call("cuCtxSetCurrent", context) == 0);
 }
 
-// Compiles through NVRTC and loads; null, with the log, if it does not compile.
+// Compiles with NVRTC and loads the module. Returns null if the source does not compile; `log` or stderr gets
+// the log.
 static void *compile(const char *source, std::string *log = nullptr, std::vector<const char *> options = {}) {
     void *program, *module = nullptr;
     size_t size;
@@ -111,7 +112,7 @@ static std::vector<float> noise(size_t count, uint32_t seed) {
     return values;
 }
 
-// Runs something in a process of its own, with a variable set: its exit status.
+// Runs a function in a process of its own, with an environment variable set, and returns its exit status.
 static int apart(const char *variable, const char *value, const std::function<int()> &run) {
     fflush(stderr);
     pid_t child = fork();
@@ -149,7 +150,7 @@ static void block_sums() {
     }
     Pointer from = upload(values), to = upload(std::vector<float>(blocks));
     void *sums = function(module, "sums"), *given = function(module, "given");
-    // From a thread of its own, which ends: what it had is not touched any more.
+    // Launch from a thread that then ends. The emulator must not use that thread's memory afterwards.
     std::thread([&] {
         open_device();
         EXPECT(launch(sums, 1, threads, {&from, &to}) == 0);
@@ -167,7 +168,7 @@ static void block_sums() {
     EXPECT(launch(given, 1, 100, {&from, &to}, 400) == 0);
     EXPECT(download<float>(to, 100)[0] == values[99]);
 
-    // What CUDA refuses.
+    // Calls that CUDA refuses.
     EXPECT(launch(given, 1, 1025, {&from, &to}, 400) == 1);
     EXPECT(launch(given, 0, 32, {&from, &to}, 400) == 1);
     EXPECT(launch(given, 1, 32, {&from, &to}, 50000) == 1);
@@ -310,7 +311,7 @@ static void products() {
     EXPECT(call("cublasDestroy_v2", handle) == 0);
 }
 
-// Whether a kernel fails, in a process of its own, and everything after it.
+// Whether a kernel fails, and every call after it. Runs in a process of its own.
 static bool fails(const char *body, bool from_nvcc = false) {
     return apart("EMULATOR_ORDER", "forward", [&] {
         open_device();
@@ -334,13 +335,13 @@ static void wrong_kernels() {
     EXPECT(fails("if (threadIdx.x == 3) return; __syncthreads();"));
     EXPECT(fails("if (threadIdx.x != 3) x[0] = __shfl_xor_sync(0xffffffff, x[0], 1);"));
     EXPECT(fails("if (threadIdx.x == 3) __syncthreads(); else __syncwarp();"));
-    // As dfdx has it.
+    // Like kernels of dfdx.
     EXPECT(!fails("if (threadIdx.x == 3) return; __syncthreads();", true));
     EXPECT(fails("if (threadIdx.x == 0) { float big[20000]; for (int i = 0; i < 20000; i++) big[i] = x[i % 64];"
                  "__syncwarp(1); x[(int)x[0]] = big[(int)x[1]]; }"));
 }
 
-// The sum over neighbours of what a kernel without its barrier leaves.
+// Runs a kernel that lacks a barrier, and returns how many threads see what their neighbour has written.
 static int without_barrier(const char *order) {
     return apart("EMULATOR_ORDER", order, [] {
         open_device();
@@ -369,7 +370,7 @@ static int devices(const char *variable, const char *value) {
 }
 
 int main() {
-    // Before this process has a device: children that are forked have no threads of it.
+    // Before this process opens a device, because forked children do not get its threads.
     wrong_kernels();
     EXPECT(without_barrier("forward") == 1);
     EXPECT(without_barrier("reverse") == 63);

@@ -1,4 +1,5 @@
-// cuBLAS: products of matrices, which are by columns as there. In TF32 modes factors are rounded first.
+// cuBLAS: products of matrices, stored by columns as in the original. In TF32 mode, factors are rounded
+// first.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -30,7 +31,7 @@ static float rounded(float value) {
     return value;
 }
 
-// The part that takes time, for the processor that it runs on.
+// The part that takes time. It is compiled for several processors and selected at run time.
 #if defined(__x86_64__) && !defined(__clang__)
 #define FOR_EVERY_PROCESSOR __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
 #else
@@ -47,7 +48,7 @@ static void add(double *to, const double *from, double factor, int count) {
     }
 }
 
-// A factor by rows.
+// Copies a factor to a matrix stored by rows.
 template <typename T>
 static std::vector<T> factor(const T *from, int stride, int operation, int rows, int columns, bool tf32) {
     std::vector<T> to((size_t)rows * columns);
@@ -60,8 +61,8 @@ static std::vector<T> factor(const T *from, int stride, int operation, int rows,
     return to;
 }
 
-// Calls for pieces of 0..count, on all cores where that is worth it. Every piece is computed alike,
-// wherever it is cut.
+// Calls `call` for pieces of 0..count, on all cores if that is worth it. The results do not depend on where
+// the pieces are cut.
 template <typename F> static void pieces(int count, double work, F call) {
     int most = (int)std::min<double>(std::min(std::thread::hardware_concurrency(), 16u), work / 1e6);
     int threads = std::max(1, std::min(most, count));
@@ -88,7 +89,7 @@ static int gemm(Handle *handle, bool tf32, int a_operation, int b_operation, int
                 a_stride, b_stride, c_stride);
         return INVALID_VALUE;
     }
-    // Rows of the left factor times columns of the right one; a column of the result at a time.
+    // Rows of the left factor times columns of the right one, one column of the result at a time.
     std::vector<T> left = factor(a, a_stride, a_operation == PLAIN ? TRANSPOSED : PLAIN, k, m, tf32);
     std::vector<T> right = factor(b, b_stride, b_operation == PLAIN ? TRANSPOSED : PLAIN, n, k, tf32);
     pieces(n, (double)m * n * k, [&, m, k](int first, int end) {
@@ -100,7 +101,7 @@ static int gemm(Handle *handle, bool tf32, int a_operation, int b_operation, int
             }
             for (int i = 0; i < m; i++) {
                 T &to = c[(size_t)j * c_stride + i];
-                // What is multiplied by nothing is not read.
+                // If beta is 0, the previous value is not read, as in BLAS.
                 to = *alpha * column[i] + (*beta == T(0) ? T(0) : *beta * to);
             }
         }
@@ -122,7 +123,7 @@ static int batches(Handle *handle, bool tf32, int a_operation, int b_operation, 
     return count < 0 ? INVALID_VALUE : SUCCESS;
 }
 
-// A matrix times a vector is a product with one column; a stride between its values is the column's.
+// A matrix times a vector. The values of the vectors are x_step and y_step apart.
 template <typename T>
 static int gemv(Handle *handle, int operation, int m, int n, const T *alpha, const T *a, int a_stride, const T *x,
                 int x_step, const T *beta, T *y, int y_step) {
@@ -179,7 +180,7 @@ int cublasGetMathMode(Handle *handle, int *mode) {
     *mode = handle->mode;
     return SUCCESS;
 }
-// Pointers of the host and of the device are the same here.
+// Pointers to memory of the host and of the device are the same here.
 int cublasSetPointerMode_v2(Handle *handle, int mode) {
     handle->pointers = mode;
     return SUCCESS;
@@ -231,7 +232,7 @@ int cublasGemmStridedBatchedEx(Handle *handle, int a_operation, int b_operation,
                        a_stride, a_next, (const double *)b, b_stride, b_next, (const double *)beta, (double *)c,
                        c_stride, c_next, count);
     }
-    // Half precision.
+    // Half precision is not supported.
     return NOT_SUPPORTED;
 }
 int cublasGemmEx(Handle *handle, int a_operation, int b_operation, int m, int n, int k, const void *alpha,

@@ -1,4 +1,4 @@
-// What CUDA C++ has and C++ has not: included before every kernel.
+// The parts of CUDA C++ that C++ lacks. Included before every kernel.
 #pragma once
 
 #include <assert.h>
@@ -21,11 +21,11 @@
 #define __noinline__ __attribute__((noinline))
 #define __restrict__ __restrict
 #define __constant__ static
-// Blocks that run at the same time do so on different threads of the host.
+// Blocks that run at the same time are on different threads of the host.
 #define __shared__ static thread_local
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
-// What module.h makes of __global__.
+// module.h replaces __global__ and __launch_bounds__ with these two.
 #define __emulator_kernel__ static
 #define __emulator_bounds__(...)
 
@@ -45,7 +45,7 @@ namespace emulator {
 static thread_local Block *now;
 static void bind(Block *block) { now = block; }
 
-// A kernel called with its arguments as the driver gets them.
+// Calls a kernel with its arguments in the form that the driver receives them.
 template <typename T> struct Letter { static const char value = 'v'; };
 template <typename T> struct Letter<T *> { static const char value = 'p'; };
 
@@ -69,7 +69,7 @@ static inline constexpr unsigned first(unsigned bound, ...) { return bound; }
 
 } // namespace emulator
 
-// Vectors, aligned as a GPU needs them.
+// Vectors, aligned as on a GPU.
 #define EMULATOR_VECTORS(type, name)                                                                                   \
     struct alignas(2 * sizeof(type)) name##2 {                                                                         \
         type x, y;                                                                                                     \

@@ -1,4 +1,4 @@
-// The driver's devices, contexts, streams and events. Every call is done when it returns.
+// Devices, contexts, streams and events of the driver. Every call is complete when it returns.
 #include "driver.h"
 
 #include <chrono>
@@ -10,7 +10,7 @@ namespace emulator {
 thread_local Device *context;
 
 Driver &driver() {
-    // Never destroyed: calls may come until the end.
+    // Never destroyed, because calls may come until the process ends.
     static Driver &driver = *new Driver;
     return driver;
 }
@@ -38,7 +38,7 @@ Driver::Driver() {
             bool by_uuid = name.size() > 4 && uuid_text(i).rfind(name, 0) == 0;
             found = name == std::to_string(i) || (by_uuid && found < 0) ? i : found;
         }
-        // As with the real one, a name that is not known ends the list.
+        // As in the real driver, an unknown name ends the list.
         if (found < 0) {
             break;
         }
@@ -62,7 +62,7 @@ using namespace emulator;
 
 static bool known(int device) { return device >= 0 && device < (int)driver().devices.size(); }
 
-// Every function of the driver that the emulator has is exported by its name.
+// Every driver function that the emulator has is exported by its name.
 extern "C" {
 
 int cuInit(unsigned flags) {
@@ -137,7 +137,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
         {76, 0},       // minor
         {81, 228 << 10}, // shared memory of a multiprocessor
         {82, 65536},   // registers of a multiprocessor
-        {97, 227 << 10}, // shared memory of a block that asks for more
+        {97, 227 << 10}, // shared memory of a block after opt-in
         {106, 32},     // blocks of a multiprocessor
         {115, 1},      // memory pools
     };
@@ -163,7 +163,7 @@ int cuDevicePrimaryCtxGetState(int, unsigned *flags, int *active) {
 }
 int cuCtxSetCurrent(Device *device) {
     context = device;
-    // As the real one may, it tells what an earlier launch did.
+    // Like the real driver, this may return the error of an earlier launch.
     return driver().failed ? LAUNCH_FAILED : SUCCESS;
 }
 int cuCtxGetCurrent(Device **to) {
@@ -278,7 +278,7 @@ int cuGetErrorString(int code, const char **text) {
     return INVALID_VALUE;
 }
 
-// cudarc names it, nothing calls it.
+// cudarc declares these functions, but nothing calls them.
 int cuImportExternalMemory(void **, const void *) { return NOT_SUPPORTED; }
 int cuExternalMemoryGetMappedBuffer(uintptr_t *, void *, const void *) { return NOT_SUPPORTED; }
 int cuDestroyExternalMemory(void *) { return NOT_SUPPORTED; }

@@ -1,4 +1,4 @@
-// What the parts of the driver share: devices, their memory, codes of errors.
+// Common parts of the driver: devices, their memory, and error codes.
 #pragma once
 
 #include "module.h"
@@ -24,17 +24,17 @@ enum Code {
     NOT_SUPPORTED = 801,
 };
 
-// A device is its own context.
+// A device, which is also its context.
 struct Device {
-    // Among those of the machine, of which CUDA_VISIBLE_DEVICES may hide some.
+    // Index among the machine's devices. CUDA_VISIBLE_DEVICES may hide some of them.
     int index;
     size_t memory, used = 0;
 };
 
-// Where a piece of device memory starts: its size and whose it is.
+// An allocation, found by its address in `Driver::pieces`.
 struct Piece {
     size_t bytes;
-    // None: memory of the host that kernels may use.
+    // Null for host memory that kernels may use.
     Device *device;
 };
 
@@ -43,19 +43,19 @@ struct Driver {
     std::vector<Device> devices;
     std::map<uintptr_t, Piece> pieces;
     bool initialized = false;
-    // A kernel has failed: so does everything from then on.
+    // Set when a kernel fails. From then on, every call fails.
     bool failed = false;
 
     Driver();
-    // Whether all of these bytes are in one piece.
+    // Whether all of these bytes are in one allocation.
     bool holds(uintptr_t pointer, size_t bytes) const;
 };
 
 Driver &driver();
-// The calling thread's.
+// The context of the calling thread.
 extern thread_local Device *context;
 
-// Says on stderr what a caller did that CUDA refuses or leaves undefined.
+// Prints to stderr what a caller did that CUDA refuses or leaves undefined. Returns `code`.
 int refuse(Code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 } // namespace emulator
@@ -64,7 +64,7 @@ int refuse(Code code, const char *format, ...) __attribute__((format(printf, 2, 
 #define ENTER                                                                                                          \
     std::lock_guard<std::recursive_mutex> guard(emulator::driver().lock);                                              \
     if (!emulator::driver().initialized) return emulator::NOT_INITIALIZED
-// The same for what needs a context that works.
+// The same, for calls that need a working context.
 #define ENTER_CONTEXT                                                                                                  \
     ENTER;                                                                                                             \
     if (!emulator::context) return refuse(emulator::INVALID_CONTEXT, "%s without a context on this thread", __func__); \

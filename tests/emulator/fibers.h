@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <vector>
 
-// Elsewhere, or to test that it works, the system's.
+// Other processors use the system's implementation. EMULATOR_UCONTEXT selects it for tests.
 #if !defined(__x86_64__) || defined(EMULATOR_UCONTEXT)
 #include <ucontext.h>
 #else
@@ -19,20 +19,20 @@ const size_t STACK = 64 << 10;
 
 #ifdef OWN_FIBERS
 
-// Where a call that does not run goes on: its registers are on its stack.
+// The stack pointer of a suspended call. Its registers are on its stack.
 typedef void *Fiber;
 
-// Keeps what a call must keep, and goes on with another stack.
+// Saves the registers that a call must preserve, and continues on another stack.
 __attribute__((naked, noinline)) inline void change(Fiber * /* from */, Fiber * /* to */) {
     asm("push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15;"
         "mov %rsp, (%rdi); mov (%rsi), %rsp;"
         "pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp; ret");
 }
 
-// A fiber that calls `begin`, which must not return.
+// Prepares a fiber that calls `begin`, which must not return.
 inline void prepare(Fiber *fiber, char *stack, void (*begin)()) {
     void **top = (void **)(stack + STACK);
-    // A call leaves the stack 8 bytes off a multiple of 16.
+    // At the start of a function, the stack pointer is 8 bytes off a multiple of 16.
     *--top = nullptr;
     *--top = (void *)begin;
     for (int saved = 0; saved < 6; saved++) {
@@ -57,7 +57,7 @@ inline void prepare(Fiber *fiber, char *stack, void (*begin)()) {
 
 #endif
 
-// Stacks, each with a mark at its end that tells when it was not enough.
+// Stacks, each with a mark at its end that shows whether it was large enough.
 class Stacks {
     static const uint64_t MARK = 0x57ac4057ac4057ac;
     char *memory;
@@ -66,7 +66,8 @@ class Stacks {
 
   public:
     explicit Stacks(unsigned count) : count(count) {
-        // Pages that are not touched cost nothing. What goes beyond the first stack meets nobody else's memory.
+        // Untouched pages cost nothing. The space below the first stack is unused, so an overflow of it hits
+        // nothing.
         memory = (char *)mmap(nullptr, (count + 1) * STACK, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) + STACK;
         reset();
@@ -83,7 +84,7 @@ class Stacks {
         *(uint64_t *)stack = MARK;
         return stack;
     }
-    // Gives back the one that holds `address`. Whether it was large enough.
+    // Takes back the stack that contains `address`. Returns whether it was large enough.
     bool give(const char *address) {
         char *stack = memory + (size_t)(address - memory) / STACK * STACK;
         free.push_back(stack);

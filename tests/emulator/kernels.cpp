@@ -1,4 +1,4 @@
-// The driver's modules, functions and launches.
+// Modules, functions and launches of the driver.
 #include "driver.h"
 #include "pool.h"
 
@@ -9,7 +9,7 @@ using namespace emulator;
 
 struct Module {
     void *library;
-    // The bytes of __shared__ variables, by the function that declares them.
+    // Bytes of __shared__ variables, by the function that declares them.
     std::map<std::string, size_t> shared;
 };
 
@@ -21,7 +21,8 @@ struct Function {
 
 const size_t SHARED_MEMORY = 48 << 10, MOST_SHARED_MEMORY = 227 << 10;
 
-// Thread-local symbols of a library are variables of functions: _ZZ[L](length)(function)…
+// Returns the sizes of a library's thread-local symbols by the function that declares them: __shared__
+// variables, whose names are _ZZ[L](length)(function)…
 static std::map<std::string, size_t> shared_of(const std::string &file) {
     std::map<std::string, size_t> shared;
     std::string bytes = read(file);
@@ -64,7 +65,7 @@ int cuModuleLoadDataEx(Module **module, const char *image, unsigned, int *, void
 }
 int cuModuleLoadFatBinary(Module **module, const char *image) { return cuModuleLoadData(module, image); }
 int cuModuleLoad(Module **module, const char *file) { return cuModuleLoadData(module, read(file).c_str()); }
-// Workers remember where libraries have their shared memory, so they stay.
+// Libraries stay loaded, because workers remember where their shared memory is.
 int cuModuleUnload(Module *) { return SUCCESS; }
 int cuModuleGetFunction(Function **function, Module *module, const char *name) {
     ENTER_CONTEXT;
@@ -94,7 +95,7 @@ int cuFuncGetAttribute(int *value, int attribute, Function *function) {
     case 1: *value = (int)function->shared; break;
     case 4: *value = 32; break; // registers
     case 5:
-    case 6: *value = 90; break; // of which version it is
+    case 6: *value = 90; break; // versions of PTX and machine code
     case 8: *value = (int)function->most_dynamic; break;
     default: *value = 0;
     }

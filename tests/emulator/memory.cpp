@@ -1,4 +1,4 @@
-// The driver's memory, which is the host's. What is copied or set must lie in one piece that was allocated.
+// The driver's memory, which is memory of the host. Bytes that are copied or set must be in one allocation.
 #include "driver.h"
 
 #include <cstring>
@@ -14,7 +14,8 @@ bool Driver::holds(uintptr_t pointer, size_t bytes) const {
     return bytes <= piece->second.bytes && pointer - piece->first <= piece->second.bytes - bytes;
 }
 
-// Memory that kernels may use; fresh memory is not a number, for who reads what nothing has written.
+// Allocates memory that kernels may use. It is filled with NaN, to reveal reads of values that were never
+// written.
 static int allocate(uintptr_t *pointer, size_t bytes, Device *device) {
     void *memory = nullptr;
     if (bytes == 0) {
@@ -48,7 +49,7 @@ static int release(uintptr_t pointer, bool of_device) {
     return SUCCESS;
 }
 
-// Copies; of those that are device memory all bytes are asked for.
+// Copies bytes. Those in device memory must all be in one allocation.
 static int copy(const char *call, uintptr_t to, bool to_device, uintptr_t from, bool from_device, size_t bytes) {
     if (bytes == 0) {
         return SUCCESS;

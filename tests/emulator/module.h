@@ -1,5 +1,5 @@
-// From the source of kernels to functions that can be called: given an entry for every kernel, compiled
-// into a shared object in a cache folder.
+// Compiles the source of kernels to functions that can be called. Adds an entry for every kernel, and
+// compiles the result to a shared object in a cache folder.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ inline std::string variable(const char *name, const std::string &otherwise) {
     return value && *value ? value : otherwise;
 }
 
-// The folder of this library's sources, told by tests/emulator/with.
+// The folder of the emulator's sources, set by tests/emulator/with.
 inline std::string home() { return variable("EMULATOR_HOME", "tests/emulator"); }
 
 inline bool sanitized() { return variable("EMULATOR_SANITIZE", "0") == "1"; }
@@ -41,7 +41,7 @@ inline std::string quoted(const std::string &text) {
     return "'" + std::regex_replace(text, std::regex("'"), "'\\''") + "'";
 }
 
-// A fresh folder for intermediate files, removed when it goes.
+// A new folder for intermediate files, removed at the end of its scope.
 struct Scratch {
     std::string path;
 
@@ -56,7 +56,7 @@ struct Scratch {
             fprintf(stderr, "emulator: %s remains\n", path.c_str());
         }
     }
-    // Runs a command whose messages become `log`; without what a sanitizer has preloaded.
+    // Runs a command and stores its messages in `log`. LD_PRELOAD is cleared, as it may contain a sanitizer.
     bool run(const std::string &command, std::string &log) const {
         int status = system(("LD_PRELOAD= " + command + " 2> " + quoted(path + "/log")).c_str());
         log = read(path + "/log");
@@ -64,14 +64,14 @@ struct Scratch {
     }
 };
 
-// How a source is made what `object` takes: its includes and conditions gone, kernels marked.
+// The command that prepares a source for `object`: includes and conditions are resolved, kernels are marked.
 inline std::string preprocessor() {
     return "g++ -E -nostdinc -x c++ -std=gnu++17 -DCUDA_EMULATOR -D__CUDACC__ -D__WORDSIZE=64 "
            "-D__global__=__emulator_kernel__ "
            "'-D__launch_bounds__(...)=__emulator_bounds__(__VA_ARGS__)'";
 }
 
-// How kernels are compiled. A product and a sum become one, as on the GPU.
+// The command that compiles kernels. Products and sums are fused, as on the GPU.
 inline std::string compiler() {
     std::string kind = sanitized() ? "-O1 -g -fsanitize=address --param asan-stack=0 --param asan-globals=0" : "-O2";
     return "g++ " + kind + " -std=gnu++17 -fPIC -w -fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing "
@@ -88,21 +88,21 @@ inline std::string hash(const std::string &text) {
     return name;
 }
 
-// The folder that compiled things are kept in.
+// The folder for compiled files.
 inline std::string cache() {
     std::string folder = variable("EMULATOR_CACHE", variable("TMPDIR", "/tmp") + "/cuda-emulator");
     mkdir(folder.c_str(), 0777);
     return folder;
 }
 
-// Compiles into a file that nobody sees before it is whole: several processes may make the same.
+// Compiles to a temporary file and renames it, because several processes may compile the same source.
 inline bool compile(const Scratch &scratch, const std::string &flags, const std::string &file, std::string &log) {
     std::string own = file + "." + scratch.path.substr(scratch.path.size() - 6);
     return scratch.run(compiler() + " " + flags + " -o " + quoted(own), log) &&
            rename(own.c_str(), file.c_str()) == 0;
 }
 
-// What decides which code `compiler` makes, besides the source.
+// Everything besides the source that affects the code that `compiler` generates.
 inline std::string surroundings() {
     std::string text = compiler();
     for (const char *file : {"block.h", "device.h", "arithmetic.h", "warp.h"}) {
@@ -113,7 +113,7 @@ inline std::string surroundings() {
     return text + __VERSION__ + (flags == std::string::npos ? "" : processor.substr(flags, processor.find('\n', flags) - flags));
 }
 
-// For every kernel the thing that the driver looks up.
+// Returns, for every kernel, the definition of the symbol that the driver looks up.
 inline std::string entries(const std::string &source, bool lenient) {
     std::string text = "\n";
     const std::string bounds = R"(\s*(?:__emulator_bounds__\s*\(((?:[^()]|\([^()]*\))*)\)\s*)?)";
@@ -129,7 +129,8 @@ inline std::string entries(const std::string &source, bool lenient) {
     return text;
 }
 
-// The shared object of a source, compiled unless it was; empty, with `log`, if it does not compile.
+// Returns the shared object of a source, compiled if it is not cached. Returns an empty string if the source
+// does not compile; `log` then has the messages.
 inline std::string object(std::string source, std::string &log) {
     Scratch scratch;
     if (source.find("__global__") != std::string::npos) {
@@ -152,7 +153,7 @@ inline std::string object(std::string source, std::string &log) {
     if (access(file.c_str(), R_OK) == 0) {
         return file;
     }
-    // The headers take longer than most kernels, so they are compiled once.
+    // The headers take longer than most kernels, so they are precompiled once.
     std::string headers = cache() + "/" + hash(around);
     mkdir(headers.c_str(), 0777);
     if (access((headers + "/device.h.gch").c_str(), R_OK) != 0 &&

@@ -1,5 +1,5 @@
-// NVRTC: "machine code" is the preprocessed source. It is compiled here as well, so that errors come where
-// they are expected; the driver finds the object in the cache.
+// NVRTC, whose "machine code" is the preprocessed source. The source is already compiled here, so that errors
+// occur where programs expect them. The driver finds the object in the cache.
 #include "module.h"
 
 #include <cstring>
@@ -14,17 +14,17 @@ struct Program {
     std::vector<std::pair<std::string, std::string>> headers;
 };
 
-// What follows a prefix of the option; null if it does not begin so.
+// Returns what follows a prefix of the option, or null if the option does not start with it.
 static const char *after(const std::string &option, const char *prefix) {
     return option.rfind(prefix, 0) == 0 ? option.c_str() + strlen(prefix) : nullptr;
 }
 
-// The flags of the preprocessor for NVRTC's options; false for one that NVRTC does not have.
+// Translates NVRTC's options to flags of the preprocessor. Returns false if NVRTC does not have an option.
 static bool translate(int count, const char *const *options, std::string &flags, std::string &log) {
     std::string architecture = "75";
     for (int i = 0; i < count; i++) {
         std::string option = options[i];
-        // Both `-D X` and `-DX`, both `--name=value` and `--name value`.
+        // Accepts both `-D X` and `-DX`, and both `--name=value` and `--name value`.
         if ((option == "-D" || option == "-I" || option == "--define-macro" || option == "--include-path") &&
             i + 1 < count) {
             option += option[1] == '-' ? std::string("=") + options[++i] : options[++i];
@@ -71,7 +71,7 @@ static int copy(const std::string &text, char *to) {
 extern "C" {
 
 int nvrtcVersion(int *major, int *minor) {
-    // No version of NVIDIA's, so that a cache of compiled kernels cannot mix them up.
+    // Not a version of NVIDIA's, so that a cache of compiled kernels cannot confuse them.
     *major = 0;
     *minor = 0;
     return SUCCESS;
@@ -103,13 +103,13 @@ int nvrtcCompileProgram(Program *program, int count, const char *const *options)
     if (!translate(count, options, flags, program->log)) {
         return INVALID_OPTION;
     }
-    // For tests/emulator/compile.
+    // Input for tests/emulator/compile.
     std::string dump = variable("EMULATOR_DUMP", "");
     if (!dump.empty()) {
         write(dump + "/" + hash(program->source) + ".cu", program->source);
     }
     Scratch scratch;
-    // Messages name the program.
+    // Makes messages name the program.
     write(scratch.path + "/kernels.cu", "#line 1 \"" + program->name + "\"\n" + program->source);
     for (auto &header : program->headers) {
         write(scratch.path + "/" + header.first, header.second);
@@ -120,7 +120,8 @@ int nvrtcCompileProgram(Program *program, int count, const char *const *options)
     if (!scratch.run(command, program->log)) {
         return COMPILATION;
     }
-    // Barriers by the book. What nvcc made is of dfdx, which does without threads that have ended.
+    // Barriers must follow the manual. Only code from nvcc, which is dfdx's, may have threads end before a
+    // barrier.
     program->code = read(scratch.path + "/code") + "typedef int emulator_strict;\n";
     return object(program->code, program->log).empty() ? COMPILATION : SUCCESS;
 }

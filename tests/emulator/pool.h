@@ -13,7 +13,7 @@
 namespace emulator {
 
 class Pool {
-    // A launch with fewer threads than this is done before others are awake.
+    // A launch with fewer threads than this ends before other host threads are awake.
     static const size_t FEW = 4096;
 
     std::mutex lock;
@@ -21,7 +21,7 @@ class Pool {
     unsigned launches = 0, busy = 0, helpers = 0;
     Worker own;
 
-    // The launch.
+    // The current launch.
     const Kernel *kernel = nullptr;
     void **arguments = nullptr;
     dim3 blocks, threads;
@@ -67,7 +67,7 @@ class Pool {
         }
     }
 
-    // Runs a kernel, one launch at a time. Empty, or what went wrong.
+    // Runs a kernel, one launch at a time. Returns an empty string, or what went wrong.
     std::string launch(const Kernel *kernel, void **arguments, dim3 blocks, dim3 threads, size_t dynamic) {
         this->kernel = kernel;
         this->arguments = arguments;

@@ -1,4 +1,4 @@
-// What the lanes of a warp do together. The last lane to come computes for all.
+// Operations in which the lanes of a warp take part together. The last lane to arrive computes for all.
 #pragma once
 
 #define __syncwarp(...) emulator::sync_warp(__COUNTER__, ##__VA_ARGS__)
@@ -37,7 +37,7 @@ template <Shuffle HOW, typename T> static void shuffle_all(void **brought, unsig
             continue;
         }
         auto *to = (Shuffled<T> *)brought[lane];
-        // Lanes are in groups of `width`; who would take from outside keeps what it has.
+        // Lanes are in groups of `width`. A lane that would read from outside of its group keeps its value.
         int first = (int)(lane & ~(to->width - 1)), end = first + (int)to->width;
         int from = HOW == FROM   ? first + (int)((unsigned)to->by & (to->width - 1))
                    : HOW == UP   ? (int)lane - to->by
@@ -49,7 +49,7 @@ template <Shuffle HOW, typename T> static void shuffle_all(void **brought, unsig
         } else if (mask >> from & 1) {
             to->result = ((Shuffled<T> *)brought[from])->value;
         } else {
-            // Undefined: taken from a lane that does not take part.
+            // Undefined, because the value is read from a lane that does not take part.
             memset(&to->result, 0xff, sizeof(T));
         }
     }
@@ -87,7 +87,7 @@ static inline unsigned ballot(int site, unsigned mask, bool predicate) {
 
 static inline int block_vote(int site, bool predicate, bool count) {
     static thread_local int votes;
-    // Sites of the source count up from 0; the barriers around this one have numbers of their own.
+    // Sites in the source count up from 0, so the barriers around this one have negative numbers.
     now->barrier(-3 * site - 1);
     votes = 0;
     now->barrier(-3 * site - 2);
@@ -96,7 +96,7 @@ static inline int block_vote(int site, bool predicate, bool count) {
     return count ? votes : votes != 0;
 }
 
-// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32: d += a * b, the low 13 bits of factors ignored.
+// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32: d += a * b. The low 13 bits of factors are ignored.
 struct Fragments {
     float *d;
     const unsigned *a, *b;

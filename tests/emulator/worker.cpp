@@ -13,7 +13,7 @@ Worker::Worker() {
     lanes = running_lanes;
 }
 
-// The thread-local memory of the module that has the code: its shared memory.
+// Finds the thread-local memory of the module that contains the code. This is its shared memory.
 static int find(dl_phdr_info *module, size_t, void *wanted) {
     auto *found = (Shared *)wanted;
     size_t bytes = 0;
@@ -43,11 +43,11 @@ void Worker::prepare_launch(const Kernel *kernel, void **arguments, dim3 blocks,
     }
     dynamic_memory.resize(dynamic_bytes + 128);
     dynamic = dynamic_memory.data() + (128 - (uintptr_t)dynamic_memory.data() % 128);
-    // Of this thread of the host, not of this worker: launches come from many.
+    // One map per host thread, not per worker, because launches come from many threads.
     static thread_local std::unordered_map<void (*)(Block *), Shared> shared_of;
     auto known = shared_of.find(kernel->bind);
     if (known == shared_of.end()) {
-        // Its thread-local memory is there once it was used.
+        // The module's thread-local memory exists only after its first use.
         kernel->bind(this);
         Shared found = {(uintptr_t)kernel->bind, nullptr, 0};
         dl_iterate_phdr(find, &found);
@@ -60,7 +60,7 @@ const char *Worker::run(size_t index) {
     worker = this;
     block = {(unsigned)(index % blocks.x), (unsigned)(index / blocks.x % blocks.y),
              (unsigned)(index / blocks.x / blocks.y)};
-    // Not a number, for who reads what the block has not written.
+    // Filled with NaN, to reveal reads of values that the block has not written.
     if (shared.start) {
         memset(shared.start, 0xff, shared.bytes);
     }
@@ -80,7 +80,7 @@ const char *Worker::run(size_t index) {
     return wrong;
 }
 
-// All threads may run again, from the first.
+// Starts a new round, in which all threads may run.
 void Worker::turn() {
     order.fill(warp_order, (count + WARP - 1) / WARP);
     warp_at = 0;
@@ -88,7 +88,7 @@ void Worker::turn() {
     order.fill(lane_order, lanes_of(warp_order[0]));
 }
 
-// The thread whose turn it is; NONE when the block has ended or cannot go on.
+// Returns the thread that runs next, or NONE if the block has ended or cannot continue.
 unsigned Worker::next() {
     for (;;) {
         if (*wrong) {
@@ -125,7 +125,7 @@ unsigned Worker::next() {
     }
 }
 
-// Goes on with the thread whose turn it is; returns when it is `from`'s again.
+// Switches to the thread that runs next. Returns when it is the turn of `from` again.
 void Worker::go(unsigned from) {
     unsigned to = next();
     Fiber *here = from == NONE ? &main : &fiber[from];
@@ -144,7 +144,7 @@ void Worker::go(unsigned from) {
     }
 }
 
-// A stack, which calls fresh threads until one that has waited is to go on.
+// The entry function of a stack. Calls new threads until the next one is a thread that has waited.
 void Worker::begin() {
     Worker &self = *worker;
     for (;;) {
@@ -155,7 +155,7 @@ void Worker::begin() {
         self.done++;
         unsigned to = self.next();
         if (to == NONE || self.state[to] != FRESH) {
-            // Nothing is called on this stack after it is given back.
+            // Nothing is called on this stack after it is returned.
             char here;
             if (!self.stacks.give(&here)) {
                 self.fail("the stack of a thread was not enough");
@@ -214,7 +214,7 @@ void Worker::wait_for_lanes(unsigned mask, int site, void *brought, void (*all)(
                     self.state[first + other] = READY;
                 }
             }
-            // In order again.
+            // From the first lane again, to keep the order.
             self.lane_at = 0;
             self.go(me);
             return;

@@ -1,6 +1,6 @@
-// Runs the threads of a block, one at a time, each until it waits for others. A thread that never waits
-// costs no fiber: threads are called one after the other on one stack, which is left to a thread that
-// waits.
+// Runs the threads of a block, one at a time, each until it waits for others. A thread that never waits needs
+// no fiber: threads are called one after another on the same stack, until one of them waits and keeps the
+// stack.
 #pragma once
 
 #include "block.h"
@@ -12,7 +12,7 @@
 
 namespace emulator {
 
-// The thread-local memory of the module that has the code.
+// The thread-local memory of the module that contains `code`.
 struct Shared {
     uintptr_t code;
     char *start;
@@ -20,10 +20,11 @@ struct Shared {
 };
 
 class Worker;
-// The worker of this thread of the host. A library that is loaded late may have a few such bytes at hand.
+// The worker of this host thread. A library that is loaded at run time may have a few bytes of this TLS
+// model.
 extern thread_local Worker *worker __attribute__((tls_model("initial-exec")));
 
-// The order in which warps run, and the lanes of each, between two barriers.
+// The order in which warps run, and the lanes of each warp, between two barriers.
 class Order {
     enum { FORWARD, REVERSE, SHUFFLE } kind = FORWARD;
     uint64_t random = 1;
@@ -47,7 +48,7 @@ class Order {
         }
     }
 
-    // Which of `count` blocks comes when.
+    // Returns the index of the block that runs as number `i` of `count`.
     size_t block(size_t i, size_t count) const {
         if (kind == SHUFFLE) {
             size_t step = 7919;
@@ -63,7 +64,8 @@ class Worker : public Block {
     static const unsigned WARPS = MOST_THREADS / WARP;
 
     struct Warp {
-        // Lanes that wait for a collective: for which, at which place, with what.
+        // Lanes that wait for a collective operation, with their masks, their sites, and what they pass to
+        // it.
         unsigned waiting, masks[WARP];
         int sites[WARP];
         void *brought[WARP];
@@ -78,7 +80,7 @@ class Worker : public Block {
 
     unsigned count = 0, current = 0, done = 0, at_barrier = 0;
     int barrier_site = 0;
-    // Which warp runs, as an index into the order, and which of its lanes is next.
+    // Index of the running warp in warp_order, and of its next lane in lane_order.
     unsigned warp_at = 0, lane_at = 0;
     unsigned char warp_order[WARPS], lane_order[WARP];
     Order order;
@@ -114,9 +116,9 @@ class Worker : public Block {
   public:
     Worker();
 
-    // Makes ready for blocks of a launch.
+    // Prepares for the blocks of a launch.
     void prepare_launch(const Kernel *kernel, void **arguments, dim3 blocks, dim3 threads, size_t dynamic_bytes);
-    // Runs a block; empty, or what went wrong.
+    // Runs a block. Returns an empty string, or what went wrong.
     const char *run(size_t index);
     const Order &blocks_order() const { return order; }
 };

@@ -1,4 +1,4 @@
-//! GPUs of machines that are made up, for tests.
+//! Fake GPUs for tests.
 
 use std::sync::OnceLock;
 

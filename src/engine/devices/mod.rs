@@ -1,4 +1,4 @@
-//! Where stages compute: what was asked for, and what there is.
+//! Chooses the device on which stages compute: resolves the requested device against the GPUs of the machine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,32 +7,32 @@ use contract::{Device, Gpu, NoGpu, Precision};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-/// Where the stages of a pipeline are to compute.
+/// The device requested for the stages of a pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// On GPUs, if there are any, else on the CPU.
+    /// GPUs if there are any, otherwise the CPU.
     #[default]
     Auto,
     Cpu,
-    /// On any GPU, or on the one of this number.
+    /// Any GPU, or the one with this index.
     Cuda(Option<usize>),
 }
 
-/// Asks for the GPUs there are.
+/// Function that returns the GPUs of a machine.
 pub type Survey = fn() -> &'static Result<Vec<Gpu>, NoGpu>;
 
-/// What a choice comes to on this machine.
+/// Result of resolving a [`DeviceChoice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     pub device: Device,
-    /// The GPUs that stages may take; none on the CPU.
+    /// GPUs that stages may use; empty on the CPU.
     pub gpus: Vec<Gpu>,
-    /// Why there are none, where any would have been taken.
+    /// Why there are none, if a GPU would have been used.
     pub without: Option<NoGpu>,
 }
 
 impl Chosen {
-    /// What the choice of a GPU comes to on another machine, which has it.
+    /// Returns the result of choosing a GPU on another machine that has one.
     pub fn elsewhere(precision: Precision) -> Self {
         Self {
             device: Device::Cuda { precision },
@@ -42,7 +42,7 @@ impl Chosen {
     }
 }
 
-/// A GPU that is asked for and not there.
+/// Reason why no GPU can be used as requested.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuchDevice {
     #[error("there is no GPU to compute on: {0}")]
@@ -57,7 +57,7 @@ pub enum NoSuchDevice {
 }
 
 impl NoSuchDevice {
-    /// What to do.
+    /// Returns a hint on what to do.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::None(NoGpu::NotBuilt) => {
@@ -74,10 +74,11 @@ impl NoSuchDevice {
 }
 
 impl DeviceChoice {
-    /// The device on this machine, and the GPUs that may be used.
+    /// Returns the device on this machine and the GPUs that may be used.
     ///
     /// # Errors
-    /// If what was asked for by name is not there.
+    /// If a GPU that was requested explicitly is not available, or if there are GPUs but
+    /// none supports the precision.
     pub fn resolve(self, precision: Precision, survey: Survey) -> Result<Chosen, NoSuchDevice> {
         let can = |gpu: &&Gpu| precision == Precision::Float32 || gpu.compute_capability.0 >= 8;
         let cuda = |gpus: &[Gpu]| {
@@ -113,13 +114,13 @@ impl DeviceChoice {
         }
     }
 
-    /// Whether it depends on which GPUs there are.
+    /// Whether the result depends on the GPUs of the machine.
     fn asks(self) -> bool {
         self != Self::Cpu
     }
 }
 
-/// In a word or two, as a run begins with it.
+/// Short form, shown when a run begins.
 impl fmt::Display for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.device, &self.without) {
@@ -135,7 +136,7 @@ impl fmt::Display for Chosen {
     }
 }
 
-/// GPUs by number and name.
+/// Lists GPUs with index and name.
 fn numbered(gpus: &[Gpu]) -> String {
     let names: Vec<String> = gpus
         .iter()

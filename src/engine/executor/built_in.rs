@@ -1,4 +1,4 @@
-//! Stages whose work a worker process does: this binary again.
+//! Runs built-in stages, whose work is done by a worker process: this binary again.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::plan::{Change, MissReason, PlannedAction, State};
 use crate::store::Checkpoints;
 
-/// What a stage said about its result, for the record.
+/// Messages of a stage that become part of its record.
 #[derive(Default)]
 pub(super) struct Said {
     pub notes: Vec<String>,
@@ -22,7 +22,7 @@ pub(super) struct Said {
 }
 
 impl Local<'_> {
-    /// Runs a worker to its end, passing on its events and keeping its checkpoints.
+    /// Runs a worker to its end, passes on its events and stores its checkpoints.
     pub(super) fn run_worker(
         &self,
         action: &PlannedAction,
@@ -75,8 +75,8 @@ impl Local<'_> {
         )
     }
 
-    /// Why the stage does not go on from where it ended before, if one could expect it to: all that
-    /// changed is how far it is to go.
+    /// Returns why the stage does not resume where an earlier run ended, although the user may expect that:
+    /// only the parameter that sets where it ends has changed.
     fn starts_over(&self, action: &PlannedAction, request: &Request) -> Option<String> {
         let State::Runs(MissReason::Changed {
             first: Change::Param(first),

@@ -1,9 +1,9 @@
-//! Keeping what was made, many actions at once.
+//! Records finished actions in batches.
 //!
-//! What depends on an action may start as soon as its outputs are in the store. Its record, though,
-//! gets its name only when all that it names is on disk, and waiting for disks is better done once for
-//! several actions than for each: so a thread of its own takes whatever has been made meanwhile, puts
-//! it on disk, and only then says of each that it is done.
+//! Whatever depends on an action may start as soon as its outputs are in the store. Its record, however, may
+//! get its name only when everything it names is on disk, and it is faster to flush once for several actions
+//! than once for each. A separate thread therefore takes all actions that were made meanwhile, records them
+//! together, and only then reports them as done.
 
 use std::collections::HashMap;
 use std::sync::mpsc::Receiver;
@@ -18,22 +18,22 @@ use crate::keys::Key;
 use crate::scheduler::Outcome;
 use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
 
-/// How long the first of several waits for others to be recorded with.
+/// Longest time that the first action of a batch waits for others.
 const LINGER: Duration = Duration::from_millis(10);
-/// Actions that are recorded at once.
+/// Most actions in a batch.
 const MOST: usize = 256;
 
-/// An action that was made, and is to be recorded.
+/// An action that was made and must be recorded.
 pub(super) struct Made<'a> {
     pub record: ActionRecord,
     pub checkpoints: Option<Checkpoints<'a>>,
-    /// Nothing else names the blobs yet.
+    /// Held because nothing in the store names the blobs yet.
     pub guard: Guard,
 }
 
-/// What goes to the thread that records.
+/// Message to the recorder thread.
 pub(super) struct Commit<'a> {
-    /// Of the miss.
+    /// Position of the miss.
     pub index: usize,
     pub made: Made<'a>,
     pub report: StageReport,
@@ -41,12 +41,12 @@ pub(super) struct Commit<'a> {
     pub lease: Lease,
 }
 
-/// What is made and not recorded yet.
+/// Actions that were made and are not recorded yet.
 #[derive(Default)]
 pub(super) struct Pending {
-    /// By action key and by content key.
+    /// Under the action key and the content key.
     records: Mutex<HashMap<Key, ActionRecord>>,
-    /// Why nothing can be recorded any more.
+    /// Set once recording has failed.
     broken: OnceLock<Failure>,
 }
 
@@ -62,8 +62,10 @@ impl Pending {
         lock(&self.records).get(key).cloned()
     }
 
+    /// Checks that results can still be recorded.
+    ///
     /// # Errors
-    /// If nothing can be recorded any more: then nothing more needs to be made.
+    /// The failure to record an earlier result, after which making more is of no use.
     pub fn check(&self) -> Result<(), Failure> {
         self.broken.get().cloned().map_or(Ok(()), Err)
     }
@@ -77,7 +79,7 @@ impl Pending {
 }
 
 impl<'a> Local<'a> {
-    /// Records what comes, until nothing does any more.
+    /// Records commits until `None` is received.
     pub(super) fn commit_all(&self, commits: &Receiver<Option<Commit<'a>>>) {
         let mut open = true;
         while open && let Ok(Some(first)) = commits.recv() {
@@ -126,7 +128,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// Tells how an action ended.
+    /// Reports the end of an action.
     pub(super) fn end(&self, index: usize, report: StageReport) {
         tracing::debug!(stage = report.name, outcome = %report.outcome, error = report.error, "ended");
         self.reporter.send(&Event::StageEnded {

@@ -1,4 +1,4 @@
-//! Stages whose work a program of the user's does.
+//! Runs stages whose work is done by a user's program.
 
 use std::time::Instant;
 
@@ -13,16 +13,16 @@ use super::watched::Watched;
 use super::{Limits, program};
 use crate::event::Event;
 
-/// A program's inputs, and the folder that it runs in.
+/// Request, folder and inputs of a program.
 pub(super) struct Scratch<'a> {
     pub request: &'a Request,
-    /// The folder that it runs in.
+    /// The folder in which the program runs.
     pub folder: &'a Folder,
     pub inputs: &'a Watched<'a>,
 }
 
 impl Local<'_> {
-    /// Runs the program to its end in the staging folder; returns what it made.
+    /// Runs the program to its end in the staging folder. Returns its outputs.
     pub(super) fn run_program(
         &self,
         making: &Making<'_>,
@@ -66,7 +66,7 @@ impl Local<'_> {
             let gpus = request.gpus.join(",");
             program.env.insert(VISIBLE_GPUS.to_owned(), gpus);
         } else if let Ok(gpus) = std::env::var(VISIBLE_GPUS) {
-            // Who limits `runner` to some GPUs limits what it starts.
+            // If `runner` is limited to some GPUs, its programs are too.
             program.env.entry(VISIBLE_GPUS.to_owned()).or_insert(gpus);
         }
         let log = self.logs.of(&self.name(making.action.node));
@@ -92,7 +92,7 @@ impl Local<'_> {
                 }
                 Ok(gathered)
             }
-            // One that is told to stop may end well, half done.
+            // A program that was asked to stop may succeed with half its work done.
             Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),
             Err(failure) => {
                 let folder = remains_folder(&self.folder, &self.name(making.action.node));

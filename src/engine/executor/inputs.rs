@@ -1,3 +1,5 @@
+//! The inputs of an action, as taken from the outputs of its producers.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,20 +10,20 @@ use crate::keys::Digest;
 use crate::plan::PlannedAction;
 use crate::store::{Store, Tree};
 
-/// What is on an action's input ports: by role, in the order of the file.
+/// Artifacts on an action's input ports: by role, in the order of the file.
 pub(super) type Inputs = BTreeMap<String, Vec<Input>>;
 
 /// One artifact on an input port.
 pub(super) struct Input {
-    /// The stage instance and port that made it.
+    /// Stage instance and port that made it.
     label: String,
-    /// Its entry in the index of the port, if that has one.
+    /// Its entry in the port's index, if there is one.
     entry: Option<IndexEntry>,
     pub tree: Arc<Tree>,
 }
 
 impl Local<'_> {
-    /// The action's inputs, all of them in the store by now.
+    /// Returns the action's inputs. All of them must be in the store by now.
     pub fn inputs(&self, action: &PlannedAction) -> Result<Inputs, Failure> {
         let mut inputs = Inputs::new();
         for (producer, link) in self.graph.inputs(action.node) {
@@ -41,12 +43,12 @@ impl Local<'_> {
     }
 }
 
-/// What the content key takes of inputs.
+/// Returns the digests of the inputs, from which the content key is computed.
 pub(super) fn digests(inputs: &Inputs) -> BTreeMap<String, Vec<Digest>> {
     each(inputs, |input| input.tree.digest)
 }
 
-/// What a worker is told of inputs: where their files are.
+/// Returns the inputs with the paths of their files, as a worker gets them.
 pub(super) fn artifacts(inputs: &Inputs, store: &Store) -> BTreeMap<String, Vec<Artifact>> {
     each(inputs, |input| {
         let files = input.tree.files.iter();

@@ -1,3 +1,5 @@
+//! Handles Ctrl-C and SIGTERM during a run.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -9,19 +11,19 @@ use signal_hook::iterator::Signals;
 
 use super::Workers;
 
-/// How long a program of the user's may take to end once it is asked to. A worker may take longer: it keeps
-/// a checkpoint.
+/// How long a user's program may take to end after it was asked to. A worker may take longer,
+/// because it saves a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a run may take to end after its workers were killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Watches for Ctrl-C and SIGTERM: the first asks the workers to stop, and ends programs that do not,
-/// the second kills them.
+/// Watches for Ctrl-C and SIGTERM. The first signal asks workers and programs to stop, and kills programs
+/// that do not. The second kills all of them and ends this process.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicI32>);
 
 impl Interrupt {
-    /// Starts to watch; `first` is told of the first signal.
+    /// Starts to watch. `first` is called with the first signal.
     pub fn watch(workers: Arc<Workers>, first: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
         let interrupt = Self::default();
         let seen = interrupt.clone();
@@ -50,7 +52,7 @@ impl Interrupt {
                         }
                     } else {
                         workers.kill();
-                        // The run ends by itself now, unless it waits on something else.
+                        // The run now ends by itself, unless it waits for something else.
                         thread::sleep(GRACE);
                         workers.end_leftovers();
                         std::process::exit(128 + signal);
@@ -60,7 +62,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// The signal that asked for a stop, if one did.
+    /// Returns the signal that requested a stop, if there was one.
     pub fn signal(&self) -> Option<i32> {
         match self.0.load(Ordering::SeqCst) {
             0 => None,

@@ -1,4 +1,4 @@
-//! Keeping a worker's checkpoints, beside its work.
+//! Stores a worker's checkpoints while the worker goes on.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
@@ -8,12 +8,12 @@ use contract::Position;
 
 use crate::store::Checkpoints;
 
-/// A thread that flushes checkpoints to disk and takes them into the store while the worker goes on.
-/// It ends with its last one when it is dropped.
+/// A thread that flushes checkpoints to disk and moves them into the store. After the value is dropped it
+/// stores those that were sent, and ends.
 pub(super) struct Keeper(Sender<(PathBuf, Position)>);
 
 impl Keeper {
-    /// Starts to keep what is put into `folder`.
+    /// Starts the thread. The worker writes the checkpoints into `folder`.
     pub fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         checkpoints: &'scope Checkpoints<'_>,
@@ -25,7 +25,8 @@ impl Keeper {
             for (name, position) in receiver {
                 let folder = folder.join(name);
                 if let Err(error) = checkpoints.keep(position, &folder) {
-                    // The stage is as good without; a later run starts further back.
+                    // The stage does not need the checkpoint; only a later run would
+                    // resume from an earlier one.
                     if !warned {
                         tracing::warn!("the checkpoint after {position} was not kept: {error}");
                         warned = true;
@@ -40,9 +41,9 @@ impl Keeper {
         Self(sender)
     }
 
-    /// Keeps the checkpoint in the folder `name`, soon.
+    /// Queues the checkpoint in the folder `name`.
     pub fn take(&self, name: String, position: Position) {
-        // Without the thread there is no receiver, and no checkpoint.
+        // If the thread was not started, there is no receiver, and the checkpoint is dropped.
         let _ = self.0.send((PathBuf::from(name), position));
     }
 }

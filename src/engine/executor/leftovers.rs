@@ -1,13 +1,15 @@
-//! Processes that a program leaves behind.
+//! Ends processes that a program leaves behind.
 //!
-//! A program can start a process that outlives it, in a session of its own (`setsid`), so that no signal to
-//! the program's group reaches it. It could write to what the program made, or take cores and memory for
-//! ever. On Linux this process is therefore the *subreaper* of all that it starts (prctl(2)): a process
-//! whose parent ends becomes our child, and is ended once its program is.
+//! A program can start a process that outlives it, in a session of its own (`setsid`), so that no
+//! signal to the program's group reaches it. Such a process could write to the program's outputs, or
+//! take cores and memory forever. On Linux this process is therefore the *subreaper* of everything
+//! that it starts (prctl(2)): a process whose parent ends becomes a child of this one, which ends it
+//! once its program has ended.
 //!
-//! Which program it belongs to shows in a limit that nobody else uses: the hard limit `RLIMIT_RTTIME`,
-//! hundreds of thousands of years, is smaller by one for each program, is inherited, and can only be made
-//! smaller still. A process without the limit of a program that runs is ended too.
+//! A resource limit that nothing else uses shows to which program a process belongs: the hard limit
+//! `RLIMIT_RTTIME`. It is more than a hundred thousand years, and one microsecond less for each
+//! further program. It is inherited and can only be lowered. A process whose limit is not that of a
+//! running program is ended too.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
@@ -21,12 +23,12 @@ use super::local::lock;
 /// Finds and ends the processes that programs leave behind.
 #[derive(Debug, Default)]
 pub(super) struct Leftovers {
-    /// Processes that this one started itself and has not reaped, by their ids; and those that were its
+    /// Ids of the processes that this one has started and not reaped, and of those that were its
     /// children before it started any.
     children: Arc<Mutex<BTreeSet<i32>>>,
-    /// The programs that run.
+    /// Tags of the running programs.
     tags: Mutex<Tags>,
-    /// Held while leftovers are ended: two that look at the same processes would both report them.
+    /// Held while leftovers are ended: two threads that look at the same processes would both report them.
     ending: Mutex<()>,
 }
 
@@ -36,20 +38,20 @@ struct Tags {
     running: BTreeSet<u64>,
 }
 
-/// Tells the processes of one program from those of others.
+/// Distinguishes the processes of one program from those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(u64);
 
-/// What was left behind, by the names of the processes.
+/// Processes that were left behind, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Left {
     pub ended: Vec<String>,
-    /// These, with their process ids, could not be ended.
+    /// Names and ids of the processes that could not be ended.
     pub alive: Vec<String>,
 }
 
 impl Left {
-    /// A sentence about it, if there was something.
+    /// Describes the processes in a sentence. `None` if there were none.
     pub fn wording(&self) -> Option<String> {
         let counted = |names: &[String]| {
             let mut shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
@@ -74,13 +76,13 @@ impl Left {
     }
 }
 
-/// Names of processes in a message.
+/// Most names of processes in a message.
 const NAMED: usize = 3;
-/// How often dead orphans are reaped.
+/// Interval at which dead orphans are reaped.
 const REAP: Duration = Duration::from_millis(500);
 
 impl Leftovers {
-    /// A tag for a program that is about to start.
+    /// Returns a tag for a program that is about to start.
     pub fn tag(&self) -> Tag {
         let mut tags = lock(&self.tags);
         if tags.used == 0 {
@@ -95,8 +97,8 @@ impl Leftovers {
         Tag(tag)
     }
 
-    /// Reaps orphans that end by themselves, until this is dropped. Otherwise they would count against the limit
-    /// of processes, as zombies, for as long as a program runs.
+    /// Reaps orphans that end by themselves, until this value is dropped. Otherwise they would stay as
+    /// zombies as long as a program runs, and count against the limit of processes.
     fn reap_from_now_on(&self) {
         let children = Arc::downgrade(&self.children);
         let reap = move || {
@@ -112,19 +114,19 @@ impl Leftovers {
         }
     }
 
-    /// Ends what the program of `tag` has left, now that it has ended itself.
+    /// Ends the processes that the program of `tag` left behind. The program itself has ended.
     pub fn end(&self, tag: Tag) -> Left {
         lock(&self.tags).running.remove(&tag.0);
         self.end_all_but(|theirs| lock(&self.tags).running.contains(&theirs))
     }
 
-    /// Ends what any program has left.
+    /// Ends the processes that any program left behind.
     pub fn end_all(&self) -> Left {
         self.end_all_but(|_| false)
     }
 
-    /// The processes that this one knows. Held while one is started, so that none is taken for an
-    /// orphan before it is in.
+    /// Returns the ids of the known children. The lock is held while a process is started, so that it is not
+    /// taken for an orphan before its id is added.
     pub fn children(&self) -> MutexGuard<'_, BTreeSet<i32>> {
         lock(&self.children)
     }
@@ -136,16 +138,16 @@ impl Leftovers {
 }
 
 impl Tag {
-    /// Has the child of `command` mark itself before it becomes the program. It also lets go what this
-    /// process was started with but standard input, output and error: who runs the runner may have files
-    /// open that a program must not see.
+    /// Makes the child of `command` set the tag's limit before it becomes the program. The child also closes
+    /// every inherited descriptor except standard input, output and error: the process that started runner
+    /// may have files open that a program must not see.
     pub fn put_on(self, command: &mut Command) {
         let Self(tag) = self;
         let prepare = move || {
             system::close_inherited();
             system::mark(tag)
         };
-        // SAFETY: between fork and exec it makes two system calls, and allocates nothing.
+        // SAFETY: between fork and exec, `prepare` makes two system calls and allocates nothing.
         unsafe { command.pre_exec(prepare) };
     }
 }
@@ -164,10 +166,9 @@ mod system {
 
     use super::Left;
 
-    /// The tag of a program is this less its limit, in microseconds.
+    /// A program's limit is this minus its tag, in microseconds.
     const HIGHEST: u64 = 1 << 62;
-    /// How long processes may take to die of SIGKILL; those in a system call that does not return take
-    /// longer.
+    /// How long processes may take to end after SIGKILL. Those in a blocked system call take longer.
     const PATIENCE: Duration = Duration::from_secs(2);
     const POLL: Duration = Duration::from_millis(2);
 
@@ -177,9 +178,10 @@ mod system {
         }
     }
 
-    /// Has every descriptor from 3 on closed when the program starts. Kernels before 5.11 cannot.
+    /// Marks every descriptor from 3 on to be closed when the program starts. Does
+    /// nothing on kernels before 5.11.
     pub fn close_inherited() {
-        // SAFETY: the arguments are plain integers, and a flag alone is set on descriptors.
+        // SAFETY: the arguments are plain integers, and the call only sets a flag on descriptors.
         unsafe {
             libc::syscall(
                 libc::SYS_close_range,
@@ -198,13 +200,13 @@ mod system {
         // SAFETY: the pointer is to a live struct of the type that the call takes.
         match unsafe { libc::setrlimit(libc::RLIMIT_RTTIME, &raw const limit) } {
             0 => Ok(()),
-            // Somebody has set a limit that is smaller.
+            // The process has a smaller hard limit already.
             _ if io::Error::last_os_error().raw_os_error() == Some(libc::EPERM) => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
     }
 
-    /// The tag in the limits of a process, if it has one.
+    /// Returns the tag in the limits of a process, if it has one.
     fn tag_of(pid: Pid) -> Option<u64> {
         let limits = system_text(format!("/proc/{}/limits", pid.as_raw_nonzero())).ok()?;
         let mut lines = limits.lines();
@@ -218,8 +220,8 @@ mod system {
         name.unwrap_or_default().trim_end().to_owned()
     }
 
-    /// The ids of this process's children, as far as they are the main thread's: to it the kernel gives
-    /// those whose parents ended.
+    /// Returns the ids of the main thread's children. The kernel makes processes whose parents ended
+    /// children of that thread.
     pub fn children() -> Vec<i32> {
         let own = getpid().as_raw_nonzero();
         let children = system_text(format!("/proc/self/task/{own}/children"));
@@ -236,7 +238,7 @@ mod system {
         }
     }
 
-    /// Ends children that are not `known`, but for those whose tag is that of a program that `runs`.
+    /// Ends children that are not `known`, except those with the tag of a program for which `runs` is true.
     pub fn end_orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Left {
         let started = Instant::now();
         let mut left = Left::default();
@@ -245,7 +247,7 @@ mod system {
             let mut waiting = Vec::new();
             let orphans = children().into_iter().filter(|&id| !known(id));
             for pid in orphans.filter_map(Pid::from_raw) {
-                // It has died by itself, or was a child that somebody has reaped since.
+                // It has ended by itself, or was a child that has been reaped since.
                 if !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
                     continue;
                 }

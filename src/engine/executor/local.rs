@@ -1,3 +1,6 @@
+//! Fills the misses of a plan on this machine: takes the lease, looks for a result once
+//! more, and otherwise makes it.
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
@@ -23,49 +26,49 @@ use crate::spec::suggest::distinct;
 use crate::store::{self, ActionRecord, Lease, Store, Tree};
 use crate::wording;
 
-/// How often a lease that another runner holds is asked for again.
+/// Interval between attempts to take a lease that another runner holds.
 const LEASE_POLL: Duration = Duration::from_millis(100);
 
-/// The trees of an action's outputs, by port.
+/// Digests of the trees of an action's outputs, by port.
 pub type Outputs = BTreeMap<String, Digest>;
 
-/// Fills misses in worker processes on this machine.
+/// Fills misses in processes on this machine.
 pub(super) struct Local<'a> {
     pub graph: &'a Graph,
     pub plan: &'a Plan,
     pub store: &'a Store,
     pub workers: &'a Workers,
     pub reporter: &'a Reporter,
-    /// Folder of the run: what workers write to standard error goes there.
+    /// Folder of the run, which also holds the logs of its stages.
     pub folder: PathBuf,
-    /// What holds for every stage that has no limits of its own.
+    /// Limits of stages that have none of their own.
     pub limits: Limits,
-    /// Whether to go on from checkpoints.
+    /// Whether to resume from checkpoints.
     pub resume: bool,
-    /// Stages that fail where they would have to be run, and why.
+    /// Stages that fail if they have to run, with the reasons.
     pub refused: &'a HashMap<NodeIndex, String>,
     /// The misses, in the order of the queue.
     pub misses: Vec<Miss<'a>>,
     /// Outputs known so far.
     pub outputs: Mutex<HashMap<NodeIndex, Outputs>>,
-    /// Of the misses that ended, by position.
+    /// Reports of the misses that ended, by position in the queue.
     pub reports: Mutex<BTreeMap<usize, StageReport>>,
     pub logs: Logs,
-    /// To the thread that records; nothing says that nothing more comes.
+    /// Sends commits to the recorder thread; `None` ends the thread.
     pub commits: Sender<Option<Commit<'a>>>,
     pub pending: Pending,
 }
 
-/// An action to execute, unless its outputs turn up in the store meanwhile.
+/// An action to execute, unless its outputs appear in the store meanwhile.
 pub(super) struct Miss<'a> {
     pub action: &'a PlannedAction,
-    /// Whether an equal action of the same plan comes first; its outputs are this one's.
+    /// Whether an equal action of the same plan comes first. Its outputs are then those of this action.
     pub follows_equal: bool,
 }
 
-/// How a miss was filled.
+/// The way in which a miss was filled.
 enum Filled<'a> {
-    /// It turned up in the store.
+    /// The record was in the store.
     Found(ActionRecord),
     Made(Made<'a>, Lease),
 }
@@ -144,7 +147,7 @@ impl<'a> Local<'a> {
         Ok(Filled::Made(self.make(&making, report)?, lease))
     }
 
-    /// Waits for the lease on the action, or for a stop.
+    /// Waits for the lease on the action. Gives up if the run is stopped.
     fn lease(&self, action: &PlannedAction) -> Result<Lease, Failure> {
         let mut told = false;
         loop {
@@ -167,7 +170,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// The record under a key, if there is one by now.
+    /// Looks up the record under a key, including records that are not written yet.
     fn found(&self, key: &Key) -> Result<Option<ActionRecord>, Failure> {
         match self.pending.get(key) {
             Some(record) => Ok(Some(record)),
@@ -175,17 +178,17 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// A record that is there now: another runner has filled the miss meanwhile, or the inputs came
-    /// out as they once were (early cutoff).
+    /// Looks for a record of the action. There is one if another runner has filled the miss meanwhile, or if
+    /// the inputs came out as in an earlier run (early cutoff).
     fn hit(
         &self,
         action: &PlannedAction,
         content_key: &Key,
     ) -> Result<Option<ActionRecord>, Failure> {
-        // Nothing protects a record of another name before it has ours.
+        // A record found by its content key is protected only once it has this action's key too.
         let _guard = self.store.guard().map_err(refused)?;
         if let Some(record) = self.found(&action.action_key)?
-            // Not if it was made of inputs that have come out otherwise since.
+            // An earlier record is of no use if the inputs have come out differently since.
             && record.content_key == *content_key
         {
             return Ok(Some(record));
@@ -199,8 +202,8 @@ impl<'a> Local<'a> {
             .map_err(refused)
     }
 
-    /// Remembers what the stage is now, and shows its outputs as ordinary files. The run is as good
-    /// without.
+    /// Remembers the fingerprint of the stage and shows its outputs in `latest`. Errors are only logged,
+    /// because the results do not depend on either.
     pub fn keep_view(&self, action: &PlannedAction, outputs: &Outputs) {
         let (pipeline, name) = (&self.graph.pipeline, self.name(action.node));
         let trees: Result<BTreeMap<String, Arc<Tree>>, store::Error> = outputs
@@ -212,7 +215,7 @@ impl<'a> Local<'a> {
             if store.is_shown(pipeline, &name, key, &trees) && store.has_last(pipeline, &name) {
                 return Ok(());
             }
-            // First: who finds the outputs shown takes this for kept.
+            // Write this first: readers treat published outputs as proof that it exists.
             store.set_last_fingerprint(pipeline, &name, &action.fingerprint)?;
             store.publish_latest(pipeline, &name, key, &trees)
         });
@@ -221,13 +224,13 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// The key of the action's checkpoints, if it keeps some.
+    /// Returns the key of the action's checkpoints. `None` if the stage has none.
     fn checkpoint_key(&self, action: &PlannedAction, content: &Fingerprint) -> Option<Key> {
         let resumable = self.graph.stages[action.node].stage.resumable()?;
         Some(checkpoint_key(content, &resumable))
     }
 
-    /// Why the action is executed: the plan's reason, or the inputs that were made in this run.
+    /// Returns the reason for executing the action: the plan's, or the inputs that this run made.
     pub fn reason(&self, action: &PlannedAction) -> String {
         if let State::Runs(reason) = &action.state {
             return reason.to_string();
@@ -236,7 +239,7 @@ impl<'a> Local<'a> {
         let made = inputs
             .map(|(producer, _)| producer)
             .filter(|&node| !matches!(self.plan.action(node).state, State::Cached(_)));
-        // A stage may give several of its outputs.
+        // One stage may provide several inputs.
         let made = distinct(made).into_iter().map(|node| self.name(node));
         format!("after {}", made.collect::<Vec<_>>().join(", "))
     }
@@ -246,12 +249,12 @@ impl<'a> Local<'a> {
     }
 }
 
-/// Whether the action is to be executed although it may be cached.
+/// Whether the action must be executed even if it is cached.
 pub(super) fn is_forced(action: &PlannedAction) -> bool {
     matches!(action.state, State::Runs(MissReason::Forced))
 }
 
-/// The failure of a stage whose files the store could not read or write.
+/// Converts an error of the store to the failure of the stage.
 pub(super) fn refused(error: store::Error) -> Failure {
     let timeout = match &error {
         store::Error::Io { source, .. } => store::given_up(source),

@@ -1,9 +1,9 @@
 //! Logs: the standard output and error of programs, and the standard error of workers.
 //!
-//! A process writes to its log itself, at full speed. One thread looks at the logs of all that run: of a
-//! log that is longer than [`MOST`] the middle is given back to the file system (a hole in the file), so
-//! that no flood fills the disk. Once the process has ended, the log is its head, a line that says how
-//! much was left out, and its tail.
+//! A process writes to its log directly, at full speed. One thread looks at all logs in use: the middle of a
+//! log longer than [`MOST`] is given back to the file system (as a hole in the file), so that a flood of
+//! output does not fill the disk. Once the process has ended, the log is cut down to its beginning, a line
+//! with the number of bytes left out, and its end.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,12 +20,12 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use super::local::lock;
 use super::log_file;
 
-/// Bytes of a log that are kept, half of them its beginning and half its end.
+/// Bytes of a log that are kept, half of them from its beginning and half from its end.
 const MOST: u64 = 64 << 20;
 const HALF: u64 = MOST / 2;
-/// How often logs are looked at.
+/// Interval between looks at the logs.
 const LOOK: Duration = Duration::from_millis(20);
-/// Bytes at the end of a log that are shown when a process fails.
+/// Most bytes at the end of a log that are shown when a process fails.
 const TAIL: u64 = 4096;
 /// Bytes that are copied at once.
 const PIECE: u64 = 1 << 20;
@@ -34,12 +34,12 @@ const PIECE: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Logs {
     folder: PathBuf,
-    /// Empty ones, removed at the end: file systems are slow at making what was removed a moment ago.
-    /// None is used for another stage, as a process that was left behind may still write to it.
+    /// Empty logs, removed at the end: file systems are slow at creating files right after others were
+    /// removed. They are not reused for other stages, because a leftover process may still write to one.
     empty: Mutex<Vec<PathBuf>>,
-    /// Logs that are written to, for the thread that looks at them.
+    /// Logs that are being written, for the thread that looks at them.
     open: Arc<Mutex<Vec<Weak<File>>>>,
-    /// Ends that thread when it is dropped; `None` until a program runs.
+    /// Ends that thread when it is dropped. `None` until the first process runs.
     looking: Mutex<Option<Sender<()>>>,
 }
 
@@ -53,34 +53,34 @@ impl Logs {
         }
     }
 
-    /// Where the log of a stage is; what an earlier try wrote is in it.
+    /// Returns the path of a stage's log. The log may have output of an earlier attempt.
     pub fn of(&self, stage: &str) -> PathBuf {
         log_file(&self.folder, stage)
     }
 
-    /// Opens a log for a process that `run` starts and waits for, and keeps it small. `run` gets the file for the
-    /// process, and one to read what was written.
+    /// Opens a log for a process that `run` starts and waits for, and keeps it small. `run` gets the file for
+    /// the process, and a second one to read what was written.
     ///
     /// # Errors
-    /// If the log cannot be opened, and those of `run`.
+    /// If the log cannot be opened, or if `run` fails.
     pub fn record<T>(
         &self,
         log: &Path,
         run: impl FnOnce(File, &File) -> io::Result<T>,
     ) -> io::Result<T> {
-        // It is read by this descriptor: later another file may have its name.
+        // Later reads use this descriptor, because another file may have taken the name.
         let mut options = File::options();
         let out = files::open_with(log, options.create(true).append(true).read(true))?;
         let written = self.watch(out.try_clone()?);
         let ran = run(out, &written);
-        // Nothing writes to it any more.
+        // The process has ended, so the log is complete.
         if let Err(error) = self.settle(&written) {
             tracing::warn!("failed to shorten `{}`: {error}", log.display());
         }
         ran
     }
 
-    /// Keeps the log small until it is [settled](Self::settle), or dropped.
+    /// Keeps the log small until it is [settled](Self::settle) or dropped.
     fn watch(&self, log: File) -> Arc<File> {
         let log = Arc::new(log);
         lock(&self.open).push(Arc::downgrade(&log));
@@ -88,14 +88,14 @@ impl Logs {
         log
     }
 
-    /// Makes the log of a process that has ended its head and its tail, if it is too long.
+    /// Cuts the log of a process that has ended down to its beginning and end, if it is too long.
     fn settle(&self, log: &Arc<File>) -> io::Result<()> {
-        // Nobody else looks at it from now on: what is written into the hole would be taken out again.
+        // The thread must not look at it from now on: it would remove what is written into the hole.
         lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
         shorten(log)
     }
 
-    /// Takes back a log that the stage's program has written to.
+    /// Notes that a stage's program has ended, so that an empty log is removed at the end.
     pub fn let_go(&self, log: PathBuf) {
         if is_empty(&log) {
             lock(&self.empty).push(log);
@@ -117,7 +117,7 @@ impl Drop for Logs {
     }
 }
 
-/// The last lines that were written to an open log from `start` on: at most 4 KiB of them.
+/// Returns what was written to an open log from `start` on, but at most the last 4 KiB.
 pub(super) fn tail(written: &File, start: u64) -> String {
     let read = || -> io::Result<String> {
         let end = written.metadata()?.len();
@@ -152,8 +152,8 @@ fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
     ended
 }
 
-/// Gives the middle of a long log back to the file system. Where that has no holes, the log is cut to its
-/// beginning: what is written next follows there.
+/// Gives the middle of a long log back to the file system. If the file system has no holes, cuts the log to
+/// its beginning; the process continues there.
 fn punch(log: &File) {
     let Ok(metadata) = log.metadata() else {
         return;
@@ -181,7 +181,7 @@ fn shorten(log: &File) -> io::Result<()> {
     if bytes <= MOST {
         return Ok(());
     }
-    // A write to a place goes to the end otherwise.
+    // In append mode, a write at a position would go to the end.
     fcntl_setfl(log, fcntl_getfl(log)? - OFlags::APPEND)?;
     let left_out = bytes - MOST;
     let line = format!("\n[runner: {left_out} bytes of this log are left out here]\n");

@@ -1,4 +1,5 @@
-//! Making what is not in the store: a worker process, again where it failed for no reason of its own.
+//! Makes a result that is not in the store: runs the stage, retries after transient failures,
+//! and ingests the outputs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,40 +23,41 @@ use crate::plan::{PlannedAction, SourceState, Stamps, source_state};
 use crate::scheduler::Grant;
 use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging, is_absence};
 
-/// How often a stage runs again because its sources were written to, without a change.
+/// Most times that a stage runs again because its sources were written to without being changed.
 const MOST_TOUCHES: usize = 5;
-/// How often a wait looks whether it is to end.
+/// Interval between checks for a stop while waiting.
 const POLL: Duration = Duration::from_millis(50);
 
-/// An action that is about to be executed, with all that is known of it by now.
+/// An action to be executed, with everything known about it by now.
 pub(super) struct Making<'a> {
     pub action: &'a PlannedAction,
     pub content_key: Key,
-    /// Where it keeps checkpoints, if it does.
+    /// Key of its checkpoints, if it has any.
     pub checkpoint_key: Option<Key>,
     pub inputs: &'a Inputs,
     pub grant: &'a Grant,
 }
 
-/// What one try goes out from.
+/// State that an attempt starts from.
 struct Try {
-    /// Whether to go on from checkpoints.
+    /// Whether to resume from checkpoints.
     resume: bool,
-    /// Of the sources.
+    /// Stamps of the sources.
     stamps: Stamps,
-    /// Why the stage runs, in a few words.
+    /// Reason for running the stage, in a few words.
     reason: String,
 }
 
-/// How a try ended that did not fail.
+/// Result of an attempt that did not fail.
 enum Attempt {
     Made(Box<ActionRecord>, Guard),
-    /// A source was written to meanwhile, and is as it was: what was read may have been otherwise.
+    /// A source was written to meanwhile, but has its old content again. The stage may
+    /// have read something else.
     SourceTouched(Stamps),
 }
 
 impl<'a> Local<'a> {
-    /// Executes the action, and takes what it made into the store; it is not recorded yet.
+    /// Executes the action and ingests its outputs. It is not recorded yet.
     pub fn make(
         &self,
         making: &Making<'_>,
@@ -74,7 +76,7 @@ impl<'a> Local<'a> {
         let (mut retries, mut touches) = (0, 0);
         loop {
             let attempt = self.attempt(making, limits, checkpoints.as_ref(), &next, report);
-            // What this run has kept is good, whatever was there before.
+            // The checkpoints of this run are valid, even if earlier ones were not.
             next.resume = true;
             match attempt {
                 Ok(Attempt::Made(record, guard)) => {
@@ -101,7 +103,7 @@ impl<'a> Local<'a> {
                     return Err(Failure::Cancelled);
                 }
                 Err(failure) if failure.is_transient() && retries < limits.retries() => {
-                    // One that took too long has nothing to wait for.
+                    // Waiting does not help after a timeout.
                     let wait = match failure {
                         Failure::TimedOut(_) => Duration::ZERO,
                         _ => limits.backoff(retries),
@@ -116,7 +118,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// One worker process, and what it made.
+    /// Runs the stage once and ingests its outputs.
     fn attempt(
         &self,
         making: &Making<'_>,
@@ -128,11 +130,11 @@ impl<'a> Local<'a> {
         let action = making.action;
         let instance = &self.graph.stages[action.node];
         let external = instance.stage.external();
-        // Includes the time in which inputs and outputs are read.
+        // The deadline includes the time for reading inputs and outputs.
         let deadline = Deadline::new(limits.timeout, self.workers.stopping());
         let inputs = Watched::begin(making.inputs, self.store, external.is_some(), &deadline)?;
         let staging = self.store.staging().map_err(refused)?;
-        // Let go after the keeper has taken what is in it.
+        // Dropped after the keeper has stored its content.
         let kept = match checkpoints {
             Some(_) => Some(self.store.staging().map_err(refused)?),
             None => None,
@@ -142,7 +144,7 @@ impl<'a> Local<'a> {
             kind: instance.kind.name.to_owned(),
             params: instance.stage.canonical(),
             seed: instance.seed,
-            // Not those that it was measured to keep busy: the program would see that.
+            // The declared number rather than the measured one, because the program can see it.
             cpus: instance.threads().min(making.grant.cpus),
             device: instance.device,
             gpus: self.gpus(making.grant),
@@ -194,7 +196,7 @@ impl<'a> Local<'a> {
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
         report.warnings.clone_from(&said.warnings);
-        // Whatever came of it: nothing else may read what was changed.
+        // Checked even after a failure, so that no other stage reads an input that was changed.
         let inputs_check = inputs.check(&deadline)?;
         result?;
 
@@ -209,7 +211,7 @@ impl<'a> Local<'a> {
                 ));
             }
         }
-        // From the first blob to the record nothing else names the blobs.
+        // Held from the first blob on, because only the record protects the blobs.
         let guard = self.store.guard().map_err(refused)?;
         let record = ActionRecord {
             action_key: action.action_key,
@@ -231,7 +233,7 @@ impl<'a> Local<'a> {
         Ok(Attempt::Made(Box::new(record), guard))
     }
 
-    /// The GPUs of a grant, as `CUDA_VISIBLE_DEVICES` takes them.
+    /// Returns the GPUs of a grant in the form of `CUDA_VISIBLE_DEVICES`.
     fn gpus(&self, grant: &Grant) -> Vec<String> {
         let gpus = grant
             .gpus
@@ -240,7 +242,8 @@ impl<'a> Local<'a> {
         gpus.map(|gpu| gpu.uuid.clone()).collect()
     }
 
-    /// The checkpoints to go on from; none, and none are left, where the stage is to start over.
+    /// Returns the checkpoints to resume from. If the stage must start over, removes
+    /// them all and returns none.
     fn kept_checkpoints(
         &self,
         action: &PlannedAction,
@@ -256,7 +259,7 @@ impl<'a> Local<'a> {
         kept.map_err(refused)
     }
 
-    /// Takes what was made for every output port into the store.
+    /// Ingests the output of every port.
     fn ingest(
         &self,
         ports: &[Port],
@@ -271,7 +274,7 @@ impl<'a> Local<'a> {
                 Made::File { name, bytes } => self.store.ingest_bytes(name, &bytes),
                 Made::At(path) => match staging.stat(&path) {
                     Err(error) if is_absence(&error) => return Err(nothing()),
-                    // What cannot be looked at is said where it is read.
+                    // Ingesting reports other errors.
                     _ => self.store.ingest(staging, &path, deadline),
                 },
             };
@@ -287,8 +290,8 @@ impl<'a> Local<'a> {
         Ok(outputs)
     }
 
-    /// Removes the checkpoints of an action that is recorded, but for the last of a stage that can be
-    /// told to go further. What is left over costs space and nothing else.
+    /// Removes the checkpoints of a recorded action. The last one stays if the stage can be extended, for
+    /// example by more epochs. Failing to remove them only costs disk space.
     pub(super) fn settle(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
         let Some(checkpoints) = checkpoints else {
             return;
@@ -315,7 +318,7 @@ impl<'a> Local<'a> {
         });
     }
 
-    /// Waits, or ends early where a stop is asked for.
+    /// Waits. Returns early if the run is stopped.
     fn wait(&self, duration: Duration) -> Result<(), Failure> {
         let end = Instant::now() + duration;
         while Instant::now() < end {

@@ -1,11 +1,11 @@
-//! What a process holds, and whether the kernel killed for want of memory. Linux only: elsewhere
-//! nothing is known.
+//! Memory of a process, and the number of processes that the kernel killed for lack of
+//! memory. Known on Linux only.
 
 use contract::files::system_text;
 use rustix::process::Pid;
 
-/// Bytes of memory that the process `pid` holds for itself: without files it has mapped, which the
-/// system can take back.
+/// Returns the bytes of memory that the process `pid` holds for itself. Mapped files, which the system can
+/// take back, do not count.
 pub(super) fn held(pid: Pid) -> Option<u64> {
     let status = system_text(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let kib = |field: &str| {
@@ -15,8 +15,8 @@ pub(super) fn held(pid: Pid) -> Option<u64> {
     Some((kib("RssAnon:")? + kib("RssShmem:")?) * 1024)
 }
 
-/// Processes that the kernel has killed for want of memory, where this one could be among them. The
-/// machine's and the control group's own count may each be hidden from us.
+/// Number of processes that the kernel has killed for lack of memory, as counted for the whole machine and
+/// for this process's control group. Either count may be hidden from this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OomKills {
     machine: u64,

@@ -1,4 +1,5 @@
-//! Brings the actions of a plan to their end: from the store where it can, else in worker processes.
+//! Executes the actions of a plan: takes outputs from the store where possible, and otherwise runs the stages
+//! in processes of their own. [`execute`] is the entry point.
 
 mod built_in;
 mod commits;
@@ -55,38 +56,38 @@ use commits::Pending;
 use local::{Local, Miss};
 use logs::Logs;
 
-/// Views of outputs that are worth a thread of their own.
+/// Fewest cached actions whose views in `latest` are checked by one thread.
 const VIEWS: usize = 16;
 
-/// How to execute a plan.
+/// Options for executing a plan.
 pub struct Options<'a> {
-    /// Room for running stages.
+    /// Resources for running stages.
     pub room: Room,
     pub on_failure: OnFailure,
-    /// The run's folder.
+    /// Folder of the run.
     pub folder: &'a Path,
-    /// What holds for every stage that has no limits of its own.
+    /// Limits of stages that have none of their own.
     pub limits: Limits,
-    /// Whether to go on from checkpoints.
+    /// Whether to resume from checkpoints.
     pub resume: bool,
-    /// Resources that stages took in earlier runs.
+    /// Resources that stages used in earlier runs.
     pub measured: HashMap<NodeIndex, Measured>,
-    /// Stages that fail where they would have to be run, and why.
+    /// Stages that fail if they have to run, with the reasons.
     pub refused: HashMap<NodeIndex, String>,
 }
 
-/// What came of a plan.
+/// Result of executing a plan.
 pub struct Execution {
-    /// One for each of the plan's actions, in its order.
+    /// Reports of the plan's actions, in its order.
     pub stages: Vec<StageReport>,
-    /// Of every stage that has outputs now.
+    /// Outputs of every stage that has any now.
     pub outputs: HashMap<NodeIndex, Outputs>,
 }
 
-/// Executes what `plan` has not found in the store.
+/// Executes the actions that `plan` did not find in the store.
 ///
 /// # Errors
-/// If the system refuses the thread that records results.
+/// If the recorder thread cannot be started.
 pub fn execute(
     graph: &Graph,
     plan: &Plan,
@@ -122,7 +123,7 @@ pub fn execute(
         thread::Builder::new().spawn_scoped(scope, move || local.commit_all(&made))?;
         let run = || scheduler::run(queue, local, workers.stopping());
         let outcomes = catch_unwind(AssertUnwindSafe(run));
-        // The other end lives until it has heard this, which it must.
+        // The recorder thread waits for this message, so it is sent even after a panic.
         let _ = local.commits.send(None);
         Ok::<_, io::Error>(outcomes.unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
@@ -159,7 +160,7 @@ pub fn execute(
 }
 
 impl Local<'_> {
-    /// Reports what needs no execution, and takes its outputs as known.
+    /// Reports the cached actions, updates their views and remembers their outputs.
     fn show_cached(&self) -> HashMap<NodeIndex, StageReport> {
         let cached: Vec<(&PlannedAction, &ActionRecord)> = self
             .plan
@@ -194,8 +195,8 @@ impl Local<'_> {
     }
 }
 
-/// The misses as the scheduler sees them: each after the misses it takes inputs from, and after an
-/// equal action, whose outputs it then finds in the store.
+/// Returns the misses with their queue entries. A miss waits for the misses that it takes inputs from, and
+/// for an equal action before it, whose outputs it then finds in the store.
 fn schedule<'a>(
     graph: &Graph,
     misses: &[&'a PlannedAction],
@@ -222,7 +223,7 @@ fn schedule<'a>(
                 upstream.push(leader);
             }
             let slots = match options.refused.contains_key(&action.node) {
-                // What it asks for may not be there.
+                // The resources that it requests may not exist.
                 true => Slots::cpus(1),
                 false => {
                     let measured = options.measured.get(&action.node);
@@ -242,7 +243,7 @@ fn schedule<'a>(
         .unzip()
 }
 
-/// The file that holds what a stage instance wrote, in the folder of its run.
+/// Returns the log file of a stage instance in the folder of its run.
 pub fn log_file(run: &Path, name: &str) -> PathBuf {
     run.join(format!("{}.log", component(name)))
 }

@@ -1,4 +1,4 @@
-//! The engine's side of a worker process.
+//! The engine's side of a worker process: starts it, sends the request, receives events and judges its end.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -17,20 +17,20 @@ use super::watch::{Excess, watch};
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
 
-/// How a worker ended, and what it took.
+/// End of a worker or program, with the resources that it used.
 #[derive(Debug)]
 pub struct Ending {
     pub result: Result<(), Failure>,
-    /// Wall time.
+    /// Wall time in seconds.
     pub seconds: f64,
     pub usage: Usage,
 }
 
 /// Runs `request` in a worker process: this binary, as `runner worker`.
 ///
-/// Passes on what the worker says while it works; its standard error goes to `log`, which is kept small.
-/// The worker ends with this process, however that ends: it watches its standard input.
-/// Over its limits it is told to stop, or killed.
+/// Passes the worker's events to `heard`. Standard error goes to `log`, which is kept small. The worker
+/// watches its standard input, so it ends when this process ends in any way. If it exceeds its limits it is
+/// asked to stop, or killed.
 pub fn run(
     request: &Request,
     (log, logs): (&Path, &Logs),
@@ -60,7 +60,7 @@ pub fn run(
     }
 }
 
-/// The variable that tells CUDA which GPUs there are.
+/// Environment variable with the GPUs that CUDA may use.
 pub const VISIBLE_GPUS: &str = "CUDA_VISIBLE_DEVICES";
 
 fn converse(
@@ -78,14 +78,14 @@ fn converse(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(out);
-    // None, if it was given none: a stage that stays on the CPU takes no memory of anybody's GPU.
+    // Empty if the stage has none: a stage on the CPU must not take memory of a GPU.
     command.env(VISIBLE_GPUS, request.gpus.join(","));
     let Some(mut child) = workers.spawn(&mut command)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
     let pid = pid(&child);
     let (last, excess) = watch(pid, limits, workers, || {
-        // Held open to the end: when it closes, the worker knows that it is alone.
+        // Kept open until the end: when it closes, the worker knows that runner is gone.
         let stdin = ask(&mut child, request);
         let last = listen(&mut child, heard);
         let ended = wait(pid);
@@ -107,7 +107,7 @@ fn converse(
     Ok((ended.judge(workers.is_stopping()), usage))
 }
 
-/// Sends the request. A worker that is gone already shows in how it ended.
+/// Sends the request. An error is only logged: if the worker has ended already, its exit status shows it.
 fn ask(child: &mut Child, request: &Request) -> Option<ChildStdin> {
     let mut stdin = child.stdin.take()?;
     let sent = serde_json::to_string(request)
@@ -119,7 +119,7 @@ fn ask(child: &mut Child, request: &Request) -> Option<ChildStdin> {
     Some(stdin)
 }
 
-/// Passes on events until the worker closes its output; gives the last word if it is an ending.
+/// Passes on events until the worker closes its output. Returns the result if that is its last message.
 fn listen(child: &mut Child, heard: &dyn Fn(StageEvent)) -> Option<Result<(), Failure>> {
     let lines = BufReader::new(child.stdout.take()?)
         .lines()
@@ -136,18 +136,18 @@ fn listen(child: &mut Child, heard: &dyn Fn(StageEvent)) -> Option<Result<(), Fa
     last
 }
 
-/// All that tells how a worker ended.
+/// Everything from which the end of a worker is judged.
 struct Ended<'a> {
-    /// Its last word, if that was an ending.
+    /// Result in its last message, if there was one.
     last: Option<Result<(), Failure>>,
     status: ExitStatus,
     usage: Usage,
-    /// The limit for which it was stopped.
+    /// The limit that it exceeded, if it was stopped for that.
     excess: Option<Excess>,
-    /// Whether the kernel ended some process meanwhile for want of memory.
+    /// Whether the kernel killed a process for lack of memory meanwhile.
     oom_killed: bool,
     log: &'a Path,
-    /// The end of its standard error.
+    /// End of its standard error.
     last_words: String,
 }
 
@@ -165,7 +165,7 @@ impl Ended<'_> {
         }
     }
 
-    /// The failure of a worker that ended without saying how.
+    /// Returns the failure of a worker that ended without sending a result.
     fn unexpected(&self) -> Failure {
         let peak = self.usage.peak_memory_mib;
         let signal = self.status.signal();
@@ -193,7 +193,7 @@ impl Ended<'_> {
         }
     }
 
-    /// Rust's last words where an allocation fails.
+    /// Whether the log ends with Rust's message about a failed allocation.
     fn log_tells_of_allocation(&self) -> bool {
         let mut lines = self.last_words.lines().rev().take(5);
         lines.any(|line| line.starts_with("memory allocation of "))

@@ -1,4 +1,4 @@
-//! A program of the user's, run as a process of its own.
+//! Runs a user's program in a process of its own.
 
 use std::fs::File;
 use std::io;
@@ -19,18 +19,16 @@ use super::watch::watch;
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
 
-/// Lines of its output that are shown when a program fails.
+/// Lines of a failed program's output that are shown.
 const SHOWN: usize = 15;
 
-/// The words before the log's path, at the end of the message about a program that failed.
+/// Text before the log's path, at the end of the message about a failed program.
 pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
 
-/// Runs `program` to its end. What it writes, to standard output and standard error, goes to `log`.
+/// Runs `program` to its end. Its standard output and standard error go to `log`.
 ///
-/// It leads a process group of its own, which ends with this process, however that ends; over its
-/// limits it is told to stop, or killed.
-///
-/// What it leaves running is ended, and told of by `warn`.
+/// The program leads a process group of its own, which ends with this process in any case. If it exceeds its
+/// limits it is asked to stop, or killed. Processes that it leaves running are ended and reported to `warn`.
 pub(super) fn run(
     program: &Program,
     log: &Path,
@@ -98,11 +96,11 @@ fn carry_out(
     let Some(child) = workers.spawn_guarded(&mut command, tag)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
-    // It holds the log open otherwise.
+    // The command would keep the log open.
     drop(command);
     let pid = pid(&child);
     let (ended, excess) = watch(pid, limits, workers, || wait(pid));
-    // What it left running would write to outputs that are being kept.
+    // Processes that it left running would write to outputs that are being stored.
     workers.signal_one(pid, Signal::KILL);
     workers.forget(pid);
     ended?;
@@ -140,7 +138,7 @@ fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) 
     Failure::Program(format!("{how}{last_words}"))
 }
 
-/// The end of what was written to the open log from `start` on, indented, with its path.
+/// Returns the lines at the end of the open log, written from `start` on, indented and with the log's path.
 fn last_words(written: &File, log: &Path, start: u64) -> String {
     let text = tail(written, start);
     let lines: Vec<&str> = text.lines().collect();

@@ -1,6 +1,6 @@
-//! Declared outputs of a stage that failed, which are often its logs.
+//! Keeps declared outputs of a failed stage, which are often its logs.
 //!
-//! They are copied into the run's folder for people to look at, and are never results.
+//! They are copied into the run's folder for inspection, and are never results.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,21 +11,21 @@ use contract::Folder;
 use super::log_file;
 use crate::store::remove;
 
-/// Bytes of one file that are kept.
+/// Most bytes that are kept of one file.
 const MOST: u64 = 16 << 20;
-/// Files that are kept.
+/// Most files that are kept.
 const FILES: usize = 16;
 
-/// The folder for what is kept of a failed stage, in the folder of its run.
+/// Returns the folder for the remains of a failed stage, in the folder of its run.
 pub fn remains_folder(run: &Path, stage: &str) -> PathBuf {
     log_file(run, stage).with_added_extension("outputs")
 }
 
-/// Copies those of `outputs` that are regular files of `staging` to `target`; of a large file its
-/// beginning. Gives the text that names them, for the end of a message; empty if there is none.
+/// Copies the regular files among `outputs` from `staging` to `target`; only the beginning of large files.
+/// Returns the text that names the copies, for the end of a message, or an empty text if there are none.
 pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> String {
     let mut kept = Vec::new();
-    // What an earlier try left, or a program put there: a link would lead the copies elsewhere.
+    // Left by an earlier attempt, or put there by a program: through a link, the copies would go elsewhere.
     if let Err(error) = remove(target) {
         tracing::warn!("`{}` is in the way: {error}", target.display());
         return String::new();

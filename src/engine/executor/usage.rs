@@ -1,3 +1,5 @@
+//! Waits for child processes and measures the CPU time and memory that they used.
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
@@ -5,16 +7,16 @@ use std::process::ExitStatus;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-/// What a process used over its life.
+/// Resources that a process used in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// User and system time of all its threads.
+    /// User and system time of all its threads, in seconds.
     pub cpu_seconds: f64,
     /// Largest resident size, in MiB.
     pub peak_memory_mib: f64,
 }
 
-/// Waits until the child `pid` has ended. It stays a zombie, its id its own, until it is [reaped](reap).
+/// Waits until the child `pid` has ended. Until it is [reaped](reap) it stays a zombie and keeps its id.
 pub fn wait(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(
@@ -27,7 +29,7 @@ pub fn wait(pid: Pid) -> io::Result<()> {
     }
 }
 
-/// Reaps the child `pid`: how it ended, and what it used.
+/// Reaps the child `pid`. Returns its exit status and the resources that it used.
 pub fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
@@ -51,7 +53,7 @@ pub fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
     Ok((ExitStatus::from_raw(status), Usage::from(usage)))
 }
 
-/// The largest resident size of this process so far, in MiB.
+/// Returns the largest resident size of this process so far, in MiB.
 pub fn peak_memory_mib() -> f64 {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is to a live, writable place of the right type; the call fails only for a

@@ -1,11 +1,13 @@
+//! Verifies the cached artifacts that a run will read, before it starts.
+
 use petgraph::graph::NodeIndex;
 
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::store::{self, Store};
 
-/// Whether a cached artifact turns out damaged that a miss of `plan` will read, or a table or an expectation reads. It
-/// is set aside then, so that a new plan makes it again.
+/// Verifies the cached artifacts that the misses of `plan`, tables and expectations read. Returns whether one
+/// is damaged or missing. Damaged ones are set aside, so that a new plan makes them again.
 pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
     let mut damaged = false;
     for (producer, port) in read(graph, plan) {
@@ -27,7 +29,7 @@ pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bo
     Ok(damaged)
 }
 
-/// The outputs that a run of `plan` reads: stage instances and ports.
+/// Returns the outputs that a run of `plan` reads, as stage instances and ports.
 fn read<'a>(graph: &'a Graph, plan: &Plan) -> Vec<(NodeIndex, &'a str)> {
     let misses = plan.actions.iter();
     let misses = misses.filter(|action| !matches!(action.state, State::Cached(_)));

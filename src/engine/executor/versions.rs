@@ -1,4 +1,4 @@
-//! Asking programs for their versions, where a pipeline says how.
+//! Runs the version commands that a pipeline declares for its programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -17,16 +17,16 @@ use crate::graph::{Graph, Limits};
 use crate::plan::{Unasked, unasked};
 use crate::store::Store;
 
-/// How long a program may take to tell its version.
+/// How long a version command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest answer, in bytes: a list of packages, say.
+/// Longest answer in bytes. An answer can be a list of packages.
 const LONGEST: usize = 1 << 20;
 
-/// Asks all version commands of the stages `nodes` that were not asked yet of the files that the programs'
-/// names lead to. The answers are kept in the store, for the plan.
+/// Runs the version commands of the stages `nodes`, except those that were already answered for the same
+/// program files. The answers are stored for the plan.
 ///
 /// # Errors
-/// If a command fails, or does not answer.
+/// If a command fails or prints nothing.
 pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result<(), Error> {
     let mut asked = BTreeSet::new();
     let workers = Workers::default();
@@ -82,7 +82,7 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
     let warn = |message: String| tracing::warn!("`{}` {message}", unasked.command);
     let ending = program::run(&program, &log, &logs, workers, limits, &warn);
     ending.result.map_err(|failure| match failure {
-        // The log that the message names is gone soon.
+        // The log that the message names will be removed with the staging folder.
         Failure::Program(message) => match message.rsplit_once(program::WHOLE_LOG) {
             Some((message, _)) => format!("fails: {message}"),
             None => format!("fails: {message}"),

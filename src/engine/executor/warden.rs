@@ -1,12 +1,12 @@
-//! What ends programs of the user's when this process is killed.
+//! The warden ends user programs if this process is killed.
 //!
-//! A worker of our own notices that its standard input closed; a program of the user's does not look.
-//! So a small process of our own does: it is told of every program that runs, and ends those that are
-//! left once nobody holds the other end of its standard input.
+//! A worker notices that its standard input was closed, but a user's program does not look. A small process
+//! of runner therefore keeps a list of the running programs and ends those that are left once its own
+//! standard input is closed.
 //!
-//! It is told in lines: `?ID` by the child that is to be a program, before it is one; `+ID` once it is, or
-//! `!` if it never became one; `-ID` when it has ended. So there is no moment at which a program runs and
-//! nobody would end it.
+//! It receives one line for each change: `?ID` from the child that will become a program, before it does;
+//! `+ID` once it has, or `!` if it never did; `-ID` when it has ended. So there is no moment at which a
+//! program runs without being on the list.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::own_binary::own_binary;
 
-/// The engine's side.
+/// The engine's side of the warden.
 #[derive(Debug)]
 pub struct Warden {
     process: Child,
@@ -29,7 +29,7 @@ impl Warden {
         let mut command = own_binary()?;
         command
             .arg("warden")
-            // A Ctrl-C at the terminal is not for it.
+            // A Ctrl-C at the terminal must not reach it.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -39,14 +39,15 @@ impl Warden {
         })
     }
 
-    /// The id of its process.
+    /// Returns the id of the warden's process.
     pub fn id(&self) -> i32 {
         // Process ids are positive and fit.
         self.process.id().cast_signed()
     }
 
-    /// Has the child of `command`, the leader of a group of its own, tell of itself before it becomes the
-    /// program. One at a time: what follows is [`watch`](Self::watch) or [`withdraw`](Self::withdraw).
+    /// Makes the child of `command`, which leads a process group of its own, announce itself before it
+    /// becomes the program. Only one at a time may be announced: call [`watch`](Self::watch) or
+    /// [`withdraw`](Self::withdraw) next.
     pub fn announce(&self, command: &mut Command) -> io::Result<()> {
         let Some(stdin) = &self.process.stdin else {
             return Ok(());
@@ -60,23 +61,23 @@ impl Warden {
             rustix::io::write(&warden, &line[..line.len() - unused])?;
             Ok(())
         };
-        // SAFETY: between fork and exec it asks for an id, writes it on the stack and to a pipe: nothing
-        // that another thread may have locked.
+        // SAFETY: between fork and exec, `tell` gets an id, formats it on the stack and writes it to a pipe.
+        // None of these takes a lock that another thread may hold.
         unsafe { command.pre_exec(tell) };
         Ok(())
     }
 
-    /// Tells it that what was announced, if anything was, never became a program.
+    /// Takes back the announcement, if there was one: the child never became a program.
     pub fn withdraw(&mut self) -> io::Result<()> {
         self.say("!\n")
     }
 
-    /// Tells it of a process group that is to end with this process.
+    /// Adds a process group to end if this process ends.
     pub fn watch(&mut self, group: i32) -> io::Result<()> {
         self.say(&format!("+{group}\n"))
     }
 
-    /// Tells it that a group's leader has ended, before the id may be another's.
+    /// Removes a group whose leader has ended, before its id may be reused.
     pub fn forget(&mut self, group: i32) {
         if let Err(error) = self.say(&format!("-{group}\n")) {
             tracing::debug!(%error, group, "the warden was not told");
@@ -98,7 +99,7 @@ impl Drop for Warden {
     }
 }
 
-/// The other side: what `runner warden` does.
+/// Runs the other side, `runner warden`.
 pub fn serve() -> ExitCode {
     let mut groups = BTreeSet::new();
     let mut announced = None;

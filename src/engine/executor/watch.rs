@@ -1,4 +1,4 @@
-//! Watching a worker's limits.
+//! Enforces the time and memory limits of a worker.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -14,23 +14,23 @@ use super::memory::held;
 use crate::graph::Limits;
 use crate::wording;
 
-/// How often a worker's memory is looked at.
+/// Interval between looks at a worker's memory.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a worker that took too long has to keep a checkpoint and end.
+/// Time that a worker has to save a checkpoint and end after its timeout.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The limit that a worker went over.
+/// The limit that a worker exceeded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Excess {
     Time {
         limit: Duration,
     },
-    /// Bytes.
+    /// In bytes.
     Memory {
         limit: u64,
         held: u64,
     },
-    /// The system refused the thread that watches; the number of its error.
+    /// The thread that watches the limits could not be started. `error` is the system's error number.
     Unwatched {
         error: Option<i32>,
     },
@@ -56,9 +56,9 @@ impl Excess {
     }
 }
 
-/// Does `work`, which ends when the worker `pid` does, and meanwhile holds that one to its limits:
-/// over the timeout it is asked to stop, and killed if it does not; over its memory it is killed. So it is if
-/// the system refuses a thread to watch it.
+/// Runs `work`, which must end when the worker `pid` does, and enforces the worker's limits meanwhile. After
+/// its timeout the worker is asked to stop, and killed if it does not. If it holds too much memory it is
+/// killed, and also if the thread that watches it cannot be started.
 pub(super) fn watch<T>(
     pid: Pid,
     limits: Limits,
@@ -110,7 +110,7 @@ pub(super) fn watch<T>(
         };
         let done = work();
         drop(ended);
-        // It does nothing that could panic.
+        // The thread does nothing that could panic.
         let excess = watcher.join().unwrap_or_default();
         (done, excess)
     })

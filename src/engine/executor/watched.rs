@@ -1,16 +1,16 @@
-//! Whether the inputs of a stage held the right bytes all the time that it read them.
+//! Checks that the inputs of a stage held the right bytes all the time that it could read them.
 //!
-//! Inputs are files of the store, and a program of the user's may have the right to write to them, or to
-//! change them and change them back.
+//! Inputs are files of the store. A user's program may have permission to write to them, or to
+//! change them and restore them.
 //!
-//! | an input's file | how a change is noticed |
+//! | file of an input | how a change is noticed |
 //! | --- | --- |
-//! | a small one, for a program | the program gets a copy of its own (`stages/command/mounts.rs`) |
-//! | one that can be [watched](Unwritten) | nobody has it open for writing from before it is verified on |
-//! | any other, or once somebody opened it for writing | its stamp with the time of change, and its content |
+//! | a small one, for a program | the program reads a copy of its own (`stages/command/mounts.rs`) |
+//! | one that can be [watched](Unwritten) | opening it to write is noticed, from before it is verified |
+//! | any other, or after such an attempt | its stamp, with the time of change, and its content are compared |
 //!
-//! A change goes unnoticed only if the file cannot be watched, because its file system has no leases or it is
-//! another user's, and the change is undone before the stage ends.
+//! A change goes unnoticed only if the file cannot be watched, because its file system has no leases or it
+//! belongs to another user, and the change is undone before the stage ends.
 
 use std::fs::{Metadata, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -25,36 +25,36 @@ use super::inputs::Inputs;
 use super::local::{lock, refused};
 use crate::store::{self, BLOB_MODE, Blob, Deadline, InputsCheck, Stamp, Store, Tree, Unwritten};
 
-/// Files of one stage that are held open to be watched, at most: a process may have few open.
+/// Most files of one stage that are kept open to watch them: processes have a limit of open files.
 const MOST: usize = 64;
-/// How long somebody who opens a watched file for writing may have to wait.
+/// Longest time that a process which opens a watched file for writing is blocked.
 const POLL: Duration = Duration::from_millis(20);
 
-/// The inputs of a stage that runs.
+/// The inputs of a running stage.
 pub(super) struct Watched<'a> {
     store: &'a Store,
     inputs: Vec<Input<'a>>,
     watches: Arc<Vec<Watch>>,
-    /// Ends the thread that looks after the watches when it is dropped.
+    /// Dropping it ends the thread that lets writers continue.
     _looked_after: Option<Sender<()>>,
 }
 
 struct Input<'a> {
     role: &'a str,
     tree: &'a Tree,
-    /// Where the watch of each of the tree's files is, if it has one.
+    /// Index of the watch of each of the tree's files, if it has one.
     watches: Vec<Option<usize>>,
 }
 
-/// A watched file, and its stamp when the stage started.
+/// A watched file, and its stamp at the start of the stage.
 struct Watch {
     file: Unwritten,
     stamp: Mutex<Option<Stamp>>,
 }
 
 impl<'a> Watched<'a> {
-    /// Watches the inputs, and finds out whether they hold what they should. `copies` says whether the
-    /// stage reads copies of small files.
+    /// Watches the inputs and verifies their content. `copies` tells whether the stage
+    /// reads copies of small files.
     pub fn begin(
         inputs: &'a Inputs,
         store: &'a Store,
@@ -83,7 +83,7 @@ impl<'a> Watched<'a> {
                 });
             }
         }
-        // From here on a change is noticed.
+        // From here on, changes are noticed.
         for input in &watched {
             store.verify_before(input.tree, deadline).map_err(refused)?;
         }
@@ -96,17 +96,17 @@ impl<'a> Watched<'a> {
         })
     }
 
-    /// Notes what the files are like, now that the stage has its own names of them.
+    /// Stores the stamps of the files, after the stage has got its own links to them.
     pub fn start(&self) {
         for watch in self.watches.iter() {
             *lock(&watch.stamp) = watch.settled();
         }
     }
 
-    /// Whether the inputs are what they were, now that the stage has run.
+    /// Checks that the inputs are unchanged, after the stage has run.
     ///
     /// # Errors
-    /// If one was written to. What is damaged is set aside, so that the next run makes it again.
+    /// If one was written to. A damaged input is set aside, so that the next run makes it again.
     pub fn check(&self, deadline: &Deadline<'_>) -> Result<InputsCheck, Failure> {
         self.watches.iter().for_each(Watch::restore_mode);
         let mut is_sure = true;
@@ -116,11 +116,11 @@ impl<'a> Watched<'a> {
                 match watch.map(|index| &self.watches[index]) {
                     Some(watch) => is_written |= watch.is_written(),
                     None if self.store.is_known(blob) => {}
-                    // Of a small file a program has read its own copy.
+                    // A program reads its own copy of a small file.
                     None => is_sure &= blob.bytes <= PRIVATE_BYTES,
                 }
             }
-            // What is not known to be right is read again.
+            // Reads again the blobs that are not known to be sound.
             match self.store.verify_before(input.tree, deadline) {
                 Err(error @ store::Error::Io { .. }) => return Err(refused(error)),
                 Err(_) => is_written = true,
@@ -143,8 +143,8 @@ impl<'a> Watched<'a> {
         })
     }
 
-    /// Ends the watch, once the stage's own names of its inputs are gone: what was watched all the time
-    /// need not be read again because a name went.
+    /// Ends the watch once the stage's own links to its inputs are gone. Removing a link changes a file's
+    /// stamp; a file that was watched all the time need not be read again because of that.
     pub fn end(self) {
         for (blob, watch) in self.inputs.iter().flat_map(Input::blobs) {
             if let Some(index) = watch {
@@ -166,8 +166,8 @@ impl Watch {
         Some(Stamp::of(&metadata))
     }
 
-    /// Makes it readable again, and for nobody to write: a program may have changed the rights to its own
-    /// name of the file, which are those of the store's.
+    /// Restores the mode of a blob, which is read-only. A program may have changed it through its own link,
+    /// because all links share the mode.
     fn restore_mode(&self) {
         let file = self.file.file();
         let is_right = |metadata: Metadata| metadata.permissions().mode() & 0o7777 == BLOB_MODE;
@@ -177,23 +177,23 @@ impl Watch {
         }
     }
 
-    /// Its stamp, once a write would change that: a new name has just moved its time.
+    /// Returns the file's stamp once any write would change it. Its time has just moved, with the new link.
     fn settled(&self) -> Option<Stamp> {
         self.now().filter(Stamp::wait_until_settled)
     }
 
-    /// Whether it may have been written to since the start.
+    /// Whether the file may have been written to since the start.
     fn is_written(&self) -> bool {
         if self.file.is_unwritten() {
             return false;
         }
-        // Somebody has opened it for writing. As long as nothing was written no time has moved.
+        // It was opened for writing. As long as nothing was written, its times have not moved.
         let before = *lock(&self.stamp);
         before.is_none() || before != self.now()
     }
 }
 
-/// Lets go on whoever waits to write to a watched file, until the sender is dropped.
+/// Lets processes that wait to write to a watched file continue, until the sender is dropped.
 fn look_after(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
     if watches.is_empty() {
         return None;
@@ -205,7 +205,7 @@ fn look_after(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
             watches.iter().for_each(|watch| watch.file.give_way());
         }
     };
-    // Without the thread, whoever wants to write waits until the stage has ended, or for 45 seconds.
+    // Without the thread, writers wait until the stage has ended, or for 45 seconds.
     let started = thread::Builder::new()
         .name("inputs".to_owned())
         .spawn(looking);

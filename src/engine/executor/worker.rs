@@ -1,4 +1,4 @@
-//! The other side: what `runner worker` does.
+//! The worker's side of a worker process: `runner worker`.
 
 use std::io::{self, BufRead, Read, Write};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -24,8 +24,8 @@ pub struct Kinds {
     pub stack_size: usize,
 }
 
-/// Reads a [`Request`] from standard input, does it, and says what happens as JSON lines on standard
-/// output; the last line says how it ended, and so does the exit code: 0 or 1.
+/// Reads a [`Request`] from standard input, executes it, and writes events as JSON lines to standard output.
+/// The last line has the result. The exit code is 0 for success and 1 for a failure.
 pub fn serve(kinds: &Kinds) -> ExitCode {
     let cancelled = Arc::new(AtomicBool::new(false));
     let result = prepare(kinds.stack_size, &cancelled)
@@ -47,7 +47,7 @@ pub fn serve(kinds: &Kinds) -> ExitCode {
 
 fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Failure> {
     for signal in [SIGTERM, SIGINT] {
-        // The first sets the flag; the second, if the stage did not look at it, exits.
+        // The first signal sets the flag. A second one exits, in case the stage does not check the flag.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(cancelled))
             .and_then(|_| flag::register(signal, Arc::clone(cancelled)))
             .map_err(refused("watch for signals"))?;
@@ -71,12 +71,12 @@ fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Fa
     Ok(request)
 }
 
-/// For `map_err`: `failed to <what>: <cause>`.
+/// Converts an error for `map_err`, as `failed to <what>: <cause>`.
 fn refused(what: &'static str) -> impl Fn(io::Error) -> Failure {
     move |cause| Failure::System(format!("failed to {what}: {cause}"))
 }
 
-/// The engine holds our standard input open for as long as it lives.
+/// Exits when standard input is closed: the engine keeps it open for as long as it lives.
 fn end_with_parent() {
     let _ = io::stdin().lock().read_to_end(&mut Vec::new());
     tracing::warn!("runner is gone; ending");
@@ -98,7 +98,7 @@ fn execute(kinds: &Kinds, request: &Request, cancelled: &AtomicBool) -> Result<(
     })
 }
 
-/// Keeps the message and place of the first panic, on whatever thread; it is reported as usual too.
+/// Keeps the message and place of the first panic on any thread. The panic is also reported as usual.
 fn remember_panics(fault: &Arc<Mutex<Option<String>>>) {
     let fault = Arc::clone(fault);
     let report = panic::take_hook();
@@ -119,7 +119,7 @@ fn say(event: &StageEvent, cancelled: &AtomicBool) {
             writeln!(out, "{line}").and_then(|()| out.flush())
         });
     if let Err(error) = said {
-        // Nobody listens any more.
+        // The engine no longer reads the events.
         tracing::warn!(%error, "an event was not said");
         cancelled.store(true, Ordering::SeqCst);
     }

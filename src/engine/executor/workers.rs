@@ -1,3 +1,5 @@
+//! The processes of running stages: starting, signalling and forgetting them.
+
 use std::collections::BTreeSet;
 use std::io;
 use std::process::{Child, Command};
@@ -10,37 +12,37 @@ use super::leftovers::{Left, Leftovers, Tag};
 use super::memory::OomKills;
 use super::warden::Warden;
 
-/// The worker processes that run now, and the wish to stop them.
+/// The running workers and programs, and the request to stop them.
 ///
-/// Each is the leader of a process group of its own, so a Ctrl-C at the terminal reaches runner
-/// alone, which passes it on.
+/// Each leads a process group of its own, so a Ctrl-C at the terminal reaches only
+/// runner, which passes it on.
 #[derive(Debug, Default)]
 pub struct Workers {
     stopping: AtomicBool,
     running: Mutex<BTreeSet<i32>>,
-    /// Those of them that are programs of the user's.
+    /// Those in `running` that are user programs.
     programs: Mutex<BTreeSet<i32>>,
-    /// As they were with the first worker, or when one was last found among them.
+    /// Count at the first worker's start, or at the last call of `has_lost_to_oom`.
     oom_kills: Mutex<Option<OomKills>>,
-    /// Started with the first program that does not watch us itself.
+    /// Started with the first program, because programs do not notice the end of this process.
     warden: Mutex<Option<Warden>>,
     leftovers: Leftovers,
 }
 
 impl Workers {
-    /// Set once a stop was asked for.
+    /// Returns the flag that is set once a stop was requested.
     pub fn stopping(&self) -> &AtomicBool {
         &self.stopping
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Starts a worker, unless a stop was asked for.
+    /// Starts a worker. Returns `None` if a stop was requested.
     pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Option<Child>> {
-        // Under the lock, so that a stop sees either no worker or one that it can signal.
+        // The lock is held, so that a stop sees either no worker or one that it can signal.
         let mut running = self.running();
         if self.is_stopping() {
             return Ok(None);
@@ -54,8 +56,8 @@ impl Workers {
         Ok(Some(child))
     }
 
-    /// As `spawn`, of a program that would not notice the end of this process, and may leave others
-    /// behind that carry its tag.
+    /// Like `spawn`, for a program. A program does not notice the end of this process, and may leave
+    /// processes behind, which carry its tag.
     pub(super) fn spawn_guarded(
         &self,
         command: &mut Command,
@@ -85,7 +87,7 @@ impl Workers {
         };
         let id = pid(&child);
         if let Err(error) = warden.watch(id.as_raw_nonzero().get()) {
-            // It is gone; the next program gets another one.
+            // The warden has ended; the next program gets a new one.
             *slot = None;
             drop(slot);
             self.signal_one(id, Signal::KILL);
@@ -98,14 +100,14 @@ impl Workers {
         Ok(Some(child))
     }
 
-    /// Whether the kernel has killed for want of memory since this was last so: one that was killed by
-    /// we know not whom may then have been it.
+    /// Whether the kernel has killed a process for lack of memory since the last call. If so, it may have
+    /// been a worker that was killed by an unknown sender.
     pub(super) fn has_lost_to_oom(&self) -> bool {
         let now = OomKills::count();
         self.oom_kills().replace(now).is_some_and(|seen| now > seen)
     }
 
-    /// Forgets a worker that has ended and is about to be reaped: its id may then be another's.
+    /// Forgets a worker that has ended and is about to be reaped, after which its id may be reused.
     pub(super) fn forget(&self, pid: Pid) {
         let id = pid.as_raw_nonzero().get();
         self.running().remove(&id);
@@ -122,34 +124,34 @@ impl Workers {
             .remove(&pid.as_raw_nonzero().get());
     }
 
-    /// A tag for a program that is about to start.
+    /// Returns a tag for a program that is about to start.
     pub(super) fn tag(&self) -> Tag {
         self.leftovers.tag()
     }
 
-    /// Ends what the program of `tag` has left behind, now that it has ended itself.
+    /// Ends the processes that the program of `tag` left behind. The program itself has ended.
     pub(super) fn end_leftovers_of(&self, tag: Tag) -> Left {
         self.leftovers.end(tag)
     }
 
-    /// Ends what any program has left behind.
+    /// Ends the processes that any program left behind.
     pub(super) fn end_leftovers(&self) -> Left {
         self.leftovers.end_all()
     }
 
-    /// Asks every worker to stop; none starts from now on.
+    /// Asks every worker to stop, and prevents new ones from starting.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.signal(Signal::TERM);
     }
 
-    /// Ends every worker at once; none starts from now on.
+    /// Kills every worker, and prevents new ones from starting.
     pub fn kill(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);
     }
 
-    /// Ends every program of the user's at once.
+    /// Kills every user program.
     pub(super) fn kill_programs(&self) {
         let programs = self.programs().clone();
         for pid in programs.into_iter().filter_map(Pid::from_raw) {
@@ -157,9 +159,9 @@ impl Workers {
         }
     }
 
-    /// Asks, or makes, one worker to stop.
+    /// Sends a signal to one worker.
     pub(super) fn signal_one(&self, pid: Pid, signal: Signal) {
-        // Under the lock: one that was reaped is forgotten, and its id may be another's.
+        // The lock is held: a worker that was reaped has been forgotten, and its id may have been reused.
         if self.running().contains(&pid.as_raw_nonzero().get())
             && let Err(error) = kill_process_group(pid, signal)
         {

@@ -1,4 +1,4 @@
-//! Where an artifact comes from, and what was made of it, as the records tell.
+//! [`Lineage`]: the actions that an artifact comes from, or those that used it, according to the records.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -10,10 +10,10 @@ use crate::keys::{InputId, ToolId};
 use crate::plan::{chosen_params, source_len, stands_for};
 use crate::store::{ActionRecord, Error, Store};
 
-/// Actions and what leads from one to the next.
+/// Actions and the links between them.
 #[derive(Debug, Default)]
 pub struct Lineage {
-    /// The action that was asked about first; the others in the order in which they were come upon.
+    /// The requested action first, then the others in the order in which they were found.
     pub actions: Vec<Step>,
 }
 
@@ -21,17 +21,17 @@ pub struct Lineage {
 #[derive(Clone, Debug)]
 pub struct Step {
     pub key: Key,
-    /// None where its record is gone.
+    /// `None` if the record does not exist any more.
     pub record: Option<ActionRecord>,
-    /// Parameters that are not the default, but for sources.
+    /// Parameters that differ from their defaults, without sources.
     pub params: Vec<(String, Value)>,
     pub sources: Vec<SourceUse>,
-    /// What leads on from here: upstream its inputs, downstream what was made of its outputs.
+    /// Links to further actions: upstream to its inputs, downstream to what used its outputs.
     pub links: Vec<Link>,
 }
 
 impl Step {
-    /// The programs that it ran.
+    /// Returns the programs that it ran.
     pub fn tools(&self) -> impl Iterator<Item = (&String, &ToolId)> {
         let record = self.record.iter();
         record.flat_map(|record| &record.fingerprint.tools)
@@ -44,7 +44,7 @@ pub struct SourceUse {
     /// The parameter that names it: `source.folder.path`.
     pub param: String,
     pub digest: Digest,
-    /// Files in it, where that was kept.
+    /// Number of files in it, if that was recorded.
     pub files: Option<usize>,
 }
 
@@ -59,7 +59,7 @@ pub struct Link {
     pub key: Key,
 }
 
-/// The actions that `record` goes back to.
+/// Returns the actions upstream of `record`, starting with its own.
 pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
     let mut lineage = Lineage::default();
     let mut seen = HashSet::from([record.action_key]);
@@ -87,8 +87,9 @@ pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
     lineage
 }
 
-/// The actions that used what `record` made, or only its output `port`, and what was made of theirs:
-/// whoever read the same content, whichever action made that.
+/// Returns the actions downstream of `record`, starting with its own: those that used its outputs, or only
+/// its output `port`, and so on. An action counts if it read the same content, even if another action made
+/// that.
 pub fn downstream(
     store: &Store,
     parse: Parse,
@@ -111,7 +112,7 @@ pub fn downstream(
             }
         }
     }
-    // In the order in which they were made.
+    // Oldest first.
     for consumers in uses.values_mut() {
         consumers.sort_by_key(|(role, key)| (&records[key].finished, role.clone(), *key));
     }
@@ -159,7 +160,7 @@ fn step(store: &Store, parse: Parse, key: Key, record: Option<ActionRecord>) -> 
     }
 }
 
-/// The sources that stand in a parameter.
+/// Returns the sources in a parameter.
 fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
     if let Some(digest) = stands_for(value) {
         return vec![SourceUse {
@@ -182,7 +183,7 @@ fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
     }
 }
 
-/// What is left of a parameter without the sources in it, if anything is.
+/// Removes the sources from a parameter. Returns `None` if they were all it contained.
 fn without_sources(value: Value) -> Option<Value> {
     match value {
         source if stands_for(&source).is_some() => None,

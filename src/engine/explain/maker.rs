@@ -1,4 +1,4 @@
-//! Which run made something.
+//! Finds the run that made a result.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,19 +11,19 @@ use crate::run::files::{Kept, read_run};
 use crate::run::history::History;
 use crate::scheduler::Outcome;
 
-/// A stage of a run that made something.
+/// The stage of a run that made a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maker {
     /// The run's id, which is the name of its folder.
     pub run: String,
-    /// The stage's instance, as that run's pipeline named it.
+    /// Name of the stage's instance in that run.
     pub stage: String,
-    /// That pipeline.
+    /// Name of that run's pipeline.
     pub pipeline: String,
 }
 
-/// Who made what, of all runs below `runs` whose records can be read: the newest of each. Warns of the
-/// others.
+/// Returns, for each action key, the newest of the runs below `runs` that made its result. Logs a warning for
+/// each run whose record cannot be read.
 pub fn makers(runs: &Path) -> io::Result<BTreeMap<Key, Maker>> {
     #[derive(Deserialize)]
     struct Run {

@@ -1,7 +1,7 @@
-//! Why a stage runs or does not, followed to the cause; and where an artifact comes from and goes.
+//! Explains why a stage runs or is cached, and where an artifact comes from.
 //!
-//! `trace` compares two actions and follows the inputs that differ upstream to what was changed there.
-//! [`Explanation`] does that for a stage of a plan; [`lineage`] walks the records.
+//! `trace` compares two actions and follows inputs that differ upstream to the change. [`explain`] does this
+//! for a stage of a plan. [`lineage`] follows the links between records.
 
 pub mod lineage;
 pub mod maker;
@@ -21,43 +21,43 @@ use crate::store::{ActionRecord, Store};
 
 pub use trace::{Found, trace};
 
-/// Why a stage is what a plan says.
+/// Why a stage of a plan is cached or not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Explanation {
-    /// It was made before.
+    /// It is cached.
     Hit(Box<Hit>),
-    /// It runs, or may run: the causes, nearest first.
+    /// It runs, or may run; with the causes, nearest first.
     Miss(Vec<Cause>),
 }
 
-/// A record that was found.
+/// The record of a cached stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     pub record: ActionRecord,
-    /// The action that was executed: this very one, or one whose inputs held the same (early cutoff).
+    /// The action that was executed: this one, or one whose inputs had the same content (early cutoff).
     pub made_as: Key,
 }
 
-/// Something that makes a stage run.
+/// A cause that makes a stage run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
-    /// From the stage that was asked about upstream to the one that the cause is in.
+    /// Path from the explained stage upstream to the stage that the cause is in.
     pub way: Vec<NodeIndex>,
     pub why: Why,
-    /// The stages below that one that are not cached.
+    /// Stages downstream of that stage that are not cached.
     pub followers: BTreeSet<NodeIndex>,
 }
 
-/// What a cause is.
+/// Description of a cause.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
     Change(Change),
-    /// Nothing changed, and yet there is no result.
+    /// A reason other than a change, such as a first run or a missing record.
     Miss(MissReason),
 }
 
 impl Cause {
-    /// The stage that the cause is in.
+    /// Returns the stage that the cause is in.
     pub fn node(&self) -> NodeIndex {
         self.way[self.way.len() - 1]
     }
@@ -87,7 +87,7 @@ pub fn explain(graph: &Graph, store: &Store, plan: &Plan, node: NodeIndex) -> Ex
     }
 }
 
-/// Every cause for which some stage of `plan` runs, in the plan's order of the stages they are in.
+/// Returns all causes for which stages of `plan` run, in the plan's order of stages.
 pub fn explain_all(graph: &Graph, store: &Store, plan: &Plan) -> Vec<Cause> {
     let explainer = Explainer::new(graph, store, plan);
     let mut causes: Vec<Cause> = Vec::new();
@@ -104,7 +104,7 @@ pub fn explain_all(graph: &Graph, store: &Store, plan: &Plan) -> Vec<Cause> {
                 way: vec![cause.node()],
                 ..cause.clone()
             };
-            // A stage that never ran needs no cause of its own where one upstream is there.
+            // A stage that never ran and waits for one upstream needs no cause of its own.
             let is_idle = is_own
                 && matches!(cause.why, Why::Miss(MissReason::FirstRun))
                 && matches!(action.state, State::Waits(_));
@@ -127,7 +127,7 @@ struct Explainer<'a> {
 
 impl<'a> Explainer<'a> {
     fn new(graph: &'a Graph, store: &'a Store, plan: &'a Plan) -> Self {
-        // Of equal actions the first stands for all.
+        // The first of several equal actions represents all.
         let actions = plan.actions.iter().rev();
         Self {
             graph,
@@ -137,7 +137,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// All causes for a stage that is not cached, nearest first.
+    /// Returns all causes for a stage that is not cached, nearest first.
     fn causes(&self, node: NodeIndex) -> Vec<Cause> {
         let mut causes: Vec<Cause> = Vec::new();
         for way in self.ways_up(node) {
@@ -163,8 +163,8 @@ impl<'a> Explainer<'a> {
         causes
     }
 
-    /// The shortest way from a stage to each one upstream that is not cached, itself included, nearest
-    /// first.
+    /// Returns the shortest path from a stage to itself and to each upstream stage that is not cached,
+    /// nearest first.
     fn ways_up(&self, node: NodeIndex) -> Vec<Vec<NodeIndex>> {
         let mut ways = Vec::new();
         let mut seen = HashSet::from([node]);
@@ -192,7 +192,7 @@ impl<'a> Explainer<'a> {
         traced
     }
 
-    /// What changed since the stage was last there: in itself, and upstream of it.
+    /// Returns what changed since the stage last ran or was cached, in the stage itself and upstream of it.
     fn traced(&self, node: NodeIndex) -> Vec<Cause> {
         let planned = self.plan.action(node);
         let Some(last) = self.last(node) else {
@@ -225,7 +225,7 @@ impl<'a> Explainer<'a> {
         causes.collect()
     }
 
-    /// What changed in the stage itself.
+    /// Returns what changed in the stage itself.
     fn own(&self, node: NodeIndex) -> Vec<Cause> {
         let mut causes = self.traced(node);
         causes.retain(|cause| cause.way.len() == 1);

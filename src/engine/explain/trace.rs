@@ -1,4 +1,4 @@
-//! From two actions that differ to what was changed.
+//! Finds the changes that make two actions differ.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -6,17 +6,18 @@ use crate::keys::Key;
 use crate::keys::{Fingerprint, InputId};
 use crate::plan::Change;
 
-/// A change, and the way to it.
+/// A change, and the path to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// From the action that was asked about upstream to the one that the change is in.
+    /// Path from the compared action upstream to the one that the change is in.
     pub way: Vec<Key>,
     pub change: Change,
 }
 
-/// All changes by which the action `to`, whose key is `key`, is another than `from`: its own, and
-/// where an input is made by another action, those of that one, and so on; the nearest first. `before`
-/// and `now` give the fingerprints of the actions upstream of either, as far as they are known.
+/// Returns all changes by which the action `to`, whose key is `key`, differs from `from`, nearest first. If
+/// an input is made by another action than before, that action's changes are followed in its place. `before`
+/// and `now` return the fingerprints of actions upstream of `from` and `to`, if they are known. `differences`
+/// compares two fingerprints of an action.
 pub fn trace(
     key: Key,
     from: &Fingerprint,
@@ -38,7 +39,7 @@ pub fn trace(
             match upstream(role, &from, &to) {
                 Some(pairs) => {
                     for (old, new) in pairs {
-                        // Where several lead to one, the nearest way counts.
+                        // If several paths lead to an action, the shortest counts.
                         if !seen.insert(new) {
                             continue;
                         }
@@ -62,8 +63,8 @@ pub fn trace(
     found
 }
 
-/// The actions that the inputs of a role are made by before and now, where they differ. None if more
-/// than that differs: another output, more inputs, or fewer.
+/// Returns the pairs of actions that make the inputs of a role, before and now, where they differ. `None` if
+/// there are other differences: another output, or more or fewer inputs.
 fn upstream(role: &str, from: &Fingerprint, to: &Fingerprint) -> Option<Vec<(Key, Key)>> {
     let (from, to) = (from.inputs.get(role)?, to.inputs.get(role)?);
     if from.len() != to.len() {

@@ -1,4 +1,4 @@
-//! What the stages of a plan will get as inputs, and what they say of their work with those.
+//! Predicts the inputs of the stages of a plan, and the [`Work`] that the stages declare for them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,10 +10,10 @@ use crate::keys::Digest;
 use crate::plan::{Plan, State, action_key};
 use crate::store::Store;
 
-/// The inputs of a stage, by role.
+/// Expected inputs of a stage, by role.
 pub type Inputs = BTreeMap<String, Vec<Expected>>;
 
-/// What every stage of `plan` that is not cached says of its work.
+/// Returns the work that each stage of `plan` declares, for stages that are not cached.
 pub fn works(graph: &Graph, plan: &Plan, store: &Store) -> HashMap<NodeIndex, Work> {
     let mut works = HashMap::new();
     if plan.misses().next().is_none() {
@@ -42,7 +42,7 @@ pub fn works(graph: &Graph, plan: &Plan, store: &Store) -> HashMap<NodeIndex, Wo
         };
         let trees = || match &action.state {
             State::Cached(record) => Some(record.outputs.clone()),
-            // Most likely there will be as many as the last time.
+            // There will most likely be as many images as last time.
             _ => {
                 let name = instance.name.to_string();
                 let last = store.last_fingerprint(&graph.pipeline, &name)?;
@@ -74,7 +74,7 @@ pub fn signatures(inputs: &Inputs) -> BTreeMap<String, Vec<Signature>> {
         .collect()
 }
 
-/// How many images a dataset in the store has.
+/// Returns the number of images in a dataset of the store.
 pub fn images(store: &Store, tree: &Digest, signature: Signature) -> Option<u64> {
     let Signature::Dataset { image, .. } = signature else {
         return None;

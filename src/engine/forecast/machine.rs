@@ -18,12 +18,12 @@ pub struct Machine {
     pub memory: Option<u64>,
     /// Bytes of memory that are free or can be taken back.
     pub free_memory: Option<u64>,
-    /// Bytes that the store's file system has room for.
+    /// Bytes that are available in the store's file system.
     pub disk: Option<u64>,
 }
 
 impl Machine {
-    /// This machine as it stands, with the file system of `store`.
+    /// Reads the current resources of this machine and of the file system of `store`.
     pub fn look(store: &Path) -> Self {
         let meminfo = system_text("/proc/meminfo").unwrap_or_default();
         let bytes = |field: &str| {
@@ -46,7 +46,8 @@ impl Machine {
     }
 }
 
-/// The most memory that the control group of this process, or one above it, may have.
+/// Returns the memory limit, in bytes, of this process's control group or of one above it, whichever is
+/// lowest.
 fn group_limit() -> Option<u64> {
     let groups = system_text("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;

@@ -1,9 +1,8 @@
-//! What a plan will take: time, memory, disk.
+//! Estimates the time, memory and disk space that a plan will take.
 //!
-//! From what was recorded where there is something alike, else from what a stage says of its own
-//! [`Work`] and the rate at which such work went before. What neither tells stays unknown: nothing is
-//! made up. `past` reads records back as stages, `ahead` says what a plan's stages get as inputs,
-//! `schedule` plays the plan through.
+//! Estimates come from the record of a similar stage, or else from the [`Work`] that a stage declares and the
+//! measured rate of such work. What neither provides stays unknown. `past` rebuilds stages from records,
+//! `ahead` predicts the inputs of a plan's stages, and `schedule` simulates the plan.
 
 mod ahead;
 mod machine;
@@ -27,44 +26,44 @@ use crate::store::{ActionRecord, Store};
 pub use machine::Machine;
 use past::Past;
 
-/// Shortest time that tells how many cores a stage keeps busy.
+/// Shortest time, in seconds, from which the number of busy cores can be measured.
 const MEASURABLE_SECONDS: f64 = 1.0;
-/// Least peak memory, in bytes, that tells of a program what it needs: the system counts what `runner` held when it
-/// started the program.
+/// Smallest peak memory, in bytes, that counts as a measurement of a program: the system also counts what
+/// `runner` held when it started the program.
 const TELLING_BYTES: u64 = 128 << 20;
-/// Bytes that a worker process holds besides what its stage says of its work.
+/// Bytes that a worker process holds in addition to the memory that its stage declares.
 const WORKER_BYTES: u64 = 64 << 20;
 /// Bytes of a MiB.
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What is expected of the stages of a plan that are not cached, and of all of them together.
+/// Estimates for the stages of a plan that are not cached, and their totals.
 #[derive(Debug, Default)]
 pub struct Forecast {
     pub stages: BTreeMap<NodeIndex, Estimate>,
     pub totals: Totals,
 }
 
-/// What one stage will take, as far as that is known.
+/// Estimated time, memory and disk space of one stage, as far as they are known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// Wall-clock time.
+    /// Wall-clock time in seconds.
     pub seconds: Option<f64>,
-    /// Processor time over all threads.
+    /// Processor time of all threads in seconds.
     pub cpu_seconds: Option<f64>,
     /// Peak memory in bytes.
     pub memory: Option<u64>,
     /// Bytes that its outputs add to the store.
     pub output_bytes: Option<u64>,
-    /// What the times are taken from.
+    /// Source of the times.
     pub basis: Option<Basis>,
-    /// What the stage itself says.
+    /// The work that the stage declares.
     pub work: Work,
-    /// Whether an earlier record is of the very same work: its outputs may well be in the store.
+    /// Whether a record of exactly this work exists, so that its outputs may be in the store already.
     pub is_repeated: bool,
 }
 
 impl Forecast {
-    /// Resources that the stages which are not cached take, as far as earlier runs tell.
+    /// Returns the resources that the stages take, for scheduling; see [`Estimate::measured`].
     pub fn measured(&self, graph: &Graph) -> HashMap<NodeIndex, Measured> {
         let stages = self.stages.iter();
         stages
@@ -74,7 +73,9 @@ impl Forecast {
 }
 
 impl Estimate {
-    /// Resources that an instance takes as far as earlier runs tell. A GPU's memory is not the machine's.
+    /// Returns the resources that an instance takes, for scheduling: the cores that it kept busy in an
+    /// earlier run, and the estimated memory. On a GPU the memory is unknown, because a GPU's memory is not
+    /// the machine's.
     pub fn measured(&self, instance: &Instance) -> Measured {
         let busy = self.cpu_seconds.zip(self.seconds);
         let busy = busy.filter(|&(_, seconds)| seconds >= MEASURABLE_SECONDS);
@@ -85,45 +86,46 @@ impl Estimate {
     }
 }
 
-/// Where an estimate of time comes from.
+/// Source of an estimate of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// The stage's own last record.
     Record,
-    /// The record of another stage with the same parameters, but perhaps for `epochs`.
+    /// The record of another stage with the same parameters, except perhaps `epochs`.
     LikeRecord,
-    /// The amount of work, and the rate at which the store's records say that such work goes.
+    /// The amount of work, and the rate of such work in the store's records.
     Rate,
-    /// An equal stage of the plan comes first, and makes it.
+    /// An equal stage that is earlier in the plan makes the result.
     Equal,
 }
 
-/// What all stages that are not cached will take together.
+/// Totals of all stages that are not cached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
-    /// From start to end, stages side by side as slots allow; of the known ones.
+    /// Wall-clock time in seconds from start to end, with stages in parallel as slots allow. Stages of
+    /// unknown time count as 0.
     pub seconds: Option<f64>,
     pub cpu_seconds: Option<f64>,
-    /// The largest sum of memory, in bytes, that stages need which may run at once.
+    /// Largest sum of memory, in bytes, of stages that may run at the same time.
     pub memory_bytes: Option<u64>,
     pub output_bytes: Option<u64>,
-    /// Stages whose time is known.
+    /// Number of stages whose time is known.
     pub known: usize,
-    /// Stages that are not cached.
+    /// Number of stages that are not cached.
     pub stages: usize,
 }
 
-/// Which records an estimate may be taken from.
+/// The records that an estimate may be taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// A stage's own last one: quick, and enough for memory and disk.
+    /// A stage's own last record. This is quick, and enough for memory and disk space.
     Own,
-    /// All of the store.
+    /// All records of the store.
     All,
 }
 
-/// Says what the stages of `plan` that are not cached will take with `room` to run in.
+/// Estimates what the stages of `plan` that are not cached will take, given the resources of a run (`room`).
 pub fn forecast(
     graph: &Graph,
     plan: &Plan,
@@ -162,7 +164,7 @@ pub fn forecast(
     Forecast { stages, totals }
 }
 
-/// The totals of those of the plan's misses that `stages` has.
+/// Returns the totals of the plan's misses that are in `stages`.
 pub fn totals(
     graph: &Graph,
     plan: &Plan,
@@ -212,7 +214,7 @@ fn estimate(
             let grown = ratio(then.output_bytes, work.output_bytes).unwrap_or(1.0);
             (bytes as f64 * grown) as u64
         });
-        // One that went on from a checkpoint took the rest of the time only.
+        // The times of a stage that continued from a checkpoint cover only the rest of its work.
         if record.resumed.is_none() {
             let grown = growth(record, &then, now, &work);
             estimate.seconds = Some(record.seconds * grown);
@@ -232,7 +234,7 @@ fn estimate(
     Estimate { work, ..estimate }
 }
 
-/// How many times as long as `record`, whose work was `then`, the work `now` takes.
+/// Returns the ratio of the time for the work `now` to the time of `record`, whose work was `then`.
 fn growth(record: &ActionRecord, then: &Work, fingerprint: &Fingerprint, now: &Work) -> f64 {
     if let (Some(then), Some(now)) = (then.amount, now.amount)
         && then.rate == now.rate
@@ -244,7 +246,7 @@ fn growth(record: &ActionRecord, then: &Work, fingerprint: &Fingerprint, now: &W
     ratio(epochs(&record.fingerprint), epochs(fingerprint)).unwrap_or(1.0)
 }
 
-/// The memory of a record, in bytes, with what the work now takes more, or less.
+/// Returns the memory of a record, in bytes, adjusted by the difference between the work then and now.
 fn memory(record: &ActionRecord, then: &Work, now: &Work) -> u64 {
     let peak = (record.peak_memory_mib * MIB) as u64;
     match (then.memory, now.memory) {

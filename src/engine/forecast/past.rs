@@ -1,4 +1,5 @@
-//! What was recorded, read back: a record has all that its stage was, so the stage can be asked again.
+//! [`Past`]: reads the records of a store. A record contains enough to rebuild its stage, which then declares
+//! its work again.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,12 +15,12 @@ use crate::keys::{Fingerprint, InputId};
 use crate::plan::rebuild;
 use crate::store::{ActionRecord, Store};
 
-/// The most records that a rate is measured from: the newest.
+/// Maximum number of records that rates are measured from; the newest are taken.
 const MOST_MEASURED: usize = 200;
-/// The most records in a row that a signature is followed up.
+/// Maximum number of records that are followed upstream to find a signature.
 const DEEPEST: usize = 100;
 
-/// What is known of an action's outputs, by port.
+/// Known properties of an action's outputs, by port.
 type Ports = BTreeMap<String, Expected>;
 
 /// The records of a store.
@@ -27,11 +28,12 @@ pub struct Past<'a> {
     store: &'a Store,
     parse: Parse,
     reach: Reach,
-    /// Newest first.
+    /// All records that may be used, newest first.
     all: OnceCell<Vec<ActionRecord>>,
     rates: OnceCell<BTreeMap<&'static str, f64>>,
     outputs: RefCell<HashMap<Key, Option<Rc<Ports>>>>,
-    /// The trees of recorded outputs, by action: a stage may take thousands of another's.
+    /// Trees of recorded outputs, by action. They are kept because a stage may take thousands of outputs of
+    /// another.
     trees: RefCell<HashMap<Key, BTreeMap<String, Digest>>>,
 }
 
@@ -52,7 +54,7 @@ impl<'a> Past<'a> {
         self.store.recall(key)
     }
 
-    /// The newest record of a stage that was the same but for `epochs`, seed and inputs.
+    /// Returns the newest record of a stage that was the same except for `epochs`, seed and inputs.
     pub fn like(&self, now: &Fingerprint) -> Option<ActionRecord> {
         let params = |fingerprint: &Fingerprint| {
             let mut params = fingerprint.params.clone();
@@ -71,7 +73,7 @@ impl<'a> Past<'a> {
         self.all().iter().find(is_alike).cloned()
     }
 
-    /// Amount of work to a second of processor time: the median over the store's records.
+    /// Returns the amount of work per second of processor time: the median over the store's records.
     pub fn rate(&self, name: &str) -> Option<f64> {
         self.rates.get_or_init(|| self.measure()).get(name).copied()
     }
@@ -97,14 +99,14 @@ impl<'a> Past<'a> {
             .collect()
     }
 
-    /// As far as they may be looked at.
+    /// Returns all records that may be used, newest first.
     fn all(&self) -> &[ActionRecord] {
         self.all.get_or_init(|| {
             let mut all = match self.reach {
                 Reach::Own => Vec::new(),
                 Reach::All => self.store.records().unwrap_or_default(),
             };
-            // The same result under several names counts once.
+            // Count a result once, even if several actions have it.
             let mut seen = BTreeSet::new();
             all.retain(|record| seen.insert((record.content_key, record.finished.clone())));
             all.sort_by(|a, b| b.finished.cmp(&a.finished));
@@ -112,7 +114,7 @@ impl<'a> Past<'a> {
         })
     }
 
-    /// What the stage of a record said of its work.
+    /// Returns the work that the stage of a record declares.
     pub fn work(&self, record: &ActionRecord) -> Work {
         let work = rebuild(self.parse, &record.fingerprint).and_then(|stage| {
             let inputs = self.inputs(&record.fingerprint, 0)?;
@@ -122,7 +124,7 @@ impl<'a> Past<'a> {
         work.unwrap_or_default()
     }
 
-    /// Bytes of a record's outputs, without what they share with its inputs.
+    /// Returns the bytes of a record's outputs, without files that they share with its inputs.
     pub fn output_bytes(&self, record: &ActionRecord) -> Option<u64> {
         let inputs = record.fingerprint.inputs.values().flatten();
         let given = inputs.filter_map(|input| self.tree(input));
@@ -165,7 +167,7 @@ impl<'a> Past<'a> {
         Some(inputs)
     }
 
-    /// The outputs of the action of a key.
+    /// Returns the known properties of the outputs of the action with this key.
     fn made(&self, key: &Key, depth: usize) -> Option<Rc<Ports>> {
         if let Some(known) = self.outputs.borrow().get(key) {
             return known.clone();

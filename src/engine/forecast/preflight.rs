@@ -1,4 +1,4 @@
-//! Finds, before anything runs, what surely fails or may fail for want of cores, GPUs, memory or disk.
+//! Finds, before anything runs, what will or may fail for lack of cores, GPUs, memory or disk space.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,17 +13,17 @@ use crate::scheduler::Room;
 use crate::spec::{Diagnostic, parse_bytes};
 use crate::wording;
 
-/// What was found.
+/// Errors and warnings that were found.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Errors that are certain: of one stage, or of the whole run (`None`).
     pub errors: Vec<(Option<NodeIndex>, Diagnostic)>,
-    /// What may fail.
+    /// Warnings about what may fail.
     pub doubts: Vec<Diagnostic>,
 }
 
 impl Findings {
-    /// The errors sorted by place, each once.
+    /// Returns the errors sorted by place, each once.
     pub fn errors(&self) -> Vec<Diagnostic> {
         let errors = self.errors.iter().map(|(_, error)| error.clone());
         let mut errors: Vec<Diagnostic> = errors.collect();
@@ -32,8 +32,7 @@ impl Findings {
     }
 }
 
-/// Compares what the stages of a forecast need with what there is: the `room` that a run has, on a
-/// `machine`.
+/// Compares what the stages of a forecast need with the resources of the run (`room`) and of the `machine`.
 pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Machine) -> Findings {
     let mut findings = Findings::default();
     findings.doubts.extend_from_slice(&graph.doubts);
@@ -42,7 +41,7 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
         findings
             .errors
             .extend(refusals.map(|error| (Some(node), error)));
-        // A gpu's memory is its own.
+        // A stage on a GPU uses the GPU's memory, not the machine's.
         if graph.stages[node].device != Device::Cpu {
             continue;
         }
@@ -109,7 +108,7 @@ fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
     sources
 }
 
-/// Errors if a stage asks for resources that the run can never give it.
+/// Returns errors if a stage requests resources that the run can never give it.
 pub fn refusals(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Vec<Diagnostic> {
     let gpu = graph.missing(node).or_else(|| gpus(graph, node, room));
     let cpus = cpus(graph, node, room, machine);
@@ -117,7 +116,8 @@ pub fn refusals(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) 
     [gpu, cpus, memory].into_iter().flatten().collect()
 }
 
-/// An error if a stage asks for more cores than the machine has. If only `--jobs` gives fewer, it gets those.
+/// Returns an error if a stage requests more cores than the machine has. If only `--jobs` is lower, the stage
+/// gets fewer.
 fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
     let most = room.cpus.max(machine.cpus);
@@ -132,7 +132,7 @@ fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Optio
     Some(graph.diagnose_resource(node, "cpus", message).hint(hint))
 }
 
-/// An error if a stage asks for more memory than stages may take together.
+/// Returns an error if a stage requests more memory than all stages together may take.
 fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
     let (wanted, most) = (instance.resources.memory?, room.memory?);
@@ -157,7 +157,8 @@ fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagno
     Some(graph.diagnose_resource(node, "memory", message).hint(hint))
 }
 
-/// An error if a stage asks for GPUs that the run does not have; the same for all its instances.
+/// Returns an error if a stage requests GPUs that the run does not have. It is the same for all instances of
+/// the stage.
 fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
     let (name, wanted, there) = (&instance.name.stage, instance.gpus(), room.gpus.len());
@@ -203,7 +204,7 @@ fn memory(
 ) {
     let instance = &graph.stages[node];
     let name = &instance.name;
-    // The model is what makes a training large.
+    // Point at the model, because it determines the memory of a training.
     let about = |message: String, hint: &str| {
         let invalid = Invalid::new(message).hint(hint);
         let invalid = match instance.kind.model_params.first() {
@@ -261,7 +262,7 @@ fn memory(
     }
 }
 
-/// Several stages may each fit and not fit together.
+/// Warns if stages that fit into memory one by one may not fit together.
 fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
     let alone = forecast.stages.values().filter_map(|stage| stage.memory);
     let largest = alone.max().unwrap_or_default();
@@ -285,7 +286,7 @@ fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
     let Some(room) = machine.disk else {
         return;
     };
-    // What was made before may be there still, and takes no room then.
+    // Outputs of repeated work may still be in the store, and then take no space.
     let fresh = forecast.stages.values().filter(|stage| !stage.is_repeated);
     let least: u64 = fresh.filter_map(|stage| stage.work.output_bytes).sum();
     let likely = forecast.totals.output_bytes.unwrap_or_default();

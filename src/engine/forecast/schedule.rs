@@ -1,4 +1,4 @@
-//! A plan played through with the scheduler's own queue.
+//! Simulates a plan with the scheduler's own queue.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,10 +10,10 @@ use crate::graph::Graph;
 use crate::plan::Plan;
 use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Room};
 
-/// The most stages that are looked at for what may run at once: those that need most.
+/// Maximum number of stages that are considered for running at once: those that need the most memory.
 const MOST_COMPARED: usize = 100;
 
-/// Misses as the scheduler will see them.
+/// Misses of a plan as the scheduler gets them.
 pub struct Entries {
     entries: Vec<Entry>,
     seconds: Vec<f64>,
@@ -21,7 +21,7 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// The misses of a plan that `stages` has.
+    /// Creates the entries of the plan's misses that are in `stages`.
     pub fn of(
         graph: &Graph,
         plan: &Plan,
@@ -50,7 +50,7 @@ impl Entries {
                 .slots(estimate.measured(instance))
                 .granted_of(total);
             if !total.free().has(slots) {
-                // A plan may be made on a machine without.
+                // A plan may be made on a machine without these GPUs.
                 (slots.gpus, slots.gpu_memory) = (0, None);
             }
             these.entries.push(Entry { upstream, slots });
@@ -60,7 +60,7 @@ impl Entries {
         these
     }
 
-    /// Seconds from the first start to the last end; stages of unknown time take none.
+    /// Returns the seconds from the first start to the last end. Stages of unknown time count as 0.
     pub fn seconds(&self, total: &Room) -> f64 {
         let mut queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
         let mut running: Vec<(f64, usize)> = Vec::new();
@@ -82,8 +82,8 @@ impl Entries {
         }
     }
 
-    /// The largest sum of memory, in bytes, of stages of which none needs another and that fit into
-    /// the slots. Found greedily, the hungriest first; none where no stage's memory is known.
+    /// Returns the largest sum of memory, in bytes, of stages that do not depend on one another and fit into
+    /// the slots. Chosen greedily, the largest first. `None` if no stage's memory is known.
     pub fn memory_at_once(&self, total: &Room) -> Option<u64> {
         let memory = |index: &usize| self.memory[*index];
         let mut hungry: Vec<usize> = (0..self.entries.len())
@@ -165,7 +165,7 @@ mod tests {
     fn memory_is_of_stages_that_may_run_at_once() {
         let chain = entries(&[(&[], 1, 1.0, 5), (&[0], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
         assert_eq!(chain.memory_at_once(&cpus(4)), Some(7));
-        // The two below the first; not the first with either, though it is the largest.
+        // Stages 0 and 1. Stages 1 and 2 need more, but one depends on the other.
         let fork = entries(&[(&[], 1, 1.0, 5), (&[], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
         assert_eq!(fork.memory_at_once(&cpus(4)), Some(12));
         assert_eq!(fork.memory_at_once(&cpus(1)), Some(7));

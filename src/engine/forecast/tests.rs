@@ -1,4 +1,4 @@
-//! What is refused before anything runs.
+//! Forecasts, and what is refused before anything runs.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ const EVERYTHING: Machine = Machine {
     disk: Some(u64::MAX),
 };
 
-/// Parameters of `cnn`: 1024 values to 1000 units to one.
+/// Number of parameters of `cnn`: 1024 values to 1000 units, and these to one.
 const PARAMETERS: u64 = 1024 * 1000 + 1000 + 1000 + 1;
 
 fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
@@ -67,7 +67,7 @@ fn a_training_knows_its_work_without_any_record_and_guesses_no_time() {
     let (graph, forecast, ..) = looked_at(PIPELINE);
     let cnn = &forecast.stages[&graph.find("cnn")[0]];
     assert_eq!(cnn.work.parameters, Some(PARAMETERS));
-    // 900 images three times through, 100 once, in each of two epochs.
+    // In each of two epochs, 900 images pass three times and 100 images once.
     let operations = 2.0 * (3.0 * 900.0 + 100.0) * 2.0 * (1024.0 * 1000.0 + 1000.0);
     assert_eq!(cnn.work.amount.unwrap().count, operations);
     assert_eq!((cnn.seconds, cnn.basis), (None, None));
@@ -152,7 +152,7 @@ fn requests_for_cores_and_memory_that_can_never_be_met_are_refused() {
     );
     assert!(error.contains("p.yaml:14:24"), "{error}");
     assert!(error.contains("set its `resources.cpus` to 2"), "{error}");
-    // With fewer jobs a stage gets fewer threads; with more, more.
+    // With fewer jobs, a stage gets fewer threads. With more jobs, it may have more threads than cores.
     assert_eq!(with("cpus: 2", 1), "");
     assert_eq!(with("cpus: 3", 3), "");
 
@@ -181,7 +181,7 @@ fn measured_resources_count_only_where_none_are_declared() {
         (slots.cpus, slots.memory)
     };
     assert_eq!(slots(&busy), (4, 5 << 30));
-    // Too short to tell how many cores it keeps busy; little memory is rounded up.
+    // Too short to measure how many cores it keeps busy. Little memory is rounded up.
     let short = Estimate {
         seconds: Some(0.5),
         memory: Some(1),
@@ -247,7 +247,7 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
     );
     assert!(error.contains("set its `resources.gpus` to 1"), "{error}");
 
-    // Without a GPU there is none to share.
+    // Without a GPU, `gpu_memory` must be left out as well.
     let share = program.replace("gpus: 2", "gpus: 1, gpu_memory: 1GiB");
     let (graph, forecast, ..) = looked_at(&format!("{PIPELINE}{share}"));
     let found = preflight(&graph, &forecast, &Room::default(), &EVERYTHING);

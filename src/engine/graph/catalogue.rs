@@ -5,20 +5,20 @@ use serde_json::Value;
 
 use crate::devices::Survey;
 
-/// Reads the parameters of a stage of the named kind.
+/// Function that parses the parameters of a stage of the named kind.
 pub type Parse = fn(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid>;
 
-/// Which stage kinds there are, and how their parameters are read.
+/// The available stage kinds, and the function that parses their parameters.
 #[derive(Clone, Copy)]
 pub struct Catalogue {
     pub kinds: &'static [KindInfo],
     pub parse: Parse,
-    /// Asks which GPUs there are.
+    /// Function that finds the GPUs of this machine.
     pub gpus: Survey,
 }
 
 impl Catalogue {
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn kind(&self, name: &str) -> Option<&'static KindInfo> {
         self.kinds.iter().find(|kind| kind.name == name)
     }

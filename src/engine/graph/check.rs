@@ -12,7 +12,7 @@ use crate::spec::Diagnostic;
 /// Signatures of an instance's inputs, by role.
 type Inputs = BTreeMap<String, Vec<Signature>>;
 
-/// Every role of a kind, without signatures yet.
+/// Returns all roles of a kind, without signatures.
 fn roles(kind: &KindInfo) -> Inputs {
     let roles = kind.inputs.iter();
     roles
@@ -26,7 +26,7 @@ pub(super) struct Found<'a> {
     pub doubts: &'a mut Vec<Diagnostic>,
 }
 
-/// Checks every instance whose inputs are all known and sound, producers first.
+/// Checks every instance whose inputs are all known and valid, producers first.
 pub(super) fn check(
     order: &[NodeIndex],
     instances: &[Option<Instance>],
@@ -75,8 +75,8 @@ pub(super) fn check(
 }
 
 impl Graph {
-    /// Checks the stages again with the numbers of classes that the sources of some instances tell; returns
-    /// what is wrong then.
+    /// Checks the stages again with the numbers of classes that were found in the sources of some instances.
+    /// Returns the errors.
     pub fn misfits(&self, classes: &HashMap<NodeIndex, usize>) -> Vec<(NodeIndex, Diagnostic)> {
         let mut errors = Vec::new();
         if classes.is_empty() {

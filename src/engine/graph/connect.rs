@@ -1,4 +1,4 @@
-//! References between stages: which instance's port feeds which role of which instance.
+//! Resolves references between stages into links: which output of which instance feeds which input.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use crate::spec::{
     Diagnostic, Entry, Node, Pipeline, Place, StageSpec, Value, check_name, suggest,
 };
 
-/// Links that a pipeline may have.
+/// Maximum number of links in a pipeline.
 const MAX_LINKS: usize = 200_000;
 
 /// A link between two drafts, by their index.
@@ -20,18 +20,18 @@ pub(super) struct Wire {
     pub producer: usize,
     pub consumer: usize,
     pub link: Link,
-    /// Where the reference stands.
+    /// Place of the reference.
     pub place: Place,
 }
 
 /// The links of all drafts.
 pub(super) struct Wiring {
     pub wires: Vec<Wire>,
-    /// Whether all inputs of a draft are there; by its index.
+    /// For each draft, by its index, whether all its inputs could be connected.
     pub complete: Vec<bool>,
 }
 
-/// Follows every reference.
+/// Resolves the references in the inputs of all drafts.
 pub(super) fn connect<'d>(
     pipeline: &Pipeline,
     drafts: &'d [Draft<'d>],
@@ -85,15 +85,15 @@ struct Connector<'a, 'd> {
     draft: &'d Draft<'d>,
     errors: &'a mut Vec<Diagnostic>,
     complete: bool,
-    /// Inputs that are given under a name that is none of theirs, which was reported.
+    /// Inputs that were probably meant by misspelt names, which were reported.
     meant: Vec<&'static str>,
 }
 
-/// What an input takes.
+/// Name and requirements of an input.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     role: &'a str,
-    /// Nothing: whatever there is.
+    /// Accepted type; `None` accepts any.
     accepts: Option<ArtifactType>,
     many: bool,
 }
@@ -156,7 +156,7 @@ impl<'a> Connector<'a, '_> {
         }
     }
 
-    /// What the input of a role takes; nothing if the stage has none such, which is reported.
+    /// Returns the requirements of an input, or `None` if the stage has no such input, which is reported.
     fn wanted<'e>(&mut self, entry: &'e Entry) -> Option<Wanted<'e>> {
         let kind = self.draft.kind;
         if kind.declares_ports {
@@ -191,8 +191,8 @@ impl<'a> Connector<'a, '_> {
         None
     }
 
-    /// The producers (by index) and port that a reference means. `Err(None)` if the stage referred
-    /// to has an error of its own.
+    /// Returns the producers (by index) and the port that a reference means. `Err(None)` means that the
+    /// referenced stage has an error of its own.
     fn reference(
         &mut self,
         node: &Node,
@@ -236,8 +236,8 @@ impl<'a> Connector<'a, '_> {
         Ok((found, &output.name))
     }
 
-    /// Returns the entry of an artifact in the index of its role. Lists and gathered inputs have an index; for
-    /// other inputs it is `None`. `item` is the number of the reference in a list.
+    /// Returns the entry of an artifact in the index of its role. Lists and gathered inputs have an index;
+    /// for other inputs it is `None`. `item` is the number of the reference in a list.
     fn entry(&self, producer: usize, item: Option<usize>) -> Option<Box<IndexEntry>> {
         if !self.draft.kind.declares_ports {
             return None;
@@ -245,7 +245,8 @@ impl<'a> Connector<'a, '_> {
         gather::entry(&self.draft.name, &self.drafts[producer].name, item).map(Box::new)
     }
 
-    /// No instance has our values: an error, unless the one that has them has an error of its own.
+    /// Returns the error if no instance of the producer has the consumer's values on shared axes, or `None`
+    /// if the one that would have them has an error of its own.
     fn no_partner(&self, producer: &StageSpec, place: &Place) -> Option<Diagnostic> {
         let (axis, value) = self.draft.name.axes.iter().find(|(axis, value)| {
             let theirs = producer.matrix.iter().find(|theirs| theirs.name == *axis);
@@ -291,7 +292,7 @@ impl<'a> Connector<'a, '_> {
         ))
     }
 
-    /// Reports an input that must be there and is not.
+    /// Reports a required input that is missing.
     fn require(&mut self, input: &Input, entries: &[Entry]) {
         let given = entries.iter().find(|entry| entry.key == input.role);
         let is_empty = given.is_some_and(
@@ -322,7 +323,7 @@ impl<'a> Connector<'a, '_> {
         self.report(Diagnostic::at(place, message).hint(hint));
     }
 
-    /// The first few `stage.port` of a type, but for the stage's own.
+    /// Returns the first few outputs of a type as `stage.port`, without those of the stage itself.
     fn outputs_of(&self, wanted: ArtifactType) -> Vec<String> {
         let prefix = &self.pipeline.scopes[self.draft.spec.scope].prefix;
         let stages = self.ports.stages.iter();
@@ -337,7 +338,8 @@ impl<'a> Connector<'a, '_> {
     }
 }
 
-/// The port that a reference to a stage, there called `name`, means; also where it names none.
+/// Returns the port that a reference means, which is the primary one if it names none. `name` is the stage's
+/// name in the reference.
 fn output<'p>(
     stage: &ports::Stage<'_>,
     outputs: &'p Outputs,

@@ -1,7 +1,8 @@
-//! Where the instances of a pipeline compute.
+//! Assigns devices to the instances of a pipeline.
 //!
-//! A GPU that is asked for and not there is no error here: the instance keeps the key that it has on a machine
-//! with one, so that its results can be looked at and used, and says why it cannot run ([`Assigned`]).
+//! A requested GPU that is missing is not an error here. The instance keeps the key that it has on a machine
+//! with the GPU, so that its cached results can be shown and used. [`Assigned`] has the reason why it cannot
+//! run.
 
 use contract::{Device, Gpu, NoGpu};
 
@@ -10,21 +11,21 @@ use super::{Catalogue, Instance, Resources};
 use crate::devices::{Chosen, DeviceChoice, NoSuchDevice};
 use crate::spec::{Diagnostic, Pipeline, resource_place};
 
-/// The devices that the pipeline's choice means on this machine.
+/// Devices that the pipeline's `device` means on this machine.
 pub(super) struct Computing {
-    /// `None` where no stage computes.
+    /// `None` if no stage computes.
     pub chosen: Option<Chosen>,
-    /// Why the GPU that was asked for cannot be had.
+    /// Why the requested GPU is not available.
     missing: Option<Diagnostic>,
 }
 
-/// The device of an instance, and why it cannot run there on this machine.
+/// The device of an instance and, if it cannot run there on this machine, the reason.
 pub(super) struct Assigned {
     pub device: Device,
     pub missing: Option<Diagnostic>,
 }
 
-/// Resolves the pipeline's choice, as far as a stage asks for it.
+/// Resolves the pipeline's `device`. GPUs are looked for only if a stage may take one.
 pub(super) fn choose(
     pipeline: &Pipeline,
     drafts: &[Draft<'_>],
@@ -33,7 +34,7 @@ pub(super) fn choose(
     let asks = |draft: &Draft<'_>| draft.kind.computes && draft.spec.resources.gpus != Some(0);
     let choice = match drafts.iter().any(asks) {
         true => pipeline.device,
-        // Stages on the CPU alone need no driver.
+        // If all stages stay on the CPU, the driver is not needed.
         false => DeviceChoice::Cpu,
     };
     if !drafts.iter().any(|draft| draft.kind.computes) {
@@ -54,7 +55,7 @@ pub(super) fn choose(
     }
 }
 
-/// Shows what asks for a device that is not there.
+/// Creates the error for a missing device, at the place of the setting that requests it.
 fn no_such_device(pipeline: &Pipeline, error: &NoSuchDevice) -> Diagnostic {
     let place = match error {
         NoSuchDevice::NoTf32(_) => pipeline.precision_place.as_ref(),
@@ -67,10 +68,10 @@ fn no_such_device(pipeline: &Pipeline, error: &NoSuchDevice) -> Diagnostic {
     diagnostic.hint(error.hint().to_owned())
 }
 
-/// Assigns an instance its device.
+/// Assigns a device to an instance.
 ///
 /// # Errors
-/// If its `resources` ask for what no machine can give it.
+/// Fails if its `resources` are invalid on every machine.
 pub(super) fn of(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
@@ -159,7 +160,7 @@ pub(super) fn of(
         gpus => Ok(Assigned {
             device,
             missing: computing.missing.clone().map(|missing| match gpus {
-                // Another device alone would be no way out.
+                // It is not enough to choose another device.
                 Some(_) => missing.note(format!(
                     "`{}` asks for a GPU by `resources.gpus`, too",
                     draft.spec.name
@@ -170,8 +171,8 @@ pub(super) fn of(
     }
 }
 
-/// The GPUs that stages may take: those that were chosen, or, for programs that ask for some where no
-/// stage takes any, all that the pipeline's choice names.
+/// Returns the GPUs that stages may take: the chosen ones. If none were chosen but programs request some,
+/// these are all that the pipeline's `device` allows.
 pub(super) fn gpus(
     pipeline: &Pipeline,
     computing: &Computing,
@@ -195,7 +196,7 @@ pub(super) fn gpus(
     }
 }
 
-/// A warning if a GPU was asked for, for this pipeline, and no stage would take one.
+/// Returns a warning if a GPU was requested for this pipeline but no stage takes one.
 pub(super) fn doubts(pipeline: &Pipeline, instances: &[Instance]) -> Vec<Diagnostic> {
     let DeviceChoice::Cuda(_) = pipeline.device else {
         return Vec::new();
@@ -203,7 +204,7 @@ pub(super) fn doubts(pipeline: &Pipeline, instances: &[Instance]) -> Vec<Diagnos
     let Some(place) = &pipeline.device_place else {
         return Vec::new();
     };
-    // Variables and configuration files are for all pipelines.
+    // Environment variables and configuration files apply to all pipelines.
     let is_for_all = place.is_variable() || place.file().is_some_and(|file| file != pipeline.file);
     if is_for_all || instances.iter().any(|instance| instance.gpus() > 0) {
         return Vec::new();

@@ -1,27 +1,28 @@
-//! From stages to instances: one for every combination of a matrix, with its own parameters.
+//! Expands stages into instances: one for every combination of matrix values, with its own parameters.
 
 use contract::KindInfo;
 
 use super::{Catalogue, InstanceName};
 use crate::spec::{Diagnostic, Entry, Expansion, Node, Pipeline, Scope, StageSpec, Value, suggest};
 
-/// Instances that a pipeline may have.
+/// Maximum number of instances in a pipeline.
 const MAX_INSTANCES: usize = 10_000;
 
-/// An instance whose references and parameters are not looked at yet.
+/// An instance whose references and parameters are not resolved yet.
 pub(super) struct Draft<'a> {
     pub spec: &'a StageSpec,
     pub kind: &'static KindInfo,
     pub name: InstanceName,
-    /// The parameters, interpolated, with models in place of their names; a map.
+    /// Interpolated parameters, in which models replace their names; a map, if there are any.
     pub params: Option<Entry>,
-    /// The references, interpolated; a map, or nothing at all.
+    /// Interpolated references; a map, if there are any.
     pub inputs: Option<Entry>,
 }
 
-/// All instances: stages in the order of the document, the last axis of a matrix changing fastest.
+/// Returns all instances: stages in the order of the document, with the last axis of a matrix changing
+/// fastest.
 ///
-/// A stage with an error is reported, and has fewer instances or none.
+/// Errors are reported. A stage with errors has fewer instances, or none.
 pub(super) fn expand<'a>(
     pipeline: &'a Pipeline,
     catalogue: &Catalogue,
@@ -84,7 +85,7 @@ pub(super) fn expand<'a>(
     drafts
 }
 
-/// The values of one combination of a matrix.
+/// Returns the axes and values of one combination of a matrix.
 fn axes(spec: &StageSpec, combination: usize) -> Vec<(String, Node)> {
     let mut rest = combination;
     let mut axes: Vec<_> = spec
@@ -101,7 +102,8 @@ fn axes(spec: &StageSpec, combination: usize) -> Vec<(String, Node)> {
     axes
 }
 
-/// A stage's `params` or `inputs` for one instance: `Some(None)` if there are none.
+/// Interpolates a stage's `params` or `inputs` for one instance. Returns `Some(None)` if there are none, and
+/// `None` after an error.
 fn field(
     field: Option<&Entry>,
     scope: &Scope,
@@ -128,7 +130,7 @@ fn field(
     }
 }
 
-/// Puts the layers of a model in place of its name.
+/// Replaces the names of models with their layers. Returns `None` after an error.
 fn with_models(
     mut params: Option<Entry>,
     kind: &KindInfo,
@@ -174,7 +176,7 @@ fn with_models(
     Some(params)
 }
 
-/// A list of layers in which a list stands for its items, so that a var may hold some layers, or none.
+/// Flattens nested lists of layers, so that a var may contain several layers or none.
 fn splice(model: &Node) -> Node {
     let Value::List(items) = &model.value else {
         return model.clone();

@@ -1,4 +1,4 @@
-//! Expectations: which metric of which instances is to lie where.
+//! Expectations: bounds within which the metrics of instances are expected to lie.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use super::table::Table;
 use super::{Graph, InstanceName};
 use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
 
-/// What a metric is expected to be. Whether the stage measures it shows only when it has run.
+/// Expected bounds of a metric. Whether the stage measures it is known only after it has run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
     pub stage: String,
-    /// Axes and values of the instances that are meant; none if all are.
+    /// Axes and values of the instances that are meant; empty for all.
     pub axes: Vec<(String, String)>,
     pub metric: PortMetric,
     pub bounds: Bounds,
@@ -23,12 +23,12 @@ pub struct Expectation {
 /// A metric on a port of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PortMetric {
-    /// None for the first port with metrics, which tables show.
+    /// `None` for the first port with metrics, which tables show.
     pub port: Option<String>,
     pub name: String,
 }
 
-/// `f1`, `history.loss`.
+/// Writes `f1`, or `history.loss`.
 impl fmt::Display for PortMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.port {
@@ -39,13 +39,13 @@ impl fmt::Display for PortMetric {
 }
 
 impl Expectation {
-    /// Whether this instance is meant: it may have further axes.
+    /// Whether this instance is meant. It may have further axes.
     pub fn means(&self, instance: &InstanceName) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
         instance.stage == self.stage && self.axes.iter().all(has)
     }
 
-    /// The instances that are meant, in the order of the graph.
+    /// Returns the instances that are meant, in the order of the graph.
     pub fn instances(&self, graph: &Graph) -> Vec<NodeIndex> {
         let nodes = graph.stages.node_indices();
         nodes
@@ -54,7 +54,7 @@ impl Expectation {
     }
 }
 
-/// Those of `expect:` as they are written, then those of the tables, by column and row.
+/// Reads the expectations of `expect` in the order written, then those of tables by column and row.
 pub(super) fn read(
     pipeline: &Pipeline,
     ports: &Ports<'_>,
@@ -82,7 +82,7 @@ pub(super) fn read(
     expectations
 }
 
-/// That every cell with a reference's figure is near enough to it.
+/// Returns the expectations of a table: each cell with a reference value is expected to be near it.
 fn of_table(table: &Table) -> impl Iterator<Item = Expectation> {
     table.columns.iter().flat_map(move |column| {
         let within = column.within.into_iter();
@@ -104,10 +104,10 @@ fn of_table(table: &Table) -> impl Iterator<Item = Expectation> {
     })
 }
 
-/// Why the instance of an expectation is not there.
+/// Why no instance matches an expectation.
 enum Absent {
     Misspelt(Diagnostic),
-    /// This run has fewer values on the axis than the file is written for.
+    /// The axis has fewer values in this run than in the file.
     CutShort,
 }
 
@@ -117,7 +117,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// `Err(None)` if the stage has an error of its own.
+    /// Resolves an entry of `expect`. `Err(None)` means that the stage has an error of its own.
     fn expectation(&self, spec: &ExpectSpec) -> Result<Expectation, Option<Diagnostic>> {
         let (text, place) = (spec.metric.as_str(), &spec.place);
         let (stage, name, values, rest) = self.parts(text, place)?;
@@ -131,7 +131,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Of `evaluate[model1].f1` the stage, its name, the values in brackets, and `f1`.
+    /// Splits `evaluate[model1].f1` into the stage, its name as written, the values in brackets, and `f1`.
     fn parts<'t>(
         &self,
         text: &'t str,
@@ -144,7 +144,7 @@ impl Reader<'_> {
         };
         let bracketed = text.split_once('[').and_then(|(stage, after)| {
             let (values, rest) = after.split_once(']')?;
-            // A metric may have brackets in its name.
+            // The brackets may belong to the name of a metric.
             let named_whole = |reference: &str| match self.pipeline.refer(0, reference) {
                 Some((_, _, rest)) => rest.is_none(),
                 None => true,
@@ -169,7 +169,7 @@ impl Reader<'_> {
         Ok((stage, name, values, rest))
     }
 
-    /// Why there is no instance that an expectation means, if there is none.
+    /// Returns the reason if no instance has the values of an expectation.
     fn unknown_value(
         &self,
         expectation: &Expectation,
@@ -183,8 +183,8 @@ impl Reader<'_> {
         let mut values = stage.matrix.iter().zip(&expectation.axes);
         let is_unknown = |(axis, (_, value)): &(&_, &(_, String))| !has_value(axis, value);
         let (axis, (_, value)) = values.find(is_unknown)?;
-        // As with the figures of a table: an axis may be cut short by `--set`, or by a profile. Where
-        // every value that there is has its own expectation, one of no value is no slip.
+        // As for the reference values of a table, `--set` or a profile may have shortened the axis. If every
+        // existing value has an expectation of its own, an unknown value is not a typing error.
         let typed = axis
             .values
             .iter()
@@ -209,8 +209,8 @@ impl Reader<'_> {
     }
 }
 
-/// Reports a stage that measures nothing; `Err(None)` where its ports are not known. `name` is what it
-/// is called at `place`.
+/// Fails if a stage has no output with metrics, or with `Err(None)` if its outputs are not known. `name` is
+/// the stage's name at `place`.
 pub(super) fn measures(
     declared: &Stage<'_>,
     name: &str,
@@ -231,7 +231,7 @@ pub(super) fn measures(
     )))
 }
 
-/// The metric that `text` names: `f1`, or `history.loss` with the name of its port in front.
+/// Resolves the name of a metric: `f1`, or `history.loss` with the name of its port.
 pub(super) fn metric(
     declared: &Stage<'_>,
     text: &str,
@@ -252,7 +252,7 @@ pub(super) fn metric(
                 name: name.to_owned(),
             })
         }
-        // A program names its metrics, with dots or not, as it likes.
+        // The names of a program's metrics may contain dots.
         Some((port, _)) if !declared.kind.declares_ports => {
             let port = &port.name;
             let message = format!("the output `{port}` of `{}` is no metrics", declared.name);
@@ -265,7 +265,7 @@ pub(super) fn metric(
     }
 }
 
-/// The axes of a stage with the values in brackets.
+/// Returns the axes of a stage with the values in brackets.
 fn axes(
     stage: &StageSpec,
     name: &str,
@@ -299,7 +299,7 @@ fn has_value(axis: &crate::spec::Axis, value: &str) -> bool {
     axis.values.iter().any(|(known, _)| known == value)
 }
 
-/// The place of `text`, which stands in brackets within `place`.
+/// Returns the place of `text`, which is in brackets within `place`.
 fn bracketed(place: &Place, text: &str) -> Place {
     let inside = place.text().find('[').map(|_| place.find("["));
     match inside {

@@ -1,8 +1,8 @@
-//! Which instances of a stage feed a consumer, and how the consumer tells them apart.
+//! Finds the instances of a stage that feed a consumer, and how the consumer tells them apart.
 //!
-//! A consumer is fed by the instances that have its values on all axes that both have. An axis that it lacks
-//! makes several of them: they are *gathered*, and a program finds each in a folder that is named after its
-//! values there, also where the axis has only one value.
+//! A consumer is fed by the instances that have its values on all shared axes. If the producer has further
+//! axes, several instances feed the consumer: they are *gathered*. A program finds each one in a folder that
+//! is named after its values on the further axes, even if these have only one value.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,19 +14,19 @@ use super::InstanceName;
 use super::expand::Draft;
 use crate::store::component;
 
-/// Instances of stages by their values on the axes that consumers share with them, so that a stage is
-/// searched once and not for each consumer.
+/// Index of instances by their values on axes that consumers share with them, so that a stage is searched
+/// once and not for every consumer.
 #[derive(Default)]
 pub(super) struct Partners<'d> {
-    /// By the first instance of the stage, and the shared axes.
+    /// Keyed by the first instance of the stage, and the shared axes.
     known: HashMap<(usize, Vec<&'d str>), ByValues<'d>>,
 }
 
-/// Instances, by their index, for each combination of values.
+/// Indices of instances for each combination of values.
 type ByValues<'d> = HashMap<Vec<&'d str>, Rc<[usize]>>;
 
 impl<'d> Partners<'d> {
-    /// Those of the producing stage's `instances` that feed `consumer`.
+    /// Returns those of a producer's `instances` that feed `consumer`.
     pub fn of(
         &mut self,
         consumer: &'d InstanceName,
@@ -58,8 +58,8 @@ impl<'d> Partners<'d> {
     }
 }
 
-/// The entry of `producer` in the index of an input of `consumer`; `None` if it is neither gathered nor an
-/// item of a list, whose number `item` is.
+/// Returns the entry of `producer` in the index of an input of `consumer`, or `None` if it is neither
+/// gathered nor an item of a list. `item` is its number in the list.
 pub(super) fn entry(
     consumer: &InstanceName,
     producer: &InstanceName,
@@ -68,7 +68,7 @@ pub(super) fn entry(
     let axes = producer.axes.iter();
     let axes = axes.filter(|(axis, _)| consumer.axis(axis).is_none());
     let axes: Vec<(String, String)> = axes.cloned().collect();
-    // Neither names of axes nor their values hold a comma or `=`.
+    // Names of axes and their values never contain a comma or `=`.
     let values = axes.iter().map(|(axis, value)| format!("{axis}={value}"));
     let values = values.collect::<Vec<_>>().join(",");
     let folder = (!axes.is_empty()).then(|| component(&values));

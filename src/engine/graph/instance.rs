@@ -1,4 +1,4 @@
-//! A stage at one point of its matrix: reading its parameters, and what it takes.
+//! [`Instance`]: a stage at one point of its matrix, with its parsed parameters, device and resources.
 
 use std::collections::BTreeMap;
 
@@ -18,23 +18,23 @@ pub struct Instance {
     pub name: InstanceName,
     pub kind: &'static KindInfo,
     pub stage: Box<dyn Stage>,
-    /// Its output ports: its kind's, or those that it declares.
+    /// Output ports: those of its kind, or those that it declares.
     pub outputs: Vec<Port>,
-    /// 0 where no result depends on it.
+    /// 0 if the results do not depend on it.
     pub seed: u64,
-    /// Where it computes; the CPU for kinds that do not.
+    /// Device that it computes on; the CPU for kinds that do not compute.
     pub device: Device,
     pub resources: Resources,
     pub limits: Limits,
-    /// Why it cannot run on this machine: the GPU that it asks for is not there.
+    /// Why it cannot run on this machine, if the GPU that it requests is missing.
     pub(crate) missing: Option<Diagnostic>,
     pub(super) params: Params,
-    /// `resources: …`, as it is written.
+    /// The entry `resources` as written.
     pub(super) resources_entry: Option<Entry>,
 }
 
 impl Instance {
-    /// All that is wrong with its parameters, of which `first` is known.
+    /// Returns all errors in its parameters, of which `first` is known already.
     pub(super) fn misfits(
         &self,
         catalogue: &Catalogue,
@@ -43,7 +43,7 @@ impl Instance {
     ) -> Vec<Diagnostic> {
         let Params { node, key, stage } = &self.params;
         if first.path.is_empty() {
-            // It is the inputs that do not fit.
+            // The error is in the inputs, not in a parameter.
             return vec![Diagnostic::at(stage, first.message).hint(first.hint)];
         }
         let checked = read_all(node, key, NOUN, |node| {
@@ -52,17 +52,18 @@ impl Instance {
         });
         match checked {
             Err(all) => all,
-            // A check that says one thing now and another thing then: what it said first stands.
+            // The check passed this time. Report its first error.
             Ok(_) => vec![self.params.diagnose(&first)],
         }
     }
 
-    /// Threads that it is given, where there are as many cores.
+    /// Returns the number of threads that it gets if the machine has enough cores.
     pub fn threads(&self) -> usize {
         self.resources.cpus.unwrap_or(1)
     }
 
-    /// Resources that it takes while it runs: those that it declares, else those that were measured.
+    /// Returns the resources that it takes while it runs: those that it declares, or else those that were
+    /// measured.
     pub fn slots(&self, measured: Measured) -> Slots {
         let asked = self.resources;
         Slots {
@@ -76,7 +77,7 @@ impl Instance {
         }
     }
 
-    /// GPUs that it takes.
+    /// Returns the number of GPUs that it takes.
     pub fn gpus(&self) -> usize {
         match self.kind.computes {
             true => (self.device != Device::Cpu).into(),
@@ -84,12 +85,12 @@ impl Instance {
         }
     }
 
-    /// Bytes that it takes of one GPU; `None` if it has its GPUs to itself, or takes none.
+    /// Returns the bytes that it takes of one GPU; `None` if it has its GPUs to itself, or takes none.
     pub fn gpu_memory(&self) -> Option<u64> {
         self.resources.gpu_memory.filter(|_| self.gpus() == 1)
     }
 
-    /// The output port with the metrics that tables show, if there is one.
+    /// Returns the output port with the metrics that tables show, if there is one.
     pub fn metrics_port(&self) -> Option<&str> {
         let mut outputs = self.outputs.iter();
         let metrics = outputs.find(|port| port.yields == ArtifactType::Metrics)?;
@@ -100,14 +101,14 @@ impl Instance {
 /// Resources that an instance took in earlier runs; `None` where they are unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
-    /// Cores that it kept busy.
+    /// Number of cores that it kept busy.
     pub cpus: Option<usize>,
-    /// Bytes.
+    /// Peak memory in bytes.
     pub memory: Option<u64>,
 }
 
-/// Bytes rounded up by an eighth at most, or to 64 MiB: the scheduler groups actions that take the same, and no
-/// two measurements are equal.
+/// Rounds bytes up by an eighth at most, and to at least 64 MiB. The scheduler groups actions that take equal
+/// resources, and no two measurements are equal.
 fn rounded_up(bytes: u64) -> u64 {
     const LEAST: u64 = 64 << 20;
     let bytes = bytes.max(LEAST);
@@ -118,11 +119,11 @@ fn rounded_up(bytes: u64) -> u64 {
 /// Noun for the keys of a stage's parameters, in messages.
 const NOUN: &str = "parameter";
 
-/// An instance's parameters as they are written.
+/// The parameters of an instance as written.
 pub(super) struct Params {
     node: Node,
     key: Place,
-    /// The stage's name, where what is wrong is no parameter.
+    /// Place of the stage's name, for errors that are not in a parameter.
     pub(super) stage: Place,
 }
 
@@ -152,7 +153,7 @@ impl Params {
     }
 }
 
-/// Reads the parameters of a draft.
+/// Parses the parameters of a draft and assigns its device.
 pub(super) fn instance(
     draft: &Draft<'_>,
     pipeline: &Pipeline,
@@ -169,7 +170,7 @@ pub(super) fn instance(
     } else {
         draft.kind.outputs.iter().map(Port::from).collect()
     };
-    // A stage that does not depend on the seed is one for all seeds.
+    // A stage that does not depend on the seed is the same for all seeds.
     let seed = match stage.depends_on_seed() {
         true => draft.spec.seed.unwrap_or(pipeline.seed),
         false => 0,

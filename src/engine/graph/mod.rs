@@ -1,9 +1,10 @@
-//! The graph of stage instances: every reference followed, every parameter read and checked.
+//! [`Graph`]: the graph of stage instances. All references are resolved, and all parameters are parsed and
+//! checked.
 //!
-//! A [`Pipeline`] becomes a [`Graph`] in these steps: `expand` (matrix → instances, with their
-//! parameters interpolated), every instance's parameters are read, `connect` (references → links, joined
-//! on common axes), `order` (circles, topological order), then, producers first, every instance is
-//! checked against the signatures of its inputs.
+//! A [`Pipeline`] becomes a [`Graph`] in these steps: `expand` (matrix → instances with interpolated
+//! parameters), `instance` (parses parameters and assigns devices), `connect` (references → links, joined on
+//! shared axes), `order` (cycles, topological order), and `check` (each instance against the signatures of
+//! its inputs, producers first).
 
 mod catalogue;
 mod check;
@@ -42,10 +43,10 @@ use connect::Wire;
 use expand::Draft;
 use ports::Ports;
 
-/// Instances whose parameters are worth a thread of their own.
+/// Minimum number of instances per thread when parameters are parsed.
 const INSTANCES: usize = 64;
 
-/// A pipeline that is known to be sound: what is left to go wrong is the work itself.
+/// A pipeline that is known to be valid: only its execution can still fail.
 pub struct Graph {
     /// The pipeline's name.
     pub pipeline: String,
@@ -56,15 +57,15 @@ pub struct Graph {
     /// Producers before consumers, otherwise as declared.
     pub order: Vec<NodeIndex>,
     pub tables: Vec<Table>,
-    /// The copies of the pipeline that are in it: one, but for sweeps and seeds.
+    /// Copies of the pipeline: one, or several in a sweep or with several seeds.
     pub copies: Vec<PipelineCopy>,
-    /// What is to run at all, with all that it needs; nothing for everything. Of a trial that was stopped early
-    /// it is the training alone.
+    /// Nodes to run, with their ancestors; `None` means all. For a trial that was stopped early, only its
+    /// training.
     pub reach: Option<Vec<NodeIndex>>,
-    /// What its results are to be.
+    /// Expected results.
     pub expectations: Vec<Expectation>,
-    /// Where its stages compute: in one way, or, where copies of a sweep differ in that, several; none where
-    /// none does.
+    /// Devices that its stages compute on. There are several if copies of a sweep differ in them, and none if
+    /// no stage computes.
     pub(crate) computing: Vec<Chosen>,
     /// The GPUs that its stages may take.
     pub gpus: Vec<Gpu>,
@@ -75,26 +76,26 @@ pub struct Graph {
     pub(crate) inclusions: Inclusions,
 }
 
-/// One pipeline among the copies of a sweep.
+/// One copy of the pipeline, such as a trial of a sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipelineCopy {
-    /// Axes of the sweep and the values that the copy has there.
+    /// Axes of the sweep, and the copy's values on them.
     pub labels: Vec<(String, String)>,
-    /// Its instances, in its own order; some are those of other copies, too.
+    /// Its instances, producers before consumers. Some may belong to other copies, too.
     pub nodes: Vec<NodeIndex>,
 }
 
-/// An artifact on its way from one instance to another.
+/// An artifact that one instance makes and another one uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The consumer's input.
     pub role: String,
-    /// Which of the artifacts on that input, where it takes several.
+    /// Position among the artifacts of that input.
     pub position: usize,
     /// The producer's output.
     pub port: String,
-    /// Which of several artifacts it is for the consumer; `None` if the consumer finds it alone in the folder
-    /// of the role, or is of a kind that goes by the position.
+    /// Index entry by which the consumer recognizes the artifact. `None` if the consumer finds it alone in
+    /// the folder of the role, or if its kind uses positions.
     pub entry: Option<Box<IndexEntry>>,
 }
 
@@ -102,8 +103,8 @@ impl Graph {
     /// Builds the graph of a pipeline from the kinds of a catalogue.
     ///
     /// # Errors
-    /// Everything that is wrong with references, matrices, parameters and tables, sorted by place. An
-    /// instance is not checked where something upstream of it is wrong.
+    /// Returns all errors in the pipeline, sorted by place, including those found when it was loaded. An
+    /// instance is not checked if something upstream of it is invalid.
     pub fn build(mut pipeline: Pipeline, catalogue: &Catalogue) -> Result<Self, Vec<Diagnostic>> {
         let mut errors = std::mem::take(&mut pipeline.errors);
         let drafts = expand::expand(&pipeline, catalogue, &mut errors);
@@ -186,13 +187,13 @@ impl Graph {
         })
     }
 
-    /// Where its stages compute, in words; nothing where none does.
+    /// Describes the devices that its stages compute on; `None` if no stage computes.
     pub fn devices(&self) -> Option<String> {
         let devices: Vec<String> = self.computing.iter().map(ToString::to_string).collect();
         (!devices.is_empty()).then(|| devices.join("; "))
     }
 
-    /// What feeds an instance, sorted by role and position.
+    /// Returns the producers and links that feed an instance, sorted by role and position.
     pub fn inputs(&self, node: NodeIndex) -> Vec<(NodeIndex, &Link)> {
         let mut inputs: Vec<_> = self
             .stages
@@ -203,7 +204,7 @@ impl Graph {
         inputs
     }
 
-    /// Instances, and all that they need.
+    /// Returns the instances together with all their ancestors.
     pub fn with_ancestors(&self, nodes: &[NodeIndex]) -> BTreeSet<NodeIndex> {
         let mut found = BTreeSet::new();
         let mut open = nodes.to_vec();
@@ -215,13 +216,13 @@ impl Graph {
         found
     }
 
-    /// Shows where the parameter stands that an instance finds wrong.
+    /// Creates the diagnostic for an invalid parameter of an instance, at the parameter's place.
     pub fn diagnose(&self, node: NodeIndex, invalid: &Invalid) -> Diagnostic {
         let diagnostic = self.stages[node].params.diagnose(invalid);
         self.inclusions.explain(diagnostic)
     }
 
-    /// Shows where one of an instance's `resources` stands, or else its stage.
+    /// Creates a diagnostic at the place of one of an instance's `resources`, or else of its stage.
     pub fn diagnose_resource(&self, node: NodeIndex, name: &str, message: String) -> Diagnostic {
         let instance = &self.stages[node];
         let entry = instance.resources_entry.as_ref();
@@ -229,13 +230,14 @@ impl Graph {
         self.inclusions.explain(Diagnostic::at(place, message))
     }
 
-    /// Why an instance cannot run on this machine.
+    /// Returns the reason if an instance cannot run on this machine.
     pub fn missing(&self, node: NodeIndex) -> Option<Diagnostic> {
         let missing = self.stages[node].missing.clone()?;
         Some(self.inclusions.explain(missing))
     }
 
-    /// The instances that a name means: `cnn` all of a stage, `cnn[model1]` one (in every copy).
+    /// Returns the instances that a name means: `cnn` means all of a stage, and `cnn[model1]` one in every
+    /// copy.
     pub fn find(&self, name: &str) -> Vec<NodeIndex> {
         self.stages
             .node_indices()
@@ -244,7 +246,7 @@ impl Graph {
     }
 }
 
-/// The drafts and wires as a graph, for questions about its shape.
+/// Returns the drafts and wires as a graph of names and places, for checks of its shape.
 fn outline<'a>(drafts: &'a [Draft<'_>], wires: &'a [Wire]) -> DiGraph<&'a str, &'a Place> {
     let mut outline = DiGraph::with_capacity(drafts.len(), wires.len());
     for draft in drafts {

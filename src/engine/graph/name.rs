@@ -1,22 +1,22 @@
-//! What an instance of a stage is called.
+//! [`InstanceName`]: the name of an instance of a stage.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A stage, and where it stands on the axes of its matrix; `cnn`, `cnn[model1]`, `cnn[model1,0.1]`. In a
-/// sweep, or with several seeds, also in which copies of the pipeline: `cnn[model1,zoom=0.1,seed=43]`.
+/// A stage and its values on the axes of its matrix: `cnn`, `cnn[model1]`, `cnn[model1,0.1]`. In a sweep, or
+/// with several seeds, also labels of copies of the pipeline: `cnn[model1,zoom=0.1,seed=43]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceName {
     pub stage: String,
     /// Axis and value, in the order of the matrix.
     pub axes: Vec<(String, String)>,
-    /// What tells it from its like in other copies of the pipeline: axis of the sweep and value.
+    /// Axes of the sweep and values that tell it from the same instance in other copies of the pipeline.
     pub copy: Vec<(String, String)>,
 }
 
 impl InstanceName {
-    /// The value on an axis, if the stage has it.
+    /// Returns the value on an axis, if the stage has it.
     pub fn axis(&self, name: &str) -> Option<&str> {
         self.axes
             .iter()
@@ -24,7 +24,7 @@ impl InstanceName {
             .map(|(_, value)| value.as_str())
     }
 
-    /// What it is called in its own copy of the pipeline.
+    /// Returns its name within one copy of the pipeline.
     pub fn in_copy(&self) -> Self {
         Self {
             copy: Vec::new(),
@@ -32,8 +32,8 @@ impl InstanceName {
         }
     }
 
-    /// Whether `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance; the former two mean those of
-    /// all copies.
+    /// Whether a name such as `cnn`, `cnn[model1]` or `cnn[model1,seed=43]` means this instance. The former
+    /// two mean instances in all copies.
     pub fn is_meant_by(&self, name: &str) -> bool {
         let Some((stage, values)) = name.split_once('[') else {
             return self.stage == name;
@@ -45,7 +45,7 @@ impl InstanceName {
         format!("[{values}") == within_copy() || self.to_string() == name
     }
 
-    /// The values in brackets.
+    /// Formats the values in brackets.
     fn values(&self, copy: &[(String, String)]) -> String {
         let axes = self.axes.iter().map(|(_, value)| value.clone());
         let copy = copy.iter().map(|(axis, value)| format!("{axis}={value}"));

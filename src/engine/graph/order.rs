@@ -1,4 +1,4 @@
-//! The order of the stages, or the circles that keep them from having one.
+//! Topological order of the stages, and the cycles that prevent one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -10,8 +10,8 @@ use petgraph::visit::EdgeRef;
 
 use crate::spec::{Diagnostic, Place};
 
-/// Producers before consumers; among those that are ready, as declared. What is in a circle, or
-/// behind one, is left out.
+/// Returns the nodes with producers before consumers, otherwise in declared order. Nodes in a cycle or
+/// downstream of one are left out.
 pub(super) fn topological<N, E>(graph: &DiGraph<N, E>) -> Vec<NodeIndex> {
     let mut waiting: Vec<usize> = graph
         .node_indices()
@@ -35,8 +35,8 @@ pub(super) fn topological<N, E>(graph: &DiGraph<N, E>) -> Vec<NodeIndex> {
     order
 }
 
-/// One circle for every knot of stages that wait for one another, at the first of its references.
-/// Nodes are stages by name, edges the places of references.
+/// Returns an error for each group of stages that need one another: a cycle, at the first of its references.
+/// Nodes are stages by name, and edges are places of references.
 pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for knot in tarjan_scc(graph) {
@@ -63,7 +63,7 @@ pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
     found
 }
 
-/// The shortest way from a node back to itself, both ends included.
+/// Returns the shortest path from a node back to itself, including both ends.
 fn shortest_circle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeIndex> {
     let mut came_from = BTreeMap::new();
     let mut queue = VecDeque::from([start]);

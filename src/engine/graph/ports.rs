@@ -9,13 +9,13 @@ use super::Instance;
 use super::expand::Draft;
 use crate::spec::Diagnostic;
 
-/// What is known of a stage by its name.
+/// A stage with its instances and output ports.
 pub(super) struct Stage<'a> {
     pub name: &'a str,
     pub kind: &'static KindInfo,
-    /// Its instances, as positions among all drafts.
+    /// Its instances, as a range of all drafts.
     pub instances: Range<usize>,
-    /// Nothing where it declares its ports itself, and all its instances have errors.
+    /// `None` if the stage declares its ports itself and all its instances have errors.
     pub outputs: Option<Outputs>,
 }
 
@@ -34,7 +34,7 @@ impl Outputs {
         }
     }
 
-    /// The port of that name.
+    /// Returns the port with this name.
     pub fn named(&self, name: &str) -> Option<&Port> {
         self.positions.get(name).map(|&index| &self.ports[index])
     }
@@ -56,7 +56,7 @@ pub(super) struct Ports<'a> {
 }
 
 impl<'a> Ports<'a> {
-    /// Of drafts and the instances that they became; the instances of a stage follow one another.
+    /// Collects the stages of drafts and their instances. The drafts of a stage must be consecutive.
     pub fn of(
         drafts: &'a [Draft<'_>],
         instances: &[Option<Instance>],
@@ -92,20 +92,20 @@ impl<'a> Ports<'a> {
         Self { stages, positions }
     }
 
-    /// The stage of that name.
+    /// Returns the stage with this name.
     pub fn get(&self, name: &str) -> Option<&Stage<'a>> {
         self.positions.get(name).map(|&index| &self.stages[index])
     }
 }
 
 impl Stage<'_> {
-    /// Whether one of its outputs is of a type; nothing where that is not known.
+    /// Whether one of its outputs has this type; `None` if its outputs are not known.
     pub fn yields(&self, wanted: ArtifactType) -> Option<bool> {
         let outputs = self.outputs.as_ref()?;
         Some(outputs.iter().any(|port| port.yields == wanted))
     }
 
-    /// The port that is meant where a reference names none.
+    /// Returns the port that a reference without a port means.
     pub fn primary<'p>(&self, outputs: &'p [Port]) -> Option<&'p Port> {
         match outputs {
             [only] => Some(only),

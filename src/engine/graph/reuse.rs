@@ -1,9 +1,9 @@
 //! Warns of measurements on images that the model has seen already.
 //!
-//! A model knows a dataset if a stage that it comes from trains on it or selects by it, perhaps by way of
-//! `augment`, of a generator or of another model. Kinds declare what they do with an input
-//! ([`Usage`]); here is only how that adds up over the graph. Copies of single images in several datasets are
-//! found by the stages themselves, while they run.
+//! A model knows a dataset if a stage that it derives from trains on it or selects by it, directly or through
+//! `augment`, a generator or another model. Kinds declare how they use an input ([`Usage`]); this module only
+//! combines that over the graph. Copies of single images in several datasets are found by the stages
+//! themselves while they run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,15 +14,15 @@ use super::Instance;
 use super::connect::{Wire, Wiring};
 use crate::spec::Diagnostic;
 
-/// The output port, of an instance by its index, that images first came from.
+/// The output port where images come from originally: the index of its instance, and its name.
 type Origin<'a> = (usize, &'a str);
 
-/// How a model came to know a dataset.
+/// The use of a dataset through which a model knows it.
 #[derive(Clone, Copy)]
 struct Known {
-    /// `false` if it was only selected by it.
+    /// `false` if the dataset was used only for selection.
     trained: bool,
-    /// The instance that did that.
+    /// Index of the instance that used the dataset.
     by: usize,
 }
 
@@ -31,14 +31,15 @@ struct Images<'a> {
     order: &'a [NodeIndex],
     /// The links into each instance.
     incoming: Vec<Vec<&'a Wire>>,
-    /// For instances that give out the images of an input: where those came from.
+    /// For instances that forward the images of an input: the origin of these images.
     forwarded: Vec<Option<Origin<'a>>>,
-    /// For sources of images that are equal to an earlier one: that one.
+    /// For sources of images that are equal to an earlier source: the index of that one.
     equal: HashMap<usize, usize>,
 }
 
-/// Warnings about all stages that measure a model on images that it knows. `objective` is the stage by which a
-/// sweep chooses its trials: this one may measure on validation images, and others should not measure on the same.
+/// Returns warnings about all stages that measure a model on images that it knows. `objective` is the stage
+/// by which a sweep chooses its trials. It may measure on validation images, but no other stage should
+/// measure on the same images.
 pub(super) fn doubts(
     instances: &[Instance],
     order: &[NodeIndex],
@@ -109,7 +110,8 @@ pub(super) fn doubts(
     doubts
 }
 
-/// How the consumer of a link uses it. Programs do not declare that, so all that they make may come from it.
+/// Returns how the consumer of a link uses the input. Programs do not declare that, so all their outputs may
+/// derive from it.
 fn usage(instances: &[Instance], wire: &Wire) -> Usage {
     let mut inputs = instances[wire.consumer].kind.inputs.iter();
     let input = inputs.find(|input| input.role == wire.link.role);
@@ -138,7 +140,7 @@ impl<'a> Images<'a> {
         images
     }
 
-    /// Where the images on a link first came from; producers must be known.
+    /// Returns where the images on a link come from originally. The producer must have been visited.
     fn origin(&self, wire: &'a Wire) -> Origin<'a> {
         let producer = wire.producer;
         self.forwarded[producer].unwrap_or_else(|| {
@@ -147,7 +149,7 @@ impl<'a> Images<'a> {
         })
     }
 
-    /// For each instance how what it makes knows the images of `origin`, if it does.
+    /// For each instance, returns whether and how its outputs know the images of `origin`.
     fn known(&self, origin: Origin<'_>) -> Vec<Option<Known>> {
         let mut known: Vec<Option<Known>> = vec![None; self.instances.len()];
         for node in self.order.iter().map(|node| node.index()) {
@@ -174,7 +176,7 @@ impl<'a> Images<'a> {
         known
     }
 
-    /// Another dataset of the same stage that no stage trains on or selects by.
+    /// Returns another dataset of the same stage that no stage trains on or selects by.
     fn unused(&self, origin: Origin<'_>, used: &HashSet<Origin<'_>>) -> Option<String> {
         let source = &self.instances[origin.0];
         let datasets = source.outputs.iter();

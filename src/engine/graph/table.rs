@@ -16,32 +16,32 @@ pub struct Table {
     pub title: Option<String>,
     /// The axis whose values are the rows.
     pub rows: String,
-    /// Its values, in its order.
+    /// The values of that axis, in order.
     pub row_values: Vec<String>,
     pub columns: Vec<Column>,
 }
 
-/// A column: one metric of one stage, beside reference figures.
+/// A column: one metric of one stage, with reference values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     pub title: String,
     pub metric: MetricRef,
-    /// Figures from elsewhere, by row.
+    /// Reference values by row.
     pub reference: BTreeMap<String, f64>,
-    /// Where they are from: `paper`.
+    /// Source of the reference values: `paper`.
     pub reference_label: String,
-    /// How far from those figures a value is expected to be at most.
+    /// Largest distance from the reference value that is still as expected.
     pub within: Option<f64>,
 }
 
 impl Column {
-    /// Whether there are figures from elsewhere.
+    /// Whether there are reference values.
     pub fn has_reference(&self) -> bool {
         !self.reference.is_empty()
     }
 }
 
-/// A metric of a stage, `evaluate.f1`. Whether the stage measures it shows only when it has run.
+/// A metric of a stage: `evaluate.f1`. Whether the stage measures it is known only after it has run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricRef {
     pub stage: String,
@@ -121,10 +121,10 @@ impl Reader<'_> {
                 }
             }
         }
-        // Without all of its columns it is not known which rows a table has.
+        // The rows of a table are known only if all its columns are valid.
         for (index, column) in fields.columns.iter().enumerate().filter(|_| complete) {
-            // Figures for more rows than this run has are fine: an axis may be cut short by `--set`.
-            // Where a row has none, though, one that names no row is likely misspelt.
+            // Reference values may exist for more rows than this run has, because `--set` may shorten an
+            // axis. But if a row has none, a name that is no row is probably misspelt.
             if row_values.iter().all(|row| column.paper.contains_key(row)) {
                 continue;
             }
@@ -164,8 +164,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The stage and metric of `evaluate.f1`, and its rows. `Err(None)` if that stage has an error
-    /// of its own.
+    /// Resolves `evaluate.f1` into its stage and metric, and returns the rows as well. `Err(None)` means that
+    /// the stage has an error of its own.
     fn metric(
         &self,
         text: &str,
@@ -203,7 +203,7 @@ impl Reader<'_> {
         Ok((metric, rows))
     }
 
-    /// The values of the axis of the rows on a stage that has it, and no other axis.
+    /// Returns the stage's values on the axis of the rows. Fails unless the stage has this axis and no other.
     fn rows(&self, spec: &StageSpec, place: &Place) -> Result<Vec<String>, Diagnostic> {
         let rows = &self.spec.fields.rows;
         let Some(axis) = spec.matrix.iter().find(|axis| axis.name == *rows) else {

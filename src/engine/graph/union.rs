@@ -1,7 +1,7 @@
-//! Many copies of a pipeline as one graph, in which equal instances are one.
+//! Merges many copies of a pipeline into one graph, in which equal instances are one node.
 //!
-//! Two instances are equal if they have the same name, do the same and are fed by equal ones. That is
-//! known before anything is planned: a sweep of a thousand trials on one dataset has one node for it.
+//! Two instances are equal if they have the same name, do the same work and are fed by equal instances. This
+//! is known before anything is planned: a sweep of a thousand trials on one dataset has one node for it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -13,11 +13,11 @@ use crate::keys::Digest;
 
 const IDENTITY: &str = "runner instance identity v1";
 
-/// What makes two instances of different copies equal.
+/// Digest of an instance and its inputs; equal instances of different copies have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity(Digest);
 
-/// The identity of every instance, by its index.
+/// Returns the identity of every instance, by its index.
 pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
     let mut identities = vec![None; graph.stages.node_count()];
     for &node in &graph.order {
@@ -51,24 +51,24 @@ pub(crate) fn identities(graph: &Graph) -> Vec<Identity> {
     identities.into_iter().flatten().collect()
 }
 
-/// Which axes of a sweep tell copies of an instance apart, and the names that were given.
+/// The axes of a sweep that tell copies of an instance apart, and the names given so far.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    /// By the instance's name in its own copy.
+    /// Keyed by the instance's name within one copy.
     axes: HashMap<String, BTreeSet<String>>,
     given: HashMap<String, Identity>,
 }
 
 impl Names {
-    /// Takes note that an axis changes these instances.
+    /// Records that an axis changes these instances.
     pub fn tell_apart(&mut self, axis: &str, instances: impl IntoIterator<Item = String>) {
         for name in instances {
             self.axes.entry(name).or_default().insert(axis.to_owned());
         }
     }
 
-    /// The labels that an instance of a copy is named with: those of axes that change it; all, where
-    /// another one has that name already.
+    /// Chooses the labels for the name of an instance of a copy: those of axes that change it, or all of them
+    /// if another instance has that name already.
     fn choose(
         &mut self,
         instance: &Instance,
@@ -88,14 +88,14 @@ impl Names {
     }
 }
 
-/// A graph that is put together from copies of a pipeline.
+/// Builds a graph from copies of a pipeline.
 pub(crate) struct Union {
     graph: Graph,
     known: HashMap<Identity, NodeIndex>,
 }
 
 impl Union {
-    /// One copy alone, as it is.
+    /// Creates a union of a single graph, as it is.
     pub fn of(graph: Graph) -> Self {
         Self {
             graph,
@@ -103,7 +103,7 @@ impl Union {
         }
     }
 
-    /// For copies of a pipeline, without any so far. What is no instance's is that of `base`.
+    /// Creates a union without copies. Everything that does not belong to instances is taken from `base`.
     pub fn without_copies(base: Graph) -> Self {
         let graph = Graph {
             stages: DiGraph::new(),
@@ -118,8 +118,8 @@ impl Union {
         Self::of(graph)
     }
 
-    /// Adds a copy, whose instances have these identities and which is told from others by `labels`; its
-    /// position among the copies.
+    /// Adds a copy whose instances have these identities, and returns its index among the copies. `labels`
+    /// tell it from others.
     pub fn add(
         &mut self,
         mut copy: Graph,
@@ -163,7 +163,7 @@ impl Union {
         graph.copies.len() - 1
     }
 
-    /// Adds the warnings about a copy that no earlier copy has.
+    /// Adds the warnings of a copy that no earlier copy has.
     fn add_doubts(&mut self, copy: &mut Graph) {
         for doubt in mem::take(&mut copy.doubts) {
             if !self.graph.doubts.contains(&doubt) {
@@ -172,7 +172,7 @@ impl Union {
         }
     }
 
-    /// What a copy computes on is there for all.
+    /// Adds the devices and GPUs of a copy.
     fn add_devices(&mut self, copy: &mut Graph) {
         let Graph {
             computing,
@@ -193,12 +193,12 @@ impl Union {
         }
     }
 
-    /// The graph of all copies so far.
+    /// Returns the graph of all copies so far.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The graph of all copies.
+    /// Returns the graph of all copies.
     pub fn finish(self) -> Graph {
         self.graph
     }

@@ -1,4 +1,4 @@
-//! Names: digests of content, keys of actions.
+//! Digests of content and keys of actions.
 
 use std::fmt;
 use std::io::{self, BufWriter};
@@ -18,13 +18,13 @@ macro_rules! name {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// The first 12 hexadecimal digits, for people.
+            /// Returns the first 12 hexadecimal digits, for display.
             pub fn short(&self) -> String {
                 self.to_string()[..12].to_owned()
             }
 
-            /// The blake3 hash of `bytes` in the domain of `context`, which names the kind of
-            /// pre-image and the version of its form: hashes of different kinds never meet.
+            /// Returns the blake3 hash of `bytes` in the domain of `context`, which names the kind of
+            /// pre-image and the version of its format. Hashes of different kinds therefore never collide.
             pub(crate) fn derive(context: &str, bytes: &[u8]) -> Self {
                 Self(*blake3::Hasher::new_derive_key(context).update(bytes).finalize().as_bytes())
             }
@@ -77,18 +77,19 @@ macro_rules! name {
 }
 
 name! {
-    /// Names content: the plain blake3 hash of a blob (what `b3sum` prints), or the hash of a
-    /// tree or a source in a domain of its own.
+    /// Digest of content: the plain blake3 hash of a blob (as printed by `b3sum`), or the hash of a tree or a
+    /// source in a domain of its own.
     Digest
 }
 
 name! {
-    /// Names an action: the hash of a fingerprint. Never a digest.
+    /// Key of an action: the hash of a fingerprint. Never a digest.
     Key
 }
 
 impl Key {
-    /// The key as an offset in a file, which is never negative, nor at its end.
+    /// Returns an offset in the lock file that is derived from the key: not negative, and below
+    /// half of the largest one.
     pub(crate) fn offset(&self) -> i64 {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.0[..8]);
@@ -101,10 +102,10 @@ impl Digest {
         &self.0
     }
 
-    /// As `derive`, of what `write` writes, which need not be in memory at once.
+    /// Like `derive`, of the bytes that `write` writes. They need not be in memory at once.
     ///
     /// # Errors
-    /// Those of `write`.
+    /// If `write` fails.
     pub(crate) fn derive_from(
         context: &str,
         write: impl FnOnce(&mut BufWriter<blake3::Hasher>) -> io::Result<()>,

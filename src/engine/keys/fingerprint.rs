@@ -1,4 +1,4 @@
-//! Everything that can change a stage's result, as plain data.
+//! The fingerprint: everything that can change a stage's result, as plain data.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::{Digest, Key};
 
-/// The pre-image of a key.
+/// The data that a key is the hash of.
 ///
-/// Not in it: the stage's name, its place in the file, paths, resources, threads, time.
+/// It leaves out the stage's name, its place in the file, paths, resources, threads and time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Version of the artifacts' files.
+    /// Version of the format of the artifacts' files.
     pub format: u32,
     pub kind: String,
     /// Version of the kind's results.
@@ -23,38 +23,38 @@ pub struct Fingerprint {
     pub params: Value,
     pub seed: u64,
     pub device: Device,
-    /// Programs that it runs, by their names in the pipeline.
+    /// Programs that the stage runs, by their names in the pipeline.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, ToolId>,
-    /// By role; within a role in the order of the file.
+    /// By role; within a role, in the order of the pipeline file.
     pub inputs: BTreeMap<String, Vec<InputId>>,
-    /// Entries of the index that a program finds for each role, in the order of `inputs`. Roles without an index
-    /// are left out.
+    /// Entries of the index that a program finds for each role, in the order of `inputs`. A role
+    /// without an index is left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub index: BTreeMap<String, Vec<IndexEntry>>,
 }
 
-/// What an input is known by.
+/// Identity of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputId {
-    /// What makes it: known before anything runs.
+    /// The action that makes it; known before anything runs.
     Action { key: Key, port: String },
-    /// What it holds: known once it is made.
+    /// Digest of its content; known once it is made.
     Content { digest: Digest },
 }
 
-/// What a program counts as.
+/// Identity of a program in a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToolId {
-    /// The digest of its file.
+    /// Digest of its file.
     Content(Digest),
-    /// What its version command answered.
+    /// Answer of its version command.
     Version(String),
-    /// A version command was not asked yet; only `run` does.
+    /// Its version command was not run yet; only `run` does that.
     Unknown,
-    /// There is no such program.
+    /// The program does not exist.
     Missing,
 }
 
@@ -70,13 +70,13 @@ impl fmt::Display for ToolId {
 }
 
 impl Fingerprint {
-    /// The one serialisation that is hashed: JSON without white space, every object's keys sorted,
-    /// lists in their order, numbers as given.
+    /// Returns the one serialisation that is hashed: JSON without white space, with the keys of every object
+    /// sorted, lists in their order, and numbers as given.
     pub(crate) fn canonical_bytes(&self) -> Vec<u8> {
         self.canonical_bytes_with(&self.inputs)
     }
 
-    /// As `canonical_bytes`, with other inputs.
+    /// Like `canonical_bytes`, with other inputs.
     pub(crate) fn canonical_bytes_with(&self, inputs: &BTreeMap<String, Vec<InputId>>) -> Vec<u8> {
         let Self {
             format,
@@ -114,7 +114,7 @@ impl Fingerprint {
     }
 }
 
-/// A fingerprint with its fields in the order of their names.
+/// A fingerprint with its fields sorted by name.
 #[derive(Serialize)]
 struct Canonical<'a> {
     device: &'a Device,
@@ -130,7 +130,7 @@ struct Canonical<'a> {
     version: &'a u32,
 }
 
-/// Whether the keys of all objects in a value are in order.
+/// Whether the keys of all objects in a value are sorted.
 fn is_sorted(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().all(is_sorted),

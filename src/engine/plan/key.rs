@@ -1,4 +1,4 @@
-//! Keys: hashes of fingerprints.
+//! Computes keys: the hashes of fingerprints.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ const ACTION: &str = "runner action key v1";
 const CONTENT: &str = "runner content key v1";
 const CHECKPOINT: &str = "runner checkpoint key v1";
 
-/// The key of a fingerprint whose inputs are named by what makes them.
+/// Returns the key of a fingerprint whose inputs are named by their producers.
 pub fn action_key(fingerprint: &Fingerprint) -> Key {
     Key::derive(ACTION, &fingerprint.canonical_bytes())
 }
 
-/// The key of a planned action, once the trees of its inputs are known (by role, in the order of
-/// the action's own inputs), and the key's pre-image.
+/// Returns the content key of a planned action, and the fingerprint that it is the hash of. `inputs` has the
+/// trees of the inputs by role, in the order of the action's own inputs.
 pub fn content_key(
     graph: &Graph,
     planned: &PlannedAction,
@@ -33,8 +33,9 @@ pub fn content_key(
     with_contents(&planned.fingerprint, inputs)
 }
 
-/// The key of a stage's checkpoints: of everything on which its state on the way depends, which is
-/// all of `content`, the pre-image of its content key, but for parameters that only say where it ends.
+/// Returns the key of a stage's checkpoints. It covers everything that an intermediate state
+/// depends on: all of `content`, the fingerprint behind its content key, except for parameters that
+/// only set where the stage ends.
 pub fn checkpoint_key(content: &Fingerprint, resumable: &Resumable) -> Key {
     let mut fingerprint = content.clone();
     if let Some(params) = fingerprint.params.as_object_mut() {
@@ -45,7 +46,7 @@ pub fn checkpoint_key(content: &Fingerprint, resumable: &Resumable) -> Key {
     Key::derive(CHECKPOINT, &fingerprint.canonical_bytes())
 }
 
-/// The content key of an action whose inputs are these trees.
+/// Returns the content key of an action whose inputs are these trees.
 pub(super) fn content_key_of(
     fingerprint: &Fingerprint,
     inputs: &BTreeMap<String, Vec<Digest>>,

@@ -1,4 +1,4 @@
-//! Why a stage runs: the smallest thing that changed since it last did.
+//! Finds the reason why a stage runs: the smallest thing that changed since its last run.
 
 use std::fmt;
 use std::mem;
@@ -11,17 +11,17 @@ use super::source::{Listing, stands_for};
 use crate::keys::{Fingerprint, ToolId};
 use crate::store::{Lookup, Store};
 
-/// Why a stage runs; `Display` gives a few words.
+/// Reason why a stage runs. `Display` describes it in a few words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MissReason {
     FirstRun,
     Forced,
-    /// What it is made of is not what it was: the first change, and how many more of its sort there are.
+    /// Its fingerprint has changed: the first change, and the number of further changes of the same kind.
     Changed {
         first: Change,
         more: usize,
     },
-    /// The version command of this program was not asked yet, so the key is not known.
+    /// The version command of this program was not run yet, so the key is unknown.
     UnknownTool(String),
     RecordMissing,
     RecordDamaged,
@@ -30,7 +30,7 @@ pub enum MissReason {
     },
 }
 
-/// A difference between two fingerprints; `Display` gives a few words.
+/// A difference between two fingerprints. `Display` describes it in a few words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     Kind {
@@ -41,7 +41,7 @@ pub enum Change {
         from: u32,
         to: u32,
     },
-    /// The kind's results changed.
+    /// The version of the kind's results.
     Version {
         kind: String,
         from: u32,
@@ -57,23 +57,23 @@ pub enum Change {
         to: Device,
     },
     Source {
-        /// Where it lies, as the pipeline has it, if there is one to ask.
+        /// Path of the source in the present pipeline, if known.
         path: Option<PathBuf>,
-        /// What changed in it, where that is known.
+        /// Changed files, if both listings are still stored.
         changes: Option<SourceChanges>,
     },
-    /// A program that the stage runs. `None` on one side: it is not named there.
+    /// A program that the stage runs. `None`: that side does not have it.
     Tool {
         name: String,
         from: Option<ToolId>,
         to: Option<ToolId>,
     },
-    /// A role whose input is another.
+    /// The inputs of a role.
     Input {
         role: String,
     },
-    /// The artifacts of a role are the same, and the program finds one in another folder, or under the name of
-    /// another stage instance.
+    /// The artifacts of a role are the same, but the program finds one in another folder, or under the name
+    /// of another stage instance.
     Index {
         role: String,
         from: String,
@@ -81,28 +81,28 @@ pub enum Change {
     },
 }
 
-/// One parameter that differs. `None` on one side: it is not there.
+/// A parameter that differs. `None`: that side does not have it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamChange {
-    /// `params.model[3].conv.filters`
+    /// For example `params.model[3].conv.filters`.
     pub path: String,
     pub from: Option<Value>,
     pub to: Option<Value>,
 }
 
-/// How a source's files differ from before.
+/// Differences between the files of a source and those before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceChanges {
     pub changed: usize,
     pub added: usize,
     pub removed: usize,
-    /// Path of the first of them in the source; empty if the source is a file.
+    /// Path of the first changed file in the source; empty if the source is a file.
     pub first: String,
 }
 
 impl MissReason {
-    /// Why the action of `now` is no hit, after `lookup` of its key found none. `last` is what the
-    /// stage was before; `sources` are what it reads.
+    /// Returns why the action of `now` is a miss, after `lookup` of its key found no record. `last` is the
+    /// stage's last fingerprint; `sources` are the sources that it reads.
     pub(super) fn of(
         store: &Store,
         lookup: &Lookup,
@@ -125,7 +125,7 @@ impl MissReason {
         }
     }
 
-    /// The first thing in which `now` differs from `last`; nothing where they are equal.
+    /// Returns the first difference between `last` and `now`. `None` if they are equal.
     pub fn between(
         store: &Store,
         last: &Fingerprint,
@@ -143,8 +143,9 @@ impl MissReason {
     }
 }
 
-/// All that differs between two fingerprints, the most telling first: what a stage is, its parameters,
-/// the rest, its sources, its inputs. `sources` are those that `to`'s stage reads, to name them by.
+/// Returns all differences between two fingerprints, the most telling first: kind and versions,
+/// parameters, seed and device, sources, programs, inputs. `sources` are those of the stage of `to`;
+/// they give the paths to show.
 pub fn changes(
     store: &Store,
     from: &Fingerprint,
@@ -210,7 +211,7 @@ pub fn changes(
     found
 }
 
-/// The first difference between two indexes of the same artifacts.
+/// Returns the first difference between two indexes of the same artifacts.
 fn index_change(
     role: &str,
     from: Option<&Vec<IndexEntry>>,
@@ -233,7 +234,7 @@ fn index_change(
     })
 }
 
-/// The path of a parameter as changes have it: `params.source.folder.path`.
+/// Returns the path of a parameter as in [`ParamChange`]: `params.source.folder.path`.
 fn place(param: &[Segment]) -> String {
     let segments = param.iter().map(|segment| match segment {
         Segment::Key(key) => format!(".{key}"),
@@ -242,7 +243,7 @@ fn place(param: &[Segment]) -> String {
     "params".to_owned() + &segments.collect::<String>()
 }
 
-/// Adds the places at which two values differ, outermost first, to `changes`.
+/// Adds the differences between two values to `changes`, at the outermost level at which they differ.
 fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<ParamChange>) {
     match (from, to) {
         (Some(from), Some(to)) if from == to => {}
@@ -267,8 +268,8 @@ fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut V
     }
 }
 
-/// What lists have in common at both ends is left aside, so that a layer put in between shows as
-/// one that was added, not as all that follow it changing.
+/// Compares two lists without their common beginning and end, so that an inserted layer shows as added, and
+/// not as a change of all layers after it.
 fn compare_lists(path: &str, from: &[Value], to: &[Value], changes: &mut Vec<ParamChange>) {
     let start = from.iter().zip(to).take_while(|(a, b)| a == b).count();
     let (from, to) = (&from[start..], &to[start..]);
@@ -294,7 +295,7 @@ fn change(path: &str, from: Option<&Value>, to: Option<&Value>) -> ParamChange {
 }
 
 impl SourceChanges {
-    /// What differs between two sources whose listings were kept.
+    /// Compares two sources, if the listings of both are still stored.
     fn recall(store: &Store, change: &ParamChange) -> Option<Self> {
         let listing = |value: &Option<Value>| Listing::recall(store, &stands_for(value.as_ref()?)?);
         Some(Self::between(
@@ -394,7 +395,7 @@ impl fmt::Display for ParamChange {
     }
 }
 
-/// `2 files changed, 1 added`.
+/// Formatted as `2 files changed, 1 added`.
 impl fmt::Display for SourceChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = [
@@ -413,10 +414,10 @@ impl fmt::Display for SourceChanges {
     }
 }
 
-/// Longest value shown, in characters.
+/// Longest value to show, in characters.
 const LONGEST: usize = 32;
 
-/// A value for people: strings bare, sources by the start of their digest, long ones cut.
+/// Formats a value: strings without quotes, sources by the start of their digest, long values truncated.
 fn shown(value: &Value) -> String {
     let text = match (stands_for(value), value) {
         (Some(digest), _) => format!("source {}", digest.short()),

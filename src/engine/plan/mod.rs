@@ -1,11 +1,11 @@
-//! The plan: for every stage of a graph its key, and whether it is cached, runs (and why), or waits.
+//! The plan: for every stage of a graph its key, and whether it is cached, runs (and why) or waits.
 //!
-//! A [`Fingerprint`] holds everything that can change a stage's result; a key is its hash. The
-//! *action key* names each input by its producer's action key, so the whole plan is known before
-//! anything runs. The *content key* names each input by what it holds: if upstream was redone and
-//! came out the same, what follows is a hit all the same (early cutoff). Nothing here runs a stage
-//! or changes a result: planning reads source bytes and the action cache; what it writes is memos,
-//! and a second name for a record that was found by its content key.
+//! A [`Fingerprint`] holds everything that can change a stage's result; a key is its hash. The *action key*
+//! names each input by its producer's action key, so the keys of the whole plan are known before anything
+//! runs. The *content key* names each input by its content: if a stage upstream is redone and comes out the
+//! same, the stages after it are still hits (early cutoff). Planning runs no stage and changes no result. It
+//! reads source bytes and the action cache, and writes only memos and a second name for a record that was
+//! found by its content key.
 
 mod key;
 mod miss;
@@ -37,12 +37,12 @@ use crate::store::{self, ActionRecord, Lookup, Store};
 use source::{Listing, Sources};
 use state::Known;
 
-/// Lookups that are worth a thread of their own.
+/// Fewest lookups that are given to one thread.
 const LOOKUPS: usize = 32;
 
 const STAMPS: &str = "runner stage stamps v1";
 
-/// Which stages are run although they are cached.
+/// Stages that run even if they are cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Force {
     #[default]
@@ -64,37 +64,37 @@ impl Force {
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
     pub force: Force,
-    /// Only these stages and what they need; unless given, what the graph reaches to.
+    /// Stages to plan, with their ancestors. `None` means the graph's `reach`, or all stages if it has none.
     pub until: Option<Vec<NodeIndex>>,
 }
 
-/// What is to become of a stage.
+/// State of a stage in a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// Its outputs are in the store.
     Cached(Box<ActionRecord>),
     Runs(MissReason),
-    /// It runs if the outcome upstream makes it: on the nearest stage upstream that runs.
+    /// Whether it runs depends on the results upstream. The node is the nearest stage upstream that runs.
     Waits(NodeIndex),
 }
 
-/// A stage with everything fixed that can change its result.
+/// A stage with everything that can change its result.
 #[derive(Clone, Debug)]
 pub struct PlannedAction {
     pub node: NodeIndex,
     pub action_key: Key,
     pub fingerprint: Fingerprint,
-    /// Of its sources, when their digests were taken.
+    /// Stamps of its sources and programs when their digests were taken.
     pub stamps: Stamps,
     pub state: State,
 }
 
-/// Hash of sizes, times, inodes and devices of all files and folders of a stage's sources, and of what leads to
-/// them: the same only if nothing in them was written to or switched.
+/// Hash of sizes, times, inodes and devices of all files and folders of a stage's sources, and of the paths
+/// to them. It stays the same only if nothing in them was written to or switched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamps(Digest);
 
-/// What is to become of every stage.
+/// The planned state of every stage.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// In the graph's order.
@@ -110,20 +110,20 @@ impl PlannedAction {
 }
 
 impl Plan {
-    /// The actions that are not cached, in the plan's order.
+    /// Returns the actions that are not cached, in the plan's order.
     pub fn misses(&self) -> impl Iterator<Item = &PlannedAction> {
         self.actions.iter().filter(|action| action.is_miss())
     }
 
-    /// The action of a stage that is part of the plan.
+    /// Returns the action of a stage that is part of the plan.
     ///
     /// # Panics
-    /// If `node` is not: `until` left it out.
+    /// If `node` is not part of the plan because `until` left it out.
     pub fn action(&self, node: NodeIndex) -> &PlannedAction {
         &self.actions[self.positions[&node]]
     }
 
-    /// The action of a stage, unless `until` left it out.
+    /// Returns the action of a stage. `None` if `until` left it out.
     pub fn get(&self, node: NodeIndex) -> Option<&PlannedAction> {
         self.positions
             .get(&node)
@@ -138,17 +138,17 @@ impl Plan {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A source cannot be read; `invalid` leads to the parameter that names it.
+    /// A source cannot be read. `invalid` has the path of the parameter that names it.
     #[error("{invalid}")]
     Source { node: NodeIndex, invalid: Invalid },
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// A fault of runner's own.
+    /// A bug in runner.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
-/// The stages that a plan with these options is about, in the graph's order.
+/// Returns the stages that a plan with these options covers, in the graph's order.
 pub fn wanted(graph: &Graph, options: &PlanOptions) -> Vec<NodeIndex> {
     let until = options.until.as_ref().or(graph.reach.as_ref());
     let wanted = until.map(|until| graph.with_ancestors(until));
@@ -156,7 +156,7 @@ pub fn wanted(graph: &Graph, options: &PlanOptions) -> Vec<NodeIndex> {
     graph.order.iter().copied().filter(is_wanted).collect()
 }
 
-/// Plans `graph` against what `store` holds.
+/// Plans `graph` against the content of `store`.
 pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan, Error> {
     let mut sources = Sources::new(store);
     let mut keys = HashMap::new();
@@ -167,7 +167,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         keys.insert(node, action_key);
         known.push((node, action_key, fingerprint, stamps));
     }
-    // All keys are known before anything runs, so the store can be asked for many at once.
+    // All keys are known before anything runs, so many can be looked up at once.
     let lookups: Vec<Option<Lookup>> = known
         .par_iter()
         .with_min_len(LOOKUPS)
@@ -179,7 +179,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
     let contents = content_keys(graph, &known, &lookups);
     let mut plan = Plan::default();
     let mut behind_forced = HashSet::new();
-    // Stages whose records are those that were looked up.
+    // Stages whose state has the record that was looked up under the action key.
     let mut looked_up = HashSet::new();
     for (((node, action_key, fingerprint, stamps), lookup), content_key) in
         known.into_iter().zip(lookups).zip(contents)
@@ -229,7 +229,8 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
     Ok(plan)
 }
 
-/// The content keys of actions that have a record and whose inputs all have one, as far as these tell.
+/// Returns the content keys of actions that have a record and whose inputs all have one,
+/// computed from these records.
 fn content_keys(
     graph: &Graph,
     known: &[(NodeIndex, Key, Fingerprint, Stamps)],
@@ -258,21 +259,21 @@ fn content_keys(
         .collect()
 }
 
-/// What became of a stage's sources, and of the programs that it runs, meanwhile.
+/// Changes to a stage's sources and programs since planning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceState {
-    /// Nothing was written to.
+    /// None of them was written to.
     Untouched,
-    /// They hold what they held, but were written to: for a while they may have held something else.
-    /// Their stamps now.
+    /// They have the same content, but were written to. Meanwhile they may have had other content.
+    /// Holds their present stamps.
     Touched(Stamps),
-    /// They hold something else.
+    /// Their content has changed.
     Changed,
 }
 
-/// How the sources of a planned stage stand, whose stamps were `before`. To be asked once a stage has
-/// run and before it is recorded: it may have read bytes that changed after planning, even if they
-/// were changed back.
+/// Returns the state of a planned stage's sources and programs, whose stamps were `before`. Call this
+/// after the stage has run and before it is recorded: it may have read bytes that changed after planning,
+/// even if they were changed back.
 pub fn source_state(
     graph: &Graph,
     store: &Store,
@@ -331,8 +332,8 @@ fn fingerprint(
     Ok((fingerprint, stamps))
 }
 
-/// The stage's parameters in canonical form, with the digests of sources in place of their paths; what
-/// its programs count as; and the stamps of both.
+/// Returns the stage's parameters in canonical form, with digests in place of the paths of sources; the
+/// identities of its programs; and the stamps of both.
 fn read(
     instance: &Instance,
     node: NodeIndex,
@@ -371,12 +372,12 @@ fn read(
     Ok((params, ids, stamps))
 }
 
-/// Makes plans with this store read all sources again, each once, whatever is known of them.
+/// Makes plans with this store read all sources again, each once, without trusting earlier indexes.
 pub fn rehash_sources(store: &mut Store) {
     store.distrust_indexes(source_index::now());
 }
 
-/// How many files the source has that is named by `digest`, if that was kept.
+/// Returns the number of files in the source with this digest, if its listing is still stored.
 pub fn source_len(store: &Store, digest: &Digest) -> Option<usize> {
     let listing = Listing::recall(store, digest)?;
     let files = listing.files();

@@ -1,4 +1,4 @@
-//! Stages back from fingerprints.
+//! Reconstructs stages from fingerprints.
 
 use contract::{ArtifactType, Port, Stage};
 use serde_json::Value;
@@ -7,13 +7,13 @@ use super::source::stands_for;
 use crate::graph::{Catalogue, Parse};
 use crate::keys::Fingerprint;
 
-/// The stage that a fingerprint is of, but for where its sources lie, which a fingerprint does not say:
-/// good for its pure questions. None if the kind has changed too much to read it.
+/// Returns the stage that a fingerprint describes. A fingerprint has no paths of sources, so the stage can
+/// answer pure questions but not run. `None` if the kind has changed too much to parse the parameters.
 pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
     parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
 }
 
-/// The output ports of the stage of a fingerprint that hold metrics.
+/// Returns the output ports of a fingerprint's stage that hold metrics.
 pub fn metrics_ports(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Vec<String> {
     let ports: Vec<Port> = match catalogue.kind(&fingerprint.kind) {
         Some(kind) if kind.declares_ports => rebuild(catalogue.parse, fingerprint)
@@ -27,8 +27,8 @@ pub fn metrics_ports(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Vec<St
     metrics.map(|port| port.name).collect()
 }
 
-/// The parameters of a fingerprint that are not what they are by default, by name; sources stand as
-/// they do in the fingerprint. All of them where the kind cannot tell.
+/// Returns the parameters of a fingerprint that differ from their defaults, by name. Sources appear as in the
+/// fingerprint. Returns all parameters if the kind can no longer parse them.
 pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Value)> {
     let Some(params) = fingerprint.params.as_object() else {
         return Vec::new();
@@ -51,11 +51,11 @@ pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Va
         .collect()
 }
 
-/// Parameters with a path in the place of each source.
+/// Returns the parameters with a placeholder path for each source.
 fn with_paths(params: &Value) -> Value {
     match params {
         source if stands_for(source).is_some() => Value::from("source"),
-        // A source whose path is part of the key, too.
+        // A source whose path is part of the key as well.
         Value::Object(map)
             if map.len() == 2 && map.get("content").is_some_and(|c| stands_for(c).is_some()) =>
         {

@@ -1,8 +1,8 @@
 //! Sources: bytes outside the store that a stage reads, and their digest in the fingerprint.
 //!
-//! A file counts by its content. A folder counts by the names and contents of the files that
-//! [`contract::sources`] finds in it, and for some stages by its empty folders. Where the source lies, times and
-//! permissions do not count.
+//! A file is identified by its content. A folder is identified by the names and contents of the files that
+//! [`contract::sources`] finds in it, and for some stages also by its empty folders. The source's location, its
+//! times and its permissions do not matter.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -23,15 +23,15 @@ use crate::store::{Blob, Store};
 const CONTEXT: &str = "runner source v1";
 const STAMPS: &str = "runner source stamps v1";
 
-/// The key of the object that stands for a source in canonical parameters.
+/// Key of the object that replaces a source in canonical parameters.
 const MARK: &str = "$source";
 
-/// What a source holds; the digest of a source is the hash of this.
+/// Content of a source. The digest of the source is the hash of this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Listing {
     File(Blob),
-    /// By path in the folder. An empty folder has a `/` behind its name, and no bytes.
+    /// By path in the folder. An empty folder has a `/` after its name and the digest of no bytes.
     Folder(BTreeMap<String, Blob>),
 }
 
@@ -57,7 +57,7 @@ impl Listing {
             .expect("a listing has a JSON form")
     }
 
-    /// The listing a digest was once made from, if it was kept.
+    /// Returns the listing that a digest was made from, if it is still stored.
     pub(super) fn recall(store: &Store, digest: &Digest) -> Option<Self> {
         store.packed_memo(&memo_path(digest))
     }
@@ -79,18 +79,18 @@ fn memo_path(digest: &Digest) -> PathBuf {
         .join(format!("{digest}.packed"))
 }
 
-/// What stands for a source in the canonical parameters.
+/// Returns the value that replaces a source in the canonical parameters.
 pub(super) fn stand_in(digest: &Digest) -> Value {
     json!({ MARK: digest })
 }
 
-/// The digest, if `value` stands for a source.
+/// Returns the digest if `value` replaces a source.
 pub fn stands_for(value: &Value) -> Option<Digest> {
     let object = value.as_object().filter(|object| object.len() == 1)?;
     object.get(MARK)?.as_str()?.parse().ok()
 }
 
-/// The parameter at `path`.
+/// Returns the parameter at `path`.
 pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
     path.iter()
         .try_fold(params, |value, segment| match segment {
@@ -99,20 +99,20 @@ pub(super) fn param_mut<'a>(params: &'a mut Value, path: &[Segment]) -> Option<&
         })
 }
 
-/// The sources of one plan; each is read once.
+/// The sources of one plan. Each is read once.
 pub(super) struct Sources<'a> {
     store: &'a Store,
-    /// By path, and whether empty folders count.
+    /// By path and whether empty folders count.
     seen: HashMap<(PathBuf, bool), Seen>,
 }
 
-/// What was seen of a source.
+/// Result of reading a source.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
-    /// Of what it holds.
+    /// Digest of its content.
     pub digest: Digest,
-    /// Of sizes, times, inodes and devices of everything in it, and of what leads to it: the same only if
-    /// nothing was written to or switched.
+    /// Hash of the sizes, times, inodes and devices of everything in it, and of the path to it. It stays the
+    /// same only if nothing was written to or switched.
     pub stamps: Digest,
 }
 
@@ -128,7 +128,7 @@ impl<'a> Sources<'a> {
         self.store
     }
 
-    /// Looks at a source.
+    /// Reads a source, or returns what was seen of it before.
     pub(super) fn see(&mut self, source: &Source) -> Result<Seen, Invalid> {
         let Source {
             path,
@@ -140,7 +140,7 @@ impl<'a> Sources<'a> {
             return Ok(seen);
         }
         let mut ways = Ways::default();
-        // What leads nowhere is told in better words by `walk`.
+        // `walk` has the better error message for a path that leads nowhere.
         let way = ways.follow(path);
         let mut found = walk(path)?;
         let links = found.links.iter().map(|(name, _)| path.join(name));
@@ -165,8 +165,8 @@ impl<'a> Sources<'a> {
         Ok(now)
     }
 
-    /// The digest of a source that is not what it was. What was learned is kept for the next plan, and
-    /// to say later what changed; a plan is as good without.
+    /// Returns the digest of a source that has changed. The index and the listing are stored for the next
+    /// plan and to explain later what changed; the plan works without them.
     fn learn(&self, source: &Source, made: i64, found: Found, contents: &[Content]) -> Digest {
         let listing = Listing::new(&found.files, contents, &found.empty);
         let digest = listing.digest();
@@ -181,8 +181,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// The hash of the stamps of all that was read of a source: its files, what says which those are, the links in
-/// it, and what leads to it.
+/// Returns the hash of the stamps of everything that was read of a source: its files, the folders and ignore
+/// files that select them, the links in it, and the path to it.
 fn stamps(found: &Found, contents: &[Content], ways: &Ways) -> Digest {
     let files = found
         .files
@@ -191,7 +191,7 @@ fn stamps(found: &Found, contents: &[Content], ways: &Ways) -> Digest {
     let others = found.listed.iter().chain(&found.links);
     let others = others.map(|(name, metadata)| (name, Stamp::of(metadata)));
     Digest::derive_from(STAMPS, |writer| {
-        // A name holds no zero byte, and a stamp has a fixed length.
+        // A name has no zero byte, and a stamp has a fixed length.
         others.chain(files).try_for_each(|(name, stamp)| {
             writer.write_all(name.as_bytes())?;
             writer.write_all(&[0])?;

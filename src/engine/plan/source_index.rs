@@ -1,13 +1,14 @@
-//! The index of a source: which file had which content, when it was last read, so that a second
-//! plan only looks at the files' metadata.
+//! The index of a source: the content of each file when it was last read, so that a second plan only has to
+//! look at the files' metadata.
 //!
 //! An entry is trusted while size, modification time, change time, inode and device are the same, and both
-//! times are at least two seconds before the moment the index was made: a file that was changed
-//! within the clock's resolution of our reading it keeps its times (git calls such an entry *racy*).
-//! Never trusted is a file that somebody had open for writing when it was read: a store to a page that is dirty
-//! already changes no time. `--rehash` trusts nothing that an earlier process knew.
+//! times are at least two seconds older than the index: a file that changes within the clock's resolution
+//! after it was read keeps its times (git calls such an entry *racy*). A file that a process had open for
+//! writing when it was read is never trusted, because writing to a page that is dirty already changes no
+//! time. With `--rehash`, nothing that an earlier process stored is trusted.
 //!
-//! Known limit: a file of another user, or on NFS, is trusted although somebody may have it open for writing.
+//! Known limit: files of another user and files on NFS are trusted even if a process
+//! has them open for writing.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -22,22 +23,22 @@ use serde::{Deserialize, Serialize};
 use crate::keys::Digest;
 use crate::store::{Blob, Store, digest_open, is_open_for_writing};
 
-/// Coarsest resolution of times to reckon with (FAT has two seconds), in nanoseconds.
+/// Coarsest resolution of file times to allow for (FAT has two seconds), in nanoseconds.
 const RESOLUTION: i64 = 2_000_000_000;
 
-/// Fewest files that a thread looks at in one go.
+/// Fewest files that one thread looks at.
 const BATCH: usize = 32;
 
-/// What was known of a source's files.
+/// Stored facts about a source's files.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SourceIndex {
-    /// When hashing began, nanoseconds since 1970.
+    /// Time at which hashing began, in nanoseconds since 1970.
     made: i64,
-    /// Of the source, when it consisted of these files.
+    /// Digest of the source that consists of these files.
     source: Digest,
     /// Sorted by name.
     entries: Vec<Entry>,
-    /// Names of the empty folders that count, sorted.
+    /// Names of the empty folders that are part of the source, sorted.
     empty: Vec<String>,
 }
 
@@ -47,20 +48,20 @@ struct Entry {
     content: Content,
 }
 
-/// A file's content, and its stamp from before that was read.
+/// Digest of a file's content, and the file's stamp from before it was read.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Content {
     pub stamp: Stamp,
     digest: Digest,
-    /// Whether somebody had the file open for writing then.
+    /// Whether a process had the file open for writing at that time.
     has_writer: bool,
 }
 
-/// What changes when a file does.
+/// Metadata that changes when a file does.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     bytes: u64,
-    /// Nanoseconds since 1970, as `changed`.
+    /// In nanoseconds since 1970, like `changed`.
     modified: i64,
     changed: i64,
     inode: u64,
@@ -104,14 +105,14 @@ impl Content {
 }
 
 impl SourceIndex {
-    /// The index of a source, if there is one that is to be trusted.
+    /// Returns the stored index of a source, if there is one that may be trusted.
     pub(super) fn recall(store: &Store, source: &Source) -> Option<Self> {
         let index: Self = store.packed_memo(&memo_path(source))?;
         (index.made >= store.index_since()).then_some(index)
     }
 
-    /// The digest of the source, if it still consists of what was `found` and what is known of all of its files
-    /// holds.
+    /// Returns the digest of the source if it still consists of the files in `found` and the entries
+    /// of all of them are valid.
     pub(super) fn source(&self, found: &Found, contents: &[Content]) -> Option<Digest> {
         let holds = |((entry, name), content): ((&Entry, &String), &Content)| {
             entry.name == *name && entry.content == *content && self.is_trusted(content)
@@ -123,18 +124,18 @@ impl SourceIndex {
         same.then_some(self.source)
     }
 
-    /// Whether later writes to a file with this content are sure to change its stamp.
+    /// Whether later writes to a file with this content certainly change its stamp.
     fn is_trusted(&self, content: &Content) -> bool {
         !content.has_writer && self.is_settled(&content.stamp)
     }
 
-    /// Whether a file with this stamp was not written to for so long, when the index was made, that a
-    /// later write must have changed its stamp.
+    /// Whether the file's last write was so long before the index was made that a later
+    /// write must change its stamp.
     fn is_settled(&self, stamp: &Stamp) -> bool {
         stamp.modified.max(stamp.changed) < self.made.saturating_sub(RESOLUTION)
     }
 
-    /// What is known of each of `names`, which are sorted.
+    /// Returns the trusted content of each of `names`, which must be sorted.
     fn known(&self, names: &[String]) -> Vec<Option<&Content>> {
         let mut entries = self.entries.iter().peekable();
         let known = names.iter().map(|name| {
@@ -146,8 +147,8 @@ impl SourceIndex {
     }
 }
 
-/// The contents of the files `names` (sorted) of the source at `path`, in their order; reads only those
-/// that may have changed since `index` was made.
+/// Returns the contents of the files `names` (sorted) of the source at `path`, in their order. Reads only the
+/// files that may have changed since `index` was made.
 pub(super) fn contents(
     path: &Path,
     names: &[String],
@@ -162,7 +163,7 @@ pub(super) fn contents(
         .zip(known)
         .with_min_len(BATCH)
         .map(|(name, known)| {
-            // An empty name added to a path would put a `/` behind it.
+            // Joining an empty name would append a `/` to the path.
             let file = match name.as_str() {
                 "" => path.to_owned(),
                 name => path.join(name),
@@ -174,7 +175,7 @@ pub(super) fn contents(
         .collect()
 }
 
-/// What a file holds: what is known of it, if its stamp is still the same.
+/// Returns the content of a file: `known` if its stamp is still the same, otherwise by reading the file.
 fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     if let Some(known) = known
         && Stamp::of(&fs::metadata(path)?) == known.stamp
@@ -184,12 +185,12 @@ fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     let file = files::open(path)?;
     let has_writer = is_open_for_writing(&file);
     if has_writer {
-        // From here on a store to any mapped page makes it dirty anew, which changes the stamp.
-        // If it fails, the file is read again for the next plan, as it is anyway.
+        // After this, a write to a mapped page makes it dirty again, which changes the stamp. If the call
+        // fails, no harm is done: a file that had a writer is read again by the next plan in any case.
         let _ = file.sync_data();
     }
-    // The stamp is the open file's own, from before reading: should the file change meanwhile, its
-    // stamp will differ from this one.
+    // The stamp is that of the open file, taken before reading: if the file changes meanwhile, its stamp
+    // will differ from this one.
     let stamp = Stamp::of(&file.metadata()?);
     let (digest, bytes) = digest_open(&file, stamp.bytes)?;
     Ok(Content {
@@ -199,8 +200,8 @@ fn content(path: &Path, known: Option<&Content>) -> io::Result<Content> {
     })
 }
 
-/// Keeps what was learned of a source, whose digest is `digest`; hashing began at `made`. A plan is as
-/// good without it.
+/// Stores the index of a source whose digest is `digest`; hashing began at `made`. An error is only logged,
+/// because the plan works without the index.
 pub(super) fn keep(
     store: &Store,
     source: &Source,
@@ -225,12 +226,12 @@ pub(super) fn keep(
     }
 }
 
-/// Where the index of a source is kept. Earlier forms of it are under `index`, and are not read.
+/// Returns the path of a source's index. Earlier formats are in `index` and are not read.
 fn memo_path(source: &Source) -> PathBuf {
     let absolute = std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
     let mut hasher = blake3::Hasher::new();
     hasher.update(absolute.as_os_str().as_encoded_bytes());
-    // No path has a zero byte in it.
+    // No path has a zero byte.
     hasher.update(&[0, source.empty_folders.into()]);
     let name = hasher.finalize().to_hex();
     Path::new("sources")
@@ -238,7 +239,7 @@ fn memo_path(source: &Source) -> PathBuf {
         .join(format!("{}.packed", &name[..32]))
 }
 
-/// Nanoseconds since 1970.
+/// Returns the time in nanoseconds since 1970.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -252,7 +253,7 @@ mod tests {
 
     const HOUR: i64 = 3_600_000_000_000;
 
-    /// A folder with the file `a`, and an index that says something else of its content, made
+    /// Returns a folder with the file `a`, and an index that has another content for it, made
     /// `later` nanoseconds from now.
     fn fixture(later: i64) -> (tempfile::TempDir, SourceIndex) {
         let folder = tempfile::tempdir().unwrap();
@@ -284,7 +285,7 @@ mod tests {
         }
     }
 
-    /// The content of the file, and what the index says of the source.
+    /// Returns the digest of the file, and the digest of the source according to the index.
     fn seen(folder: &Path, index: &SourceIndex) -> (Digest, Option<Digest>) {
         let found = found(&["a"]);
         let contents = contents(folder, &found.files, Some(index)).unwrap();

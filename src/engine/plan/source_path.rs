@@ -1,18 +1,19 @@
-//! What leads to a source: the folders above it and the symbolic links on the way.
+//! Stamps of the path to a source: the folders above it and the symbolic links on the way.
 //!
-//! A folder above, or a link, may be switched while a source is read and switched back, with every file as it
-//! was. That leaves traces here: a link that was replaced or renamed has another inode or change time, a folder
-//! that was renamed another change time, and a file system that was mounted over it another mount ID.
+//! While a source is read, a folder above it or a link on the way may be switched and switched back,
+//! with every file as it was. That leaves traces: a link that was replaced or renamed has another
+//! inode or change time, a folder that was renamed has another change time, and a file system mounted
+//! over it has another mount ID.
 //!
-//! | component | what counts |
+//! | component | part of the stamp |
 //! | --- | --- |
 //! | symbolic link | device, inode, modification and change time |
-//! | folder above the source | device, inode, mount ID; its change time where it differs from the modification time |
-//! | the source itself | device, inode, mount ID; the rest is in its own stamps |
+//! | folder above the source | device, inode, mount ID; change time if it differs from modification time |
+//! | the source itself | device, inode, mount ID; its own stamps have the rest |
 //!
-//! A new entry sets both times of a folder, and folders above sources are busy; a rename sets the change time
-//! alone. So a folder that is renamed there and back, and then gets a new entry, goes unnoticed. So does a bind
-//! mount that came and went between two looks: nothing is left of it.
+//! A new entry sets both times of a folder, and folders above sources often get new entries; a rename sets
+//! only the change time. So a folder that is renamed there and back and then gets a new entry goes unnoticed.
+//! The same is true of a bind mount that is added and removed between two checks, because it leaves no trace.
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
@@ -21,10 +22,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links on one way, as for Linux itself.
+/// Most symbolic links on one path, as in Linux itself.
 const MOST_LINKS: usize = 40;
 
-/// The ways to some paths, each component once.
+/// The paths to one or more files, with the stamp of each component once.
 #[derive(Default)]
 pub(super) struct Ways {
     seen: HashSet<PathBuf>,
@@ -32,7 +33,7 @@ pub(super) struct Ways {
 }
 
 impl Ways {
-    /// Follows `path` to its end, by hand, and takes the stamp of everything on the way.
+    /// Follows `path` to its end, link by link, and stores the stamp of every component.
     pub(super) fn follow(&mut self, path: &Path) -> io::Result<()> {
         let mut rest: VecDeque<OsString> = std::path::absolute(path)?
             .components()
@@ -47,7 +48,7 @@ impl Ways {
                     continue;
                 }
                 Some(Component::CurDir) | None => continue,
-                // An absolute target starts anew.
+                // An absolute target starts at the root again.
                 Some(_) => at.push(&part),
             }
             let metadata = fs::symlink_metadata(&at)?;
@@ -99,13 +100,13 @@ impl Ways {
         self.stamps.push(stamp);
     }
 
-    /// The stamps in the order in which they were taken.
+    /// Returns the stamps in the order in which they were taken.
     pub(super) fn stamps(&self) -> &[[u8; 40]] {
         &self.stamps
     }
 }
 
-/// Which mount a path is on.
+/// Returns the ID of the mount that a path is on.
 #[cfg(target_os = "linux")]
 fn mount_id(path: &Path) -> Option<u64> {
     use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -138,7 +139,8 @@ mod tests {
         sleep(Duration::from_millis(30));
     }
 
-    /// Does something to the way `a/b/c/file` and `to -> b` beside `b`; whether that is noticed.
+    /// Applies `change` to a tree with `a/b/c/file` and the link `a/to -> b`. Returns whether the
+    /// stamps of `path` change.
     fn is_noticed(path: &str, change: impl Fn(&Path)) -> bool {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();

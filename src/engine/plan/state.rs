@@ -1,4 +1,4 @@
-//! Whether a stage is cached, runs, or waits.
+//! Decides whether a stage is cached, runs or waits.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::keys::Fingerprint;
 use crate::keys::{Digest, Key};
 use crate::store::{Lookup, Store};
 
-/// What is known of a stage before it is told what becomes of it.
+/// Facts from which the state of a stage is decided.
 pub(super) struct Known<'a> {
     pub node: NodeIndex,
     pub action_key: &'a Key,
     pub fingerprint: &'a Fingerprint,
-    /// What the store has under the action key.
+    /// Result of looking up the action key in the store.
     pub lookup: Lookup,
     /// The content key, if it is known already.
     pub content_key: Option<Key>,
-    /// Whether something upstream is made anew although it is cached.
+    /// Whether a stage upstream is forced to run although it is cached.
     pub is_behind_forced: bool,
 }
 
-/// What becomes of a stage whose producers are in `plan` already.
+/// Decides the state of a stage. Its producers must be in `plan` already.
 pub(super) fn find(
     graph: &Graph,
     store: &Store,
@@ -39,7 +39,7 @@ pub(super) fn find(
         is_behind_forced,
     } = known;
     let running = running_upstream(graph, plan, node);
-    // Where everything upstream is cached the inputs are known, and so is the content key.
+    // If everything upstream is cached, the inputs are known, and so is the content key.
     let content_key = content_key.or_else(|| {
         let inputs = cached_inputs(graph, plan, node)?;
         Some(key::content_key_of(fingerprint, &inputs))
@@ -47,11 +47,11 @@ pub(super) fn find(
     let mut is_of_others = false;
     if let Lookup::Hit(record) = &lookup {
         match running {
-            // What is made anew on purpose may come out otherwise.
+            // A stage that is forced to run may come out differently.
             Some(_) if is_behind_forced => {}
             Some(_) => return Ok(State::Cached(record.clone())),
-            // Its inputs may have been made again since, and have come out otherwise: not every
-            // program does the same twice.
+            // The inputs may have been made again since the record, and have come out differently: some
+            // programs are not deterministic.
             None if content_key.is_none_or(|key| key == record.content_key) => {
                 return Ok(State::Cached(record.clone()));
             }
@@ -61,14 +61,15 @@ pub(super) fn find(
     if let Some(running) = running {
         return Ok(State::Waits(running));
     }
-    // Upstream may have been redone, with the same outcome, by a run that did not come this far.
+    // An earlier run may have redone the stages upstream with the same result, and
+    // have ended before this one.
     if let Some(key) = content_key
         && let Lookup::Hit(record) = store.examine(&key)?
     {
         let record = store
             .alias(&record, *action_key, fingerprint)
             .unwrap_or_else(|error| {
-                // A plan is as good without: the next one finds it in the same way.
+                // The plan works without it: the next one finds the record in the same way.
                 tracing::debug!(%error, "a record's second name was not kept");
                 record.under(*action_key, fingerprint)
             });
@@ -85,7 +86,7 @@ pub(super) fn find(
     Ok(State::Runs(reason))
 }
 
-/// The trees of a stage's inputs, by role; nothing unless everything that makes them is cached.
+/// Returns the trees of a stage's inputs, by role. `None` unless all producers are cached.
 fn cached_inputs(
     graph: &Graph,
     plan: &Plan,
@@ -102,7 +103,8 @@ fn cached_inputs(
     Some(inputs)
 }
 
-/// The nearest stage upstream that runs: an input's producer, or what that one waits on.
+/// Returns the nearest stage upstream that runs: the producer of an input, or the stage
+/// that a producer waits on.
 fn running_upstream(graph: &Graph, plan: &Plan, node: NodeIndex) -> Option<NodeIndex> {
     let inputs = graph.inputs(node);
     let producers = || inputs.iter().map(|&(producer, _)| plan.action(producer));

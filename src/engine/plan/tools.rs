@@ -1,4 +1,4 @@
-//! Programs of this machine that a stage runs, and what each counts as in the fingerprint.
+//! Identifies the programs of this machine that a stage runs, for its fingerprint.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::source::{Seen, Sources};
 use crate::keys::{Digest, ToolId};
 use crate::store::{self, Store};
 
-/// What a program counts as, and the hash of its file's stamps; none where it has no file.
+/// Returns the identity of a program and the hash of its file's stamps. `None` if it has no file.
 pub(super) fn identify(
     tool: &Tool,
     sources: &mut Sources<'_>,
@@ -28,7 +28,7 @@ pub(super) fn identify(
     Ok((id, Some(seen.stamps)))
 }
 
-/// Version commands that were not asked yet of the files that `tools` lead to.
+/// Returns the version commands of `tools` that have no stored answer for the present program files.
 pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
     let mut sources = Sources::new(store);
     let mut unasked = BTreeMap::new();
@@ -51,38 +51,38 @@ pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
     Ok(unasked.into_values().collect())
 }
 
-/// A version command whose answer is not known.
+/// A version command without a stored answer.
 #[derive(Clone, Debug)]
 pub struct Unasked {
     pub tool: String,
     pub command: String,
     path: PathBuf,
-    /// The digest of the file at `path` before it was asked.
+    /// Digest of the file at `path` before the command runs.
     file: Digest,
     memo: PathBuf,
 }
 
 impl Unasked {
-    /// Whether the program is still the one that was to be asked.
+    /// Whether the program's file is still the one that was found.
     pub fn is_same(&self, store: &Store) -> Result<bool, Invalid> {
         let now = content(&self.path, &mut Sources::new(store))?;
         Ok(now.digest == self.file)
     }
 
-    /// Keeps the answer of the program that was to be asked.
+    /// Stores the answer.
     pub fn answered(&self, store: &Store, answer: &str) -> Result<(), store::Error> {
         store.set_memo(&self.memo, &answer)
     }
 }
 
-/// The content of the program at `path`.
+/// Reads the content of the program at `path`.
 fn content(path: &Path, sources: &mut Sources<'_>) -> Result<Seen, Invalid> {
     sources
         .see(&Source::new(Vec::new(), path))
         .map_err(|error| error.hint("its content is part of the stage's key: let `runner` read it"))
 }
 
-/// Where the answer to `command` is, of the program whose file has this digest.
+/// Returns the path of the memo with the answer to `command` of the program file with this digest.
 fn memo_path(file: &Digest, command: &str) -> PathBuf {
     let asked = Digest::derive("runner version command v1", command.as_bytes());
     Path::new("sources")

@@ -1,3 +1,5 @@
+//! Drives a [`Queue`] with one thread for each running action.
+
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -6,24 +8,25 @@ use std::thread;
 
 use super::{Grant, Outcome, Queue};
 
-/// Brings actions to their end.
+/// Executes actions.
 pub trait Executor: Sync {
-    /// Does the action at `index`, with `grant` at its disposal; called at most once for each, when
-    /// everything upstream has outputs, on a thread that does nothing else meanwhile. Soon after a stop
-    /// was asked for it returns [`Outcome::Cancelled`].
+    /// Executes the action at `index` with the resources of `grant`. It is called at most once for each
+    /// action, after everything upstream has outputs, on a thread that does nothing else meanwhile. Returns
+    /// [`Outcome::Cancelled`] soon after a stop was requested.
     fn execute(&self, index: usize, grant: &Grant) -> Outcome;
 }
 
-/// Runs the queue until nothing is left to start and nothing runs; tells how each action ended.
-/// Once `cancelled` is set nothing more starts, and the rest counts as cancelled.
+/// Runs the queue until no action runs and none can start. Returns the outcome of each action. Once
+/// `cancelled` is set no further action starts, and the rest counts as cancelled.
 ///
 /// # Panics
-/// If the executor does, after the other running actions ended.
+/// If the executor panics, after the other running actions have ended.
 pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) -> Vec<Outcome> {
     let (start, starts) = mpsc::channel::<(usize, Grant)>();
     let starts = Mutex::new(starts);
     thread::scope(|scope| {
-        // Moved in, so that the threads, which wait for more to start, end with this.
+        // Moved in, so that it is dropped at the end of the scope: that ends the
+        // threads that wait for actions.
         let start = start;
         let (ended, endings) = mpsc::channel();
         let (mut running, mut threads) = (0_usize, 0_usize);
@@ -38,7 +41,7 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
                     let work = move || execute(executor, starts, &ended);
                     match thread::Builder::new().spawn_scoped(scope, work) {
                         Ok(_) => threads += 1,
-                        // The threads that there are take it up when they are free.
+                        // The existing threads take the action when they are free.
                         Err(error) => {
                             tracing::warn!("failed to start a thread: {error}");
                             break;
@@ -75,7 +78,7 @@ pub fn run(mut queue: Queue, executor: &dyn Executor, cancelled: &AtomicBool) ->
     queue.into_outcomes(rest)
 }
 
-/// Executes one action after the other, as they come.
+/// Executes actions one by one until no more can come.
 fn execute(
     executor: &dyn Executor,
     starts: &Mutex<Receiver<(usize, Grant)>>,
@@ -84,7 +87,7 @@ fn execute(
     while execute_next(executor, starts, ended) {}
 }
 
-/// Waits for the next action and executes it; false if no more can come.
+/// Waits for the next action and executes it. Returns `false` if no more can come.
 fn execute_next(
     executor: &dyn Executor,
     starts: &Mutex<Receiver<(usize, Grant)>>,

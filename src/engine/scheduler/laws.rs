@@ -1,4 +1,4 @@
-//! What holds for every graph, with a fake executor that keeps a journal.
+//! Properties of the scheduler for any graph, tested with a fake executor that keeps a journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -18,15 +18,15 @@ struct Journal {
     most_cpus: usize,
     memory: u64,
     most_memory: u64,
-    /// What runs on each GPU.
+    /// Slots of the actions that run on each GPU.
     gpus: BTreeMap<usize, Vec<Slots>>,
-    /// GPUs that were given to more than they have room for.
+    /// Messages about wrong grants of GPUs: too many actions on one, or a wrong number of GPUs.
     overfull: Vec<String>,
-    /// Actions that started before something upstream had ended.
+    /// Actions that started before everything upstream had ended.
     early: Vec<usize>,
 }
 
-/// Fails the actions in `failing`, stops the run after `stop_after` starts.
+/// Fails the actions in `failing`, and stops the run after `stop_after` starts.
 struct Fake<'a> {
     entries: &'a [Entry],
     room: &'a Room,
@@ -89,14 +89,14 @@ impl Executor for Fake<'_> {
     }
 }
 
-/// Memory of the largest GPU here, in bytes.
+/// Memory of the largest GPU in these tests, in bytes.
 const GPU_MEMORY: u64 = 10;
 
-/// Memory of the machine here, in bytes.
+/// Main memory in these tests, in bytes.
 const MEMORY: u64 = 100;
 
-/// Up to 24 actions, each with any of the earlier ones upstream, that take up to 4 cpus and all memory, and no
-/// GPU, up to `gpus` whole ones, or a part of one.
+/// Generates up to 24 actions, each with any of the earlier ones upstream. They take up to 4 cpus, up to all
+/// of the memory, and no GPU, up to `gpus` whole ones, or a part of one.
 fn entries(gpus: usize) -> impl Strategy<Value = Vec<Entry>> {
     let entry = (
         prop::collection::vec(any::<prop::sample::Index>(), 0..4),
@@ -169,7 +169,7 @@ fn schedule(
     (outcomes, fake.journal.into_inner().unwrap())
 }
 
-/// What holds whatever fails or is cancelled.
+/// Checks what holds whether or not actions fail or are cancelled.
 fn check_order_and_slots(journal: &Journal, total: &Room) -> Result<(), TestCaseError> {
     prop_assert_eq!(
         &journal.early,
@@ -219,7 +219,7 @@ proptest! {
         let total = &Room { memory: Some(MEMORY), ..room(5, &[GPU_MEMORY / 2, GPU_MEMORY]) };
         let (outcomes, journal) = schedule(&entries, total, OnFailure::KeepGoing, &drawn, None);
         check_order_and_slots(&journal, total)?;
-        // One that was to fail may be downstream of another and never start.
+        // An action that would fail may be downstream of another that does, and never start.
         let failed: BTreeSet<usize> = drawn.intersection(&journal.started.iter().copied().collect()).copied().collect();
         let skipped = descendants(&entries, &failed);
         for (index, outcome) in outcomes.into_iter().enumerate() {
@@ -237,7 +237,7 @@ proptest! {
     fn stopping_at_a_failure_starts_nothing_after_it(entries in entries(1), draw in any::<prop::sample::Index>()) {
         prop_assume!(!entries.is_empty());
         let failing = BTreeSet::from([draw.index(entries.len())]);
-        // One at a time, so that "after" is clear.
+        // One at a time, so that "after" is well defined.
         let narrow: Vec<Entry> = entries.into_iter().map(|entry| Entry { slots: Slots::cpus(1), ..entry }).collect();
         let total = &room(1, &[]);
         let (outcomes, journal) = schedule(&narrow, total, OnFailure::Stop, &failing, None);
@@ -263,7 +263,7 @@ proptest! {
             let expected = if journal.started.contains(&index) { Outcome::Succeeded } else { Outcome::Cancelled };
             prop_assert_eq!(*outcome, expected);
         }
-        // Those that were started together with the last one may still have come through.
+        // Actions that were started together with the last one may still succeed.
         prop_assert!(journal.started.len() < stop_after + total.cpus);
     }
 }
@@ -271,8 +271,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
-    /// Of the actions that start before a ready one although it comes first, only so many take resources which it
-    /// waits for.
+    /// While a ready action waits, only a limited number of later actions may take
+    /// resources that it waits for.
     #[test]
     fn no_action_starves(entries in entries(1), ends in prop::collection::vec(any::<prop::sample::Index>(), 24)) {
         let entries: Vec<Entry> = entries.into_iter().map(|entry| Entry { upstream: Vec::new(), ..entry }).collect();
@@ -285,7 +285,7 @@ proptest! {
         for end in ends {
             while let Some((index, grant)) = queue.start() {
                 waiting.remove(&index);
-                // Without dependents, actions come as they are written.
+                // Without dependents, actions start in the order in which they are written.
                 if let Some(&first) = waiting.first().filter(|&&first| first < index) {
                     overtaken[first] += usize::from(free.competes(entries[index].slots, entries[first].slots));
                 }
@@ -342,7 +342,7 @@ fn a_large_action_starts_although_small_ones_keep_coming() {
             None => queue.finish(running.remove(0), Outcome::Succeeded),
         }
     }
-    // The last one takes no memory, and need not wait.
+    // The last action takes no memory and need not wait.
     assert_eq!(before, 8 + 1);
     assert_eq!(running, [102]);
 }
@@ -360,7 +360,7 @@ fn entry(upstream: &[usize], cpus: usize) -> Entry {
 
 #[test]
 fn the_longest_chain_starts_first_and_ties_start_as_written() {
-    // 0, 1 and 2 have no inputs; 3 ← 2, 4 ← 3.
+    // 0, 1 and 2 have no inputs; 3 depends on 2, and 4 on 3.
     let entries = [
         entry(&[], 1),
         entry(&[], 1),

@@ -1,8 +1,7 @@
-//! Decides what starts when: a ready queue over the plan's misses, with slots of cpus, memory and GPUs.
+//! Decides which action starts when: a ready queue of the plan's misses, with slots of cpus, memory and GPUs.
 //!
-//! [`Queue`] is the pure part (what is ready, what fits, whom a failure takes along); [`run`] drives
-//! it with a thread for each running action. How an action is brought to its end is the business
-//! of an [`Executor`].
+//! [`Queue`] is the pure part: it knows which actions are ready, which fit, and which a failure skips.
+//! [`run`] drives it with one thread for each running action. An [`Executor`] executes the actions.
 
 mod dispatch;
 #[cfg(test)]

@@ -1,8 +1,10 @@
+//! Outcomes of actions, and their counts in a run.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How an action ended.
+/// The way in which an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -12,14 +14,14 @@ pub enum Outcome {
     Succeeded,
     /// It ran and failed.
     Failed,
-    /// It did not start because another one failed.
+    /// It did not start, because another action failed.
     Skipped,
-    /// It was stopped, or did not start, on request.
+    /// It was stopped, or did not start, because a stop was requested.
     Cancelled,
 }
 
 impl Outcome {
-    /// Whether what depends on the action can run.
+    /// Whether the action has outputs, so that its dependents can run.
     pub fn has_outputs(self) -> bool {
         matches!(self, Self::Cached | Self::Succeeded)
     }
@@ -37,7 +39,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// How many stages ended in which way.
+/// Number of stages with each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub cached: usize,

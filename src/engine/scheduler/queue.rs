@@ -1,70 +1,73 @@
+//! The ready queue: [`Queue`] decides which action starts next.
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::slots::{Free, Grant};
 use super::{Outcome, Room, Slots};
 
-/// One action to schedule.
+/// An action to schedule.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Positions of the entries that must have ended well before this one starts. All are smaller
-    /// than the entry's own position: entries are in topological order.
+    /// Positions of the entries that must have outputs before this one starts. All are smaller than the
+    /// entry's own position, because entries are in topological order.
     pub upstream: Vec<usize>,
-    /// What the action takes while it runs.
+    /// Resources that the action takes while it runs.
     pub slots: Slots,
 }
 
-/// What a failure means for the actions that have not started.
+/// Consequence of a failure for the actions that have not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFailure {
-    /// None of them starts; those running go on to their end.
+    /// None of them starts. Running actions go on to their end.
     Stop,
-    /// All go on that do not depend on a failed one.
+    /// All that do not depend on a failed action still run.
     KeepGoing,
 }
 
-/// Order of starting among ready entries: the longest chain of dependents first, so that the end is
-/// not one long chain on an idle machine; then as written.
+/// Order in which ready entries start: the longest chain of dependents first, so that the run does not end
+/// with one long chain on an idle machine; then by position.
 type Rank = (Reverse<usize>, usize);
 
-/// Actions of a lower rank that may start, for each cpu of the room, while an action waits for resources that
-/// they take.
+/// Number of actions of a lower rank, for each cpu of the room, that may take resources for
+/// which an action is waiting.
 const OVERTAKEN_PER_CPU: usize = 4;
 
-/// The ready queue: decides which action may start next.
+/// The ready queue. It decides which action may start next, and guarantees, whatever the caller does
+/// with the actions it gets:
 ///
-/// Guarantees, whatever the caller does with the actions it gets:
-///
-/// - no action is given out before its upstream has outputs, and none twice;
-/// - the actions given out and not [finished](Queue::finish) fit into the slots;
-/// - a large action does not starve: only a bounded number of actions of a lower rank start before it that take
-///   resources which it waits for.
+/// - no action starts before its upstream has outputs, and none starts twice;
+/// - the actions started and not [finished](Queue::finish) fit into the room;
+/// - a large action does not starve: while it waits, only a bounded number of actions of a lower rank may
+///   take resources that it needs.
 #[derive(Debug)]
 pub struct Queue {
     entries: Vec<Entry>,
     downstream: Vec<Vec<usize>>,
-    /// Length of the longest chain of dependents.
+    /// Length of each entry's longest chain of dependents.
     heights: Vec<usize>,
-    /// Upstream entries without outputs yet.
+    /// Number of each entry's upstream entries that have no outputs yet; `usize::MAX` for
+    /// entries that must not start.
     missing: Vec<usize>,
-    /// By what they take, of which there are few sorts: where no more fits, nothing is searched.
+    /// Ready entries, grouped by their slots. There are few different slots, so looking
+    /// for one that fits is fast.
     ready: HashMap<Slots, BTreeSet<Rank>>,
     outcomes: Vec<Option<Outcome>>,
     free: Free,
     /// Grants of the running actions.
     given: HashMap<usize, Grant>,
-    /// Actions that started in place of each one while it waited for resources.
+    /// For each action, the number of others that took resources it was waiting for.
     overtaken: Vec<usize>,
-    /// The largest number there.
+    /// Largest allowed number in `overtaken`.
     most_overtaken: usize,
     on_failure: OnFailure,
 }
 
 impl Queue {
-    /// A queue over `entries`, of which any number may run at once that fits into `room`.
+    /// Creates a queue of `entries`. As many of them may run at once as fit into `room`.
     ///
     /// # Panics
-    /// If an entry's upstream does not come before it, or an entry can never fit.
+    /// If an entry's upstream does not come before it, or if an entry can never fit.
     pub fn new(entries: Vec<Entry>, room: &Room, on_failure: OnFailure) -> Self {
         let mut downstream = vec![Vec::new(); entries.len()];
         for (index, entry) in entries.iter().enumerate() {
@@ -120,7 +123,8 @@ impl Queue {
             .insert((Reverse(self.heights[index]), index));
     }
 
-    /// The next action to start, and its grant: the first ready one, or one that fits while the first does not.
+    /// Returns the next action to start, with its grant: the first ready action, or one that
+    /// fits if the first does not.
     pub fn start(&mut self) -> Option<(usize, Grant)> {
         let firsts = self.ready.values().filter_map(BTreeSet::first);
         let &(_, first) = firsts.min()?;
@@ -145,8 +149,7 @@ impl Queue {
         Some((index, grant))
     }
 
-    /// Takes note that a started action ended: frees its slots and readies, or skips, what depends
-    /// on it.
+    /// Notes that a started action has ended: frees its slots, and makes its dependents ready or skips them.
     pub fn finish(&mut self, index: usize, outcome: Outcome) {
         if let Some(grant) = self.given.remove(&index) {
             self.free.give_back(&grant);
@@ -162,13 +165,14 @@ impl Queue {
         }
     }
 
-    /// Lets nothing more start.
+    /// Prevents further actions from starting.
     pub fn close(&mut self) {
         self.ready.clear();
         self.missing.fill(usize::MAX);
     }
 
-    /// How each action ended; `rest` for those that never started and were not skipped.
+    /// Returns the outcome of each action. `rest` is the outcome of those that neither
+    /// started nor were skipped.
     pub fn into_outcomes(self, rest: Outcome) -> Vec<Outcome> {
         self.outcomes
             .into_iter()
@@ -179,7 +183,7 @@ impl Queue {
     fn release_downstream(&mut self, index: usize) {
         for at in 0..self.downstream[index].len() {
             let consumer = self.downstream[index][at];
-            // A closed queue, or a skipped consumer, stays as it is.
+            // A closed queue and a skipped consumer stay as they are.
             if self.missing[consumer] == usize::MAX {
                 continue;
             }

@@ -1,14 +1,17 @@
+//! Resources: those of an action ([`Slots`]), of a run ([`Room`]), free ones ([`Free`]) and
+//! granted ones ([`Grant`]).
+
 use contract::Gpu;
 
 /// Resources that an action takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Slots {
     pub cpus: usize,
-    /// Memory of the machine in bytes; 0 where it is unknown.
+    /// Main memory in bytes; 0 if unknown.
     pub memory: u64,
     pub gpus: usize,
-    /// Bytes that it takes of one GPU, which it shares with others. Without them it has each of its GPUs
-    /// to itself.
+    /// Bytes of memory that it takes of one GPU, which it shares with other actions. `None`:
+    /// it has its GPUs to itself.
     pub gpu_memory: Option<u64>,
 }
 
@@ -16,7 +19,7 @@ pub struct Slots {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     pub cpus: usize,
-    /// Bytes; `None` where they are unknown, and so limit no action.
+    /// Main memory in bytes. `None` if unknown; memory then limits no action.
     pub memory: Option<u64>,
     pub gpus: Vec<Gpu>,
 }
@@ -29,11 +32,11 @@ pub struct Free {
     gpus: Vec<FreeGpu>,
 }
 
-/// Resources that were given to an action.
+/// Resources that were granted to an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     pub cpus: usize,
-    /// Positions in the room's list.
+    /// Indexes into [`Room::gpus`].
     pub gpus: Vec<usize>,
     memory: u64,
     gpu_memory: Option<u64>,
@@ -42,14 +45,14 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FreeGpu {
     memory: u64,
-    /// Actions that it runs.
+    /// Number of actions that use it.
     users: usize,
-    /// Whether one of them has it alone.
+    /// Whether one action has it to itself.
     is_taken: bool,
 }
 
 impl Slots {
-    /// Threads, and no GPU.
+    /// Returns slots with this many cpus and no GPU.
     pub const fn cpus(cpus: usize) -> Self {
         Self {
             cpus,
@@ -59,9 +62,9 @@ impl Slots {
         }
     }
 
-    /// Slots of an action that asks for `self` in `room`: at least one cpu, and at most the room's cpus and
-    /// memory, so that an action which was measured to need more runs alone. GPUs are not capped, because no
-    /// action can do with fewer.
+    /// Returns the slots to grant to an action that requests `self` in `room`: at least one cpu, and at most
+    /// the room's cpus and memory, so that an action which was measured to need more runs alone. GPUs are not
+    /// capped, because no action can do with fewer.
     pub fn granted_of(self, room: &Room) -> Self {
         Self {
             cpus: self.cpus.clamp(1, room.cpus.max(1)),
@@ -72,7 +75,7 @@ impl Slots {
 }
 
 impl Room {
-    /// The whole room.
+    /// Returns the free part while no action runs.
     pub fn free(&self) -> Free {
         let gpus = self.gpus.iter().map(|gpu| FreeGpu {
             memory: gpu.memory,
@@ -88,13 +91,13 @@ impl Room {
 }
 
 impl Free {
-    /// Whether nothing can start any more.
+    /// Whether no further action can start.
     pub fn is_used_up(&self) -> bool {
         self.cpus == 0
     }
 
-    /// Takes what `slots` asks for, if it is there: of GPUs that are shared the one that it fills most,
-    /// so that others stay whole.
+    /// Takes the resources in `slots`. `None` if they are not free. Of the GPUs with enough free memory to
+    /// share, it prefers one that is in use and then the fullest, so that other GPUs stay unused.
     pub fn take(&mut self, slots: Slots) -> Option<Grant> {
         if slots.cpus > self.cpus || slots.memory > self.memory {
             return None;
@@ -134,7 +137,7 @@ impl Free {
         })
     }
 
-    /// Whether [`Free::take`] would give something.
+    /// Whether [`Free::take`] would succeed.
     pub fn has(&self, slots: Slots) -> bool {
         if slots.gpus == 0 {
             return slots.cpus <= self.cpus && slots.memory <= self.memory;
@@ -142,7 +145,7 @@ impl Free {
         self.clone().take(slots).is_some()
     }
 
-    /// Whether an action that takes `slots` takes a part of what `waiting`, which does not fit now, lacks.
+    /// Whether an action with `slots` would take a resource that `waiting` lacks. `waiting` must not fit now.
     pub fn competes(&self, slots: Slots, waiting: Slots) -> bool {
         let lacks_cpus = waiting.cpus > self.cpus;
         let lacks_memory = waiting.memory > self.memory;
@@ -157,7 +160,7 @@ impl Free {
             || (lacks_gpus && slots.gpus > 0)
     }
 
-    /// Takes back what was given.
+    /// Returns the resources of a grant.
     pub fn give_back(&mut self, grant: &Grant) {
         self.cpus += grant.cpus;
         self.memory += grant.memory;
@@ -234,7 +237,7 @@ pub(super) mod tests {
         assert!(free.has(granted[0]));
         free.give_back(&first);
         assert!(free.take(granted[2]).is_some());
-        // Where no memory is known, none is counted.
+        // Where the memory is unknown, it is not counted.
         let mut unknown = room(4, &[]).free();
         assert!(unknown.take(bytes(u64::MAX >> 1)).is_some() && unknown.has(bytes(1)));
     }
@@ -298,7 +301,7 @@ pub(super) mod tests {
         assert!(!free.has(share(1)));
     }
 
-    /// Any slots.
+    /// Generates any kind of slots.
     fn asked() -> impl Strategy<Value = Slots> {
         let slots = prop_oneof![
             (1..4_usize).prop_map(Slots::cpus),
@@ -309,7 +312,7 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// What follows depends on what runs, not on which of the others ended first.
+        /// The free resources depend on what runs, not on the order in which the others ended.
         #[test]
         fn what_is_free_follows_from_what_is_still_taken(
             asked in prop::collection::vec(asked(), 0..16),
@@ -330,7 +333,7 @@ pub(super) mod tests {
             prop_assert_eq!(forwards, room.free());
         }
 
-        /// Nobody waits for a GPU that has room.
+        /// No action waits for a GPU that could take it.
         #[test]
         fn what_is_refused_has_no_room_anywhere(asked in prop::collection::vec(asked(), 1..16)) {
             let room = room(usize::MAX >> 1, &[10, 20]);

@@ -1,12 +1,12 @@
-//! What a value may be one of.
+//! [`Choice`]: the alternatives that a schema allows for a value.
 
 use serde_json::Value;
 
-/// One of several things that a value may be.
+/// One of the alternatives that a schema allows.
 pub enum Choice<'a> {
-    /// A text.
+    /// A fixed text.
     Name { name: &'a str, doc: &'a str },
-    /// A map of one key to `payload`; its key `alone` where that suffices.
+    /// A map of one key to `payload`. If `alone`, the key may also be written without a payload.
     Tagged {
         name: &'a str,
         payload: &'a Value,
@@ -16,7 +16,7 @@ pub enum Choice<'a> {
     Value(&'a Value),
 }
 
-/// The choices that a schema gives, those within them included.
+/// Returns the alternatives of a schema, including nested ones.
 pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
     let list = |key: &str| schema[key].as_array().into_iter().flatten();
     let all: Vec<&Value> = list("oneOf").chain(list("anyOf")).collect();
@@ -56,7 +56,7 @@ pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
     found
 }
 
-/// The one key of a map that has just that, and its schema.
+/// If a schema describes a map with exactly one required key, returns the key and the schema of its value.
 fn tagged(schema: &Value) -> Option<(&str, &Value)> {
     let [tag] = schema["required"].as_array()?.as_slice() else {
         return None;

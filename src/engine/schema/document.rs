@@ -8,10 +8,10 @@ use crate::spec::DocumentFields;
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// The schema of a pipeline whose stages are of these kinds.
+/// Returns the schema of a pipeline whose stages are of these kinds.
 ///
 /// # Panics
-/// If two types of different content have one name in it: give one of them
+/// Panics if two different types have the same name in the schema. Give one of them
 /// `#[schemars(rename = "…")]`.
 pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     let mut document = schema_of::<DocumentFields>();
@@ -44,7 +44,7 @@ pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     document["properties"]["models"]["additionalProperties"]["items"] = match layers.as_slice() {
         [] => json!(true),
         _ => {
-            // A list among layers stands for its items.
+            // A list in place of a layer stands for its items.
             layers.push(json!({ "type": "array" }));
             json!({ "anyOf": layers })
         }
@@ -57,7 +57,7 @@ pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     defs.insert("Variable".to_owned(), variable::definition());
     defs.sort_keys();
 
-    // Vars are what `${…}` is made of, and the version says how to read all of this.
+    // Vars define the values of `${…}`, and the version defines the format, so `${…}` is not allowed there.
     let properties = document["properties"].as_object_mut().into_iter().flatten();
     for (_, property) in
         properties.filter(|(key, _)| !matches!(key.as_str(), "version" | "vars" | "profiles"))
@@ -73,7 +73,7 @@ pub fn document(kinds: &[KindInfo], params: Params) -> Value {
     whole
 }
 
-/// Takes the definitions out of a schema.
+/// Removes the definitions from a schema and returns them.
 fn definitions(schema: &mut Value) -> Map<String, Value> {
     match schema
         .as_object_mut()
@@ -84,7 +84,7 @@ fn definitions(schema: &mut Value) -> Map<String, Value> {
     }
 }
 
-/// Nothing at all is as good as a map in which nothing is required.
+/// Allows null in place of a map without required keys.
 fn nullable_unless_required(mut map: Value) -> Value {
     if map.get("required").is_none() {
         map["type"] = json!(["object", "null"]);
@@ -100,7 +100,7 @@ fn kinds_schema(kinds: &[KindInfo], plain: &Value) -> Value {
     json!({ "description": plain["description"], "oneOf": names })
 }
 
-/// What a stage of a kind must have.
+/// Returns the rule for stages of a kind: the schemas of their `params` and `inputs`.
 fn rule(kind: &KindInfo, parameters: &Value) -> Value {
     let inputs = if kind.declares_ports {
         any_inputs()
@@ -127,7 +127,7 @@ fn rule(kind: &KindInfo, parameters: &Value) -> Value {
     })
 }
 
-/// Roles as the user names them, for artifacts of any type.
+/// Returns the schema of inputs whose roles the user names, for artifacts of any type.
 fn any_inputs() -> Value {
     let one = json!({ "$ref": "#/$defs/Reference" });
     let several = json!({ "type": "array", "items": one });

@@ -1,11 +1,11 @@
-//! Stage kinds as a list, and one as an object.
+//! Stage kinds as a list for the terminal, and one kind as a JSON object.
 
 use contract::KindInfo;
 use serde_json::{Value, json};
 
 use super::{Params, parameters};
 
-/// One line for each kind, as wide as `width` allows.
+/// Lists the kinds with their descriptions, wrapped at `width` columns.
 pub fn listing(kinds: &[KindInfo], width: usize) -> String {
     let column = kinds.iter().map(|kind| kind.name.len()).max().unwrap_or(0) + 2;
     let indent = " ".repeat(column);
@@ -19,7 +19,7 @@ pub fn listing(kinds: &[KindInfo], width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// All that is known of a kind.
+/// Returns everything that is known about a kind, as JSON.
 pub fn object(kind: &KindInfo, params: Params) -> Value {
     let inputs: Vec<Value> = kind
         .inputs

@@ -1,11 +1,11 @@
-//! JSON Schema of the pipeline file, and the same for people.
+//! JSON Schema of the pipeline file, and the same information as text for `runner kinds`.
 //!
-//! Everything comes from the types that a pipeline is decoded into: those of the document from
-//! [`spec`](crate::spec), those of a kind's parameters through [`stages::params_schema`]. So a new
-//! stage kind is in the schema, and in `runner kinds`, once it is in the catalogue.
+//! Everything is derived from the types that a pipeline is decoded into: those of the document from
+//! [`spec`](crate::spec), and those of a kind's parameters through [`stages::params_schema`]. So a new stage
+//! kind is in the schema, and in `runner kinds`, once it is in the catalogue.
 //!
-//! [`document`] puts the parts together; `variable` lets `${…}` stand for any value; `tidy` puts the
-//! keys in one order. [`page`] prints a kind, in the words of `wording`.
+//! [`document`] builds the schema, `variable` allows `${…}` in place of any value, and `tidy` orders the
+//! keys. [`page`] describes a kind as text, with phrases from `wording`.
 
 mod choice;
 mod document;
@@ -22,10 +22,10 @@ pub use page::{Layout, page};
 use contract::KindInfo;
 use serde_json::{Map, Value, json};
 
-/// Gives the schema of the parameters of a kind; see [`stages::params_schema`].
+/// Function that returns the schema of a kind's parameters; see [`stages::params_schema`].
 pub type Params = fn(kind: &str) -> Option<Value>;
 
-/// The schema of a kind's parameters, where the name of a model may stand for its layers.
+/// Returns the schema of a kind's parameters, in which the name of a model may replace its layers.
 fn parameters(kind: &KindInfo, params: Params) -> Value {
     let mut schema = params(kind.name).unwrap_or_else(|| json!({ "type": "object" }));
     for param in kind.model_params {

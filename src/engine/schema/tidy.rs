@@ -1,8 +1,8 @@
-//! One order of keys.
+//! Puts the keywords of a schema into a fixed order.
 
 use serde_json::{Map, Value};
 
-/// What comes first in a schema, and what last; the rest keeps its order between them.
+/// Keywords that come first in a schema, and those that come last. All others keep their order in between.
 const FIRST: [&str; 9] = [
     "$schema",
     "title",
@@ -26,7 +26,7 @@ const LAST: [&str; 9] = [
     "$defs",
 ];
 
-/// Puts the keywords of a schema, and of those in it, in one order.
+/// Puts the keywords of a schema, and of the schemas in it, into a fixed order.
 pub fn order(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(order),

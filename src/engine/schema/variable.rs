@@ -1,14 +1,14 @@
-//! `${…}` in place of values.
+//! Allows `${…}` in place of values in a schema.
 
 use serde_json::{Value, json};
 
-/// A text that is one `${…}` and nothing else, as a regular expression.
+/// Regular expression for a text that consists of a single `${…}`.
 const WHOLE: &str = r"^\$\{[^{}]+\}$";
 
-/// A text with a `${…}` in it.
+/// Regular expression for a text that contains `${…}`.
 pub const WITHIN: &str = r"\$\{[^{}]+\}";
 
-/// What stands for any value.
+/// Returns the schema of a `${…}` in place of any value.
 pub fn definition() -> Value {
     json!({
         "description": "`${NAME}`, the value of a var, or `${NAME.KEY}`, one in it; or `${matrix.AXIS}`, of an axis of the stage.",
@@ -17,7 +17,7 @@ pub fn definition() -> Value {
     })
 }
 
-/// Lets a `${…}` stand for what a schema describes, and for everything in that.
+/// Allows `${…}` in place of the value that a schema describes, and of every value in it.
 pub fn allow(schema: &mut Value) {
     allow_inside(schema);
     allow_itself(schema);
@@ -32,7 +32,7 @@ fn allow_inside(schema: &mut Value) {
             ("properties", Value::Object(properties)) => properties.values_mut().for_each(allow),
             ("items" | "additionalProperties" | "then", schema) => allow(schema),
             ("allOf", Value::Array(schemas)) => schemas.iter_mut().for_each(allow),
-            // One more alternative beside them is enough.
+            // `allow_itself` adds a single alternative for `${…}` beside them.
             ("oneOf" | "anyOf", Value::Array(schemas)) => {
                 schemas.iter_mut().for_each(allow_inside);
             }
@@ -71,7 +71,7 @@ fn allow_itself(schema: &mut Value) {
         return;
     }
     match keywords.get_mut("type") {
-        // Any value, or what another definition says.
+        // Any value, or a reference to another definition.
         None => {}
         Some(types) if has(types, "string") => {
             if let Some(Value::String(pattern)) = keywords.get_mut("pattern") {
@@ -85,13 +85,13 @@ fn allow_itself(schema: &mut Value) {
                 one => *one = json!([one, "string"]),
             }
             keywords.insert("pattern".to_owned(), json!(WHOLE));
-            // In place of the pattern, editors say this.
+            // Editors show this message instead of the pattern.
             keywords.insert("patternErrorMessage".to_owned(), json!(expected));
         }
     }
 }
 
-/// What to say to a text that is no `${…}`.
+/// Returns the error message for a text that is not a `${…}`.
 fn expected(types: &Value) -> String {
     let noun = [
         ("integer", "a whole number"),
@@ -104,7 +104,7 @@ fn expected(types: &Value) -> String {
     format!("expected {noun}, or `${{NAME}}` for one")
 }
 
-/// Whether an alternative takes a `${…}` already: any text, or another definition, which allows it.
+/// Whether an alternative allows `${…}` already: any text does, and so does another definition.
 fn takes_variable(alternative: &Value) -> bool {
     let any_text = has(&alternative["type"], "string")
         && ["pattern", "const", "enum"]

@@ -1,9 +1,10 @@
-//! Types, ranges and defaults in words.
+//! Describes the types, ranges and defaults of a schema in words.
 
 use contract::Input;
 use serde_json::{Map, Value};
 
-/// Adds to the descriptions in a schema what a number may be, and defaults: editors show just those.
+/// Adds ranges of numbers and defaults to the descriptions in a schema, because editors show only
+/// descriptions.
 pub fn describe(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(describe),
@@ -19,7 +20,7 @@ pub fn describe(schema: &mut Value) {
     }
 }
 
-/// `Whole number, 1 to 100; default 10.`
+/// Describes the range and default of a schema: `Whole number, 1 to 100; default 10.`
 fn facts(schema: &Value) -> Option<String> {
     let default = schema.get("default").and_then(default_in_short);
     let text = match (limits(schema), default) {
@@ -31,7 +32,8 @@ fn facts(schema: &Value) -> Option<String> {
     Some(text[..1].to_uppercase() + &text[1..])
 }
 
-/// A default in a word or two: of a choice with parameters its name, of nothing at all nothing.
+/// Formats a default in a word or two. For a choice with parameters, this is its name. `None` if the default
+/// is an empty list or map.
 fn default_in_short(default: &Value) -> Option<String> {
     match default {
         Value::Object(entries) => entries.keys().next().cloned(),
@@ -40,12 +42,12 @@ fn default_in_short(default: &Value) -> Option<String> {
     }
 }
 
-/// What a port takes: `a dataset, optional: …`.
+/// Describes an input together with its documentation: `dataset, optional: …`.
 pub fn input(input: &Input) -> String {
     format!("{}: {}", port(input), input.doc)
 }
 
-/// `dataset`, `one or more generators`.
+/// Describes the artifacts that an input accepts: `dataset`, `one or more, each a generator`.
 pub fn port(input: &Input) -> String {
     let accepts = input.accepts;
     match (input.many, input.optional) {
@@ -56,7 +58,7 @@ pub fn port(input: &Input) -> String {
     }
 }
 
-/// What a scalar, a list or a map may be: `whole number, 8 to 1,024 pixels`.
+/// Describes a scalar, a list or a map: `whole number, 8 to 1,024 pixels`.
 pub fn kind_of_value(schema: &Value) -> String {
     if let Some(limits) = limits(schema) {
         return limits;
@@ -91,7 +93,7 @@ fn list(schema: &Value) -> String {
     }
 }
 
-/// The type of a schema, not counting that it may be null.
+/// Returns the type of a schema, ignoring that it may be null.
 pub fn the_type(schema: &Value) -> &str {
     let one = match &schema["type"] {
         Value::Array(types) => types
@@ -103,7 +105,7 @@ pub fn the_type(schema: &Value) -> &str {
     one.as_str().unwrap_or_default()
 }
 
-/// What a number may be; nothing for what is no number.
+/// Describes the type and range of a number; `None` for any other type.
 fn limits(schema: &Value) -> Option<String> {
     let noun = match the_type(schema) {
         "integer" => "whole number",
@@ -137,7 +139,7 @@ fn limits(schema: &Value) -> Option<String> {
     })
 }
 
-/// `a`, `a or b`, `a, b or c`.
+/// Joins texts as `a`, `a or b`, or `a, b or c`.
 pub fn alternatives(all: &[String]) -> String {
     match all {
         [] => String::new(),
@@ -146,7 +148,7 @@ pub fn alternatives(all: &[String]) -> String {
     }
 }
 
-/// A value as it would be written in a pipeline.
+/// Formats a value as it would be written in a pipeline.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
@@ -172,7 +174,7 @@ fn map(entries: &Map<String, Value>) -> String {
     format!("{{ {} }}", entries.join(", "))
 }
 
-/// A number, a whole one with a comma at the thousands.
+/// Formats a number. Whole numbers have commas as thousands separators.
 fn grouped(number: &Value) -> String {
     match number.as_u64() {
         Some(whole) => crate::wording::grouped(whole),

@@ -1,4 +1,5 @@
-//! Assignments: `--set NAME=VALUE`, options that set a key of the document, and what profiles and sweeps set.
+//! Assignments of values to paths in a document. They come from `--set NAME=VALUE`, from options that set a
+//! key, and from profiles and sweeps.
 
 use std::sync::Arc;
 
@@ -6,17 +7,17 @@ use super::node::Value;
 use super::overrides::SECTIONS;
 use super::{Diagnostic, KeyOption, Node, Place, Source, yaml};
 
-/// `NAME=VALUE`: a dotted path, each piece at its place, and what to put at its end.
+/// An assignment `NAME=VALUE`: a dotted path, with the place of each piece, and the value to put there.
 #[derive(Clone, Debug)]
 pub struct Assignment {
     pub path: Vec<(String, Place)>,
     pub value: Node,
-    /// Whether the path is one of the document's own keys, whatever vars there are.
+    /// Whether the path always means a key of the document, even if a var has the same name.
     pub(super) is_own: bool,
 }
 
 impl Assignment {
-    /// To the var, or the parameter, that a key names: `dropout`, `cnn.params.dropout`.
+    /// Creates an assignment to a var (`dropout`) or a parameter (`cnn.params.dropout`).
     pub fn of(name: &str, place: &Place, value: Node) -> Self {
         let mut path = pieces(place, name);
         if let [(first, _), _, ..] = path.as_slice()
@@ -31,9 +32,10 @@ impl Assignment {
         }
     }
 
-    /// To a key of the document, that stands nowhere: all pieces of its path are at one place.
+    /// Creates an assignment to a key of the document whose path is not written anywhere: all its pieces get
+    /// the same place.
     pub fn own(path: &[&str], place: &Place, value: Node) -> Self {
-        // Names of included stages have dots in them.
+        // Names of included stages contain dots.
         let pieces = path.iter().flat_map(|piece| piece.split('.'));
         Self {
             path: pieces
@@ -45,7 +47,8 @@ impl Assignment {
     }
 }
 
-/// The pieces of a dotted name that stands at a place, each at its own where they can be told apart.
+/// Splits a dotted name that is written at a place. Each piece gets its own place if the name is found there
+/// verbatim, else the whole place.
 fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
     let whole = place.find(name);
     let is_whole = whole.text() == name;
@@ -62,7 +65,7 @@ fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
     pieces.collect()
 }
 
-/// Reads an assignment as it is typed; the value is read as YAML.
+/// Parses an assignment as typed. The value is parsed as YAML.
 pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     let source = Source::set(assignment);
     let given = source.given();
@@ -87,18 +90,18 @@ pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     })
 }
 
-/// Refuses an assignment of which YAML takes a part only: not a comment, an anchor, a directive or the mark of a
-/// document's end, which are never meant in one.
+/// Refuses an assignment if YAML takes only a part of its text as the value. The rest may be a comment, an
+/// anchor, a directive or a document end marker, which are never intended here.
 fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
     let (read, whole) = (value.place.bytes(), written.bytes());
     let before = written.part(0..read.start.saturating_sub(whole.start));
     let behind = written.part(read.end.saturating_sub(whole.start)..whole.len());
-    // To the parser a block of text begins behind its `|` or `>`.
+    // The parser's range of a block scalar begins after its `|` or `>`.
     let is_header = |text: &str| {
         let indicators = text.strip_prefix(['|', '>']);
         indicators.is_some_and(|rest| rest.chars().all(|c| "+-123456789".contains(c)))
     };
-    // No other value begins so; the parser's may begin with the anchor.
+    // Only an anchor begins with `&`. The parser's range of the value may include it.
     let anchor = match written.text().trim_start() {
         text if text.starts_with('&') => {
             written.find(text.split_whitespace().next().unwrap_or(text))
@@ -115,7 +118,7 @@ fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// The hint for a value that YAML does not read as the text that was typed.
+/// Returns the hint for a value that YAML does not read as the text that was typed.
 fn in_quotes(assignment: &str, equals: usize) -> String {
     let (name, value) = (&assignment[..equals], assignment[equals + 1..].trim());
     match value.contains(['\'', '"', '\\', '\n']) {
@@ -126,13 +129,13 @@ fn in_quotes(assignment: &str, equals: usize) -> String {
     }
 }
 
-/// The assignment that an option makes.
+/// Returns the assignment that an option makes.
 pub fn of_option(option: &KeyOption) -> Assignment {
     let value = Node::new(Value::Text(option.value.clone()), option.place.clone());
     Assignment::own(&[option.key], &option.place, value)
 }
 
-/// Reports assignments that give a key another value than an option that was typed, too.
+/// Returns an error for each assignment that contradicts an option that was typed, too.
 pub fn contradictions(
     options: &[KeyOption],
     sets: &[Result<Assignment, Diagnostic>],
@@ -153,7 +156,7 @@ pub fn contradictions(
     errors
 }
 
-/// The pieces of a dotted path, each at its place.
+/// Splits a dotted path that begins at byte `start` of a source. Each piece gets its own place.
 fn path(source: &Arc<Source>, start: usize, text: &str) -> Vec<(String, Place)> {
     let mut start = start;
     text.split('.')

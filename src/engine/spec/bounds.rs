@@ -1,19 +1,19 @@
-//! What a value is expected to be.
+//! Bounds within which a value is expected to lie.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Where a value is expected to lie. Every bound is finite, and lies within itself.
+/// Bounds within which a value is expected to lie. They are finite and inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Bounds {
-    /// At most `within`, which is 0 or more, from `value`.
+    /// At most `within` away from `value`. `within` is 0 or more.
     Near {
         value: f64,
         within: f64,
     },
-    /// The first is not above the second.
+    /// `at_least` is not above `at_most`.
     Between {
         at_least: f64,
         at_most: f64,
@@ -27,14 +27,14 @@ pub enum Bounds {
 }
 
 impl Bounds {
-    /// Whether `value` lies within them; what is not a number never does.
+    /// Whether `value` lies within the bounds. NaN never does.
     pub fn hold(&self, value: f64) -> bool {
         match *self {
             Self::Near {
                 value: centre,
                 within,
             } => {
-                // 0.93 and 0.88 are 0.05 apart, which in binary is a little more than 0.05.
+                // 0.93 and 0.88 are 0.05 apart, which is slightly more than 0.05 in binary floating point.
                 let rounding = 4.0 * f64::EPSILON * (centre.abs() + within);
                 (value - centre).abs() <= within + rounding
             }
@@ -44,7 +44,8 @@ impl Bounds {
         }
     }
 
-    /// A value with three decimals, or with as many as show on which side of them it is.
+    /// Formats a value with three decimals, or with as many as are needed to show whether it lies within the
+    /// bounds.
     pub fn figure(&self, value: f64) -> String {
         let shows = |text: &String| {
             let shown = text.parse().is_ok_and(|shown| self.hold(shown));
@@ -55,7 +56,7 @@ impl Bounds {
     }
 }
 
-/// `0.93 ± 0.02`, `at least 0.9`, `at most 0.1`, `0.1 to 0.9`.
+/// Writes `0.93 ± 0.02`, `at least 0.9`, `at most 0.1` or `0.1 to 0.9`.
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

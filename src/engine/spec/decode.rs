@@ -1,4 +1,4 @@
-//! From a tree to typed values, with every error at its place.
+//! Decodes trees into typed values. Every error is reported at its place.
 
 use contract::{Invalid, Segment};
 use serde::de::DeserializeOwned;
@@ -10,7 +10,7 @@ use super::{Diagnostic, Node, Place};
 /// Decodes a node. `key` is the place of the key that leads to it.
 ///
 /// # Errors
-/// At least one.
+/// Returns all errors that were found, at least one.
 pub fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Vec<Diagnostic>> {
     faults::read(node, key, "key", |node| {
         serde_path_to_error::deserialize(node.to_yaml()).map_err(|error| {
@@ -22,8 +22,8 @@ pub fn decode<T: DeserializeOwned>(node: &Node, key: &Place) -> Result<T, Vec<Di
     })
 }
 
-/// The diagnostic for what is wrong with what a path leads to. A path longer than the tree means its
-/// deepest part that exists.
+/// Creates the diagnostic for an invalid value. If its path does not exist, the deepest part that does is
+/// shown. `noun` is what the keys are called: `key` or `parameter`.
 pub fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diagnostic {
     let Reworded {
         message,
@@ -33,9 +33,9 @@ pub fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diag
     let located = node.locate(key, &invalid.path);
     let place = match &unknown {
         None => located.place(),
-        // The path may or may not include the unknown key itself.
-        // A name by itself, where there is a choice of some.
+        // An unknown name where a value is one of several names.
         Some(name) if located.node.as_text() == Some(name) => located.place(),
+        // An unknown key, which the path may or may not include.
         Some(name) => match located.node.entry(name) {
             Some(entry) => entry.key_place.clone(),
             None => located.key_place(),

@@ -1,4 +1,4 @@
-//! A user's mistake, with the place where it stands.
+//! Errors and warnings about a user's input, and how they are shown with an excerpt of the source.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use unicode_width::UnicodeWidthChar;
 
 use super::Place;
 
-/// What is wrong with a pipeline, where, and what to do about it.
+/// An error or warning about a pipeline: what is wrong, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// A lowercase fragment.
+    /// Lowercase, without a full stop.
     pub message: String,
     pub place: Option<Place>,
-    /// What else is worth knowing, as `first given at …`.
+    /// Further facts, for example `first given at …`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What to do.
+    /// Suggested fix.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A mistake that stands nowhere, as a file that cannot be read.
+    /// Creates a diagnostic without a place, for example for a file that cannot be read.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -44,14 +44,14 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a hint, or takes it away.
+    /// Sets the hint, or removes it if `hint` is `None`.
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
         self
     }
 
-    /// Sorts by place. What was found twice, as in several instances of one stage, becomes one, with
-    /// the notes of both.
+    /// Sorts diagnostics by place. Those with equal place and message, for example from several instances of
+    /// a stage, are merged into one with the notes of all.
     pub(crate) fn sort(diagnostics: &mut Vec<Self>) {
         diagnostics.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
         diagnostics.dedup_by(|later, first| {
@@ -81,7 +81,7 @@ impl std::error::Error for Diagnostic {}
 /// ```
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Only quoted lines of a program's output, which have a bar in front, begin new lines.
+        // Line breaks are kept only before quoted lines of a program's output, which begin with a bar.
         let lines = self.message.split(QUOTED).map(one_line);
         write!(f, "error: {}", lines.collect::<Vec<_>>().join(QUOTED))?;
         let mut margin = String::new();
@@ -115,19 +115,19 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Separates the quoted lines of a program's output in a message.
+/// Separator before each quoted line of a program's output in a message.
 const QUOTED: &str = "\n  | ";
 
-/// The line of a place, fit for a terminal: no control characters, not too long.
+/// The source line of a place, prepared for a terminal: without control characters, and shortened.
 struct Excerpt {
     line: String,
-    /// Terminal cells in front of the caret, and under it.
+    /// Terminal cells before the carets (`indent`), and of the carets (`width`).
     indent: usize,
     width: usize,
 }
 
 impl Excerpt {
-    /// Characters kept in front of the caret, and in all.
+    /// Characters of a long line that are kept before the carets (`BEFORE`), and in total (`LONGEST`).
     const BEFORE: usize = 80;
     const LONGEST: usize = 160;
 

@@ -1,4 +1,4 @@
-//! A pipeline file as it is written, to be resolved once or, in a sweep, once for every trial.
+//! A parsed pipeline file ([`Document`]). It is resolved once or, in a sweep, once per trial.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::include::Loader;
 use super::pipeline::Given;
 use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, text_of_pipeline, yaml};
 
-/// A pipeline file, and what the command line says about it.
+/// A parsed pipeline file with the options that apply to it.
 pub(crate) struct Document {
     file: PathBuf,
     node: Node,
@@ -18,9 +18,9 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads a file.
+    /// Reads and parses a pipeline file.
     pub fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
-        // A link may lead to any file, and so may a name that the user did not type.
+        // A symbolic link, or a path that the user did not type, may lead to any file.
         let is_link = files::is(file, Metadata::is_symlink).unwrap_or(true);
         let text = if is_link || options.is_foreign {
             text_of_pipeline(file)
@@ -30,7 +30,7 @@ impl Document {
         Self::parse(file, &text.map_err(|error| vec![error])?, options)
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a pipeline file.
     pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
         let source = Source::file(file, text);
         let node = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
@@ -41,12 +41,13 @@ impl Document {
         })
     }
 
-    /// The pipeline as it is written.
+    /// Resolves the pipeline without further assignments.
     pub fn resolve(&self) -> Result<Pipeline, Vec<Diagnostic>> {
         self.resolve_given(Vec::new(), false)
     }
 
-    /// The pipeline with these values, which win over all others, and without its sweep.
+    /// Resolves the pipeline as a trial: without its sweep, and with these assignments, which override all
+    /// others.
     pub fn resolve_with(&self, assignments: Vec<Assignment>) -> Result<Pipeline, Vec<Diagnostic>> {
         self.resolve_given(assignments, true)
     }

@@ -1,10 +1,10 @@
-//! What results are expected to be, as it is written.
+//! The `expect` section of a pipeline: expected values of metrics.
 //!
 //! ```yaml
 //! expect:
-//!   evaluate.f1: { at_least: 0.8 }                        # of every instance
-//!   evaluate[model1].f1: { value: 0.93, within: 0.02 }    # of one
-//!   cnn.history.validation_loss: { at_most: 0.5 }         # on a port by its name
+//!   evaluate.f1: { at_least: 0.8 }                        # every instance
+//!   evaluate[model1].f1: { value: 0.93, within: 0.02 }    # one instance
+//!   cnn.history.validation_loss: { at_most: 0.5 }         # metric on a named port
 //! ```
 
 use std::borrow::Cow;
@@ -17,9 +17,9 @@ use serde::de::{Deserializer, Error};
 use super::node::Entry;
 use super::{Bounds, Diagnostic, Place, decode};
 
-/// An entry of `expect:`; the graph says what its metric means.
+/// An entry of `expect`. The graph resolves the metric's name.
 pub(crate) struct ExpectSpec {
-    /// `evaluate[model1].f1`
+    /// Name of the metric: `evaluate[model1].f1`.
     pub metric: String,
     pub place: Place,
     pub bounds: Bounds,
@@ -35,31 +35,31 @@ struct ExpectFields {
     at_most: Option<f64>,
 }
 
-/// What a metric is expected to be.
+/// Expected value or range of a metric.
 #[derive(JsonSchema)]
 #[schemars(untagged, rename = "Expectation")]
-#[expect(dead_code, reason = "it is there for its schema")]
+#[expect(dead_code, reason = "exists only for its schema")]
 pub(super) enum ExpectForm {
     /// Near a value.
     #[schemars(extend("additionalProperties" = false))]
     Near {
-        /// A paper's figure, or last week's result.
+        /// Expected value, for example from a paper.
         value: f64,
-        /// How far from it at most.
+        /// Largest accepted distance from the value.
         #[schemars(range(min = 0))]
         within: f64,
     },
-    /// In a range that is open on one side or on none.
+    /// In a range with one or two bounds.
     #[schemars(extend("additionalProperties" = false, "minProperties" = 1))]
     Range {
-        /// The least that is as expected.
+        /// Smallest accepted value.
         at_least: Option<f64>,
-        /// The most that is as expected.
+        /// Largest accepted value.
         at_most: Option<f64>,
     },
 }
 
-/// In schemas: a map of metrics to `T`.
+/// Schema of a map from metrics to `T`.
 pub(super) struct OfMetrics<T>(PhantomData<T>);
 
 impl<T: JsonSchema> JsonSchema for OfMetrics<T> {
@@ -80,7 +80,7 @@ impl<T: JsonSchema> JsonSchema for OfMetrics<T> {
     }
 }
 
-/// How far a value may be from another.
+/// Deserializes a tolerance, which is a number of 0 or more.
 pub(super) fn tolerance<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<f64>, D::Error> {
@@ -94,7 +94,7 @@ pub(super) fn tolerance<'de, D: Deserializer<'de>>(
 }
 
 impl ExpectSpec {
-    /// Reads an entry; what is wrong with it is reported.
+    /// Reads an entry. If it is invalid, adds its errors to `errors` and returns `None`.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let bounds = decode(&entry.value, &entry.key_place)
             .and_then(|fields| bounds(&fields, entry).map_err(|error| vec![error]));

@@ -1,9 +1,9 @@
-//! All that is wrong with a value, where whoever reads it stops at the first fault: what is wrong is
-//! taken out of a copy, and the copy is read again.
+//! Collects every error in a value. The decoder stops at the first one, so each error is removed from a copy
+//! and the copy is decoded again.
 //!
-//! Something that is taken out may be missed, and that is no fault of its own. So a map or list is
-//! *opened* once something was taken out of it, and whatever it lacks from then on is not told; it is
-//! taken out itself, and what is around it is opened.
+//! The removal may cause another error: something is now missing. So a map or list from which something was
+//! removed is *opened*: further errors of this map or list itself are not reported, except unknown keys. It
+//! is then removed as well, and its parent is opened.
 
 use contract::{Invalid, Segment};
 
@@ -11,23 +11,23 @@ use super::node::Value;
 use super::wording::reword;
 use super::{Diagnostic, Node, Place, diagnose};
 
-/// Faults that are looked for in one value; whoever makes more knows by then.
+/// Maximum number of errors that are collected from one value.
 const MOST: usize = 20;
 
-/// What a reader found wrong.
+/// An error that the decoder found.
 pub enum Fault {
-    /// A value is none of its type. Nothing else depends on that.
+    /// A value has the wrong type or form. No other value depends on it.
     Form(Invalid),
-    /// Values of the right types do not fit. Items of a list depend on one another, as layers do: the
-    /// list is taken out as a whole.
+    /// Values of the right types do not fit together. Items of a list depend on one another, as layers do, so
+    /// the whole list is removed.
     Fit(Invalid),
 }
 
-/// Reads `node` with `read`. `key` is the place of the key that leads to it, `noun` what its keys are
-/// called.
+/// Decodes `node` with `read`. `key` is the place of the key that leads to the node, and `noun` is what its
+/// keys are called.
 ///
 /// # Errors
-/// At least one.
+/// Returns all errors that were found, at least one.
 pub fn read<T>(
     node: &Node,
     key: &Place,
@@ -69,12 +69,12 @@ pub fn read<T>(
     Err(found)
 }
 
-/// The node that a path leads to, all of which exists.
+/// Returns the node at a path, all of which must exist.
 fn at<'a>(node: &'a mut Node, path: &[Segment]) -> &'a mut Node {
     let Some((first, rest)) = path.split_first() else {
         return node;
     };
-    // Asked first: what is borrowed for a result is borrowed for all that follows.
+    // Check first: a mutable borrow that may be returned would last for the rest of the function.
     if node.child(first).is_none() {
         return node;
     }

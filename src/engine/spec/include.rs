@@ -1,4 +1,4 @@
-//! Other pipelines whose models and stages a pipeline takes up under a name.
+//! The `include` section: other pipeline files whose models and stages can be used under a name.
 //!
 //! ```yaml
 //! include:
@@ -6,9 +6,9 @@
 //!   base: { file: base.yaml, vars: { image_size: 64 } }  # its stages: `base.xrays`
 //! ```
 //!
-//! Names within an included file mean what they mean there; what it includes itself comes along under
-//! both names, `base.nets.model1`. None of these names enters a key: an included stage is cached as it
-//! is where its file is run alone.
+//! Names in an included file are resolved in that file. Its own includes get both names as prefixes:
+//! `base.nets.model1`. None of these names is part of a key, so an included stage uses the same cached
+//! results as a run of its own file.
 
 use std::fs;
 use std::iter;
@@ -28,21 +28,21 @@ use super::{
     text_of_pipeline, yaml,
 };
 
-/// Files that may include one another in a row.
+/// Maximum depth of nested includes.
 const MAX_DEPTH: usize = 16;
-/// Files that may be included in all.
+/// Maximum number of included files in total.
 const MAX_FILES: usize = 256;
 
-/// What the names in a file mean.
+/// The names that a pipeline file may use, and what they refer to.
 pub(crate) struct Scope {
-    /// What stands in front of the names of its stages: nothing, or `base.`.
+    /// Prefix of the names of its stages: empty, or for example `base.`.
     pub prefix: String,
     pub vars: Vars,
     /// Lists of layers by name.
     pub models: Vec<Entry>,
 }
 
-/// An entry of `include:`.
+/// An entry of `include`.
 pub(super) struct Include {
     pub name: String,
     pub place: Place,
@@ -56,25 +56,25 @@ pub(super) struct Include {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Include")]
 pub(super) struct IncludeFields {
-    /// Its path, from the folder of the including file.
+    /// Path of the file, relative to the folder of the including file.
     file: String,
-    /// Values for its vars.
+    /// Values for the file's vars.
     #[serde(rename = "vars")]
     #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<Names>,
 }
 
-/// The file alone, or with values for its vars.
+/// Path of a file to include, or a map with the path and values for the file's vars.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
-#[expect(dead_code, reason = "it is there for its schema")]
+#[expect(dead_code, reason = "exists only for its schema")]
 pub(super) enum IncludeForm {
     File(String),
     Fields(IncludeFields),
 }
 
 impl Include {
-    /// Reads an entry; what is wrong with it is reported.
+    /// Reads an entry. If it is invalid, adds its errors to `errors` and returns `None`.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let fields: IncludeFields = match decode(&entry.value, &entry.key_place) {
             Ok(fields) => fields,
@@ -98,7 +98,7 @@ impl Include {
     }
 }
 
-/// Writes `base: FILE` as `base: { file: FILE }`, so that `--set include.base.vars.…` finds its way.
+/// Rewrites `base: FILE` as `base: { file: FILE }`, so that `--set include.base.vars.…` works.
 pub(super) fn spell_out(document: &mut Node) {
     let sections = document.entries_mut().iter_mut();
     let includes = sections.filter(|section| section.key == "include");
@@ -115,8 +115,9 @@ pub(super) fn spell_out(document: &mut Node) {
     }
 }
 
-/// An assignment to a stage or a model of an included file as one to that file, with the name that it
-/// is included under: of `stages.base.xrays.params.…` the rest, `stages.xrays.params.…`.
+/// Translates an assignment to a stage or model of an included file. Returns the name of the include and the
+/// assignment within that file: `stages.base.xrays.params.…` gives `base` and `stages.xrays.params.…`.
+/// Returns any other assignment unchanged as `Err`.
 pub(super) fn forward(
     document: &Node,
     mut assignment: Assignment,
@@ -134,7 +135,7 @@ pub(super) fn forward(
     }
 }
 
-/// A value that is final already: a `${` in it is no interpolation where it is read again.
+/// Escapes `${` in a value that is already final, so that the included file does not interpolate it again.
 fn literal(entry: &Entry) -> Entry {
     Entry {
         value: interpolate::escape(&entry.value),
@@ -142,20 +143,21 @@ fn literal(entry: &Entry) -> Entry {
     }
 }
 
-/// A pipeline that is being read, with all that it includes.
+/// Reads a pipeline's included files, and limits which and how many there may be.
 pub(super) struct Loader {
-    /// The files that include one another down to the one being read; each as it is called, and by its
-    /// one true path.
+    /// The chain of files from the pipeline to the one that is being read, each with its path as written and
+    /// its canonical path.
     open: Vec<(PathBuf, PathBuf)>,
     files: usize,
-    /// Folders that files may be included from: the project's, and those that were allowed.
+    /// Folders from which files may be included: the project's, then those that the user allowed.
     allowed: Vec<PathBuf>,
-    /// Of all files together.
+    /// Expansion of `${…}` in all files together.
     pub expansion: Expansion,
 }
 
 impl Loader {
-    /// For a pipeline in `file`, which may include files from its project and from the folders `allowed`.
+    /// Creates the loader for the pipeline in `file`, which may include files from its project and from the
+    /// folders in `allowed`.
     pub fn new(file: &Path, allowed: &[PathBuf]) -> Self {
         let known = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let allowed = allowed.iter().map(|folder| match fs::canonicalize(folder) {
@@ -175,7 +177,7 @@ impl Loader {
         self.open.len() > 1
     }
 
-    /// Reads an included file.
+    /// Reads an included file and applies assignments to it.
     pub fn load(
         &mut self,
         include: &Include,
@@ -196,7 +198,8 @@ impl Loader {
         })
     }
 
-    /// The included file, and its one true path; refuses circles and what goes too far.
+    /// Returns the path and the canonical path of an included file. Refuses cycles, files outside the allowed
+    /// folders, and includes beyond the limits.
     fn path(&mut self, include: &Include) -> Result<(PathBuf, PathBuf), Diagnostic> {
         let error = |message: String| Err(Diagnostic::at(&include.file_place, message));
         let includer = self.open.last().and_then(|(file, _)| file.parent());
@@ -266,12 +269,12 @@ impl Loader {
     }
 }
 
-/// The files that were included, each with notes of where.
+/// The included files, each with notes that say where it is included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inclusions(Vec<(PathBuf, Vec<String>)>);
 
 impl Inclusions {
-    /// Adds to a mistake in an included file where that is included.
+    /// Adds to a diagnostic in an included file the notes that say where the file is included.
     pub fn explain(&self, mut diagnostic: Diagnostic) -> Diagnostic {
         let Some(file) = diagnostic.place.as_ref().and_then(Place::file) else {
             return diagnostic;
@@ -286,7 +289,7 @@ impl Inclusions {
         diagnostic
     }
 
-    /// Takes up an included file and what it includes itself.
+    /// Adds an included file, and the files that it includes itself.
     pub(super) fn add(&mut self, include: &Include, included: &Pipeline) {
         let mut new = vec![(included.file.clone(), Vec::new())];
         new.extend(included.inclusions.0.iter().cloned());

@@ -1,21 +1,20 @@
-//! `${…}` in the texts of a tree.
+//! Interpolation: replaces `${…}` in the texts of a tree.
 //!
-//! A text that is one `${name}` and nothing else becomes the value itself, whatever its type, and
-//! keeps the place where that value stands. Within a longer text scalars are put in as text. A name may lead
-//! into a map or a list: `${prepare.split}`, `${rates.0}`.
-//! `$${` is a plain `${`.
+//! A text that consists of a single `${name}` becomes the value itself, with its type and its place. In a
+//! longer text, scalars are inserted as text. A name may lead into a map or a list: `${prepare.split}`,
+//! `${rates.0}`. `$${` is an escaped `${`.
 
 use super::node::{Entry, Value};
 use super::yaml::MAX_DEPTH;
 use super::{Diagnostic, Node, Place};
 
-/// Values (and 64 bytes of text) that all interpolations of a pipeline together may bring in.
+/// Limit for all interpolations of a pipeline together, in units of [`Node::weight`].
 const MAX_WEIGHT: usize = 1_000_000;
 
-/// Errors that are looked for; whoever makes more knows by then.
+/// Number of errors after which the expansion ends.
 const MAX_ERRORS: usize = 200;
 
-/// An expansion under way: what went wrong so far, and a limit, so that a few lines of `${…}` do not
+/// State of an expansion: the errors so far, and the remaining budget, so that a few lines of `${…}` cannot
 /// grow without bound.
 pub struct Expansion {
     pub errors: Vec<Diagnostic>,
@@ -30,7 +29,7 @@ impl Expansion {
         }
     }
 
-    /// Reports an error; always nothing, for `return`. The expansion ends with so many.
+    /// Reports an error and returns `None`, for use in `return`. After too many errors, the budget becomes 0.
     pub fn report<T>(&mut self, error: Diagnostic) -> Option<T> {
         self.errors.push(error);
         if self.errors.len() >= MAX_ERRORS {
@@ -39,7 +38,7 @@ impl Expansion {
         None
     }
 
-    /// Takes a node's weight from what is left; nothing if there is not enough, reported once.
+    /// Subtracts a weight from the budget. Returns `None` if the budget is used up, which is reported once.
     pub fn charge(&mut self, weight: usize, place: &Place) -> Option<()> {
         if self.left == 0 {
             return None;
@@ -55,14 +54,15 @@ impl Expansion {
     }
 }
 
-/// Gives the value of a name that stands at a place.
+/// Looks up the values of names.
 pub trait Lookup {
-    /// Nothing if there is none, which was reported.
+    /// Returns the value of a name that is used at a place. If there is none, reports that and returns
+    /// `None`.
     fn lookup(&mut self, name: &str, place: &Place) -> Option<Node>;
     fn expansion(&mut self) -> &mut Expansion;
 }
 
-/// The tree with its `${…}` replaced; nothing if one of them could not be, which was reported.
+/// Returns the tree with its `${…}` replaced, or `None` if one could not be replaced, which is reported.
 pub fn interpolate(node: &Node, lookup: &mut dyn Lookup) -> Option<Node> {
     replace(node, 0, lookup)
 }
@@ -71,7 +71,7 @@ fn replace(node: &Node, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
     let value = match &node.value {
         Value::Text(text) if text.contains("${") => return expand(node, text, depth, lookup),
         Value::List(items) => {
-            // All of them first, so that every error is reported.
+            // Visit all items before returning, so that every error is reported.
             let items: Vec<_> = items
                 .iter()
                 .map(|item| replace(item, depth + 1, lookup))
@@ -99,7 +99,7 @@ fn replace(node: &Node, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
     })
 }
 
-/// Expands a text that has a `${` in it.
+/// Expands a text that contains `${`.
 fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
     let pieces = match pieces(text) {
         Ok(pieces) => pieces,
@@ -110,7 +110,7 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
                 .report(error.hint("write `$${` for a plain `${`".to_owned()));
         }
     };
-    // Where nothing is left, not even a lookup is free.
+    // Once the budget is used up, skip even the lookup.
     lookup.expansion().charge(0, &node.place)?;
     if let [Piece::Name { name, written }] = pieces.as_slice() {
         let place = node.place.find(written);
@@ -150,7 +150,7 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
 
 enum Piece<'a> {
     Literal(&'a str),
-    /// A name, and the `${…}` around it as it is written.
+    /// A name, and the whole `${…}` as written.
     Name {
         name: &'a str,
         written: &'a str,
@@ -166,13 +166,13 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Takes a text apart; `Err` is the rest from a `${` that does not end.
+/// Splits a text into literals and names. `Err` contains the text from a `${` that has no `}`.
 fn pieces(text: &str) -> Result<Vec<Piece<'_>>, &str> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         if rest[..start].ends_with('$') {
-            // Keeps one `$` and goes on behind the brace.
+            // `$${` stands for `${`: drop the first `$`.
             pieces.push(Piece::Literal(&rest[..start - 1]));
             pieces.push(Piece::Literal("${"));
             rest = &rest[start + 2..];
@@ -191,7 +191,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, &str> {
     Ok(pieces)
 }
 
-/// A tree that becomes this one when it is interpolated: every `${` in it stands for itself.
+/// Escapes every `${` in a tree, so that interpolating the result gives the tree itself.
 pub fn escape(node: &Node) -> Node {
     let value = match &node.value {
         Value::Text(text) => Value::Text(text.replace("${", "$${")),
@@ -211,7 +211,7 @@ pub fn escape(node: &Node) -> Node {
     }
 }
 
-/// Whether there is a `${` anywhere in a tree.
+/// Whether a tree contains `${`.
 pub fn is_needed(node: &Node) -> bool {
     match &node.value {
         Value::Text(text) => text.contains("${"),
@@ -221,18 +221,18 @@ pub fn is_needed(node: &Node) -> bool {
     }
 }
 
-/// The var that a name begins with: `prepare` of `prepare.split`.
+/// Returns the var that a name begins with: `prepare` for `prepare.split`.
 pub fn var_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(var, _)| var)
 }
 
-/// Whether a dotted name is, or leads into, another: `prepare.split` is within `prepare`.
+/// Whether a dotted name equals another or leads into it: `prepare.split` is within `prepare`.
 pub fn is_within(part: &str, whole: &str) -> bool {
     let rest = part.strip_prefix(whole);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Every name in the `${…}` of a tree, for telling which vars there are.
+/// Adds every name in the `${…}` of a tree to `found`.
 pub fn names(node: &Node, found: &mut Vec<String>) {
     match &node.value {
         Value::Text(text) => {

@@ -1,4 +1,4 @@
-//! What a stage may take, and how often it is tried.
+//! Time and memory limits and retries of a stage, and the parsers of durations and sizes.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,62 +10,61 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-/// Longest time between two tries.
+/// Longest wait before a retry.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
-/// Tries after the first that a stage may have.
+/// Largest accepted number of retries.
 const MOST_RETRIES: u32 = 100;
 
-/// What an attempt at a stage may take, and how often one that failed is followed by another. Nothing
-/// here can change a result.
+/// Limits of each attempt at a stage, and its retries. None of them can change a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Longest time that a worker process may run.
+    /// Longest time that an attempt may take.
     pub timeout: Option<Duration>,
-    /// Most memory, in bytes, that it may hold for itself (not counting mapped files).
+    /// Largest memory that the process may hold, in bytes, not counting mapped files.
     pub memory: Option<u64>,
     pub retries: Option<Retries>,
 }
 
-/// `retries: 3`, or `retries: { times: 3, backoff: 10s }`.
+/// Retries, written as `retries: 3` or `retries: { times: 3, backoff: 10s }`.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[schemars(from = "WrittenRetries")]
 pub struct Retries {
-    /// Tries after the first, at most 100.
+    /// Number of retries, at most 100.
     pub times: u32,
-    /// Time before the first of them; it doubles with each, up to five minutes.
+    /// Wait before the first retry. It doubles with each retry, up to five minutes.
     pub backoff: Duration,
 }
 
-/// How retries are written.
+/// Retries as written in a pipeline.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 #[expect(
     dead_code,
-    reason = "for its schema only: serde's untagged enums lose the places of errors"
+    reason = "exists only for its schema: serde's untagged enums lose the places of errors"
 )]
 enum WrittenRetries {
-    /// Tries after the first.
+    /// Number of retries.
     Times(#[schemars(range(max = MOST_RETRIES))] u32),
     Full(FullRetries),
 }
 
-/// With a time to wait.
+/// Number of retries, and the wait before each.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 struct FullRetries {
-    /// Tries after the first.
+    /// Number of retries.
     #[schemars(range(max = MOST_RETRIES))]
     times: u32,
-    /// Time before the first of them, 1 second unless given; it doubles with each, up to five minutes.
+    /// Wait before the first retry, 1 second by default. It doubles with each retry, up to five minutes.
     #[serde(default, deserialize_with = "duration")]
     #[schemars(schema_with = "duration_schema")]
     backoff: Option<Duration>,
 }
 
 impl Retries {
-    /// So many, the first after a second.
+    /// Creates this number of retries, the first after one second.
     pub fn times(times: u32) -> Self {
         Self {
             times,
@@ -75,7 +74,7 @@ impl Retries {
 }
 
 impl Limits {
-    /// These where they say something, `other` where not.
+    /// Returns these limits, with those of `other` where they are not set.
     pub fn or(self, other: Self) -> Self {
         Self {
             timeout: self.timeout.or(other.timeout),
@@ -84,12 +83,12 @@ impl Limits {
         }
     }
 
-    /// Tries after the first.
+    /// Returns the number of retries.
     pub fn retries(&self) -> u32 {
         self.retries.map_or(0, |retries| retries.times)
     }
 
-    /// Time to wait after so many retries.
+    /// Returns the wait before the next retry, after this number of retries.
     pub fn backoff(&self, retries: u32) -> Duration {
         let first = self.retries.map_or(Duration::ZERO, |r| r.backoff);
         first
@@ -98,10 +97,10 @@ impl Limits {
     }
 }
 
-/// Reads a time above zero: `90s`, `1h 30m`, `30d`. A day is 24 hours, a week seven days.
+/// Parses a duration above zero: `90s`, `1h 30m`, `30d`. A day has 24 hours, a week seven days.
 ///
 /// # Errors
-/// What is expected, as a fragment.
+/// Returns what is expected, as a message in lowercase.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as `90s` or `1h 30m`, found `{text}`");
     refuse_bare(text, "s")?;
@@ -117,10 +116,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// Reads a size above zero: `512MiB`, `2GB`.
+/// Parses a size above zero, in bytes: `512MiB`, `2GB`.
 ///
 /// # Errors
-/// What is expected, as a fragment.
+/// Returns what is expected, as a message in lowercase.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     refuse_bare(text, "MiB")?;
     let size: ByteSize = text
@@ -132,7 +131,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     Ok(size.as_u64())
 }
 
-/// Refuses a number alone: seconds to one are days to another.
+/// Refuses a number without a unit, because the unit would be a guess.
 fn refuse_bare(text: &str, unit: &str) -> Result<(), String> {
     let number = text.trim();
     match number.parse::<f64>() {
@@ -143,7 +142,8 @@ fn refuse_bare(text: &str, unit: &str) -> Result<(), String> {
     }
 }
 
-/// A text that `parse` reads; a number too, to say what it lacks.
+/// Deserializes a text with `parse`. Numbers are passed to `parse` as well, so that its error says what is
+/// missing.
 struct Quantity<T> {
     expecting: &'static str,
     parse: fn(&str) -> Result<T, String>,
@@ -173,7 +173,7 @@ impl<T> Visitor<'_> for Quantity<T> {
     }
 }
 
-/// The schema of a time; what [`parse_duration`] takes matches it.
+/// Returns the schema of a duration, which matches everything that [`parse_duration`] accepts.
 pub(super) fn duration_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
@@ -182,7 +182,7 @@ pub(super) fn duration_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The schema of a size; what [`parse_bytes`] takes matches it.
+/// Returns the schema of a size, which matches everything that [`parse_bytes`] accepts.
 pub(super) fn bytes_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",

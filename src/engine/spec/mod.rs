@@ -1,12 +1,13 @@
-//! The pipeline document, typed, with a place in a text for everything in it.
+//! Reads a pipeline file into a typed [`Pipeline`] in which every value knows its place in a source text.
 //!
-//! The way of a document: text → `yaml` (a tree of [`Node`]s with places) → `overrides` (profile,
-//! then `--set`) → `vars` and `interpolate` (`${…}`) → `decode` (serde, errors by path) →
-//! [`Pipeline`]. What it includes goes the same way, each file by itself (`include`). What depends on an axis of a stage's matrix (its `params` and `inputs`) is
-//! interpolated later, once for every instance, when the [graph](crate::graph) is built.
+//! The steps are: text → `yaml` (a tree of [`Node`]s with places) → `overrides` (the profile, options,
+//! `--set`) → `vars` and `interpolate` (`${…}`) → `decode` (serde, errors by path) → [`Pipeline`]. Each
+//! included file goes through the same steps separately (`include`). The `params` and `inputs` of a stage may
+//! depend on its matrix, so they are interpolated later, once per instance, when the [graph](crate::graph) is
+//! built.
 //!
-//! A value keeps its place through all of this, so that an error in it is shown where it was
-//! written: in the stage, in a profile, or on the command line.
+//! A value keeps its place through all steps, so an error is shown where the value was written: in the stage,
+//! in a profile, or on the command line.
 
 mod assignment;
 mod bounds;
@@ -65,43 +66,44 @@ pub(crate) use sweep::{AshaFields, Method, SweepSpec};
 pub(crate) use table::TableSpec;
 pub(crate) use vars::Vars;
 
-/// What the command line says about a pipeline.
+/// Settings for loading a pipeline, mostly from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
-    /// The profile whose vars to use.
+    /// Name of the profile to apply.
     pub profile: Option<String>,
-    /// Keys of the document that options set; assignments win over them.
+    /// Document keys that are set by options. Assignments in `sets` override them.
     pub options: Vec<KeyOption>,
-    /// Assignments `NAME=VALUE`, as typed; a later one wins.
+    /// Assignments `NAME=VALUE` as typed. Later ones override earlier ones.
     pub sets: Vec<String>,
-    /// Folders outside the project that files may be included from.
+    /// Folders outside the project from which files may be included.
     pub include_from: Vec<PathBuf>,
-    /// Whether the file was chosen by someone other than the user: then errors show its text only if it is a
+    /// Whether someone other than the user chose the file. Errors then quote its text only if it is a
     /// pipeline.
     pub is_foreign: bool,
 }
 
-/// The value of an option for a key of the document, as `--device cuda` for `device`.
+/// An option that sets a key of the document, for example `--device cuda` for `device`.
 #[derive(Clone, Debug)]
 pub struct KeyOption {
     pub key: &'static str,
     pub value: String,
     /// Where the value was set.
     pub place: Place,
-    /// Whether it was typed, not taken from a variable or a configuration file.
+    /// Whether the value was typed, not taken from an environment variable or a configuration file.
     pub is_typed: bool,
 }
 
 /// Reads a pipeline from a file.
 ///
 /// # Errors
-/// Everything that is wrong with the document itself, sorted by place. What is wrong with its
-/// references and parameters is told by [`Graph::build`](crate::graph::Graph::build).
+/// Returns the errors that make the document unusable as a whole, sorted by place.
+/// [`Graph::build`](crate::graph::Graph::build) reports all others: those in single stages, tables,
+/// references and parameters.
 pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
     Document::read(file, options)?.resolve()
 }
 
-/// The text of a file; the error has no place if it cannot be read at all.
+/// Reads the text of a file. The error has no place if the file cannot be read at all.
 fn text(file: &Path) -> Result<String, Diagnostic> {
     let bytes = files::read(file, yaml::MAX_BYTES as u64).map_err(|error| {
         Diagnostic::new(format!("failed to read `{}`: {error}", file.display()))
@@ -117,8 +119,8 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
     })
 }
 
-/// As [`text`], for a file that the user did not name. If it is not a pipeline, the error has no place, so none of
-/// its text is shown.
+/// Like [`text`], for a file that the user did not name. If it is not a pipeline, the error has no place, so
+/// none of its text is shown.
 fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
     let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.display()));
     let text = text(file).map_err(|error| match error.place {
@@ -132,10 +134,10 @@ fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
     }
 }
 
-/// Reads a pipeline from the text of a file; what it includes is read from beside that.
+/// Reads a pipeline from the text of a file. Includes are resolved relative to `file`.
 ///
 /// # Errors
-/// As [`load`].
+/// Same as [`load`].
 pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnostic>> {
     Document::parse(file, text, options)?.resolve()
 }

@@ -1,4 +1,4 @@
-//! What a pipeline and its parts may be called.
+//! Rules for the names of a pipeline and its parts.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,18 +8,18 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::node::Entry;
 use super::{Diagnostic, Place};
 
-/// The longest name, and the longest value of an axis, in bytes: both become names of folders.
+/// Maximum length of a name, and of a value of an axis, in bytes. Both become names of folders.
 pub const LONGEST_NAME: usize = 64;
 
-/// What [`check_name`] takes, as a regular expression.
+/// Regular expression for the names that [`check_name`] accepts.
 const PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_-]{0,63}$";
 
-/// The schema of a name.
+/// Returns the schema of a name.
 pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": PATTERN })
 }
 
-/// In schemas: a map of names to `T`.
+/// Schema of a map from names to `T`.
 pub struct Named<T>(PhantomData<T>);
 
 impl<T: JsonSchema> JsonSchema for Named<T> {
@@ -40,7 +40,7 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
     }
 }
 
-/// Reports a name that is none.
+/// Reports an invalid name. `what` says what it is a name for, such as `a stage`.
 pub fn check_name(name: &str, what: &str, place: &Place, errors: &mut Vec<Diagnostic>) {
     let first = |char: char| char.is_ascii_alphabetic() || char == '_';
     let rest = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '-';
@@ -51,7 +51,7 @@ pub fn check_name(name: &str, what: &str, place: &Place, errors: &mut Vec<Diagno
     }
 }
 
-/// Reports keys that are no names.
+/// Reports keys that are not valid names.
 pub fn check_names(entries: &[Entry], what: &str, errors: &mut Vec<Diagnostic>) {
     for entry in entries {
         check_name(&entry.key, what, &entry.key_place, errors);

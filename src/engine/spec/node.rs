@@ -1,4 +1,4 @@
-//! The tree of values that a pipeline is written as; every value knows where it stands.
+//! The tree of values ([`Node`]s) that a pipeline is parsed into. Every value knows its place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::Place;
 pub struct Node {
     pub value: Value,
     pub place: Place,
-    /// The `${…}` that stands for this value in another place, if it came through one.
+    /// Place of the `${…}`, or of the name of a model, that this value replaces.
     pub used: Option<Place>,
 }
 
@@ -21,24 +21,24 @@ pub struct Node {
 pub enum Value {
     Null,
     Bool(Plain<bool>),
-    /// A whole number stays one; never infinite or not a number.
+    /// Whole numbers are kept as such. Never infinite or NaN.
     Number(Plain<Number>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
 }
 
-/// A number or boolean together with its spelling: `3.10`, `0x10`, `TRUE`. Equal if both are; for the value
-/// alone see [`Node::means`].
+/// A number or boolean together with its spelling: `3.10`, `0x10`, `TRUE`. Equality compares both;
+/// [`Node::means`] compares only values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plain<T> {
     pub value: T,
-    /// `None` if it is spelled as the value prints.
+    /// `None` if the spelling equals the value's `Display` text.
     spelling: Option<Box<str>>,
 }
 
 impl<T: fmt::Display> Plain<T> {
-    /// A value that was computed, not written: it has its canonical spelling.
+    /// Creates a computed value, which has its canonical spelling.
     pub fn new(value: T) -> Self {
         Self {
             value,
@@ -54,7 +54,7 @@ impl<T: fmt::Display> Plain<T> {
         }
     }
 
-    /// The spelling, where it is not the canonical one.
+    /// Returns the spelling if it differs from the canonical one.
     pub fn own_spelling(&self) -> Option<&str> {
         self.spelling.as_deref()
     }
@@ -69,7 +69,7 @@ impl<T: fmt::Display> fmt::Display for Plain<T> {
     }
 }
 
-/// Two nodes are equal if their values are, and are spelled alike, wherever they stand.
+/// Nodes are equal if their values and spellings are; places do not matter.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
@@ -99,7 +99,7 @@ impl Node {
         }
     }
 
-    /// The value under a key; nothing if there is none, or this is no map.
+    /// Returns the value of a key, or `None` if there is none or the node is not a map.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
@@ -108,13 +108,13 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// The value under a key of a map, or at a position in a list.
+    /// Returns the value of a key of a map, or the item at an index of a list.
     pub fn step(&self, piece: &str) -> Option<&Node> {
         let item = || self.items().get(piece.parse::<usize>().ok()?);
         self.get(piece).or_else(item)
     }
 
-    /// The value that one piece of a path leads to.
+    /// Returns the value at one segment of a path.
     pub fn child(&self, segment: &Segment) -> Option<&Node> {
         match segment {
             Segment::Key(key) => self.get(key),
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// As much of a path as leads to something.
+    /// Returns the longest prefix of a path that exists in the tree.
     pub fn existing<'a>(&self, path: &'a [Segment]) -> &'a [Segment] {
         let mut node = self;
         for (length, segment) in path.iter().enumerate() {
@@ -134,7 +134,7 @@ impl Node {
         path
     }
 
-    /// The entries of a map; none for anything else.
+    /// Returns the entries of a map; empty for any other value.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -149,7 +149,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none for anything else.
+    /// Returns the items of a list; empty for any other value.
     pub fn items(&self) -> &[Node] {
         match &self.value {
             Value::List(items) => items,
@@ -164,7 +164,7 @@ impl Node {
         }
     }
 
-    /// Whether two nodes have the same value, however their numbers and booleans are spelled.
+    /// Whether two nodes have the same value, regardless of how numbers and booleans are spelled.
     pub fn means(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Bool(ours), Value::Bool(theirs)) => ours.value == theirs.value,
@@ -180,8 +180,8 @@ impl Node {
         }
     }
 
-    /// The tree with the numbers and booleans at some paths, and below them, as the texts that they are written
-    /// as. A path is dotted (`source.folder`); `*` in it stands for every item of a list.
+    /// Returns the tree with the numbers and booleans at and below some paths turned into text as written. A
+    /// path is dotted (`source.folder`); `*` in it stands for every item of a list.
     pub fn with_texts(&self, paths: &[&str]) -> Cow<'_, Self> {
         if paths.is_empty() {
             return Cow::Borrowed(self);
@@ -215,7 +215,7 @@ impl Node {
         }
     }
 
-    /// A scalar as it is written (`3.10`, `+5`); nothing for a list, a map or null.
+    /// Returns a scalar as written (`3.10`, `+5`), or `None` for a list, a map or null.
     pub fn scalar_text(&self) -> Option<String> {
         match &self.value {
             Value::Bool(value) => Some(value.to_string()),
@@ -225,7 +225,7 @@ impl Node {
         }
     }
 
-    /// The value in a few words: ``the text `x` ``, `a list`.
+    /// Describes the value in a few words: ``the text `x` ``, `a list`.
     pub fn describe(&self) -> String {
         match &self.value {
             Value::Null => "nothing".to_owned(),
@@ -237,7 +237,7 @@ impl Node {
         }
     }
 
-    /// How much there is of it: values, and text in units of 64 bytes.
+    /// Returns the size of the tree: the number of values, plus the length of texts in units of 64 bytes.
     pub fn weight(&self) -> usize {
         1 + match &self.value {
             Value::Text(text) => text.len() / 64,
@@ -247,7 +247,7 @@ impl Node {
         }
     }
 
-    /// Levels of lists and maps; a scalar has none.
+    /// Returns the nesting depth of lists and maps; 0 for a scalar.
     pub fn height(&self) -> usize {
         match &self.value {
             Value::List(items) => 1 + items.iter().map(Node::height).max().unwrap_or(0),
@@ -262,7 +262,7 @@ impl Node {
         }
     }
 
-    /// As JSON, for a stage's parameters.
+    /// Converts the tree to JSON, for a stage's parameters.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
@@ -280,7 +280,7 @@ impl Node {
         }
     }
 
-    /// As serde_yaml sees it, for typed decoding.
+    /// Converts the tree to a serde_yaml value, for typed decoding.
     pub fn to_yaml(&self) -> serde_yaml::Value {
         use serde_yaml::Value as Yaml;
         match &self.value {
@@ -304,7 +304,7 @@ impl Node {
         }
     }
 
-    /// Follows a path as far as it goes. `key` is the place of the key that leads to this node.
+    /// Follows a path as far as it exists. `key` is the place of the key that leads to this node.
     pub fn locate(&self, key: &Place, path: &[Segment]) -> Located<'_> {
         let mut located = Located {
             node: self,
@@ -335,19 +335,19 @@ impl Node {
     }
 }
 
-/// Where a path led.
+/// The node at the end of a path; see [`Node::locate`].
 pub struct Located<'a> {
     pub node: &'a Node,
-    /// The key that leads to it, unless it is an item of a list.
+    /// Place of the key that leads to the node, or `None` for an item of a list.
     pub key: Option<Place>,
-    /// The outermost `${…}` on the way.
+    /// Place of the outermost `${…}` on the path.
     pub used: Option<Place>,
     /// Whether the whole path exists.
     pub complete: bool,
 }
 
 impl Located<'_> {
-    /// The value's place, or its key's if the value goes over several lines or is not written at all.
+    /// Returns the value's place, or its key's if the value spans several lines or is not written at all.
     pub fn place(&self) -> Place {
         match &self.key {
             Some(key) if !self.node.place.is_one_line() || self.node.place.text().is_empty() => {
@@ -357,7 +357,7 @@ impl Located<'_> {
         }
     }
 
-    /// The key's place; the value's for an item of a list.
+    /// Returns the key's place, or the value's for an item of a list.
     pub fn key_place(&self) -> Place {
         self.key.clone().unwrap_or_else(|| self.node.place.clone())
     }

@@ -1,4 +1,4 @@
-//! What changes a document before it is read: a profile, and `--set NAME=VALUE`.
+//! Changes a document before it is decoded: applies a profile, values of vars and assignments.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use super::node::{Entry, Value};
 use super::vars::MATRIX;
 use super::{Diagnostic, Node, Place, suggest};
 
-/// Sections whose entries are named by the user; `--set` changes an entry, and makes none.
+/// Sections whose entries are named by the user. `--set` changes their entries but does not create any.
 const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
 
-/// Sections of a document, with which a dotted path may begin.
+/// Sections of a document that a dotted path may begin with.
 pub(super) const SECTIONS: [&str; 8] = [
     "include", "vars", "profiles", "models", "stages", "tables", "expect", "sweep",
 ];
 
-/// The names that can be set as vars: those with a value in `vars`, and those used in a `${…}`.
+/// Returns the names that can be set as vars: those in `vars`, and those used in a `${…}`.
 ///
-/// So a profile may use `${data}` with nothing under `vars`, and wait for `-S data=…`.
+/// So a pipeline may use `${data}` without a value under `vars`, and require `-S data=…`.
 pub fn var_names(document: &Node) -> BTreeSet<String> {
     let mut used = Vec::new();
     interpolate::names(document, &mut used);
@@ -30,8 +30,8 @@ pub fn var_names(document: &Node) -> BTreeSet<String> {
         .collect()
 }
 
-/// Puts the vars of a profile over those of the document, and gives back what it assigns to parameters. Every
-/// profile is checked for names that are no vars.
+/// Overrides the vars of the document with those of a profile, and returns what the profile assigns to
+/// parameters. Every profile is checked for unknown vars.
 pub fn apply_profile(
     document: &mut Node,
     profile: Option<&str>,
@@ -78,7 +78,7 @@ pub fn apply_profile(
     parameters.into_iter().map(assign).collect()
 }
 
-/// Gives vars their values, over those of the document.
+/// Overrides vars of the document with the given values.
 pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnostic>) {
     let vars = var_names(document);
     for entry in given {
@@ -90,7 +90,7 @@ pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnos
     }
 }
 
-/// Makes one assignment.
+/// Applies one assignment.
 pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
     let Assignment {
         path,
@@ -99,7 +99,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     } = assignment;
     match path.as_slice() {
         path if is_own => assign(document, path, value),
-        // These mean the keys whatever vars there are, as the options do.
+        // These names always set the document's keys, as the options do, even if a var has the same name.
         [(name, place)] if matches!(name.as_str(), "device" | "precision") => {
             insert(document, entry(name, place, value));
             Ok(())
@@ -124,7 +124,7 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
             if !SECTIONS.contains(&var.as_str()) && var_names(document).contains(var) =>
         {
             check_part(document, &path)?;
-            // Into a var: `prepare.split` is `vars.prepare.split`.
+            // A path into a var: `prepare.split` means `vars.prepare.split`.
             let mut path = path.clone();
             path.insert(0, ("vars".to_owned(), place.clone()));
             assign(document, &path, value)
@@ -142,14 +142,15 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
     }
 }
 
-/// Refuses a path into a var if the var has no such part and no `${…}` uses it: the assignment would have no effect.
+/// Refuses a path into a var if the var has no such part and no `${…}` uses it: the assignment would have no
+/// effect.
 fn check_part(document: &Node, path: &[(String, Place)]) -> Result<(), Diagnostic> {
     let var = document.get("vars").and_then(|vars| vars.get(&path[0].0));
     let mut node = var;
     let mut walked = path[0].0.clone();
     for (piece, place) in &path[1..] {
         let Some(within) = node.filter(|node| matches!(node.value, Value::Map(_))) else {
-            // Whether it can be made there is told when that is tried.
+            // `assign` reports it if the part cannot be created.
             return Ok(());
         };
         let part = format!("{walked}.{piece}");
@@ -171,8 +172,8 @@ fn check_part(document: &Node, path: &[(String, Place)]) -> Result<(), Diagnosti
     Ok(())
 }
 
-/// Walks down a path and puts the value at its end. Keys that are not there are made, as a
-/// parameter with a default has none; if they are unknown, reading the document says so.
+/// Sets the value at the end of a path. Missing keys are created, because parameters with a default need not
+/// be written. If a key is unknown, decoding the document reports it.
 fn assign(document: &mut Node, path: &[(String, Place)], value: Node) -> Result<(), Diagnostic> {
     let [parents @ .., (last, last_place)] = path else {
         return Ok(());
@@ -200,7 +201,7 @@ fn assign(document: &mut Node, path: &[(String, Place)], value: Node) -> Result<
     }
     let slot = child(node, last, last_place, &walked)?;
     *slot = value;
-    // The key of the value stands here now, too.
+    // The key's place is now in the assignment, too.
     if let Value::Map(entries) = &mut node.value {
         entries
             .iter_mut()
@@ -255,7 +256,7 @@ fn child<'a>(
     }
 }
 
-/// Gives a var its value; `vars` is made where there is none.
+/// Sets a var. Creates `vars` if there is none.
 fn set_var(document: &mut Node, var: Entry) {
     let Value::Map(sections) = &mut document.value else {
         return;
@@ -271,7 +272,7 @@ fn set_var(document: &mut Node, var: Entry) {
     }
 }
 
-/// Puts an entry into a map, over one of the same key.
+/// Inserts an entry into a map, or replaces the one with the same key.
 fn insert(map: &mut Node, new: Entry) {
     let Value::Map(entries) = &mut map.value else {
         return;

@@ -1,4 +1,5 @@
-//! The typed document.
+//! Resolves a parsed document into a typed [`Pipeline`]: applies overrides, replaces `${…}`, decodes the
+//! sections and adds included files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -23,58 +24,60 @@ use super::table::{TableFields, TableSpec};
 use super::{Diagnostic, Expansion, KeyOption, Node, Place, Vars, assignment, decode, overrides};
 use crate::devices::DeviceChoice;
 
-/// The version of the document format that is read.
+/// Version of the document format that this program reads.
 pub const VERSION: u64 = 1;
 
 const NO_STAGE: &str = "a pipeline needs at least one stage";
 
-/// A pipeline as it is written, with its profile, assignments and vars applied.
+/// A decoded pipeline, with its profile, assignments and vars applied.
 pub struct Pipeline {
     pub file: PathBuf,
     pub profile: Option<String>,
     pub name: String,
-    /// The seed of every stage that has none of its own.
+    /// Seed of every stage without its own.
     pub seed: u64,
-    /// Times that what depends on the seed is repeated, each with another one.
+    /// Number of repetitions of everything that depends on the seed, each with a different seed.
     pub(crate) seeds: Option<SeedCount>,
-    /// Where stages compute, and where that is written.
+    /// Device that stages compute on, and the place where it is set.
     pub(crate) device: DeviceChoice,
     pub(crate) device_place: Option<Place>,
     pub precision: Precision,
     pub(crate) precision_place: Option<Place>,
     pub(crate) sweep: Option<SweepSpec>,
-    /// The stage by which the sweep chooses trials, if this is one of them.
+    /// If this is a trial of a sweep: the stage that measures the objective.
     pub(crate) objective: Option<String>,
-    /// Its own first, then those of the files that it includes.
+    /// The pipeline's own scope, then those of included files.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) inclusions: Inclusions,
-    /// Those of included files first.
+    /// Stages, those of included files first.
     pub(crate) stages: Vec<StageSpec>,
-    /// Where each is in the list, by its name.
+    /// Index in `stages` by stage name.
     pub(super) positions: HashMap<String, usize>,
     pub(crate) tables: Vec<TableSpec>,
     pub(crate) expectations: Vec<ExpectSpec>,
-    /// Stages that are not among `stages`, and included files, for an error in them.
+    /// Names of stages and included files that could not be read, and so are missing from `stages`.
     pub(crate) broken: Vec<String>,
-    /// What is wrong with stages and tables so far. The graph has more to say, or does not.
+    /// Errors in stages, tables and other parts so far. [`Graph::build`](crate::graph::Graph::build) adds its
+    /// own and returns them all.
     pub(crate) errors: Vec<Diagnostic>,
 }
 
-/// What is put into a document from elsewhere.
+/// Overrides of a document, from the command line, the including file or a sweep.
 #[derive(Default)]
 pub(super) struct Given {
     pub profile: Option<String>,
-    /// Values of vars, free of `${…}`.
+    /// Values of vars, with every `${` escaped.
     pub vars: Vec<Entry>,
     pub options: Vec<KeyOption>,
-    /// Assignments as typed, and those that were read already.
+    /// Assignments as typed on the command line, not parsed yet.
     pub typed: Vec<String>,
+    /// Parsed assignments, which override all others.
     pub sets: Vec<Assignment>,
-    /// Whether it is one trial of a sweep, which has no sweep of its own.
+    /// Whether the document is resolved as a trial, which has no `sweep` section.
     pub is_trial: bool,
 }
 
-/// What must be known of a document before its vars are.
+/// Sections whose form is checked before vars and profiles are applied.
 #[derive(Deserialize)]
 struct Preamble {
     #[serde(rename = "vars")]
@@ -83,55 +86,56 @@ struct Preamble {
     _profiles: Option<BTreeMap<String, Option<Names>>>,
 }
 
-/// Keys with any values.
+/// A map of which only the keys are decoded.
 pub(super) type Names = BTreeMap<String, IgnoredAny>;
 
-/// A pipeline of `runner`.
+/// A pipeline for `runner`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DocumentFields {
-    /// The version of this format.
+    /// Version of the pipeline format.
     #[schemars(extend("const" = VERSION))]
     version: u64,
-    /// Names the folder of the newest outputs, `artifacts/latest/NAME`.
+    /// Name of the pipeline, and of the folder of its newest outputs: `artifacts/latest/NAME`.
     #[schemars(schema_with = "name::schema")]
     name: String,
-    /// The seed of every stage that has none of its own. Default 0.
+    /// Seed of every stage without its own. Default 0.
     seed: Option<u64>,
-    /// Times that what depends on the seed is repeated, with this seed, the next one, and so on; tables show
-    /// the mean.
+    /// Number of repetitions of everything that depends on the seed: with this seed, the next one, and so on.
+    /// Tables show the mean.
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
-    /// Where stages train and predict: `cpu`, `cuda` (any NVIDIA GPU), `cuda:0` (that one); `auto`, the default,
-    /// is a GPU if there is one, else the CPU. An included file's is not asked for.
+    /// Where stages train and predict: `cpu`, `cuda` (any NVIDIA GPU) or `cuda:0` (this GPU). `auto`, the
+    /// default, takes a GPU if there is one, or else the CPU. Ignored in included files.
     #[serde(default)]
     device: DeviceChoice,
-    /// How GPUs multiply. Default `tf32`.
+    /// Precision of multiplications on GPUs. Default `tf32`.
     #[serde(default)]
     precision: Precision,
-    /// Other files, whose models and stages are taken up under the names that they have here.
+    /// Other pipeline files by name. Their models and stages can be used here with this name as prefix:
+    /// `NAME.STAGE`.
     #[serde(rename = "include")]
     #[schemars(with = "Option<Named<IncludeForm>>")]
     _include: Option<Names>,
-    /// Values for `${NAME}`; `-S NAME=VALUE` changes one.
+    /// Values for `${NAME}`. `-S NAME=VALUE` overrides one.
     #[serde(rename = "vars")]
     #[schemars(with = "Option<Named<Any>>")]
     _vars: Option<IgnoredAny>,
-    /// Other values for vars, and for parameters by their path (`cnn.params.epochs`), by the name that
-    /// `--profile` takes.
+    /// Sets of values that `--profile NAME` applies: for vars, and for parameters by their path
+    /// (`cnn.params.epochs`).
     #[serde(rename = "profiles")]
     #[schemars(with = "Option<Named<Option<BTreeMap<String, Any>>>>")]
     _profiles: Option<IgnoredAny>,
-    /// Lists of layers, by the name that parameters take in place of one.
+    /// Lists of layers by name. Parameters take the name in place of a list.
     #[serde(rename = "models")]
     #[schemars(with = "Option<Named<Vec<Any>>>")]
     _models: Option<BTreeMap<String, Vec<IgnoredAny>>>,
-    /// What there is to do.
+    /// Stages by name.
     #[serde(rename = "stages")]
     #[schemars(with = "Option<Named<StageFields>>", extend("minProperties" = 1))]
     _stages: Option<Names>,
-    /// Trials with other values for vars and parameters.
+    /// Trials of the pipeline with different values for vars and parameters.
     #[serde(rename = "sweep")]
     #[schemars(with = "Option<SweepFields>")]
     _sweep: Option<IgnoredAny>,
@@ -139,7 +143,7 @@ pub(crate) struct DocumentFields {
     #[serde(rename = "tables")]
     #[schemars(with = "Option<Named<TableFields>>")]
     _tables: Option<Names>,
-    /// What results are to be, by metric: `evaluate.f1` of every instance, `evaluate[model1].f1` of one.
+    /// Expected results by metric: `evaluate.f1` for every instance, `evaluate[model1].f1` for one.
     #[serde(rename = "expect")]
     #[schemars(with = "Option<OfMetrics<ExpectForm>>")]
     _expect: Option<Names>,
@@ -152,7 +156,7 @@ impl Pipeline {
         models.map(|model| (model.key.as_str(), model.value.to_json()))
     }
 
-    /// Applies profile, assignments and vars to a document, types it, and takes up what it includes.
+    /// Applies overrides and vars to a document, decodes it, and adds the files that it includes.
     pub(super) fn resolve(
         file: &Path,
         mut document: Node,
@@ -259,7 +263,7 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Reads all included files, and takes up their models and stages.
+    /// Reads all included files and adds their models and stages.
     fn include(
         &mut self,
         document: &Node,
@@ -312,7 +316,7 @@ impl Pipeline {
 }
 
 impl DocumentFields {
-    /// Reports what no type can say.
+    /// Reports errors that the types cannot express.
     fn check(&self, document: &Node, start: &Place, loader: &Loader, errors: &mut Vec<Diagnostic>) {
         let place = |key: &str| {
             document
@@ -345,7 +349,7 @@ impl DocumentFields {
                 errors.push(Diagnostic::at(&include.key_place, message).note(note));
             }
         }
-        // A file may hold nothing but models, for others to include.
+        // A file may contain only models for other files, or take all its stages from included files.
         let alone = section(document, "include").is_empty() && !loader.is_within();
         match document.get("stages") {
             None if alone => errors.push(Diagnostic::at(start, "missing key `stages`")),
@@ -357,7 +361,7 @@ impl DocumentFields {
     }
 }
 
-/// Puts into a document what is given, and gives back the assignments that are to go to included files.
+/// Applies overrides to a document. Returns the assignments to included files, each with the include's name.
 fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>, Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let mut forwarded = Vec::new();
@@ -381,7 +385,7 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
         }
     }
     none(errors)?;
-    // An assignment may have named another file.
+    // An assignment may have replaced an included file with a plain path.
     include::spell_out(document);
     if given.is_trial
         && let Value::Map(sections) = &mut document.value
@@ -391,7 +395,7 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     Ok(forwarded)
 }
 
-/// The entries of a part of the document; none if it is not there.
+/// Returns the entries of a section; empty if it is missing.
 pub(super) fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
     document.get(key).map(Node::entries).unwrap_or_default()
 }
@@ -404,7 +408,8 @@ fn none(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     }
 }
 
-/// Replaces `${…}` everywhere but in the vars themselves, and in what depends on an instance.
+/// Replaces `${…}` everywhere except in `vars` and `profiles`, and in the `params` and `inputs` of stages,
+/// which are interpolated once per instance.
 fn interpolate_document(document: &mut Node, vars: &Vars, expansion: &mut Expansion) {
     let mut replace = |node: &mut Node| {
         if interpolate::is_needed(node)

@@ -1,4 +1,4 @@
-//! Where something stands: a stretch of a source text.
+//! Source texts, and places in them: byte ranges that diagnostics point at.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-/// A text that values come from.
+/// A text from which values are read.
 #[derive(Debug)]
 pub struct Source {
     origin: Origin,
@@ -19,19 +19,19 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     File(PathBuf),
-    /// An argument `--set NAME=VALUE`; the source's text is the whole of it, `--set` included.
+    /// An argument `--set NAME=VALUE`. The source's text is the whole argument, including `--set`.
     Set,
-    /// An option with its value, as `--device cuda`.
+    /// An option with its value, for example `--device cuda`.
     Option,
-    /// A variable of the environment with its value, as `RUNNER_DEVICE=cuda`.
+    /// An environment variable with its value, for example `RUNNER_DEVICE=cuda`.
     Variable,
 }
 
-/// What stands in front of an assignment in the text of its source.
+/// Text before an assignment in its source.
 const SET: &str = "--set ";
 
 impl Source {
-    /// The text of a file. A byte order mark at its start is dropped.
+    /// Creates the source for the text of a file. A byte order mark at its start is dropped.
     pub fn file(path: &Path, text: &str) -> Arc<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         Arc::new(Self {
@@ -40,7 +40,7 @@ impl Source {
         })
     }
 
-    /// An assignment from the command line, `NAME=VALUE`.
+    /// Creates the source for an assignment from the command line, `NAME=VALUE`.
     pub fn set(assignment: &str) -> Arc<Self> {
         Arc::new(Self {
             origin: Origin::Set,
@@ -48,7 +48,7 @@ impl Source {
         })
     }
 
-    /// An option of the command line with its value.
+    /// Creates the source for a command-line option with its value.
     pub fn option(text: String) -> Arc<Self> {
         Arc::new(Self {
             origin: Origin::Option,
@@ -56,7 +56,7 @@ impl Source {
         })
     }
 
-    /// A variable of the environment with its value.
+    /// Creates the source for an environment variable with its value.
     pub fn variable(text: String) -> Arc<Self> {
         Arc::new(Self {
             origin: Origin::Variable,
@@ -68,7 +68,7 @@ impl Source {
         &self.text
     }
 
-    /// The part of the text that was given: all of it, or an assignment without its `--set`.
+    /// Returns the range that the user wrote: the whole text, without the `--set ` before an assignment.
     pub fn given(&self) -> Range<usize> {
         let start = match self.origin {
             Origin::File(_) | Origin::Option | Origin::Variable => 0,
@@ -77,7 +77,7 @@ impl Source {
         start..self.text.len()
     }
 
-    /// The place of these bytes.
+    /// Returns the place of a byte range. Its ends are moved back to character boundaries.
     pub fn place(self: &Arc<Self>, bytes: Range<usize>) -> Place {
         let start = self.boundary(bytes.start);
         let end = self.boundary(bytes.end.max(start));
@@ -94,11 +94,11 @@ impl Source {
     }
 }
 
-/// A stretch of a source: what a diagnostic points at.
+/// A byte range of a source, which a diagnostic can point at.
 #[derive(Clone)]
 pub struct Place {
     source: Arc<Source>,
-    // There are as many places as values; no source is longer than `yaml::MAX_BYTES`.
+    // Every value has a place, so `u32` saves memory. No source is longer than `yaml::MAX_BYTES`.
     start: u32,
     end: u32,
 }
@@ -112,7 +112,7 @@ impl Place {
         self.end as usize
     }
 
-    /// The file, or `None` for the command line and the environment.
+    /// Returns the file, or `None` for the command line and the environment.
     pub fn file(&self) -> Option<&Path> {
         match &self.source.origin {
             Origin::File(path) => Some(path),
@@ -120,46 +120,46 @@ impl Place {
         }
     }
 
-    /// Whether it is a variable of the environment.
+    /// Whether the source is an environment variable.
     pub fn is_variable(&self) -> bool {
         self.source.origin == Origin::Variable
     }
 
-    /// The line, from 1.
+    /// Returns the line number, counted from 1.
     pub fn line(&self) -> usize {
         1 + self.source.text[..self.start()].matches('\n').count()
     }
 
-    /// The column in characters, from 1.
+    /// Returns the column in characters, counted from 1.
     pub fn column(&self) -> usize {
         1 + self.source.text[self.line_start()..self.start()]
             .chars()
             .count()
     }
 
-    /// The text of the line that the place starts on.
+    /// Returns the text of the line on which the place starts.
     pub fn line_text(&self) -> &str {
         let start = self.line_start();
         let line = &self.source.text[start..];
         line[..line.find('\n').unwrap_or(line.len())].trim_end_matches('\r')
     }
 
-    /// The bytes of the source that it covers.
+    /// Returns the byte range of the place in its source.
     pub(super) fn bytes(&self) -> Range<usize> {
         self.start()..self.end()
     }
 
-    /// The text at the place.
+    /// Returns the text at the place.
     pub fn text(&self) -> &str {
         &self.source.text[self.start()..self.end()]
     }
 
-    /// Whether the place ends on the line it starts on.
+    /// Whether the place ends on the line on which it starts.
     pub fn is_one_line(&self) -> bool {
         !self.text().contains('\n')
     }
 
-    /// The bytes of the first line that the place covers, counted from the start of that line.
+    /// Returns the byte range that the place covers on its first line, counted from the start of the line.
     pub(super) fn columns(&self) -> Range<usize> {
         let start = self.start() - self.line_start();
         let covered = self
@@ -170,8 +170,8 @@ impl Place {
         start..start + covered
     }
 
-    /// The first occurrence of `text` within the place; the whole place where there is none (a
-    /// scalar may be written with escapes).
+    /// Finds the first occurrence of `text` within the place. Returns the whole place if there is none,
+    /// because a scalar may be written with escapes.
     pub fn find(&self, text: &str) -> Self {
         match self.text().find(text) {
             Some(offset) => self
@@ -181,13 +181,13 @@ impl Place {
         }
     }
 
-    /// These bytes of the place.
+    /// Returns a part of the place; `bytes` are counted from its start.
     pub fn part(&self, bytes: Range<usize>) -> Self {
         let at = |byte: usize| (self.start() + byte).min(self.end());
         self.source.place(at(bytes.start)..at(bytes.end))
     }
 
-    /// From the start of this place to the end of another of the same source.
+    /// Returns the place from the start of this one to the end of `other`, which must have the same source.
     pub fn to(&self, other: &Self) -> Self {
         self.source.place(self.start()..other.end())
     }
@@ -199,7 +199,7 @@ impl Place {
     }
 
     fn sort_key(&self) -> (&Origin, usize, usize, &str) {
-        // Two arguments have the same origin, and are told apart by their text.
+        // All arguments of one sort have the same origin, so their text tells them apart.
         let text = match self.source.origin {
             Origin::File(_) => "",
             Origin::Set | Origin::Option | Origin::Variable => self.source.text.as_str(),
@@ -217,7 +217,7 @@ impl PartialEq for Place {
 impl Eq for Place {}
 
 impl Ord for Place {
-    /// Files before the command line, then by position.
+    /// Orders files before the command line and the environment, then by position.
     fn cmp(&self, other: &Self) -> Ordering {
         self.sort_key().cmp(&other.sort_key())
     }
@@ -229,7 +229,7 @@ impl PartialOrd for Place {
     }
 }
 
-/// `pipelines/table1.yaml:31:15`, or `--set epochs=x`.
+/// Writes `pipelines/table1.yaml:31:15`, or `--set epochs=x`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.file() {
@@ -245,8 +245,8 @@ impl fmt::Debug for Place {
     }
 }
 
-/// `{"file": …, "line": 31, "column": 15, "text": "epoch"}`, or with `"set"`, `"option"` or `"variable"` in place
-/// of `"file"`.
+/// Serializes as `{"file": …, "line": 31, "column": 15, "text": "epoch"}`, with `"set"`, `"option"` or
+/// `"variable"` in place of `"file"` for other sources.
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut place = serializer.serialize_struct("Place", 4)?;

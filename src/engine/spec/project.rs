@@ -1,4 +1,5 @@
-//! Which files belong to a project, and may be included and shown.
+//! Finds the project folder of a pipeline and recognizes pipeline files. Both decide which files may be
+//! included, and which may be quoted in errors.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,17 +8,19 @@ use contract::files;
 
 use super::Source;
 
-/// The configuration file of a project, in its folder.
+/// File name of a project's configuration, which is in the project folder.
 pub const PROJECT_FILE: &str = ".runner.toml";
 
-/// Whether a folder is a project's: it holds a configuration file or a Git repository.
+/// Whether a folder is a project folder: it contains a configuration file or a Git repository.
 pub fn is_project(folder: &Path) -> bool {
-    // What cannot be looked at counts: then less may be included, and an error names the file.
+    // An entry that cannot be checked counts as present, so that fewer files may be included. A refused
+    // include is reported with its file.
     let is_there = |name| files::exists(&folder.join(name)).unwrap_or(true);
     is_there(PROJECT_FILE) || is_there(".git")
 }
 
-/// The project folder of a pipeline: the nearest one above the file, else the file's own folder. Without links.
+/// Returns the project folder of a pipeline: the nearest one above the file, or else the file's own folder.
+/// Symbolic links are resolved.
 pub fn project_of(file: &Path) -> PathBuf {
     let folder = match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
@@ -29,8 +32,8 @@ pub fn project_of(file: &Path) -> PathBuf {
     project.unwrap_or(&folder).to_owned()
 }
 
-/// Whether a text begins a line as only pipelines do, with `version`: otherwise it may be any file that
-/// somebody made a pipeline include, and errors must not show what it holds.
+/// Whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the
+/// content of any other file, which may be confidential.
 pub fn is_pipeline(source: &Source) -> bool {
     source.text().lines().any(|line| {
         let line = match line.strip_prefix('{') {

@@ -1,18 +1,19 @@
-//! References to stages by their names, from the file in which they stand.
+//! Resolves references to stages by name, relative to the file that contains the reference.
 
 use super::stage::StageSpec;
 use super::{Diagnostic, Pipeline, Place, suggest};
 
 impl Pipeline {
-    /// The stage that a reference begins with, and what follows its name: of `base.xrays.train` the
-    /// stage `base.xrays` and the port `train`. `scope` is where the reference stands.
+    /// Resolves the stage at the start of a reference. Returns the stage, its name as written, and what
+    /// follows the name: `base.xrays.train` gives the stage `base.xrays` and the port `train`. `scope` is the
+    /// scope of the file that contains the reference.
     pub(crate) fn refer<'a>(
         &self,
         scope: usize,
         reference: &'a str,
     ) -> Option<(&StageSpec, &'a str, Option<&'a str>)> {
         let prefix = self.scopes[scope].prefix.as_str();
-        // The longest name first: no stage's name has a dot but for those in front of it.
+        // Try the longest name first. A stage's name contains dots only after names of included files.
         let dots = reference.rmatch_indices('.').map(|(dot, _)| dot);
         [reference.len()].into_iter().chain(dots).find_map(|end| {
             let name = &reference[..end];
@@ -24,8 +25,8 @@ impl Pipeline {
         })
     }
 
-    /// Whether a reference begins with a stage, or an included file, that is written and cannot be read,
-    /// which was reported.
+    /// Whether a reference begins with the name of a stage or an included file that could not be read. That
+    /// error has been reported already.
     pub(crate) fn is_broken(&self, scope: usize, reference: &str) -> bool {
         let prefix = &self.scopes[scope].prefix;
         let whole = format!("{prefix}{reference}");
@@ -35,7 +36,7 @@ impl Pipeline {
         })
     }
 
-    /// That a reference begins with no stage's name.
+    /// Returns the error for a reference that does not begin with the name of a stage.
     pub(crate) fn unknown_stage(&self, scope: usize, reference: &str, place: &Place) -> Diagnostic {
         let prefix = self.scopes[scope].prefix.as_str();
         let stages = self.stages.iter();
@@ -44,7 +45,7 @@ impl Pipeline {
                 .clone()
                 .filter_map(|stage| stage.name.strip_prefix(prefix))
         };
-        // Up to the first name that is none of an included file.
+        // The unknown name ends with the first part that is not the name of an included file.
         let dots = reference.match_indices('.').map(|(dot, _)| dot);
         let mut ends = dots.chain([reference.len()]);
         let unknown = ends.find(|&end| {

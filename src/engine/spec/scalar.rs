@@ -1,19 +1,19 @@
-//! The types of plain scalars: those of YAML 1.2's core schema, as serde_yaml reads them.
+//! Types of plain (unquoted) scalars, following YAML 1.2's core schema as serde_yaml reads it.
 
 use serde_json::Number;
 
 use super::node::{Plain, Value};
 
-/// A plain scalar that no value can hold.
+/// Why a plain scalar cannot be represented as a [`Value`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// `.inf` or `.nan`: neither parameters nor keys have a form for them.
+    /// `.inf` or `.nan`: parameters and fingerprints, which are JSON, cannot represent them.
     NotFinite,
-    /// A whole number beyond 64 bits.
+    /// A whole number that does not fit into 64 bits.
     TooLarge,
 }
 
-/// The value of a scalar written without quotes.
+/// Returns the value of a scalar written without quotes.
 pub fn resolve(text: &str) -> Result<Value, Unfit> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -38,7 +38,7 @@ fn number(text: &str) -> Result<Option<Number>, Unfit> {
     if let Some(number) = integer(negative, digits)? {
         return Ok(Some(number));
     }
-    // `007` is text: a leading zero means octal in YAML 1.1 and nothing in 1.2.
+    // `007` is text, as in serde_yaml: YAML 1.1 reads a leading zero as octal, YAML 1.2 does not.
     if digits.len() > 1
         && digits.starts_with('0')
         && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -48,7 +48,7 @@ fn number(text: &str) -> Result<Option<Number>, Unfit> {
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
         return Err(Unfit::NotFinite);
     }
-    // `from_f64` gives nothing for what Rust, but not YAML, reads as a number: `inf`, `nan`, `1e999`.
+    // `from_f64` returns `None` for texts that Rust, but not YAML, reads as numbers: `inf`, `nan`, `1e999`.
     let float = digits
         .parse::<f64>()
         .ok()

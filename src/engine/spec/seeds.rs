@@ -1,19 +1,20 @@
-//! `seeds: 5`: how often something is repeated, each time with another seed.
+//! The key `seeds`: the number of repetitions of a pipeline, stage or trial, each with a different seed.
 
 use super::node::{Entry, Value};
 use super::{Diagnostic, Place};
 
-/// The most that make sense.
+/// Largest accepted number of seeds.
 const MOST: usize = 1_000;
 
-/// A number of seeds, and where it stands.
+/// A number of seeds, and its place.
 #[derive(Clone, Debug)]
 pub(crate) struct SeedCount {
     pub count: usize,
     pub place: Place,
 }
 
-/// Reads it; one out of range is reported, one that is no number was when its key was decoded.
+/// Reads a number of seeds and reports one that is out of range. Returns `None` without a report for any
+/// other type, which decoding the surrounding map has reported already.
 pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCount> {
     let Value::Number(number) = &entry.value.value else {
         return None;

@@ -1,4 +1,4 @@
-//! A stage as it is written: its kind, its matrix, what it takes up.
+//! A stage as declared in a pipeline file ([`StageSpec`]): its kind, matrix, resources, limits and seeds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -14,103 +14,106 @@ use super::node::Entry;
 use super::seeds::{self, SeedCount};
 use super::{Diagnostic, Node, Place, decode};
 
-/// A stage as it is written.
+/// A stage as declared in a pipeline file.
 pub(crate) struct StageSpec {
-    /// With the names that its file is included under: `base.xrays`.
+    /// The stage's name, with the prefixes of included files: `base.xrays`.
     pub name: String,
-    /// What the names in it mean, by its position in the pipeline's scopes.
+    /// Index, among the pipeline's scopes, of the scope in which names in the stage are resolved.
     pub scope: usize,
-    /// Its name, as the key of the stage.
+    /// Place of the stage's name, which is its key.
     pub place: Place,
     pub kind: String,
     pub kind_place: Place,
-    /// `params: …` and `inputs: …`, with their `${…}` still in them.
+    /// The entries `params` and `inputs`, not interpolated yet.
     pub params: Option<Entry>,
     pub inputs: Option<Entry>,
     pub matrix: Vec<Axis>,
     pub resources: Resources,
-    /// `resources: …`, as it is written.
+    /// The entry `resources` as written.
     pub resources_entry: Option<Entry>,
     pub timeout: Option<Duration>,
     pub retries: Option<Retries>,
     pub seed: Option<u64>,
-    /// Times that it is repeated, each with another seed.
+    /// Number of repetitions, each with a different seed.
     pub seeds: Option<SeedCount>,
 }
 
-/// An axis of a stage's matrix: a name and its values, in the order they are written.
+/// An axis of a stage's matrix: a name, and values in the order in which they are written.
 pub(crate) struct Axis {
     pub name: String,
-    /// Each value as text, which names the instance, and as it is.
+    /// Each value as text, for instance names, and as a node.
     pub values: Vec<(String, Node)>,
 }
 
-/// What an instance of a stage takes up while it runs.
+/// Resources that an instance of a stage takes while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resources {
-    /// Threads, 1 unless given. `run` refuses more than the machine has cores. A stage without it gets one thread;
-    /// if it was measured to keep more cores busy in an earlier run, no others run on those meanwhile.
+    /// Number of threads, 1 by default. `run` refuses more threads than the machine has cores, unless
+    /// `--jobs` allows them. If it is not set and an earlier run measured that the stage keeps more cores
+    /// busy, no other stage runs on those cores meanwhile.
     #[schemars(range(min = 1))]
     pub cpus: Option<usize>,
-    /// GPUs. A stage that trains or predicts takes one where `device` says so; with 0 it stays on the CPU,
-    /// with 1 it must have one. A program gets as many, and sees no others; without it it is given none, and
-    /// sees those that `runner` sees.
+    /// Number of GPUs. A stage that trains or predicts takes one if `device` is a GPU; with 0 it stays on the
+    /// CPU, and with 1 it requires a GPU. A program gets this number of GPUs and sees no others. If it is not
+    /// set, a program is assigned no GPU and sees those that `runner` sees.
     pub gpus: Option<usize>,
-    /// GPU memory that it needs at most, in bytes (`8GiB`): stages that say so share a GPU while it has room.
-    /// Without it a stage has its GPU to itself.
+    /// GPU memory that the stage needs at most, in bytes (`8GiB`). Stages that set it share a GPU while its
+    /// memory suffices. Without it, a stage has its GPU to itself.
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub gpu_memory: Option<u64>,
-    /// Most memory that its process may hold for itself, in bytes (`512MiB`). Stages run at the same time while
-    /// the machine has the memory for all of them; `run` refuses more than that. Without it, the memory that was
-    /// measured in an earlier run counts.
+    /// Memory that the stage's process may hold at most, in bytes (`512MiB`), not counting mapped files.
+    /// Stages run at the same time while the machine has enough memory for all of them; `run` refuses a stage
+    /// that needs more than the machine has. If it is not set, the memory measured in an earlier run is used.
     #[serde(deserialize_with = "limits::bytes")]
     #[schemars(schema_with = "limits::bytes_schema")]
     pub memory: Option<u64>,
 }
 
-/// A stage: a named step of a pipeline.
+/// A stage of a pipeline.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stage")]
 pub(crate) struct StageFields {
-    /// What it does; `runner kinds` lists them.
+    /// The stage's kind, which defines what it does. `runner kinds` lists all kinds.
     kind: String,
-    /// How it does it; `runner kinds KIND` lists them.
+    /// Parameters of the kind. `runner kinds KIND` describes them.
     #[serde(rename = "params")]
     #[schemars(with = "Option<BTreeMap<String, Any>>")]
     _params: Option<IgnoredAny>,
-    /// What it takes, by role: the outputs of other stages.
+    /// Inputs by role: references to outputs of other stages.
     #[serde(rename = "inputs")]
     #[schemars(with = "Option<BTreeMap<String, Any>>")]
     _inputs: Option<IgnoredAny>,
-    /// Axes: the stage is there once for every combination of their values, `${matrix.AXIS}` in its
-    /// parameters and inputs.
+    /// Axes with their values. The stage has one instance for every combination of values; `${matrix.AXIS}`
+    /// inserts a value into its parameters and inputs.
     #[serde(rename = "matrix")]
     #[schemars(with = "Option<Named<Values>>")]
     _matrix: Option<BTreeMap<String, Vec<IgnoredAny>>>,
-    /// What it takes up while it runs.
+    /// Resources that the stage takes while it runs.
     #[serde(default)]
     resources: Option<Resources>,
-    /// Longest time that a try at it may take.
+    /// Time limit of each attempt.
     #[serde(default, deserialize_with = "limits::duration")]
     #[schemars(schema_with = "limits::duration_schema")]
     timeout: Option<Duration>,
-    /// How often it is tried again when the system failed it.
+    /// Number of retries after a failure of the system or of a program, or after a time or memory limit was
+    /// exceeded. Bad data and diverged training are not retried.
     retries: Option<Retries>,
-    /// Its own seed, in place of the pipeline's.
+    /// Seed of this stage. Default: the pipeline's seed.
     seed: Option<u64>,
-    /// Times that it, and what follows from it, is repeated: with its seed, the next one, and so on.
+    /// Number of repetitions of this stage and everything that depends on it: with its seed, the next one,
+    /// and so on.
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
 }
 
-/// Names and numbers, each spelling once: `3.1` and `3.10` are two values.
+/// Names, numbers or booleans. Each spelling may occur once: `3.1` and `3.10` are two values.
 #[derive(JsonSchema)]
 #[schemars(transparent, inline)]
-#[expect(dead_code, reason = "describes, and holds nothing")]
+#[expect(dead_code, reason = "exists only for its schema")]
 struct Values(
     #[schemars(
         length(min = 1),
@@ -122,7 +125,7 @@ struct Values(
 );
 
 impl StageSpec {
-    /// Reads a stage; what is wrong with it is reported.
+    /// Reads a stage and adds its errors to `errors`. Returns `None` if it cannot be decoded.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let Entry {
             key: name,
@@ -165,7 +168,7 @@ impl StageSpec {
     }
 }
 
-/// The place of one of a stage's `resources`; `stage` where it is not written.
+/// Returns the place of one of a stage's `resources`, or `stage` if that resource is not set.
 pub(crate) fn resource_place<'a>(
     resources: Option<&'a Entry>,
     name: &str,
@@ -176,7 +179,7 @@ pub(crate) fn resource_place<'a>(
 }
 
 impl Axis {
-    /// Reads an axis, leaving out the values that are reported.
+    /// Reads an axis and adds its errors to `errors`. Leaves out values that cannot name an instance.
     fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Self {
         let name = entry.key.clone();
         let mut values: Vec<(String, Node)> = Vec::new();
@@ -209,7 +212,7 @@ impl Axis {
     }
 }
 
-/// The text of a value of an axis, fit to name an instance and its folder.
+/// Returns the text of an axis value. Fails if the text cannot be part of the names of instances and folders.
 fn axis_text(item: &Node) -> Result<String, Diagnostic> {
     let Some(text) = item.scalar_text() else {
         return Err(Diagnostic::at(

@@ -1,14 +1,14 @@
-//! The valid name that was probably meant.
+//! Suggests the valid name that was probably meant.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// Candidates that are compared, and the longest that are, in bytes: a comparison takes the product of
-/// the lengths, in time and memory.
+/// Maximum number of candidates that are compared, and their maximum length in bytes. A comparison takes time
+/// and memory proportional to the product of both lengths.
 const MOST: usize = 250;
 const LONGEST: usize = 100;
 
-/// The candidate nearest to `name`, if it is near enough to be a slip.
+/// Returns the candidate nearest to `name`, if it is near enough to be a typing error.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -20,10 +20,10 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Names that a hint lists.
+/// Maximum number of names that a hint lists.
 pub const LISTED: usize = 24;
 
-/// ``did you mean `epochs`?``, or else the valid names, or nothing if there are none.
+/// Returns ``did you mean `epochs`?``, or else a list of the valid names, or `None` if there are none.
 pub fn hint<'a>(
     what: &str,
     name: &str,
@@ -44,14 +44,14 @@ pub fn hint<'a>(
     }
 }
 
-/// Each item once, where it comes first.
+/// Returns each item once, in order of first occurrence.
 pub fn distinct<T: Eq + Hash + Copy>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut seen = HashSet::new();
     let items = items.into_iter();
     items.filter(|&item| seen.insert(item)).collect()
 }
 
-/// `` `a`, `b` ``
+/// Formats names as `` `a`, `b` ``.
 pub fn quoted(names: &[&str]) -> String {
     names
         .iter()

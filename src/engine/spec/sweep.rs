@@ -1,4 +1,4 @@
-//! A sweep as it is written; `crate::sweep` says what its names and numbers mean.
+//! The `sweep` section of a pipeline, decoded but not resolved. `crate::sweep` turns it into trials.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,74 +12,73 @@ use super::node::Entry;
 use super::seeds::{self, SeedCount};
 use super::{Diagnostic, Node, Place, decode, interpolate};
 
-/// A sweep as it is written.
+/// The `sweep` section of a pipeline, decoded.
 pub(crate) struct SweepSpec {
-    /// Of the key `sweep`.
+    /// Place of the key `sweep`.
     pub place: Place,
     pub node: Node,
     pub fields: SweepFields,
-    /// Of each trial.
+    /// Number of seeds for each trial.
     pub seeds: Option<SeedCount>,
 }
 
-/// Trials of a pipeline, each with other values on its axes.
+/// Trials of the pipeline, each with different values on the axes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Sweep")]
 pub(crate) struct SweepFields {
-    /// How trials are chosen.
+    /// Method that chooses the trials.
     #[serde(default)]
     pub method: Method,
-    /// What is varied: a var, or a parameter of a stage (`cnn.params.learning_rate`), by the values that it
-    /// takes.
+    /// Axes with their values. An axis is a var, or a parameter of a stage (`cnn.params.learning_rate`).
     #[serde(rename = "axes")]
     #[schemars(with = "BTreeMap<String, AxisForm>", extend("minProperties" = 1))]
     _axes: BTreeMap<String, IgnoredAny>,
-    /// Axes that go together: the first values of all, then the second.
+    /// Groups of axes that vary together: the first value of each, then the second, and so on.
     #[serde(rename = "zip", default)]
     _zip: Vec<Vec<String>>,
-    /// Further trials, by the values of their axes.
+    /// Trials to run first, each given by its values on the axes.
     #[serde(rename = "include", default)]
     #[schemars(with = "Vec<BTreeMap<String, Any>>")]
     _include: Vec<BTreeMap<String, IgnoredAny>>,
-    /// No trials with all of these values.
+    /// Combinations to leave out. A trial is left out if it has all values of one entry.
     #[serde(rename = "exclude", default)]
     #[schemars(with = "Vec<BTreeMap<String, Any>>")]
     _exclude: Vec<BTreeMap<String, IgnoredAny>>,
-    /// Axes that are there only where others have one of these values.
+    /// Axes that apply only where another axis has one of these values.
     #[serde(rename = "when", default)]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, Any>>")]
     _when: BTreeMap<String, BTreeMap<String, IgnoredAny>>,
-    /// How many trials: all of a grid unless given.
+    /// Number of trials. Required for `random` and `tpe`; a grid has all combinations by default.
     #[schemars(range(min = 1, max = 100_000))]
     pub trials: Option<usize>,
-    /// What makes a trial better than another.
+    /// Metric by which trials are compared.
     pub objective: Option<ObjectiveFields>,
-    /// When a trial ends before its time.
+    /// Rule for stopping trials early.
     pub stop: Option<StopFields>,
-    /// Times that each trial is repeated, each with another seed; the objective is the mean.
+    /// Number of repetitions of each trial, each with a different seed. The objective is their mean.
     #[serde(rename = "seeds")]
     #[schemars(with = "Option<usize>", range(min = 1, max = 1_000))]
     _seeds: Option<usize>,
-    /// Of the choice of trials; the pipeline's unless given.
+    /// Seed for choosing trials. Default: the pipeline's seed.
     pub seed: Option<u64>,
-    /// Trials that are chosen at a time, before their results are known. Not how many run at once: that is
-    /// `--jobs`, and changes no result.
+    /// Number of trials that are chosen at a time, before their results are known. Default: 4 for `tpe`, else
+    /// all. It does not limit how many run at once: that is `--jobs`, which changes no result.
     #[schemars(range(min = 1, max = 100_000))]
     pub parallel: Option<usize>,
 }
 
-/// How trials are chosen.
+/// Method that chooses the trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(crate) enum Method {
-    /// Every combination.
+    /// All combinations of the values.
     #[default]
     Grid,
-    /// At random.
+    /// Random values.
     Random,
-    /// By a tree-structured Parzen estimator: where earlier trials were good.
+    /// Tree-structured Parzen estimator: values like those of the best trials so far.
     Tpe,
 }
 
@@ -93,46 +92,47 @@ impl Method {
     }
 }
 
-/// What makes a trial better than another.
+/// Metric by which trials are compared.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Objective")]
 pub(crate) struct ObjectiveFields {
-    /// `STAGE.METRIC` or `STAGE[VALUE].METRIC`, as `evaluate.f1`.
+    /// The metric as `STAGE.METRIC` or `STAGE[VALUE].METRIC`, for example `evaluate.f1`.
     pub metric: String,
-    /// Which way is better; as the metric itself says unless given.
+    /// Direction of improvement. Default: the metric's own.
     #[schemars(with = "Option<DirectionForm>")]
     pub direction: Option<Direction>,
 }
 
-/// When a trial ends before its time.
+/// Rule for stopping trials early.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stop")]
 pub(crate) struct StopFields {
-    /// Asynchronous successive halving (Li et al., 2020): of the trials that were trained for so many epochs, the
-    /// best share goes on to more.
+    /// Asynchronous successive halving (Li et al., 2020): trials are compared after some epochs, and only the
+    /// best continue.
     pub asha: AshaFields,
 }
 
-/// Successive halving.
+/// Asynchronous successive halving.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Asha")]
 pub(crate) struct AshaFields {
-    /// `STAGE.METRIC` of the training, as `cnn.validation_loss`; without the stage where only one trains.
+    /// Metric of the training as `STAGE.METRIC`, for example `cnn.validation_loss`. `STAGE` may be left out
+    /// if there is only one training.
     pub metric: String,
-    /// Which way is better; as the metric itself says unless given.
+    /// Direction of improvement. Default: the metric's own.
     #[schemars(with = "Option<DirectionForm>")]
     pub direction: Option<Direction>,
-    /// Epochs of every trial before any is stopped.
+    /// Epochs that every trial is trained for before any is stopped.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     pub grace_epochs: usize,
-    /// Epochs of a trial that is never stopped; those of the training unless given.
+    /// Epochs of a trial that is never stopped. Default: the `epochs` of the training.
     #[schemars(range(min = 1, max = 100_000), extend("x-unit" = "epochs"))]
     pub max_epochs: Option<usize>,
-    /// One in so many goes on, to so many times the epochs.
+    /// Factor between rungs: one in `reduction` trials continues, to `reduction` times the epochs.
     #[serde(default = "three")]
     #[schemars(range(min = 2, max = 100))]
     pub reduction: usize,
@@ -146,45 +146,45 @@ fn three() -> usize {
     3
 }
 
-/// Which way is better.
+/// Direction of improvement.
 #[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-#[expect(dead_code, reason = "it is there for its schema")]
+#[expect(dead_code, reason = "exists only for its schema")]
 enum DirectionForm {
     Maximize,
     Minimize,
 }
 
-/// The values of an axis.
+/// Values of an axis.
 #[derive(JsonSchema)]
 #[schemars(untagged, rename = "SweepAxis")]
-#[expect(dead_code, reason = "it is there for its schema")]
+#[expect(dead_code, reason = "exists only for its schema")]
 enum AxisForm {
-    /// These.
+    /// A list of values.
     Values(#[schemars(length(min = 1))] Vec<Any>),
     Domain(DomainForm),
 }
 
-/// Values by name, or a range.
+/// Named values, or a range.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "snake_case", rename = "SweepDomain")]
-#[expect(dead_code, reason = "it is there for its schema")]
+#[expect(dead_code, reason = "exists only for its schema")]
 enum DomainForm {
-    /// Values by the names that trials are told apart by: for lists and maps.
+    /// Values by name, for lists and maps. The names tell trials apart.
     Choice(#[schemars(extend("minProperties" = 1))] BTreeMap<String, Any>),
-    /// Low, high and, if only multiples of a quantum above low are wanted, that.
+    /// `[LOW, HIGH]`, or `[LOW, HIGH, QUANTUM]` for the numbers `LOW`, `LOW + QUANTUM` and so on.
     Uniform(#[schemars(length(min = 2, max = 3))] Vec<f64>),
-    /// Low and high, both above 0; the logarithm is uniform.
+    /// `[LOW, HIGH]`, both above 0. The logarithm is uniform.
     LogUniform(#[schemars(length(equal = 2))] Vec<f64>),
-    /// Whole numbers: low, high and, if wanted, a quantum.
+    /// Whole numbers: `[LOW, HIGH]`, or `[LOW, HIGH, QUANTUM]` for `LOW`, `LOW + QUANTUM` and so on.
     IntUniform(#[schemars(length(min = 2, max = 3))] Vec<i64>),
-    /// Whole numbers above 0: low and high; the logarithm is uniform.
+    /// Whole numbers: `[LOW, HIGH]`, both above 0. The logarithm is uniform.
     LogIntUniform(#[schemars(length(equal = 2))] Vec<i64>),
 }
 
-/// Axes whose values are made of vars that are axes themselves: there they would be what the file says, in
-/// every trial. To be asked of a document before its `${…}` are replaced.
+/// Returns an error for each axis whose values use a var that is itself an axis: in every trial, they would
+/// use the file's value of that var. Must be called before `${…}` are replaced.
 pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
     let axes = document.get("sweep").and_then(|sweep| sweep.get("axes"));
     let axes = axes.map(Node::entries).unwrap_or_default();
@@ -215,7 +215,8 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
             let var = interpolate::var_of(&name);
             let var = vars.iter().find(|known| known.key == var);
             if let Some(var) = var.filter(|_| seen.insert(name.clone())) {
-                // Where the name leads through a `${…}`, that is what it is made of.
+                // Follow the path as far as it exists. If it ends at a `${…}`, the value depends on the names
+                // in it.
                 let pieces = name.split('.').skip(1);
                 let part = pieces.fold(&var.value, |node, piece| node.step(piece).unwrap_or(node));
                 interpolate::names(part, &mut open);
@@ -226,7 +227,7 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
 }
 
 impl SweepSpec {
-    /// Reads a sweep; what is wrong with it is reported.
+    /// Decodes the `sweep` section. If it is invalid, adds its errors to `errors` and returns `None`.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         match decode(&entry.value, &entry.key_place) {
             Ok(fields) => Some(Self {
@@ -245,17 +246,17 @@ impl SweepSpec {
         }
     }
 
-    /// The entries of one of its maps.
+    /// Returns the entries of one of its maps; empty if the map is missing.
     pub fn section(&self, key: &str) -> &[Entry] {
         self.node.get(key).map(Node::entries).unwrap_or_default()
     }
 
-    /// The items of one of its lists.
+    /// Returns the items of one of its lists; empty if the list is missing.
     pub fn list(&self, key: &str) -> &[Node] {
         self.node.get(key).map(Node::items).unwrap_or_default()
     }
 
-    /// Where the value that these keys lead to stands, or where it would stand.
+    /// Returns the place of the value at a path of keys, or of its deepest parent that exists.
     pub fn place_of(&self, keys: &[&str]) -> Place {
         let path: Vec<_> = keys
             .iter()

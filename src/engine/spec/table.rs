@@ -1,4 +1,4 @@
-//! A table as it is written.
+//! The `tables` section of a pipeline, decoded but not resolved.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::node::Entry;
 use super::{Diagnostic, Node, Place, decode, expect};
 
-/// A table as it is written; the graph says what its names mean.
+/// A table as declared in a pipeline file. The graph resolves its names.
 pub(crate) struct TableSpec {
     pub name: String,
     pub place: Place,
@@ -16,16 +16,16 @@ pub(crate) struct TableSpec {
     pub fields: TableFields,
 }
 
-/// A table of metrics, a row for every value of an axis.
+/// A table of metrics, with one row for every value of an axis.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Table")]
 pub(crate) struct TableFields {
-    /// Stands above it.
+    /// Title above the table.
     pub title: Option<String>,
     /// The axis whose values are the rows.
     pub rows: String,
-    /// From left to right.
+    /// Columns from left to right.
     #[schemars(length(min = 1))]
     pub columns: Vec<ColumnFields>,
 }
@@ -35,25 +35,25 @@ pub(crate) struct TableFields {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Column")]
 pub(crate) struct ColumnFields {
-    /// Stands above it; the metric unless given.
+    /// Title of the column. Default: the metric.
     pub title: Option<String>,
-    /// `STAGE.METRIC`, as `evaluate.f1`.
+    /// The metric as `STAGE.METRIC`, for example `evaluate.f1`.
     #[schemars(extend("pattern" = r"^[^.]+\..+$"))]
     pub metric: String,
-    /// A reference's figures, by row.
+    /// Reference values by row, for example from a paper.
     #[serde(default)]
     pub paper: BTreeMap<String, f64>,
-    /// How far from the reference's figure a row's value is expected to be at most.
+    /// Largest distance from the reference value that is still as expected.
     #[serde(default, deserialize_with = "expect::tolerance")]
     #[schemars(range(min = 0))]
     pub within: Option<f64>,
 }
 
-/// Keys that take text, in which a number keeps its spelling.
+/// Keys that take text. Numbers there keep their spelling.
 const TEXTS: [&str; 2] = ["title", "columns.*.title"];
 
 impl TableSpec {
-    /// Reads a table; what is wrong with it is reported.
+    /// Reads a table. If it is invalid, adds its errors to `errors` and returns `None`.
     pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         match decode(&entry.value.with_texts(&TEXTS), &entry.key_place) {
             Ok(fields) => Some(Self {

@@ -1,4 +1,4 @@
-//! The vars of a pipeline: what `${name}` stands for.
+//! The vars of a pipeline, whose values replace `${name}`.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use super::interpolate::{Expansion, Lookup, interpolate, var_of};
 use super::node::Entry;
 use super::{Diagnostic, Node, Place, suggest};
 
-/// In front of the axes of a stage's matrix: `${matrix.model}`.
+/// Prefix of the names of matrix axes: `${matrix.model}`.
 pub(super) const MATRIX: &str = "matrix.";
 
-/// Vars that may lead to one another before that is taken for a mistake.
+/// Maximum length of a chain of vars that refer to one another.
 const MAX_CHAIN: usize = 64;
 
-/// All vars with their values, free of `${…}`.
+/// All vars with their final values, in which `${…}` are replaced.
 pub struct Vars {
     values: BTreeMap<String, Node>,
 }
 
 impl Vars {
-    /// Resolves vars that refer to one another.
+    /// Resolves all vars, which may refer to one another.
     pub fn resolve(entries: &[Entry], expansion: &mut Expansion) -> Self {
         let raw = entries
             .iter()
@@ -42,8 +42,8 @@ impl Vars {
         }
     }
 
-    /// Replaces `${…}`, where `${matrix.…}` means one of `axes`, or is not allowed. Nothing if one
-    /// of them has no value, which was reported.
+    /// Replaces `${…}`. `${matrix.…}` is one of `axes`, or an error if `axes` is `None`. Returns `None` if a
+    /// name has no value, which is reported.
     pub fn interpolate(
         &self,
         node: &Node,
@@ -73,7 +73,7 @@ fn unknown<'a>(name: &str, place: &Place, known: impl IntoIterator<Item = &'a st
     Diagnostic::at(place, format!("unknown var `{name}`")).hint(hint)
 }
 
-/// The value that a dotted name leads to within its var.
+/// Returns the value that a dotted name leads to in its var.
 fn within<'a>(var: &'a Node, name: &str, place: &Place) -> Result<&'a Node, Diagnostic> {
     let mut walked = var_of(name).len();
     let mut node = var;
@@ -98,7 +98,7 @@ fn misplaced_matrix(name: &str, place: &Place) -> Diagnostic {
     )
 }
 
-/// Looks up finished vars, and the axes of one instance.
+/// Looks up resolved vars, and the axes of one instance.
 struct Scope<'a> {
     vars: &'a Vars,
     axes: Option<&'a [(String, Node)]>,
@@ -133,10 +133,10 @@ impl Lookup for Scope<'_> {
     }
 }
 
-/// Resolves vars, each once, following the references between them.
+/// Resolves each var once, following the references between them.
 struct Resolver<'a> {
     raw: BTreeMap<&'a str, &'a Node>,
-    /// Nothing where a var could not be resolved, which was reported then.
+    /// The resolved vars; `None` for a var that could not be resolved, which was reported.
     done: BTreeMap<String, Option<Node>>,
     /// The vars that are being resolved, outermost first.
     open: Vec<String>,
@@ -164,8 +164,8 @@ impl Lookup for Resolver<'_> {
 }
 
 impl Resolver<'_> {
-    /// Resolves a var that `used`, its own name or one within it, asks for; `None` if that is not possible, which
-    /// was reported.
+    /// Resolves the var `name` because of a reference to `used`: the var itself, or a dotted name into it.
+    /// Returns `None` if there is no such var or it refers to itself, which is reported.
     fn resolve(&mut self, name: &str, used: &str, place: &Place) -> Option<()> {
         let Some(&raw) = self.raw.get(name) else {
             return self

@@ -1,16 +1,16 @@
-//! serde's messages in our words.
+//! Rewords serde's error messages for users.
 
 use super::suggest;
 
-/// A message of ours with its hint, and the key or name that is not known, if that is the trouble.
+/// A reworded message with its hint, and the unknown key or name if that is the error.
 pub struct Reworded {
     pub message: String,
     pub hint: Option<String>,
     pub unknown: Option<String>,
 }
 
-/// Turns the message of a failed decoding into ours; any other message stays as it is. `noun` is
-/// what a key is called here: `key`, `parameter`.
+/// Rewords the message of a failed decoding. Any other message stays as it is. `noun` is what a key is
+/// called: `key` or `parameter`.
 pub fn reword(message: &str, noun: &str) -> Reworded {
     let plain = |message: String| Reworded {
         message,
@@ -44,7 +44,7 @@ pub fn reword(message: &str, noun: &str) -> Reworded {
     let mismatch = ["invalid type: ", "invalid value: "]
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix));
-    // What was found may hold any text, what was expected never does.
+    // Split at the last separator: the found value may be any text, but the expectation never contains it.
     if let Some((got, wanted)) = mismatch.and_then(|rest| rest.rsplit_once(", expected ")) {
         return plain(format!(
             "expected {}, found {}",
@@ -67,7 +67,7 @@ pub fn reword(message: &str, noun: &str) -> Reworded {
     plain(message.to_owned())
 }
 
-/// The name and the known names in `` `epoch`, expected one of `epochs`, `lr` ``.
+/// Returns the unknown name and the known names of `` `epoch`, expected one of `epochs`, `lr` ``.
 fn unknown(rest: &str) -> (&str, Vec<&str>) {
     let (name, known) = rest
         .rsplit_once("`, expected ")
@@ -116,7 +116,7 @@ fn expected(wanted: &str, got: &str) -> String {
 
 fn found(got: &str) -> String {
     if let Some(quoted) = got.strip_prefix("string ") {
-        // serde escapes the text as Rust does; undo the usual ones.
+        // serde escapes the text as Rust does. Undo the most common escapes.
         let text = quoted
             .trim_matches('"')
             .replace("\\\"", "\"")

@@ -1,4 +1,4 @@
-//! The marked pass over a YAML text: events in, a tree of [`Node`]s out.
+//! Parses a YAML text: turns the parser's events into a tree of [`Node`]s with their places.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,14 +10,14 @@ use super::node::{Entry, Value};
 use super::scalar::{self, Unfit};
 use super::{Diagnostic, Node, Place, Source};
 
-/// Levels of nesting that a document may have.
+/// Maximum nesting depth of a document.
 pub const MAX_DEPTH: usize = 64;
-/// Bytes that a document may have.
+/// Maximum size of a document in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
-/// Values that a document may have, once its aliases are expanded.
+/// Maximum number of values in a document with its aliases expanded.
 const MAX_NODES: usize = 1_000_000;
 
-/// Reads the one document in a part of a source.
+/// Parses a part of a source as a single YAML document. An empty text is null.
 pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnostic> {
     let text = &source.text()[part.clone()];
     if text.len() > MAX_BYTES {
@@ -40,7 +40,7 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let byte = offsets.byte(error.marker().index());
-            // An error at the end of the text is shown behind the last thing that is written.
+            // Show an error at the end of the text directly after the last visible character.
             let byte = byte.min(part.start + text.trim_end().len());
             Diagnostic::at(
                 &source.place(byte..byte),
@@ -64,9 +64,9 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
         .unwrap_or_else(|| Node::new(Value::Null, source.place(part.end..part.end))))
 }
 
-/// From the parser's positions, counted in characters, to bytes of the source.
+/// Converts the parser's positions, counted in characters, to bytes of the source.
 pub(super) struct Offsets {
-    /// The byte of every character; empty if every character is one byte.
+    /// Byte offset of every character; empty if all characters are one byte long.
     bytes: Vec<usize>,
     start: usize,
     end: usize,
@@ -101,14 +101,14 @@ struct Builder<'a> {
     source: &'a Arc<Source>,
     offsets: &'a Offsets,
     open: Vec<Open>,
-    /// Complete anchored values with their weight. One that is still open is not here, so no value
-    /// can hold itself.
+    /// Complete anchored values with their weights. Values that are still open are not in it, so no value can
+    /// contain itself.
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
     root: Option<Node>,
 }
 
-/// A list or a map whose end has not come yet.
+/// A list or map whose end has not been reached yet.
 struct Open {
     start: Place,
     anchor: usize,
@@ -130,7 +130,7 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let place = self.place(span);
                 let place = match style {
-                    // The parser's goes on over the comment behind it.
+                    // The parser's range includes a comment that follows.
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
                         place.part(0..quoted_length(place.text()))
                     }
@@ -252,8 +252,8 @@ impl Builder<'_> {
                 (Value::Map(entries), last)
             }
         };
-        // A flow collection ends with a bracket, with which its end event begins. A block ends with its
-        // last value: its end event comes only with whatever follows, lines later perhaps.
+        // The end event of a flow collection begins at its closing bracket. That of a block comes with the
+        // next token, maybe lines later, so a block ends with its last value.
         let end = self.place(span);
         let end = if end.text().is_empty() {
             last.unwrap_or_else(|| start.clone())
@@ -292,7 +292,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Puts a finished value where it belongs.
+    /// Adds a finished value to the innermost open list or map, or makes it the root.
     fn complete(&mut self, node: Node, anchor: usize, weight: usize) -> Result<(), Diagnostic> {
         self.charge(weight, &node.place)?;
         if anchor != 0 {
@@ -342,7 +342,7 @@ impl Builder<'_> {
     }
 }
 
-/// The bytes of a scalar in quotes, with them, that a text begins with.
+/// Returns the length in bytes, including quotes, of the quoted scalar at the start of a text.
 fn quoted_length(text: &str) -> usize {
     let mut chars = text.char_indices();
     let quote = chars.next().map(|(_, quote)| quote);

@@ -1,4 +1,4 @@
-//! The action cache: key → record of a finished action.
+//! The action cache: maps keys to records of finished actions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,29 +14,29 @@ use super::{Error, InputsCheck, Store};
 use crate::keys::Fingerprint;
 use crate::keys::{Digest, Key};
 
-/// What is known of a finished action.
+/// Record of a finished action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActionRecord {
     pub action_key: Key,
     pub content_key: Key,
-    /// The pre-image of `action_key`.
+    /// The fingerprint that `action_key` is the hash of.
     pub fingerprint: Fingerprint,
-    /// The tree of every output port.
+    /// Digest of the tree of every output port.
     pub outputs: BTreeMap<String, Digest>,
-    /// Wall-clock time of the stage.
+    /// Wall-clock time of the stage in seconds.
     pub seconds: f64,
-    /// Processor time of the stage, over all its threads.
+    /// CPU time of the stage in seconds, over all its threads.
     pub cpu_seconds: f64,
     pub peak_memory_mib: f64,
-    /// Lines the stage thought worth keeping.
+    /// Remarks of the stage that are kept with its result.
     pub notes: Vec<String>,
     /// Warnings about the outputs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// The checkpoint it went on from: times and memory are of the rest only.
+    /// The checkpoint from which the stage resumed. Times and memory are those of the rest only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Position>,
-    /// When it finished, RFC 3339.
+    /// Time at which it finished, as RFC 3339.
     pub finished: String,
     /// Version of the runner that ran it.
     pub runner: String,
@@ -44,22 +44,22 @@ pub struct ActionRecord {
     pub inputs: InputsCheck,
 }
 
-/// What a look at the action cache found under a key.
+/// Result of looking up a key in the action cache.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup {
     Hit(Box<ActionRecord>),
     /// No record.
     Absent,
-    /// A record that is torn, edited, or another key's.
+    /// A record that is torn or edited, or belongs to another key.
     Damaged,
-    /// A record with an output that is not wholly in the store.
+    /// A record with an output that is not completely in the store.
     OutputMissing {
         port: String,
     },
 }
 
 impl ActionRecord {
-    /// The same of an equal action, that of `fingerprint`.
+    /// Returns the record of an equal action with another fingerprint.
     pub fn under(&self, action_key: Key, fingerprint: &Fingerprint) -> Self {
         Self {
             action_key,
@@ -68,10 +68,10 @@ impl ActionRecord {
         }
     }
 
-    /// Reads the record that is kept under `key`.
+    /// Decodes the record stored under `key`.
     ///
     /// # Errors
-    /// If it is torn or edited, or the record of another key.
+    /// If the record is torn or edited, or belongs to another key.
     pub fn decode(bytes: &[u8], key: &Key) -> Result<Self, Damaged> {
         let record: Self = unseal(bytes)?;
         if [record.action_key, record.content_key].contains(key) {
@@ -83,8 +83,8 @@ impl ActionRecord {
 }
 
 impl Store {
-    /// The record under an action key or a content key, if there is one, it is sound, and its
-    /// outputs are in the store with their right sizes. One that is of no use is set aside.
+    /// Returns the record under an action key or a content key if it is sound and its outputs are in the
+    /// store with the right sizes. A useless record is set aside.
     pub fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
         match self.examine(key)? {
             Lookup::Hit(record) => Ok(Some(*record)),
@@ -96,7 +96,7 @@ impl Store {
         }
     }
 
-    /// As `lookup`, telling misses apart and leaving everything where it is.
+    /// Like `lookup`, but tells the misses apart and changes nothing.
     pub fn examine(&self, key: &Key) -> Result<Lookup, Error> {
         let path = self.record_path(key);
         let bytes = match files::read(&path).map_err(Error::io("read", &path))? {
@@ -123,13 +123,13 @@ impl Store {
         Ok(Lookup::Hit(Box::new(record)))
     }
 
-    /// Keeps the record of an action whose outputs have been ingested, under both of its keys.
+    /// Stores the record of an action whose outputs were ingested, under both of its keys.
     pub fn record(&self, record: &ActionRecord) -> Result<(), Error> {
         self.record_all([record])
     }
 
-    /// Keeps several records at once, which costs little more than one: first everything that they
-    /// name, and they themselves, are put on disk, then they get their names.
+    /// Stores several records, at little more than the cost of one. Everything they name is flushed to disk
+    /// together with the records; only then do the records get their names.
     pub fn record_all<'r>(
         &self,
         records: impl IntoIterator<Item = &'r ActionRecord>,
@@ -138,7 +138,7 @@ impl Store {
         let mut written = Vec::new();
         for record in records {
             let bytes = seal(record).map_err(not_serialised)?;
-            // Two files, not two names of one: damage to either leaves the other.
+            // Two files rather than two links to one: damage to one of them leaves the other intact.
             for key in [&record.content_key, &record.action_key] {
                 let fresh = session.fresh("record");
                 fs::write(&fresh, &bytes).map_err(Error::io("write", &fresh))?;
@@ -155,9 +155,8 @@ impl Store {
         sync(&actions).map_err(Error::io("flush", &actions))
     }
 
-    /// Keeps a record that was found by its content key under one more action key, that of
-    /// `fingerprint`, so that the next plan finds it before anything upstream is known. Gives the
-    /// record as it now stands.
+    /// Stores a record that was found by its content key under one more action key, that of `fingerprint`.
+    /// The next plan then finds it before anything upstream is known. Returns the stored record.
     pub fn alias(
         &self,
         record: &ActionRecord,
@@ -165,7 +164,7 @@ impl Store {
         fingerprint: &Fingerprint,
     ) -> Result<ActionRecord, Error> {
         let record = record.under(action_key, fingerprint);
-        // It may have been made a moment ago, and not be recorded under its own names yet.
+        // Its outputs may have been made a moment ago, and be neither flushed nor recorded yet.
         self.flush()?;
         self.write_record(&action_key, &record)?;
         Ok(record)

@@ -1,4 +1,4 @@
-//! Content-addressed storage: blobs and trees under their digests.
+//! The content-addressed storage: blobs and trees under their digests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{Blob, Deadline, Error, Stamp, Store, Tree, Unwritten};
 use crate::keys::Digest;
 
 impl Store {
-    /// The tree under `digest`. A damaged one is set aside.
+    /// Reads the tree under `digest`. A damaged one is set aside.
     pub fn tree(&self, digest: &Digest) -> Result<Tree, Error> {
         let tree = self.peek_tree(digest);
         if matches!(tree, Err(Error::Tree { damaged: true, .. })) {
@@ -28,8 +28,8 @@ impl Store {
             .or_insert_with(|| Arc::new(tree.clone()));
     }
 
-    /// As `tree`, without a look at the disk where this instance has made it, or has looked up a record
-    /// that names it.
+    /// Like `tree`, but does not read the disk if this instance has made the tree or has looked
+    /// up a record that names it.
     pub fn tree_at_hand(&self, digest: &Digest) -> Result<Arc<Tree>, Error> {
         let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = known.get(digest) {
@@ -39,7 +39,7 @@ impl Store {
         self.tree(digest).map(Arc::new)
     }
 
-    /// As `tree`, leaving everything where it is.
+    /// Like `tree`, but changes nothing.
     pub fn peek_tree(&self, digest: &Digest) -> Result<Tree, Error> {
         let path = self.tree_path(digest);
         let error = |damaged| Error::Tree {
@@ -76,7 +76,7 @@ impl Store {
         Ok(Some(contents))
     }
 
-    /// Where the blob under `digest` is, if it is there. Not to be written to.
+    /// Returns the path of the blob under `digest`, whether or not it exists. The file must not be written to.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_string();
         self.home.join("cas").join(&hex[..2]).join(hex)
@@ -86,13 +86,13 @@ impl Store {
         self.blob_path(digest).with_extension("tree")
     }
 
-    /// Whether the blobs of `tree` hold what they should: each is read and hashed the first time
-    /// that this instance is asked about it. A damaged one is set aside.
+    /// Checks that the blobs of `tree` have the right content. Each blob is read and hashed the first time
+    /// that this instance verifies it. A damaged one is set aside.
     pub fn verify(&self, tree: &Tree) -> Result<(), Error> {
         self.verify_before(tree, &Deadline::NONE)
     }
 
-    /// As [`Store::verify`], given up at a deadline.
+    /// Like [`Store::verify`], but gives up at a deadline.
     pub fn verify_before(&self, tree: &Tree, deadline: &Deadline<'_>) -> Result<(), Error> {
         tree.files.par_iter().try_for_each(|(name, blob)| {
             let error = |damaged| Error::Blob {
@@ -111,7 +111,7 @@ impl Store {
         })
     }
 
-    /// Whether all blobs of `tree` are there with their right sizes; reads none.
+    /// Whether all blobs of `tree` exist with the right sizes. Reads none of them.
     pub(super) fn is_complete(&self, tree: &Tree) -> Result<bool, Error> {
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
@@ -149,14 +149,14 @@ impl Store {
         Ok(State::Sound)
     }
 
-    /// Whether the blob was found right before, and cannot have changed since.
+    /// Whether the blob was found sound before and cannot have changed since.
     pub fn is_known(&self, blob: &Blob) -> bool {
         let now = stamp(&self.blob_path(&blob.digest));
         let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         now.is_some() && verified.get(&blob.digest).copied() == now
     }
 
-    /// Whether the blob is there and sound. What is in its place and is not, is set aside.
+    /// Whether the blob exists and is sound. Anything else at its path is set aside.
     pub(super) fn has(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
         match self.state(blob, deadline)? {
             State::Missing => return Ok(false),
@@ -171,13 +171,13 @@ impl Store {
             State::Bad => {}
         }
         let path = self.blob_path(&blob.digest);
-        // First: once the blob is gone, its readers are not looked for any more.
+        // Must come first: once the blob is gone, nothing looks for its readers.
         self.doubt_readers(&blob.digest)?;
         self.set_aside(&path)?;
         Ok(false)
     }
 
-    /// The blob under `digest`, watched; `None` if it cannot be.
+    /// Watches the blob under `digest` for writers. `None` if that is not possible.
     pub fn watch(&self, digest: &Digest) -> Option<Unwritten> {
         match files::open(&self.blob_path(digest)) {
             Ok(Opened::File(file)) => Unwritten::watch(file).ok(),
@@ -185,8 +185,8 @@ impl Store {
         }
     }
 
-    /// Remembers that the blob is right as it is now, if it was when the watch began and nobody has
-    /// written to it since: its stamp moves with every name that it gets or loses.
+    /// Remembers that the blob is sound as it is now, unless it was written to since `watch` began. It must
+    /// have been sound then. This is needed because each link added or removed changes the stamp.
     pub fn remember_watched(&self, blob: &Blob, watch: &Unwritten) {
         let Some(stamp) = stamp(&self.blob_path(&blob.digest)) else {
             return;
@@ -195,13 +195,14 @@ impl Store {
             .file()
             .metadata()
             .is_ok_and(|metadata| Stamp::of(&metadata) == stamp);
-        // Reading the blob again would take longer than the wait.
+        // Waiting is faster than reading the blob again.
         if is_it && stamp.wait_until_settled() && watch.is_unwritten() {
             self.remember(&blob.digest, stamp);
         }
     }
 
-    /// Remembers that the blob was right when it had this stamp, if a later write would change the stamp.
+    /// Remembers that the blob was sound when it had this stamp, provided that any later
+    /// write changes the stamp.
     pub(super) fn remember(&self, digest: &Digest, stamp: Stamp) {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if stamp.is_settled() {
@@ -212,7 +213,7 @@ impl Store {
     }
 }
 
-/// What is found where a blob should be.
+/// State of a blob.
 enum State {
     Missing,
     Sound,
@@ -220,12 +221,12 @@ enum State {
     Bad,
 }
 
-/// Whether there is anything at `path`, a dangling link too.
+/// Whether there is anything at `path`. A dangling link counts.
 fn exists(path: &Path) -> Result<bool, Error> {
     files::exists(path).map_err(Error::io("look at", path))
 }
 
-/// The stamp of a regular file, if there is one.
+/// Returns the stamp of the regular file at `path`. `None` if there is none.
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::symlink_metadata(path).ok()?;
     metadata.is_file().then(|| Stamp::of(&metadata))

@@ -1,4 +1,4 @@
-//! Reading everything, and what to do about what is bad.
+//! Checks everything in the store, and sets aside what is bad.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,18 +12,18 @@ use super::sealed::unseal;
 use super::{Error, Store, checkpoints, packed};
 use crate::keys::Digest;
 
-/// Something in the store that is not as it was written, or not the store's.
+/// Something in the store that is not as it was written, or does not belong there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub path: PathBuf,
-    /// A fragment that follows the path.
+    /// Description of the fault, as a fragment that follows the path.
     pub what: String,
-    /// Whether the system refused to read it: it may be sound, and stays where it is.
+    /// Whether the system refused to read it. It may be sound, and stays where it is.
     pub is_unread: bool,
 }
 
 impl Finding {
-    /// Something that is bad.
+    /// Returns a finding about something damaged or foreign.
     pub fn bad(path: &Path, what: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
@@ -43,12 +43,12 @@ impl From<&Unread> for Finding {
     }
 }
 
-/// What [`Store::check`] came to.
+/// Result of [`Store::check`].
 #[derive(Debug, Default)]
 pub struct Check {
-    /// Files read.
+    /// Number of files read.
     pub files: usize,
-    /// Bytes read.
+    /// Number of bytes read.
     pub bytes: u64,
     pub findings: Vec<Finding>,
 }
@@ -69,8 +69,8 @@ impl Check {
 }
 
 impl Store {
-    /// Reads all of the store and lists what is bad, and may be asked while runs go on. Changes nothing,
-    /// but for counting that all blobs were found right.
+    /// Reads the whole store and lists what is bad. Runs may be in progress. Changes nothing, except that it
+    /// counts the verification if it found all blobs right.
     pub fn check(&self) -> Result<Check, Error> {
         let _guard = self.guard()?;
         let inventory = self.inventory()?;
@@ -83,7 +83,7 @@ impl Store {
         if check.findings.len() == findings
             && let Err(error) = self.count_verification()
         {
-            // A store that is read-only, for one. The results stay in doubt.
+            // For example in a read-only store. The results stay in doubt.
             tracing::debug!(%error, "the verification was not counted");
         }
         let mut whole = HashSet::new();
@@ -97,7 +97,7 @@ impl Store {
                 }
                 Reading::Refused(unread) => {
                     check.refused(unread);
-                    // Nothing is said of records that name it.
+                    // Records that name it are not reported.
                     whole.insert(*digest);
                     continue;
                 }
@@ -141,12 +141,12 @@ impl Store {
         Ok(check)
     }
 
-    /// Sets aside what a check found bad; the next run makes anew what it needs of it. What could not be
-    /// read stays.
+    /// Sets aside what a check found bad; the next run makes again what it needs. What
+    /// could not be read stays.
     pub fn repair(&self, check: &Check) -> Result<(), Error> {
         for Finding { path, .. } in check.findings.iter().filter(|found| !found.is_unread) {
             let name = path.file_name().unwrap_or_default();
-            // First: once the blob is gone, its readers are not looked for any more.
+            // Must come first: once the blob is gone, nothing looks for its readers.
             if let Ok(digest) = name.to_string_lossy().parse::<Digest>()
                 && self.blob_path(&digest) == *path
             {
@@ -172,7 +172,7 @@ impl Store {
                     check.count(&entry);
                     match checkpoints::is_sound(&entry.path) {
                         Ok(true) => {}
-                        // One that is being replaced is gone.
+                        // It was being replaced, and is gone.
                         Ok(false) => match files::exists(&entry.path) {
                             Ok(true) => check.found(&entry.path, "is a damaged checkpoint"),
                             Ok(false) => {}
@@ -188,7 +188,7 @@ impl Store {
         Ok(())
     }
 
-    /// Every folder of `latest` must show what its mark says.
+    /// Checks that every folder in `latest` shows the outputs in its mark.
     fn check_latest(&self, sound: &HashSet<Digest>, check: &mut Check) -> Result<(), Error> {
         for pipeline in entries(&self.root.join("latest"))? {
             for instance in entries(&pipeline.path)? {
@@ -206,7 +206,7 @@ impl Store {
     }
 }
 
-/// Reads all blobs; those that are what their names say, and those of which that cannot be told.
+/// Reads all blobs. Returns those whose content matches their names, and those that could not be read.
 fn check_blobs(inventory: &Inventory, check: &mut Check) -> HashSet<Digest> {
     let read: Vec<(Digest, io::Result<bool>)> = inventory
         .blobs
@@ -235,7 +235,7 @@ fn check_blobs(inventory: &Inventory, check: &mut Check) -> HashSet<Digest> {
     sound
 }
 
-/// All files below a folder of memos must be sealed.
+/// Checks that every file below a folder of memos is sealed or packed.
 fn check_memos(folder: &Path, check: &mut Check) -> Result<(), Error> {
     for entry in entries(folder)? {
         if entry.kind.is_dir() {
@@ -248,7 +248,7 @@ fn check_memos(folder: &Path, check: &mut Check) -> Result<(), Error> {
         };
         match files::read(&entry.path) {
             Ok(Found::Foreign) => check.found(&entry.path, "does not belong here"),
-            // It was written anew, or removed, meanwhile.
+            // It was rewritten or removed meanwhile.
             Ok(Found::Nothing) => {}
             Ok(Found::Bytes(bytes)) => {
                 check.count(&entry);

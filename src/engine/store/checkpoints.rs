@@ -1,10 +1,10 @@
-//! Checkpoints: what a stage that takes long keeps on its way, to go on from after a kill.
+//! Checkpoints: the state that a long stage saves as it goes, so that it can resume after a kill.
 //!
-//! `checkpoints/<key>/<position>/` holds the stage's files and a sealed manifest with their digests.
-//! The key is that of all on which a state on the way depends (see `plan`), so that it does not matter
-//! which run wrote a checkpoint. They are written as everything else: flushed under `tmp`, then
-//! renamed. While a stage uses a key's folder it holds a shared lock on it, which the collector
-//! respects; two runners may use the same one.
+//! `checkpoints/<key>/<position>/` holds the stage's files and a sealed manifest with their digests. The
+//! key covers everything that an intermediate state depends on (see `plan`), so it does not matter which
+//! run wrote a checkpoint. Checkpoints are written like everything else: flushed under `tmp`, then renamed.
+//! While a stage uses a key's folder it holds a shared lock on it, which the collector respects. Two
+//! runners may use the same folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,10 +21,10 @@ use super::{Blob, Error, Store, lock};
 use crate::keys::Key;
 
 const MANIFEST: &str = "checkpoint.json";
-/// The file of a key's folder that is locked while it is used.
+/// The file in a key's folder that is locked while the folder is in use.
 pub(super) const LOCK: &str = "lock";
 
-/// What a checkpoint holds.
+/// Content of a checkpoint.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     key: Key,
@@ -32,7 +32,7 @@ struct Manifest {
     files: BTreeMap<String, Blob>,
 }
 
-/// The checkpoints under one key, in use.
+/// The checkpoints under one key. The value holds the lock on their folder.
 #[derive(Debug)]
 pub struct Checkpoints<'a> {
     store: &'a Store,
@@ -50,7 +50,7 @@ impl Store {
             self.create_folder(&folder)?;
             match lock::acquire(&folder.join(LOCK), |lock| lock.lock_shared().map(|()| true)) {
                 Ok(Some(lock)) => break lock,
-                // Whoever used it last has removed the folder.
+                // The process that used the folder last has removed it.
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(Error::io("lock", &folder)(error)),
@@ -66,8 +66,8 @@ impl Store {
 }
 
 impl Checkpoints<'_> {
-    /// Those that are whole, the furthest first. Damaged ones are set aside; one that cannot be read is
-    /// left where it is, and told of.
+    /// Returns the complete checkpoints, the furthest first. Damaged ones are set aside. For one that cannot
+    /// be read, a warning is logged and the checkpoint stays.
     pub fn furthest_first(&self) -> Result<Vec<Artifact>, Error> {
         let mut found = Vec::new();
         for folder in self.folders()? {
@@ -93,8 +93,8 @@ impl Checkpoints<'_> {
         Ok(found.into_iter().map(|(_, artifact)| artifact).collect())
     }
 
-    /// Takes the files in `folder`, on the store's file system, as the checkpoint at `position`, on
-    /// disk before this returns. Keeps beside it only the furthest of the others.
+    /// Stores the files in `folder`, which must be on the store's file system, as the checkpoint at
+    /// `position`. It is on disk when this returns. Of the other checkpoints only the furthest is kept.
     pub fn keep(&self, position: Position, folder: &Path) -> Result<(), Error> {
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
@@ -124,27 +124,27 @@ impl Checkpoints<'_> {
         self.prune(|others| others.len() - 1, Some(&target))
     }
 
-    /// Keeps only the furthest one, from which a training with more epochs can go on.
+    /// Keeps only the furthest checkpoint, from which a training with more epochs can continue.
     pub fn keep_furthest(&self) -> Result<(), Error> {
         self.prune(|all| all.len().saturating_sub(1), None)
     }
 
-    /// Removes all of them.
+    /// Removes all checkpoints.
     pub fn discard_all(&self) -> Result<(), Error> {
         self.prune(<[PathBuf]>::len, None)
     }
 
-    /// Removes all of them, and the place for them.
+    /// Removes all checkpoints and their folder.
     pub fn clear(self) -> Result<(), Error> {
         self.discard_all()?;
-        // Where another runner uses the folder, it is that one's to remove.
+        // If another runner uses the folder, that runner removes it.
         if lock::locked(self.lock.try_lock()).map_err(Error::io("lock", &self.folder))? {
             files::remove(&self.folder).map_err(Error::io("remove", &self.folder))?;
         }
         Ok(())
     }
 
-    /// Removes the first so many of the checkpoints but `kept`, by position.
+    /// Removes the first `count` checkpoints by position, not counting `kept`.
     fn prune(&self, count: impl Fn(&[PathBuf]) -> usize, kept: Option<&Path>) -> Result<(), Error> {
         let mut folders = self.folders()?;
         folders.retain(|folder| Some(folder.as_path()) != kept);
@@ -158,11 +158,11 @@ impl Checkpoints<'_> {
         Ok(())
     }
 
-    /// Removes a checkpoint, at once for whoever looks.
+    /// Removes a checkpoint; to other processes it disappears in one step.
     fn discard(&self, folder: &Path) -> Result<(), Error> {
         let aside = self.store.session()?.fresh("discarded");
         match fs::rename(folder, &aside) {
-            // Another runner was faster.
+            // Another runner has removed it already.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::io("discard", folder)(error)),
             Ok(()) => files::remove(&aside).map_err(Error::io("remove", &aside)),
@@ -180,7 +180,7 @@ impl Checkpoints<'_> {
         Ok(folders)
     }
 
-    /// The position and the files of the checkpoint in `folder`, if it is whole.
+    /// Returns the position and the files of the checkpoint in `folder` if it is complete.
     fn examine(&self, folder: &Path) -> Result<Option<Examined>, Unread> {
         let manifest = examine(folder)?.filter(|manifest| manifest.key == self.key);
         Ok(manifest.map(|manifest| {
@@ -191,16 +191,16 @@ impl Checkpoints<'_> {
     }
 }
 
-/// The position of a checkpoint, and its files by name.
+/// Position of a checkpoint, and its files by name.
 type Examined = (Position, BTreeMap<String, PathBuf>);
 
-/// Reads all of a checkpoint; its manifest, if the files are as it says.
+/// Reads a whole checkpoint. Returns its manifest if the files match it.
 fn examine(folder: &Path) -> Result<Option<Manifest>, Unread> {
     let path = folder.join(MANIFEST);
     let manifest = match files::read(&path) {
         Ok(Found::Bytes(bytes)) => unseal::<Manifest>(&bytes).ok(),
         Ok(Found::Nothing | Found::Foreign) => None,
-        // There is no folder.
+        // There is no such folder.
         Err(error) if files::is_absence(&error) => None,
         Err(error) => return Err(Unread::new(&path, &error)),
     };
@@ -221,7 +221,7 @@ fn examine(folder: &Path) -> Result<Option<Manifest>, Unread> {
     Ok(Some(manifest))
 }
 
-/// Whether the checkpoint in `folder` is whole and where it belongs.
+/// Whether the checkpoint in `folder` is complete and in the right place.
 pub(super) fn is_sound(folder: &Path) -> Result<bool, Unread> {
     let is_here = |manifest: Manifest| {
         folder
@@ -231,7 +231,7 @@ pub(super) fn is_sound(folder: &Path) -> Result<bool, Unread> {
     Ok(examine(folder)?.is_some_and(is_here))
 }
 
-/// Sorts as positions do.
+/// Returns the folder name of a position. Names sort like positions.
 fn name(position: Position) -> String {
     format!("{:08}-{:08}", position.epoch, position.batch)
 }

@@ -1,10 +1,10 @@
-//! Tells work on files that may take long when to give up.
+//! Deadlines for long work on files.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Ends long work when its time is over or when the run is to stop.
+/// Limit for long work: a point in time, a flag that the run is stopping, both, or neither.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deadline<'a> {
     timeout: Option<Duration>,
@@ -20,7 +20,8 @@ impl<'a> Deadline<'a> {
         stopping: None,
     };
 
-    /// A deadline that is `timeout` from now, if there is one, and at the latest when `stopping` is set.
+    /// Returns a deadline `timeout` from now, if there is one, which also ends the
+    /// work once `stopping` is set.
     pub fn new(timeout: Option<Duration>, stopping: &'a AtomicBool) -> Self {
         Self {
             timeout,
@@ -29,7 +30,7 @@ impl<'a> Deadline<'a> {
         }
     }
 
-    /// Returns an error, which [`given_up`] recognises, if the work is to end.
+    /// Returns an error, which [`given_up`] recognises, if the work must end.
     pub fn check(&self) -> io::Result<()> {
         let is_over = self.at.is_some_and(|at| Instant::now() >= at);
         let is_stopping = self
@@ -45,13 +46,14 @@ impl<'a> Deadline<'a> {
     }
 }
 
-/// The timeout, if an error means that a deadline ended the work.
+/// Returns the timeout if an error means that a deadline ended the work. Zero if the run was
+/// stopping and there was none.
 pub fn given_up(error: &io::Error) -> Option<Duration> {
     let inner = error.get_ref()?.downcast_ref::<GivenUp>()?;
     Some(inner.0)
 }
 
-/// The cause of errors at a deadline, with the timeout.
+/// The source of errors at a deadline, with the timeout.
 #[derive(Debug, thiserror::Error)]
 #[error("its time is over")]
 struct GivenUp(Duration);

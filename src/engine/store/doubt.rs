@@ -1,10 +1,10 @@
-//! Results of inputs that turn out to be damaged.
+//! Sets aside results whose inputs turn out to be damaged.
 //!
-//! A stage's inputs are verified before it runs and watched while it does, and then its record says that
-//! they were right. Where they could not be watched (see `executor/watched.rs`), and in records of older
-//! versions, it does not. When a blob is found damaged, such results that read it may have read the damage:
-//! they are set aside and made again. Results from before the last `cache verify` that found every blob
-//! right stay.
+//! A stage's inputs are verified before it runs and watched while it runs, and its record then states that
+//! they were right. The record leaves it open if they could not be watched (see `executor/watched.rs`) or
+//! if an older version wrote it. Such a result may have been made from damaged bytes, so when a blob is
+//! found damaged, those of them that read it are set aside and made again. Results from before the last
+//! `cache verify` that found every blob right stay.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -17,32 +17,34 @@ use super::{ActionRecord, Error, Store};
 use crate::keys::InputId;
 use crate::keys::{Digest, Key};
 
-/// Whether a stage's inputs held the right bytes all the time that it read them.
+/// Whether a stage's inputs held the right bytes all the time that the stage could read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputsCheck {
     Sure,
-    /// They did before and after; and how many verifications of the whole store there had been by then.
+    /// They were right before and after the stage ran. `verifications` is the number of complete
+    /// verifications of the store by then.
     Unsure {
         verifications: u64,
     },
 }
 
 impl Default for InputsCheck {
-    /// That of records that say nothing.
+    /// The value for records that do not have the field.
     fn default() -> Self {
         Self::Unsure { verifications: 0 }
     }
 }
 
-/// The memo that counts the verifications that found every blob right.
+/// Memo with the number of verifications that found every blob right.
 const MEMO: &str = "verifications.json";
 
 impl Store {
-    /// How often all blobs were verified and found right.
+    /// Returns how often all blobs were verified and found right.
     ///
     /// # Errors
-    /// If that cannot be read: a result that counts too few would not be doubted when it has to be.
+    /// If the number cannot be read. A result recorded with too small a number would not be set
+    /// aside when it should be.
     pub fn verifications(&self) -> Result<u64, Error> {
         let path = self.home.join(MEMO);
         match files::read(&path).map_err(Error::io("read", &path))? {
@@ -56,10 +58,10 @@ impl Store {
         self.set_memo(Path::new(MEMO), &(self.verifications()? + 1))
     }
 
-    /// Sets aside the results that may have been made of a damaged blob.
+    /// Sets aside the results that may have been made from a damaged blob.
     ///
     /// # Errors
-    /// If a record or list of files that decides this cannot be read. Then no result is set aside.
+    /// If a record or a tree that decides this cannot be read. No result is set aside then.
     pub(super) fn doubt_readers(&self, blob: &Digest) -> Result<(), Error> {
         let mut records: BTreeMap<Key, ActionRecord> = BTreeMap::new();
         for key in self.record_keys()? {
@@ -79,7 +81,7 @@ impl Store {
             let holds = match self.peek_tree(tree) {
                 Ok(tree) => tree.files.values().any(|f| f.digest == *blob),
                 Err(error @ Error::Io { .. }) => return Err(error),
-                // A tree that is gone may have held the blob.
+                // A tree that is missing or damaged may have held the blob.
                 Err(_) => true,
             };
             known.insert(*tree, holds);

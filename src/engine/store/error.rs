@@ -1,4 +1,4 @@
-//! What can go wrong in the store.
+//! Errors of the store.
 
 use std::fs;
 use std::io;
@@ -16,26 +16,26 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
-    /// An output holds something that cannot be kept.
+    /// An output holds something that cannot be stored.
     #[error("cannot store `{}`: {why}", path.display())]
     Unstorable { path: PathBuf, why: &'static str },
-    /// A tree is not in the store, or not as it was; a damaged one was set aside.
+    /// A tree is missing or damaged. A damaged one was set aside.
     #[error("tree `{}` {}", digest.short(), lost(*damaged))]
     Tree { digest: Digest, damaged: bool },
-    /// A blob is not in the store, or not as it was; a damaged one was set aside.
+    /// A blob is missing or damaged. A damaged one was set aside.
     #[error("artifact file `{name}` (blob `{}`) {}", digest.short(), lost(*damaged))]
     Blob {
         name: String,
         digest: Digest,
         damaged: bool,
     },
-    /// A file that a living process wrote cannot be read, so nothing is known of what it needs.
+    /// A file that a living process wrote cannot be read, so it is unknown what the process needs.
     #[error("`{}` cannot be read; try again when no run goes on", path.display())]
     Unreadable { path: PathBuf },
-    /// Others rely on the store being left as it is.
+    /// The wait for other users of the store took too long.
     #[error("the store is in use")]
     Busy,
-    /// A value has no JSON form: a fault of runner's own.
+    /// A value has no JSON form, which is a bug in runner.
     #[error("internal error: failed to serialise {what}: {source}")]
     Serialise {
         what: &'static str,
@@ -44,7 +44,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: `failed to <what> <path>: <cause>`.
+    /// Converts an I/O error for `map_err`, as `failed to <what> <path>: <cause>`.
     pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             what,
@@ -54,7 +54,7 @@ impl Error {
     }
 }
 
-/// The error, with a hint where the system refused something because it belongs to another user.
+/// Adds a hint to an error if permission was denied because the file or folder belongs to another user.
 pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied {
         return error;

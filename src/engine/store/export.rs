@@ -1,4 +1,4 @@
-//! Taking artifacts out of the store: by a part of their digest, as files of one's own.
+//! Copies artifacts out of the store, and finds trees by the beginning of their digest.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +12,7 @@ use super::{Error, Store, Tree};
 use crate::keys::Digest;
 
 impl Store {
-    /// The trees whose digest begins with `prefix`, at least two hexadecimal digits.
+    /// Returns the trees whose digest begins with `prefix`, which has at least two hexadecimal digits.
     pub fn trees_beginning(&self, prefix: &str) -> Result<Vec<Digest>, Error> {
         let shard = prefix.get(..2).unwrap_or(prefix);
         let mut found = Vec::new();
@@ -26,13 +26,13 @@ impl Store {
         Ok(found)
     }
 
-    /// Copies the files of `tree`, each read and found right, into `folder`. They are the user's: no
-    /// links into the store, and writable.
+    /// Verifies the files of `tree` and copies them into `folder`. The copies belong to the user: they are
+    /// writable and not linked to the store.
     ///
-    /// A folder that is not there appears whole or not at all. Into one that is there files are moved
-    /// when all of them are copied; what has their names is replaced, the rest stays.
+    /// A folder that does not exist appears whole or not at all. Into an existing folder, files are moved
+    /// once all of them are copied; files of the same names are replaced, and the rest stays.
     pub fn export(&self, tree: &Tree, folder: &Path) -> Result<(), Error> {
-        // Nothing is collected meanwhile.
+        // Prevents a collection meanwhile.
         let _guard = self.guard()?;
         self.verify(tree)?;
         let is_there = files::leads_to(folder, fs::Metadata::is_dir);
@@ -45,7 +45,7 @@ impl Store {
         files::create_folders(beside).map_err(Error::io("create", beside))?;
         let fresh = TempDir::with_prefix_in(".export-", beside)
             .map_err(Error::io("create a folder in", beside))?;
-        // Not the temporary folder itself, which only its owner may enter.
+        // The temporary folder itself can only be entered by its owner.
         let copies = fresh.path().join("files");
         fs::create_dir(&copies).map_err(Error::io("create", &copies))?;
         for (name, blob) in &tree.files {
@@ -66,7 +66,7 @@ impl Store {
             let file = folder.join(name);
             let is_new = !files::exists(&file).map_err(Error::io("look at", &file))?;
             if let Err(error) = place(&copies.join(name), &file) {
-                // What was not there before is not there now.
+                // Files that did not exist before are removed again.
                 for file in &placed {
                     let _ = fs::remove_file(file);
                 }
@@ -91,7 +91,7 @@ fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
 
 fn place(copied: &Path, file: &Path) -> Result<(), Error> {
     make_room(file)?;
-    // What is replaced leaves its mode to what comes.
+    // A replaced file passes its mode on to the new one.
     match fs::symlink_metadata(file) {
         Ok(replaced) if replaced.is_file() => fs::set_permissions(copied, replaced.permissions())
             .map_err(Error::io("write", copied))?,

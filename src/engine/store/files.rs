@@ -1,4 +1,4 @@
-//! Files and folders on disk: flushing, hashing, names that are safe.
+//! Files and folders on disk: reading them safely, removing them, and names that are safe in paths.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -11,37 +11,38 @@ use contract::{Folder, files};
 use super::digest_open;
 use crate::keys::Digest;
 
-/// Most bytes of a record or a list of files that is read into memory: a list of a million files has 120 MB.
+/// Largest record or list of files that is read into memory, in bytes. The list of a
+/// million files has 120 MB.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// The rights to ask for when something is made, of which the umask takes its share.
+/// Returns the permissions to request when a file is created. The umask still applies.
 pub fn mode(bits: u32) -> Permissions {
     Permissions::from_mode(bits)
 }
 
-/// The digest of a file's content, and its length in bytes.
+/// Returns the digest of a file's content and its length in bytes.
 pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
     let file = files::open(file)?;
     let bytes = file.metadata()?.len();
     digest_open(&file, bytes)
 }
 
-/// What is found where a file of the store should be.
+/// Result of reading one of the store's files.
 pub enum Found {
     Bytes(Vec<u8>),
     Nothing,
-    /// A folder, a link, a device, a file larger than any of the store's: not the store's.
+    /// Not the store's: a folder, a link, a device, or a file larger than any of the store's.
     Foreign,
 }
 
-/// As [`Found`], before it is read.
+/// Like [`Found`], but before the file is read.
 pub enum Opened {
     File(File),
     Nothing,
     Foreign,
 }
 
-/// Opens a file of the store for reading. No link is followed, and no pipe waited for.
+/// Opens a file of the store for reading. Does not follow links, and does not block on a pipe.
 pub fn open(path: &Path) -> io::Result<Opened> {
     match files::open_unlinked(path) {
         Ok(file) => Ok(Opened::File(file)),
@@ -65,7 +66,7 @@ pub fn read(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// As [`digest`], of a regular file only: `None` where there is none, or something else in its place.
+/// Like [`digest`], but returns `None` if there is no file, or no regular file.
 pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
     match open(file) {
         Ok(Opened::File(file)) => {
@@ -78,8 +79,8 @@ pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
     }
 }
 
-/// Removes whatever is at `path`, with all that is in it; it may be gone already. Links are removed, not
-/// followed, and what is mounted somewhere in it is an error.
+/// Removes whatever is at `path`, with everything in it. It may be gone already. Links are removed, not
+/// followed. A file system mounted inside is an error.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Folder::remove(path),
@@ -89,16 +90,16 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether `name` names a file in a folder, and nothing elsewhere.
+/// Whether `name` is a single path component, and so cannot lead out of the folder it is joined to.
 pub fn is_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }
 
-/// Longest file name that `component` gives, in bytes; file systems allow 255.
+/// Longest file name that `component` returns, in bytes. File systems allow 255.
 const LONGEST: usize = 200;
 
-/// `name` as one component of a path: itself where that is harmless, with `%XX` for separators,
-/// control characters and a leading dot, and cut (a hash keeps it apart) where it is very long.
+/// Converts `name` to one component of a path. Separators, control characters, `%` and a leading dot become
+/// `%XX`. A very long name is truncated and ends in a hash, so that it stays unique.
 pub fn component(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
     for (index, character) in name.char_indices() {
@@ -123,7 +124,7 @@ pub fn component(name: &str) -> String {
     safe
 }
 
-/// The name that [`component`] made a component of; of one that it cut, the beginning.
+/// Returns the name from which [`component`] made a component. Of a truncated name it returns the beginning.
 pub fn name_of(component: &str) -> String {
     let mut bytes = Vec::with_capacity(component.len());
     let mut rest = component.as_bytes();

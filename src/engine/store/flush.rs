@@ -1,4 +1,4 @@
-//! Getting what was written onto the disk: many files at once cost little more than one.
+//! Flushes written files to disk. Flushing many at once costs little more than flushing one.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,12 +8,12 @@ use std::sync::PoisonError;
 use super::files::sync;
 use super::{Error, Store};
 
-/// Files and folders up to which each is flushed by itself; more, and their whole file system is,
-/// along with what others have written to it.
+/// Up to this many files and folders are flushed individually. If there are more, the whole file system is
+/// flushed, including the writes of other programs.
 const FEW: usize = 8;
 
 impl Store {
-    /// Remembers a file, or a folder's entries, that is to be on disk before a record names it.
+    /// Remembers a file, or the entries of a folder, that must be on disk before a record names it.
     pub(super) fn to_flush(&self, paths: impl IntoIterator<Item = PathBuf>) {
         self.unflushed
             .lock()
@@ -21,9 +21,10 @@ impl Store {
             .extend(paths);
     }
 
-    /// Puts all that is to be flushed on disk.
+    /// Flushes everything that `to_flush` remembered.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        // Who finds nothing left to flush must not go on before whoever took it is done.
+        // A thread that finds the list empty must not return before the thread that took
+        // the list has flushed it.
         let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = {
             let mut unflushed = self
@@ -45,7 +46,7 @@ impl Store {
         }
         for path in paths {
             match sync(path) {
-                // Set aside by whoever found it damaged; whoever needs it will miss it.
+                // It was found damaged and set aside; a stage that needs it will find it missing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.map_err(Error::io("flush", path))?,
             }
@@ -53,10 +54,10 @@ impl Store {
         Ok(())
     }
 
-    /// Flushes the store's whole file system, where that can be done.
+    /// Flushes the store's whole file system. Returns whether the system can do that.
     #[cfg(target_os = "linux")]
     fn flush_file_system(&self) -> Result<bool, Error> {
-        // Of the session, so that an error since then is told of.
+        // `syncfs` reports errors since the descriptor was opened, so the session's lock file is used.
         let session = self.session()?;
         rustix::fs::syncfs(session.lock())
             .map(|()| true)
@@ -69,7 +70,7 @@ impl Store {
     }
 }
 
-/// The folder that a file of the store is in.
+/// Returns the folder that holds a file of the store.
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     file.parent().unwrap_or(Path::new(".")).to_owned()
 }

@@ -1,4 +1,4 @@
-//! What keeps the collector away: a lock that everyone else shares.
+//! The guard that keeps the collector away: a lock that all other users of the store share.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,9 +16,9 @@ use super::sealed::{seal, unseal};
 use super::{Error, Store, lock, session};
 use crate::keys::Key;
 
-/// While it is held nothing is collected. Held where something in the store is relied upon, or made,
-/// that nothing protects yet: from planning until the run has said what it needs, and from the first
-/// blob of an output until the record that names it.
+/// While a guard is held, nothing is collected. A process holds one while it relies on something in the
+/// store, or makes something, that nothing protects yet: from planning until the run has recorded its needs,
+/// and from the first blob of an output until the record that names it.
 #[derive(Debug)]
 pub struct Guard {
     lock: Option<File>,
@@ -26,43 +26,44 @@ pub struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        // Closing the file is not enough: a process that is just being started still
+        // has it open for a moment.
         if let Some(lock) = &self.lock {
             let _ = lock.unlock();
         }
     }
 }
 
-/// The file in a process' own folder that says what it needs.
+/// File in a process's own folder that lists what the process needs.
 const NEEDS: &str = "needs.json";
 
-/// How long a collector waits for those who hold guards.
+/// How long a collector waits for the processes that hold guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// As long as it takes to keep a result, not to read the sources of a pipeline.
+    /// Long enough for a result to be stored, but not for the sources of a pipeline to be read.
     Short,
     Endless,
 }
 
-/// A short wait, and how often it looks.
+/// Length of a short wait, and the interval between its attempts.
 const SHORT: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
-/// What a running run needs.
+/// Needs of a run in progress.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Needs {
-    /// Its folder's name.
+    /// Name of its folder.
     pub run: String,
     /// Action keys of the records that it found or will make.
     pub keys: Vec<Key>,
 }
 
-/// The runs that go on.
+/// The runs in progress.
 #[derive(Clone, Debug)]
 pub struct Living {
-    /// The names of their folders.
+    /// Names of their folders.
     pub runs: BTreeSet<String>,
-    /// Whether there are no others: every living process could be asked.
+    /// Whether `runs` is complete: the needs of every living process could be read.
     pub are_all_known: bool,
 }
 
@@ -76,14 +77,14 @@ impl Default for Living {
 }
 
 impl Living {
-    /// Whether a run goes on that did not say that it has ended.
+    /// Whether a run that has not recorded its end may still be in progress.
     pub fn may_contain(&self, run: &str) -> bool {
         !self.are_all_known || self.runs.contains(run)
     }
 }
 
 impl Store {
-    /// Says what this process needs for as long as it lives.
+    /// Records what this process needs for as long as it lives.
     pub fn need(&self, needs: &Needs) -> Result<(), Error> {
         let session = self.session()?;
         let bytes = seal(needs).map_err(|source| Error::Serialise {
@@ -93,16 +94,16 @@ impl Store {
         session.write_durably(&session.path().join(NEEDS), &bytes)
     }
 
-    /// What living processes need.
+    /// Returns what the living processes need.
     ///
     /// # Errors
-    /// If one of them cannot be asked: nobody may collect anything then.
+    /// If the needs of one of them cannot be read. Nothing may be collected then.
     pub(super) fn needs(&self) -> Result<Vec<Needs>, Error> {
         let living = self.living()?;
         living.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// The runs that go on, as far as that can be told.
+    /// Returns the runs in progress, as far as they can be found out.
     pub fn living_runs(&self) -> Living {
         let mut found = Living::default();
         let living = self.living().unwrap_or_else(|error| vec![Err(error)]);
@@ -118,20 +119,20 @@ impl Store {
         found
     }
 
-    /// What each living process needs; `None` of one that has not said, and so cannot rely on anything
-    /// but under a guard.
+    /// Returns what each living process needs. `None` stands for a process that has recorded no needs; it may
+    /// rely only on what its guard protects.
     fn living(&self) -> Result<Vec<Result<Option<Needs>, Error>>, Error> {
         let sessions = entries(&self.home.join("tmp"))?.into_iter();
-        // Beside the folders of processes there is a lock.
+        // Besides the folders of processes there is a lock file.
         let living =
             sessions.filter(|session| session.kind.is_dir() && !session::is_dead(&session.path));
         Ok(living.map(|session| needs_of(&session.path)).collect())
     }
 
-    /// Waits until nothing is being collected.
+    /// Waits until no collection is in progress, and prevents the next one.
     pub fn guard(&self) -> Result<Guard, Error> {
         let lock = match self.collector_lock() {
-            // Who cannot write cannot keep a collector away, and only looks.
+            // A process that cannot write to the store cannot keep a collector away; it only reads.
             Err(Error::Io { source, path, .. }) if is_read_only(&source, &path) => None,
             other => Some(other?),
         };
@@ -141,7 +142,7 @@ impl Store {
         Ok(Guard { lock })
     }
 
-    /// The collector's side: waits until nobody holds a guard, and lets nobody have one meanwhile.
+    /// Takes the collector's side of the lock: waits until no guard is held, and blocks new ones.
     pub(super) fn exclude(&self, patience: Patience) -> Result<Guard, Error> {
         let lock = self.collector_lock()?;
         let refused = |error| Error::io("lock", &self.home)(error);
@@ -167,8 +168,8 @@ impl Store {
     }
 }
 
-/// Whether `error` says that the lock at `path` cannot be made. One that is there and closed to us is
-/// another matter: others may hold it.
+/// Whether `error` means that the lock at `path` cannot be created. A lock that exists but may not be opened
+/// is different: other processes may hold it.
 fn is_read_only(error: &io::Error, path: &Path) -> bool {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => true,

@@ -1,9 +1,9 @@
-//! The blake3 digest of a file's content, of a large one on all threads.
+//! Computes the blake3 digest of a file's content, of a large file with all threads.
 //!
-//! A large file is read in pieces, each into a buffer of the thread that hashes it, and the hashes are
-//! joined as blake3's tree joins them. It is not mapped into memory: a file that shrinks under a map
-//! kills the process, and one that shrinks while it is read in pieces is read again from its start, in
-//! one go, for whatever it holds.
+//! A large file is read in pieces. Each thread reads a piece into its own buffer and hashes it, and the
+//! hashes are joined as in blake3's tree. The file is not mapped into memory, because a mapped file
+//! that shrinks kills the process. A file that shrinks while it is read in pieces is read again from
+//! the start, sequentially.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -18,20 +18,20 @@ use blake3::hazmat::{
 use super::Deadline;
 use crate::keys::Digest;
 
-/// Bytes read at once: a power of two, for blake3's tree, that stays in a core's own cache.
+/// Bytes read at once: a power of two, as blake3's tree needs, and small enough for a core's own cache.
 const PIECE: usize = 1 << 18;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
 }
 
-/// The digest of an open file's content from its start, and its length in bytes, which is `expected`
-/// unless it changes.
+/// Returns the digest of an open file's content from its start, and its length in bytes. The length differs
+/// from `expected` only if the file changes.
 pub fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
     digest_before(file, expected, &Deadline::NONE)
 }
 
-/// As [`digest_open`], given up at a deadline.
+/// Like [`digest_open`], but gives up at a deadline.
 pub fn digest_before(
     file: &File,
     expected: u64,
@@ -47,7 +47,7 @@ pub fn digest_before(
     sequence(file, expected, deadline)
 }
 
-/// Reads to the end, wherever that is.
+/// Reads to the end of the file, whatever its length.
 fn sequence(file: &File, expected: u64, deadline: &Deadline<'_>) -> io::Result<(Digest, u64)> {
     with_buffer(|buffer| {
         let mut hasher = Hasher::new();
@@ -58,7 +58,8 @@ fn sequence(file: &File, expected: u64, deadline: &Deadline<'_>) -> io::Result<(
                 read => read?,
             };
             hasher.update(&buffer[..read]);
-            // As long as expected in one go: not asking for more spares a call for every small file.
+            // A file that was read whole by one call needs no second one: that saves a
+            // call for every small file.
             if read == 0 || (hasher.count() == expected && read as u64 == expected) {
                 return Ok((hasher.finalize().into(), hasher.count()));
             }
@@ -66,7 +67,7 @@ fn sequence(file: &File, expected: u64, deadline: &Deadline<'_>) -> io::Result<(
     })
 }
 
-/// The root of the tree over `length` bytes, more than a piece.
+/// Returns the root of the hash tree over `length` bytes, which must be more than one piece.
 fn tree(file: &File, length: u64, deadline: &Deadline<'_>) -> io::Result<blake3::Hash> {
     let (left, right) = halves(file, 0, length, deadline)?;
     Ok(merge_subtrees_root(&left, &right, Mode::Hash))
@@ -78,7 +79,7 @@ fn subtree(
     length: u64,
     deadline: &Deadline<'_>,
 ) -> io::Result<ChainingValue> {
-    // At every node: a tree of a large file has millions.
+    // Checked at every node: a large file can have millions.
     deadline.check()?;
     if length <= PIECE as u64 {
         return piece(file, offset, length as usize);
@@ -113,8 +114,8 @@ fn piece(file: &File, offset: u64, length: usize) -> io::Result<ChainingValue> {
     })
 }
 
-/// This thread's buffer. Nothing that is done with it may wait for other threads: rayon would use the
-/// time for another piece.
+/// Calls `read` with this thread's buffer. `read` must not wait for other threads: rayon would use the wait
+/// to hash another piece on this thread, which needs the buffer.
 fn with_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
     BUFFER.with_borrow_mut(|buffer| read(buffer))
 }
@@ -137,7 +138,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever the file holds, and however long it was thought to be.
+        /// For every content and every expected length.
         #[test]
         fn a_file_has_the_hash_of_its_bytes(
             pieces in 0usize..6, more in 0usize..3000, expected in prop_oneof![Just(None), (0u64..2_000_000).prop_map(Some)]
@@ -145,7 +146,7 @@ mod tests {
             let length = pieces * PIECE + more;
             let bytes: Vec<u8> = (0..length).map(|i| ((i * i) >> 7) as u8).collect();
             let expected = expected.unwrap_or(length as u64);
-            // More than was expected may have come after the look at its length; that is another state.
+            // A file that has grown beyond the expected length is another state, which is not tested here.
             prop_assume!(expected >= length as u64 || expected <= PIECE as u64);
             let (digest, count) = digest_open(&file_of(&bytes), expected).unwrap();
             prop_assert_eq!(digest, Digest::from(blake3::hash(&bytes)));
@@ -169,7 +170,7 @@ mod tests {
         }
     }
 
-    /// A file that is cut again and again while it is read ends no process.
+    /// Truncating a file again and again while it is read does not end the process.
     #[test]
     fn a_file_that_shrinks_meanwhile_is_read_as_it_is() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
-//! Taking outputs into the store.
+//! Moves or copies outputs into the store.
 //!
-//! A program, or a process that it left behind, may still change what it made, or put something else in
-//! its place. So files are reached relative to an open [`Folder`], and a file is moved into the store only
-//! if it has no other name and [nobody has it open for writing](super::writers); any other is copied.
+//! A program, or a process that it left behind, may still change its outputs or replace them. Files are
+//! therefore reached relative to an open [`Folder`]. A file is moved into the store only if it has no other
+//! link and [no process has it open for writing](super::writers); otherwise it is copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
@@ -24,22 +24,22 @@ use super::session::Session;
 use super::writers::Unwritten;
 use super::{Blob, Deadline, Error, Stamp, Store, Tree};
 
-/// Longest path of a file in a tree, in bytes: with the store's own folders before it, it must stay below
-/// what systems take as one path (4,096 on Linux).
+/// Longest path of a file in a tree, in bytes. With the store's own folders in front, the path must stay
+/// below the system's limit (4,096 on Linux).
 const LONGEST: usize = 2048;
 
-/// Bytes that are copied between two looks at a deadline.
+/// Bytes copied between two checks of the deadline.
 const COPIED_AT_ONCE: u64 = 64 << 20;
 
-/// The rights to a blob: everybody reads, nobody writes. Who gets at it is up to the store's folders.
+/// Mode of a blob: readable for everybody, writable for nobody. The store's folders decide who can reach it.
 pub const BLOB_MODE: u32 = 0o444;
 
 impl Store {
-    /// Takes the file or folder at `path` in `folder` into the store and gives its tree. It is on disk
-    /// once a [record](Store::record) is.
+    /// Takes the file or folder at `path` in `folder` into the store and returns its tree. It is on disk once
+    /// a [record](Store::record) that names it is.
     ///
-    /// Refuses links, special files, and names that are not UTF-8, hold a backslash or control character,
-    /// or are too long. Gives up at a deadline.
+    /// Refuses links, special files, and names that are not UTF-8, hold a backslash or control character, or
+    /// are too long. Gives up at a deadline.
     pub fn ingest(
         &self,
         folder: &Folder,
@@ -66,7 +66,7 @@ impl Store {
         self.keep_tree(Tree::new(files, found.folders)?)
     }
 
-    /// Takes in a file of this name and content.
+    /// Ingests `bytes` as a file called `name`.
     pub fn ingest_bytes(&self, name: &str, bytes: &[u8]) -> Result<Tree, Error> {
         let session = self.session()?;
         let fresh = session.fresh("made");
@@ -76,9 +76,9 @@ impl Store {
         self.keep_tree(Tree::new(files, BTreeSet::new())?)
     }
 
-    /// Writes a tree whose blobs are there.
+    /// Writes a tree whose blobs are in the store.
     fn keep_tree(&self, tree: Tree) -> Result<Tree, Error> {
-        // All blobs: whoever put those there that were known may not have flushed them yet.
+        // Blobs that were in the store already are included: their writer may not have flushed them yet.
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
             self.to_flush([folder_of(&path), path]);
@@ -96,7 +96,7 @@ impl Store {
         Ok(tree)
     }
 
-    /// Takes in one file.
+    /// Takes one file into the store.
     fn take_in(
         &self,
         folder: &Folder,
@@ -116,8 +116,8 @@ impl Store {
         }
     }
 
-    /// Moves a file in, unless its content is there already. Returns `None` if somebody else could change the
-    /// file, or if it is on another file system.
+    /// Moves a file into the store unless its content is there already. Returns `None` if another process
+    /// could change the file, or if it is on another file system.
     fn move_in(
         &self,
         folder: &Folder,
@@ -128,7 +128,7 @@ impl Store {
     ) -> Result<Option<Blob>, Error> {
         let file = watched.file();
         let metadata = file.metadata().map_err(Error::io("read", path))?;
-        // Other names of the same file are not ours to make read-only.
+        // Other links to the same file must not become read-only.
         if metadata.nlink() != 1 {
             return Ok(None);
         }
@@ -147,7 +147,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => return Ok(None),
             done => done.map_err(Error::io("move into the store", path))?,
         }
-        // What was moved is what had the name, and that may have become another file than the one that was read.
+        // The rename moved whatever had the name at that time, which may be another file.
         let there = fs::symlink_metadata(&moved).map_err(Error::io("read", &moved))?;
         let ours = file.metadata().map_err(Error::io("read", &moved))?;
         let is_ours = (there.dev(), there.ino()) == (ours.dev(), ours.ino());
@@ -166,7 +166,7 @@ impl Store {
         Ok(Some(blob))
     }
 
-    /// Moves in a file that only we know.
+    /// Moves in a file that no other process knows.
     fn take_in_own(&self, file: &Path, deadline: &Deadline<'_>) -> Result<Blob, Error> {
         let read = open(file).and_then(|file| {
             let bytes = file.metadata()?.len();
@@ -195,7 +195,7 @@ impl Store {
     }
 }
 
-/// Copies what an open file holds, up to its present length: it may be growing.
+/// Copies the content of an open file up to its present length, because it may be growing.
 fn copy(
     file: &File,
     path: &Path,
@@ -221,11 +221,11 @@ fn copy(
     Ok(fresh)
 }
 
-/// Files and folders to take in.
+/// Files and folders to ingest.
 struct Found<'a> {
-    /// Paths in the folder that is read, by their names in the tree.
+    /// Paths in the source folder, by name in the tree.
     files: BTreeMap<String, PathBuf>,
-    /// Names of folders with nothing in them.
+    /// Names of empty folders.
     folders: BTreeSet<String>,
     deadline: Deadline<'a>,
 }
@@ -239,7 +239,8 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Adds what is in the folder at `path`, whose name in the tree is `prefix` without the `/` behind.
+    /// Adds the content of the folder at `path`. `prefix` is its name in the tree with a `/` at the
+    /// end, or empty for the root.
     fn collect(&mut self, root: &Folder, path: &Path, prefix: &str) -> Result<(), Error> {
         let entries = self.deadline.check().and_then(|()| root.entries(path));
         let entries = entries.map_err(Error::io("read", path))?;
@@ -254,7 +255,7 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
-    /// Adds a file, or what is in a folder.
+    /// Adds a file, or the content of a folder.
     fn add(
         &mut self,
         root: &Folder,

@@ -1,7 +1,7 @@
-//! Everything that is in the store, as its names and sizes tell.
+//! Lists everything in the store by name and size ([`Inventory`]).
 //!
-//! A file that is damaged and one that the system refuses to read are told apart: only of the former
-//! is it known that it is of no use.
+//! A damaged file and one that the system refuses to read are told apart: only the damaged
+//! one is known to be useless.
 
 use std::collections::BTreeMap;
 use std::fs::{self, FileType};
@@ -15,35 +15,35 @@ use super::files::{self, Found, is_absence};
 use super::{ActionRecord, Error, Store, Tree};
 use crate::keys::{Digest, Key};
 
-/// A look at all of the store. What is found damaged or does not belong is only listed.
+/// The contents of the whole store. Damaged and foreign entries are listed like the others.
 #[derive(Debug, Default)]
 pub struct Inventory {
     pub records: Vec<FoundRecord>,
     /// Trees by digest.
     pub trees: BTreeMap<Digest, (Entry, Reading<Tree>)>,
     pub blobs: BTreeMap<Digest, Entry>,
-    /// A folder for each key.
+    /// Checkpoint folders, one for each key.
     pub checkpoints: Vec<Entry>,
-    /// Set aside because they were damaged.
+    /// Entries that were set aside as damaged or foreign.
     pub quarantine: Vec<Entry>,
-    /// Files where only the store's own should be.
+    /// Entries that do not belong where they are.
     pub foreign: Vec<Entry>,
 }
 
-/// A file, or a folder with all that is in it.
+/// A file, or a folder with everything in it.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub path: PathBuf,
-    /// Of a link, that it is one.
+    /// Type of the entry itself; links are not followed.
     pub kind: FileType,
     pub bytes: u64,
-    /// When it, or the newest file in it, was last written.
+    /// Time of the last write to it, or to the newest file in it.
     pub written: SystemTime,
-    /// A folder in it that could not be read: its size and age are not all known.
+    /// A folder in it that could not be read, so that its size and age are incomplete.
     pub unread: Option<Unread>,
 }
 
-/// Something that the system refuses to read, so that nobody knows what it says.
+/// Something that the system refuses to read, so that its content is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     pub path: PathBuf,
@@ -60,11 +60,11 @@ impl Unread {
     }
 }
 
-/// The result of reading a file of the store.
+/// Result of reading a file of the store.
 #[derive(Clone, Debug)]
 pub enum Reading<T> {
     Sound(T),
-    /// It is not what was written.
+    /// It is not as it was written.
     Damaged,
     /// The system refused to read it; it may be sound.
     Refused(Unread),
@@ -86,17 +86,17 @@ impl<T> Reading<T> {
     }
 }
 
-/// A file of the action cache.
+/// A file in the action cache.
 #[derive(Clone, Debug)]
 pub struct FoundRecord {
     pub entry: Entry,
-    /// The key it is kept under: its action key or its content key.
+    /// The key that names the file: an action key or a content key.
     pub key: Key,
     pub record: Reading<ActionRecord>,
 }
 
 impl Store {
-    /// Looks at everything. Reads records and trees, of blobs only names and sizes.
+    /// Lists everything. Reads records and trees; of blobs it takes only names and sizes.
     pub fn inventory(&self) -> Result<Inventory, Error> {
         let mut inventory = Inventory::default();
         for entry in entries(&self.home.join("actions"))? {
@@ -111,7 +111,7 @@ impl Store {
         let shards = entries(&self.home.join("cas"))?;
         let in_shards: Vec<Vec<Entry>> = shards
             .par_iter()
-            // A link to a folder is none: nothing is read, or removed, where it leads.
+            // A link to a folder does not count as a folder: nothing is read or removed behind it.
             .map(|shard| match shard.kind.is_dir() {
                 true => entries(&shard.path),
                 false => Ok(vec![shard.clone()]),
@@ -163,7 +163,7 @@ impl Store {
 }
 
 impl Inventory {
-    /// The blobs of the trees of a record that are there.
+    /// Returns the blobs of those trees of a record that are in the store.
     pub fn blobs_of<'a>(&'a self, record: &'a ActionRecord) -> impl Iterator<Item = Digest> + 'a {
         let trees = record.outputs.values().filter_map(|digest| {
             let (_, tree) = self.trees.get(digest)?;
@@ -174,7 +174,7 @@ impl Inventory {
             .map(|blob| blob.digest)
     }
 
-    /// What cannot be read and may name other things in the store, or be newer than it seems.
+    /// Returns the entries that cannot be read, and so may name others or be newer than they seem.
     pub(super) fn unread(&self) -> impl Iterator<Item = &Unread> {
         let records = self
             .records
@@ -186,7 +186,7 @@ impl Inventory {
     }
 }
 
-/// The record in a file that is named after `key`.
+/// Reads the record in the file named after `key`.
 pub(super) fn read_record(path: &Path, key: &Key) -> Reading<ActionRecord> {
     match files::read(path) {
         Ok(Found::Bytes(bytes)) => {
@@ -197,7 +197,7 @@ pub(super) fn read_record(path: &Path, key: &Key) -> Reading<ActionRecord> {
     }
 }
 
-/// The key in the name `<key>.<extension>`.
+/// Returns the key in a file name `<key>.<extension>`.
 fn key_of(path: &Path, extension: &str) -> Option<Key> {
     if path.extension()? != extension {
         return None;
@@ -205,10 +205,10 @@ fn key_of(path: &Path, extension: &str) -> Option<Key> {
     path.file_stem()?.to_str()?.parse().ok()
 }
 
-/// What is in a folder; nothing if it is not there.
+/// Returns the entries of a folder, sorted by path. A missing folder has none.
 pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
     let listed = match fs::read_dir(folder) {
-        // A file of somebody else's, where a folder of the store's would be, has none either.
+        // A foreign file in place of the folder has no entries either.
         Err(error) if is_absence(&error) => return Ok(Vec::new()),
         other => other.map_err(Error::io("read", folder))?,
     };
@@ -217,7 +217,7 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
         let path = entry.map_err(Error::io("read", folder))?.path();
         match measure(path.clone()) {
             Ok(entry) => entries.push(entry),
-            // What is gone again was nothing to last.
+            // Removed since the folder was listed.
             Err(error) if is_absence(&error) => {}
             Err(error) => return Err(Error::io("look at", &path)(error)),
         }
@@ -226,7 +226,7 @@ pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
     Ok(entries)
 }
 
-/// Size and age of a file, or of a folder with all in it; links are not followed.
+/// Returns size and age of a file, or of a folder with everything in it. Links are not followed.
 fn measure(path: PathBuf) -> io::Result<Entry> {
     let metadata = fs::symlink_metadata(&path)?;
     let mut entry = Entry {
@@ -245,7 +245,7 @@ fn measure(path: PathBuf) -> io::Result<Entry> {
     Ok(entry)
 }
 
-/// Adds what is in a folder to its entry.
+/// Adds the size and age of a folder's content to its entry.
 fn add_children(entry: &mut Entry) -> io::Result<()> {
     for child in fs::read_dir(&entry.path)? {
         let child = match measure(child?.path()) {

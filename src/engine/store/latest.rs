@@ -1,8 +1,7 @@
-//! `latest/<pipeline>/<instance>/<port>/<file>`: the newest outputs, as ordinary files.
+//! `latest/<pipeline>/<instance>/<port>/<file>`: the newest outputs as ordinary files.
 //!
-//! The files are hard links to blobs (copies where the file system has no links), read-only like
-//! them. A view, not a source: nothing reads it back, and each instance's folder is replaced as a
-//! whole.
+//! The files are hard links to blobs (copies where the file system has no links) and read-only like them.
+//! Keys and results do not depend on this view. Each instance's folder is replaced as a whole.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashSet};
@@ -22,44 +21,44 @@ use super::inventory::{Reading, Unread, entries};
 use super::{Blob, Error, Store, Tree};
 use crate::keys::{Digest, Key};
 
-/// The file that says what a folder shows.
+/// File that lists the outputs that a folder shows.
 const MARK: &str = ".outputs.json";
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Mark {
-    /// The tree of every port.
+    /// Digest of the tree of every port.
     pub outputs: BTreeMap<String, Digest>,
     /// Whether files had to be copied.
     copied: bool,
-    /// Of the action whose outputs they are.
+    /// Key of the action that made the outputs.
     #[serde(default)]
     key: Option<Key>,
 }
 
-/// The folders of instances, each with its mark.
+/// Folders of instances, each with its mark.
 type Marks = Vec<(PathBuf, Mark)>;
 
-/// What `latest` shows of a stage instance.
+/// The outputs of one stage instance, as shown in `latest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     pub pipeline: String,
-    /// As `cnn[model1]`; a very long name is cut.
+    /// For example `cnn[model1]`; a very long name is truncated.
     pub instance: String,
     pub folder: PathBuf,
-    /// The tree of every port.
+    /// Digest of the tree of every port.
     pub outputs: BTreeMap<String, Digest>,
 }
 
 impl Shown {
-    /// The folder with the files of an output.
+    /// Returns the folder that holds the files of an output.
     pub fn port_folder(&self, port: &str) -> PathBuf {
         self.folder.join(component(port))
     }
 }
 
 impl Store {
-    /// Shows `outputs`, by port, as the newest of `instance`, made by the action of `key`. Does nothing
-    /// if they are shown already; otherwise the old folder is exchanged for the new one at once.
+    /// Shows `outputs`, by port, as the newest of `instance`, made by the action with `key`. Does nothing if
+    /// they are shown already. Otherwise the old folder is replaced in one step.
     pub fn publish_latest(
         &self,
         pipeline: &str,
@@ -103,8 +102,8 @@ impl Store {
         swap(&fresh, &target, &session.fresh("replaced")).map_err(Error::io("publish", &target))
     }
 
-    /// Makes `file` another name of a blob; tells whether that could be. A large blob that is known to be
-    /// right stays so, although its stamp moves.
+    /// Links a blob to `file`, or copies it; returns whether it was linked. Linking changes the blob's stamp,
+    /// so a large blob that is known to be sound is watched meanwhile and need not be read again.
     fn show(&self, blob: &Blob, file: &Path) -> Result<bool, Error> {
         let is_large = blob.bytes > PRIVATE_BYTES;
         let watch = is_large.then(|| self.watch(&blob.digest)).flatten();
@@ -116,7 +115,8 @@ impl Store {
         Ok(linked)
     }
 
-    /// Whether `outputs` are what is shown of `instance`, as far as a look without reading them tells.
+    /// Whether `outputs` are shown as those of `instance`. Compares links and sizes
+    /// without reading the files.
     pub fn is_shown(
         &self,
         pipeline: &str,
@@ -127,7 +127,7 @@ impl Store {
         self.shows(&self.view(pipeline, instance), key, outputs)
     }
 
-    /// Where the newest outputs of an instance are shown.
+    /// Returns the folder that shows the newest outputs of an instance.
     fn view(&self, pipeline: &str, instance: &str) -> PathBuf {
         self.latest_folder(pipeline).join(component(instance))
     }
@@ -137,8 +137,8 @@ impl Store {
         self.root.join("latest").join(component(pipeline))
     }
 
-    /// Whether `target` shows what its mark says, bytes and all; `sound` are the blobs that were read
-    /// and found right.
+    /// Whether `target` shows the outputs in its mark, down to the bytes. `sound` are the blobs that
+    /// were read and found right.
     pub(super) fn shows_truly(
         &self,
         target: &Path,
@@ -150,7 +150,7 @@ impl Store {
             Some(Reading::Damaged) | None => return Ok(false),
         };
         for (port, digest) in &mark.outputs {
-            // Without its list there is nothing to hold a view to; the next run shows it anew.
+            // Without its tree a port cannot be compared; the next run publishes it again.
             let tree = match self.peek_tree(digest) {
                 Ok(tree) => tree,
                 Err(Error::Io { path, source, .. }) => return Err(Unread::new(&path, &source)),
@@ -181,7 +181,8 @@ impl Store {
         Ok(true)
     }
 
-    /// All that `latest` shows, by pipeline and instance. Warns of what cannot be told.
+    /// Returns everything that `latest` shows. Logs a warning for each mark that is
+    /// damaged or cannot be read.
     pub fn shown(&self) -> Result<Vec<Shown>, Error> {
         let (marks, unknown) = self.marks()?;
         for Unread { path, why } in unknown {
@@ -197,7 +198,7 @@ impl Store {
         Ok(shown.collect())
     }
 
-    /// The trees that `latest` shows, and the marks that do not tell which they are.
+    /// Returns the trees that `latest` shows, and the marks that are damaged or cannot be read.
     pub(super) fn shown_trees(&self) -> Result<(HashSet<Digest>, Vec<Unread>), Error> {
         let (marks, unknown) = self.marks()?;
         let trees = marks.into_iter();
@@ -205,8 +206,8 @@ impl Store {
         Ok((trees.collect(), unknown))
     }
 
-    /// The mark of each folder that shows an instance, and those that are damaged or cannot be read. A
-    /// folder without one is not the store's, and shows nothing.
+    /// Returns the mark of each folder that shows an instance, and the marks that are damaged or cannot be
+    /// read. A folder without a mark is not the store's and is left out.
     fn marks(&self) -> Result<(Marks, Vec<Unread>), Error> {
         let (mut marks, mut unknown) = (Vec::new(), Vec::new());
         for pipeline in entries(&self.root.join("latest"))? {
@@ -231,7 +232,7 @@ impl Store {
         key: &Key,
         outputs: &BTreeMap<String, impl Borrow<Tree>>,
     ) -> bool {
-        // A mark that cannot be read is written anew, with the folder: nothing but a view is lost.
+        // An unreadable mark is replaced together with its folder, which is only a view.
         let Some(Reading::Sound(mark)) = read_mark(target) else {
             return false;
         };
@@ -255,7 +256,7 @@ impl Store {
     }
 }
 
-/// The mark of a folder; `None` if it has none.
+/// Reads the mark of a folder. `None` if it has none.
 pub(super) fn read_mark(target: &Path) -> Option<Reading<Mark>> {
     let path = target.join(MARK);
     Some(match files::read(&path) {
@@ -264,7 +265,7 @@ pub(super) fn read_mark(target: &Path) -> Option<Reading<Mark>> {
         Ok(Found::Bytes(bytes)) => {
             serde_json::from_slice(&bytes).map_or(Reading::Damaged, Reading::Sound)
         }
-        // In place of the folder there is a file.
+        // There is a file in place of the folder.
         Err(error) if files::is_absence(&error) => return None,
         Err(error) => Reading::Refused(Unread::new(&path, &error)),
     })
@@ -274,13 +275,13 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
-/// Whether two paths are names of one file.
+/// Whether two paths are links to the same file.
 fn is_same(a: &Path, b: &Path) -> bool {
     let id = |path| fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()));
     matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Makes `file` another name of `blob`, or a copy (its mode too) where that cannot be; tells which.
+/// Links `file` to `blob`, or copies it with its mode where linking fails. Returns whether it was linked.
 pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     files::create_folders(folder).map_err(Error::io("create", folder))?;
@@ -291,7 +292,7 @@ pub(super) fn link(blob: &Path, file: &Path) -> Result<bool, Error> {
     Ok(linked)
 }
 
-/// Puts the folder `fresh` at `target` and removes what was there.
+/// Moves the folder `fresh` to `target` and removes what was there.
 fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     loop {
         match renameat_with(CWD, fresh, CWD, target, RenameFlags::NOREPLACE) {
@@ -307,7 +308,7 @@ fn swap(fresh: &Path, target: &Path, aside: &Path) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    // A file system without exchange: for a moment there is no folder, never half of one.
+    // The file system has no exchange: for a moment there is no folder, but never half of one.
     match fs::rename(target, aside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => fs::rename(fresh, target)?,

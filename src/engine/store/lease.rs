@@ -1,8 +1,8 @@
-//! The right to fill a miss: a kernel lock, held by one at a time, gone with its process.
+//! The lease: the right to fill a miss. It is an exclusive kernel lock that ends with its process.
 //!
-//! One byte of the file `leases.lock` for every key, at an offset made of the key. A file for each
-//! would be made and removed with every stage, which is what file systems are slowest at. Should two
-//! keys meet on one byte, one waits for the other.
+//! Each key locks one byte of the file `leases.lock`, at an offset derived from the key. A separate file for
+//! each key would have to be created and removed for every stage, which is slow on any file system. If two
+//! keys share a byte, one waits for the other.
 
 use std::fs::File;
 use std::io;
@@ -19,18 +19,18 @@ pub struct Lease {
 }
 
 impl Store {
-    /// Takes the lease on `key`, waiting for whoever holds it, in this process or another. Look the
-    /// key up again afterwards: the other will most likely have filled the miss.
+    /// Takes the lease on `key`, and waits while this or another process holds it. Look the key up again
+    /// afterwards: the previous holder has most likely filled the miss.
     pub fn lease(&self, key: &Key) -> Result<Lease, Error> {
         loop {
-            // Waiting, too, may be cut short.
+            // A signal can interrupt the wait.
             if let Some(lease) = self.take_lease(key, libc::F_OFD_SETLKW)? {
                 return Ok(lease);
             }
         }
     }
 
-    /// Takes the lease on `key` unless another holds it.
+    /// Takes the lease on `key` unless it is held.
     pub fn try_lease(&self, key: &Key) -> Result<Option<Lease>, Error> {
         self.take_lease(key, libc::F_OFD_SETLK)
     }
@@ -38,7 +38,7 @@ impl Store {
     fn take_lease(&self, key: &Key, command: libc::c_int) -> Result<Option<Lease>, Error> {
         let path = self.home.join("leases.lock");
         self.make_way(&path)?;
-        // Opened for each: locks of one opening do not keep each other out.
+        // Opened for each lease: locks taken through the same open file do not exclude each other.
         let file = lock::open_to_write(&path).map_err(Error::io("open", &path))?;
         let offset = key.offset();
         match set(&file, offset, command, libc::F_WRLCK) {
@@ -51,12 +51,13 @@ impl Store {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        // Closing the file is not enough: a process that is just being started still
+        // has it open for a moment.
         let _ = set(&self.file, self.offset, libc::F_OFD_SETLK, libc::F_UNLCK);
     }
 }
 
-/// Sets a lock that belongs to the opening of the file, not to the process, on one byte.
+/// Sets or releases a lock on one byte. The lock belongs to the open file, not to the process.
 fn set(file: &File, offset: i64, command: libc::c_int, kind: libc::c_int) -> io::Result<()> {
     // SAFETY: all zeros is a value of this plain struct; `l_pid` must be 0 for these commands.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
@@ -73,7 +74,7 @@ fn set(file: &File, offset: i64, command: libc::c_int, kind: libc::c_int) -> io:
 }
 
 fn is_taken(error: &io::Error) -> bool {
-    // A denied lock is EAGAIN or EACCES, as the system likes.
+    // A denied lock is EAGAIN or EACCES, depending on the system.
     error.kind() == io::ErrorKind::Interrupted
         || matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
 }

@@ -1,4 +1,4 @@
-//! Locks of the kernel on files: held by one process or shared, gone with their process.
+//! Kernel locks on files, exclusive or shared, which end with their process.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,10 +7,9 @@ use std::path::Path;
 
 use contract::files;
 
-/// Opens a file to lock it with `flock`, making it where it is not there.
+/// Opens a file to lock it with `flock`, and creates it if it does not exist.
 ///
-/// A file of another user that may only be read can be locked as well: `flock` asks for no right to
-/// write.
+/// A file of another user that is only readable works too: `flock` does not require write permission.
 pub fn open(path: &Path) -> io::Result<File> {
     match open_to_write(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -20,8 +19,8 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file to lock bytes of it, for which it must be writable; makes it if it does not exist. A FIFO or a
-/// link in its place holds no lock, and is replaced.
+/// Opens a file to lock byte ranges of it, which requires write permission. Creates it if it does not exist.
+/// A FIFO or a link in its place cannot be locked and is replaced.
 pub fn open_to_write(path: &Path) -> io::Result<File> {
     let open = || {
         let mut options = File::options();
@@ -37,7 +36,7 @@ pub fn open_to_write(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What `try_lock` says: whether it locked.
+/// Returns whether `try_lock` took the lock.
 pub fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
     match result {
         Ok(()) => Ok(true),
@@ -46,8 +45,8 @@ pub fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-/// Locks the file at `path`, which its last holder may remove, by `take`. `None` if that did not lock
-/// it.
+/// Opens the file at `path`, whose last holder may remove it, and locks it with `take`. Returns `None`
+/// if `take` returns `false`.
 pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
     loop {
         let lock = open(path)?;
@@ -59,7 +58,7 @@ pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Res
             Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
                 return Ok(Some(lock));
             }
-            // Removed between our opening and our locking: another file is the lock now.
+            // Removed after it was opened and before it was locked: the lock is another file now.
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -67,7 +66,7 @@ pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Res
     }
 }
 
-/// Whether nobody holds a lock on the file at `path`. A file that is not there is held by nobody.
+/// Whether no process holds a lock on the file at `path`. A missing file counts as free.
 pub fn is_free(path: &Path) -> io::Result<bool> {
     match files::open_unlinked(path) {
         Ok(lock) => locked(lock.try_lock()),

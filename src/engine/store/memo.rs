@@ -1,5 +1,5 @@
-//! Memos: small files that save time or explain. Losing one costs no correctness, so they are not
-//! flushed to disk, and one that is damaged, or cannot be read, counts as absent.
+//! Memos: small files that save time or explain misses. Results do not depend on them, so they are not
+//! flushed to disk, and a memo that is damaged or cannot be read counts as absent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use super::{Error, Store};
 use crate::keys::Fingerprint;
 
 impl Store {
-    /// What `pipeline`'s `instance` was, the last time it ran or was found cached: to say why it
-    /// runs now.
+    /// Returns the fingerprint with which an instance last ran or was found cached. It explains
+    /// why the instance runs now.
     pub fn last_fingerprint(&self, pipeline: &str, instance: &str) -> Option<Fingerprint> {
         self.memo(&last(pipeline, instance))
     }
 
-    /// Whether there is something to compare the instance with.
+    /// Whether the instance has an earlier fingerprint to compare with.
     pub fn has_last(&self, pipeline: &str, instance: &str) -> bool {
         self.has_memo(&last(pipeline, instance))
     }
@@ -33,7 +33,7 @@ impl Store {
         self.set_memo(&last(pipeline, instance), fingerprint)
     }
 
-    /// The memo at `path`, relative to `v1`.
+    /// Reads the memo at `path`, relative to `v1`.
     pub(crate) fn memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
         match files::read(&self.home.join(path)) {
             Ok(Found::Bytes(bytes)) => unseal(&bytes).ok(),
@@ -41,7 +41,7 @@ impl Store {
         }
     }
 
-    /// Writes a memo, unless it is there already with this very content.
+    /// Writes a memo, unless the file has this content already.
     pub(crate) fn set_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
         let bytes = seal(memo).map_err(|source| Error::Serialise {
             what: "a memo",
@@ -62,8 +62,8 @@ impl Store {
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))
     }
 
-    /// Whether there is a file for the memo at `path`, relative to `v1`. A memo spares work, and one that
-    /// cannot be looked at spares none.
+    /// Whether the memo at `path`, relative to `v1`, exists. `false` if that cannot be found out:
+    /// the memo would be useless.
     pub(crate) fn has_memo(&self, path: &Path) -> bool {
         files::is(&self.home.join(path), fs::Metadata::is_file).unwrap_or(false)
     }

@@ -1,27 +1,28 @@
-//! The content-addressed store: artifacts by what they hold, finished actions by what made them.
+//! The content-addressed store. Artifacts are stored under digests of their content, records of finished
+//! actions under the keys of the actions.
 //!
 //! ```text
 //! artifacts/
-//!   .gitignore               `*`, put there only when the store makes the folder
+//!   .gitignore               `*`, written only when the store creates the folder
 //!   latest/<pipeline>/<instance>/<port>/<file>    read-only views of the newest outputs
 //!   v1/
-//!     cas/ab/<hex>           a blob, by the blake3 digest of its content; mode 0444
-//!     cas/ab/<hex>.tree      a tree (the files of one output port), by its own digest
+//!     cas/ab/<hex>           a blob, under the blake3 digest of its content; mode 0444
+//!     cas/ab/<hex>.tree      a tree (the files of one output port), under its own digest
 //!     actions/<key>.json     an action record, under its action key and its content key
-//!     leases.lock            a byte for each key, locked by whoever fills that miss
-//!     last/, sources/        memos: worth time and explanations, never correctness
-//!     verifications.json     how often the whole store was found sound (see `doubt.rs`)
-//!     checkpoints/<key>/     what a training goes on from
-//!     runs/                  run records; theirs to arrange
-//!     numbers/               the number of the newest run, claimed by making a file
-//!     collector.lock         shared by all, but for whoever collects what nothing needs
-//!     quarantine/            what was damaged, kept to be looked at
-//!     tmp/<process>/         everything is written here first, then renamed
+//!     leases.lock            one byte for each key, locked by the process that fills the miss
+//!     last/, sources/        memos: they save time and explain misses; results do not depend on them
+//!     verifications.json     how often all blobs were found sound (see `doubt.rs`)
+//!     checkpoints/<key>/     checkpoints from which a training resumes
+//!     runs/                  run records; `report` decides what is in it
+//!     numbers/               the number of the newest run, claimed by creating a file
+//!     collector.lock         locked shared by users of the store, exclusively by the garbage collector
+//!     quarantine/            damaged and foreign files, kept for inspection
+//!     tmp/<process>/         every file is written here first, then renamed
 //! ```
 //!
-//! A file that others may see is written under `tmp` and renamed. Blobs and trees are on disk, and so
-//! are the folders they are in, before the record that names them gets its name; whatever a kill or a
-//! power cut leaves behind is either whole or unreachable. Locks are the kernel's and end with their process.
+//! Every file that others may see is written under `tmp` and renamed. Blobs, trees and the folders that hold
+//! them are on disk before the record that names them gets its name, so whatever a kill or a power cut leaves
+//! behind is either whole or unreachable. Locks are kernel locks and end with their process.
 
 mod action_cache;
 mod cas;
@@ -87,10 +88,10 @@ pub(crate) use writers::is_open_for_writing;
 use crate::keys::Digest;
 use session::Session;
 
-/// The folder that holds the store, named after the format of what is in it.
+/// Name of the folder that holds the store: the version of its format.
 pub const FORMAT: &str = "v1";
 
-/// The folders of a store, below `v1`.
+/// The store's folders in `v1`.
 const FOLDERS: [&str; 7] = [
     "cas",
     "actions",
@@ -101,32 +102,31 @@ const FOLDERS: [&str; 7] = [
     "sources",
 ];
 
-/// An open store. Cheap to open, to be shared between threads by reference; several processes may
-/// have the same one open.
+/// An open store. It is cheap to open, and threads share it by reference. Several processes may
+/// have the same store open.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
     /// `<root>/v1`
     home: PathBuf,
-    /// Begun with the first write.
+    /// Created with the first write.
     session: Mutex<Option<Arc<Session>>>,
-    /// Blobs whose content this instance has seen to be right, and how they were then.
+    /// Blobs whose content this instance has verified, with their stamps at that time.
     verified: Mutex<HashMap<Digest, Stamp>>,
-    /// Trees that records name which were looked up.
+    /// Trees that this instance has made, or has read because a record names them.
     trees: Mutex<HashMap<Digest, Arc<Tree>>>,
-    /// Files and folders that are to be on disk before a record names what they hold.
+    /// Files and folders that must be on disk before a record names their content.
     unflushed: Mutex<BTreeSet<PathBuf>>,
-    /// Held by the thread that puts them there.
+    /// Held while they are flushed.
     flushing: Mutex<()>,
-    /// Held by the thread that sets a damaged blob aside.
+    /// Held while a damaged blob is set aside.
     mending: Mutex<()>,
-    /// Indexes of sources that were made earlier are not trusted; nanoseconds since 1970.
+    /// Source indexes made before this time, in nanoseconds since 1970, are not trusted.
     index_since: i64,
 }
 
 impl Store {
-    /// Opens the store in `root`, making what is not there, and removes what dead processes left
-    /// under `tmp`.
+    /// Opens the store in `root`, creates missing folders, and removes what dead processes left under `tmp`.
     pub fn open(root: &Path) -> Result<Self, Error> {
         let home = root.join(FORMAT);
         let is_there = files::is(&home, fs::Metadata::is_dir);
@@ -158,8 +158,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Trusts no index of a source that was made before `since` (nanoseconds since 1970): such a source is read
-    /// again.
+    /// Stops trusting source indexes made before `since` (nanoseconds since 1970), so that
+    /// their sources are read again.
     pub(crate) fn distrust_indexes(&mut self, since: i64) {
         self.index_since = since;
     }
@@ -168,24 +168,24 @@ impl Store {
         self.index_since
     }
 
-    /// The folder the store was opened in.
+    /// Returns the folder in which the store was opened.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where run records go; theirs to arrange.
+    /// Returns the folder for run records. The store does not arrange what is in it.
     pub fn runs_folder(&self) -> PathBuf {
         self.home.join("runs")
     }
 
-    /// Where runs claim their numbers; made with the first.
+    /// Returns the folder in which runs claim their numbers. It is created with the first run.
     pub fn numbers_folder(&self) -> PathBuf {
         self.home.join("numbers")
     }
 
-    /// A fresh folder to write outputs into, on the store's file system. It is emptied of what is large
-    /// when it is dropped, removed when this process ends, or by the next one to open the store if this
-    /// one is killed.
+    /// Creates a folder for outputs, on the store's file system. Dropping it removes large content at once
+    /// and may leave small content until this process ends. If the process is killed, the next one that
+    /// opens the store removes it.
     pub fn staging(&self) -> Result<Staging, Error> {
         Staging::new(self.session()?)
     }
@@ -204,13 +204,13 @@ impl Store {
         }
     }
 
-    /// Puts `bytes` at `path`, whole or not at all, whatever is there.
+    /// Writes `bytes` to `path` atomically and durably, replacing whatever is there.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         self.make_way(path)?;
         self.session()?.write_durably(path, bytes)
     }
 
-    /// Sets aside what has the name of a file of the store and is none: a folder, a link, a pipe.
+    /// Sets aside a folder, a link or a pipe that has the name of one of the store's files.
     fn make_way(&self, file: &Path) -> Result<(), Error> {
         match files::is(file, |metadata| !metadata.is_file()) {
             Ok(true) => self.set_aside(file),
@@ -219,8 +219,8 @@ impl Store {
         }
     }
 
-    /// Makes a folder unless it is there; tells whether it did. Whatever else has its name is set
-    /// aside, a link to a folder too: nothing may be written, or removed, where it leads.
+    /// Creates a folder and returns whether it was missing. Anything else with its name is set aside,
+    /// including a link to a folder: nothing may be written or removed behind a link.
     fn create_folder(&self, folder: &Path) -> Result<bool, Error> {
         match fs::symlink_metadata(folder) {
             Ok(metadata) if metadata.is_dir() => return Ok(false),
@@ -232,10 +232,10 @@ impl Store {
         Ok(true)
     }
 
-    /// Moves what is damaged or foreign out of the way, keeping it to be looked at. Another process
-    /// may have been faster; that it is gone is all that matters.
+    /// Moves something damaged or foreign to the quarantine, where it can be inspected. It is no error if
+    /// another process has moved it already.
     fn set_aside(&self, file: &Path) -> Result<(), Error> {
-        // What is behind a link is not ours to move; the link is.
+        // If the file is behind a link, the link is moved: what it leads to is not the store's.
         let file = match file.parent() {
             Some(folder) if folder != self.root && is_link(folder)? => folder,
             _ => file,
@@ -243,7 +243,7 @@ impl Store {
         let quarantine = self.home.join("quarantine");
         files::create_folders(&quarantine).map_err(Error::io("create", &quarantine))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        // Whatever has the name already, a folder for one, stays.
+        // An earlier entry of the same name stays.
         let mut kept = quarantine.join(name.as_ref());
         for number in 1.. {
             if !files::exists(&kept).map_err(Error::io("look at", &kept))? {
@@ -263,8 +263,8 @@ impl Store {
     }
 }
 
-/// Refuses a link in place of one of the store's own folders: everything in it would be swept, moved
-/// and removed where it leads.
+/// Refuses a symbolic link in place of one of the store's own folders: sweeping, moving and removing
+/// would reach files behind it.
 fn refuse_link(folder: &Path) -> Result<(), Error> {
     if is_link(folder)? {
         let cause = "it is a symbolic link; make one to the whole store instead";
@@ -277,9 +277,9 @@ fn is_link(path: &Path) -> Result<bool, Error> {
     files::is(path, fs::Metadata::is_symlink).map_err(Error::io("look at", path))
 }
 
-/// Makes the root. A folder that is new or empty is the store's alone, and git is told to leave it
-/// be; in one that holds something already nothing is added. (No `CACHEDIR.TAG`: results that took
-/// days to train belong in backups.)
+/// Creates the root. A folder that is new or empty belongs to the store alone and gets a `.gitignore`;
+/// nothing is added to a folder that already holds something. (No `CACHEDIR.TAG`: results that took days to
+/// train belong in backups.)
 fn create_root(root: &Path) -> Result<(), Error> {
     files::create_folders(root).map_err(Error::io("create", root))?;
     let mut entries = fs::read_dir(root).map_err(Error::io("read", root))?;

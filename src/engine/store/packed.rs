@@ -1,5 +1,5 @@
-//! Memos of many thousand entries: postcard, which is read ten times as fast as JSON, behind a checksum
-//! of itself. Otherwise they are like other memos: one that is damaged counts as absent.
+//! Memos with many thousand entries, encoded with postcard behind a checksum: reading them is ten times as
+//! fast as JSON. As with other memos, a damaged one counts as absent.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use super::{Error, Store};
 use crate::keys::Digest;
 
 const CONTEXT: &str = "runner packed memo checksum v1";
-/// Of the files' names.
+/// Extension of packed files.
 const EXTENSION: &str = "packed";
 const CHECKSUM: usize = 32;
 
 impl Store {
-    /// The packed memo at `path`, relative to `v1`.
+    /// Reads the packed memo at `path`, relative to `v1`.
     pub(crate) fn packed_memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
         debug_assert!(is_packed(path));
         let Ok(Found::Bytes(bytes)) = files::read(&self.home.join(path)) else {
@@ -26,20 +26,20 @@ impl Store {
         postcard::from_bytes(unpack(&bytes).ok()?).ok()
     }
 
-    /// Writes a packed memo, unless it is there already with this very content.
+    /// Writes a packed memo, unless the file has this content already.
     pub(crate) fn set_packed_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
         debug_assert!(is_packed(path));
         self.write_memo(path, &pack(memo))
     }
 }
 
-/// Whether a file's name says that it is packed.
+/// Whether a file has the extension of packed memos.
 pub fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|found| found == EXTENSION)
 }
 
 fn pack<T: Serialize>(memo: &T) -> Vec<u8> {
-    // It fails for lists that do not know their length, which ours do.
+    // Postcard fails only for sequences of unknown length, and memos have none.
     let mut bytes =
         postcard::to_extend(memo, vec![0; CHECKSUM]).expect("plain data has a packed form");
     let checksum = Digest::derive(CONTEXT, &bytes[CHECKSUM..]);
@@ -47,7 +47,7 @@ fn pack<T: Serialize>(memo: &T) -> Vec<u8> {
     bytes
 }
 
-/// What is packed in `bytes`, if every one of them is as it was written.
+/// Returns the packed bytes if they match the checksum in front of them.
 pub fn unpack(bytes: &[u8]) -> Result<&[u8], Damaged> {
     let (checksum, memo) = bytes.split_at_checked(CHECKSUM).ok_or(Damaged)?;
     if Digest::derive(CONTEXT, memo).as_bytes() != checksum {

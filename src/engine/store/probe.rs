@@ -1,4 +1,4 @@
-//! Whether a store works where it is, or where it would be made.
+//! Probes whether a store works in its folder, or in the folder where it would be created.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,23 @@ use super::latest::link;
 use super::session::Session;
 use super::{Error, FORMAT, refuse_link};
 
-/// What was found of the folder of a store.
+/// Result of probing the folder of a store.
 #[derive(Debug)]
 pub struct Probe {
-    /// Where it was tried: in the store, or in the folder that it would be made in.
+    /// Where it was probed: in the store, or in the folder in which the store would be created.
     pub folder: PathBuf,
-    /// Whether links work; where they do not, `latest` holds copies. Or why nothing can be written.
+    /// Whether hard links work; without them `latest` holds copies. An error if files cannot be written.
     pub links: Result<bool, Error>,
 }
 
-/// Tries to write a file and to link it, where the store in `root` does. Makes no store, and leaves
-/// nothing behind but, in a store, the lock that every run takes.
+/// Tries to write a file and to link it where the store in `root` would. Does not create a store. In an
+/// existing store it leaves only the lock that every run takes.
 pub fn probe(root: &Path) -> Probe {
     let home = root.join(FORMAT);
     let tmp = home.join("tmp");
     let folder = there(&tmp);
     let links = if folder == tmp {
-        // As runs do, so that nobody who clears up after dead processes takes it away.
+        // In a session like that of a run, so that no other process sweeps it as left by a dead one.
         refuse_link(&home)
             .and_then(|()| refuse_link(&tmp))
             .and_then(|()| links_in(Session::begin(&tmp)?.path()))
@@ -37,7 +37,7 @@ pub fn probe(root: &Path) -> Probe {
     Probe { folder, links }
 }
 
-/// The path, or what there is of it.
+/// Returns the path, or its longest part that exists.
 fn there(path: &Path) -> PathBuf {
     let there = |path: &&Path| fs::symlink_metadata(path).is_ok();
     match path.ancestors().find(there) {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::store::Store;
 
-    /// Everything below a folder.
+    /// Returns everything below a folder.
     fn all(folder: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder).unwrap() {

@@ -1,4 +1,4 @@
-//! All that is recorded, for estimates and explanations: also what is of no use as a hit.
+//! Reads records for estimates and explanations, including records that cannot be used as hits.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,8 @@ use super::{ActionRecord, Error, Store};
 use crate::keys::Key;
 
 impl Store {
-    /// The record under an action key or a content key, whether or not its outputs are still there.
-    /// Warns of one that the system refuses to read: it is left out of estimates and explanations.
+    /// Returns the record under an action key or a content key, whether or not its outputs still exist. Logs
+    /// a warning if the system refuses to read it; estimates and explanations then do without it.
     pub fn recall(&self, key: &Key) -> Option<ActionRecord> {
         match read_record(&self.record_path(key), key) {
             Reading::Sound(record) => Some(record),
@@ -23,7 +23,7 @@ impl Store {
         }
     }
 
-    /// Every sound record by its action key, in the order of the keys.
+    /// Returns every sound record that is stored under its action key, sorted by key.
     pub fn records(&self) -> Result<Vec<ActionRecord>, Error> {
         let keys = self.record_keys()?;
         let records = keys.par_iter().filter_map(|key| {
@@ -33,7 +33,7 @@ impl Store {
         Ok(records.collect())
     }
 
-    /// The keys, action and content, that there is a record under, in order.
+    /// Returns the action keys and content keys under which there are records, sorted.
     pub fn record_keys(&self) -> Result<Vec<Key>, Error> {
         let folder = self.home.join("actions");
         let entries = fs::read_dir(&folder).map_err(Error::io("read", &folder))?;

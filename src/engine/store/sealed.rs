@@ -1,7 +1,7 @@
-//! Records that notice when they were torn or edited: JSON around a checksum of itself.
+//! Seals records as JSON with a checksum, so that torn or edited records are detected.
 //!
-//! `{"checksum":"<64 hex>","record":<JSON>}` and a newline. Every byte of the file is either
-//! hashed, the hash, or fixed, so no change to it goes unnoticed; and it is still plain JSON.
+//! The format is `{"checksum":"<64 hex>","record":<JSON>}` and a newline. Every byte of the file is hashed,
+//! part of the hash, or fixed, so every change is noticed. The file is still plain JSON.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ const HEAD: &[u8] = br#"{"checksum":""#;
 const MIDDLE: &[u8] = br#"","record":"#;
 const TAIL: &[u8] = b"}\n";
 
-/// A file that is not what was written.
+/// The file is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not what was written")]
 pub struct Damaged;

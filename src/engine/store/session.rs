@@ -1,8 +1,9 @@
-//! A process' own folder under `tmp`, where everything is written before it is renamed into place.
+//! A process's own folder under `tmp`, where every file is written before it is renamed into place.
 //!
 //! The owner holds a lock on the folder's `lock` file for as long as it lives. A folder whose lock
-//! is free belongs to a dead process, whatever its age, and is swept. `tmp/.lock` is held around
-//! making a folder and around sweeping, so that none is swept between its making and its locking.
+//! is free belongs to a dead process, whatever its age, and is swept. `tmp/.lock` is held while a
+//! folder is created and while folders are swept, so that no folder is swept between its creation
+//! and the locking of its `lock`.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,22 +17,22 @@ use super::files::{is, mode, remove, sync};
 use super::{Error, lock};
 
 const LOCK: &str = "lock";
-/// The file of `tmp` that is locked around making and sweeping.
+/// The file in `tmp` that is locked while folders are created or swept.
 pub const GATE: &str = ".lock";
 
-/// Files and folders of dead staging folders that may wait for the end of the process, and what they may
-/// hold in bytes each.
+/// Most files and folders of dropped staging folders that may stay until the process ends, and the most bytes
+/// that such a staging folder may hold.
 const MOST_STAYING: usize = 1 << 16;
 const MOST_SMALL: u64 = 4096;
 
 #[derive(Debug)]
 pub struct Session {
     folder: PathBuf,
-    /// The folder itself, whatever has its name.
+    /// The folder itself, even if something else has its name.
     open: Folder,
     lock: File,
     names: AtomicU64,
-    /// Files and folders that wait to be removed at the end.
+    /// Number of files and folders that stay until the end.
     staying: AtomicUsize,
 }
 
@@ -41,7 +42,8 @@ impl Session {
         gate.lock().map_err(Error::io("lock", tmp))?;
         let folder = tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
-            // As far as the umask allows: others who share the store look for our lock and our needs.
+            // Open to others, as far as the umask allows: users who share the store
+            // read the lock and the needs.
             .permissions(mode(0o777))
             .tempdir_in(tmp)
             .map_err(Error::io("create a folder in", tmp))?;
@@ -62,8 +64,8 @@ impl Session {
         &self.folder
     }
 
-    /// Checks that the folder's name still leads to it. A program knows the name from its own folder, which
-    /// is in it, and could have put a link there: we would write where that leads.
+    /// Checks that the folder's name still leads to it. A program knows the name, because its own folder is
+    /// inside, and could have replaced the folder by a link, through which runner would write elsewhere.
     pub fn check(&self) -> Result<(), Error> {
         let is_there = self.open.is_at(&self.folder);
         if is_there.map_err(Error::io("look at", &self.folder))? {
@@ -73,25 +75,25 @@ impl Session {
         Err(Error::io("use", &self.folder)(std::io::Error::other(cause)))
     }
 
-    /// A path in the folder that nothing has used.
+    /// Returns an unused path in the folder, with a name that begins with `what`.
     pub fn fresh(&self, what: &str) -> PathBuf {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
         self.folder.join(format!("{what}-{number}"))
     }
 
-    /// What is locked for as long as the session lasts.
+    /// Returns the file that is locked for as long as the session lasts.
     pub fn lock(&self) -> &File {
         &self.lock
     }
 
-    /// Puts `bytes` at `path`, whole or not at all, for now: a power cut may undo it, or half of it.
+    /// Writes `bytes` to `path` by rename. A power cut may still undo the write or leave half of it.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let fresh = self.fresh("file");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, path).map_err(Error::io("write", path))
     }
 
-    /// As `write`, and on disk before this returns.
+    /// Like `write`, but the file is on disk when this returns.
     pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let fresh = self.fresh("file");
         File::create_new(&fresh)
@@ -102,9 +104,9 @@ impl Session {
         sync(folder).map_err(Error::io("flush", folder))
     }
 
-    /// Whether `entries` more files and folders of dead staging folders may stay until the end. File
-    /// systems are slow at making what was removed a moment ago (ext4 looks at every inode that was), so
-    /// little things are not removed one stage after the other.
+    /// Whether `entries` more files and folders of dropped staging folders may stay until the end. File
+    /// systems are slow at creating files right after others were removed (ext4 looks at every removed
+    /// inode), so small staging folders are not removed after each stage.
     fn may_stay(&self, entries: usize) -> bool {
         let staying = self.staying.fetch_add(entries, Ordering::Relaxed) + entries;
         if staying <= MOST_STAYING {
@@ -116,7 +118,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Removes the folder before the lock is let go. What cannot be removed now is swept later.
+    /// Removes the folder before the lock is released. What cannot be removed now is swept later.
     fn drop(&mut self) {
         if let Err(error) = self
             .check()
@@ -127,7 +129,7 @@ impl Drop for Session {
     }
 }
 
-/// A folder for outputs in the making, which is never used again.
+/// A folder for the outputs of one attempt; it is never reused.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
@@ -146,19 +148,19 @@ impl Staging {
         })
     }
 
-    /// Where it was made. A program that ran there may have put something else in its place.
+    /// Returns the path at which the folder was created. A program that ran there may have replaced it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder itself, whatever became of its name.
+    /// Returns the folder itself, even if something else has its name now.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// Removes what is in it, unless that is little.
+    /// Removes the folder's content, unless it is small.
     fn let_go(&self) -> std::io::Result<()> {
-        // One that was moved away is no longer ours to clear.
+        // A folder that was moved away is left alone.
         if !self.folder.is_at(&self.path)? {
             return Ok(());
         }
@@ -178,7 +180,7 @@ impl Drop for Staging {
     }
 }
 
-/// Removes the folders of dead processes. What cannot be removed now is left for the next time.
+/// Removes the folders of dead processes. What cannot be removed now is left for the next sweep.
 pub fn sweep(tmp: &Path) {
     let sessions = || {
         let entries = fs::read_dir(tmp).into_iter().flatten().flatten();
@@ -201,11 +203,11 @@ pub fn sweep(tmp: &Path) {
     }
 }
 
-/// Whether nobody holds a session's lock. A session that cannot be asked, such as another user's whose
-/// folder is closed to us, counts as alive.
+/// Whether no process holds a session's lock. A session that cannot be examined, such as a closed folder of
+/// another user, counts as alive.
 pub fn is_dead(session: &Path) -> bool {
     let lock = session.join(LOCK);
-    // Anything but a folder with a plain file for a lock is no session; a pipe would never open.
+    // Anything but a folder with a regular file as its lock is no session. Opening a pipe would block.
     let is_session = is(session, fs::Metadata::is_dir)
         .and_then(|is_folder| Ok(is_folder && is(&lock, fs::Metadata::is_file)?));
     match is_session {

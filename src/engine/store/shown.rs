@@ -1,4 +1,4 @@
-//! Which outputs a file under `latest/` is of.
+//! Finds the outputs that a file under `latest/` belongs to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,16 +8,16 @@ use super::inventory::Reading;
 use super::latest::read_mark;
 use crate::keys::Digest;
 
-/// What is shown at a path.
+/// Outputs that are shown at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownOutputs {
-    /// The trees of all ports of the instance.
+    /// Digest of the tree of every port of the instance.
     pub outputs: BTreeMap<String, Digest>,
-    /// The port, where the path leads into one.
+    /// The port, if the path leads into one.
     pub port: Option<String>,
 }
 
-/// The outputs that a file or folder in some store's `latest/` is of, if it is of some.
+/// Returns the outputs that a file or folder in the `latest/` of any store belongs to, if there are any.
 pub fn shown_at(path: &Path) -> Option<ShownOutputs> {
     let path = std::path::absolute(path).ok()?;
     let (instance, mark) = path

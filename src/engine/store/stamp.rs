@@ -1,16 +1,16 @@
-//! What changes when a file is written to.
+//! File metadata that changes when a file is written to.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use contract::clock;
 
-/// A file's identity and times. The time of change cannot be set by a program, unlike that of
-/// modification; but it also moves with every new name of the file.
+/// A file's size, identity and times. A program can set the time of modification, but not the time of change;
+/// the latter also moves when a link to the file is added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     bytes: u64,
-    /// Seconds and nanoseconds, as `changed`.
+    /// In seconds and nanoseconds, like `changed`.
     modified: (i64, i64),
     changed: (i64, i64),
     inode: u64,
@@ -28,13 +28,14 @@ impl Stamp {
         }
     }
 
-    /// Whether a write from now on changes the stamp. One in the same tick of the clock, a few
+    /// Whether any later write changes the stamp. A write in the same tick of the clock, which lasts a few
     /// milliseconds, may leave the times as they are.
     pub fn is_settled(&self) -> bool {
         clock::has_passed(self.changed)
     }
 
-    /// Waits until it is settled; `false` if it does not come to that, as the clock was set back.
+    /// Waits until [`Stamp::is_settled`]. Returns `false` if that takes too long,
+    /// because the clock was set back.
     pub fn wait_until_settled(&self) -> bool {
         clock::wait_until_passed(self.changed)
     }

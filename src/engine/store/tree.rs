@@ -11,7 +11,7 @@ use crate::keys::Digest;
 
 const CONTEXT: &str = "runner artifact tree v1";
 
-/// A file's content.
+/// Digest and size of a file's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blob {
     pub digest: Digest,
@@ -21,11 +21,11 @@ pub struct Blob {
 /// The files of one artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
-    /// Hash of the listing, in the trees' own domain.
+    /// Hash of the encoded listing, in the domain of trees.
     pub digest: Digest,
-    /// By their path in it: relative, `/` between folders, sorted.
+    /// Files by path in the tree: relative, with `/` between folders, sorted.
     pub files: BTreeMap<String, Blob>,
-    /// Paths of the folders that hold nothing.
+    /// Paths of empty folders.
     pub folders: BTreeSet<String>,
 }
 
@@ -39,15 +39,15 @@ impl Tree {
         })
     }
 
-    /// The bytes that `digest` is the hash of.
+    /// Returns the bytes whose hash is `digest`.
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         Ok(encode(&self.files, &self.folders)?.1)
     }
 
-    /// Reads the listing that `digest` names.
+    /// Decodes the listing that `digest` names.
     ///
     /// # Errors
-    /// If it is another one, or a name in it leads elsewhere.
+    /// If the listing has another digest, or a name in it leads out of the tree.
     pub fn decode(digest: &Digest, bytes: &[u8]) -> Result<Self, Damaged> {
         if Digest::derive(CONTEXT, bytes) != *digest {
             return Err(Damaged);
@@ -62,7 +62,7 @@ impl Tree {
                 _ => return Err(Damaged),
             }
         }
-        // The digest says that the list is what it was, not that we wrote it.
+        // The digest proves that the listing is unchanged, not that runner wrote it.
         if !are_safe(&files, &folders) {
             return Err(Damaged);
         }
@@ -74,8 +74,8 @@ impl Tree {
     }
 }
 
-/// Whether every name stays within the folder that the tree is put into, and none is in a file or in an
-/// empty folder.
+/// Whether every name stays inside the folder that the tree is written to, and no name lies below a file
+/// or below an empty folder.
 fn are_safe(files: &BTreeMap<String, Blob>, folders: &BTreeSet<String>) -> bool {
     let is_taken = |name: &str| files.contains_key(name) || folders.contains(name);
     let names = || files.keys().chain(folders);
@@ -87,7 +87,8 @@ fn are_safe(files: &BTreeMap<String, Blob>, folders: &BTreeSet<String>) -> bool 
     }) && files.keys().all(|name| !folders.contains(name))
 }
 
-/// A JSON object of the files by name; an empty folder has a `/` behind its name and the value `null`.
+/// Encodes a tree as a JSON object of blobs by name. An empty folder has a `/` after its
+/// name and the value `null`.
 fn encode(
     files: &BTreeMap<String, Blob>,
     folders: &BTreeSet<String>,

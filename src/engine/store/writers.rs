@@ -1,33 +1,33 @@
-//! Whether anybody has a file open for writing.
+//! Detects whether a process has a file open for writing.
 //!
-//! Linux grants a read lease (`F_SETLEASE` in fcntl(2)) only while nobody has the file open for writing,
-//! by whatever name; a shared writable mapping counts as open. While the lease is held, an attempt to open
-//! the file for writing, or to cut it, breaks the lease, and waits until it is let go or, by default, for 45
-//! seconds. Leases need the file's owner or root, and not every file system has them. Timestamps are no
-//! substitute: a program can set them.
+//! Linux grants a read lease (`F_SETLEASE` in fcntl(2)) only while no process has the file open for writing
+//! under any name; a shared writable mapping counts as open. While the lease is held, an attempt to open the
+//! file for writing or to truncate it breaks the lease, and blocks until the lease is released or, by
+//! default, for 45 seconds. Leases require the file's owner or root, and some file systems have none.
+//! Timestamps are no substitute, because a program can set them.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// An open file that nobody else can write to unnoticed for as long as this exists.
+/// An open file on which every attempt to write is noticed for as long as this value exists.
 #[derive(Debug)]
 pub struct Unwritten {
     file: File,
-    /// Set once the watch was given up for somebody.
+    /// Set once the lease was released in favour of a writer.
     given_up: AtomicBool,
 }
 
 impl Unwritten {
-    /// Watches `file`, which is open for reading only.
+    /// Watches `file`, which must be open for reading only.
     ///
     /// # Errors
-    /// The file, if somebody has it open for writing, or the system cannot tell.
+    /// Returns the file if a process has it open for writing, or if the system cannot tell.
     #[cfg(target_os = "linux")]
     pub fn watch(file: File) -> Result<Self, File> {
-        // The signal of a broken lease would end the process; this one is ignored unless asked for.
-        // fcntl(2): F_SETSIG is 10 on Linux, whatever the processor.
+        // By default, breaking a lease raises a signal that would end the process; SIGURG is ignored by
+        // default. `F_SETSIG` is 10 on every Linux architecture (fcntl(2)).
         const F_SETSIG: libc::c_int = 10;
         let granted = control(&file, F_SETSIG, libc::SIGURG) == Some(0)
             && control(&file, libc::F_SETLEASE, libc::F_RDLCK) == Some(0);
@@ -45,7 +45,7 @@ impl Unwritten {
         Err(file)
     }
 
-    /// Whether nobody has tried to write to it.
+    /// Whether no process has tried to write to the file.
     pub fn is_unwritten(&self) -> bool {
         #[cfg(target_os = "linux")]
         return !self.given_up.load(Ordering::SeqCst)
@@ -54,7 +54,7 @@ impl Unwritten {
         false
     }
 
-    /// Lets go on whoever waits to write to it. From then on it counts as written to.
+    /// Lets a waiting writer continue. From then on the file counts as written to.
     pub fn give_way(&self) {
         #[cfg(target_os = "linux")]
         if !self.is_unwritten() && !self.given_up.swap(true, Ordering::SeqCst) {
@@ -67,12 +67,13 @@ impl Unwritten {
     }
 }
 
-/// Whether somebody has `file`, which is open for reading only, open for writing: as long as that is so, times
-/// that stay the same prove nothing, as a page of a shared mapping that was written to once may be written to
-/// again without a trace in them. `false` where the system does not tell.
+/// Whether a process has `file` open for writing. `file` itself must be open for reading only. While there is
+/// a writer, unchanged timestamps prove nothing: a page of a shared mapping that was written to once can be
+/// written to again without changing them. `false` where the system cannot tell.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_open_for_writing(file: &File) -> bool {
-    // `NFS_SUPER_MAGIC`: a client refuses a lease for want of a delegation, whoever has the file open.
+    // `NFS_SUPER_MAGIC`: an NFS client refuses a lease whenever it has no delegation, whether or not the
+    // file is open for writing.
     const NFS: u64 = 0x6969;
     let Ok(own) = file.try_clone() else {
         return false;
@@ -92,13 +93,14 @@ pub(crate) fn is_open_for_writing(_: &File) -> bool {
 
 impl Drop for Unwritten {
     fn drop(&mut self) {
-        // Closing it is not enough: a process that is being started has it open too, for a moment.
+        // Closing the file is not enough: a process that is just being started still
+        // has it open for a moment.
         #[cfg(target_os = "linux")]
         control(&self.file, libc::F_SETLEASE, libc::F_UNLCK);
     }
 }
 
-/// Asks fcntl(2) something with a number for an argument; `None` where it is refused.
+/// Calls fcntl(2) with an integer argument. `None` if the call fails.
 #[cfg(target_os = "linux")]
 fn control(file: &File, command: libc::c_int, argument: libc::c_int) -> Option<libc::c_int> {
     // SAFETY: the descriptor is open, and these commands take an integer.
@@ -135,7 +137,7 @@ mod tests {
         assert!(watch(&path).is_none() && is_open_for_writing(&readers));
         drop(writer);
         assert!(watch(&path).is_some() && !is_open_for_writing(&readers));
-        // Nothing is left that would hold up a writer.
+        // No lease is left that would block a writer.
         OpenOptions::new().append(true).open(&path).unwrap();
     }
 
@@ -147,7 +149,7 @@ mod tests {
             .write(true)
             .open(&path)
             .unwrap();
-        // SAFETY: a fresh mapping of an open file that is not cut while it is mapped; it is not read.
+        // SAFETY: a fresh mapping of an open file that is not truncated while it is mapped; it is not read.
         let mapped = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -161,7 +163,7 @@ mod tests {
         assert_ne!(mapped, libc::MAP_FAILED);
         drop(file);
         assert!(watch(&path).is_none());
-        // SAFETY: it is the mapping from above, which nothing refers to.
+        // SAFETY: this is the mapping from above, and nothing refers to it.
         assert_eq!(unsafe { libc::munmap(mapped, 7) }, 0);
         assert!(watch(&path).is_some());
     }

@@ -1,4 +1,4 @@
-//! The axes of a sweep as they are written: what they vary, and over which values.
+//! Reads the axes of a sweep: what each of them varies, and over which values.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,14 +11,14 @@ use crate::spec::{
     Assignment, Diagnostic, Entry, LONGEST_NAME, Node, Place, Plain, SweepSpec, Value, suggest,
 };
 
-/// Labels that are not an axis' own: what else tells copies of a pipeline apart.
+/// Reserved labels: copies of a pipeline may also differ in their seeds and epochs.
 pub(super) const SEED: &str = "seed";
 pub(super) const EPOCHS: &str = "epochs";
 
-/// Values that are told one by one.
+/// Maximum number of values that a description lists.
 const LISTED: usize = 8;
 
-/// The forms of a range.
+/// Keys of the forms of an axis other than a list.
 const FORMS: [&str; 5] = [
     "choice",
     "uniform",
@@ -27,23 +27,23 @@ const FORMS: [&str; 5] = [
     "log_int_uniform",
 ];
 
-/// An axis as it is written.
+/// An axis of a sweep as declared.
 pub(super) struct Axis {
-    /// The var or parameter that it varies: `dropout`, `cnn.params.learning_rate`.
+    /// The var or parameter that the axis varies: `dropout`, `cnn.params.learning_rate`.
     pub name: String,
-    /// What it is called in names and tables: `learning_rate`.
+    /// Short name, used in instance names and tables: `learning_rate`.
     pub label: String,
-    /// Of its name.
+    /// Place of the name.
     key: Place,
     pub domain: Domain,
-    /// Values by what they are called, where there are single ones.
+    /// Listed values with their names; empty for a range.
     pub choices: Vec<(String, Node)>,
-    /// Of its values.
+    /// Place of the values.
     range: Place,
 }
 
 impl Axis {
-    /// All axes of a sweep; what is wrong with one is reported.
+    /// Reads all axes of a sweep and adds their errors to `errors`.
     pub fn read_all(spec: &SweepSpec, errors: &mut Vec<Diagnostic>) -> Vec<Self> {
         let entries = spec.section("axes");
         if entries.is_empty() {
@@ -68,7 +68,7 @@ impl Axis {
         axes
     }
 
-    /// Where its values stand; its name if they go over several lines.
+    /// Returns the place of the values, or of the name if the values span several lines.
     pub fn place(&self) -> Place {
         match self.range.is_one_line() && !self.range.text().is_empty() {
             true => self.range.clone(),
@@ -76,7 +76,7 @@ impl Axis {
         }
     }
 
-    /// Its values in a few words: `0.001, 0.01`, `log_uniform 0.0001 to 0.01`.
+    /// Describes the values in a few words: `0.001, 0.01`, `log-uniform, 0.0001 to 0.01`.
     pub fn in_words(&self) -> String {
         let ends = |low: &dyn fmt::Display, high: &dyn fmt::Display| format!("{low} to {high}");
         match &self.domain {
@@ -103,10 +103,10 @@ impl Axis {
         }
     }
 
-    /// How its values are compared.
+    /// Returns how values of the axis compare: as choices, as numbers or by their logarithm.
     pub fn kind(&self) -> AxisKind {
         let is_number = |(_, node): &(String, Node)| matches!(node.value, Value::Number(_));
-        // 3.1 and 3.10 on one axis are names, not numbers.
+        // If 3.1 and 3.10 are on one axis, they are names, not numbers.
         let mut seen = HashSet::new();
         let mut repeats = |(_, node): &(String, Node)| match &node.value {
             Value::Number(number) => !seen.insert(number.value.to_string()),
@@ -120,7 +120,7 @@ impl Axis {
         }
     }
 
-    /// What a coordinate is called, and the value that it stands for.
+    /// Returns the name of a coordinate and its value.
     pub fn value(&self, at: &Coordinate) -> (String, Node) {
         match at {
             Coordinate::Choice(index) => self.choices[*index].clone(),
@@ -131,13 +131,13 @@ impl Axis {
         }
     }
 
-    /// Puts a coordinate's value into the pipeline.
+    /// Returns the assignment that sets a coordinate's value in the pipeline.
     pub fn assign(&self, at: &Coordinate) -> Assignment {
         let (_, value) = self.value(at);
         Assignment::of(&self.name, &self.key, value)
     }
 
-    /// The coordinate of a value, as it stands in `include`, `exclude` or `when`.
+    /// Returns the coordinate of a value in `include`, `exclude` or `when`.
     pub fn coordinate(&self, value: &Node) -> Result<Coordinate, Diagnostic> {
         if self.choices.is_empty() {
             let found = match &value.value {
@@ -154,7 +154,8 @@ impl Axis {
         if let Some(index) = choices.position(is_written) {
             return Ok(Coordinate::Choice(index));
         }
-        // Spelled in another way it must leave no doubt: on an axis of 3.1 and 3.10, 3.100 does.
+        // A value with another spelling must match only one choice: on an axis of 3.1 and 3.10, 3.100 is
+        // ambiguous.
         let choices = self.choices.iter().enumerate();
         let same: Vec<_> = choices
             .filter(|(_, (_, known))| known.means(value))
@@ -180,7 +181,7 @@ impl Axis {
         }
     }
 
-    /// Single values, or the ends of a range: what is to be looked at before any trial starts.
+    /// Returns all listed values, or both ends of a range. They are checked before any trial starts.
     pub fn extremes(&self) -> Vec<Coordinate> {
         let number = |value: f64| Number::from_f64(value).map(Coordinate::Number);
         let ends = match &self.domain {
@@ -197,7 +198,8 @@ impl Axis {
     }
 }
 
-/// What each axis is called: the last piece of its name, unless another one ends alike.
+/// Returns the label of each axis: the last piece of its name, or the whole name if that piece is reserved or
+/// ambiguous.
 fn labels(entries: &[Entry]) -> Vec<String> {
     let last = |entry: &Entry| {
         let name = entry.key.as_str();
@@ -217,7 +219,7 @@ fn labels(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(label).collect()
 }
 
-/// The values of an axis.
+/// Reads the values of an axis.
 fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
     let node = &entry.value;
     if let Value::List(items) = &node.value {
@@ -272,7 +274,7 @@ fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
     Ok((domain, Vec::new()))
 }
 
-/// Low, high and perhaps a quantum.
+/// Reads the numbers of a range: low, high and maybe a quantum.
 fn numbers(form: &Entry) -> Result<Vec<&Number>, Diagnostic> {
     if !FORMS.contains(&form.key.as_str()) {
         let message = format!("there is no range `{}`", form.key);
@@ -311,7 +313,7 @@ fn choices_of(
     Ok((Domain::Values(choices.len()), choices))
 }
 
-/// What a value is called that has no name of its own.
+/// Returns the name of a value, which is its text. Fails if the text cannot be part of a trial's name.
 fn called(item: &Node) -> Result<String, Diagnostic> {
     let text = match &item.value {
         Value::Null => Some("none".to_owned()),
@@ -330,7 +332,7 @@ fn called(item: &Node) -> Result<String, Diagnostic> {
     }
 }
 
-/// Where an axis' values stand; its name if they go over several lines.
+/// Returns the place of an entry's value, or of its key if the value spans several lines.
 fn place(entry: &Entry) -> &Place {
     match entry.value.place.is_one_line() && !entry.value.place.text().is_empty() {
         true => &entry.value.place,

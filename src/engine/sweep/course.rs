@@ -1,4 +1,4 @@
-//! The way of a sweep: rounds of trials, each chosen by what came of those before.
+//! [`Course`]: goes through a sweep in rounds of trials, each chosen by the results of earlier rounds.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,39 +17,39 @@ use crate::event::{BestTrial, Event, Judgement};
 use crate::graph::{Catalogue, Graph, Union};
 use crate::spec::{Diagnostic, Document, LoadOptions, Method};
 
-/// A pipeline on its way: itself, or trials of it.
+/// A pipeline in progress: a plain one in a single round, or its trials in several rounds.
 pub struct Course {
     pub pipeline: String,
     pub file: PathBuf,
     pub profile: Option<String>,
-    /// All that is known so far.
+    /// Graph of all copies that are known so far.
     union: Union,
     sweep: Option<Trials>,
     rounds: usize,
-    /// What all rounds so far are to run.
+    /// Nodes to run in all rounds so far; `None` means all.
     reach: Option<Vec<NodeIndex>>,
-    /// Whether nothing follows any more.
+    /// Whether there are no more rounds.
     is_over: bool,
-    /// Whether something was not run, so that what would follow is not known.
+    /// Whether a result is missing because a stage was not run, so that later trials cannot be chosen.
     is_open: bool,
 }
 
-/// As much of a sweep as is known without further results.
+/// The part of a sweep that can run without further results.
 pub struct Round {
-    /// From 1.
+    /// Counted from 1.
     pub number: usize,
-    /// What is to run, with all that it needs; nothing for everything.
+    /// Nodes to run, with their ancestors; `None` means all.
     pub until: Option<Vec<NodeIndex>>,
-    /// What is to run and was not in an earlier round.
+    /// Nodes to run, including ancestors, that were not in an earlier round.
     pub new: BTreeSet<NodeIndex>,
     entries: Vec<Entry>,
 }
 
 impl Course {
-    /// Reads a pipeline, and checks all that can be known of its trials.
+    /// Reads a pipeline and checks everything about its trials that is known before they run.
     ///
     /// # Errors
-    /// As [`Graph::build`], and what is wrong with the sweep.
+    /// Returns the errors of [`Graph::build`], and those in the sweep.
     pub fn read(
         file: &Path,
         options: &LoadOptions,
@@ -78,19 +78,19 @@ impl Course {
         })
     }
 
-    /// All that is known so far.
+    /// Returns the graph of all copies that are known so far.
     pub fn graph(&self) -> &Graph {
         self.union.graph()
     }
 
-    /// All that is known so far, and what of it is to run.
+    /// Returns the graph of all copies that are known so far, with its `reach`.
     pub fn into_graph(self) -> Graph {
         let mut graph = self.union.finish();
         graph.reach = self.reach;
         graph
     }
 
-    /// The trials that were chosen so far; none where the pipeline has no sweep.
+    /// Returns the trials that were chosen so far; empty if the pipeline has no sweep.
     pub fn trials(&self) -> &[Trial] {
         match &self.sweep {
             Some(trials) if trials.is_sweep() => &trials.trials,
@@ -98,17 +98,17 @@ impl Course {
         }
     }
 
-    /// Whether there are trials, not seeds alone.
+    /// Whether there are trials, not only seeds.
     pub fn is_sweep(&self) -> bool {
         self.sweep.as_ref().is_some_and(Trials::is_sweep)
     }
 
-    /// What trials are judged by.
+    /// Returns the objective of the trials.
     pub fn objective(&self) -> Option<&Objective> {
         self.sweep.as_ref()?.sweep.objective.as_ref()
     }
 
-    /// What the sweep comprises, whatever is known of it so far.
+    /// Describes the whole sweep, including trials that are not known yet.
     pub fn extent(&self) -> Extent {
         let Some(Trials { sweep, .. }) = &self.sweep else {
             return Extent {
@@ -135,7 +135,7 @@ impl Course {
         }
     }
 
-    /// What is varied.
+    /// Returns the axes of the sweep.
     pub fn axes(&self) -> Vec<record::Axis> {
         let axes = self.sweep.iter().flat_map(|trials| &trials.sweep.axes);
         axes.map(|axis| record::Axis {
@@ -146,39 +146,40 @@ impl Course {
         .collect()
     }
 
-    /// What trainings are compared by, and after how many epochs; nothing where none is stopped.
+    /// Returns the metric by which trainings are compared, and the epochs of the rungs; `None` without
+    /// successive halving.
     pub fn rungs(&self) -> Option<(&MetricAt, &[u64])> {
         let rungs = self.sweep.as_ref()?.sweep.rungs.as_ref()?;
         Some((&rungs.metric, rungs.halving.rungs()))
     }
 
-    /// The seeds of each trial.
+    /// Returns the seeds of each trial.
     pub fn seeds(&self) -> Vec<u64> {
         let seeds = self.sweep.iter().flat_map(|trials| &trials.sweep.seeds);
         seeds.filter_map(|seed| seed.label.parse().ok()).collect()
     }
 
-    /// Whether something was not run, so that what would follow is not known.
+    /// Whether a result is missing because a stage was not run, so that later trials cannot be chosen.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// What all rounds so far are to run; nothing for everything.
+    /// Returns the nodes to run in all rounds so far; `None` means all.
     pub fn reach(&self) -> Option<&[NodeIndex]> {
         self.reach.as_deref()
     }
 
-    /// Whether what there is to do is not all known at once.
+    /// Whether there may be more than one round.
     pub fn comes_in_rounds(&self) -> bool {
         self.sweep
             .as_ref()
             .is_some_and(|trials| trials.race.is_some() || !trials.sweep.design.is_known())
     }
 
-    /// What there is to do next; nothing once that is all.
+    /// Returns the next round, or `None` if there are no more.
     ///
     /// # Errors
-    /// If a trial that was known beforehand makes no sound pipeline.
+    /// Fails if a trial that was known from the start is an invalid pipeline.
     pub fn next_round(&mut self) -> Result<Option<Round>, Vec<Diagnostic>> {
         if self.is_over {
             return Ok(None);
@@ -215,7 +216,7 @@ impl Course {
         }))
     }
 
-    /// Takes in what came of a round; what there is to say of its trials.
+    /// Records the results of a round. Returns the events that report them.
     pub fn tell(&mut self, round: &Round, results: &impl Results) -> Vec<Event> {
         let graph = self.union.graph();
         let Some(trials) = &mut self.sweep else {
@@ -234,11 +235,11 @@ impl Course {
                         judgement,
                     });
                 }
-                // Nothing follows from what is not known.
+                // Later rounds cannot be chosen without this result.
                 None => (self.is_over, self.is_open) = (true, true),
             }
         }
-        // Where nothing works from the start, more of it is a waste.
+        // If all trials of the first round fail, end the sweep.
         self.is_over |= round.number == 1 && failed == round.entries.len() && failed > 1;
         if !trials.is_sweep() {
             return Vec::new();
@@ -255,8 +256,8 @@ impl Course {
         events
     }
 
-    /// The copies of the pipeline whose results are told as those of one: all seeds; of a sweep those of its
-    /// best trial, of which there may be none yet.
+    /// Returns the copies of the pipeline whose results are shown as those of one pipeline: in a sweep, those
+    /// of the best trial, or none if there is no best trial yet; otherwise those of all seeds.
     pub fn shown(&self) -> Vec<usize> {
         match &self.sweep {
             Some(trials) if trials.is_sweep() => trials
@@ -270,15 +271,15 @@ impl Course {
         }
     }
 
-    /// All decisions on who goes on, and what they followed from: trials counted from 1, the rung's metric as
-    /// it was measured. None where no training is halved.
+    /// Returns all decisions of successive halving and the results that led to them. Trials are counted from
+    /// 1, and metrics are as measured. Empty without successive halving.
     pub fn decisions(&self) -> Vec<halving::Entry> {
         let trials = self.sweep.as_ref();
         let race = trials.and_then(|trials| trials.race.as_ref());
         let rungs = trials.and_then(|trials| trials.sweep.rungs.as_ref());
         let direction = rungs.and_then(|rungs| rungs.direction);
         let record = race.map(Race::record).unwrap_or_default().iter();
-        // What the race was told is turned back.
+        // The race was given values of which larger is better. Restore the measured values.
         let told = |entry: &halving::Entry| {
             entry.numbered_from_one(|value| larger_is_better(value, direction))
         };

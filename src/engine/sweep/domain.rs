@@ -1,4 +1,4 @@
-//! What an axis can be: choices, or numbers between bounds.
+//! [`Domain`]: the coordinates of an axis, which are listed choices or numbers between bounds.
 
 mod bounds;
 mod line;
@@ -13,30 +13,30 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-/// Where a point is on one axis.
+/// Position of a point on one axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Coordinate {
-    /// One of the listed values, by its place in the list.
+    /// Index of a listed value.
     Choice(usize),
     Number(Number),
 }
 
-/// The coordinates an axis can take. Its constructors check what they are given.
+/// The coordinates that an axis can take. The constructors check their arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Domain {
-    /// So many listed values.
+    /// Number of listed values.
     Values(usize),
     /// Any number between the bounds, both included, rounded to [`DIGITS`] significant digits, or more
     /// where the bounds are close together.
     Uniform { low: f64, high: f64 },
-    /// `low`, `low + quantum`, …: so many exact decimals.
+    /// `low`, `low + quantum`, …: `count` exact decimals.
     Quantised {
         low: Decimal,
         quantum: Decimal,
         count: u64,
     },
-    /// As `Uniform`, but it is the logarithm that is uniform. Both bounds are above 0.
+    /// Like `Uniform`, but the logarithm is uniform. Both bounds are above 0.
     LogUniform { low: f64, high: f64 },
     /// `low`, `low + quantum`, … up to `high` at most.
     IntUniform { low: i64, high: i64, quantum: i64 },
@@ -44,12 +44,12 @@ pub enum Domain {
     LogIntUniform { low: i64, high: i64 },
 }
 
-/// Significant decimal digits of a number drawn from a continuous axis: a short name for the trial, and
-/// far more than an objective can tell apart.
+/// Significant decimal digits of a number drawn from a continuous axis. They make short names of trials, and
+/// are far more than an objective can distinguish.
 pub const DIGITS: usize = 6;
 
 impl Domain {
-    /// How many coordinates there are; nothing if the axis is continuous.
+    /// Returns the number of coordinates, or `None` if the axis is continuous.
     pub fn count(&self) -> Option<u128> {
         match *self {
             Self::Values(count) => Some(count as u128),
@@ -62,12 +62,12 @@ impl Domain {
         }
     }
 
-    /// The coordinate at `index`, counted from 0, of an axis that has more than that.
+    /// Returns the coordinate at `index`, counted from 0, or `None` if there is none.
     pub fn nth(&self, index: u128) -> Option<Coordinate> {
         if index >= self.count()? {
             return None;
         }
-        // In range, as it is below the count.
+        // Fits into `i64`, because `index` is below the count.
         let offset = |low: i64, quantum: i64| {
             i64::try_from(i128::from(low) + index as i128 * i128::from(quantum)).ok()
         };
@@ -85,7 +85,7 @@ impl Domain {
         }
     }
 
-    /// The coordinate that is the number `value`, if the axis has it.
+    /// Returns the coordinate of the number `value`, if the axis has it.
     pub fn find(&self, value: &Number) -> Option<Coordinate> {
         match *self {
             Self::Values(_) => None,
@@ -114,7 +114,7 @@ impl Domain {
         }
     }
 
-    /// If the axis has `coordinate`, in just this form.
+    /// Whether the axis has `coordinate` in exactly this form: an axis of whole numbers has 4, but not 4.0.
     pub fn contains(&self, coordinate: &Coordinate) -> bool {
         match (self, coordinate) {
             (Self::Values(count), Coordinate::Choice(index)) => index < count,
@@ -141,13 +141,13 @@ fn whole(value: &Number) -> Option<i64> {
     value.as_i64().or_else(|| of_float().map(|v| v as i64))
 }
 
-/// A float that is finite, as all within bounds are.
+/// Returns the coordinate of a float, which must be finite, as all numbers within bounds are.
 fn number(value: f64) -> Coordinate {
     let number = Number::from_f64(value).unwrap_or_else(|| unreachable!("{value} within bounds"));
     Coordinate::Number(number)
 }
 
-/// Exactly what the shortest text of the number says.
+/// Converts a number to the exact decimal of its shortest text.
 fn decimal(value: &Number) -> Result<Decimal, Invalid> {
     let text = value.to_string();
     let read = match text.contains(['e', 'E']) {

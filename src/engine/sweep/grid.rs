@@ -1,21 +1,21 @@
-//! All combinations of finite axes, in order.
+//! The grid: all combinations of the values of finite axes, in order.
 
 use super::domain::Coordinate;
 use super::space::{Point, Space};
 
-/// An axis has no end of values, so there is no grid.
+/// An axis has infinitely many values, so there is no grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the axis `{axis}` is continuous, which a grid cannot be")]
 pub struct Infinite {
     pub axis: String,
 }
 
-/// How many points the grid has, before exclusions. `u128::MAX` stands for more than that.
+/// Returns the number of points in the grid, before exclusions, or `u128::MAX` if there are more.
 ///
-/// An axis counts only where it applies: its conditions make a forest, which is counted from the leaves.
+/// An axis counts only where it applies. The conditions form a forest, which is counted from its leaves.
 pub fn combinations(space: &Space) -> Result<u128, Infinite> {
     let counts = counts(space)?;
-    // Of an axis and all whose conditions lead to it, where it applies.
+    // For each axis: combinations of its values and those of dependent axes, where it applies.
     let mut below = vec![0_u128; counts.len()];
     let mut total = 1_u128;
     for &axis in space.order().iter().rev() {
@@ -46,8 +46,8 @@ pub fn combinations(space: &Space) -> Result<u128, Infinite> {
     Ok(total)
 }
 
-/// The points of the grid, the last axis fastest. Of axes that apply only under a condition there is one
-/// point where they do not. Left out is what the space excludes.
+/// Returns the points of the grid, with the last axis changing fastest. Axes that do not apply do not
+/// multiply the points. Excluded points are left out.
 pub fn points(space: &Space) -> Result<Points, Infinite> {
     Ok(Points {
         counts: counts(space)?,
@@ -56,17 +56,17 @@ pub fn points(space: &Space) -> Result<Points, Infinite> {
     })
 }
 
-/// See [`points`].
+/// Iterator over the points of a grid; see [`points`].
 #[derive(Clone, Debug)]
 pub struct Points {
     space: Space,
     counts: Vec<u128>,
-    /// The index on each axis; 0 where it does not apply.
+    /// Index of the next point on each axis; 0 where the axis does not apply.
     next: Option<Vec<u128>>,
 }
 
 impl Points {
-    /// The next point, excluded or not.
+    /// Returns the next point, whether it is excluded or not.
     pub fn advance(&mut self) -> Option<Point> {
         let mut indices = self.next.take()?;
         let point = self.space.point(|axis, a| {

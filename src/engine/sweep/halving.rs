@@ -1,8 +1,8 @@
-//! Asynchronous successive halving, ASHA (Li et al. 2020): which trials go on, and for how long.
+//! Asynchronous successive halving, ASHA (Li et al. 2020): decides which trials continue, and for how long.
 //!
-//! A *rung* is a number of epochs at which trials are compared. The best `1 / reduction` of those that
-//! came to a rung are promoted to the next one as soon as that is known; a new trial starts where nothing
-//! can be promoted.
+//! A *rung* is a number of epochs at which trials are compared. The best `1 / reduction` of the trials that
+//! reached a rung are promoted to the next one as soon as this is known. If none can be promoted, a new trial
+//! starts.
 
 mod race;
 mod rung;
@@ -22,7 +22,7 @@ pub struct Halving {
     direction: Direction,
 }
 
-/// Why there are no such rules.
+/// Why rules are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("the first rung is after at least 1 epoch")]
@@ -34,8 +34,8 @@ pub enum Invalid {
 }
 
 impl Halving {
-    /// Trials are compared after `grace` epochs, and after `reduction` times as many again and again; who
-    /// comes to `max` is done.
+    /// Creates rules whose first rung is at `grace` epochs. Each further rung is at `reduction` times the
+    /// epochs of the one before, and the last one is at `max`.
     pub fn new(
         grace: u64,
         max: u64,
@@ -63,7 +63,7 @@ impl Halving {
         })
     }
 
-    /// The epochs of all rungs, rising; the last is the most that a trial trains.
+    /// Returns the epochs of all rungs in ascending order. The last is the most that a trial is trained for.
     pub fn rungs(&self) -> &[u64] {
         &self.rungs
     }

@@ -1,42 +1,42 @@
-//! How much each axis has to do with the objective.
+//! Importance of each axis: how strongly the objective depends on it.
 
 use serde::{Deserialize, Serialize};
 
-/// Fewer trials than this say nothing of an axis.
+/// Number of trials below which an importance is not reliable.
 pub const FEWEST: usize = 10;
 
-/// Trials to a bin of a numeric axis, at least, and bins at most.
+/// Number of trials per bin of a numeric axis, and maximum number of bins.
 const BIN: usize = 5;
 const MOST_BINS: usize = 10;
 
-/// An axis's coordinate at every finished trial; nothing where the axis did not apply.
+/// Coordinates of all finished trials on one axis; `None` where the axis does not apply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Column {
-    /// Which of the choices, in no order.
+    /// Indices of choices, which have no order.
     Choices(Vec<Option<usize>>),
     Numbers(Vec<Option<f64>>),
 }
 
-/// What the objective has to do with one axis, where that applies.
+/// Relation between the objective and one axis, over the trials that the axis applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Importance {
-    /// The share of the objective's variance that the axis explains by itself, corrected for what chance
-    /// would explain (epsilon squared), in [0, 1]. Nothing if it cannot be told.
+    /// Share of the objective's variance that the axis explains by itself, corrected for what chance would
+    /// explain (epsilon squared), in [0, 1]. `None` if it cannot be computed.
     pub share: Option<f64>,
-    /// Spearman's rank correlation of a numeric axis with the objective, in [-1, 1]: below 0, smaller
-    /// numbers go with larger objectives.
+    /// Spearman's rank correlation of a numeric axis with the objective, in [-1, 1]. Below 0, smaller numbers
+    /// go with larger objectives.
     pub correlation: Option<f64>,
-    /// The trials that this was worked out from.
+    /// Number of trials that were used.
     pub trials: usize,
-    /// Why to believe less of it, or why there is none.
+    /// Why the importance is unreliable or missing.
     pub note: Option<Note>,
 }
 
-/// What to know about an [`Importance`].
+/// Why an [`Importance`] is unreliable or missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
-    /// Too few trials, fewer than [`FEWEST`] or than two to a group.
+    /// Too few trials: fewer than [`FEWEST`], or than two per group.
     FewTrials,
     /// All trials have the same coordinate.
     ConstantAxis,
@@ -45,7 +45,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// In words, for people.
+    /// Returns the note as text for users.
     pub fn text(self) -> &'static str {
         match self {
             Self::FewTrials => "too few trials to tell",
@@ -55,8 +55,8 @@ impl Note {
     }
 }
 
-/// What `objective` has to do with the axis of `column`, trial by trial. Trials whose objective is not
-/// finite are passed over.
+/// Computes the importance of the axis with the coordinates in `column`, given the objective of each trial.
+/// Trials whose objective is not finite are skipped.
 pub fn importance(column: &Column, objective: &[f64]) -> Importance {
     let (groups, values, correlation) = match column {
         Column::Choices(choices) => {
@@ -90,7 +90,8 @@ pub fn importance(column: &Column, objective: &[f64]) -> Importance {
     }
 }
 
-/// Of trials where the axis applies and that have an objective: coordinates and objectives.
+/// Returns the coordinates and objectives of the trials that the axis applies to and whose objective is
+/// finite.
 fn finished<T: Copy>(coordinates: &[Option<T>], objective: &[f64]) -> (Vec<T>, Vec<f64>) {
     assert_eq!(coordinates.len(), objective.len(), "an objective per trial");
     let pairs = coordinates.iter().zip(objective);
@@ -100,8 +101,8 @@ fn finished<T: Copy>(coordinates: &[Option<T>], objective: &[f64]) -> (Vec<T>, V
         .unzip()
 }
 
-/// The group of every number: its own where there are few different ones, else a quantile. Equal numbers
-/// are in one group.
+/// Returns the group of every number: one for each distinct number if there are few, or else one for each
+/// quantile. Equal numbers are in one group.
 fn bins(numbers: &[f64]) -> Vec<usize> {
     let most = (numbers.len() / BIN).clamp(2, MOST_BINS);
     let mut sorted = numbers.to_vec();
@@ -119,8 +120,8 @@ fn bins(numbers: &[f64]) -> Vec<usize> {
     numbers.iter().map(group).collect()
 }
 
-/// Kelley's ε² (1935): 1 − MS within / MS total, not below 0. It is the correlation ratio η² with the
-/// degrees of freedom that groups take up anyway taken off.
+/// Kelley's ε² (1935): 1 − MS within / MS total, not below 0. It is the correlation ratio η², corrected for
+/// the degrees of freedom that the groups use.
 fn epsilon_squared(groups: &[usize], values: &[f64]) -> Option<f64> {
     let count = 1 + groups.iter().max()?;
     let mut sums = vec![(0_usize, 0.0); count];
@@ -141,12 +142,12 @@ fn epsilon_squared(groups: &[usize], values: &[f64]) -> Option<f64> {
     });
     let unexplained = within.sum::<f64>() / (all - kinds) as f64;
     let share = 1.0 - unexplained / (total / (all - 1) as f64);
-    // Equal values whose mean was rounded have a variance too.
+    // Equal values may have a variance above 0, too, because their mean is rounded.
     let varies = values.iter().any(|&value| value != values[0]);
     varies.then(|| share.clamp(0.0, 1.0))
 }
 
-/// Spearman's ρ: Pearson's correlation of the ranks, equal numbers having the mean of theirs. Nothing if
+/// Spearman's ρ: Pearson's correlation of the ranks, where equal numbers have their mean rank. `None` if
 /// either side does not vary.
 pub fn spearman(left: &[f64], right: &[f64]) -> Option<f64> {
     let (left, right) = (ranks(left), ranks(right));
@@ -159,7 +160,7 @@ pub fn spearman(left: &[f64], right: &[f64]) -> Option<f64> {
     (scale > 0.0).then(|| (product(&left, &right) / scale).clamp(-1.0, 1.0))
 }
 
-/// From 1; halves are exact, so constants have a variance of exactly 0.
+/// Returns ranks from 1. Halves are exact, so constant values have ranks with a variance of exactly 0.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -199,8 +200,8 @@ mod tests {
         assert_eq!((found.trials, found.note), (12, None));
     }
 
-    /// As above, groups of `np.searchsorted(np.sort(x)[[0, 6]], x, side="right")`, whose ε² is below 0;
-    /// `scipy.stats.spearmanr(x, y).statistic`.
+    /// As above, with groups from `np.searchsorted(np.sort(x)[[0, 6]], x, side="right")`, whose ε² is below
+    /// 0. The correlation is `scipy.stats.spearmanr(x, y).statistic`.
     #[test]
     fn numbers_that_explain_less_than_chance_have_no_share() {
         let numbers = [
@@ -211,16 +212,15 @@ mod tests {
         close(found.correlation, -0.258_741_258_741_258_75);
     }
 
-    /// `scipy.stats.spearmanr`, which gives equal numbers their mean rank; three numbers in a group each
-    /// would be more groups than 12 trials allow.
+    /// From `scipy.stats.spearmanr`, which gives equal numbers their mean rank.
     #[test]
     fn equal_numbers_share_their_rank() {
         let numbers = [0.0, 0.0, 0.1, 0.1, 0.2, 0.2, 0.0, 0.1, 0.2, 0.0, 0.1, 0.2];
         close(spearman(&numbers, &Y), -0.561_746_776_189_628_5);
     }
 
-    /// As above; `i = np.arange(60); x = (i * 37 % 60) / 60; y = (x - 0.3)**2 + 0.05 * np.cos(5.0 * i)`, in
-    /// groups of `np.searchsorted(np.sort(x)[[k * 60 // 10 for k in range(10)]], x, side="right")`.
+    /// As above, with `i = np.arange(60); x = (i * 37 % 60) / 60; y = (x - 0.3)**2 + 0.05 * np.cos(5.0 * i)`
+    /// and groups from `np.searchsorted(np.sort(x)[[k * 60 // 10 for k in range(10)]], x, side="right")`.
     #[test]
     fn a_valley_has_a_share_in_quantile_bins() {
         let x: Vec<f64> = (0..60).map(|i| f64::from(i * 37 % 60) / 60.0).collect();
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!((same.share, same.correlation), (None, None));
         assert_eq!(same.note, Some(Note::ConstantAxis));
         let choices = (0..12).map(|i| Some(i % 2)).collect();
-        // 0.1 has no exact mean.
+        // The mean of twelve times 0.1 is not exact.
         let flat = importance(&Column::Choices(choices), &[0.1; 12]);
         assert_eq!(
             (flat.share, flat.note),

@@ -1,4 +1,4 @@
-//! What came of the trials of a round, told to those who choose the next.
+//! Judges the trials of a round, and passes the results to the sampler and the race.
 
 use contract::Direction;
 use petgraph::graph::NodeIndex;
@@ -13,7 +13,8 @@ use crate::event::Judgement;
 use crate::graph::Graph;
 
 impl Trials {
-    /// Takes in what came of a trial in a round; nothing if that is not known.
+    /// Records the result of a trial in a round. Returns `None` if it is not known because a stage was not
+    /// run.
     pub fn judge(
         &mut self,
         graph: &Graph,
@@ -47,7 +48,7 @@ impl Trials {
                 value,
                 told,
             }) => {
-                // Until it is chosen to go on.
+                // The trial is stopped unless it is promoted later.
                 trial.state = TrialState::Stopped;
                 trial.rungs.push((epochs, value));
                 trial.epochs = Some(epochs);
@@ -129,12 +130,12 @@ impl Trials {
     }
 }
 
-/// What came of a trial in a round. Samplers are told of larger values for better ones.
+/// Result of a trial in a round. Of the values in `told`, larger is better.
 enum Measured {
     Finished {
         objective: Vec<f64>,
         told: Option<f64>,
-        /// Where trainings are halved, the last rung and its metric.
+        /// With successive halving: the epochs of the last rung, and the metric there.
         rung: Option<(u64, f64)>,
     },
     Reached {

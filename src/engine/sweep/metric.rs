@@ -1,4 +1,4 @@
-//! A metric of a stage, as a sweep names it.
+//! [`MetricAt`]: a metric of a stage, as named in a sweep.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use petgraph::graph::NodeIndex;
 use crate::graph::{Graph, Instance};
 use crate::spec::{Diagnostic, Place, suggest};
 
-/// `evaluate.f1`, `evaluate[model1].f1`, `cnn.history.validation_loss`.
+/// A metric of a stage: `evaluate.f1`, `evaluate[model1].f1`, `cnn.history.validation_loss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricAt {
-    /// The stage, or one instance of it, by its name in a single copy of the pipeline.
+    /// The stage, or one of its instances, by its name within one copy of the pipeline.
     pub stage: String,
     /// The output port with the metrics.
     pub port: String,
@@ -19,7 +19,7 @@ pub struct MetricAt {
 }
 
 impl MetricAt {
-    /// What a text means in a graph with one copy of the pipeline.
+    /// Resolves a text in a graph with one copy of the pipeline.
     pub(super) fn read(graph: &Graph, text: &str, place: &Place) -> Result<Self, Diagnostic> {
         let (stage, rest) = split(graph, text, place)?;
         let found = graph.find(stage);
@@ -44,7 +44,7 @@ impl MetricAt {
         })
     }
 
-    /// The instance in a copy of the pipeline that measures it.
+    /// Returns the instance that measures the metric in a copy of the pipeline.
     pub fn node(&self, graph: &Graph, copy: &[NodeIndex]) -> Option<NodeIndex> {
         let mut nodes = copy.iter().copied();
         nodes.find(|&node| graph.stages[node].name.is_meant_by(&self.stage))
@@ -57,7 +57,7 @@ impl fmt::Display for MetricAt {
     }
 }
 
-/// The stage, or instance, that a text begins with, and what follows.
+/// Splits a text into the stage or instance at its start, and the rest.
 fn split<'a>(
     graph: &Graph,
     text: &'a str,
@@ -72,7 +72,7 @@ fn split<'a>(
         let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(malformed)?;
         return Ok((&text[..=bracket], rest));
     }
-    // The longest name first: those of included stages have dots in them.
+    // Try the longest name first, because names of included stages contain dots.
     let dots = text.rmatch_indices('.').map(|(dot, _)| dot);
     let is_stage = |name: &str| graph.stages.node_weights().any(|i| i.name.stage == name);
     let dot = dots.clone().find(|&dot| is_stage(&text[..dot]));
@@ -86,7 +86,7 @@ fn split<'a>(
     }
 }
 
-/// The port and metric that are meant by what follows a stage's name.
+/// Returns the port and metric that are meant by the text after a stage's name.
 fn port<'a>(instance: &'a Instance, rest: &'a str) -> Option<(&'a str, &'a str)> {
     let ports = instance.outputs.iter();
     let mut measuring = ports.filter(|port| port.yields == ArtifactType::Metrics);

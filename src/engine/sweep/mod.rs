@@ -1,14 +1,14 @@
-//! Copies of a pipeline: trials of a sweep, and seeds.
+//! Copies of a pipeline: trials of a sweep, and repetitions with different seeds.
 //!
-//! A trial is the pipeline with the values of the sweep's axes put in, as `--set` does, and each may be
-//! there with several seeds. The graphs of all copies are [one](crate::graph): what does not differ is
-//! one instance, planned and run once. A [`Course`] gives out *rounds*, each as much of that graph as is
-//! known without further results: all of a grid at once, a few trials of a sampler at a time, one rung
-//! after the other where trainings are halved.
+//! A trial is the pipeline with values assigned to the axes of the sweep, as by `--set`. Each trial may be
+//! repeated with several seeds. The graphs of all copies are merged into [one](crate::graph): instances that
+//! do not differ become one, which is planned and run once. A [`Course`] returns *rounds*. Each round is the
+//! part of the graph that can run without further results: a whole grid, the next few trials of a sampler, or
+//! the next rung of halved trainings.
 //!
-//! Nothing is kept of a sweep but what its stages made. What a sampler proposes, and who goes on, follows
-//! from the seed and the results; a sweep that was interrupted is gone through again, finds its results
-//! in the store, and goes on where they end.
+//! A sweep has no state of its own besides the outputs of its stages. The proposals of a sampler and the
+//! decisions of successive halving follow from the seed and the results. So an interrupted sweep is gone
+//! through again from the start, finds its results in the store, and continues where they end.
 
 mod axes;
 mod course;

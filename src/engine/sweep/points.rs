@@ -1,4 +1,4 @@
-//! Which points of a sweep's space are to be tried, and in which order.
+//! [`Design`]: which points of a sweep's space are tried, and in which order.
 
 use std::collections::HashMap;
 
@@ -11,30 +11,31 @@ use super::sampler::{FixedSampler, RandomSampler, Sampler, TpeSampler};
 use super::space::{self, Condition, Point, Space};
 use crate::spec::{Diagnostic, Entry, Method, Node, Place, SweepSpec, Value, suggest};
 
-/// Trials that a sweep may have.
+/// Maximum number of trials in a sweep.
 const MOST_TRIALS: u128 = 100_000;
-/// Trials that are chosen at a time where earlier results say which.
+/// Default number of trials that are chosen at a time, if results decide which.
 const PARALLEL: usize = 4;
 
-/// The points of a sweep.
+/// The space of a sweep, and how its points are chosen.
 pub(super) struct Design {
     pub space: Space,
-    /// The axes that each of the space's stands for: one, or several that go together.
+    /// For each axis of the space, the axes of the sweep that it stands for: one, or several that vary
+    /// together.
     members: Vec<Vec<usize>>,
     pub method: Method,
-    /// Trials in all.
+    /// Total number of trials.
     pub trials: usize,
-    /// Trials that are chosen at a time.
+    /// Number of trials that are chosen at a time.
     pub parallel: usize,
     seed: u64,
     include: Vec<Point>,
 }
 
 impl Design {
-    /// A single point without axes.
+    /// Creates the design of a single point without axes.
     pub fn one() -> Self {
         Self {
-            // No axes cannot be called alike.
+            // Without axes, no two can have the same name.
             space: Space::new(Vec::new(), Vec::new()).unwrap_or_else(|e| unreachable!("{e}")),
             members: Vec::new(),
             method: Method::Grid,
@@ -45,7 +46,7 @@ impl Design {
         }
     }
 
-    /// Reads a sweep's points; what is wrong with them is reported.
+    /// Reads the design of a sweep. If it is invalid, adds the error to `errors` and returns `None`.
     pub fn read(
         spec: &SweepSpec,
         axes: &[Axis],
@@ -65,7 +66,7 @@ impl Design {
             .ok()
     }
 
-    /// Whether results decide which trials there are.
+    /// Whether results decide which trials are chosen.
     pub fn learns(&self) -> bool {
         self.method == Method::Tpe
     }
@@ -75,7 +76,7 @@ impl Design {
         !self.learns() && self.parallel >= self.trials
     }
 
-    /// Who chooses trials; told of larger values for better ones.
+    /// Creates the sampler that chooses trials. It takes larger values for better ones.
     pub fn sampler(&self) -> Box<dyn Sampler> {
         let (space, seed, include) = (&self.space, self.seed, self.include.clone());
         match self.method {
@@ -91,7 +92,7 @@ impl Design {
         }
     }
 
-    /// The coordinates of a point on the axes as they are written.
+    /// Returns the coordinates of a point on the axes as declared.
     pub fn coordinates(&self, point: &Point, axes: &[Axis]) -> Vec<Option<Coordinate>> {
         let mut found = vec![None; axes.len()];
         for (members, at) in self.members.iter().zip(point) {
@@ -107,7 +108,7 @@ impl Design {
         found
     }
 
-    /// What must hold for an axis to apply, outermost first: coordinates by axis.
+    /// Returns coordinates by axis under which an axis applies, outermost condition first.
     pub fn surroundings(&self, axis: usize, axes: &[Axis]) -> Vec<(usize, Coordinate)> {
         let is_of = |members: &Vec<usize>| members.contains(&axis);
         let mut found = Vec::new();
@@ -128,10 +129,10 @@ impl Design {
     }
 }
 
-/// Axes that go together, each with where that is said; alone where nothing is.
+/// Groups of axes that vary together. Any other axis is a group of its own.
 struct Groups {
     members: Vec<Vec<usize>>,
-    /// The group of each axis.
+    /// Index of the group of each axis.
     of: Vec<usize>,
 }
 
@@ -165,7 +166,7 @@ fn groups(spec: &SweepSpec, axes: &[Axis]) -> Result<Groups, Diagnostic> {
     for axis in 0..axes.len() {
         let group = match first_of.get(&axis) {
             None => vec![axis],
-            // The group stands where its first axis does.
+            // The group takes the position of its first axis.
             Some(&zip) if zipped[zip].iter().min() == Some(&axis) => zipped[zip].clone(),
             Some(_) => continue,
         };
@@ -177,7 +178,7 @@ fn groups(spec: &SweepSpec, axes: &[Axis]) -> Result<Groups, Diagnostic> {
     Ok(Groups { members, of })
 }
 
-/// The axis of that name.
+/// Returns the index of the axis with this name or label.
 fn named(axes: &[Axis], name: &str, place: &Place) -> Result<usize, Diagnostic> {
     let found = axes.iter().position(|a| a.name == name || a.label == name);
     found.ok_or_else(|| {
@@ -258,7 +259,7 @@ impl Reader<'_> {
             .map_err(|error| Diagnostic::at(&self.spec.place_of(&["when"]), error.to_string()))
     }
 
-    /// `optimizer: sgd`, or `optimizer: [sgd, adam]`.
+    /// Reads a condition: `optimizer: sgd`, or `optimizer: [sgd, adam]`.
     fn condition(&self, entry: &Entry) -> Result<Condition, Diagnostic> {
         let axis = named(self.axes, &entry.key, &entry.key_place)?;
         let values = match &entry.value.value {
@@ -274,7 +275,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Where a value is on the space's axis that stands for `axis`.
+    /// Returns the coordinate of a value on the space's axis that stands for `axis`.
     fn at(&self, axis: usize, value: &Node) -> Result<Coordinate, Diagnostic> {
         let at = self.axes[axis].coordinate(value)?;
         if self.groups.members[self.groups.of[axis]].len() == 1 {
@@ -315,7 +316,7 @@ impl Reader<'_> {
         Ok(points)
     }
 
-    /// How many trials there are.
+    /// Returns the number of trials.
     fn trials(&self, space: &Space, include: &[Point]) -> Result<usize, Diagnostic> {
         let fields = &self.spec.fields;
         if fields.trials == Some(0) {
@@ -362,7 +363,7 @@ impl Reader<'_> {
                 if trials as u128 > MOST_TRIALS {
                     return Err(too_many(trials as u128));
                 }
-                // Of a finite space no point is tried twice.
+                // No point is tried twice, so a finite space limits the number of trials.
                 let left = combinations.and_then(|_| FixedSampler::grid(space, include.to_vec()));
                 Ok(left.map_or(trials, |mut grid| grid.ask(trials).len()))
             }

@@ -1,4 +1,4 @@
-//! From what is written of a sweep to what there is to do, all of it checked before a trial starts.
+//! Reads the sweep and the seeds of a document, and checks them before any trial starts.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,14 @@ use super::trial::Objective;
 use crate::graph::{Catalogue, Graph, Identity, Names, identities};
 use crate::spec::{Assignment, Diagnostic, Document, SweepSpec};
 
-/// Values of an axis that are looked at one by one; of more, each is when its trial is built.
+/// Maximum number of values of an axis that are checked in advance. Any other is checked when its trial is
+/// built.
 const MOST_PROBED: usize = 100;
 
-/// Most mistakes in trials that are told.
+/// Maximum number of errors in trials that are reported.
 const MOST_TOLD: usize = 20;
 
-/// Copies of a pipeline to make.
+/// A sweep, or a pipeline with several seeds, with all that is needed to build its copies.
 pub(super) struct Sweep {
     pub document: Document,
     pub catalogue: Catalogue,
@@ -33,19 +34,19 @@ pub(super) struct Sweep {
     pub names: Names,
 }
 
-/// One copy, not yet part of the whole.
+/// A copy of the pipeline that was not added to the union yet.
 pub(super) struct Build {
     pub graph: Graph,
     pub identities: Vec<Identity>,
 }
 
-/// What was read: a pipeline as it is, or copies of it.
+/// Result of reading a document: a plain pipeline, or one with copies.
 pub(super) enum Reading {
     Plain(Graph),
     Copies(Box<Sweep>, Graph),
 }
 
-/// Reads what a document says of copies; also the graph of the pipeline as it is written.
+/// Reads the sweep and the seeds of a document, and builds the graph of the pipeline without them.
 pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, Vec<Diagnostic>> {
     let mut pipeline = document.resolve()?;
     let spec = pipeline.sweep.take();
@@ -86,7 +87,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
 }
 
 impl Sweep {
-    /// Reads what trials are judged by.
+    /// Reads the objective and the stopping rule.
     fn aim(&mut self, spec: &SweepSpec, base: &Graph) -> Result<(), Diagnostic> {
         if let Some(fields) = &spec.fields.objective {
             let place = spec.place_of(&["objective", "metric"]);
@@ -113,8 +114,8 @@ impl Sweep {
         Ok(())
     }
 
-    /// Puts single values on the axes, one at a time, and looks which instances change: after these axes
-    /// they are named. What is wrong with a value shows here.
+    /// Sets each axis to single values, one axis at a time, and records which instances change: they are
+    /// named after these axes. Fails if a value is invalid.
     fn probe(&mut self, base: &Graph) -> Result<(), Vec<Diagnostic>> {
         let base = digests(base, &identities(base));
         let mut probes: Vec<(String, Vec<Assignment>)> = Vec::new();
@@ -129,7 +130,7 @@ impl Sweep {
         let seeds = self.seeds.iter().skip(1).take(1);
         probes.extend(seeds.map(|seed| (SEED.to_owned(), seed.assignments.clone())));
         if let Some(rungs) = &self.rungs {
-            // One of the two at least is not what is written.
+            // At least one of the two differs from the written number of epochs.
             for epochs in [rungs.last(), rungs.last() + 1] {
                 let (label, _) = Rungs::label(epochs);
                 probes.push((label, vec![rungs.assign(epochs)]));
@@ -153,7 +154,7 @@ impl Sweep {
         refuse(self.overruled())
     }
 
-    /// Axes that change nothing once epochs and seeds are set, as they are in each copy.
+    /// Returns an error for each axis that has no effect because every copy sets the epochs and seeds.
     fn overruled(&self) -> Vec<Diagnostic> {
         if self.rungs.is_none() && self.seeds.len() == 1 {
             return Vec::new();
@@ -188,7 +189,7 @@ impl Sweep {
         .collect()
     }
 
-    /// What must hold for an axis to apply.
+    /// Returns assignments under which an axis applies.
     fn surroundings(&self, axis: usize) -> Vec<Assignment> {
         let conditions = self.design.surroundings(axis, &self.axes);
         let assign = conditions
@@ -197,7 +198,7 @@ impl Sweep {
         assign.collect()
     }
 
-    /// The pipeline with some values put in.
+    /// Builds the graph of the pipeline with these assignments.
     pub fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
         let mut pipeline = self.document.resolve_with(assignments)?;
         let objective = self.objective.as_ref();
@@ -210,7 +211,7 @@ impl Sweep {
         Ok(Build { graph, identities })
     }
 
-    /// What a trial puts in, without seeds and epochs.
+    /// Returns the assignments of a trial, without those of seeds and epochs.
     pub fn assignments(&self, point: &Point) -> Vec<Assignment> {
         let coordinates = self.design.coordinates(point, &self.axes);
         let coordinates = self.axes.iter().zip(coordinates);
@@ -220,7 +221,7 @@ impl Sweep {
     }
 }
 
-/// The identity of each instance by its name.
+/// Returns the identity of each instance by its name.
 fn digests(graph: &Graph, identities: &[Identity]) -> HashMap<String, Identity> {
     let nodes = graph.stages.node_indices().zip(identities);
     nodes
@@ -228,7 +229,7 @@ fn digests(graph: &Graph, identities: &[Identity]) -> HashMap<String, Identity> 
         .collect()
 }
 
-/// Tells each mistake once, and not too many.
+/// Fails if there are errors. Returns each of them once, and at most [`MOST_TOLD`].
 pub(super) fn refuse(mut errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     if errors.is_empty() {
         return Ok(());

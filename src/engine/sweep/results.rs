@@ -1,4 +1,4 @@
-//! What a sweep must know of what ran.
+//! [`Results`]: the interface through which a sweep reads the results of stages.
 
 use contract::Metric;
 use petgraph::graph::NodeIndex;
@@ -6,20 +6,20 @@ use petgraph::graph::NodeIndex;
 use super::MetricAt;
 use crate::graph::Graph;
 
-/// What came of the stages of a round.
+/// Results of the stages of a round.
 pub trait Results {
-    /// A metric that an instance measured.
+    /// Returns a metric that an instance measured.
     fn metric(&self, graph: &Graph, node: NodeIndex, at: &MetricAt) -> Result<Metric, Missing>;
 
-    /// Whether all of these instances have outputs.
+    /// Checks that all of these instances have outputs.
     fn all(&self, graph: &Graph, nodes: &[NodeIndex]) -> Result<(), Missing>;
 }
 
-/// Why there is no result.
+/// Why a result is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// It was not run yet, or was stopped.
+    /// The stage was not run, or was stopped.
     NotRun,
-    /// The stage, or one upstream, failed; or it measures no such thing.
+    /// The stage or one upstream of it failed, or it does not measure the metric.
     Failed(String),
 }

@@ -1,4 +1,4 @@
-//! The training that successive halving stops and goes on with.
+//! [`Rungs`]: the training that successive halving stops and continues.
 
 use contract::Direction;
 use petgraph::graph::NodeIndex;
@@ -13,23 +13,24 @@ use crate::spec::{
     AshaFields, Assignment, Diagnostic, Node, Place, Plain, SweepSpec, Value, suggest,
 };
 
-/// The parameter that says where a training ends.
+/// Parameter with the number of epochs after which a training ends.
 const PARAM: &str = "epochs";
 
-/// A training, and how it is halved.
+/// A training, and the rules by which it is halved.
 pub(super) struct Rungs {
     pub metric: MetricAt,
-    /// Which way is better; as written, or else as the metric itself says, once one is known.
+    /// Direction of improvement as written, or else the metric's own once a value is known.
     pub direction: Option<Direction>,
-    /// Told of larger values for better ones.
+    /// Rules of the race, which takes larger values for better ones.
     pub halving: Halving,
-    /// The stage that trains, and where the sweep speaks of it.
+    /// Name of the stage that trains, and the place of `stop.asha`.
     pub stage: String,
     pub place: Place,
 }
 
 impl Rungs {
-    /// Reads `stop.asha` against a graph with one copy of the pipeline. `objective` is an instance of it.
+    /// Reads `stop.asha` for a graph with one copy of the pipeline. `objective` is the instance that measures
+    /// the objective.
     pub fn read(
         spec: &SweepSpec,
         fields: &AshaFields,
@@ -81,20 +82,22 @@ impl Rungs {
         })
     }
 
-    /// Lets the training end after so many epochs.
+    /// Returns the assignment that ends the training after this number of epochs.
     pub fn assign(&self, epochs: u64) -> Assignment {
         let value = Node::new(Value::Number(Plain::new(epochs.into())), self.place.clone());
         let key = ["stages", &self.stage, "params", PARAM];
         Assignment::own(&key, &self.place, value)
     }
 
-    /// Epochs of a trial that is never stopped.
+    /// Returns the number of epochs of a trial that is never stopped.
     pub fn last(&self) -> u64 {
         self.halving.rungs().last().copied().unwrap_or(1)
     }
 
+    /// Checks that the training of a copy can continue from its checkpoints.
+    ///
     /// # Errors
-    /// If the training of a copy does not go on from its checkpoints: a value of an axis makes it so.
+    /// Fails if it cannot, because of a value on an axis.
     pub fn check(&self, graph: &Graph) -> Result<(), Diagnostic> {
         let nodes: Vec<NodeIndex> = graph.stages.node_indices().collect();
         let node = self.metric.node(graph, &nodes);
@@ -105,20 +108,20 @@ impl Rungs {
         Err(Diagnostic::at(&self.place, message))
     }
 
-    /// What tells a copy of so many epochs from others.
+    /// Returns the label that tells a copy with this number of epochs from others.
     pub fn label(epochs: u64) -> (String, String) {
         (EPOCHS.to_owned(), epochs.to_string())
     }
 }
 
-/// Whether a stage goes on from its own checkpoints to more epochs.
+/// Whether a stage can continue from its own checkpoints to more epochs.
 fn is_open_ended(instance: &Instance) -> bool {
     let is_given = !matches!(instance.stage.canonical()[PARAM], Json::Null);
     let resumable = instance.stage.resumable();
     is_given && resumable.is_some_and(|resumable| resumable.open_ended.contains(&PARAM))
 }
 
-/// The one training that the objective follows from.
+/// Returns the name of the only training that the objective depends on.
 fn only_training(
     graph: &Graph,
     objective: Option<NodeIndex>,

@@ -1,22 +1,22 @@
-//! `seeds: 5`: copies of a pipeline that differ in nothing but seeds.
+//! Copies of a pipeline that differ only in their seeds.
 
 use crate::spec::{Assignment, Node, Pipeline, Place, Plain, Value};
 
-/// What makes a copy another one.
+/// Label and assignments of a copy with its own seeds.
 pub(super) struct SeedCopy {
-    /// What the copy is told by: its seed.
+    /// Label that tells the copy from others: its seed.
     pub label: String,
     pub assignments: Vec<Assignment>,
 }
 
-/// One for every seed: with the seed that is written, the next one, and so on. One alone, without a change,
-/// where no seeds are asked for. `wanted` stands in place of what the pipeline as a whole says.
+/// Returns one copy for every seed: the written seed, the next one, and so on. If no seeds are set, returns a
+/// single copy without assignments. `wanted` overrides the `seeds` of the pipeline.
 ///
-/// A stage with fewer seeds than another one is in later copies what it is in its last.
+/// A stage with fewer seeds than another one keeps its last seed in later copies.
 pub(super) fn copies(pipeline: &Pipeline, wanted: Option<(usize, &Place)>) -> Vec<SeedCopy> {
     let whole = pipeline.seeds.as_ref();
     let whole = wanted.or(whole.map(|seeds| (seeds.count, &seeds.place)));
-    // The key of a seed, the first one, how many, and where that is said.
+    // Path of a seed, the first seed, the number of seeds, and the place of that number.
     let mut repeated: Vec<(Vec<&str>, u64, usize, &Place)> = Vec::new();
     if let Some((count, place)) = whole {
         repeated.push((vec!["seed"], pipeline.seed, count, place));

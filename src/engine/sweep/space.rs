@@ -1,42 +1,41 @@
-//! The axes of a sweep, which of them apply where, and what is left out.
+//! [`Space`]: the axes of a sweep, where each of them applies, and which points are excluded.
 
 use std::collections::HashMap;
 
 use super::domain::{Coordinate, Domain};
 
-/// Something that is varied.
+/// An axis of a space.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// Unique in its space. Random numbers depend on it, and on no other axis.
+    /// Unique in its space. The axis's random numbers depend on it, and on no other axis.
     pub name: String,
     pub domain: Domain,
-    /// Where it applies; nothing: everywhere.
+    /// Where the axis applies; `None` means everywhere.
     pub when: Option<Condition>,
 }
 
-/// An axis is at one of these coordinates.
+/// Holds if an axis has one of these coordinates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     pub axis: String,
     pub equals: Vec<Coordinate>,
 }
 
-/// A place in a space: a coordinate on each axis, in their order, or nothing where the axis does not
-/// apply.
+/// A point in a space: the coordinates on its axes in order, with `None` where an axis does not apply.
 pub type Point = Vec<Option<Coordinate>>;
 
-/// Axes, and the points that are left out.
+/// Axes, and the points that are excluded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     axes: Vec<Axis>,
-    /// The axis that each one's condition is about.
+    /// For each axis, the axis that its condition refers to.
     parents: Vec<Option<usize>>,
-    /// Every axis after its parent, else as they are listed.
+    /// Indices of all axes: each after its parent, otherwise in the order given.
     order: Vec<usize>,
     exclude: Vec<Vec<(usize, Vec<Coordinate>)>>,
 }
 
-/// Why axes make no space.
+/// Why axes do not make a space.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("two axes are called `{0}`")]
@@ -50,7 +49,7 @@ pub enum Invalid {
 }
 
 impl Space {
-    /// All points of `axes` but those at which, for some of `exclude`, all its conditions hold.
+    /// Creates the space of `axes`. A point is excluded if all conditions of one entry in `exclude` hold.
     pub fn new(axes: Vec<Axis>, exclude: Vec<Vec<Condition>>) -> Result<Self, Invalid> {
         let mut places = HashMap::new();
         for (index, axis) in axes.iter().enumerate() {
@@ -92,17 +91,17 @@ impl Space {
         &self.axes
     }
 
-    /// The places of all axes, each after the one that its condition is about.
+    /// Returns the indices of all axes, each after the one that its condition refers to.
     pub fn order(&self) -> &[usize] {
         &self.order
     }
 
-    /// The place of the axis that the condition of the one at `axis` is about.
+    /// Returns the index of the axis that the condition of `axis` refers to.
     pub fn parent(&self, axis: usize) -> Option<usize> {
         self.parents[axis]
     }
 
-    /// If the axis at this place applies, given the coordinates of those before it in [`Space::order`].
+    /// Whether the axis at this index applies, given the coordinates of those before it in [`Space::order`].
     pub fn applies(&self, axis: usize, point: &[Option<Coordinate>]) -> bool {
         let (Some(condition), Some(parent)) = (&self.axes[axis].when, self.parents[axis]) else {
             return true;
@@ -111,7 +110,7 @@ impl Space {
         value.is_some_and(|value| condition.equals.contains(value))
     }
 
-    /// The point whose coordinates `choose` gives, of the axes that apply.
+    /// Creates a point with a coordinate from `choose` on each axis that applies.
     pub fn point(&self, mut choose: impl FnMut(usize, &Axis) -> Coordinate) -> Point {
         let mut point = vec![None; self.axes.len()];
         for &axis in &self.order {
@@ -122,7 +121,7 @@ impl Space {
         point
     }
 
-    /// If `point` is left out.
+    /// Whether `point` is excluded.
     pub fn excludes(&self, point: &[Option<Coordinate>]) -> bool {
         let holds = |(axis, equals): &(usize, Vec<Coordinate>)| {
             let value = point[*axis].as_ref();
@@ -131,8 +130,8 @@ impl Space {
         self.exclude.iter().any(|all| all.iter().all(holds))
     }
 
-    /// If `point` has a coordinate of the domain on exactly the axes that apply. An excluded point is
-    /// of the space too: it may be asked for by name.
+    /// Whether `point` has a coordinate of the domain on exactly the axes that apply. Excluded points are
+    /// contained, too, because `include` may name them.
     pub fn contains(&self, point: &[Option<Coordinate>]) -> bool {
         point.len() == self.axes.len()
             && self
@@ -172,7 +171,7 @@ mod tests {
     use super::{Axis, Condition, Invalid, Space};
     use crate::sweep::domain::{Coordinate, Domain};
 
-    /// Axes of two choices each; a condition is about an axis's second choice.
+    /// Axes of two choices each. Conditions refer to the second choice of an axis.
     fn space(axes: &[(&str, Option<&str>)]) -> Result<Space, Invalid> {
         let axes = axes.iter().map(|&(name, parent)| Axis {
             name: name.to_owned(),

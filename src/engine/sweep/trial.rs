@@ -1,78 +1,78 @@
-//! A trial, and how far it has come.
+//! [`Trial`]: a trial of a sweep with its state and its results.
 
 use contract::Direction;
 
 use super::MetricAt;
 use crate::spec::{Node, Value};
 
-/// What makes one trial better than another.
+/// Metric by which trials are compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     pub metric: MetricAt,
-    /// As written, or else as the metric itself says, once one is known.
+    /// Direction of improvement as written, or else the metric's own once a value is known.
     pub direction: Option<Direction>,
 }
 
-/// One trial of a sweep.
+/// A trial of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
-    /// From 1, in the order in which trials were chosen.
+    /// Counted from 1, in the order in which trials were chosen.
     pub number: usize,
     pub values: Vec<TrialValue>,
     pub state: TrialState,
     /// The objective for each seed.
     pub objective: Vec<f64>,
-    /// Where trainings are halved: the rungs that the trial has reached, in epochs, and the mean of the
-    /// rung's metric over its seeds.
+    /// With successive halving: the rungs that the trial has reached, in epochs, and the metric there,
+    /// averaged over its seeds.
     pub rungs: Vec<(u64, f64)>,
-    /// Its copies of the pipeline, by their position in the graph, one for each seed; of the furthest rung.
+    /// Indices of its copies of the pipeline in the graph, one for each seed, for the highest rung so far.
     pub copies: Vec<usize>,
-    /// Those of all its rungs.
+    /// Indices of its copies for all rungs.
     pub all_copies: Vec<usize>,
-    /// Epochs of its training so far, where trainings are halved.
+    /// With successive halving: epochs that it was trained for so far.
     pub epochs: Option<u64>,
 }
 
-/// What a sweep comprises.
+/// Size and axes of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extent {
-    /// `grid`, `random`, `tpe`.
+    /// `grid`, `random` or `tpe`.
     pub method: &'static str,
-    /// The most that there may be.
+    /// Maximum number of trials.
     pub trials: usize,
-    /// Of each trial.
+    /// Number of seeds for each trial.
     pub seeds: usize,
-    /// What is varied, and over which values, in a few words.
+    /// Names of the axes, and their values in a few words.
     pub axes: Vec<(String, String)>,
-    /// Epochs after which trainings are compared; none where none is stopped.
+    /// Epochs of the rungs; empty without successive halving.
     pub rungs: Vec<u64>,
 }
 
-/// What a trial has on an axis that applies to it.
+/// A trial's value on an axis that applies to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrialValue {
-    /// The var or parameter.
+    /// The var or parameter that is varied.
     pub name: String,
-    /// The axis, in short.
+    /// Short name of the axis.
     pub label: String,
-    /// The value in a word.
+    /// The value as short text.
     pub text: String,
     pub value: Node,
 }
 
-/// How far a trial has come.
+/// State of a trial.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialState {
-    /// Not all of it was run.
+    /// Not all of its stages have run.
     Open,
     Finished,
-    /// Others were better after so many epochs.
+    /// Stopped at a rung, where others were better.
     Stopped,
     Failed(String),
 }
 
 impl TrialValue {
-    /// How a number or boolean is written, where that is not its canonical form.
+    /// Returns the spelling of a number or boolean if it differs from the canonical one.
     pub fn own_spelling(&self) -> Option<&str> {
         match &self.value.value {
             Value::Number(plain) => plain.own_spelling(),
@@ -83,7 +83,7 @@ impl TrialValue {
 }
 
 impl Trial {
-    /// Its values by axis: `learning_rate=0.001, zoom=0.1`.
+    /// Formats its values by axis: `learning_rate=0.001, zoom=0.1`.
     pub fn values_in_words(&self) -> String {
         let values = self.values.iter();
         let values: Vec<String> = values
@@ -92,7 +92,7 @@ impl Trial {
         values.join(", ")
     }
 
-    /// Mean of the objective over the seeds; nothing before it is known.
+    /// Returns the mean of the objective over the seeds, or `None` if it is not known yet.
     pub fn mean(&self) -> Option<f64> {
         let count = self.objective.len();
         (count > 0).then(|| self.objective.iter().sum::<f64>() / count as f64)

@@ -1,4 +1,4 @@
-//! The trials of a sweep: which there are next, and their copies of the pipeline.
+//! [`Trials`]: chooses the next trials of a sweep, and builds their copies of the pipeline.
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
@@ -14,11 +14,11 @@ use super::trial::{Trial, TrialState, TrialValue};
 use crate::graph::{Graph, Union};
 use crate::spec::{Assignment, Diagnostic};
 
-/// Copies whose graphs are built before they are taken up: what is equal to what is there already takes
-/// memory only so long.
+/// Maximum number of copies whose graphs are built before they are added to the union. This limits the memory
+/// for instances that the union contains already.
 const AT_ONCE: usize = 256;
 
-/// The trials of a sweep, or the seeds of a pipeline.
+/// The trials of a sweep, or the copies of a pipeline with several seeds.
 pub(super) struct Trials {
     pub sweep: Box<Sweep>,
     pub sampler: Box<dyn Sampler>,
@@ -27,11 +27,11 @@ pub(super) struct Trials {
     pub trials: Vec<Trial>,
 }
 
-/// A trial's part in a round.
+/// A trial in a round.
 pub(super) struct Entry {
-    /// Its position.
+    /// Index of the trial.
     pub trial: usize,
-    /// Where its training ends for now, if that is not where it ends for good.
+    /// Epochs after which its training ends in this round; `None` if it runs to its end.
     pub rung: Option<u64>,
     pub copies: Vec<usize>,
 }
@@ -49,7 +49,7 @@ impl Trials {
         }
     }
 
-    /// The finished trial with the best objective; the earlier of equals.
+    /// Returns the finished trial with the best objective. Of equals, the earlier one is returned.
     pub fn best(&self) -> Option<&Trial> {
         let direction = self.sweep.objective.as_ref()?.direction;
         let value = |trial: &Trial| Some(larger_is_better(trial.mean()?, direction));
@@ -61,24 +61,24 @@ impl Trials {
         best.map(|(_, trial)| trial)
     }
 
-    /// Whether there are axes, not seeds alone.
+    /// Whether there are axes, not only seeds.
     pub fn is_sweep(&self) -> bool {
         !self.sweep.axes.is_empty()
     }
 
-    /// Chooses trials, and takes their copies up; none once that is all.
+    /// Chooses trials and adds their copies to the union. Returns an empty list if there are no more trials.
     pub fn next_entries(&mut self, union: &mut Union) -> Result<Vec<Entry>, Vec<Diagnostic>> {
         loop {
             let chosen = self.choose();
             let entries = self.take_up(&chosen, union)?;
-            // Trials that make no sound pipeline have failed already; others may follow.
+            // If all of these trials are invalid pipelines, they have failed already. Others may follow.
             if !entries.is_empty() || chosen.is_empty() {
                 return Ok(entries);
             }
         }
     }
 
-    /// The next trials, and how far they are to come.
+    /// Chooses the next trials, and the rung that each runs to; `None` means to the end.
     fn choose(&mut self) -> Vec<(usize, Option<u64>)> {
         let parallel = self.sweep.design.parallel;
         let mut chosen: Vec<(usize, Option<u64>)> = Vec::new();
@@ -104,14 +104,14 @@ impl Trials {
         for (trial, rung) in new {
             match proposals.next() {
                 Some(proposal) => chosen.push((self.start(proposal), rung)),
-                // There are no more points: it never starts.
+                // There are no more points, so the trial never starts.
                 None => self.arrive(trial, None),
             }
         }
         chosen
     }
 
-    /// Takes up a trial; its position.
+    /// Adds a trial and returns its index.
     fn start(&mut self, proposal: Proposal) -> usize {
         let Proposal { trial, point } = proposal;
         self.trials.push(self.sweep.trial(trial, &point));
@@ -119,11 +119,11 @@ impl Trials {
         trial
     }
 
-    /// Builds the copies of some trials, and adds them to the others.
+    /// Builds the copies of some trials and adds them to the union.
     ///
     /// # Errors
-    /// If one makes no sound pipeline, and all of them were known beforehand. Where they follow from results
-    /// that trial has failed, and the others go on.
+    /// Fails if a trial is an invalid pipeline and all trials were known from the start. If results decide
+    /// which trials there are, such a trial is marked as failed instead, and the others continue.
     fn take_up(
         &mut self,
         chosen: &[(usize, Option<u64>)],
@@ -145,7 +145,7 @@ impl Trials {
         Ok(entries)
     }
 
-    /// The copies of each trial, one for each seed.
+    /// Builds the copies of each trial, one for each seed.
     fn build(&self, chosen: &[(usize, Option<u64>)]) -> Vec<Result<Vec<Build>, Vec<Diagnostic>>> {
         let (sweep, points) = (&self.sweep, &self.points);
         let copies = chosen.par_iter().map(|&(trial, rung)| {
@@ -180,7 +180,7 @@ impl Trials {
         }
     }
 
-    /// Adds to mistakes in which trial they are.
+    /// Adds a note to each error that names the trial and its values.
     fn explained(&self, trial: usize, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let Trial { number, .. } = self.trials[trial];
         let values = self.trials[trial].values_in_words();
@@ -189,7 +189,7 @@ impl Trials {
         errors.map(|error| error.note(note.clone())).collect()
     }
 
-    /// Takes note that a trial makes no sound pipeline.
+    /// Marks a trial as failed because it is an invalid pipeline.
     fn fail(&mut self, trial: usize, errors: Vec<Diagnostic>) {
         let first = errors.into_iter().next();
         let message = first.map_or(String::new(), |error| error.message);
@@ -198,14 +198,14 @@ impl Trials {
         self.arrive(trial, None);
     }
 
-    /// Tells those who halve trainings what came of a trial; nothing for a failure.
+    /// Passes the result of a trial to the race, if there is one. `None` is a failure.
     pub fn arrive(&mut self, trial: usize, value: Option<f64>) {
         if let Some(race) = &mut self.race {
             race.arrive(trial, value);
         }
     }
 
-    /// What tells a copy from the others.
+    /// Returns the labels that tell a copy from the others.
     fn labels(&self, trial: usize, rung: Option<u64>, seed: usize) -> Vec<(String, String)> {
         let values = self.trials[trial].values.iter();
         let mut labels: Vec<(String, String)> = values
@@ -220,7 +220,7 @@ impl Trials {
         labels
     }
 
-    /// What is to run in a round: of trials that are not at their last rung the training alone.
+    /// Returns the nodes to run in a round. For trials that stop at a rung, this is only the training.
     pub fn until(&self, graph: &Graph, entries: &[Entry]) -> Vec<NodeIndex> {
         let mut until = Vec::new();
         for entry in entries {
@@ -239,7 +239,7 @@ impl Trials {
 }
 
 impl Sweep {
-    /// A trial, of which nothing is known yet.
+    /// Creates a trial without results.
     fn trial(&self, index: usize, point: &Point) -> Trial {
         let coordinates = self.design.coordinates(point, &self.axes);
         let values = self.axes.iter().zip(coordinates);
@@ -264,7 +264,7 @@ impl Sweep {
         }
     }
 
-    /// One copy of the pipeline.
+    /// Builds one copy of the pipeline.
     fn copy(
         &self,
         point: &Point,

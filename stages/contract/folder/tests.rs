@@ -1,4 +1,4 @@
-//! Changes that a program could make to a folder between two looks.
+//! Tests changes that a program could make to a folder between two looks at it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -21,7 +21,7 @@ fn read(folder: &Folder, path: &str) -> io::Result<String> {
     io::read_to_string(folder.file(Path::new(path))?)
 }
 
-/// Both ways to reach a file: by one call, and name by name.
+/// Whether a file can be reached, in both ways: by one call, and name by name.
 fn reached(folder: &Folder, path: &str) -> [bool; 2] {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let path = Path::new(path);

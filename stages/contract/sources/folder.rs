@@ -1,4 +1,4 @@
-//! A folder of a source, and what in it counts.
+//! Lists a folder of a source, without the entries that do not count.
 
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -8,25 +8,25 @@ use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
 use crate::Invalid;
 
-/// A folder of a source: the source itself, or a folder below it. Holds what counts alone.
+/// A folder of a source: the source itself, or a folder below it. Contains only entries that count.
 #[derive(Debug)]
 pub struct SourceFolder {
     pub path: PathBuf,
-    /// Its path in the source, `/` between folders and one at the end; empty for the source itself.
+    /// Path in the source, with `/` between folders and at the end; empty for the source itself.
     pub name: String,
-    /// Names of the files in it, sorted; links to files among them.
+    /// Names of the files in it, sorted. Includes links to files.
     pub files: Vec<String>,
-    /// Names of the folders in it, sorted; links to folders among them. Stores are not.
+    /// Names of the folders in it, sorted. Includes links to folders, but no stores.
     pub folders: Vec<String>,
-    /// How many entries are left out because their name starts with a dot; `.runnerignore` is not one.
+    /// Number of entries left out because their name starts with a dot, not counting `.runnerignore`.
     pub hidden: usize,
-    /// Links among both, each with its own metadata from before it was followed.
+    /// Links among `files` and `folders`, each with its own metadata from before it was followed.
     pub(super) links: Vec<(String, Metadata)>,
     pub(super) rules: Rules,
 }
 
 impl SourceFolder {
-    /// Lists the source at `path`, which is a folder.
+    /// Lists the source at `path`, which must be a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
         if is_store(path)? {
             let message = format!("`{}` is a store of runner, and no source", path.display());
@@ -37,7 +37,7 @@ impl SourceFolder {
         Self::list(path.to_owned(), String::new(), &Rules::default())
     }
 
-    /// Lists one of its folders.
+    /// Lists one of the folders in it.
     pub fn enter(&self, folder: &str) -> Result<Self, Invalid> {
         let name = format!("{}{folder}/", self.name);
         Self::list(self.path.join(folder), name, &self.rules)
@@ -101,7 +101,7 @@ impl SourceFolder {
         Ok(listed)
     }
 
-    /// Leaves out what Python writes beside its code: `__pycache__`, and `m.pyc` where there is an `m.py`.
+    /// Removes what Python writes beside its code: `__pycache__`, and `m.pyc` where there is an `m.py`.
     fn leave_out_compiled(&mut self) {
         self.folders.retain(|folder| folder != "__pycache__");
         let is_compiled = |file: &String| {
@@ -118,14 +118,14 @@ impl SourceFolder {
             .filter(|f| is_compiled(f))
             .cloned()
             .collect();
-        // Sorted, as the files are.
+        // Sorted, because `files` is.
         let stays = |name: &String| compiled.binary_search(name).is_err();
         self.files.retain(stays);
         self.links
             .retain(|(link, _)| link != "__pycache__" && stays(link));
     }
 
-    /// Adds an entry, unless it is ignored. A link that leads nowhere may be ignored too.
+    /// Adds an entry, unless it is ignored. A dangling link can be ignored too.
     fn add(&mut self, entry: String, kind: FileType) -> Result<(), Invalid> {
         let path = || self.path.join(&entry);
         let mut link = None;

@@ -1,4 +1,4 @@
-//! What `.runnerignore` files leave out.
+//! Reads `.runnerignore` files and applies their patterns.
 
 use std::fs::Metadata;
 use std::io;
@@ -11,37 +11,38 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::folder::unreadable;
 use crate::{Invalid, files};
 
-/// Most bytes of a file of patterns.
+/// Size limit of a file of patterns, in bytes.
 const MOST_RULES: u64 = 16 << 20;
 
-/// The name of the files that say what of a source does not count.
+/// Name of the files that list what to leave out of a source.
 pub const IGNORE_FILE: &str = ".runnerignore";
 
-/// The rules that hold in a folder: its own, and those of the folders it is in. Cheap to clone.
+/// The rules that apply in a folder: its own and those of the folders above it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    /// Outermost first.
+    /// Rule files that apply, outermost first.
     files: Vec<Arc<RuleFile>>,
 }
 
 #[derive(Debug)]
 struct RuleFile {
     patterns: Gitignore,
-    /// Length of the path in the source of the folder it is in: its patterns are about the rest.
+    /// Length of the path (in the source) of the file's folder. The patterns apply to the rest of a path.
     depth: usize,
     metadata: Metadata,
 }
 
 impl Rules {
-    /// These rules and those in `file`. `depth` is the length of its folder's path in the source.
+    /// Returns these rules and those in `file`. `depth` is the length of the path of the file's folder in the
+    /// source.
     pub fn and(&self, file: &Path, depth: usize) -> Result<Self, Invalid> {
         let mut rules = self.clone();
         rules.files.push(Arc::new(RuleFile::read(file, depth)?));
         Ok(rules)
     }
 
-    /// Whether to leave out `entry` of `folder` (a path in the source that ends with `/`, or is empty).
-    /// The innermost file that says something about it decides, as with `.gitignore`.
+    /// Whether to leave out `entry` of `folder` (a path in the source that ends with `/`, or is empty). As
+    /// with `.gitignore`, the innermost file with a matching pattern decides.
     pub fn ignore(&self, folder: &str, entry: &str, is_folder: bool) -> bool {
         if self.files.is_empty() {
             return false;
@@ -57,8 +58,8 @@ impl Rules {
         false
     }
 
-    /// The metadata of the innermost file from before it was read, if it is in a folder whose path in
-    /// the source is `depth` long.
+    /// Returns the metadata of the innermost file, from before it was read, if the path of its folder in the
+    /// source is `depth` long.
     pub fn own(&self, depth: usize) -> Option<&Metadata> {
         let innermost = self.files.last().filter(|file| file.depth == depth)?;
         Some(&innermost.metadata)

@@ -1,4 +1,4 @@
-//! Stores of runner in a source.
+//! Recognises stores of runner in a source.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use super::folder::unreadable;
 use crate::{Invalid, files};
 
-/// Folders that every store has, and hardly anything else.
+/// Folders that every store has, and that hardly any other folder has.
 const FOLDERS: [&str; 2] = ["v1/cas", "v1/actions"];
 
-/// Whether a folder is a store, this run's or any other.
+/// Whether a folder is a store, of this run or of any other.
 ///
 /// # Errors
-/// If one of the folders in it cannot be looked at.
+/// If one of the folders in it cannot be examined.
 pub(super) fn is_store(folder: &Path) -> Result<bool, Invalid> {
     for own in FOLDERS {
         let own = folder.join(own);

@@ -1,4 +1,4 @@
-//! What of a source counts, on folders made here.
+//! Tests which files of a source count.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A folder with `files`, empty but for ignore files: those are given as `path: content`.
+/// Creates a folder with `files`. All are empty, except those that are given as `path: content`.
 fn folder(files: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for file in files {
@@ -25,7 +25,7 @@ fn files(folder: &Path) -> Vec<String> {
     walk(folder).unwrap().files
 }
 
-/// What a stage sees that lists one folder after the other.
+/// Lists files as a stage does that enters one folder after the other.
 fn listed(folder: &SourceFolder) -> Vec<String> {
     let own = folder
         .files
@@ -170,7 +170,7 @@ fn folders_and_ignore_files_say_what_there_is() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The engine's list and a stage's are the same, whatever there is and whatever is ignored.
+    /// The engine's list and a stage's are the same, whatever exists and whatever is ignored.
     #[test]
     fn the_engine_and_a_stage_see_the_same(
         names in prop::collection::btree_set("\\.?[ab]{1,2}(/\\.?[ab]{1,2}){0,3}", 1..12),
@@ -179,7 +179,7 @@ proptest! {
         let folder = TempDir::new().unwrap();
         for name in &names {
             let path = folder.path().join(name);
-            // Where another file is in the way, or the name means a folder, there is none.
+            // This fails where another file is in the way or where the name is that of a folder.
             let _ = fs::create_dir_all(path.parent().unwrap());
             let _ = fs::write(path, "");
         }
@@ -239,7 +239,7 @@ fn a_store_is_no_part_of_a_source() {
     let within = |folder: &str| store.map(|file| format!("{folder}/{file}"));
     let files_: Vec<String> = [within("artifacts"), within("deep/other")].concat();
     let mut names: Vec<&str> = files_.iter().map(String::as_str).collect();
-    // What only looks a little like one.
+    // Folders that only resemble a store.
     names.extend([
         "a",
         "deep/b",

@@ -1,4 +1,4 @@
-//! All of a source.
+//! [`walk`]: finds all files of a source.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -10,23 +10,23 @@ use super::folder::{SourceFolder, no_file};
 use super::rules::IGNORE_FILE;
 use crate::Invalid;
 
-/// What a source consists of.
+/// The contents of a source.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Paths in the source of all its files, `/` between folders, sorted; of a source that is a file,
-    /// one that is empty.
+    /// Paths of all files in the source, with `/` between folders, sorted. If the source is a file, its path
+    /// is empty.
     pub files: Vec<String>,
-    /// What says which files there are: the folders, by their paths with a `/` behind, and the ignore
-    /// files, each with its metadata from before it was read. Sorted.
+    /// Everything that determines which files exist: the folders, by their path with a `/` at the end, and
+    /// the ignore files. Each has its metadata from before it was read. Sorted.
     pub listed: Vec<(String, Metadata)>,
-    /// Paths of the folders with nothing in them that counts, with a `/` behind. Sorted; the source itself is
-    /// not among them.
+    /// Paths of the folders that contain nothing that counts, with a `/` at the end. Sorted. The source
+    /// itself is never among them.
     pub empty: Vec<String>,
     /// The symbolic links that were followed, each with its own metadata from before. Sorted by path.
     pub links: Vec<(String, Metadata)>,
 }
 
-/// Finds all files of the source at `path`, on all threads.
+/// Finds all files of the source at `path`, using all threads.
 pub fn walk(path: &Path) -> Result<Found, Invalid> {
     let metadata = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
@@ -65,7 +65,7 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
     Ok(found)
 }
 
-/// A folder that is being walked, and those it is in.
+/// A folder that is being walked, and the folders above it.
 struct Above<'a> {
     id: (u64, u64),
     above: Option<&'a Above<'a>>,
@@ -77,20 +77,20 @@ impl Above<'_> {
     }
 }
 
-/// Device and inode, which a folder and a link to it have in common.
+/// Returns device and inode, which are the same for a folder and for a link to it.
 fn id(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
-/// What is in a folder and below it. `above` are the folder itself and those it is in, so that a link
-/// to one of them is not followed for ever.
+/// Returns the contents of a folder and of everything below it. `above` is the folder itself and those above
+/// it, so that a link to one of them is an error and is not followed forever.
 fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<Found, Invalid> {
     let inner: Vec<Found> = folder
         .folders
         .par_iter()
         .map(|name| {
             let path = folder.path.join(name);
-            // Before it is listed: whatever is added to it from here on changes its times.
+            // Read before the folder is listed: anything that is added from now on changes its times.
             let metadata =
                 fs::metadata(&path).map_err(|error| super::folder::unreadable(&path, &error))?;
             let id = id(&metadata);

@@ -1,34 +1,37 @@
-// Convolution as a product of matrices whose right one is never written: each of its columns is what a
-// window sees, gathered from the source when a tile is put into shared memory.
+// Convolution as a product of matrices whose right one is never written to memory: each of its columns has
+// the source values in one window, which are gathered when a tile is copied to shared memory.
 //
 // Output channel m at a position (y, x) of the grid is the sum over taps (i, j) and source channels c of
-// packed[(i, j), c][m] * source[c][y * STEP + i + first_y][x * STEP + j + first_x], zero outside of the
-// source. Filters over images, and output gradients back to images, are both of this form.
+// packed[(i, j), c][m] * source[c][y * STEP + i + first_y][x * STEP + j + first_x], where values outside of
+// the source are zero. Filters over images and output gradients back to images both have this form.
 //
-// CHANNELS, HEIGHT, WIDTH          of a source image
-// TAPS_Y, TAPS_X                   of a window
-// STEP                             source rows (columns) from one position to the next
-// ROWS, COLUMNS                    positions for an image
-// OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH  of an output image
-// OUT_STEP                         output rows (columns) from one position to the next
-// BM                               output channels to a block: 16, 32, 64 or 128
-// POOLED_SOURCE                    1: the source is the gradient of 2x2 maxima, of (HEIGHT / 2) x (WIDTH / 2),
-//                                  and `places` says which of the four each was: 2 * row + column
-// FINISH                           what becomes of the sums: one of the following
-// SPLITS                           blocks that share a sum
+// Compiled with:
+//     CHANNELS, HEIGHT, WIDTH              size of a source image
+//     TAPS_Y, TAPS_X                       size of a window
+//     STEP                                 distance between positions in the source, in rows and columns
+//     ROWS, COLUMNS                        positions per image
+//     OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH  size of an output image
+//     OUT_STEP                             distance between positions in the output, in rows and columns
+//     BM                                   output channels per block: 16, 32, 64 or 128
+//     POOLED_SOURCE                        1: the source is the gradient of 2x2 maxima, (HEIGHT / 2) x
+//                                          (WIDTH / 2), and `source_places` has the index of each maximum
+//                                          in its window: 2 * row + column
+//     FINISH                               what to do with the sums: one of the constants below
+//     SPLITS                               blocks that share a sum
 
 // output = activate(sum + bias)
 #define STORE 0
 // output += sum
 #define ADD 1
-// As STORE, of the largest of 2x2 positions; `places` gets which it was.
+// Like STORE, for the largest of 2x2 positions; `places` gets its index, 2 * row + column.
 #define POOL 2
 
 #define BK 16
 #define A_ROW (BM + 8)
 #define B_ROW (BN + 8)
 
-// Channels are padded to whole tiles, so that a tile has one tap; few channels are not.
+// Channels are padded to whole tiles, so that every tile has only one tap. Less than a tile of channels is
+// not padded.
 #if CHANNELS >= BK
 #define PADDED_CHANNELS ((CHANNELS + BK - 1) / BK * BK)
 #else
@@ -55,9 +58,9 @@
 #endif
 #define CELLS (CELL_ROWS * CELL_COLUMNS)
 
-// Lays the weight out as the product reads it: packed[k][m], with zeros where there is padding. Tap
-// (i, j) is row first_y + i * step_y and column first_x + j * step_x of the kernel; output and source
-// channels are per_out and per_channel values apart in the weight.
+// Copies the weight to the layout that the product reads: packed[k][m], with zeros as padding. Tap (i, j) is
+// row first_y + i * step_y and column first_x + j * step_x of the kernel. In the weight, output channels are
+// per_out values apart and source channels per_channel values.
 KERNEL pack(const float *weight, float *packed, int per_out, int per_channel, int kernel_width, int first_y,
             int step_y, int first_x, int step_x) {
     for (EACH(index, TILES * BK * PADDED_OUT)) {
@@ -74,15 +77,16 @@ KERNEL pack(const float *weight, float *packed, int per_out, int per_channel, in
     }
 }
 
-// What a thread gathers for its column of B.
+// The window that a thread gathers for its column of B.
 struct Window {
     bool inside;
     int y, x;
-    // Of the image's first value.
+    // Index of the image's first value.
     int image;
 
-    // Column `column` of the block: a position, or, where 2x2 are pooled, one of four. In 16 columns lie
-    // four cells, so that a thread's four results of two neighbouring pieces are those of one cell.
+    // `column` is a column of the block. It stands for a position or, with pooling, for one of a cell's four
+    // positions. 16 columns hold four cells, such that a thread's four results in two neighbouring pieces
+    // belong to one cell.
     __device__ __forceinline__ Window(int column, int images, int first_y, int first_x) {
 #if FINISH == POOL
         int cell = blockIdx.x * (BN / 4) + column / 16 * 4 + column % 8 / 2;
@@ -103,7 +107,7 @@ struct Window {
         image = cell / CELLS * (CHANNELS * SOURCE_PIXELS);
     }
 
-    // The source's value at tap (i, j) and a channel, 0 outside.
+    // Returns the source's value at tap (i, j) and a channel, or 0 outside of the source.
     __device__ __forceinline__ float read(const float *source, const unsigned char *places, int i, int j,
                                           int channel, bool wanted) const {
         int row = y + i, column = x + j;
@@ -118,7 +122,7 @@ struct Window {
     }
 };
 
-// Where the block's cells begin in the output, or -1.
+// Returns the index of a cell in the output's first channel, or -1 if there is no such cell.
 __device__ __forceinline__ int out_of_cell(int cell, int images, int out_y, int out_x) {
     if (cell >= images * CELLS) {
         return -1;
@@ -136,8 +140,8 @@ __device__ __forceinline__ void finish(float sum, int m, int at, const float *bi
 #endif
 }
 
-// Block (columns, output channels, part of the depth). With SPLITS > 1 the sums go to
-// `partial`[part][output channel][column].
+// Block (columns, output channels, part of the depth). With SPLITS > 1, the sums go to `partial`[part][output
+// channel][column].
 extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     correlate(const float *source, const unsigned char *source_places, const float *packed, const float *bias,
               float *output, unsigned char *places, float *partial, int images, int first_y, int first_x, int out_y,
@@ -159,7 +163,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     const int tiles = (TILES + SPLITS - 1) / SPLITS;
     int tile = blockIdx.z * tiles, end = min(tile + tiles, TILES);
 
-    // A tile's values on their way from memory to shared memory.
+    // Registers for the next tile, between global and shared memory.
     const int A_VECTORS = BK * BM / 4;
     const int A_EACH = (A_VECTORS + THREADS - 1) / THREADS;
     const int B_EACH = BK * BN / THREADS;
@@ -243,7 +247,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
 #pragma unroll
                 for (int e = 1; e < 4; e++) {
                     float value = results[i][j + e / 2][2 * half + e % 2];
-                    // What is not a number wins.
+                    // NaN wins.
                     if (value > best || value != value) {
                         best = value;
                         which = e;
@@ -278,7 +282,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
 }
 
 #if SPLITS > 1
-// Sums what the parts of the depth have left.
+// Adds up the sums of all parts of the depth.
 KERNEL add_parts(const float *partial, const float *bias, float *output, int images, int out_y, int out_x) {
     int columns = images * CELLS;
     for (EACH(index, OUT_CHANNELS * columns)) {

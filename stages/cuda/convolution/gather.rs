@@ -1,42 +1,44 @@
+//! Launches of the kernels in `correlate.cu`.
+
 use super::*;
 
-/// One launch of `correlate.cu`: a grid of positions, each of which sees a window of the source.
+/// One launch of `correlate.cu`: a grid of positions, each with a window on the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gather {
     /// Channels, rows and columns of a source image.
     source: [usize; 3],
     /// Rows and columns of a window.
     taps: (usize, usize),
-    /// Source rows (columns) from one position to the next.
+    /// Distance between positions in the source, in rows and columns.
     step: usize,
-    /// The row and column of the first window's first value.
+    /// Row and column of the first window's first value in the source.
     first: (isize, isize),
     /// Rows and columns of positions.
     pub positions: (usize, usize),
     /// Channels, rows and columns of an output image.
     output: [usize; 3],
-    /// Output rows (columns) from one position to the next, and where the first one lies.
+    /// Distance between positions in the output (in rows and columns), and row and column of the first one.
     output_step: usize,
     output_first: (usize, usize),
-    /// Where the taps lie in the weight.
+    /// Positions of the taps in the weight.
     weight: Layout,
 }
 
-/// Where the taps of a window lie in a weight.
+/// Positions of a window's taps in a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Layout {
-    /// Values from one output channel's to the next one's, and from one source channel's.
+    /// Distance between output channels and between source channels, in values.
     per_output: usize,
     per_channel: usize,
     /// Columns of the kernel.
     width: usize,
-    /// The first tap's row and column in the kernel, and from one tap to the next.
+    /// Row and column of the first tap in the kernel, and distance between taps.
     first: (usize, usize),
     step: isize,
 }
 
 impl Gather {
-    /// Filters over images.
+    /// Creates the launch for filters over images.
     pub fn forward(geometry: &Geometry, filters: usize) -> Self {
         let (rows, columns) = geometry.windows;
         Self {
@@ -58,8 +60,8 @@ impl Gather {
         }
     }
 
-    /// Outputs back to the pixels whose row and column leave the remainders `class` when divided by the
-    /// stride.
+    /// Creates the launch for outputs back to images, for the pixels whose row and column leave the
+    /// remainders `class` when divided by the stride.
     pub fn backward(geometry: &Geometry, filters: usize, class: (usize, usize)) -> Self {
         let stride = geometry.stride;
         let axis =
@@ -78,7 +80,7 @@ impl Gather {
         );
         Self {
             source: [filters, geometry.windows.0, geometry.windows.1],
-            // One without taps has none, whatever the other has.
+            // If one axis has no taps, the window has none.
             taps: match (rows.taps, columns.taps) {
                 (0, _) | (_, 0) => (0, 1),
                 taps => taps,
@@ -100,7 +102,7 @@ impl Gather {
     }
 
     /// # Safety
-    /// Source, weight, output, and the places of a pooled source, are of these sizes.
+    /// Source, weight and output, and the places of a pooled source, must have these sizes.
     pub unsafe fn run(
         &self,
         source: Batch,
@@ -109,7 +111,7 @@ impl Gather {
         output: Argument,
         finish: Finish,
     ) -> Result<(), CudaError> {
-        /// Depth of a tile: as in `correlate.cu`.
+        /// Depth of a tile: `BK` in `correlate.cu`.
         const DEPTH: usize = 16;
 
         let context = context();
@@ -218,7 +220,7 @@ impl Gather {
             blocks: (blocks.0, blocks.1, splits),
             threads: THREADS,
         };
-        // SAFETY: what the caller promises; scratch has the packed weight and the parts.
+        // SAFETY: the caller upholds the contract above; scratch holds the packed weight and the parts.
         unsafe {
             context.launch(&CORRELATE, "pack", &constants, Grid::over(packed), &pack)?;
             context.launch(&CORRELATE, "correlate", &constants, grid, &correlate)?;
@@ -231,9 +233,10 @@ impl Gather {
     }
 }
 
-/// Parts that the depth is cut into, where a launch would leave most of the GPU idle otherwise.
+/// Number of parts that the depth is divided into, so that a launch of few blocks does not leave most of the
+/// GPU idle.
 fn splits(blocks: usize, tiles: usize, multiprocessors: usize) -> usize {
-    /// Tiles in a part, at least: each part costs a pass over the outputs.
+    /// Least number of tiles per part, because every part costs a pass over the outputs.
     const TILES: usize = 8;
     if blocks == 0 || blocks >= multiprocessors {
         return 1;
@@ -244,22 +247,22 @@ fn splits(blocks: usize, tiles: usize, multiprocessors: usize) -> usize {
         .max(1)
 }
 
-/// One axis of outputs going back to the pixels of a class.
+/// One axis of outputs back to the pixels of a class.
 struct Axis {
-    /// Taps of the kernel that reach the class, and the one that the first row of a window has.
+    /// Number of kernel taps that reach the class, and the tap for the first row of a window.
     taps: usize,
     first_tap: usize,
-    /// Pixels of the class.
+    /// Number of pixels of the class.
     positions: usize,
-    /// The output that the first pixel's window begins at.
+    /// Index of the output at which the first pixel's window starts.
     first_source: isize,
 }
 
 impl Axis {
-    /// Output o reaches pixel o · stride + tap − padding. So pixel i · stride + remainder is reached by
-    /// taps first, first + stride, … where first is the remainder of (remainder + padding); the j-th of
-    /// them comes from output i + ⌊(remainder + padding) / stride⌋ − j. Windows go the other way, so
-    /// the taps are taken from the last to the first.
+    /// Output o reaches pixel o · stride + tap − padding. So pixel i · stride + remainder is reached by the
+    /// taps first, first + stride, …, where first is (remainder + padding) modulo stride. The j-th of them
+    /// comes from output i + ⌊(remainder + padding) / stride⌋ − j. Outputs ascend within a window, so the
+    /// taps are taken from the last to the first.
     fn new(size: usize, kernel: usize, padding: isize, stride: usize, remainder: usize) -> Self {
         let (step, reach) = (stride as isize, remainder as isize + padding);
         let first = reach.rem_euclid(step) as usize;

@@ -1,9 +1,9 @@
-//! The three passes of a convolution, as on the CPU: filters over images, outputs back to images, and
-//! the filters' gradient.
+//! The three passes of a convolution, as on the CPU: filters over images, outputs back to images, and the
+//! filters' gradient.
 //!
-//! The first two are one kind of kernel (`correlate.cu`): outputs go back to images as filters go over
-//! images, with the filters turned round; where windows are a stride apart, pixels fall into classes by
-//! their remainder, and each class sees the taps that reach it.
+//! The first two use the same kernel (`correlate.cu`), because outputs go back to images by a convolution
+//! with reversed filters. With a stride above 1, pixels are divided into classes by the remainders of their
+//! row and column, and each class has a launch of its own with the taps that reach it.
 
 mod gather;
 
@@ -28,22 +28,21 @@ static WEIGHT_GRADIENT: Source = Source {
     code: concat!(include_str!("tile.cuh"), include_str!("weight_gradient.cu")),
 };
 
-/// Threads to a block, and columns of a tile: as in `tile.cuh`.
+/// Threads per block and columns per tile; as in `tile.cuh`.
 const THREADS: usize = 256;
 const TILE_COLUMNS: usize = 128;
 
-/// What becomes of the sums of a pass.
+/// Final processing of the sums of a pass.
 #[derive(Clone, Copy)]
 pub enum Finish {
-    /// The bias is added and the activation applied: the output is written.
+    /// Add the bias, apply the activation, and overwrite the output.
     Store {
         bias: Argument,
         activation: Activation,
     },
-    /// They are added to what is there.
+    /// Add them to the output.
     Add,
-    /// As `Store`, of the largest of every 2×2; which it was, 2 · row + column, goes to these
-    /// bytes.
+    /// Like `Store`, for the largest of every 2×2 sums. The bytes `places` get its index, 2 · row + column.
     Pool {
         bias: Argument,
         activation: Activation,
@@ -51,17 +50,17 @@ pub enum Finish {
     },
 }
 
-/// A batch of images and how many there are.
+/// A batch of images.
 #[derive(Clone, Copy)]
 pub struct Batch {
     pub images: usize,
     pub values: Argument,
 }
 
-/// Applies every one of `filters` filters to every window of every image.
+/// Applies all filters to every window of every image.
 ///
 /// # Safety
-/// `source`, `weight` and `output` are of the sizes that `geometry` says, as are bias and places.
+/// `source`, `weight`, `output` and the arrays in `finish` must have the sizes given by `geometry`.
 pub unsafe fn correlate(
     geometry: &Geometry,
     source: Batch,
@@ -70,12 +69,12 @@ pub unsafe fn correlate(
     output: Argument,
     finish: Finish,
 ) -> Result<(), CudaError> {
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller upholds the contract above.
     unsafe { Gather::forward(geometry, filters).run(source, None, weight, output, finish) }
 }
 
-/// Adds to every image, or stores there, the filters times their outputs. `places` if the outputs were
-/// pooled.
+/// Computes the filters times their outputs at every window of the images, and adds them to the images or
+/// stores them there, depending on `finish`. `places` must be given if the outputs were pooled.
 ///
 /// # Safety
 /// As [`correlate`].
@@ -92,7 +91,7 @@ pub unsafe fn spread(
         for column in 0..geometry.stride {
             let gather = Gather::backward(geometry, filters, (row, column));
             if gather.positions.0 > 0 && gather.positions.1 > 0 {
-                // SAFETY: what the caller promises.
+                // SAFETY: the caller upholds the contract above.
                 unsafe { gather.run(outputs, places, weight, images, finish) }?;
             }
         }
@@ -100,8 +99,8 @@ pub unsafe fn spread(
     Ok(())
 }
 
-/// Adds to `gradient` (filters × channels × taps) the products of the outputs' gradient and what the
-/// windows saw. `places` if the outputs were pooled.
+/// Adds to `gradient` (filters × channels × taps) the products of the outputs' gradient and the values in
+/// their windows. `places` must be given if the outputs were pooled.
 ///
 /// # Safety
 /// As [`correlate`].
@@ -113,12 +112,12 @@ pub unsafe fn weight_gradient(
     filters: usize,
     gradient: &mut Buffer,
 ) -> Result<(), CudaError> {
-    /// Positions in a tile: as in `weight_gradient.cu`.
+    /// Positions per tile: `BK` in `weight_gradient.cu`.
     const DEPTH: usize = 32;
-    /// Tiles that a block takes at least, where there are as many.
+    /// Least number of tiles per block, if there are that many.
     const TILES: usize = 8;
-    /// Positions that are summed in one accumulator at most. Tensor cores cut off what does not fit into a sum,
-    /// so that a long chain of values of one sign comes out too small; `add_parts` rounds.
+    /// Most positions that are summed in one accumulator. Tensor cores truncate sums instead of rounding
+    /// them, so a long sum of values with the same sign comes out too small. `add_parts` rounds.
     const LONGEST_CHAIN: usize = 8192;
 
     let context = context();
@@ -161,7 +160,7 @@ pub unsafe fn weight_gradient(
         Argument::Int(-padding(geometry.padding.0)),
         Argument::Int(-padding(geometry.padding.1)),
     ];
-    // SAFETY: what the caller promises; there is scratch for every piece.
+    // SAFETY: the caller upholds the contract above; scratch holds the sums of every piece.
     unsafe {
         context.launch(
             &WEIGHT_GRADIENT,
@@ -177,11 +176,11 @@ pub unsafe fn weight_gradient(
     Ok(())
 }
 
-/// The way back of a convolution with an activation. `places` if its outputs were pooled: those of `call`
-/// are then.
+/// Backward pass of a convolution with an activation. `places` must be given if the outputs were pooled; the
+/// output in `call` is then the pooled one.
 ///
 /// # Safety
-/// The geometry is that of the input, the weight, and the output before it was pooled.
+/// The geometry must match the input, the weight, and the output before pooling.
 pub unsafe fn backward(
     geometry: &Geometry,
     activation: Activation,
@@ -201,7 +200,7 @@ pub unsafe fn backward(
         images,
         values: Argument::buffer(&incoming),
     };
-    // SAFETY: what the caller promises; gradients are of the shapes of what they are of.
+    // SAFETY: the caller upholds the contract above, and gradients have the shapes of their tensors.
     unsafe {
         if let Some(to_weight) = to_weight {
             weight_gradient(geometry, source, outputs.values, places, filters, to_weight)?;
@@ -214,10 +213,10 @@ pub unsafe fn backward(
     Ok(())
 }
 
-/// No memory, for what a kernel was compiled not to use.
+/// Null pointer, for an argument that the compiled kernel does not use.
 const NOTHING: Argument = Argument::Pointer(0);
 
-/// Rows of results in a tile, for as many rows in all.
+/// Rows of results per tile, for `rows` rows in total.
 fn tile_rows(rows: usize, most: usize) -> usize {
     rows.next_power_of_two().clamp(16, most)
 }

@@ -1,10 +1,11 @@
-// The product of a tile of A (BK x BM, or BM x BK) and one of B, by a block of 8 warps, from shared
-// memory into registers. Each warp has WM rows and WN columns of the BM x BN results, in pieces of 16x8;
-// of each piece a thread has the four results that the tensor cores leave it:
-// (group, 2 * lane4), (group, 2 * lane4 + 1), and the same 8 rows below.
+// The product of a tile of A (BK x BM, or BM x BK) and a tile of B, by a block of 8 warps, from shared memory
+// into registers. Each warp computes WM rows and WN columns of the BM x BN results, in pieces of 16x8. Of
+// each piece, a thread has the four results that tensor cores give to it: (group, 2 * lane4), (group, 2 *
+// lane4 + 1), and the same two 8 rows below.
 //
-// BM    rows of results: 16, 32, 64 or 128
-// TF32  1: tensor cores, operands are rounded when they are put into shared memory; 0: float32
+// Compiled with:
+//     BM    rows of results: 16, 32, 64 or 128
+//     TF32  1: tensor cores; operands are rounded when they are written to shared memory. 0: float32
 
 #define BN 128
 #define THREADS 256
@@ -42,7 +43,7 @@ __device__ __forceinline__ void clear(Results &results) {
     }
 }
 
-// An operand as it is kept in shared memory.
+// Returns an operand as it is stored in shared memory.
 __device__ __forceinline__ float operand(float value) {
 #if TF32
     return __uint_as_float(to_tf32(value));
@@ -51,8 +52,8 @@ __device__ __forceinline__ float operand(float value) {
 #endif
 }
 
-// Adds the product of a tile to the results. A's element (m, k) is at a[m * A_M + k * A_K], B's (k, n) at
-// b[k * B_K + n * B_N]; DEPTH is their common side, a multiple of 8.
+// Adds the product of two tiles to the results. Element (m, k) of A is at a[m * A_M + k * A_K], and element
+// (k, n) of B is at b[k * B_K + n * B_N]. DEPTH is the range of k, a multiple of 8.
 template <int A_M, int A_K, int B_K, int B_N, int DEPTH>
 __device__ __forceinline__ void multiply(const float *a, const float *b, const Place &place, Results &results) {
 #if TF32
@@ -111,7 +112,7 @@ __device__ __forceinline__ void multiply(const float *a, const float *b, const P
 #endif
 }
 
-// The row and column, in the block's tile, of a thread's result `e` of the piece (i, j).
+// Row and column, in the block's tile, of a thread's result `e` of piece (i, j).
 __device__ __forceinline__ int row_of(const Place &place, int i, int e) {
     return place.row + i * 16 + place.group + e / 2 * 8;
 }

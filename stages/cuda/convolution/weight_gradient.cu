@@ -1,18 +1,20 @@
 // The gradient of a convolution's weight: for every filter f, channel c and tap (i, j), the sum over images
-// and positions (y, x) of outputs[f][y][x] * source[c][y * STEP + i + first_y][x * STEP + j + first_x].
-// A product of matrices over a very long common side, which is cut into pieces; `add_parts` sums those.
+// and positions (y, x) of outputs[f][y][x] * source[c][y * STEP + i + first_y][x * STEP + j + first_x]. This
+// is a product of matrices with a very long common dimension, which is divided into pieces; `add_parts` adds
+// up their sums.
 //
-// CHANNELS, HEIGHT, WIDTH   of a source image
-// TAPS_Y, TAPS_X            of a window
-// STEP                      source rows (columns) from one position to the next
-// ROWS, COLUMNS             positions for an image
-// FILTERS                   channels of the outputs
-// BM                        filters to a block: 16, 32 or 64
-// POOLED                    1: the outputs are those of 2x2 maxima, (ROWS / 2) x (COLUMNS / 2), and `places` says
-//                           which of the four each was: 2 * row + column
+// Compiled with:
+//     CHANNELS, HEIGHT, WIDTH  size of a source image
+//     TAPS_Y, TAPS_X           size of a window
+//     STEP                     distance between positions in the source, in rows and columns
+//     ROWS, COLUMNS            positions per image
+//     FILTERS                  channels of the outputs
+//     BM                       filters per block: 16, 32 or 64
+//     POOLED                   1: the outputs are those of 2x2 maxima, (ROWS / 2) x (COLUMNS / 2), and
+//                              `places` has the index of each maximum in its window: 2 * row + column
 
 #define BK 32
-// Rows of shared memory are such that the threads of a warp find their operands in different banks.
+// Length of a row in shared memory, such that the threads of a warp read their operands from different banks.
 #define ROW (BK + 4)
 
 #define TAPS (TAPS_Y * TAPS_X)
@@ -28,15 +30,15 @@
 #endif
 #define OUT_PIXELS (OUT_ROWS * OUT_COLUMNS)
 
-// Block (weights of a filter, filters, piece of `piece` positions, a multiple of BK):
+// Block (weights of a filter, filters, piece of `piece` positions, a multiple of BK). Writes
 // partial[piece][filter][weight].
 extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     weight_gradient(const float *source, const float *outputs, const unsigned char *places, float *partial, int images,
                     int piece, int first_y, int first_x) {
     __shared__ float a[BM * ROW];
     __shared__ float b[BN * ROW];
-    // Of every column of the block: where its channel and tap lie in the source from a window's first
-    // value on, and the tap, or rows beyond any image.
+    // For every column of the block: the offset of its channel and tap in the source from a window's first
+    // value, and its tap. Columns beyond the last weight get a row beyond any image.
     __shared__ int offset[BN], tap_y[BN], tap_x[BN];
 
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -55,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     const int A_EACH = BM / 8, B_EACH = BN / 8;
     float from_a[A_EACH], from_b[B_EACH];
 
-    // A warp takes 32 positions of a row of A, and of one of B.
+    // A warp reads 32 positions of a row of A and of a row of B.
     auto fetch = [&](int first) {
         int position = first + lane;
         bool inside = position < end;
@@ -121,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BM >= 128 ? 1 : 2)
     }
 }
 
-// Adds the pieces' sums to the weight's gradient.
+// Adds the sums of all pieces to the weight's gradient.
 KERNEL add_parts(const float *partial, float *gradient, int parts) {
     for (EACH(index, FILTERS * WEIGHTS)) {
         float sum = 0.0f;

@@ -1,13 +1,14 @@
-//! Functions of the driver that do more here than to pass on a call, for what `cudarc` 0.9 makes of them:
+//! Driver functions that do more than forward a call, as `cudarc` 0.9 and dfdx require:
 //!
-//! - dfdx allocates, clears and frees memory of no bytes with every tensor. Some drivers refuse that,
-//!   others do not say what they do, so none is asked.
-//! - `cudarc` panics where freeing fails, or making a context current before it. A GPU that has failed
-//!   fails every later call, so that tensors which go as the first failure is passed on would panic,
-//!   or end the process. Nobody misses freed memory then, and every other call tells the failure again.
-//! - dfdx keeps freed memory for the next tensor of exactly its size. Where that leaves too little for another,
-//!   it is given back to the driver, and the allocation is tried once more.
-//! - What was refused for want of memory is remembered: errors do not say how much that was.
+//! - dfdx allocates, clears and frees memory of zero bytes with every tensor. Some drivers reject this and
+//!   others do not specify it, so these calls do not reach the driver.
+//! - `cudarc` panics if freeing memory fails, or if making the context current before it fails. Once a GPU
+//!   has failed, every later call fails, so tensors that are dropped while the first failure is propagated
+//!   would panic or abort the process. These errors are ignored: the memory is not needed anymore, and every
+//!   other call reports the failure again.
+//! - dfdx keeps freed memory for the next tensor of exactly its size. If too little is left for another size,
+//!   the kept memory is returned to the driver and the allocation is tried once more.
+//! - Failed allocations are remembered, because errors do not say how much memory was requested.
 
 use std::ffi::{c_uchar, c_uint};
 use std::sync::OnceLock;
@@ -18,7 +19,7 @@ use super::Code;
 use crate::cuda::libraries::DRIVER;
 use crate::cuda::refusal;
 
-/// The driver's own.
+/// The driver's own functions.
 mod real {
     use super::*;
 
@@ -34,18 +35,18 @@ mod real {
     }
 }
 
-/// Defines functions of the driver by what they do; `real` has its own.
+/// Defines functions of the driver by their bodies. `real` has the driver's own.
 macro_rules! adjusted {
     ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {
         $(
             /// NVIDIA's function of this name, adjusted.
             ///
             /// # Safety
-            /// As NVIDIA documents it.
+            /// As documented by NVIDIA.
             #[unsafe(no_mangle)]
             #[allow(non_snake_case)]
             pub unsafe extern "C" fn $name($($argument: $type),*) -> CUresult {
-                // SAFETY: what the caller promises.
+                // SAFETY: the caller upholds the contract above.
                 unsafe { $body }
             }
         )*
@@ -55,7 +56,7 @@ macro_rules! adjusted {
 adjusted! {
     fn cuCtxSetCurrent(context: CUcontext) {
         match real::cuCtxSetCurrent(context) {
-            // Its own; all others are those of earlier launches.
+            // Errors of this call itself. All others are errors of earlier launches.
             result @ (CUresult::CUDA_ERROR_SHARED_OBJECT_INIT_FAILED
             | CUresult::CUDA_ERROR_DEINITIALIZED
             | CUresult::CUDA_ERROR_NOT_INITIALIZED
@@ -96,17 +97,18 @@ adjusted! {
     }
 }
 
-/// What an allocator gives, by `call`; of no bytes, no memory.
+/// Calls an allocator, unless zero bytes are requested. If memory runs out, frees what dfdx keeps and calls
+/// it again.
 ///
 /// # Safety
-/// `pointer` leads to where one may be written.
+/// `pointer` must be valid for a write.
 unsafe fn allocated(
     pointer: *mut CUdeviceptr,
     bytes: usize,
     call: impl Fn() -> CUresult,
 ) -> CUresult {
     if bytes == 0 {
-        // SAFETY: what the caller promises.
+        // SAFETY: the caller upholds the contract above.
         unsafe { pointer.write(0) };
         return CUresult::CUDA_SUCCESS;
     }
@@ -118,7 +120,7 @@ unsafe fn allocated(
     result
 }
 
-/// What freeing gives, by `call`: an error only where it is one of the program's.
+/// Calls a function that frees memory. Returns an error only if it is a bug of the program.
 fn freed(pointer: CUdeviceptr, call: impl FnOnce() -> CUresult) -> CUresult {
     if pointer == 0 {
         return CUresult::CUDA_SUCCESS;

@@ -1,13 +1,13 @@
 //! The functions of NVIDIA's libraries that `cudarc` and dfdx call.
 //!
-//! `cudarc` declares them as `extern "C"` and would have the linker ask for the libraries, so that a
-//! binary with CUDA would not even start where there is no driver. Its feature `ci-check` leaves that
-//! out; they are defined here instead. Each looks the real one up when it is first called, and where
-//! there is none gives the error that its library gives for itself. So one binary runs everywhere, and
-//! `runner doctor` can say what is missing.
+//! `cudarc` declares them as `extern "C"` and would make the linker require the libraries, so that a binary
+//! with CUDA would not even start without a driver. Its feature `ci-check` prevents that, and the functions
+//! are defined here instead. At its first call, each of them looks up the real function. If there is none, it
+//! returns an error code of its library. So one binary runs everywhere, and `runner doctor` can report what
+//! is missing.
 //!
-//! Codes that are newer than `cudarc` 0.9 are no values of its enums: they become the general error.
-//! Those that do more than to pass on a call are in `adjusted.rs`.
+//! Codes that are newer than `cudarc` 0.9 are not values of its enums and become the general error. Functions
+//! that do more than forward a call are in `adjusted.rs`.
 
 use std::ffi::{c_char, c_int, c_longlong, c_uint, c_void};
 use std::sync::OnceLock;
@@ -21,15 +21,15 @@ use cudarc::nvrtc::sys::nvrtcResult;
 
 use super::libraries::{CUBLAS, DRIVER, NVRTC};
 
-/// What a library's functions give.
+/// Result code of a library's functions.
 trait Code: Copy {
-    /// What is given for a code that is not known, and where the function is missing.
+    /// Code for a missing function.
     const MISSING: Self;
 
     fn of(code: c_uint) -> Self;
 }
 
-/// A result type from its numbers: the known ones as they are, others as `$other`.
+/// Implements [`Code`] for an enum: known codes become its values, all others `$other`.
 macro_rules! code {
     ($type:ident, $missing:ident, $other:ident, [$($known:literal),* $(,)?]) => {
         impl Code for $type {
@@ -73,14 +73,14 @@ code!(
     [0, 1, 3, 7, 8, 11, 13, 14, 15, 16]
 );
 
-/// Defines functions, with an attribute, that call those of the same name in a library.
+/// Defines functions, with an attribute, that call the functions of the same name in a library.
 macro_rules! forward {
     ($attribute:tt $library:ident: $result:ident; $(fn $name:ident($($argument:ident: $type:ty),* $(,)?);)*) => {
         $(
             /// NVIDIA's function of this name.
             ///
             /// # Safety
-            /// As NVIDIA documents it.
+            /// As documented by NVIDIA.
             # $attribute
             #[allow(non_snake_case, clippy::too_many_arguments)]
             pub unsafe extern "C" fn $name($($argument: $type),*) -> $result {
@@ -88,8 +88,8 @@ macro_rules! forward {
                 let Some(address) = *ADDRESS.get_or_init(|| $library.address(stringify!($name))) else {
                     return $result::MISSING;
                 };
-                // SAFETY: it is the library's function of this name, whose arguments these are; a
-                // code may be one that the enum does not have, so it is taken as a number.
+                // SAFETY: this is the library's function of this name, with these arguments. It may return a
+                // code that the enum does not have, so the code is received as a number.
                 unsafe {
                     let function: unsafe extern "C" fn($($type),*) -> c_uint =
                         std::mem::transmute(address);

@@ -1,13 +1,13 @@
-//! Headers and values of `.npy` arrays.
+//! Reads headers and values of `.npy` arrays.
 
 use std::io::{Error, Read, Result};
 
 use npyz::{DType, NpyFile, NpyHeader};
 
-/// The text of an array's header is some 100 bytes.
+/// Size limit of an array's header, in bytes. A typical header has about 100.
 const LONGEST_HEADER: usize = 4096;
 
-/// Reads an array's header, refusing one of an absurd length, and what takes absurdly long to parse.
+/// Reads an array's header. Refuses one that is too long or that would take too long to parse.
 pub fn read_header<R: Read>(mut reader: R) -> Result<(NpyHeader, R)> {
     let mut start = [0; 12];
     reader.read_exact(&mut start[..10])?;
@@ -26,8 +26,8 @@ pub fn read_header<R: Read>(mut reader: R) -> Result<(NpyHeader, R)> {
     }
     let mut text = vec![0; length];
     reader.read_exact(&mut text)?;
-    // The parser takes exponential time for brackets in brackets. A plain array has a dictionary with
-    // one tuple in it.
+    // The parser takes exponential time for brackets in brackets. The header of a plain array is a dictionary
+    // with one tuple in it.
     let count = |bracket: u8| text.iter().filter(|&&byte| byte == bracket).count();
     if count(b'(') > 1 || count(b'{') > 1 || count(b'[') > 0 {
         return Err(Error::other("its header is not that of a plain array"));
@@ -36,7 +36,7 @@ pub fn read_header<R: Read>(mut reader: R) -> Result<(NpyHeader, R)> {
     Ok((header, reader))
 }
 
-/// The values of an array of any integer type.
+/// Returns the values of an array of any integer type.
 pub fn integers<R: Read>(file: NpyFile<R>) -> Result<Vec<i64>> {
     fn read<T, R>(file: NpyFile<R>) -> Result<Vec<i64>>
     where

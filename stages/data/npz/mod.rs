@@ -1,7 +1,7 @@
 //! The source `npz`: arrays in the layout of MedMNIST.
 //!
-//! Everything is read as a stream, an image at a time: neither a header nor a well-compressed
-//! archive can make the program allocate more than the packed result and a few images.
+//! Everything is read as a stream, one image at a time, so neither a header nor a well-compressed archive can
+//! make the program allocate more than the packed result and a few images.
 
 mod header;
 mod pool;
@@ -25,29 +25,29 @@ use super::source::{Offer, Omitted, Unusable};
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Npz {
-    /// The file, relative to the working directory: `train_images` (uint8, N×H×W or N×H×W×3) and
-    /// `train_labels` (integers, N or N×1), and so `test_…` and, if it has them, `val_…`. Those for
-    /// validation join the training images, unless the dataset's `validation` is 0: then they are
-    /// the validation set as they stand.
+    /// The file, relative to the working directory. It contains `train_images` (uint8, N×H×W or N×H×W×3) and
+    /// `train_labels` (integers, N or N×1), `test_…` in the same way, and optionally `val_…`. The validation
+    /// images join the training images, unless the dataset's `validation` is 0: then they are the validation
+    /// set as they are.
     #[schemars(with = "Text")]
     pub path: PathBuf,
-    /// Names of the classes in the order of their labels; `class0`, `class1`, … if not given.
+    /// Names of the classes in the order of their labels. By default `class0`, `class1`, …
     #[serde(default)]
     #[schemars(with = "Vec<Text>", length(max = 1000), extend("uniqueItems" = true))]
     pub classes: Vec<String>,
 }
 
-/// More images than this in one array are taken for a damaged header.
+/// Largest number of images in one array. A larger number means that the header is damaged.
 const MOST_IMAGES: u64 = 10_000_000;
-/// An image of more pixels than this is refused.
+/// Largest number of pixels in an image.
 const MOST_PIXELS: u64 = 100_000_000;
-/// Labels above this are taken for something else than classes.
+/// Largest label, and largest number of class names. Larger labels are not classes but something else.
 const MOST_CLASSES: i64 = 1000;
 
 type Archive = ZipArchive<BufReader<File>>;
 
 impl Npz {
-    /// Checks what can be checked without looking at the disk.
+    /// Checks the parameters without looking at the disk.
     pub fn check(&self) -> Result<(), Invalid> {
         let mut sorted = self.classes.clone();
         sorted.sort_unstable();
@@ -66,12 +66,12 @@ impl Npz {
         Ok(())
     }
 
-    /// Reads the headers and the labels; returns the number of classes.
+    /// Reads the headers and the labels, and returns the number of classes.
     pub fn preflight(&self) -> Result<usize, Invalid> {
         Ok(self.splits()?.classes.len())
     }
 
-    /// Lists the images, `joined` those for validation with those to train on.
+    /// Lists the images. If `joined`, the validation images become training images.
     pub fn offer(&self, joined: bool) -> Result<Offer, Failure> {
         let Splits {
             classes,
@@ -153,7 +153,7 @@ impl Npz {
             .map_err(|e| self.unusable(format!("is no npz file: {e}")))
     }
 
-    /// The size and the labels of a split's images, if the file has them.
+    /// Returns the size and the labels of a split's images, if the file has the split.
     fn array(
         &self,
         archive: &mut Archive,
@@ -243,7 +243,7 @@ impl Npz {
     }
 }
 
-/// What the file holds.
+/// The contents of the file.
 struct Splits {
     classes: Vec<String>,
     train: Array,
@@ -261,7 +261,7 @@ struct Array {
     labels: Vec<u32>,
 }
 
-/// Whether a member of the archive is an array that is read.
+/// Whether the archive's member `name` is an array that is read.
 fn is_known(name: &str) -> bool {
     name.strip_suffix("_images.npy")
         .or_else(|| name.strip_suffix("_labels.npy"))

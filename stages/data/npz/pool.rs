@@ -1,4 +1,4 @@
-//! Reading the images of arrays, one after the other.
+//! Reads the images of arrays in sequence.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{Error, ErrorKind, Read};
@@ -31,7 +31,7 @@ fn examples(arrays: &[Array]) -> Vec<Example> {
     arrays.iter().flat_map(of).collect()
 }
 
-/// Images in arrays, one after the other.
+/// Images in one or more arrays, in sequence.
 pub struct Arrays {
     npz: Npz,
     arrays: Vec<Array>,
@@ -47,7 +47,7 @@ impl Arrays {
         }
     }
 
-    /// Shows every image, in order, to `visit`.
+    /// Passes every image, in order, to `visit`.
     fn stream(
         &self,
         mut visit: impl FnMut(usize, &Array, &[u8]) -> Result<(), Failure>,
@@ -62,7 +62,7 @@ impl Arrays {
             };
             let (_, mut data) = read_header(member).map_err(damaged)?;
             let size = array.size.0 * array.size.1 * array.channels;
-            // Grows with what there is, not with what the header says.
+            // Grows with the data that exists, not with the size that the header claims.
             let mut image = Vec::new();
             for _ in &array.labels {
                 image.clear();
@@ -78,7 +78,7 @@ impl Arrays {
         Ok(())
     }
 
-    /// Marks images of the same bytes.
+    /// Marks images with equal bytes.
     pub fn mark_equal_images(&mut self) -> Result<(), Failure> {
         let mut contents = Vec::with_capacity(self.examples.len());
         self.stream(|_, _, image| {
@@ -128,7 +128,7 @@ struct Batch {
     bytes: usize,
 }
 
-/// An image as it is in the file.
+/// An image as it is stored in the file.
 struct Raw {
     index: usize,
     size: (usize, usize),

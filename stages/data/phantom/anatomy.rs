@@ -7,28 +7,28 @@ use rand::{Rng, RngExt};
 
 use super::shape::{Ellipse, Noise, between, bump, bump_squared, smoothstep};
 
-/// One lung, with `a` the distance from the midline to its side.
+/// One lung. In its methods, `a` is the distance from the midline.
 #[derive(Clone, Copy, Debug)]
 pub struct Lung {
     /// -1 on the left of the picture, 1 on its right.
     pub side: f32,
-    /// Widest distance of the outer border from the midline.
+    /// Largest distance of the outer border from the midline.
     pub width: f32,
     pub apex: f32,
     /// Height of the diaphragm's dome.
     pub dome: f32,
     /// Distance of the dome's top from the midline.
     dome_at: f32,
-    /// How steeply the diaphragm falls to the side.
+    /// Steepness of the diaphragm towards the side.
     fall: f32,
     /// Distance of the inner border from the midline.
     pub inner: f32,
-    /// How dark the lung is.
+    /// Darkness of the lung.
     air: f32,
 }
 
 impl Lung {
-    /// How far a point is inside of the lung's outline; negative outside.
+    /// Returns how far a point is inside the lung's outline; negative outside.
     #[inline]
     fn depth(&self, a: f32, y: f32) -> f32 {
         let rest = 1.0 - ((y - self.apex) / (self.dome + 0.12 - self.apex)).clamp(0.0, 1.0);
@@ -41,7 +41,7 @@ impl Lung {
         (outer - a).min(a - self.inner).min(y - top).min(base - y)
     }
 
-    /// The diaphragm's height at a distance from the midline.
+    /// Returns the diaphragm's height at a distance from the midline.
     #[inline]
     fn base(&self, a: f32) -> f32 {
         let off = a - self.dome_at;
@@ -49,7 +49,8 @@ impl Lung {
     }
 }
 
-/// The ribs of one side: parallel curves from the spine outward, behind; and inward, in front.
+/// The ribs of one side, as parallel curves. At the back they run outward from the spine; in front they run
+/// inward.
 #[derive(Clone, Copy, Debug)]
 struct Ribs {
     first: f32,
@@ -87,17 +88,17 @@ pub struct Anatomy {
     pub noise: Noise,
 }
 
-/// What is at a point.
+/// Appearance of a point.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
     /// Brightness without vessels and disease.
     pub value: f32,
-    /// How much lung is there, 0 to 1: what vessels and opacities are seen against.
+    /// Share of visible lung, 0 to 1. Vessels and opacities are added in proportion to it.
     pub lung: f32,
 }
 
 impl Anatomy {
-    /// A chest drawn from `rng`.
+    /// Draws a chest from `rng`.
     pub fn draw(rng: &mut impl Rng) -> Self {
         let mut r = |low, high| between(rng, low, high);
         let (width, apex, dome) = (r(0.72, 0.84), r(-0.78, -0.66), r(0.38, 0.54));
@@ -179,7 +180,7 @@ impl Anatomy {
         anatomy
     }
 
-    /// What is at a point.
+    /// Returns the appearance of a point.
     pub fn at(&self, x: f32, y: f32) -> Point {
         let lung = &self.lungs[usize::from(x > 0.0)];
         let a = x.abs();
@@ -207,7 +208,7 @@ impl Anatomy {
         Point { value, lung: clear }
     }
 
-    /// Neck, shoulders and trunk.
+    /// Returns the extent of neck, shoulders and trunk: 1 inside, 0 outside.
     #[inline]
     fn body(&self, a: f32, y: f32) -> f32 {
         let shoulder = smoothstep(self.shoulders - 0.28, self.shoulders + 0.14, y);
@@ -216,10 +217,10 @@ impl Anatomy {
         smoothstep(0.0, 0.16, half - a)
     }
 
-    /// How much heart, great vessels and thymus hide the lung.
+    /// Returns how far heart, great vessels and thymus hide the lung, from 0 to 1.
     #[inline]
     fn heart(&self, x: f32, y: f32, a: f32) -> f32 {
-        // Fields that add up where they meet join the heart and the arch by a smooth outline.
+        // The fields of heart and arch add up where they meet, which joins the two by a smooth outline.
         let heart = bump_squared(0.5 * self.heart.squared(x, y));
         let arch = bump_squared(0.4 * self.arch.squared(x, y));
         let heart = smoothstep(0.15, 0.37, heart + 0.8 * arch);
@@ -232,7 +233,7 @@ impl Anatomy {
             .max(if sail > 0.0 { 0.7 * thymus } else { 0.0 })
     }
 
-    /// Vertebrae and the discs between them.
+    /// Returns the brightness of the vertebrae and the discs between them.
     #[inline]
     fn spine(&self, x: f32, y: f32) -> f32 {
         let level = y / 0.13 + 64.0;
@@ -245,7 +246,7 @@ impl Anatomy {
         bump_squared(self.overlap[usize::from(x > 0.0)].squared(x, y) * 0.8)
     }
 
-    /// Ribs and clavicles.
+    /// Returns the brightness of ribs and clavicles.
     #[inline]
     fn bones(&self, lung: &Lung, a: f32, y: f32, cage: f32) -> f32 {
         let ribs = &self.ribs;
@@ -264,12 +265,12 @@ impl Anatomy {
     }
 }
 
-/// Brightness across ribs at unit distance from each other, from the first to the tenth.
+/// Returns the brightness at a position across the ribs, which are at 0 to 9.
 #[inline]
 fn rib(position: f32, ribs: &Ribs) -> f32 {
     let nearest = (position + 0.5).floor().clamp(0.0, 9.0);
     let across = (position - nearest) * ribs.pitch / ribs.half_width;
     let square = across * across;
-    // The edges are of denser bone.
+    // The edges of a rib are denser bone.
     bump_squared(0.55 * square) * (0.75 + 0.6 * square.min(1.0))
 }

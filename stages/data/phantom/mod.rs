@@ -1,9 +1,8 @@
-//! A procedural chest radiograph, healthy or with pneumonia: data for a machine that has none.
+//! The source `phantom`: procedural chest radiographs, healthy or with pneumonia, for machines without data.
 //!
-//! Every image is drawn from a random stream of its own and uses no function that differs between
-//! machines, so the same seed gives the same bytes everywhere. A share of the pneumonias is subtle,
-//! and healthy chests have shadows too (vessels, thymus, overlapping tissue), so no classifier is
-//! perfect.
+//! Every image is drawn from its own random stream and uses no function that differs between machines, so the
+//! same seed gives the same bytes everywhere. A share of the pneumonias is subtle, and healthy chests also
+//! have shadows (vessels, thymus, overlapping tissue), so no classifier is perfect.
 
 mod anatomy;
 mod pneumonia;
@@ -29,10 +28,10 @@ pub const CLASSES: [&str; 2] = ["NORMAL", "PNEUMONIA"];
 #[serde(deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct Phantom {
-    /// Training images, both classes together, before a validation split.
+    /// Number of training images, both classes together, before a validation split.
     #[schemars(range(min = 4, max = 1_000_000))]
     pub images: usize,
-    /// Test images, both classes together.
+    /// Number of test images, both classes together.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub test_images: usize,
     /// Share of the images that have pneumonia.
@@ -70,7 +69,7 @@ impl Phantom {
         share("subtle", self.subtle, 0.0, 1.0)
     }
 
-    /// The images under `seed`, not yet drawn.
+    /// Returns the images under `seed`. They are drawn when they are read.
     pub fn offer(&self, seed: u64) -> Offer {
         let pool =
             |split, images| -> Box<dyn Pool> { Box::new(Patients::new(self, seed, split, images)) };

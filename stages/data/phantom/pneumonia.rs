@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use super::anatomy::{Anatomy, Lung};
 use super::shape::{Ellipse, Noise, between, bump_squared, smoothstep};
 
-/// What a diseased chest has on top of a healthy one.
+/// The opacities of a chest, in addition to its healthy anatomy.
 pub struct Opacities {
     patches: Vec<Patch>,
     diffuse: Option<Diffuse>,
@@ -15,24 +15,24 @@ pub struct Opacities {
 struct Patch {
     ellipse: Ellipse,
     strength: f32,
-    /// How ragged the edge is.
+    /// Raggedness of the edge.
     ragged: f32,
 }
 
 struct Diffuse {
     strength: f32,
-    /// Noise cells across the unit.
+    /// Number of noise cells per unit of length.
     grain: f32,
-    /// How much of the lung is spared.
+    /// Value of the noise up to which the lung is spared.
     sparing: f32,
-    /// How much more the lower lungs have than the upper ones.
+    /// Excess in the lower lungs over the upper ones.
     basal: f32,
-    /// How much each lung has.
+    /// Relative strength in each lung.
     sides: [f32; 2],
 }
 
 impl Opacities {
-    /// None.
+    /// Returns no opacities.
     pub fn none(rng: &mut impl Rng) -> Self {
         Self {
             patches: Vec::new(),
@@ -41,8 +41,8 @@ impl Opacities {
         }
     }
 
-    /// What a healthy chest may have too: a faint, small shadow, of a scar, a joint of two ribs or a
-    /// fold of skin.
+    /// Draws opacities that a healthy chest may have too: faint, small shadows of a scar, a joint of two ribs
+    /// or a fold of skin.
     pub fn innocent(anatomy: &Anatomy, rng: &mut impl Rng) -> Self {
         let mut opacities = Self::none(rng);
         for lung in &anatomy.lungs {
@@ -56,7 +56,7 @@ impl Opacities {
         opacities
     }
 
-    /// Pneumonia; `subtle` where it is easily missed.
+    /// Draws pneumonia. A `subtle` one is easily missed.
     pub fn pneumonia(anatomy: &Anatomy, rng: &mut impl Rng, subtle: bool) -> Self {
         let mut opacities = Self::none(rng);
         let strength = |rng: &mut _| {
@@ -93,7 +93,7 @@ impl Opacities {
         opacities
     }
 
-    /// Brightness added at a point of full lung.
+    /// Returns the brightness to add at a point of full lung.
     #[inline]
     pub fn at(&self, x: f32, y: f32) -> f32 {
         let patches: f32 = self
@@ -109,10 +109,10 @@ impl Opacities {
 }
 
 impl Patch {
-    /// A patch somewhere in `lung`, more often low than high.
+    /// Draws a patch in `lung`, more often low than high.
     fn draw(lung: &Lung, rng: &mut impl Rng, radii: [f32; 2], strength: f32) -> Self {
         let height = 1.0 - between(rng, 0.0, 0.9) * between(rng, 0.3, 1.0);
-        // On its side the heart hides much of the inner lung.
+        // On its side, the heart hides much of the inner lung.
         let innermost = if lung.side > 0.0 { 0.5 } else { 0.3 };
         let out = between(rng, innermost, 0.85);
         let ellipse = Ellipse {

@@ -1,4 +1,4 @@
-//! Taking the picture: pose, exposure, markers and noise.
+//! Takes the picture: pose, exposure, markers and noise.
 
 use rand::{Rng, RngExt};
 
@@ -7,20 +7,20 @@ use super::pneumonia::Opacities;
 use super::shape::{between, smoothstep};
 use super::vessels;
 
-/// How the patient stands and how the picture is taken.
+/// Pose of the patient and settings of the picture.
 struct Exposure {
     sin: f32,
     scale: [f32; 2],
     shift: [f32; 2],
-    /// Brightness across and down the picture.
+    /// Change of the brightness across and down the picture.
     tilt: [f32; 2],
     black: f32,
     gain: f32,
     gamma: f32,
     noise: f32,
-    /// Whether a letter marks the side, and where.
+    /// Position of the letter that marks the side, if there is one.
     marker: Option<[f32; 2]>,
-    /// A lead of the monitor: height, slope and curve.
+    /// A cable of the monitor, if there is one: height, slope and curve.
     lead: Option<[f32; 3]>,
 }
 
@@ -42,14 +42,14 @@ impl Exposure {
         .with_some(rng)
     }
 
-    /// Leaves out the marker and the lead of most pictures.
+    /// Removes the marker from 40 % of the pictures and the lead from 88 %.
     fn with_some(mut self, rng: &mut impl Rng) -> Self {
         self.marker = self.marker.filter(|_| rng.random_bool(0.6));
         self.lead = self.lead.filter(|_| rng.random_bool(0.12));
         self
     }
 
-    /// What is drawn over the picture.
+    /// Returns the brightness of what is drawn over the picture.
     #[inline]
     fn overlay(&self, x: f32, y: f32) -> f32 {
         let mut value = 0.0;
@@ -74,7 +74,7 @@ impl Exposure {
     }
 }
 
-/// Samples per side of a pixel: enough to draw ribs at a size where they are thinner than a pixel.
+/// Samples per side of a pixel: enough to draw ribs at sizes where they are thinner than a pixel.
 fn samples(size: usize) -> usize {
     match size {
         0..48 => 3,
@@ -83,7 +83,7 @@ fn samples(size: usize) -> usize {
     }
 }
 
-/// A radiograph of `size` × `size` gray bytes.
+/// Takes a radiograph of `size` × `size` gray bytes.
 pub fn take(anatomy: &Anatomy, opacities: &Opacities, rng: &mut impl Rng, size: usize) -> Vec<u8> {
     let exposure = Exposure::draw(rng);
     let samples = samples(size);
@@ -122,14 +122,14 @@ pub fn take(anatomy: &Anatomy, opacities: &Opacities, rng: &mut impl Rng, size: 
         .collect()
 }
 
-/// The value of a picture at a point of the patient.
+/// Returns the value of a picture at a point of the patient.
 #[inline]
 fn nearest(picture: &[f32], side: usize, x: f32, y: f32) -> f32 {
     let index = |v: f32| (((v + 1.0) * 0.5 * side as f32).max(0.0) as usize).min(side - 1);
     picture[index(y) * side + index(x)]
 }
 
-/// About normal with deviation 1: the sum of four uniform bytes.
+/// Returns a roughly normal number with standard deviation 1, from the sum of four uniform bytes.
 #[inline]
 fn normal(bytes: &[u8]) -> f32 {
     let sum: f32 = bytes.iter().map(|&byte| f32::from(byte)).sum();

@@ -1,34 +1,34 @@
-//! Soft-edged shapes, from additions, products and square roots alone: those are exact on every
-//! machine, so the phantom is the same everywhere.
+//! Soft-edged shapes. They use only additions, products and square roots, which are exact on every machine,
+//! so the phantom is the same everywhere.
 
 use rand::{Rng, RngExt};
 
-/// 0 below `low`, 1 above `high`, smooth between.
+/// Returns 0 below `low`, 1 above `high`, and a smooth transition between them.
 #[inline]
 pub fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// 1 at 0, falling smoothly to 0 at ±1.
+/// Returns 1 at 0, falling smoothly to 0 at ±1.
 #[inline]
 pub fn bump(x: f32) -> f32 {
     bump_squared(x * x)
 }
 
-/// [`bump`] of the square root of `x2`.
+/// Returns [`bump`] of the square root of `x2`.
 #[inline]
 pub fn bump_squared(x2: f32) -> f32 {
     let t = (1.0 - x2).max(0.0);
     t * t
 }
 
-/// A number from `low` to `high`.
+/// Draws a number from `low` to `high`.
 pub fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
 }
 
-/// An ellipse with axes turned by the angle whose sine is given.
+/// An ellipse. Its axes are turned by the angle with the sine `sin`.
 #[derive(Clone, Copy, Debug)]
 pub struct Ellipse {
     pub x: f32,
@@ -39,7 +39,7 @@ pub struct Ellipse {
 }
 
 impl Ellipse {
-    /// The squared distance from the centre, 1 on the outline.
+    /// Returns the squared distance from the centre, which is 1 on the outline.
     #[inline]
     pub fn squared(&self, x: f32, y: f32) -> f32 {
         let cos = (1.0 - self.sin * self.sin).sqrt();
@@ -58,7 +58,7 @@ pub struct Noise {
 impl Noise {
     const SIDE: usize = 32;
 
-    /// Noise with values from 0 to 1.
+    /// Creates noise with values from 0 to 1.
     pub fn new(rng: &mut impl Rng) -> Self {
         let mut bytes = [0; Self::SIDE * Self::SIDE];
         rng.fill_bytes(&mut bytes);
@@ -67,7 +67,7 @@ impl Noise {
         }
     }
 
-    /// The value at a point; the lattice's pitch is 1, its period 32.
+    /// Returns the value at a point. The lattice has a pitch of 1 and a period of 32.
     #[inline]
     pub fn at(&self, x: f32, y: f32) -> f32 {
         // The offset keeps the coordinates of the picture, a few hundred at most, positive.
@@ -82,7 +82,7 @@ impl Noise {
         top + sy * (low - top)
     }
 
-    /// Two octaves, about 0.5 on average.
+    /// Returns the sum of two octaves, about 0.5 on average.
     #[inline]
     pub fn cloud(&self, x: f32, y: f32) -> f32 {
         0.65 * self.at(x, y) + 0.35 * self.at(2.3 * x + 7.7, 2.3 * y + 3.1)

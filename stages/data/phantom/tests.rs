@@ -27,7 +27,7 @@ fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
     })
 }
 
-/// Raise `dataset::INFO.version` with these.
+/// If these change, increase `dataset::INFO.version`.
 #[test]
 fn the_same_seed_gives_the_same_bytes_everywhere() {
     let digest = |size| fnv1a(split(42, 6, size).into_iter().flat_map(|(_, image)| image));
@@ -95,7 +95,7 @@ fn three_channels_are_equal() {
     .unwrap();
 }
 
-/// The area under the ROC curve of a statistic of the images.
+/// Returns the area under the ROC curve of a statistic of the images.
 fn auc(images: &[(u32, Vec<u8>)], statistic: impl Fn(&[u8]) -> f64) -> f64 {
     let of = |label| -> Vec<f64> {
         let class = images.iter().filter(|(l, _)| *l == label);
@@ -113,7 +113,7 @@ fn auc(images: &[(u32, Vec<u8>)], statistic: impl Fn(&[u8]) -> f64) -> f64 {
     wins / (healthy.len() * sick.len()) as f64
 }
 
-/// Disease shows, but not so that brightness alone finds it.
+/// Disease is visible, but brightness alone does not find it.
 #[test]
 fn no_trivial_statistic_separates_the_classes() {
     const SIZE: usize = 32;
@@ -145,7 +145,7 @@ fn no_trivial_statistic_separates_the_classes() {
     }
 }
 
-/// Writes a contact sheet for a person to judge, where `RUNNER_PHANTOM_SHEET` names a folder.
+/// Writes a contact sheet for a person to judge, if `RUNNER_PHANTOM_SHEET` names a folder.
 #[test]
 fn contact_sheet() {
     let Some(folder) = std::env::var_os("RUNNER_PHANTOM_SHEET") else {

@@ -13,7 +13,7 @@ struct Segment {
     strength: f32,
 }
 
-/// Adds vessels to a picture of `side` × `side` values.
+/// Draws the vessels as a picture of `side` × `side` values.
 pub fn draw(anatomy: &Anatomy, rng: &mut impl Rng, side: usize) -> Vec<f32> {
     let mut segments = Vec::new();
     let prominence = between(rng, 0.04, 0.09);
@@ -24,7 +24,7 @@ pub fn draw(anatomy: &Anatomy, rng: &mut impl Rng, side: usize) -> Vec<f32> {
         ];
         let branches = 7;
         for branch in 0..branches {
-            // From straight up to straight down, outward; the direction need not be of length 1.
+            // The direction goes outward, from straight up to straight down. Its length need not be 1.
             let turn = (branch as f32 + between(rng, 0.1, 0.9)) / branches as f32 * 2.0 - 1.0;
             let direction = [lung.side * (1.05 - turn * turn), turn];
             let root = Branch {
@@ -98,7 +98,7 @@ impl Branch {
 impl Segment {
     fn add(&self, picture: &mut [f32], side: usize) {
         let pixel = 2.0 / side as f32;
-        // What is thinner than a pixel is drawn a pixel wide and fainter.
+        // A vessel that is thinner than a pixel is drawn a pixel wide and fainter.
         let half_width = self.half_width.max(pixel);
         let strength = self.strength * self.half_width / half_width;
         let range = |axis: usize| {

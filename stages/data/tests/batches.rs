@@ -3,7 +3,7 @@ use contract::ImageShape;
 use super::{gray, packed};
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, shuffled};
 
-/// Everything at once.
+/// A policy that uses every transform.
 fn strong() -> Policy {
     Policy {
         rotation: 20.0,

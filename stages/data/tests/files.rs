@@ -1,4 +1,4 @@
-//! The source `folder`, on trees of files made here.
+//! Tests the source `folder` on temporary trees of files.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{dataset_params, make_dataset};
 
-/// A picture that its number tells from others.
+/// Creates a picture that differs from those with other numbers.
 pub(super) fn picture(number: u8) -> DynamicImage {
     GrayImage::from_fn(20, 16, |x, y| Luma([(x * 5 + y * 3) as u8 ^ number])).into()
 }
@@ -20,7 +20,7 @@ pub(super) fn save(image: &DynamicImage, path: &Path) {
     image.save(path).unwrap();
 }
 
-/// Ten images of each of two classes to train on and two to test on.
+/// Creates a tree with ten training images and two test images of each of two classes.
 pub(super) fn tree() -> TempDir {
     let folder = TempDir::new().unwrap();
     for (c, class) in ["NORMAL", "PNEUMONIA"].iter().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn params(folder: &Path) -> serde_json::Value {
         "source": { "folder": { "path": folder } },
         "image_size": 16,
         "validation": 0.2,
-        // The pictures differ in a few bits.
+        // The pictures differ only in a few bits.
         "leakage": "off",
     })
 }
@@ -50,7 +50,7 @@ fn preflight(folder: &Path) -> Result<Option<usize>, Invalid> {
     dataset_params(params(folder)).preflight()
 }
 
-/// Checks that `preflight` blames the path, says `what`, and that a run fails alike.
+/// Checks that `preflight` reports the path with a message that contains `what`, and that a run fails alike.
 pub(super) fn assert_refused(folder: &Path, what: &[&str]) {
     let error = preflight(folder).unwrap_err();
     let path = ["source", "folder", "path"].map(|key| Segment::Key(key.to_owned()));
@@ -64,7 +64,7 @@ pub(super) fn assert_refused(folder: &Path, what: &[&str]) {
     assert!(error.hint.is_some(), "{error:?}");
 }
 
-/// The signature, header and an absurd size of a PNG file, without any pixel.
+/// Returns a PNG file without any pixel: its signature and a header with an absurd size.
 fn bomb() -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(100_000u32.to_be_bytes());
@@ -303,7 +303,7 @@ fn splits_must_have_the_same_classes() {
     assert_refused(folder.path(), &["COVID", "no counterpart"]);
 }
 
-/// A JPEG file that ends in the middle of its pixels.
+/// Writes a JPEG file that ends in the middle of its pixels.
 fn cut_jpeg(path: &Path) {
     let noise = GrayImage::from_fn(64, 64, |x, y| Luma([(x * x * 7 + y * y * 13) as u8]));
     save(&noise.into(), path);

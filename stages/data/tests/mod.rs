@@ -1,4 +1,4 @@
-//! Stages run as the engine runs them, on data made here and on real data where there is some.
+//! Runs stages as the engine does, on generated data and, if there are any, on real data.
 
 mod batches;
 mod files;
@@ -30,7 +30,7 @@ pub(crate) fn gray(size: usize) -> ImageShape {
     }
 }
 
-/// What a stage left behind.
+/// The results of a stage.
 #[derive(Debug)]
 pub(crate) struct Finished {
     staging: TempDir,
@@ -48,7 +48,7 @@ impl Finished {
     }
 }
 
-/// The files of a folder as an artifact.
+/// Returns the files of a folder as an artifact.
 pub(crate) fn artifact(folder: &Path) -> Artifact {
     let files = std::fs::read_dir(folder)
         .unwrap()
@@ -109,21 +109,21 @@ pub(crate) fn make_dataset(params: Value, seed: u64) -> Result<Finished, Failure
     run(&dataset_params(params), seed, &[])
 }
 
-/// Writes images of `pixels` in the one class `x` and opens them.
+/// Writes images with the given pixels, all of the class `x`, and opens them as a dataset.
 pub(crate) fn packed(shape: ImageShape, images: &[Vec<u8>]) -> Dataset {
     let folder = TempDir::new().unwrap();
     let examples = images.iter().enumerate();
     let examples = examples.map(|(i, image)| (format!("image {i}"), 0, image));
     super::write_dataset(folder.path(), shape, &["x".to_owned()], examples).unwrap();
-    // The mapping outlives the folder's name.
+    // The mapping stays valid after the folder is removed.
     Dataset::in_folder(folder.path()).unwrap()
 }
 
-/// A file or folder of the real data, which `RUNNER_TEST_DATA` or `../shared/data`, seen from the
-/// workspace, holds.
+/// Returns the path of a file or folder of the real data, in `RUNNER_TEST_DATA` or else in `../shared/data`,
+/// seen from the workspace. `None` if it is not there.
 #[expect(
     clippy::print_stderr,
-    reason = "whoever runs the tests should know what was left out"
+    reason = "testers must see which tests were skipped"
 )]
 pub(crate) fn real_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("RUNNER_TEST_DATA").map_or_else(

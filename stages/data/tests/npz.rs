@@ -1,4 +1,4 @@
-//! The source `npz`, on files made here.
+//! Tests the source `npz` on temporary files.
 
 use std::io::Write;
 use std::path::Path;
@@ -33,7 +33,8 @@ fn archive(members: &[(&str, Vec<u8>)]) -> NamedTempFile {
     file
 }
 
-/// `n` images of 8×8, the first filled with `first`, the next with `first + 1`, and labels 0, 1, 0 …
+/// Returns `n` images of 8×8 pixels with labels 0, 1, 0 … The first is filled with `first`, the next with
+/// `first + 1`.
 fn split(prefix: &'static str, n: u64, first: u8) -> [(String, Vec<u8>); 2] {
     let images: Vec<u8> = (0..n as u8).flat_map(|i| [first + i; 64]).collect();
     let labels: Vec<u8> = (0..n as u8).map(|i| i % 2).collect();
@@ -43,7 +44,8 @@ fn split(prefix: &'static str, n: u64, first: u8) -> [(String, Vec<u8>); 2] {
     ]
 }
 
-/// 10 images to train on, 4 for validation, 2 to test on; then `replaced`.
+/// Creates an archive of 10 training, 4 validation and 2 test images, in which the arrays `replaced` are
+/// replaced.
 fn members(replaced: &[(&str, Vec<u8>)]) -> NamedTempFile {
     let all = [
         split("train", 10, 0),
@@ -114,7 +116,7 @@ fn equal_images_stay_on_one_side() {
         let sevens = (0..validation.len())
             .filter(|&i| validation.image(i)[0] == 7)
             .count();
-        // Image 7 is of the other class, and equal to them.
+        // Image 7 is equal to them, but of the other class.
         assert!(sevens == 0 || sevens == 5, "{sevens}");
     }
 }
@@ -165,7 +167,7 @@ fn what_does_not_fit_is_refused() {
     assert_refused(&text, "is no npz file");
 }
 
-/// A header of an array of 10 images, that says something else.
+/// Returns an array of 10 images with `from` replaced by `to` in its header.
 fn lying(from: &str, to: &str) -> Vec<u8> {
     let honest = array(&[10, 8, 8], &[0u8; 640]);
     let text = String::from_utf8_lossy(&honest[10..]).into_owned();
@@ -177,7 +179,7 @@ fn lying(from: &str, to: &str) -> Vec<u8> {
 
 #[test]
 fn headers_are_not_believed() {
-    // More images than labels; then an absurd image; then an absurd header.
+    // More images than labels, then an absurd image size, then an absurd header.
     assert_refused(
         &members(&[("train_images", lying("(10, 8, 8", "(99, 8, 8"))]),
         "not one label",
@@ -192,7 +194,7 @@ fn headers_are_not_believed() {
     let mut long = b"\x93NUMPY\x02\x00".to_vec();
     long.extend(u32::MAX.to_le_bytes());
     assert_refused(&members(&[("train_images", long)]), "4294967295 bytes long");
-    // Pixels that are not there are found when they are read.
+    // Missing pixels are found when they are read.
     let file = members(&[("train_images", lying("(10, 8, 8", "(10, 9, 9"))]);
     let failure = make_dataset(params(file.path(), 0.0), 1).unwrap_err();
     assert!(

@@ -1,11 +1,11 @@
-//! Files of a source that a dataset does not use, on trees of files made here.
+//! Tests the report on files that a dataset does not use, on temporary trees of files.
 
 use std::fs;
 
 use super::files::{assert_refused, params, picture, save, tree};
 use super::make_dataset;
 
-/// Makes a dataset of [`tree`] with more files; returns its warnings, its notes and `skipped.json`.
+/// Makes a dataset of [`tree`] with additional files, and returns its warnings, its notes and `skipped.json`.
 fn with(names: &[&str]) -> (Vec<String>, Vec<String>, String) {
     let folder = tree();
     for name in names {

@@ -1,4 +1,4 @@
-//! Images of one patient stay together.
+//! Tests that images of one patient stay together.
 
 use super::files::{params, tree};
 use super::make_dataset;
@@ -23,8 +23,8 @@ fn a_patient_stays_on_one_side() {
     }
 }
 
-/// In the names of the chest X-rays a virus and a bacteria patient may have the same number, and so may a
-/// patient of `IM` and one of `NORMAL2-IM`.
+/// In the names of the chest X-rays, a virus patient and a bacteria patient may have the same number. So may
+/// a patient of `IM` and one of `NORMAL2-IM`.
 #[test]
 fn the_shipped_pattern_tells_the_patients_of_the_chest_x_rays_apart() {
     let pipelines = [

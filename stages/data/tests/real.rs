@@ -1,4 +1,4 @@
-//! On real data, where there are some.
+//! Tests on real data, if there are any.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ fn a_medmnist_file_is_read() {
     assert_eq!(sizes, [3882, 524, 624]);
     let test = finished.dataset("test");
     assert_eq!(test.labels().iter().sum::<u32>(), 390);
-    // At its own size, an image is not resized.
+    // An image that has the wanted size already is not resized.
     let mean = test.image(0).iter().map(|&v| u32::from(v)).sum::<u32>() / 784;
     assert!((40..220).contains(&mean), "{mean}");
 }

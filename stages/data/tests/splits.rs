@@ -14,7 +14,7 @@ fn example(name: String, label: u32, group: Option<u8>, content: Option<u64>) ->
     }
 }
 
-/// Singles only: `counts` images of each class.
+/// Creates `counts` images of each class, without groups.
 fn singles(counts: &[usize]) -> Vec<Example> {
     let class = |(label, &n): (usize, &usize)| {
         (0..n).map(move |i| example(format!("{label}/{i}"), label as u32, None, None))
@@ -32,7 +32,7 @@ fn count(examples: &[Example], chosen: &[bool], label: u32) -> usize {
     examples.iter().zip(chosen).filter(of_class).count()
 }
 
-/// Images with a group of ten and equal contents now and then.
+/// Generates images, some of which share a group or have equal content.
 fn grouped() -> impl Strategy<Value = Vec<Example>> {
     let image = (
         0..2u32,
@@ -91,7 +91,7 @@ fn groups_come_near_the_share() {
     let examples: Vec<Example> = (0..800).map(image).collect();
     for seed in 0..20 {
         let chosen = validation(&examples, 2, 0.1, seed).unwrap();
-        // 40 of each class, in groups of 4 of each.
+        // 40 of each class, in groups with 4 of each class.
         assert_eq!(count(&examples, &chosen, 0), 40);
         assert_eq!(count(&examples, &chosen, 1), 40);
     }

@@ -18,7 +18,7 @@ fn apply(transform: Transform, image: &[u8], shape: ImageShape) -> Vec<f32> {
     out
 }
 
-/// The first transform under `policy` for which `wanted` holds.
+/// Returns the first transform under `policy` for which `wanted` is true.
 fn find(policy: &Policy, shape: ImageShape, wanted: impl Fn(&Transform) -> bool) -> Transform {
     let draws = (0..10_000).map(|epoch| Transform::draw(policy, shape, 1, epoch, 0));
     draws.into_iter().find(wanted).expect("one in ten thousand")
@@ -75,7 +75,7 @@ fn half_of_the_images_are_flipped() {
 
 #[test]
 fn a_shift_repeats_the_border() {
-    // Output pixel (r, c) shows input pixel (r - 1, c + 2), or the nearest one that there is.
+    // Output pixel (r, c) shows input pixel (r - 1, c + 2), or the nearest one that exists.
     let shift = Transform::shift(-1.0, 2.0);
     let expected = [3, 4, 4, 4, 3, 4, 4, 4, 70, 80, 80, 80];
     assert_eq!(apply(shift, &PICTURE, GRAY), floats(&expected));
@@ -114,8 +114,8 @@ fn brightness_clips_at_white() {
     );
 }
 
-/// Literal values of `scipy.ndimage.affine_transform(order=1, mode="nearest")` with the matrix that
-/// Keras composes, worked out by hand: rotation by 90° and zoom by 2 about the centre.
+/// Values of `scipy.ndimage.affine_transform(order=1, mode="nearest")`, computed by hand with the matrix that
+/// Keras composes: rotation by 90° and zoom by 2 about the centre.
 #[test]
 fn rotation_and_zoom_go_about_the_centre() {
     let square = [1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -129,7 +129,7 @@ fn rotation_and_zoom_go_about_the_centre() {
     assert_near(&apply(zoomed, &square, gray(3)), &expected, 1e-4);
 }
 
-/// The shear of 30° in Keras: row = (r - 1) - sin 30° (c - 1) + 1, column = cos 30° (c - 1) + 1.
+/// Keras' shear of 30°: row = (r - 1) - sin 30° (c - 1) + 1, column = cos 30° (c - 1) + 1.
 #[test]
 fn shear_is_in_degrees() {
     let sheared = Transform::of(gray(3), 0.0, [0.0, 0.0], 30.0, [1.0, 1.0]);

@@ -1,4 +1,4 @@
-//! Evaluations read back, and held against one another.
+//! Tests that evaluations are read back and compared.
 
 use contract::Metrics;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::metrics::{Decision, Measure, Predictions, measure, spread};
 
 const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
 
-/// Writes what `evaluate` leaves of 40 images, of probabilities that differ by `salt`.
+/// Writes the output of `evaluate` for 40 images, with probabilities that depend on `salt`.
 fn left(salt: u64, folder: &std::path::Path) -> Metrics {
     let classes = CLASSES.map(str::to_owned);
     let labels: Vec<u32> = (0..40).map(|i| u32::from(i % 8 < 5)).collect();
@@ -39,7 +39,7 @@ fn left(salt: u64, folder: &std::path::Path) -> Metrics {
     metrics
 }
 
-/// Both files of an evaluation.
+/// Returns both files of an evaluation.
 fn files(salt: u64) -> [String; 2] {
     let folder = tempfile::tempdir().unwrap();
     left(salt, folder.path());
@@ -160,7 +160,7 @@ fn mistakes_are_tested_where_accuracy_is_compared() {
     assert_eq!(contrast(&a, &b, Measure::F1, 500, 0).unwrap().mcnemar, None);
 }
 
-/// With images of its own under each seed, one seed's draws say nothing of another's.
+/// If each seed has images of its own, one seed's draws are independent of another's.
 #[test]
 fn seeds_with_other_images_are_drawn_apart() {
     let renamed = |salt, name: &str| {
@@ -169,7 +169,7 @@ fn seeds_with_other_images_are_drawn_apart() {
         evaluation
     };
     let of = |names: [&str; 2]| {
-        // Both seeds came out the same, so it is the images alone that make the interval.
+        // Both seeds have the same results, so the interval depends only on the images.
         let side = |salt| [renamed(salt, names[0]), renamed(salt, names[1])];
         contrast(&side(1), &side(3), Measure::Brier, 400, 0).unwrap()
     };

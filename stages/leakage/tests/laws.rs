@@ -1,4 +1,4 @@
-//! What holds for any images.
+//! Properties that hold for any images.
 
 use contract::ImageShape;
 use image::GrayImage;
@@ -80,7 +80,7 @@ fn an_empty_set_has_nothing_in_common_with_any() {
     assert_eq!(nearest, [None]);
 }
 
-/// Across tiles, and in tiles that are not full.
+/// Compares across tiles, and in tiles that are not full.
 #[test]
 fn each_changed_image_is_found_among_many() {
     let originals = pictures(48, 0..300);
@@ -182,7 +182,7 @@ fn fewer_frequencies_must_agree_better() {
     assert!((fine[23] - 0.9).abs() < 1e-12 && fine[0] < 1.0);
     for side in 1..=24 {
         let [coarse, fine] = bounds(side);
-        // The first look must not refuse what the second would take.
+        // The first look must not reject what the second would accept.
         assert!(coarse < bounds(side.min(12))[1] && fine >= 0.9);
     }
 }

@@ -1,4 +1,4 @@
-//! The guard, on images made here and on real radiographs where there are some.
+//! Tests the guard on generated images and, if there are any, on real radiographs.
 
 mod laws;
 mod real;
@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use contract::random;
 
-/// A smooth random picture of `size` × `size`: its frequencies are strong as in a photograph.
+/// Draws a smooth random picture of `size` × `size`, with frequencies as strong as in a photograph.
 fn picture(size: u32, seed: u64) -> GrayImage {
     let mut rng = random::stream(seed, "picture", [0, 0]);
     let mut picture = GrayImage::new(size, size);
@@ -33,7 +33,7 @@ fn picture(size: u32, seed: u64) -> GrayImage {
     picture
 }
 
-/// An image with every gray value, from 0 to 1, replaced.
+/// Replaces every gray value, from 0 to 1, of an image.
 fn recoloured(image: &GrayImage, curve: impl Fn(f32) -> f32) -> GrayImage {
     let mut changed = image.clone();
     for Luma([value]) in changed.pixels_mut() {
@@ -44,7 +44,7 @@ fn recoloured(image: &GrayImage, curve: impl Fn(f32) -> f32) -> GrayImage {
     changed
 }
 
-/// An image as it comes back from another size.
+/// Resizes an image to another size and back.
 fn via(image: &GrayImage, size: u32) -> GrayImage {
     let small = resize(image, size, size, FilterType::Lanczos3);
     resize(&small, image.width(), image.height(), FilterType::Triangle)
@@ -57,14 +57,14 @@ fn jpeg_bytes(image: &GrayImage, quality: u8) -> Vec<u8> {
     bytes
 }
 
-/// An image as it comes back from a JPEG file.
+/// Encodes an image as JPEG and decodes it.
 fn via_jpeg(image: &GrayImage, quality: u8) -> GrayImage {
     image::load_from_memory(&jpeg_bytes(image, quality))
         .unwrap()
         .into_luma8()
 }
 
-/// An image with noise of a standard deviation of about `deviation` gray values.
+/// Adds noise with a standard deviation of about `deviation` gray values to an image.
 fn noisy(image: &GrayImage, deviation: f32, seed: u64) -> GrayImage {
     let mut rng = random::stream(seed, "noise", [0, 0]);
     let mut changed = image.clone();
@@ -76,10 +76,10 @@ fn noisy(image: &GrayImage, deviation: f32, seed: u64) -> GrayImage {
     changed
 }
 
-/// A change that leaves a picture the same one.
+/// A change that leaves a picture recognisably the same.
 type Change = (&'static str, fn(&GrayImage) -> GrayImage);
 
-/// What happens to images on their way from folder to folder.
+/// Changes that images undergo on their way from folder to folder.
 const CHANGES: [Change; 9] = [
     ("resized to 150 pixels and back", |i| via(i, 150)),
     ("resized to 96 pixels and back", |i| via(i, 96)),

@@ -1,5 +1,5 @@
-//! How far apart copies and different radiographs are. The figures of `docs/leakage.md` are what this
-//! prints: `cargo test --release -p stages --lib -- leakage::tests::real --nocapture`.
+//! Measures how far apart copies and different radiographs are. The numbers in `docs/leakage.md` are printed
+//! by `cargo test --release -p stages --lib -- leakage::tests::real --nocapture`.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use super::CHANGES;
 use crate::data::tests::{gray, packed, real_data};
 use crate::data::{Dataset, fit_bytes};
 
-/// Radiographs with their names, in the order of these.
+/// Reads radiographs with their names, sorted by path.
 fn radiographs(root: &Path, split: &str) -> Vec<(String, GrayImage)> {
     let mut files: Vec<PathBuf> = ["NORMAL", "PNEUMONIA"]
         .iter()
@@ -41,7 +41,8 @@ fn at_size(images: &[GrayImage], size: usize) -> Dataset {
     packed(gray(size), &pixels)
 }
 
-/// `person7_virus`, `IM-0115`: a patient, whose radiographs are different images.
+/// Returns the patient of a radiograph: `person7_virus`, `IM-0115`. Radiographs of one patient are different
+/// images.
 fn patient(name: &str) -> &str {
     let (separator, from) = match name.strip_prefix("NORMAL2-") {
         Some(_) => ('-', 11),
@@ -55,7 +56,7 @@ fn patient(name: &str) -> &str {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are in the documentation")]
+#[expect(clippy::print_stderr, reason = "the documentation quotes the output")]
 fn a_bound_lies_between_copies_and_different_radiographs() {
     let Some(root) = real_data("chest-xray") else {
         return;
@@ -82,7 +83,7 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
         let [_, bound] = bounds(sketches.side());
         eprintln!("{size}×{size} pixels, copies from {bound:.3} on");
 
-        // Of each image, the nearest that is another one.
+        // For each image, the nearest one that is not the same image.
         let distinct = |i: usize, j: usize| images[i].as_raw() != images[j].as_raw();
         let [mut other, mut same] = [Vec::new(), Vec::new()];
         let best: Vec<[f64; 2]> = (0..images.len())
@@ -124,7 +125,7 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
             };
             let mut similarities: Vec<f64> = (0..test.len()).map(similarity).collect();
             let found = changed.copies_of(&originals, &|| Ok(())).unwrap();
-            // Some test images are there twice.
+            // Some test images occur twice.
             let same = |i: usize, j: usize| test[i].1 == test[j].1;
             let right = found
                 .iter()
@@ -136,19 +137,19 @@ fn a_bound_lies_between_copies_and_different_radiographs() {
                 test.len(),
                 quantiles(&mut similarities)
             );
-            // Clipping takes from some images what tells them apart.
+            // Clipping removes the differences between some images.
             let least = match name.starts_with("20 % more contrast") {
                 true => test.len() * 99 / 100,
                 false => test.len(),
             };
             assert!(right >= least, "{name} at {size}: {right}");
-            // Nothing is taken for a copy of another image.
+            // No image is taken for a copy of a different one.
             assert_eq!(right, found.len(), "{name} at {size}");
         }
     }
 }
 
-/// Least, median, 99 % and greatest.
+/// Formats the least, the 1 %, the median, the 99 % and the greatest value.
 fn quantiles(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values[((values.len() - 1) as f64 * share) as usize];
@@ -158,10 +159,10 @@ fn quantiles(values: &mut [f64]) -> String {
     )
 }
 
-/// `cargo test --release -p stages --lib -- leakage::tests::real::speed --ignored --nocapture`
+/// Run with `cargo test --release -p stages --lib -- leakage::tests::real::speed --ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
-#[expect(clippy::print_stderr, reason = "the figures are in the documentation")]
+#[expect(clippy::print_stderr, reason = "the documentation quotes the output")]
 fn speed() {
     let random = |count: usize, size: usize, seed: u64| {
         let noise: Vec<Vec<u8>> = (0..count)

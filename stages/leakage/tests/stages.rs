@@ -1,4 +1,4 @@
-//! The kinds that use the guard, run as the engine runs them.
+//! Tests the kinds that use the guard, run as the engine runs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::data::tests::{Finished, artifact, gray, make_dataset, real_data, run}
 use crate::data::write_dataset;
 use crate::nets::{Architecture, Feature, GeneratorCard, Initializer, Layer, Network};
 
-/// What a stage left in a JSON file of a port.
+/// Returns the content of `leakage.json` of a port.
 fn record(finished: &Finished, port: &str) -> Value {
     let artifact = finished.artifact(port);
     serde_json::from_slice(&fs::read(artifact.file("leakage.json").unwrap()).unwrap()).unwrap()
@@ -26,7 +26,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// A folder of pictures of two classes, all different, as JPEG files.
+/// Creates a folder of JPEG files in two classes, with different pictures.
 fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     for (split, count, seed) in [("train", 20, 0), ("test", 10, 500)] {
@@ -154,7 +154,7 @@ fn a_copy_among_training_images_is_noted_and_no_failure() {
     save(folder.path(), "train/A/again.jpeg", &bytes);
     let finished = make_dataset(params(folder.path(), "fail"), 1).unwrap();
     assert!(finished.warnings.is_empty());
-    // Equal files are on one side of the split, so it is either no copy in `train` or this one.
+    // Equal files are on one side of the split, so `train` has either no copy or this one.
     let record = record(&finished, "figure");
     let groups = record["within"][0]["groups"].as_array().unwrap();
     let train = finished.dataset("train");
@@ -203,7 +203,7 @@ fn the_30_groups_of_equal_files_among_real_images_are_found() {
     assert_eq!(expected.len(), 30);
 
     let params = json!({
-        // Numbers of patients start anew for bacteria and viruses.
+        // The numbers of patients start anew for bacteria and viruses.
         "source": { "folder": { "path": path, "group_by": r"^(person\d+_[a-z]+|(?:NORMAL2-)?IM-\d+)" } },
         "image_size": 32,
         "validation": 0,

@@ -17,7 +17,7 @@ fn scored(positive: &[f64], labels: &[u32]) -> Scored {
     Scored::new(&predictions, decided, 1)
 }
 
-/// Two classifiers under four seeds on 240 images; the script below has the same.
+/// Returns two classifiers under one of four seeds, on 240 images. The script below has the same ones.
 fn sides(seed: u64) -> [Scored; 2] {
     let labels: Vec<u32> = (0..240).map(|i| u32::from(i % 8 < 5)).collect();
     let side = |side: u64, share: f64| {
@@ -39,8 +39,8 @@ fn of<'a>(seeds: impl IntoIterator<Item = &'a [Scored; 2]>) -> Vec<Pair<'a>> {
     seeds.into_iter().map(pair).collect()
 }
 
-/// Whether two bootstraps of so many resamples agree: ends within 0.0025, p-values within about four of
-/// their standard errors.
+/// Whether two bootstraps with as many resamples as here agree: ends within 0.0025, p-values within about
+/// four of their standard errors.
 fn is_near(found: Difference, value: f64, [low, high]: [f64; 2], p: f64) -> bool {
     (found.value - value).abs() < 1e-7
         && (found.interval[0] - low).abs() < 0.0025
@@ -155,7 +155,7 @@ fn seeds_that_disagree_widen_the_interval() {
     assert!(width([1, 2]) > 1.3 * width([1, 1]));
 }
 
-/// Images of their own for every seed average out; the same ones do not.
+/// If every seed has its own images, they average out. Shared images do not.
 #[test]
 fn images_of_one_set_are_drawn_alike() {
     let sides = sides(0);
@@ -187,7 +187,7 @@ fn interval_and_p_of_given_resamples() {
     // numpy.percentile([-1, 0, 1, 2, 3], [2.5, 97.5]) is [-0.9, 2.9].
     let found = Difference::of(1.0, vec![3.0, -1.0, 2.0, 0.0, 1.0]).unwrap();
     assert_eq!(found.interval, [-0.9, 2.9]);
-    // −1 and 0 are not above 0: 2 · (2 + 1) / (5 + 1).
+    // −1 and 0 are not above 0: p is 2 · (2 + 1) / (5 + 1).
     assert_eq!(found.p, 1.0);
     let all_above = Difference::of(1.0, vec![0.5; 199]).unwrap();
     assert_eq!(all_above.p, 0.01);
@@ -214,7 +214,7 @@ fn a_measure_without_meaning_has_no_difference() {
     };
     assert_eq!(difference(&[pair], Measure::Accuracy, 10), None);
 
-    // Of two examples, half of the resamples lack a class.
+    // With two examples, half of the resamples lack a class.
     let both = scored(&[0.25, 0.75], &[0, 1]);
     let pair = Pair {
         a: &both,
@@ -262,7 +262,7 @@ proptest! {
         }
     }
 
-    /// An interval that leaves out 0 by any margin goes with a small p, and the other way round.
+    /// If the interval excludes 0 by any margin, p is small, and vice versa.
     #[test]
     fn interval_and_p_agree(mut draws in prop::collection::vec(-1.0..1.5f64, 400..600)) {
         draws.iter_mut().for_each(|draw| *draw += 0.9);

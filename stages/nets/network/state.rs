@@ -1,4 +1,4 @@
-//! What training changes in a network, to be read, kept and put back.
+//! The state of a network, which is everything that training changes: reads it and replaces it.
 
 use dfdx::shapes::HasShape;
 
@@ -12,7 +12,7 @@ impl<B: Backend> Network<B> {
         self.state().into_iter().all(|(_, tensor)| finite(tensor))
     }
 
-    /// Everything that training changes, by name: parameters and running statistics.
+    /// Returns everything that training changes, by name: parameters and running statistics.
     pub fn state(&self) -> Vec<(String, &Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&self.parameters);
         let running = self
@@ -28,7 +28,7 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
-    /// The same, to be replaced by tensors of the same shapes.
+    /// Like [`Network::state`], to be replaced by tensors of the same shapes.
     pub fn state_mut(&mut self) -> Vec<(String, &mut Tensor4<B>)> {
         let parameters = self.names.iter().cloned().zip(&mut self.parameters);
         let running = self
@@ -44,16 +44,16 @@ impl<B: Backend> Network<B> {
         parameters.chain(running).collect()
     }
 
-    /// The values of all of the state, in its order.
+    /// Returns the values of the whole state, in its order.
     pub fn snapshot(&self) -> Vec<Vec<f32>> {
         let state = self.state().into_iter();
         state.map(|(_, tensor)| ops::to_host(tensor)).collect()
     }
 
-    /// Replaces all of the state by `values`, in the order of [`Network::state`].
+    /// Replaces the whole state by `values`, in the order of [`Network::state`].
     ///
     /// # Panics
-    /// If there are not as many lists as tensors, or not as many values in one as in its tensor.
+    /// If the number of lists is not that of tensors, or the length of a list is not that of its tensor.
     pub fn set_state(&mut self, values: Vec<Vec<f32>>) {
         let device = self.device.clone();
         let state = self.state_mut();

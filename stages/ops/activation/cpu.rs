@@ -1,3 +1,5 @@
+//! CPU implementation of activation functions, also used by layers that apply one to their output.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
@@ -62,7 +64,7 @@ pub fn add_bias(function: Activation, bias: f32, from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// As [`add_bias`], where the values are.
+/// In-place version of [`add_bias`].
 #[inline(always)]
 pub fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
     #[inline(always)]
@@ -79,7 +81,7 @@ pub fn in_place(function: Activation, bias: f32, values: &mut [f32]) {
     }
 }
 
-/// Multiplies the gradient of f's output by f's derivative, which makes it the gradient of f's input.
+/// Multiplies the gradient of f's output by f's derivative, which gives the gradient of f's input.
 #[inline(always)]
 fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
     #[inline(always)]
@@ -103,8 +105,8 @@ fn chain(function: Activation, output: &[f32], gradient: &mut [f32]) {
     }
 }
 
-/// Makes the gradient of a layer's output, of this shape, that of the values before its activation.
-/// Gives the gradient of the bias: the sum over images, rows and columns.
+/// Turns the gradient of a layer's output into the gradient of the values before its activation, in place.
+/// Returns the gradient of the bias: the sum over images, rows and columns.
 pub fn before_activation(
     function: Activation,
     output: &[f32],
@@ -139,7 +141,7 @@ pub fn before_activation(
 
 #[inline(always)]
 fn relu(x: f32) -> f32 {
-    // Not `max`, which would make zero of what is not a number.
+    // `max` would turn NaN into zero.
     if x < 0.0 { 0.0 } else { x }
 }
 

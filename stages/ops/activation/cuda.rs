@@ -1,3 +1,5 @@
+//! CUDA implementation of activation functions.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -49,7 +51,7 @@ impl Map<Activation> for Cuda {
 }
 
 /// # Safety
-/// The arguments are those of the kernel.
+/// The arguments must be those of the kernel, and each array must hold `count` values.
 unsafe fn launch(
     op: Activation,
     kernel: &'static str,
@@ -57,7 +59,7 @@ unsafe fn launch(
     arguments: &[Argument],
 ) -> Result<(), CudaError> {
     let constants = [activation_constant(op)];
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller upholds the contract above.
     unsafe { context().launch(&KERNELS, kernel, &constants, Grid::over(count), arguments) }?;
     Ok(())
 }

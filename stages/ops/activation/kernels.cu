@@ -1,4 +1,5 @@
-// ACTIVATION  which function
+// Activation functions. Compiled with:
+//     ACTIVATION  index of the function, see prelude.cuh
 
 KERNEL forward(const float *input, float *output, int count) {
     for (EACH(index, count)) {
@@ -6,7 +7,7 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to the input's gradient.
+// Adds to the gradient of the input.
 KERNEL backward(const float *output, const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         to_input[index] += incoming[index] * derivative(output[index]);

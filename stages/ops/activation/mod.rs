@@ -16,22 +16,22 @@ use super::{Backend, Tensor4};
 
 pub(super) use cpu::{add_bias, before_activation, in_place};
 
-/// What [`Activation::LeakyRelu`] multiplies negative values by.
+/// Factor that [`Activation::LeakyRelu`] applies to negative values.
 pub const LEAKY_SLOPE: f32 = 0.2;
 
 /// A function applied to every value.
-// The derivative of each is a function of its own output, so a layer keeps nothing but its output for
-// the way back.
+// Each derivative can be computed from the output alone, so a layer keeps only its output for the backward
+// pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// x.
+    /// Identity: x.
     Linear,
     /// max(0, x); its derivative at 0 is 0.
     Relu,
-    /// x, but 0.2 x below 0.
+    /// x, or 0.2 x if x < 0.
     LeakyRelu,
-    /// x, but eˣ − 1 below 0.
+    /// x, or eˣ − 1 if x < 0.
     Elu,
     /// 1 / (1 + e⁻ˣ).
     Sigmoid,
@@ -39,7 +39,7 @@ pub enum Activation {
     Tanh,
 }
 
-/// Applies a function to every value. Not a number in, not a number out.
+/// Applies a function to every value. NaN stays NaN.
 pub fn activation<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     function: Activation,

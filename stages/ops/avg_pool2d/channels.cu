@@ -1,8 +1,9 @@
-// PIXELS  values of a channel
+// Means of whole channels. Compiled with:
+//     PIXELS  values in a channel
 
 #define THREADS 256
 
-// Block (channel): its mean.
+// One block per channel; writes the channel's mean.
 KERNEL forward(const float *input, float *output) {
     __shared__ float shared[THREADS];
     float sum = 0.0f;
@@ -15,7 +16,7 @@ KERNEL forward(const float *input, float *output) {
     }
 }
 
-// Adds to every input value its share of its channel's gradient.
+// Adds an equal share of the channel's gradient to the gradient of every input value.
 KERNEL backward(const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         to_input[index] += incoming[index / PIXELS] / PIXELS;

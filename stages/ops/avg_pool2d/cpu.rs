@@ -1,3 +1,5 @@
+//! CPU implementation of average pooling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
@@ -94,12 +96,12 @@ impl Map<GlobalAvgPool2d> for Cpu {
     }
 }
 
-/// What a value contributes to its window's mean.
+/// Weight of a value in the mean of its window.
 fn share(op: Pool2d) -> f32 {
     1.0 / (op.kernel * op.kernel) as f32
 }
 
-/// Calls `f` with every window's number and where each of its rows lies in the channel.
+/// Calls `f` for every row of every window, with the window's index and the row's range in the channel.
 fn visit(
     op: Pool2d,
     (_, _, rows, columns): Nchw,

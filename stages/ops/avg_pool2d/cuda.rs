@@ -1,3 +1,5 @@
+//! CUDA implementation of average pooling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -29,7 +31,7 @@ impl Map<AvgPool2d> for Cuda {
         let (output, to) = zeros(self, shape)?;
         let arguments = [Argument::tensor(input), to, len(shape).into()];
         let (constants, grid) = (op.constants(*input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output are of these shapes.
+        // SAFETY: input and output have these shapes.
         unsafe { context().launch(&WINDOWS, "forward", &constants, grid, &arguments) }?;
         Ok((output, ()))
     }
@@ -48,7 +50,7 @@ impl Map<AvgPool2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (op.constants(input), Grid::over(len(input)));
-        // SAFETY: input and output are of these shapes.
+        // SAFETY: input and output have these shapes.
         unsafe { context().launch(&WINDOWS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }
@@ -71,7 +73,7 @@ impl Map<GlobalAvgPool2d> for Cuda {
         };
         let constants = pixels(*input.shape());
         let arguments = [Argument::tensor(input), to];
-        // SAFETY: there is a block, and a value, for every channel.
+        // SAFETY: every channel has one block and one output value.
         unsafe { context().launch(&CHANNELS, "forward", &constants, grid, &arguments) }?;
         Ok((output, ()))
     }
@@ -90,7 +92,7 @@ impl Map<GlobalAvgPool2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (pixels(input), Grid::over(len(input)));
-        // SAFETY: there is a gradient for every channel of the input.
+        // SAFETY: every channel of the input has one incoming gradient.
         unsafe { context().launch(&CHANNELS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

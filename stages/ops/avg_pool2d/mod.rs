@@ -1,4 +1,4 @@
-//! Means of windows and of whole channels.
+//! Average pooling, over windows and over whole channels.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -12,15 +12,15 @@ use dfdx::tensor::Tape;
 use super::map::map;
 use super::{Backend, Pool2d, Tensor4};
 
-/// [`avg_pool2d`], as its device knows it.
+/// The operation of [`avg_pool2d`] for the device's [`Map`](super::Map) implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvgPool2d(pub Pool2d);
 
-/// [`global_avg_pool2d`], as its device knows it.
+/// The operation of [`global_avg_pool2d`] for the device's [`Map`](super::Map) implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GlobalAvgPool2d;
 
-/// The mean of every window of every channel.
+/// Returns the mean of every window of every channel.
 ///
 /// # Panics
 /// If the window does not fit, or the device fails.
@@ -28,7 +28,7 @@ pub fn avg_pool2d<B: Backend, T: Tape<f32, B>>(x: Tensor4<B, T>, op: Pool2d) -> 
     map("avg_pool2d", AvgPool2d(op), x)
 }
 
-/// The mean of every channel: (n, c, 1, 1).
+/// Returns the mean of every channel: (n, c, 1, 1).
 ///
 /// # Panics
 /// If the device fails.

@@ -1,10 +1,12 @@
-// HEIGHT, WIDTH  of a channel
-// ROWS, COLUMNS  windows on it
-// SIDE, STEP     of a window, and from one to the next
+// Average pooling. Compiled with:
+//     HEIGHT, WIDTH  size of a channel
+//     ROWS, COLUMNS  numbers of windows
+//     SIDE           rows and columns of a window
+//     STEP           distance between windows, in rows and columns
 
 #define SHARE (1.0f / (SIDE * SIDE))
 
-// The mean of every window.
+// Writes the mean of every window.
 KERNEL forward(const float *input, float *output, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (ROWS * COLUMNS), window = index % (ROWS * COLUMNS);
@@ -19,7 +21,7 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to every input value its share of the gradients of the windows that contain it.
+// Adds to the gradient of every input value its share of the gradients of the windows that contain it.
 KERNEL backward(const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);

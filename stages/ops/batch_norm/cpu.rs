@@ -1,3 +1,5 @@
+//! CPU implementation of batch normalization.
+
 use std::ops::Range;
 
 use dfdx::shapes::HasShape;
@@ -58,7 +60,8 @@ impl BatchNormKernel for Cpu {
         Ok((normalize(self, x, scale, shift, &statistics)?, statistics))
     }
 
-    /// With x̂ the normalized input and m values in a channel: dx = scale / σ · (dy − (Σdy + x̂·Σ(dy·x̂)) / m).
+    /// With x̂ the normalized input, σ the deviation and m the number of values in a channel:
+    /// dx = scale / σ · (dy − (Σdy + x̂·Σ(dy·x̂)) / m).
     fn normalize_by_batch_backward(
         &self,
         x: &Tensor4<Cpu>,
@@ -173,7 +176,7 @@ fn inverse_deviation(variance: &[f32], epsilon: f32) -> Vec<f32> {
         .collect()
 }
 
-/// A value for every channel, channels in parallel.
+/// Computes one value per channel, channels in parallel.
 fn per_channel((_, channels, ..): Nchw, f: impl Fn(usize) -> f64 + Sync) -> Vec<f32> {
     (0..channels)
         .into_par_iter()
@@ -181,7 +184,7 @@ fn per_channel((_, channels, ..): Nchw, f: impl Fn(usize) -> f64 + Sync) -> Vec<
         .collect()
 }
 
-/// The sum over images of a sum over a channel's values.
+/// Sums `f` over a channel's range in every image.
 fn sum_channel(
     (images, channels, h, w): Nchw,
     channel: usize,
@@ -195,8 +198,8 @@ fn sum_channel(
         .sum()
 }
 
-/// Calls `f` with every channel of every image, images in parallel: the channel's number, where its
-/// values lie, and those of `to`.
+/// Calls `f` for every channel of every image, images in parallel, with the channel's index, the range of its
+/// values, and the matching part of `to`.
 fn each_channel(
     (_, channels, h, w): Nchw,
     to: &mut [f32],

@@ -1,3 +1,5 @@
+//! CUDA implementation of batch normalization.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, Storage};
 
@@ -12,14 +14,14 @@ static KERNELS: Source = Source {
     code: include_str!("kernels.cu"),
 };
 
-/// Threads to a block that sums: as in `kernels.cu`.
+/// Threads per block of the kernels that sum; equal to `THREADS` in `kernels.cu`.
 const THREADS: usize = 256;
 
-/// The two doubles that each block of a sum leaves, in values of scratch.
+/// Scratch floats per block of a sum, which stores two doubles there.
 const LEFT: usize = 4;
 
 impl BatchNormKernel for Cuda {
-    /// Means of the channels, then 1 / √(variance + ε) of each.
+    /// The channels' means, followed by their 1 / √(variance + ε).
     type Statistics = Buffer;
 
     fn normalize_by_batch(
@@ -46,8 +48,8 @@ impl BatchNormKernel for Cuda {
                 op.momentum.into(),
                 op.epsilon.into(),
             ];
-            // SAFETY: x is of this shape, there is room for what every block leaves, the rest has a value
-            // (the statistics two) for every channel.
+            // SAFETY: x has this shape, the scratch memory holds the partial sums of every block, and the
+            // other arrays have one value per channel (statistics two).
             unsafe {
                 launch("moments", shape, sum.grid(shape), &moments)?;
                 launch("finish_moments", shape, Grid::over(shape.1), &finish)?;
@@ -84,8 +86,8 @@ impl BatchNormKernel for Cuda {
             images.into(),
         ];
         let finish = [partial.at(0), sums, to_scale, to_shift, sum.slices.into()];
-        // SAFETY: x and its gradients are of this shape, there is room for what every block leaves, the
-        // rest has a value (statistics and sums two) for every channel.
+        // SAFETY: x and its gradients have this shape, the scratch memory holds the partial sums of every
+        // block, and the other arrays have one value per channel (statistics and sums two).
         unsafe {
             launch("gradient_moments", shape, sum.grid(shape), &moments)?;
             launch("finish_gradient", shape, Grid::over(channels), &finish)?;
@@ -128,7 +130,7 @@ impl BatchNormKernel for Cuda {
         incoming: Buffer,
         to_input: &mut Buffer,
     ) -> Result<(), CudaError> {
-        // The mean is not asked for.
+        // The gradient does not depend on the mean, so `variance` takes its place.
         let statistics = running_statistics(self, op, Argument::tensor(variance), variance, shape)?;
         let arguments = [
             Argument::buffer(&statistics),
@@ -137,8 +139,8 @@ impl BatchNormKernel for Cuda {
             Argument::buffer(to_input),
             len(shape).into(),
         ];
-        // SAFETY: both gradients are of this shape, the rest has a value (statistics two) for every
-        // channel.
+        // SAFETY: both gradients have this shape, and the other arrays have one value per channel (statistics
+        // two).
         unsafe {
             launch(
                 "running_gradient",
@@ -150,9 +152,9 @@ impl BatchNormKernel for Cuda {
     }
 }
 
-/// How sums over channels are divided.
+/// Division of a sum over a channel's values among blocks.
 struct Sum {
-    /// Blocks for each channel.
+    /// Blocks per channel.
     slices: usize,
 }
 
@@ -165,7 +167,7 @@ impl Sum {
 
     fn grid(&self, shape: Nchw) -> Grid {
         Grid {
-            // There may be more channels than blocks along any other axis.
+            // Channels go along x: the other axes allow fewer blocks than there may be channels.
             blocks: (shape.1, self.slices, 1),
             threads: THREADS,
         }
@@ -193,7 +195,7 @@ fn normalize(
         to,
         len(shape).into(),
     ];
-    // SAFETY: x and output are of this shape, the rest has a value (statistics two) for every channel.
+    // SAFETY: x and output have this shape, and the other arrays have one value per channel (statistics two).
     unsafe { launch("normalize", shape, Grid::over(len(shape)), &arguments) }?;
     Ok(output)
 }
@@ -212,13 +214,13 @@ fn running_statistics(
         Argument::buffer(&statistics),
         op.epsilon.into(),
     ];
-    // SAFETY: each has a value, the statistics two, for every channel.
+    // SAFETY: every array has one value per channel (statistics two).
     unsafe { launch("running_statistics", shape, Grid::over(shape.1), &arguments) }?;
     Ok(statistics)
 }
 
 /// # Safety
-/// The arguments are those of the kernel, for tensors of this shape.
+/// The arguments must be those of the kernel, for tensors of this shape.
 unsafe fn launch(
     kernel: &'static str,
     (_, channels, height, width): Nchw,
@@ -229,7 +231,7 @@ unsafe fn launch(
         ("CHANNELS", channels as i64),
         ("PIXELS", (height * width) as i64),
     ];
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller upholds the contract above.
     unsafe { context().launch(&KERNELS, kernel, &constants, grid, arguments) }?;
     Ok(())
 }

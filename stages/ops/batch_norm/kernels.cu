@@ -1,9 +1,11 @@
-// CHANNELS  of an image
-// PIXELS    values of a channel
+// Batch normalization. Compiled with:
+//     CHANNELS  channels of an image
+//     PIXELS    values in a channel of an image
 
 #define THREADS 256
 
-// The values of a channel over all images: `value` counts them, `at` says where it lies.
+// Loop over the values of a channel in all images: `value` is the index in the channel, `at` the index in the
+// tensor.
 #define EACH_OF_CHANNEL(channel, images)                                                                         \
     unsigned value = blockIdx.y * THREADS + threadIdx.x, at = place(value, channel);                             \
     value < (unsigned)(images) * PIXELS;                                                                         \
@@ -13,7 +15,7 @@ __device__ __forceinline__ unsigned place(unsigned value, unsigned channel) {
     return (value / PIXELS * CHANNELS + channel) * PIXELS + value % PIXELS;
 }
 
-// Leaves two sums of block (channel, slice) for the next kernel.
+// Stores the two sums of block (channel, slice) for the next kernel.
 __device__ __forceinline__ void leave(double first, double second, double *partial) {
     __shared__ double shared[THREADS];
     first = sum_of_block(first, shared);
@@ -25,7 +27,7 @@ __device__ __forceinline__ void leave(double first, double second, double *parti
     }
 }
 
-// The two sums of a channel over its slices.
+// Adds up the two sums of a channel over its slices.
 __device__ __forceinline__ void collect(const double *partial, unsigned channel, int slices, double &first,
                                         double &second) {
     first = 0.0;
@@ -36,8 +38,8 @@ __device__ __forceinline__ void collect(const double *partial, unsigned channel,
     }
 }
 
-// Block (channel, slice): sums of values and of their squares, in double precision, which has room for
-// the squares of all that float32 has.
+// Block (channel, slice): sums of the values and of their squares. In double precision, which can hold the
+// square of any float.
 KERNEL moments(const float *x, double *partial, int images) {
     double sum = 0.0, squares = 0.0;
     for (EACH_OF_CHANNEL(blockIdx.x, images)) {
@@ -48,14 +50,14 @@ KERNEL moments(const float *x, double *partial, int images) {
     leave(sum, squares, partial);
 }
 
-// statistics[0][channel] is the mean, statistics[1][channel] 1 / sqrt(variance + epsilon).
+// statistics[0][channel] is the mean, statistics[1][channel] is 1 / sqrt(variance + epsilon).
 KERNEL finish_moments(const double *partial, float *statistics, float *running_mean, float *running_variance,
                       int slices, int images, float momentum, float epsilon) {
     for (EACH(channel, CHANNELS)) {
         double sum, squares;
         collect(partial, channel, slices, sum, squares);
         double count = (double)images * PIXELS, mean = sum / count, variance = squares / count - mean * mean;
-        // Rounding may take it below 0; what is not a number stays so.
+        // Rounding may make it negative. NaN stays NaN.
         variance = variance < 0.0 ? 0.0 : variance;
         statistics[channel] = (float)mean;
         statistics[CHANNELS + channel] = 1.0f / sqrtf((float)variance + epsilon);
@@ -92,8 +94,8 @@ KERNEL gradient_moments(const float *x, const float *statistics, const float *in
     leave(sum, product, partial);
 }
 
-// sums[0][channel] and sums[1][channel] are those of `gradient_moments`; they are added to the gradients of
-// shift and scale where those are wanted.
+// sums[0][channel] and sums[1][channel] are the sums of `gradient_moments` over all slices. They are also
+// added to the gradients of shift and scale, unless those pointers are null.
 KERNEL finish_gradient(const double *partial, float *sums, float *to_scale, float *to_shift, int slices) {
     for (EACH(channel, CHANNELS)) {
         double sum, product;
@@ -107,8 +109,8 @@ KERNEL finish_gradient(const double *partial, float *sums, float *to_scale, floa
     }
 }
 
-// With n the normalized input and m values in a channel:
-// dx = scale / deviation * (dy - (sum dy + n * sum (dy * n)) / m), added to the input's gradient.
+// Adds to the gradient of the input. With n the normalized input and m the number of values in a channel:
+// dx = scale / deviation * (dy - (sum dy + n * sum (dy * n)) / m).
 KERNEL input_gradient(const float *x, const float *statistics, const float *scale, const float *sums,
                       const float *incoming, float *to_input, int count, float per_channel) {
     for (EACH(index, count)) {

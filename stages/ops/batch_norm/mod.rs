@@ -13,26 +13,27 @@ use dfdx::tensor::{PutTape, SplitTape, Storage, Tape};
 use super::memory::take;
 use super::{Backend, Nchw, Tensor4, Wanted, device_failed};
 
-/// The constants of batch normalization (Ioffe and Szegedy, 2015).
+/// Constants of batch normalization (Ioffe and Szegedy, 2015).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNorm {
-    /// As in Keras: running = `momentum`·running + (1 − `momentum`)·batch, in [0, 1].
+    /// Weight of the old running value, in [0, 1]. As in Keras: running = `momentum`·running + (1 −
+    /// `momentum`)·batch.
     pub momentum: f32,
-    /// Added to the variance, greater than 0.
+    /// Added to the variance; greater than 0.
     pub epsilon: f32,
 }
 
-/// Running means and variances of every channel, each (1, c, 1, 1). Variances are those of the batch
-/// (divided by its size, not by one less), as in Keras.
+/// Running mean and variance of every channel, each (1, c, 1, 1). The variance is that of the batch, divided
+/// by n and not by n − 1, as in Keras.
 #[derive(Clone, Debug)]
 pub struct RunningStats<B: Storage<f32>> {
     pub mean: Tensor4<B>,
     pub variance: Tensor4<B>,
 }
 
-/// How a device normalizes.
+/// Batch normalization on a device.
 pub trait BatchNormKernel: Storage<f32> {
-    /// The batch's statistics.
+    /// Statistics of the batch, kept for the backward pass.
     type Statistics: 'static;
 
     fn normalize_by_batch(
@@ -44,7 +45,7 @@ pub trait BatchNormKernel: Storage<f32> {
         running: &mut RunningStats<Self>,
     ) -> Result<(Tensor4<Self>, Self::Statistics), Self::Err>;
 
-    /// Adds to the wanted gradients: of the input, and of scale and shift.
+    /// Adds to the gradients that are `Some`: of the input, and of scale and shift.
     fn normalize_by_batch_backward(
         &self,
         x: &Tensor4<Self>,
@@ -64,7 +65,7 @@ pub trait BatchNormKernel: Storage<f32> {
         running: &RunningStats<Self>,
     ) -> Result<Tensor4<Self>, Self::Err>;
 
-    /// Adds to the gradient of the input, which was of this shape.
+    /// Adds to the gradient of the input, which has this shape.
     fn normalize_by_running_backward(
         &self,
         op: BatchNorm,
@@ -76,11 +77,11 @@ pub trait BatchNormKernel: Storage<f32> {
     ) -> Result<(), Self::Err>;
 }
 
-/// Normalizes every channel of `x` by its mean and variance in the batch, multiplies by `scale`, adds
-/// `shift` (each (1, c, 1, 1)), and lets the statistics flow into `running`.
+/// Normalizes every channel of `x` by its mean and variance in the batch, multiplies by `scale` and adds
+/// `shift` (each (1, c, 1, 1)). Updates `running` with the batch's statistics.
 ///
 /// # Panics
-/// If the shapes do not belong together, or the device fails.
+/// If the shapes do not match, or the device fails.
 pub fn batch_norm_train<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     scale: &Tensor4<B>,
@@ -107,7 +108,7 @@ pub fn batch_norm_train<B: Backend, T: Tape<f32, B>>(
             if wanted.parameters {
                 let mut to_scale = take(&device, gradients.get_or_alloc_mut(&scale)?)?;
                 let mut to_shift = take(&device, gradients.get_or_alloc_mut(&shift)?)?;
-                // An optimizer may have left room only.
+                // An optimizer's placeholder for a gradient is an empty buffer.
                 for buffer in [&mut to_scale, &mut to_shift] {
                     device.fill_if_empty(buffer, x.shape().1)?;
                 }
@@ -135,10 +136,10 @@ pub fn batch_norm_train<B: Backend, T: Tape<f32, B>>(
     output.put_tape(tape)
 }
 
-/// Normalizes every channel of `x` by its running mean and variance. The way back is to `x` alone.
+/// Normalizes every channel of `x` by its running mean and variance. Only `x` gets a gradient.
 ///
 /// # Panics
-/// If the shapes do not belong together, or the device fails.
+/// If the shapes do not match, or the device fails.
 pub fn batch_norm_eval<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     scale: &Tensor4<B>,

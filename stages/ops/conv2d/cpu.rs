@@ -1,3 +1,5 @@
+//! CPU implementation of convolution.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 

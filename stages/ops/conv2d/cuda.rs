@@ -1,3 +1,5 @@
+//! CUDA implementation of convolution.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -29,14 +31,14 @@ impl Layer<Conv2d> for Cuda {
             bias: Argument::tensor(bias),
             activation: op.activation,
         };
-        // SAFETY: the geometry is that of input, weight and output.
+        // SAFETY: the geometry matches input, weight and output.
         unsafe { correlate(&geometry, source, weight, filters, to, finish) }?;
         Ok((output, ()))
     }
 
     fn backward(&self, op: Conv2d, (): (), call: LayerBackward<'_, Cuda>) -> Result<(), CudaError> {
         let geometry = op.geometry(*call.input.shape(), *call.weight.shape());
-        // SAFETY: the geometry is that of input, weight and output.
+        // SAFETY: the geometry matches input, weight and output.
         unsafe { backward(&geometry, op.activation, None, call) }
     }
 }

@@ -13,24 +13,24 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
-/// A convolution: how its windows lie, and what comes after.
+/// Parameters of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conv2d {
-    /// Rows and columns from one window to the next, at least 1.
+    /// Distance between windows, in rows and in columns; at least 1.
     pub stride: usize,
-    /// Zeros around the image, in rows and columns.
+    /// Rows and columns of zeros on each side of the image.
     pub padding: usize,
     pub activation: Activation,
 }
 
 impl Conv2d {
-    /// Rows (or columns) of the output for an input and a kernel of as many rows (or columns):
-    /// `None` where the kernel does not fit.
+    /// Number of output rows (or columns) for these numbers of input and kernel rows (or columns), or `None`
+    /// if the kernel does not fit.
     pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
         Some((input + 2 * self.padding).checked_sub(kernel)? / self.stride + 1)
     }
 
-    /// How the windows of a weight lie on an input of these shapes.
+    /// Placement of the weight's windows on an input of these shapes.
     ///
     /// # Panics
     /// If the kernel does not fit.
@@ -57,12 +57,12 @@ impl Conv2d {
     }
 }
 
-/// Correlates every image of `x` (n, c, h, w) with every filter of `weight` (filters, c, kernel
-/// height, kernel width), adds `bias` (1, filters, 1, 1) and applies the activation:
-/// (n, filters, [`Conv2d::output_size`] of h, and of w).
+/// Correlates every image of `x` (n, c, h, w) with every filter of `weight` (filters, c, kernel height,
+/// kernel width), adds `bias` (1, filters, 1, 1) and applies the activation. Returns (n, filters,
+/// [`Conv2d::output_size`] of h, and of w).
 ///
 /// # Panics
-/// If the shapes do not belong together, the kernel does not fit, or the device fails.
+/// If the shapes do not match, the kernel does not fit, or the device fails.
 pub fn conv2d<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     weight: &Tensor4<B>,

@@ -44,7 +44,7 @@ fn an_image_worked_by_hand<B: Backend>(device: &B) {
         activation: Activation::Relu,
         ..linear(1, 0)
     };
-    // 1·1 + 2·2 + 3·4 + 4·5 = 37, and 47, 67, 77; the first two fall below zero.
+    // Sums: 1·1 + 2·2 + 3·4 + 4·5 = 37, 47, 67, 77. With the bias of −50, the first two are negative.
     let (y, found) = backward(&inputs, &[1.0, 1.0, 1.0, 10.0], |x, p| {
         conv2d(x, &p[0], &p[1], op, BOTH)
     });
@@ -61,7 +61,7 @@ fn padding_and_stride_worked_by_hand<B: Backend>(device: &B) {
     let x = from_host(device, vec![1.0, 2.0, 3.0, 4.0], (1, 1, 2, 2));
     let weight = from_host(device, vec![1.0; 9], (1, 1, 3, 3));
     let bias = from_host(device, vec![0.5], (1, 1, 1, 1));
-    // Windows at −2 and 0, in rows and columns: each sees one corner, one column, one row, or all.
+    // Windows start at rows and columns −2 and 0. They cover a corner, a row, a column, and the whole image.
     let strided = conv2d(x.clone(), &weight, &bias, linear(2, 2), BOTH);
     close(&to_host(&strided), &[1.5, 3.5, 4.5, 10.5]);
     let same = conv2d(x, &weight, &bias, linear(1, 1), BOTH);
@@ -77,7 +77,7 @@ fn sizes_of_the_output() {
     assert_eq!(linear(1, 1).output_size(1, 3), Some(1));
 }
 
-/// On the CPU only: on a GPU each of these is kernels of its own to compile.
+/// CPU only: on a GPU, every one of these cases would have to compile its own kernels.
 #[test]
 fn gradients_of_odd_sizes() {
     let device = &Cpu::default();
@@ -172,7 +172,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
         ((3, 2, 6, 3), (2, 2, 3, 1), 2, 1, Activation::Sigmoid),
         ((2, 20, 11, 9), (70, 20, 4, 4), 2, 1, Activation::LeakyRelu),
         ((2, 33, 7, 7), (13, 33, 5, 3), 3, 2, Activation::Elu),
-        // The last row and column are in no window.
+        // Some rows and columns, among them the last column, are in no window.
         ((2, 17, 4, 6), (9, 17, 1, 2), 3, 0, Activation::Linear),
         ((1, 3, 8, 8), (8, 3, 5, 5), 1, 2, Activation::Linear),
         (
@@ -209,7 +209,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
 
 #[test]
 fn the_cpu_agrees_with_the_definition() {
-    // Winograd's transforms cost a bit or two of many channels' sums; the rest is within 10⁻⁶.
+    // Winograd's transforms lose a bit or two in sums over many channels. All else is within 10⁻⁶.
     agrees_with_the_definition(&Cpu::default(), 4e-6);
 }
 

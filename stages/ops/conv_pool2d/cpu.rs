@@ -1,3 +1,6 @@
+//! CPU implementation of convolution with max pooling. Both are computed in one pass if possible, otherwise
+//! in two.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
@@ -11,11 +14,11 @@ use crate::ops::cpu::values::values;
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4};
 
-/// What is kept for the way back.
+/// Data for the backward pass.
 pub enum Kept {
-    /// Where the maxima were: convolution and pooling were one.
+    /// After one pass: the positions of the maxima.
     Places(Places),
-    /// The convolution's output, and what the pooling kept: they were two.
+    /// After two passes: the convolution's output, and the data that the pooling keeps.
     Between(Tensor4<Cpu>, <Cpu as Map<MaxPool2d>>::Kept),
 }
 

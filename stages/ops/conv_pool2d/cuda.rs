@@ -1,3 +1,6 @@
+//! CUDA implementation of convolution with max pooling. Windows of 2×2 are pooled by the convolution's
+//! kernel, others in a second pass.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, Storage};
 
@@ -8,10 +11,10 @@ use crate::cuda::memory::{Bytes, zeros};
 use crate::ops::max_pool2d::MaxPool2d;
 use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4, len};
 
-/// What leads back from the maxima to where they were.
+/// Data for the backward pass.
 pub enum Kept {
     Places(Bytes),
-    /// Where the two are computed one after the other.
+    /// After two passes: the convolution's output, and the data that the pooling keeps.
     Between(Tensor4<Cuda>, <Cuda as Map<MaxPool2d>>::Kept),
 }
 
@@ -44,7 +47,7 @@ impl Layer<ConvPool2d> for Cuda {
             activation: conv.activation,
             places: Argument::buffer(&places),
         };
-        // SAFETY: the geometry is that of input, weight and output, before it was halved.
+        // SAFETY: the geometry matches input and weight, and the output before pooling.
         unsafe { correlate(&geometry, source, weight, filters, to, finish) }?;
         Ok((output, Kept::Places(places)))
     }
@@ -72,8 +75,8 @@ impl Layer<ConvPool2d> for Cuda {
         };
         let geometry = conv.geometry(*call.input.shape(), *call.weight.shape());
         let places = Some(Argument::buffer(&places));
-        // SAFETY: the geometry is that of input, weight and output, before it was halved; the places are
-        // those of the halves.
+        // SAFETY: the geometry matches input and weight, and the output before pooling; `places` has a byte
+        // for every pooled value.
         unsafe { backward(&geometry, conv.activation, places, call) }
     }
 }

@@ -1,6 +1,6 @@
-//! Two-dimensional convolution with bias and activation, and maxima of windows of what comes out: as
-//! the two one after the other, but what is between them, the largest tensor of a network, is never
-//! written.
+//! Two-dimensional convolution with bias and activation, followed by max pooling. The result is that of the
+//! two operations, but where one pass can compute both, the convolution's output, the largest tensor of a
+//! network, is never written to memory.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -15,18 +15,20 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Backend, Conv2d, Pool2d, Tensor4};
 
-/// A convolution, and the pooling after it.
+/// A convolution and the max pooling of its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvPool2d {
     pub conv: Conv2d,
     pub pool: Pool2d,
 }
 
-/// [`max_pool2d`](super::max_pool2d()) of [`conv2d`](super::conv2d()). Which of equal maxima gets the
-/// gradient is decided before the activation, whose own equal values have no gradient to give.
+/// Applies [`max_pool2d`](super::max_pool2d()) to the output of [`conv2d`](super::conv2d()).
+///
+/// If both are computed in one pass, ties between maxima are decided by the values before the activation.
+/// Values that become equal only by the activation have derivative 0, so this does not change the gradients.
 ///
 /// # Panics
-/// As those two.
+/// In the same cases as these two functions.
 pub fn conv_pool2d<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     weight: &Tensor4<B>,

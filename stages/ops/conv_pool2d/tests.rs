@@ -124,7 +124,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
     }
 }
 
-/// Winograd's transforms take a digit of many channels.
+/// Winograd's transforms lose a digit in sums over many channels.
 #[test]
 fn the_cpu_agrees_with_the_definition() {
     agrees_with_the_definition(&Cpu::default(), 1e-5);

@@ -1,3 +1,5 @@
+//! CPU implementation of transposed convolution.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
@@ -8,8 +10,8 @@ use crate::ops::cpu::values::values;
 use crate::ops::cpu::{pieces, vectorized};
 use crate::ops::{Layer, LayerBackward, Tensor4};
 
-/// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
-/// filters, the output its image.
+/// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
+/// outputs of that convolution's filters, and this output is its image.
 impl Layer<ConvTranspose2d> for Cpu {
     type Kept = ();
 

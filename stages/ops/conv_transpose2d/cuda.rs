@@ -1,3 +1,5 @@
+//! CUDA implementation of transposed convolution.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -8,8 +10,8 @@ use crate::cuda::layer::before_activation;
 use crate::cuda::memory::zeros;
 use crate::ops::{Layer, LayerBackward, Tensor4};
 
-/// Forward is a convolution's way back to its input, and the reverse: the input's channels are its
-/// filters, the output its image.
+/// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
+/// outputs of that convolution's filters, and this output is its image.
 impl Layer<ConvTranspose2d> for Cuda {
     type Kept = ();
 
@@ -32,7 +34,7 @@ impl Layer<ConvTranspose2d> for Cuda {
             bias: Argument::tensor(bias),
             activation: op.activation,
         };
-        // SAFETY: the geometry is that of output, weight and input.
+        // SAFETY: the geometry matches output, weight and input.
         unsafe { spread(&geometry, outputs, None, weight, filters, to, finish) }?;
         Ok((output, ()))
     }
@@ -53,7 +55,7 @@ impl Layer<ConvTranspose2d> for Cuda {
             images,
             values: Argument::buffer(&incoming),
         };
-        // SAFETY: the geometry is that of output, weight and input, and of their gradients.
+        // SAFETY: the geometry matches output, weight and input, and their gradients.
         unsafe {
             if let Some(to_weight) = to_weight {
                 let outputs = Argument::tensor(call.input);

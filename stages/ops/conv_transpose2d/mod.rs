@@ -13,29 +13,29 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Geometry, Nchw, Tensor4};
 
-/// A transposed convolution: how its windows lie on the output, and what comes after.
+/// Parameters of a transposed convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvTranspose2d {
-    /// Rows and columns of the output from one window to the next, at least 1.
+    /// Distance between windows on the output, in rows and in columns; at least 1.
     pub stride: usize,
-    /// Rows and columns cut off around the output.
+    /// Rows and columns cut off each side of the output.
     pub padding: usize,
     pub activation: Activation,
 }
 
 impl ConvTranspose2d {
-    /// Rows (or columns) of the output for an input and a kernel of as many rows (or columns),
-    /// (`input` − 1)·stride − 2·padding + `kernel`: `None` where nothing is left.
+    /// Number of output rows (or columns) for these numbers of input and kernel rows (or columns): (`input` −
+    /// 1)·stride − 2·padding + `kernel`. `None` if this is not positive, or `input` is 0.
     pub fn output_size(&self, input: usize, kernel: usize) -> Option<usize> {
         let whole = input.checked_sub(1)? * self.stride + kernel;
         whole.checked_sub(2 * self.padding).filter(|&size| size > 0)
     }
 
-    /// How the windows of a weight lie on the output for an input of these shapes: that of the convolution
-    /// whose transpose this is.
+    /// Placement of the weight's windows on the output for an input of these shapes. It is that of the
+    /// convolution whose transpose this is.
     ///
     /// # Panics
-    /// If nothing is left of the output.
+    /// If the output would be empty.
     pub(super) fn geometry(
         &self,
         (_, _, height, width): Nchw,
@@ -59,13 +59,13 @@ impl ConvTranspose2d {
     }
 }
 
-/// Puts, for every value of `x` (n, c, h, w), its channel's filters of `weight` (c, channels out,
-/// kernel height, kernel width) times the value into a window of the output, where windows overlap
-/// summed; adds `bias` (1, channels out, 1, 1) and applies the activation:
-/// (n, channels out, [`ConvTranspose2d::output_size`] of h, and of w).
+/// Multiplies every value of `x` (n, c, h, w) by its channel's filters in `weight` (c, channels out, kernel
+/// height, kernel width) and adds the products to a window of the output. Then adds `bias` (1, channels out,
+/// 1, 1) and applies the activation. Returns (n, channels out, [`ConvTranspose2d::output_size`] of h, and of
+/// w).
 ///
 /// # Panics
-/// If the shapes do not belong together, nothing is left of the output, or the device fails.
+/// If the shapes do not match, the output would be empty, or the device fails.
 pub fn conv_transpose2d<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     weight: &Tensor4<B>,

@@ -43,7 +43,7 @@ fn an_image_worked_by_hand<B: Backend>(device: &B) {
     let (y, found) = backward(&inputs, &coefficients, |x, p| {
         conv_transpose2d(x, &p[0], &p[1], op, BOTH)
     });
-    // Rows 1 2 3+2 4 6 and 4 5 6+8 10 12, less 3; below zero a fifth.
+    // Rows 1 2 3+2 4 6 and 4 5 6+8 10 12, minus 3; negative values are divided by 5.
     close(&y, &[-0.4, -0.2, 2.0, 1.0, 3.0, 1.0, 2.0, 11.0, 7.0, 9.0]);
     close(
         &found[0],
@@ -74,7 +74,7 @@ fn sizes_of_the_output() {
     assert_eq!(linear(1, 3).output_size(1, 4), None);
 }
 
-/// On the CPU only: on a GPU each of these is kernels of its own to compile.
+/// CPU only: on a GPU, every one of these cases would have to compile its own kernels.
 #[test]
 fn gradients_of_odd_sizes() {
     let device = &Cpu::default();
@@ -108,7 +108,7 @@ fn gradients_of_one_value<B: Backend>(device: &B) {
     });
 }
 
-/// ⟨conv(x), y⟩ = ⟨x, convᵀ(y)⟩, which is what makes it the transpose.
+/// ⟨conv(x), y⟩ = ⟨x, convᵀ(y)⟩, the definition of the transpose.
 fn is_the_transpose_of_a_convolution<B: Backend>(device: &B) {
     for (n, stride, size) in [(3, 2, 20), (9, 2, 6), (2, 1, 31)] {
         let x = noisy(device, (n, 5, size, size), 1);
@@ -163,7 +163,7 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
             op.output_size(x.2, weight.2).expect("something is left"),
             op.output_size(x.3, weight.3).expect("something is left"),
         );
-        // A convolution's, with input and output changed over.
+        // Products of a convolution, with input and output exchanged.
         let definition = Definition {
             sums: output,
             products: &|product| {

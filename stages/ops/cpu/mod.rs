@@ -1,4 +1,4 @@
-//! What the CPU's kernels share.
+//! Common parts of the operations' CPU implementations.
 
 pub mod convolution;
 pub mod pieces;

@@ -1,4 +1,4 @@
-//! Elementwise work on all threads.
+//! Elementwise operations on all threads.
 
 use std::mem::MaybeUninit;
 use std::ops::Deref;
@@ -7,15 +7,16 @@ use rayon::prelude::*;
 
 use super::vectorized;
 
-/// Values in a piece: few enough to balance threads, enough to be worth handing over.
+/// Values per piece of work: few enough to balance the threads, but enough to be worth handing over.
 const PIECE: usize = 1 << 14;
 
-/// How many parts of so many values are worth handing to another thread.
+/// Number of parts, of `values` values each, that are worth handing to another thread.
 pub fn at_least(values: usize) -> usize {
     (PIECE / values.max(1)).max(1)
 }
 
-/// As many zeros, written by all threads: of a large tensor that takes as long as some layers.
+/// Returns `count` zeros, written by all threads: for a large tensor, writing them takes as long as some
+/// layers.
 pub fn zeros(count: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(count);
     values.spare_capacity_mut()[..count]
@@ -34,7 +35,7 @@ pub fn zip(to: &mut [f32], from: &[f32], f: impl Fn(&mut [f32], &[f32]) + Sync) 
         .for_each(|(to, from)| vectorized(|| f(to, from)));
 }
 
-/// Calls `f` with pieces of a slice and where in the slice they begin.
+/// Calls `f` with pieces of a slice and the index at which each of them starts.
 pub fn indexed(to: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
     to.par_chunks_mut(PIECE)
         .enumerate()
@@ -48,7 +49,7 @@ pub fn add(to: &mut [f32], from: &[f32]) {
     });
 }
 
-/// Adds slices to another, in their order.
+/// Adds several slices to another, in their order.
 pub fn add_all(to: &mut [f32], from: &[impl Deref<Target = [f32]> + Sync]) {
     indexed(to, |first, to| {
         for from in from {
@@ -58,15 +59,15 @@ pub fn add_all(to: &mut [f32], from: &[impl Deref<Target = [f32]> + Sync]) {
     });
 }
 
-/// Lanes in which sums are kept apart, so that they vectorise; part of the result's definition.
+/// Number of partial sums, which lets the sum vectorize. It is part of the definition of the result.
 const LANES: usize = 16;
 
-/// The sum of a slice, in one fixed order.
+/// Returns the sum of a slice, added up in a fixed order.
 pub fn sum(values: &[f32]) -> f32 {
     vectorized(|| sum_by(values, values, |value, _| value))
 }
 
-/// The sum of a function of corresponding elements, in one fixed order.
+/// Returns the sum of a function of corresponding elements, added up in a fixed order.
 #[inline(always)]
 pub fn sum_by(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -85,9 +86,9 @@ pub fn sum_by(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + tail
 }
 
-/// The transpose of a matrix of `rows` rows.
+/// Returns the transpose of a matrix with `rows` rows.
 pub fn transpose(from: &[f32], rows: usize) -> Vec<f32> {
-    /// Side of the squares in which values are moved, so that reads and writes share cache lines.
+    /// Side of the blocks in which values are moved, so that reads and writes share cache lines.
     const BLOCK: usize = 32;
     let columns = from.len() / rows;
     let mut to = vec![0.0; from.len()];

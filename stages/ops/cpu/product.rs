@@ -1,4 +1,4 @@
-//! The product of matrices, on one thread.
+//! Products of matrices, on one thread.
 
 use gemm_common::Parallelism;
 use gemm_f32::gemm::f32::get_gemm_fn;
@@ -12,7 +12,7 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Rows one after the other, `stride` apart.
+    /// A matrix whose rows are `stride` values apart.
     pub fn rows(values: &'a [f32], stride: usize) -> Self {
         Self {
             values,
@@ -40,15 +40,15 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// What is done with what is there.
+/// Treatment of the previous content of a product's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     Overwrite,
     Add,
 }
 
-/// `out` = (or +=) `a`·`b`, with `a` of `rows`×`depth` and `b` of `depth`×`columns`; the rows of `out`
-/// are `out_stride` apart. Fastest where the columns of `b` lie side by side.
+/// Computes `out` = `a`·`b`, or `out` += `a`·`b`. `a` is `rows`×`depth` and `b` is `depth`×`columns`; rows of
+/// `out` are `out_stride` values apart. Fastest if the column stride of `b` is 1.
 pub fn product(
     [rows, depth, columns]: [usize; 3],
     a: Matrix<'_>,

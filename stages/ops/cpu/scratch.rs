@@ -1,4 +1,4 @@
-//! Working memory that is used again: a fresh buffer costs a page fault for every 4 KiB of it.
+//! Working memory that is reused, because a fresh buffer costs a page fault for every 4 KiB.
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
@@ -6,32 +6,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 
-/// A cache line, which is also the widest vector: buffers begin at its boundaries, so no vector
-/// straddles two.
+/// A cache line, which is also as long as the widest vector. Buffers start at cache lines, so no vector
+/// straddles two of them.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
 
-/// Values in a cache line.
+/// Values per cache line.
 pub const LINE: usize = 16;
 
-/// Idle buffers that a thread keeps for itself: what it wrote is in its own caches.
+/// Number of idle buffers that a thread keeps for itself. What it wrote to them is in its own caches.
 const KEPT: usize = 8;
 
 thread_local! {
     static OWN: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Idle buffers of no thread in particular.
+/// Idle buffers for any thread.
 static SHARED: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
-/// A buffer of unspecified content, aligned to cache lines; goes back to the others when dropped.
+/// A buffer of unspecified content, aligned to cache lines. It is kept for reuse when dropped.
 pub struct Scratch {
     lines: Vec<Line>,
     len: usize,
 }
 
-/// A buffer of `len` values.
+/// Returns a buffer of `len` values.
 pub fn take(len: usize) -> Scratch {
     let needed = len.div_ceil(LINE);
     let lines = OWN
@@ -41,7 +41,7 @@ pub fn take(len: usize) -> Scratch {
     Scratch { lines, len }
 }
 
-/// The smallest of the buffers that hold so many lines, if it is not much too large.
+/// Takes the smallest buffer of at least `needed` lines, unless it is much too large.
 fn fitting(idle: &mut Vec<Vec<Line>>, needed: usize) -> Option<Vec<Line>> {
     let fits = |lines: &Vec<Line>| lines.len() >= needed && lines.len() / 4 <= needed;
     let best = idle.iter().enumerate().filter(|(_, lines)| fits(lines));
@@ -70,12 +70,12 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let lines = std::mem::take(&mut self.lines);
-        // A thread that ends has no list any more; its last buffers are freed.
+        // A thread that is ending has no list anymore, so its last buffers are freed.
         let _ = OWN.try_with(|own| {
             let mut own = own.borrow_mut();
             own.push(lines);
             if own.len() > KEPT {
-                // The one that has been idle for longest.
+                // The buffer that has been idle for the longest time.
                 shared().push(own.remove(0));
             }
         });

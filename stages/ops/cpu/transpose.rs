@@ -1,29 +1,29 @@
-//! Between channels one after the other and channels side by side.
+//! Conversion between planes (one channel after another) and interleaved channels.
 //!
-//! Squares of 8×8 values are turned in registers where the processor can: value by value this is the
-//! slowest part of a convolution.
+//! Squares of 8×8 values are transposed in registers if the processor supports it: value by value, the
+//! conversion is the slowest part of a convolution.
 
 use super::product::Store;
 
-/// Channels one after the other: channel c begins at `c * stride`.
+/// Channels one after another: channel c starts at `c * stride`.
 #[derive(Clone, Copy, Debug)]
 pub struct Planes {
     pub channels: usize,
     pub stride: usize,
 }
 
-/// Writes column x of every channel to `to`, beginning at `places[x]`, side by side.
+/// Writes column x of every channel to `to`, interleaved, starting at `places[x]`.
 pub fn interleave(from: &[f32], planes: Planes, to: &mut [f32], places: &[usize]) {
     assert_inside(from.len(), planes, to.len(), places);
-    // SAFETY: as asserted.
+    // SAFETY: checked by the assertions above.
     let done = unsafe { squares::interleave(from, planes, to, places) };
     each_left(planes, places, done, |plane, row| to[row] = from[plane]);
 }
 
-/// Writes what lies side by side from `places[x]` on to column x of every channel of `to`.
+/// Writes or adds the interleaved values that start at `places[x]` to column x of every channel of `to`.
 pub fn separate(from: &[f32], places: &[usize], to: &mut [f32], planes: Planes, store: Store) {
     assert_inside(to.len(), planes, from.len(), places);
-    // SAFETY: as asserted.
+    // SAFETY: checked by the assertions above.
     let done = unsafe { squares::separate(from, places, to, planes, store) };
     each_left(planes, places, done, |plane, row| match store {
         Store::Overwrite => to[plane] = from[row],
@@ -40,7 +40,8 @@ fn assert_inside(planes_len: usize, planes: Planes, rows_len: usize, places: &[u
     assert!(last + planes.channels <= rows_len);
 }
 
-/// Calls `visit` with the two places of every value but those of the first `done` channels and columns.
+/// Calls `visit` with the two indices of every value, in the planes and interleaved, except for values that
+/// are in the first `done.0` channels and the first `done.1` columns.
 fn each_left(
     planes: Planes,
     places: &[usize],
@@ -55,7 +56,7 @@ fn each_left(
     }
 }
 
-/// Squares of 8×8 values, in registers.
+/// Conversion of squares of 8×8 values, in registers.
 #[cfg(target_arch = "x86_64")]
 mod squares {
     use std::arch::x86_64::*;
@@ -65,11 +66,12 @@ mod squares {
     /// Rows and columns of a square.
     const SIDE: usize = 8;
 
-    /// Does the whole squares of [`super::interleave`]; gives how many channels and columns those are.
+    /// Converts the whole squares of [`super::interleave`]. Returns the numbers of channels and columns in
+    /// them.
     ///
     /// # Safety
-    /// All values of the planes' first `places.len()` columns are in `from`, and from each of `places`
-    /// on there are as many values in `to` as there are channels.
+    /// `from` must contain the first `places.len()` columns of all planes, and `to` must contain a value per
+    /// channel from each of `places` on.
     pub unsafe fn interleave(
         from: &[f32],
         planes: Planes,
@@ -79,14 +81,15 @@ mod squares {
         if !is_x86_feature_detected!("avx") {
             return (0, 0);
         }
-        // SAFETY: the processor can, and the caller's promise.
+        // SAFETY: the processor supports AVX, and the caller upholds the contract above.
         unsafe { interleave_avx(from.as_ptr(), planes, to.as_mut_ptr(), places) }
     }
 
-    /// Does the whole squares of [`super::separate`]; gives how many channels and columns those are.
+    /// Converts the whole squares of [`super::separate`]. Returns the numbers of channels and columns in
+    /// them.
     ///
     /// # Safety
-    /// As for [`interleave`], `from` and `to` exchanged.
+    /// As for [`interleave`], with `from` and `to` exchanged.
     pub unsafe fn separate(
         from: &[f32],
         places: &[usize],
@@ -98,7 +101,7 @@ mod squares {
             return (0, 0);
         }
         let (from, to) = (from.as_ptr(), to.as_mut_ptr());
-        // SAFETY: the processor can, and the caller's promise.
+        // SAFETY: the processor supports AVX, and the caller upholds the contract above.
         unsafe {
             match store {
                 Store::Overwrite => separate_avx::<false>(from, places, to, planes),
@@ -156,7 +159,7 @@ mod squares {
         done
     }
 
-    /// The columns of eight rows.
+    /// Returns the columns of eight rows.
     #[inline]
     #[target_feature(enable = "avx")]
     fn turned(rows: [__m256; SIDE]) -> [__m256; SIDE] {
@@ -220,7 +223,7 @@ mod tests {
                 stride: columns + 5,
             };
             let from = noise(channels * planes.stride, 1);
-            // Two interleaved sets of rows, as of two phases.
+            // Two interleaved sets of rows, as for two phases.
             let places: Vec<usize> = (0..columns)
                 .map(|x| x / 2 * (2 * channels + 3) + x % 2 * channels)
                 .collect();

@@ -1,6 +1,6 @@
-//! The values of a tensor on the CPU, as a slice.
+//! Access to the values of a tensor on the CPU as a slice.
 //!
-//! dfdx 0.13 offers no such view: it copies, or gives one element by index. Copying every
+//! dfdx 0.13 offers no such access: it copies the values, or returns one element by index. Copying every
 //! activation would cost a pass over memory per operation.
 
 use dfdx::shapes::{HasShape, Shape};
@@ -8,7 +8,7 @@ use dfdx::tensor::{Cpu, Tensor};
 
 use crate::ops::{Nchw, Tensor4};
 
-/// The values of a tensor, the last axis fastest.
+/// Returns the values of a tensor, the last axis fastest.
 pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
     let len = checked_len(tensor);
     if len == 0 {
@@ -22,8 +22,8 @@ pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
     unsafe { std::slice::from_raw_parts(first, len) }
 }
 
-/// The values of a tensor, to be changed in place. Where another tensor shares them they are copied
-/// first, as dfdx does.
+/// Returns the values of a tensor for changes in place. Values that are shared with another tensor are copied
+/// first, as in dfdx.
 pub fn values_mut(tensor: &mut Tensor4<Cpu>) -> &mut [f32] {
     let len = checked_len(tensor);
     if len == 0 {
@@ -35,10 +35,10 @@ pub fn values_mut(tensor: &mut Tensor4<Cpu>) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(first, len) }
 }
 
-/// The number of values.
+/// Returns the number of values.
 ///
 /// # Panics
-/// If they are not contiguous in memory. No operation here makes such a tensor; dfdx's `permute` and
+/// If the values are not contiguous in memory. No operation here makes such a tensor; dfdx's `permute` and
 /// `broadcast` do.
 fn checked_len<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> usize {
     let shape = tensor.shape().concrete();

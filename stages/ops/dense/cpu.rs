@@ -1,3 +1,5 @@
+//! CPU implementation of dense layers.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 use rayon::prelude::*;
@@ -9,13 +11,13 @@ use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::values::values;
 use crate::ops::{Layer, LayerBackward, Tensor4};
 
-/// Units (rows of the weight) in a piece.
+/// Units (rows of the weight) per piece of work.
 const UNITS: usize = 32;
 
-/// Features (columns of the weight) in a piece.
+/// Features (columns of the weight) per piece of work.
 const FEATURES: usize = 1024;
 
-/// The weight is large and the batch small: every product reads the weight once, in pieces.
+/// The weight is large and the batch small, so every product reads the weight once, in pieces.
 impl Layer<Dense> for Cpu {
     type Kept = ();
 

@@ -1,3 +1,5 @@
+//! CUDA implementation of dense layers.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 

@@ -13,17 +13,17 @@ use dfdx::tensor::Tape;
 use super::layer::{Wanted, layer};
 use super::{Activation, Backend, Tensor4};
 
-/// A dense layer: what comes after it.
+/// Parameters of a dense layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dense {
     pub activation: Activation,
 }
 
-/// The activation of `x` (n, f, 1, 1) times the transpose of `weight` (units, f, 1, 1) plus `bias`
+/// Returns the activation of `x` (n, f, 1, 1) times the transpose of `weight` (units, f, 1, 1) plus `bias`
 /// (1, units, 1, 1): (n, units, 1, 1).
 ///
 /// # Panics
-/// If the shapes do not belong together, or the device fails.
+/// If the shapes do not match, or the device fails.
 pub fn dense<B: Backend, T: Tape<f32, B>>(
     x: Tensor4<B, T>,
     weight: &Tensor4<B>,

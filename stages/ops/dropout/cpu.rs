@@ -1,3 +1,5 @@
+//! CPU implementation of dropout.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 
@@ -36,7 +38,7 @@ impl Map<Dropout> for Cpu {
     }
 }
 
-/// Drops and scales values where they are.
+/// Drops or scales every value, in place.
 fn mask(op: Dropout, values: &mut [f32]) {
     let (scale, threshold) = (op.scale(), op.threshold());
     pieces::indexed(values, |first, values| {

@@ -1,3 +1,5 @@
+//! CUDA implementation of dropout.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -22,7 +24,7 @@ impl Map<Dropout> for Cuda {
     ) -> Result<(Tensor4<Cuda>, ()), CudaError> {
         let (output, to) = zeros(self, *input.shape())?;
         let count = len(*input.shape());
-        // SAFETY: both hold as many values.
+        // SAFETY: both hold `count` values.
         unsafe { launch(op, "forward", Argument::tensor(input), to, count) }?;
         Ok((output, ()))
     }
@@ -36,13 +38,13 @@ impl Map<Dropout> for Cuda {
         to_input: &mut Buffer,
     ) -> Result<(), CudaError> {
         let (from, to) = (Argument::buffer(&incoming), Argument::buffer(to_input));
-        // SAFETY: both hold as many values.
+        // SAFETY: both hold as many values as the input.
         unsafe { launch(op, "backward", from, to, len(input)) }
     }
 }
 
 /// # Safety
-/// Both addresses lead to `count` values.
+/// `from` and `to` must each point to `count` values.
 unsafe fn launch(
     op: Dropout,
     kernel: &'static str,
@@ -58,7 +60,7 @@ unsafe fn launch(
         Argument::Long(op.threshold().cast_signed()),
         op.scale().into(),
     ];
-    // SAFETY: what the caller promises.
+    // SAFETY: the caller upholds the contract above.
     unsafe { context().launch(&KERNELS, kernel, &[], Grid::over(count), &arguments) }?;
     Ok(())
 }

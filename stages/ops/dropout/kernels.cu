@@ -1,5 +1,7 @@
-// SplitMix64 of a pair's number (Steele, Lea and Flood, 2014); a value's bits are the lower half for the
-// first of a pair, the upper half for the second.
+// Dropout; see mod.rs.
+
+// Drops or scales a value. The random bits of a pair of values are SplitMix64 of the pair's index (Steele,
+// Lea and Flood, 2014): the lower half for the first value, the upper half for the second.
 __device__ __forceinline__ float masked(float value, unsigned index, long long key, long long threshold, float scale) {
     unsigned long long bits = (unsigned long long)key + (index / 2 + 1ull) * 0x9e3779b97f4a7c15ull;
     bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -15,7 +17,7 @@ KERNEL forward(const float *input, float *output, int count, long long key, long
     }
 }
 
-// Adds to the input's gradient.
+// Adds to the gradient of the input.
 KERNEL backward(const float *incoming, float *to_input, int count, long long key, long long threshold, float scale) {
     for (EACH(index, count)) {
         to_input[index] += masked(incoming[index], index, key, threshold, scale);

@@ -14,8 +14,8 @@ use rand::Rng;
 use super::map::map;
 use super::{Backend, Tensor4};
 
-/// [`dropout`], as its device knows it. Which values survive is a function of `key` and of each
-/// value's index alone, so the mask is made anew on the way back rather than kept.
+/// The operation of [`dropout`] for a device. Whether a value survives depends only on `key` and the value's
+/// index, so the backward pass computes the mask again instead of keeping it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     rate: f32,
@@ -23,17 +23,17 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// What survivors are multiplied by, so that the expectation stays.
+    /// Factor for surviving values, which preserves the expected value.
     pub fn scale(&self) -> f32 {
         1.0 / (1.0 - self.rate)
     }
 
-    /// Values drop whose 32 random bits, as a number, are below this.
+    /// A value is dropped if its 32 random bits, read as a number, are below this threshold.
     fn threshold(&self) -> u64 {
         (f64::from(self.rate) * (1u64 << 32) as f64).round() as u64
     }
 
-    /// The random bits of the values at indices 2·`pair` (the lower half) and 2·`pair` + 1.
+    /// Random bits of the values at indices 2·`pair` (the lower half) and 2·`pair` + 1 (the upper half).
     ///
     /// SplitMix64: Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators".
     fn bits(&self, pair: u64) -> u64 {
@@ -46,10 +46,10 @@ impl Dropout {
     }
 }
 
-/// Makes each value zero with probability `rate`, and the others greater by 1 / (1 − `rate`).
+/// Sets each value to zero with probability `rate`, and multiplies the others by 1 / (1 − `rate`).
 ///
-/// The choice is a function of `seed`, the two indices (a step of training and a layer, say) and the
-/// value's place in the tensor.
+/// The choice depends only on `seed`, the two indices (for example a training step and a layer) and the
+/// value's index in the tensor.
 ///
 /// # Panics
 /// If `rate` is not in [0, 1), or the device fails.

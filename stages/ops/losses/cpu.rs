@@ -1,3 +1,5 @@
+//! CPU implementation of losses.
+
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 
 use super::{LossKernel, Truth};
@@ -7,7 +9,7 @@ use crate::ops::{Nchw, Scalar, Tensor4};
 type Buffer = <Cpu as Storage<f32>>::Vec;
 
 impl LossKernel for Cpu {
-    /// The derivative of every example's loss by its logits.
+    /// Derivatives of every example's loss with respect to its logits.
     type Kept = Vec<f64>;
 
     fn forward(
@@ -40,7 +42,7 @@ impl LossKernel for Cpu {
     }
 }
 
-/// Every example's loss, and its derivative.
+/// Returns every example's loss, and its derivative.
 fn binary(logits: &[f32], targets: &[f32], weights: &[f32]) -> (Vec<f64>, Vec<f64>) {
     let each = logits
         .iter()
@@ -54,13 +56,13 @@ fn binary(logits: &[f32], targets: &[f32], weights: &[f32]) -> (Vec<f64>, Vec<f6
             } else {
                 1.0 / (1.0 + (-z).exp())
             };
-            // Not a number must stay so, which `max` does not see to.
+            // NaN must stay NaN, although `max` ignores it.
             (if z.is_nan() { z } else { w * loss }, w * (sigmoid - t))
         });
     each.unzip()
 }
 
-/// Every example's loss, and its derivatives by all of its logits.
+/// Returns every example's loss, and its derivatives with respect to all of its logits.
 fn categorical(logits: &[f32], classes: &[usize], weights: &[f32]) -> (Vec<f64>, Vec<f64>) {
     let k = logits.len() / classes.len();
     let (mut losses, mut gradient) = (

@@ -1,3 +1,5 @@
+//! CUDA implementation of losses.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, ZerosTensor};
 
@@ -11,14 +13,14 @@ static KERNELS: Source = Source {
     code: include_str!("kernels.cu"),
 };
 
-/// A batch has few examples.
+/// One block is enough, because a batch has few examples.
 const ONE_BLOCK: Grid = Grid {
     blocks: (1, 1, 1),
     threads: 256,
 };
 
 impl LossKernel for Cuda {
-    /// The derivatives of every example's loss by its logits.
+    /// Derivatives of every example's loss with respect to its logits.
     type Kept = Buffer;
 
     fn forward(
@@ -32,14 +34,14 @@ impl LossKernel for Cuda {
         let (truths, their_weights) = told.split_at_mut(examples);
         match truth {
             Truth::Probabilities(targets) => truths.copy_from_slice(targets),
-            // Exact: there are fewer classes than 2²⁴.
+            // Exact: there are fewer than 2²⁴ classes.
             Truth::Classes(classes) => truths
                 .iter_mut()
                 .zip(classes)
                 .for_each(|(to, &class)| *to = class as f32),
         }
         their_weights.copy_from_slice(weights);
-        // Kept until after the launch: what is dropped is given to the next one that asks for as much.
+        // Must live until after the launch: dropped memory is reused for the next allocation of its size.
         let told = self.upload(told, (1, 1, 2, examples))?;
         let truths = address(&told);
 
@@ -61,7 +63,7 @@ impl LossKernel for Cuda {
                 "categorical"
             }
         };
-        // SAFETY: there are logits, truths and weights for every example, and derivatives for every logit.
+        // SAFETY: every example has logits, a truth and a weight, and every logit has a derivative.
         unsafe { context().launch(&KERNELS, kernel, &[], ONE_BLOCK, &arguments) }?;
         Ok((mean, derivatives))
     }
@@ -81,7 +83,7 @@ impl LossKernel for Cuda {
             logits.0.into(),
         ];
         let grid = Grid::over(len(logits));
-        // SAFETY: there are derivatives and gradients for every logit, and one incoming.
+        // SAFETY: every logit has a derivative and a gradient, and there is one incoming value.
         unsafe { context().launch(&KERNELS, "backward", &[], grid, &arguments) }?;
         Ok(())
     }

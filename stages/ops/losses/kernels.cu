@@ -1,9 +1,9 @@
-// Each term, and their mean, in double precision, rounded once.
+// Losses. Each term and the mean are computed in double precision and rounded once.
 
 #define THREADS 256
 
-// One block. `truth` is the probability that each example's one logit is to give; derivatives are those of
-// each example's loss.
+// Launched with one block. `truth` is the target probability of each example's only logit; `derivatives` are
+// those of each example's loss.
 KERNEL binary(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
               int examples) {
     __shared__ double shared[THREADS];
@@ -12,7 +12,7 @@ KERNEL binary(const float *logits, const float *truth, const float *weights, flo
         double z = logits[i], t = truth[i], w = weights[i];
         double loss = (z > 0.0 ? z : 0.0) - z * t + log1p(exp(-fabs(z)));
         double sigmoid = z < 0.0 ? exp(z) / (1.0 + exp(z)) : 1.0 / (1.0 + exp(-z));
-        // What is not a number stays so.
+        // NaN stays NaN.
         sum += z != z ? z : w * loss;
         derivatives[i] = (float)(w * (sigmoid - t));
     }
@@ -22,7 +22,7 @@ KERNEL binary(const float *logits, const float *truth, const float *weights, flo
     }
 }
 
-// As `binary`; `truth` is which of an example's `classes` logits is to be highest.
+// Like `binary`, with `classes` logits per example; `truth` is the index of the true class.
 KERNEL categorical(const float *logits, const float *truth, const float *weights, float *mean, float *derivatives,
                    int examples, int classes) {
     __shared__ double shared[THREADS];
@@ -49,7 +49,7 @@ KERNEL categorical(const float *logits, const float *truth, const float *weights
     }
 }
 
-// Adds to the logits' gradient.
+// Adds to the gradient of the logits.
 KERNEL backward(const float *incoming, const float *derivatives, float *to_logits, int count, int examples) {
     for (EACH(index, count)) {
         to_logits[index] += (float)((double)*incoming / examples * derivatives[index]);

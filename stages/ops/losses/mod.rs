@@ -1,4 +1,4 @@
-//! Losses on logits: means over the batch, with a weight for every example.
+//! Losses on logits: weighted means over the examples of a batch.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -14,25 +14,25 @@ use dfdx::tensor_ops::Backward;
 use super::memory::{Memory, take};
 use super::{Backend, Nchw, Scalar, Tensor4, device_failed};
 
-/// What each example's logits are compared with.
+/// Target that each example's logits are compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Truth<'a> {
-    /// The probability, in [0, 1], that its one logit is to give: binary cross-entropy.
+    /// Target probability, in [0, 1], of the example's only logit: binary cross-entropy.
     Probabilities(&'a [f32]),
-    /// The one of its logits that is to be highest: cross-entropy.
+    /// Index of the true class among the example's logits: cross-entropy.
     Classes(&'a [usize]),
 }
 
-/// How a device computes losses.
+/// A device's implementation of losses.
 ///
-/// Logits are few and losses are sums of terms that nearly cancel: each term, and their mean, is
+/// Logits are few, and losses are sums of terms that nearly cancel. Therefore each term and the mean are
 /// computed in double precision and rounded once.
 pub trait LossKernel: Memory {
-    /// The derivatives by the logits, or what they are computed from on the way back.
+    /// Derivatives with respect to the logits, or what the backward pass computes them from.
     type Kept: 'static;
 
-    /// The mean over the n examples of `weights` times their losses; of `logits` (n, k, 1, 1), of as
-    /// many truths and weights.
+    /// Returns the mean over the n examples of `weights` times their losses. `logits` is (n, k, 1, 1), and
+    /// there are n truths and n weights.
     fn forward(
         &self,
         truth: Truth<'_>,
@@ -40,8 +40,8 @@ pub trait LossKernel: Memory {
         logits: &Tensor4<Self>,
     ) -> Result<(Scalar<Self>, Self::Kept), Self::Err>;
 
-    /// Adds `incoming`, one value, times the derivatives to the gradient of the logits, which were of
-    /// shape `logits`.
+    /// Adds `incoming`, one value, times the derivatives to the gradient of the logits, which have shape
+    /// `logits`.
     fn backward(
         &self,
         kept: Self::Kept,
@@ -95,7 +95,7 @@ pub fn cross_entropy<B: Backend, T: Tape<f32, B>>(
     loss(logits, Truth::Classes(classes), weights)
 }
 
-/// Computes a loss and puts its backward on the tape.
+/// Computes a loss and records its backward pass on the tape.
 fn loss<B: Backend, T: Tape<f32, B>>(
     logits: Tensor4<B, T>,
     truth: Truth<'_>,
@@ -114,7 +114,8 @@ fn loss<B: Backend, T: Tape<f32, B>>(
     loss.put_tape(tape)
 }
 
-/// The gradients of a loss, by everything that its tape knows. Does not wait for the device.
+/// Returns the gradients of a loss with respect to every tensor that its tape knows. Does not wait for the
+/// device.
 ///
 /// # Panics
 /// If the device fails.

@@ -26,7 +26,7 @@ fn value_and_gradient<B: Backend>(
     (value, to_host(&loss.backward().get(logits)))
 }
 
-/// The loss and its gradient by the logits.
+/// Returns the loss, and its gradient with respect to the logits.
 fn binary<B: Backend>(
     device: &B,
     logits: &[f32],

@@ -1,3 +1,5 @@
+//! CPU implementation of max pooling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
@@ -11,7 +13,7 @@ use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
 type Buffer = <Cpu as Storage<f32>>::Vec;
 
 impl Map<MaxPool2d> for Cpu {
-    /// For every window, where in its channel the maximum lies.
+    /// For every window, the index of its maximum in the channel.
     type Kept = Vec<u32>;
 
     fn forward(
@@ -78,7 +80,7 @@ impl Map<MaxPool2d> for Cpu {
     }
 }
 
-/// Writes the maxima of a row of windows on a channel, and their places in the channel.
+/// Writes the maxima of a row of windows, and their indices in the channel.
 #[inline(always)]
 fn maxima(
     op: Pool2d,
@@ -97,7 +99,7 @@ fn maxima(
         let first = (row * op.stride + y) * width;
         let line = &channel[first..first + width];
         match op {
-            // With the size known, the loop vectorizes.
+            // The loop vectorizes if the size is known.
             Pool2d {
                 kernel: 2,
                 stride: 2,
@@ -118,7 +120,7 @@ fn maxima(
     }
 }
 
-/// One row of windows that lie side by side.
+/// Takes one row of the image into account, for a row of adjacent windows.
 #[inline(always)]
 fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], places: &mut [u32]) {
     let windows = line.as_chunks::<K>().0;
@@ -129,8 +131,8 @@ fn side_by_side<const K: usize>(line: &[f32], first: usize, to: &mut [f32], plac
     }
 }
 
-/// Replaces the best so far by a better value. Which is largest cannot be predicted, so bits are
-/// selected by a mask, of which the compiler does not make a branch.
+/// Replaces the best value so far by a larger one or NaN. Which value is larger cannot be predicted, so bits
+/// are selected by a mask, which the compiler does not turn into a branch.
 #[inline(always)]
 fn choose(best: &mut f32, best_place: &mut u32, value: f32, place: u32) {
     let better = u32::from((value > *best) | value.is_nan()).wrapping_neg();

@@ -1,3 +1,5 @@
+//! CUDA implementation of max pooling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, Storage};
 
@@ -12,7 +14,7 @@ static KERNELS: Source = Source {
 };
 
 impl Map<MaxPool2d> for Cuda {
-    /// For every window, where in its channel the maximum lies.
+    /// For every window, the index of its maximum in the channel.
     type Kept = <Cuda as Storage<u32>>::Vec;
 
     fn forward(
@@ -31,7 +33,7 @@ impl Map<MaxPool2d> for Cuda {
             len(shape).into(),
         ];
         let (constants, grid) = (op.constants(*input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output are of these shapes, there is a place for every output.
+        // SAFETY: input and output have these shapes, and there is a place for every output.
         unsafe { context().launch(&KERNELS, "forward", &constants, grid, &arguments) }?;
         Ok((output, places))
     }
@@ -51,7 +53,7 @@ impl Map<MaxPool2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (op.constants(input), Grid::over(len(input)));
-        // SAFETY: input and output are of these shapes, there is a place for every output.
+        // SAFETY: input and output have these shapes, and there is a place for every output.
         unsafe { context().launch(&KERNELS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

@@ -1,8 +1,10 @@
-// HEIGHT, WIDTH  of a channel
-// ROWS, COLUMNS  windows on it
-// SIDE, STEP     of a window, and from one to the next
+// Max pooling. Compiled with:
+//     HEIGHT, WIDTH  size of a channel
+//     ROWS, COLUMNS  numbers of windows
+//     SIDE           rows and columns of a window
+//     STEP           distance between windows, in rows and columns
 
-// For every window its maximum, and where in the channel that lies.
+// Writes the maximum of every window, and its index in the channel.
 KERNEL forward(const float *input, float *output, unsigned *places, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (ROWS * COLUMNS), window = index % (ROWS * COLUMNS);
@@ -12,7 +14,7 @@ KERNEL forward(const float *input, float *output, unsigned *places, int count) {
         for (unsigned y = 0; y < SIDE; y++) {
             for (unsigned x = 0; x < SIDE; x++) {
                 float value = from[first + y * WIDTH + x];
-                // What is not a number wins.
+                // NaN wins.
                 if (value > best || value != value) {
                     best = value;
                     place = first + y * WIDTH + x;
@@ -24,12 +26,13 @@ KERNEL forward(const float *input, float *output, unsigned *places, int count) {
     }
 }
 
-// Adds to every input value the gradients of the windows whose maximum it is, row by row.
+// Adds to the gradient of every input value the gradients of the windows whose maximum it is, row by row.
 KERNEL backward(const float *incoming, const unsigned *places, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);
         unsigned y = place / WIDTH, x = place % WIDTH;
-        // Windows that contain the value: from the first that reaches it to the last that has begun.
+        // Windows that contain the value: from the first that reaches it to the last that starts at or before
+        // it.
         unsigned first_row = y < SIDE ? 0 : (y - SIDE) / STEP + 1, first_column = x < SIDE ? 0 : (x - SIDE) / STEP + 1;
         float sum = 0.0f;
         for (unsigned row = first_row; row < ROWS && row * STEP <= y; row++) {

@@ -1,4 +1,4 @@
-//! Maxima of windows.
+//! Max pooling.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -12,12 +12,12 @@ use dfdx::tensor::Tape;
 use super::map::map;
 use super::{Backend, Pool2d, Tensor4};
 
-/// [`max_pool2d`], as its device knows it.
+/// The operation of [`max_pool2d`] for the device's [`Map`](super::Map) implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool2d(pub Pool2d);
 
-/// The largest value of every window of every channel; of equal ones the first, row by row, gets the
-/// gradient. Not a number wins over every number.
+/// Returns the largest value of every window of every channel. Of equal values, the first, row by row, gets
+/// the gradient. NaN counts as larger than any number.
 ///
 /// # Panics
 /// If the window does not fit, or the device fails.

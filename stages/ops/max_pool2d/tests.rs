@@ -25,7 +25,7 @@ fn maxima_worked_by_hand<B: Backend>(device: &B) {
     let x = [from_host(device, x, (1, 1, 2, 5))];
     let (y, found) = backward(&x, &[10.0, 20.0], |x, _| max_pool2d(x, HALVE));
     close(&y, &[5.0, 2.0]);
-    // The last column is dropped; of four equal values the first gets the gradient.
+    // The last column is dropped. Of four equal values, the first gets the gradient.
     close(
         &found[0],
         &[0.0, 10.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
@@ -73,7 +73,7 @@ fn sizes_of_the_output() {
 }
 
 fn gradients_of_odd_sizes<B: Backend>(device: &B) {
-    // Values far apart, so that no step changes which is largest.
+    // The values are so far apart that no step changes which one is largest.
     let mut order: Vec<(f32, usize)> = noise(210, 1).into_iter().zip(0..).collect();
     order.sort_by(|left, right| left.0.total_cmp(&right.0));
     let mut apart = vec![0.0; 210];

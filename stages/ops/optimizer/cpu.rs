@@ -1,3 +1,5 @@
+//! CPU implementation of optimizers.
+
 use dfdx::tensor::{Cpu, CpuError, Storage};
 use rayon::prelude::*;
 
@@ -8,7 +10,7 @@ use crate::ops::cpu::vectorized;
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 
-/// Values of a parameter in a piece.
+/// Values of a parameter per piece of work.
 const PIECE: usize = 1 << 14;
 
 impl OptimizerKernel for Cpu {
@@ -81,7 +83,7 @@ impl OptimizerKernel for Cpu {
 }
 
 impl Penalty {
-    /// The gradient with the penalty's; the derivative of |w| at 0 is 0.
+    /// Returns the gradient plus that of the penalty. The derivative of |w| at 0 is 0.
     #[inline(always)]
     fn add(&self, gradient: f32, w: f32) -> f32 {
         let sign = if w > 0.0 {

@@ -1,3 +1,5 @@
+//! CUDA implementation of optimizers.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 

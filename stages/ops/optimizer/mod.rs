@@ -1,4 +1,4 @@
-//! Optimizers: from gradients to new parameters.
+//! Optimizers: update parameters from their gradients.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::take;
 use super::{Backend, Scalar, Tensor4, device_failed};
 
-/// An optimizer and its constants. The learning rate is a matter of each step.
+/// An optimizer and its constants, except for the learning rate, which is passed to each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OptimizerConfig {
@@ -31,16 +31,16 @@ pub enum OptimizerConfig {
     Sgd { momentum: f32 },
 }
 
-/// Added to the loss for one parameter, as its gradient: l1·Σ|w| + l2·Σw², as Keras' `L1L2`.
+/// Penalty of one parameter, added to the loss through its gradient: l1·Σ|w| + l2·Σw², as Keras' `L1L2`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Penalty {
     pub l1: f32,
     pub l2: f32,
 }
 
-/// How a device updates a parameter, and the moments of its gradient, in place.
+/// A device's implementation of optimizers. Updates a parameter and the moments of its gradient in place.
 pub trait OptimizerKernel: Storage<f32> {
-    /// `first` and `second` are the means of g and of g².
+    /// `first` and `second` are the decaying means of g and of g².
     fn adam(
         &self,
         constants: Adam,
@@ -66,7 +66,7 @@ pub struct Adam {
     pub beta1: f32,
     pub beta2: f32,
     pub epsilon: f32,
-    /// 1 − β₁ᵗ at this step t, counted from 1.
+    /// 1 − β₁ᵗ, where t is the number of this step, counted from 1.
     pub first_correction: f32,
     /// 1 − β₂ᵗ.
     pub second_correction: f32,
@@ -81,25 +81,25 @@ pub struct Sgd {
     pub penalty: Penalty,
 }
 
-/// An optimizer of a fixed list of parameters, with what it remembers of their gradients.
+/// An optimizer for a fixed list of parameters, with its state for each of them.
 pub struct Optimizer<B: Storage<f32>> {
     config: OptimizerConfig,
     device: Option<B>,
     moments: Vec<Moments<B>>,
-    /// An empty buffer for every parameter, in place of a gradient.
+    /// An empty buffer for every parameter, in place of its gradient.
     placeholders: Gradients<f32, B>,
 }
 
-/// What is remembered of one parameter's gradients.
+/// State for one parameter.
 struct Moments<B: Storage<f32>> {
-    /// Updates so far.
+    /// Number of updates so far.
     steps: u32,
-    /// Adam's means of g and of g²; the velocity of gradient descent.
+    /// For Adam, the means of g and of g². For gradient descent, the velocity.
     buffers: Vec<B::Vec>,
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// An optimizer that has seen no gradient yet.
+    /// Creates an optimizer that has not seen any gradients.
     ///
     /// # Panics
     /// If the device has no memory for the moments.
@@ -123,15 +123,15 @@ impl<B: Backend> Optimizer<B> {
         }
     }
 
-    /// No gradient yet, for a tape to begin with: room for that of every parameter. dfdx itself would
-    /// write zeros for it on one thread.
+    /// Returns the gradients that a tape starts with: an empty buffer for every parameter. Otherwise dfdx
+    /// would fill each gradient with zeros, on one thread.
     pub fn no_gradients(&self) -> Gradients<f32, B> {
         self.placeholders.clone()
     }
 
-    /// Updates `parameters`, the tensors that this was made for, with the gradients of their loss, each plus
-    /// that of its own penalty. A parameter of which there is no gradient stays as it is. The
-    /// gradients are used up.
+    /// Updates `parameters`, the list that the optimizer was created for, with the gradients of the loss plus
+    /// those of each parameter's penalty. A parameter without a gradient stays unchanged. The gradients are
+    /// consumed.
     ///
     /// # Panics
     /// If the lists' lengths differ, or the device fails.
@@ -220,8 +220,9 @@ impl<B: Backend> Optimizer<B> {
     }
 }
 
-/// An empty buffer for every parameter: `Gradients` itself does not tell whether it holds one's
-/// gradient, but where tapes merge, the newer's gradients replace the older's.
+/// Creates an empty buffer for every parameter. `Gradients` cannot tell whether it holds a parameter's
+/// gradient. But when tapes merge, newer gradients replace older ones, so a buffer that is still empty means
+/// that there is no gradient.
 fn placeholders<B: Backend>(parameters: &[Tensor4<B>]) -> Result<Gradients<f32, B>, B::Err> {
     let mut placeholders = Gradients::leaky();
     for parameter in parameters {
@@ -233,7 +234,7 @@ fn placeholders<B: Backend>(parameters: &[Tensor4<B>]) -> Result<Gradients<f32, 
     Ok(placeholders)
 }
 
-/// The newer gradients, and of the older those of which there is no newer.
+/// Merges gradients. Where both have one, the newer is kept.
 fn merged<B: Backend>(
     device: &B,
     older: Gradients<f32, B>,

@@ -1,15 +1,15 @@
-//! An optimizer's state, to go into a checkpoint and back.
+//! An optimizer's state, as stored in a checkpoint.
 
 use dfdx::tensor::Storage;
 
 use super::{Optimizer, OptimizerConfig};
 use crate::ops::{Backend, device_failed};
 
-/// The name under which the parameters' numbers of updates are kept.
+/// Name of the entry with every parameter's number of updates.
 const STEPS: &str = "steps";
 
 impl OptimizerConfig {
-    /// The names of what is remembered of each parameter.
+    /// Names of the buffers that are kept for each parameter.
     pub(super) fn buffer_names(&self) -> &'static [&'static str] {
         match self {
             Self::Adam { .. } => &["first_moment", "second_moment"],
@@ -18,7 +18,7 @@ impl OptimizerConfig {
     }
 }
 
-/// A state that does not fit the optimizer.
+/// A stored state that does not fit the optimizer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the optimizer's state has {found} values in `{name}` where {expected} are expected")]
 pub struct StateMismatch {
@@ -28,9 +28,9 @@ pub struct StateMismatch {
 }
 
 impl<B: Backend> Optimizer<B> {
-    /// Everything that the optimizer remembers: `steps`, the number of updates of every parameter
-    /// (exact below 2²⁴), and for each parameter, by its index in the list, `first_moment.0` and
-    /// `second_moment.0`, or `velocity.0`.
+    /// Returns the whole state of the optimizer: `steps`, the number of updates of every parameter (exact
+    /// below 2²⁴), and for each parameter, by its index in the list, `first_moment.0` and `second_moment.0`,
+    /// or `velocity.0`.
     ///
     /// # Panics
     /// If the device fails.
@@ -58,10 +58,10 @@ impl<B: Backend> Optimizer<B> {
         state
     }
 
-    /// Goes back to a state that [`Optimizer::state`] gave. Names that it does not know are ignored.
+    /// Restores a state that [`Optimizer::state`] returned. Unknown names are ignored.
     ///
     /// # Errors
-    /// If something is missing or of another length; then nothing was changed.
+    /// If an entry is missing or has another length. The optimizer is then unchanged.
     ///
     /// # Panics
     /// If the device fails.

@@ -26,7 +26,7 @@ fn parameter<B: Backend>(device: &B, values: &[f32]) -> Tensor4<B> {
     from_host(device, values.to_vec(), (1, values.len(), 1, 1))
 }
 
-/// Gradients of these parameters; `None` where there is to be none.
+/// Gradients with these values. Parameters with `None` get no gradient.
 fn gradients<B: Backend>(parameters: &[Tensor4<B>], of: &[Option<&[f32]>]) -> Gradients<f32, B> {
     let mut gradients = Gradients::leaky();
     for (parameter, gradient) in parameters.iter().zip(of) {

@@ -1,3 +1,5 @@
+//! CPU implementation of nearest-neighbor upsampling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;

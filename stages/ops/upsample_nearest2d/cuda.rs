@@ -1,3 +1,5 @@
+//! CUDA implementation of nearest-neighbor upsampling.
+
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError};
 
@@ -25,7 +27,7 @@ impl Map<UpsampleNearest2d> for Cuda {
         let (output, to) = zeros(self, shape)?;
         let arguments = [Argument::tensor(input), to, len(shape).into()];
         let (constants, grid) = (constants(op, *input.shape()), Grid::over(len(shape)));
-        // SAFETY: input and output are of these shapes.
+        // SAFETY: input and output have these shapes.
         unsafe { context().launch(&KERNELS, "forward", &constants, grid, &arguments) }?;
         Ok((output, ()))
     }
@@ -44,7 +46,7 @@ impl Map<UpsampleNearest2d> for Cuda {
             len(input).into(),
         ];
         let (constants, grid) = (constants(op, input), Grid::over(len(input)));
-        // SAFETY: input and output are of these shapes.
+        // SAFETY: input and output have these shapes.
         unsafe { context().launch(&KERNELS, "backward", &constants, grid, &arguments) }?;
         Ok(())
     }

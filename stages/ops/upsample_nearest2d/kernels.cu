@@ -1,5 +1,6 @@
-// HEIGHT, WIDTH  of an input channel
-// FACTOR         side of the square that a value becomes
+// Nearest-neighbor upsampling. Compiled with:
+//     HEIGHT, WIDTH  size of an input channel
+//     FACTOR         side of the square that a value is repeated in
 
 #define OUT_HEIGHT (HEIGHT * FACTOR)
 #define OUT_WIDTH (WIDTH * FACTOR)
@@ -11,7 +12,7 @@ KERNEL forward(const float *input, float *output, int count) {
     }
 }
 
-// Adds to every input value the gradients of its square.
+// Adds to the gradient of every input value the gradients of its square.
 KERNEL backward(const float *incoming, float *to_input, int count) {
     for (EACH(index, count)) {
         unsigned channel = index / (HEIGHT * WIDTH), place = index % (HEIGHT * WIDTH);

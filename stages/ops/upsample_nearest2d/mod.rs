@@ -1,4 +1,4 @@
-//! Enlarging by repetition.
+//! Nearest-neighbor upsampling.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -12,13 +12,13 @@ use dfdx::tensor::Tape;
 use super::map::map;
 use super::{Backend, Tensor4};
 
-/// [`upsample_nearest2d`], as its device knows it.
+/// The operation of [`upsample_nearest2d`] for the device's [`Map`](super::Map) implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpsampleNearest2d {
     pub factor: usize,
 }
 
-/// Makes of every value a square of `factor`×`factor`: (n, c, h·factor, w·factor).
+/// Repeats every value in a square of `factor`×`factor`: (n, c, h·factor, w·factor).
 ///
 /// # Panics
 /// If `factor` is 0, or the device fails.

@@ -13,7 +13,7 @@ use crate::training::Examples;
 
 const BATCH: usize = 4;
 
-/// A network of one layer and what it is trained with.
+/// A network of one layer, and the state of its training.
 struct Training {
     network: Network<Cpu>,
     optimizer: Optimizer<Cpu>,
@@ -39,8 +39,8 @@ impl Training {
         }
     }
 
-    /// Trains for what is left of the first epoch of `batches` batches; after the event of
-    /// `stop_after` batches a stop is asked for.
+    /// Trains for the rest of the first epoch, which has `batches` batches. A stop is requested after
+    /// `stop_after` progress events.
     fn train(
         &mut self,
         batches: usize,
@@ -97,13 +97,13 @@ fn images(count: usize) -> Dataset {
         (format!("image {i}"), (i % 2) as u32, pixels.to_vec())
     });
     write_dataset(folder.path(), SHAPE, &classes, examples).unwrap();
-    // The mapping outlives the folder's name.
+    // The mapping stays valid after the folder is removed.
     Dataset::in_folder(folder.path()).unwrap()
 }
 
 #[test]
 fn a_loss_that_is_no_number_is_told_with_its_own_batch() {
-    // With the last batch, and with others launched after it.
+    // The second batch fails: once as the last one, and once with others launched after it.
     for batches in [2, 6] {
         let mut training = Training::new();
         match training.train(batches, 1e38, None) {

@@ -1,4 +1,4 @@
-//! With the GPUs of a machine that is made up.
+//! Devices of instances on machines with invented GPUs.
 
 use std::path::Path;
 
@@ -26,7 +26,8 @@ stages:
     params: { argv: ['true'] }
 ";
 
-/// The graph with some values set, or what is wrong with it, or why `cnn` cannot run.
+/// Builds the graph with some values set. Fails with its first error, or with the reason why `cnn` cannot
+/// run.
 fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
@@ -130,7 +131,7 @@ fn a_stage_may_stay_on_the_cpu_or_insist_on_a_gpu() {
 #[test]
 fn the_driver_is_asked_only_where_it_matters() {
     graph(&["device=cpu"], never);
-    // Neither of a program nor of a dataset is it a matter.
+    // Programs and datasets do not need the driver.
     let set = "stages.cnn={kind: command, params: {argv: ['true']}, inputs: {images: xrays.train}}";
     for device in ["auto", "cuda"] {
         let graph = graph(&[set, &format!("device={device}")], never);

@@ -1,4 +1,4 @@
-//! The cause that is named is the thing that was changed.
+//! Explanations name the change that was made.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::explain::{Explanation, explain, explain_all};
 
-/// `xrays` → `augmented` → `cnn` → `score`, and `images` → `cnn`; all of them were run.
+/// The graph `xrays` → `augmented` → `cnn` → `score`, and `images` → `cnn`. All stages have run.
 struct Chain {
     fixture: Fixture,
     stages: Stages,
@@ -56,7 +56,7 @@ impl Chain {
         plan(&self.stages.0, &self.fixture.store, &options).unwrap()
     }
 
-    /// `<way>: <cause>` of every cause for a stage, or `cached`.
+    /// Returns `<way>: <cause>` for every cause of a stage, or `cached`.
     fn causes_in(&self, plan: &Plan, name: &str) -> Vec<String> {
         let graph = &self.stages.0;
         match explain(graph, &self.fixture.store, plan, self.node(name)) {
@@ -87,7 +87,7 @@ impl Chain {
         causes.iter().map(text).collect()
     }
 
-    /// The files of a stage's record: under its action key and its content key.
+    /// Returns the files of a stage's record, under its action key and its content key.
     fn records(&self, name: &str) -> [PathBuf; 2] {
         let key = self.fixture.key(&self.stages, self.node(name));
         let record = self.fixture.store.recall(&key).unwrap();
@@ -192,7 +192,7 @@ fn a_source_is_a_cause_by_its_path_with_its_first_file() {
 #[test]
 fn what_is_lost_or_damaged_is_a_cause() {
     let chain = Chain::new();
-    // One of its two names is enough for a hit.
+    // The record under one of its two keys is enough for a hit.
     let records = chain.records("cnn");
     fs::write(&records[0], "{}").unwrap();
     assert_eq!(chain.causes("cnn"), ["cached"]);
@@ -200,7 +200,7 @@ fn what_is_lost_or_damaged_is_a_cause() {
         fs::write(record, "{}").unwrap();
     }
     assert_eq!(chain.causes("cnn"), ["cnn: record damaged"]);
-    // What comes after it has its own record still.
+    // The stage after it still has its own record.
     assert_eq!(chain.causes("score"), ["cached"]);
 
     let chain = Chain::new();
@@ -278,7 +278,7 @@ fn a_hit_by_content_tells_for_what_it_was_made() {
     let before = chain.fixture.key(&chain.stages, cnn);
     chain.set("augmented", json!({"shear": 0.3}));
     let node = chain.node("augmented");
-    // It comes out as it did.
+    // It comes out the same.
     chain
         .fixture
         .run(&chain.stages, node, &format!("output of {}", node.index()));

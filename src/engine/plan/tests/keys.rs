@@ -1,4 +1,4 @@
-//! What is in a key, and what is not.
+//! Edits that change a key, and edits that do not.
 
 use contract::{Device, Precision};
 use serde_json::json;

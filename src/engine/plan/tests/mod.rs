@@ -1,4 +1,4 @@
-//! The planner's laws, on graphs of fake stages.
+//! The planner's properties, on graphs of fake stages.
 
 mod explanations;
 mod keys;
@@ -41,7 +41,7 @@ const fn kind(name: &'static str, version: u32) -> KindInfo {
     }
 }
 
-/// A stage of which only the parameters matter; `rate` is 0.5 by default, `path` is a source.
+/// A stage of which only the parameters matter. `rate` is 0.5 by default, and `path` is a source.
 struct Fake(Value);
 
 impl Stage for Fake {
@@ -87,7 +87,7 @@ fn catalogue() -> Catalogue {
     }
 }
 
-/// An instance of kind `alpha`, with nothing special about it.
+/// Returns a plain instance of kind `alpha`.
 fn instance(name: &str, params: Value) -> Instance {
     let mut graph = graph(
         "version: 1\nname: p\nstages: { stage: { kind: alpha } }",
@@ -107,7 +107,7 @@ fn graph(text: &str, catalogue: &Catalogue) -> Graph {
     built.unwrap_or_else(|errors| panic!("{}", errors[0]))
 }
 
-/// What is kept of an action that made `tree` on its port `out`.
+/// Returns the record of an action that made `tree` on its port `out`.
 fn record(planned: &PlannedAction, content_key: Key, tree: &store::Tree) -> ActionRecord {
     ActionRecord {
         action_key: planned.action_key,
@@ -126,7 +126,7 @@ fn record(planned: &PlannedAction, content_key: Key, tree: &store::Tree) -> Acti
     }
 }
 
-/// A graph in the making, one stage at a time.
+/// A graph that is built stage by stage.
 struct Stages(Graph);
 
 impl Stages {
@@ -160,7 +160,7 @@ impl Stages {
     }
 }
 
-/// A store, and a folder for sources beside it.
+/// A store, and next to it a folder for sources.
 struct Fixture {
     folder: TempDir,
     store: Store,
@@ -190,7 +190,7 @@ impl Fixture {
         plan(&stages.0, &self.store, &PlanOptions::default()).unwrap()
     }
 
-    /// Does what a run does for one stage, its output being `content`.
+    /// Does for one stage what a run does; its output is `content`.
     fn run(&self, stages: &Stages, node: NodeIndex, content: &str) -> ActionRecord {
         let plan = self.plan(stages);
         let planned = plan.action(node);
@@ -229,7 +229,7 @@ impl Fixture {
         self.plan(stages).action(node).action_key
     }
 
-    /// The key of a single stage.
+    /// Returns the key of a single stage.
     fn key_of(&self, params: Value) -> Key {
         let mut stages = Stages::new();
         let node = stages.add("stage", params, &[]);
@@ -245,7 +245,7 @@ impl Fixture {
     }
 }
 
-/// Whether the key of a single stage changes with `edit`, and of one that depends on it.
+/// Whether `edit` changes the key of a stage. Checks that the key of a stage after it then changes too.
 fn invalidates(edit: impl Fn(&mut Instance)) -> bool {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
@@ -262,7 +262,7 @@ fn invalidates(edit: impl Fn(&mut Instance)) -> bool {
     here
 }
 
-/// The reason for which a stage runs, or what else is to become of it, as text.
+/// Returns the state of a stage as text, with the reason if it runs.
 fn reason(plan: &Plan, node: NodeIndex) -> String {
     match &plan.action(node).state {
         State::Cached(_) => "cached".into(),

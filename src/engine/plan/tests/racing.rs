@@ -14,7 +14,7 @@ use super::*;
 const TICK: Duration = Duration::from_millis(15);
 const ROUNDS: u64 = 60;
 
-/// Lets `root/way/file`, which reads `one`, read `other`, or the other way round.
+/// Switches what is read below `root/way/to` between two contents.
 type Switch = fn(root: &Path);
 
 fn exchange(root: &Path, one: &str, other: &str) {
@@ -67,7 +67,8 @@ fn link_behind_a_link_in_the_source(root: &Path) {
     exchange(root, "chain/1", "chain/2");
 }
 
-/// A source that is reached over a link to a folder, over a link in that, and holds a link to a file.
+/// Creates a source whose path has a link to a folder and a link inside that folder, and
+/// which holds a link to a file.
 fn made() -> Fixture {
     let fixture = Fixture::new();
     let root = fixture.folder.path();
@@ -106,8 +107,8 @@ fn made() -> Fixture {
     fixture
 }
 
-/// A stage that reads the source all the time, while something is switched and switched back: it may
-/// read what is not in its key, but never unnoticed.
+/// Runs a stage that reads the source all the time while something is switched and switched back. The stage
+/// may read content that is not in its key, but that must be noticed.
 fn race(switch: Switch) {
     let fixture = made();
     let root = fixture.folder.path();
@@ -124,7 +125,7 @@ fn race(switch: Switch) {
                 sleep(Duration::from_micros(round * 161 % 4_000));
                 switch(root);
             });
-            // A link that is being replaced leads nowhere for a moment.
+            // While a link is being replaced, the path does not exist for a moment.
             let planned = plan(&stages.0, &fixture.store, &PlanOptions::default()).ok();
             let mut read = Vec::new();
             while !switcher.is_finished() {
@@ -167,7 +168,7 @@ fn what_is_behind_a_link_in_the_source_is_not_switched_unnoticed() {
     race(link_behind_a_link_in_the_source);
 }
 
-/// A file that somebody writes to through a mapping, at times at which the kernel sets no times.
+/// The file is written through a mapping while the kernel does not update its times.
 #[test]
 fn what_is_written_through_a_mapping_is_not_missed() {
     use std::os::fd::AsRawFd;
@@ -196,7 +197,7 @@ fn what_is_written_through_a_mapping_is_not_missed() {
     // SAFETY: the page is mapped until the process ends, and nothing in this process refers to it.
     let write = |byte: u8| unsafe { page.cast::<u8>().write_volatile(byte) };
     write(b'b');
-    // So long that what is known of the file would be trusted.
+    // Long enough that the index of the file would be trusted.
     sleep(Duration::from_millis(2_200));
     let before = fixture.source_key();
     let mut keys = vec![before];

@@ -1,4 +1,4 @@
-//! The plan of a random graph is what a run then does.
+//! The plan of a random graph matches what a run then does.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::keys::InputId;
 use crate::store::{Deadline, Lookup};
 
-/// A stage in the making: a parameter that tells, one that does not (its output is the same), and the
+/// A randomly drawn stage: a parameter that changes the output, one that does not, and the
 /// earlier stages that feed it.
 #[derive(Clone, Debug)]
 struct Drawn {
@@ -61,17 +61,17 @@ fn build(drawn: &[Drawn]) -> Stages {
     stages
 }
 
-/// What was done so far, as this test knows it: by what a stage is and what its inputs hold.
+/// Actions that were executed so far, by parameters and digests of inputs.
 type Done = HashSet<(Value, Vec<Digest>)>;
 
-/// What became of a stage in a run.
+/// Outcome of a stage in a run.
 struct Came {
     executed: bool,
-    /// Whether the very same had been done before, with inputs that held the same.
+    /// Whether the same action had been executed before, with the same content of inputs.
     was_done: bool,
 }
 
-/// Does what a run does for a plan.
+/// Executes a plan as a run does.
 fn run(
     fixture: &Fixture,
     stages: &Stages,
@@ -131,7 +131,7 @@ fn run(
     came
 }
 
-/// Loses the record of a key and what this test knows of it, if what it was made of is still known.
+/// If the inputs of a key's action are still known, removes its record and forgets the action in `done`.
 fn lose(fixture: &Fixture, key: Key, done: &mut Done) {
     let store = &fixture.store;
     let Some(record) = store.recall(&key) else {
@@ -185,7 +185,7 @@ proptest! {
                 match &action.state {
                     State::Cached(_) => prop_assert!(!executed, "cached: {action:?}"),
                     State::Runs(_) => prop_assert_eq!(executed, is_first, "runs: {:?}", action),
-                    // A hit exactly if upstream came out as it once was.
+                    // It is a hit exactly if the stages upstream came out as in an earlier run.
                     State::Waits(upstream) => {
                         let state = &planned.action(*upstream).state;
                         prop_assert!(matches!(state, State::Runs(_)), "waits on {state:?}");
@@ -193,7 +193,7 @@ proptest! {
                     }
                 }
             }
-            // Whatever it was, now it is there.
+            // Whatever its state was, every action is cached now.
             let again = fixture.plan(&stages);
             prop_assert!(again.actions.iter().all(|a| matches!(a.state, State::Cached(_))));
         }

@@ -1,4 +1,4 @@
-//! What of a source counts.
+//! Which parts of a source count.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -115,7 +115,7 @@ fn what_ignores_a_file_counts_while_a_stage_runs() {
     assert_eq!(state(), SourceState::Untouched);
     fixture.write(".runnerignore", "*.jpeg\n");
     assert_eq!(state(), SourceState::Changed);
-    // The stage may have listed the folder in between.
+    // The stage may have listed the folder between the two edits.
     fixture.write(".runnerignore", "*.txt\n");
     assert!(matches!(state(), SourceState::Touched(_)));
 }
@@ -134,7 +134,7 @@ fn an_ignore_file_that_cannot_be_read_is_the_parameters_fault() {
     );
 }
 
-/// All memos of sources, with when they were written.
+/// Returns all memos of sources, with the times at which they were written.
 fn memos(fixture: &Fixture) -> Vec<(PathBuf, SystemTime)> {
     let sources = fixture.store.root().join("v1/sources");
     let in_folder = |folder: &str| fs::read_dir(sources.join(folder)).unwrap();
@@ -153,7 +153,7 @@ fn memos(fixture: &Fixture) -> Vec<(PathBuf, SystemTime)> {
 #[test]
 fn a_plan_of_a_source_at_rest_writes_nothing() {
     let fixture = Fixture::new();
-    // Longer than the resolution of times that is reckoned with.
+    // Longer than the resolution of file times that the index allows for.
     std::thread::sleep(Duration::from_millis(2100));
     let before = fixture.source_key();
     let written = memos(&fixture);
@@ -171,7 +171,7 @@ fn what_is_known_of_a_source_may_be_distrusted() {
     std::thread::sleep(Duration::from_millis(30));
     rehash_sources(&mut fixture.store);
     assert_eq!(fixture.source_key(), before);
-    // What was read again is known again: by this process, too.
+    // What was read again is trusted again, in this process too.
     let again = memos(&fixture);
     assert_ne!(again, written);
     assert_eq!(fixture.source_key(), before);
@@ -296,14 +296,14 @@ fn a_source_that_changes_while_a_stage_runs_is_noticed() {
     fixture.write("train/NORMAL/a.jpeg", "A");
     assert_eq!(state(&action.stamps), SourceState::Changed);
 
-    // Changed back: the stage may have read what was there in between.
+    // Changed back, but the stage may have read the other content in between.
     fixture.write("train/NORMAL/a.jpeg", &before);
     let SourceState::Touched(now) = state(&action.stamps) else {
         panic!("a change that was undone is not noticed");
     };
     assert_eq!(state(&now), SourceState::Untouched);
 
-    // A file that was there for a while.
+    // A file that existed for a while.
     fixture.write("train/NORMAL/z.jpeg", "Z");
     fs::remove_file(fixture.source().join("train/NORMAL/z.jpeg")).unwrap();
     assert!(matches!(state(&now), SourceState::Touched(_)));

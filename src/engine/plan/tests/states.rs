@@ -1,4 +1,4 @@
-//! What becomes of a stage, and why.
+//! The states of stages, and the reasons.
 
 use std::fs;
 

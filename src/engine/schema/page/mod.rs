@@ -1,4 +1,4 @@
-//! All of one stage kind for a person to read: like a page of a manual.
+//! Describes a stage kind as text, like a page of a manual.
 
 mod paper;
 mod sections;
@@ -15,7 +15,7 @@ use super::{Params, parameters, wording};
 use paper::Paper;
 use sections::{referred, sections};
 
-/// The page of a kind: what it does, its ports, its parameters.
+/// Returns the page of a kind: its description, ports and parameters.
 pub fn page(kind: &KindInfo, params: Params, layout: Layout) -> String {
     let schema = parameters(kind, params);
     let definitions = schema["$defs"].as_object().cloned().unwrap_or_default();
@@ -42,9 +42,9 @@ pub fn page(kind: &KindInfo, params: Params, layout: Layout) -> String {
 }
 
 const INDENT: usize = 2;
-/// Of the later lines of a name and its type.
+/// Indentation of later lines of a name and its type.
 const HANG: usize = 2;
-/// Of a description under what it describes.
+/// Indentation of a description below its subject.
 const DEEPER: usize = 4;
 
 fn text<'a>(schema: &'a Value, keyword: &str) -> &'a str {
@@ -94,7 +94,7 @@ impl Page {
         }
     }
 
-    /// Everything that a schema of a map has.
+    /// Writes the entries of a map's schema.
     fn parameters(&mut self, schema: &Value, indent: usize) {
         let required = schema["required"].as_array().map_or(&[][..], Vec::as_slice);
         for (name, parameter) in schema["properties"].as_object().into_iter().flatten() {
@@ -115,7 +115,7 @@ impl Page {
         }
     }
 
-    /// What a schema takes, in a few words.
+    /// Describes in a few words what a schema accepts.
     fn what(&self, schema: &Value) -> String {
         if let Some(section) = self.section(schema) {
             return format!("see {section}");
@@ -130,7 +130,7 @@ impl Page {
         wording::kind_of_value(resolved)
     }
 
-    /// The section of its own that a schema refers to.
+    /// Returns the section of the definition that a schema refers to, if it has one.
     fn section<'a>(&self, schema: &'a Value) -> Option<&'a str> {
         referred(schema).filter(|name| self.sections.contains(*name))
     }
@@ -141,7 +141,7 @@ impl Page {
             .unwrap_or(schema)
     }
 
-    /// What is in a schema: parameters of a map, choices.
+    /// Writes what is in a schema: parameters of a map, and choices.
     fn details(&mut self, schema: &Value, indent: usize) {
         self.parameters(schema, indent);
         for choice in choices(schema) {
@@ -192,7 +192,7 @@ impl Page {
         self.paper.write(indent, DEEPER, &format!("- {line}"));
     }
 
-    /// How a choice with parameters is written: `step: { every, factor }`.
+    /// Formats a choice with parameters as it is written: `step: { every, factor }`.
     fn written(&self, name: &str, payload: &Value, alone: bool) -> String {
         let name = self.paper.strong(name);
         let resolved = self.resolved(payload);
@@ -220,7 +220,7 @@ impl Page {
         }
     }
 
-    /// A default as one would write it, without what is the default within it.
+    /// Formats a default as it would be written, without parameters that have their own default values.
     fn default(&self, parameter: &Value, default: &Value) -> String {
         let entry = default.as_object().filter(|map| map.len() == 1);
         let Some((name, chosen)) = entry.and_then(|map| map.iter().next()) else {
@@ -246,7 +246,7 @@ impl Page {
     }
 }
 
-/// Whether a value is what a schema's parameters are by default.
+/// Whether all entries of a value are the defaults of a schema's parameters.
 fn is_default(schema: &Value, value: &Value) -> bool {
     let mut entries = value.as_object().into_iter().flatten();
     entries.all(|(key, value)| schema["properties"][key]["default"] == *value)

@@ -1,15 +1,15 @@
-//! Wrapped and indented text.
+//! [`Paper`]: writes wrapped and indented text.
 
-/// How a page is laid out.
+/// Layout of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Columns to wrap at.
+    /// Number of columns to wrap at.
     pub width: usize,
     /// Whether headings and names are bold.
     pub bold: bool,
 }
 
-/// What a page is written on.
+/// Text of a page that is being written.
 pub struct Paper {
     layout: Layout,
     pub text: String,
@@ -23,7 +23,7 @@ impl Paper {
         }
     }
 
-    /// A name or heading, bold where that is wanted.
+    /// Formats a name or heading, in bold if the layout says so.
     pub fn strong(&self, text: &str) -> String {
         if self.layout.bold {
             console::style(text).bold().force_styling(true).to_string()
@@ -32,7 +32,7 @@ impl Paper {
         }
     }
 
-    /// Writes a paragraph; its later lines stand `hang` columns further in.
+    /// Writes a paragraph. Lines after the first are indented by `hang` more columns.
     pub fn write(&mut self, indent: usize, hang: usize, text: &str) {
         let (first, later) = (" ".repeat(indent), " ".repeat(indent + hang));
         let options = textwrap::Options::new(self.layout.width)
@@ -43,7 +43,7 @@ impl Paper {
         self.text.push('\n');
     }
 
-    /// Writes paragraphs, which are apart by an empty line in `text`.
+    /// Writes the paragraphs of `text`, which are separated by empty lines.
     pub fn paragraphs(&mut self, indent: usize, text: &str) {
         for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
             self.write(indent, 0, paragraph);

@@ -1,10 +1,10 @@
-//! Which definitions have a section of their own.
+//! Chooses the definitions that get a section of their own on a page.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The definitions that are referred to more than once, or are the items of a list.
+/// Returns the definitions that are referred to more than once, or that are the items of a list.
 pub fn sections(schema: &Value) -> BTreeSet<String> {
     let mut uses = BTreeMap::new();
     count(schema, 1, &mut uses);
@@ -29,7 +29,7 @@ fn count(schema: &Value, weight: usize, uses: &mut BTreeMap<String, usize>) {
     }
 }
 
-/// The name of the definition that a schema refers to.
+/// Returns the name of the definition that a schema refers to.
 pub fn referred(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }

@@ -1,10 +1,11 @@
-//! Changes to a text of lines.
+//! Edits of a text that is written in lines: [`Edit`] replaces a byte range, and [`Text`] creates edits in
+//! the layout of the text.
 
 use std::ops::Range;
 
 use super::outline::{Form, Line};
 
-/// Bytes of a text and what comes in their place.
+/// A byte range of a text, and its replacement.
 #[derive(Debug)]
 pub struct Edit {
     bytes: Range<usize>,
@@ -17,7 +18,7 @@ impl Edit {
     }
 }
 
-/// Makes changes that do not overlap.
+/// Applies edits, which must not overlap.
 pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut new = String::with_capacity(text.len() + 256);
@@ -31,17 +32,17 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     new
 }
 
-/// A text with what its writer is used to.
+/// A text with the indentation and line endings that it uses.
 pub struct Text<'a> {
     text: &'a str,
-    /// Spaces of one level.
+    /// Number of spaces per level.
     pub indentation: usize,
     line_feed: &'static str,
 }
 
 impl<'a> Text<'a> {
     pub fn new(text: &'a str) -> Self {
-        // The first line below a section tells.
+        // The first line below a section shows the indentation.
         let mut section = false;
         let mut indentation = 2;
         for line in text.lines() {
@@ -72,8 +73,8 @@ impl<'a> Text<'a> {
         self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// Where the line ends that `byte` is in, its line feed included. What ends with a line feed, as a
-    /// block of text does, ends there.
+    /// Returns the end of the line that contains `byte`, including its line feed. If the text before `byte`
+    /// ends with a line feed, as after a block scalar, returns `byte`.
     fn line_end(&self, byte: usize) -> usize {
         if byte > 0 && self.text[..byte].ends_with('\n') {
             return byte;
@@ -82,8 +83,8 @@ impl<'a> Text<'a> {
         rest.find('\n').map_or(self.text.len(), |at| byte + at + 1)
     }
 
-    /// The start of the line that follows what ends at `byte` and the comments that go with it: those
-    /// that have at least so many spaces in front.
+    /// Returns the start of the line after a value that ends at `byte` and after the comments that belong to
+    /// it: those indented by at least this number of spaces.
     pub fn line_after(&self, byte: usize, spaces: usize) -> usize {
         let mut end = self.line_end(byte);
         loop {
@@ -99,18 +100,18 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Spaces in front of a key.
+    /// Returns the number of spaces before a key.
     pub fn column(&self, line: &Line) -> usize {
         line.key_bytes.start - self.line_start(line.key_bytes.start)
     }
 
-    /// The colon behind a key.
+    /// Returns the position of the colon after a key.
     pub fn colon(&self, line: &Line) -> usize {
         let rest = &self.text[line.key_bytes.end..];
         line.key_bytes.end + rest.find(':').unwrap_or(0)
     }
 
-    /// Whether a key is the first thing on its line, and its colon the next.
+    /// Whether a key comes first on its line and its colon follows directly.
     pub fn is_plain(&self, line: &Line) -> bool {
         let Range { start, end } = line.key_bytes;
         let before = &self.text[self.line_start(start)..start];
@@ -118,7 +119,8 @@ impl<'a> Text<'a> {
             && self.text[end..].trim_start_matches(' ').starts_with(':')
     }
 
-    /// Whether an empty line follows, as between sections.
+    /// Whether an empty line follows, as between sections. At the end of the text: whether it has empty
+    /// lines.
     pub fn is_spaced(&self, at: usize) -> bool {
         match self.text[at..].lines().next() {
             Some(line) => line.trim().is_empty(),
@@ -126,7 +128,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// New lines at the start of one, after an empty one if `spaced`.
+    /// Creates the edit that inserts lines at the start of a line, after an empty line if `spaced`.
     pub fn insert(&self, at: usize, lines: &[String], spaced: bool) -> Edit {
         let mut text = String::new();
         if at > 0 && !self.text[..at].ends_with('\n') {
@@ -142,7 +144,7 @@ impl<'a> Text<'a> {
         Edit::at(at..at, text)
     }
 
-    /// Another value under a key. A comment on the key's line stays.
+    /// Creates the edits that replace the value of a key. A comment on the key's line is kept.
     pub fn replace(&self, line: &Line, value: &str) -> Vec<Edit> {
         let after_colon = self.colon(line) + 1;
         let own_line_end = self.line_end(line.key_bytes.end);
@@ -156,7 +158,7 @@ impl<'a> Text<'a> {
             ];
         }
         let end = line.value_end().max(after_colon);
-        // A block of text takes its line feed with it.
+        // A block scalar includes its line feed, which is needed again.
         let feed = if self.text[..end].ends_with('\n') {
             self.line_feed
         } else {

@@ -1,8 +1,8 @@
-//! Writing a profile into the text of a pipeline, where everything else keeps its every byte.
+//! Writes a profile into the text of a pipeline without changing any other byte.
 //!
-//! What is to be written is worked out as a few [`Edit`]s of the text. The text that they make is read
-//! again: it must be the old document with this profile, and nothing else, changed; where anchors or
-//! an unusual way of writing are in the way of that, nothing is written.
+//! The change consists of a few [`Edit`]s of the text. The resulting text is parsed again and must equal the
+//! old document with only this profile changed. Otherwise, for example because of anchors or an unusual
+//! layout, nothing is written.
 
 mod edit;
 mod outline;
@@ -21,16 +21,16 @@ use super::{Diagnostic, Node, Source, check_name, yaml};
 
 const SECTION: &str = "profiles";
 
-/// Sections that stand in front of `profiles`, where it has to be made.
+/// Sections after which a new section `profiles` is inserted.
 const BEFORE: [&str; 5] = ["version", "name", "seed", "include", "vars"];
 
-/// Writes values into a profile of a pipeline: the section and the profile are made where they are not
-/// there, a key that the profile has is given its new value, all other keys stay. `file` is what
-/// errors call the text; a key is the name of a var or a dotted path (`cnn.params.learning_rate`).
+/// Writes values into a profile of a pipeline and returns the new text. Creates the section and the profile
+/// if they are missing, replaces the values of existing keys, and keeps all other keys. A key is the name of
+/// a var or a dotted path (`cnn.params.learning_rate`). Errors refer to the text as `file`.
 ///
 /// # Errors
-/// Where the text is no YAML; where the profile is written in flow style or is an alias; where its
-/// anchors are used elsewhere; where a key is given twice, or none is. Nothing is changed then.
+/// Fails if the text is not valid YAML, if the profile's name is invalid, if the profile is written in flow
+/// style or is an alias, if its anchors are used elsewhere, or if a key is given twice or none is given.
 pub fn promote(
     file: &Path,
     text: &str,
@@ -78,7 +78,7 @@ fn check(
     let mut errors = Vec::new();
     check_name(profile, "a profile", &source.place(0..0), &mut errors);
     if let Some(Diagnostic { message, hint, .. }) = errors.pop() {
-        // It stands on the command line, not in the text.
+        // The name comes from the command line, so the error has no place in the text.
         return Err(Diagnostic::new(message).hint(hint));
     }
     if assignments.is_empty() {
@@ -103,7 +103,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// What to change, and which of the document's sections `profiles` is then.
+    /// Returns the edits, and the index of `profiles` among the document's sections after them.
     fn edits(&self, root: &Outline) -> Result<(Vec<Edit>, usize), Diagnostic> {
         let Form::Block(sections) = &root.form else {
             let place = self.source.place(root.bytes.clone());
@@ -186,7 +186,7 @@ impl Writer<'_> {
         Ok(edits)
     }
 
-    /// Puts lines under a key that has no value yet.
+    /// Creates the edits that put lines under a key without a value, or with `{}`.
     fn filled(&self, line: &Line, lines: &[String]) -> Vec<Edit> {
         let mut edits = Vec::new();
         if !matches!(line.value.form, Form::Empty) {
@@ -217,7 +217,7 @@ impl Writer<'_> {
         assignments.map(move |(name, value)| assigned(indent, name, value))
     }
 
-    /// The document as it is to be, with `profiles` as its section of this number.
+    /// Returns the expected new document, in which `profiles` is the section at index `section`.
     fn expected(&self, section: usize) -> Node {
         let place = self.source.place(0..0);
         let entry = |key: &str, value: Value| Entry {
@@ -247,7 +247,7 @@ impl Writer<'_> {
         document
     }
 
-    /// An error unless a key is written as `key:`, at the start of its line.
+    /// Fails unless a key is written as `key:` at the start of its line.
     fn plain(&self, line: &Line) -> Result<(), Diagnostic> {
         if self.text.is_plain(line) {
             return Ok(());
@@ -270,7 +270,7 @@ impl Writer<'_> {
         Diagnostic::at(&self.source.place(line.key_bytes.clone()), message).hint(hint)
     }
 
-    /// What was written is not what was meant.
+    /// Creates the error for edits that do not result in the expected document.
     fn refused(&self, root: &Outline) -> Diagnostic {
         let section = root.lines().iter().find(|line| line.key == SECTION);
         let profile = |section: &Line| {
@@ -300,7 +300,7 @@ impl Writer<'_> {
 }
 
 impl Line {
-    /// Where what is written under the key ends; the end of the key if that is nothing.
+    /// Returns the end of the key's value, or of the key if no value is written.
     fn value_end(&self) -> usize {
         match self.value.form {
             Form::Empty => self.key_bytes.end,
@@ -313,7 +313,7 @@ fn assigned(indent: &str, name: &str, value: &Node) -> String {
     format!("{indent}{}: {}", written::key(name), written::value(value))
 }
 
-/// The entries of what is a map, or becomes one.
+/// Returns the entries of a map. Any other value is first replaced by an empty map.
 fn entries(node: &mut Node) -> &mut Vec<Entry> {
     if !matches!(node.value, Value::Map(_)) {
         node.value = Value::Map(Vec::new());

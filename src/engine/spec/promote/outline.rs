@@ -1,7 +1,7 @@
-//! Where the parts of a YAML text stand: bytes, not values.
+//! Byte ranges of the parts of a YAML text.
 //!
-//! [`Node`](crate::spec::Node)s tell where a *value* stands, which for an alias is somewhere else;
-//! who writes into a text has to know where it is *written*.
+//! The place of a [`Node`](crate::spec::Node) is where its *value* is defined, which for an alias is
+//! elsewhere. To edit a text, one needs the range in which the value is *written*.
 
 use std::mem;
 use std::ops::Range;
@@ -10,30 +10,30 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::spec::yaml::Offsets;
 
-/// A value as it is written.
+/// A value as it is laid out in the text.
 #[derive(Debug)]
 pub struct Outline {
-    /// Without its anchor. Of a block list or map: from its first to its last part.
+    /// Byte range, without the anchor. For a block list or map, from its first to its last part.
     pub bytes: Range<usize>,
     pub form: Form,
-    /// Whether it has an anchor, or something in it does.
+    /// Whether the value, or anything in it, has an anchor.
     pub anchored: bool,
 }
 
 #[derive(Debug)]
 pub enum Form {
-    /// Nothing is written at all.
+    /// No value is written.
     Empty,
     Scalar,
     Alias,
     List,
-    /// In lines, each key on one of its own.
+    /// A block map, with each key on its own line.
     Block(Vec<Line>),
-    /// `{…}`, with so many keys.
+    /// A flow map, `{…}`, with its number of keys.
     Flow(usize),
 }
 
-/// A key of a block map with its value.
+/// A key of a map with its value.
 #[derive(Debug)]
 pub struct Line {
     pub key: String,
@@ -42,7 +42,7 @@ pub struct Line {
 }
 
 impl Outline {
-    /// The outline of a text that is one YAML document; nothing if it is none.
+    /// Reads the outline of a YAML text. Returns `None` if the text is invalid or empty.
     pub fn read(text: &str) -> Option<Self> {
         let mut reader = Reader {
             text,
@@ -57,7 +57,7 @@ impl Outline {
         reader.root
     }
 
-    /// The lines of a block map; none of anything else.
+    /// Returns the lines of a block map; empty for any other value.
     pub fn lines(&self) -> &[Line] {
         match &self.form {
             Form::Block(lines) => lines,
@@ -73,14 +73,14 @@ struct Reader<'a> {
     root: Option<Outline>,
 }
 
-/// A list or a map whose end has not come yet.
+/// A list or map whose end has not been reached yet.
 struct Open {
     start: usize,
     anchored: bool,
     is_map: bool,
     key: Option<(String, Range<usize>)>,
     lines: Vec<Line>,
-    /// Where its last part ends.
+    /// End of its last part so far.
     end: usize,
 }
 
@@ -134,8 +134,8 @@ impl Reader<'_> {
     fn end(&mut self) {
         let Some(open) = self.open.pop() else { return };
         let is_flow = self.text[open.start..].starts_with(['{', '[']);
-        // The end event of a block comes with whatever follows it, that of a flow with the comment
-        // behind it.
+        // The parser's end is too late: for a block it is at the next token, and for a flow collection it is
+        // after a following comment.
         let end = if is_flow {
             self.bracket_after(open.end.max(open.start + 1))
         } else {
@@ -149,8 +149,8 @@ impl Reader<'_> {
         self.complete(open.start..end, form, open.anchored);
     }
 
-    /// A block of text from its `|` or `>` to its last line feed. The parser's begins with its first line,
-    /// and ends with the empty lines and the spaces that follow it.
+    /// Returns the range of a block scalar, from its `|` or `>` to its last line feed. The parser's range
+    /// begins with the first line and includes empty lines and spaces at the end.
     fn block(&self, text: &str, bytes: Range<usize>) -> Range<usize> {
         let key = self.open.last().and_then(|open| open.key.as_ref());
         let start = key.and_then(|(_, key)| {
@@ -170,8 +170,8 @@ impl Reader<'_> {
         start.unwrap_or(bytes.start)..end
     }
 
-    /// Behind the closing bracket of a flow whose last part ends at `byte`: only commas, spaces and
-    /// comments are in between.
+    /// Returns the end of the closing bracket of a flow collection whose last part ends at `byte`. Only
+    /// commas, spaces and comments are in between.
     fn bracket_after(&self, byte: usize) -> usize {
         let mut is_comment = false;
         for (at, char) in self.text[byte..].char_indices() {

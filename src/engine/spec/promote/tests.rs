@@ -1,4 +1,4 @@
-//! What is written into a pipeline's text, and that nothing else changes.
+//! Profiles are written as expected, and the rest of a pipeline's text does not change.
 
 use std::path::Path;
 
@@ -37,8 +37,7 @@ fn promoted(text: &str, profile: &str, values: &[(&str, Json)]) -> Result<String
     promote(Path::new("p.yaml"), text, profile, &values).map_err(|error| error.to_string())
 }
 
-/// The lines of `new` that are not in `old`, and those of `old` that are not in `new`, where all else
-/// is the same in both.
+/// Returns the differing lines of `new` and of `old`, without the lines that both start and end with.
 fn changed<'a>(old: &'a str, new: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
     let [old, new]: [Vec<&str>; 2] = [old, new].map(|text| text.split_inclusive('\n').collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -69,7 +68,7 @@ fn table1_gets_a_profile_of_its_own() {
         "    \"cnn.params.model[0].conv\": { filters: 16, l2: [0.1, true, null] }\n",
     ];
     assert_eq!(changed(text, &new), (expected.to_vec(), vec![]));
-    // Behind the last profile, with the empty line that follows still between it and the next section.
+    // After the last profile. The empty line before the next section is kept.
     let expected = format!("    retrain_epochs: 20\n{}\nmodels:\n", expected.concat());
     assert!(new.contains(&expected), "{new}");
 }
@@ -93,7 +92,7 @@ fn table1s_own_profile_gets_new_values_in_place() {
         );
     assert_eq!(new, expected);
     let source = [("source", json!({ "phantom": {} }))];
-    // `paper` refers to `real`'s source.
+    // `paper` uses an alias for the source of `real`.
     let new = promoted(text, "paper", &source).unwrap();
     assert_eq!(
         new,
@@ -119,7 +118,7 @@ fn a_pipeline_without_profiles_gets_them_behind_its_vars() {
             "vars:\n    epochs: 1\n    # more to come\n# what runs\nstages:\n    a: {}\n",
             "vars:\n    epochs: 1\n    # more to come\nprofiles:\n    best:\n        epochs: 3\n# what runs\nstages:\n    a: {}\n",
         ),
-        // No line feed at the end, and those of another system.
+        // No line feed at the end, and Windows line endings.
         (
             "version: 1\r\nvars: { epochs: 1 }",
             "version: 1\r\nvars: { epochs: 1 }\r\nprofiles:\r\n  best:\r\n    epochs: 3\r\n",
@@ -154,7 +153,7 @@ fn sections_and_profiles_that_are_there_are_filled() {
             "profiles:\n  best:   # empty\n  other: { epochs: 9 }\n",
             "profiles:\n  best:   # empty\n    epochs: 3\n  other: { epochs: 9 }\n",
         ),
-        // In the way of writing that the profile has.
+        // The profile's indentation is used.
         (
             "profiles:\n     best:\n        size: 1 # small\n        # size: 2\n\n# end\n",
             "profiles:\n     best:\n        size: 1 # small\n        # size: 2\n        epochs: 3\n\n# end\n",
@@ -238,7 +237,7 @@ fn what_cannot_be_written_line_by_line_is_refused_at_its_place() {
     }
 }
 
-/// A value of a key, as a person might write it; `{}` stands for the indentation below its key.
+/// Values in forms that users may write. `{}` stands for the indentation below the key.
 fn written_value() -> impl Strategy<Value = String> {
     let forms = [
         " 1",
@@ -271,7 +270,7 @@ fn between() -> impl Strategy<Value = String> {
     )
 }
 
-/// Lines of a block map: names with their values, at some indentation, things in between.
+/// Lines of a block map: names with values, at this indentation, with empty lines and comments in between.
 fn block(names: Vec<&'static str>, indent: usize, unit: usize) -> impl Strategy<Value = String> {
     let count = names.len();
     let order = Just(names).prop_shuffle();
@@ -292,7 +291,7 @@ fn block(names: Vec<&'static str>, indent: usize, unit: usize) -> impl Strategy<
     })
 }
 
-/// A pipeline with what is in the way of whoever changes its text.
+/// Pipelines in various layouts that are hard to edit.
 fn pipeline() -> impl Strategy<Value = String> {
     (1..=4_usize)
         .prop_flat_map(|unit| {
@@ -352,7 +351,7 @@ fn any_value() -> impl Strategy<Value = Json> {
     })
 }
 
-/// Another reader of YAML than the one that is asked when a profile is written.
+/// Parses YAML with serde_yaml, which `promote` does not use.
 fn read(text: &str) -> serde_yaml::Value {
     serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
@@ -387,7 +386,7 @@ proptest! {
         }
         prop_assert_eq!(read(&new), expected, "{}", new);
 
-        // Whatever stands outside of the profile stands there still, to the byte.
+        // Everything outside of the profile is kept, to the byte.
         let (_, old) = changed(&text, &new);
         let gone = old.concat();
         let whole = text.find("best:").map_or("", |at| &text[at..]);

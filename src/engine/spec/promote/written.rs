@@ -1,16 +1,16 @@
-//! Keys and values as they are written into a pipeline, each on one line.
+//! Formats keys and values for a pipeline file, each on one line.
 
 use serde_json::Value as Json;
 
 use crate::spec::node::{Entry, Node, Plain, Value};
 use crate::spec::scalar;
 
-/// A key: bare where YAML lets it.
+/// Formats a key, without quotes if YAML allows it.
 pub fn key(key: &str) -> String {
     text(key)
 }
 
-/// A value in flow style; reading it gives the same value. Numbers are written as they are spelled.
+/// Formats a value in flow style. Parsing it gives the same value. Numbers keep their spelling.
 pub fn value(node: &Node) -> String {
     match &node.value {
         Value::Null => "null".to_owned(),
@@ -32,8 +32,8 @@ pub fn value(node: &Node) -> String {
     }
 }
 
-/// A value as it is to be spelled: what a user wrote stays; of what was computed `1e-5` becomes `1.0e-5`, which
-/// YAML 1.1 readers take for a number, too.
+/// Returns a value with the spelling to write. Spellings chosen by the user are kept. A computed `1e-5`
+/// becomes `1.0e-5`, which YAML 1.1 parsers read as a number, too.
 pub fn spelled(node: &Node) -> Node {
     let value = match &node.value {
         Value::Number(plain) if plain.own_spelling().is_none() => {
@@ -64,7 +64,7 @@ fn decimal(digits: &str) -> String {
 }
 
 fn text(text: &str) -> String {
-    // Words that YAML 1.1 readers take for truth values.
+    // Words that YAML 1.1 parsers read as booleans.
     const WORDS: [&str; 6] = ["yes", "no", "on", "off", "y", "n"];
     let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '/' | '-');
     let is_plain = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_')
@@ -74,7 +74,8 @@ fn text(text: &str) -> String {
     if is_plain {
         return text.to_owned();
     }
-    // A JSON text is a YAML text, but for what YAML takes for line feeds or nothing printable.
+    // A JSON string is a YAML string, except for characters that YAML treats as line breaks or as
+    // unprintable.
     let mut quoted = String::new();
     for char in Json::String(text.to_owned()).to_string().chars() {
         match char {

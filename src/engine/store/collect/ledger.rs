@@ -1,4 +1,4 @@
-//! What a collection leaves.
+//! The size of what a collection keeps.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,10 +6,10 @@ use crate::keys::Digest;
 use crate::store::ActionRecord;
 use crate::store::inventory::{Entry, Inventory};
 
-/// What is left, in bytes, while one result after another goes.
+/// Bytes that are left while results are dropped one by one.
 pub(super) struct Ledger<'a> {
     inventory: &'a Inventory,
-    /// How many records and `latest` name each blob.
+    /// Number of times that records and `latest` name each blob.
     names: HashMap<Digest, usize>,
     pub left: u64,
 }

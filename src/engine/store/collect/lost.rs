@@ -1,4 +1,4 @@
-//! Results that a collection finds damaged, and so loses.
+//! Results that a collection loses because it finds parts of them damaged or missing.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::keys::Digest;
 use crate::store::Store;
 use crate::store::inventory::{Inventory, Reading, Unread};
 
-/// Finds damaged records, and damaged or missing lists of files of the results that stay (`trees`).
+/// Finds damaged records, and damaged or missing trees of the results that stay (`trees`).
 pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {
     let note = |path: &Path, how: &str| Unread {
         path: path.to_owned(),

@@ -1,21 +1,21 @@
-//! Collecting what nothing needs any more.
+//! Garbage collection: chooses and removes what is no longer needed.
 //!
-//! Kept in any case is what these name: the newest runs of every pipeline, runs that go on, runs whose
-//! records are damaged, and `latest`. Of the rest, a policy decides by age, size or number of runs.
-//! Records go first, then what no record names: a collector that is killed leaves garbage for the next
-//! one and nothing dangling. While it works nobody holds a [guard](super::Guard).
+//! A collection always keeps what these name: the newest runs of every pipeline, runs in progress, runs whose
+//! records are damaged, and `latest`. For the rest, a [`Policy`] decides by age, size or number of runs.
+//! Records are removed before the blobs and trees that they name, so a collector that is killed leaves
+//! garbage for the next one but no dangling names. While it works, no process holds a [guard](super::Guard).
 //!
-//! What cannot be read may name anything. As long as there is such a thing, nothing goes but what was
-//! set aside as damaged and records that are of no use to anyone:
+//! An entry that cannot be read may name anything. While there is one, only the quarantine and
+//! useless records are removed:
 //!
-//! | what | not there | damaged | cannot be read |
+//! | entry | missing | damaged | cannot be read |
 //! | --- | --- | --- | --- |
-//! | record of a run | the run used nothing | what it used stays, all if that is not known | all stays |
-//! | action record | nothing is named | goes, and what only it names | all stays |
-//! | tree | nothing is named | names nothing | all stays |
-//! | mark in `latest` | nothing is shown | all stays | all stays |
-//! | folder of checkpoints | - | goes by its age | all stays |
-//! | needs of a living process | it holds a guard | nothing is collected | nothing is collected |
+//! | record of a run | the run used nothing | what it used stays; if unknown, everything | everything stays |
+//! | action record | names nothing | is removed, with what only it names | everything stays |
+//! | tree | names nothing | names nothing | everything stays |
+//! | mark in `latest` | nothing is shown | everything stays | everything stays |
+//! | folder of checkpoints | - | is removed by age | everything stays |
+//! | needs of a living process | the process holds a guard | nothing is collected | nothing is collected |
 
 mod ledger;
 mod lost;
@@ -37,45 +37,46 @@ use super::inventory::{Entry, FoundRecord, Inventory, Reading, Unread, entries};
 use super::{ActionRecord, Error, Patience, Store, lock};
 use crate::keys::{Digest, Key};
 
-/// What to collect beside garbage.
+/// What to collect besides garbage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Most bytes that results and checkpoints may take: the least recently used go first.
+    /// Most bytes that results and checkpoints may take. The least recently used are removed first.
     pub max_size: Option<u64>,
     /// Longest time since a result was last used.
     pub max_age: Option<Duration>,
-    /// Of each pipeline the runs that are kept, at least one; what only others used goes. One is kept
-    /// even where nothing is said.
+    /// Number of newest runs to keep of each pipeline, at least one. Results that no kept run used are
+    /// removed. `None` keeps the newest run, and removes no result because of the number of runs.
     pub keep_runs: Option<usize>,
 }
 
-/// Something to be removed.
+/// An entry to be removed.
 #[derive(Clone, Debug)]
 pub struct Removal {
     pub entry: Entry,
-    /// What it is: `result`, `file`.
+    /// Kind of the entry, such as `result` or `file`.
     pub what: &'static str,
 }
 
-/// What a collection comes to.
+/// Outcome of a collection.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
     pub removals: Vec<Removal>,
-    /// Bytes of results and checkpoints that are left.
+    /// Bytes of results and checkpoints that stay.
     pub left: u64,
-    /// Whether that is more than the policy's `max_size`, as all of it is needed.
+    /// Whether `left` exceeds the policy's `max_size`, because everything left is needed.
     pub over: bool,
-    /// Damaged records of runs of which it is known nevertheless what they used: that stays.
+    /// Damaged records of runs whose uses are known nevertheless. What these runs used stays.
     pub damaged: Vec<Unread>,
-    /// What may name anything in the store, as it cannot be read. The policy does not apply then.
+    /// Entries that cannot be read and may name anything in the store. If there are any,
+    /// the policy does not apply.
     pub unknown: Vec<Unread>,
     /// Damaged or missing parts of results, which are lost with them, and folders whose size is not
-    /// wholly known. They do not stop the collection.
+    /// completely known. They do not stop the collection.
     pub noted: Vec<Unread>,
 }
 
 impl Collected {
-    /// Bytes that go.
+    /// Returns the number of bytes to be removed.
     pub fn bytes(&self) -> u64 {
         self.removals
             .iter()
@@ -89,7 +90,7 @@ impl Collected {
     }
 }
 
-/// Something a policy may let go.
+/// An entry that a policy may remove.
 #[derive(Clone, Copy)]
 enum Candidate<'a> {
     Record(&'a FoundRecord, &'a ActionRecord),
@@ -97,11 +98,12 @@ enum Candidate<'a> {
 }
 
 impl Store {
-    /// Says what `policy` lets go, and removes it if `apply` says for how long to wait until nobody is in
-    /// the way. `uses` is asked for what all runs used once that is so: no run ends unseen meanwhile.
+    /// Finds what `policy` removes. With `apply`, also removes it; the value is how long to wait for the
+    /// processes that hold guards. `uses` returns what all runs used. It is called once no guard is held, so
+    /// no run can end unnoticed in between.
     ///
     /// # Errors
-    /// [`Error::Busy`] if that was too short.
+    /// [`Error::Busy`] if the wait was too short.
     pub fn collect(
         &self,
         policy: &Policy,
@@ -137,7 +139,7 @@ impl Store {
         Ok(collected)
     }
 
-    /// Removes what was chosen, which is in the order of its kinds: records before what they name.
+    /// Removes what was chosen: records before what they name.
     fn remove_all(&self, collected: &Collected) -> Result<(), Error> {
         let is_record = |removal: &&Removal| removal.what == RECORDS;
         let (records, rest): (Vec<_>, Vec<_>) = collected.removals.iter().partition(is_record);
@@ -149,14 +151,14 @@ impl Store {
                 };
                 remove(&gone).map_err(Error::io("remove", &entry.path))?;
             }
-            // After a power cut no record is back whose files are gone.
+            // So that after a power cut no record is back whose files are gone.
             let actions = self.home.join("actions");
             sync(&actions).map_err(Error::io("flush", &actions))?;
         }
         Ok(())
     }
 
-    /// Moves a run's folder away as one: half of it would look like a run whose record was lost.
+    /// Moves a run's folder away in one step: half a folder would look like a run whose record was lost.
     fn aside(&self, folder: &Path) -> Result<PathBuf, Error> {
         let aside = self.session()?.fresh("removed");
         match fs::rename(folder, &aside) {
@@ -168,7 +170,7 @@ impl Store {
     }
 }
 
-/// What goes and what stays, in the making.
+/// The choice of what to remove, in progress.
 struct Choice<'a> {
     policy: &'a Policy,
     inventory: &'a Inventory,
@@ -176,10 +178,10 @@ struct Choice<'a> {
     shown: &'a HashSet<Digest>,
     now: SystemTime,
     kept_runs: BTreeSet<PathBuf>,
-    /// Records that go, by their paths.
+    /// Paths of the records to remove.
     records: HashSet<&'a PathBuf>,
     checkpoints: Vec<&'a Entry>,
-    /// What may go by size, with its last use.
+    /// Candidates for removal by size, with their last use.
     candidates: Vec<(Moment, Candidate<'a>)>,
     ledger: Ledger<'a>,
 }
@@ -221,7 +223,7 @@ impl<'a> Choice<'a> {
             .is_some_and(|most| self.ledger.left > most)
     }
 
-    /// Lets records go by number of runs and by age; `needed` are the keys that runs going on need.
+    /// Drops records by number of runs and by age. `needed` are the keys that runs in progress need.
     fn choose_records(&mut self, mut needed: HashSet<Key>) {
         needed.extend(self.kept_runs().flat_map(|run| run.keys.iter().copied()));
         let protected = protected(self.inventory, &needed, self.shown);
@@ -250,16 +252,16 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// Lets checkpoints go that nobody uses: those of before the kept runs, and old ones.
+    /// Drops checkpoints that are not in use: old ones, and those older than the kept runs.
     fn choose_checkpoints(&mut self) -> Result<(), Error> {
         let oldest_kept = self.kept_runs().map(|run| run.started).min();
         for entry in &self.inventory.checkpoints {
             let lock = entry.path.join(LOCK);
-            // Who begins to use it meanwhile waits for us, at its guard.
+            // A process that is about to use it waits for the collector, because it needs a guard.
             if !lock::is_free(&lock).map_err(Error::io("lock", &lock))? {
                 continue;
             }
-            // A run whose record is damaged stays, whenever it began.
+            // A run with a damaged record stays too, and may have begun before the oldest kept run.
             let before_kept = self.policy.keep_runs.is_some()
                 && self.uses.bad.is_empty()
                 && oldest_kept.is_none_or(|oldest| entry.written < oldest);
@@ -273,7 +275,7 @@ impl<'a> Choice<'a> {
         Ok(())
     }
 
-    /// Lets go what was used longest ago until the rest is small enough.
+    /// Drops the least recently used candidates until the rest is small enough.
     fn fit(&mut self) {
         self.candidates.sort_by_key(|&(used, _)| Reverse(used));
         while self.is_over()
@@ -296,8 +298,8 @@ impl<'a> Choice<'a> {
         }
     }
 
-    /// All that goes. `folders` are those of all runs, `live` the names of runs that go on, `unknown` what
-    /// may name anything.
+    /// Returns everything to be removed. `folders` are those of all runs, `live` the names of the runs in
+    /// progress, `unknown` the entries that may name anything.
     fn collected(
         self,
         store: &Store,
@@ -346,11 +348,11 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// The names of records, and of folders of runs, in a collection.
+/// Names of the kinds of removals that are treated specially: records and folders of runs.
 const RECORDS: &str = "result";
 const RUNS: &str = "run folder";
 
-/// The keys of the records that no policy may let go: needed ones, those that `latest` shows, and
+/// Returns the keys of the records that no policy may remove: needed ones, those that `latest` shows, and
 /// those under the content keys of either.
 fn protected(
     inventory: &Inventory,
@@ -372,7 +374,7 @@ fn protected(
     protected
 }
 
-/// What records and `latest` name.
+/// Trees and blobs that records and `latest` name.
 #[derive(Default)]
 struct Reached {
     trees: HashSet<Digest>,

@@ -1,4 +1,4 @@
-//! What runs used, and which of them came first.
+//! Records of what runs used, and the order of the runs.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,49 +7,49 @@ use std::time::SystemTime;
 use crate::keys::Key;
 use crate::store::Unread;
 
-/// What a run used.
+/// The results that a run used.
 #[derive(Clone, Debug)]
 pub struct RunUse {
     pub folder: PathBuf,
     pub pipeline: String,
     pub started: SystemTime,
-    /// Action keys.
+    /// Action keys of the results.
     pub keys: BTreeSet<Key>,
 }
 
-/// What all runs used.
+/// The results that all runs used.
 #[derive(Clone, Debug, Default)]
 pub struct Uses {
-    /// In the order in which they began. Their times need not be: clocks are set back.
+    /// In the order in which the runs began. Their times may be out of order, because clocks are set back.
     pub runs: Vec<RunUse>,
-    /// Runs whose records are damaged or cannot be read: what they used stays, whatever their age.
+    /// Runs whose records are damaged or cannot be read. What they used stays, however old it is.
     pub bad: Vec<BadUse>,
 }
 
-/// What a run used whose record is damaged or cannot be read.
+/// A run whose record is damaged or cannot be read.
 #[derive(Clone, Debug)]
 pub struct BadUse {
-    /// The file.
+    /// The file of the record.
     pub record: Unread,
-    /// Action keys; `None` if nobody knows them.
+    /// Action keys of the results that it used; `None` if they are unknown.
     pub keys: Option<BTreeSet<Key>>,
 }
 
 impl Uses {
-    /// The action keys that bad runs are known to have used.
+    /// Returns the action keys that bad runs are known to have used.
     pub(super) fn of_bad(&self) -> impl Iterator<Item = Key> + '_ {
         self.bad
             .iter()
             .flat_map(|run| run.keys.iter().flatten().copied())
     }
 
-    /// Whether a run in this folder is among the bad ones.
+    /// Whether the run in this folder is a bad one.
     pub(super) fn is_bad(&self, folder: &Path) -> bool {
         let mut bad = self.bad.iter();
         bad.any(|run| run.record.path.parent() == Some(folder))
     }
 
-    /// The records of the bad runs of which it is known, or not, what they used.
+    /// Returns the records of the bad runs whose uses are known, or of those whose uses are unknown.
     pub(super) fn bad_records(&self, are_known: bool) -> impl Iterator<Item = &Unread> {
         let bad = self.bad.iter();
         bad.filter(move |run| run.keys.is_some() == are_known)
@@ -57,24 +57,23 @@ impl Uses {
     }
 }
 
-/// When something was used; the less, the longer ago.
+/// Time of a use. Earlier uses compare as less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
-    /// Of a run, no earlier than that of any run before, whatever the clock said: a clock that was set
-    /// back makes nothing old.
+    /// For a run, never earlier than that of any run before it: a clock that was set back makes no run older.
     pub time: SystemTime,
-    /// The place of a run among all.
+    /// Position of the run among all runs.
     place: Option<usize>,
 }
 
 impl Moment {
-    /// Of what no run used.
+    /// Returns the moment of something that no run used.
     pub fn of(time: SystemTime) -> Self {
         Self { time, place: None }
     }
 }
 
-/// Runs, oldest first, with the moments of their beginnings.
+/// Returns the runs, oldest first, with the moments at which they began.
 pub(super) fn moments(runs: &[RunUse]) -> impl Iterator<Item = (&RunUse, Moment)> {
     let mut time = SystemTime::UNIX_EPOCH;
     runs.iter().enumerate().map(move |(place, run)| {
@@ -84,14 +83,14 @@ pub(super) fn moments(runs: &[RunUse]) -> impl Iterator<Item = (&RunUse, Moment)
     })
 }
 
-/// When each key was last used by a run.
+/// Returns the moment at which each key was last used by a run.
 pub(super) fn last_use(runs: &[RunUse]) -> HashMap<Key, Moment> {
     let uses = moments(runs);
     uses.flat_map(|(run, moment)| run.keys.iter().map(move |&key| (key, moment)))
         .collect()
 }
 
-/// The folders of the newest `count` runs of every pipeline.
+/// Returns the folders of the newest `count` runs of every pipeline.
 pub(super) fn newest(runs: &[RunUse], count: usize) -> BTreeSet<PathBuf> {
     let mut kept = BTreeSet::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();

@@ -169,7 +169,7 @@ fn a_damaged_or_missing_blob_is_noticed_once_read() {
     }
 }
 
-/// Waits until a change to a file would show in its times.
+/// Waits until a change to a file would show in its timestamps.
 fn next_tick() {
     thread::sleep(Duration::from_millis(20));
 }

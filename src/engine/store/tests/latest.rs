@@ -1,4 +1,4 @@
-//! The view of the latest outputs.
+//! The view of the latest outputs, `latest/`.
 
 use std::os::unix::fs::MetadataExt;
 use std::thread;

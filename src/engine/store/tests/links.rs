@@ -1,10 +1,10 @@
-//! Links in place of the store's own folders: nothing is written, moved or removed where they lead.
+//! Links in place of the store's own folders: nothing is written, moved or removed behind them.
 
 use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A folder outside the store, with something in it that is not the store's.
+/// A folder outside the store with a file that is not the store's.
 fn foreign(fixture: &Fixture) -> PathBuf {
     let folder = fixture.folder.path().join("foreign");
     fill(

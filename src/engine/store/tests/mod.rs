@@ -1,4 +1,4 @@
-//! The store's laws.
+//! The properties that a store guarantees.
 
 mod blobs;
 mod latest;
@@ -31,12 +31,12 @@ impl Fixture {
         Self { folder, store }
     }
 
-    /// Another instance, as a later process would have.
+    /// Opens the store again, like a later process.
     fn reopened(&self) -> Store {
         Store::open(self.store.root()).unwrap()
     }
 
-    /// Ingests files of these names and contents.
+    /// Ingests files with these names and contents.
     fn tree(&self, files: &[(&str, &str)]) -> Tree {
         ingest(&self.store, files)
     }
@@ -106,7 +106,7 @@ fn overwrite(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Names in a folder, sorted; none if it is not there.
+/// Returns the names in a folder, sorted. Empty if the folder does not exist.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<_> = entries

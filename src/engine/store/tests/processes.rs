@@ -1,5 +1,5 @@
-//! Opening, sweeping, leases: what several processes and threads may do to each other.
-//! A second process is this test binary again, run on `child`.
+//! Opening, sweeping and leases with several processes and threads. A second process is this test binary
+//! again, which runs the test `child`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -32,7 +32,7 @@ fn a_staging_folder_is_never_used_again() {
         assert!(names(&path).is_empty() && !seen.contains(&path));
         fill(&path, &[("sub/a", &content)]);
         drop(staging);
-        // Little things may wait for the end.
+        // Small content may stay until the store is closed.
         assert_eq!(path.join("sub/a").exists(), content.len() < 4096);
         seen.push(path);
     }
@@ -53,8 +53,8 @@ fn a_staging_folder_that_was_moved_away_is_left_alone() {
     assert_eq!(names(&moved), ["a"]);
 }
 
-/// What a child does: by `RUNNER_TEST_CHILD`, in the store `RUNNER_TEST_STORE`; says `ready` and
-/// then holds what it has until it is killed or its standard input ends.
+/// Runs in a child process. Plays the role in `RUNNER_TEST_CHILD` on the store in `RUNNER_TEST_STORE`: prints
+/// `ready`, then keeps what it holds until it is killed or its standard input ends.
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 fn child() {

@@ -1,24 +1,24 @@
-//! What holds after whatever was done to a store, by us or to us.
+//! Properties that hold after any sequence of operations on a store and damages to it.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Something that happens to a store.
+/// An operation on a store, or damage to it.
 #[derive(Clone, Debug)]
 enum Act {
-    /// Keeps an action with these file contents, by name.
+    /// Stores an action with these file contents.
     Keep { action: u8, contents: Vec<u8> },
-    /// Looks an action up and, if it is found, reads all of it.
+    /// Looks an action up and, on a hit, reads all of it.
     Use { action: u8 },
-    /// Shows an action's outputs.
+    /// Publishes an action's outputs in `latest`.
     Show { action: u8 },
-    /// Damages a file of the store.
+    /// Damages one of the store's files.
     Damage {
         file: prop::sample::Index,
         how: Damage,
     },
-    /// A new process.
+    /// Opens the store as a new process.
     Reopen,
 }
 
@@ -53,7 +53,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 1..24)
 }
 
-/// Names and contents of an action's one output.
+/// Returns the names and contents of the files of an action's one output.
 fn files(contents: &[u8]) -> Vec<(String, String)> {
     let named = contents.iter().enumerate();
     let named = named.map(|(index, byte)| (format!("f/{index}"), byte.to_string().repeat(9)));
@@ -76,7 +76,7 @@ fn keep(store: &Store, action: u8, contents: &[u8]) {
     store.record(&record).unwrap();
 }
 
-/// All files below a folder of the store.
+/// Returns all files below a folder of the store.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -122,7 +122,7 @@ fn damage(file: &Path, how: Damage) {
     }
 }
 
-/// A few, as each flushes files to disk; many with `RUNNER_SUITE=full`.
+/// Few cases, because each flushes files to disk; many with `RUNNER_SUITE=full`.
 fn cases() -> ProptestConfig {
     let full = std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full");
     ProptestConfig {
@@ -132,7 +132,7 @@ fn cases() -> ProptestConfig {
     }
 }
 
-/// The contents of the action, if the store says that it has them.
+/// Returns the contents of the action if the store has them.
 fn read(store: &Store, action: u8) -> Option<Vec<(String, String)>> {
     let record = store.lookup(&key(&format!("action {action}"))).unwrap()?;
     let tree = store.tree(&record.outputs["out"]).ok()?;
@@ -158,7 +158,7 @@ proptest! {
                     keep(&store, *action, contents);
                     kept.insert(*action, contents.clone());
                 }
-                // An instance trusts what it has seen: damage is looked for by a new one.
+                // An instance trusts what it has verified, so a new one has to find the damage.
                 Act::Use { action } => {
                     if let Some(found) = read(&fixture.reopened(), *action) {
                         prop_assert_eq!(Some(found), kept.get(action).map(|c| files(c)));
@@ -182,7 +182,8 @@ proptest! {
             }
         }
 
-        // Whatever is bad is found; once set aside, and what is missing made again, all is right.
+        // A check finds everything bad. Once that is set aside and what is missing is
+        // made again, all is right.
         let store = fixture.reopened();
         store.repair(&store.check().unwrap()).unwrap();
         prop_assert_eq!(store.check().unwrap().findings, vec![]);
@@ -200,7 +201,7 @@ proptest! {
         actions in prop::collection::vec(prop::collection::vec(0..3_u8, 0..4), 1..6),
         runs in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 0..5),
         keep_runs in 1..4_usize,
-        // A clock that is set back and forth.
+        // Clock times that go back and forth.
         clock in prop::collection::vec(0..9_u64, 5),
     ) {
         let fixture = Fixture::new();
@@ -223,7 +224,7 @@ proptest! {
         let before = below(&fixture.home());
         let would = store.collect(&policy, uses, None).unwrap();
         let new = below(&fixture.home()).into_iter().filter(|path| !before.contains(path));
-        // The lock that everyone shares may be new.
+        // The collector's lock may be new.
         prop_assert!(new.clone().all(|path| path.ends_with("collector.lock")), "{:?}", new.collect::<Vec<_>>());
         let did = store.collect(&policy, uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(would.bytes(), did.bytes());
@@ -236,7 +237,7 @@ proptest! {
             prop_assert_eq!(read(&store, action as u8), expected);
         }
         prop_assert_eq!(store.check().unwrap().findings, vec![]);
-        // Nothing is left that nothing names.
+        // No garbage is left.
         let again = store.collect(&Policy::default(), uses, Some(Patience::Endless)).unwrap();
         prop_assert_eq!(again.removals.len(), 0);
     }

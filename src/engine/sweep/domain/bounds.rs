@@ -1,4 +1,4 @@
-//! Domains from bounds, which are checked.
+//! Constructors of [`Domain`], which check the bounds.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::{Domain, decimal, float, nth};
 
-/// Why there is no such domain.
+/// Why there is no domain with the given bounds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     #[error("an axis without a value")]
@@ -33,8 +33,8 @@ impl Domain {
         }
     }
 
-    /// Axes that go together, with how many values each has: one axis, whose choice is a place in all
-    /// of the lists.
+    /// Creates the domain of axes that vary together, given the number of values of each. Its choices are
+    /// indices into all of the lists.
     pub fn zipped(lengths: &[(&str, usize)]) -> Result<Self, Invalid> {
         let count = lengths.first().map_or(0, |&(_, length)| length);
         if lengths.iter().all(|&(_, length)| length == count) {
@@ -73,7 +73,7 @@ impl Domain {
         let mut gaps = gaps
             .map(|gaps| gaps.floor())
             .filter(|gaps| gaps.to_u64() < Some(u64::MAX));
-        // The quotient was rounded to 28 digits, perhaps up.
+        // The quotient was rounded to 28 digits, possibly up.
         if let Some(some) = gaps
             && nth(bottom, gap, some).is_none_or(|last| last > top)
         {

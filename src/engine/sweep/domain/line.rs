@@ -1,14 +1,14 @@
-//! The line on which samplers see an axis.
+//! Maps the coordinates of an axis to positions on a line, on which samplers work.
 //!
-//! Functions of `libm`, not of the system: the same on every machine, so the same points are too.
+//! Uses the functions of `libm` instead of the system's, so that points are the same on every machine.
 
 use rust_decimal::prelude::ToPrimitive;
 
 use super::{Coordinate, DIGITS, Domain, float, number};
 
 impl Domain {
-    /// The bounds of the line on which samplers see the axis: every coordinate has an equal share of it,
-    /// one unit to an index, or the logarithm of a number.
+    /// Returns the bounds of the line. Each listed or quantised value takes one unit. Other numbers are at
+    /// their value or, on logarithmic axes, at its logarithm.
     pub fn extent(&self) -> (f64, f64) {
         match *self {
             Self::Values(count) => (0.0, count as f64),
@@ -24,7 +24,7 @@ impl Domain {
         }
     }
 
-    /// The coordinate at a place of the line; the nearest one if the place is off it.
+    /// Returns the coordinate at a position on the line, or the nearest one if the position is outside.
     pub fn at(&self, place: f64) -> Coordinate {
         match *self {
             Self::Values(count) => Coordinate::Choice((place.max(0.0) as usize).min(count - 1)),
@@ -43,7 +43,8 @@ impl Domain {
         }
     }
 
-    /// What of the line [`Domain::at`] makes this coordinate, of an axis of separate numbers.
+    /// Returns the part of the line for which [`Domain::at`] returns this coordinate; `None` for choices and
+    /// on continuous axes.
     pub fn cell(&self, coordinate: &Coordinate) -> Option<(f64, f64)> {
         let place = self.place(coordinate);
         match self {
@@ -56,7 +57,7 @@ impl Domain {
         }
     }
 
-    /// The place of a coordinate on the line.
+    /// Returns the position of a coordinate on the line.
     pub fn place(&self, coordinate: &Coordinate) -> f64 {
         match (self, coordinate) {
             (_, Coordinate::Choice(index)) => *index as f64,
@@ -75,7 +76,8 @@ impl Domain {
     }
 }
 
-/// To [`DIGITS`] significant digits, between the bounds; to more between bounds that differ only in these.
+/// Rounds to [`DIGITS`] significant digits, or to more if the bounds are close together, and clamps to the
+/// bounds.
 fn short(value: f64, low: f64, high: f64) -> f64 {
     let alike = libm::log10(value.abs() / (high - low)).clamp(0.0, 11.0) as usize;
     let digits = DIGITS - 1 + alike;

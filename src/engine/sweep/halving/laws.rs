@@ -1,4 +1,4 @@
-//! Laws of races, whatever the results and whoever arrives first.
+//! Properties of races, for any results in any order of arrival.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ fn rules(grace: u64, max: u64, reduction: u64) -> Halving {
     Halving::new(grace, max, reduction, Direction::Minimize).unwrap()
 }
 
-/// Runs a race with so many slots; `pick` says which of those under way arrives next, `value` what it has.
+/// Runs a race with this number of slots. `pick` chooses the running trial that arrives next, and `value`
+/// returns its metric.
 fn run(
     race: &mut Race,
     slots: usize,
@@ -124,7 +125,7 @@ fn if_all_fail_nothing_is_left_to_decide() {
     assert_eq!(race.next(), None);
 }
 
-/// The record of a race of 4 trials in 2 slots, η = 2, worked out by hand.
+/// Record of a race of 4 trials in 2 slots with η = 2, worked out by hand.
 const RECORD: &str = r#"[
     {"decided":{"new":{"trial":0,"to_epochs":1}}},
     {"decided":{"new":{"trial":1,"to_epochs":1}}},
@@ -189,11 +190,11 @@ proptest! {
         let mut race = Race::new(halving.clone(), trials);
         let mut picks = picks.into_iter().cycle();
         run(&mut race, slots, |n| picks.next().unwrap().index(n), |trial, epochs| {
-            // Later rungs turn some around.
+            // Some trials rank differently on later rungs.
             values[trial].map(|v| f64::from((v + trial as u32 * epochs as u32) % 20))
         });
 
-        // What came to each rung until an entry, and who went on from it.
+        // The trials that arrived at each rung so far, and those that were promoted from it.
         let rung_of = |epochs| halving.rungs().iter().position(|&rung| rung == epochs).unwrap();
         let mut came: Vec<Vec<(usize, Option<f64>)>> = vec![Vec::new(); halving.rungs().len()];
         let mut promoted = vec![BTreeSet::new(); halving.rungs().len()];

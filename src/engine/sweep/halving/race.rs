@@ -1,17 +1,17 @@
-//! Who stands on which rung, what is decided from it, and the record of both.
+//! [`Race`]: the trials on each rung, the decisions that follow from them, and the record of both.
 
 use serde::{Deserialize, Serialize};
 
 use super::Halving;
 use super::rung::Rung;
 
-/// Something to run.
+/// A decision to run a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
-    /// A trial starts; they are numbered from 0.
+    /// A trial starts. Trials are numbered from 0.
     New { trial: usize, to_epochs: u64 },
-    /// A trial goes on from its last rung.
+    /// A trial continues from its last rung.
     Promote {
         trial: usize,
         from_epochs: u64,
@@ -20,23 +20,23 @@ pub enum Decision {
     },
 }
 
-/// Why a trial goes on.
+/// Why a trial continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// It is among the best `1 / reduction` of its rung.
     Top,
-    /// All are done, none came to the last rung, and it is the best of the highest that was come to:
-    /// a race has a winner even if it is a short one.
+    /// All trials have arrived and none reached the last rung. It is the best trial on the highest rung
+    /// reached, so that even a short race has a winner.
     Winner,
 }
 
-/// What happened in a race, in order; with the rules it is enough to know all decisions.
+/// An entry in the record of a race. The rules and the record determine all decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
     Decided(Decision),
-    /// A trial came to the rung it ran for; no value: it failed there, or its value was not finite.
+    /// A trial arrived at its rung. The value is `None` if it failed or if its value was not finite.
     Came {
         trial: usize,
         value: Option<f64>,
@@ -44,7 +44,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// For people: trials counted from 1, values as `shown`.
+    /// Returns the entry for display: trials are counted from 1, and `shown` converts values.
     pub fn numbered_from_one(&self, shown: impl Fn(f64) -> f64) -> Self {
         match *self {
             Self::Decided(Decision::New { trial, to_epochs }) => Self::Decided(Decision::New {
@@ -70,47 +70,48 @@ impl Entry {
     }
 }
 
-/// Where a trial is.
+/// State of a trial in a race.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Standing {
-    /// On its way to a rung.
+    /// It is being trained for a rung.
     Running {
         to_epochs: u64,
     },
-    /// It came to a rung, and no further so far.
+    /// It has reached a rung and was not promoted yet.
     Waiting {
         epochs: u64,
         value: f64,
     },
-    /// It came to the last rung.
+    /// It has reached the last rung.
     Done {
         value: f64,
     },
     Failed,
 }
 
-/// A recorded decision that is not the one that the rules lead to.
+/// An entry of a record that does not follow from the rules.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("entry {at} of the record is {recorded:?} where the rules lead to {decided:?}")]
 pub struct Diverged {
     pub at: usize,
     pub recorded: Entry,
-    /// Nothing if nothing was to be decided, or the trial was not running.
+    /// The decision that follows from the rules; `None` if there is none, or if the entry's trial was not
+    /// running.
     pub decided: Option<Decision>,
 }
 
-/// A race under way: a function of its rules and its [`Entry`]s.
+/// A race in progress. It is determined by its rules and its [`Entry`]s.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Race {
     halving: Halving,
-    /// How many trials there can be.
+    /// Maximum number of trials.
     trials: usize,
     rungs: Vec<Rung>,
     record: Vec<Entry>,
 }
 
 impl Race {
-    /// A race of up to `trials` trials.
+    /// Creates a race of up to `trials` trials.
     pub fn new(halving: Halving, trials: usize) -> Self {
         Self {
             rungs: vec![Rung::default(); halving.rungs().len()],
@@ -120,9 +121,10 @@ impl Race {
         }
     }
 
-    /// What comes next, if there is something to run before another trial arrives.
+    /// Returns the next decision, or `None` if there is nothing to run before another trial arrives.
     ///
-    /// A promotion from the highest rung that has one, of its best trial; else a new trial.
+    /// The best trial is promoted from the highest rung that allows it. If no rung does, a new trial starts.
+    /// If all have started, see [`Reason::Winner`].
     pub fn next(&self) -> Option<Decision> {
         let last = self.rungs.len() - 1;
         let promotable = (0..last).rev().find_map(|rung| {
@@ -134,7 +136,7 @@ impl Race {
             .or_else(|| self.winner())
     }
 
-    /// Up to `count` decisions, taken at once, and recorded.
+    /// Makes and records up to `count` decisions.
     pub fn decide(&mut self, count: usize) -> Vec<Decision> {
         let mut decisions = Vec::new();
         while decisions.len() < count
@@ -146,12 +148,12 @@ impl Race {
         decisions
     }
 
-    /// A running trial came to its rung with this value, or failed. A value that is not finite is as good
-    /// as a failure.
+    /// Records that a running trial arrived at its rung with this value, or failed if it is `None`. A value
+    /// that is not finite counts as a failure.
     ///
     /// # Panics
     ///
-    /// If it is not running.
+    /// Panics if the trial is not running.
     pub fn arrive(&mut self, trial: usize, value: Option<f64>) {
         let value = value.filter(|value| value.is_finite());
         let rung = self.running(trial);
@@ -160,7 +162,7 @@ impl Race {
         self.record.push(Entry::Came { trial, value });
     }
 
-    /// Where a trial is; nothing if it has not started.
+    /// Returns the state of a trial, or `None` if it has not started.
     pub fn standing(&self, trial: usize) -> Option<Standing> {
         let rung = self.highest(trial)?;
         let epochs = self.halving.rungs()[rung];
@@ -172,17 +174,17 @@ impl Race {
         })
     }
 
-    /// How many trials have started: they are those below this number.
+    /// Returns the number of trials that have started. They are those numbered below it.
     pub fn started(&self) -> usize {
         self.rungs[0].sent()
     }
 
-    /// All that happened, in order.
+    /// Returns all that happened, in order.
     pub fn record(&self) -> &[Entry] {
         &self.record
     }
 
-    /// The race of a record, if its decisions are those that the rules lead to.
+    /// Rebuilds a race from its record. Fails if a recorded decision does not follow from the rules.
     pub fn replay(halving: Halving, trials: usize, record: &[Entry]) -> Result<Self, Diverged> {
         let mut race = Self::new(halving, trials);
         for (at, &recorded) in record.iter().enumerate() {
@@ -253,19 +255,19 @@ impl Race {
         }
     }
 
-    /// The rung after so many epochs.
+    /// Returns the index of the rung at this number of epochs.
     fn rung(&self, epochs: u64) -> usize {
         self.halving.rungs().partition_point(|&rung| rung < epochs)
     }
 
-    /// The highest rung that a trial was sent to.
+    /// Returns the highest rung that a trial was sent to.
     fn highest(&self, trial: usize) -> Option<usize> {
         (0..self.rungs.len())
             .rev()
             .find(|&rung| self.rungs[rung].of(trial).is_some())
     }
 
-    /// The rung that a trial is on its way to.
+    /// Returns the rung that a running trial was sent to, or `None` if the trial is not running.
     fn running(&self, trial: usize) -> Option<usize> {
         let rung = self.highest(trial)?;
         self.rungs[rung].of(trial)?.is_none().then_some(rung)

@@ -1,21 +1,21 @@
-//! One rung of a race: who was sent to it, and how those compare who arrived.
+//! One rung of a race: the trials that were sent to it, and the ranking of those that arrived.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use contract::Direction;
 
-/// A rung under way.
+/// A rung of a race in progress.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Rung {
-    /// The trials that were sent here; what came of those that arrived.
+    /// The trials that were sent to this rung, with the results of those that arrived.
     sent: BTreeMap<usize, Option<Arrival>>,
     arrived: usize,
-    /// Those that have a value, the best first; the earlier of equals.
+    /// The trials with a value, best first. Of equals, the one with the lower number comes first.
     ranked: Vec<Ranked>,
 }
 
-/// What a trial has at a rung; no value: it failed.
+/// Value of a trial at a rung; `None` if it failed.
 type Arrival = Option<f64>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,7 +57,7 @@ impl Rung {
         }
     }
 
-    /// The best trial of the top `1 / reduction` of those that arrived that was not promoted yet.
+    /// Returns the best trial that was not promoted yet, among the top `1 / reduction` of those that arrived.
     pub fn promotable(&self, reduction: u64) -> Option<usize> {
         let quota = self.arrived as u64 / reduction;
         let top = self.ranked.iter().take(quota as usize);
@@ -66,18 +66,19 @@ impl Rung {
             .map(|ranked| ranked.trial)
     }
 
-    /// The best trial that was not promoted yet.
+    /// Returns the best trial that was not promoted yet.
     pub fn best(&self) -> Option<usize> {
         let mut left = self.ranked.iter().filter(|ranked| !ranked.is_promoted);
         left.next().map(|ranked| ranked.trial)
     }
 
-    /// Of a trial that was sent here: what came of it, if it arrived.
+    /// Returns the result of a trial that was sent to this rung. The inner `None` means that it has not
+    /// arrived.
     pub fn of(&self, trial: usize) -> Option<Option<Arrival>> {
         self.sent.get(&trial).copied()
     }
 
-    /// How many were sent here.
+    /// Returns the number of trials that were sent to this rung.
     pub fn sent(&self) -> usize {
         self.sent.len()
     }

@@ -1,4 +1,4 @@
-//! Points that are known beforehand: a list, or the grid.
+//! [`FixedSampler`]: proposes points that are known in advance, such as the grid.
 
 use std::collections::HashSet;
 
@@ -6,14 +6,15 @@ use super::{Proposal, Sampler, Told};
 use crate::sweep::grid::{self, Infinite};
 use crate::sweep::space::{Point, Space};
 
-/// Proposes points one after the other, whatever becomes of them.
+/// Proposes points in a fixed order, whatever the results are.
 pub struct FixedSampler {
     points: Box<dyn Iterator<Item = Point> + Send>,
     trials: usize,
 }
 
 impl FixedSampler {
-    /// `include`, then all other combinations in the order of [`grid::points`].
+    /// Creates a sampler that proposes `include`, then all other combinations in the order of
+    /// [`grid::points`].
     pub fn grid(space: &Space, include: Vec<Point>) -> Result<Self, Infinite> {
         Ok(Self::listing(
             include.into_iter().chain(grid::points(space)?),

@@ -1,21 +1,21 @@
-//! Points that were not proposed before.
+//! [`Fresh`]: finds points that were not proposed before.
 
 use std::collections::HashSet;
 
 use crate::sweep::grid::{self, Points};
 use crate::sweep::space::{Point, Space};
 
-/// How often a point is drawn again because it is excluded or was proposed before, and after that, how
-/// many points of the grid are looked at.
+/// Maximum number of draws for a point, because a point may be excluded or proposed already, and maximum
+/// number of grid points that are searched after that.
 const REDRAWS: u64 = 100;
 const LOOKED_AT: usize = 1_000_000;
 
-/// Hands out points, none of them twice.
+/// Returns points, none of them twice.
 pub(super) struct Fresh {
     space: Space,
-    /// For membership alone.
+    /// Used only for membership tests, because its order is not deterministic.
     proposed: HashSet<Point>,
-    /// The part of the grid that was not looked at yet, of a finite space.
+    /// For a finite space, the part of the grid that was not searched yet.
     rest: Option<Points>,
 }
 
@@ -28,7 +28,7 @@ impl Fresh {
         }
     }
 
-    /// Takes `point`, even if it is excluded; false if it was proposed before.
+    /// Marks `point` as proposed, even if it is excluded. Returns false if it was proposed before.
     pub fn take(&mut self, point: &Point) -> bool {
         self.proposed.insert(point.clone())
     }
@@ -37,8 +37,8 @@ impl Fresh {
         !self.space.excludes(point) && !self.proposed.contains(point)
     }
 
-    /// The first fresh point of what `draw` gives for attempts 0, 1, …; if all are taken, the first that
-    /// is left of the grid.
+    /// Returns the first fresh point that `draw` returns for the attempts 0, 1, …. If there is none, returns
+    /// the first fresh point in the rest of the grid.
     pub fn draw(&mut self, mut draw: impl FnMut(u64) -> Point) -> Option<Point> {
         let drawn = (0..REDRAWS)
             .map(&mut draw)

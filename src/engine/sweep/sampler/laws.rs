@@ -1,4 +1,4 @@
-//! What holds of every sampler, or of every space.
+//! Properties of all samplers and of all spaces.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -23,7 +23,7 @@ fn axes(domains: Vec<Domain>) -> Vec<Axis> {
         .collect()
 }
 
-/// A decimal with so many places.
+/// A decimal with this number of decimal places.
 fn decimal(units: i64, places: usize) -> Number {
     let value = units as f64 / 10_f64.powi(places as i32);
     Number::from_f64(format!("{value:.places$}").parse().unwrap()).unwrap()
@@ -58,7 +58,7 @@ fn any_domain() -> impl Strategy<Value = Domain> {
     ]
 }
 
-/// Spaces in which some axes apply only where another one, before or after it, has its first value.
+/// Spaces in which some axes apply only where another axis, before or after them, has its first value.
 fn space(domain: impl Strategy<Value = Domain>) -> impl Strategy<Value = Space> {
     let conditions = prop::collection::vec(prop::option::of(any::<prop::sample::Index>()), 5);
     let axes_of = prop::collection::vec(domain, 1..5).prop_map(axes);
@@ -85,7 +85,7 @@ fn space(domain: impl Strategy<Value = Domain>) -> impl Strategy<Value = Space> 
     })
 }
 
-/// All proposals, of asks of `batch`, each told a made-up value.
+/// Returns all proposals, asked for in batches. Each is told an invented result.
 fn proposed(sampler: &mut dyn Sampler, trials: usize, batch: usize) -> Vec<Proposal> {
     let mut proposals: Vec<Proposal> = Vec::new();
     while proposals.len() < trials {
@@ -148,7 +148,7 @@ proptest! {
     ) {
         let tpe = || TpeSampler::new(&space, seed, Direction::Minimize, Vec::new());
         prop_assert_eq!(proposed(&mut tpe(), 30, 5), proposed(&mut tpe(), 30, 5));
-        // Told in another order, in an ask of its own.
+        // The order of the results does not matter.
         let (mut forwards, mut backwards) = (tpe(), tpe());
         let first = forwards.ask(15);
         prop_assert_eq!(&first, &backwards.ask(15));
@@ -177,7 +177,7 @@ proptest! {
         mut domains in prop::collection::vec(any_domain(), 1..4),
         seed in any::<u64>(),
     ) {
-        // A continuous axis, so that nothing is drawn again.
+        // With a continuous axis, no draw has to be repeated.
         domains.push(Domain::Uniform { low: 0.0, high: 1.0 });
         let mut few = axes(domains);
         let with = |axes: &[Axis]| {
@@ -198,7 +198,7 @@ proptest! {
         prop_assert_eq!(points.len() as u128, count);
         prop_assert!(points.iter().all(|point| space.contains(point)));
         prop_assert_eq!(points.iter().collect::<HashSet<_>>().len(), points.len());
-        // None is missing either: random search comes to all of them.
+        // None is missing: random search finds as many.
         let mut random = RandomSampler::new(&space, 1, Vec::new());
         prop_assert_eq!(random.ask(6000).len(), points.len());
     }
@@ -315,7 +315,7 @@ fn training() -> Space {
     Space::new(axes(domains), Vec::new()).unwrap()
 }
 
-/// A tenth of the limit, on a machine that was busy.
+/// Took a tenth of the limit on a busy machine.
 #[test]
 fn ten_thousand_random_points_are_quick() {
     let start = Instant::now();

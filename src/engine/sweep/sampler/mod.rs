@@ -1,4 +1,4 @@
-//! Who says what is tried next.
+//! Samplers choose the points of trials.
 
 mod fixed;
 mod fresh;
@@ -17,16 +17,16 @@ pub use tpe::TpeSampler;
 
 use super::space::Point;
 
-/// Proposes trials, and learns from their results.
+/// Proposes trials and learns from their results.
 ///
-/// What it proposes is a function of how it was made and of the asks and tells until then; among the
-/// tells between two asks the order does not matter.
+/// Proposals depend only on how the sampler was created and on the calls of `ask` and `tell` so far. The
+/// order of the `tell` calls between two `ask` calls does not matter.
 pub trait Sampler {
-    /// Up to `count` new trials, numbered on from those before; fewer if there are no more points. No
-    /// point is proposed twice.
+    /// Proposes up to `count` new trials, numbered consecutively; fewer if there are no more points. No point
+    /// is proposed twice.
     fn ask(&mut self, count: usize) -> Vec<Proposal>;
 
-    /// What became of a trial that was proposed. Told again, the last word counts.
+    /// Records the result of a proposed trial. A later result replaces an earlier one.
     fn tell(&mut self, trial: usize, told: Told);
 }
 
@@ -38,12 +38,12 @@ pub struct Proposal {
     pub point: Point,
 }
 
-/// What became of a trial. A value that is not finite is as good as a failure.
+/// Result of a trial. A value that is not finite counts as a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Told {
     /// The objective.
     Value(f64),
-    /// Stopped after so many epochs, when the objective was `value`.
+    /// Stopped after this number of epochs. `value` is the metric by which trials were compared then.
     Pruned {
         value: f64,
         epochs: u64,
@@ -52,7 +52,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// What it says of the objective, if anything.
+    /// Returns the value, if there is one and it is finite.
     pub fn value(&self) -> Option<f64> {
         match *self {
             Self::Value(value) | Self::Pruned { value, .. } => {

@@ -1,4 +1,4 @@
-//! What points look like: a density over the whole space, with a window around each of them.
+//! [`Parzen`]: a density over the whole space with a window around each of some points.
 
 use std::f64::consts::{PI, SQRT_2};
 
@@ -7,23 +7,25 @@ use rand::{Rng, RngExt};
 use crate::sweep::domain::{Coordinate, Domain};
 use crate::sweep::space::{Point, Space};
 
-/// The width of windows around one point, as a share of the axis; around more, they are narrower. Half of
-/// what Optuna has: a sweep of trainings is over after tens of trials, and had better look closely soon.
+/// Width of the window around a single point, as a share of the axis; with more points, windows are narrower.
+/// This is half of Optuna's width: a sweep of trainings ends after tens of trials, so it should soon search
+/// near good points.
 const WIDTH: f64 = 0.1;
 
-/// The narrowest windows, as a share of the axis.
+/// Minimum width of a window, as a share of the axis.
 const NARROWEST: f64 = 0.01;
 
-/// A mixture of windows, all of equal weight: one around each point, and the prior, which is uniform.
+/// A mixture of windows with equal weights: one around each point, and the prior, which is uniform.
 ///
-/// A window is a product over the axes: a normal distribution, cut off at the bounds, around a number, and
-/// something more than its share for a choice. On an axis that does not apply to the point of a window it
-/// is the prior, so a window around one branch of a conditional space knows nothing of the others.
+/// A window is a product over the axes. Around a number, it is a normal distribution that is cut off at the
+/// bounds. A choice gets more than its uniform share. On an axis that does not apply to the point of a
+/// window, it is the prior. So a window in one branch of a conditional space leaves the other branches at the
+/// prior.
 pub(super) struct Parzen<'a> {
     space: &'a Space,
     windows: Vec<&'a Point>,
-    /// Per axis: the standard deviation on the axis's line; of choices, the weight of each besides 1 for
-    /// that of the window.
+    /// For each axis, the standard deviation on its line. For choices, the weight that every choice gets; the
+    /// choice of the window's point gets 1 in addition.
     spreads: Vec<f64>,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Parzen<'a> {
                 Domain::Values(_) => 1.0 / (applying + 1) as f64,
                 _ => {
                     let (start, end) = axis.domain.extent();
-                    // Scott's rule for the product of so many axes.
+                    // Scott's rule for this number of dimensions.
                     let narrower = libm::pow(applying.max(1) as f64, -1.0 / (axes as f64 + 4.0));
                     (WIDTH * narrower).max(NARROWEST) * (end - start)
                 }
@@ -52,7 +54,7 @@ impl<'a> Parzen<'a> {
         }
     }
 
-    /// A point at random.
+    /// Draws a random point.
     pub fn sample(&self, random: &mut impl Rng) -> Point {
         let window = random.random_range(0..=self.windows.len());
         let window = self.windows.get(window);
@@ -81,7 +83,7 @@ impl<'a> Parzen<'a> {
         })
     }
 
-    /// How much likelier than under the prior a point is.
+    /// Returns the density at a point relative to the prior.
     pub fn density(&self, point: &Point) -> f64 {
         let axes = self.space.axes();
         let factors: Vec<_> = axes
@@ -106,12 +108,12 @@ impl<'a> Parzen<'a> {
     }
 }
 
-/// How much likelier one coordinate is in a window on its axis than under the prior.
+/// Density of one coordinate in a window, relative to the prior on its axis.
 struct Factor<'a> {
     domain: &'a Domain,
     at: &'a Coordinate,
     extent: (f64, f64),
-    /// What of the line is this coordinate; of a continuous axis nothing.
+    /// The coordinate's part of the line; `None` for choices and on continuous axes.
     cell: Option<(f64, f64)>,
     place: f64,
     spread: f64,
@@ -154,7 +156,7 @@ fn unit(random: &mut impl Rng) -> f64 {
     random.random()
 }
 
-/// From the standard normal distribution (Box and Muller).
+/// Draws from the standard normal distribution (Box and Muller).
 fn normal(random: &mut impl Rng) -> f64 {
     let (radius, angle) = (1.0 - unit(random), unit(random));
     (-2.0 * libm::log(radius)).sqrt() * libm::cos(2.0 * PI * angle)
@@ -171,7 +173,7 @@ mod tests {
     use crate::sweep::grid;
     use crate::sweep::space::{Axis, Condition, Point, Space};
 
-    /// Three choices, of which one has five numbers, with windows on two of the branches.
+    /// A space of three choices, one of which has an axis of five numbers, and points in two of the branches.
     fn space() -> (Space, [Point; 3]) {
         let axis = |name: &str, domain, when| Axis {
             name: name.to_owned(),

@@ -7,11 +7,12 @@ use super::fresh::Fresh;
 use super::{Proposal, Sampler, Told};
 use crate::sweep::space::{Point, Space};
 
-/// Proposes points at random.
+/// Proposes random points.
 ///
-/// A point is a function of the seed and of its number alone, so more trials keep those before; and a
-/// coordinate is drawn from a stream of its axis's name, so another axis changes none of them. (Where a
-/// finite space has been proposed already, more is drawn, and this depends on the points before.)
+/// A point depends only on the seed and its number, so more trials do not change earlier ones. A coordinate
+/// is drawn from a random stream with the name of its axis, so another axis does not change it. The exception
+/// is a point that must be drawn again because it was proposed before, as may happen in a finite space: the
+/// result depends on the earlier points.
 pub struct RandomSampler {
     space: Space,
     seed: u64,
@@ -22,7 +23,8 @@ pub struct RandomSampler {
 }
 
 impl RandomSampler {
-    /// Proposes `include` first. Those points do not change what is drawn after them.
+    /// Creates a sampler that proposes `include` first. These points do not change those that are drawn after
+    /// them.
     pub fn new(space: &Space, seed: u64, include: Vec<Point>) -> Self {
         Self {
             space: space.clone(),
@@ -59,7 +61,7 @@ impl Sampler for RandomSampler {
     fn tell(&mut self, _: usize, _: Told) {}
 }
 
-/// A point at random: the one with this number, at this attempt.
+/// Draws a random point. `indices` are its number and the attempt.
 pub(super) fn draw(space: &Space, seed: u64, indices: [u64; 2]) -> Point {
     space.point(|_, axis| {
         let (start, end) = axis.domain.extent();

@@ -1,5 +1,5 @@
-//! The tree-structured Parzen estimator (Bergstra et al. 2011): points that look like those of the best
-//! trials and unlike those of the others.
+//! The tree-structured Parzen estimator (Bergstra et al. 2011): proposes points that are like those of the
+//! best trials and unlike those of the others.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,35 +12,35 @@ use super::random;
 use super::{Proposal, Sampler, Told};
 use crate::sweep::space::{Point, Space};
 
-/// Trials with a result before there is anything to learn from them; until then points are those of
-/// random search under the same seed. As in Optuna.
+/// Number of trials with a value that are needed before the sampler learns. Until then, its points are those
+/// of random search with the same seed. Same as in Optuna.
 pub const STARTUP: usize = 10;
 
-/// At most so many trials are the good ones, and otherwise a tenth of those with a value. As in Optuna.
+/// Maximum number of good trials, which are otherwise a tenth of those with a value. Same as in Optuna.
 const MOST_GOOD: usize = 25;
 
-/// Draws from what the good ones look like, of which the best is proposed.
+/// Number of draws from the density of the good trials. The best of them is proposed.
 const CANDIDATES: usize = 24;
 
-/// Learns which points are good, from all axes at once: one density per axis, as the crate `tpe` has it,
-/// soon sees only the branch of a conditional space that was lucky first.
+/// Learns from all axes together which points are good. With one density per axis, as in the crate `tpe`, a
+/// sampler soon sees only the branch of a conditional space that was good first.
 ///
-/// Of trials that were proposed and not told of, it takes for granted that they will not be among the
-/// good ones, and so proposes several at once that differ. Failed trials are worst of all.
+/// Trials that failed or have no result yet rank below all others. So the points that are proposed at one
+/// time differ.
 pub struct TpeSampler {
     space: Space,
     seed: u64,
     direction: Direction,
     include: std::vec::IntoIter<Point>,
     fresh: Fresh,
-    /// Of all trials.
+    /// Points of all trials.
     points: Vec<Point>,
     drawn: u64,
     told: BTreeMap<usize, Told>,
 }
 
 impl TpeSampler {
-    /// Proposes `include` first, and learns from them too.
+    /// Creates a sampler that proposes `include` first and learns from these points, too.
     pub fn new(space: &Space, seed: u64, direction: Direction, include: Vec<Point>) -> Self {
         Self {
             space: space.clone(),
@@ -74,7 +74,7 @@ impl TpeSampler {
         }
     }
 
-    /// All trials, the best first.
+    /// Returns all trials, best first.
     fn ranking(&self) -> Ranking {
         let standings = self.told.iter().filter(|(_, told)| told.value().is_some());
         let mut best: Vec<(usize, Told)> = standings.map(|(&trial, &told)| (trial, told)).collect();
@@ -93,7 +93,7 @@ impl TpeSampler {
         }
     }
 
-    /// The best of the points drawn from what the good trials look like.
+    /// Returns the best of some points that are drawn from the density of the good trials.
     fn learned(&self, ranking: &Ranking, number: u64) -> Option<Point> {
         let points: Vec<&Point> = ranking.trials.iter().map(|&t| &self.points[t]).collect();
         let (good, others) = points.split_at(ranking.good);
@@ -134,16 +134,17 @@ impl Sampler for TpeSampler {
     }
 }
 
-/// The trials by their results; those without one last.
+/// All trials by their results. Those without a value come last.
 struct Ranking {
     trials: Vec<usize>,
-    /// How many of the first are the good ones.
+    /// Number of good trials, which come first.
     good: usize,
-    /// How many have a value.
+    /// Number of trials with a value.
     valued: usize,
 }
 
-/// Complete trials before pruned ones, these by how long they lasted; then by value.
+/// Orders complete trials before pruned ones, pruned trials by the epochs that they lasted, and equal ones by
+/// value.
 fn compare(a: &Told, b: &Told, direction: Direction) -> Ordering {
     let lasted = |told: &Told| match *told {
         Told::Value(_) => u64::MAX,

@@ -1,4 +1,4 @@
-//! TPE against random search, at as many trials, on functions whose best value is known.
+//! Compares TPE with random search, with equal numbers of trials, on functions whose best value is known.
 
 use std::f64::consts::PI;
 
@@ -25,7 +25,7 @@ fn number(point: &Point, axis: usize) -> Option<f64> {
     }
 }
 
-/// The best value of the objective after so many trials, `batch` of them at a time.
+/// Returns the best value of the objective after a number of trials, asked for in batches.
 fn best(
     sampler: &mut dyn Sampler,
     objective: impl Fn(&Point) -> f64,
@@ -44,8 +44,8 @@ fn best(
     best
 }
 
-/// Medians of the best values over all seeds, of TPE and of random search, and for how many seeds TPE's
-/// is the better one.
+/// Returns the medians over all seeds of the best values of TPE and of random search, and the number of seeds
+/// for which TPE is better.
 fn compared(
     space: &Space,
     objective: impl Fn(&Point) -> f64,
@@ -69,8 +69,8 @@ fn compared(
     (median(&mut learned), median(&mut random), wins)
 }
 
-/// A made-up training: learning rate and weight decay on logarithmic axes, dropout, and an optimizer, of
-/// which only one has a momentum. 0 is the best value.
+/// An invented training: learning rate and weight decay on logarithmic axes, dropout, and two optimizers, of
+/// which only one has a momentum. The best value is 0.
 fn training() -> (Space, impl Fn(&Point) -> f64) {
     let mut momentum = axis("momentum", Domain::values(4).unwrap());
     momentum.when = Some(Condition {
@@ -104,7 +104,7 @@ fn training() -> (Space, impl Fn(&Point) -> f64) {
     (Space::new(axes, Vec::new()).unwrap(), objective)
 }
 
-/// Branin's function, whose least value is 0.397887, at three places.
+/// Branin's function. Its minimum is 0.397887, at three points.
 fn branin() -> (Space, impl Fn(&Point) -> f64) {
     let axes = vec![
         axis(
@@ -130,8 +130,9 @@ fn branin() -> (Space, impl Fn(&Point) -> f64) {
     (Space::new(axes, Vec::new()).unwrap(), objective)
 }
 
-/// One trial at a time: medians of 0.008 against 0.35, 19 wins; ten at a time: 0.04, 17. An
-/// estimator that is blind on one side, or ranks trials the wrong way, is at random search's median.
+/// Measured one trial at a time: medians of 0.008 (TPE) and 0.35 (random search), 19 wins. Ten at a time:
+/// 0.04 (TPE), 17 wins. An estimator that ignores one side, or ranks trials the wrong way, has random
+/// search's median.
 #[test]
 fn tpe_beats_random_search_on_a_mixed_and_conditional_space() {
     let (space, objective) = training();
@@ -142,7 +143,7 @@ fn tpe_beats_random_search_on_a_mixed_and_conditional_space() {
     }
 }
 
-/// Medians above the least value of 0.061 against 0.6, 18 wins.
+/// Measured: medians of 0.061 (TPE) and 0.6 (random search) above the minimum, 18 wins.
 #[test]
 fn tpe_beats_random_search_on_branin() {
     let (space, objective) = branin();
@@ -164,7 +165,7 @@ fn tpe_keeps_away_from_what_fails_and_from_what_was_pruned_early() {
         tpe.tell(
             trial,
             match x {
-                // The best there is lies here, and cannot be had.
+                // The best values are here, but every trial fails.
                 x if x < 0.0 => Told::Failed,
                 x if x > 6.0 => Told::Pruned {
                     value: 1e9,
@@ -175,6 +176,6 @@ fn tpe_keeps_away_from_what_fails_and_from_what_was_pruned_early() {
         );
         beyond += usize::from(trial >= 30 && !(0.0..=6.0).contains(&x));
     }
-    // Random search would do so 30 times of 50.
+    // Random search would do this in 30 of 50 trials.
     assert!(beyond <= 12, "{beyond}");
 }

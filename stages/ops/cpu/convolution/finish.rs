@@ -1,14 +1,16 @@
+//! Last step of a convolution: its results are added to the output, or get a bias and an activation.
+
 use crate::ops::Activation;
 use crate::ops::activation::in_place;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::vectorized;
 
-/// What becomes of the products of filters and windows.
+/// Final processing of the products of filters and windows.
 #[derive(Clone, Copy)]
 pub enum Finish<'a> {
-    /// They are added to what is there.
+    /// Add them to the output.
     Add,
-    /// They get the filter's bias, then the activation.
+    /// Add the filter's bias, apply the activation, and overwrite the output.
     Activate {
         bias: &'a [f32],
         function: Activation,
@@ -16,7 +18,7 @@ pub enum Finish<'a> {
 }
 
 impl Finish<'_> {
-    /// How products are put where they belong before [`Finish::apply`].
+    /// Returns how products are written to the output before [`Finish::apply`].
     pub fn store(self) -> Store {
         match self {
             Self::Add => Store::Add,
@@ -24,7 +26,7 @@ impl Finish<'_> {
         }
     }
 
-    /// Finishes an image, of as many values for every filter.
+    /// Finishes an image with `positions` values per filter.
     pub fn apply(self, positions: usize, image: &mut [f32]) {
         if let Self::Activate { bias, function } = self {
             for (values, &bias) in image.chunks_exact_mut(positions).zip(bias) {

@@ -1,7 +1,8 @@
-//! The three passes of a convolution, from which its forward and backward, and those of its
-//! transpose, are made: filters over images, outputs back to images, and the filters' gradient.
+//! The three passes that make up the forward and backward passes of convolutions and their transposes:
+//! filters over images, outputs back to images, and the filters' gradient.
 //!
-//! `winograd` computes those it takes, with few multiplications; `unfolded` all others.
+//! `winograd` computes the convolutions that it supports, with fewer multiplications. `unfolded` computes all
+//! others.
 
 mod finish;
 mod tiles;
@@ -13,8 +14,8 @@ pub use finish::Finish;
 pub use winograd::Places;
 use winograd::Winograd;
 
-/// Applies every filter (a row of `weight`) to every window of every image; `out` is images × filters
-/// × windows.
+/// Applies every filter (a row of `weight`) to every window of every image. `out` is images × filters ×
+/// windows.
 pub fn correlate(
     geometry: &Geometry,
     images: &[f32],
@@ -29,13 +30,13 @@ pub fn correlate(
     }
 }
 
-/// Whether [`correlate_and_pool`] takes this convolution.
+/// Whether [`correlate_and_pool`] supports this convolution.
 pub fn pools(geometry: &Geometry, filters: usize) -> bool {
     winograd::pools(geometry, filters)
 }
 
-/// As [`correlate`], and keeps of every 2×2 windows side by side the largest; `out` is of those. What
-/// it returns leads back to where they were.
+/// Like [`correlate`], but keeps only the largest of every 2×2 adjacent outputs. Returns the positions of
+/// these maxima.
 pub fn correlate_and_pool(
     geometry: &Geometry,
     images: &[f32],
@@ -46,8 +47,8 @@ pub fn correlate_and_pool(
     Winograd::new(geometry, weight).correlate_and_pool(images, weight, out, finish)
 }
 
-/// Adds to every image, at every window, the filters (rows of `weight`) times their outputs there;
-/// then calls `finish` with the image. `places` if the outputs were pooled.
+/// Adds to every image, at every window, the filters (rows of `weight`) times their outputs there. Then calls
+/// `finish` with the image. `places` must be given if the outputs were pooled.
 pub fn spread(
     geometry: &Geometry,
     outputs: &[f32],
@@ -63,8 +64,9 @@ pub fn spread(
     }
 }
 
-/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs)
-/// and the windows that they saw, summed over windows and images. `places` if the outputs were pooled.
+/// Adds to `weight` (filters × taps) the products of `outputs` (the gradient of the filters' outputs) and the
+/// values in their windows, summed over windows and images. `places` must be given if the outputs were
+/// pooled.
 pub fn weight_gradient(
     geometry: &Geometry,
     images: &[f32],

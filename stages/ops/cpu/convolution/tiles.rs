@@ -1,31 +1,31 @@
-//! How the windows of a convolution are cut into tiles.
+//! Division of a convolution's windows into tiles.
 
 use std::ops::Range;
 
 use crate::ops::Geometry;
 
-/// Windows that are unfolded together: rows of windows of one image, or all windows of several.
+/// Windows that are unfolded together: some rows of windows of one image, or all windows of several images.
 #[derive(Clone, Debug)]
 pub struct Tile {
     pub images: Range<usize>,
     pub rows: Range<usize>,
 }
 
-/// Columns are padded to a multiple of this, the widest vector in values, so that products need not
-/// copy them to align them.
+/// The number of columns is padded to a multiple of this, the values in the widest vector. Otherwise products
+/// would copy the columns to align them.
 const LANES: usize = 16;
 
-/// Windows that products take at once; a tile had better be a multiple.
+/// Windows that a product processes at once. The number of windows in a tile should be a multiple of this.
 const BLOCK: usize = 64;
 
-/// Values of unfolded windows that stay in the second-level cache with the product's operands.
+/// Values of unfolded windows that fit into the second-level cache together with a product's operands.
 const CACHED: usize = 1 << 17;
 
 impl Geometry {
-    /// How many images to hand to a thread at once: one, but where an image has few windows, enough
-    /// that reading the weight pays, as long as the batch still divides into pieces.
+    /// Number of images per piece of work. This is 1 unless an image has few windows: then it is large enough
+    /// that reading the weight pays off, as long as the batch still divides into enough pieces.
     pub fn images_per_piece(&self, images: usize) -> usize {
-        /// Pieces that a batch is divided into at least, for lack of knowing the threads.
+        /// Least number of pieces per batch; the number of threads is not known here.
         const PIECES: usize = 4;
         128usize
             .div_ceil(self.positions())
@@ -33,14 +33,14 @@ impl Geometry {
             .max(1)
     }
 
-    /// Cuts the windows of `images` images, as many as a piece has, into tiles; `values` is what each
-    /// window takes in the cache.
+    /// Cuts the windows of `images` images, those of one piece of work, into tiles. Every window takes
+    /// `values` values in the cache.
     pub fn tiles(&self, images: usize, values: usize) -> impl Iterator<Item = Tile> + use<> {
         let (rows, columns) = self.windows;
         let step = if images > 1 {
             rows
         } else {
-            // Enough windows that the filters' weights are read often, few enough for the cache.
+            // Enough windows that every weight is used often once it is read, but few enough for the cache.
             let wanted = ((CACHED / values).clamp(128, 512) / columns).max(1);
             let even = BLOCK / gcd(BLOCK, columns);
             if wanted >= even {
@@ -56,18 +56,18 @@ impl Geometry {
         })
     }
 
-    /// Windows in a tile.
+    /// Number of windows in a tile.
     pub fn windows_in(&self, tile: &Tile) -> usize {
         tile.images.len() * tile.rows.len() * self.windows.1
     }
 
-    /// Distance of rows in the matrix of a tile's unfolded windows.
+    /// Distance between the rows of the matrix of a tile's unfolded windows.
     pub fn row_stride(&self, tile: &Tile) -> usize {
         self.windows_in(tile).next_multiple_of(LANES)
     }
 
-    /// The parts of the rows of a tile's matrix that belong to each image, and where the same windows
-    /// lie among the image's.
+    /// Returns, for every image of a tile, its index, its columns in the tile's matrix, and the range of the
+    /// same windows among all windows of the image.
     pub fn parts(
         &self,
         tile: &Tile,

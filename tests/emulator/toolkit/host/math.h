@@ -1,1 +1,1 @@
-// Every kernel has it already: ../../device.h.
+// Empty, because every kernel includes ../../device.h.

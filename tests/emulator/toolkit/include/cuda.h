@@ -1,1 +1,1 @@
-// dfdx's and cudarc's build scripts look whether there is such a file.
+// The build scripts of dfdx and cudarc check that this file exists.

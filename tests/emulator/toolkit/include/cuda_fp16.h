@@ -1,4 +1,5 @@
-// Half precision as far as dfdx's sources need it to compile. Nothing here computes with it, so it is a float.
+// Half precision, as far as dfdx's sources need it to compile. Nothing computes with it, so a half is a
+// float.
 #pragma once
 
 struct __half {

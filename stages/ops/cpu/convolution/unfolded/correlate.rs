@@ -1,4 +1,4 @@
-//! Filters over windows.
+//! Filters over images.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::ops::cpu::convolution::Finish;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::{scratch, vectorized};
 
-/// As [`convolution::correlate`](crate::ops::cpu::convolution::correlate).
+/// See [`convolution::correlate`](crate::ops::cpu::convolution::correlate).
 pub fn correlate(
     geometry: &Geometry,
     images: &[f32],

@@ -1,4 +1,4 @@
-//! Convolutions as products with a matrix of unfolded windows: of any size.
+//! Convolutions of any size, as products with a matrix of unfolded windows.
 //!
 //! With `U(x)` the matrix of unfolded windows of an image (a row per weight of a filter, a column per
 //! window), `W` the weight (a row per filter) and `y` the filters' outputs:

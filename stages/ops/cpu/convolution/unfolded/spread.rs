@@ -1,4 +1,4 @@
-//! Windows put back, weighted by filters' outputs.
+//! Outputs back to images.
 
 use rayon::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::ops::cpu::pieces::transpose;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;
 
-/// As [`convolution::spread`](crate::ops::cpu::convolution::spread).
+/// See [`convolution::spread`](crate::ops::cpu::convolution::spread).
 pub fn spread(
     geometry: &Geometry,
     outputs: &[f32],
@@ -29,7 +29,7 @@ pub fn spread(
         return;
     }
     let taps_per_channel = geometry.kernel_height * geometry.kernel_width;
-    // A row per tap, so that products read it in order.
+    // One row per tap, so that products read it in order.
     let by_tap = transpose(weight, filters);
     let piece = geometry.images_per_piece(images.len() / geometry.image());
     let pieces = images
@@ -66,14 +66,15 @@ pub fn spread(
     });
 }
 
-/// Channels whose windows stay in the second-level cache until they are folded.
+/// Number of channels whose windows stay in the second-level cache until they are folded.
 fn channels_per_block(geometry: &Geometry, stride: usize) -> usize {
     let per_channel = geometry.kernel_height * geometry.kernel_width * stride;
     ((1 << 17) / per_channel).clamp(1, geometry.channels)
 }
 
-/// The convolution that takes the outputs of a stride-1 convolution back to its input: every filter reversed in rows and columns, channels and filters exchanged, and windows over every
-/// place that the gradient reached.
+/// Returns the convolution that takes the outputs of a stride-1 convolution back to its input: every filter
+/// is reversed in rows and columns, channels and filters are exchanged, and every pixel of the input has a
+/// window.
 fn reversed(geometry: &Geometry, weight: &[f32], filters: usize) -> (Vec<f32>, Geometry) {
     let taps = geometry.kernel_height * geometry.kernel_width;
     let mut flipped = vec![0.0; weight.len()];

@@ -1,11 +1,12 @@
-//! Windows of an image as columns of a matrix (im2col), and back.
+//! Windows of an image as columns of a matrix (im2col), and back (col2im).
 
 use std::ops::Range;
 
 use crate::ops::Geometry;
 use crate::ops::cpu::convolution::tiles::Tile;
 
-/// Writes the windows of a tile as columns; a row of the matrix is what one weight of a filter meets.
+/// Writes the windows of a tile as columns. A row of the matrix has the values that are multiplied by one
+/// weight of a filter.
 pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f32]) {
     let row_stride = geometry.row_stride(tile);
     let columns = geometry.windows.1;
@@ -24,8 +25,8 @@ pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f3
             }
             let met = overlap.columns;
             if geometry.stride == 1 && columns == geometry.width {
-                // Rows of windows are as long as rows of the image, so one copy does for all of them; what
-                // it brings to places in the padding is of neighbouring rows, and is cleared after.
+                // Rows of windows are as long as rows of the image, so one copy is enough for all of them. It
+                // writes values of neighbouring rows where the padding is; these are cleared below.
                 let len = inside.len() - met.start - (columns - met.end);
                 inside[met.start..][..len].copy_from_slice(&images[overlap.from..][..len]);
             } else {
@@ -52,7 +53,7 @@ pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f3
     );
 }
 
-/// Adds columns, of these channels alone, to the places of the images that [`unfold`] takes them from.
+/// Adds the columns of these channels to the positions in the images that [`unfold`] reads them from.
 pub fn fold(
     geometry: &Geometry,
     matrix: &[f32],
@@ -84,8 +85,8 @@ pub fn fold(
     });
 }
 
-/// Copies filters' outputs (images × filters × windows) at a tile's windows side by side: a row per
-/// filter, in the columns that [`unfold`] gives the windows.
+/// Copies the filters' outputs (images × filters × windows) at a tile's windows to a matrix with a row per
+/// filter and the columns that [`unfold`] gives to the windows.
 pub fn gather(
     geometry: &Geometry,
     outputs: &[f32],
@@ -102,18 +103,19 @@ pub fn gather(
     }
 }
 
-/// What a tile's windows on one image meet of it at one weight.
+/// Overlap of a tile's windows with one image, at one weight of the filters.
 struct Overlap {
-    /// The tile's rows of windows that meet the image and not the padding above and below.
+    /// Rows of windows, counted from the tile's first, that meet the image and not the padding above or
+    /// below.
     rows: Range<usize>,
-    /// The columns of windows that meet the image and not the padding beside it.
+    /// Columns of windows that meet the image and not the padding beside it.
     columns: Range<usize>,
-    /// What the first of these windows meets, among all images' values.
+    /// Index, among the values of all images, of the value that the first of these windows meets.
     from: usize,
 }
 
-/// Calls `visit` for every row of the matrix and every image: with the row's number, the columns that
-/// belong to the image, and what they meet of it. Where they meet nothing the overlap has no rows.
+/// Calls `visit` for every row of the matrix and every image, with the row's index, the image's columns in
+/// the matrix, and the overlap. An empty overlap has no rows.
 fn walk(
     geometry: &Geometry,
     tile: &Tile,
@@ -159,15 +161,15 @@ fn walk(
     }
 }
 
-/// The row (or column) of the image that a window meets at offset `tap`; it must be inside.
+/// Row (or column) of the image that a window meets at offset `tap`. It must be inside the image.
 fn place(window: usize, tap: usize, padding: isize, stride: usize) -> usize {
     (window * stride + tap).wrapping_add_signed(-padding)
 }
 
-/// The windows that, at offset `tap`, meet one of the image's `size` rows (or columns).
+/// Range of windows that, at offset `tap`, meet one of the image's `size` rows (or columns).
 fn meeting(tap: usize, padding: isize, stride: usize, size: usize, windows: usize) -> Range<usize> {
     let signed = |value: usize| isize::try_from(value).expect("a size in memory");
-    // The window meets `window * stride + offset`.
+    // The window meets row (or column) `window * stride + offset`.
     let offset = signed(tap) - padding;
     let first_at_or_after = |place: isize| {
         usize::try_from(place - offset)

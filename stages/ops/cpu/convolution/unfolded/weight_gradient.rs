@@ -1,4 +1,4 @@
-//! What every weight of every filter contributed.
+//! The filters' gradient.
 
 use rayon::prelude::*;
 
@@ -9,14 +9,15 @@ use crate::ops::cpu::pieces;
 use crate::ops::cpu::product::{Matrix, Store, product};
 use crate::ops::cpu::scratch;
 
-/// As [`convolution::weight_gradient`](crate::ops::cpu::convolution::weight_gradient).
+/// See [`convolution::weight_gradient`](crate::ops::cpu::convolution::weight_gradient).
 pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], weight: &mut [f32]) {
     let (taps, positions) = (geometry.taps(), geometry.positions());
     let filters = weight.len() / taps;
     let count = images.len() / geometry.image();
     let group = count.div_ceil(groups(weight.len(), count));
     let partial = |(images, outputs): (&[f32], &[f32])| {
-        // Transposed: a row per tap, because products want the longer, reused operand unfolded.
+        // Transposed, with a row per tap: products are faster if the unfolded windows, the longer and reused
+        // operand, are on the left.
         let mut total = vec![0.0; weight.len()];
         let piece = geometry.images_per_piece(count).min(group);
         for (images, outputs) in images
@@ -40,10 +41,10 @@ pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], wei
     pieces::add(weight, &pieces::transpose(&total, taps));
 }
 
-/// Into how many sums a batch is divided: a function of sizes alone, because the order of additions
-/// decides the last bits.
+/// Number of partial sums for a batch. It depends on sizes alone, because the order of additions decides the
+/// last bits.
 fn groups(weights: usize, images: usize) -> usize {
-    /// Values in all partial sums together.
+    /// Number of values in all partial sums together, as a target.
     const ROOM: usize = 1 << 24;
     (ROOM / weights).clamp(4, 16).min(images)
 }

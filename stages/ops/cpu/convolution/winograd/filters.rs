@@ -1,4 +1,4 @@
-//! Filters at the points, and the gradient's way back from there.
+//! Transforms of filters to the points, and of their gradient back from there.
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -12,14 +12,14 @@ use crate::ops::cpu::product::Store;
 use crate::ops::cpu::scratch::{self, Scratch};
 use crate::ops::cpu::transpose::{Planes, interleave, separate};
 
-/// What the columns of the filters' matrices are; the rows are the other.
+/// Meaning of the columns of the filters' matrices. The rows have the other meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Columns {
     Filters,
     Channels,
 }
 
-/// A matrix for every point, in panels: first by panel, then by point.
+/// A matrix for every point, in panels. The values are ordered by panel, then by point.
 pub struct Filters {
     values: Scratch,
     rows: usize,
@@ -28,7 +28,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Takes `weight` (filters × channels × kernel) to the points.
+    /// Transforms `weight` (filters × channels × kernel) to the points.
     pub fn new(arch: Arch, layout: &Layout, weight: &[f32], columns: Columns) -> Self {
         let taps = Taps::of(layout, weight, columns);
         let (rows, width) = match columns {
@@ -60,7 +60,7 @@ impl Filters {
         }
     }
 
-    /// The matrix of a point.
+    /// Returns the matrix of a point.
     pub fn at(&self, point: usize) -> Panels<'_> {
         Panels {
             values: &self.values[point * self.rows * self.panel..],
@@ -70,7 +70,7 @@ impl Filters {
     }
 }
 
-/// Weights with the columns of [`Filters`] side by side.
+/// Weights with the columns of [`Filters`] interleaved.
 struct Taps {
     values: Scratch,
     columns: Columns,
@@ -119,7 +119,7 @@ impl Taps {
         Self { values, columns }
     }
 
-    /// Where the first columns of a row have their taps.
+    /// Position of the taps of the first columns in a row.
     #[inline(always)]
     fn square(&self, layout: &Layout, row: usize) -> Square {
         match self.columns {
@@ -136,14 +136,14 @@ impl Taps {
     }
 }
 
-/// Channels whose weights are turned together.
+/// Channels whose weights are interleaved together.
 const CHANNELS: usize = 8;
 
-/// One panel of [`Filters`].
+/// Transform of one panel of [`Filters`].
 struct TransformPanel<'a> {
     layout: &'a Layout,
     taps: &'a Taps,
-    /// The panel's first column, and how many there are.
+    /// First column of the panel, and number of columns.
     first: usize,
     width: usize,
     rows: usize,
@@ -182,8 +182,8 @@ impl TransformPanel<'_> {
     }
 }
 
-/// Takes the gradient of the filters at the points, the sum of `partial` (each points × channels ×
-/// filters), back to `weight`, to which it is added.
+/// Adds up the gradients in `partial` (each points × channels × filters), transforms the sum back from the
+/// points, and adds the result to `weight`.
 pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weight: &mut [f32]) {
     let Some(mut gradient) = partial.pop() else {
         return;
@@ -203,7 +203,7 @@ pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weig
                 to,
             });
         });
-    /// Filters to a piece.
+    /// Filters per piece of work.
     const PIECE: usize = 8;
     let places = layout.kernel_places(geometry.channels);
     weight
@@ -217,7 +217,7 @@ pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weig
         });
 }
 
-/// The gradient of a channel's weights, filters side by side.
+/// Transform of the gradient of a channel's weights, with filters interleaved.
 struct GradientOfChannel<'a> {
     layout: &'a Layout,
     gradient: &'a [f32],

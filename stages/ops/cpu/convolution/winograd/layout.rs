@@ -1,32 +1,32 @@
-//! Sizes of a convolution at points, and its images with the channels side by side.
+//! Sizes of a convolution at the points, and conversion of its images to interleaved channels.
 
 use super::transform::Square;
 use crate::ops::Geometry;
 use crate::ops::cpu::product::Store;
 use crate::ops::cpu::transpose::{Planes, interleave, separate};
 
-/// Whether whole tiles of 4×4 outputs would mostly lie beside the image.
+/// Whether an image has so few windows that whole tiles of 4×4 outputs would mostly lie outside of it.
 pub fn is_small(geometry: &Geometry) -> bool {
     geometry.windows.0 < 6 || geometry.windows.1 < 6
 }
 
-/// A convolution of stride s with k×k filters, seen as one of stride 1 with ⌈k/s⌉×⌈k/s⌉ filters on
-/// images of s²-fold channels: every s-th row and column of a channel is a channel of its own, its
-/// *phase*.
+/// A convolution of stride s with k×k filters, treated as one of stride 1 with ⌈k/s⌉×⌈k/s⌉ filters on images
+/// with s² times as many channels. Every s-th row and column of a channel becomes a channel of its own,
+/// called a *phase*.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     pub geometry: Geometry,
     pub filters: usize,
-    /// Values in a vector of the processor.
+    /// Values per vector of the processor.
     pub lanes: usize,
-    /// Channels with their phases, and filters, each rounded up to whole vectors.
+    /// Number of channels (counting each phase) and of filters, each rounded up to whole vectors.
     pub channels_stride: usize,
     pub filters_stride: usize,
-    /// Rows and columns of a tile's outputs.
+    /// Rows and columns of outputs per tile.
     pub side: usize,
-    /// Rows and columns of tiles on an image.
+    /// Rows and columns of tiles per image.
     pub tiles: (usize, usize),
-    /// Rows and columns of a filter on the phases.
+    /// Rows and columns of a filter on a phase.
     pub taps: usize,
 }
 
@@ -47,17 +47,17 @@ impl Layout {
         }
     }
 
-    /// Channels with their phases.
+    /// Number of channels, counting each phase.
     pub fn channels(&self) -> usize {
         self.geometry.stride * self.geometry.stride * self.geometry.channels
     }
 
-    /// Points of a tile.
+    /// Number of points of a tile.
     pub fn points(&self) -> usize {
         (self.side + self.taps - 1) * (self.side + self.taps - 1)
     }
 
-    /// Columns of a panel of a [product](super::product).
+    /// Number of columns in a panel of a [product](super::product).
     pub fn panel(&self) -> usize {
         2 * self.lanes
     }
@@ -66,12 +66,12 @@ impl Layout {
         self.tiles.0 * self.tiles.1
     }
 
-    /// Numbers that tell where an image's maxima are: one for every tile and filter.
+    /// Number of entries for the positions of an image's maxima: one for every tile and filter.
     pub fn places_len(&self) -> usize {
         self.tiles_per_image() * self.filters_stride
     }
 
-    /// What the filters give at every window.
+    /// Layout of the outputs at every window.
     pub fn outputs(&self) -> Outputs {
         Outputs {
             filters: self.filters,
@@ -82,7 +82,7 @@ impl Layout {
         }
     }
 
-    /// The same after a pooling of 2×2 windows.
+    /// Layout of the outputs after pooling 2×2 windows.
     pub fn pooled(&self) -> Outputs {
         let (rows, columns) = self.geometry.windows;
         Outputs {
@@ -92,18 +92,18 @@ impl Layout {
         }
     }
 
-    /// Rows and columns of an image in phases: what all its tiles meet.
+    /// Rows and columns of an image in phases, including all that its tiles read.
     fn input_size(&self) -> (usize, usize) {
         let size = |tiles: usize| tiles * self.side + self.taps - 1;
         (size(self.tiles.0), size(self.tiles.1))
     }
 
-    /// Values of an image in phases, channels side by side.
+    /// Number of values of an image in phases, with channels interleaved.
     pub fn input_len(&self) -> usize {
         self.input_size().0 * self.input_size().1 * self.channels_stride
     }
 
-    /// Where the first channels of a tile lie in the input; tiles are counted through all images.
+    /// Position of the first channels of a tile in the input. Tiles are counted through all images.
     #[inline(always)]
     pub fn input_tile(&self, tile: usize) -> Square {
         let (columns, stride) = (self.input_size().1, self.channels_stride);
@@ -117,18 +117,18 @@ impl Layout {
         )
     }
 
-    /// Rows and columns of a kernel with zeros after its end, so that every phase has all taps.
+    /// Rows and columns of a kernel that is padded with zeros at its end, so that every phase has all taps.
     fn kernel_size(&self) -> usize {
         self.geometry.stride * self.taps
     }
 
-    /// Values of a channel's kernels, filters side by side.
+    /// Number of values of a channel's kernels, with filters interleaved.
     pub fn kernel_len(&self) -> usize {
         self.kernel_size() * self.kernel_size() * self.filters_stride
     }
 
-    /// Where each weight of the first channels (a row of the kernel after the other) lies with the
-    /// filters side by side.
+    /// Positions of the weights of the first `channels` channels (each kernel row by row), with filters
+    /// interleaved.
     pub fn kernel_places(&self, channels: usize) -> Vec<usize> {
         let (height, width) = (self.geometry.kernel_height, self.geometry.kernel_width);
         let place = |weight: usize| {
@@ -142,7 +142,7 @@ impl Layout {
         (0..channels * height * width).map(place).collect()
     }
 
-    /// Where the taps of a channel's phase lie with the filters side by side.
+    /// Position of the taps of a channel's phase, with filters interleaved.
     #[inline(always)]
     pub fn kernel_square(&self, channel: usize) -> Square {
         let Geometry {
@@ -157,7 +157,7 @@ impl Layout {
         }
     }
 
-    /// Where each weight of a channel lies among taps × taps × channels with their phases.
+    /// Positions of a channel's weights in an array of taps × taps × channels (counting each phase).
     pub fn phase_places(&self) -> Vec<usize> {
         let Geometry {
             channels,
@@ -174,7 +174,7 @@ impl Layout {
         (0..kernel_height * kernel_width).map(place).collect()
     }
 
-    /// The weights of some filters, one filter after the other.
+    /// Layout of the weights of `filters` filters, one filter after another.
     pub fn filter_planes(&self, filters: usize) -> Planes {
         Planes {
             channels: filters,
@@ -182,7 +182,7 @@ impl Layout {
         }
     }
 
-    /// Writes images (channels × rows × columns) in phases, zeros around them.
+    /// Writes images (channels × rows × columns) in phases, with zeros around them.
     pub fn gather_input(&self, images: &[f32], to: &mut [f32]) {
         to.fill(0.0);
         let images = images.chunks_exact(self.geometry.image());
@@ -193,7 +193,7 @@ impl Layout {
         }
     }
 
-    /// Adds images in phases to images.
+    /// Adds images in phases to images (channels × rows × columns).
     pub fn add_input(&self, from: &[f32], images: &mut [f32]) {
         let images = images.chunks_exact_mut(self.geometry.image());
         for (image, from) in images.zip(from.chunks_exact(self.input_len())) {
@@ -211,8 +211,9 @@ impl Layout {
         }
     }
 
-    /// Calls `visit` for every row of an image that a window meets: where in the image the first value
-    /// that is met begins, where the row in phases, and where in that each of the values.
+    /// Calls `visit` for every row of an image that a window covers, with the index of the row's first
+    /// covered value in the image, the index of the row in phases, and the offset of every value from the
+    /// latter.
     fn each_row(&self, mut visit: impl FnMut(usize, usize, &[usize])) {
         let Geometry {
             channels,
@@ -223,7 +224,7 @@ impl Layout {
             ..
         } = self.geometry;
         let (rows, columns) = self.input_size();
-        // Counted from the first window's upper left, around which there are `top` and `left` zeros.
+        // Counted from the upper left corner of the first window, so that `top` and `left` zeros come first.
         let met = |size: usize, before: isize, end: usize| {
             let shift = |place: usize| place.saturating_add_signed(before).min(end);
             shift(0)..shift(size)
@@ -239,32 +240,32 @@ impl Layout {
     }
 }
 
-/// Outputs of whole tiles with the filters side by side.
+/// Layout of outputs in whole tiles, with filters interleaved.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs {
     filters: usize,
-    /// Filters in whole vectors.
+    /// Number of filters, rounded up to whole vectors.
     stride: usize,
-    /// Rows and columns that are there.
+    /// Rows and columns of outputs.
     size: (usize, usize),
-    /// Rows and columns of tiles, which may reach beyond.
+    /// Rows and columns of tiles, which may extend beyond the outputs.
     tiles: (usize, usize),
-    /// Rows and columns of a tile.
+    /// Rows and columns of outputs per tile.
     side: usize,
 }
 
 impl Outputs {
-    /// Values of an image, one filter after the other, without those of tiles that reach beyond.
+    /// Number of outputs of an image, without the parts of tiles that extend beyond them.
     pub fn image(&self) -> usize {
         self.filters * self.size.0 * self.size.1
     }
 
-    /// Values of an image's whole tiles.
+    /// Number of values in an image's whole tiles.
     pub fn len(&self) -> usize {
         self.tiles.0 * self.tiles.1 * self.side * self.side * self.stride
     }
 
-    /// Where the first filters of a tile lie.
+    /// Position of the first filters of a tile.
     #[inline(always)]
     pub fn tile(&self, tile: usize) -> Square {
         let columns = self.tiles.1 * self.side;
@@ -278,8 +279,8 @@ impl Outputs {
         )
     }
 
-    /// Writes outputs (filters × rows × columns) with the filters side by side, zeros where a tile has
-    /// none.
+    /// Writes outputs (filters × rows × columns) with filters interleaved, and zeros where tiles extend
+    /// beyond them.
     pub fn gather(&self, outputs: &[f32], to: &mut [f32]) {
         let whole = (self.tiles.0 * self.side, self.tiles.1 * self.side);
         if self.size != whole || self.filters != self.stride {
@@ -293,7 +294,7 @@ impl Outputs {
         }
     }
 
-    /// Writes or adds an image's outputs to `to` (filters × rows × columns).
+    /// Writes or adds an image's interleaved outputs to `to` (filters × rows × columns).
     pub fn separate(&self, from: &[f32], to: &mut [f32], store: Store) {
         self.each_row(|row, place, places| {
             separate(&from[place..], places, &mut to[row..], self.planes(), store);
@@ -307,8 +308,8 @@ impl Outputs {
         }
     }
 
-    /// Calls `visit` for every row: where it begins in a filter's, where with the filters side by
-    /// side, and where in that each of the values.
+    /// Calls `visit` for every row of outputs, with the row's index in the outputs of one filter, its index
+    /// with filters interleaved, and the offset of every value from the latter.
     fn each_row(&self, mut visit: impl FnMut(usize, usize, &[usize])) {
         let (rows, columns) = self.size;
         let places: Vec<usize> = (0..columns).map(|x| x * self.stride).collect();
@@ -319,7 +320,7 @@ impl Outputs {
     }
 }
 
-/// Where the first vectors of a tile lie in images of `len` values and `columns` columns, `stride`
+/// Position of the first vectors of a tile in images of `len` values, whose columns are `stride` values
 /// apart.
 #[inline(always)]
 fn square(

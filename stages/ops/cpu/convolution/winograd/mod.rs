@@ -1,4 +1,4 @@
-//! Convolutions through products at points (Winograd's minimal algorithms), a quarter of the
+//! Convolutions as products at points (Winograd's minimal algorithms), with as few as a quarter of the
 //! multiplications.
 //!
 //! With V = Bᵀ·x·B the values of an image's tiles at the points, U = G·w·Gᵀ those of the filters, and
@@ -9,8 +9,8 @@
 //! - [`spread`](Winograd::spread): x += B·(Σ U∘(A·y·Aᵀ))·Bᵀ, tiles overlapping;
 //! - [`weight_gradient`](Winograd::weight_gradient): w += Gᵀ·(Σ V∘(A·y·Aᵀ))·G.
 //!
-//! At every point the sums are products of matrices. Channels lie side by side, a vector of them is
-//! treated at once, and tiles are taken in blocks that stay in the second-level cache.
+//! At every point the sums are products of matrices. Channels are interleaved, so that a vector of them is
+//! processed at once, and tiles are processed in blocks that stay in the second-level cache.
 
 mod filters;
 mod layout;
@@ -35,11 +35,12 @@ use filters::{Columns, Filters, add_gradient};
 use layout::{Layout, is_small};
 use passes::{Correlate, Source, Spread, WeightGradient};
 
-/// Whether the passes here take this convolution and are likely the faster ones: a function of the
-/// processor and of the sizes of one image and the filters, so that an image's result does not depend on
-/// its batch.
+/// Whether the passes here support this convolution and are likely to be faster. This depends only on the
+/// processor and on the sizes of one image and the filters, so that an image's result does not depend on its
+/// batch.
 pub fn takes(geometry: &Geometry, filters: usize) -> bool {
-    /// Weights whose values at the points, up to seven times as many, are worth their memory.
+    /// Largest number of weights for which storing their values at the points (up to seven times as many)
+    /// pays off.
     const WEIGHTS: usize = 1 << 24;
     let taps = geometry.kernel_height.div_ceil(geometry.stride);
     let square = geometry.kernel_height == geometry.kernel_width;
@@ -52,27 +53,27 @@ pub fn takes(geometry: &Geometry, filters: usize) -> bool {
     square && fits && filters * geometry.taps() <= WEIGHTS && vectors
 }
 
-/// Whether [`Winograd::correlate_and_pool`] takes it too.
+/// Whether [`Winograd::correlate_and_pool`] supports this convolution, too.
 pub fn pools(geometry: &Geometry, filters: usize) -> bool {
     takes(geometry, filters) && !is_small(geometry)
 }
 
-/// Where the maxima of 2×2 windows were, for every tile of every image and every filter.
+/// Positions of the maxima in 2×2 windows, for every tile and filter of every image.
 pub struct Places(Vec<u32>);
 
-/// A convolution that [`takes`] has taken.
+/// A convolution for which [`takes`] is true.
 pub struct Winograd {
     arch: Arch,
     layout: Layout,
 }
 
 impl Winograd {
-    /// `weight` is a row per filter.
+    /// `weight` has a row per filter.
     pub fn new(geometry: &Geometry, weight: &[f32]) -> Self {
         Self::on(Arch::new(), geometry, weight)
     }
 
-    /// The same on other vectors than the widest.
+    /// Like [`Winograd::new`], but with these vectors instead of the widest.
     fn on(arch: Arch, geometry: &Geometry, weight: &[f32]) -> Self {
         struct Lanes;
 
@@ -89,12 +90,12 @@ impl Winograd {
         Self { arch, layout }
     }
 
-    /// As [`convolution::correlate`](super::correlate).
+    /// See [`convolution::correlate`](super::correlate).
     pub fn correlate(&self, images: &[f32], weight: &[f32], out: &mut [f32], finish: Finish<'_>) {
         self.forward(images, weight, out, None, finish);
     }
 
-    /// As [`convolution::correlate_and_pool`](super::correlate_and_pool).
+    /// See [`convolution::correlate_and_pool`](super::correlate_and_pool).
     pub fn correlate_and_pool(
         &self,
         images: &[f32],
@@ -108,7 +109,8 @@ impl Winograd {
         Places(places)
     }
 
-    /// Outputs at every window, or if `places` are wanted the largest of every 2×2.
+    /// Computes the outputs at every window or, with `places`, the largest of every 2×2 outputs and its
+    /// position.
     fn forward(
         &self,
         images: &[f32],
@@ -153,7 +155,7 @@ impl Winograd {
             });
     }
 
-    /// As [`convolution::spread`](super::spread).
+    /// See [`convolution::spread`](super::spread).
     pub fn spread(
         &self,
         outputs: &[f32],
@@ -186,7 +188,7 @@ impl Winograd {
             });
     }
 
-    /// As [`convolution::weight_gradient`](super::weight_gradient).
+    /// See [`convolution::weight_gradient`](super::weight_gradient).
     pub fn weight_gradient(
         &self,
         images: &[f32],
@@ -222,7 +224,7 @@ impl Winograd {
         add_gradient(*arch, layout, partial, weight);
     }
 
-    /// Images in phases.
+    /// Returns the images in phases.
     fn gathered(&self, images: &[f32]) -> scratch::Scratch {
         let layout = &self.layout;
         let mut input = scratch::take(images.len() / layout.geometry.image() * layout.input_len());
@@ -230,12 +232,12 @@ impl Winograd {
         input
     }
 
-    /// How many images to hand to a thread at once: enough that reading the filters pays, in a number
-    /// of pieces that most numbers of threads share evenly.
+    /// Number of images per piece of work: enough that reading the filters pays off, and such that most
+    /// numbers of threads share the pieces evenly.
     fn images_per_piece(&self, images: usize) -> usize {
-        /// Tiles that are enough.
+        /// Tiles per piece that are enough.
         const TILES: usize = 48;
-        /// What the number of pieces is a multiple of, if the batch is large enough.
+        /// The number of pieces is a multiple of this, if the batch is large enough.
         const PIECES: usize = 4;
         let enough = TILES.div_ceil(self.layout.tiles_per_image());
         let pieces = (images / enough).max(PIECES) / PIECES * PIECES;
@@ -243,14 +245,14 @@ impl Winograd {
     }
 }
 
-/// The outputs of some of the images on their way back, filters side by side.
+/// Outputs or their gradients, for some of the images, with filters interleaved.
 struct Back<'a> {
     values: scratch::Scratch,
     places: Option<&'a [u32]>,
 }
 
 impl<'a> Back<'a> {
-    /// Those of some of `count` images.
+    /// Selects `images` among `count` images.
     fn of(
         layout: &Layout,
         outputs: &[f32],
@@ -285,10 +287,10 @@ impl<'a> Back<'a> {
     }
 }
 
-/// Into how many sums a batch is divided: a function of sizes alone, because the order of additions
-/// decides the last bits.
+/// Number of partial sums for a batch. It depends on sizes alone, because the order of additions decides the
+/// last bits.
 fn groups(values: usize, images: usize) -> usize {
-    /// Values in all partial sums together.
+    /// Number of values in all partial sums together, as a target.
     const ROOM: usize = 1 << 22;
     (ROOM / values).clamp(4, 16).min(images)
 }

@@ -1,4 +1,4 @@
-//! The three passes over some images, on one thread.
+//! The three passes over some images, each on one thread.
 
 use pulp::{Simd, WithSimd};
 
@@ -10,45 +10,45 @@ use super::product::{Operand, Panels, product};
 use super::transform::{Square, from_points, to_points};
 use crate::ops::cpu::scratch;
 
-/// Filters over images: outputs, with the filters side by side.
+/// Filters over images. Writes the outputs with filters interleaved.
 pub struct Correlate<'a> {
     pub layout: &'a Layout,
-    /// Of columns that are filters.
+    /// With filters as columns.
     pub filters: &'a Filters,
-    /// In phases.
+    /// Images in phases.
     pub input: &'a [f32],
     pub output: &'a mut [f32],
-    /// Where the outputs' 2×2 windows have their maxima (tiles × filters), if those are wanted.
+    /// Positions of the maxima in 2×2 windows of the outputs (tiles × filters), if these are pooled.
     pub places: Option<&'a mut [u32]>,
 }
 
-/// Outputs, weighted by their filters, added to the places that they were computed from.
+/// Outputs back to images. Adds the outputs times their filters to the values that they were computed from.
 pub struct Spread<'a> {
     pub layout: &'a Layout,
-    /// Of columns that are channels.
+    /// With channels as columns.
     pub filters: &'a Filters,
     pub output: Source<'a>,
-    /// In phases.
+    /// Images in phases.
     pub input: &'a mut [f32],
 }
 
-/// The gradient of the filters at the points.
+/// The filters' gradient at the points.
 pub struct WeightGradient<'a> {
     pub layout: &'a Layout,
-    /// In phases.
+    /// Images in phases.
     pub input: &'a [f32],
     pub output: Source<'a>,
     /// Points × channels × filters.
     pub gradient: &'a mut [f32],
-    /// Whether to add to what is there.
+    /// Whether to add to `gradient` instead of overwriting it.
     pub add: bool,
 }
 
-/// Outputs on their way back.
+/// Outputs, or their gradients, that a pass reads.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     pub values: &'a [f32],
-    /// Where each belongs in its 2×2 window, if they were pooled.
+    /// Position of each value in its 2×2 window, if the outputs were pooled.
     pub places: Option<&'a [u32]>,
 }
 
@@ -79,20 +79,20 @@ impl WithSimd for WeightGradient<'_> {
     }
 }
 
-/// Tiles treated together, at each point a matrix of a row for every tile.
+/// Tiles that are processed together. At each point they form a matrix with a row per tile.
 struct Block {
-    /// Of all the images' tiles.
+    /// Index of the first tile, counted through all images.
     first: usize,
     tiles: usize,
 }
 
-/// A value for every point, tile and channel of a block, channels side by side.
+/// A value for every point, tile and channel of a block, with channels interleaved.
 struct AtPoints {
     values: scratch::Scratch,
-    /// Channels, in whole vectors.
+    /// Number of channels, rounded up to whole vectors.
     row: usize,
-    /// From one point to the next. Not a multiple of the memory page, or a tile's points would all
-    /// compete for the same few places of the cache.
+    /// Distance from one point to the next. Not a multiple of the page size: otherwise all points of a tile
+    /// would compete for the same few sets of the cache.
     point: usize,
 }
 
@@ -106,7 +106,7 @@ impl AtPoints {
         }
     }
 
-    /// Where a vector of channels of a tile has its `N`×`N` points.
+    /// Position of the `N`×`N` points of a vector of channels of a tile.
     #[inline(always)]
     fn square<const N: usize>(&self, tile: usize, channel: usize) -> Square {
         Square {
@@ -116,7 +116,7 @@ impl AtPoints {
         }
     }
 
-    /// Writes the products of tiles and filters at every point.
+    /// Writes the products of `tiles` and `filters` at every point.
     #[inline(always)]
     fn multiply<S: Simd>(&mut self, simd: S, size: [usize; 3], tiles: &Self, filters: &Filters) {
         for (point, out) in self.values.chunks_mut(self.point).enumerate() {
@@ -141,7 +141,7 @@ impl AtPoints {
         }
     }
 
-    /// As columns side by side.
+    /// Returns the matrix of a point as panels of columns.
     fn panels(&self, point: usize, panel: usize) -> Panels<'_> {
         Panels {
             values: &self.values[point * self.point..],
@@ -151,16 +151,16 @@ impl AtPoints {
     }
 }
 
-/// The tiles in blocks, and how many a block has at most. Every block reads the filters once, so small
-/// ones cost that way; large ones leave the second-level cache.
+/// Divides the tiles into blocks. Returns the size of the largest block, and the blocks. Every block reads
+/// the filters once, which makes small blocks slow. Large blocks do not fit into the second-level cache.
 fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> + use<>) {
-    /// Values of a block at the points that stay in the second-level cache.
+    /// Values of a block at the points that fit into the second-level cache.
     const CACHED: usize = 1 << 18;
-    /// Rows that the product's kernel takes at once.
+    /// Rows that the product's kernel processes at once.
     const ROWS: usize = 12;
     let (channels, filters) = (layout.channels_stride, layout.filters_stride);
     let cached = CACHED / (layout.points() * (channels + filters));
-    // As many that reading the filters costs no more than writing and reading the tiles.
+    // So many that reading the filters takes no longer than writing and reading the tiles.
     let balanced = channels * filters / (channels + filters) / 2;
     let step = cached.max(balanced).clamp(2 * ROWS, 16 * ROWS) / ROWS * ROWS;
     let step = step.min(tiles);
@@ -171,7 +171,7 @@ fn blocks(layout: &Layout, tiles: usize) -> (usize, impl Iterator<Item = Block> 
     (step, blocks)
 }
 
-/// V = Bᵀ·x·B for a block's tiles.
+/// Computes V = Bᵀ·x·B for a block's tiles.
 #[inline(always)]
 fn input_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
     simd: S,
@@ -190,7 +190,7 @@ fn input_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, 
     }
 }
 
-/// A·y·Aᵀ for a block's tiles.
+/// Computes A·y·Aᵀ for a block's tiles.
 #[inline(always)]
 fn output_to_points<S: Simd, P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>(
     simd: S,

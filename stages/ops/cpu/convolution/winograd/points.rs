@@ -1,12 +1,12 @@
-//! Short convolutions as products at points: the matrices.
+//! Matrices that turn short convolutions into products at points.
 //!
-//! A convolution of polynomials is a product of their values at enough points (Toom, 1963; Cook,
-//! 1966). For outputs y of a filter g on data d this is y = Aᵀ((G·g) ∘ (Bᵀ·d)), in two dimensions
-//! with every matrix on both sides; see Winograd (1980), "Arithmetic complexity of computations", and
-//! Lavin and Gray (2016), "Fast algorithms for convolutional neural networks". Every matrix has a row
-//! for a point; the last point is infinity.
+//! A convolution of polynomials is a product of their values at enough points (Toom, 1963; Cook, 1966). For
+//! outputs y of a filter g on data d this means y = Aᵀ((G·g) ∘ (Bᵀ·d)). In two dimensions every matrix is
+//! applied on both sides; see Winograd (1980), "Arithmetic complexity of computations", and Lavin and Gray
+//! (2016), "Fast algorithms for convolutional neural networks". Every matrix has a row per point, and the
+//! last point is infinity.
 
-/// A minimal algorithm for `M`×`M` outputs of `R`×`R` filters on `N`×`N` values, `N` = `M` + `R` − 1.
+/// A minimal algorithm for `M`×`M` outputs of `R`×`R` filters on `N`×`N` values, where `N` = `M` + `R` − 1.
 pub trait Points<const N: usize, const R: usize, const M: usize> {
     /// Bᵀ.
     const INPUT: [[f32; N]; N];
@@ -16,8 +16,8 @@ pub trait Points<const N: usize, const R: usize, const M: usize> {
     const OUTPUT: [[f32; M]; N];
 }
 
-/// F(4×4, 3×3): 36 products for 144. Of points with short binary fractions, 0, ±5/8 and ±3/2 lose
-/// the fewest digits; see `docs/performance.md`.
+/// F(4×4, 3×3): 36 products instead of 144. Of points with short binary fractions, 0, ±5/8 and ±3/2 lose the
+/// fewest digits; see `docs/performance.md`.
 pub struct ForThree;
 
 impl Points<6, 3, 4> for ForThree {
@@ -26,7 +26,7 @@ impl Points<6, 3, 4> for ForThree {
     const OUTPUT: [[f32; 4]; 6] = output(&[0.0, 0.625, -0.625, 1.5, -1.5]);
 }
 
-/// F(4×4, 2×2): 25 products for 64.
+/// F(4×4, 2×2): 25 products instead of 64.
 pub struct ForTwo;
 
 impl Points<5, 2, 4> for ForTwo {
@@ -35,8 +35,8 @@ impl Points<5, 2, 4> for ForTwo {
     const OUTPUT: [[f32; 4]; 5] = output(&[0.5, -0.5, 1.5, -1.5]);
 }
 
-/// F(2×2, 2×2): 9 products for 16; for small images of many channels, whose filters at the points
-/// would else take more memory than they save work.
+/// F(2×2, 2×2): 9 products instead of 16. Meant for small images with many channels: larger tiles would cost
+/// more memory for the filters at the points than they save work.
 pub struct ForTwoSmall;
 
 impl Points<3, 2, 2> for ForTwoSmall {
@@ -45,7 +45,7 @@ impl Points<3, 2, 2> for ForTwoSmall {
     const OUTPUT: [[f32; 2]; 3] = output(&[1.0, -1.0]);
 }
 
-/// Calls a method of something that has a `layout` for the algorithm that the layout is for.
+/// Calls a method of a value that has a `layout`, with the algorithm for this layout.
 macro_rules! with_points {
     ($this:ident, $method:ident, $simd:ident) => {{
         use crate::ops::cpu::convolution::winograd::points::{ForThree, ForTwo, ForTwoSmall};
@@ -59,7 +59,7 @@ macro_rules! with_points {
 
 pub(super) use with_points;
 
-/// For every point, the coefficients of the polynomial that is zero at all the others.
+/// For every point, the coefficients of the polynomial that is zero at all other points.
 const fn input<const N: usize>(points: &[f64]) -> [[f32; N]; N] {
     let mut matrix = [[0.0; N]; N];
     let mut row = 0;
@@ -90,7 +90,7 @@ const fn input<const N: usize>(points: &[f64]) -> [[f32; N]; N] {
     matrix
 }
 
-/// The powers of every point, divided by the value there of its polynomial in [`input`].
+/// The powers of every point, divided by the value at this point of its polynomial in [`input`].
 const fn kernel<const N: usize, const R: usize>(points: &[f64]) -> [[f32; R]; N] {
     let mut matrix = [[0.0; R]; N];
     let mut row = 0;
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::ops::check::noise;
 
-    /// y = Aᵀ((G·g) ∘ (Bᵀ·d)) is the correlation of d with g, for every pair of unit vectors.
+    /// Checks that y = Aᵀ((G·g) ∘ (Bᵀ·d)) is the correlation of d with g, for every pair of unit vectors.
     fn correlates<P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>() {
         for data in 0..N {
             for tap in 0..R {

@@ -1,16 +1,16 @@
-//! Maxima of 2×2 windows, within a tile.
+//! Max pooling of 2×2 windows within a tile.
 
 use pulp::Simd;
 
 use super::transform::Square;
 
-/// Rows and columns of a tile that is pooled.
+/// Rows and columns of a tile before pooling.
 const TILE: usize = 4;
 
-/// Values of a tile of vectors: [`TILE`]², of the widest vector's lanes.
+/// A tile of vectors: [`TILE`]² vectors, each with up to 16 lanes, the most that a processor has.
 pub type TileBuffer = [f32; TILE * TILE * 16];
 
-/// Where the vectors of a [`TileBuffer`] lie.
+/// Position of the vectors in a [`TileBuffer`].
 pub const fn in_buffer(lanes: usize) -> Square {
     Square {
         first: 0,
@@ -19,8 +19,8 @@ pub const fn in_buffer(lanes: usize) -> Square {
     }
 }
 
-/// Writes the largest of each window. Gives which of its values that is (row by row, the first of
-/// equal ones, and what is not a number before all numbers), two bits for each window.
+/// Writes the largest value of each window. Returns which of the window's values it is, counted row by row,
+/// with two bits per window. Of equal values, it is the first. NaN counts as larger than any number.
 #[inline(always)]
 pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) -> S::u32s {
     let (values, _) = S::as_simd_f32s(tile);
@@ -43,7 +43,7 @@ pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) ->
     places
 }
 
-/// Puts each value back to the place of its window that it was taken from; zeros in the others.
+/// Puts each value back to the position in its window that it was taken from, and zeros to the others.
 #[inline(always)]
 pub fn unpool<S: Simd>(
     simd: S,
@@ -66,10 +66,10 @@ pub fn unpool<S: Simd>(
     }
 }
 
-/// Windows in a tile.
+/// Number of windows in a tile.
 const WINDOWS: usize = TILE / 2 * (TILE / 2);
 
-/// How one of a window's values is written.
+/// Encodes which of a window's values is the largest.
 const fn bits(window: usize, which: usize) -> u32 {
     (which << (2 * window)) as u32
 }

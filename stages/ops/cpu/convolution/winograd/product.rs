@@ -1,11 +1,11 @@
-//! Products of small matrices that lie in the caches: one for every point.
+//! Products of small matrices that fit into the caches, one for every point.
 //!
-//! The `gemm` crate packs its operands first; here they already lie as the kernel wants them, and for
-//! matrices this small packing costs more than it brings.
+//! The `gemm` crate packs its operands first. Here they already have the layout that the kernel needs, and
+//! for such small matrices packing costs more than it gains.
 
 use pulp::Simd;
 
-/// A matrix: element (r, c) is `r * row + c * column` after the first.
+/// A matrix in which element (r, c) is at index `r * row + c * column`.
 #[derive(Clone, Copy)]
 pub struct Operand<'a> {
     pub values: &'a [f32],
@@ -13,8 +13,8 @@ pub struct Operand<'a> {
     pub column: usize,
 }
 
-/// A matrix in panels of two vectors of columns: element (r, c) of a panel is `r * row + c` after the
-/// panel's first, and panels are `panel` apart.
+/// A matrix in panels of two vectors of columns. Element (r, c) of a panel is at index `r * row + c` of the
+/// panel, and panels are `panel` values apart.
 #[derive(Clone, Copy)]
 pub struct Panels<'a> {
     pub values: &'a [f32],
@@ -22,8 +22,9 @@ pub struct Panels<'a> {
     pub panel: usize,
 }
 
-/// `out` = (`add`: +=) `a`·`b`, with `a` of `rows`×`depth` and `b` of `depth`×`columns`; rows of `out`
-/// are `stride` apart. `columns` is a multiple of the vector's lanes.
+/// Computes `out` = `a`·`b` or, if `add`, `out` += `a`·`b`. `a` is `rows`×`depth` and `b` is
+/// `depth`×`columns`; rows of `out` are `stride` values apart. `columns` must be a multiple of the vector's
+/// lanes.
 #[inline(always)]
 pub fn product<S: Simd>(
     simd: S,
@@ -74,7 +75,7 @@ pub fn product<S: Simd>(
     }
 }
 
-/// One call of a kernel.
+/// Arguments of a kernel.
 #[derive(Clone, Copy)]
 struct Call {
     depth: usize,
@@ -88,10 +89,13 @@ struct Call {
     add: bool,
 }
 
-/// Computes as many of the `left` rows as the registers hold; gives their number.
+/// Computes as many of the `left` rows as the registers hold, and returns their number.
+///
+/// # Safety
+/// As for [`kernel`], for the rows that are computed.
 #[inline(always)]
 unsafe fn rows_of<S: Simd, const V: usize>(simd: S, call: Call, left: usize) -> usize {
-    // SAFETY: the caller's promise, for as many rows as are computed.
+    // SAFETY: the caller upholds the contract above.
     unsafe {
         if S::REGISTER_COUNT >= 32 && left >= 12 {
             kernel::<S, 12, V>(simd, call);
@@ -112,19 +116,19 @@ unsafe fn rows_of<S: Simd, const V: usize>(simd: S, call: Call, left: usize) -> 
     }
 }
 
-/// `R` rows and `V` vectors of columns, kept in registers over the whole depth.
+/// Computes `R` rows and `V` vectors of columns, with the sums in registers over the whole depth.
 ///
 /// # Safety
-/// The operands' elements for these rows and columns are inside their allocations, and nobody else has
-/// those of `out`.
+/// The operands' elements for these rows and columns must be inside their allocations, and nothing else may
+/// access those of `out`.
 #[inline(always)]
 unsafe fn kernel<S: Simd, const R: usize, const V: usize>(simd: S, call: Call) {
     let load = |from: *const f32| -> S::f32s {
-        // SAFETY: whole vectors inside the operands, by the caller's promise.
+        // SAFETY: the caller guarantees that whole vectors are inside the operands.
         unsafe { from.cast::<S::f32s>().read_unaligned() }
     };
     let mut sums = [[simd.splat_f32s(0.0); V]; R];
-    // SAFETY: `depth` elements of every row, by the caller's promise.
+    // SAFETY: the caller guarantees `depth` elements of every row.
     unsafe {
         for p in 0..call.depth {
             let mut b = [simd.splat_f32s(0.0); V];

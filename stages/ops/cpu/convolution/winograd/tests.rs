@@ -1,4 +1,4 @@
-//! Each pass against its definition in double precision, on every kind of vectors that this processor
+//! Compares each pass with its definition in double precision, for every kind of vectors that this processor
 //! has.
 
 use pulp::Arch;
@@ -40,7 +40,7 @@ fn case(
     }
 }
 
-/// Sizes that fill tiles, vectors and blocks, and such that do not.
+/// Sizes that fill tiles, vectors and blocks, and sizes that do not.
 fn cases() -> Vec<Case> {
     vec![
         case(3, 16, (16, 16), 32, (3, 1, 1)),
@@ -58,8 +58,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Calls `visit` with every product of the convolution: where its value is among the images', the
-/// weights' and the outputs'.
+/// Calls `visit` with every product of the convolution: the index of its value in the images, of its weight,
+/// and of its output.
 fn each_product(case: &Case, mut visit: impl FnMut(usize, usize, usize)) {
     let Geometry {
         channels,
@@ -95,7 +95,7 @@ fn each_product(case: &Case, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// The kinds of vectors there are.
+/// Kinds of vectors that this processor has.
 fn archs() -> Vec<Arch> {
     let mut archs = vec![Arch::new()];
     #[cfg(target_arch = "x86_64")]
@@ -105,7 +105,7 @@ fn archs() -> Vec<Arch> {
     archs
 }
 
-/// The root of the mean squared error over that of the mean square of what was expected.
+/// The root mean square error, relative to the root mean square of the expected values.
 fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
@@ -113,7 +113,8 @@ fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     (error / square(&mut expected.iter().copied())).sqrt()
 }
 
-/// Of float32, whose unit roundoff is 6e-8, in every pass; `docs/performance.md` has what was found.
+/// Largest relative error of every pass in float32, whose unit roundoff is 6e-8. See `docs/performance.md`
+/// for measured errors.
 const BOUND: f64 = 1e-6;
 
 #[test]

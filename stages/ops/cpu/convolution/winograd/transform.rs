@@ -1,8 +1,8 @@
-//! The matrices of [`points`](super::points) on squares of vectors.
+//! Application of the matrices of [`points`](super::points) to squares of vectors.
 
 use pulp::Simd;
 
-/// Where the vectors of a square lie in a slice: (i, j) begins at `first + i * row + j * column`.
+/// Position of a square of vectors in a slice: vector (i, j) starts at `first + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
 pub struct Square {
     pub first: usize,
@@ -18,7 +18,7 @@ impl Square {
         assert!(last + lanes <= len, "a square of vectors inside a slice");
     }
 
-    /// The square as much further on.
+    /// Returns the square that starts `by` values later.
     #[inline(always)]
     pub fn shifted(self, by: usize) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Square {
     }
 }
 
-/// Writes `matrix` · X · `matrix`ᵀ for the square X of vectors: values to points.
+/// Writes `matrix` · X · `matrix`ᵀ for the square X of vectors. This takes values to points.
 #[inline(always)]
 pub fn to_points<S: Simd, const N: usize, const C: usize>(
     simd: S,
@@ -62,7 +62,8 @@ pub fn to_points<S: Simd, const N: usize, const C: usize>(
     }
 }
 
-/// Writes or, if `ADD`, adds `matrix`ᵀ · X · `matrix` for the square X of vectors: points to values.
+/// Writes or, if `ADD`, adds `matrix`ᵀ · X · `matrix` for the square X of vectors. This takes points to
+/// values.
 #[inline(always)]
 pub fn from_points<S: Simd, const N: usize, const C: usize, const ADD: bool>(
     simd: S,
@@ -100,23 +101,23 @@ pub fn from_points<S: Simd, const N: usize, const C: usize, const ADD: bool>(
 }
 
 /// # Safety
-/// A whole vector must be there.
+/// `from` must point to a whole vector, with any alignment.
 #[inline(always)]
 unsafe fn load<S: Simd>(from: *const f32) -> S::f32s {
-    // SAFETY: by the caller's promise; a vector may begin anywhere.
+    // SAFETY: the caller upholds the contract above.
     unsafe { from.cast::<S::f32s>().read_unaligned() }
 }
 
 /// # Safety
-/// There must be room for a whole vector.
+/// `to` must point to memory for a whole vector, with any alignment.
 #[inline(always)]
 unsafe fn store<S: Simd>(to: *mut f32, vector: S::f32s) {
-    // SAFETY: by the caller's promise; a vector may begin anywhere.
+    // SAFETY: the caller upholds the contract above.
     unsafe { to.cast::<S::f32s>().write_unaligned(vector) };
 }
 
-/// Repeats a block with `$i` a constant from 0 up to but not including `$n`, at most 6: unlike a loop,
-/// this leaves nothing to the optimizer's judgement, and coefficients are folded into the code.
+/// Repeats a block with `$i` a constant from 0 up to but not including `$n`, which is at most 6. Unlike a
+/// loop, it is certain to be unrolled, so that coefficients are folded into the code.
 macro_rules! unrolled {
     ($n:expr, $i:ident => $body:block) => {
         unrolled!(@ $n, $i => $body; 0 1 2 3 4 5)
@@ -131,7 +132,8 @@ macro_rules! unrolled {
     };
 }
 
-/// Where the pairs ±p begin among `n` points: before them only 0 can be, after them is infinity.
+/// Index of the first pair ±p among `n` points. Only the point 0 can come before the pairs, and infinity
+/// follows them.
 const fn first_pair(n: usize) -> usize {
     (n + 1) % 2
 }
@@ -148,8 +150,8 @@ const fn is_minus(i: usize, n: usize) -> bool {
     i > first && i < n - 1 && !(i - first).is_multiple_of(2)
 }
 
-/// `matrix` · x. The polynomials of p and −p are the same but for the signs of every other
-/// coefficient, so a pair takes one pass over x.
+/// Computes `matrix` · x. The polynomials of p and −p differ only in the signs of every other coefficient, so
+/// a pair takes one pass over x.
 #[inline(always)]
 fn rows<S: Simd, const N: usize, const C: usize>(
     simd: S,
@@ -177,14 +179,14 @@ fn rows<S: Simd, const N: usize, const C: usize>(
     products
 }
 
-/// `matrix`ᵀ · x.
+/// Computes `matrix`ᵀ · x.
 #[inline(always)]
 fn columns<S: Simd, const N: usize, const C: usize>(
     simd: S,
     matrix: &[[f32; C]; N],
     x: [S::f32s; N],
 ) -> [S::f32s; C] {
-    // Sums and differences of the pairs, in place of the pairs.
+    // Every pair is replaced by its sum and its difference.
     let mut folded = x;
     unrolled!(N, I => {
         if is_plus(I, N) {
@@ -215,8 +217,7 @@ const fn same_sign(a: f32, b: f32) -> bool {
     (a > 0.0) == (b > 0.0)
 }
 
-/// The sum of `x` times coefficients that are known when this is compiled: those that are zero cost
-/// nothing, those that are ±1 no product.
+/// Returns the sum of `x` times coefficients that are known at compile time. Coefficients of 0 cost nothing.
 #[inline(always)]
 fn combination<S: Simd, const C: usize>(
     simd: S,
