@@ -3,12 +3,11 @@
 #[cfg(feature = "cuda")]
 pub use crate::cuda::{free_memory, gpus, libraries, self_test};
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 #[cfg(not(feature = "cuda"))]
-use contract::Failure;
-use contract::{Gpu, NoGpu, Precision};
+use contract::{Failure, GpuCheck, GpuLibrary, Precision};
+use contract::{Gpu, NoGpu};
 
 /// The GPUs of this machine. The driver is asked once per process, and only if somebody needs the answer,
 /// because it takes time.
@@ -26,29 +25,10 @@ pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     Err(NoGpu::NotBuilt)
 }
 
-/// A library that is required for computing on GPUs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Library {
-    pub name: &'static str,
-    /// Version and file of the library, or the reason why it was not found.
-    pub found: Result<(String, PathBuf), String>,
-}
-
-/// Agreement of a GPU operation with the CPU.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    pub operation: String,
-    pub precision: Precision,
-    /// Largest difference divided by the largest value, over outputs and gradients.
-    pub error: f64,
-    /// Largest `error` that is accepted.
-    pub bound: f64,
-}
-
 /// Returns the driver, NVRTC and cuBLAS: version and file of each, or the reason why it was not found. Empty
 /// in a binary without CUDA.
 #[cfg(not(feature = "cuda"))]
-pub fn libraries() -> Vec<Library> {
+pub fn libraries() -> Vec<GpuLibrary> {
     Vec::new()
 }
 
@@ -67,6 +47,6 @@ pub fn free_memory(_index: usize) -> Result<u64, String> {
 /// # Errors
 /// If the GPU cannot be used. Without CUDA, that there is no GPU.
 #[cfg(not(feature = "cuda"))]
-pub fn self_test(_precision: Precision) -> Result<Vec<Check>, Failure> {
+pub fn self_test(_precision: Precision) -> Result<Vec<GpuCheck>, Failure> {
     Err(Failure::System(NoGpu::NotBuilt.to_string()))
 }

@@ -1,6 +1,10 @@
 //! GPUs as the engine knows them.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
+
+use super::Precision;
 
 /// A GPU that this binary can compute on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,4 +32,23 @@ pub enum NoGpu {
     NoDevice,
     #[error("the NVIDIA driver does not work: {0}")]
     Driver(String),
+}
+
+/// A library that is required for computing on GPUs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuLibrary {
+    pub name: &'static str,
+    /// Version and file of the library, or the reason why it was not found.
+    pub found: Result<(String, PathBuf), String>,
+}
+
+/// Agreement of a GPU operation with the CPU.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GpuCheck {
+    pub operation: String,
+    pub precision: Precision,
+    /// Largest difference divided by the largest value, over outputs and gradients.
+    pub error: f64,
+    /// Largest `error` that is accepted.
+    pub bound: f64,
 }

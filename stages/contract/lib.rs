@@ -39,7 +39,7 @@ pub use event::{Progress, StageEvent};
 pub use external::{External, Gathered, Made, Mount, Program};
 pub use failure::Failure;
 pub use folder::Folder;
-pub use gpu::{Gpu, NoGpu};
+pub use gpu::{Gpu, GpuCheck, GpuLibrary, NoGpu};
 pub use kind::{Input, KindInfo, Output, Port, Usage};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};

@@ -1,10 +1,9 @@
 //! Comparison of every operation on the GPU with the CPU.
 
-use contract::{Failure, Precision, random};
+use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
 
 use super::with_precision;
-use crate::gpus::Check;
 use crate::ops::optimizer::{Optimizer, OptimizerConfig, Penalty};
 use crate::ops::{self, Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
 
@@ -62,7 +61,7 @@ const OPERATIONS: [Operation; 19] = [
 ///
 /// # Errors
 /// If there is no GPU, or it fails.
-pub fn self_test(precision: Precision) -> Result<Vec<Check>, Failure> {
+pub fn self_test(precision: Precision) -> Result<Vec<GpuCheck>, Failure> {
     let cuda = super::open(precision)?;
     let is_wanted = |tried: &&Precision| precision == Precision::Tf32 || **tried == precision;
     let cpu = Cpu::default();
@@ -74,7 +73,7 @@ pub fn self_test(precision: Precision) -> Result<Vec<Check>, Failure> {
                 Ok(with_precision(*precision, || operation.results(&cuda)))
             })?;
             let errors = found.iter().zip(&expected).map(|(a, b)| difference(a, b));
-            checks.push(Check {
+            checks.push(GpuCheck {
                 operation: operation.name(),
                 precision: *precision,
                 error: worst(errors),

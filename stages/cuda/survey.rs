@@ -2,14 +2,13 @@
 
 use std::ffi::{CStr, c_int};
 
-use contract::{Gpu, NoGpu};
+use contract::{Gpu, GpuLibrary, NoGpu};
 use cudarc::cublas::sys as cublas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 use cudarc::nvrtc::sys as nvrtc;
 
 use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
-use crate::gpus::Library;
 
 /// Returns the GPUs that the driver shows to this process, in its order; at least one.
 ///
@@ -101,7 +100,7 @@ fn uuid_text(name: &str, bytes: [u8; 16]) -> String {
 
 /// Returns the driver, NVRTC and cuBLAS, each with version and file, or with the reason why it cannot be
 /// loaded.
-pub fn libraries() -> Vec<Library> {
+pub fn libraries() -> Vec<GpuLibrary> {
     vec![
         library(&DRIVER, "cuDriverGetVersion", || {
             driver_version().map(|(major, minor)| format!("CUDA {major}.{minor}"))
@@ -111,13 +110,17 @@ pub fn libraries() -> Vec<Library> {
     ]
 }
 
-fn library(shared: &Shared, function: &str, version: impl FnOnce() -> Option<String>) -> Library {
+fn library(
+    shared: &Shared,
+    function: &str,
+    version: impl FnOnce() -> Option<String>,
+) -> GpuLibrary {
     let found = shared.load().and_then(|_| {
         let file = shared.file(function).unwrap_or_default();
         let version = version().ok_or_else(|| format!("{} gives no version", file.display()))?;
         Ok((version, file))
     });
-    Library {
+    GpuLibrary {
         name: shared.name,
         found,
     }

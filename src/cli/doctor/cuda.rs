@@ -1,8 +1,8 @@
 //! Finds CUDA libraries and GPUs, and tests whether a GPU computes correctly.
 
-use contract::{Gpu, NoGpu, Precision};
+use contract::{Gpu, GpuCheck, GpuLibrary, NoGpu, Precision};
 use serde::{Deserialize, Serialize};
-use stages::gpus::{self, Check, Library};
+use stages::gpus;
 
 use engine::devices::{DeviceChoice, NoSuchDevice};
 use engine::executor::{VISIBLE_GPUS, own_binary};
@@ -213,8 +213,8 @@ impl SelfTest {
     }
 }
 
-impl From<Library> for Found {
-    fn from(library: Library) -> Self {
+impl From<GpuLibrary> for Found {
+    fn from(library: GpuLibrary) -> Self {
         let (found, why_not) = match library.found {
             Ok(found) => (Some(found), None),
             Err(why) => (None, Some(why)),
@@ -229,8 +229,8 @@ impl From<Library> for Found {
     }
 }
 
-impl From<Check> for Agreement {
-    fn from(check: Check) -> Self {
+impl From<GpuCheck> for Agreement {
+    fn from(check: GpuCheck) -> Self {
         Self {
             agrees: check.error <= check.bound,
             error: check.error.is_finite().then_some(check.error),

@@ -1,13 +1,12 @@
-use contract::{Gpu, NoGpu, Precision};
+use contract::{Gpu, GpuCheck, GpuLibrary, NoGpu, Precision};
 use engine::devices::NoSuchDevice;
-use stages::gpus::{Check, Library};
 
 use super::cuda::{Agreement, Found, Seen, SelfTest};
 use super::*;
 
 /// A machine with a GPU on which everything works.
 fn findings() -> Findings {
-    let library = |name| Library {
+    let library = |name| GpuLibrary {
         name,
         found: Ok(("13.0".to_owned(), format!("/lib/{name}.so").into())),
     };
@@ -59,7 +58,7 @@ fn findings() -> Findings {
 }
 
 fn agreement(error: f64) -> Agreement {
-    Agreement::from(Check {
+    Agreement::from(GpuCheck {
         operation: "Conv2d".to_owned(),
         precision: Precision::Tf32,
         error,
@@ -154,7 +153,7 @@ fn an_operation_that_differs_is_a_problem() {
 fn a_library_is_missed_only_where_a_gpu_is_to_be_used() {
     let mut cuda = findings().cuda;
     cuda.test = SelfTest::default();
-    cuda.libraries.push(Found::from(Library {
+    cuda.libraries.push(Found::from(GpuLibrary {
         name: "cuBLAS",
         found: Err("no libcublas.so.13".to_owned()),
     }));
@@ -181,7 +180,7 @@ fn a_test_that_was_not_finished_is_a_problem() {
 fn a_missing_driver_is_told_once_and_a_problem_only_if_cuda_was_asked_for() {
     let why = NoGpu::NoDriver("no libcuda.so.1".to_owned());
     let mut cuda = without(why.clone());
-    cuda.libraries[0] = Found::from(Library {
+    cuda.libraries[0] = Found::from(GpuLibrary {
         name: "driver",
         found: Err("no libcuda.so.1".to_owned()),
     });
