@@ -124,26 +124,28 @@ Outputs
 
 Parameters
   rotation: number, 0 to 180 degrees [default: 0.0]
-      Rotation about the centre: drawn from `-rotation` to `rotation`.
+      Rotation about the centre, drawn from `-rotation` to `rotation`.
   width_shift: number, 0 to 1 [default: 0.0]
-      Shift to the side, a fraction of the width: drawn from `-width_shift` to
+      Shift to the side as a fraction of the width, drawn from `-width_shift` to
       `width_shift`.
   height_shift: number, 0 to 1 [default: 0.0]
-      Shift up or down, a fraction of the height: drawn from `-height_shift` to
-      `height_shift`.
+      Shift up or down as a fraction of the height, drawn from `-height_shift`
+      to `height_shift`.
   shear: number, 0 to 89 degrees [default: 0.0]
-      Shear angle: drawn from `-shear` to `shear`.
+      Shear angle, drawn from `-shear` to `shear`.
   zoom: one of [default: [1.0, 1.0]]
-      Zoom of each axis on its own. A factor below 1 enlarges what is seen.
-      - number, at least 0 and below 1: z, for factors from 1 − z to 1 + z.
-      - list of 2, each a number, above 0 and at most 10: `[low, high]`, the
-          factors themselves.
+      Zoom, drawn for each axis separately. A factor below 1 enlarges the
+      image's content.
+      - number, at least 0 and below 1: A fraction z, for factors from 1 − z to
+          1 + z.
+      - list of 2, each a number, above 0 and at most 10: The factors
+          themselves: `[low, high]`.
   horizontal_flip: true or false [default: false]
       Whether half of the images are mirrored left to right.
   vertical_flip: true or false [default: false]
       Whether half of the images are mirrored top to bottom.
   brightness: list of 2, each a number, 0 to 10 [default: [1.0, 1.0]]
-      Factor on the brightness, drawn from `[low, high]`; results are clipped to
+      Factor on the brightness, drawn from `[low, high]`. Results are clipped to
       white.
 "
     );
