@@ -4,21 +4,21 @@
 pub const MAIN: &str = "\
 Examples:
   runner init first                                write a small pipeline to begin with
-  runner run pipelines/table1.yaml                 run what is not in the store yet
-  runner run pipelines/table1.yaml -n              say what would run, and why
+  runner run pipelines/table1.yaml                 run the stages that are not cached
+  runner run pipelines/table1.yaml -n              show what would run, and why
   runner run pipelines/table1.yaml --profile real -S data=/path/to/chest_xray
   runner run pipelines/table1.yaml --until cnn -S stages.cnn.params.epochs=3
-  runner plan pipelines/table1.yaml                what would run, why, and how long it takes
-  runner explain pipelines/table1.yaml cnn         what changed that makes it run
-  runner status pipelines/table1.yaml              what is cached, what would run
+  runner plan pipelines/table1.yaml                show what would run, why, and how long it takes
+  runner explain pipelines/table1.yaml cnn         show which change makes it run
+  runner status pipelines/table1.yaml              show what is cached and what would run
   runner table pipelines/table1.yaml --format md   the results beside the paper's
   runner validate pipelines/*.yaml                 check, run nothing
   runner kinds train-cnn                           its inputs, outputs and parameters
-  runner compare latest~1 latest                   what the last run did otherwise
+  runner compare latest~1 latest                   compare the last two runs
   runner artifacts ls                              the newest results
-  runner cache gc --max-age 30d                    what would go; with --apply, it goes
+  runner cache gc --max-age 30d                    dry run; `--apply` deletes
   runner bench train                               how fast this machine trains
-  runner doctor                                    what this machine has to compute with";
+  runner doctor                                    check GPUs and libraries of this machine";
 
 /// Adds the examples to every subcommand.
 pub fn added(command: clap::Command) -> clap::Command {
@@ -41,8 +41,8 @@ fn of(path: &str) -> Option<&'static str> {
     Some(match path {
         "run" => {
             "\
-  runner run pipelines/table1.yaml              run what is not in the store yet
-  runner run pipelines/table1.yaml -n           say what would run, and why
+  runner run pipelines/table1.yaml              run the stages that are not cached
+  runner run pipelines/table1.yaml -n           show what would run, and why
   runner run pipelines/table1.yaml -S epochs=3  with another value of a var
   runner run pipelines/table1.yaml --until cnn --force cnn
   runner run pipelines/table1.yaml -k --retries 2 --timeout 2h
@@ -56,7 +56,7 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "doctor" => {
             "\
-  runner doctor                  what there is to compute with, and whether it works
+  runner doctor                  check GPUs and libraries, and test them
   runner doctor --device cuda    exit code 1 where no GPU works
   runner doctor --json           the same for programs"
         }
@@ -132,8 +132,8 @@ fn of(path: &str) -> Option<&'static str> {
   runner runs list                     the newest runs
   runner runs list --limit 100 --json
   runner runs show latest              how every stage of the newest run ended
-  runner compare latest~1 latest       what changed, and what came of it
-  runner runs logs latest cnn          what a stage wrote"
+  runner compare latest~1 latest       compare changes and results of two runs
+  runner runs logs latest cnn          print the log of a stage"
         }
         "runs show" => {
             "\
@@ -143,7 +143,7 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "compare" => {
             "\
-  runner compare latest~1 latest             what changed, and what came of it
+  runner compare latest~1 latest             compare changes and results of two runs
   runner compare 20261123-08 latest --json   runs by the beginning of their ids
   runner compare latest~1 latest --pipeline table1 --md"
         }
@@ -161,7 +161,7 @@ fn of(path: &str) -> Option<&'static str> {
             "\
   runner artifacts ls                                    the newest results of all pipelines
   runner artifacts ls table1 --json
-  runner artifacts show 'cnn[model1].model'              what is in it, and what made it
+  runner artifacts show 'cnn[model1].model'              show its files and the stage that made it
   runner artifacts export 'cnn[model1].model' exported   a copy of its files"
         }
         "artifacts show" => {
@@ -188,13 +188,13 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "cache verify" => {
             "\
-  runner cache verify            list what is bad
+  runner cache verify            list damaged files
   runner cache verify --repair   set it aside; the next run makes it anew"
         }
         "cache gc" => {
             "\
-  runner cache gc --max-age 30d              what would go
-  runner cache gc --max-age 30d --apply      it goes
+  runner cache gc --max-age 30d              dry run
+  runner cache gc --max-age 30d --apply      delete
   runner cache gc --keep-runs 5 --max-size 20GB --apply --wait"
         }
         "bench" | "bench train" => {

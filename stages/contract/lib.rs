@@ -4,6 +4,11 @@
 //! its parsed parameters) that have no side effects. It runs the stage in a worker process from a
 //! [`Request`]. This module knows nothing about YAML, keys or schedules.
 
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
+
 mod artifact;
 pub mod bare_name;
 pub mod clock;

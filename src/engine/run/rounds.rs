@@ -86,7 +86,7 @@ pub fn rounds<'a>(
             RunOptions {
                 room,
                 on_failure: order.on_failure,
-                limits: order.limits.clone(),
+                limits: order.limits,
                 resume: order.resume,
                 measured: forecast.measured(graph),
                 refused,
