@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use contract::files;
+use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::explain::maker::{Maker, makers};
 use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
@@ -278,7 +278,7 @@ impl Story<'_> {
         let instance = &self.graph.stages[action.node];
         let mut all = vec!["its params".to_owned()];
         for source in instance.stage.sources() {
-            all.push(format!("the files in {}", source.path.display()));
+            all.push(format!("the files in {}", source.path.shown()));
         }
         for (name, id) in &action.fingerprint.tools {
             all.push(format!("program {name} ({id})"));

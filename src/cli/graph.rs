@@ -1,5 +1,6 @@
 //! `runner graph`: draws the stages of a pipeline.
 
+use contract::ShowPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,7 @@ impl Graph {
             (None, Some(file)) => format_of(file).ok_or_else(|| {
                 Error::Usage(format!(
                     "how to draw `{}` does not show in its name; name it .mmd, .dot, .svg or .json, or give `--format`",
-                    file.display()
+                    file.shown()
                 ))
             }),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use clap::Args;
-use contract::files;
+use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::explain::lineage::{self, Step, downstream, upstream};
 use engine::explain::maker::{Maker, makers};
@@ -118,7 +118,7 @@ impl Lineage {
             let shown = shown_at(path).ok_or_else(|| {
                 Error::Usage(format!(
                     "`{}` is no output under `latest/`; of a pipeline name a stage too",
-                    path.display()
+                    path.shown()
                 ))
             })?;
             let mut records = store.records()?.into_iter();
@@ -129,7 +129,7 @@ impl Lineage {
                 .ok_or_else(|| {
                     Error::Usage(format!(
                         "the record of `{}` is no longer in the store",
-                        path.display()
+                        path.shown()
                     ))
                 });
         }

@@ -1,5 +1,6 @@
 //! `runner man`: prints or writes the man pages.
 
+use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ impl Man {
                 fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
                 let pages = write_all(&command, &dir)?;
                 let pages = wording::counted(pages, "page");
-                console.say(&format!("{pages} written to `{}`", dir.display()));
+                console.say(&format!("{pages} written to `{}`", dir.shown()));
                 Ok(())
             }
         }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use contract::{Precision, files};
+use contract::{Precision, ShowPath, files};
 use engine::devices::DeviceChoice;
 use engine::error::Error;
 use engine::executor::worker::Kinds;
@@ -261,7 +261,7 @@ impl StoreArgs {
         if !self.is_there()? {
             return Err(Error::Usage(format!(
                 "there is no store in `{}`; `--artifacts` says where it is",
-                self.artifacts.display()
+                self.artifacts.shown()
             )));
         }
         self.open()
@@ -286,7 +286,7 @@ pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, E
     names.dedup();
     let hint = suggest::hint("stages", name, names.iter().map(String::as_str));
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-    let file = graph.file.display();
+    let file = graph.file.shown();
     Err(Error::Usage(format!(
         "`{option} {name}` names no stage of `{file}`{hint}"
     )))

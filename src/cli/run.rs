@@ -1,5 +1,6 @@
 //! `runner run`: runs a pipeline and prints its tables.
 
+use contract::ShowPath;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -131,8 +132,8 @@ impl Run {
         if console.verbosity > Verbosity::Quiet {
             console.say(&format!(
                 "outputs: {}; this run: {}",
-                store.latest_folder(&report.pipeline).display(),
-                folder.display()
+                store.latest_folder(&report.pipeline).shown(),
+                folder.shown()
             ));
         }
         let trials = trials?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use contract::files;
+use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::graph::Graph;
 use engine::keys::Fingerprint;
@@ -94,7 +94,7 @@ impl SavedPlan {
     /// If `file` cannot be read, or is not a plan as it was written.
     pub fn read(file: &Path) -> Result<Self, Error> {
         let bytes = files::read(file, files::MOST_TEXT)
-            .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.display())))?;
+            .map_err(|e| Error::Usage(format!("failed to read `{}`: {e}", file.shown())))?;
         match unseal::<Self>(&bytes) {
             Ok(mut saved) if saved.version == VERSION => {
                 saved.overrides.is_from_plan = true;
@@ -102,7 +102,7 @@ impl SavedPlan {
             }
             _ => Err(Error::Usage(format!(
                 "`{}` is no plan, or not as `runner plan --out` wrote it",
-                file.display()
+                file.shown()
             ))),
         }
     }
@@ -122,7 +122,7 @@ impl SavedPlan {
         if differences.is_empty() {
             return Ok(());
         }
-        let mut text = format!("the plan `{}` no longer holds:", from.display());
+        let mut text = format!("the plan `{}` no longer holds:", from.shown());
         for difference in differences.iter().take(MOST_TOLD) {
             text.push_str(&format!("\n  {difference}"));
         }

@@ -2,6 +2,7 @@
 
 mod comparisons;
 
+use contract::ShowPath;
 use std::collections::HashSet;
 
 use clap::Args;
@@ -81,7 +82,7 @@ impl Table {
 
     fn check(&self, graph: &Graph) -> Result<(), Error> {
         if graph.tables.is_empty() && graph.expectations.is_empty() {
-            let file = graph.file.display();
+            let file = graph.file.shown();
             return Err(Error::Usage(format!(
                 "`{file}` declares no tables; add some under `tables:`"
             )));

@@ -1,5 +1,6 @@
 //! `runner validate`: checks pipelines.
 
+use contract::ShowPath;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -56,7 +57,7 @@ impl Validate {
                     let stages = wording::stages(count);
                     let line = match self.files.as_slice() {
                         [_] => format!("ok: {stages}"),
-                        _ => format!("{}: ok: {stages}", file.display()),
+                        _ => format!("{}: ok: {stages}", file.shown()),
                     };
                     console.result(&line).map_err(unwritten)?;
                     preflight::say(console, &findings);

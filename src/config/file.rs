@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use contract::files;
+use contract::{ShowPath, files};
 use engine::spec::{Diagnostic, Source, suggest};
 use toml::de::DeTable;
 
@@ -49,7 +49,7 @@ fn read_opened(
     let failed = |error: &dyn Display| {
         vec![Diagnostic::new(format!(
             "failed to read `{}`: {error}",
-            path.display()
+            path.shown()
         ))]
     };
     let bytes = opened.and_then(|file| files::read_open(&file, MOST_BYTES));

@@ -14,7 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use contract::files;
+use contract::{ShowPath, files};
 use engine::spec::Diagnostic;
 use engine::whole::{self, Flush};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ impl Trust {
             return Ok(Self::default());
         };
         let failed = |why: String| {
-            Diagnostic::new(format!("failed to read `{}`: {why}", file.display()))
+            Diagnostic::new(format!("failed to read `{}`: {why}", file.shown()))
                 .hint("remove it, and give the consents anew with `runner config trust`".to_owned())
         };
         match files::read(&file, MOST_BYTES) {

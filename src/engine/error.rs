@@ -1,5 +1,6 @@
 //! Errors that end a command, and their exit codes.
 
+use contract::ShowPath;
 use std::fmt::Write;
 use std::io;
 use std::panic::PanicHookInfo;
@@ -19,7 +20,7 @@ Exit codes:
   2    the pipeline, the command line or a configuration file is invalid, or a saved plan no longer
        holds; nothing was run
   3    with `--exit-code`: something would run
-  75   someone else is at work in the store; try again, or with --wait
+  75   another process works in the store; try again, or use `cache gc --wait`
   100  a stage failed
   101  with `--strict`: an expectation failed or is not known, and no stage failed
   130  stopped by Ctrl-C
@@ -67,7 +68,7 @@ impl Error {
     pub fn io(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| {
             let cause = store::explained(path, cause);
-            Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
+            Self::System(format!("failed to {what} `{}`: {cause}", path.shown()))
         }
     }
 

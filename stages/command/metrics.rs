@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use contract::{Direction, Failure, Folder, Metric, Metrics};
+use contract::{Direction, Failure, Folder, Metric, Metrics, ShowPath};
 
 /// Size limit of a file of metrics, in bytes.
 const MOST: u64 = 16 << 20;
@@ -95,7 +95,7 @@ pub fn warning(metrics: &Metrics) -> Option<String> {
 /// Larger numbers are better, unless `direction` is `minimize`. The values `NaN`, `Infinity` and `-Infinity`
 /// are read as NaN. An interval that contains one of them is dropped.
 pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
-    let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.display()));
+    let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.shown()));
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
     let file = scratch.file(name).map_err(unread)?;
     let mut bytes = Vec::new();

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use contract::{
-    Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, files, json, one_line,
+    Failure, Folder, Gathered, METRICS_FILE, Made, Mount, Program, ShowPath, files, json, one_line,
 };
 
 use super::{METRICS_PORT, metrics, paths};
@@ -32,7 +32,7 @@ impl Outputs<'_> {
         check_copies(scratch, program)?;
         let linked = |path| Some((path, scratch.link_on(path)?));
         if let Some((output, link)) = self.all().find_map(linked) {
-            let (output, link) = (output.display(), link.display());
+            let (output, link) = (output.shown(), link.shown());
             return Err(Failure::Data(if output.to_string() == link.to_string() {
                 format!(
                     "its output `{output}` is a symbolic link; let the program copy what it leads to"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use contract::Invalid;
+use contract::{Invalid, ShowPath};
 
 /// Checks that a path leads into the scratch folder, and to something in it.
 pub fn check(path: &Path) -> Result<(), Invalid> {
@@ -47,7 +47,7 @@ impl Places {
                 .find_map(|folder| self.0.get_key_value(folder))
         };
         if let Some((other, whose)) = inside.or_else(around) {
-            let (ours, theirs) = (path.display(), other.display());
+            let (ours, theirs) = (path.shown(), other.shown());
             return Err(wrong(if *other == place {
                 format!("{what} `{ours}` would be at the place of {whose} `{theirs}`")
             } else {

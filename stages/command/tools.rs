@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use contract::{Tool, files};
+use contract::{ShowPath, Tool, files};
 
 /// Names under `tools`, with their version commands.
 pub type Declared = BTreeMap<String, Option<String>>;
@@ -119,7 +119,7 @@ fn look_for(name: &str) -> Option<Vec<(String, PathBuf)>> {
     let environment = environment.map(|folder| folder.join("pyvenv.cfg"));
     let mut files = vec![(name.to_owned(), program)];
     if let Some(interpreter) = interpreter {
-        files.push((format!("{name} ({})", interpreter.display()), interpreter));
+        files.push((format!("{name} ({})", interpreter.shown()), interpreter));
     }
     // A file that cannot be examined counts: reading it for the key is then an error that names it.
     let is_there = |file: &PathBuf| files::leads_to(file, Metadata::is_file).unwrap_or(true);

@@ -1,5 +1,6 @@
 //! Causes of a stage's failure.
 
+use crate::ShowPath;
 use std::fmt;
 use std::path::Path;
 
@@ -63,6 +64,6 @@ impl Failure {
 
     /// Creates the failure of a file operation: `failed to <what> <path>: <cause>`.
     pub fn io(what: &str, path: &Path, cause: impl fmt::Display) -> Self {
-        Self::System(format!("failed to {what} `{}`: {cause}", path.display()))
+        Self::System(format!("failed to {what} `{}`: {cause}", path.shown()))
     }
 }

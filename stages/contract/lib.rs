@@ -48,7 +48,7 @@ pub use gpu::{Gpu, GpuCheck, GpuLibrary, NoGpu};
 pub use kind::{Input, KindInfo, Output, Port, Usage};
 pub use metrics::{Direction, HISTORY_FILE, METRICS_FILE, Metric, Metrics};
 pub use parameter::{Invalid, Segment, Source};
-pub use printable::{is_printable, one_line, printable};
+pub use printable::{ShowPath, is_printable, one_line, printable};
 pub use request::{Position, Request, Resume};
 pub use schema::{Text, schema_of};
 pub use stage::{Resumable, Stage};

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Whether a character can be shown as it is. Line breaks and tabs count as control characters here.
 pub fn is_printable(character: char) -> bool {
@@ -31,6 +32,19 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// could otherwise add lines that look like separate messages.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_printable)
+}
+
+/// Shows paths in messages.
+pub trait ShowPath {
+    /// Returns the path on one line. Names of files come from others: a line break in one would add lines that
+    /// look like separate messages.
+    fn shown(&self) -> String;
+}
+
+impl ShowPath for Path {
+    fn shown(&self) -> String {
+        one_line(&self.to_string_lossy()).into_owned()
+    }
 }
 
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {

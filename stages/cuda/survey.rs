@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 
-use contract::{Gpu, GpuLibrary, NoGpu};
+use contract::{Gpu, GpuLibrary, NoGpu, ShowPath};
 use cudarc::cublas::sys as cublas;
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
@@ -117,7 +117,7 @@ fn library(
 ) -> GpuLibrary {
     let found = shared.load().and_then(|_| {
         let file = shared.file(function).unwrap_or_default();
-        let version = version().ok_or_else(|| format!("{} gives no version", file.display()))?;
+        let version = version().ok_or_else(|| format!("{} gives no version", file.shown()))?;
         Ok((version, file))
     });
     GpuLibrary {

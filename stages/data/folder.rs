@@ -5,7 +5,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use contract::{Failure, ImageShape, Invalid, Text, files, ranges};
+use contract::{Failure, ImageShape, Invalid, ShowPath, Text, files, ranges};
 use fast_image_resize::Resizer;
 use rayon::prelude::*;
 use regex::Regex;
@@ -163,7 +163,7 @@ impl Folder {
     }
 
     fn bad(&self, path: &Path, reason: &str) -> Unusable {
-        Unusable::new(format!("`{}` {reason}", path.display()))
+        Unusable::new(format!("`{}` {reason}", path.shown()))
             .hint("repair or delete it, or set `on_bad_image: skip` to leave such files out")
     }
 

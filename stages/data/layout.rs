@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use contract::{files, sources::SourceFolder};
+use contract::{ShowPath, files, sources::SourceFolder};
 
 use super::source::{Omitted, Unusable};
 
@@ -41,7 +41,7 @@ impl Layout {
     /// (`chest_xray/chest_xray/train`) and add folders such as `__MACOSX`, which are ignored like everything
     /// that does not count in a source.
     pub fn read(path: &Path) -> Result<Self, Unusable> {
-        let shown = path.display();
+        let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
             Ok(true) => {}
             Ok(false) => return Err(Unusable::new(format!("there is no folder `{shown}`"))),
@@ -63,8 +63,8 @@ impl Layout {
                 if let Some(first) = &found {
                     return Err(Unusable::new(format!(
                         "`{}` and `{}` stand for the same split",
-                        first.path.display(),
-                        folder.path.display()
+                        first.path.shown(),
+                        folder.path.shown()
                     ))
                     .hint("merge them, or name one of them in a `.runnerignore`"));
                 }
@@ -73,8 +73,7 @@ impl Layout {
             Ok(found)
         };
         let missing = |name: &str| {
-            Unusable::new(format!("`{}` has no folder `{name}`", root.path.display()))
-                .hint(EXPECTED)
+            Unusable::new(format!("`{}` has no folder `{name}`", root.path.shown())).hint(EXPECTED)
         };
         let train = split(&TRAIN)?.ok_or_else(|| missing("train"))?;
         let test = split(&TEST)?.ok_or_else(|| missing("test"))?;
@@ -84,7 +83,7 @@ impl Layout {
         if classes.len() < 2 {
             return Err(Unusable::new(format!(
                 "`{}` has {} class folders, and two are the least to tell apart",
-                train.path.display(),
+                train.path.shown(),
                 classes.len()
             ))
             .hint(EXPECTED));
@@ -119,7 +118,7 @@ impl Layout {
                 if !files.iter().any(|file| file.label as usize == label) {
                     return Err(Unusable::new(format!(
                         "class `{class}` has no image in `{split}` of `{}`",
-                        path.display()
+                        path.shown()
                     ))
                     .hint(format!(
                         "add `jpg`, `jpeg` or `png` files to `{split}/{class}`, or remove the class's folders"
@@ -153,14 +152,14 @@ fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
             [one, other, ..] => {
                 return Err(Unusable::new(format!(
                     "both `{}` and `{}` have a folder `train`",
-                    one.path.display(),
-                    other.path.display()
+                    one.path.shown(),
+                    other.path.shown()
                 ))
                 .hint("name the one to use"));
             }
         }
     }
-    Err(Unusable::new(format!("`{}` has no folder `train`", path.display())).hint(EXPECTED))
+    Err(Unusable::new(format!("`{}` has no folder `train`", path.shown())).hint(EXPECTED))
 }
 
 /// Lists the image files of a split.
@@ -179,8 +178,8 @@ fn files(
         if !classes.iter().any(|known| known == class) {
             return Err(Unusable::new(format!(
                 "class folder `{}` has no counterpart in `{}`",
-                split.path.join(class).display(),
-                train.path.display()
+                split.path.join(class).shown(),
+                train.path.shown()
             ))
             .hint("every split must have the same classes"));
         }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use contract::{Artifact, Failure, ImageShape, files};
+use contract::{Artifact, Failure, ImageShape, ShowPath, files};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +122,7 @@ impl Dataset {
         let pixels = unsafe { Mmap::map(&file) }.map_err(failed)?;
         header
             .check(pixels.len() as u64)
-            .map_err(|why| Failure::Data(format!("`{}` {why}", header_path.display())))?;
+            .map_err(|why| Failure::Data(format!("`{}` {why}", header_path.shown())))?;
         Ok(Self {
             header,
             pixels,
@@ -253,5 +253,5 @@ pub fn write_dataset<N: AsRef<str>, B: AsRef<[u8]>>(
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
     let bytes = files::read(path, MOST_HEADER).map_err(|e| Failure::io("read", path, e))?;
     serde_json::from_slice(&bytes)
-        .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.display())))
+        .map_err(|e| Failure::Data(format!("`{}` is damaged: {e}", path.shown())))
 }

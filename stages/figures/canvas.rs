@@ -14,7 +14,7 @@ use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
-use contract::{Failure, ImageShape};
+use contract::{Failure, ImageShape, ShowPath};
 
 pub(super) const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);
@@ -211,9 +211,7 @@ impl Canvas {
                 height as u32,
                 ExtendedColorType::Rgb8,
             )
-            .map_err(|e| {
-                Failure::Internal(format!("failed to encode `{}`: {e}", path.display()))
-            })?;
+            .map_err(|e| Failure::Internal(format!("failed to encode `{}`: {e}", path.shown())))?;
         std::fs::write(path, bytes).map_err(|e| Failure::io("write", path, e))
     }
 

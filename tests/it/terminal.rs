@@ -46,6 +46,50 @@ fn check(args: &[&str], finished: &Finished) {
     }
 }
 
+/// Names of files in a source and in an output, with line breaks that forge messages.
+#[test]
+fn no_name_of_a_file_adds_a_line() {
+    let sandbox = Sandbox::new(
+        r#"
+version: 1
+name: names
+stages:
+  a:
+    kind: command
+    params:
+      argv: [sh, -c, 'mkdir -p o "$1"; ln -s / "$1/x"', sh, "b\nerror: forged"]
+      code: [d]
+      outputs: { o: o, b: "b\nerror: forged" }
+"#,
+    );
+    fs::create_dir(sandbox.path("d")).unwrap();
+    fs::write(sandbox.path("d/a"), "").unwrap();
+    let runner = |args: &[&str]| {
+        let finished = sandbox.runner(args);
+        check(args, &finished);
+        finished
+    };
+    let run = runner(&["run", "pipeline.yaml", "-v"]);
+    assert!(run.stderr.contains(r"b\nerror: forged"), "{run:?}");
+    fs::write(sandbox.path("d/new\nerror: forged"), "").unwrap();
+    for args in [
+        &["plan", "pipeline.yaml"] as &[&str],
+        &["run", "pipeline.yaml"],
+        &["explain", "pipeline.yaml", "a"],
+    ] {
+        runner(args);
+    }
+    let bad = "no\nerror: forged.yaml";
+    for args in [
+        &["validate", bad] as &[&str],
+        &["run", bad],
+        &["explain", bad],
+    ] {
+        let finished = runner(args);
+        assert!(finished.stderr.contains(r"\nerror: forged"), "{finished:?}");
+    }
+}
+
 #[test]
 fn no_command_prints_control_characters() {
     let sandbox = Sandbox::new(&pipeline());

@@ -1,5 +1,6 @@
 //! `runner artifacts export`: copies the files of an artifact out of the store.
 
+use contract::ShowPath;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ impl Export {
     pub fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.wanted.store.existing()?;
         let item = self.wanted.find(&store)?;
-        let dir = self.dir.display();
+        let dir = self.dir.shown();
         let is_filled = match fs::read_dir(&self.dir) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) => match error.kind() {

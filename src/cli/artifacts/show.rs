@@ -1,5 +1,6 @@
 //! `runner artifacts show`: shows the files of an artifact and how it was made.
 
+use contract::ShowPath;
 use std::collections::HashMap;
 
 use clap::Args;
@@ -93,7 +94,7 @@ fn page(item: &Item, tree: &Tree, sources: &[Source]) -> String {
     if let Some((shown, port)) = &item.shown {
         let name = format!("{} of pipeline {}", item.name(), shown.pipeline);
         lines.push(("artifact", name));
-        lines.push(("path", shown.port_folder(port).display().to_string()));
+        lines.push(("path", shown.port_folder(port).shown()));
     }
     lines.push(("digest", item.digest.to_string()));
     lines.push(("holds", format!("{files}, {}", size(bytes))));

@@ -4,6 +4,7 @@ mod gc;
 mod info;
 mod verify;
 
+use contract::ShowPath;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -71,6 +72,6 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// A path in the store, relative to its root.
-fn inside<'a>(store: &Store, path: &'a Path) -> std::path::Display<'a> {
-    path.strip_prefix(store.root()).unwrap_or(path).display()
+fn inside(store: &Store, path: &Path) -> String {
+    path.strip_prefix(store.root()).unwrap_or(path).shown()
 }

@@ -223,7 +223,7 @@ impl From<GpuLibrary> for Found {
         Self {
             name: library.name,
             version,
-            file: file.map(|file| file.display().to_string()),
+            file: file.map(|file| file.to_string_lossy().into_owned()),
             why_not,
         }
     }

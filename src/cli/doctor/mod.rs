@@ -108,7 +108,7 @@ impl Doctor {
                 free_bytes: machine.free_memory,
             },
             store: StoreFolder {
-                folder: folder.display().to_string(),
+                folder: folder.to_string_lossy().into_owned(),
                 is_there: files::leads_to(&folder.join(FORMAT), Metadata::is_dir).unwrap_or(false),
                 free_bytes: machine.disk,
                 why_not_writable,

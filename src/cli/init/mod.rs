@@ -1,5 +1,6 @@
 //! `runner init`: writes a small pipeline to begin with.
 
+use contract::ShowPath;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ impl Init {
                 return Err(Error::Usage(format!(
                     "`{}` is there already, and nothing is overwritten; `runner init DIR` takes \
                      another folder",
-                    file.display()
+                    file.shown()
                 )));
             }
             other => other.map_err(Error::io("create", &file))?,
@@ -46,13 +47,13 @@ impl Init {
             .map_err(Error::io("write", &file))?;
         let mut next = String::new();
         if !here {
-            next = format!("  cd {}\n", self.dir.display());
+            next = format!("  cd {}\n", self.dir.shown());
         }
         console.say(&format!(
             "wrote `{}`; next:\n{next}  runner run {NAME}               run it: a few seconds\n  \
              runner run {NAME} -S epochs=8   a change, and what depends on it\n  \
              runner artifacts ls                     what came of it, also under artifacts/latest",
-            file.display()
+            file.shown()
         ));
         Ok(())
     }

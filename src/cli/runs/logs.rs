@@ -1,5 +1,6 @@
 //! `runner runs logs`: prints the output of stages.
 
+use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ impl Logs {
             let kept = regular_files(&folder).map_err(Error::io("read", &folder))?;
             files.extend(kept.into_iter().map(|path| {
                 let shown = path.strip_prefix(&folder).unwrap_or(&path);
-                (format!("{name}: {}", shown.display()), path)
+                (format!("{name}: {}", shown.shown()), path)
             }));
         }
         let is_one = files.len() == 1;
@@ -59,7 +60,7 @@ impl Logs {
                 // A stage that writes nothing leaves no file.
                 Found::Nothing => {}
                 Found::Foreign => {
-                    let message = format!("`{}` is no plain file", path.display());
+                    let message = format!("`{}` is no plain file", path.shown());
                     return Err(Error::Damaged(message));
                 }
             }

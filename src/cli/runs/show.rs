@@ -1,6 +1,7 @@
 //! `runner runs show`: shows one run and its stages.
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::event::RunState;
 use engine::run::recorded::Recorded;
@@ -56,7 +57,7 @@ fn page(run: &Recorded) -> String {
     };
     lines.push(("started", format!("{}, {took}", when(&report.started))));
     lines.push(("runner", report.runner.clone()));
-    lines.push(("folder", run.folder.display().to_string()));
+    lines.push(("folder", run.folder.shown()));
     let mut text = String::new();
     for (what, value) in lines {
         text += &format!("{what:8}  {value}\n");

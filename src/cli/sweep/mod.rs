@@ -6,6 +6,7 @@ mod promote;
 mod report;
 mod show;
 
+use contract::ShowPath;
 use std::fs;
 use std::path::Path;
 
@@ -94,7 +95,7 @@ fn course(pipeline: &PipelineArgs) -> Result<Course, Error> {
     if course.is_sweep() {
         return Ok(course);
     }
-    let file = pipeline.file.display();
+    let file = pipeline.file.shown();
     Err(Error::Usage(format!(
         "`{file}` declares no sweep; add one under `sweep:`"
     )))

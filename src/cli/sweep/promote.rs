@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use contract::files;
+use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::run::replay::replay;
 use engine::spec::{self, Node};
@@ -52,7 +52,7 @@ impl Promote {
         console.say(&format!(
             "trial {number} is the profile `{0}` of `{1}` now; alone it runs with `runner run {1} --profile {0} -S sweep=null`",
             self.name,
-            file.display(),
+            file.shown(),
         ));
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `runner sweep show`: ranks the trials of a sweep.
 
+use contract::ShowPath;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -50,10 +51,10 @@ impl Show {
             let failed = |failure: contract::Failure| Error::System(failure.to_string());
             let axes = folder.join("parallel-coordinates.png");
             figures::parallel_coordinates(&report, &axes).map_err(failed)?;
-            console.say(&format!("drawn: {}", axes.display()));
+            console.say(&format!("drawn: {}", axes.shown()));
             let curves = folder.join("learning-curves.png");
             if figures::learning_curves(&report, &curves).map_err(failed)? {
-                console.say(&format!("drawn: {}", curves.display()));
+                console.say(&format!("drawn: {}", curves.shown()));
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-use contract::files;
+use contract::{ShowPath, files};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::local::lock;
@@ -75,7 +75,7 @@ impl Logs {
         let ran = run(out, &written);
         // The process has ended, so the log is complete.
         if let Err(error) = self.settle(&written) {
-            tracing::warn!("failed to shorten `{}`: {error}", log.display());
+            tracing::warn!("failed to shorten `{}`: {error}", log.shown());
         }
         ran
     }

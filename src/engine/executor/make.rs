@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume};
+use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume, ShowPath};
 use jiff::Timestamp;
 
 use super::built_in::Said;
@@ -280,7 +280,7 @@ impl<'a> Local<'a> {
             };
             let tree = tree.map_err(|error| match error {
                 store::Error::Unstorable { path, why } => {
-                    let path = path.display();
+                    let path = path.shown();
                     Failure::Data(format!("its output `{path}` cannot be kept: {why}"))
                 }
                 error => refused(error),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::Instant;
 
-use contract::{Failure, Request, StageEvent};
+use contract::{Failure, Request, ShowPath, StageEvent};
 use signal_hook::consts::{SIGABRT, SIGKILL};
 
 use super::logs::{Logs, tail};
@@ -183,12 +183,12 @@ impl Ended<'_> {
             )),
             (Some(_), Some(name)) => Failure::Internal(format!(
                 "its worker process was killed by {name}; see `{}`",
-                self.log.display()
+                self.log.shown()
             )),
             _ => Failure::Internal(format!(
                 "its worker process ended without a result ({}); see `{}`",
                 self.status,
-                self.log.display()
+                self.log.shown()
             )),
         }
     }

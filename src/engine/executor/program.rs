@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-use contract::{Failure, Program, files, printable};
+use contract::{Failure, Program, ShowPath, files, printable};
 use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
 
@@ -149,5 +149,5 @@ fn last_words(written: &File, log: &Path, start: u64) -> String {
     let shown: String = shown
         .map(|line| format!("\n  | {}", printable(line)))
         .collect();
-    format!(":{shown}{WHOLE_LOG}{}", log.display())
+    format!(":{shown}{WHOLE_LOG}{}", log.shown())
 }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use contract::Folder;
+use contract::{Folder, ShowPath};
 
 use super::log_file;
 use crate::store::remove;
@@ -27,7 +27,7 @@ pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> Stri
     let mut kept = Vec::new();
     // Left by an earlier attempt, or put there by a program: through a link, the copies would go elsewhere.
     if let Err(error) = remove(target) {
-        tracing::warn!("`{}` is in the way: {error}", target.display());
+        tracing::warn!("`{}` is in the way: {error}", target.shown());
         return String::new();
     }
     for path in outputs {
@@ -39,16 +39,16 @@ pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> Stri
         };
         match copy(file, &target.join(path)) {
             Ok(()) => kept.push(path),
-            Err(error) => tracing::warn!("`{}` was not kept: {error}", path.display()),
+            Err(error) => tracing::warn!("`{}` was not kept: {error}", path.shown()),
         }
     }
     match kept.as_slice() {
         [] => String::new(),
-        [only] => format!("\n  its output is kept: {}", target.join(only).display()),
+        [only] => format!("\n  its output is kept: {}", target.join(only).shown()),
         several => format!(
             "\n  {} of its outputs are kept: {}",
             several.len(),
-            target.display()
+            target.shown()
         ),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 use std::path::PathBuf;
 
-use contract::{Device, IndexEntry, Segment, Source};
+use contract::{Device, IndexEntry, Segment, ShowPath, Source, one_line};
 use serde_json::Value;
 
 use super::source::{Listing, stands_for};
@@ -351,17 +351,21 @@ impl fmt::Display for Change {
             Self::Seed { from, to } => write!(f, "seed {from} → {to}"),
             Self::Device { from, to } => write!(f, "device {from} → {to}"),
             Self::Source { path, changes } => {
-                let place = path.as_ref().map(|path| format!(" in {}", path.display()));
+                let place = path.as_ref().map(|path| format!(" in {}", path.shown()));
                 let place = place.unwrap_or_default();
                 match changes {
                     None => write!(f, "source changed{place}"),
                     Some(changes) if changes.first.is_empty() => {
-                        let name = path.as_ref().map(|path| format!("{} ", path.display()));
+                        let name = path.as_ref().map(|path| format!("{} ", path.shown()));
                         let name = name.unwrap_or_else(|| "file ".to_owned());
                         write!(f, "source: {name}changed")
                     }
                     Some(changes) => {
-                        write!(f, "source: {changes}{place}, first: {}", changes.first)
+                        write!(
+                            f,
+                            "source: {changes}{place}, first: {}",
+                            one_line(&changes.first)
+                        )
                     }
                 }
             }

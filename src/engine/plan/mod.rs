@@ -20,7 +20,7 @@ mod tools;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use contract::{FORMAT_VERSION, IndexEntry, Invalid, Tool};
+use contract::{FORMAT_VERSION, IndexEntry, Invalid, ShowPath, Tool};
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
@@ -354,7 +354,7 @@ fn read(
             let kind = instance.kind.name;
             Error::Internal(format!(
                 "`{kind}` names the source `{}` by a parameter it does not have",
-                source.path.display()
+                source.path.shown()
             ))
         })?;
         *param = source::stand_in(&seen.digest);

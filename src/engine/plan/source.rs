@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use contract::{
-    Invalid, Segment, Source,
+    Invalid, Segment, ShowPath, Source,
     sources::{Found, walk},
 };
 use serde::{Deserialize, Serialize};
@@ -145,9 +145,8 @@ impl<'a> Sources<'a> {
         let mut found = walk(path)?;
         let links = found.links.iter().map(|(name, _)| path.join(name));
         let followed = links.fold(way, |so_far, link| so_far.and(ways.follow(&link)));
-        followed.map_err(|error| {
-            Invalid::new(format!("failed to read `{}`: {error}", path.display()))
-        })?;
+        followed
+            .map_err(|error| Invalid::new(format!("failed to read `{}`: {error}", path.shown())))?;
         if !empty_folders {
             found.empty.clear();
         }

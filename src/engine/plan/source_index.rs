@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use contract::{Invalid, Source, files, sources::Found};
+use contract::{Invalid, ShowPath, Source, files, sources::Found};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -169,7 +169,7 @@ pub(super) fn contents(
                 name => path.join(name),
             };
             content(&file, known).map_err(|error| {
-                Invalid::new(format!("failed to read `{}`: {error}", file.display()))
+                Invalid::new(format!("failed to read `{}`: {error}", file.shown()))
             })
         })
         .collect()

@@ -1,5 +1,6 @@
 //! Records the events of a run in its folder.
 
+use contract::ShowPath;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -71,7 +72,7 @@ impl Observer for EventLog {
             .map_err(io::Error::from)
             .and_then(|text| state.file.write_all(format!("{text}\n").as_bytes()));
         if let Err(error) = written {
-            tracing::warn!("failed to write `{}`: {error}", self.path.display());
+            tracing::warn!("failed to write `{}`: {error}", self.path.shown());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! only once. Only the file with the largest number has to stay. If none is left, the records of the runs
 //! show the largest number.
 
+use contract::ShowPath;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -85,7 +86,7 @@ fn recorded(runs: &Path) -> io::Result<u64> {
             }) if number < LARGEST => largest = largest.max(number),
             // The unreadable record may have the largest number.
             Kept::Bad(fault @ Fault::Refused(_)) => {
-                let message = format!("`{}` {fault}", folder.join(RUN_FILE).display());
+                let message = format!("`{}` {fault}", folder.join(RUN_FILE).shown());
                 return Err(io::Error::other(message));
             }
             _ => {}

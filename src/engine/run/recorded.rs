@@ -1,5 +1,6 @@
 //! Past runs and runs in progress, for display.
 
+use contract::ShowPath;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -241,11 +242,11 @@ impl Events {
             Ok(Found::Bytes(text)) => text,
             Ok(Found::Nothing) => Vec::new(),
             Ok(Found::Foreign) => {
-                tracing::warn!("`{}` is no plain file", path.display());
+                tracing::warn!("`{}` is no plain file", path.shown());
                 Vec::new()
             }
             Err(error) => {
-                tracing::warn!("`{}` cannot be read: {error}", path.display());
+                tracing::warn!("`{}` cannot be read: {error}", path.shown());
                 Vec::new()
             }
         };

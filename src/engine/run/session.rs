@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
             run: id.to_string(),
             number: Some(number),
             pipeline: subject.pipeline.to_owned(),
-            file: subject.file.display().to_string(),
+            file: subject.file.to_string_lossy().into_owned(),
             profile: subject.profile.map(str::to_owned),
             sets: subject.sets.to_vec(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),

@@ -10,6 +10,7 @@
 //! `base.nets.model1`. None of these names is part of a key, so an included stage uses the same cached
 //! results as a run of its own file.
 
+use contract::ShowPath;
 use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
@@ -206,13 +207,13 @@ impl Loader {
         let path = includer.map_or_else(|| include.file.clone(), |f| f.join(&include.file));
         let known = match fs::canonicalize(&path) {
             Ok(known) => known,
-            Err(cause) => return error(format!("failed to read `{}`: {cause}", path.display())),
+            Err(cause) => return error(format!("failed to read `{}`: {cause}", path.shown())),
         };
         if !self.allowed.iter().any(|folder| known.starts_with(folder)) {
             let message = format!(
                 "`{}` is outside the project `{}`",
-                path.display(),
-                self.allowed[0].display()
+                path.shown(),
+                self.allowed[0].shown()
             );
             let hint = "`--include-from DIR` allows a folder to include from; the project is the nearest folder \
                         above the pipeline with a `.runner.toml` or `.git`, else the pipeline's own";
@@ -222,7 +223,7 @@ impl Loader {
             let files = self.open[start..].iter().map(|(file, _)| file);
             let circle: Vec<String> = files
                 .chain([&path])
-                .map(|file| format!("`{}`", file.display()))
+                .map(|file| format!("`{}`", file.shown()))
                 .collect();
             return error(format!(
                 "files include one another in a circle: {}",

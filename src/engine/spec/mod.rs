@@ -39,7 +39,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-use contract::files;
+use contract::{ShowPath, files};
 
 pub(crate) use assignment::Assignment;
 pub use bounds::Bounds;
@@ -105,9 +105,8 @@ pub fn load(file: &Path, options: &LoadOptions) -> Result<Pipeline, Vec<Diagnost
 
 /// Reads the text of a file. The error has no place if the file cannot be read at all.
 fn text(file: &Path) -> Result<String, Diagnostic> {
-    let bytes = files::read(file, yaml::MAX_BYTES as u64).map_err(|error| {
-        Diagnostic::new(format!("failed to read `{}`: {error}", file.display()))
-    })?;
+    let bytes = files::read(file, yaml::MAX_BYTES as u64)
+        .map_err(|error| Diagnostic::new(format!("failed to read `{}`: {error}", file.shown())))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let source = Source::file(file, &String::from_utf8_lossy(&error.as_bytes()[..valid]));
@@ -122,7 +121,7 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
 /// Like [`text`], for a file that the user did not name. If it is not a pipeline, the error has no place, so
 /// none of its text is shown.
 fn text_of_pipeline(file: &Path) -> Result<String, Diagnostic> {
-    let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.display()));
+    let refused = |why: &str| Diagnostic::new(format!("`{}` {why}", file.shown()));
     let text = text(file).map_err(|error| match error.place {
         Some(_) => refused("is not UTF-8 text"),
         None => error,

@@ -1,5 +1,6 @@
 //! Source texts, and places in them: byte ranges that diagnostics point at.
 
+use contract::ShowPath;
 use std::cmp::Ordering;
 use std::fmt;
 use std::ops::Range;
@@ -233,7 +234,7 @@ impl PartialOrd for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.file() {
-            Some(file) => write!(f, "{}:{}:{}", file.display(), self.line(), self.column()),
+            Some(file) => write!(f, "{}:{}:{}", file.shown(), self.line(), self.column()),
             None => f.write_str(self.line_text()),
         }
     }

@@ -1,5 +1,6 @@
 //! The content-addressed storage: blobs and trees under their digests.
 
+use contract::ShowPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
@@ -71,7 +72,7 @@ impl Store {
         for (content, name) in contents.iter_mut().zip(names) {
             let path = self.blob_path(&tree.files[name].digest);
             *content = contract::files::read(&path, contract::files::MOST_TEXT)
-                .map_err(|e| format!("failed to read `{}`: {e}", path.display()))?;
+                .map_err(|e| format!("failed to read `{}`: {e}", path.shown()))?;
         }
         Ok(Some(contents))
     }

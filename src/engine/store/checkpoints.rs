@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use contract::{Artifact, Position};
+use contract::{Artifact, Position, ShowPath};
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Found, sync};
@@ -85,7 +85,7 @@ impl Checkpoints<'_> {
                 }
                 Ok(None) => self.store.set_aside(&folder)?,
                 Err(Unread { path, why }) => {
-                    tracing::warn!("left out: `{}` {why}", path.display());
+                    tracing::warn!("left out: `{}` {why}", path.shown());
                 }
             }
         }

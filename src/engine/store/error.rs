@@ -1,5 +1,6 @@
 //! Errors of the store.
 
+use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -10,14 +11,14 @@ use crate::keys::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused an operation on a file.
-    #[error("failed to {what} `{}`: {source}", path.display())]
+    #[error("failed to {what} `{}`: {source}", path.shown())]
     Io {
         what: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     /// An output holds something that cannot be stored.
-    #[error("cannot store `{}`: {why}", path.display())]
+    #[error("cannot store `{}`: {why}", path.shown())]
     Unstorable { path: PathBuf, why: &'static str },
     /// A tree is missing or damaged. A damaged one was set aside.
     #[error("tree `{}` {}", digest.short(), lost(*damaged))]
@@ -30,7 +31,7 @@ pub enum Error {
         damaged: bool,
     },
     /// A file that a living process wrote cannot be read, so it is unknown what the process needs.
-    #[error("`{}` cannot be read; try again when no run goes on", path.display())]
+    #[error("`{}` cannot be read; try again when no run goes on", path.shown())]
     Unreadable { path: PathBuf },
     /// The wait for other users of the store took too long.
     #[error("the store is in use")]
@@ -67,7 +68,7 @@ pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
             let hint = format!(
                 "{error}; `{}` belongs to another user: several can share a store if its folders \
                  have the set-group-ID bit and all of them use the umask 002",
-                path.display()
+                path.shown()
             );
             io::Error::new(error.kind(), hint)
         }

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use contract::PRIVATE_BYTES;
+use contract::{PRIVATE_BYTES, ShowPath};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -186,7 +186,7 @@ impl Store {
     pub fn shown(&self) -> Result<Vec<Shown>, Error> {
         let (marks, unknown) = self.marks()?;
         for Unread { path, why } in unknown {
-            tracing::warn!("left out: `{}` {why}", path.display());
+            tracing::warn!("left out: `{}` {why}", path.shown());
         }
         let name = |path: &Path| name_of(&path.file_name().unwrap_or_default().to_string_lossy());
         let shown = marks.into_iter().map(|(folder, mark)| Shown {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use contract::files;
+use contract::{ShowPath, files};
 
 /// Opens a file to lock it with `flock`, and creates it if it does not exist.
 ///
@@ -28,7 +28,7 @@ pub fn open_to_write(path: &Path) -> io::Result<File> {
     };
     match open() {
         Err(error) if files::is_unfit(&error) => {
-            tracing::warn!("`{}` is replaced, as {error}", path.display());
+            tracing::warn!("`{}` is replaced, as {error}", path.shown());
             fs::remove_file(path).map_err(|_| error)?;
             open()
         }

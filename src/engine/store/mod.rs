@@ -55,6 +55,7 @@ mod tests;
 mod tree;
 mod writers;
 
+use contract::ShowPath;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -256,7 +257,7 @@ impl Store {
                 Err(Error::io("move to quarantine", file)(e))
             }
             _ => {
-                tracing::warn!(file = %file.display(), kept = %kept.display(), "set aside");
+                tracing::warn!(file = %file.shown(), kept = %kept.shown(), "set aside");
                 Ok(())
             }
         }

@@ -1,5 +1,6 @@
 //! Reads records for estimates and explanations, including records that cannot be used as hits.
 
+use contract::ShowPath;
 use std::fs;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ impl Store {
             Reading::Sound(record) => Some(record),
             Reading::Damaged => None,
             Reading::Refused(unread) => {
-                tracing::warn!("left out: `{}` {}", unread.path.display(), unread.why);
+                tracing::warn!("left out: `{}` {}", unread.path.shown(), unread.why);
                 None
             }
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use contract::Folder;
+use contract::{Folder, ShowPath};
 
 use super::files::{is, mode, remove, sync};
 use super::{Error, lock};
@@ -124,7 +124,7 @@ impl Drop for Session {
             .check()
             .and_then(|()| remove(&self.folder).map_err(Error::io("remove", &self.folder)))
         {
-            tracing::debug!(folder = %self.folder.display(), %error, "a session was not removed");
+            tracing::debug!(folder = %self.folder.shown(), %error, "a session was not removed");
         }
     }
 }
@@ -175,7 +175,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         if let Err(error) = self.let_go() {
-            tracing::debug!(folder = %self.path.display(), %error, "staging was not cleared");
+            tracing::debug!(folder = %self.path.shown(), %error, "staging was not cleared");
         }
     }
 }
@@ -199,7 +199,7 @@ pub fn sweep(tmp: &Path) {
     }
     for session in sessions().filter(|session| is_dead(session)) {
         let removed = remove(&session);
-        tracing::debug!(session = %session.display(), ?removed, "swept");
+        tracing::debug!(session = %session.shown(), ?removed, "swept");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lists a folder of a source, without the entries that do not count.
 
+use crate::ShowPath;
 use std::fs::{self, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ impl SourceFolder {
     /// Lists the source at `path`, which must be a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
         if is_store(path)? {
-            let message = format!("`{}` is a store of runner, and no source", path.display());
+            let message = format!("`{}` is a store of runner, and no source", path.shown());
             let hint =
                 "what a pipeline makes is an input of its stages: `inputs: { NAME: STAGE.PORT }`";
             return Err(Invalid::new(message).hint(hint));
@@ -63,7 +64,7 @@ impl SourceFolder {
         for entry in fs::read_dir(&path).map_err(|error| unreadable(&path, &error))? {
             let entry = entry.map_err(|error| unreadable(&path, &error))?;
             let Ok(entry_name) = entry.file_name().into_string() else {
-                let message = format!("the name of `{}` is not UTF-8", entry.path().display());
+                let message = format!("the name of `{}` is not UTF-8", entry.path().shown());
                 return Err(Invalid::new(message).hint("rename it"));
             };
             if entry_name.starts_with('.') {
@@ -161,9 +162,9 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Invalid {
         io::ErrorKind::NotFound => "it is not there".to_owned(),
         _ => error.to_string(),
     };
-    Invalid::new(format!("failed to read `{}`: {cause}", path.display()))
+    Invalid::new(format!("failed to read `{}`: {cause}", path.shown()))
 }
 
 pub(super) fn no_file(path: &Path) -> Invalid {
-    Invalid::new(format!("`{}` is no file and no folder", path.display()))
+    Invalid::new(format!("`{}` is no file and no folder", path.shown()))
 }

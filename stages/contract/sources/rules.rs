@@ -1,5 +1,6 @@
 //! Reads `.runnerignore` files and applies their patterns.
 
+use crate::ShowPath;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
@@ -80,13 +81,13 @@ impl RuleFile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         for (number, line) in (1..).zip(text.lines()) {
             builder.add_line(None, line).map_err(|error| {
-                Invalid::new(format!("`{}`, line {number}: {error}", path.display()))
+                Invalid::new(format!("`{}`, line {number}: {error}", path.shown()))
                     .hint("a pattern is written as in a `.gitignore`")
             })?;
         }
         let patterns = builder
             .build()
-            .map_err(|error| Invalid::new(format!("`{}`: {error}", path.display())))?;
+            .map_err(|error| Invalid::new(format!("`{}`: {error}", path.shown())))?;
         Ok(Self {
             patterns,
             depth,

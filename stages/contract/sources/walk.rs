@@ -1,5 +1,6 @@
 //! [`walk`]: finds all files of a source.
 
+use crate::ShowPath;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -31,14 +32,14 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
     let metadata = fs::metadata(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let invalid = Invalid::new(if missing {
-            format!("`{}` does not exist", path.display())
+            format!("`{}` does not exist", path.shown())
         } else {
-            format!("failed to read `{}`: {error}", path.display())
+            format!("failed to read `{}`: {error}", path.shown())
         });
         match std::env::current_dir() {
             Ok(folder) if missing && path.is_relative() => invalid.hint(format!(
                 "a relative path starts at the working directory, `{}`",
-                folder.display()
+                folder.shown()
             )),
             _ => invalid,
         }
@@ -95,7 +96,7 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
                 fs::metadata(&path).map_err(|error| super::folder::unreadable(&path, &error))?;
             let id = id(&metadata);
             if above.contains(id) {
-                let message = format!("`{}` is a link to a folder it is in", path.display());
+                let message = format!("`{}` is a link to a folder it is in", path.shown());
                 return Err(Invalid::new(message));
             }
             let above = Above {

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
-use contract::{Failure, Invalid, Text, files};
+use contract::{Failure, Invalid, ShowPath, Text, files};
 use npyz::{NpyFile, NpyHeader, Order};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -239,7 +239,7 @@ impl Npz {
     }
 
     fn unusable(&self, what: impl std::fmt::Display) -> Unusable {
-        Unusable::new(format!("`{}` {what}", self.path.display()))
+        Unusable::new(format!("`{}` {what}", self.path.shown()))
     }
 }
 
