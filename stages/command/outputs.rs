@@ -33,7 +33,7 @@ impl Outputs<'_> {
         let linked = |path| Some((path, scratch.link_on(path)?));
         if let Some((output, link)) = self.all().find_map(linked) {
             let (output, link) = (output.shown(), link.shown());
-            return Err(Failure::Data(if output.to_string() == link.to_string() {
+            return Err(Failure::Data(if output == link {
                 format!(
                     "its output `{output}` is a symbolic link; let the program copy what it leads to"
                 )
