@@ -51,8 +51,9 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Describes the processes in a sentence. `None` if there were none.
-    pub fn wording(&self) -> Option<String> {
+    /// Describes the processes in a sentence. `None` if there were none, or if all have ended and
+    /// `are_expected`.
+    pub fn wording(&self, are_expected: bool) -> Option<String> {
         let counted = |names: &[String]| {
             let mut shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
             if names.len() > NAMED {
@@ -67,6 +68,7 @@ impl Left {
         };
         match (self.ended.as_slice(), self.alive.as_slice()) {
             ([], []) => None,
+            (_, []) if are_expected => None,
             (ended, []) => Some(format!("left {} running; ended", counted(ended))),
             (_, alive) => Some(format!(
                 "left {} running that cannot be ended; end them yourself",
@@ -114,15 +116,17 @@ impl Leftovers {
         }
     }
 
-    /// Ends the processes that the program of `tag` left behind. The program itself has ended.
-    pub fn end(&self, tag: Tag) -> Left {
+    /// Ends the processes that the program of `tag` left behind. The program itself has ended. `kill_group`
+    /// kills its process group; processes that end by this count as left behind.
+    pub fn end(&self, tag: Tag, kill_group: &dyn Fn()) -> Left {
         lock(&self.tags).running.remove(&tag.0);
-        self.end_all_but(|theirs| lock(&self.tags).running.contains(&theirs))
+        let runs = |theirs| lock(&self.tags).running.contains(&theirs);
+        self.end_all_but(&runs, kill_group)
     }
 
     /// Ends the processes that any program left behind.
     pub fn end_all(&self) -> Left {
-        self.end_all_but(|_| false)
+        self.end_all_but(&|_| false, &|| ())
     }
 
     /// Returns the ids of the known children. The lock is held while a process is started, so that it is not
@@ -131,9 +135,9 @@ impl Leftovers {
         lock(&self.children)
     }
 
-    fn end_all_but(&self, runs: impl Fn(u64) -> bool) -> Left {
+    fn end_all_but(&self, runs: &dyn Fn(u64) -> bool, kill_group: &dyn Fn()) -> Left {
         let _ending = lock(&self.ending);
-        system::end_orphans(&|id| self.children().contains(&id), &runs)
+        system::end_orphans(&|id| self.children().contains(&id), runs, kill_group)
     }
 }
 
@@ -238,28 +242,44 @@ mod system {
         }
     }
 
-    /// Ends children that are not `known`, except those with the tag of a program for which `runs` is true.
-    pub fn end_orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Left {
+    /// Returns the living children that are not `known`, except those with the tag of a program for which `runs`
+    /// is true. Reaps the dead ones.
+    fn orphans(known: &dyn Fn(i32) -> bool, runs: &dyn Fn(u64) -> bool) -> Vec<Pid> {
+        let orphans = children().into_iter().filter(|&id| !known(id));
+        let orphans = orphans.filter_map(Pid::from_raw);
+        // Any other answer: it has ended, or was a child that has been reaped since.
+        let lives = |pid: &Pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None));
+        let orphans = orphans.filter(lives);
+        orphans
+            .filter(|&pid| !tag_of(pid).is_some_and(runs))
+            .collect()
+    }
+
+    /// Ends children that are not `known`, except those with the tag of a program for which `runs` is true. Calls
+    /// `kill_group` after the first look, so that processes that it kills are counted.
+    pub fn end_orphans(
+        known: &dyn Fn(i32) -> bool,
+        runs: &dyn Fn(u64) -> bool,
+        kill_group: &dyn Fn(),
+    ) -> Left {
         let started = Instant::now();
         let mut left = Left::default();
         let mut seen = Vec::new();
-        loop {
-            let mut waiting = Vec::new();
-            let orphans = children().into_iter().filter(|&id| !known(id));
-            for pid in orphans.filter_map(Pid::from_raw) {
-                // It has ended by itself, or was a child that has been reaped since.
-                if !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(None)) {
-                    continue;
-                }
-                if tag_of(pid).is_some_and(runs) {
-                    continue;
-                }
+        let mut count = |pids: &[Pid], left: &mut Left| {
+            for &pid in pids {
                 if !seen.contains(&pid) {
                     seen.push(pid);
                     left.ended.push(name_of(pid));
                 }
+            }
+        };
+        count(&orphans(known, runs), &mut left);
+        kill_group();
+        loop {
+            let waiting = orphans(known, runs);
+            count(&waiting, &mut left);
+            for &pid in &waiting {
                 let _ = kill_process(pid, Signal::KILL);
-                waiting.push(pid);
             }
             if waiting.is_empty() {
                 return left;
@@ -296,7 +316,12 @@ mod system {
 
     pub fn reap_orphans(_known: &dyn Fn(i32) -> bool) {}
 
-    pub fn end_orphans(_known: &dyn Fn(i32) -> bool, _runs: &dyn Fn(u64) -> bool) -> Left {
+    pub fn end_orphans(
+        _known: &dyn Fn(i32) -> bool,
+        _runs: &dyn Fn(u64) -> bool,
+        kill_group: &dyn Fn(),
+    ) -> Left {
+        kill_group();
         Left::default()
     }
 }

@@ -127,7 +127,7 @@ pub fn execute(
         let _ = local.commits.send(None);
         Ok::<_, io::Error>(outcomes.unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
-    if let Some(left) = workers.end_leftovers().wording() {
+    if let Some(left) = workers.end_leftovers().wording(workers.is_stopping()) {
         tracing::warn!("the programs of this run {left}");
     }
 

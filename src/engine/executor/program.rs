@@ -8,7 +8,6 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use contract::{Failure, Program, ShowPath, files, printable};
-use rustix::process::Signal;
 use signal_hook::consts::SIGKILL;
 
 use super::leftovers::Tag;
@@ -40,10 +39,9 @@ pub(super) fn run(
     let started = Instant::now();
     let tag = workers.tag();
     let ran = logs.record(log, |out, written| {
-        let ran = carry_out(program, (log, out, written), workers, limits, &tag);
-        if let Some(left) = workers.end_leftovers_of(tag).wording() {
-            warn(left);
-        }
+        let ran = carry_out(program, (log, out, written), workers, limits, tag, warn);
+        // A program that did not start has a tag, too.
+        workers.end_leftovers_of(tag, None);
         ran
     });
     let (result, usage) =
@@ -78,7 +76,8 @@ fn carry_out(
     (log, out, written): (&Path, File, &File),
     workers: &Workers,
     limits: Limits,
-    tag: &Tag,
+    tag: Tag,
+    warn: &dyn Fn(String),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
     let start = out.metadata()?.len();
     let mut command = Command::new(&program.path);
@@ -93,7 +92,7 @@ fn carry_out(
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out);
-    let Some(child) = workers.spawn_guarded(&mut command, tag)? else {
+    let Some(child) = workers.spawn_guarded(&mut command, &tag)? else {
         return Ok((Err(Failure::Cancelled), Usage::default()));
     };
     // The command would keep the log open.
@@ -101,7 +100,12 @@ fn carry_out(
     let pid = pid(&child);
     let (ended, excess) = watch(pid, limits, workers, || wait(pid));
     // Processes that it left running would write to outputs that are being stored.
-    workers.signal_one(pid, Signal::KILL);
+    let left = workers.end_leftovers_of(tag, Some(pid));
+    // A program that was stopped could not end its processes itself.
+    let was_stopped = excess.is_some() || workers.is_stopping();
+    if let Some(left) = left.wording(was_stopped) {
+        warn(left);
+    }
     workers.forget(pid);
     ended?;
     let (status, usage) = reap(pid)?;

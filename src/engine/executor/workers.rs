@@ -129,9 +129,14 @@ impl Workers {
         self.leftovers.tag()
     }
 
-    /// Ends the processes that the program of `tag` left behind. The program itself has ended.
-    pub(super) fn end_leftovers_of(&self, tag: Tag) -> Left {
-        self.leftovers.end(tag)
+    /// Ends the processes that the program of `tag` left behind, among them those of its process group, which
+    /// `group` leads unless the program did not start. The program itself has ended, but is not reaped yet.
+    pub(super) fn end_leftovers_of(&self, tag: Tag, group: Option<Pid>) -> Left {
+        self.leftovers.end(tag, &|| {
+            if let Some(group) = group {
+                self.signal_one(group, Signal::KILL);
+            }
+        })
     }
 
     /// Ends the processes that any program left behind.

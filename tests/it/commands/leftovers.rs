@@ -52,6 +52,26 @@ fn a_process_that_is_left_behind_is_ended_and_told_of() {
 }
 
 #[test]
+fn a_program_that_is_stopped_is_not_blamed_for_the_processes_that_it_waits_for() {
+    for _ in 0..5 {
+        let sandbox = one("{ shell: true, argv: \"sleep 20; true\" }");
+        let run = sandbox.runner(&[
+            "run",
+            "pipeline.yaml",
+            "--timeout",
+            "100ms",
+            "--retries",
+            "0",
+        ]);
+        assert!(
+            run.stderr.contains("took longer than its timeout"),
+            "{run:?}"
+        );
+        assert!(!run.stderr.contains("left "), "{run:?}");
+    }
+}
+
+#[test]
 fn a_program_that_leaves_nothing_is_told_nothing() {
     let sandbox = one("{ shell: true, argv: \"sleep 0.05 & sleep 0.05 & wait; true | true\" }");
     let run = run(&sandbox);
