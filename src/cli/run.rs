@@ -43,7 +43,7 @@ pub struct Run {
     store: StoreArgs,
     #[command(flatten)]
     sources: SourceArgs,
-    /// Run the plan that `runner plan --out FILE` saved, or nothing if it no longer holds
+    /// Run the plan that `runner plan --out FILE` saved; fail if it no longer holds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "device", "precision", "force", "until"])]
     plan: Option<PathBuf>,
     /// Show what would run, and why, without running it

@@ -14,6 +14,7 @@ mod trust;
 
 use std::collections::BTreeMap;
 use std::env;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use contract::files;
@@ -110,18 +111,22 @@ pub fn user_file() -> Option<PathBuf> {
     Some(configs.join("runner").join("config.toml"))
 }
 
-/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`.
+/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`. A file
+/// that cannot be checked counts, and reading it is an error. A folder that may not be entered holds no project
+/// of this user.
 pub fn project_folder() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;
     let mut seen_from_here = PathBuf::new();
     for folder in here.ancestors() {
-        if is_project(folder) {
-            let file = folder.join(PROJECT_FILE);
-            return files::exists(&file)
-                .unwrap_or(true)
-                .then_some(seen_from_here);
+        match is_project(folder) {
+            Ok(true) => {
+                let is_there = files::exists(&folder.join(PROJECT_FILE)).unwrap_or(true);
+                return is_there.then_some(seen_from_here);
+            }
+            Ok(false) => seen_from_here.push(".."),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
+            Err(_) => return Some(seen_from_here),
         }
-        seen_from_here.push("..");
     }
     None
 }

@@ -2,6 +2,7 @@
 //! included, and which may be quoted in errors.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use contract::files;
@@ -12,15 +13,16 @@ use super::Source;
 pub const PROJECT_FILE: &str = ".runner.toml";
 
 /// Whether a folder is a project folder: it contains a configuration file or a Git repository.
-pub fn is_project(folder: &Path) -> bool {
-    // An entry that cannot be checked counts as present, so that fewer files may be included. A refused
-    // include is reported with its file.
-    let is_there = |name| files::exists(&folder.join(name)).unwrap_or(true);
-    is_there(PROJECT_FILE) || is_there(".git")
+///
+/// # Errors
+/// If the system does not tell, for example because the folder may not be entered.
+pub fn is_project(folder: &Path) -> io::Result<bool> {
+    Ok(files::exists(&folder.join(PROJECT_FILE))? || files::exists(&folder.join(".git"))?)
 }
 
 /// Returns the project folder of a pipeline: the nearest one above the file, or else the file's own folder.
-/// Symbolic links are resolved.
+/// Symbolic links are resolved. Beyond a folder that cannot be checked there is no project, so that fewer files
+/// may be included.
 pub fn project_of(file: &Path) -> PathBuf {
     let folder = match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
@@ -28,7 +30,13 @@ pub fn project_of(file: &Path) -> PathBuf {
         None => file,
     };
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let project = folder.ancestors().find(|folder| is_project(folder));
+    let project = folder
+        .ancestors()
+        .find_map(|above| match is_project(above) {
+            Ok(true) => Some(above),
+            Ok(false) => None,
+            Err(_) => Some(&*folder),
+        });
     project.unwrap_or(&folder).to_owned()
 }
 
