@@ -4,6 +4,7 @@ use contract::Invalid;
 use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
+use super::parameters::LayerTensors;
 use super::shape::{Feature, shapes};
 
 /// Everything about a network except its weights.
@@ -32,22 +33,15 @@ impl Architecture {
             .collect()
     }
 
+    /// Returns the tensors of each layer, in order.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = LayerTensors> {
+        let layers = self.layers.iter().zip(self.layer_inputs());
+        layers.map(|(layer, input)| layer.tensors(input))
+    }
+
     /// Returns the number of values in a network of these layers: its parameters and running statistics.
     pub fn state_len(&self) -> u64 {
-        let inputs = self.layer_inputs();
-        let numbers = self.layers.iter().zip(inputs).map(|(layer, input)| {
-            let (outputs, weights) = match layer {
-                Layer::Conv(conv) => (conv.filters, input.channels * conv.kernel * conv.kernel),
-                Layer::ConvTranspose(conv) => {
-                    (conv.filters, input.channels * conv.kernel * conv.kernel)
-                }
-                Layer::Dense(dense) => (dense.units, input.channels),
-                Layer::BatchNorm(_) => (input.channels, 3),
-                _ => return 0,
-            };
-            outputs as u64 * (weights as u64 + 1)
-        });
-        numbers.sum()
+        self.tensors().map(|layer| layer.state_len()).sum()
     }
 
     pub fn output(&self) -> Feature {

@@ -25,7 +25,15 @@ impl Architecture {
                         per_place(conv.kernel, conv.filters) * area(input)
                     }
                     Layer::Dense(dense) => per_place(1, dense.units),
-                    _ => 0.0,
+                    Layer::MaxPool(_)
+                    | Layer::AvgPool(_)
+                    | Layer::GlobalAvgPool {}
+                    | Layer::BatchNorm(_)
+                    | Layer::Dropout(_)
+                    | Layer::Flatten {}
+                    | Layer::Reshape(_)
+                    | Layer::Upsample(_)
+                    | Layer::Activation(_) => 0.0,
                 }
             })
             .sum()
@@ -33,12 +41,7 @@ impl Architecture {
 
     /// Returns the number of values that training adjusts.
     pub fn parameter_len(&self) -> u64 {
-        let norms = self.layers.iter().zip(self.layer_inputs());
-        let statistics = norms.map(|(layer, input)| match layer {
-            Layer::BatchNorm(_) => 2 * input.channels as u64,
-            _ => 0,
-        });
-        self.state_len() - statistics.sum::<u64>()
+        self.tensors().map(|layer| layer.parameter_len()).sum()
     }
 
     /// Returns the bytes that a training holds for all parameters: the parameters, their gradients, and as

@@ -37,9 +37,11 @@ pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
     );
     let doubt = Invalid::new(message)
         .hint("give the last layer `activation: linear`: sigmoid or softmax follow by themselves");
-    let doubt = match layer {
-        Layer::Activation(_) => doubt,
-        _ => doubt.under("activation"),
+    let is_the_layer = matches!(layer, Layer::Activation(_));
+    let doubt = if is_the_layer {
+        doubt
+    } else {
+        doubt.under("activation")
     };
     Some(doubt.under(layer.name()).at(index))
 }

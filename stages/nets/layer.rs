@@ -247,9 +247,7 @@ impl Layer {
             Self::Activation(_) => "activation",
         }
     }
-}
 
-impl Layer {
     /// Returns the activation of the layer's output; `None` for layers without one.
     pub fn activation(&self) -> Option<Activation> {
         match self {
@@ -257,7 +255,32 @@ impl Layer {
             Self::ConvTranspose(conv) => Some(conv.activation),
             Self::Dense(dense) => Some(dense.activation),
             Self::Activation(activation) => Some(*activation),
-            _ => None,
+            Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool {}
+            | Self::BatchNorm(_)
+            | Self::Dropout(_)
+            | Self::Flatten {}
+            | Self::Reshape(_)
+            | Self::Upsample(_) => None,
+        }
+    }
+
+    /// Whether an image's output in training depends on the other images of its batch.
+    pub fn mixes_batch(&self) -> bool {
+        match self {
+            Self::BatchNorm(_) => true,
+            Self::Conv(_)
+            | Self::ConvTranspose(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool {}
+            | Self::Dropout(_)
+            | Self::Flatten {}
+            | Self::Dense(_)
+            | Self::Reshape(_)
+            | Self::Upsample(_)
+            | Self::Activation(_) => false,
         }
     }
 }

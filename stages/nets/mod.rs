@@ -8,6 +8,7 @@ mod generator;
 mod initializer;
 mod layer;
 mod network;
+mod parameters;
 mod shape;
 mod weights;
 

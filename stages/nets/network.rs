@@ -1,6 +1,10 @@
 //! [`Network`]: a network that can be run and trained.
 
 mod state;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
 
 use contract::Invalid;
 use dfdx::shapes::HasShape;
@@ -8,7 +12,8 @@ use dfdx::tensor::Tape;
 
 use super::architecture::Architecture;
 use super::initializer::Initializer;
-use super::layer::Layer;
+use super::layer::{Layer, Pool};
+use super::parameters::Initial;
 use super::shape::{Feature, conv_padding, transposed_padding};
 use crate::ops::optimizer::Penalty;
 use crate::ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
@@ -38,26 +43,24 @@ pub struct Network<B: Backend> {
     running: Vec<RunningStats<B>>,
 }
 
-/// A layer that is ready to run. `weight` and `scale` are indices of parameters, each followed by its bias.
-enum Module {
-    Conv {
-        op: ops::Conv2d,
-        weight: usize,
-    },
-    ConvPool {
-        op: ops::ConvPool2d,
-        weight: usize,
-    },
-    ConvTranspose {
-        op: ops::ConvTranspose2d,
-        weight: usize,
-    },
+/// A layer that is ready to run.
+struct Module {
+    op: Op,
+    /// Indices of the layer's parameters; empty for layers without.
+    parameters: Range<usize>,
+}
+
+/// The computation of a layer.
+enum Op {
+    Conv(ops::Conv2d),
+    ConvPool(ops::ConvPool2d),
+    ConvTranspose(ops::ConvTranspose2d),
     MaxPool(ops::Pool2d),
     AvgPool(ops::Pool2d),
     GlobalAvgPool,
     BatchNorm {
         op: ops::BatchNorm,
-        scale: usize,
+        /// Index of the running statistics.
         running: usize,
     },
     Dropout {
@@ -66,10 +69,7 @@ enum Module {
         layer: u64,
     },
     Flatten,
-    Dense {
-        activation: Activation,
-        weight: usize,
-    },
+    Dense(Activation),
     Reshape(Feature),
     Upsample(usize),
     Activation(Activation),
@@ -98,12 +98,15 @@ impl<B: Backend> Network<B> {
         let inputs = network.architecture.layer_inputs();
         let layers = network.architecture.layers.clone();
         for (index, (layer, input)) in layers.iter().zip(inputs).enumerate() {
-            let module = network.module(index, layer, input, initializer, seed)?;
-            network.push(module);
+            let op = network.op(index, layer, input)?;
+            let parameters = network.add_tensors(index, layer, input, |len, fan_in, fan_out| {
+                initializer.draw(len, fan_in, fan_out, seed, index)
+            });
+            network.push(Module { op, parameters });
         }
         let mut modules = network.modules.iter_mut().rev();
-        if let Some(last) = modules.find(|module| !module.only_reshapes())
-            && let Some(activation @ Activation::Sigmoid) = last.activation_mut()
+        if let Some(last) = modules.find(|module| !module.op.only_reshapes())
+            && let Some(activation @ Activation::Sigmoid) = last.op.activation_mut()
         {
             *activation = Activation::Linear;
         }
@@ -112,185 +115,90 @@ impl<B: Backend> Network<B> {
 
     /// Adds a module, joined with the last one if both can be computed together.
     fn push(&mut self, module: Module) {
-        match (self.modules.last_mut(), module) {
-            (Some(last @ Module::Conv { .. }), Module::MaxPool(pool)) => {
-                if let Module::Conv { op: conv, weight } = *last {
-                    let op = ops::ConvPool2d { conv, pool };
-                    *last = Module::ConvPool { op, weight };
-                }
-            }
-            (_, module) => self.modules.push(module),
+        if let Some(last) = self.modules.last_mut()
+            && let (Op::Conv(conv), Op::MaxPool(pool)) = (&last.op, &module.op)
+        {
+            last.op = Op::ConvPool(ops::ConvPool2d {
+                conv: *conv,
+                pool: *pool,
+            });
+        } else {
+            self.modules.push(module);
         }
     }
 
-    fn module(
+    /// Returns the computation of the layer at `index`. Its running statistics, if it has any, are those that
+    /// are added next.
+    fn op(&self, index: usize, layer: &Layer, input: Feature) -> Result<Op, Invalid> {
+        Ok(match layer {
+            Layer::Conv(conv) => Op::Conv(ops::Conv2d {
+                stride: conv.stride,
+                padding: conv_padding(conv.padding, conv.kernel, conv.stride, input)?,
+                activation: conv.activation,
+            }),
+            Layer::ConvTranspose(conv) => Op::ConvTranspose(ops::ConvTranspose2d {
+                stride: conv.stride,
+                padding: transposed_padding(conv.padding, conv.kernel, conv.stride)?,
+                activation: conv.activation,
+            }),
+            Layer::Dense(dense) => Op::Dense(dense.activation),
+            Layer::BatchNorm(norm) => Op::BatchNorm {
+                op: ops::BatchNorm {
+                    momentum: norm.momentum,
+                    epsilon: norm.epsilon,
+                },
+                running: self.running.len(),
+            },
+            Layer::MaxPool(pool) => Op::MaxPool(pool.op()),
+            Layer::AvgPool(pool) => Op::AvgPool(pool.op()),
+            Layer::GlobalAvgPool {} => Op::GlobalAvgPool,
+            Layer::Dropout(rate) => Op::Dropout {
+                rate: *rate,
+                layer: index as u64,
+            },
+            Layer::Flatten {} => Op::Flatten,
+            Layer::Reshape(shape) => {
+                Op::Reshape(Feature::new(shape.channels, shape.height, shape.width))
+            }
+            Layer::Upsample(factor) => Op::Upsample(*factor),
+            Layer::Activation(activation) => Op::Activation(*activation),
+        })
+    }
+
+    /// Adds the tensors of a layer, and returns the indices of its parameters. `draw` makes the weights that
+    /// are not constant, from their number and their fans.
+    fn add_tensors(
         &mut self,
         index: usize,
         layer: &Layer,
         input: Feature,
-        initializer: Initializer,
-        seed: u64,
-    ) -> Result<Module, Invalid> {
-        Ok(match layer {
-            Layer::Conv(conv) => {
-                let padding = conv_padding(conv.padding, conv.kernel, conv.stride, input)?;
-                let area = conv.kernel * conv.kernel;
-                let weights = initializer.draw(
-                    conv.filters * input.channels * area,
-                    input.channels * area,
-                    conv.filters * area,
-                    seed,
-                    index,
-                );
-                let shape = (conv.filters, input.channels, conv.kernel, conv.kernel);
-                let penalty = Penalty {
-                    l1: conv.l1,
-                    l2: conv.l2,
-                };
-                let weight =
-                    self.weight_and_bias(index, layer, weights, shape, conv.filters, penalty);
-                let op = ops::Conv2d {
-                    stride: conv.stride,
-                    padding,
-                    activation: conv.activation,
-                };
-                Module::Conv { op, weight }
-            }
-            Layer::ConvTranspose(conv) => {
-                let padding = transposed_padding(conv.padding, conv.kernel, conv.stride)?;
-                let area = conv.kernel * conv.kernel;
-                let weights = initializer.draw(
-                    input.channels * conv.filters * area,
-                    input.channels * area,
-                    conv.filters * area,
-                    seed,
-                    index,
-                );
-                let shape = (input.channels, conv.filters, conv.kernel, conv.kernel);
-                let weight = self.weight_and_bias(
-                    index,
-                    layer,
-                    weights,
-                    shape,
-                    conv.filters,
-                    Penalty::default(),
-                );
-                let op = ops::ConvTranspose2d {
-                    stride: conv.stride,
-                    padding,
-                    activation: conv.activation,
-                };
-                Module::ConvTranspose { op, weight }
-            }
-            Layer::Dense(dense) => {
-                let features = input.channels;
-                let weights =
-                    initializer.draw(dense.units * features, features, dense.units, seed, index);
-                let penalty = Penalty {
-                    l1: dense.l1,
-                    l2: dense.l2,
-                };
-                let shape = (dense.units, features, 1, 1);
-                let weight =
-                    self.weight_and_bias(index, layer, weights, shape, dense.units, penalty);
-                Module::Dense {
-                    activation: dense.activation,
-                    weight,
-                }
-            }
-            Layer::BatchNorm(norm) => {
-                let channels = input.channels;
-                let scale = self.parameter(
-                    index,
-                    layer,
-                    "scale",
-                    vec![1.0; channels],
-                    (1, channels, 1, 1),
-                    Penalty::default(),
-                );
-                self.parameter(
-                    index,
-                    layer,
-                    "shift",
-                    vec![0.0; channels],
-                    (1, channels, 1, 1),
-                    Penalty::default(),
-                );
-                self.running.push(RunningStats {
-                    mean: ops::from_host(&self.device, vec![0.0; channels], (1, channels, 1, 1)),
-                    variance: ops::from_host(
-                        &self.device,
-                        vec![1.0; channels],
-                        (1, channels, 1, 1),
-                    ),
-                });
-                let op = ops::BatchNorm {
-                    momentum: norm.momentum,
-                    epsilon: norm.epsilon,
-                };
-                Module::BatchNorm {
-                    op,
-                    scale,
-                    running: self.running.len() - 1,
-                }
-            }
-            Layer::MaxPool(pool) => Module::MaxPool(ops::Pool2d {
-                kernel: pool.kernel,
-                stride: pool.stride,
-            }),
-            Layer::AvgPool(pool) => Module::AvgPool(ops::Pool2d {
-                kernel: pool.kernel,
-                stride: pool.stride,
-            }),
-            Layer::GlobalAvgPool {} => Module::GlobalAvgPool,
-            Layer::Dropout(rate) => Module::Dropout {
-                rate: *rate,
-                layer: index as u64,
-            },
-            Layer::Flatten {} => Module::Flatten,
-            Layer::Reshape(shape) => {
-                Module::Reshape(Feature::new(shape.channels, shape.height, shape.width))
-            }
-            Layer::Upsample(factor) => Module::Upsample(*factor),
-            Layer::Activation(activation) => Module::Activation(*activation),
-        })
-    }
-
-    fn weight_and_bias(
-        &mut self,
-        index: usize,
-        layer: &Layer,
-        weights: Vec<f32>,
-        shape: ops::Nchw,
-        outputs: usize,
-        penalty: Penalty,
-    ) -> usize {
-        let weight = self.parameter(index, layer, "weight", weights, shape, penalty);
-        self.parameter(
-            index,
-            layer,
-            "bias",
-            vec![0.0; outputs],
-            (1, outputs, 1, 1),
-            Penalty::default(),
-        );
-        weight
-    }
-
-    fn parameter(
-        &mut self,
-        index: usize,
-        layer: &Layer,
-        part: &str,
-        values: Vec<f32>,
-        shape: ops::Nchw,
-        penalty: Penalty,
-    ) -> usize {
-        self.parameters
-            .push(ops::from_host(&self.device, values, shape));
-        self.names.push(format!("{index}.{}.{part}", layer.name()));
-        self.penalties.push(penalty);
-        self.parameters.len() - 1
+        draw: impl Fn(usize, usize, usize) -> Vec<f32>,
+    ) -> Range<usize> {
+        let first = self.parameters.len();
+        let tensors = layer.tensors(input);
+        for parameter in tensors.parameters {
+            let len = ops::len(parameter.shape);
+            let values = match parameter.initial {
+                Initial::Drawn { fan_in, fan_out } => draw(len, fan_in, fan_out),
+                Initial::Constant(value) => vec![value; len],
+            };
+            let tensor = ops::from_host(&self.device, values, parameter.shape);
+            self.parameters.push(tensor);
+            self.names
+                .push(format!("{index}.{}.{}", layer.name(), parameter.part));
+            self.penalties.push(parameter.penalty);
+        }
+        if tensors.running > 0 {
+            let constant = |value: f32| {
+                let shape = (1, tensors.running, 1, 1);
+                ops::from_host(&self.device, vec![value; tensors.running], shape)
+            };
+            self.running.push(RunningStats {
+                mean: constant(0.0),
+                variance: constant(1.0),
+            });
+        }
+        first..self.parameters.len()
     }
 
     pub fn architecture(&self) -> &Architecture {
@@ -335,82 +243,86 @@ impl<B: Backend> Network<B> {
                     parameters: false,
                 },
             };
-            let parameter = |index: usize| &self.parameters[index];
-            x = match *module {
-                Module::Conv { op, weight } => {
-                    ops::conv2d(x, parameter(weight), parameter(weight + 1), op, wanted)
+            let parameters = &self.parameters[module.parameters.clone()];
+            x = match module.op {
+                Op::Conv(op) => ops::conv2d(x, &parameters[0], &parameters[1], op, wanted),
+                Op::ConvPool(op) => ops::conv_pool2d(x, &parameters[0], &parameters[1], op, wanted),
+                Op::ConvTranspose(op) => {
+                    ops::conv_transpose2d(x, &parameters[0], &parameters[1], op, wanted)
                 }
-                Module::ConvPool { op, weight } => {
-                    ops::conv_pool2d(x, parameter(weight), parameter(weight + 1), op, wanted)
+                Op::Dense(activation) => {
+                    ops::dense(x, &parameters[0], &parameters[1], activation, wanted)
                 }
-                Module::ConvTranspose { op, weight } => {
-                    ops::conv_transpose2d(x, parameter(weight), parameter(weight + 1), op, wanted)
+                Op::BatchNorm { op, running } => {
+                    let (scale, shift) = (&parameters[0], &parameters[1]);
+                    let running = &mut self.running[running];
+                    match mode {
+                        Mode::Train { .. } => {
+                            ops::batch_norm_train(x, scale, shift, running, op, wanted)
+                        }
+                        Mode::Predict => ops::batch_norm_eval(x, scale, shift, running, op),
+                    }
                 }
-                Module::Dense { activation, weight } => ops::dense(
-                    x,
-                    parameter(weight),
-                    parameter(weight + 1),
-                    activation,
-                    wanted,
-                ),
-                Module::BatchNorm { op, scale, running } => match mode {
-                    Mode::Train { .. } => ops::batch_norm_train(
-                        x,
-                        parameter(scale),
-                        parameter(scale + 1),
-                        &mut self.running[running],
-                        op,
-                        wanted,
-                    ),
-                    Mode::Predict => ops::batch_norm_eval(
-                        x,
-                        parameter(scale),
-                        parameter(scale + 1),
-                        &self.running[running],
-                        op,
-                    ),
-                },
-                Module::Dropout { rate, layer } => match mode {
+                Op::Dropout { rate, layer } => match mode {
                     Mode::Train { seed, step, .. } => ops::dropout(x, rate, seed, [step, layer]),
                     Mode::Predict => x,
                 },
-                Module::MaxPool(op) => ops::max_pool2d(x, op),
-                Module::AvgPool(op) => ops::avg_pool2d(x, op),
-                Module::GlobalAvgPool => ops::global_avg_pool2d(x),
-                Module::Flatten => ops::flatten(x),
-                Module::Reshape(to) => ops::reshape(x, (to.channels, to.height, to.width)),
-                Module::Upsample(factor) => ops::upsample_nearest2d(x, factor),
-                Module::Activation(activation) => ops::activation(x, activation),
+                Op::MaxPool(op) => ops::max_pool2d(x, op),
+                Op::AvgPool(op) => ops::avg_pool2d(x, op),
+                Op::GlobalAvgPool => ops::global_avg_pool2d(x),
+                Op::Flatten => ops::flatten(x),
+                Op::Reshape(to) => ops::reshape(x, (to.channels, to.height, to.width)),
+                Op::Upsample(factor) => ops::upsample_nearest2d(x, factor),
+                Op::Activation(activation) => ops::activation(x, activation),
             };
-            below_parameters &= !module.has_parameters();
+            below_parameters &= module.parameters.is_empty();
         }
         x
     }
 }
 
-impl Module {
+impl Op {
+    /// Whether the output has the input's values, only in another shape.
     fn only_reshapes(&self) -> bool {
-        matches!(self, Self::Flatten | Self::Reshape(_))
+        match self {
+            Self::Flatten | Self::Reshape(_) => true,
+            Self::Conv(_)
+            | Self::ConvPool(_)
+            | Self::ConvTranspose(_)
+            | Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool
+            | Self::BatchNorm { .. }
+            | Self::Dropout { .. }
+            | Self::Dense(_)
+            | Self::Upsample(_)
+            | Self::Activation(_) => false,
+        }
     }
 
     fn activation_mut(&mut self) -> Option<&mut Activation> {
         match self {
-            Self::Conv { op, .. } => Some(&mut op.activation),
-            Self::ConvPool { op, .. } => Some(&mut op.conv.activation),
-            Self::ConvTranspose { op, .. } => Some(&mut op.activation),
-            Self::Dense { activation, .. } | Self::Activation(activation) => Some(activation),
-            _ => None,
+            Self::Conv(op) => Some(&mut op.activation),
+            Self::ConvPool(op) => Some(&mut op.conv.activation),
+            Self::ConvTranspose(op) => Some(&mut op.activation),
+            Self::Dense(activation) | Self::Activation(activation) => Some(activation),
+            Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool
+            | Self::BatchNorm { .. }
+            | Self::Dropout { .. }
+            | Self::Flatten
+            | Self::Reshape(_)
+            | Self::Upsample(_) => None,
         }
     }
+}
 
-    fn has_parameters(&self) -> bool {
-        matches!(
-            self,
-            Self::Conv { .. }
-                | Self::ConvPool { .. }
-                | Self::ConvTranspose { .. }
-                | Self::Dense { .. }
-                | Self::BatchNorm { .. }
-        )
+impl Pool {
+    fn op(&self) -> ops::Pool2d {
+        ops::Pool2d {
+            kernel: self.kernel,
+            stride: self.stride,
+        }
     }
 }

@@ -108,21 +108,14 @@ fn bounded(shape: Feature) -> Result<Feature, Invalid> {
 }
 
 fn few_enough_weights(layer: &Layer, input: Feature) -> Result<(), Invalid> {
-    let (outputs, kernel) = match layer {
-        Layer::Conv(conv) => (conv.filters, conv.kernel),
-        Layer::ConvTranspose(conv) => (conv.filters, conv.kernel),
-        Layer::Dense(dense) => (dense.units, 1),
-        _ => return Ok(()),
-    };
-    let weights = [outputs, kernel, kernel]
-        .into_iter()
-        .try_fold(input.channels, usize::checked_mul);
-    match weights {
-        Some(weights) if weights <= MOST_WEIGHTS => Ok(()),
-        _ => Err(Invalid::new(format!(
-            "more than {MOST_WEIGHTS} weights for an input of {input}"
-        ))),
+    let few_enough = |len: Option<usize>| len.is_some_and(|len| len <= MOST_WEIGHTS);
+    let tensors = layer.tensors(input);
+    if tensors.parameters.iter().all(|p| few_enough(p.len())) {
+        return Ok(());
     }
+    Err(Invalid::new(format!(
+        "more than {MOST_WEIGHTS} weights for an input of {input}"
+    )))
 }
 
 fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {

@@ -40,8 +40,7 @@ impl Images<'_> {
             batch_size: size,
             ..
         } = *self;
-        let normalizes = |layer: &Layer| matches!(layer, Layer::BatchNorm(_));
-        if size > 1 && images % size == 1 && self.layers.iter().any(normalizes) {
+        if size > 1 && images % size == 1 && self.layers.iter().any(Layer::mixes_batch) {
             doubts.push(format!(
                 "the last batch of each epoch has one of the {images} images (`batch_size` is {size}), and \
                  `batch_norm` normalizes over a batch: choose another `batch_size`"

@@ -295,9 +295,8 @@ impl Recipe {
 impl Recipe {
     /// Lists parameters with which nothing useful is learnt.
     pub fn doubts(&self, image: Option<ImageShape>) -> Vec<Invalid> {
-        let norm = |layer: &Layer| matches!(layer, Layer::BatchNorm(_));
         let mut found = Vec::new();
-        if self.batch_size == 1 && self.model.iter().any(norm) {
+        if self.batch_size == 1 && self.model.iter().any(Layer::mixes_batch) {
             found.push(
                 Invalid::new("`batch_norm` normalizes over a batch, and `batch_size` is 1")
                     .hint("raise `batch_size`, or leave `batch_norm` out of the model")

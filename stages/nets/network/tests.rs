@@ -1,0 +1,126 @@
+//! Every kind of layer trains: a new layer is in this test as soon as it is in the schema.
+
+use std::collections::BTreeMap;
+
+use dfdx::tensor::{Cpu, Trace};
+use rand::RngExt;
+use schemars::schema_for;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ops::optimizer::{Optimizer, OptimizerConfig};
+
+const IMAGES: usize = 6;
+const INPUT: Feature = Feature {
+    channels: 2,
+    height: 6,
+    width: 6,
+};
+
+/// For each kind of layer: a network for images of [`INPUT`] with two outputs that contains it.
+fn networks() -> BTreeMap<&'static str, Value> {
+    let with_image_layer = |layer: Value| json!([{ "conv": { "filters": 3 } }, layer, "flatten", { "dense": { "units": 2 } }]);
+    let image_layers = [
+        (
+            "conv",
+            json!({ "conv": { "filters": 2, "activation": "elu" } }),
+        ),
+        (
+            "conv_transpose",
+            json!({ "conv_transpose": { "filters": 2, "activation": "tanh" } }),
+        ),
+        ("max_pool", json!({ "max_pool": 2 })),
+        (
+            "avg_pool",
+            json!({ "avg_pool": { "kernel": 3, "stride": 1 } }),
+        ),
+        ("global_avg_pool", json!("global_avg_pool")),
+        ("batch_norm", json!("batch_norm")),
+        ("dropout", json!({ "dropout": 0.5 })),
+        ("upsample", json!({ "upsample": 2 })),
+        ("activation", json!({ "activation": "sigmoid" })),
+        (
+            "reshape",
+            json!({ "reshape": { "channels": 1, "height": 12, "width": 9 } }),
+        ),
+    ];
+    let mut networks: BTreeMap<_, _> = image_layers
+        .into_iter()
+        .map(|(name, layer)| (name, with_image_layer(layer)))
+        .collect();
+    networks.insert("flatten", json!(["flatten", { "dense": { "units": 2 } }]));
+    networks.insert(
+        "dense",
+        json!(["flatten", { "dense": { "units": 5, "activation": "leaky_relu" } }, { "dense": { "units": 2 } }]),
+    );
+    networks
+}
+
+/// Returns the names of all kinds of layers, from their schema.
+fn kinds() -> Vec<String> {
+    let schema = schema_for!(Layer).to_value();
+    let mut names = Vec::new();
+    let mut pending = vec![&schema["anyOf"], &schema["oneOf"]];
+    while let Some(alternatives) = pending.pop() {
+        for alternative in alternatives.as_array().into_iter().flatten() {
+            pending.extend([&alternative["anyOf"], &alternative["oneOf"]]);
+            let properties = alternative["properties"].as_object();
+            names.extend(properties.into_iter().flat_map(|p| p.keys().cloned()));
+        }
+    }
+    names.sort();
+    names
+}
+
+fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
+    let mut rng = contract::random::stream(seed, "images", [0, 0]);
+    let pixels = (0..IMAGES * INPUT.len()).map(|_| rng.random::<f32>() - 0.5);
+    let shape = (IMAGES, INPUT.channels, INPUT.height, INPUT.width);
+    let images: Tensor4<Cpu> = ops::from_host(network.device(), pixels.collect(), shape);
+    let config = OptimizerConfig::Sgd { momentum: 0.0 };
+    let mut optimizer = Optimizer::new(config, network.parameters());
+    let wanted = Wanted {
+        input: false,
+        parameters: true,
+    };
+    let mode = Mode::Train {
+        seed,
+        step: 0,
+        wanted,
+    };
+    let logits = network.forward(images.trace(optimizer.no_gradients()), mode);
+    let loss = ops::cross_entropy(logits, &[0, 1, 0, 1, 1, 0], &[1.0; IMAGES]);
+    let mut gradients = ops::backward(loss);
+    let (parameters, penalties) = network.parameters_mut();
+    optimizer.step(0.1, parameters, &mut gradients, penalties);
+}
+
+#[test]
+fn a_step_changes_every_tensor_of_every_kind_of_layer() {
+    let networks = networks();
+    let named: Vec<String> = networks.keys().map(|name| name.to_string()).collect();
+    assert_eq!(named, kinds(), "one network for each kind of layer");
+    for (name, layers) in networks {
+        let layers: Vec<Layer> = serde_json::from_value(layers).expect("layers");
+        assert!(layers.iter().any(|layer| layer.name() == name), "{name}");
+        let architecture = Architecture::new(INPUT, layers).expect("layers fit");
+        let state_len = architecture.state_len();
+        let mut network = Network::new(architecture, Initializer::HeNormal, 7, Cpu::default())
+            .expect("a network");
+        let tensors: Vec<String> = network.state().into_iter().map(|(name, _)| name).collect();
+        let before = network.snapshot();
+        train_a_step(&mut network, 7);
+        let after = network.snapshot();
+        let values: usize = after.iter().map(Vec::len).sum();
+        assert_eq!(
+            values as u64, state_len,
+            "{name}: values counted beforehand"
+        );
+        for ((tensor, before), after) in tensors.iter().zip(&before).zip(&after) {
+            assert_ne!(
+                before, after,
+                "{name}: training leaves `{tensor}` unchanged"
+            );
+        }
+    }
+}

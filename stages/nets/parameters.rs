@@ -1,0 +1,133 @@
+//! The tensors of every kind of layer. This is the only place that knows them: the network that is trained, its
+//! size and its cost are all derived from here.
+
+use super::layer::Layer;
+use super::shape::Feature;
+use crate::ops::Nchw;
+use crate::ops::optimizer::Penalty;
+
+/// A tensor that training adjusts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parameter {
+    /// Its name within the layer, such as `weight`.
+    pub part: &'static str,
+    pub shape: Nchw,
+    pub initial: Initial,
+    pub penalty: Penalty,
+}
+
+/// Initial values of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Initial {
+    /// Drawn by the network's initializer, which scales them by the number of values that enter an output
+    /// (`fan_in`) and that an input enters (`fan_out`).
+    Drawn { fan_in: usize, fan_out: usize },
+    /// The same number everywhere.
+    Constant(f32),
+}
+
+/// The tensors of one layer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct LayerTensors {
+    /// The trained tensors, in the order in which [`super::Network::forward`] reads them.
+    pub parameters: Vec<Parameter>,
+    /// Number of channels whose running mean and variance the layer keeps; 0 for layers without statistics.
+    pub running: usize,
+}
+
+impl Layer {
+    /// Returns the tensors that the layer has for `input`. Sizes that overflow are saturated:
+    /// [`super::shape::shapes`] refuses them.
+    pub(super) fn tensors(&self, input: Feature) -> LayerTensors {
+        let channels = input.channels;
+        match self {
+            Self::Conv(conv) => {
+                let area = conv.kernel.saturating_mul(conv.kernel);
+                let shape = (conv.filters, channels, conv.kernel, conv.kernel);
+                let weight = drawn(shape, channels, conv.filters, area);
+                weight_and_bias(weight, conv.filters, conv.l1, conv.l2)
+            }
+            Self::ConvTranspose(conv) => {
+                let area = conv.kernel.saturating_mul(conv.kernel);
+                let shape = (channels, conv.filters, conv.kernel, conv.kernel);
+                let weight = drawn(shape, channels, conv.filters, area);
+                weight_and_bias(weight, conv.filters, 0.0, 0.0)
+            }
+            Self::Dense(dense) => {
+                let weight = drawn((dense.units, channels, 1, 1), channels, dense.units, 1);
+                weight_and_bias(weight, dense.units, dense.l1, dense.l2)
+            }
+            Self::BatchNorm(_) => LayerTensors {
+                parameters: vec![
+                    constant("scale", channels, 1.0),
+                    constant("shift", channels, 0.0),
+                ],
+                running: channels,
+            },
+            Self::MaxPool(_)
+            | Self::AvgPool(_)
+            | Self::GlobalAvgPool {}
+            | Self::Dropout(_)
+            | Self::Flatten {}
+            | Self::Reshape(_)
+            | Self::Upsample(_)
+            | Self::Activation(_) => LayerTensors::default(),
+        }
+    }
+}
+
+impl Parameter {
+    /// Returns the number of values; `None` if it overflows.
+    pub(super) fn len(&self) -> Option<usize> {
+        let (n, c, h, w) = self.shape;
+        [c, h, w].into_iter().try_fold(n, usize::checked_mul)
+    }
+}
+
+impl LayerTensors {
+    /// Returns the number of values that training adjusts.
+    pub(super) fn parameter_len(&self) -> u64 {
+        let lengths = self.parameters.iter().map(Parameter::len);
+        lengths
+            .map(|len| len.expect("checked when made") as u64)
+            .sum()
+    }
+
+    /// Returns the number of values that the layer keeps: its parameters and running statistics.
+    pub(super) fn state_len(&self) -> u64 {
+        self.parameter_len() + 2 * self.running as u64
+    }
+}
+
+/// Returns the weight of a layer with `area` taps for each pair of an input and an output channel.
+fn drawn(shape: Nchw, inputs: usize, outputs: usize, area: usize) -> Parameter {
+    Parameter {
+        part: "weight",
+        shape,
+        initial: Initial::Drawn {
+            fan_in: inputs.saturating_mul(area),
+            fan_out: outputs.saturating_mul(area),
+        },
+        penalty: Penalty::default(),
+    }
+}
+
+fn constant(part: &'static str, channels: usize, value: f32) -> Parameter {
+    Parameter {
+        part,
+        shape: (1, channels, 1, 1),
+        initial: Initial::Constant(value),
+        penalty: Penalty::default(),
+    }
+}
+
+fn weight_and_bias(weight: Parameter, outputs: usize, l1: f32, l2: f32) -> LayerTensors {
+    let weight = Parameter {
+        penalty: Penalty { l1, l2 },
+        ..weight
+    };
+    LayerTensors {
+        parameters: vec![weight, constant("bias", outputs, 0.0)],
+        running: 0,
+    }
+}
