@@ -4,6 +4,7 @@ mod contrast;
 mod doubt;
 mod evaluation;
 mod report;
+mod rows;
 
 use std::collections::BTreeMap;
 
@@ -24,8 +25,11 @@ use crate::nets::Classifier;
 use crate::ops::Backend;
 use report::Report;
 
-pub use contrast::{Contrast, Incomparable, Mistakes, contrast};
-pub use evaluation::{CONFUSION_FILE, Evaluation, PREDICTIONS_FILE, Unlike, Unreadable};
+pub use contrast::{Incomparable, contrast};
+pub use evaluation::{
+    CONFUSION_FILE, PREDICTIONS_FILE, Unlike, Unreadable, read as read_evaluation,
+};
+pub use rows::{contrast_rows, corrected};
 
 /// Largest number of bootstrap resamples that makes sense.
 const MOST_RESAMPLES: usize = 100_000;

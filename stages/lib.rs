@@ -11,6 +11,7 @@
     allow(clippy::disallowed_methods, reason = "tests read what they wrote")
 )]
 
+pub mod analysis;
 pub mod augment;
 pub mod bench;
 mod checkpoint;

@@ -9,6 +9,7 @@
     allow(clippy::disallowed_methods, reason = "tests read what they wrote")
 )]
 
+pub mod analysis;
 mod artifact;
 pub mod bare_name;
 pub mod clock;

@@ -1,36 +1,11 @@
 //! Compares the evaluations of two classifiers.
 
-use serde::Serialize;
+use contract::analysis::{Contrast, Difference, Evaluation, McNemar, Mistakes};
 
-use super::evaluation::{Evaluation, Unlike};
+use super::evaluation::{Unlike, check_alike, scored};
 use crate::metrics::{
-    Difference, McNemar, Measure, Pair, Scored, median_rule, paired_difference, spread,
+    Measure, Pair, Scored, mcnemar, median_rule, p_of_no_mean, paired_difference, spread,
 };
-
-/// Difference between two classifiers on the same images.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Contrast {
-    /// Number of images that both were evaluated on, under the first seed.
-    pub images: usize,
-    /// Number of seeds that both were trained under.
-    pub seeds: usize,
-    /// Mean over the seeds of the value of `a` minus that of `b`.
-    #[serde(flatten)]
-    pub difference: Difference,
-    /// McNemar's test of whether one makes more mistakes than the other. Present if the measure is the
-    /// accuracy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mcnemar: Option<Mistakes>,
-}
-
-/// McNemar's test under every seed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Mistakes {
-    /// The p-value of all seeds together, by [`median_rule`].
-    pub p: f64,
-    /// One test for each seed.
-    pub tests: Vec<McNemar>,
-}
 
 /// Reasons why two classifiers cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +35,7 @@ pub fn contrast(
         return Err(Incomparable::Seeds);
     }
     for (a, b) in a.iter().zip(b) {
-        a.is_like(b)?;
+        check_alike(a, b)?;
     }
     // Images with different names are different images. If seeds have different images under the same names,
     // it makes no difference on average that these are drawn together.
@@ -68,8 +43,8 @@ pub fn contrast(
         let same = a.iter().position(|first| first.names == evaluation.names);
         same.unwrap_or_default()
     });
-    let scored = |side: &[Evaluation]| side.iter().map(Evaluation::scored).collect::<Vec<_>>();
-    let (scored_a, scored_b) = (scored(a), scored(b));
+    let scored_side = |side: &[Evaluation]| side.iter().map(scored).collect::<Vec<_>>();
+    let (scored_a, scored_b) = (scored_side(a), scored_side(b));
     let pairs: Vec<Pair<'_>> = scored_a
         .iter()
         .zip(&scored_b)
@@ -106,15 +81,13 @@ fn no_surer_than_seeds(difference: Difference, pairs: &[Pair<'_>], measure: Meas
     let [lower, higher] = spread.interval.unwrap_or(difference.interval);
     Difference {
         interval: [low.min(lower), high.max(higher)],
-        p: spread
-            .p_of_no_mean()
-            .map_or(difference.p, |p| p.max(difference.p)),
+        p: p_of_no_mean(&spread).map_or(difference.p, |p| p.max(difference.p)),
         ..difference
     }
 }
 
 fn mistakes(pairs: &[Pair<'_>]) -> Option<Mistakes> {
-    let test = |pair: &Pair<'_>| McNemar::of(&pair.a.right(), &pair.b.right());
+    let test = |pair: &Pair<'_>| mcnemar(&pair.a.right(), &pair.b.right());
     let tests: Vec<McNemar> = pairs.iter().map(test).collect();
     let p_values: Vec<f64> = tests.iter().map(|test| test.p).collect();
     Some(Mistakes {

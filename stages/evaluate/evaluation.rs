@@ -1,5 +1,6 @@
 //! Reads what an evaluation recorded for every image.
 
+use contract::analysis::Evaluation;
 use serde::Deserialize;
 
 use crate::metrics::{Predictions, Scored};
@@ -9,23 +10,6 @@ pub const PREDICTIONS_FILE: &str = "predictions.csv";
 
 /// Name of the file with the confusion matrix and the classes.
 pub const CONFUSION_FILE: &str = "confusion.json";
-
-/// The results of an evaluation for every image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
-    /// Names of the images, in the order of their dataset.
-    pub names: Vec<String>,
-    /// The class of each image.
-    pub labels: Vec<u32>,
-    /// The predicted class of each image.
-    pub predicted: Vec<u32>,
-    /// The probability of each class for each image, row by row.
-    pub probabilities: Vec<f32>,
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// The class that counts as positive.
-    pub positive: u32,
-}
 
 /// Reasons why files are not the output of an evaluation.
 #[derive(Debug, thiserror::Error)]
@@ -63,87 +47,86 @@ struct Confusion {
     positive: String,
 }
 
-impl Evaluation {
-    /// Reads the content of [`PREDICTIONS_FILE`] and of [`CONFUSION_FILE`].
-    pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Self, Unreadable> {
-        let Confusion { classes, positive } = serde_json::from_slice(confusion)?;
-        let Some(positive) = index(&classes, &positive) else {
-            return Err(Unreadable::Positive(positive));
-        };
-        let mut table = csv::Reader::from_reader(predictions);
-        let expected = columns(&classes);
-        if table.headers()?.iter().ne(expected.iter()) {
-            let found: Vec<&str> = table.headers()?.iter().collect();
-            return Err(Unreadable::Columns {
-                found: found.join(","),
-                expected: expected.join(","),
-            });
-        }
-        let mut evaluation = Self {
-            names: Vec::new(),
-            labels: Vec::new(),
-            predicted: Vec::new(),
-            probabilities: Vec::new(),
-            classes,
-            positive,
-        };
-        for row in table.records() {
-            evaluation.add(&row?)?;
-        }
-        Ok(evaluation)
+/// Reads the content of [`PREDICTIONS_FILE`] and of [`CONFUSION_FILE`].
+pub fn read(predictions: &[u8], confusion: &[u8]) -> Result<Evaluation, Unreadable> {
+    let Confusion { classes, positive } = serde_json::from_slice(confusion)?;
+    let Some(positive) = index(&classes, &positive) else {
+        return Err(Unreadable::Positive(positive));
+    };
+    let mut table = csv::Reader::from_reader(predictions);
+    let expected = columns(&classes);
+    if table.headers()?.iter().ne(expected.iter()) {
+        let found: Vec<&str> = table.headers()?.iter().collect();
+        return Err(Unreadable::Columns {
+            found: found.join(","),
+            expected: expected.join(","),
+        });
     }
+    let mut evaluation = Evaluation {
+        names: Vec::new(),
+        labels: Vec::new(),
+        predicted: Vec::new(),
+        probabilities: Vec::new(),
+        classes,
+        positive,
+    };
+    for row in table.records() {
+        add(&mut evaluation, &row?)?;
+    }
+    Ok(evaluation)
+}
 
-    /// Adds an image. `row` has as many fields as the header.
-    fn add(&mut self, row: &csv::StringRecord) -> Result<(), Unreadable> {
-        let image = self.names.len() + 1;
-        let class = |field: usize| {
-            index(&self.classes, &row[field]).ok_or_else(|| Unreadable::Class {
-                image,
-                class: row[field].to_owned(),
-            })
-        };
-        let (label, predicted) = (class(1)?, class(2)?);
-        for text in row.iter().skip(3) {
-            let probability = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
-            let probability = probability.ok_or_else(|| Unreadable::Probability {
-                image,
-                text: text.to_owned(),
-            })?;
-            self.probabilities.push(probability);
-        }
-        self.names.push(row[0].to_owned());
-        self.labels.push(label);
-        self.predicted.push(predicted);
-        Ok(())
+/// Adds an image. `row` has as many fields as the header.
+fn add(evaluation: &mut Evaluation, row: &csv::StringRecord) -> Result<(), Unreadable> {
+    let image = evaluation.names.len() + 1;
+    let class = |field: usize| {
+        index(&evaluation.classes, &row[field]).ok_or_else(|| Unreadable::Class {
+            image,
+            class: row[field].to_owned(),
+        })
+    };
+    let (label, predicted) = (class(1)?, class(2)?);
+    for text in row.iter().skip(3) {
+        let probability = text.parse().ok().filter(|p| (0.0..=1.0).contains(p));
+        let probability = probability.ok_or_else(|| Unreadable::Probability {
+            image,
+            text: text.to_owned(),
+        })?;
+        evaluation.probabilities.push(probability);
     }
+    evaluation.names.push(row[0].to_owned());
+    evaluation.labels.push(label);
+    evaluation.predicted.push(predicted);
+    Ok(())
+}
 
-    /// Checks that `other` has the same classes and the same images: by name, in the same order, with the
-    /// same labels.
-    pub fn is_like(&self, other: &Self) -> Result<(), Unlike> {
-        if self.classes != other.classes {
-            return Err(Unlike::Classes);
-        }
-        if self.names != other.names {
-            return Err(Unlike::Images);
-        }
-        if self.labels != other.labels {
-            return Err(Unlike::Labels);
-        }
-        if self.positive != other.positive {
-            return Err(Unlike::Positive);
-        }
-        Ok(())
+/// Checks that `a` and `b` have the same classes and the same images: by name, in the same order, with the
+/// same labels.
+pub fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
+    if a.classes != b.classes {
+        return Err(Unlike::Classes);
     }
+    if a.names != b.names {
+        return Err(Unlike::Images);
+    }
+    if a.labels != b.labels {
+        return Err(Unlike::Labels);
+    }
+    if a.positive != b.positive {
+        return Err(Unlike::Positive);
+    }
+    Ok(())
+}
 
-    /// Returns the predictions in the form that measures are computed from.
-    pub fn scored(&self) -> Scored {
-        let predictions = Predictions {
-            probabilities: &self.probabilities,
-            labels: &self.labels,
-            classes: self.classes.len(),
-        };
-        Scored::new(&predictions, self.predicted.clone(), self.positive as usize)
-    }
+/// Returns the predictions in the form that measures are computed from.
+pub fn scored(evaluation: &Evaluation) -> Scored {
+    let predictions = Predictions {
+        probabilities: &evaluation.probabilities,
+        labels: &evaluation.labels,
+        classes: evaluation.classes.len(),
+    };
+    let predicted = evaluation.predicted.clone();
+    Scored::new(&predictions, predicted, evaluation.positive as usize)
 }
 
 /// Returns the columns of [`PREDICTIONS_FILE`].

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use contract::Failure;
+use contract::analysis::{Curve, LearningCurves};
 use plotters::style::RGBColor;
 
 use super::axis::{Axis, usual};
@@ -12,159 +13,137 @@ use super::chart::{Chart, DOT, Plot, Series, dashes};
 const FINISHED: RGBColor = PALETTE[0];
 const BEST: RGBColor = PALETTE[1];
 
-/// A picture of trials that were trained, some of them not to the end.
-pub struct LearningCurves<'a> {
-    pub title: &'a str,
-    /// Name of the metric that is shown, such as `validation_loss`.
-    pub metric: &'a str,
-    pub curves: &'a [Curve],
-    /// Position of the best curve in `curves`, and its name.
-    pub best: Option<(usize, &'a str)>,
-    /// The epochs at which trials were compared.
-    pub rungs: &'a [u64],
-}
-
-/// The learning curve of one trial.
-pub struct Curve {
-    /// Epochs and values. A value that is not finite leaves a gap.
-    pub points: Vec<(f64, f64)>,
-    /// Whether the trial was stopped early.
-    pub stopped: bool,
-}
-
-impl LearningCurves<'_> {
-    /// Writes the picture as a PNG. Points far outside the others are drawn at the edge.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let points = || {
-            let all = self.curves.iter().flat_map(|curve| &curve.points);
-            all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
-        };
-        let (low, high) = usual(points().map(|point| point.1));
-        let chart = Chart {
-            title: self.title,
-            x_label: "epoch",
-            y_label: self.metric,
-            x: Axis::tight(points().map(|point| point.0), 10),
-            y: Axis::covering(points().map(|point| point.1.clamp(low, high)), 6),
-            size: (px(1280), px(900)),
-            colors: &[BEST, FINISHED, GRAY, GRAY],
-            marked: false,
-        };
-        let (mut canvas, plot) = chart.page(&self.legend())?;
-        for &epoch in self.rungs {
-            let epoch = epoch as f64;
-            if (chart.x.low..=chart.x.high).contains(&epoch) {
-                let x = chart.x.place(epoch, plot.left, plot.right);
-                dashes(&mut canvas, &[(x, plot.bottom), (x, plot.top)], LIGHT_GRAY)?;
-            }
+/// Writes the picture as a PNG. Points far outside the others are drawn at the edge.
+pub fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Failure> {
+    let points = || {
+        let all = figure.curves.iter().flat_map(|curve| &curve.points);
+        all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+    };
+    let (low, high) = usual(points().map(|point| point.1));
+    let chart = Chart {
+        title: figure.title,
+        x_label: "epoch",
+        y_label: figure.metric,
+        x: Axis::tight(points().map(|point| point.0), 10),
+        y: Axis::covering(points().map(|point| point.1.clamp(low, high)), 6),
+        size: (px(1280), px(900)),
+        colors: &[BEST, FINISHED, GRAY, GRAY],
+        marked: false,
+    };
+    let (mut canvas, plot) = chart.page(&legend(figure))?;
+    for &epoch in figure.rungs {
+        let epoch = epoch as f64;
+        if (chart.x.low..=chart.x.high).contains(&epoch) {
+            let x = chart.x.place(epoch, plot.left, plot.right);
+            dashes(&mut canvas, &[(x, plot.bottom), (x, plot.top)], LIGHT_GRAY)?;
         }
-        let best = self.best.map(|(at, _)| at);
-        let others = || {
-            let all = self.curves.iter().enumerate();
-            all.filter(move |(at, _)| Some(*at) != best)
-                .map(|(_, curve)| curve)
-        };
-        // The curves of stopped trials lie below the others.
-        for curve in others().filter(|curve| curve.stopped) {
-            self.draw(&mut canvas, &chart, &plot, curve)?;
-        }
-        for curve in others().filter(|curve| !curve.stopped) {
-            self.draw(&mut canvas, &chart, &plot, curve)?;
-        }
-        if let Some(curve) = best.and_then(|at| self.curves.get(at)) {
-            for (color, width) in [(WHITE, px(12)), (BEST, px(7))] {
-                for run in runs(curve) {
-                    let pixels: Vec<_> = run
-                        .iter()
-                        .map(|&p| chart.pixel(&plot, edged(&chart, p)))
-                        .collect();
-                    for pair in pixels.windows(2) {
-                        canvas.line(pair[0], pair[1], color, width)?;
-                    }
-                    for &pixel in &pixels {
-                        canvas.dot(pixel, width / 2, color)?;
-                    }
+    }
+    let best = figure.best.map(|(at, _)| at);
+    let others = || {
+        let all = figure.curves.iter().enumerate();
+        all.filter(move |(at, _)| Some(*at) != best)
+            .map(|(_, curve)| curve)
+    };
+    // The curves of stopped trials lie below the others.
+    for curve in others().filter(|curve| curve.stopped) {
+        draw(figure, &mut canvas, &chart, &plot, curve)?;
+    }
+    for curve in others().filter(|curve| !curve.stopped) {
+        draw(figure, &mut canvas, &chart, &plot, curve)?;
+    }
+    if let Some(curve) = best.and_then(|at| figure.curves.get(at)) {
+        for (color, width) in [(WHITE, px(12)), (BEST, px(7))] {
+            for run in runs(curve) {
+                let pixels: Vec<_> = run
+                    .iter()
+                    .map(|&p| chart.pixel(&plot, edged(&chart, p)))
+                    .collect();
+                for pair in pixels.windows(2) {
+                    canvas.line(pair[0], pair[1], color, width)?;
+                }
+                for &pixel in &pixels {
+                    canvas.dot(pixel, width / 2, color)?;
                 }
             }
         }
-        canvas.save(path)
     }
+    canvas.save(path)
+}
 
-    fn draw(
-        &self,
-        canvas: &mut Canvas,
-        chart: &Chart<'_>,
-        plot: &Plot,
-        curve: &Curve,
-    ) -> Result<(), Failure> {
-        let many = (6.0 / (self.curves.len().max(1) as f64).sqrt()).clamp(0.25, 1.0);
-        let (color, opacity) = if curve.stopped {
-            (GRAY, 0.6 * many)
-        } else {
-            (FINISHED, 0.9 * many)
-        };
-        let width = if self.curves.len() > 100 {
-            px(2)
-        } else {
-            px(3)
-        };
-        let mut end = None;
-        for run in runs(curve) {
-            let pixels: Vec<_> = run
-                .iter()
-                .map(|&p| chart.pixel(plot, edged(chart, p)))
-                .collect();
-            for pair in pixels.windows(2) {
-                canvas.faint_line(pair[0], pair[1], (color, opacity), width)?;
-            }
-            if let [alone] = pixels.as_slice() {
-                canvas.dot(*alone, width, color)?;
-            }
-            end = pixels.last().copied();
+fn draw(
+    figure: &LearningCurves<'_>,
+    canvas: &mut Canvas,
+    chart: &Chart<'_>,
+    plot: &Plot,
+    curve: &Curve,
+) -> Result<(), Failure> {
+    let many = (6.0 / (figure.curves.len().max(1) as f64).sqrt()).clamp(0.25, 1.0);
+    let (color, opacity) = if curve.stopped {
+        (GRAY, 0.6 * many)
+    } else {
+        (FINISHED, 0.9 * many)
+    };
+    let width = if figure.curves.len() > 100 {
+        px(2)
+    } else {
+        px(3)
+    };
+    let mut end = None;
+    for run in runs(curve) {
+        let pixels: Vec<_> = run
+            .iter()
+            .map(|&p| chart.pixel(plot, edged(chart, p)))
+            .collect();
+        for pair in pixels.windows(2) {
+            canvas.faint_line(pair[0], pair[1], (color, opacity), width)?;
         }
-        // Many dots at one rung look like a bar, unless they are small and light.
-        let (radius, color) = if self.curves.len() > 100 {
-            (px(3), RGBColor(0xb4, 0xb4, 0xb4))
-        } else {
-            (DOT - px(2), color)
-        };
-        match end {
-            Some(end) if curve.stopped => canvas.dot(end, radius, color),
-            _ => Ok(()),
+        if let [alone] = pixels.as_slice() {
+            canvas.dot(*alone, width, color)?;
         }
+        end = pixels.last().copied();
     }
+    // Many dots at one rung look like a bar, unless they are small and light.
+    let (radius, color) = if figure.curves.len() > 100 {
+        (px(3), RGBColor(0xb4, 0xb4, 0xb4))
+    } else {
+        (DOT - px(2), color)
+    };
+    match end {
+        Some(end) if curve.stopped => canvas.dot(end, radius, color),
+        _ => Ok(()),
+    }
+}
 
-    /// Returns the legend's lines, in the order of the colours. Lines that are not shown have no points.
-    fn legend(&self) -> Vec<Series> {
-        let best = self.best.map(|(at, _)| at);
-        let count = |stopped: bool| {
-            let all = self.curves.iter().enumerate();
-            all.filter(|(at, curve)| Some(*at) != best && curve.stopped == stopped)
-                .count()
-        };
-        let entry = |name: String, shown: bool, dashed: bool| Series {
-            name,
-            points: if shown {
-                vec![(0.0, 0.0); 2]
-            } else {
-                Vec::new()
-            },
-            dashed,
-        };
-        let name = self.best.map(|(_, name)| name).unwrap_or_default();
-        let [finished, stopped] = [count(false), count(true)];
-        let rungs: Vec<String> = self.rungs.iter().map(u64::to_string).collect();
-        vec![
-            entry(format!("best: {name}"), best.is_some(), false),
-            entry(format!("finished: {finished}"), finished > 0, false),
-            entry(format!("stopped early: {stopped}"), stopped > 0, false),
-            entry(
-                format!("compared at {}", rungs.join(", ")),
-                !rungs.is_empty(),
-                true,
-            ),
-        ]
-    }
+/// Returns the legend's lines, in the order of the colours. Lines that are not shown have no points.
+fn legend(figure: &LearningCurves<'_>) -> Vec<Series> {
+    let best = figure.best.map(|(at, _)| at);
+    let count = |stopped: bool| {
+        let all = figure.curves.iter().enumerate();
+        all.filter(|(at, curve)| Some(*at) != best && curve.stopped == stopped)
+            .count()
+    };
+    let entry = |name: String, shown: bool, dashed: bool| Series {
+        name,
+        points: if shown {
+            vec![(0.0, 0.0); 2]
+        } else {
+            Vec::new()
+        },
+        dashed,
+    };
+    let name = figure.best.map(|(_, name)| name).unwrap_or_default();
+    let [finished, stopped] = [count(false), count(true)];
+    let rungs: Vec<String> = figure.rungs.iter().map(u64::to_string).collect();
+    vec![
+        entry(format!("best: {name}"), best.is_some(), false),
+        entry(format!("finished: {finished}"), finished > 0, false),
+        entry(format!("stopped early: {stopped}"), stopped > 0, false),
+        entry(
+            format!("compared at {}", rungs.join(", ")),
+            !rungs.is_empty(),
+            true,
+        ),
+    ]
 }
 
 /// Returns the parts of a curve between its gaps.

@@ -7,12 +7,28 @@ mod canvas;
 pub mod chart;
 pub mod confusion;
 pub mod grid;
-pub mod learning_curves;
-pub mod parallel_coordinates;
+mod learning_curves;
+mod parallel_coordinates;
 pub mod roc;
 mod ruler;
+
+use std::path::Path;
+
+use contract::Failure;
+use contract::analysis::Figure;
 
 #[cfg(test)]
 mod sweep_tests;
 #[cfg(test)]
 mod tests;
+
+/// Writes a figure of a sweep as a PNG.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn draw(figure: &Figure<'_>, path: &Path) -> Result<(), Failure> {
+    match figure {
+        Figure::LearningCurves(figure) => learning_curves::write(figure, path),
+        Figure::ParallelCoordinates(figure) => parallel_coordinates::write(figure, path),
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use contract::analysis::{ParallelCoordinates, Scale};
 use contract::{Direction, Failure};
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
@@ -10,7 +11,6 @@ use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 use super::axis::usual;
 use super::canvas::{Align, BLACK, Canvas, GRAY, WHITE, fitting_size, px, text_width};
 use super::chart::{PADDING, TEXT, TITLE};
-pub use super::ruler::Scale;
 use super::ruler::{Ruler, short};
 
 const LABEL: i32 = px(26);
@@ -26,44 +26,16 @@ const GAP: i32 = px(12);
 /// Brightest part of the colour scale that is used: the bad end. Brighter colours cannot be seen on white.
 const BRIGHTEST: f64 = 0.92;
 
-/// A picture of trials.
-pub struct ParallelCoordinates<'a> {
-    pub title: &'a str,
-    pub axes: &'a [Coordinate],
-    /// Name of the objective, such as `evaluate.f1`.
-    pub objective: &'a str,
-    pub direction: Direction,
-    /// The trials that have a result.
-    pub trials: &'a [Line],
-    /// Position of the best trial in `trials`, and its name.
-    pub best: Option<(usize, &'a str)>,
-}
-
-/// A parameter, with the scale of its axis.
-pub struct Coordinate {
-    pub name: String,
-    pub scale: Scale,
-}
-
-/// The values of a trial.
-pub struct Line {
-    /// One value for each coordinate; `None` if a parameter does not apply.
-    pub values: Vec<Option<f64>>,
-    pub objective: f64,
-}
-
-impl ParallelCoordinates<'_> {
-    /// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
-    /// outside the others is drawn at the end of its axis.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let page = Page::new(self)?;
-        let mut canvas = Canvas::new(page.width, HEIGHT)?;
-        page.draw_head(&mut canvas)?;
-        page.draw_axes(&mut canvas)?;
-        page.draw_trials(&mut canvas)?;
-        page.draw_labels(&mut canvas)?;
-        canvas.save(path)
-    }
+/// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
+/// outside the others is drawn at the end of its axis.
+pub fn write(figure: &ParallelCoordinates<'_>, path: &Path) -> Result<(), Failure> {
+    let page = Page::new(figure)?;
+    let mut canvas = Canvas::new(page.width, HEIGHT)?;
+    page.draw_head(&mut canvas)?;
+    page.draw_axes(&mut canvas)?;
+    page.draw_trials(&mut canvas)?;
+    page.draw_labels(&mut canvas)?;
+    canvas.save(path)
 }
 
 struct Page<'a> {

@@ -1,16 +1,8 @@
 //! A vertical axis of a parameter: the positions of values on it, and its labels.
 
-use super::axis::Axis;
+use contract::analysis::Scale;
 
-/// Arrangement of a parameter's values on their axis.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Scale {
-    Linear,
-    /// By magnitude. All values are above 0.
-    Log,
-    /// One of these names. A value is a position in the list.
-    Choice(Vec<String>),
-}
+use super::axis::Axis;
 
 /// Up to this many distinct values get a label each. If there are more, round values get labels.
 const FEW: usize = 7;

@@ -1,11 +1,11 @@
 //! Draws pictures of sweeps, small and large. `RUNNER_TEST_FIGURES=FOLDER` keeps them for inspection.
 
+use contract::analysis::{Coordinate, Curve, LearningCurves, Line, ParallelCoordinates, Scale};
 use contract::{Direction, random};
 use rand::RngExt;
 
-use super::learning_curves::{Curve, LearningCurves};
-use super::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
 use super::tests::{Folder, count, margins_are_white, pixels};
+use super::{learning_curves, parallel_coordinates};
 
 fn coordinates(count: usize) -> Vec<Coordinate> {
     let choice = |names: &[&str]| Scale::Choice(names.iter().map(|&n| n.to_owned()).collect());
@@ -74,7 +74,7 @@ fn parallel_coordinates_show_the_best_on_top() {
             trials: &trials,
             best: Some((best, "trial 17")),
         };
-        figure.write(&path).unwrap();
+        parallel_coordinates::write(&figure, &path).unwrap();
         let picture = pixels(&path);
         assert!(margins_are_white(&picture), "{}", path.display());
         // The best trial is dark and thick, and only labels lie over it.
@@ -84,7 +84,7 @@ fn parallel_coordinates_show_the_best_on_top() {
         let dark = dark.count();
         assert!(dark > 6000, "{}: {dark}", path.display());
         let once = std::fs::read(&path).unwrap();
-        figure.write(&path).unwrap();
+        parallel_coordinates::write(&figure, &path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), once);
     }
 }
@@ -119,7 +119,7 @@ fn parallel_coordinates_cope_with_awkward_trials() {
             trials: &trials,
             best: (!trials.is_empty()).then_some((0, "trial 0")),
         };
-        figure.write(&path).unwrap();
+        parallel_coordinates::write(&figure, &path).unwrap();
         assert!(margins_are_white(&pixels(&path)), "{name}");
     }
 }
@@ -165,7 +165,7 @@ fn learning_curves_show_who_was_stopped_and_who_is_best() {
             best: Some((0, "trial 12")),
             rungs: &[2, 6, 18],
         };
-        figure.write(&path).unwrap();
+        learning_curves::write(&figure, &path).unwrap();
         let picture = pixels(&path);
         assert!(margins_are_white(&picture));
         assert!(count(&picture, VERMILION) > 3000);
@@ -177,5 +177,5 @@ fn learning_curves_show_who_was_stopped_and_who_is_best() {
         best: None,
         rungs: &[],
     };
-    nothing.write(&folder.file("curves-nothing.png")).unwrap();
+    learning_curves::write(&nothing, &folder.file("curves-nothing.png")).unwrap();
 }

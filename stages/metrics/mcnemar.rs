@@ -1,56 +1,31 @@
 //! Tests whether two classifiers make equally many mistakes.
 
-use serde::Serialize;
+use contract::analysis::{Distribution, McNemar};
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF};
 
 /// Number of discordant pairs from which the chi-square distribution is close enough to the exact one.
 const ENOUGH: u64 = 25;
 
-/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both or neither
-/// classify correctly carry no information and are left out.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct McNemar {
-    /// Number of examples that only the first one classifies correctly.
-    pub only_a: u64,
-    /// Number of examples that only the second one classifies correctly.
-    pub only_b: u64,
-    pub by: Distribution,
-    /// Probability of a difference at least as large if both are equally good.
-    pub p: f64,
+/// Runs McNemar's test, given which examples each of two classifiers classified correctly.
+pub fn mcnemar(right_a: &[bool], right_b: &[bool]) -> McNemar {
+    let pairs = || right_a.iter().zip(right_b);
+    let only_a = pairs().filter(|&(a, b)| *a && !b).count() as u64;
+    let only_b = pairs().filter(|&(a, b)| !a && *b).count() as u64;
+    mcnemar_of_counts(only_a, only_b)
 }
 
-/// Distribution that a p-value was computed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Distribution {
-    /// The exact binomial distribution, for fewer than 25 discordant pairs.
-    Binomial,
-    /// Chi-square with one degree of freedom, and the continuity correction of Edwards (1948).
-    ChiSquare,
-}
-
-impl McNemar {
-    /// Tests two classifiers, given which examples each of them classified correctly.
-    pub fn of(right_a: &[bool], right_b: &[bool]) -> Self {
-        let pairs = || right_a.iter().zip(right_b);
-        let only_a = pairs().filter(|&(a, b)| *a && !b).count() as u64;
-        let only_b = pairs().filter(|&(a, b)| !a && *b).count() as u64;
-        Self::of_counts(only_a, only_b)
-    }
-
-    /// Tests two classifiers, given the numbers of discordant pairs.
-    pub fn of_counts(only_a: u64, only_b: u64) -> Self {
-        let (by, p) = if only_a + only_b < ENOUGH {
-            (Distribution::Binomial, binomial(only_a, only_b))
-        } else {
-            (Distribution::ChiSquare, chi_square(only_a, only_b))
-        };
-        Self {
-            only_a,
-            only_b,
-            by,
-            p,
-        }
+/// Runs McNemar's test, given the numbers of discordant pairs.
+pub fn mcnemar_of_counts(only_a: u64, only_b: u64) -> McNemar {
+    let (by, p) = if only_a + only_b < ENOUGH {
+        (Distribution::Binomial, binomial(only_a, only_b))
+    } else {
+        (Distribution::ChiSquare, chi_square(only_a, only_b))
+    };
+    McNemar {
+        only_a,
+        only_b,
+        by,
+        p,
     }
 }
 
@@ -92,7 +67,7 @@ pub fn median_rule(p_values: &[f64]) -> Option<f64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Distribution, McNemar, median_rule};
+    use super::{Distribution, mcnemar, mcnemar_of_counts, median_rule};
 
     /// statsmodels 0.15.0, with the counts `b` and `c` below:
     /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25,
@@ -116,7 +91,7 @@ mod tests {
             (0, 300, ChiSquare, 8.969795738121836e-67),
         ];
         for (only_a, only_b, by, p) in cases {
-            let found = McNemar::of_counts(only_a, only_b);
+            let found = mcnemar_of_counts(only_a, only_b);
             assert_eq!(found.by, by, "{found:?}");
             assert!((found.p - p).abs() <= 1e-9 * p, "{found:?}, not {p}");
         }
@@ -125,16 +100,16 @@ mod tests {
     /// statsmodels corrects equal counts too, and gives 0.96 here.
     #[test]
     fn equal_counts_are_no_difference() {
-        assert_eq!(McNemar::of_counts(200, 200).p, 1.0);
+        assert_eq!(mcnemar_of_counts(200, 200).p, 1.0);
     }
 
     #[test]
     fn only_discordant_pairs_count() {
         let a = [true, true, false, false, true];
         let b = [true, false, true, false, false];
-        let test = McNemar::of(&a, &b);
+        let test = mcnemar(&a, &b);
         assert_eq!((test.only_a, test.only_b), (2, 1));
-        assert_eq!(test, McNemar::of_counts(2, 1));
+        assert_eq!(test, mcnemar_of_counts(2, 1));
     }
 
     #[test]
@@ -149,7 +124,7 @@ mod tests {
     proptest! {
         #[test]
         fn sides_may_be_swapped(only_a in 0..400u64, only_b in 0..400u64) {
-            let (there, back) = (McNemar::of_counts(only_a, only_b), McNemar::of_counts(only_b, only_a));
+            let (there, back) = (mcnemar_of_counts(only_a, only_b), mcnemar_of_counts(only_b, only_a));
             prop_assert_eq!(there.p, back.p);
             prop_assert!(0.0 < there.p && there.p <= 1.0);
         }
@@ -157,7 +132,7 @@ mod tests {
         #[test]
         fn a_larger_difference_is_less_likely(both in 1..400u64, share in 0.0..0.5f64) {
             let few = (both as f64 * share) as u64;
-            let p = |only_a| McNemar::of_counts(only_a, both - only_a).p;
+            let p = |only_a| mcnemar_of_counts(only_a, both - only_a).p;
             prop_assert!(few == 0 || p(few - 1) <= p(few));
         }
     }

@@ -5,7 +5,7 @@
 //! ([`brier_score`], [`log_loss`]). [`measure`] computes all of them with bootstrap intervals.
 //!
 //! For several results, there are their [`spread`] over seeds, the [`paired_difference`] of two classifiers
-//! on the same images, [`McNemar`]'s test of their mistakes, and [`holm`]'s correction for multiple tests.
+//! on the same images, McNemar's test of their mistakes ([`mcnemar`]), and [`holm`]'s correction for multiple tests.
 //!
 //! No measure is ever NaN. A ratio 0/0 (the precision if nothing was predicted positive) is 0, as with
 //! scikit-learn's `zero_division=0`. A measure that is undefined (the ROC AUC if only one class occurs) is
@@ -26,10 +26,10 @@ mod threshold;
 pub use confusion::Confusion;
 pub use holm::holm;
 pub use loss::{brier_score, log_loss};
-pub use mcnemar::{Distribution, McNemar, median_rule};
+pub use mcnemar::{mcnemar, mcnemar_of_counts, median_rule};
 pub use measure::{Decision, Predictions, measure};
-pub use paired::{Difference, Pair, paired_difference};
+pub use paired::{Pair, paired_difference};
 pub use ranking::{Ranking, average_precision, roc_auc};
 pub use scored::{Measure, Scored};
-pub use spread::{Spread, spread};
+pub use spread::{p_of_no_mean, spread};
 pub use threshold::{f1_threshold, youden_threshold};

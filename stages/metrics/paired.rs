@@ -1,8 +1,8 @@
 //! Measures how much better one classifier is than another on the same images.
 
+use contract::analysis::Difference;
 use contract::random;
 use rayon::prelude::*;
-use serde::Serialize;
 
 use super::bootstrap::{percentile, redraw};
 use super::scored::{Measure, Scored};
@@ -14,17 +14,6 @@ pub struct Pair<'a> {
     pub b: &'a Scored,
     /// Number of the set of images. Pairs with the same number are on the same images, in the same order.
     pub images: usize,
-}
-
-/// A difference, and its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Difference {
-    /// `a` minus `b`.
-    pub value: f64,
-    /// Its 95 % percentile interval, `[low, high]`.
-    pub interval: [f64; 2],
-    /// Two-sided p-value of there being no difference; never 0.
-    pub p: f64,
 }
 
 /// Differences closer to 0 than this are rounding errors.
@@ -73,7 +62,7 @@ pub fn paired_difference(
         .into_par_iter()
         .map_init(|| (ones.clone(), vec![1; pairs.len()]), draw)
         .collect();
-    Difference::of(value, draws.into_iter().flatten().collect())
+    summary(value, draws.into_iter().flatten().collect())
 }
 
 /// Returns the number of images of every set; 0 for a number that no pair has.
@@ -101,20 +90,18 @@ fn mean_difference(
     Some(sum / pairs.len() as f64)
 }
 
-impl Difference {
-    /// Summarises the differences of resamples around `value`; `None` if there are none.
-    fn of(value: f64, mut draws: Vec<f64>) -> Option<Self> {
-        draws.sort_by(f64::total_cmp);
-        let interval = [percentile(&draws, 0.025)?, percentile(&draws, 0.975)?];
-        let not_above = draws.partition_point(|&draw| draw <= ROUNDING);
-        let not_below = draws.len() - draws.partition_point(|&draw| draw < -ROUNDING);
-        let fewer = not_above.min(not_below) as f64;
-        Some(Self {
-            value,
-            interval,
-            p: (2.0 * (fewer + 1.0) / (draws.len() as f64 + 1.0)).min(1.0),
-        })
-    }
+/// Summarises the differences of resamples around `value`; `None` if there are none.
+fn summary(value: f64, mut draws: Vec<f64>) -> Option<Difference> {
+    draws.sort_by(f64::total_cmp);
+    let interval = [percentile(&draws, 0.025)?, percentile(&draws, 0.975)?];
+    let not_above = draws.partition_point(|&draw| draw <= ROUNDING);
+    let not_below = draws.len() - draws.partition_point(|&draw| draw < -ROUNDING);
+    let fewer = not_above.min(not_below) as f64;
+    Some(Difference {
+        value,
+        interval,
+        p: (2.0 * (fewer + 1.0) / (draws.len() as f64 + 1.0)).min(1.0),
+    })
 }
 
 #[cfg(test)]

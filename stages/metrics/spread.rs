@@ -1,21 +1,7 @@
 //! Mean and spread of a measure over several seeds.
 
-use serde::Serialize;
+use contract::analysis::Spread;
 use statrs::distribution::{ContinuousCDF, StudentsT};
-
-/// Mean and spread of several values of a measure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// Number of values.
-    pub n: usize,
-    pub mean: f64,
-    /// Standard deviation of the sample (over n − 1); `None` for a single value.
-    pub sd: Option<f64>,
-    /// 95 % interval of the mean, `[low, high]`, by Student's t with n − 1 degrees of freedom (Student,
-    /// 1908). It assumes that the values come from a normal distribution, so it may exceed the range of a
-    /// measure. `None` for a single value.
-    pub interval: Option<[f64; 2]>,
-}
 
 /// Computes mean and spread of `values`, which are finite; `None` if there are no values.
 pub fn spread(values: &[f64]) -> Option<Spread> {
@@ -43,15 +29,13 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
     })
 }
 
-impl Spread {
-    /// Returns the two-sided p-value of the mean being 0, by Student's t; `None` for a single value, or if
-    /// all values are the same.
-    pub fn p_of_no_mean(&self) -> Option<f64> {
-        let sd = self.sd.filter(|&sd| sd > 0.0)?;
-        let t = self.mean / (sd / (self.n as f64).sqrt());
-        let freedom = StudentsT::new(0.0, 1.0, (self.n - 1) as f64).ok()?;
-        Some(2.0 * freedom.cdf(-t.abs()))
-    }
+/// Returns the two-sided p-value of the mean being 0, by Student's t; `None` for a single value, or if all
+/// values are the same.
+pub fn p_of_no_mean(spread: &Spread) -> Option<f64> {
+    let sd = spread.sd.filter(|&sd| sd > 0.0)?;
+    let t = spread.mean / (sd / (spread.n as f64).sqrt());
+    let freedom = StudentsT::new(0.0, 1.0, (spread.n - 1) as f64).ok()?;
+    Some(2.0 * freedom.cdf(-t.abs()))
 }
 
 /// Returns the 0.975 quantile of Student's t.
@@ -68,16 +52,16 @@ mod tests {
     /// `scipy.stats.ttest_1samp([0.293, 0.038, 0.822], 0)` of SciPy 1.17.1: t = 1.6646, and this p.
     #[test]
     fn a_mean_of_few_values_is_tested_as_scipy_does() {
-        let p = spread(&[0.293, 0.038, 0.822]).unwrap().p_of_no_mean();
+        let p = p_of_no_mean(&spread(&[0.293, 0.038, 0.822]).unwrap());
         assert!(
             (p.unwrap() - 0.237_898_253_704_664_94).abs() < 1e-9,
             "{p:?}"
         );
-        assert_eq!(spread(&[0.3]).unwrap().p_of_no_mean(), None);
-        assert_eq!(spread(&[0.3, 0.3]).unwrap().p_of_no_mean(), None);
+        assert_eq!(p_of_no_mean(&spread(&[0.3]).unwrap()), None);
+        assert_eq!(p_of_no_mean(&spread(&[0.3, 0.3]).unwrap()), None);
     }
 
-    use super::spread;
+    use super::{p_of_no_mean, spread};
 
     fn near(ours: f64, theirs: f64) -> bool {
         (ours - theirs).abs() <= 1e-9 * theirs.abs().max(1.0)

@@ -1,11 +1,13 @@
 //! Tests that evaluations are read back and compared.
 
 use contract::Metrics;
+use contract::analysis::Evaluation;
 use serde_json::json;
 
+use crate::evaluate::evaluation::scored;
 use crate::evaluate::report::Report;
-use crate::evaluate::{CONFUSION_FILE, Evaluation, Incomparable, PREDICTIONS_FILE, contrast};
-use crate::metrics::{Decision, Measure, Predictions, measure, spread};
+use crate::evaluate::{CONFUSION_FILE, Incomparable, PREDICTIONS_FILE, contrast, read_evaluation};
+use crate::metrics::{Decision, Measure, Predictions, measure, p_of_no_mean, spread};
 
 const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
 
@@ -49,7 +51,7 @@ fn files(salt: u64) -> [String; 2] {
 
 fn evaluation(salt: u64) -> Evaluation {
     let [predictions, confusion] = files(salt);
-    Evaluation::read(predictions.as_bytes(), confusion.as_bytes()).unwrap()
+    read_evaluation(predictions.as_bytes(), confusion.as_bytes()).unwrap()
 }
 
 #[test]
@@ -57,11 +59,11 @@ fn what_is_read_measures_as_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let metrics = left(3, folder.path());
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    let found = Evaluation::read(&read(PREDICTIONS_FILE), &read(CONFUSION_FILE)).unwrap();
+    let found = read_evaluation(&read(PREDICTIONS_FILE), &read(CONFUSION_FILE)).unwrap();
     assert_eq!(found.names[7], "image, 7\n.png");
     assert_eq!(found.classes, CLASSES);
     assert_eq!(metrics.len(), Measure::ALL.len());
-    let scored = found.scored();
+    let scored = scored(&found);
     for measure in Measure::ALL {
         let metric = &metrics[measure.name()];
         let value = scored.value(measure, &[1; 40]);
@@ -74,7 +76,7 @@ fn what_is_read_measures_as_what_was_written() {
 fn files_that_no_evaluation_left_are_refused() {
     let [predictions, confusion] = files(0);
     let error = |predictions: &str, confusion: &str| {
-        let read = Evaluation::read(predictions.as_bytes(), confusion.as_bytes());
+        let read = read_evaluation(predictions.as_bytes(), confusion.as_bytes());
         read.unwrap_err().to_string()
     };
     let other = json!({ "classes": CLASSES, "positive": "COVID" }).to_string();
@@ -189,7 +191,7 @@ fn a_few_seeds_that_vary_are_not_taken_for_all_there_are() {
     let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
     let found = contrast(&a, &b, Measure::F1, 500, 0).unwrap().difference;
     let f1 = |evaluation: &Evaluation| {
-        let scored = evaluation.scored();
+        let scored = scored(evaluation);
         scored
             .value(Measure::F1, &vec![1; scored.examples()])
             .unwrap()
@@ -201,5 +203,5 @@ fn a_few_seeds_that_vary_are_not_taken_for_all_there_are() {
         found.interval[0] <= low && high <= found.interval[1],
         "{found:?} {of_seeds:?}"
     );
-    assert!(found.p >= of_seeds.p_of_no_mean().unwrap(), "{found:?}");
+    assert!(found.p >= p_of_no_mean(&of_seeds).unwrap(), "{found:?}");
 }

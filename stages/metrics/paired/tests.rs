@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Difference, Pair, paired_difference};
+use super::{Difference, Pair, paired_difference, summary};
 use crate::metrics::{Measure, Predictions, Scored};
 
 fn scored(positive: &[f64], labels: &[u32]) -> Scored {
@@ -185,13 +185,13 @@ fn depends_on_the_seed_and_not_on_threads() {
 #[test]
 fn interval_and_p_of_given_resamples() {
     // numpy.percentile([-1, 0, 1, 2, 3], [2.5, 97.5]) is [-0.9, 2.9].
-    let found = Difference::of(1.0, vec![3.0, -1.0, 2.0, 0.0, 1.0]).unwrap();
+    let found = summary(1.0, vec![3.0, -1.0, 2.0, 0.0, 1.0]).unwrap();
     assert_eq!(found.interval, [-0.9, 2.9]);
     // −1 and 0 are not above 0: p is 2 · (2 + 1) / (5 + 1).
     assert_eq!(found.p, 1.0);
-    let all_above = Difference::of(1.0, vec![0.5; 199]).unwrap();
+    let all_above = summary(1.0, vec![0.5; 199]).unwrap();
     assert_eq!(all_above.p, 0.01);
-    assert_eq!(Difference::of(1.0, Vec::new()), None);
+    assert_eq!(summary(1.0, Vec::new()), None);
 }
 
 #[test]
@@ -266,7 +266,7 @@ proptest! {
     #[test]
     fn interval_and_p_agree(mut draws in prop::collection::vec(-1.0..1.5f64, 400..600)) {
         draws.iter_mut().for_each(|draw| *draw += 0.9);
-        let found = Difference::of(0.9, draws).unwrap();
+        let found = summary(0.9, draws).unwrap();
         let leaves_out_zero = found.interval[0] > 0.0 || found.interval[1] < 0.0;
         prop_assert!(found.p > 0.04 || leaves_out_zero, "{:?}", found);
         prop_assert!(found.p < 0.06 || !leaves_out_zero, "{:?}", found);

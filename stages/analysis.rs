@@ -1,0 +1,52 @@
+//! [`RESULTS`]: the analysis of results that the engine gets from this crate.
+
+use std::path::Path;
+
+use contract::Failure;
+use contract::analysis::{
+    Analysis, EvaluatedRow, Evaluation, Figure, Reference, RowContrasts, Spread,
+};
+
+use crate::metrics::Measure;
+use crate::{evaluate, figures, metrics};
+
+/// Analyses what `evaluate` writes.
+pub const RESULTS: &dyn Analysis = &Results;
+
+struct Results;
+
+impl Analysis for Results {
+    fn evaluation_files(&self) -> &'static [&'static str] {
+        &[evaluate::PREDICTIONS_FILE, evaluate::CONFUSION_FILE]
+    }
+
+    fn read_evaluation(&self, files: &[Vec<u8>]) -> Result<Evaluation, String> {
+        match files {
+            [predictions, confusion] => {
+                evaluate::read_evaluation(predictions, confusion).map_err(|e| e.to_string())
+            }
+            _ => Err(format!("{} files instead of 2", files.len())),
+        }
+    }
+
+    fn contrasts_by(&self, metric: &str) -> bool {
+        Measure::named(metric).is_some()
+    }
+
+    fn contrast_rows(
+        &self,
+        metric: &str,
+        rows: &[EvaluatedRow],
+        reference: &Reference,
+    ) -> Option<RowContrasts> {
+        evaluate::contrast_rows(Measure::named(metric)?, rows, reference)
+    }
+
+    fn spread(&self, values: &[f64]) -> Option<Spread> {
+        metrics::spread(values)
+    }
+
+    fn draw(&self, figure: &Figure<'_>, path: &Path) -> Result<(), Failure> {
+        figures::draw(figure, path)
+    }
+}

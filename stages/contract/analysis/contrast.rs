@@ -1,0 +1,106 @@
+//! Statistical comparison of table rows: the request and its outcome.
+
+use serde::Serialize;
+
+use super::Evaluation;
+use crate::Direction;
+
+/// A row with its evaluations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvaluatedRow {
+    pub row: String,
+    /// One evaluation for each seed, in the same order for all rows, or a short reason why they cannot be read.
+    pub evaluations: Result<Vec<Evaluation>, String>,
+}
+
+/// The row that the others are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The row with the best mean over the seeds; the first of several equally good ones.
+    Best,
+    Row(String),
+}
+
+/// The rows of a table's column, each compared with the same reference row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowContrasts {
+    /// Name of the reference row.
+    pub reference: String,
+    pub direction: Direction,
+    /// Number of resamples of the paired bootstrap.
+    pub resamples: usize,
+    /// The other rows in their order: the difference from the reference row, or a short reason why there is
+    /// none.
+    pub rows: Vec<(String, Result<Corrected, String>)>,
+}
+
+/// The difference of a row from the reference row, with p-values corrected for the number of rows that were
+/// compared (Holm, 1979).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corrected {
+    /// The row minus the reference row.
+    pub contrast: Contrast,
+    /// Corrected p-value of the bootstrap.
+    pub p_holm: f64,
+    /// Corrected p-value of McNemar's test; `None` if the test was not run.
+    pub mcnemar_p_holm: Option<f64>,
+}
+
+/// Difference between two classifiers on the same images.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contrast {
+    /// Number of images that both were evaluated on, under the first seed.
+    pub images: usize,
+    /// Number of seeds that both were trained under.
+    pub seeds: usize,
+    /// Mean over the seeds of the value of `a` minus that of `b`.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// McNemar's test of whether one makes more mistakes than the other. Present if the measure is the
+    /// accuracy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcnemar: Option<Mistakes>,
+}
+
+/// A difference, and its uncertainty.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// `a` minus `b`.
+    pub value: f64,
+    /// Its 95 % interval, `[low, high]`.
+    pub interval: [f64; 2],
+    /// Two-sided p-value of there being no difference; never 0.
+    pub p: f64,
+}
+
+/// McNemar's test under every seed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mistakes {
+    /// The p-value of all seeds together.
+    pub p: f64,
+    /// One test for each seed.
+    pub tests: Vec<McNemar>,
+}
+
+/// McNemar's test (1947) of two classifiers on the same examples, two-sided. Examples that both or neither
+/// classify correctly carry no information and are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct McNemar {
+    /// Number of examples that only the first one classifies correctly.
+    pub only_a: u64,
+    /// Number of examples that only the second one classifies correctly.
+    pub only_b: u64,
+    pub by: Distribution,
+    /// Probability of a difference at least as large if both are equally good.
+    pub p: f64,
+}
+
+/// Distribution that a p-value was computed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// The exact binomial distribution, for fewer than 25 discordant pairs.
+    Binomial,
+    /// Chi-square with one degree of freedom, and the continuity correction of Edwards (1948).
+    ChiSquare,
+}

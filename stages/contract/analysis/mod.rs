@@ -1,0 +1,55 @@
+//! Analysis of results, which the stage crate does for the engine.
+//!
+//! The engine and the command line know what to analyse (rows of a table, trials of a sweep) and show the
+//! outcome. They know neither the files of an evaluation nor statistics nor how a figure is drawn: these come in
+//! by an implementation of [`Analysis`]. Everything else here is data.
+
+mod contrast;
+mod evaluation;
+mod figure;
+mod spread;
+
+use std::path::Path;
+
+pub use contrast::{
+    Contrast, Corrected, Difference, Distribution, EvaluatedRow, McNemar, Mistakes, Reference,
+    RowContrasts,
+};
+pub use evaluation::Evaluation;
+pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};
+pub use spread::Spread;
+
+use crate::Failure;
+
+/// Reads evaluations, compares them, summarises values and draws figures.
+pub trait Analysis: Sync {
+    /// Returns the names of the files in an output that make it an evaluation.
+    fn evaluation_files(&self) -> &'static [&'static str];
+
+    /// Reads an evaluation from the content of [`Analysis::evaluation_files`], in their order.
+    ///
+    /// # Errors
+    /// A sentence, if the content is not that of an evaluation.
+    fn read_evaluation(&self, files: &[Vec<u8>]) -> Result<Evaluation, String>;
+
+    /// Whether [`Analysis::contrast_rows`] compares rows by this metric.
+    fn contrasts_by(&self, metric: &str) -> bool;
+
+    /// Compares rows with a reference row, by their predictions for every image. `None` if the metric is not
+    /// one that rows are compared by, if fewer than two rows were evaluated, or if the reference row was not.
+    fn contrast_rows(
+        &self,
+        metric: &str,
+        rows: &[EvaluatedRow],
+        reference: &Reference,
+    ) -> Option<RowContrasts>;
+
+    /// Computes mean and spread of finite values; `None` if there are no values.
+    fn spread(&self, values: &[f64]) -> Option<Spread>;
+
+    /// Writes a figure as a PNG.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    fn draw(&self, figure: &Figure<'_>, path: &Path) -> Result<(), Failure>;
+}
