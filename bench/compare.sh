@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Compare runner with PyTorch and Pillow on this machine; see -h.
+# Compares runner with PyTorch and Pillow on this machine; see -h.
 set -euo pipefail
 
 usage() {
   cat <<'HELP'
 Usage: bench/compare.sh [-h] [train|gan|data|threads]...
 
-Measures runner and what it is compared with in turn, A B A B, each measurement in a process of its own, and
-prints Markdown tables: the median rates of both sides, the median of the pairs' ratios (above 1: runner is
-faster), the largest memory of both sides. Without a part, all of them; that takes about ten minutes.
+Measures both sides in turn (A B A B), each measurement in its own process. Prints Markdown tables with the
+median rate and the peak memory of each side, and the median ratio of the pairs (above 1: runner is faster).
+Without a part, runs all parts, which takes about ten minutes.
 
-  train    the paper's six CNNs, against PyTorch in the faster of its two memory layouts
-  gan      a DCGAN, against the same
-  data     decoding and resizing the images of $DATA, against Pillow in as many processes as there are cores
-  threads  runner with two threads, against itself with one
+  train    train the paper's six CNNs: runner against PyTorch with the faster of its two memory layouts
+  gan      train a DCGAN: runner against the same
+  data     decode and resize the images of $DATA: runner against Pillow with one process per core
+  threads  runner with two threads against runner with one
 
-Close other programs first: what they take from one side and not from the other is noise in the ratios.
+Close other programs first, because they make the ratios less precise.
 
 Environment:
-  DATA        the folder of images, <split>/<CLASS>/*.jpeg; without it, `data` is left out
-  PAIRS       measurements of each side [default: 3]
-  BENCH_VENV  the virtual environment with torch and pillow, made if missing [default: target/bench-venv]
+  DATA        folder of images, <split>/<CLASS>/*.jpeg; if it is not set, `data` is skipped
+  PAIRS       number of measurements of each side [default: 3]
+  BENCH_VENV  virtual environment with torch and pillow, created if missing [default: target/bench-venv]
 
-pip's own variables (PIP_INDEX_URL and so on) say where torch and pillow come from.
+pip installs torch and pillow; its variables (such as PIP_INDEX_URL) set the package index.
 HELP
 }
 
-complain() {
+fail() {
   echo "compare.sh: $1" >&2
   exit 2
 }
@@ -51,7 +51,7 @@ trap 'rm -f "$results"' EXIT
 
 prepare() {
   if [[ ! -x $venv/bin/python ]]; then
-    echo "making $venv ..." >&2
+    echo "creating $venv ..." >&2
     python3 -m venv "$venv"
   fi
   if ! "$venv/bin/python" -c 'import PIL, torch' 2>/dev/null; then
@@ -167,8 +167,8 @@ for part in "$@"; do
       exit
       ;;
     train | gan | threads) ;;
-    data) [[ -n ${DATA:-} ]] || complain "DATA must name a folder of images for \`data\`" ;;
-    *) complain "there is no part \`$part\`; -h lists them" ;;
+    data) [[ -n ${DATA:-} ]] || fail "set DATA to a folder of images to run \`data\`" ;;
+    *) fail "unknown part \`$part\`; \`-h\` lists the parts" ;;
   esac
 done
 if [[ $# == 0 ]]; then
@@ -176,10 +176,10 @@ if [[ $# == 0 ]]; then
   if [[ -n ${DATA:-} ]]; then
     parts+=(data)
   else
-    echo "\`data\` is left out: DATA names no folder of images" >&2
+    echo "skipping \`data\`: DATA is not set to a folder of images" >&2
   fi
 fi
-[[ $pairs =~ ^[1-9][0-9]*$ ]] || complain "PAIRS must be a number from 1, not \`$pairs\`"
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || fail "PAIRS must be a whole number of at least 1, not \`$pairs\`"
 
 prepare
 describe_machine

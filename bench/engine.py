@@ -61,11 +61,11 @@ def call(command, folder):
     null = subprocess.DEVNULL
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdin=null, stdout=null, stderr=subprocess.PIPE)
-    said = process.stderr.read()
+    errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     if status != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{said.decode()}")
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{errors.decode()}")
     return seconds, usage.ru_maxrss / 1024
 
 
@@ -80,7 +80,7 @@ def measure(sides):
 
 
 def table(title, medians):
-    print(f"\n{title}\n\n| | median | of runner's | memory |\n| --- | --- | --- | --- |")
+    print(f"\n{title}\n\n| | median | relative to runner | memory |\n| --- | --- | --- | --- |")
     base = medians["runner"][0]
     for name, (seconds, mib) in medians.items():
         shown = f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
@@ -103,7 +103,7 @@ def noop(runner, tools, root):
         for command in commands:
             call(command, folder)
         sides[name] = lambda command=commands[-1], folder=folder: call(command, folder)
-    table("A run of 100 stages with nothing to do", measure(sides))
+    table("A run of 100 cached stages", measure(sides))
 
 
 def first(runner, tools, root):
@@ -119,7 +119,7 @@ def first(runner, tools, root):
         "runner": lambda: fresh(write_runner, [runner, "run", "bench.yaml", "-q", "-j2"]),
         "make": lambda: fresh(write_make, ["make", "-s", "-j2"]),
     }
-    table("The first run of 1,000 stages, two at once", measure(sides))
+    table("The first run of 1,000 stages, two at a time", measure(sides))
 
 
 def large(runner, tools, root):
@@ -134,7 +134,7 @@ def large(runner, tools, root):
     call(run, folder)
     call(make, folder)
     sides = {"runner": lambda: call(run, folder), "make": lambda: call(make, folder)}
-    table("A run of 10,000 stages with nothing to do", measure(sides))
+    table("A run of 10,000 cached stages", measure(sides))
 
 
 SWEEP = """version: 1
@@ -175,7 +175,7 @@ def main():
     parts = sys.argv[3:] or PARTS
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
-        sys.exit(f"engine.sh: there is no part `{unknown[0]}`; there are {', '.join(PARTS)}")
+        sys.exit(f"engine.sh: unknown part `{unknown[0]}`; the parts are {', '.join(PARTS)}")
     for name in list(os.environ):
         if name.startswith("RUNNER_"):
             del os.environ[name]

@@ -1,38 +1,40 @@
 #!/usr/bin/env bash
-# Check runner on this machine's GPU and compare it with PyTorch there; see -h.
+# Checks runner on this machine's GPU and compares it with PyTorch; see -h.
 set -euo pipefail
 
 usage() {
   cat <<'HELP'
 Usage: bench/gpu.sh [-h] [check|pipelines|train|gan]...
 
-Everything there is to measure of runner on an NVIDIA GPU, in one command; prints Markdown. Without a part, all of
-them; that takes about half an hour. A part that fails does not keep the others from running; the exit code is 1 then.
-Where an operation disagrees with the CPU, nothing is measured.
+Runs all measurements of runner on an NVIDIA GPU and prints Markdown. Without a part, runs all parts, which takes
+about half an hour. If a part fails, the others still run, and the exit code is 1. If an operation gives another
+result than on the CPU, no part runs.
 
-  check      `runner doctor`: every operation against the CPU; the operations' own tests, with TF32 and float32
-  pipelines  the default pipeline from nothing, twice (the second run must find all cached), and a second time from
-             nothing: are all artifacts the same to the byte? With DATA also the paper's settings, `--profile paper`,
-             with few epochs (PAPER_SETS), to its end
-  train      the paper's six CNNs at 128×128×3, batch 32 and 256, against PyTorch: eager, TF32 on, channels_last,
-             cuDNN's algorithms by trial. Both sides in turn, A B A B, each measurement in a process of its own:
-             median rates, the median of the pairs' ratios (above 1: runner is faster) and their range; MiB are
-             of the host's memory
-  gan        a DCGAN at 64×64×3, batch 64 and 256, against the same
+  check      compare every operation with the CPU (`runner doctor`), and run the operations' own tests with TF32 and
+             float32
+  pipelines  run the default pipeline from an empty store, again with everything cached, and from a second empty store;
+             compare the bytes of all artifacts of the two stores. With DATA, also run the paper's settings
+             (`--profile paper`) with few epochs (PAPER_SETS)
+  train      train the paper's six CNNs at 128×128×3 with batches of 32 and 256: runner against PyTorch in eager mode,
+             with TF32, channels_last and cuDNN's fastest algorithms. Measures both sides in turn (A B A B), each
+             measurement in its own process. Prints median rates, and the median and range of the pairs' ratios (above
+             1: runner is faster). MiB are of the host's memory
+  gan        train a DCGAN at 64×64×3 with batches of 64 and 256: runner against the same
 
 Environment:
-  DATA        the folder of real images, <split>/<CLASS>/*.jpeg
-  PAIRS       measurements of each side [default: 3]
-  PRECISION   runner's: tf32 or float32 [default: tf32]
-  PAPER_SETS  [default: epochs=2 retrain_epochs=2 gan_epochs=2 synthetic_images=512 sample_every=1]
-  BENCH_VENV  the virtual environment with torch, made if missing [default: target/bench-venv]
-  RUNNER      a built binary with CUDA, in place of building one
+  DATA        folder of real images, <split>/<CLASS>/*.jpeg
+  PAIRS       number of measurements of each side [default: 3]
+  PRECISION   precision of runner: tf32 or float32 [default: tf32]
+  PAPER_SETS  values for `--profile paper`
+              [default: epochs=2 retrain_epochs=2 gan_epochs=2 synthetic_images=512 sample_every=1]
+  BENCH_VENV  virtual environment with torch, created if missing [default: target/bench-venv]
+  RUNNER      runner binary built with CUDA [default: build one]
 
-Building takes the CUDA toolkit, docs/cuda.md. pip's own variables say where torch comes from.
+Building runner needs the CUDA toolkit; see docs/cuda.md. pip installs torch; its variables set the package index.
 HELP
 }
 
-complain() {
+fail() {
   echo "gpu.sh: $1" >&2
   exit 2
 }
@@ -51,7 +53,7 @@ for part in "$@"; do
       exit
       ;;
     check | pipelines | train | gan) ;;
-    *) complain "there is no part \`$part\`; -h lists them" ;;
+    *) fail "unknown part \`$part\`; \`-h\` lists the parts" ;;
   esac
 done
 parts=("$@")
@@ -63,7 +65,7 @@ done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 pairs=${PAIRS:-3}
-[[ $pairs =~ ^[1-9][0-9]*$ ]] || complain "PAIRS must be a number from 1, not \`$pairs\`"
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || fail "PAIRS must be a whole number of at least 1, not \`$pairs\`"
 precision=${PRECISION:-tf32}
 venv=${BENCH_VENV:-target/bench-venv}
 binary=${RUNNER:-${CARGO_TARGET_DIR:-target}/release/runner}
@@ -77,20 +79,20 @@ prepare() {
   fi
   if ! "$binary" doctor --device cuda --precision "$precision" >"$work/doctor" 2>&1; then
     cat "$work/doctor" >&2
-    complain "\`runner doctor --device cuda\` failed as shown above"
+    fail "\`runner doctor --device cuda\` failed as shown above"
   fi
 }
 
 prepare_pytorch() {
   if [[ ! -x $venv/bin/python ]]; then
-    echo "making $venv ..." >&2
+    echo "creating $venv ..." >&2
     python3 -m venv "$venv"
   fi
   if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
     "$venv/bin/python" -m pip install --quiet torch >&2
   fi
   "$venv/bin/python" -W ignore -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' ||
-    complain "PyTorch in $venv sees no GPU"
+    fail "PyTorch in $venv finds no GPU"
 }
 
 heading() {
@@ -98,14 +100,14 @@ heading() {
 }
 
 check() {
-  heading "Every operation against the CPU"
+  heading "Operations compared with the CPU"
   local tests=0
   echo '```text'
   cat "$work/doctor"
   echo '```'
   if command -v cargo >/dev/null; then
-    heading "The operations' own tests"
-    cargo test --release -p stages --features cuda -- ops:: cuda:: >"$work/tests" 2>&1 || tests=$?
+    heading "Tests of the operations"
+    cargo test --release -p ops --features cuda >"$work/tests" 2>&1 || tests=$?
     echo '```text'
     grep -E '^test result|^error|FAILED|panicked' "$work/tests" || tail -n 40 "$work/tests"
     echo '```'
@@ -119,7 +121,7 @@ timed() {
   start=$(date +%s.%N)
   if ! "$@" >>"$work/log" 2>&1; then
     tail -n 40 "$work/log" >&2
-    complain "failed: $*"
+    fail "failed: $*"
   fi
   awk -v start="$start" -v end="$(date +%s.%N)" 'BEGIN { printf "%.1f", end - start }'
 }
@@ -131,15 +133,15 @@ pipelines() {
   first=$(timed "$binary" run pipelines/table1.yaml "${on[@]}" --artifacts "$work/one")
   again=$(timed "$binary" run pipelines/table1.yaml "${on[@]}" --artifacts "$work/one")
   twice=$(timed "$binary" run pipelines/table1.yaml "${on[@]}" --artifacts "$work/two")
-  same=differ
+  same="differ"
   if diff -rq "$work/one/latest" "$work/two/latest" >>"$work/log"; then
-    same="are the same to the byte"
+    same="are identical"
   fi
-  echo "The default pipeline took $first s, again $again s (all cached), from nothing once more $twice s; the outputs" \
-    "of both $same."
+  echo "The default pipeline took $first s from an empty store, $again s again (all cached) and $twice s from a second" \
+    "empty store. The outputs of the two stores $same."
   "$binary" table pipelines/table1.yaml "${on[@]}" --artifacts "$work/one" --format md
   if [[ -z ${DATA:-} ]]; then
-    echo "\`--profile paper\` is left out: DATA names no folder of images." >&2
+    echo "skipping \`--profile paper\`: DATA is not set to a folder of images" >&2
     return
   fi
   local sets=() set

@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=5, metavar="N")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument(
-        "--draft", action="store_true", help="let the decoder shrink JPEG files: faster, but other pixels"
+        "--draft", action="store_true", help="let the decoder shrink JPEG files: faster, but gives other pixels"
     )
     return parser.parse_args()
 
@@ -59,7 +59,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     files = sorted(str(path) for path in arguments.path.glob("*/*/*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        sys.exit(f"{arguments.path} has no <split>/<CLASS>/*.jpeg")
+        sys.exit(f"no images <split>/<CLASS>/*.jpeg in {arguments.path}")
     mode = "L" if arguments.channels == 1 else "RGB"
     work = partial(read, mode=mode, size=arguments.image_size, draft=arguments.draft)
     seconds = []

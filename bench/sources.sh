@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Compare how runner and b3sum read sources on this machine; see -h.
+# Compares how runner and b3sum read sources on this machine; see -h.
 set -euo pipefail
 
 usage() {
   cat <<'HELP'
 Usage: bench/sources.sh [-h] [large|many|warm]...
 
-Measures `runner status` of a pipeline with one source, and b3sum of the same files, in turn, A B A B, whole
-processes each, and prints a Markdown table: the median seconds of both sides, and the median of the pairs'
-ratios (above 1: runner is faster). Without a part, all of them.
+Measures `runner status` of a pipeline with one source, and b3sum of the same files, in turn (A B A B). Each
+measurement is a whole process. Prints a Markdown table with the median seconds of each side, and the median
+ratio of the pairs (above 1: runner is faster). Without a part, runs all parts.
 
-  large    a file of 4 GiB that is in memory; runner knows nothing of it
-  many     100,000 files of 1 to 6 kB in four folders that are in memory; runner knows nothing of them
-  warm     the same files, which runner has read before; b3sum as for `many`
+  large    a file of 4 GiB that runner reads for the first time
+  many     100,000 files of 1 to 6 kB in four folders that runner reads for the first time
+  warm     the same files after runner has read them; b3sum as for `many`
 
-Files are made in $BENCH_DATA, which needs 5 GiB, and removed at the end.
+All files are in memory already. They are created in $BENCH_DATA, which needs 5 GiB, and removed at the end.
 
 Environment:
-  PAIRS       measurements of each side [default: 7]
-  BENCH_DATA  a folder to make files in [default: target/bench-sources]
-  B3SUM       b3sum [default: the one on the path]; `cargo install b3sum` makes one
+  PAIRS       number of measurements of each side [default: 7]
+  BENCH_DATA  folder to create the files in; must not exist [default: target/bench-sources]
+  B3SUM       path of b3sum [default: the one on PATH]; install it with `cargo install b3sum`
 HELP
 }
 
-complain() {
+fail() {
   echo "sources.sh: $1" >&2
   exit 2
 }
@@ -53,13 +53,13 @@ for part in "$@"; do
       exit
       ;;
     large | many | warm) ;;
-    *) complain "there is no part \`$part\`; -h lists them" ;;
+    *) fail "unknown part \`$part\`; \`-h\` lists the parts" ;;
   esac
 done
 [[ $# != 0 ]] || parts=(large many warm)
-[[ $pairs =~ ^[1-9][0-9]*$ ]] || complain "PAIRS must be a number from 1, not \`$pairs\`"
-[[ -x $b3sum ]] || complain "there is no b3sum; \`cargo install b3sum\` makes one, B3SUM says where it is"
-[[ ! -e $data ]] || complain "\`$data\` is there already; BENCH_DATA names a folder to make"
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || fail "PAIRS must be a whole number of at least 1, not \`$pairs\`"
+[[ -x $b3sum ]] || fail "b3sum was not found; install it with \`cargo install b3sum\`, or set B3SUM to its path"
+[[ ! -e $data ]] || fail "\`$data\` exists already; set BENCH_DATA to a new folder"
 
 cargo build --release --quiet
 trap 'rm -rf "$data"' EXIT

@@ -18,8 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("a", help="name of the side `a`, which the other is divided by")
-    parser.add_argument("b", help="name of the side `b`")
+    parser.add_argument("a", help="name of side `a`, the baseline of the ratios")
+    parser.add_argument("b", help="name of side `b`")
     names = parser.parse_args()
 
     measured: dict[str, dict[str, list[dict]]] = defaultdict(lambda: {"a": [], "b": []})

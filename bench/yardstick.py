@@ -24,12 +24,12 @@ def parser(description: str, batch_size: int, steps: int) -> argparse.ArgumentPa
     parser.add_argument("--image-size", type=int, default=64, metavar="PIXELS")
     parser.add_argument("--channels", type=int, default=3, metavar="N")
     parser.add_argument("--batch-size", type=int, default=batch_size, metavar="N")
-    parser.add_argument("--steps", type=int, default=steps, metavar="N", help="of which the median counts")
+    parser.add_argument("--steps", type=int, default=steps, metavar="N", help="measurements to take the median of")
     parser.add_argument(
         "--layout",
         choices=(*LAYOUTS, "both"),
         default="both",
-        help="how images lie in memory; of both, one after the other, the faster one counts",
+        help="memory layout of images; `both` measures one after the other and counts the faster one",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--threads", type=int, metavar="N", help="default: PyTorch's own choice")
@@ -64,10 +64,10 @@ def report(
     model: str,
     arguments: argparse.Namespace,
     prepare: Callable[[argparse.Namespace, torch.memory_format], Callable[[], None]],
-    **asked: object,
+    **options: object,
 ) -> None:
     """Measure the step that `prepare` returns, in the requested layouts, and print one JSON object, which
-    includes `asked`."""
+    includes `options`."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     use(arguments.device)
@@ -82,7 +82,7 @@ def report(
         "image_size": arguments.image_size,
         "channels": arguments.channels,
         "batch_size": arguments.batch_size,
-        **asked,
+        **options,
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
         "threads": torch.get_num_threads(),

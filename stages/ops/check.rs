@@ -11,9 +11,9 @@ use super::{Backend, Nchw, Tensor4, from_host, len, to_host};
 #[cfg(feature = "cuda")]
 use {
     crate::cuda::with_precision,
-    contract::Precision,
+    contract::{Precision, lock},
     dfdx::tensor::Cuda,
-    std::sync::{Mutex, PoisonError},
+    std::sync::Mutex,
 };
 
 /// Makes each of these functions a test for every device of the build: in the module `cpu`, and with the
@@ -35,7 +35,7 @@ macro_rules! on_every_device {
                 #[test]
                 fn $test() {
                     use contract::Precision;
-                    crate::ops::check::on_gpu(Precision::Float32, super::$test);
+                    crate::check::on_gpu(Precision::Float32, super::$test);
                 }
             )+
         }
@@ -47,10 +47,10 @@ pub(crate) use on_every_device;
 /// Calls a test with the GPU, for operations in this precision. Without a GPU, prints that the test is
 /// skipped.
 #[cfg(feature = "cuda")]
-pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
+pub(crate) fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
     /// dfdx finds cached memory and takes it in two steps, so only one thread may use the device at a time.
     static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = lock(&ALONE);
     if let Some(device) = gpu() {
         with_precision(precision, || test(&device));
     }
@@ -59,7 +59,7 @@ pub fn on_gpu(precision: Precision, test: impl FnOnce(&Cuda)) {
 /// Calls a test with the GPU in every precision, together with the largest difference from double precision
 /// that results may have, relative to their largest value.
 #[cfg(feature = "cuda")]
-pub fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
+pub(crate) fn on_gpu_within_bounds(test: impl Fn(&Cuda, f64)) {
     for (precision, bound) in [(Precision::Float32, 1e-4), (Precision::Tf32, 2e-3)] {
         on_gpu(precision, |device| test(device, bound));
     }
@@ -79,10 +79,10 @@ fn gpu() -> Option<Cuda> {
 }
 
 /// A tensor that records operations on its tape.
-pub type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
+pub(crate) type Traced<B> = Tensor4<B, OwnedTape<f32, B>>;
 
 /// Values in [−1, 1), different for each `salt`.
-pub fn noise(count: usize, salt: u64) -> Vec<f32> {
+pub(crate) fn noise(count: usize, salt: u64) -> Vec<f32> {
     let mut random = stream(7, "test values", [salt, 0]);
     (0..count)
         .map(|_| random.next_u32() as f32 / (1u64 << 31) as f32 - 1.0)
@@ -90,16 +90,20 @@ pub fn noise(count: usize, salt: u64) -> Vec<f32> {
 }
 
 /// A tensor of [`noise`].
-pub fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
+pub(crate) fn noisy<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
     from_host(device, noise(len(shape), salt), shape)
 }
 
 /// Returns the gradients of the sum of `output` times `coefficients`, for every tensor that the tape knows.
-pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
+pub(crate) fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f32, B> {
     let (output, mut tape) = output.split_tape();
     let device = output.device().clone();
     let coefficients = coefficients.to_vec();
-    assert_eq!(coefficients.len(), len(*output.shape()), "one for a value");
+    assert_eq!(
+        coefficients.len(),
+        len(*output.shape()),
+        "one coefficient for each value"
+    );
     let zero = device.try_zeros_like(&()).expect("memory");
     tape.add_backward_op(move |gradients| {
         device.write(&coefficients, gradients.get_or_alloc_mut(&output)?)
@@ -108,7 +112,7 @@ pub fn pull<B: Backend>(output: Traced<B>, coefficients: &[f32]) -> Gradients<f3
 }
 
 /// Returns the output of an operation, and the gradients of the sum of the output times `coefficients`.
-pub fn backward<B: Backend>(
+pub(crate) fn backward<B: Backend>(
     inputs: &[Tensor4<B>],
     coefficients: &[f32],
     operation: impl Fn(Traced<B>, &[Tensor4<B>]) -> Traced<B>,
@@ -127,7 +131,7 @@ pub fn backward<B: Backend>(
 
 /// Checks the gradients of an operation on one tensor and some parameters against central differences of
 /// width 2·`step`. Any step will do for a linear operation; others need a small one.
-pub fn gradients<B: Backend>(
+pub(crate) fn gradients<B: Backend>(
     inputs: &[Tensor4<B>],
     step: f32,
     tolerance: f64,
@@ -166,7 +170,7 @@ pub fn gradients<B: Backend>(
 }
 
 /// Checks that results do not depend on the number of threads, to the last bit.
-pub fn any_threads(results: impl Fn() -> Vec<Vec<f32>> + Sync) {
+pub(crate) fn any_threads(results: impl Fn() -> Vec<Vec<f32>> + Sync) {
     let bits = |threads| {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -180,7 +184,7 @@ pub fn any_threads(results: impl Fn() -> Vec<Vec<f32>> + Sync) {
 }
 
 /// Checks that a second call gives the same results as the first, to the last bit.
-pub fn twice(results: impl Fn() -> Vec<Vec<f32>>) {
+pub(crate) fn twice(results: impl Fn() -> Vec<Vec<f32>>) {
     let first = bits(results());
     assert!(first == bits(results()), "the second call gives other bits");
 }
@@ -197,8 +201,8 @@ fn bits(results: Vec<Vec<f32>>) -> Vec<Vec<u32>> {
 
 /// Asserts that values differ by at most 10⁻⁶·max(1, |expected|).
 #[track_caller]
-pub fn close(found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len(), "as many values");
+pub(crate) fn close(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "number of values");
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
         let tolerance = 1e-6 * expected.abs().max(1.0);
         assert!(

@@ -27,23 +27,7 @@ pub trait DeviceError: Display {
 
 impl DeviceError for CpuError {
     fn out_of_memory(&self) -> Option<String> {
-        matches!(self, Self::OutOfMemory).then(|| "the system has none left".to_owned())
-    }
-}
-
-#[cfg(feature = "cuda")]
-impl DeviceError for dfdx::tensor::CudaError {
-    const HINT: &'static str = "; `runner doctor` tells whether the GPU still computes";
-
-    fn cause(&self) -> String {
-        crate::cuda::memory::said(self)
-    }
-
-    fn out_of_memory(&self) -> Option<String> {
-        match self {
-            Self::Cpu(error) => error.out_of_memory(),
-            error => crate::cuda::memory::is_out_of_memory(error).then(crate::cuda::refused),
-        }
+        matches!(self, Self::OutOfMemory).then(|| "the system has no memory left".to_owned())
     }
 }
 
@@ -55,7 +39,7 @@ pub(crate) fn device_failed<R, E: DeviceError>(operation: &str) -> impl FnOnce(E
     move |error| {
         let failure = match error.out_of_memory() {
             Some(wanted) => Failure::OutOfMemory(format!(
-                "{wanted}, in {operation}; a smaller `batch_size` or network takes less"
+                "{wanted}, in {operation}; a smaller `batch_size` or network needs less"
             )),
             None => Failure::System(format!(
                 "the device failed in {operation}: {}{}",
@@ -79,6 +63,13 @@ pub(crate) fn unwind(failure: Failure) -> ! {
     resume_unwind(Box::new(DeviceFailed(failure)))
 }
 
+/// Calls `f`, which may compute on a device, on a thread of the current pool. If a thread outside the pool
+/// ran it, every parallel loop would put that thread to sleep and wake it again, hundreds of times in a
+/// training step.
+pub fn on_pool<R: Send>(f: impl FnOnce() -> Result<R, Failure> + Send) -> Result<R, Failure> {
+    catch_device_failed(|| rayon::scope(|_| f()))
+}
+
 /// Calls `f` and returns a device failure inside it as an error. Other panics continue to unwind.
 pub(crate) fn catch_device_failed<R>(f: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
     // Unwind safe because the device's state is not used after a failure.
@@ -97,8 +88,7 @@ mod tests {
     use contract::Failure;
     use dfdx::tensor::CpuError;
 
-    use super::device_failed;
-    use crate::on_pool;
+    use super::{device_failed, on_pool};
 
     fn failing(error: CpuError) -> Result<(), Failure> {
         // As in a kernel: on another thread, inside a parallel loop.
@@ -109,11 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_fails_is_a_failure_of_the_stage() {
+    fn a_failed_device_is_a_failure_of_the_stage() {
         assert_eq!(
             failing(CpuError::OutOfMemory),
             Err(Failure::OutOfMemory(
-                "the system has none left, in a convolution; a smaller `batch_size` or network takes less"
+                "the system has no memory left, in a convolution; a smaller `batch_size` or network needs \
+                 less"
                     .to_owned()
             ))
         );
@@ -126,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn other_panics_go_on() {
+    fn other_panics_continue() {
         let panic = catch_unwind(|| on_pool(|| -> Result<(), Failure> { panic!("a fault") }));
         assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"a fault"));
     }

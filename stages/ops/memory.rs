@@ -6,7 +6,7 @@ use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{Cpu, HasErr, Storage, Tensor, TensorFromVec};
 
 use super::cpu::pieces;
-use super::{DeviceError, Nchw, Reading, Tensor4, device_failed, len};
+use super::{DeviceError, Nchw, Tensor4, device_failed, len};
 
 /// Returns a tensor on `device` with these values, the last axis fastest.
 ///
@@ -20,19 +20,11 @@ pub fn from_host<B: Memory + TensorFromVec<f32>>(
     assert_eq!(
         values.len(),
         len(shape),
-        "as many values as a tensor of shape {shape:?} holds"
+        "number of values for a tensor of shape {shape:?}"
     );
     device
         .try_tensor_from_vec(values, shape)
         .unwrap_or_else(device_failed("from_host"))
-}
-
-/// Returns the values of a tensor, the last axis fastest. Waits for the device.
-///
-/// # Panics
-/// If the device fails.
-pub fn to_host<B: Memory>(tensor: &Tensor4<B>) -> Vec<f32> {
-    Reading::of(tensor).finish()
 }
 
 /// Copies between the host and a device's buffers (gradients and an optimizer's moments), and asynchronous

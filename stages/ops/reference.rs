@@ -6,11 +6,11 @@ use super::{Activation, Backend, LEAKY_SLOPE, Nchw, Pool2d, Tensor4, len, to_hos
 
 /// Calls its argument for every product in the sums, with three indices: of the sum in the output, of the
 /// factor in the input, and of the factor in the weight.
-pub type Products<'a> = &'a dyn Fn(&mut dyn FnMut(usize, usize, usize));
+pub(crate) type Products<'a> = &'a dyn Fn(&mut dyn FnMut(usize, usize, usize));
 
 /// An operation as a formula: sums of products plus a bias, then an activation, then optionally max pooling.
 #[derive(Clone, Copy)]
-pub struct Definition<'a> {
+pub(crate) struct Definition<'a> {
     /// Shape of the sums, before pooling.
     pub sums: Nchw,
     pub products: Products<'a>,
@@ -20,7 +20,7 @@ pub struct Definition<'a> {
 
 /// Calls `product` for every product of a convolution with these rows and columns of windows; see
 /// [`Products`].
-pub fn convolution(
+pub(crate) fn convolution(
     (images, channels, height, width): Nchw,
     (filters, _, kernel_height, kernel_width): Nchw,
     stride: usize,
@@ -63,7 +63,7 @@ impl Definition<'_> {
     ///
     /// Sigmoid and tanh are only suitable for sums of few products: they limit the largest value to 1, but
     /// errors grow with the sums.
-    pub fn agrees<B: Backend>(
+    pub(crate) fn agrees<B: Backend>(
         &self,
         inputs: &[Tensor4<B>; 3],
         bound: f64,
@@ -117,7 +117,7 @@ impl Definition<'_> {
             .zip(found)
             .zip([output, to_x, to_weight, to_bias])
         {
-            assert_eq!(found.len(), expected.len(), "as many values: {name}");
+            assert_eq!(found.len(), expected.len(), "number of values of {name}");
             let differences: Vec<f64> = doubles(&found)
                 .iter()
                 .zip(&expected)

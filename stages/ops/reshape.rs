@@ -29,8 +29,8 @@ mod tests {
     use dfdx::shapes::HasShape;
 
     use super::{flatten, reshape};
-    use crate::ops::check::{backward, close, on_every_device};
-    use crate::ops::{Backend, from_host};
+    use crate::check::{backward, close, on_every_device};
+    use crate::{Backend, from_host};
 
     on_every_device!(values_and_gradients_keep_their_order);
 

@@ -8,6 +8,14 @@ use dfdx::tensor::Tensor;
 use super::memory::Memory;
 use super::{Nchw, Tensor4, device_failed, len};
 
+/// Returns the values of a tensor, the last axis fastest. Waits for the device.
+///
+/// # Panics
+/// If the device fails.
+pub fn to_host<B: Memory>(tensor: &Tensor4<B>) -> Vec<f32> {
+    Reading::of(tensor).finish()
+}
+
 /// Host memory for a tensor, lent by the device. Fill it completely, then upload it.
 pub struct Staged<B: Memory> {
     device: B,
@@ -25,7 +33,7 @@ impl<B: Memory> Staged<B> {
         Self {
             device: device.clone(),
             shape,
-            values: values.unwrap_or_else(device_failed("room for a batch")),
+            values: values.unwrap_or_else(device_failed("allocating memory for a batch")),
         }
     }
 

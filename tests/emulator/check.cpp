@@ -41,7 +41,7 @@ static int failures;
 #define EXPECT(condition)                                                                                              \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
-            fprintf(stderr, "check.cpp:%d: not so: %s\n", __LINE__, #condition);                                       \
+            fprintf(stderr, "check.cpp:%d: expected %s\n", __LINE__, #condition);                                       \
             failures++;                                                                                                \
         }                                                                                                              \
     } while (0)
@@ -388,7 +388,7 @@ int main() {
     memory();
     products();
     if (failures == 0) {
-        puts("the emulator is as expected");
+        puts("all checks of the emulator passed");
     }
     return failures != 0;
 }

@@ -85,7 +85,7 @@ static int gemm(Handle *handle, bool tf32, int a_operation, int b_operation, int
     bool operations = a_operation >= 0 && a_operation <= 2 && b_operation >= 0 && b_operation <= 2;
     if (!operations || m < 0 || n < 0 || k < 0 || a_stride < std::max(1, a_operation == PLAIN ? m : k) ||
         b_stride < std::max(1, b_operation == PLAIN ? k : n) || c_stride < std::max(1, m)) {
-        fprintf(stderr, "emulator: a product that cuBLAS refuses: m %d, n %d, k %d, strides %d, %d, %d\n", m, n, k,
+        fprintf(stderr, "emulator: cuBLAS refuses a product with m %d, n %d, k %d, strides %d, %d, %d\n", m, n, k,
                 a_stride, b_stride, c_stride);
         return INVALID_VALUE;
     }

@@ -67,5 +67,5 @@ int refuse(Code code, const char *format, ...) __attribute__((format(printf, 2, 
 // The same, for calls that need a working context.
 #define ENTER_CONTEXT                                                                                                  \
     ENTER;                                                                                                             \
-    if (!emulator::context) return refuse(emulator::INVALID_CONTEXT, "%s without a context on this thread", __func__); \
+    if (!emulator::context) return refuse(emulator::INVALID_CONTEXT, "%s was called on a thread without a context", __func__); \
     if (emulator::driver().failed) return emulator::LAUNCH_FAILED

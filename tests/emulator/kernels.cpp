@@ -55,7 +55,7 @@ int cuModuleLoadData(Module **module, const char *image) {
     std::string log, path = object(image, log);
     void *library = path.empty() ? nullptr : dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        return refuse(INVALID_IMAGE, "a module cannot be loaded: %s", path.empty() ? log.c_str() : dlerror());
+        return refuse(INVALID_IMAGE, "failed to load a module: %s", path.empty() ? log.c_str() : dlerror());
     }
     *module = new Module{library, shared_of(path)};
     return SUCCESS;
@@ -112,22 +112,22 @@ int cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigne
     bool grid = grid_x >= 1 && grid_x <= 0x7fffffff && grid_y >= 1 && grid_y <= 65535 && grid_z >= 1 && grid_z <= 65535;
     bool block = threads >= 1 && threads <= MOST_THREADS && block_x <= 1024 && block_y <= 1024 && block_z <= 64;
     if (!grid || !block || extra) {
-        return refuse(INVALID_VALUE, "kernel %s: a launch of (%u, %u, %u) blocks of (%u, %u, %u) threads", name, grid_x,
+        return refuse(INVALID_VALUE, "kernel %s: (%u, %u, %u) blocks of (%u, %u, %u) threads are not allowed", name, grid_x,
                       grid_y, grid_z, block_x, block_y, block_z);
     }
     if (dynamic > function->most_dynamic) {
-        return refuse(INVALID_VALUE, "kernel %s: %u bytes of shared memory at the launch, %zu declared, more than allowed",
+        return refuse(INVALID_VALUE, "kernel %s: %u bytes of dynamic and %zu of declared shared memory are not allowed",
                       name, dynamic, function->shared);
     }
     if (threads > kernel->most_threads) {
-        return refuse(LAUNCH_OUT_OF_RESOURCES, "kernel %s: %zu threads of a block, __launch_bounds__(%u)", name, threads,
+        return refuse(LAUNCH_OUT_OF_RESOURCES, "kernel %s: blocks of %zu threads, but __launch_bounds__(%u)", name, threads,
                       kernel->most_threads);
     }
     for (size_t i = 0; kernel->arguments[i]; i++) {
         uintptr_t pointer = kernel->arguments[i] == 'p' ? *(uintptr_t *)arguments[i] : 0;
         if (pointer && !driver().holds(pointer, 0)) {
             driver().failed = true;
-            return refuse(LAUNCH_FAILED, "kernel %s: argument %zu, %p, points to no device memory", name, i,
+            return refuse(LAUNCH_FAILED, "kernel %s: argument %zu, %p, does not point to device memory", name, i,
                           (void *)pointer);
         }
     }
@@ -135,7 +135,7 @@ int cuLaunchKernel(Function *function, unsigned grid_x, unsigned grid_y, unsigne
     static size_t launches = 0;
     if (++launches == failing) {
         driver().failed = true;
-        return refuse(LAUNCH_FAILED, "kernel %s fails, as EMULATOR_FAIL_AT wants", name);
+        return refuse(LAUNCH_FAILED, "kernel %s fails because of EMULATOR_FAIL_AT", name);
     }
     static Pool &pool = *new Pool;
     std::string wrong =

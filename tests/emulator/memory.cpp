@@ -19,7 +19,7 @@ bool Driver::holds(uintptr_t pointer, size_t bytes) const {
 static int allocate(uintptr_t *pointer, size_t bytes, Device *device) {
     void *memory = nullptr;
     if (bytes == 0) {
-        return refuse(INVALID_VALUE, "an allocation of no bytes");
+        return refuse(INVALID_VALUE, "allocation of zero bytes");
     }
     if (device && bytes > device->memory - device->used) {
         return OUT_OF_MEMORY;
@@ -39,7 +39,7 @@ static int allocate(uintptr_t *pointer, size_t bytes, Device *device) {
 static int release(uintptr_t pointer, bool of_device) {
     auto found = driver().pieces.find(pointer);
     if (found == driver().pieces.end() || (found->second.device != nullptr) != of_device) {
-        return refuse(INVALID_VALUE, "%p is freed, which was not allocated or is free already", (void *)pointer);
+        return refuse(INVALID_VALUE, "%p is freed, but is not allocated", (void *)pointer);
     }
     if (of_device) {
         found->second.device->used -= found->second.bytes;
@@ -55,7 +55,7 @@ static int copy(const char *call, uintptr_t to, bool to_device, uintptr_t from, 
         return SUCCESS;
     }
     if ((to_device && !driver().holds(to, bytes)) || (from_device && !driver().holds(from, bytes))) {
-        return refuse(INVALID_VALUE, "%s: %zu bytes that are not all in one piece of device memory", call, bytes);
+        return refuse(INVALID_VALUE, "%s: %zu bytes that are not all in one allocation", call, bytes);
     }
     memmove((void *)to, (const void *)from, bytes);
     return SUCCESS;
@@ -63,7 +63,7 @@ static int copy(const char *call, uintptr_t to, bool to_device, uintptr_t from, 
 
 template <typename T> static int fill(const char *call, uintptr_t to, T value, size_t count) {
     if (count > 0 && !driver().holds(to, count * sizeof(T))) {
-        return refuse(INVALID_VALUE, "%s: %zu bytes that are not all in one piece of device memory", call,
+        return refuse(INVALID_VALUE, "%s: %zu bytes that are not all in one allocation", call,
                       count * sizeof(T));
     }
     for (size_t i = 0; i < count; i++) {

@@ -53,7 +53,7 @@ struct Scratch {
     }
     ~Scratch() {
         if (!path.empty() && system(("rm -rf " + quoted(path)).c_str()) != 0) {
-            fprintf(stderr, "emulator: %s remains\n", path.c_str());
+            fprintf(stderr, "emulator: failed to remove %s\n", path.c_str());
         }
     }
     // Runs a command and stores its messages in `log`. LD_PRELOAD is cleared, as it may contain a sanitizer.

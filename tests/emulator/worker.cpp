@@ -110,11 +110,11 @@ unsigned Worker::next() {
             return NONE;
         }
         if (at_barrier + done < count) {
-            fail("lanes of a warp wait for others that do not come", false);
+            fail("lanes of a warp wait for lanes that never arrive", false);
             return NONE;
         }
         if (done > 0 && !kernel->lenient) {
-            fail("some threads wait at a barrier, others have ended", false);
+            fail("some threads wait at a barrier that others do not reach before they end", false);
             return NONE;
         }
         for (unsigned i = 0; i < count; i++) {
@@ -158,7 +158,7 @@ void Worker::begin() {
             // Nothing is called on this stack after it is returned.
             char here;
             if (!self.stacks.give(&here)) {
-                self.fail("the stack of a thread was not enough");
+                self.fail("stack overflow");
                 to = NONE;
             }
             if (to != NONE) {
@@ -197,13 +197,13 @@ void Worker::wait_for_lanes(unsigned mask, int site, void *brought, void (*all)(
     warp.sites[lane] = site;
     warp.brought[lane] = brought;
     if (!(mask >> lane & 1)) {
-        self.fail("a lane calls for others with a mask that it is not in");
+        self.fail("a lane calls a warp function with a mask that does not include the lane itself");
     } else if (mask & warp.done) {
-        self.fail("a lane waits for another that has ended");
+        self.fail("a lane waits for a lane that has ended");
     } else if ((warp.waiting & mask) == mask) {
         for (unsigned other = 0; other < WARP; other++) {
             if (mask >> other & 1 && (warp.masks[other] != mask || warp.sites[other] != site)) {
-                self.fail("lanes of a warp wait for each other at different places, or with different masks");
+                self.fail("lanes of a warp call a warp function at different places, or with different masks");
             }
         }
         if (!*self.wrong) {

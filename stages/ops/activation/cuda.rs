@@ -7,7 +7,7 @@ use super::Activation;
 use crate::cuda::layer::activation_constant;
 use crate::cuda::memory::zeros;
 use crate::cuda::{Argument, Buffer, Grid, Source, context};
-use crate::ops::{Map, Nchw, Tensor4, len};
+use crate::{Map, Nchw, Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "activation",

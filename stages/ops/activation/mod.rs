@@ -1,4 +1,4 @@
-//! Activation functions.
+//! Activation as an operation of its own.
 
 mod cpu;
 #[cfg(feature = "cuda")]
@@ -8,36 +8,9 @@ mod cuda;
 mod tests;
 
 use dfdx::tensor::Tape;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::map::map;
-use super::{Backend, Tensor4};
-
-pub(super) use cpu::{add_bias, before_activation, in_place};
-
-/// Factor that [`Activation::LeakyRelu`] applies to negative values.
-pub const LEAKY_SLOPE: f32 = 0.2;
-
-/// A function applied to every value.
-// Each derivative can be computed from the output alone, so a layer keeps only its output for the backward
-// pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// Identity: x.
-    Linear,
-    /// max(0, x); its derivative at 0 is 0.
-    Relu,
-    /// x, or 0.2 x if x < 0.
-    LeakyRelu,
-    /// x, or eˣ − 1 if x < 0.
-    Elu,
-    /// 1 / (1 + e⁻ˣ).
-    Sigmoid,
-    /// (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
-    Tanh,
-}
+use super::{Activation, Backend, Tensor4};
 
 /// Applies a function to every value. NaN stays NaN.
 pub fn activation<B: Backend, T: Tape<f32, B>>(

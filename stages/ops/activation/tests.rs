@@ -1,15 +1,13 @@
 use dfdx::tensor::Cpu;
 
 use super::{Activation, activation};
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::{Backend, from_host, to_host};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::{Backend, from_host, to_host};
 
 on_every_device!(
     values_and_derivatives_worked_by_hand,
     gradients_away_from_the_kinks,
-    what_is_not_a_number_stays_so,
+    nan_stays_nan,
     the_same_bits_twice,
 );
 
@@ -56,7 +54,7 @@ fn gradients_away_from_the_kinks<B: Backend>(device: &B) {
     }
 }
 
-fn what_is_not_a_number_stays_so<B: Backend>(device: &B) {
+fn nan_stays_nan<B: Backend>(device: &B) {
     for function in ALL {
         let x = from_host(device, vec![f32::NAN], (1, 1, 1, 1));
         assert!(

@@ -5,10 +5,10 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{AvgPool2d, GlobalAvgPool2d};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::pieces::sum;
-use crate::ops::cpu::values::values;
-use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
+use crate::cpu::pieces;
+use crate::cpu::pieces::sum;
+use crate::cpu::values::values;
+use crate::{Map, Nchw, Pool2d, Tensor4, len};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

@@ -6,7 +6,7 @@ use dfdx::tensor::{Cuda, CudaError};
 use super::{AvgPool2d, GlobalAvgPool2d};
 use crate::cuda::memory::zeros;
 use crate::cuda::{Argument, Buffer, Constant, Grid, Source, context};
-use crate::ops::{Map, Nchw, Tensor4, len};
+use crate::{Map, Nchw, Tensor4, len};
 
 static WINDOWS: Source = Source {
     name: "avg_pool2d",

@@ -1,10 +1,8 @@
 use dfdx::tensor::Cpu;
 
 use super::{avg_pool2d, global_avg_pool2d};
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::{Backend, Pool2d, from_host};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::{Backend, Pool2d, from_host};
 
 on_every_device!(
     means_worked_by_hand,

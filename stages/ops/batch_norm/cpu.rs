@@ -7,11 +7,11 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::{BatchNorm, BatchNormKernel, RunningStats};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::pieces::{add, sum, sum_by};
-use crate::ops::cpu::values::{values, values_mut};
-use crate::ops::cpu::vectorized;
-use crate::ops::{Nchw, Tensor4};
+use crate::cpu::pieces;
+use crate::cpu::pieces::{add, sum, sum_by};
+use crate::cpu::values::{values, values_mut};
+use crate::cpu::vectorized;
+use crate::{Nchw, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

@@ -7,7 +7,7 @@ use super::{BatchNorm, BatchNormKernel, RunningStats};
 use crate::cuda::layer::slices;
 use crate::cuda::memory::zeros;
 use crate::cuda::{Argument, Buffer, Constant, Grid, Source, context};
-use crate::ops::{Nchw, Tensor4, len};
+use crate::{Nchw, Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "batch_norm",
@@ -18,7 +18,7 @@ static KERNELS: Source = Source {
 const THREADS: usize = 256;
 
 /// Scratch floats per block of a sum, which stores two doubles there.
-const LEFT: usize = 4;
+const FLOATS_PER_BLOCK: usize = 4;
 
 impl BatchNormKernel for Cuda {
     /// The channels' means, followed by their 1 / √(variance + ε).
@@ -174,7 +174,7 @@ impl Sum {
     }
 
     fn scratch(&self, shape: Nchw) -> usize {
-        LEFT * self.slices * shape.1
+        FLOATS_PER_BLOCK * self.slices * shape.1
     }
 }
 

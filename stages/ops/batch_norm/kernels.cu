@@ -16,7 +16,7 @@ __device__ __forceinline__ unsigned place(unsigned value, unsigned channel) {
 }
 
 // Stores the two sums of block (channel, slice) for the next kernel.
-__device__ __forceinline__ void leave(double first, double second, double *partial) {
+__device__ __forceinline__ void store_partial(double first, double second, double *partial) {
     __shared__ double shared[THREADS];
     first = sum_of_block(first, shared);
     second = sum_of_block(second, shared);
@@ -28,8 +28,8 @@ __device__ __forceinline__ void leave(double first, double second, double *parti
 }
 
 // Adds up the two sums of a channel over its slices.
-__device__ __forceinline__ void collect(const double *partial, unsigned channel, int slices, double &first,
-                                        double &second) {
+__device__ __forceinline__ void sum_partials(const double *partial, unsigned channel, int slices, double &first,
+                                             double &second) {
     first = 0.0;
     second = 0.0;
     for (int slice = 0; slice < slices; slice++) {
@@ -47,7 +47,7 @@ KERNEL moments(const float *x, double *partial, int images) {
         sum += v;
         squares += v * v;
     }
-    leave(sum, squares, partial);
+    store_partial(sum, squares, partial);
 }
 
 // statistics[0][channel] is the mean, statistics[1][channel] is 1 / sqrt(variance + epsilon).
@@ -55,7 +55,7 @@ KERNEL finish_moments(const double *partial, float *statistics, float *running_m
                       int slices, int images, float momentum, float epsilon) {
     for (EACH(channel, CHANNELS)) {
         double sum, squares;
-        collect(partial, channel, slices, sum, squares);
+        sum_partials(partial, channel, slices, sum, squares);
         double count = (double)images * PIXELS, mean = sum / count, variance = squares / count - mean * mean;
         // Rounding may make it negative. NaN stays NaN.
         variance = variance < 0.0 ? 0.0 : variance;
@@ -91,7 +91,7 @@ KERNEL gradient_moments(const float *x, const float *statistics, const float *in
         sum += g;
         product += g * ((x[at] - mean) * inverse);
     }
-    leave(sum, product, partial);
+    store_partial(sum, product, partial);
 }
 
 // sums[0][channel] and sums[1][channel] are the sums of `gradient_moments` over all slices. They are also
@@ -99,7 +99,7 @@ KERNEL gradient_moments(const float *x, const float *statistics, const float *in
 KERNEL finish_gradient(const double *partial, float *sums, float *to_scale, float *to_shift, int slices) {
     for (EACH(channel, CHANNELS)) {
         double sum, product;
-        collect(partial, channel, slices, sum, product);
+        sum_partials(partial, channel, slices, sum, product);
         sums[channel] = (float)sum;
         sums[CHANNELS + channel] = (float)product;
         if (to_scale) {

@@ -173,7 +173,7 @@ fn assert_per_channel<B: Backend, T>(x: &Tensor4<B, T>, tensors: [&Tensor4<B>; 4
         assert_eq!(
             *tensor.shape(),
             (1, x.shape().1, 1, 1),
-            "a value for every channel"
+            "one value for each channel"
         );
     }
 }

@@ -1,10 +1,8 @@
 use dfdx::tensor::Cpu;
 
 use super::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::{Backend, Wanted, from_host, to_host};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::{Backend, Wanted, from_host, to_host};
 
 on_every_device!(
     a_batch_worked_by_hand,

@@ -4,11 +4,11 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::Conv2d;
-use crate::ops::activation::before_activation;
-use crate::ops::cpu::convolution::{Finish, correlate, spread, weight_gradient};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::values::values;
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::cpu::activation::before_activation;
+use crate::cpu::convolution::{Finish, correlate, spread, weight_gradient};
+use crate::cpu::pieces;
+use crate::cpu::values::values;
+use crate::{Layer, LayerBackward, Tensor4};
 
 impl Layer<Conv2d> for Cpu {
     type Kept = ();

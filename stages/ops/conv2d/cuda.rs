@@ -7,7 +7,7 @@ use super::Conv2d;
 use crate::cuda::Argument;
 use crate::cuda::convolution::{Batch, Finish, backward, correlate};
 use crate::cuda::memory::zeros;
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::{Layer, LayerBackward, Tensor4};
 
 impl Layer<Conv2d> for Cuda {
     type Kept = ();

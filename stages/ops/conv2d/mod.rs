@@ -43,7 +43,7 @@ impl Conv2d {
             self.output_size(size, kernel)
                 .expect("a kernel that fits the image")
         };
-        let padding = isize::try_from(self.padding).expect("a padding smaller than memory");
+        let padding = isize::try_from(self.padding).expect("a padding that fits `isize`");
         Geometry {
             channels,
             height,

@@ -2,12 +2,10 @@ use dfdx::tensor::Cpu;
 
 use super::{Conv2d, conv2d};
 #[cfg(feature = "cuda")]
-use crate::ops::check::on_gpu_within_bounds;
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::reference::{Definition, convolution};
-use crate::ops::{Activation, Backend, Wanted, from_host, to_host};
+use crate::check::on_gpu_within_bounds;
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::reference::{Definition, convolution};
+use crate::{Activation, Backend, Wanted, from_host, to_host};
 
 const BOTH: Wanted = Wanted {
     input: true,

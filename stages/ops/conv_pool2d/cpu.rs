@@ -5,14 +5,12 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvPool2d;
-use crate::ops::activation::before_activation;
-use crate::ops::cpu::convolution::{
-    Finish, Places, correlate_and_pool, pools, spread, weight_gradient,
-};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::values::values;
-use crate::ops::max_pool2d::MaxPool2d;
-use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4};
+use crate::cpu::activation::before_activation;
+use crate::cpu::convolution::{Finish, Places, correlate_and_pool, pools, spread, weight_gradient};
+use crate::cpu::pieces;
+use crate::cpu::values::values;
+use crate::max_pool2d::MaxPool2d;
+use crate::{Conv2d, Layer, LayerBackward, Map, Tensor4};
 
 /// Data for the backward pass.
 pub enum Kept {
@@ -40,7 +38,7 @@ impl Layer<ConvPool2d> for Cpu {
             let (output, places) = Map::forward(self, MaxPool2d(pool), &between, true)?;
             return Ok((output, Kept::Between(between, places)));
         }
-        let mut output = pieces::zeros(crate::ops::len(shape));
+        let mut output = pieces::zeros(crate::len(shape));
         let finish = Finish::Activate {
             bias: values(bias),
             function: conv.activation,
@@ -62,7 +60,7 @@ impl Layer<ConvPool2d> for Cpu {
             Kept::Between(between, places) => {
                 let mut incoming = dfdx::tensor::Storage::<f32>::try_alloc_len(
                     self,
-                    crate::ops::len(*between.shape()),
+                    crate::len(*between.shape()),
                 )?;
                 let shape = *between.shape();
                 Map::backward(

@@ -8,8 +8,8 @@ use super::ConvPool2d;
 use crate::cuda::Argument;
 use crate::cuda::convolution::{Batch, Finish, backward, correlate};
 use crate::cuda::memory::{Bytes, zeros};
-use crate::ops::max_pool2d::MaxPool2d;
-use crate::ops::{Conv2d, Layer, LayerBackward, Map, Tensor4, len};
+use crate::max_pool2d::MaxPool2d;
+use crate::{Conv2d, Layer, LayerBackward, Map, Tensor4, len};
 
 /// Data for the backward pass.
 pub enum Kept {

@@ -2,10 +2,10 @@ use dfdx::tensor::Cpu;
 
 use super::{ConvPool2d, conv_pool2d};
 #[cfg(feature = "cuda")]
-use crate::ops::check::on_gpu_within_bounds;
-use crate::ops::check::{any_threads, backward, noise, noisy, on_every_device, twice};
-use crate::ops::reference::{Definition, convolution};
-use crate::ops::{Activation, Backend, Conv2d, Nchw, Pool2d, Tensor4, Wanted, conv2d, max_pool2d};
+use crate::check::on_gpu_within_bounds;
+use crate::check::{any_threads, backward, noise, noisy, on_every_device, twice};
+use crate::reference::{Definition, convolution};
+use crate::{Activation, Backend, Conv2d, Nchw, Pool2d, Tensor4, Wanted, conv2d, max_pool2d};
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -18,8 +18,8 @@ const HALVE: Pool2d = Pool2d {
 };
 
 on_every_device!(
-    is_the_two_one_after_the_other,
-    what_is_not_a_number_wins,
+    equals_convolution_followed_by_pooling,
+    nan_is_the_maximum,
     the_same_bits_twice,
 );
 
@@ -40,7 +40,7 @@ fn inputs<B: Backend>(device: &B, x: Nchw, filters: usize, kernel: usize) -> [Te
     ]
 }
 
-fn is_the_two_one_after_the_other<B: Backend>(device: &B) {
+fn equals_convolution_followed_by_pooling<B: Backend>(device: &B) {
     let overlapping = Pool2d {
         kernel: 3,
         stride: 2,
@@ -61,7 +61,7 @@ fn is_the_two_one_after_the_other<B: Backend>(device: &B) {
                 conv2d(inputs[0].clone(), &inputs[1], &inputs[2], op.conv, BOTH),
                 op.pool,
             );
-            crate::ops::to_host(&y).len()
+            crate::to_host(&y).len()
         };
         let coefficients = noise(count, 4);
         let (expected, gradients) = backward(&inputs, &coefficients, two);
@@ -81,14 +81,14 @@ fn is_the_two_one_after_the_other<B: Backend>(device: &B) {
     }
 }
 
-fn what_is_not_a_number_wins<B: Backend>(device: &B) {
+fn nan_is_the_maximum<B: Backend>(device: &B) {
     let mut inputs = inputs(device, (1, 1, 8, 8), 1, 3);
-    let mut values = crate::ops::to_host(&inputs[0]);
+    let mut values = crate::to_host(&inputs[0]);
     values[0] = f32::NAN;
-    inputs[0] = crate::ops::from_host(device, values, (1, 1, 8, 8));
+    inputs[0] = crate::from_host(device, values, (1, 1, 8, 8));
     let op = op(1, Activation::Relu, HALVE);
     let y = conv_pool2d(inputs[0].clone(), &inputs[1], &inputs[2], op, BOTH);
-    assert!(crate::ops::to_host(&y)[0].is_nan());
+    assert!(crate::to_host(&y)[0].is_nan());
 }
 
 fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {

@@ -4,11 +4,11 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 
 use super::ConvTranspose2d;
-use crate::ops::activation::{before_activation, in_place};
-use crate::ops::cpu::convolution::{Finish, correlate, spread, weight_gradient};
-use crate::ops::cpu::values::values;
-use crate::ops::cpu::{pieces, vectorized};
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::cpu::activation::{before_activation, in_place};
+use crate::cpu::convolution::{Finish, correlate, spread, weight_gradient};
+use crate::cpu::values::values;
+use crate::cpu::{pieces, vectorized};
+use crate::{Layer, LayerBackward, Tensor4};
 
 /// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
 /// outputs of that convolution's filters, and this output is its image.

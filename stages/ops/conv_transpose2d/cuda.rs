@@ -8,7 +8,7 @@ use crate::cuda::Argument;
 use crate::cuda::convolution::{Batch, Finish, correlate, spread, weight_gradient};
 use crate::cuda::layer::before_activation;
 use crate::cuda::memory::zeros;
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::{Layer, LayerBackward, Tensor4};
 
 /// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
 /// outputs of that convolution's filters, and this output is its image.

@@ -43,9 +43,9 @@ impl ConvTranspose2d {
     ) -> Geometry {
         let size = |input, kernel| {
             self.output_size(input, kernel)
-                .expect("an output of which something is left")
+                .expect("an output that the padding does not remove")
         };
-        let padding = isize::try_from(self.padding).expect("a padding smaller than memory");
+        let padding = isize::try_from(self.padding).expect("a padding that fits `isize`");
         Geometry {
             channels,
             height: size(height, kernel_height),

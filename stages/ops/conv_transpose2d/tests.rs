@@ -2,12 +2,10 @@ use dfdx::tensor::Cpu;
 
 use super::{ConvTranspose2d, conv_transpose2d};
 #[cfg(feature = "cuda")]
-use crate::ops::check::on_gpu_within_bounds;
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::reference::{Definition, convolution};
-use crate::ops::{Activation, Backend, Conv2d, Wanted, conv2d, from_host, to_host};
+use crate::check::on_gpu_within_bounds;
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::reference::{Definition, convolution};
+use crate::{Activation, Backend, Conv2d, Wanted, conv2d, from_host, to_host};
 
 const BOTH: Wanted = Wanted {
     input: true,
@@ -160,8 +158,10 @@ fn agrees_with_the_definition<B: Backend>(device: &B, bound: f64) {
         let output = (
             x.0,
             weight.1,
-            op.output_size(x.2, weight.2).expect("something is left"),
-            op.output_size(x.3, weight.3).expect("something is left"),
+            op.output_size(x.2, weight.2)
+                .expect("an output that the padding does not remove"),
+            op.output_size(x.3, weight.3)
+                .expect("an output that the padding does not remove"),
         );
         // Products of a convolution, with input and output exchanged.
         let definition = Definition {

@@ -1,5 +1,6 @@
 //! Common parts of the operations' CPU implementations.
 
+pub(crate) mod activation;
 pub mod convolution;
 pub mod pieces;
 pub mod product;

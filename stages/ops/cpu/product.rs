@@ -64,9 +64,9 @@ pub fn product(
     b.assert_holds(depth, columns);
     assert!(
         out_stride >= columns && (rows - 1) * out_stride + columns <= out.len(),
-        "room for the product"
+        "the output slice is too small for the product"
     );
-    let stride = |stride: usize| isize::try_from(stride).expect("a stride inside a slice");
+    let stride = |stride: usize| isize::try_from(stride).expect("a stride that fits `isize`");
     // SAFETY: the function reads `depth`×`columns` and `rows`×`depth` elements of `b` and `a` and reads
     // and writes `rows`×`columns` elements of `out` at the strides given; the assertions above place the
     // last of each inside its slice, and distinct elements of `out` at distinct places. `out` is

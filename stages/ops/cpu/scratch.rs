@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use bytemuck::{Pod, Zeroable};
+use contract::lock;
 
 /// A cache line, which is also as long as the widest vector. Buffers start at cache lines, so no vector
 /// straddles two of them.
@@ -50,7 +51,7 @@ fn fitting(idle: &mut Vec<Vec<Line>>, needed: usize) -> Option<Vec<Line>> {
 }
 
 fn shared() -> MutexGuard<'static, Vec<Vec<Line>>> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&SHARED)
 }
 
 impl Deref for Scratch {

@@ -72,7 +72,7 @@ mod squares {
     /// # Safety
     /// `from` must contain the first `places.len()` columns of all planes, and `to` must contain a value per
     /// channel from each of `places` on.
-    pub unsafe fn interleave(
+    pub(super) unsafe fn interleave(
         from: &[f32],
         planes: Planes,
         to: &mut [f32],
@@ -90,7 +90,7 @@ mod squares {
     ///
     /// # Safety
     /// As for [`interleave`], with `from` and `to` exchanged.
-    pub unsafe fn separate(
+    pub(super) unsafe fn separate(
         from: &[f32],
         places: &[usize],
         to: &mut [f32],
@@ -124,7 +124,7 @@ mod squares {
                 unsafe {
                     let from = from.add(c * stride + x * SIDE);
                     let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * stride)));
-                    for (column, place) in turned(rows).into_iter().zip(places) {
+                    for (column, place) in transposed(rows).into_iter().zip(places) {
                         _mm256_storeu_ps(to.add(place + c), column);
                     }
                 }
@@ -146,7 +146,7 @@ mod squares {
                 // SAFETY: eight values at each of eight places, and of eight channels.
                 unsafe {
                     let rows = std::array::from_fn(|i| _mm256_loadu_ps(from.add(places[i] + c)));
-                    for (i, mut column) in turned(rows).into_iter().enumerate() {
+                    for (i, mut column) in transposed(rows).into_iter().enumerate() {
                         let to = to.add((c + i) * stride + x * SIDE);
                         if ADD {
                             column = _mm256_add_ps(column, _mm256_loadu_ps(to));
@@ -162,7 +162,7 @@ mod squares {
     /// Returns the columns of eight rows.
     #[inline]
     #[target_feature(enable = "avx")]
-    fn turned(rows: [__m256; SIDE]) -> [__m256; SIDE] {
+    fn transposed(rows: [__m256; SIDE]) -> [__m256; SIDE] {
         let pairs: [__m256; SIDE] = std::array::from_fn(|i| {
             let (a, b) = (rows[i / 2 * 2], rows[i / 2 * 2 + 1]);
             if i % 2 == 0 {
@@ -213,10 +213,10 @@ mod squares {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::noise;
+    use crate::check::noise;
 
     #[test]
-    fn there_and_back_by_value() {
+    fn values_are_interleaved_and_separated_again() {
         for (channels, columns) in [(1, 1), (8, 8), (16, 9), (19, 24), (3, 40), (24, 3)] {
             let planes = Planes {
                 channels,

@@ -6,7 +6,7 @@
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{Cpu, Tensor};
 
-use crate::ops::{Nchw, Tensor4};
+use crate::{Nchw, Tensor4};
 
 /// Returns the values of a tensor, the last axis fastest.
 pub fn values<T>(tensor: &Tensor<Nchw, f32, Cpu, T>) -> &[f32] {
@@ -71,10 +71,10 @@ mod tests {
     use dfdx::tensor_ops::PermuteTo;
 
     use super::*;
-    use crate::ops::from_host;
+    use crate::from_host;
 
     #[test]
-    fn values_are_the_tensors_own() {
+    fn values_are_those_of_the_tensor() {
         let cpu = Cpu::default();
         let mut tensor = from_host(&cpu, (0..24).map(|i| i as f32).collect(), (2, 3, 2, 2));
         assert_eq!(values(&tensor)[23], 23.0);

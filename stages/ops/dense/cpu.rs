@@ -5,11 +5,11 @@ use dfdx::tensor::{Cpu, CpuError, TensorFromVec};
 use rayon::prelude::*;
 
 use super::Dense;
-use crate::ops::activation::{before_activation, in_place};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::product::{Matrix, Store, product};
-use crate::ops::cpu::values::values;
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::cpu::activation::{before_activation, in_place};
+use crate::cpu::pieces;
+use crate::cpu::product::{Matrix, Store, product};
+use crate::cpu::values::values;
+use crate::{Layer, LayerBackward, Tensor4};
 
 /// Units (rows of the weight) per piece of work.
 const UNITS: usize = 32;

@@ -7,7 +7,7 @@ use super::Dense;
 use crate::cuda::layer::{add_bias, before_activation};
 use crate::cuda::memory::zeros;
 use crate::cuda::{Matrix, address, buffer_address, product};
-use crate::ops::{Layer, LayerBackward, Tensor4};
+use crate::{Layer, LayerBackward, Tensor4};
 
 impl Layer<Dense> for Cuda {
     type Kept = ();

@@ -2,12 +2,12 @@ use dfdx::tensor::{Cpu, Trace};
 
 use super::dense;
 #[cfg(feature = "cuda")]
-use crate::ops::check::on_gpu_within_bounds;
-use crate::ops::check::{
+use crate::check::on_gpu_within_bounds;
+use crate::check::{
     any_threads, backward, close, gradients, noise, noisy, on_every_device, pull, twice,
 };
-use crate::ops::reference::{Definition, convolution};
-use crate::ops::{Activation, Backend, Wanted, from_host, to_host};
+use crate::reference::{Definition, convolution};
+use crate::{Activation, Backend, Wanted, from_host, to_host};
 
 const BOTH: Wanted = Wanted {
     input: true,

@@ -4,9 +4,9 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 
 use super::Dropout;
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::values::values;
-use crate::ops::{Map, Nchw, Tensor4};
+use crate::cpu::pieces;
+use crate::cpu::values::values;
+use crate::{Map, Nchw, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

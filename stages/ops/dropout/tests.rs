@@ -1,15 +1,15 @@
 use dfdx::tensor::Cpu;
 
 use super::dropout;
-use crate::ops::check::{any_threads, backward, noise, noisy, on_every_device, twice};
-use crate::ops::{Backend, Nchw, from_host, to_host};
+use crate::check::{any_threads, backward, noise, noisy, on_every_device, twice};
+use crate::{Backend, Nchw, from_host, to_host};
 
 on_every_device!(
     keeps_the_expectation,
     neighbours_are_independent,
     the_mask_follows_from_seed_and_indices,
     the_mask_is_the_same_on_every_device,
-    the_gradient_passes_where_the_value_did,
+    the_gradient_passes_where_the_value_passed,
     a_rate_of_zero_changes_nothing,
     the_same_bits_twice,
 );
@@ -80,7 +80,7 @@ fn the_mask_is_the_same_on_every_device<B: Backend>(device: &B) {
     );
 }
 
-fn the_gradient_passes_where_the_value_did<B: Backend>(device: &B) {
+fn the_gradient_passes_where_the_value_passed<B: Backend>(device: &B) {
     let x = [from_host(device, vec![1.0; LEN], SHAPE)];
     let (y, found) = backward(&x, &vec![1.0; LEN], |x, _| dropout(x, 0.3, 5, [0, 1]));
     assert_eq!(y, found[0]);

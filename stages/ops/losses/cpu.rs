@@ -3,8 +3,8 @@
 use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 
 use super::{LossKernel, Truth};
-use crate::ops::cpu::values::values;
-use crate::ops::{Nchw, Scalar, Tensor4};
+use crate::cpu::values::values;
+use crate::{Nchw, Scalar, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

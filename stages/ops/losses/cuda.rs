@@ -5,8 +5,8 @@ use dfdx::tensor::{Cuda, CudaError, ZerosTensor};
 
 use super::{LossKernel, Truth};
 use crate::cuda::{Argument, Buffer, Grid, Source, address, context};
-use crate::ops::memory::Memory;
-use crate::ops::{Nchw, Scalar, Tensor4, len};
+use crate::memory::Memory;
+use crate::{Nchw, Scalar, Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "losses",

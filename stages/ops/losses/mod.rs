@@ -85,12 +85,12 @@ pub fn cross_entropy<B: Backend, T: Tape<f32, B>>(
     assert_eq!(
         *logits.shape(),
         (examples, k, 1, 1),
-        "logits for every class"
+        "logits of shape (n, k, 1, 1)"
     );
     assert_eq!(weights.len(), examples, "a weight for every class");
     assert!(
         classes.iter().all(|&class| class < k),
-        "classes that there are logits for"
+        "every class must have a logit"
     );
     loss(logits, Truth::Classes(classes), weights)
 }
@@ -104,7 +104,7 @@ fn loss<B: Backend, T: Tape<f32, B>>(
     let (logits, mut tape) = logits.split_tape();
     let device = logits.device().clone();
     let (loss, kept) = LossKernel::forward(&device, truth, weights, &logits)
-        .unwrap_or_else(device_failed("a loss"));
+        .unwrap_or_else(device_failed("the loss"));
     let (shape, logits, loss_id) = (*logits.shape(), logits.ghost(), loss.ghost());
     tape.add_backward_op(move |gradients| {
         let incoming = take(&device, gradients.get_or_alloc_mut(&loss_id)?)?;
@@ -121,5 +121,5 @@ fn loss<B: Backend, T: Tape<f32, B>>(
 /// If the device fails.
 pub fn backward<B: Backend>(loss: Scalar<B, OwnedTape<f32, B>>) -> Gradients<f32, B> {
     loss.try_backward()
-        .unwrap_or_else(device_failed("the way back"))
+        .unwrap_or_else(device_failed("the backward pass"))
 }

@@ -4,8 +4,8 @@ use dfdx::tensor::{NoneTape, OwnedTape, Trace};
 use dfdx::tensor_ops::Backward;
 
 use super::{binary_cross_entropy, cross_entropy};
-use crate::ops::check::{close, noise, on_every_device, twice};
-use crate::ops::{Backend, Nchw, Reading, Scalar, Tensor4, from_host, to_host};
+use crate::check::{close, noise, on_every_device, twice};
+use crate::{Backend, Nchw, Reading, Scalar, Tensor4, from_host, to_host};
 
 on_every_device!(
     binary_cross_entropy_worked_by_hand,
@@ -13,8 +13,8 @@ on_every_device!(
     cross_entropy_worked_by_hand,
     cross_entropy_of_great_logits_is_finite,
     gradients_are_those_of_the_loss,
-    what_is_not_a_number_stays_so,
-    the_gradient_follows_what_the_loss_is_multiplied_by,
+    nan_stays_nan,
+    the_gradient_scales_with_the_loss,
     the_same_bits_twice,
 );
 
@@ -113,7 +113,7 @@ fn gradients_are_those_of_the_loss<B: Backend>(device: &B) {
     }
 }
 
-fn what_is_not_a_number_stays_so<B: Backend>(device: &B) {
+fn nan_stays_nan<B: Backend>(device: &B) {
     assert!(
         binary(device, &[f32::NAN, 0.0], &[1.0, 1.0], &[1.0, 1.0])
             .0
@@ -126,7 +126,7 @@ fn what_is_not_a_number_stays_so<B: Backend>(device: &B) {
     );
 }
 
-fn the_gradient_follows_what_the_loss_is_multiplied_by<B: Backend>(device: &B) {
+fn the_gradient_scales_with_the_loss<B: Backend>(device: &B) {
     let logits = from_host(device, vec![0.0], (1, 1, 1, 1));
     let loss = binary_cross_entropy(logits.leaky_trace(), &[1.0], &[1.0]) * 4.0;
     close(&to_host(&loss.backward().get(&logits)), &[-2.0]);

@@ -5,10 +5,10 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::MaxPool2d;
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::values::values;
-use crate::ops::cpu::vectorized;
-use crate::ops::{Map, Nchw, Pool2d, Tensor4, len};
+use crate::cpu::pieces;
+use crate::cpu::values::values;
+use crate::cpu::vectorized;
+use crate::{Map, Nchw, Pool2d, Tensor4, len};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

@@ -6,7 +6,7 @@ use dfdx::tensor::{Cuda, CudaError, Storage};
 use super::MaxPool2d;
 use crate::cuda::memory::zeros;
 use crate::cuda::{Argument, Buffer, Grid, Source, context};
-use crate::ops::{Map, Nchw, Tensor4, len};
+use crate::{Map, Nchw, Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "max_pool2d",

@@ -1,17 +1,15 @@
 use dfdx::tensor::Cpu;
 
 use super::max_pool2d;
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::{Backend, Pool2d, from_host, to_host};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::{Backend, Pool2d, from_host, to_host};
 
 on_every_device!(
     maxima_worked_by_hand,
     overlapping_windows_add_their_gradients,
-    a_window_of_minus_infinity_is_its_own_place,
+    a_window_of_minus_infinity_keeps_its_gradient,
     gradients_of_odd_sizes,
-    what_is_not_a_number_wins,
+    nan_is_the_maximum,
     the_same_bits_twice,
 );
 
@@ -51,7 +49,7 @@ fn overlapping_windows_add_their_gradients<B: Backend>(device: &B) {
     close(&found[0], &[0.0, 3.0, 0.0, 0.0, 0.0, 0.0]);
 }
 
-fn a_window_of_minus_infinity_is_its_own_place<B: Backend>(device: &B) {
+fn a_window_of_minus_infinity_keeps_its_gradient<B: Backend>(device: &B) {
     let x = vec![1.0, 1.0, f32::NEG_INFINITY, f32::NEG_INFINITY];
     let x = [from_host(device, [x.clone(), x].concat(), (1, 1, 2, 4))];
     let (_, found) = backward(&x, &[1.0; 2], |x, _| max_pool2d(x, HALVE));
@@ -91,7 +89,7 @@ fn gradients_of_odd_sizes<B: Backend>(device: &B) {
     }
 }
 
-fn what_is_not_a_number_wins<B: Backend>(device: &B) {
+fn nan_is_the_maximum<B: Backend>(device: &B) {
     for place in 0..4 {
         let mut x = vec![1.0; 4];
         x[place] = f32::NAN;

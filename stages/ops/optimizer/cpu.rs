@@ -4,9 +4,9 @@ use dfdx::tensor::{Cpu, CpuError, Storage};
 use rayon::prelude::*;
 
 use super::{Adam, OptimizerKernel, Penalty, Sgd};
-use crate::ops::Tensor4;
-use crate::ops::cpu::values::values_mut;
-use crate::ops::cpu::vectorized;
+use crate::Tensor4;
+use crate::cpu::values::values_mut;
+use crate::cpu::vectorized;
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

@@ -5,7 +5,7 @@ use dfdx::tensor::{Cuda, CudaError};
 
 use super::{Adam, OptimizerKernel, Sgd};
 use crate::cuda::{Argument, Buffer, Grid, Source, context};
-use crate::ops::{Tensor4, len};
+use crate::{Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "optimizer",

@@ -112,14 +112,14 @@ impl<B: Backend> Optimizer<B> {
                 .collect::<Result<_, _>>();
             Moments {
                 steps: 0,
-                buffers: buffers.unwrap_or_else(device_failed("an optimizer")),
+                buffers: buffers.unwrap_or_else(device_failed("the optimizer")),
             }
         });
         Self {
             config,
             device: parameters.first().map(|first| first.device().clone()),
             moments: moments.collect(),
-            placeholders: placeholders(parameters).unwrap_or_else(device_failed("an optimizer")),
+            placeholders: placeholders(parameters).unwrap_or_else(device_failed("the optimizer")),
         }
     }
 
@@ -145,15 +145,15 @@ impl<B: Backend> Optimizer<B> {
         assert_eq!(
             parameters.len(),
             self.moments.len(),
-            "the parameters that the optimizer was made for"
+            "the number of parameters must be that of the optimizer"
         );
         assert_eq!(
             parameters.len(),
             penalty.len(),
-            "a penalty for every parameter"
+            "every parameter needs a penalty"
         );
         self.try_step(learning_rate, parameters, gradients, penalty)
-            .unwrap_or_else(device_failed("an optimizer"));
+            .unwrap_or_else(device_failed("the optimizer"));
     }
 
     fn try_step(
@@ -213,7 +213,7 @@ impl<B: Backend> Optimizer<B> {
                         velocity,
                     )?;
                 }
-                _ => unreachable!("as many buffers as the optimizer has names for"),
+                _ => unreachable!("an optimizer has one buffer for each of its buffer names"),
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use dfdx::tensor::Storage;
 
 use super::{Optimizer, OptimizerConfig};
-use crate::ops::{Backend, device_failed};
+use crate::{Backend, device_failed};
 
 /// Name of the entry with every parameter's number of updates.
 const STEPS: &str = "steps";

@@ -1,15 +1,15 @@
 use dfdx::tensor::{Cpu, Gradients};
 
 use super::{Optimizer, OptimizerConfig, Penalty};
-use crate::ops::check::{any_threads, close, noise, on_every_device, twice};
-use crate::ops::{Backend, Tensor4, from_host, to_host};
+use crate::check::{any_threads, close, noise, on_every_device, twice};
+use crate::{Backend, Tensor4, from_host, to_host};
 
 on_every_device!(
     adam_worked_by_hand,
     gradient_descent_worked_by_hand,
     penalties_add_their_gradients,
-    a_parameter_without_a_gradient_stays,
-    restoring_a_state_goes_on_as_if_nothing_had_happened,
+    a_parameter_without_a_gradient_is_unchanged,
+    a_restored_optimizer_continues_like_the_original,
     a_state_that_does_not_fit_changes_nothing,
     the_same_bits_twice,
 );
@@ -90,7 +90,7 @@ fn penalties_add_their_gradients<B: Backend>(device: &B) {
     close(&to_host(&parameters[1]), &[3.0]);
 }
 
-fn a_parameter_without_a_gradient_stays<B: Backend>(device: &B) {
+fn a_parameter_without_a_gradient_is_unchanged<B: Backend>(device: &B) {
     for config in [ADAM, SGD] {
         let mut parameters = [parameter(device, &[1.0]), parameter(device, &[2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);
@@ -115,7 +115,7 @@ fn a_parameter_without_a_gradient_stays<B: Backend>(device: &B) {
     }
 }
 
-fn restoring_a_state_goes_on_as_if_nothing_had_happened<B: Backend>(device: &B) {
+fn a_restored_optimizer_continues_like_the_original<B: Backend>(device: &B) {
     for config in [ADAM, SGD] {
         let mut parameters = [parameter(device, &[1.0, 2.0])];
         let mut optimizer = Optimizer::new(config, &parameters);

@@ -5,9 +5,9 @@ use dfdx::tensor::{Cpu, CpuError, Storage, TensorFromVec};
 use rayon::prelude::*;
 
 use super::UpsampleNearest2d;
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::values::values;
-use crate::ops::{Map, Nchw, Tensor4};
+use crate::cpu::pieces;
+use crate::cpu::values::values;
+use crate::{Map, Nchw, Tensor4};
 
 type Buffer = <Cpu as Storage<f32>>::Vec;
 

@@ -1,10 +1,8 @@
 use dfdx::tensor::Cpu;
 
 use super::upsample_nearest2d;
-use crate::ops::check::{
-    any_threads, backward, close, gradients, noise, noisy, on_every_device, twice,
-};
-use crate::ops::{Backend, from_host};
+use crate::check::{any_threads, backward, close, gradients, noise, noisy, on_every_device, twice};
+use crate::{Backend, from_host};
 
 on_every_device!(
     squares_worked_by_hand,

@@ -1,9 +1,9 @@
 //! Last step of a convolution: its results are added to the output, or get a bias and an activation.
 
-use crate::ops::Activation;
-use crate::ops::activation::in_place;
-use crate::ops::cpu::product::Store;
-use crate::ops::cpu::vectorized;
+use crate::Activation;
+use crate::cpu::activation::in_place;
+use crate::cpu::product::Store;
+use crate::cpu::vectorized;
 
 /// Final processing of the products of filters and windows.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ mod tiles;
 mod unfolded;
 mod winograd;
 
-use crate::ops::Geometry;
+use crate::Geometry;
 pub use finish::Finish;
 pub use winograd::Places;
 use winograd::Winograd;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::ops::Geometry;
+use crate::Geometry;
 
 /// Windows that are unfolded together: some rows of windows of one image, or all windows of several images.
 #[derive(Clone, Debug)]

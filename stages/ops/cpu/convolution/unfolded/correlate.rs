@@ -3,14 +3,14 @@
 use rayon::prelude::*;
 
 use super::unfold::unfold;
-use crate::ops::Geometry;
-use crate::ops::activation::add_bias;
-use crate::ops::cpu::convolution::Finish;
-use crate::ops::cpu::product::{Matrix, Store, product};
-use crate::ops::cpu::{scratch, vectorized};
+use crate::Geometry;
+use crate::cpu::activation::add_bias;
+use crate::cpu::convolution::Finish;
+use crate::cpu::product::{Matrix, Store, product};
+use crate::cpu::{scratch, vectorized};
 
-/// See [`convolution::correlate`](crate::ops::cpu::convolution::correlate).
-pub fn correlate(
+/// See [`convolution::correlate`](crate::cpu::convolution::correlate).
+pub(crate) fn correlate(
     geometry: &Geometry,
     images: &[f32],
     weight: &[f32],

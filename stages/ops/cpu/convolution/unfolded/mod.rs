@@ -11,6 +11,6 @@ mod spread;
 mod unfold;
 mod weight_gradient;
 
-pub use correlate::correlate;
-pub use spread::spread;
-pub use weight_gradient::weight_gradient;
+pub(super) use correlate::correlate;
+pub(super) use spread::spread;
+pub(super) use weight_gradient::weight_gradient;

@@ -4,14 +4,14 @@ use rayon::prelude::*;
 
 use super::correlate::correlate;
 use super::unfold::{fold, gather};
-use crate::ops::Geometry;
-use crate::ops::cpu::convolution::Finish;
-use crate::ops::cpu::pieces::transpose;
-use crate::ops::cpu::product::{Matrix, Store, product};
-use crate::ops::cpu::scratch;
+use crate::Geometry;
+use crate::cpu::convolution::Finish;
+use crate::cpu::pieces::transpose;
+use crate::cpu::product::{Matrix, Store, product};
+use crate::cpu::scratch;
 
-/// See [`convolution::spread`](crate::ops::cpu::convolution::spread).
-pub fn spread(
+/// See [`convolution::spread`](crate::cpu::convolution::spread).
+pub(crate) fn spread(
     geometry: &Geometry,
     outputs: &[f32],
     weight: &[f32],
@@ -90,7 +90,7 @@ fn reversed(geometry: &Geometry, weight: &[f32], filters: usize) -> (Vec<f32>, G
             }
         });
     let full = |kernel: usize, padding: isize| {
-        isize::try_from(kernel).expect("a kernel in memory") - 1 - padding
+        isize::try_from(kernel).expect("a kernel size that fits `isize`") - 1 - padding
     };
     let backward = Geometry {
         channels: filters,

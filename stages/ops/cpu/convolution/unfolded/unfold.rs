@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use crate::ops::Geometry;
-use crate::ops::cpu::convolution::tiles::Tile;
+use crate::Geometry;
+use crate::cpu::convolution::tiles::Tile;
 
 /// Writes the windows of a tile as columns. A row of the matrix has the values that are multiplied by one
 /// weight of a filter.
-pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f32]) {
+pub(super) fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f32]) {
     let row_stride = geometry.row_stride(tile);
     let columns = geometry.windows.1;
     walk(
@@ -54,7 +54,7 @@ pub fn unfold(geometry: &Geometry, images: &[f32], tile: &Tile, matrix: &mut [f3
 }
 
 /// Adds the columns of these channels to the positions in the images that [`unfold`] reads them from.
-pub fn fold(
+pub(super) fn fold(
     geometry: &Geometry,
     matrix: &[f32],
     tile: &Tile,
@@ -87,7 +87,7 @@ pub fn fold(
 
 /// Copies the filters' outputs (images × filters × windows) at a tile's windows to a matrix with a row per
 /// filter and the columns that [`unfold`] gives to the windows.
-pub fn gather(
+pub(super) fn gather(
     geometry: &Geometry,
     outputs: &[f32],
     filters: usize,
@@ -168,7 +168,7 @@ fn place(window: usize, tap: usize, padding: isize, stride: usize) -> usize {
 
 /// Range of windows that, at offset `tap`, meet one of the image's `size` rows (or columns).
 fn meeting(tap: usize, padding: isize, stride: usize, size: usize, windows: usize) -> Range<usize> {
-    let signed = |value: usize| isize::try_from(value).expect("a size in memory");
+    let signed = |value: usize| isize::try_from(value).expect("a size that fits `isize`");
     // The window meets row (or column) `window * stride + offset`.
     let offset = signed(tap) - padding;
     let first_at_or_after = |place: isize| {

@@ -3,14 +3,19 @@
 use rayon::prelude::*;
 
 use super::unfold::{gather, unfold};
-use crate::ops::Geometry;
-use crate::ops::cpu::convolution::tiles::Tile;
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::product::{Matrix, Store, product};
-use crate::ops::cpu::scratch;
+use crate::Geometry;
+use crate::cpu::convolution::tiles::Tile;
+use crate::cpu::pieces;
+use crate::cpu::product::{Matrix, Store, product};
+use crate::cpu::scratch;
 
-/// See [`convolution::weight_gradient`](crate::ops::cpu::convolution::weight_gradient).
-pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], weight: &mut [f32]) {
+/// See [`convolution::weight_gradient`](crate::cpu::convolution::weight_gradient).
+pub(crate) fn weight_gradient(
+    geometry: &Geometry,
+    images: &[f32],
+    outputs: &[f32],
+    weight: &mut [f32],
+) {
     let (taps, positions) = (geometry.taps(), geometry.positions());
     let filters = weight.len() / taps;
     let count = images.len() / geometry.image();
@@ -45,8 +50,8 @@ pub fn weight_gradient(geometry: &Geometry, images: &[f32], outputs: &[f32], wei
 /// last bits.
 fn groups(weights: usize, images: usize) -> usize {
     /// Number of values in all partial sums together, as a target.
-    const ROOM: usize = 1 << 24;
-    (ROOM / weights).clamp(4, 16).min(images)
+    const PARTIAL_VALUES: usize = 1 << 24;
+    (PARTIAL_VALUES / weights).clamp(4, 16).min(images)
 }
 
 /// Adds the products of one tile to `total` (taps × filters).

@@ -7,20 +7,20 @@ use super::layout::Layout;
 use super::points::{Points, with_points};
 use super::product::Panels;
 use super::transform::{Square, from_points, to_points};
-use crate::ops::cpu::pieces;
-use crate::ops::cpu::product::Store;
-use crate::ops::cpu::scratch::{self, Scratch};
-use crate::ops::cpu::transpose::{Planes, interleave, separate};
+use crate::cpu::pieces;
+use crate::cpu::product::Store;
+use crate::cpu::scratch::{self, Scratch};
+use crate::cpu::transpose::{Planes, interleave, separate};
 
 /// Meaning of the columns of the filters' matrices. The rows have the other meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Columns {
+pub(super) enum Columns {
     Filters,
     Channels,
 }
 
 /// A matrix for every point, in panels. The values are ordered by panel, then by point.
-pub struct Filters {
+pub(super) struct Filters {
     values: Scratch,
     rows: usize,
     panel: usize,
@@ -29,7 +29,7 @@ pub struct Filters {
 
 impl Filters {
     /// Transforms `weight` (filters × channels × kernel) to the points.
-    pub fn new(arch: Arch, layout: &Layout, weight: &[f32], columns: Columns) -> Self {
+    pub(super) fn new(arch: Arch, layout: &Layout, weight: &[f32], columns: Columns) -> Self {
         let taps = Taps::of(layout, weight, columns);
         let (rows, width) = match columns {
             Columns::Filters => (layout.channels(), layout.filters_stride),
@@ -61,7 +61,7 @@ impl Filters {
     }
 
     /// Returns the matrix of a point.
-    pub fn at(&self, point: usize) -> Panels<'_> {
+    pub(super) fn at(&self, point: usize) -> Panels<'_> {
         Panels {
             values: &self.values[point * self.rows * self.panel..],
             row: self.panel,
@@ -184,7 +184,12 @@ impl TransformPanel<'_> {
 
 /// Adds up the gradients in `partial` (each points × channels × filters), transforms the sum back from the
 /// points, and adds the result to `weight`.
-pub fn add_gradient(arch: Arch, layout: &Layout, mut partial: Vec<Scratch>, weight: &mut [f32]) {
+pub(super) fn add_gradient(
+    arch: Arch,
+    layout: &Layout,
+    mut partial: Vec<Scratch>,
+    weight: &mut [f32],
+) {
     let Some(mut gradient) = partial.pop() else {
         return;
     };

@@ -1,12 +1,12 @@
 //! Sizes of a convolution at the points, and conversion of its images to interleaved channels.
 
 use super::transform::Square;
-use crate::ops::Geometry;
-use crate::ops::cpu::product::Store;
-use crate::ops::cpu::transpose::{Planes, interleave, separate};
+use crate::Geometry;
+use crate::cpu::product::Store;
+use crate::cpu::transpose::{Planes, interleave, separate};
 
 /// Whether an image has so few windows that whole tiles of 4×4 outputs would mostly lie outside of it.
-pub fn is_small(geometry: &Geometry) -> bool {
+pub(super) fn is_small(geometry: &Geometry) -> bool {
     geometry.windows.0 < 6 || geometry.windows.1 < 6
 }
 
@@ -14,7 +14,7 @@ pub fn is_small(geometry: &Geometry) -> bool {
 /// with s² times as many channels. Every s-th row and column of a channel becomes a channel of its own,
 /// called a *phase*.
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     pub geometry: Geometry,
     pub filters: usize,
     /// Values per vector of the processor.
@@ -31,7 +31,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub fn new(geometry: &Geometry, filters: usize, lanes: usize) -> Self {
+    pub(super) fn new(geometry: &Geometry, filters: usize, lanes: usize) -> Self {
         let phases = geometry.stride * geometry.stride;
         let (rows, columns) = geometry.windows;
         let side = if is_small(geometry) { 2 } else { 4 };
@@ -48,31 +48,31 @@ impl Layout {
     }
 
     /// Number of channels, counting each phase.
-    pub fn channels(&self) -> usize {
+    pub(super) fn channels(&self) -> usize {
         self.geometry.stride * self.geometry.stride * self.geometry.channels
     }
 
     /// Number of points of a tile.
-    pub fn points(&self) -> usize {
+    pub(super) fn points(&self) -> usize {
         (self.side + self.taps - 1) * (self.side + self.taps - 1)
     }
 
     /// Number of columns in a panel of a [product](super::product).
-    pub fn panel(&self) -> usize {
+    pub(super) fn panel(&self) -> usize {
         2 * self.lanes
     }
 
-    pub fn tiles_per_image(&self) -> usize {
+    pub(super) fn tiles_per_image(&self) -> usize {
         self.tiles.0 * self.tiles.1
     }
 
     /// Number of entries for the positions of an image's maxima: one for every tile and filter.
-    pub fn places_len(&self) -> usize {
+    pub(super) fn places_len(&self) -> usize {
         self.tiles_per_image() * self.filters_stride
     }
 
     /// Layout of the outputs at every window.
-    pub fn outputs(&self) -> Outputs {
+    pub(super) fn outputs(&self) -> Outputs {
         Outputs {
             filters: self.filters,
             stride: self.filters_stride,
@@ -83,7 +83,7 @@ impl Layout {
     }
 
     /// Layout of the outputs after pooling 2×2 windows.
-    pub fn pooled(&self) -> Outputs {
+    pub(super) fn pooled(&self) -> Outputs {
         let (rows, columns) = self.geometry.windows;
         Outputs {
             size: (rows / 2, columns / 2),
@@ -99,13 +99,13 @@ impl Layout {
     }
 
     /// Number of values of an image in phases, with channels interleaved.
-    pub fn input_len(&self) -> usize {
+    pub(super) fn input_len(&self) -> usize {
         self.input_size().0 * self.input_size().1 * self.channels_stride
     }
 
     /// Position of the first channels of a tile in the input. Tiles are counted through all images.
     #[inline(always)]
-    pub fn input_tile(&self, tile: usize) -> Square {
+    pub(super) fn input_tile(&self, tile: usize) -> Square {
         let (columns, stride) = (self.input_size().1, self.channels_stride);
         square(
             self.tiles,
@@ -123,13 +123,13 @@ impl Layout {
     }
 
     /// Number of values of a channel's kernels, with filters interleaved.
-    pub fn kernel_len(&self) -> usize {
+    pub(super) fn kernel_len(&self) -> usize {
         self.kernel_size() * self.kernel_size() * self.filters_stride
     }
 
     /// Positions of the weights of the first `channels` channels (each kernel row by row), with filters
     /// interleaved.
-    pub fn kernel_places(&self, channels: usize) -> Vec<usize> {
+    pub(super) fn kernel_places(&self, channels: usize) -> Vec<usize> {
         let (height, width) = (self.geometry.kernel_height, self.geometry.kernel_width);
         let place = |weight: usize| {
             let (channel, y, x) = (
@@ -144,7 +144,7 @@ impl Layout {
 
     /// Position of the taps of a channel's phase, with filters interleaved.
     #[inline(always)]
-    pub fn kernel_square(&self, channel: usize) -> Square {
+    pub(super) fn kernel_square(&self, channel: usize) -> Square {
         let Geometry {
             channels, stride, ..
         } = self.geometry;
@@ -158,7 +158,7 @@ impl Layout {
     }
 
     /// Positions of a channel's weights in an array of taps × taps × channels (counting each phase).
-    pub fn phase_places(&self) -> Vec<usize> {
+    pub(super) fn phase_places(&self) -> Vec<usize> {
         let Geometry {
             channels,
             kernel_height,
@@ -175,7 +175,7 @@ impl Layout {
     }
 
     /// Layout of the weights of `filters` filters, one filter after another.
-    pub fn filter_planes(&self, filters: usize) -> Planes {
+    pub(super) fn filter_planes(&self, filters: usize) -> Planes {
         Planes {
             channels: filters,
             stride: self.geometry.taps(),
@@ -183,7 +183,7 @@ impl Layout {
     }
 
     /// Writes images (channels × rows × columns) in phases, with zeros around them.
-    pub fn gather_input(&self, images: &[f32], to: &mut [f32]) {
+    pub(super) fn gather_input(&self, images: &[f32], to: &mut [f32]) {
         to.fill(0.0);
         let images = images.chunks_exact(self.geometry.image());
         for (image, to) in images.zip(to.chunks_exact_mut(self.input_len())) {
@@ -194,7 +194,7 @@ impl Layout {
     }
 
     /// Adds images in phases to images (channels × rows × columns).
-    pub fn add_input(&self, from: &[f32], images: &mut [f32]) {
+    pub(super) fn add_input(&self, from: &[f32], images: &mut [f32]) {
         let images = images.chunks_exact_mut(self.geometry.image());
         for (image, from) in images.zip(from.chunks_exact(self.input_len())) {
             self.each_row(|to, row, places| {
@@ -242,7 +242,7 @@ impl Layout {
 
 /// Layout of outputs in whole tiles, with filters interleaved.
 #[derive(Clone, Copy, Debug)]
-pub struct Outputs {
+pub(super) struct Outputs {
     filters: usize,
     /// Number of filters, rounded up to whole vectors.
     stride: usize,
@@ -256,18 +256,18 @@ pub struct Outputs {
 
 impl Outputs {
     /// Number of outputs of an image, without the parts of tiles that extend beyond them.
-    pub fn image(&self) -> usize {
+    pub(super) fn image(&self) -> usize {
         self.filters * self.size.0 * self.size.1
     }
 
     /// Number of values in an image's whole tiles.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.tiles.0 * self.tiles.1 * self.side * self.side * self.stride
     }
 
     /// Position of the first filters of a tile.
     #[inline(always)]
-    pub fn tile(&self, tile: usize) -> Square {
+    pub(super) fn tile(&self, tile: usize) -> Square {
         let columns = self.tiles.1 * self.side;
         square(
             self.tiles,
@@ -281,7 +281,7 @@ impl Outputs {
 
     /// Writes outputs (filters × rows × columns) with filters interleaved, and zeros where tiles extend
     /// beyond them.
-    pub fn gather(&self, outputs: &[f32], to: &mut [f32]) {
+    pub(super) fn gather(&self, outputs: &[f32], to: &mut [f32]) {
         let whole = (self.tiles.0 * self.side, self.tiles.1 * self.side);
         if self.size != whole || self.filters != self.stride {
             to.fill(0.0);
@@ -295,7 +295,7 @@ impl Outputs {
     }
 
     /// Writes or adds an image's interleaved outputs to `to` (filters × rows × columns).
-    pub fn separate(&self, from: &[f32], to: &mut [f32], store: Store) {
+    pub(super) fn separate(&self, from: &[f32], to: &mut [f32], store: Store) {
         self.each_row(|row, place, places| {
             separate(&from[place..], places, &mut to[row..], self.planes(), store);
         });

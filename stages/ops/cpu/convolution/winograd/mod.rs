@@ -29,8 +29,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::Finish;
-use crate::ops::Geometry;
-use crate::ops::cpu::scratch;
+use crate::Geometry;
+use crate::cpu::scratch;
 use filters::{Columns, Filters, add_gradient};
 use layout::{Layout, is_small};
 use passes::{Correlate, Source, Spread, WeightGradient};
@@ -38,7 +38,7 @@ use passes::{Correlate, Source, Spread, WeightGradient};
 /// Whether the passes here support this convolution and are likely to be faster. This depends only on the
 /// processor and on the sizes of one image and the filters, so that an image's result does not depend on its
 /// batch.
-pub fn takes(geometry: &Geometry, filters: usize) -> bool {
+pub(super) fn takes(geometry: &Geometry, filters: usize) -> bool {
     /// Largest number of weights for which storing their values at the points (up to seven times as many)
     /// pays off.
     const WEIGHTS: usize = 1 << 24;
@@ -54,7 +54,7 @@ pub fn takes(geometry: &Geometry, filters: usize) -> bool {
 }
 
 /// Whether [`Winograd::correlate_and_pool`] supports this convolution, too.
-pub fn pools(geometry: &Geometry, filters: usize) -> bool {
+pub(super) fn pools(geometry: &Geometry, filters: usize) -> bool {
     takes(geometry, filters) && !is_small(geometry)
 }
 
@@ -62,14 +62,14 @@ pub fn pools(geometry: &Geometry, filters: usize) -> bool {
 pub struct Places(Vec<u32>);
 
 /// A convolution for which [`takes`] is true.
-pub struct Winograd {
+pub(super) struct Winograd {
     arch: Arch,
     layout: Layout,
 }
 
 impl Winograd {
     /// `weight` has a row per filter.
-    pub fn new(geometry: &Geometry, weight: &[f32]) -> Self {
+    pub(super) fn new(geometry: &Geometry, weight: &[f32]) -> Self {
         Self::on(Arch::new(), geometry, weight)
     }
 
@@ -91,12 +91,18 @@ impl Winograd {
     }
 
     /// See [`convolution::correlate`](super::correlate).
-    pub fn correlate(&self, images: &[f32], weight: &[f32], out: &mut [f32], finish: Finish<'_>) {
+    pub(super) fn correlate(
+        &self,
+        images: &[f32],
+        weight: &[f32],
+        out: &mut [f32],
+        finish: Finish<'_>,
+    ) {
         self.forward(images, weight, out, None, finish);
     }
 
     /// See [`convolution::correlate_and_pool`](super::correlate_and_pool).
-    pub fn correlate_and_pool(
+    pub(super) fn correlate_and_pool(
         &self,
         images: &[f32],
         weight: &[f32],
@@ -156,7 +162,7 @@ impl Winograd {
     }
 
     /// See [`convolution::spread`](super::spread).
-    pub fn spread(
+    pub(super) fn spread(
         &self,
         outputs: &[f32],
         places: Option<&Places>,
@@ -174,13 +180,13 @@ impl Winograd {
             .enumerate()
             .for_each(|(index, images)| {
                 let (first, some) = (index * piece, images.len() / image);
-                let back = Back::of(layout, outputs, places, count, first..first + some);
+                let pass_input = PassInput::of(layout, outputs, places, count, first..first + some);
                 let mut input = scratch::take(some * layout.input_len());
                 input.fill(0.0);
                 arch.dispatch(Spread {
                     layout,
                     filters,
-                    output: back.source(),
+                    output: pass_input.source(),
                     input: &mut input,
                 });
                 layout.add_input(&input, images);
@@ -189,7 +195,7 @@ impl Winograd {
     }
 
     /// See [`convolution::weight_gradient`](super::weight_gradient).
-    pub fn weight_gradient(
+    pub(super) fn weight_gradient(
         &self,
         images: &[f32],
         outputs: &[f32],
@@ -209,11 +215,12 @@ impl Winograd {
                 let mut gradient = scratch::take(size);
                 for (part, images) in images.chunks(piece * image).enumerate() {
                     let (first, some) = (index * group + part * piece, images.len() / image);
-                    let back = Back::of(layout, outputs, places, count, first..first + some);
+                    let pass_input =
+                        PassInput::of(layout, outputs, places, count, first..first + some);
                     arch.dispatch(WeightGradient {
                         layout,
                         input: &self.gathered(images),
-                        output: back.source(),
+                        output: pass_input.source(),
                         gradient: &mut gradient,
                         add: part > 0,
                     });
@@ -246,12 +253,12 @@ impl Winograd {
 }
 
 /// Outputs or their gradients, for some of the images, with filters interleaved.
-struct Back<'a> {
+struct PassInput<'a> {
     values: scratch::Scratch,
     places: Option<&'a [u32]>,
 }
 
-impl<'a> Back<'a> {
+impl<'a> PassInput<'a> {
     /// Selects `images` among `count` images.
     fn of(
         layout: &Layout,
@@ -291,6 +298,6 @@ impl<'a> Back<'a> {
 /// last bits.
 fn groups(values: usize, images: usize) -> usize {
     /// Number of values in all partial sums together, as a target.
-    const ROOM: usize = 1 << 22;
-    (ROOM / values).clamp(4, 16).min(images)
+    const PARTIAL_VALUES: usize = 1 << 22;
+    (PARTIAL_VALUES / values).clamp(4, 16).min(images)
 }

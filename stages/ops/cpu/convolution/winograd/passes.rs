@@ -8,10 +8,10 @@ use super::points::{Points, with_points};
 use super::pool::{TileBuffer, in_buffer, pool, unpool};
 use super::product::{Operand, Panels, product};
 use super::transform::{Square, from_points, to_points};
-use crate::ops::cpu::scratch;
+use crate::cpu::scratch;
 
 /// Filters over images. Writes the outputs with filters interleaved.
-pub struct Correlate<'a> {
+pub(super) struct Correlate<'a> {
     pub layout: &'a Layout,
     /// With filters as columns.
     pub filters: &'a Filters,
@@ -23,7 +23,7 @@ pub struct Correlate<'a> {
 }
 
 /// Outputs back to images. Adds the outputs times their filters to the values that they were computed from.
-pub struct Spread<'a> {
+pub(super) struct Spread<'a> {
     pub layout: &'a Layout,
     /// With channels as columns.
     pub filters: &'a Filters,
@@ -33,7 +33,7 @@ pub struct Spread<'a> {
 }
 
 /// The filters' gradient at the points.
-pub struct WeightGradient<'a> {
+pub(super) struct WeightGradient<'a> {
     pub layout: &'a Layout,
     /// Images in phases.
     pub input: &'a [f32],
@@ -46,7 +46,7 @@ pub struct WeightGradient<'a> {
 
 /// Outputs, or their gradients, that a pass reads.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     pub values: &'a [f32],
     /// Position of each value in its 2×2 window, if the outputs were pooled.
     pub places: Option<&'a [u32]>,

@@ -7,7 +7,7 @@
 //! last point is infinity.
 
 /// A minimal algorithm for `M`×`M` outputs of `R`×`R` filters on `N`×`N` values, where `N` = `M` + `R` − 1.
-pub trait Points<const N: usize, const R: usize, const M: usize> {
+pub(super) trait Points<const N: usize, const R: usize, const M: usize> {
     /// Bᵀ.
     const INPUT: [[f32; N]; N];
     /// G.
@@ -18,7 +18,7 @@ pub trait Points<const N: usize, const R: usize, const M: usize> {
 
 /// F(4×4, 3×3): 36 products instead of 144. Of points with short binary fractions, 0, ±5/8 and ±3/2 lose the
 /// fewest digits; see `docs/performance.md`.
-pub struct ForThree;
+pub(super) struct ForThree;
 
 impl Points<6, 3, 4> for ForThree {
     const INPUT: [[f32; 6]; 6] = input(&[0.0, 0.625, -0.625, 1.5, -1.5]);
@@ -27,7 +27,7 @@ impl Points<6, 3, 4> for ForThree {
 }
 
 /// F(4×4, 2×2): 25 products instead of 64.
-pub struct ForTwo;
+pub(super) struct ForTwo;
 
 impl Points<5, 2, 4> for ForTwo {
     const INPUT: [[f32; 5]; 5] = input(&[0.5, -0.5, 1.5, -1.5]);
@@ -37,7 +37,7 @@ impl Points<5, 2, 4> for ForTwo {
 
 /// F(2×2, 2×2): 9 products instead of 16. Meant for small images with many channels: larger tiles would cost
 /// more memory for the filters at the points than they save work.
-pub struct ForTwoSmall;
+pub(super) struct ForTwoSmall;
 
 impl Points<3, 2, 2> for ForTwoSmall {
     const INPUT: [[f32; 3]; 3] = input(&[1.0, -1.0]);
@@ -48,7 +48,7 @@ impl Points<3, 2, 2> for ForTwoSmall {
 /// Calls a method of a value that has a `layout`, with the algorithm for this layout.
 macro_rules! with_points {
     ($this:ident, $method:ident, $simd:ident) => {{
-        use crate::ops::cpu::convolution::winograd::points::{ForThree, ForTwo, ForTwoSmall};
+        use crate::cpu::convolution::winograd::points::{ForThree, ForTwo, ForTwoSmall};
         match ($this.layout.taps, $this.layout.side) {
             (2, 2) => $this.$method::<_, ForTwoSmall, 3, 2, 2>($simd),
             (2, _) => $this.$method::<_, ForTwo, 5, 2, 4>($simd),
@@ -138,7 +138,7 @@ mod tests {
     use std::array::from_fn;
 
     use super::*;
-    use crate::ops::check::noise;
+    use crate::check::noise;
 
     /// Checks that y = Aᵀ((G·g) ∘ (Bᵀ·d)) is the correlation of d with g, for every pair of unit vectors.
     fn correlates<P: Points<N, R, M>, const N: usize, const R: usize, const M: usize>() {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_points_lose_fewer_digits_than_the_usual_ones() {
+    fn the_points_are_more_precise_than_the_usual_ones() {
         let usual = error::<6, 3, 4>(&[0.0, 1.0, -1.0, 2.0, -2.0]);
         let ours = error::<6, 3, 4>(&[0.0, 0.625, -0.625, 1.5, -1.5]);
         assert!(ours < 0.7 * usual, "{ours:e}, usually {usual:e}");

@@ -8,10 +8,10 @@ use super::transform::Square;
 const TILE: usize = 4;
 
 /// A tile of vectors: [`TILE`]² vectors, each with up to 16 lanes, the most that a processor has.
-pub type TileBuffer = [f32; TILE * TILE * 16];
+pub(super) type TileBuffer = [f32; TILE * TILE * 16];
 
 /// Position of the vectors in a [`TileBuffer`].
-pub const fn in_buffer(lanes: usize) -> Square {
+pub(super) const fn in_buffer(lanes: usize) -> Square {
     Square {
         first: 0,
         row: TILE * lanes,
@@ -22,7 +22,7 @@ pub const fn in_buffer(lanes: usize) -> Square {
 /// Writes the largest value of each window. Returns which of the window's values it is, counted row by row,
 /// with two bits per window. Of equal values, it is the first. NaN counts as larger than any number.
 #[inline(always)]
-pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) -> S::u32s {
+pub(super) fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) -> S::u32s {
     let (values, _) = S::as_simd_f32s(tile);
     let mut places = simd.splat_u32s(0);
     for window in 0..WINDOWS {
@@ -45,7 +45,7 @@ pub fn pool<S: Simd>(simd: S, tile: &TileBuffer, out: &mut [f32], to: Square) ->
 
 /// Puts each value back to the position in its window that it was taken from, and zeros to the others.
 #[inline(always)]
-pub fn unpool<S: Simd>(
+pub(super) fn unpool<S: Simd>(
     simd: S,
     pooled: &[f32],
     from: Square,

@@ -7,7 +7,7 @@ use pulp::Simd;
 
 /// A matrix in which element (r, c) is at index `r * row + c * column`.
 #[derive(Clone, Copy)]
-pub struct Operand<'a> {
+pub(super) struct Operand<'a> {
     pub values: &'a [f32],
     pub row: usize,
     pub column: usize,
@@ -16,7 +16,7 @@ pub struct Operand<'a> {
 /// A matrix in panels of two vectors of columns. Element (r, c) of a panel is at index `r * row + c` of the
 /// panel, and panels are `panel` values apart.
 #[derive(Clone, Copy)]
-pub struct Panels<'a> {
+pub(super) struct Panels<'a> {
     pub values: &'a [f32],
     pub row: usize,
     pub panel: usize,
@@ -26,7 +26,7 @@ pub struct Panels<'a> {
 /// `depth`×`columns`; rows of `out` are `stride` values apart. `columns` must be a multiple of the vector's
 /// lanes.
 #[inline(always)]
-pub fn product<S: Simd>(
+pub(super) fn product<S: Simd>(
     simd: S,
     [rows, depth, columns]: [usize; 3],
     a: Operand<'_>,
@@ -38,7 +38,11 @@ pub fn product<S: Simd>(
     if rows == 0 || depth == 0 || columns == 0 {
         return;
     }
-    assert_eq!(columns % S::F32_LANES, 0, "whole vectors of columns");
+    assert_eq!(
+        columns % S::F32_LANES,
+        0,
+        "the columns must fill whole vectors"
+    );
     assert!((rows - 1) * a.row + (depth - 1) * a.column < a.values.len());
     let width = 2 * S::F32_LANES;
     let last = (columns - 1) / width;

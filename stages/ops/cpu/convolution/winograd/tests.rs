@@ -4,8 +4,8 @@
 use pulp::Arch;
 
 use super::{Finish, Winograd, takes};
-use crate::ops::Geometry;
-use crate::ops::check::noise;
+use crate::Geometry;
+use crate::check::noise;
 
 /// Images, and a convolution of them.
 struct Case {
@@ -156,7 +156,7 @@ fn every_pass_agrees_with_its_definition() {
 }
 
 #[test]
-fn passes_add_to_what_is_there() {
+fn passes_add_to_existing_values() {
     let Case {
         images,
         geometry,

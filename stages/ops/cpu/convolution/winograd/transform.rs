@@ -4,7 +4,7 @@ use pulp::Simd;
 
 /// Position of a square of vectors in a slice: vector (i, j) starts at `first + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
-pub struct Square {
+pub(super) struct Square {
     pub first: usize,
     pub row: usize,
     pub column: usize,
@@ -15,12 +15,15 @@ impl Square {
     #[inline(always)]
     fn assert_inside(&self, size: usize, lanes: usize, len: usize) {
         let last = self.first + (size - 1) * (self.row + self.column);
-        assert!(last + lanes <= len, "a square of vectors inside a slice");
+        assert!(
+            last + lanes <= len,
+            "the square of vectors must lie inside the slice"
+        );
     }
 
     /// Returns the square that starts `by` values later.
     #[inline(always)]
-    pub fn shifted(self, by: usize) -> Self {
+    pub(super) fn shifted(self, by: usize) -> Self {
         Self {
             first: self.first + by,
             ..self
@@ -35,7 +38,7 @@ impl Square {
 
 /// Writes `matrix` · X · `matrix`ᵀ for the square X of vectors. This takes values to points.
 #[inline(always)]
-pub fn to_points<S: Simd, const N: usize, const C: usize>(
+pub(super) fn to_points<S: Simd, const N: usize, const C: usize>(
     simd: S,
     matrix: &[[f32; C]; N],
     (values, from): (&[f32], Square),
@@ -65,7 +68,7 @@ pub fn to_points<S: Simd, const N: usize, const C: usize>(
 /// Writes or, if `ADD`, adds `matrix`ᵀ · X · `matrix` for the square X of vectors. This takes points to
 /// values.
 #[inline(always)]
-pub fn from_points<S: Simd, const N: usize, const C: usize, const ADD: bool>(
+pub(super) fn from_points<S: Simd, const N: usize, const C: usize, const ADD: bool>(
     simd: S,
     matrix: &[[f32; C]; N],
     (points, from): (&[f32], Square),

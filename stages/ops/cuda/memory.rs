@@ -11,7 +11,7 @@ use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec, ZerosTensor}
 
 use super::kernels::Argument;
 use super::survey;
-use crate::ops::{Nchw, Tensor4, len};
+use crate::{Nchw, Tensor4, len};
 
 /// Buffer of a gradient or of an optimizer's moments.
 pub type Buffer = <Cuda as Storage<f32>>::Vec;
@@ -59,7 +59,10 @@ pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
     let mut read = vec![0.0f32; values.len()];
     // SAFETY: both hold as many values as are copied, and the copy is synchronous.
     unsafe { cudarc::driver::result::memcpy_dtoh_sync(&mut read, address(&tensor)) }?;
-    assert_eq!(read, values, "the values of a tensor, at its address");
+    assert_eq!(
+        read, values,
+        "the address of a tensor must lead to its values"
+    );
     Ok(())
 }
 
@@ -70,7 +73,7 @@ pub(super) fn check_addresses(cuda: &Cuda) -> Result<(), CudaError> {
 pub fn zeros(cuda: &Cuda, shape: Nchw) -> Result<(Tensor4<Cuda>, Argument), CudaError> {
     assert!(
         i32::try_from(len(shape)).is_ok(),
-        "fewer than 2³¹ values in a tensor on a GPU, not {shape:?}: take a smaller `batch_size`"
+        "a tensor on a GPU must have fewer than 2³¹ values, not {shape:?}: use a smaller `batch_size`"
     );
     let tensor: Tensor4<Cuda> = cuda.try_zeros_like(&shape)?;
     let argument = Argument::tensor(&tensor);
@@ -103,9 +106,9 @@ pub fn is_out_of_memory(error: &CudaError) -> bool {
 }
 
 /// Describes an error of the GPU.
-pub fn said(error: &CudaError) -> String {
+pub fn describe(error: &CudaError) -> String {
     match error {
-        CudaError::Driver(error) => survey::said(*error),
+        CudaError::Driver(error) => survey::describe(*error),
         CudaError::Blas(error) => format!("cuBLAS: {error:?}"),
         CudaError::Cpu(error) => error.to_string(),
     }
@@ -121,13 +124,13 @@ mod tests {
     const SMALL: &str = "33554432";
 
     #[test]
-    fn memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size() {
+    fn cached_memory_is_freed_for_tensors_of_another_size() {
         if std::env::var_os("EMULATOR_HOME").is_none() {
             return;
         }
         if std::env::var("EMULATOR_MEMORY").as_deref() != Ok(SMALL) {
             // Runs in a process of its own, so that no other test uses the GPU.
-            let name = "cuda::memory::tests::memory_that_is_kept_for_reuse_makes_room_for_tensors_of_another_size";
+            let name = "cuda::memory::tests::cached_memory_is_freed_for_tensors_of_another_size";
             let test = std::env::current_exe().expect("this program");
             let status = std::process::Command::new(test)
                 .args(["--exact", name])

@@ -8,7 +8,7 @@ use cudarc::driver::sys::cuDriverGetVersion;
 use libloading::Library;
 
 /// One of NVIDIA's libraries.
-pub struct Shared {
+pub(super) struct Shared {
     pub name: &'static str,
     /// File names to try, and the major version of CUDA that each belongs to.
     files: &'static [(&'static str, c_int)],
@@ -18,7 +18,7 @@ pub struct Shared {
     loaded: OnceLock<Result<Library, String>>,
 }
 
-pub static DRIVER: Shared = Shared::new(
+pub(super) static DRIVER: Shared = Shared::new(
     "driver",
     &[
         ("libcuda.so.1", ANY),
@@ -29,7 +29,7 @@ pub static DRIVER: Shared = Shared::new(
 );
 
 /// The library that compiles kernels.
-pub static NVRTC: Shared = Shared::new(
+pub(super) static NVRTC: Shared = Shared::new(
     "NVRTC",
     &[
         ("libnvrtc.so.13", 13),
@@ -41,7 +41,7 @@ pub static NVRTC: Shared = Shared::new(
 );
 
 /// The library that multiplies matrices.
-pub static CUBLAS: Shared = Shared::new(
+pub(super) static CUBLAS: Shared = Shared::new(
     "cuBLAS",
     &[
         ("libcublas.so.13", 13),
@@ -77,7 +77,7 @@ impl Shared {
     ///
     /// # Errors
     /// If no file can be loaded. The error is the loader's message about the first one.
-    pub fn load(&self) -> Result<&Library, String> {
+    pub(super) fn load(&self) -> Result<&Library, String> {
         let loaded = self.loaded.get_or_init(|| {
             let mut said = String::new();
             for file in self.candidates() {
@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// Returns the file that a function of this library was loaded from.
-    pub fn file(&self, function: &str) -> Option<PathBuf> {
+    pub(super) fn file(&self, function: &str) -> Option<PathBuf> {
         file_of(self.address(function)?)
     }
 
@@ -167,7 +167,7 @@ fn places(names: &[&str], toolkits: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Returns the newest CUDA version that the driver supports (major and minor), or `None` if there is no
 /// driver.
-pub fn driver_version() -> Option<(c_int, c_int)> {
+pub(super) fn driver_version() -> Option<(c_int, c_int)> {
     let mut version = 0;
     // SAFETY: it writes one number, and needs no initialization.
     unsafe { cuDriverGetVersion(&mut version) }.result().ok()?;
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_driver_can_run_goes_before_what_is_too_new_for_it() {
+    fn libraries_that_the_driver_can_run_come_before_newer_ones() {
         let toolkit = [PathBuf::from("/cuda")];
         let first = |newest| places(&names(CUBLAS.files, newest), &toolkit);
         let position = |of: &[PathBuf], file: &str| of.iter().position(|at| at == Path::new(file));

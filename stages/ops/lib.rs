@@ -4,8 +4,15 @@
 //! implementations. For a device, an operation with a weight and a bias is a [`Layer`], and one without
 //! parameters a [`Map`]. A device that implements all operations is a [`Backend`].
 //!
+//! This is a package of its own, so that kernels are compiled apart from everything else.
+//!
 //! On the CPU, every result is bit-identical for any number of threads: work is divided by shape alone, and
 //! partial sums are added in a fixed order.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests read what they wrote")
+)]
 
 pub mod activation;
 pub mod avg_pool2d;
@@ -15,11 +22,16 @@ mod check;
 pub mod conv2d;
 pub mod conv_pool2d;
 pub mod conv_transpose2d;
-pub(crate) mod cpu;
+pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod dense;
 pub mod dropout;
 mod failure;
+mod function;
 mod geometry;
+#[cfg(feature = "cuda")]
+mod gpu_check;
 mod layer;
 pub mod losses;
 mod map;
@@ -36,7 +48,7 @@ pub mod upsample_nearest2d;
 use dfdx::tensor::{Cpu, NoneTape, Tensor};
 use dfdx::tensor_ops::Device;
 
-pub use activation::{Activation, LEAKY_SLOPE, activation};
+pub use activation::activation;
 pub use avg_pool2d::{avg_pool2d, global_avg_pool2d};
 pub use batch_norm::{BatchNorm, RunningStats, batch_norm_eval, batch_norm_train};
 pub use conv_pool2d::{ConvPool2d, conv_pool2d};
@@ -46,18 +58,24 @@ pub use dense::dense;
 pub use dropout::dropout;
 pub use failure::DeviceError;
 #[cfg(feature = "cuda")]
+pub(crate) use failure::catch_device_failed;
+pub(crate) use failure::device_failed;
+pub use failure::on_pool;
+#[cfg(feature = "cuda")]
 pub(crate) use failure::unwind;
-pub(crate) use failure::{catch_device_failed, device_failed};
+pub use function::{Activation, LEAKY_SLOPE};
 pub(crate) use geometry::Geometry;
+#[cfg(feature = "cuda")]
+pub use gpu_check::self_test;
 pub use layer::{Layer, LayerBackward, Wanted};
 pub use losses::{backward, binary_cross_entropy, cross_entropy};
 pub use map::Map;
 pub use max_pool2d::max_pool2d;
-pub use memory::{Memory, from_host, to_host};
+pub use memory::{Memory, from_host};
 pub use optimizer::{Optimizer, OptimizerConfig, Penalty};
 pub use pool2d::Pool2d;
 pub use reshape::{flatten, reshape};
-pub use transfer::{Reading, Staged};
+pub use transfer::{Reading, Staged, to_host};
 pub use upsample_nearest2d::upsample_nearest2d;
 
 /// Shape of all tensors here: batch, channels, height, width.

@@ -17,7 +17,7 @@ use dfdx::tensor::{CpuError, Cuda, CudaError, Storage, Tensor};
 
 use super::memory::{Buffer, address, zeros};
 use super::{context, lock};
-use crate::ops::{Memory, Nchw, Tensor4};
+use crate::{Memory, Nchw, Tensor4};
 
 /// Places for batches of the same size: one is filled while the other is being copied.
 const PLACES: usize = 2;
@@ -27,15 +27,15 @@ const PLACES: usize = 2;
 const SMALL: usize = 1 << 16;
 
 /// Stream and memory for transfers.
-pub(super) struct Carriers {
+pub(super) struct Transfers {
     copies: Stream,
     /// Places that are not being filled, the longest unused first.
-    places: Mutex<Vec<Place>>,
+    places: Mutex<Vec<StagingBuffer>>,
     readings: Mutex<Vec<Landing>>,
 }
 
-impl Carriers {
-    pub fn new() -> Result<Self, DriverError> {
+impl Transfers {
+    pub(super) fn new() -> Result<Self, DriverError> {
         Ok(Self {
             copies: Stream(stream::create(stream::StreamKind::NonBlocking)?),
             places: Mutex::default(),
@@ -45,9 +45,9 @@ impl Carriers {
 }
 
 /// Memory for a batch, on the host and on the GPU.
-pub struct Place {
-    here: Locked,
-    there: CudaSlice<f32>,
+pub struct StagingBuffer {
+    host: PageLocked,
+    device_buffer: CudaSlice<f32>,
     /// Marks that the batch has left the host's memory.
     uploaded: Event,
     /// Marks that a tensor has received the batch from the GPU's memory.
@@ -58,45 +58,45 @@ pub struct Place {
 
 /// Host memory that a result is copied to.
 struct Landing {
-    here: Locked,
+    host: PageLocked,
     landed: Event,
 }
 
 /// A result that is being read.
 pub enum Reading {
-    Coming {
+    Pending {
         /// Taken out when the copy is complete.
-        landing: Option<Landed>,
+        landing: Option<LandingGuard>,
         len: usize,
     },
-    There(Vec<f32>),
+    Ready(Vec<f32>),
 }
 
 /// A landing in use. It is returned for reuse when dropped.
-pub struct Landed(Option<Landing>);
+pub struct LandingGuard(Option<Landing>);
 
-impl Drop for Landed {
+impl Drop for LandingGuard {
     fn drop(&mut self) {
         if let Some(landing) = self.0.take() {
             // The copy may still be in progress, and must not end up in another result.
             let _ = context().device.bind_to_thread();
             let _ = landing.landed.wait();
-            lock(&context().carriers.readings).push(landing);
+            lock(&context().transfers.readings).push(landing);
         }
     }
 }
 
 impl Memory for Cuda {
-    type Staging = Place;
+    type Staging = StagingBuffer;
     type Reading = Reading;
 
-    fn staging(&self, len: usize) -> Result<Place, CudaError> {
+    fn staging(&self, len: usize) -> Result<StagingBuffer, CudaError> {
         let context = context();
         context.device.bind_to_thread()?;
         let capacity = len.next_power_of_two();
         let free = {
-            let mut places = lock(&context.carriers.places);
-            let fitting = |place: &Place| place.here.len == capacity;
+            let mut places = lock(&context.transfers.places);
+            let fitting = |place: &StagingBuffer| place.host.len == capacity;
             let enough = places.iter().filter(|place| fitting(place)).count() >= PLACES;
             let found = places.iter().position(fitting).filter(|_| enough);
             found.map(|index| places.remove(index))
@@ -105,13 +105,13 @@ impl Memory for Cuda {
             Some(place) => place,
             None => {
                 // SAFETY: it is written before it is read.
-                let there = unsafe { context.device.alloc(capacity) }?;
+                let device_buffer = unsafe { context.device.alloc(capacity) }?;
                 // The default stream allocates the memory when it gets there. Another stream writes to it, so
                 // this waits.
                 context.device.synchronize()?;
-                Place {
-                    here: Locked::new(capacity)?,
-                    there,
+                StagingBuffer {
+                    host: PageLocked::new(capacity)?,
+                    device_buffer,
                     uploaded: Event::new()?,
                     taken: Event::new()?,
                     len,
@@ -123,11 +123,12 @@ impl Memory for Cuda {
         Ok(place)
     }
 
-    fn upload(&self, place: Place, shape: Nchw) -> Result<Tensor4<Cuda>, CudaError> {
-        let carriers = &context().carriers;
+    fn upload(&self, place: StagingBuffer, shape: Nchw) -> Result<Tensor4<Cuda>, CudaError> {
+        let transfers = &context().transfers;
         let (tensor, _) = zeros(self, shape)?;
-        let (copies, compute) = (carriers.copies.0, stream::null());
-        let (to, via): (CUdeviceptr, CUdeviceptr) = (address(&tensor), *place.there.device_ptr());
+        let (copies, compute) = (transfers.copies.0, stream::null());
+        let (to, via): (CUdeviceptr, CUdeviceptr) =
+            (address(&tensor), *place.device_buffer.device_ptr());
         // SAFETY: the host's memory is not touched before `uploaded`, nor the GPU's before `taken`, because
         // each side waits for the other's event. Tensor and place hold `len` values.
         unsafe {
@@ -142,7 +143,7 @@ impl Memory for Cuda {
             result::memcpy_dtod_async(to, via, size_of_val::<[f32]>(&place), compute)?;
             event::record(place.taken.0, compute)?;
         }
-        lock(&carriers.places).push(place);
+        lock(&transfers.places).push(place);
         Ok(tensor)
     }
 
@@ -154,43 +155,43 @@ impl Memory for Cuda {
             let mut values = vec![0.0; len];
             // SAFETY: both hold `len` values. The call waits for everything on the default stream.
             unsafe { result::memcpy_dtoh_sync(&mut values, address(tensor)) }?;
-            return Ok(Reading::There(values));
+            return Ok(Reading::Ready(values));
         }
         let free = {
-            let mut readings = lock(&context.carriers.readings);
-            let fitting = readings.iter().position(|landing| landing.here.len >= len);
+            let mut readings = lock(&context.transfers.readings);
+            let fitting = readings.iter().position(|landing| landing.host.len >= len);
             fitting.map(|index| readings.swap_remove(index))
         };
         let mut landing = match free {
             Some(landing) => landing,
             None => Landing {
-                here: Locked::new(len.next_power_of_two())?,
+                host: PageLocked::new(len.next_power_of_two())?,
                 landed: Event::new()?,
             },
         };
         // SAFETY: the landing lives, and is not read, until the event. Only the default stream uses the
         // tensor's memory, so nothing overwrites it before the copy.
         unsafe {
-            let to = &mut landing.here.values_mut()[..len];
+            let to = &mut landing.host.values_mut()[..len];
             result::memcpy_dtoh_async(to, address(tensor), stream::null())?;
             event::record(landing.landed.0, stream::null())?;
         }
-        Ok(Reading::Coming {
-            landing: Some(Landed(Some(landing))),
+        Ok(Reading::Pending {
+            landing: Some(LandingGuard(Some(landing))),
             len,
         })
     }
 
     fn finish(&self, reading: Reading) -> Result<Vec<f32>, CudaError> {
         match reading {
-            Reading::There(values) => Ok(values),
-            Reading::Coming { landing, len } => {
+            Reading::Ready(values) => Ok(values),
+            Reading::Pending { landing, len } => {
                 context().device.bind_to_thread()?;
                 let landing = landing.and_then(|mut landed| landed.0.take());
-                let landing = landing.expect("a landing, until it is finished");
+                let landing = landing.expect("a reading that was not finished before");
                 landing.landed.wait()?;
-                let values = landing.here.values()[..len].to_vec();
-                lock(&context().carriers.readings).push(landing);
+                let values = landing.host.values()[..len].to_vec();
+                lock(&context().transfers.readings).push(landing);
                 Ok(values)
             }
         }
@@ -217,33 +218,33 @@ impl Memory for Cuda {
     }
 }
 
-impl Deref for Place {
+impl Deref for StagingBuffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.here.values()[..self.len]
+        &self.host.values()[..self.len]
     }
 }
 
-impl DerefMut for Place {
+impl DerefMut for StagingBuffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         let len = self.len;
-        &mut self.here.values_mut()[..len]
+        &mut self.host.values_mut()[..len]
     }
 }
 
 /// Page-locked memory of the host.
-struct Locked {
+struct PageLocked {
     first: NonNull<f32>,
     len: usize,
 }
 
 // SAFETY: this is owned memory like any other.
-unsafe impl Send for Locked {}
+unsafe impl Send for PageLocked {}
 // SAFETY: as above.
-unsafe impl Sync for Locked {}
+unsafe impl Sync for PageLocked {}
 
-impl Locked {
+impl PageLocked {
     /// Allocates `len` zeros.
     fn new(len: usize) -> Result<Self, CudaError> {
         let mut pointer = std::ptr::null_mut();
@@ -260,7 +261,7 @@ impl Locked {
             pointer.cast::<u8>().write_bytes(0, bytes);
             NonNull::new(pointer.cast())
         };
-        let first = first.expect("memory, where there is no error");
+        let first = first.expect("a successful allocation returns memory");
         Ok(Self { first, len })
     }
 
@@ -275,7 +276,7 @@ impl Locked {
     }
 }
 
-impl Drop for Locked {
+impl Drop for PageLocked {
     fn drop(&mut self) {
         // SAFETY: allocated by `cuMemHostAlloc`, freed once. At the end of the process the driver may be
         // gone, and the memory with it.

@@ -45,7 +45,7 @@ macro_rules! adjusted {
             /// As documented by NVIDIA.
             #[unsafe(no_mangle)]
             #[allow(non_snake_case)]
-            pub unsafe extern "C" fn $name($($argument: $type),*) -> CUresult {
+            pub(super) unsafe extern "C" fn $name($($argument: $type),*) -> CUresult {
                 // SAFETY: the caller upholds the contract above.
                 unsafe { $body }
             }
@@ -113,7 +113,7 @@ unsafe fn allocated(
         return CUresult::CUDA_SUCCESS;
     }
     let mut result = call();
-    if result == CUresult::CUDA_ERROR_OUT_OF_MEMORY && crate::cuda::give_up_kept_memory() {
+    if result == CUresult::CUDA_ERROR_OUT_OF_MEMORY && crate::cuda::free_cached_memory() {
         result = call();
     }
     refusal::remember(result, bytes);

@@ -14,7 +14,7 @@ use dfdx::tensor::{Cuda, CudaError};
 use super::layer::{activation_constant, before_activation};
 use super::memory::Buffer;
 use super::{Argument, Constant, Grid, Source, context, precision};
-use crate::ops::{Activation, Geometry, LayerBackward, Tensor4};
+use crate::{Activation, Geometry, LayerBackward, Tensor4};
 
 use gather::Gather;
 

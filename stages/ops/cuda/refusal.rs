@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use bytesize::ByteSize;
+use contract::lock;
 use cudarc::driver::result::mem_get_info;
 use cudarc::driver::sys::CUresult;
 
@@ -21,17 +22,16 @@ static LAST: Mutex<Option<Refusal>> = Mutex::new(None);
 pub(super) fn remember(result: CUresult, asked: usize) {
     if result == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
         let memory = mem_get_info().ok();
-        *LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-            Some(Refusal { asked, memory });
+        *lock(&LAST) = Some(Refusal { asked, memory });
     }
 }
 
 /// Describes the allocation that was refused last in this process. Allocations inside NVIDIA's libraries are
 /// unknown.
-pub fn refused() -> String {
-    let last = *LAST.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+pub fn last_refusal() -> String {
+    let last = *lock(&LAST);
     last.map_or_else(
-        || "the GPU has none left".to_owned(),
+        || "the GPU has no memory left".to_owned(),
         |refusal| refusal.to_string(),
     )
 }
@@ -39,7 +39,7 @@ pub fn refused() -> String {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let size = |bytes: usize| ByteSize(bytes as u64).display().iec();
-        write!(f, "{} were asked for on the GPU", size(self.asked))?;
+        write!(f, "{} were requested on the GPU", size(self.asked))?;
         match self.memory {
             Some((free, total)) => write!(f, ", {} of {} are free", size(free), size(total)),
             None => Ok(()),

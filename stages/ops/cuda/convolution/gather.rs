@@ -39,7 +39,7 @@ struct Layout {
 
 impl Gather {
     /// Creates the launch for filters over images.
-    pub fn forward(geometry: &Geometry, filters: usize) -> Self {
+    pub(super) fn forward(geometry: &Geometry, filters: usize) -> Self {
         let (rows, columns) = geometry.windows;
         Self {
             source: [geometry.channels, geometry.height, geometry.width],
@@ -62,7 +62,7 @@ impl Gather {
 
     /// Creates the launch for outputs back to images, for the pixels whose row and column leave the
     /// remainders `class` when divided by the stride.
-    pub fn backward(geometry: &Geometry, filters: usize, class: (usize, usize)) -> Self {
+    pub(super) fn backward(geometry: &Geometry, filters: usize, class: (usize, usize)) -> Self {
         let stride = geometry.stride;
         let axis =
             |size, kernel, padding, remainder| Axis::new(size, kernel, padding, stride, remainder);
@@ -103,7 +103,7 @@ impl Gather {
 
     /// # Safety
     /// Source, weight and output, and the places of a pooled source, must have these sizes.
-    pub unsafe fn run(
+    pub(super) unsafe fn run(
         &self,
         source: Batch,
         source_places: Option<Argument>,

@@ -18,7 +18,6 @@ mod libraries;
 pub mod memory;
 mod product;
 mod refusal;
-mod self_test;
 mod survey;
 mod transfer;
 
@@ -26,23 +25,37 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use contract::{Failure, Precision};
+use contract::{Failure, Precision, lock};
 use cudarc::cublas::CudaBlas;
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
 use cudarc::driver::{CudaDevice, DevicePtr, DriverError};
 use dfdx::tensor::{Cache, Cuda, CudaError, Storage};
 
-use crate::ops::DeviceError;
+use crate::DeviceError;
 
 pub use kernels::{Argument, Constant, Grid, Source};
 pub use memory::{Buffer, address, buffer_address};
 pub use product::{Matrix, product};
-pub use refusal::refused;
-pub use self_test::self_test;
+pub use refusal::last_refusal;
 pub use survey::{free_memory, gpus, libraries};
 
 use kernels::Kernels;
-use transfer::Carriers;
+use transfer::Transfers;
+
+impl DeviceError for CudaError {
+    const HINT: &'static str = "; run `runner doctor` to check whether the GPU still works";
+
+    fn cause(&self) -> String {
+        memory::describe(self)
+    }
+
+    fn out_of_memory(&self) -> Option<String> {
+        match self {
+            Self::Cpu(error) => error.out_of_memory(),
+            error => memory::is_out_of_memory(error).then(last_refusal),
+        }
+    }
+}
 
 /// The GPU of this process.
 pub struct Context {
@@ -51,7 +64,7 @@ pub struct Context {
     kernels: Kernels,
     blas: Mutex<CudaBlas>,
     scratch: Mutex<Buffer>,
-    carriers: Carriers,
+    transfers: Transfers,
     /// Number of blocks that keeps the whole GPU busy.
     pub multiprocessors: usize,
 }
@@ -83,12 +96,12 @@ pub fn open(precision: Precision) -> Result<Cuda, Failure> {
 pub fn context() -> &'static Context {
     match CONTEXT.get() {
         Some(Ok(context)) => context,
-        _ => panic!("a GPU that was opened"),
+        _ => panic!("the GPU was not opened"),
     }
 }
 
 /// Frees the memory that dfdx keeps for reuse. Returns whether this succeeded.
-fn give_up_kept_memory() -> bool {
+fn free_cached_memory() -> bool {
     let Some(Ok(context)) = CONTEXT.get() else {
         return false;
     };
@@ -131,13 +144,14 @@ pub fn precision() -> Precision {
 
 impl Context {
     fn open() -> Result<Self, Failure> {
-        survey::start()
-            .map_err(|no_gpu| Failure::System(format!("no GPU to compute on: {no_gpu}")))?;
+        survey::start().map_err(|no_gpu| {
+            Failure::System(format!("there is no GPU to compute on: {no_gpu}"))
+        })?;
         for library in [&libraries::NVRTC, &libraries::CUBLAS] {
             library.load().map_err(|why| {
                 Failure::System(format!(
-                    "no {} to compute on a GPU with: {why}; install the CUDA toolkit, or name the folder \
-                     of its libraries in LD_LIBRARY_PATH",
+                    "{} is needed to compute on a GPU: {why}; install the CUDA toolkit, or add the \
+                     folder of its libraries to `LD_LIBRARY_PATH`",
                     library.name
                 ))
             })?;
@@ -151,7 +165,7 @@ impl Context {
     fn build() -> Result<Self, CudaError> {
         let cuda = Cuda::try_build(0, 0)?;
         // Freed memory is kept for the next tensor of its size, because every step has the same tensors. If
-        // another size needs it, `give_up_kept_memory` frees it.
+        // another size needs it, `free_cached_memory` frees it.
         cuda.try_enable_cache()?;
         let scratch: Buffer = cuda.try_alloc_len(0)?;
         let device = scratch.device();
@@ -165,7 +179,7 @@ impl Context {
         Ok(Self {
             kernels: Kernels::new(capability),
             blas: Mutex::new(CudaBlas::new(device.clone())?),
-            carriers: Carriers::new()?,
+            transfers: Transfers::new()?,
             multiprocessors: multiprocessors.max(1) as usize,
             device,
             scratch: Mutex::new(scratch),
@@ -212,10 +226,4 @@ impl Scratch<'_> {
     pub fn at(&self, index: usize) -> Argument {
         Argument::Pointer(*self.0.device_ptr() + (index * size_of::<f32>()) as u64)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::Mutex;
 
-use contract::Failure;
+use contract::{Failure, lock};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
 
 use super::compiler::Program;
-use crate::ops::unwind;
+use crate::unwind;
 
 /// Code that every kernel may use.
 const PRELUDE: &str = include_str!("prelude.cuh");
@@ -87,7 +87,7 @@ impl Source {
 }
 
 impl Kernels {
-    pub fn new(capability: (i32, i32)) -> Self {
+    pub(super) fn new(capability: (i32, i32)) -> Self {
         Self {
             capability,
             modules: Mutex::default(),
@@ -101,7 +101,7 @@ impl Kernels {
     /// # Safety
     /// The arguments must be those of the kernel, in order. Every pointer must lead to as much memory as the
     /// kernel uses, and nothing that it writes to may be shared.
-    pub unsafe fn launch(
+    pub(super) unsafe fn launch(
         &self,
         source: &Source,
         function: &'static str,
@@ -132,10 +132,7 @@ impl Kernels {
         function: &'static str,
         constants: &[Constant],
     ) -> Result<sys::CUfunction, DriverError> {
-        let mut modules = self
-            .modules
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut modules = lock(&self.modules);
         let key = (source.name, constants.to_vec());
         if !modules.contains_key(&key) {
             let program = source.program(constants, self.capability);
@@ -151,7 +148,7 @@ impl Kernels {
         if let Some(&function) = module.functions.get(function) {
             return Ok(function);
         }
-        let name = CString::new(function).expect("a name");
+        let name = CString::new(function).expect("a name without NUL characters");
         // SAFETY: the module stays loaded as long as the process lives.
         let found = unsafe { result::module::get_function(module.module, name) }?;
         module.functions.insert(function, found);

@@ -3,9 +3,9 @@
 use contract::{Failure, GpuCheck, Precision, random};
 use dfdx::prelude::*;
 
-use super::with_precision;
-use crate::ops::optimizer::{Optimizer, OptimizerConfig, Penalty};
-use crate::ops::{self, Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
+use crate::cuda::with_precision;
+use crate::optimizer::{Optimizer, OptimizerConfig, Penalty};
+use crate::{Activation, Backend, Nchw, Pool2d, RunningStats, Tensor4, Wanted};
 
 /// Largest difference that a result may have, relative to the largest value.
 const FLOAT32_BOUND: f64 = 1e-4;
@@ -62,14 +62,14 @@ const OPERATIONS: [Operation; 19] = [
 /// # Errors
 /// If there is no GPU, or it fails.
 pub fn self_test(precision: Precision) -> Result<Vec<GpuCheck>, Failure> {
-    let cuda = super::open(precision)?;
+    let cuda = crate::cuda::open(precision)?;
     let is_wanted = |tried: &&Precision| precision == Precision::Tf32 || **tried == precision;
     let cpu = Cpu::default();
     let mut checks = Vec::new();
     for operation in OPERATIONS {
         let expected = operation.results(&cpu);
         for precision in operation.precisions().iter().filter(is_wanted) {
-            let found = ops::catch_device_failed(|| {
+            let found = crate::catch_device_failed(|| {
                 Ok(with_precision(*precision, || operation.results(&cuda)))
             })?;
             let errors = found.iter().zip(&expected).map(|(a, b)| difference(a, b));
@@ -137,7 +137,7 @@ impl Operation {
 
     /// Returns output and gradients.
     fn results<B: Backend>(self, device: &B) -> Vec<Vec<f32>> {
-        let linear = ops::Conv2d {
+        let linear = crate::Conv2d {
             stride: 2,
             padding: 1,
             activation: Activation::Linear,
@@ -154,48 +154,48 @@ impl Operation {
         let bias = |outputs| (1, outputs, 1, 1);
         match self {
             Conv2d => differentiate(device, IMAGES, &[(70, 20, 4, 4), bias(70)], |x, p| {
-                ops::conv2d(x, &p[0], &p[1], linear, BOTH)
+                crate::conv2d(x, &p[0], &p[1], linear, BOTH)
             }),
             ConvPool2d => differentiate(device, IMAGES, &[(40, 20, 3, 3), bias(40)], |x, p| {
-                let conv = ops::Conv2d {
+                let conv = crate::Conv2d {
                     stride: 1,
                     ..linear
                 };
-                let op = ops::ConvPool2d { conv, pool: halve };
-                ops::conv_pool2d(x, &p[0], &p[1], op, BOTH)
+                let op = crate::ConvPool2d { conv, pool: halve };
+                crate::conv_pool2d(x, &p[0], &p[1], op, BOTH)
             }),
             ConvTranspose2d => {
                 differentiate(device, IMAGES, &[(20, 33, 4, 4), bias(33)], |x, p| {
-                    let op = ops::ConvTranspose2d {
+                    let op = crate::ConvTranspose2d {
                         stride: 2,
                         padding: 1,
                         activation: Activation::Linear,
                     };
-                    ops::conv_transpose2d(x, &p[0], &p[1], op, BOTH)
+                    crate::conv_transpose2d(x, &p[0], &p[1], op, BOTH)
                 })
             }
             Dense => {
                 let shapes = [(50, 300, 1, 1), bias(50)];
                 differentiate(device, (9, 300, 1, 1), &shapes, |x, p| {
-                    ops::dense(x, &p[0], &p[1], Activation::Linear, BOTH)
+                    crate::dense(x, &p[0], &p[1], Activation::Linear, BOTH)
                 })
             }
             Activation(function) => {
-                differentiate(device, IMAGES, &[], |x, _| ops::activation(x, function))
+                differentiate(device, IMAGES, &[], |x, _| crate::activation(x, function))
             }
-            MaxPool2d => differentiate(device, IMAGES, &[], |x, _| ops::max_pool2d(x, pool)),
-            AvgPool2d => differentiate(device, IMAGES, &[], |x, _| ops::avg_pool2d(x, pool)),
-            GlobalAvgPool2d => map(ops::global_avg_pool2d),
-            UpsampleNearest2d => map(|x| ops::upsample_nearest2d(x, 2)),
-            Dropout => map(|x| ops::dropout(x, 0.25, 1, [2, 3])),
+            MaxPool2d => differentiate(device, IMAGES, &[], |x, _| crate::max_pool2d(x, pool)),
+            AvgPool2d => differentiate(device, IMAGES, &[], |x, _| crate::avg_pool2d(x, pool)),
+            GlobalAvgPool2d => map(crate::global_avg_pool2d),
+            UpsampleNearest2d => map(|x| crate::upsample_nearest2d(x, 2)),
+            Dropout => map(|x| crate::dropout(x, 0.25, 1, [2, 3])),
             BatchNorm => {
-                let constant = |value| ops::from_host(device, vec![value; 20], bias(20));
+                let constant = |value| crate::from_host(device, vec![value; 20], bias(20));
                 let mut results = Vec::new();
                 let mut running = RunningStats {
                     mean: constant(0.0),
                     variance: constant(1.0),
                 };
-                let op = ops::BatchNorm {
+                let op = crate::BatchNorm {
                     momentum: 0.9,
                     epsilon: 1e-3,
                 };
@@ -203,22 +203,25 @@ impl Operation {
                     device,
                     IMAGES,
                     &[bias(20), bias(20)],
-                    |x, p| ops::batch_norm_train(x, &p[0], &p[1], &mut running, op, BOTH),
+                    |x, p| crate::batch_norm_train(x, &p[0], &p[1], &mut running, op, BOTH),
                 ));
-                results.extend([ops::to_host(&running.mean), ops::to_host(&running.variance)]);
+                results.extend([
+                    crate::to_host(&running.mean),
+                    crate::to_host(&running.variance),
+                ]);
                 let (scale, shift) = (noise(device, bias(20), 1), noise(device, bias(20), 2));
                 results.extend(differentiate(device, IMAGES, &[], |x, _| {
-                    ops::batch_norm_eval(x, &scale, &shift, &running, op)
+                    crate::batch_norm_eval(x, &scale, &shift, &running, op)
                 }));
                 results
             }
             BinaryCrossEntropy => loss(device, (300, 1, 1, 1), |x| {
                 let targets: Vec<f32> = (0..300).map(|i| (i % 2) as f32).collect();
-                ops::binary_cross_entropy(x, &targets, &weights())
+                crate::binary_cross_entropy(x, &targets, &weights())
             }),
             CrossEntropy => loss(device, (300, 5, 1, 1), |x| {
                 let classes: Vec<usize> = (0..300).map(|i| i % 5).collect();
-                ops::cross_entropy(x, &classes, &weights())
+                crate::cross_entropy(x, &classes, &weights())
             }),
             Adam => steps(
                 device,
@@ -243,11 +246,11 @@ fn weights() -> Vec<f32> {
 
 /// Returns random values in [−1, 1).
 fn noise<B: Backend>(device: &B, shape: Nchw, salt: u64) -> Tensor4<B> {
-    ops::from_host(device, noise_values(shape, salt), shape)
+    crate::from_host(device, noise_values(shape, salt), shape)
 }
 
 fn noise_values(shape: Nchw, salt: u64) -> Vec<f32> {
-    let values = random::uniform(ops::len(shape), salt).into_iter();
+    let values = random::uniform(crate::len(shape), salt).into_iter();
     values.map(|value| 2.0 * value - 1.0).collect()
 }
 
@@ -266,12 +269,12 @@ fn differentiate<B: Backend>(
         .map(|(&shape, salt)| noise(device, shape, salt))
         .collect();
     let output = operation(input.leaky_trace(), &parameters);
-    let values = ops::to_host(&output.retaped());
+    let values = crate::to_host(&output.retaped());
     let factors = noise_values(*output.shape(), 99);
     let gradients = pull(output, factors);
     let mut results = vec![values];
     for tensor in std::iter::once(&input).chain(&parameters) {
-        results.push(ops::to_host(&gradients.get(tensor)));
+        results.push(crate::to_host(&gradients.get(tensor)));
     }
     results
 }
@@ -281,24 +284,24 @@ fn differentiate<B: Backend>(
 fn pull<B: Backend>(output: Traced<B>, factors: Vec<f32>) -> Gradients<f32, B> {
     let (output, mut tape) = output.split_tape();
     let device = output.device().clone();
-    let loss = ops::from_host(&device, vec![0.0], (1, 1, 1, 1)).reshape_like(&());
+    let loss = crate::from_host(&device, vec![0.0], (1, 1, 1, 1)).reshape_like(&());
     tape.add_backward_op(move |gradients| {
         device.write(&factors, gradients.get_or_alloc_mut(&output)?)
     });
-    ops::losses::backward(loss.put_tape(tape))
+    crate::losses::backward(loss.put_tape(tape))
 }
 
 /// Returns a loss, and the gradient of its logits.
 fn loss<B: Backend>(
     device: &B,
     logits: Nchw,
-    loss: impl Fn(Traced<B>) -> ops::Scalar<B, OwnedTape<f32, B>>,
+    loss: impl Fn(Traced<B>) -> crate::Scalar<B, OwnedTape<f32, B>>,
 ) -> Vec<Vec<f32>> {
     let logits = noise(device, logits, 1);
     let loss = loss(logits.leaky_trace());
-    let value = ops::Reading::of(&loss.retaped::<NoneTape>()).finish();
-    let gradients = ops::losses::backward(loss);
-    vec![value, ops::to_host(&gradients.get(&logits))]
+    let value = crate::Reading::of(&loss.retaped::<NoneTape>()).finish();
+    let gradients = crate::losses::backward(loss);
+    vec![value, crate::to_host(&gradients.get(&logits))]
 }
 
 /// Returns a parameter after three updates.
@@ -312,7 +315,7 @@ fn steps<B: Backend>(device: &B, config: OptimizerConfig) -> Vec<Vec<f32>> {
         let mut gradients = pull(parameters[0].leaky_trace(), factors);
         optimizer.step(0.05, &mut parameters, &mut gradients, &penalty);
     }
-    vec![ops::to_host(&parameters[0])]
+    vec![crate::to_host(&parameters[0])]
 }
 
 #[cfg(test)]
@@ -320,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_that_is_not_a_number_agrees_with_nothing_wherever_it_stands() {
+    fn nan_differs_from_every_value() {
         for found in [[f32::NAN, 0.0], [0.0, f32::NAN], [f32::NAN, f32::NAN]] {
             assert!(difference(&found, &[1.0, 0.0]).is_nan(), "{found:?}");
         }
@@ -339,22 +342,22 @@ mod tests {
     fn a_weight_gradient_of_many_positive_values_is_as_close_in_tf32_as_one_of_few() {
         let cuda = crate::cuda::open(Precision::Tf32).expect("a GPU");
         let shape = (256, 3, 128, 128);
-        let values = random::uniform(ops::len(shape), 1);
-        let images = ops::from_host(&cuda, values, shape);
+        let values = random::uniform(crate::len(shape), 1);
+        let images = crate::from_host(&cuda, values, shape);
         let (weight, bias) = (
             noise(&cuda, (16, 3, 3, 3), 2),
             noise(&cuda, (1, 16, 1, 1), 3),
         );
-        let op = ops::Conv2d {
+        let op = crate::Conv2d {
             stride: 1,
             padding: 1,
             activation: Activation::Linear,
         };
         let [found, expected] = [Precision::Tf32, Precision::Float32].map(|precision| {
             with_precision(precision, || {
-                let output = ops::conv2d(images.leaky_trace(), &weight, &bias, op, BOTH);
-                let factors = random::uniform(ops::len(*output.shape()), 4);
-                ops::to_host(&pull(output, factors).get(&weight))
+                let output = crate::conv2d(images.leaky_trace(), &weight, &bias, op, BOTH);
+                let factors = random::uniform(crate::len(*output.shape()), 4);
+                crate::to_host(&pull(output, factors).get(&weight))
             })
         });
         let error = difference(&found, &expected);

@@ -73,7 +73,7 @@ impl Program {
             capability: self.capability,
             log,
         };
-        let text = |text: &str| CString::new(text).expect("no zero in a program");
+        let text = |text: &str| CString::new(text).expect("a program without NUL characters");
         let (source, name) = (text(&self.source), text(&self.name));
         let options = options(target).map(|option| text(&option));
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
@@ -96,18 +96,18 @@ impl Program {
                 sys::nvrtcCompileProgram(program, options.len() as i32, options.as_ptr());
             let result = if compiled == nvrtcResult::NVRTC_SUCCESS {
                 match target {
-                    Target::MachineCode(_) => sized(
+                    Target::MachineCode(_) => read_sized(
                         |size| sys::nvrtcGetCUBINSize(program, size),
                         |code| sys::nvrtcGetCUBIN(program, code),
                     ),
-                    Target::Ptx(_) => sized(
+                    Target::Ptx(_) => read_sized(
                         |size| sys::nvrtcGetPTXSize(program, size),
                         |code| sys::nvrtcGetPTX(program, code),
                     ),
                 }
                 .map_err(|code| failed(format!("{code:?}")))
             } else {
-                let log = sized(
+                let log = read_sized(
                     |size| sys::nvrtcGetProgramLogSize(program, size),
                     |log| sys::nvrtcGetProgramLog(program, log),
                 );
@@ -173,7 +173,7 @@ fn architectures() -> Vec<c_int> {
 }
 
 /// Calls two functions of NVRTC, one that returns a size and one that fills a buffer of this size.
-fn sized(
+fn read_sized(
     size: impl FnOnce(&mut usize) -> nvrtcResult,
     fill: impl FnOnce(*mut c_char) -> nvrtcResult,
 ) -> Result<Vec<u8>, nvrtcResult> {
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_found_again_by_what_it_was_made_from() {
+    fn cached_code_is_found_by_its_source() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("deeper").join("kernel");
         assert_eq!(read(&file, "this"), None);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_file_is_not_taken() {
+    fn a_truncated_file_is_not_used() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("kernel");
         write(&file, "this", b"code");

@@ -83,7 +83,7 @@ macro_rules! forward {
             /// As documented by NVIDIA.
             # $attribute
             #[allow(non_snake_case, clippy::too_many_arguments)]
-            pub unsafe extern "C" fn $name($($argument: $type),*) -> $result {
+            pub(super) unsafe extern "C" fn $name($($argument: $type),*) -> $result {
                 static ADDRESS: OnceLock<Option<usize>> = OnceLock::new();
                 let Some(address) = *ADDRESS.get_or_init(|| $library.address(stringify!($name))) else {
                     return $result::MISSING;

@@ -10,13 +10,13 @@ use cudarc::nvrtc::sys as nvrtc;
 
 use super::libraries::{CUBLAS, DRIVER, NVRTC, Shared, driver_version};
 
-/// Returns the GPUs that the driver shows to this process, in its order; at least one.
+/// Returns the GPUs that the driver shows to this process, in the driver's order; at least one.
 ///
 /// # Errors
-/// If there is none. The error says why.
+/// Fails if there is none. The error says why.
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     start()?;
-    let driver = |error: DriverError| NoGpu::Driver(said(error));
+    let driver = |error: DriverError| NoGpu::Driver(describe(error));
     let count = result::device::get_count().map_err(driver)?;
     if count == 0 {
         return Err(NoGpu::NoDevice);
@@ -30,7 +30,7 @@ pub(super) fn start() -> Result<(), NoGpu> {
     match result::init() {
         Ok(()) => Ok(()),
         Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Err(NoGpu::NoDevice),
-        Err(error) => Err(NoGpu::Driver(said(error))),
+        Err(error) => Err(NoGpu::Driver(describe(error))),
     }
 }
 
@@ -51,7 +51,7 @@ pub fn free_memory(index: usize) -> Result<u64, String> {
         unsafe { result::primary_ctx::release(device) }?;
         memory
     };
-    let (free, _) = memory().map_err(said)?;
+    let (free, _) = memory().map_err(describe)?;
     Ok(free as u64)
 }
 
@@ -117,7 +117,8 @@ fn library(
 ) -> GpuLibrary {
     let found = shared.load().and_then(|_| {
         let file = shared.file(function).unwrap_or_default();
-        let version = version().ok_or_else(|| format!("{} gives no version", file.shown()))?;
+        let version =
+            version().ok_or_else(|| format!("{} does not report its version", file.shown()))?;
         Ok((version, file))
     });
     GpuLibrary {
@@ -153,7 +154,7 @@ fn cublas_version() -> Option<String> {
 }
 
 /// Describes an error of the driver.
-pub(super) fn said(error: DriverError) -> String {
+pub(super) fn describe(error: DriverError) -> String {
     let words = error
         .error_string()
         .ok()

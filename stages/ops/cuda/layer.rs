@@ -5,7 +5,7 @@ use dfdx::tensor::{Cuda, CudaError};
 
 use super::memory::Buffer;
 use super::{Argument, Constant, Grid, Source, context};
-use crate::ops::{Activation, Nchw, Tensor4, len};
+use crate::{Activation, Nchw, Tensor4, len};
 
 static KERNELS: Source = Source {
     name: "layer",
