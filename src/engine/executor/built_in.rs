@@ -1,27 +1,27 @@
 //! Runs built-in stages, whose work is done by a worker process: this binary again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 
-use contract::{Position, Request, StageEvent};
+use contract::{Position, Request, StageEvent, into_inner, lock};
 
-use super::keeper::Keeper;
-use super::local::{Local, lock};
-use super::process::{self, Ending};
-use super::{Limits, log_file};
+use super::checkpoint_writer::CheckpointWriter;
+use super::context::Context;
 use crate::event::Event;
+use crate::graph::Limits;
+use crate::launch::{Ending, Launch, Work};
 use crate::plan::{Change, MissReason, PlannedAction, State};
 use crate::store::Checkpoints;
 
 /// Messages of a stage that become part of its record.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct Messages {
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
     pub resumed: Option<Position>,
 }
 
-impl Local<'_> {
+impl Context<'_> {
     /// Runs a worker to its end, passes on its events and stores its checkpoints.
     pub(super) fn run_worker(
         &self,
@@ -30,7 +30,7 @@ impl Local<'_> {
         request: &Request,
         limits: Limits,
         checkpoints: Option<&Checkpoints<'_>>,
-    ) -> (Ending, Said) {
+    ) -> (Ending, Messages) {
         let name = self.name(action.node);
         self.reporter.send(&Event::StageStarted {
             stage: name.clone(),
@@ -40,24 +40,24 @@ impl Local<'_> {
             let stage = name.clone();
             self.reporter.send(&Event::StageStartsOver { stage, why });
         }
-        let said = Mutex::new(Said::default());
-        let log = log_file(&self.folder, &name);
+        let messages = Mutex::new(Messages::default());
+        let log = self.log(action);
         let ending = thread::scope(|scope| {
             let folder = request
                 .resume
                 .as_ref()
                 .map(|resume| resume.folder.as_path());
-            let keeper = checkpoints
+            let writer = checkpoints
                 .zip(folder)
-                .map(|(checkpoints, folder)| Keeper::start(scope, checkpoints, folder));
-            let heard = |event| match event {
+                .map(|(checkpoints, folder)| CheckpointWriter::start(scope, checkpoints, folder));
+            let on_event = |event| match event {
                 StageEvent::Checkpoint {
                     folder,
                     position,
                     seconds,
                 } => {
-                    if let Some(keeper) = &keeper {
-                        keeper.take(folder, position);
+                    if let Some(writer) = &writer {
+                        writer.queue(folder, position);
                     }
                     self.reporter.send(&Event::StageCheckpoint {
                         stage: name.clone(),
@@ -65,14 +65,16 @@ impl Local<'_> {
                         seconds,
                     });
                 }
-                event => self.pass_on(&name, event, &said),
+                event => self.pass_on(&name, event, &messages),
             };
-            process::run(request, (&log, &self.logs), self.workers, limits, &heard)
+            let launch = Launch {
+                work: Work::Request(request),
+                limits,
+                log: &log,
+            };
+            self.launcher.run(&launch, &on_event)
         });
-        (
-            ending,
-            said.into_inner().unwrap_or_else(PoisonError::into_inner),
-        )
+        (ending, into_inner(messages))
     }
 
     /// Returns why the stage does not resume where an earlier run ended, although the user may expect that:
@@ -95,29 +97,32 @@ impl Local<'_> {
             .as_ref()
             .is_some_and(|resume| resume.kept.is_empty());
         (self.resume && nothing_kept && resumable.open_ended.iter().any(is_meant))
-            .then(|| "there is no checkpoint to go on from".to_owned())
+            .then(|| "there is no checkpoint to resume from".to_owned())
     }
 
-    fn pass_on(&self, stage: &str, event: StageEvent, said: &Mutex<Said>) {
+    fn pass_on(&self, stage: &str, event: StageEvent, messages: &Mutex<Messages>) {
         let stage = stage.to_owned();
         self.reporter.send(&match event {
             StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
-            StageEvent::Warning { message, passing } => {
-                if !passing {
-                    lock(said).warnings.push(message.clone());
+            StageEvent::Warning {
+                message,
+                about_run_only,
+            } => {
+                if !about_run_only {
+                    lock(messages).warnings.push(message.clone());
                 }
                 Event::StageWarning {
                     stage,
                     message,
-                    passing,
+                    about_run_only,
                 }
             }
             StageEvent::Note { message } => {
-                lock(said).notes.push(message.clone());
+                lock(messages).notes.push(message.clone());
                 Event::StageNote { stage, message }
             }
             StageEvent::Resumed { from } => {
-                lock(said).resumed = Some(from);
+                lock(messages).resumed = Some(from);
                 Event::StageResumed { stage, from }
             }
             StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },

@@ -5,16 +5,18 @@
 //! than once for each. A separate thread therefore takes all actions that were made meanwhile, records them
 //! together, and only then reports them as done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use contract::Failure;
+use contract::{Failure, into_inner, lock};
 
-use super::local::{Local, lock};
+use super::context::Context;
+use super::outputs::KnownOutputs;
 use crate::event::{Event, StageReport};
 use crate::keys::Key;
+use crate::plan::PlannedAction;
 use crate::scheduler::Outcome;
 use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
 
@@ -24,7 +26,7 @@ const LINGER: Duration = Duration::from_millis(10);
 const MOST: usize = 256;
 
 /// An action that was made and must be recorded.
-pub(super) struct Made<'a> {
+pub(super) struct NewResult<'a> {
     pub record: ActionRecord,
     pub checkpoints: Option<Checkpoints<'a>>,
     /// Held because nothing in the store names the blobs yet.
@@ -35,7 +37,7 @@ pub(super) struct Made<'a> {
 pub(super) struct Commit<'a> {
     /// Position of the miss.
     pub index: usize,
-    pub made: Made<'a>,
+    pub result: NewResult<'a>,
     pub report: StageReport,
     /// Held until others can find the record.
     pub lease: Lease,
@@ -51,14 +53,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub fn add(&self, record: &ActionRecord) {
+    pub(super) fn add(&self, record: &ActionRecord) {
         let mut records = lock(&self.records);
         for key in [record.action_key, record.content_key] {
             records.insert(key, record.clone());
         }
     }
 
-    pub fn get(&self, key: &Key) -> Option<ActionRecord> {
+    pub(super) fn get(&self, key: &Key) -> Option<ActionRecord> {
         lock(&self.records).get(key).cloned()
     }
 
@@ -66,7 +68,7 @@ impl Pending {
     ///
     /// # Errors
     /// The failure to record an earlier result, after which making more is of no use.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(super) fn check(&self) -> Result<(), Failure> {
         self.broken.get().cloned().map_or(Ok(()), Err)
     }
 
@@ -78,9 +80,38 @@ impl Pending {
     }
 }
 
-impl<'a> Local<'a> {
+/// Reports of the misses that ended, by position in the queue.
+#[derive(Default)]
+pub(super) struct Reports(Mutex<BTreeMap<usize, StageReport>>);
+
+impl Reports {
+    /// Sends the report of an ended action, and keeps it.
+    pub(super) fn add(&self, context: &Context<'_>, index: usize, report: StageReport) {
+        tracing::debug!(stage = report.name, outcome = %report.outcome, error = report.error, "ended");
+        context.reporter.send(&Event::StageEnded {
+            stage: report.clone(),
+        });
+        lock(&self.0).insert(index, report);
+    }
+
+    pub(super) fn into_inner(self) -> BTreeMap<usize, StageReport> {
+        into_inner(self.0)
+    }
+}
+
+/// Records results on a thread of its own.
+pub(super) struct Recorder<'a> {
+    pub context: Context<'a>,
+    /// The actions of the misses, by position.
+    pub misses: Vec<&'a PlannedAction>,
+    pub outputs: &'a KnownOutputs,
+    pub pending: &'a Pending,
+    pub reports: &'a Reports,
+}
+
+impl Recorder<'_> {
     /// Records commits until `None` is received.
-    pub(super) fn commit_all(&self, commits: &Receiver<Option<Commit<'a>>>) {
+    pub(super) fn commit_all(&self, commits: &Receiver<Option<Commit<'_>>>) {
         let mut open = true;
         while open && let Ok(Some(first)) = commits.recv() {
             let end = Instant::now() + LINGER;
@@ -97,43 +128,51 @@ impl<'a> Local<'a> {
         }
     }
 
-    fn commit(&self, batch: Vec<Commit<'a>>) {
-        let records = batch.iter().map(|commit| &commit.made.record);
-        let kept = self.store.record_all(records).map_err(|error| {
+    fn commit(&self, batch: Vec<Commit<'_>>) {
+        let records: Vec<&ActionRecord> = batch.iter().map(|c| &c.result.record).collect();
+        let kept = self.context.store.results().put(&records).map_err(|error| {
             let failure = Failure::System(error.to_string());
             self.pending.broken.get_or_init(|| failure).clone()
         });
         for commit in batch {
             let Commit {
                 index,
-                made,
+                result,
                 mut report,
                 lease,
             } = commit;
-            let action = self.misses[index].action;
-            self.pending.remove(&made.record);
-            drop((lease, made.guard));
+            let action = self.misses[index];
+            self.pending.remove(&result.record);
+            drop((lease, result.guard));
             match &kept {
                 Ok(()) => {
-                    self.settle(action, made.checkpoints);
-                    self.keep_view(action, &made.record.outputs);
+                    self.clean_up_checkpoints(action, result.checkpoints);
+                    self.context.update_view(action, &result.record.outputs);
                 }
                 Err(failure) => {
                     report.outcome = Outcome::Failed;
                     report.error = Some(failure.to_string());
-                    lock(&self.outputs).remove(&action.node);
+                    self.outputs.remove(action.node);
                 }
             }
-            self.end(index, report);
+            self.reports.add(&self.context, index, report);
         }
     }
 
-    /// Reports the end of an action.
-    pub(super) fn end(&self, index: usize, report: StageReport) {
-        tracing::debug!(stage = report.name, outcome = %report.outcome, error = report.error, "ended");
-        self.reporter.send(&Event::StageEnded {
-            stage: report.clone(),
-        });
-        lock(&self.reports).insert(index, report);
+    /// Removes the checkpoints of a recorded action. The last one stays if the stage can be extended, for
+    /// example by more epochs. Failing to remove them only costs disk space.
+    fn clean_up_checkpoints(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
+        let Some(checkpoints) = checkpoints else {
+            return;
+        };
+        let resumable = self.context.graph.stages[action.node].stage.resumable();
+        let result = match resumable {
+            Some(resumable) if !resumable.open_ended.is_empty() => checkpoints.keep_furthest(),
+            _ => checkpoints.clear(),
+        };
+        if let Err(error) = result {
+            let name = self.context.name(action.node);
+            tracing::warn!("checkpoints of `{name}` were not removed: {error}");
+        }
     }
 }

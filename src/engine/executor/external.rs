@@ -2,16 +2,15 @@
 
 use std::time::Instant;
 
-use contract::{External, Failure, Folder, Gathered, Request};
+use contract::{External, Failure, Folder, Gathered, Request, StageEvent};
 
-use super::local::Local;
-use super::make::Making;
-use super::process::{Ending, VISIBLE_GPUS};
-use super::remains::{self, remains_folder};
-use super::usage::Usage;
+use super::context::Context;
+use super::failed_outputs::{self, failed_outputs_folder};
 use super::watched::Watched;
-use super::{Limits, program};
 use crate::event::Event;
+use crate::graph::Limits;
+use crate::launch::{Ending, Launch, Usage, VISIBLE_GPUS, Work};
+use crate::plan::PlannedAction;
 
 /// Request, folder and inputs of a program.
 pub(super) struct Scratch<'a> {
@@ -21,23 +20,23 @@ pub(super) struct Scratch<'a> {
     pub inputs: &'a Watched<'a>,
 }
 
-impl Local<'_> {
+impl Context<'_> {
     /// Runs the program to its end in the staging folder. Returns its outputs.
     pub(super) fn run_program(
         &self,
-        making: &Making<'_>,
+        action: &PlannedAction,
         external: &dyn External,
         reason: &str,
         scratch: &Scratch<'_>,
         limits: Limits,
     ) -> (Ending, Gathered) {
         self.reporter.send(&Event::StageStarted {
-            stage: self.name(making.action.node),
+            stage: self.name(action.node),
             reason: reason.to_owned(),
         });
         let started = Instant::now();
         let mut usage = Usage::default();
-        let made = self.in_scratch(making, external, scratch, limits, &mut usage);
+        let made = self.in_scratch(action, external, scratch, limits, &mut usage);
         let (result, made) = match made {
             Ok(made) => (Ok(()), made),
             Err(failure) => (Err(failure), Gathered::default()),
@@ -52,7 +51,7 @@ impl Local<'_> {
 
     fn in_scratch(
         &self,
-        making: &Making<'_>,
+        action: &PlannedAction,
         external: &dyn External,
         scratch: &Scratch<'_>,
         limits: Limits,
@@ -61,7 +60,7 @@ impl Local<'_> {
         let request = scratch.request;
         let mut program = external.prepare(request)?;
         scratch.inputs.start();
-        let asked = self.graph.stages[making.action.node].resources.gpus;
+        let asked = self.graph.stages[action.node].resources.gpus;
         if asked.is_some() {
             let gpus = request.gpus.join(",");
             program.env.insert(VISIBLE_GPUS.to_owned(), gpus);
@@ -69,10 +68,18 @@ impl Local<'_> {
             // If `runner` is limited to some GPUs, its programs are too.
             program.env.entry(VISIBLE_GPUS.to_owned()).or_insert(gpus);
         }
-        let log = self.logs.of(&self.name(making.action.node));
-        let warn = |message| self.warn(making.action, message);
-        let ending = program::run(&program, &log, &self.logs, self.workers, limits, &warn);
-        self.logs.let_go(log);
+        let log = self.log(action);
+        let launch = Launch {
+            work: Work::Program(&program),
+            limits,
+            log: &log,
+        };
+        // A program sends no events: these are the launcher's own warnings.
+        let ending = self.launcher.run(&launch, &|event| {
+            if let StageEvent::Warning { message, .. } = event {
+                self.warn(action, message);
+            }
+        });
         *usage = ending.usage;
         let staging = scratch.folder;
         staging
@@ -85,18 +92,18 @@ impl Local<'_> {
             Ok(gathered) => {
                 for message in &gathered.warnings {
                     self.reporter.send(&Event::StageWarning {
-                        stage: self.name(making.action.node),
+                        stage: self.name(action.node),
                         message: message.clone(),
-                        passing: false,
+                        about_run_only: false,
                     });
                 }
                 Ok(gathered)
             }
             // A program that was asked to stop may succeed with half its work done.
-            Err(_) if self.workers.is_stopping() => Err(Failure::Cancelled),
+            Err(_) if self.launcher.is_stopping() => Err(Failure::Cancelled),
             Err(failure) => {
-                let folder = remains_folder(&self.folder, &self.name(making.action.node));
-                Err(failure.with(&remains::keep(staging, &program.outputs, &folder)))
+                let folder = failed_outputs_folder(self.folder, &self.name(action.node));
+                Err(failure.with(&failed_outputs::keep(staging, &program.outputs, &folder)))
             }
         }
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use contract::{Artifact, Failure, IndexEntry};
 
-use super::local::{Local, lock, refused};
+use super::context::Context;
+use super::failure::store_failure;
+use super::outputs::KnownOutputs;
 use crate::keys::Digest;
 use crate::plan::PlannedAction;
 use crate::store::{Store, Tree};
@@ -22,25 +24,26 @@ pub(super) struct Input {
     pub tree: Arc<Tree>,
 }
 
-impl Local<'_> {
-    /// Returns the action's inputs. All of them must be in the store by now.
-    pub fn inputs(&self, action: &PlannedAction) -> Result<Inputs, Failure> {
-        let mut inputs = Inputs::new();
-        for (producer, link) in self.graph.inputs(action.node) {
-            let label = format!("{}.{}", self.name(producer), link.port);
-            let digest = lock(&self.outputs)
-                .get(&producer)
-                .and_then(|outputs| outputs.get(&link.port).copied())
-                .ok_or_else(|| Failure::Internal(format!("`{label}` is not there yet")))?;
-            let tree = self.store.tree_at_hand(&digest).map_err(refused)?;
-            inputs.entry(link.role.clone()).or_default().push(Input {
-                label,
-                entry: link.entry.as_deref().cloned(),
-                tree,
-            });
-        }
-        Ok(inputs)
+/// Returns the action's inputs. All of them must be in the store by now.
+pub(super) fn inputs(
+    context: &Context<'_>,
+    outputs: &KnownOutputs,
+    action: &PlannedAction,
+) -> Result<Inputs, Failure> {
+    let mut inputs = Inputs::new();
+    for (producer, link) in context.graph.inputs(action.node) {
+        let label = format!("{}.{}", context.name(producer), link.port);
+        let digest = outputs
+            .get(producer, &link.port)
+            .ok_or_else(|| Failure::Internal(format!("`{label}` has not been made yet")))?;
+        let tree = context.store.results().get(&digest);
+        inputs.entry(link.role.clone()).or_default().push(Input {
+            label,
+            entry: link.entry.as_deref().cloned(),
+            tree: tree.map_err(store_failure)?,
+        });
     }
+    Ok(inputs)
 }
 
 /// Returns the digests of the inputs, from which the content key is computed.
@@ -50,15 +53,11 @@ pub(super) fn digests(inputs: &Inputs) -> BTreeMap<String, Vec<Digest>> {
 
 /// Returns the inputs with the paths of their files, as a worker gets them.
 pub(super) fn artifacts(inputs: &Inputs, store: &Store) -> BTreeMap<String, Vec<Artifact>> {
-    each(inputs, |input| {
-        let files = input.tree.files.iter();
-        let files = files.map(|(name, blob)| (name.clone(), store.blob_path(&blob.digest)));
-        Artifact {
-            label: input.label.clone(),
-            files: files.collect(),
-            folders: input.tree.folders.iter().cloned().collect(),
-            entry: input.entry.clone(),
-        }
+    each(inputs, |input| Artifact {
+        label: input.label.clone(),
+        files: store.files_of(&input.tree),
+        folders: input.tree.folders.iter().cloned().collect(),
+        entry: input.entry.clone(),
     })
 }
 

@@ -6,22 +6,25 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume, ShowPath};
+use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume, ShowPath, files};
 use jiff::Timestamp;
 
-use super::built_in::Said;
-use super::commits;
+use super::built_in::Messages;
+use super::commits::NewResult;
+use super::context::Context;
 use super::external::Scratch;
+use super::failure::store_failure;
 use super::inputs::{Inputs, artifacts};
-use super::local::{Local, is_forced, refused};
-use super::process::Ending;
+use super::outputs::Outputs;
 use super::watched::Watched;
-use super::{Limits, Outputs};
-use crate::event::{Event, StageReport};
+use crate::event::StageReport;
+use crate::graph::Limits;
 use crate::keys::Key;
-use crate::plan::{PlannedAction, SourceState, Stamps, source_state};
+use crate::launch::Ending;
+use crate::plan::{MissReason, PlannedAction, SourceState, Stamps, State, source_state};
 use crate::scheduler::Grant;
-use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging, is_absence};
+use crate::spec::suggest::distinct;
+use crate::store::{self, ActionRecord, Checkpoints, Deadline, Guard, Staging};
 
 /// Most times that a stage runs again because its sources were written to without being changed.
 const MOST_TOUCHES: usize = 5;
@@ -39,7 +42,7 @@ pub(super) struct Making<'a> {
 }
 
 /// State that an attempt starts from.
-struct Try {
+struct AttemptStart {
     /// Whether to resume from checkpoints.
     resume: bool,
     /// Stamps of the sources.
@@ -53,23 +56,43 @@ enum Attempt {
     Made(Box<ActionRecord>, Guard),
     /// A source was written to meanwhile, but has its old content again. The stage may
     /// have read something else.
-    SourceTouched(Stamps),
+    SourceRewritten(Stamps),
 }
 
-impl<'a> Local<'a> {
-    /// Executes the action and ingests its outputs. It is not recorded yet.
-    pub fn make(
+/// Whether the action must be executed even if it is cached.
+pub(super) fn is_forced(action: &PlannedAction) -> bool {
+    matches!(action.state, State::Runs(MissReason::Forced))
+}
+
+/// Executes the action and ingests its outputs. It is not recorded yet.
+pub(super) fn make<'a>(
+    context: &Context<'a>,
+    making: &Making<'_>,
+    report: &mut StageReport,
+) -> Result<NewResult<'a>, Failure> {
+    Maker { context }.make(making, report)
+}
+
+/// Makes results with the launcher of an execution.
+struct Maker<'c, 'a> {
+    context: &'c Context<'a>,
+}
+
+impl<'a> Maker<'_, 'a> {
+    fn make(
         &self,
         making: &Making<'_>,
         report: &mut StageReport,
-    ) -> Result<commits::Made<'a>, Failure> {
-        let limits = self.graph.stages[making.action.node].limits.or(self.limits);
+    ) -> Result<NewResult<'a>, Failure> {
+        let limits = self.context.graph.stages[making.action.node]
+            .limits
+            .or(self.context.limits);
         let checkpoints = match &making.checkpoint_key {
-            Some(key) => Some(self.store.checkpoints(key).map_err(refused)?),
+            Some(key) => Some(self.context.store.checkpoints(key).map_err(store_failure)?),
             None => None,
         };
-        let mut next = Try {
-            resume: self.resume && !is_forced(making.action),
+        let mut next = AttemptStart {
+            resume: self.context.resume && !is_forced(making.action),
             stamps: making.action.stamps,
             reason: self.reason(making.action),
         };
@@ -80,26 +103,29 @@ impl<'a> Local<'a> {
             next.resume = true;
             match attempt {
                 Ok(Attempt::Made(record, guard)) => {
-                    return Ok(commits::Made {
+                    return Ok(NewResult {
                         record: *record,
                         checkpoints,
                         guard,
                     });
                 }
-                Ok(Attempt::SourceTouched(now)) if touches < MOST_TOUCHES => {
+                Ok(Attempt::SourceRewritten(now)) if touches < MOST_TOUCHES => {
                     touches += 1;
                     next.stamps = now;
                     next.resume = false;
-                    self.warn(making.action, "its source was written to meanwhile");
-                    next.reason = "once more".to_owned();
+                    self.context.warn(
+                        making.action,
+                        "its source was written to while it ran, so it runs again",
+                    );
+                    next.reason = "its source was written to".to_owned();
                 }
-                Ok(Attempt::SourceTouched(_)) => {
+                Ok(Attempt::SourceRewritten(_)) => {
                     return Err(Failure::Data(
-                        "its source is written to all the time; run again when it is at rest"
+                        "its source is written to all the time; run again when no program writes to it"
                             .to_owned(),
                     ));
                 }
-                Err(Failure::TimedOut(_)) if self.workers.is_stopping() => {
+                Err(Failure::TimedOut(_)) if self.context.launcher.is_stopping() => {
                     return Err(Failure::Cancelled);
                 }
                 Err(failure) if failure.is_transient() && retries < limits.retries() => {
@@ -109,7 +135,8 @@ impl<'a> Local<'a> {
                         _ => limits.backoff(retries),
                     };
                     retries += 1;
-                    self.warn(making.action, format!("failed: {failure}"));
+                    self.context
+                        .warn(making.action, format!("failed: {failure}"));
                     self.wait(wait)?;
                     next.reason = format!("retry {retries} of {}", limits.retries());
                 }
@@ -124,19 +151,24 @@ impl<'a> Local<'a> {
         making: &Making<'_>,
         limits: Limits,
         checkpoints: Option<&Checkpoints<'_>>,
-        this: &Try,
+        start: &AttemptStart,
         report: &mut StageReport,
     ) -> Result<Attempt, Failure> {
         let action = making.action;
-        let instance = &self.graph.stages[action.node];
+        let instance = &self.context.graph.stages[action.node];
         let external = instance.stage.external();
         // The deadline includes the time for reading inputs and outputs.
-        let deadline = Deadline::new(limits.timeout, self.workers.stopping());
-        let inputs = Watched::begin(making.inputs, self.store, external.is_some(), &deadline)?;
-        let staging = self.store.staging().map_err(refused)?;
-        // Dropped after the keeper has stored its content.
+        let deadline = Deadline::new(limits.timeout, self.context.launcher.stopping());
+        let inputs = Watched::begin(
+            making.inputs,
+            self.context.store,
+            external.is_some(),
+            &deadline,
+        )?;
+        let staging = self.context.store.staging().map_err(store_failure)?;
+        // Dropped after the checkpoint writer has stored its content.
         let kept = match checkpoints {
-            Some(_) => Some(self.store.staging().map_err(refused)?),
+            Some(_) => Some(self.context.store.staging().map_err(store_failure)?),
             None => None,
         };
         let kept = kept.as_ref().map(Staging::path);
@@ -148,17 +180,17 @@ impl<'a> Local<'a> {
             cpus: instance.threads().min(making.grant.cpus),
             device: instance.device,
             gpus: self.gpus(making.grant),
-            inputs: artifacts(making.inputs, self.store),
+            inputs: artifacts(making.inputs, self.context.store),
             staging: staging.path().to_owned(),
             resume: match checkpoints.zip(kept) {
                 Some((checkpoints, folder)) => Some(Resume {
                     folder: folder.to_owned(),
-                    kept: self.kept_checkpoints(action, checkpoints, this.resume)?,
+                    kept: self.kept_checkpoints(action, checkpoints, start.resume)?,
                 }),
                 None => None,
             },
         };
-        let (ending, said, made) = match external {
+        let (ending, messages, made) = match external {
             Some(external) => {
                 let scratch = Scratch {
                     request: &request,
@@ -166,20 +198,22 @@ impl<'a> Local<'a> {
                     inputs: &inputs,
                 };
                 let (ending, Gathered { made, warnings }) =
-                    self.run_program(making, external, &this.reason, &scratch, limits);
-                let said = Said {
+                    self.context
+                        .run_program(action, external, &start.reason, &scratch, limits);
+                let messages = Messages {
                     warnings,
-                    ..Said::default()
+                    ..Messages::default()
                 };
-                (ending, said, made)
+                (ending, messages, made)
             }
             None => {
                 inputs.start();
-                let (ending, said) =
-                    self.run_worker(action, &this.reason, &request, limits, checkpoints);
+                let (ending, messages) =
+                    self.context
+                        .run_worker(action, &start.reason, &request, limits, checkpoints);
                 let ports = instance.outputs.iter();
                 let made = ports.map(|p| (p.name.clone(), Made::At(PathBuf::from(&p.name))));
-                (ending, said, made.collect())
+                (ending, messages, made.collect())
             }
         };
         let Ending {
@@ -195,16 +229,21 @@ impl<'a> Local<'a> {
                 .peak_memory_mib
                 .max(report.peak_memory_mib.unwrap_or_default()),
         );
-        report.warnings.clone_from(&said.warnings);
+        report.warnings.clone_from(&messages.warnings);
         // Checked even after a failure, so that no other stage reads an input that was changed.
         let inputs_check = inputs.check(&deadline)?;
         result?;
 
-        match source_state(self.graph, self.store, action, &this.stamps)
-            .map_err(|e| Failure::System(e.to_string()))?
+        match source_state(
+            self.context.graph,
+            self.context.store,
+            action,
+            &start.stamps,
+        )
+        .map_err(|e| Failure::System(e.to_string()))?
         {
-            SourceState::Untouched => {}
-            SourceState::Touched(now) => return Ok(Attempt::SourceTouched(now)),
+            SourceState::Unchanged => {}
+            SourceState::Rewritten(now) => return Ok(Attempt::SourceRewritten(now)),
             SourceState::Changed => {
                 return Err(Failure::Data(
                     "its source changed while it was read; run again".to_owned(),
@@ -212,7 +251,7 @@ impl<'a> Local<'a> {
             }
         }
         // Held from the first blob on, because only the record protects the blobs.
-        let guard = self.store.guard().map_err(refused)?;
+        let guard = self.context.store.guard().map_err(store_failure)?;
         let record = ActionRecord {
             action_key: action.action_key,
             content_key: making.content_key,
@@ -221,9 +260,9 @@ impl<'a> Local<'a> {
             seconds,
             cpu_seconds: usage.cpu_seconds,
             peak_memory_mib: usage.peak_memory_mib,
-            notes: said.notes,
-            warnings: said.warnings,
-            resumed: said.resumed,
+            notes: messages.notes,
+            warnings: messages.warnings,
+            resumed: messages.resumed,
             finished: Timestamp::now().to_string(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             inputs: inputs_check,
@@ -238,7 +277,7 @@ impl<'a> Local<'a> {
         let gpus = grant
             .gpus
             .iter()
-            .filter_map(|&index| self.graph.gpus.get(index));
+            .filter_map(|&index| self.context.graph.gpus.get(index));
         gpus.map(|gpu| gpu.uuid.clone()).collect()
     }
 
@@ -255,8 +294,8 @@ impl<'a> Local<'a> {
         } else {
             checkpoints.discard_all().map(|()| Vec::new())
         };
-        tracing::debug!(stage = %self.name(action.node), ?kept, "checkpoints");
-        kept.map_err(refused)
+        tracing::debug!(stage = %self.context.name(action.node), ?kept, "checkpoints");
+        kept.map_err(store_failure)
     }
 
     /// Ingests the output of every port.
@@ -269,13 +308,13 @@ impl<'a> Local<'a> {
     ) -> Result<Outputs, Failure> {
         let mut outputs = Outputs::new();
         for port in ports {
-            let nothing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
-            let tree = match made.remove(&port.name).ok_or_else(nothing)? {
-                Made::File { name, bytes } => self.store.ingest_bytes(name, &bytes),
+            let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
+            let tree = match made.remove(&port.name).ok_or_else(missing)? {
+                Made::File { name, bytes } => self.context.store.ingest_bytes(name, &bytes),
                 Made::At(path) => match staging.stat(&path) {
-                    Err(error) if is_absence(&error) => return Err(nothing()),
+                    Err(error) if files::is_absence(&error) => return Err(missing()),
                     // Ingesting reports other errors.
-                    _ => self.store.ingest(staging, &path, deadline),
+                    _ => self.context.store.ingest(staging, &path, deadline),
                 },
             };
             let tree = tree.map_err(|error| match error {
@@ -283,46 +322,35 @@ impl<'a> Local<'a> {
                     let path = path.shown();
                     Failure::Data(format!("its output `{path}` cannot be kept: {why}"))
                 }
-                error => refused(error),
+                error => store_failure(error),
             })?;
             outputs.insert(port.name.clone(), tree.digest);
         }
         Ok(outputs)
     }
 
-    /// Removes the checkpoints of a recorded action. The last one stays if the stage can be extended, for
-    /// example by more epochs. Failing to remove them only costs disk space.
-    pub(super) fn settle(&self, action: &PlannedAction, checkpoints: Option<Checkpoints<'_>>) {
-        let Some(checkpoints) = checkpoints else {
-            return;
-        };
-        let resumable = self.graph.stages[action.node].stage.resumable();
-        let settled = match resumable {
-            Some(resumable) if !resumable.open_ended.is_empty() => checkpoints.keep_furthest(),
-            _ => checkpoints.clear(),
-        };
-        if let Err(error) = settled {
-            tracing::warn!(
-                "checkpoints of `{}` were not removed: {error}",
-                self.name(action.node)
-            );
+    /// Returns the reason for executing the action: the plan's, or the inputs that this run made.
+    fn reason(&self, action: &PlannedAction) -> String {
+        if let State::Runs(reason) = &action.state {
+            return reason.to_string();
         }
-    }
-
-    /// Warns about this run of an action, not about its result.
-    pub(super) fn warn(&self, action: &PlannedAction, message: impl Into<String>) {
-        self.reporter.send(&Event::StageWarning {
-            stage: self.name(action.node),
-            message: message.into(),
-            passing: true,
-        });
+        let Context { graph, plan, .. } = self.context;
+        let inputs = graph.inputs(action.node).into_iter();
+        let made = inputs
+            .map(|(producer, _)| producer)
+            .filter(|&node| plan.action(node).is_miss());
+        // One stage may provide several inputs.
+        let made = distinct(made)
+            .into_iter()
+            .map(|node| self.context.name(node));
+        format!("after {}", made.collect::<Vec<_>>().join(", "))
     }
 
     /// Waits. Returns early if the run is stopped.
     fn wait(&self, duration: Duration) -> Result<(), Failure> {
         let end = Instant::now() + duration;
         while Instant::now() < end {
-            if self.workers.is_stopping() {
+            if self.context.launcher.is_stopping() {
                 return Err(Failure::Cancelled);
             }
             thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));

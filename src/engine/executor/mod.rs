@@ -1,60 +1,55 @@
-//! Executes the actions of a plan: takes outputs from the store where possible, and otherwise runs the stages
-//! in processes of their own. [`execute`] is the entry point.
+//! Executes the actions of a plan: takes outputs from the store where possible, and otherwise has a launcher run
+//! the stages. [`execute`] is the entry point.
+//!
+//! | step | file |
+//! | --- | --- |
+//! | a miss that the scheduler starts | `fill.rs` |
+//! | find its result in the store after all, or take the lease | `hits.rs` |
+//! | otherwise make it: run the stage, retry, ingest the outputs | `make.rs`, `built_in.rs`, `external.rs` |
+//! | record results in batches, on a thread of its own | `commits.rs` |
 
 mod built_in;
+mod checkpoint_writer;
 mod commits;
+mod context;
 mod external;
+mod failed_outputs;
+mod failure;
+mod fill;
+mod hits;
 mod inputs;
-mod interrupt;
-mod keeper;
-mod leftovers;
-mod local;
-mod logs;
 mod make;
-mod memory;
-mod own_binary;
-mod process;
-mod program;
-mod remains;
-mod usage;
+mod outputs;
 mod verify;
 mod versions;
-pub mod warden;
-mod watch;
+mod views;
 mod watched;
-pub mod worker;
-mod workers;
 
 use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use petgraph::graph::NodeIndex;
 use rayon::prelude::*;
 
 use crate::event::{Event, Reporter, StageReport};
-use crate::graph::{Graph, Limits, Measured};
+use crate::graph::{Demand, Graph, Limits};
+use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction, State};
-use crate::scheduler::{self, Entry, OnFailure, Outcome, Queue, Room, Slots};
+use crate::scheduler::{self, Capacity, Entry, OnFailure, Outcome, Queue, Slots};
 use crate::store::{ActionRecord, Store, component};
+use commits::{Pending, Recorder, Reports};
+use context::Context;
+use fill::{Filler, Miss};
+use outputs::KnownOutputs;
 
-pub use interrupt::Interrupt;
-pub use local::Outputs;
-pub use own_binary::own_binary;
-pub use process::VISIBLE_GPUS;
-pub use remains::remains_folder;
-pub use usage::{Usage, peak_memory_mib};
+pub use failed_outputs::failed_outputs_folder;
+pub use outputs::Outputs;
 pub use verify::damaged_artifacts;
 pub use versions::ask_versions;
-pub use workers::Workers;
-
-use commits::Pending;
-use local::{Local, Miss};
-use logs::Logs;
 
 /// Fewest cached actions whose views in `latest` are checked by one thread.
 const VIEWS: usize = 16;
@@ -62,7 +57,7 @@ const VIEWS: usize = 16;
 /// Options for executing a plan.
 pub struct Options<'a> {
     /// Resources for running stages.
-    pub room: Room,
+    pub capacity: Capacity,
     pub on_failure: OnFailure,
     /// Folder of the run.
     pub folder: &'a Path,
@@ -70,8 +65,8 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Whether to resume from checkpoints.
     pub resume: bool,
-    /// Resources that stages used in earlier runs.
-    pub measured: HashMap<NodeIndex, Measured>,
+    /// Expected resources of stages, from earlier runs.
+    pub demands: HashMap<NodeIndex, Demand>,
     /// Stages that fail if they have to run, with the reasons.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -92,52 +87,39 @@ pub fn execute(
     graph: &Graph,
     plan: &Plan,
     store: &Store,
-    workers: &Workers,
+    launcher: &dyn Launcher,
     reporter: &Reporter,
     options: &Options<'_>,
 ) -> io::Result<Execution> {
     let misses: Vec<&PlannedAction> = plan.misses().collect();
     let (misses, entries) = schedule(graph, &misses, options);
-    let (commits, made) = channel();
-    let local = Local {
+    let context = Context {
         graph,
         plan,
         store,
-        workers,
+        launcher,
         reporter,
-        folder: options.folder.to_owned(),
+        folder: options.folder,
         limits: options.limits,
         resume: options.resume,
-        refused: &options.refused,
-        misses,
-        outputs: Mutex::default(),
-        reports: Mutex::default(),
-        logs: Logs::new(options.folder),
-        commits,
-        pending: Pending::default(),
     };
-    let mut cached = local.show_cached();
-    let queue = Queue::new(entries, &options.room, options.on_failure);
-    let outcomes = thread::scope(|scope| {
-        let local = &local;
-        thread::Builder::new().spawn_scoped(scope, move || local.commit_all(&made))?;
-        let run = || scheduler::run(queue, local, workers.stopping());
-        let outcomes = catch_unwind(AssertUnwindSafe(run));
-        // The recorder thread waits for this message, so it is sent even after a panic.
-        let _ = local.commits.send(None);
-        Ok::<_, io::Error>(outcomes.unwrap_or_else(|panic| resume_unwind(panic)))
-    })?;
-    if let Some(left) = workers.end_leftovers().wording(workers.is_stopping()) {
+    let (outputs, pending, reports) = Default::default();
+    let mut cached = report_cached(&context, &outputs);
+    let outcomes = fill(
+        &context,
+        &misses,
+        entries,
+        options,
+        (&outputs, &pending, &reports),
+    )?;
+    if let Some(left) = launcher.finish() {
         tracing::warn!("the programs of this run {left}");
     }
 
-    let mut reports = local
-        .reports
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    for (index, (miss, outcome)) in local.misses.iter().zip(outcomes).enumerate() {
+    let mut reports = reports.into_inner();
+    for (index, (miss, outcome)) in misses.iter().zip(outcomes).enumerate() {
         let report = reports.remove(&index).unwrap_or_else(|| {
-            let name = graph.stages[miss.action.node].name.to_string();
+            let name = context.name(miss.action.node);
             let report = StageReport::not_executed(&name, outcome, &miss.action.action_key);
             reporter.send(&Event::StageEnded {
                 stage: report.clone(),
@@ -152,47 +134,73 @@ pub fn execute(
             .iter()
             .filter_map(|action| cached.remove(&action.node))
             .collect(),
-        outputs: local
-            .outputs
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner),
+        outputs: outputs.into_inner(),
     })
 }
 
-impl Local<'_> {
-    /// Reports the cached actions, updates their views and remembers their outputs.
-    fn show_cached(&self) -> HashMap<NodeIndex, StageReport> {
-        let cached: Vec<(&PlannedAction, &ActionRecord)> = self
-            .plan
-            .actions
-            .iter()
-            .filter_map(|action| match &action.state {
-                State::Cached(record) => Some((action, &**record)),
-                _ => None,
-            })
-            .collect();
-        cached
-            .par_iter()
-            .with_min_len(VIEWS)
-            .for_each(|(action, record)| self.keep_view(action, &record.outputs));
-        let mut reports = HashMap::new();
-        for (action, record) in cached {
-            let name = self.graph.stages[action.node].name.to_string();
-            let report = StageReport {
-                warnings: record.warnings.clone(),
-                ..StageReport::not_executed(&name, Outcome::Cached, &action.action_key)
-            };
-            self.reporter.send(&Event::StageEnded {
-                stage: report.clone(),
-            });
-            reports.insert(action.node, report);
-            self.outputs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(action.node, record.outputs.clone());
-        }
-        reports
+/// Fills the misses, and records the results on a second thread. Returns the outcomes in the queue's order.
+fn fill<'a>(
+    context: &Context<'a>,
+    misses: &'a [Miss<'a>],
+    entries: Vec<Entry>,
+    options: &'a Options<'_>,
+    (outputs, pending, reports): (&'a KnownOutputs, &'a Pending, &'a Reports),
+) -> io::Result<Vec<Outcome>> {
+    let (commits, made) = channel();
+    let filler = Filler {
+        context: *context,
+        misses,
+        refused: &options.refused,
+        outputs,
+        pending,
+        reports,
+        commits,
+    };
+    let recorder = Recorder {
+        context: *context,
+        misses: misses.iter().map(|miss| miss.action).collect(),
+        outputs,
+        pending,
+        reports,
+    };
+    let queue = Queue::new(entries, &options.capacity, options.on_failure);
+    thread::scope(|scope| {
+        thread::Builder::new().spawn_scoped(scope, move || recorder.commit_all(&made))?;
+        let run = || scheduler::run(queue, &filler, context.launcher.stopping());
+        let outcomes = catch_unwind(AssertUnwindSafe(run));
+        // The recorder thread waits for this message, so it is sent even after a panic.
+        let _ = filler.commits.send(None);
+        Ok(outcomes.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// Reports the cached actions, updates their views and remembers their outputs.
+fn report_cached(context: &Context<'_>, outputs: &KnownOutputs) -> HashMap<NodeIndex, StageReport> {
+    let actions = context.plan.actions.iter();
+    let cached: Vec<(&PlannedAction, &ActionRecord)> = actions
+        .filter_map(|action| match &action.state {
+            State::Cached(record) => Some((action, &**record)),
+            State::Runs(_) | State::Waits(_) => None,
+        })
+        .collect();
+    cached
+        .par_iter()
+        .with_min_len(VIEWS)
+        .for_each(|(action, record)| context.update_view(action, &record.outputs));
+    let mut reports = HashMap::new();
+    for (action, record) in cached {
+        let name = context.name(action.node);
+        let report = StageReport {
+            warnings: record.warnings.clone(),
+            ..StageReport::not_executed(&name, Outcome::Cached, &action.action_key)
+        };
+        context.reporter.send(&Event::StageEnded {
+            stage: report.clone(),
+        });
+        reports.insert(action.node, report);
+        outputs.insert(action.node, record.outputs.clone());
     }
+    reports
 }
 
 /// Returns the misses with their queue entries. A miss waits for the misses that it takes inputs from, and
@@ -226,10 +234,10 @@ fn schedule<'a>(
                 // The resources that it requests may not exist.
                 true => Slots::cpus(1),
                 false => {
-                    let measured = options.measured.get(&action.node);
-                    let measured = measured.copied().unwrap_or_default();
-                    let slots = graph.stages[action.node].slots(measured);
-                    slots.granted_of(&options.room)
+                    let demand = options.demands.get(&action.node);
+                    let demand = demand.copied().unwrap_or_default();
+                    let slots = graph.stages[action.node].slots(demand);
+                    slots.granted_of(&options.capacity)
                 }
             };
             (

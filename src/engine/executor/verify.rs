@@ -9,6 +9,7 @@ use crate::store::{self, Store};
 /// Verifies the cached artifacts that the misses of `plan`, tables and expectations read. Returns whether one
 /// is damaged or missing. Damaged ones are set aside, so that a new plan makes them again.
 pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bool, store::Error> {
+    let results = store.results();
     let mut damaged = false;
     for (producer, port) in read(graph, plan) {
         let Some(State::Cached(record)) = plan.get(producer).map(|action| &action.state) else {
@@ -17,7 +18,7 @@ pub fn damaged_artifacts(graph: &Graph, plan: &Plan, store: &Store) -> Result<bo
         let Some(digest) = record.outputs.get(port) else {
             continue;
         };
-        match store.tree(digest).and_then(|tree| store.verify(&tree)) {
+        match results.get(digest).and_then(|tree| results.verify(&tree)) {
             Ok(()) => {}
             Err(error @ (store::Error::Tree { .. } | store::Error::Blob { .. })) => {
                 tracing::warn!("{}.{port}: {error}", graph.stages[producer].name);

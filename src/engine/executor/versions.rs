@@ -7,14 +7,13 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use contract::{Failure, Invalid, Program};
+use contract::{Failure, Invalid, Program, StageEvent};
 use petgraph::graph::NodeIndex;
 
-use super::logs::Logs;
-use super::{Workers, program};
 use crate::error::Error;
 use crate::graph::{Graph, Limits};
-use crate::plan::{Unasked, unasked};
+use crate::launch::{Launch, Launcher, Local, WHOLE_LOG, Work};
+use crate::plan::{UnknownVersion, unknown_versions};
 use crate::store::Store;
 
 /// How long a version command may take.
@@ -29,7 +28,7 @@ const LONGEST: usize = 1 << 20;
 /// If a command fails or prints nothing.
 pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result<(), Error> {
     let mut asked = BTreeSet::new();
-    let workers = Workers::default();
+    let launcher = Local::default();
     for &node in nodes {
         let mut tools = graph.stages[node].stage.tools();
         tools.retain(|tool| tool.version.is_some() && asked.insert(format!("{tool:?}")));
@@ -37,37 +36,36 @@ pub fn ask_versions(graph: &Graph, store: &Store, nodes: &[NodeIndex]) -> Result
             continue;
         }
         let invalid = |invalid: &Invalid| Error::Invalid(vec![graph.diagnose(node, invalid)]);
-        for unasked in unasked(store, &tools).map_err(|error| invalid(&error))? {
+        for unknown in unknown_versions(store, &tools).map_err(|error| invalid(&error))? {
             let wrong = |why: String| {
                 let error =
-                    Invalid::new(format!("the version command of `{}` {why}", unasked.tool));
-                invalid(&error.under(&unasked.tool).under("tools"))
+                    Invalid::new(format!("the version command of `{}` {why}", unknown.tool));
+                invalid(&error.under(&unknown.tool).under("tools"))
             };
-            let answer = ask(&unasked, store, &workers).map_err(wrong)?;
-            if !unasked.is_same(store).map_err(|error| invalid(&error))? {
+            let answer = ask(&unknown, store, &launcher).map_err(wrong)?;
+            if !unknown.is_same(store).map_err(|error| invalid(&error))? {
                 return Err(wrong(format!(
-                    "ran while the program was changed: run again once `{}` stays as it is",
-                    unasked.tool
+                    "ran while the program was changed; run again when `{}` no longer changes",
+                    unknown.tool
                 )));
             }
-            tracing::debug!(unasked.tool, answer, "version");
-            unasked.answered(store, &answer)?;
+            tracing::debug!(unknown.tool, answer, "version");
+            unknown.store_answer(store, &answer)?;
         }
     }
     Ok(())
 }
 
-fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, String> {
+fn ask(unknown: &UnknownVersion, store: &Store, launcher: &dyn Launcher) -> Result<String, String> {
     let staging = store.staging().map_err(|error| error.to_string())?;
     let folder = staging.path().join("empty");
     fs::create_dir(&folder).map_err(|error| error.to_string())?;
     let log = staging.path().join("answer");
-    let logs = Logs::new(staging.path());
     let mut environment = BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]);
     for name in ["PATH", "HOME"] {
         environment.extend(env::var(name).ok().map(|value| (name.to_owned(), value)));
     }
-    let shell = ["/bin/sh", "-ec", &unasked.command];
+    let shell = ["/bin/sh", "-ec", &unknown.command];
     let program = Program {
         path: shell[0].into(),
         argv: shell.map(str::to_owned).into(),
@@ -79,11 +77,19 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
         timeout: Some(PATIENCE),
         ..Limits::default()
     };
-    let warn = |message: String| tracing::warn!("`{}` {message}", unasked.command);
-    let ending = program::run(&program, &log, &logs, workers, limits, &warn);
+    let launch = Launch {
+        work: Work::Program(&program),
+        limits,
+        log: &log,
+    };
+    let ending = launcher.run(&launch, &|event| {
+        if let StageEvent::Warning { message, .. } = event {
+            tracing::warn!("`{}` {message}", unknown.command);
+        }
+    });
     ending.result.map_err(|failure| match failure {
         // The log that the message names will be removed with the staging folder.
-        Failure::Program(message) => match message.rsplit_once(program::WHOLE_LOG) {
+        Failure::Program(message) => match message.rsplit_once(WHOLE_LOG) {
             Some((message, _)) => format!("fails: {message}"),
             None => format!("fails: {message}"),
         },
@@ -98,10 +104,10 @@ fn ask(unasked: &Unasked, store: &Store, workers: &Workers) -> Result<String, St
     let said = said.map_err(|error| error.to_string())?;
     let answer = String::from_utf8_lossy(&said).trim().to_owned();
     if answer.is_empty() {
-        return Err("says nothing".to_owned());
+        return Err("prints nothing".to_owned());
     }
     if said.len() > LONGEST {
-        return Err(format!("says more than {} MiB", LONGEST >> 20));
+        return Err(format!("prints more than {} MiB", LONGEST >> 20));
     }
     Ok(answer)
 }

@@ -6,7 +6,7 @@
 //! | file of an input | how a change is noticed |
 //! | --- | --- |
 //! | a small one, for a program | the program reads a copy of its own (`stages/command/mounts.rs`) |
-//! | one that can be [watched](Unwritten) | opening it to write is noticed, from before it is verified |
+//! | one that can be [watched](WriteWatch) | opening it to write is noticed, from before it is verified |
 //! | any other, or after such an attempt | its stamp, with the time of change, and its content are compared |
 //!
 //! A change goes unnoticed only if the file cannot be watched, because its file system has no leases or it
@@ -19,11 +19,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use contract::{Failure, PRIVATE_BYTES};
+use contract::{Failure, PRIVATE_BYTES, lock};
 
+use super::failure::store_failure;
 use super::inputs::Inputs;
-use super::local::{lock, refused};
-use crate::store::{self, BLOB_MODE, Blob, Deadline, InputsCheck, Stamp, Store, Tree, Unwritten};
+use crate::store::{
+    self, BLOB_MODE, Blob, Deadline, FileStamp, InputsCheck, Store, Tree, WriteWatch,
+};
 
 /// Most files of one stage that are kept open to watch them: processes have a limit of open files.
 const MOST: usize = 64;
@@ -36,7 +38,7 @@ pub(super) struct Watched<'a> {
     inputs: Vec<Input<'a>>,
     watches: Arc<Vec<Watch>>,
     /// Dropping it ends the thread that lets writers continue.
-    _looked_after: Option<Sender<()>>,
+    _releasing: Option<Sender<()>>,
 }
 
 struct Input<'a> {
@@ -48,14 +50,14 @@ struct Input<'a> {
 
 /// A watched file, and its stamp at the start of the stage.
 struct Watch {
-    file: Unwritten,
-    stamp: Mutex<Option<Stamp>>,
+    file: WriteWatch,
+    stamp: Mutex<Option<FileStamp>>,
 }
 
 impl<'a> Watched<'a> {
     /// Watches the inputs and verifies their content. `copies` tells whether the stage
     /// reads copies of small files.
-    pub fn begin(
+    pub(super) fn begin(
         inputs: &'a Inputs,
         store: &'a Store,
         copies: bool,
@@ -85,21 +87,23 @@ impl<'a> Watched<'a> {
         }
         // From here on, changes are noticed.
         for input in &watched {
-            store.verify_before(input.tree, deadline).map_err(refused)?;
+            store
+                .verify_before(input.tree, deadline)
+                .map_err(store_failure)?;
         }
         let watches = Arc::new(watches);
         Ok(Self {
             store,
             inputs: watched,
-            _looked_after: look_after(&watches),
+            _releasing: release_writers(&watches),
             watches,
         })
     }
 
     /// Stores the stamps of the files, after the stage has got its own links to them.
-    pub fn start(&self) {
+    pub(super) fn start(&self) {
         for watch in self.watches.iter() {
-            *lock(&watch.stamp) = watch.settled();
+            *lock(&watch.stamp) = watch.reliable_stamp();
         }
     }
 
@@ -107,7 +111,7 @@ impl<'a> Watched<'a> {
     ///
     /// # Errors
     /// If one was written to. A damaged input is set aside, so that the next run makes it again.
-    pub fn check(&self, deadline: &Deadline<'_>) -> Result<InputsCheck, Failure> {
+    pub(super) fn check(&self, deadline: &Deadline<'_>) -> Result<InputsCheck, Failure> {
         self.watches.iter().for_each(Watch::restore_mode);
         let mut is_sure = true;
         for input in &self.inputs {
@@ -122,14 +126,13 @@ impl<'a> Watched<'a> {
             }
             // Reads again the blobs that are not known to be sound.
             match self.store.verify_before(input.tree, deadline) {
-                Err(error @ store::Error::Io { .. }) => return Err(refused(error)),
+                Err(error @ store::Error::Io { .. }) => return Err(store_failure(error)),
                 Err(_) => is_written = true,
                 Ok(()) => {}
             }
             if is_written {
                 return Err(Failure::Data(format!(
-                    "its input `{}` was written to while it ran; a program that wants to change what it \
-                     reads has to copy it first",
+                    "the program changed its input `{}`; to change an input, let the program copy it first",
                     input.role
                 )));
             }
@@ -138,14 +141,14 @@ impl<'a> Watched<'a> {
             InputsCheck::Sure
         } else {
             InputsCheck::Unsure {
-                verifications: self.store.verifications().map_err(refused)?,
+                verifications: self.store.verifications().map_err(store_failure)?,
             }
         })
     }
 
     /// Ends the watch once the stage's own links to its inputs are gone. Removing a link changes a file's
     /// stamp; a file that was watched all the time need not be read again because of that.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         for (blob, watch) in self.inputs.iter().flat_map(Input::blobs) {
             if let Some(index) = watch {
                 self.store.remember_watched(blob, &self.watches[index].file);
@@ -161,9 +164,9 @@ impl Input<'_> {
 }
 
 impl Watch {
-    fn now(&self) -> Option<Stamp> {
+    fn now(&self) -> Option<FileStamp> {
         let metadata = self.file.file().metadata().ok()?;
-        Some(Stamp::of(&metadata))
+        Some(FileStamp::of(&metadata))
     }
 
     /// Restores the mode of a blob, which is read-only. A program may have changed it through its own link,
@@ -178,8 +181,8 @@ impl Watch {
     }
 
     /// Returns the file's stamp once any write would change it. Its time has just moved, with the new link.
-    fn settled(&self) -> Option<Stamp> {
-        self.now().filter(Stamp::wait_until_settled)
+    fn reliable_stamp(&self) -> Option<FileStamp> {
+        self.now().filter(FileStamp::wait_until_reliable)
     }
 
     /// Whether the file may have been written to since the start.
@@ -194,20 +197,20 @@ impl Watch {
 }
 
 /// Lets processes that wait to write to a watched file continue, until the sender is dropped.
-fn look_after(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
+fn release_writers(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
     if watches.is_empty() {
         return None;
     }
     let (ended, end) = channel();
     let watches = Arc::clone(watches);
-    let looking = move || {
+    let release = move || {
         while end.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-            watches.iter().for_each(|watch| watch.file.give_way());
+            watches.iter().for_each(|watch| watch.file.release());
         }
     };
     // Without the thread, writers wait until the stage has ended, or for 45 seconds.
     let started = thread::Builder::new()
         .name("inputs".to_owned())
-        .spawn(looking);
+        .spawn(release);
     started.is_ok().then_some(ended)
 }

@@ -10,7 +10,7 @@ use contract::Position;
 
 use super::files::{self, Found, sync};
 use super::sealed::{Damaged, seal, unseal};
-use super::{Error, InputsCheck, Store};
+use super::{Error, Store};
 use crate::keys::Fingerprint;
 use crate::keys::{Digest, Key};
 
@@ -42,6 +42,25 @@ pub struct ActionRecord {
     pub runner: String,
     #[serde(default)]
     pub inputs: InputsCheck,
+}
+
+/// Whether a stage's inputs held the right bytes all the time that the stage could read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputsCheck {
+    Sure,
+    /// They were right before and after the stage ran. `verifications` is the number of complete
+    /// verifications of the store by then.
+    Unsure {
+        verifications: u64,
+    },
+}
+
+impl Default for InputsCheck {
+    /// The value for records that do not have the field.
+    fn default() -> Self {
+        Self::Unsure { verifications: 0 }
+    }
 }
 
 /// Result of looking up a key in the action cache.
@@ -85,7 +104,7 @@ impl ActionRecord {
 impl Store {
     /// Returns the record under an action key or a content key if it is sound and its outputs are in the
     /// store with the right sizes. A useless record is set aside.
-    pub fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
+    pub(crate) fn lookup(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
         match self.examine(key)? {
             Lookup::Hit(record) => Ok(Some(*record)),
             Lookup::Absent => Ok(None),
@@ -97,11 +116,11 @@ impl Store {
     }
 
     /// Like `lookup`, but tells the misses apart and changes nothing.
-    pub fn examine(&self, key: &Key) -> Result<Lookup, Error> {
+    pub(crate) fn examine(&self, key: &Key) -> Result<Lookup, Error> {
         let path = self.record_path(key);
         let bytes = match files::read(&path).map_err(Error::io("read", &path))? {
             Found::Bytes(bytes) => bytes,
-            Found::Nothing => return Ok(Lookup::Absent),
+            Found::Missing => return Ok(Lookup::Absent),
             Found::Foreign => return Ok(Lookup::Damaged),
         };
         let Ok(record) = ActionRecord::decode(&bytes, key) else {
@@ -110,7 +129,7 @@ impl Store {
         for (port, digest) in &record.outputs {
             let complete = match self.peek_tree(digest) {
                 Ok(tree) => {
-                    self.have_at_hand(&tree);
+                    self.remember_tree(&tree);
                     self.is_complete(&tree)?
                 }
                 Err(Error::Tree { .. }) => false,
@@ -123,14 +142,10 @@ impl Store {
         Ok(Lookup::Hit(Box::new(record)))
     }
 
-    /// Stores the record of an action whose outputs were ingested, under both of its keys.
-    pub fn record(&self, record: &ActionRecord) -> Result<(), Error> {
-        self.record_all([record])
-    }
-
-    /// Stores several records, at little more than the cost of one. Everything they name is flushed to disk
+    /// Stores the records of actions whose outputs were ingested, each under both of its keys. Several records
+    /// cost little more than one. Everything they name is flushed to disk
     /// together with the records; only then do the records get their names.
-    pub fn record_all<'r>(
+    pub(super) fn record_all<'r>(
         &self,
         records: impl IntoIterator<Item = &'r ActionRecord>,
     ) -> Result<(), Error> {
@@ -148,7 +163,7 @@ impl Store {
         }
         self.flush()?;
         for (fresh, path) in &written {
-            self.make_way(path)?;
+            self.set_aside_foreign(path)?;
             fs::rename(fresh, path).map_err(Error::io("write", path))?;
         }
         let actions = self.home.join("actions");
@@ -157,7 +172,7 @@ impl Store {
 
     /// Stores a record that was found by its content key under one more action key, that of `fingerprint`.
     /// The next plan then finds it before anything upstream is known. Returns the stored record.
-    pub fn alias(
+    pub(crate) fn alias(
         &self,
         record: &ActionRecord,
         action_key: Key,

@@ -1,15 +1,16 @@
 //! The content-addressed storage: blobs and trees under their digests.
 
-use contract::ShowPath;
+use contract::{ShowPath, lock};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::files::{self, Found, Opened};
 use super::hashing::digest_before;
-use super::{Blob, Deadline, Error, Stamp, Store, Tree, Unwritten};
+use super::{Blob, Deadline, Error, FileStamp, Store, Tree, WriteWatch};
 use crate::keys::Digest;
 
 impl Store {
@@ -22,8 +23,8 @@ impl Store {
         tree
     }
 
-    pub(super) fn have_at_hand(&self, tree: &Tree) {
-        let mut known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn remember_tree(&self, tree: &Tree) {
+        let mut known = lock(&self.trees);
         known
             .entry(tree.digest)
             .or_insert_with(|| Arc::new(tree.clone()));
@@ -31,8 +32,8 @@ impl Store {
 
     /// Like `tree`, but does not read the disk if this instance has made the tree or has looked
     /// up a record that names it.
-    pub fn tree_at_hand(&self, digest: &Digest) -> Result<Arc<Tree>, Error> {
-        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn cached_tree(&self, digest: &Digest) -> Result<Arc<Tree>, Error> {
+        let known = lock(&self.trees);
         if let Some(tree) = known.get(digest) {
             return Ok(Arc::clone(tree));
         }
@@ -49,38 +50,52 @@ impl Store {
         };
         match files::read(&path).map_err(Error::io("read", &path))? {
             Found::Bytes(bytes) => Tree::decode(digest, &bytes).map_err(|_| error(true)),
-            Found::Nothing => Err(error(false)),
+            Found::Missing => Err(error(false)),
             Found::Foreign => Err(error(true)),
         }
     }
 
-    /// Reads files of an output and verifies them; `None` unless the output has all of them.
+    /// Reads files of an output, in the order of `names`, and verifies them; `None` unless the output has all of
+    /// them.
     ///
     /// # Errors
     /// A sentence, if the output is incomplete or damaged, or a file larger than a text may be.
-    pub fn read_files<const N: usize>(
+    pub fn read_files(
         &self,
         output: &Digest,
-        names: [&str; N],
-    ) -> Result<Option<[Vec<u8>; N]>, String> {
-        let tree = self.tree(output).map_err(|e| e.to_string())?;
-        if !names.iter().all(|name| tree.files.contains_key(*name)) {
+        names: &[&str],
+    ) -> Result<Option<Vec<Vec<u8>>>, String> {
+        let results = self.results();
+        let tree = results.get(output).map_err(|e| e.to_string())?;
+        let blobs: Option<Vec<&Blob>> = names.iter().map(|name| tree.files.get(*name)).collect();
+        let Some(blobs) = blobs else {
             return Ok(None);
-        }
-        self.verify(&tree).map_err(|e| e.to_string())?;
-        let mut contents = [const { Vec::new() }; N];
-        for (content, name) in contents.iter_mut().zip(names) {
-            let path = self.blob_path(&tree.files[name].digest);
-            *content = contract::files::read(&path, contract::files::MOST_TEXT)
-                .map_err(|e| format!("failed to read `{}`: {e}", path.shown()))?;
-        }
-        Ok(Some(contents))
+        };
+        results.verify(&tree).map_err(|e| e.to_string())?;
+        let content = |blob: &Blob| {
+            let path = self.blob_path(&blob.digest);
+            contract::files::read(&path, contract::files::MOST_TEXT)
+                .map_err(|e| format!("failed to read `{}`: {e}", path.shown()))
+        };
+        blobs
+            .into_iter()
+            .map(content)
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// Returns the path of the blob under `digest`, whether or not it exists. The file must not be written to.
-    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.to_string();
         self.home.join("cas").join(&hex[..2]).join(hex)
+    }
+
+    /// Returns the paths of the files of `tree`, by name. They must not be written to.
+    pub fn files_of(&self, tree: &Tree) -> BTreeMap<String, PathBuf> {
+        let files = tree.files.iter();
+        files
+            .map(|(name, blob)| (name.clone(), self.blob_path(&blob.digest)))
+            .collect()
     }
 
     pub(super) fn tree_path(&self, digest: &Digest) -> PathBuf {
@@ -105,7 +120,7 @@ impl Store {
             if !exists(&path)? {
                 return Err(error(false));
             }
-            if self.has(blob, deadline)? {
+            if self.ensure_sound(blob, deadline)? {
                 return Ok(());
             }
             Err(error(true))
@@ -133,14 +148,14 @@ impl Store {
         }
         let file = match files::open(&path) {
             Ok(Opened::File(file)) => file,
-            Ok(Opened::Nothing) => return Ok(State::Missing),
+            Ok(Opened::Missing) => return Ok(State::Missing),
             Ok(Opened::Foreign) => return Ok(State::Bad),
             Err(error) if files::is_absence(&error) => return Ok(State::Missing),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
         let read = file.metadata().and_then(|metadata| {
             let digest = digest_before(&file, metadata.len(), deadline)?;
-            Ok((digest, Stamp::of(&metadata)))
+            Ok((digest, FileStamp::of(&metadata)))
         });
         let (found, before) = read.map_err(Error::io("read", &path))?;
         if found != (blob.digest, blob.bytes) {
@@ -153,18 +168,18 @@ impl Store {
     /// Whether the blob was found sound before and cannot have changed since.
     pub fn is_known(&self, blob: &Blob) -> bool {
         let now = stamp(&self.blob_path(&blob.digest));
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = lock(&self.verified);
         now.is_some() && verified.get(&blob.digest).copied() == now
     }
 
-    /// Whether the blob exists and is sound. Anything else at its path is set aside.
-    pub(super) fn has(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
+    /// Returns whether the blob exists and is sound. Anything else at its path is set aside.
+    pub(super) fn ensure_sound(&self, blob: &Blob, deadline: &Deadline<'_>) -> Result<bool, Error> {
         match self.state(blob, deadline)? {
             State::Missing => return Ok(false),
             State::Sound => return Ok(true),
             State::Bad => {}
         }
-        let _mending = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        let _repairing = lock(&self.repairing);
         // Another thread may have replaced it since, or set it aside.
         match self.state(blob, deadline)? {
             State::Missing => return Ok(false),
@@ -173,40 +188,40 @@ impl Store {
         }
         let path = self.blob_path(&blob.digest);
         // Must come first: once the blob is gone, nothing looks for its readers.
-        self.doubt_readers(&blob.digest)?;
+        self.set_aside_readers(&blob.digest)?;
         self.set_aside(&path)?;
         Ok(false)
     }
 
     /// Watches the blob under `digest` for writers. `None` if that is not possible.
-    pub fn watch(&self, digest: &Digest) -> Option<Unwritten> {
+    pub fn watch(&self, digest: &Digest) -> Option<WriteWatch> {
         match files::open(&self.blob_path(digest)) {
-            Ok(Opened::File(file)) => Unwritten::watch(file).ok(),
+            Ok(Opened::File(file)) => WriteWatch::watch(file).ok(),
             _ => None,
         }
     }
 
     /// Remembers that the blob is sound as it is now, unless it was written to since `watch` began. It must
     /// have been sound then. This is needed because each link added or removed changes the stamp.
-    pub fn remember_watched(&self, blob: &Blob, watch: &Unwritten) {
+    pub fn remember_watched(&self, blob: &Blob, watch: &WriteWatch) {
         let Some(stamp) = stamp(&self.blob_path(&blob.digest)) else {
             return;
         };
         let is_it = watch
             .file()
             .metadata()
-            .is_ok_and(|metadata| Stamp::of(&metadata) == stamp);
+            .is_ok_and(|metadata| FileStamp::of(&metadata) == stamp);
         // Waiting is faster than reading the blob again.
-        if is_it && stamp.wait_until_settled() && watch.is_unwritten() {
+        if is_it && stamp.wait_until_reliable() && watch.is_unwritten() {
             self.remember(&blob.digest, stamp);
         }
     }
 
     /// Remembers that the blob was sound when it had this stamp, provided that any later
     /// write changes the stamp.
-    pub(super) fn remember(&self, digest: &Digest, stamp: Stamp) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamp.is_settled() {
+    pub(super) fn remember(&self, digest: &Digest, stamp: FileStamp) {
+        let mut verified = lock(&self.verified);
+        if stamp.is_reliable() {
             verified.insert(*digest, stamp);
         } else {
             verified.remove(digest);
@@ -228,7 +243,7 @@ fn exists(path: &Path) -> Result<bool, Error> {
 }
 
 /// Returns the stamp of the regular file at `path`. `None` if there is none.
-fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    metadata.is_file().then(|| Stamp::of(&metadata))
+    metadata.is_file().then(|| FileStamp::of(&metadata))
 }

@@ -84,21 +84,21 @@ impl Store {
             && let Err(error) = self.count_verification()
         {
             // For example in a read-only store. The results stay in doubt.
-            tracing::debug!(%error, "the verification was not counted");
+            tracing::debug!(%error, "failed to count the verification");
         }
-        let mut whole = HashSet::new();
+        let mut complete = HashSet::new();
         for (digest, (entry, tree)) in &inventory.trees {
             check.count(entry);
             let tree = match tree {
                 Reading::Sound(tree) => tree,
                 Reading::Damaged => {
-                    check.found(&entry.path, "is not what its name says");
+                    check.found(&entry.path, "does not match its name");
                     continue;
                 }
                 Reading::Refused(unread) => {
                     check.refused(unread);
                     // Records that name it are not reported.
-                    whole.insert(*digest);
+                    complete.insert(*digest);
                     continue;
                 }
             };
@@ -107,10 +107,13 @@ impl Store {
             });
             match lost {
                 None => {
-                    whole.insert(*digest);
+                    complete.insert(*digest);
                 }
                 Some((name, _)) => {
-                    check.found(&entry.path, format!("lists `{name}`, which is not there"));
+                    check.found(
+                        &entry.path,
+                        format!("lists `{name}`, which is missing or damaged"),
+                    );
                 }
             }
         }
@@ -127,8 +130,8 @@ impl Store {
                     continue;
                 }
             };
-            if let Some((port, _)) = record.outputs.iter().find(|(_, t)| !whole.contains(t)) {
-                let what = format!("is a record whose output `{port}` is not there");
+            if let Some((port, _)) = record.outputs.iter().find(|(_, t)| !complete.contains(t)) {
+                let what = format!("is a record whose output `{port}` is missing or damaged");
                 check.found(&found.entry.path, what);
             }
         }
@@ -150,7 +153,7 @@ impl Store {
             if let Ok(digest) = name.to_string_lossy().parse::<Digest>()
                 && self.blob_path(&digest) == *path
             {
-                self.doubt_readers(&digest)?;
+                self.set_aside_readers(&digest)?;
             }
             if files::exists(path).map_err(Error::io("look at", path))? {
                 self.set_aside(path)?;
@@ -195,9 +198,9 @@ impl Store {
                 if !instance.kind.is_dir() {
                     continue;
                 }
-                match self.shows_truly(&instance.path, sound) {
+                match self.shows_exactly(&instance.path, sound) {
                     Ok(true) => {}
-                    Ok(false) => check.found(&instance.path, "shows something else than was made"),
+                    Ok(false) => check.found(&instance.path, "does not show the published outputs"),
                     Err(unread) => check.refused(&unread),
                 }
             }
@@ -225,7 +228,7 @@ fn check_blobs(inventory: &Inventory, check: &mut Check) -> HashSet<Digest> {
             Ok(true) => {
                 sound.insert(digest);
             }
-            Ok(false) => check.found(&entry.path, "is not what its name says"),
+            Ok(false) => check.found(&entry.path, "does not match its name"),
             Err(error) => {
                 check.refused(&Unread::new(&entry.path, &error));
                 sound.insert(digest);
@@ -249,7 +252,7 @@ fn check_memos(folder: &Path, check: &mut Check) -> Result<(), Error> {
         match files::read(&entry.path) {
             Ok(Found::Foreign) => check.found(&entry.path, "does not belong here"),
             // It was rewritten or removed meanwhile.
-            Ok(Found::Nothing) => {}
+            Ok(Found::Missing) => {}
             Ok(Found::Bytes(bytes)) => {
                 check.count(&entry);
                 if !is_sound(bytes) {

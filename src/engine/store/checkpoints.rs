@@ -85,7 +85,7 @@ impl Checkpoints<'_> {
                 }
                 Ok(None) => self.store.set_aside(&folder)?,
                 Err(Unread { path, why }) => {
-                    tracing::warn!("left out: `{}` {why}", path.shown());
+                    tracing::warn!("`{}` {why}; it is ignored", path.shown());
                 }
             }
         }
@@ -199,7 +199,7 @@ fn examine(folder: &Path) -> Result<Option<Manifest>, Unread> {
     let path = folder.join(MANIFEST);
     let manifest = match files::read(&path) {
         Ok(Found::Bytes(bytes)) => unseal::<Manifest>(&bytes).ok(),
-        Ok(Found::Nothing | Found::Foreign) => None,
+        Ok(Found::Missing | Found::Foreign) => None,
         // There is no such folder.
         Err(error) if files::is_absence(&error) => None,
         Err(error) => return Err(Unread::new(&path, &error)),

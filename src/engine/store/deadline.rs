@@ -20,8 +20,8 @@ impl<'a> Deadline<'a> {
         stopping: None,
     };
 
-    /// Returns a deadline `timeout` from now, if there is one, which also ends the
-    /// work once `stopping` is set.
+    /// Creates a deadline that ends the work after `timeout`, if there is one, or once `stopping`
+    /// is set.
     pub fn new(timeout: Option<Duration>, stopping: &'a AtomicBool) -> Self {
         Self {
             timeout,
@@ -30,7 +30,7 @@ impl<'a> Deadline<'a> {
         }
     }
 
-    /// Returns an error, which [`given_up`] recognises, if the work must end.
+    /// Returns an error, which [`given_up`] recognizes, if the work must end.
     pub fn check(&self) -> io::Result<()> {
         let is_over = self.at.is_some_and(|at| Instant::now() >= at);
         let is_stopping = self
@@ -46,14 +46,14 @@ impl<'a> Deadline<'a> {
     }
 }
 
-/// Returns the timeout if an error means that a deadline ended the work. Zero if the run was
-/// stopping and there was none.
+/// Returns the timeout if an error means that a deadline ended the work. Returns zero if the run
+/// was stopping and there was no timeout.
 pub fn given_up(error: &io::Error) -> Option<Duration> {
     let inner = error.get_ref()?.downcast_ref::<GivenUp>()?;
     Some(inner.0)
 }
 
-/// The source of errors at a deadline, with the timeout.
+/// Inner error of [`Deadline::check`], with the timeout.
 #[derive(Debug, thiserror::Error)]
-#[error("its time is over")]
+#[error("the deadline has passed, or the run is stopping")]
 struct GivenUp(Duration);

@@ -7,37 +7,12 @@
 //! `cache verify` that found every blob right stay.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use super::files::{self, Found};
 use super::sealed::unseal;
-use super::{ActionRecord, Error, Store};
+use super::{ActionRecord, Error, InputsCheck, Memo, Store};
 use crate::keys::InputId;
 use crate::keys::{Digest, Key};
-
-/// Whether a stage's inputs held the right bytes all the time that the stage could read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InputsCheck {
-    Sure,
-    /// They were right before and after the stage ran. `verifications` is the number of complete
-    /// verifications of the store by then.
-    Unsure {
-        verifications: u64,
-    },
-}
-
-impl Default for InputsCheck {
-    /// The value for records that do not have the field.
-    fn default() -> Self {
-        Self::Unsure { verifications: 0 }
-    }
-}
-
-/// Memo with the number of verifications that found every blob right.
-const MEMO: &str = "verifications.json";
 
 impl Store {
     /// Returns how often all blobs were verified and found right.
@@ -46,23 +21,23 @@ impl Store {
     /// If the number cannot be read. A result recorded with too small a number would not be set
     /// aside when it should be.
     pub fn verifications(&self) -> Result<u64, Error> {
-        let path = self.home.join(MEMO);
+        let path = self.home.join(Memo::Verifications.path());
         match files::read(&path).map_err(Error::io("read", &path))? {
             Found::Bytes(bytes) => Ok(unseal(&bytes).unwrap_or(0)),
-            Found::Nothing | Found::Foreign => Ok(0),
+            Found::Missing | Found::Foreign => Ok(0),
         }
     }
 
     /// Counts one more verification of all blobs.
     pub(super) fn count_verification(&self) -> Result<(), Error> {
-        self.set_memo(Path::new(MEMO), &(self.verifications()? + 1))
+        self.set_memo(Memo::Verifications, &(self.verifications()? + 1))
     }
 
     /// Sets aside the results that may have been made from a damaged blob.
     ///
     /// # Errors
     /// If a record or a tree that decides this cannot be read. No result is set aside then.
-    pub(super) fn doubt_readers(&self, blob: &Digest) -> Result<(), Error> {
+    pub(super) fn set_aside_readers(&self, blob: &Digest) -> Result<(), Error> {
         let mut records: BTreeMap<Key, ActionRecord> = BTreeMap::new();
         for key in self.record_keys()? {
             let path = self.record_path(&key);
@@ -112,7 +87,7 @@ impl Store {
             }
         }
         for key in doubted {
-            tracing::warn!(%key, "a result may have been made of a damaged file");
+            tracing::warn!(%key, "a result may have been made from a damaged file");
             self.set_aside(&self.record_path(key))?;
         }
         Ok(())

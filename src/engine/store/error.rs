@@ -31,7 +31,7 @@ pub enum Error {
         damaged: bool,
     },
     /// A file that a living process wrote cannot be read, so it is unknown what the process needs.
-    #[error("`{}` cannot be read; try again when no run goes on", path.shown())]
+    #[error("`{}` cannot be read; try again when no run is in progress", path.shown())]
     Unreadable { path: PathBuf },
     /// The wait for other users of the store took too long.
     #[error("the store is in use")]
@@ -66,8 +66,8 @@ pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
     match owned {
         Some((path, metadata)) if metadata.uid() != rustix::process::geteuid().as_raw() => {
             let hint = format!(
-                "{error}; `{}` belongs to another user: several can share a store if its folders \
-                 have the set-group-ID bit and all of them use the umask 002",
+                "{error}; `{}` belongs to another user; users can share a store if its folders \
+                 have the set-group-ID bit and all users have the umask 002",
                 path.shown()
             );
             io::Error::new(error.kind(), hint)
@@ -78,8 +78,8 @@ pub(crate) fn explained(path: &Path, error: io::Error) -> io::Error {
 
 fn lost(damaged: bool) -> &'static str {
     if damaged {
-        "is damaged and was set aside; run again to make it anew"
+        "is damaged and was set aside; run again to recreate it"
     } else {
-        "is missing; run again to make it anew"
+        "is missing; run again to recreate it"
     }
 }

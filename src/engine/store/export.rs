@@ -81,7 +81,7 @@ impl Store {
 }
 
 fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
-    make_room(file)?;
+    create_parent(file)?;
     let written = File::create_new(file).and_then(|mut to| {
         io::copy(&mut contract::files::open(blob)?, &mut to)?;
         to.sync_all()
@@ -90,7 +90,7 @@ fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
 }
 
 fn place(copied: &Path, file: &Path) -> Result<(), Error> {
-    make_room(file)?;
+    create_parent(file)?;
     // A replaced file passes its mode on to the new one.
     match fs::symlink_metadata(file) {
         Ok(replaced) if replaced.is_file() => fs::set_permissions(copied, replaced.permissions())
@@ -100,7 +100,7 @@ fn place(copied: &Path, file: &Path) -> Result<(), Error> {
     fs::rename(copied, file).map_err(Error::io("write", file))
 }
 
-fn make_room(file: &Path) -> Result<(), Error> {
+fn create_parent(file: &Path) -> Result<(), Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     files::create_folders(folder).map_err(Error::io("create", folder))
 }

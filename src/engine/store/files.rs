@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
+pub(super) use contract::files::{copy, create_folders, exists, is, is_absence, leads_to, sync};
 use contract::{Folder, files};
 
 use super::digest_open;
@@ -16,12 +16,12 @@ use crate::keys::Digest;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Returns the permissions to request when a file is created. The umask still applies.
-pub fn mode(bits: u32) -> Permissions {
+pub(super) fn mode(bits: u32) -> Permissions {
     Permissions::from_mode(bits)
 }
 
 /// Returns the digest of a file's content and its length in bytes.
-pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
+pub(super) fn digest(file: &Path) -> io::Result<(Digest, u64)> {
     let file = files::open(file)?;
     let bytes = file.metadata()?.len();
     digest_open(&file, bytes)
@@ -30,23 +30,23 @@ pub fn digest(file: &Path) -> io::Result<(Digest, u64)> {
 /// Result of reading one of the store's files.
 pub enum Found {
     Bytes(Vec<u8>),
-    Nothing,
+    Missing,
     /// Not the store's: a folder, a link, a device, or a file larger than any of the store's.
     Foreign,
 }
 
 /// Like [`Found`], but before the file is read.
-pub enum Opened {
+pub(super) enum Opened {
     File(File),
-    Nothing,
+    Missing,
     Foreign,
 }
 
 /// Opens a file of the store for reading. Does not follow links, and does not block on a pipe.
-pub fn open(path: &Path) -> io::Result<Opened> {
+pub(super) fn open(path: &Path) -> io::Result<Opened> {
     match files::open_unlinked(path) {
         Ok(file) => Ok(Opened::File(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Opened::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Opened::Missing),
         Err(error) if files::is_unfit(&error) => Ok(Opened::Foreign),
         Err(error) => Err(error),
     }
@@ -56,7 +56,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
 pub fn read(path: &Path) -> io::Result<Found> {
     let file = match open(path)? {
         Opened::File(file) => file,
-        Opened::Nothing => return Ok(Found::Nothing),
+        Opened::Missing => return Ok(Found::Missing),
         Opened::Foreign => return Ok(Found::Foreign),
     };
     match files::read_open(&file, MOST_BYTES) {
@@ -67,13 +67,13 @@ pub fn read(path: &Path) -> io::Result<Found> {
 }
 
 /// Like [`digest`], but returns `None` if there is no file, or no regular file.
-pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
+pub(super) fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
     match open(file) {
         Ok(Opened::File(file)) => {
             let bytes = file.metadata()?.len();
             digest_open(&file, bytes).map(Some)
         }
-        Ok(Opened::Nothing | Opened::Foreign) => Ok(None),
+        Ok(Opened::Missing | Opened::Foreign) => Ok(None),
         Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(error),
     }
@@ -81,7 +81,7 @@ pub fn digest_plain(file: &Path) -> io::Result<Option<(Digest, u64)>> {
 
 /// Removes whatever is at `path`, with everything in it. It may be gone already. Links are removed, not
 /// followed. A file system mounted inside is an error.
-pub fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => Folder::remove(path),
         Ok(_) => fs::remove_file(path),
@@ -91,7 +91,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Whether `name` is a single path component, and so cannot lead out of the folder it is joined to.
-pub fn is_component(name: &str) -> bool {
+pub(super) fn is_component(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }
 
@@ -100,7 +100,7 @@ const LONGEST: usize = 200;
 
 /// Converts `name` to one component of a path. Separators, control characters, `%` and a leading dot become
 /// `%XX`. A very long name is truncated and ends in a hash, so that it stays unique.
-pub fn component(name: &str) -> String {
+pub(crate) fn component(name: &str) -> String {
     let mut safe = String::with_capacity(name.len());
     for (index, character) in name.char_indices() {
         let odd = matches!(character, '/' | '\\' | '%') || character.is_control();
@@ -125,7 +125,7 @@ pub fn component(name: &str) -> String {
 }
 
 /// Returns the name from which [`component`] made a component. Of a truncated name it returns the beginning.
-pub fn name_of(component: &str) -> String {
+pub(super) fn name_of(component: &str) -> String {
     let mut bytes = Vec::with_capacity(component.len());
     let mut rest = component.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -152,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_component_tells_the_name_it_was_made_of(name in "[a-c./\\\\%\n\\[\\]é25]{1,24}") {
+        fn a_component_can_be_converted_back_to_its_name(name in "[a-c./\\\\%\n\\[\\]é25]{1,24}") {
             prop_assert!(is_component(&component(&name)));
             prop_assert_eq!(name_of(&component(&name)), name);
         }

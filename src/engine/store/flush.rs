@@ -3,34 +3,29 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use super::files::sync;
 use super::{Error, Store};
+use contract::lock;
 
 /// Up to this many files and folders are flushed individually. If there are more, the whole file system is
 /// flushed, including the writes of other programs.
 const FEW: usize = 8;
 
 impl Store {
-    /// Remembers a file, or the entries of a folder, that must be on disk before a record names it.
+    /// Remembers files and folders that must be flushed before a record names them. Flushing a folder flushes
+    /// its entries, not the files in it.
     pub(super) fn to_flush(&self, paths: impl IntoIterator<Item = PathBuf>) {
-        self.unflushed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(paths);
+        lock(&self.unflushed).extend(paths);
     }
 
     /// Flushes everything that `to_flush` remembered.
     pub(super) fn flush(&self) -> Result<(), Error> {
         // A thread that finds the list empty must not return before the thread that took
         // the list has flushed it.
-        let _flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _flushing = lock(&self.flushing);
         let paths = {
-            let mut unflushed = self
-                .unflushed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut unflushed = lock(&self.unflushed);
             std::mem::take(&mut *unflushed)
         };
         let flushed = self.flush_all(&paths);
@@ -46,7 +41,7 @@ impl Store {
         }
         for path in paths {
             match sync(path) {
-                // It was found damaged and set aside; a stage that needs it will find it missing.
+                // The file was found damaged and set aside. A stage that needs it finds it missing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => other.map_err(Error::io("flush", path))?,
             }
@@ -57,7 +52,8 @@ impl Store {
     /// Flushes the store's whole file system. Returns whether the system can do that.
     #[cfg(target_os = "linux")]
     fn flush_file_system(&self) -> Result<bool, Error> {
-        // `syncfs` reports errors since the descriptor was opened, so the session's lock file is used.
+        // `syncfs` reports only errors that occurred after its descriptor was opened. The session opens its
+        // lock file before anything is written, so the descriptor of that file is used.
         let session = self.session()?;
         rustix::fs::syncfs(session.lock())
             .map(|()| true)

@@ -111,7 +111,7 @@ impl Store {
             match needs {
                 Ok(needs) => found.runs.extend(needs.map(|needs| needs.run)),
                 Err(error) => {
-                    tracing::debug!(%error, "a process that cannot be asked what it runs");
+                    tracing::debug!(%error, "failed to read what a process needs");
                     found.are_all_known = false;
                 }
             }
@@ -163,7 +163,7 @@ impl Store {
 
     fn collector_lock(&self) -> Result<File, Error> {
         let path = self.home.join("collector.lock");
-        self.make_way(&path)?;
+        self.set_aside_foreign(&path)?;
         lock::open(&path).map_err(Error::io("open", &path))
     }
 }
@@ -185,7 +185,7 @@ fn needs_of(session: &Path) -> Result<Option<Needs>, Error> {
             Ok(needs) => Ok(Some(needs)),
             Err(_) => Err(Error::Unreadable { path }),
         },
-        Found::Nothing => Ok(None),
+        Found::Missing => Ok(None),
         Found::Foreign => Err(Error::Unreadable { path }),
     }
 }

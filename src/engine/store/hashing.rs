@@ -27,12 +27,12 @@ thread_local! {
 
 /// Returns the digest of an open file's content from its start, and its length in bytes. The length differs
 /// from `expected` only if the file changes.
-pub fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
+pub(crate) fn digest_open(file: &File, expected: u64) -> io::Result<(Digest, u64)> {
     digest_before(file, expected, &Deadline::NONE)
 }
 
 /// Like [`digest_open`], but gives up at a deadline.
-pub fn digest_before(
+pub(super) fn digest_before(
     file: &File,
     expected: u64,
     deadline: &Deadline<'_>,

@@ -21,8 +21,8 @@ use super::files;
 use super::flush::folder_of;
 use super::hashing::digest_before;
 use super::session::Session;
-use super::writers::Unwritten;
-use super::{Blob, Deadline, Error, Stamp, Store, Tree};
+use super::writers::WriteWatch;
+use super::{Blob, Deadline, Error, FileStamp, Store, Tree};
 
 /// Longest path of a file in a tree, in bytes. With the store's own folders in front, the path must stay
 /// below the system's limit (4,096 on Linux).
@@ -46,7 +46,7 @@ impl Store {
         path: &Path,
         deadline: &Deadline<'_>,
     ) -> Result<Tree, Error> {
-        let mut found = Found::new(*deadline);
+        let mut found = Listing::new(*deadline);
         if path.as_os_str().is_empty() {
             found.collect(folder, path, "")?;
         } else {
@@ -60,10 +60,10 @@ impl Store {
         let blobs: Vec<Blob> = found
             .files
             .par_iter()
-            .map(|(_, file)| self.take_in(folder, file, &session, deadline))
+            .map(|(_, file)| self.ingest_file(folder, file, &session, deadline))
             .collect::<Result<_, _>>()?;
         let files = found.files.into_keys().zip(blobs).collect();
-        self.keep_tree(Tree::new(files, found.folders)?)
+        self.write_tree(Tree::new(files, found.folders)?)
     }
 
     /// Ingests `bytes` as a file called `name`.
@@ -71,13 +71,13 @@ impl Store {
         let session = self.session()?;
         let fresh = session.fresh("made");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
-        let blob = self.take_in_own(&fresh, &Deadline::NONE)?;
+        let blob = self.ingest_own_file(&fresh, &Deadline::NONE)?;
         let files = BTreeMap::from([(name.to_owned(), blob)]);
-        self.keep_tree(Tree::new(files, BTreeSet::new())?)
+        self.write_tree(Tree::new(files, BTreeSet::new())?)
     }
 
     /// Writes a tree whose blobs are in the store.
-    fn keep_tree(&self, tree: Tree) -> Result<Tree, Error> {
+    fn write_tree(&self, tree: Tree) -> Result<Tree, Error> {
         // Blobs that were in the store already are included: their writer may not have flushed them yet.
         for blob in tree.files.values() {
             let path = self.blob_path(&blob.digest);
@@ -88,16 +88,16 @@ impl Store {
         let is_there = |there| matches!(there, files::Found::Bytes(there) if there == bytes);
         if !files::read(&path).is_ok_and(is_there) {
             self.create_shard(&path)?;
-            self.make_way(&path)?;
+            self.set_aside_foreign(&path)?;
             self.session()?.write(&path, &bytes)?;
         }
         self.to_flush([folder_of(&path), path]);
-        self.have_at_hand(&tree);
+        self.remember_tree(&tree);
         Ok(tree)
     }
 
     /// Takes one file into the store.
-    fn take_in(
+    fn ingest_file(
         &self,
         folder: &Folder,
         path: &Path,
@@ -106,8 +106,8 @@ impl Store {
     ) -> Result<Blob, Error> {
         let file = folder.file(path).map_err(Error::io("read", path))?;
         let copied =
-            |file: &File| self.take_in_own(&copy(file, path, session, deadline)?, deadline);
-        match Unwritten::watch(file) {
+            |file: &File| self.ingest_own_file(&copy(file, path, session, deadline)?, deadline);
+        match WriteWatch::watch(file) {
             Ok(watched) => match self.move_in(folder, path, session, &watched, deadline)? {
                 Some(blob) => Ok(blob),
                 None => copied(watched.file()),
@@ -123,7 +123,7 @@ impl Store {
         folder: &Folder,
         path: &Path,
         session: &Session,
-        watched: &Unwritten,
+        watched: &WriteWatch,
         deadline: &Deadline<'_>,
     ) -> Result<Option<Blob>, Error> {
         let file = watched.file();
@@ -135,7 +135,7 @@ impl Store {
         let read = digest_before(file, metadata.len(), deadline);
         let (digest, bytes) = read.map_err(Error::io("read", path))?;
         let blob = Blob { digest, bytes };
-        if self.has(&blob, deadline)? {
+        if self.ensure_sound(&blob, deadline)? {
             return Ok(Some(blob));
         }
         file.set_permissions(Permissions::from_mode(BLOB_MODE))
@@ -158,7 +158,7 @@ impl Store {
         let target = self.blob_path(&digest);
         self.create_shard(&target)?;
         fs::rename(&moved, &target).map_err(Error::io("move into the store", path))?;
-        let stamp = Stamp::of(&file.metadata().map_err(Error::io("read", &target))?);
+        let stamp = FileStamp::of(&file.metadata().map_err(Error::io("read", &target))?);
         // Without a stamp to rely on, the blob is read again before it is used.
         if watched.is_unwritten() {
             self.remember(&digest, stamp);
@@ -167,14 +167,14 @@ impl Store {
     }
 
     /// Moves in a file that no other process knows.
-    fn take_in_own(&self, file: &Path, deadline: &Deadline<'_>) -> Result<Blob, Error> {
+    fn ingest_own_file(&self, file: &Path, deadline: &Deadline<'_>) -> Result<Blob, Error> {
         let read = open(file).and_then(|file| {
             let bytes = file.metadata()?.len();
             digest_before(&file, bytes, deadline)
         });
         let (digest, bytes) = read.map_err(Error::io("read", file))?;
         let blob = Blob { digest, bytes };
-        if self.has(&blob, deadline)? {
+        if self.ensure_sound(&blob, deadline)? {
             fs::remove_file(file).map_err(Error::io("remove", file))?;
             return Ok(blob);
         }
@@ -222,7 +222,7 @@ fn copy(
 }
 
 /// Files and folders to ingest.
-struct Found<'a> {
+struct Listing<'a> {
     /// Paths in the source folder, by name in the tree.
     files: BTreeMap<String, PathBuf>,
     /// Names of empty folders.
@@ -230,7 +230,7 @@ struct Found<'a> {
     deadline: Deadline<'a>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Listing<'a> {
     fn new(deadline: Deadline<'a>) -> Self {
         Self {
             files: BTreeMap::new(),
@@ -273,7 +273,7 @@ impl<'a> Found<'a> {
             return refuse("its name is not UTF-8");
         };
         if name.contains(|character: char| character == '\\' || character.is_control()) {
-            return refuse("its name holds a backslash or control character");
+            return refuse("its name contains a backslash or a control character");
         }
         let name = format!("{prefix}{name}");
         if name.len() > LONGEST {

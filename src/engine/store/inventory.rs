@@ -192,7 +192,7 @@ pub(super) fn read_record(path: &Path, key: &Key) -> Reading<ActionRecord> {
         Ok(Found::Bytes(bytes)) => {
             ActionRecord::decode(&bytes, key).map_or(Reading::Damaged, Reading::Sound)
         }
-        Ok(Found::Nothing | Found::Foreign) => Reading::Damaged,
+        Ok(Found::Missing | Found::Foreign) => Reading::Damaged,
         Err(error) => Reading::Refused(Unread::new(path, &error)),
     }
 }
@@ -206,7 +206,7 @@ fn key_of(path: &Path, extension: &str) -> Option<Key> {
 }
 
 /// Returns the entries of a folder, sorted by path. A missing folder has none.
-pub fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, Error> {
     let listed = match fs::read_dir(folder) {
         // A foreign file in place of the folder has no entries either.
         Err(error) if is_absence(&error) => return Ok(Vec::new()),

@@ -139,7 +139,7 @@ impl Store {
 
     /// Whether `target` shows the outputs in its mark, down to the bytes. `sound` are the blobs that
     /// were read and found right.
-    pub(super) fn shows_truly(
+    pub(super) fn shows_exactly(
         &self,
         target: &Path,
         sound: &HashSet<Digest>,
@@ -186,7 +186,7 @@ impl Store {
     pub fn shown(&self) -> Result<Vec<Shown>, Error> {
         let (marks, unknown) = self.marks()?;
         for Unread { path, why } in unknown {
-            tracing::warn!("left out: `{}` {why}", path.shown());
+            tracing::warn!("`{}` {why}; it is ignored", path.shown());
         }
         let name = |path: &Path| name_of(&path.file_name().unwrap_or_default().to_string_lossy());
         let shown = marks.into_iter().map(|(folder, mark)| Shown {
@@ -260,7 +260,7 @@ impl Store {
 pub(super) fn read_mark(target: &Path) -> Option<Reading<Mark>> {
     let path = target.join(MARK);
     Some(match files::read(&path) {
-        Ok(Found::Nothing) => return None,
+        Ok(Found::Missing) => return None,
         Ok(Found::Foreign) => Reading::Damaged,
         Ok(Found::Bytes(bytes)) => {
             serde_json::from_slice(&bytes).map_or(Reading::Damaged, Reading::Sound)

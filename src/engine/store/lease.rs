@@ -37,7 +37,7 @@ impl Store {
 
     fn take_lease(&self, key: &Key, command: libc::c_int) -> Result<Option<Lease>, Error> {
         let path = self.home.join("leases.lock");
-        self.make_way(&path)?;
+        self.set_aside_foreign(&path)?;
         // Opened for each lease: locks taken through the same open file do not exclude each other.
         let file = lock::open_to_write(&path).map_err(Error::io("open", &path))?;
         let offset = key.offset();

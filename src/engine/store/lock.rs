@@ -10,7 +10,7 @@ use contract::{ShowPath, files};
 /// Opens a file to lock it with `flock`, and creates it if it does not exist.
 ///
 /// A file of another user that is only readable works too: `flock` does not require write permission.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     match open_to_write(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             files::open_unlinked(path).map_err(|_| error)
@@ -21,14 +21,14 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Opens a file to lock byte ranges of it, which requires write permission. Creates it if it does not exist.
 /// A FIFO or a link in its place cannot be locked and is replaced.
-pub fn open_to_write(path: &Path) -> io::Result<File> {
+pub(super) fn open_to_write(path: &Path) -> io::Result<File> {
     let open = || {
         let mut options = File::options();
         files::open_with(path, options.create(true).truncate(false).write(true))
     };
     match open() {
         Err(error) if files::is_unfit(&error) => {
-            tracing::warn!("`{}` is replaced, as {error}", path.shown());
+            tracing::warn!("`{}` is replaced: {error}", path.shown());
             fs::remove_file(path).map_err(|_| error)?;
             open()
         }
@@ -37,7 +37,7 @@ pub fn open_to_write(path: &Path) -> io::Result<File> {
 }
 
 /// Returns whether `try_lock` took the lock.
-pub fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
+pub(super) fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
     match result {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
@@ -47,7 +47,10 @@ pub fn locked(result: Result<(), TryLockError>) -> io::Result<bool> {
 
 /// Opens the file at `path`, whose last holder may remove it, and locks it with `take`. Returns `None`
 /// if `take` returns `false`.
-pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Result<Option<File>> {
+pub(super) fn acquire(
+    path: &Path,
+    take: impl Fn(&File) -> io::Result<bool>,
+) -> io::Result<Option<File>> {
     loop {
         let lock = open(path)?;
         if !take(&lock)? {
@@ -67,7 +70,7 @@ pub fn acquire(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> io::Res
 }
 
 /// Whether no process holds a lock on the file at `path`. A missing file counts as free.
-pub fn is_free(path: &Path) -> io::Result<bool> {
+pub(super) fn is_free(path: &Path) -> io::Result<bool> {
     match files::open_unlinked(path) {
         Ok(lock) => locked(lock.try_lock()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),

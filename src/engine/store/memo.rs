@@ -10,18 +10,54 @@ use serde::de::DeserializeOwned;
 use super::files::{self, Found, component};
 use super::sealed::{seal, unseal};
 use super::{Error, Store};
-use crate::keys::Fingerprint;
+use crate::keys::{Digest, Fingerprint};
+
+/// Name of a memo.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Memo<'a> {
+    /// The fingerprint with which an instance of a pipeline last ran or was found cached.
+    Last {
+        pipeline: &'a str,
+        instance: &'a str,
+    },
+    /// The files of a source, under its digest. Packed.
+    Listing(&'a Digest),
+    /// What was found of a source's files when they were last read, under a hash of its path. Packed.
+    SourceIndex(&'a str),
+    /// Number of verifications that found every blob right.
+    Verifications,
+    /// A program's answer to a version command: digests of the program's file and of the command.
+    Version(&'a Digest, &'a Digest),
+}
+
+impl Memo<'_> {
+    /// Returns its path, relative to `v1`.
+    pub(super) fn path(self) -> PathBuf {
+        match self {
+            Self::Last { pipeline, instance } => Path::new("last")
+                .join(component(pipeline))
+                .join(component(instance) + ".json"),
+            Self::Listing(digest) => Path::new("sources/listings").join(format!("{digest}.packed")),
+            // Earlier formats are in `index` and are not read.
+            Self::SourceIndex(name) => Path::new("sources/index-2").join(format!("{name}.packed")),
+            Self::Verifications => PathBuf::from("verifications.json"),
+            Self::Version(file, command) => {
+                Path::new("sources/tools").join(format!("{file}-{command}.json"))
+            }
+        }
+    }
+}
 
 impl Store {
     /// Returns the fingerprint with which an instance last ran or was found cached. It explains
     /// why the instance runs now.
     pub fn last_fingerprint(&self, pipeline: &str, instance: &str) -> Option<Fingerprint> {
-        self.memo(&last(pipeline, instance))
+        self.memo(Memo::Last { pipeline, instance })
     }
 
     /// Whether the instance has an earlier fingerprint to compare with.
     pub fn has_last(&self, pipeline: &str, instance: &str) -> bool {
-        self.has_memo(&last(pipeline, instance))
+        self.has_memo(Memo::Last { pipeline, instance })
     }
 
     pub fn set_last_fingerprint(
@@ -30,47 +66,41 @@ impl Store {
         instance: &str,
         fingerprint: &Fingerprint,
     ) -> Result<(), Error> {
-        self.set_memo(&last(pipeline, instance), fingerprint)
+        self.set_memo(Memo::Last { pipeline, instance }, fingerprint)
     }
 
-    /// Reads the memo at `path`, relative to `v1`.
-    pub(crate) fn memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
-        match files::read(&self.home.join(path)) {
+    /// Reads a memo.
+    pub(crate) fn memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
+        match files::read(&self.home.join(name.path())) {
             Ok(Found::Bytes(bytes)) => unseal(&bytes).ok(),
             _ => None,
         }
     }
 
     /// Writes a memo, unless the file has this content already.
-    pub(crate) fn set_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
+    pub(crate) fn set_memo<T: Serialize>(&self, name: Memo<'_>, memo: &T) -> Result<(), Error> {
         let bytes = seal(memo).map_err(|source| Error::Serialise {
             what: "a memo",
             source,
         })?;
-        self.write_memo(path, &bytes)
+        self.write_memo(name, &bytes)
     }
 
-    pub(super) fn write_memo(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.home.join(path);
+    pub(super) fn write_memo(&self, name: Memo<'_>, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.home.join(name.path());
         if matches!(files::read(&path), Ok(Found::Bytes(there)) if there == bytes) {
             return Ok(());
         }
         self.create_folder(path.parent().unwrap_or(&self.home))?;
-        self.make_way(&path)?;
+        self.set_aside_foreign(&path)?;
         let fresh = self.session()?.fresh("memo");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(Error::io("write", &path))
     }
 
-    /// Whether the memo at `path`, relative to `v1`, exists. `false` if that cannot be found out:
+    /// Whether a memo exists. `false` if that cannot be found out:
     /// the memo would be useless.
-    pub(crate) fn has_memo(&self, path: &Path) -> bool {
-        files::is(&self.home.join(path), fs::Metadata::is_file).unwrap_or(false)
+    pub(crate) fn has_memo(&self, name: Memo<'_>) -> bool {
+        files::is(&self.home.join(name.path()), fs::Metadata::is_file).unwrap_or(false)
     }
-}
-
-fn last(pipeline: &str, instance: &str) -> PathBuf {
-    Path::new("last")
-        .join(component(pipeline))
-        .join(component(instance) + ".json")
 }

@@ -46,6 +46,7 @@ mod memo;
 mod packed;
 mod probe;
 mod records;
+mod results;
 mod sealed;
 mod session;
 mod shown;
@@ -55,35 +56,36 @@ mod tests;
 mod tree;
 mod writers;
 
-use contract::ShowPath;
+use contract::{ShowPath, lock};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-pub use action_cache::{ActionRecord, Lookup};
+pub use action_cache::{ActionRecord, InputsCheck, Lookup};
 pub use check::{Check, Finding};
 pub use checkpoints::Checkpoints;
-pub use collect::{BadUse, Collected, Policy, Removal, RunUse, Uses};
+pub use collect::{BadUse, Collection, Policy, Removal, RunUse, Uses};
 pub use deadline::{Deadline, given_up};
-pub use doubt::InputsCheck;
 pub use error::Error;
 pub(crate) use error::explained;
 pub use files::{Found, read as read_file};
-pub(crate) use files::{component, is_absence, remove};
+pub(crate) use files::{component, remove};
 pub use guard::{Guard, Living, Needs, Patience};
 pub(crate) use hashing::digest_open;
 pub use ingest::BLOB_MODE;
 pub use inventory::{Entry, Inventory, Reading, Unread};
 pub use latest::Shown;
 pub use lease::Lease;
+pub(crate) use memo::Memo;
 pub use probe::{Probe, probe};
+pub use results::Results;
 pub use sealed::{Damaged, seal, unseal};
 pub use session::Staging;
 pub use shown::{ShownOutputs, shown_at};
-pub use stamp::Stamp;
+pub use stamp::FileStamp;
 pub use tree::{Blob, Tree};
-pub use writers::Unwritten;
+pub use writers::WriteWatch;
 pub(crate) use writers::is_open_for_writing;
 
 use crate::keys::Digest;
@@ -113,7 +115,7 @@ pub struct Store {
     /// Created with the first write.
     session: Mutex<Option<Arc<Session>>>,
     /// Blobs whose content this instance has verified, with their stamps at that time.
-    verified: Mutex<HashMap<Digest, Stamp>>,
+    verified: Mutex<HashMap<Digest, FileStamp>>,
     /// Trees that this instance has made, or has read because a record names them.
     trees: Mutex<HashMap<Digest, Arc<Tree>>>,
     /// Files and folders that must be on disk before a record names their content.
@@ -121,7 +123,7 @@ pub struct Store {
     /// Held while they are flushed.
     flushing: Mutex<()>,
     /// Held while a damaged blob is set aside.
-    mending: Mutex<()>,
+    repairing: Mutex<()>,
     /// Source indexes made before this time, in nanoseconds since 1970, are not trusted.
     index_since: i64,
 }
@@ -150,11 +152,11 @@ impl Store {
             trees: Mutex::default(),
             unflushed: Mutex::default(),
             flushing: Mutex::default(),
-            mending: Mutex::default(),
+            repairing: Mutex::default(),
             index_since: i64::MIN,
         };
         let tmp = store.home.join("tmp");
-        store.make_way(&tmp.join(session::GATE))?;
+        store.set_aside_foreign(&tmp.join(session::GATE))?;
         session::sweep(&tmp);
         Ok(store)
     }
@@ -192,7 +194,7 @@ impl Store {
     }
 
     fn session(&self) -> Result<Arc<Session>, Error> {
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = lock(&self.session);
         match &*session {
             Some(session) => {
                 session.check()?;
@@ -207,12 +209,12 @@ impl Store {
 
     /// Writes `bytes` to `path` atomically and durably, replacing whatever is there.
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
-        self.make_way(path)?;
+        self.set_aside_foreign(path)?;
         self.session()?.write_durably(path, bytes)
     }
 
     /// Sets aside a folder, a link or a pipe that has the name of one of the store's files.
-    fn make_way(&self, file: &Path) -> Result<(), Error> {
+    fn set_aside_foreign(&self, file: &Path) -> Result<(), Error> {
         match files::is(file, |metadata| !metadata.is_file()) {
             Ok(true) => self.set_aside(file),
             Ok(false) => Ok(()),
@@ -226,7 +228,7 @@ impl Store {
         match fs::symlink_metadata(folder) {
             Ok(metadata) if metadata.is_dir() => return Ok(false),
             Ok(_) => self.set_aside(folder)?,
-            Err(error) if is_absence(&error) => {}
+            Err(error) if files::is_absence(&error) => {}
             Err(error) => return Err(Error::io("look at", folder)(error)),
         }
         files::create_folders(folder).map_err(Error::io("create", folder))?;
@@ -268,7 +270,7 @@ impl Store {
 /// would reach files behind it.
 fn refuse_link(folder: &Path) -> Result<(), Error> {
     if is_link(folder)? {
-        let cause = "it is a symbolic link; make one to the whole store instead";
+        let cause = "it is a symbolic link; only the folder of the whole store may be one";
         return Err(Error::io("use", folder)(std::io::Error::other(cause)));
     }
     Ok(())

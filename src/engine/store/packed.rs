@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::files::{self, Found};
 use super::sealed::Damaged;
-use super::{Error, Store};
+use super::{Error, Memo, Store};
 use crate::keys::Digest;
 
 const CONTEXT: &str = "runner packed memo checksum v1";
@@ -17,24 +17,28 @@ const EXTENSION: &str = "packed";
 const CHECKSUM: usize = 32;
 
 impl Store {
-    /// Reads the packed memo at `path`, relative to `v1`.
-    pub(crate) fn packed_memo<T: DeserializeOwned>(&self, path: &Path) -> Option<T> {
-        debug_assert!(is_packed(path));
-        let Ok(Found::Bytes(bytes)) = files::read(&self.home.join(path)) else {
+    /// Reads a packed memo.
+    pub(crate) fn packed_memo<T: DeserializeOwned>(&self, name: Memo<'_>) -> Option<T> {
+        debug_assert!(is_packed(&name.path()));
+        let Ok(Found::Bytes(bytes)) = files::read(&self.home.join(name.path())) else {
             return None;
         };
         postcard::from_bytes(unpack(&bytes).ok()?).ok()
     }
 
     /// Writes a packed memo, unless the file has this content already.
-    pub(crate) fn set_packed_memo<T: Serialize>(&self, path: &Path, memo: &T) -> Result<(), Error> {
-        debug_assert!(is_packed(path));
-        self.write_memo(path, &pack(memo))
+    pub(crate) fn set_packed_memo<T: Serialize>(
+        &self,
+        name: Memo<'_>,
+        memo: &T,
+    ) -> Result<(), Error> {
+        debug_assert!(is_packed(&name.path()));
+        self.write_memo(name, &pack(memo))
     }
 }
 
 /// Whether a file has the extension of packed memos.
-pub fn is_packed(path: &Path) -> bool {
+pub(super) fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|found| found == EXTENSION)
 }
 
@@ -48,7 +52,7 @@ fn pack<T: Serialize>(memo: &T) -> Vec<u8> {
 }
 
 /// Returns the packed bytes if they match the checksum in front of them.
-pub fn unpack(bytes: &[u8]) -> Result<&[u8], Damaged> {
+pub(super) fn unpack(bytes: &[u8]) -> Result<&[u8], Damaged> {
     let (checksum, memo) = bytes.split_at_checked(CHECKSUM).ok_or(Damaged)?;
     if Digest::derive(CONTEXT, memo).as_bytes() != checksum {
         return Err(Damaged);
@@ -64,14 +68,14 @@ mod tests {
     fn a_packed_memo_comes_back_and_a_damaged_one_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let path = Path::new("sources/index/x.packed");
+        let name = Memo::SourceIndex("x");
         let memo = vec![("a".to_owned(), 1u64), ("b".to_owned(), u64::MAX)];
-        let read = || store.packed_memo::<Vec<(String, u64)>>(path);
+        let read = || store.packed_memo::<Vec<(String, u64)>>(name);
         assert_eq!(read(), None);
-        store.set_packed_memo(path, &memo).unwrap();
+        store.set_packed_memo(name, &memo).unwrap();
         assert_eq!(read(), Some(memo));
 
-        let file = folder.path().join("v1").join(path);
+        let file = folder.path().join("v1").join(name.path());
         let whole = std::fs::read(&file).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();

@@ -12,20 +12,20 @@ use super::{Error, FORMAT, refuse_link};
 /// Result of probing the folder of a store.
 #[derive(Debug)]
 pub struct Probe {
-    /// Where it was probed: in the store, or in the folder in which the store would be created.
+    /// Folder that was probed: in the store, or where the store would be created.
     pub folder: PathBuf,
     /// Whether hard links work; without them `latest` holds copies. An error if files cannot be written.
     pub links: Result<bool, Error>,
 }
 
-/// Tries to write a file and to link it where the store in `root` would. Does not create a store. In an
-/// existing store it leaves only the lock that every run takes.
+/// Tries to write and link a file in the folder that a store in `root` uses. Does not create a store. In an
+/// existing store, it leaves only the lock that every run takes.
 pub fn probe(root: &Path) -> Probe {
     let home = root.join(FORMAT);
     let tmp = home.join("tmp");
-    let folder = there(&tmp);
+    let folder = existing_part(&tmp);
     let links = if folder == tmp {
-        // In a session like that of a run, so that no other process sweeps it as left by a dead one.
+        // Uses a session, as a run does. Otherwise another process could delete the files as leftovers.
         refuse_link(&home)
             .and_then(|()| refuse_link(&tmp))
             .and_then(|()| links_in(Session::begin(&tmp)?.path()))
@@ -38,9 +38,9 @@ pub fn probe(root: &Path) -> Probe {
 }
 
 /// Returns the path, or its longest part that exists.
-fn there(path: &Path) -> PathBuf {
-    let there = |path: &&Path| fs::symlink_metadata(path).is_ok();
-    match path.ancestors().find(there) {
+fn existing_part(path: &Path) -> PathBuf {
+    let exists = |path: &&Path| fs::symlink_metadata(path).is_ok();
+    match path.ancestors().find(exists) {
         Some(path) => path.to_owned(),
         None => PathBuf::from("."),
     }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_tried_where_it_writes_and_left_as_it_was() {
+    fn a_probe_leaves_an_existing_store_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
         let before = all(folder.path());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_store_is_made() {
+    fn a_probe_creates_no_store() {
         let folder = tempfile::tempdir().unwrap();
         let found = probe(&folder.path().join("not/there"));
         assert_eq!(found.folder, folder.path());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn below_a_file_there_is_no_room_for_a_store() {
+    fn a_probe_below_a_file_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_a_link_is_refused_as_it_is_when_opened() {
+    fn probing_and_opening_a_linked_store_give_the_same_error() {
         let folder = tempfile::tempdir().unwrap();
         let [real, root] = ["real", "root"].map(|name| folder.path().join(name));
         drop(Store::open(&real).unwrap());

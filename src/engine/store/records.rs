@@ -18,7 +18,7 @@ impl Store {
             Reading::Sound(record) => Some(record),
             Reading::Damaged => None,
             Reading::Refused(unread) => {
-                tracing::warn!("left out: `{}` {}", unread.path.shown(), unread.why);
+                tracing::warn!("`{}` {}; it is ignored", unread.path.shown(), unread.why);
                 None
             }
         }

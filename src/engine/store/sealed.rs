@@ -15,7 +15,7 @@ const TAIL: &[u8] = b"}\n";
 
 /// The file is not as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not what was written")]
+#[error("its checksum does not match")]
 pub struct Damaged;
 
 pub fn seal<T: Serialize>(record: &T) -> Result<Vec<u8>, serde_json::Error> {

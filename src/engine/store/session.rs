@@ -18,7 +18,7 @@ use super::{Error, lock};
 
 const LOCK: &str = "lock";
 /// The file in `tmp` that is locked while folders are created or swept.
-pub const GATE: &str = ".lock";
+pub(super) const GATE: &str = ".lock";
 
 /// Most files and folders of dropped staging folders that may stay until the process ends, and the most bytes
 /// that such a staging folder may hold.
@@ -26,7 +26,7 @@ const MOST_STAYING: usize = 1 << 16;
 const MOST_SMALL: u64 = 4096;
 
 #[derive(Debug)]
-pub struct Session {
+pub(super) struct Session {
     folder: PathBuf,
     /// The folder itself, even if something else has its name.
     open: Folder,
@@ -37,7 +37,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn begin(tmp: &Path) -> Result<Self, Error> {
+    pub(super) fn begin(tmp: &Path) -> Result<Self, Error> {
         let gate = lock::open(&tmp.join(GATE)).map_err(Error::io("open", tmp))?;
         gate.lock().map_err(Error::io("lock", tmp))?;
         let folder = tempfile::Builder::new()
@@ -60,41 +60,41 @@ impl Session {
         })
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.folder
     }
 
     /// Checks that the folder's name still leads to it. A program knows the name, because its own folder is
     /// inside, and could have replaced the folder by a link, through which runner would write elsewhere.
-    pub fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let is_there = self.open.is_at(&self.folder);
         if is_there.map_err(Error::io("look at", &self.folder))? {
             return Ok(());
         }
-        let cause = "it is no longer there: a program has moved, removed or replaced it";
+        let cause = "it no longer exists: a program has moved, removed or replaced it";
         Err(Error::io("use", &self.folder)(std::io::Error::other(cause)))
     }
 
     /// Returns an unused path in the folder, with a name that begins with `what`.
-    pub fn fresh(&self, what: &str) -> PathBuf {
+    pub(super) fn fresh(&self, what: &str) -> PathBuf {
         let number = self.names.fetch_add(1, Ordering::Relaxed);
         self.folder.join(format!("{what}-{number}"))
     }
 
     /// Returns the file that is locked for as long as the session lasts.
-    pub fn lock(&self) -> &File {
+    pub(super) fn lock(&self) -> &File {
         &self.lock
     }
 
     /// Writes `bytes` to `path` by rename. A power cut may still undo the write or leave half of it.
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let fresh = self.fresh("file");
         fs::write(&fresh, bytes).map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, path).map_err(Error::io("write", path))
     }
 
     /// Like `write`, but the file is on disk when this returns.
-    pub fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn write_durably(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let fresh = self.fresh("file");
         File::create_new(&fresh)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -124,7 +124,7 @@ impl Drop for Session {
             .check()
             .and_then(|()| remove(&self.folder).map_err(Error::io("remove", &self.folder)))
         {
-            tracing::debug!(folder = %self.folder.shown(), %error, "a session was not removed");
+            tracing::debug!(folder = %self.folder.shown(), %error, "failed to remove a session");
         }
     }
 }
@@ -159,7 +159,7 @@ impl Staging {
     }
 
     /// Removes the folder's content, unless it is small.
-    fn let_go(&self) -> std::io::Result<()> {
+    fn clear(&self) -> std::io::Result<()> {
         // A folder that was moved away is left alone.
         if !self.folder.is_at(&self.path)? {
             return Ok(());
@@ -174,14 +174,14 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        if let Err(error) = self.let_go() {
-            tracing::debug!(folder = %self.path.shown(), %error, "staging was not cleared");
+        if let Err(error) = self.clear() {
+            tracing::debug!(folder = %self.path.shown(), %error, "failed to clear a staging folder");
         }
     }
 }
 
 /// Removes the folders of dead processes. What cannot be removed now is left for the next sweep.
-pub fn sweep(tmp: &Path) {
+pub(super) fn sweep(tmp: &Path) {
     let sessions = || {
         let entries = fs::read_dir(tmp).into_iter().flatten().flatten();
         entries
@@ -205,7 +205,7 @@ pub fn sweep(tmp: &Path) {
 
 /// Whether no process holds a session's lock. A session that cannot be examined, such as a closed folder of
 /// another user, counts as alive.
-pub fn is_dead(session: &Path) -> bool {
+pub(super) fn is_dead(session: &Path) -> bool {
     let lock = session.join(LOCK);
     // Anything but a folder with a regular file as its lock is no session. Opening a pipe would block.
     let is_session = is(session, fs::Metadata::is_dir)

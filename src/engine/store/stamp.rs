@@ -8,7 +8,7 @@ use contract::clock;
 /// A file's size, identity and times. A program can set the time of modification, but not the time of change;
 /// the latter also moves when a link to the file is added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     bytes: u64,
     /// In seconds and nanoseconds, like `changed`.
     modified: (i64, i64),
@@ -17,7 +17,7 @@ pub struct Stamp {
     device: u64,
 }
 
-impl Stamp {
+impl FileStamp {
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             bytes: metadata.size(),
@@ -30,13 +30,13 @@ impl Stamp {
 
     /// Whether any later write changes the stamp. A write in the same tick of the clock, which lasts a few
     /// milliseconds, may leave the times as they are.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_reliable(&self) -> bool {
         clock::has_passed(self.changed)
     }
 
-    /// Waits until [`Stamp::is_settled`]. Returns `false` if that takes too long,
+    /// Waits until [`FileStamp::is_reliable`]. Returns `false` if that takes too long,
     /// because the clock was set back.
-    pub fn wait_until_settled(&self) -> bool {
+    pub fn wait_until_reliable(&self) -> bool {
         clock::wait_until_passed(self.changed)
     }
 }

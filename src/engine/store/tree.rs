@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_that_lead_out_of_the_tree_are_refused() {
         assert!(decoded(&["a", "b/c", "b/d.e", "..f", "é", "d/", "b/e/"]));
         for name in [
             "", "/", "/a", "a//", "a//b", "../", "/a/", "a/../", ".", "..", "a/..", "../a",
@@ -141,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_decoded_stays_inside(name in "[a./\\\\]{0,8}") {
+        fn decoded_names_stay_inside_the_tree(name in "[a./\\\\]{0,8}") {
             if decoded(&[&name]) {
                 let path = std::path::Path::new("/root").join(&name);
                 prop_assert!(path.starts_with("/root"));

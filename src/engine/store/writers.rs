@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open file on which every attempt to write is noticed for as long as this value exists.
 #[derive(Debug)]
-pub struct Unwritten {
+pub struct WriteWatch {
     file: File,
     /// Set once the lease was released in favour of a writer.
     given_up: AtomicBool,
 }
 
-impl Unwritten {
+impl WriteWatch {
     /// Watches `file`, which must be open for reading only.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl Unwritten {
     }
 
     /// Lets a waiting writer continue. From then on the file counts as written to.
-    pub fn give_way(&self) {
+    pub fn release(&self) {
         #[cfg(target_os = "linux")]
         if !self.is_unwritten() && !self.given_up.swap(true, Ordering::SeqCst) {
             control(&self.file, libc::F_SETLEASE, libc::F_UNLCK);
@@ -78,7 +78,7 @@ pub(crate) fn is_open_for_writing(file: &File) -> bool {
     let Ok(own) = file.try_clone() else {
         return false;
     };
-    if Unwritten::watch(own).is_ok() {
+    if WriteWatch::watch(own).is_ok() {
         return false;
     }
     let refused = std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN);
@@ -91,7 +91,7 @@ pub(crate) fn is_open_for_writing(_: &File) -> bool {
     false
 }
 
-impl Drop for Unwritten {
+impl Drop for WriteWatch {
     fn drop(&mut self) {
         // Closing the file is not enough: a process that is just being started still
         // has it open for a moment.
@@ -125,8 +125,8 @@ mod tests {
         (folder, path)
     }
 
-    fn watch(path: &Path) -> Option<Unwritten> {
-        Unwritten::watch(File::open(path).unwrap()).ok()
+    fn watch(path: &Path) -> Option<WriteWatch> {
+        WriteWatch::watch(File::open(path).unwrap()).ok()
     }
 
     #[test]
@@ -169,18 +169,18 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_to_write_is_noticed_by_every_watcher_and_ends_no_process() {
+    fn an_attempt_to_write_is_noticed_by_every_watcher_and_kills_no_process() {
         let (_folder, path) = fixture();
         let watchers = [watch(&path).unwrap(), watch(&path).unwrap()];
         File::open(&path).unwrap();
-        assert!(watchers.iter().all(Unwritten::is_unwritten));
+        assert!(watchers.iter().all(WriteWatch::is_unwritten));
         let refused = OpenOptions::new()
             .write(true)
             .custom_flags(libc::O_NONBLOCK)
             .open(&path)
             .unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
-        assert!(!watchers.iter().any(Unwritten::is_unwritten));
+        assert!(!watchers.iter().any(WriteWatch::is_unwritten));
         drop(watchers);
         OpenOptions::new().write(true).open(&path).unwrap();
     }

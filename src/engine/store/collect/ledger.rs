@@ -15,7 +15,7 @@ pub(super) struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    pub fn new(inventory: &'a Inventory, shown: &HashSet<Digest>) -> Self {
+    pub(super) fn new(inventory: &'a Inventory, shown: &HashSet<Digest>) -> Self {
         let mut ledger = Self {
             inventory,
             names: HashMap::new(),
@@ -51,7 +51,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    pub fn drop_record(&mut self, record: &ActionRecord) {
+    pub(super) fn drop_record(&mut self, record: &ActionRecord) {
         for blob in self.inventory.blobs_of(record) {
             let names = self.names.entry(blob).or_default();
             *names = names.saturating_sub(1);
@@ -61,7 +61,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    pub fn drop_checkpoints(&mut self, entry: &Entry) {
+    pub(super) fn drop_checkpoints(&mut self, entry: &Entry) {
         self.left -= entry.bytes;
     }
 }

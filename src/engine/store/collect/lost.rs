@@ -11,7 +11,7 @@ use crate::store::inventory::{Inventory, Reading, Unread};
 pub(super) fn find(store: &Store, inventory: &Inventory, trees: &HashSet<Digest>) -> Vec<Unread> {
     let note = |path: &Path, how: &str| Unread {
         path: path.to_owned(),
-        why: format!("is {how}; a result is lost with it, and made again when it is needed"),
+        why: format!("is {how}; its result is lost, and is made again when a run needs it"),
     };
     let records = inventory.records.iter();
     let records = records.filter(|found| matches!(found.record, Reading::Damaged));

@@ -59,7 +59,7 @@ pub struct Removal {
 
 /// Outcome of a collection.
 #[derive(Clone, Debug, Default)]
-pub struct Collected {
+pub struct Collection {
     pub removals: Vec<Removal>,
     /// Bytes of results and checkpoints that stay.
     pub left: u64,
@@ -75,7 +75,7 @@ pub struct Collected {
     pub noted: Vec<Unread>,
 }
 
-impl Collected {
+impl Collection {
     /// Returns the number of bytes to be removed.
     pub fn bytes(&self) -> u64 {
         self.removals
@@ -109,7 +109,7 @@ impl Store {
         policy: &Policy,
         uses: impl FnOnce() -> io::Result<Uses>,
         apply: Option<Patience>,
-    ) -> Result<Collected, Error> {
+    ) -> Result<Collection, Error> {
         let _guard = match apply {
             Some(patience) => self.exclude(patience),
             None => self.guard(),
@@ -132,21 +132,21 @@ impl Store {
         choice.choose_checkpoints()?;
         choice.fit();
         let live: HashSet<&str> = needs.iter().map(|needs| needs.run.as_str()).collect();
-        let collected = choice.collected(self, entries(&runs)?, &live, unknown);
+        let collection = choice.into_collection(self, entries(&runs)?, &live, unknown);
         if apply.is_some() {
-            self.remove_all(&collected)?;
+            self.remove_all(&collection)?;
         }
-        Ok(collected)
+        Ok(collection)
     }
 
     /// Removes what was chosen: records before what they name.
-    fn remove_all(&self, collected: &Collected) -> Result<(), Error> {
+    fn remove_all(&self, collection: &Collection) -> Result<(), Error> {
         let is_record = |removal: &&Removal| removal.what == RECORDS;
-        let (records, rest): (Vec<_>, Vec<_>) = collected.removals.iter().partition(is_record);
+        let (records, rest): (Vec<_>, Vec<_>) = collection.removals.iter().partition(is_record);
         for removals in [records, rest] {
             for Removal { entry, what } in removals {
                 let gone = match *what {
-                    RUNS => self.aside(&entry.path)?,
+                    RUNS => self.move_aside(&entry.path)?,
                     _ => entry.path.clone(),
                 };
                 remove(&gone).map_err(Error::io("remove", &entry.path))?;
@@ -159,7 +159,7 @@ impl Store {
     }
 
     /// Moves a run's folder away in one step: half a folder would look like a run whose record was lost.
-    fn aside(&self, folder: &Path) -> Result<PathBuf, Error> {
+    fn move_aside(&self, folder: &Path) -> Result<PathBuf, Error> {
         let aside = self.session()?.fresh("removed");
         match fs::rename(folder, &aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -300,51 +300,51 @@ impl<'a> Choice<'a> {
 
     /// Returns everything to be removed. `folders` are those of all runs, `live` the names of the runs in
     /// progress, `unknown` the entries that may name anything.
-    fn collected(
+    fn into_collection(
         self,
         store: &Store,
         folders: Vec<Entry>,
         live: &HashSet<&str>,
         unknown: Vec<Unread>,
-    ) -> Collected {
+    ) -> Collection {
         let inventory = self.inventory;
         let reached = reached(inventory, &self.records, self.shown);
         let is_garbage = |is_reached: bool| !is_reached && unknown.is_empty();
-        let goes = |(run, moment): &(&RunUse, Moment)| {
+        let is_removed = |(run, moment): &(&RunUse, Moment)| {
             let name = run.folder.file_name().unwrap_or_default().to_string_lossy();
             let is_kept = self.kept_runs.contains(&run.folder)
                 || live.contains(name.as_ref())
                 || self.uses.is_bad(&run.folder);
             !is_kept && (self.policy.keep_runs.is_some() || self.is_old(moment.time))
         };
-        let old = moments(&self.uses.runs).filter(goes);
+        let old = moments(&self.uses.runs).filter(is_removed);
         let old: BTreeSet<&PathBuf> = old.map(|(run, _)| &run.folder).collect();
 
-        let mut collected = Collected {
+        let mut collection = Collection {
             left: self.ledger.left,
             over: self.is_over(),
-            ..Collected::default()
+            ..Collection::default()
         };
         let records = inventory.records.iter().map(|found| &found.entry);
         let records = records.filter(|entry| self.records.contains(&entry.path));
-        collected.add(RECORDS, records.cloned());
+        collection.add(RECORDS, records.cloned());
         let trees = inventory.trees.iter();
         let trees = trees.filter(|(digest, _)| is_garbage(reached.trees.contains(*digest)));
-        collected.add("file list", trees.map(|(_, (entry, _))| entry.clone()));
+        collection.add("file list", trees.map(|(_, (entry, _))| entry.clone()));
         let blobs = inventory.blobs.iter();
         let blobs = blobs.filter(|(digest, _)| is_garbage(reached.blobs.contains(*digest)));
-        collected.add("file", blobs.map(|(_, entry)| entry.clone()));
-        collected.add("checkpoint folder", self.checkpoints.into_iter().cloned());
-        collected.add("damaged file", inventory.quarantine.iter().cloned());
+        collection.add("file", blobs.map(|(_, entry)| entry.clone()));
+        collection.add("checkpoint folder", self.checkpoints.into_iter().cloned());
+        collection.add("damaged file", inventory.quarantine.iter().cloned());
         let folders = folders.into_iter();
-        collected.add(RUNS, folders.filter(|entry| old.contains(&entry.path)));
-        collected.noted = lost::find(store, inventory, &reached.trees);
-        let sizes = collected.removals.iter();
+        collection.add(RUNS, folders.filter(|entry| old.contains(&entry.path)));
+        collection.noted = lost::find(store, inventory, &reached.trees);
+        let sizes = collection.removals.iter();
         let sizes = sizes.filter_map(|removal| removal.entry.unread.clone());
-        collected.noted.extend(sizes.collect::<Vec<_>>());
-        collected.damaged = self.uses.bad_records(true).cloned().collect();
-        collected.unknown = unknown;
-        collected
+        collection.noted.extend(sizes.collect::<Vec<_>>());
+        collection.damaged = self.uses.bad_records(true).cloned().collect();
+        collection.unknown = unknown;
+        collection
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Moment {
 
 impl Moment {
     /// Returns the moment of something that no run used.
-    pub fn of(time: SystemTime) -> Self {
+    pub(super) fn of(time: SystemTime) -> Self {
         Self { time, place: None }
     }
 }

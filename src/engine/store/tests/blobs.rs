@@ -21,7 +21,7 @@ fn golden_tree_digest() {
 }
 
 #[test]
-fn a_tree_is_its_names_and_contents() {
+fn a_tree_is_identified_by_its_names_and_contents() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "1"), ("b", "2")]);
     assert_eq!(fixture.tree(&[("b", "2"), ("a", "1")]), tree);
@@ -51,7 +51,7 @@ fn a_blob_is_read_only_and_moved_not_copied() {
 }
 
 #[test]
-fn a_blob_that_is_there_is_not_written_again() {
+fn an_existing_blob_is_not_written_again() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let blob = fixture.store.blob_path(&tree.files["a"].digest);
@@ -65,7 +65,7 @@ fn a_blob_that_is_there_is_not_written_again() {
 }
 
 #[test]
-fn a_damaged_blob_is_replaced_when_its_content_comes_again() {
+fn a_damaged_blob_is_replaced_when_its_content_is_stored_again() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let blob = fixture.store.blob_path(&tree.files["a"].digest);
@@ -96,7 +96,7 @@ fn a_file_with_other_names_is_copied() {
 }
 
 #[test]
-fn what_is_no_plain_file_is_refused() {
+fn only_regular_files_are_stored() {
     let refused = |prepare: &dyn Fn(&Path)| {
         let fixture = Fixture::new();
         let staging = fixture.store.staging().unwrap();
@@ -135,7 +135,7 @@ fn what_is_no_plain_file_is_refused() {
 }
 
 #[test]
-fn a_damaged_or_missing_blob_is_noticed_once_read() {
+fn a_damaged_or_missing_blob_is_noticed_when_it_is_verified() {
     type Damage = fn(&Path);
     let damages: [(Damage, bool); 4] = [
         (|blob| overwrite(blob, b"alphb"), true),
@@ -193,7 +193,7 @@ fn a_blob_is_read_once_per_store_unless_it_is_written_to() {
 }
 
 #[test]
-fn a_write_is_noticed_whatever_the_times_say() {
+fn a_write_is_noticed_even_if_its_time_is_restored() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let path = fixture.store.blob_path(&tree.files["a"].digest);
@@ -210,7 +210,7 @@ fn a_write_is_noticed_whatever_the_times_say() {
 }
 
 #[test]
-fn a_write_in_the_tick_of_the_last_look_is_noticed_too() {
+fn a_write_in_the_same_clock_tick_as_the_last_check_is_noticed() {
     for _ in 0..50 {
         let fixture = Fixture::new();
         let tree = fixture.tree(&[("a", "alpha")]);
@@ -281,7 +281,7 @@ fn threads_may_ingest_the_same_content() {
 }
 
 #[test]
-fn a_damaged_blob_is_replaced_by_whichever_of_its_equals_comes_first() {
+fn a_damaged_blob_is_replaced_by_one_of_several_equal_files() {
     let names: Vec<String> = (0..32).map(|index| index.to_string()).collect();
     let files: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "equal")).collect();
     let fixture = Fixture::new();

@@ -44,7 +44,7 @@ fn publishing_is_idempotent_and_replaces_the_whole_folder() {
 }
 
 #[test]
-fn what_is_published_is_linked_and_read_only() {
+fn published_files_are_linked_and_read_only() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let outputs = BTreeMap::from([("model".into(), tree.clone())]);
@@ -59,7 +59,7 @@ fn what_is_published_is_linked_and_read_only() {
 }
 
 #[test]
-fn a_reader_never_sees_half_of_what_is_published() {
+fn a_reader_never_sees_partly_published_outputs() {
     let fixture = Fixture::new();
     let trees = ["alpha", "beta"].map(|text| fixture.tree(&[("a", text), ("b", text)]));
     let folder = fixture.store.root().join("latest/p/cnn");

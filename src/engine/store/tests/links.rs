@@ -14,7 +14,7 @@ fn foreign(fixture: &Fixture) -> PathBuf {
     folder
 }
 
-fn is_untouched(folder: &Path) {
+fn assert_unchanged(folder: &Path) {
     assert_eq!(names(folder), ["mine", "notes"]);
     let thesis = fs::read_to_string(folder.join("mine/thesis.txt")).unwrap();
     assert_eq!(thesis, "three years");
@@ -34,12 +34,12 @@ fn a_store_with_a_linked_folder_is_refused() {
         .unwrap();
         let error = Store::open(fixture.store.root()).unwrap_err().to_string();
         assert!(error.contains("it is a symbolic link"), "{error}");
-        is_untouched(&foreign);
+        assert_unchanged(&foreign);
     }
 }
 
 #[test]
-fn what_a_linked_view_leads_to_is_not_replaced() {
+fn a_folder_behind_a_linked_view_is_not_replaced() {
     for linked in ["latest", "latest/p"] {
         let fixture = Fixture::new();
         let foreign = foreign(&fixture);
@@ -52,14 +52,14 @@ fn what_a_linked_view_leads_to_is_not_replaced() {
             .store
             .publish_latest("p", "mine", &key("action"), &outputs)
             .unwrap();
-        is_untouched(&foreign);
+        assert_unchanged(&foreign);
         let shown = fixture.store.root().join("latest/p/mine/out/a");
         assert_eq!(fs::read_to_string(shown).unwrap(), "alpha");
     }
 }
 
 #[test]
-fn what_a_linked_shard_leads_to_is_not_set_aside() {
+fn a_file_behind_a_linked_shard_is_not_set_aside() {
     let fixture = Fixture::new();
     let tree = fixture.tree(&[("a", "alpha")]);
     let blob = fixture.store.blob_path(&tree.files["a"].digest);
@@ -97,5 +97,5 @@ fn linked_checkpoints_and_memos_are_not_written_through() {
         fixture.store.last_fingerprint("p", "cnn"),
         Some(fingerprint(1))
     );
-    is_untouched(&foreign);
+    assert_unchanged(&foreign);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::*;
 
 #[test]
-fn only_a_new_or_empty_root_is_told_to_git() {
+fn only_a_new_or_empty_root_gets_a_gitignore() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("a/b");
     Store::open(&new).unwrap();

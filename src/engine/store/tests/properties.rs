@@ -73,7 +73,7 @@ fn keep(store: &Store, action: u8, contents: &[u8]) {
         content_key: key(&format!("content {action}")),
         ..record(&[("out", &tree)])
     };
-    store.record(&record).unwrap();
+    store.results().put(&[&record]).unwrap();
 }
 
 /// Returns all files below a folder of the store.
@@ -148,7 +148,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn what_a_store_gives_is_what_was_put_in(acts in acts()) {
+    fn a_store_returns_exactly_what_was_stored(acts in acts()) {
         let fixture = Fixture::new();
         let mut store = fixture.reopened();
         let mut kept: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
@@ -197,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn collecting_leaves_what_is_kept_and_only_that(
+    fn a_collection_leaves_exactly_the_results_of_kept_runs(
         actions in prop::collection::vec(prop::collection::vec(0..3_u8, 0..4), 1..6),
         runs in prop::collection::vec(prop::collection::btree_set(0..6_u8, 0..4), 0..5),
         keep_runs in 1..4_usize,

@@ -6,7 +6,7 @@ use super::*;
 fn a_record_is_found_under_both_keys() {
     let fixture = Fixture::new();
     let record = record(&[("model", &fixture.tree(&[("a", "alpha")]))]);
-    fixture.store.record(&record).unwrap();
+    fixture.store.results().put(&[&record]).unwrap();
     let store = fixture.reopened();
     assert_eq!(
         store.lookup(&record.action_key).unwrap().as_ref(),
@@ -23,7 +23,7 @@ fn a_record_is_found_under_both_keys() {
 fn an_alias_is_found_under_its_own_key() {
     let fixture = Fixture::new();
     let record = record(&[("model", &fixture.tree(&[("a", "alpha")]))]);
-    fixture.store.record(&record).unwrap();
+    fixture.store.results().put(&[&record]).unwrap();
     let alias = fixture
         .store
         .alias(&record, key("new"), &fingerprint(2))
@@ -44,7 +44,7 @@ fn an_alias_is_found_under_its_own_key() {
 fn a_torn_or_edited_record_is_a_miss() {
     let fixture = Fixture::new();
     let record = record(&[("model", &fixture.tree(&[("a", "alpha")]))]);
-    fixture.store.record(&record).unwrap();
+    fixture.store.results().put(&[&record]).unwrap();
     let path = fixture
         .home()
         .join("actions")
@@ -80,7 +80,7 @@ fn a_torn_or_edited_record_is_a_miss() {
 fn a_record_under_a_foreign_key_is_a_miss() {
     let fixture = Fixture::new();
     let record = record(&[]);
-    fixture.store.record(&record).unwrap();
+    fixture.store.results().put(&[&record]).unwrap();
     let actions = fixture.home().join("actions");
     fs::copy(
         actions.join(format!("{}.json", record.action_key)),
@@ -106,7 +106,7 @@ fn a_record_without_its_outputs_is_a_miss() {
         let fixture = Fixture::new();
         let tree = fixture.tree(&[("a", "alpha")]);
         let record = record(&[("model", &tree)]);
-        fixture.store.record(&record).unwrap();
+        fixture.store.results().put(&[&record]).unwrap();
         damage(
             &fixture.store.blob_path(&tree.files["a"].digest),
             &fixture.store.blob_path(&tree.digest).with_extension("tree"),
@@ -147,7 +147,7 @@ fn the_last_fingerprint_is_kept_per_pipeline_and_instance() {
 }
 
 #[test]
-fn long_names_stay_apart() {
+fn long_names_stay_distinct() {
     let [a, b] = ["a", "b"].map(|end| component(&format!("{}{end}", "é".repeat(300))));
     assert_ne!(a, b);
     assert!(a.len() <= 200, "{}", a.len());

@@ -24,7 +24,7 @@ pub(super) struct OomKills {
 }
 
 impl OomKills {
-    pub fn count() -> Self {
+    pub(super) fn count() -> Self {
         let field = |text: &str| {
             let line = text
                 .lines()

@@ -7,17 +7,10 @@ use std::process::ExitStatus;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
-/// Resources that a process used in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Usage {
-    /// User and system time of all its threads, in seconds.
-    pub cpu_seconds: f64,
-    /// Largest resident size, in MiB.
-    pub peak_memory_mib: f64,
-}
+use crate::launch::Usage;
 
 /// Waits until the child `pid` has ended. Until it is [reaped](reap) it stays a zombie and keeps its id.
-pub fn wait(pid: Pid) -> io::Result<()> {
+pub(super) fn wait(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(
             WaitId::Pid(pid),
@@ -30,7 +23,7 @@ pub fn wait(pid: Pid) -> io::Result<()> {
 }
 
 /// Reaps the child `pid`. Returns its exit status and the resources that it used.
-pub fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
+pub(super) fn reap(pid: Pid) -> io::Result<(ExitStatus, Usage)> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: both pointers are to live, writable places of the right type.

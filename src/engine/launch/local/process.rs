@@ -12,35 +12,27 @@ use signal_hook::consts::{SIGABRT, SIGKILL};
 
 use super::logs::{Logs, tail};
 use super::own_binary::own_binary;
-use super::usage::{Usage, reap, wait};
+use super::usage::{reap, wait};
 use super::watch::{Excess, watch};
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
-
-/// End of a worker or program, with the resources that it used.
-#[derive(Debug)]
-pub struct Ending {
-    pub result: Result<(), Failure>,
-    /// Wall time in seconds.
-    pub seconds: f64,
-    pub usage: Usage,
-}
+use crate::launch::{Ending, Usage};
 
 /// Runs `request` in a worker process: this binary, as `runner worker`.
 ///
-/// Passes the worker's events to `heard`. Standard error goes to `log`, which is kept small. The worker
+/// Passes the worker's events to `on_event`. Standard error goes to `log`, which is kept small. The worker
 /// watches its standard input, so it ends when this process ends in any way. If it exceeds its limits it is
 /// asked to stop, or killed.
-pub fn run(
+pub(super) fn run(
     request: &Request,
     (log, logs): (&Path, &Logs),
     workers: &Workers,
     limits: Limits,
-    heard: &dyn Fn(StageEvent),
+    on_event: &dyn Fn(StageEvent),
 ) -> Ending {
     let started = Instant::now();
     let ran = logs.record(log, |out, written| {
-        converse(request, (log, out, written), workers, limits, heard)
+        converse(request, (log, out, written), workers, limits, on_event)
     });
     let (result, usage) = ran.unwrap_or_else(|e| {
         (
@@ -68,7 +60,7 @@ fn converse(
     (log, out, written): (&Path, File, &File),
     workers: &Workers,
     limits: Limits,
-    heard: &dyn Fn(StageEvent),
+    on_event: &dyn Fn(StageEvent),
 ) -> io::Result<(Result<(), Failure>, Usage)> {
     let start = out.metadata()?.len();
     let mut command = own_binary()?;
@@ -86,8 +78,8 @@ fn converse(
     let pid = pid(&child);
     let (last, excess) = watch(pid, limits, workers, || {
         // Kept open until the end: when it closes, the worker knows that runner is gone.
-        let stdin = ask(&mut child, request);
-        let last = listen(&mut child, heard);
+        let stdin = send_request(&mut child, request);
+        let last = receive_events(&mut child, on_event);
         let ended = wait(pid);
         drop(stdin);
         ended.map(|()| last)
@@ -102,25 +94,25 @@ fn converse(
         excess,
         oom_killed: status.signal() == Some(SIGKILL) && workers.has_lost_to_oom(),
         log,
-        last_words: tail(written, start),
+        stderr_tail: tail(written, start),
     };
     Ok((ended.judge(workers.is_stopping()), usage))
 }
 
 /// Sends the request. An error is only logged: if the worker has ended already, its exit status shows it.
-fn ask(child: &mut Child, request: &Request) -> Option<ChildStdin> {
+fn send_request(child: &mut Child, request: &Request) -> Option<ChildStdin> {
     let mut stdin = child.stdin.take()?;
     let sent = serde_json::to_string(request)
         .map_err(io::Error::from)
         .and_then(|line| writeln!(stdin, "{line}"));
     if let Err(error) = sent {
-        tracing::debug!(%error, "the request was not read");
+        tracing::debug!(%error, "failed to send the request to the worker");
     }
     Some(stdin)
 }
 
 /// Passes on events until the worker closes its output. Returns the result if that is its last message.
-fn listen(child: &mut Child, heard: &dyn Fn(StageEvent)) -> Option<Result<(), Failure>> {
+fn receive_events(child: &mut Child, on_event: &dyn Fn(StageEvent)) -> Option<Result<(), Failure>> {
     let lines = BufReader::new(child.stdout.take()?)
         .lines()
         .map_while(Result::ok);
@@ -129,8 +121,8 @@ fn listen(child: &mut Child, heard: &dyn Fn(StageEvent)) -> Option<Result<(), Fa
         match serde_json::from_str(&line) {
             Ok(StageEvent::Succeeded) => last = Some(Ok(())),
             Ok(StageEvent::Failed { failure }) => last = Some(Err(failure)),
-            Ok(event) => heard(event),
-            Err(error) => tracing::warn!(%error, line, "a worker said something that is no event"),
+            Ok(event) => on_event(event),
+            Err(error) => tracing::warn!(%error, line, "a worker sent a line that is not an event"),
         }
     }
     last
@@ -148,7 +140,7 @@ struct Ended<'a> {
     oom_killed: bool,
     log: &'a Path,
     /// End of its standard error.
-    last_words: String,
+    stderr_tail: String,
 }
 
 impl Ended<'_> {
@@ -159,7 +151,7 @@ impl Ended<'_> {
             (_, Some(excess)) if !stopping => Err(excess.failure()),
             _ if stopping => Err(Failure::Cancelled),
             (Some(Err(_)), _) => Err(Failure::System(
-                "its worker process was told to stop by a signal from outside".to_owned(),
+                "its worker process received a signal to stop that runner did not send".to_owned(),
             )),
             _ => Err(self.unexpected()),
         }
@@ -172,15 +164,19 @@ impl Ended<'_> {
         let name = signal.and_then(signal_hook::low_level::signal_name);
         match (signal, name) {
             (Some(SIGKILL), _) if self.oom_killed => Failure::OutOfMemory(format!(
-                "the kernel killed its worker process, which had held up to {peak:.0} MiB; lower \
-                 `--jobs` or what the stage holds at once"
+                "the kernel killed its worker process, which had used up to {peak:.0} MiB; lower \
+                 `--jobs`, or reduce the memory that the stage needs"
             )),
             (Some(SIGKILL), _) => Failure::System(format!(
-                "its worker process was killed by SIGKILL, from outside; it had held up to {peak:.0} MiB"
+                "its worker process was killed by SIGKILL, which runner did not send; it had used up to \
+                 {peak:.0} MiB"
             )),
-            (Some(SIGABRT), _) if self.log_tells_of_allocation() => Failure::OutOfMemory(format!(
-                "the system gave its worker process no more memory; it had held up to {peak:.0} MiB"
-            )),
+            (Some(SIGABRT), _) if self.log_ends_with_failed_allocation() => {
+                Failure::OutOfMemory(format!(
+                    "the system refused more memory for its worker process, which had used up to {peak:.0} \
+                 MiB"
+                ))
+            }
             (Some(_), Some(name)) => Failure::Internal(format!(
                 "its worker process was killed by {name}; see `{}`",
                 self.log.shown()
@@ -194,8 +190,8 @@ impl Ended<'_> {
     }
 
     /// Whether the log ends with Rust's message about a failed allocation.
-    fn log_tells_of_allocation(&self) -> bool {
-        let mut lines = self.last_words.lines().rev().take(5);
+    fn log_ends_with_failed_allocation(&self) -> bool {
+        let mut lines = self.stderr_tail.lines().rev().take(5);
         lines.any(|line| line.starts_with("memory allocation of "))
     }
 }

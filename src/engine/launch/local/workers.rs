@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use contract::lock;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::leftovers::{Left, Leftovers, Tag};
+use super::leftovers::{LeftBehind, Leftovers, Tag};
 use super::memory::OomKills;
 use super::warden::Warden;
 
@@ -17,7 +18,7 @@ use super::warden::Warden;
 /// Each leads a process group of its own, so a Ctrl-C at the terminal reaches only
 /// runner, which passes it on.
 #[derive(Debug, Default)]
-pub struct Workers {
+pub(super) struct Workers {
     stopping: AtomicBool,
     running: Mutex<BTreeSet<i32>>,
     /// Those in `running` that are user programs.
@@ -31,12 +32,12 @@ pub struct Workers {
 
 impl Workers {
     /// Returns the flag that is set once a stop was requested.
-    pub fn stopping(&self) -> &AtomicBool {
+    pub(super) fn stopping(&self) -> &AtomicBool {
         &self.stopping
     }
 
     /// Whether a stop was requested.
-    pub fn is_stopping(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
@@ -74,7 +75,7 @@ impl Workers {
             }
         };
         warden.announce(command)?;
-        tag.put_on(command);
+        tag.apply(command);
         let mut child = match self.spawn(command) {
             Ok(Some(child)) => child,
             Ok(None) => return Ok(None),
@@ -131,7 +132,7 @@ impl Workers {
 
     /// Ends the processes that the program of `tag` left behind, among them those of its process group, which
     /// `group` leads unless the program did not start. The program itself has ended, but is not reaped yet.
-    pub(super) fn end_leftovers_of(&self, tag: Tag, group: Option<Pid>) -> Left {
+    pub(super) fn end_leftovers_of(&self, tag: Tag, group: Option<Pid>) -> LeftBehind {
         self.leftovers.end(tag, &|| {
             if let Some(group) = group {
                 self.signal_one(group, Signal::KILL);
@@ -140,18 +141,18 @@ impl Workers {
     }
 
     /// Ends the processes that any program left behind.
-    pub(super) fn end_leftovers(&self) -> Left {
+    pub(super) fn end_leftovers(&self) -> LeftBehind {
         self.leftovers.end_all()
     }
 
     /// Asks every worker to stop, and prevents new ones from starting.
-    pub fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.signal(Signal::TERM);
     }
 
     /// Kills every worker, and prevents new ones from starting.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);
     }
@@ -170,34 +171,32 @@ impl Workers {
         if self.running().contains(&pid.as_raw_nonzero().get())
             && let Err(error) = kill_process_group(pid, signal)
         {
-            tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
+            tracing::debug!(?pid, ?signal, %error, "failed to signal a process");
         }
     }
 
     fn signal(&self, signal: Signal) {
         for pid in self.running().iter().filter_map(|&pid| Pid::from_raw(pid)) {
             if let Err(error) = kill_process_group(pid, signal) {
-                tracing::debug!(?pid, ?signal, %error, "worker was not signalled");
+                tracing::debug!(?pid, ?signal, %error, "failed to signal a process");
             }
         }
     }
 
     fn programs(&self) -> MutexGuard<'_, BTreeSet<i32>> {
-        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.programs)
     }
 
     fn oom_kills(&self) -> MutexGuard<'_, Option<OomKills>> {
-        self.oom_kills
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.oom_kills)
     }
 
     fn warden(&self) -> MutexGuard<'_, Option<Warden>> {
-        self.warden.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.warden)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeSet<i32>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 }
 

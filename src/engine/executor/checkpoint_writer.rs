@@ -10,11 +10,11 @@ use crate::store::Checkpoints;
 
 /// A thread that flushes checkpoints to disk and moves them into the store. After the value is dropped it
 /// stores those that were sent, and ends.
-pub(super) struct Keeper(Sender<(PathBuf, Position)>);
+pub(super) struct CheckpointWriter(Sender<(PathBuf, Position)>);
 
-impl Keeper {
+impl CheckpointWriter {
     /// Starts the thread. The worker writes the checkpoints into `folder`.
-    pub fn start<'scope>(
+    pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         checkpoints: &'scope Checkpoints<'_>,
         folder: &'scope Path,
@@ -28,7 +28,7 @@ impl Keeper {
                     // The stage does not need the checkpoint; only a later run would
                     // resume from an earlier one.
                     if !warned {
-                        tracing::warn!("the checkpoint after {position} was not kept: {error}");
+                        tracing::warn!("the checkpoint after {position} was not stored: {error}");
                         warned = true;
                     }
                     let _ = std::fs::remove_dir_all(&folder);
@@ -36,13 +36,13 @@ impl Keeper {
             }
         });
         if let Err(error) = started {
-            tracing::warn!("checkpoints are not kept: failed to start a thread: {error}");
+            tracing::warn!("checkpoints are not stored: failed to start a thread: {error}");
         }
         Self(sender)
     }
 
     /// Queues the checkpoint in the folder `name`.
-    pub fn take(&self, name: String, position: Position) {
+    pub(super) fn queue(&self, name: String, position: Position) {
         // If the thread was not started, there is no receiver, and the checkpoint is dropped.
         let _ = self.0.send((PathBuf::from(name), position));
     }

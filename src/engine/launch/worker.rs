@@ -4,10 +4,10 @@ use std::io::{self, BufRead, Read, Write};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use contract::{Failure, Request, StageEvent};
+use contract::{Failure, Request, StageEvent, lock};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -35,7 +35,7 @@ pub fn serve(kinds: &Kinds) -> ExitCode {
     } else {
         ExitCode::FAILURE
     };
-    say(
+    send(
         &result.map_or_else(
             |failure| StageEvent::Failed { failure },
             |()| StageEvent::Succeeded,
@@ -50,19 +50,19 @@ fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Fa
         // The first signal sets the flag. A second one exits, in case the stage does not check the flag.
         flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(cancelled))
             .and_then(|_| flag::register(signal, Arc::clone(cancelled)))
-            .map_err(refused("watch for signals"))?;
+            .map_err(failed_to("watch for signals"))?;
     }
     let mut line = String::new();
     io::stdin()
         .lock()
         .read_line(&mut line)
-        .map_err(refused("read the request"))?;
+        .map_err(failed_to("read the request"))?;
     let request: Request = serde_json::from_str(&line)
         .map_err(|e| Failure::Internal(format!("failed to read the request: {e}")))?;
     thread::Builder::new()
         .name("parent".to_owned())
         .spawn(end_with_parent)
-        .map_err(refused("start a thread"))?;
+        .map_err(failed_to("start a thread"))?;
     rayon::ThreadPoolBuilder::new()
         .num_threads(request.cpus.max(1))
         .stack_size(stack_size)
@@ -72,26 +72,26 @@ fn prepare(stack_size: usize, cancelled: &Arc<AtomicBool>) -> Result<Request, Fa
 }
 
 /// Converts an error for `map_err`, as `failed to <what>: <cause>`.
-fn refused(what: &'static str) -> impl Fn(io::Error) -> Failure {
+fn failed_to(what: &'static str) -> impl Fn(io::Error) -> Failure {
     move |cause| Failure::System(format!("failed to {what}: {cause}"))
 }
 
 /// Exits when standard input is closed: the engine keeps it open for as long as it lives.
 fn end_with_parent() {
     let _ = io::stdin().lock().read_to_end(&mut Vec::new());
-    tracing::warn!("runner is gone; ending");
+    tracing::warn!("runner has ended, so this worker exits");
     std::process::exit(1);
 }
 
 fn execute(kinds: &Kinds, request: &Request, cancelled: &AtomicBool) -> Result<(), Failure> {
     let fault = Arc::new(Mutex::new(None));
     remember_panics(&fault);
-    let events = |event: StageEvent| say(&event, cancelled);
+    let events = |event: StageEvent| send(&event, cancelled);
     catch_unwind(AssertUnwindSafe(|| {
         (kinds.execute)(request, &events, cancelled)
     }))
     .unwrap_or_else(|_| {
-        let fault = fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fault = lock(&fault).take();
         Err(Failure::Internal(
             fault.unwrap_or_else(|| "panic".to_owned()),
         ))
@@ -103,24 +103,21 @@ fn remember_panics(fault: &Arc<Mutex<Option<String>>>) {
     let fault = Arc::clone(fault);
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_with(|| of_panic(info));
+        lock(&fault).get_or_insert_with(|| of_panic(info));
         report(info);
     }));
 }
 
-fn say(event: &StageEvent, cancelled: &AtomicBool) {
-    let said = serde_json::to_string(event)
+fn send(event: &StageEvent, cancelled: &AtomicBool) {
+    let sent = serde_json::to_string(event)
         .map_err(io::Error::from)
         .and_then(|line| {
             let mut out = io::stdout().lock();
             writeln!(out, "{line}").and_then(|()| out.flush())
         });
-    if let Err(error) = said {
+    if let Err(error) = sent {
         // The engine no longer reads the events.
-        tracing::warn!(%error, "an event was not said");
+        tracing::warn!(%error, "failed to send an event");
         cancelled.store(true, Ordering::SeqCst);
     }
 }

@@ -53,38 +53,38 @@ impl Warden {
             return Ok(());
         };
         let warden = stdin.as_fd().try_clone_to_owned()?;
-        let tell = move || {
+        let announce = move || {
             let mut line = [0; 16];
-            let mut room = &mut line[..];
-            writeln!(room, "?{}", std::process::id())?;
-            let unused = room.len();
+            let mut free = &mut line[..];
+            writeln!(free, "?{}", std::process::id())?;
+            let unused = free.len();
             rustix::io::write(&warden, &line[..line.len() - unused])?;
             Ok(())
         };
-        // SAFETY: between fork and exec, `tell` gets an id, formats it on the stack and writes it to a pipe.
-        // None of these takes a lock that another thread may hold.
-        unsafe { command.pre_exec(tell) };
+        // SAFETY: between fork and exec, `announce` gets an id, formats it on the stack and writes it to a
+        // pipe. None of these takes a lock that another thread may hold.
+        unsafe { command.pre_exec(announce) };
         Ok(())
     }
 
     /// Takes back the announcement, if there was one: the child never became a program.
     pub fn withdraw(&mut self) -> io::Result<()> {
-        self.say("!\n")
+        self.send("!\n")
     }
 
     /// Adds a process group to end if this process ends.
     pub fn watch(&mut self, group: i32) -> io::Result<()> {
-        self.say(&format!("+{group}\n"))
+        self.send(&format!("+{group}\n"))
     }
 
     /// Removes a group whose leader has ended, before its id may be reused.
     pub fn forget(&mut self, group: i32) {
-        if let Err(error) = self.say(&format!("-{group}\n")) {
-            tracing::debug!(%error, group, "the warden was not told");
+        if let Err(error) = self.send(&format!("-{group}\n")) {
+            tracing::debug!(%error, group, "failed to tell the warden that a program has ended");
         }
     }
 
-    fn say(&mut self, line: &str) -> io::Result<()> {
+    fn send(&mut self, line: &str) -> io::Result<()> {
         match &mut self.process.stdin {
             Some(stdin) => stdin.write_all(line.as_bytes()),
             None => Ok(()),
@@ -125,7 +125,7 @@ pub fn serve() -> ExitCode {
     groups.extend(announced);
     for group in groups.into_iter().filter_map(|id| Pid::from_raw(id.get())) {
         if let Err(error) = kill_process_group(group, Signal::KILL) {
-            tracing::debug!(?group, %error, "a program was not ended");
+            tracing::debug!(?group, %error, "failed to kill a program");
         }
     }
     ExitCode::SUCCESS

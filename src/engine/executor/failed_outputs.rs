@@ -16,8 +16,8 @@ const MOST: u64 = 16 << 20;
 /// Most files that are kept.
 const FILES: usize = 16;
 
-/// Returns the folder for the remains of a failed stage, in the folder of its run.
-pub fn remains_folder(run: &Path, stage: &str) -> PathBuf {
+/// Returns the folder for the outputs of a failed stage, in the folder of its run.
+pub fn failed_outputs_folder(run: &Path, stage: &str) -> PathBuf {
     log_file(run, stage).with_added_extension("outputs")
 }
 
@@ -27,7 +27,10 @@ pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> Stri
     let mut kept = Vec::new();
     // Left by an earlier attempt, or put there by a program: through a link, the copies would go elsewhere.
     if let Err(error) = remove(target) {
-        tracing::warn!("`{}` is in the way: {error}", target.shown());
+        tracing::warn!(
+            "outputs of the failed stage are not kept: failed to remove `{}`: {error}",
+            target.shown()
+        );
         return String::new();
     }
     for path in outputs {
@@ -39,14 +42,14 @@ pub(super) fn keep(staging: &Folder, outputs: &[PathBuf], target: &Path) -> Stri
         };
         match copy(file, &target.join(path)) {
             Ok(()) => kept.push(path),
-            Err(error) => tracing::warn!("`{}` was not kept: {error}", path.shown()),
+            Err(error) => tracing::warn!("the output `{}` is not kept: {error}", path.shown()),
         }
     }
     match kept.as_slice() {
         [] => String::new(),
         [only] => format!("\n  its output is kept: {}", target.join(only).shown()),
         several => format!(
-            "\n  {} of its outputs are kept: {}",
+            "\n  {} of its outputs are kept in {}",
             several.len(),
             target.shown()
         ),

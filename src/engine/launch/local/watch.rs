@@ -9,8 +9,8 @@ use bytesize::ByteSize;
 use contract::Failure;
 use rustix::process::{Pid, Signal};
 
-use super::Workers;
 use super::memory::held;
+use super::workers::Workers;
 use crate::graph::Limits;
 use crate::wording;
 
@@ -37,14 +37,14 @@ pub(super) enum Excess {
 }
 
 impl Excess {
-    pub fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> Failure {
         match *self {
             Self::Time { limit } => Failure::TimedOut(format!(
                 "took longer than its timeout, {}",
                 wording::duration(limit.as_secs_f64())
             )),
             Self::Memory { limit, held } => Failure::OutOfMemory(format!(
-                "its worker process held {}, more than the {} it may",
+                "its process used {} of memory, more than its limit of {}",
                 ByteSize::b(held).display().iec(),
                 ByteSize::b(limit).display().iec()
             )),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::Workers;
+use super::Launcher;
 
 /// How long a user's program may take to end after it was asked to. A worker may take longer,
 /// because it saves a checkpoint.
@@ -24,7 +24,10 @@ pub struct Interrupt(Arc<AtomicI32>);
 
 impl Interrupt {
     /// Starts to watch. `first` is called with the first signal.
-    pub fn watch(workers: Arc<Workers>, first: impl Fn(i32) + Send + 'static) -> io::Result<Self> {
+    pub fn watch(
+        launcher: Arc<dyn Launcher>,
+        first: impl Fn(i32) + Send + 'static,
+    ) -> io::Result<Self> {
         let interrupt = Self::default();
         let seen = interrupt.clone();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -37,24 +40,24 @@ impl Interrupt {
                         .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)
                         .is_ok()
                     {
-                        workers.stop();
+                        launcher.stop();
                         first(signal);
-                        let workers = Arc::clone(&workers);
+                        let launcher = Arc::clone(&launcher);
                         let later = {
-                            let workers = Arc::clone(&workers);
+                            let launcher = Arc::clone(&launcher);
                             move || {
                                 thread::sleep(PATIENCE);
-                                workers.kill_programs();
+                                launcher.kill_programs();
                             }
                         };
                         if thread::Builder::new().spawn(later).is_err() {
-                            workers.kill_programs();
+                            launcher.kill_programs();
                         }
                     } else {
-                        workers.kill();
+                        launcher.kill();
                         // The run now ends by itself, unless it waits for something else.
                         thread::sleep(GRACE);
-                        workers.end_leftovers();
+                        launcher.finish();
                         std::process::exit(128 + signal);
                     }
                 }

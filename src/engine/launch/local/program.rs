@@ -12,17 +12,17 @@ use signal_hook::consts::SIGKILL;
 
 use super::leftovers::Tag;
 use super::logs::{Logs, tail};
-use super::process::Ending;
-use super::usage::{Usage, reap, wait};
+use super::usage::{reap, wait};
 use super::watch::watch;
 use super::workers::{Workers, pid};
 use crate::graph::Limits;
+use crate::launch::{Ending, Usage};
 
 /// Lines of a failed program's output that are shown.
 const SHOWN: usize = 15;
 
 /// Text before the log's path, at the end of the message about a failed program.
-pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
+pub(crate) const WHOLE_LOG: &str = "\n  full log: ";
 
 /// Runs `program` to its end. Its standard output and standard error go to `log`.
 ///
@@ -30,8 +30,7 @@ pub(super) const WHOLE_LOG: &str = "\n  all of it: ";
 /// limits it is asked to stop, or killed. Processes that it leaves running are ended and reported to `warn`.
 pub(super) fn run(
     program: &Program,
-    log: &Path,
-    logs: &Logs,
+    (log, logs): (&Path, &Logs),
     workers: &Workers,
     limits: Limits,
     warn: &dyn Fn(String),
@@ -44,6 +43,7 @@ pub(super) fn run(
         workers.end_leftovers_of(tag, None);
         ran
     });
+    logs.remove_later_if_empty(log);
     let (result, usage) =
         ran.unwrap_or_else(|error| (Err(not_run(program, &error)), Usage::default()));
     Ending {
@@ -57,14 +57,14 @@ fn not_run(program: &Program, error: &io::Error) -> Failure {
     let name = program.argv.first().map_or("", String::as_str);
     let why = match error.kind() {
         io::ErrorKind::NotFound if files::exists(&program.path).unwrap_or(true) => {
-            "what its first line names as its interpreter is not there".to_owned()
+            "the interpreter in its first line does not exist".to_owned()
         }
-        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::NotFound => "it does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => {
-            "it is not executable, or may not be executed".to_owned()
+            "it is not executable, or you have no permission to execute it".to_owned()
         }
         _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
-            "the system does not know how; a script begins with `#!` and its interpreter".to_owned()
+            "its format is unknown; a script must begin with `#!` and its interpreter".to_owned()
         }
         _ => return Failure::System(format!("failed to run `{name}`: {error}")),
     };
@@ -116,18 +116,23 @@ fn carry_out(
         Some(excess) => Err(excess.failure()),
         None => {
             let oom = status.signal() == Some(SIGKILL) && workers.has_lost_to_oom();
-            Err(judge(status, &usage, oom, &last_words(written, log, start)))
+            Err(judge(
+                status,
+                &usage,
+                oom,
+                &output_tail(written, log, start),
+            ))
         }
     };
     Ok((result, usage))
 }
 
-fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) -> Failure {
+fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, output_tail: &str) -> Failure {
     let signal = status.signal();
     if oom_killed {
         return Failure::OutOfMemory(format!(
-            "the kernel killed the program, which had held up to {:.0} MiB; lower `--jobs` or what the \
-             stage holds at once",
+            "the kernel killed the program, which had used up to {:.0} MiB; lower `--jobs`, or reduce the \
+             memory that the stage needs",
             usage.peak_memory_mib
         ));
     }
@@ -139,15 +144,15 @@ fn judge(status: ExitStatus, usage: &Usage, oom_killed: bool, last_words: &str) 
             status.code().unwrap_or_default()
         ),
     };
-    Failure::Program(format!("{how}{last_words}"))
+    Failure::Program(format!("{how}{output_tail}"))
 }
 
 /// Returns the lines at the end of the open log, written from `start` on, indented and with the log's path.
-fn last_words(written: &File, log: &Path, start: u64) -> String {
+fn output_tail(written: &File, log: &Path, start: u64) -> String {
     let text = tail(written, start);
     let lines: Vec<&str> = text.lines().collect();
     if lines.is_empty() {
-        return ", without a word".to_owned();
+        return ", without any output".to_owned();
     }
     let shown = lines[lines.len().saturating_sub(SHOWN)..].iter();
     let shown: String = shown

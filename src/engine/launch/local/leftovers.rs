@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use super::local::lock;
+use contract::lock;
 
 /// Finds and ends the processes that programs leave behind.
 #[derive(Debug, Default)]
@@ -44,16 +44,16 @@ pub(super) struct Tag(u64);
 
 /// Processes that were left behind, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Left {
+pub(super) struct LeftBehind {
     pub ended: Vec<String>,
     /// Names and ids of the processes that could not be ended.
     pub alive: Vec<String>,
 }
 
-impl Left {
+impl LeftBehind {
     /// Describes the processes in a sentence. `None` if there were none, or if all have ended and
     /// `are_expected`.
-    pub fn wording(&self, are_expected: bool) -> Option<String> {
+    pub(super) fn wording(&self, are_expected: bool) -> Option<String> {
         let counted = |names: &[String]| {
             let mut shown: Vec<&str> = names.iter().map(String::as_str).take(NAMED).collect();
             if names.len() > NAMED {
@@ -66,13 +66,19 @@ impl Left {
             };
             format!("{} {processes} ({})", names.len(), shown.join(", "))
         };
+        let pronoun = |names: &[String]| if names.len() == 1 { "it" } else { "them" };
         match (self.ended.as_slice(), self.alive.as_slice()) {
             ([], []) => None,
             (_, []) if are_expected => None,
-            (ended, []) => Some(format!("left {} running; ended", counted(ended))),
+            (ended, []) => Some(format!(
+                "left {} running; runner ended {}",
+                counted(ended),
+                pronoun(ended)
+            )),
             (_, alive) => Some(format!(
-                "left {} running that cannot be ended; end them yourself",
-                counted(alive)
+                "left {} running; runner could not end {1}, so end {1} yourself",
+                counted(alive),
+                pronoun(alive)
             )),
         }
     }
@@ -85,7 +91,7 @@ const REAP: Duration = Duration::from_millis(500);
 
 impl Leftovers {
     /// Returns a tag for a program that is about to start.
-    pub fn tag(&self) -> Tag {
+    pub(super) fn tag(&self) -> Tag {
         let mut tags = lock(&self.tags);
         if tags.used == 0 {
             // A shell that became this process by `exec` may have left it children.
@@ -112,30 +118,30 @@ impl Leftovers {
         };
         let thread = thread::Builder::new().name("orphans".to_owned());
         if let Err(error) = thread.spawn(reap) {
-            tracing::debug!(%error, "dead orphans stay until their program ends");
+            tracing::debug!(%error, "failed to start a thread; zombies stay until their program ends");
         }
     }
 
     /// Ends the processes that the program of `tag` left behind. The program itself has ended. `kill_group`
     /// kills its process group; processes that end by this count as left behind.
-    pub fn end(&self, tag: Tag, kill_group: &dyn Fn()) -> Left {
+    pub(super) fn end(&self, tag: Tag, kill_group: &dyn Fn()) -> LeftBehind {
         lock(&self.tags).running.remove(&tag.0);
         let runs = |theirs| lock(&self.tags).running.contains(&theirs);
         self.end_all_but(&runs, kill_group)
     }
 
     /// Ends the processes that any program left behind.
-    pub fn end_all(&self) -> Left {
+    pub(super) fn end_all(&self) -> LeftBehind {
         self.end_all_but(&|_| false, &|| ())
     }
 
     /// Returns the ids of the known children. The lock is held while a process is started, so that it is not
     /// taken for an orphan before its id is added.
-    pub fn children(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    pub(super) fn children(&self) -> MutexGuard<'_, BTreeSet<i32>> {
         lock(&self.children)
     }
 
-    fn end_all_but(&self, runs: &dyn Fn(u64) -> bool, kill_group: &dyn Fn()) -> Left {
+    fn end_all_but(&self, runs: &dyn Fn(u64) -> bool, kill_group: &dyn Fn()) -> LeftBehind {
         let _ending = lock(&self.ending);
         system::end_orphans(&|id| self.children().contains(&id), runs, kill_group)
     }
@@ -145,7 +151,7 @@ impl Tag {
     /// Makes the child of `command` set the tag's limit before it becomes the program. The child also closes
     /// every inherited descriptor except standard input, output and error: the process that started runner
     /// may have files open that a program must not see.
-    pub fn put_on(self, command: &mut Command) {
+    pub(super) fn apply(self, command: &mut Command) {
         let Self(tag) = self;
         let prepare = move || {
             system::close_inherited();
@@ -168,7 +174,7 @@ mod system {
 
     use contract::files::system_text;
 
-    use super::Left;
+    use super::LeftBehind;
 
     /// A program's limit is this minus its tag, in microseconds.
     const HIGHEST: u64 = 1 << 62;
@@ -176,15 +182,15 @@ mod system {
     const PATIENCE: Duration = Duration::from_secs(2);
     const POLL: Duration = Duration::from_millis(2);
 
-    pub fn become_subreaper() {
+    pub(super) fn become_subreaper() {
         if let Err(error) = set_child_subreaper(Some(getpid())) {
-            tracing::debug!(%error, "processes that programs leave behind are not found");
+            tracing::debug!(%error, "failed to become a subreaper; leftovers of programs are not found");
         }
     }
 
     /// Marks every descriptor from 3 on to be closed when the program starts. Does
     /// nothing on kernels before 5.11.
-    pub fn close_inherited() {
+    pub(super) fn close_inherited() {
         // SAFETY: the arguments are plain integers, and the call only sets a flag on descriptors.
         unsafe {
             libc::syscall(
@@ -196,7 +202,7 @@ mod system {
         };
     }
 
-    pub fn mark(tag: u64) -> io::Result<()> {
+    pub(super) fn mark(tag: u64) -> io::Result<()> {
         let limit = libc::rlimit {
             rlim_cur: HIGHEST - tag,
             rlim_max: HIGHEST - tag,
@@ -226,7 +232,7 @@ mod system {
 
     /// Returns the ids of the main thread's children. The kernel makes processes whose parents ended
     /// children of that thread.
-    pub fn children() -> Vec<i32> {
+    pub(super) fn children() -> Vec<i32> {
         let own = getpid().as_raw_nonzero();
         let children = system_text(format!("/proc/self/task/{own}/children"));
         let children = children.unwrap_or_default();
@@ -235,7 +241,7 @@ mod system {
     }
 
     /// Reaps children that are not `known` and have ended.
-    pub fn reap_orphans(known: &dyn Fn(i32) -> bool) {
+    pub(super) fn reap_orphans(known: &dyn Fn(i32) -> bool) {
         let orphans = children().into_iter().filter(|&id| !known(id));
         for pid in orphans.filter_map(Pid::from_raw) {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
@@ -257,15 +263,15 @@ mod system {
 
     /// Ends children that are not `known`, except those with the tag of a program for which `runs` is true. Calls
     /// `kill_group` after the first look, so that processes that it kills are counted.
-    pub fn end_orphans(
+    pub(super) fn end_orphans(
         known: &dyn Fn(i32) -> bool,
         runs: &dyn Fn(u64) -> bool,
         kill_group: &dyn Fn(),
-    ) -> Left {
+    ) -> LeftBehind {
         let started = Instant::now();
-        let mut left = Left::default();
+        let mut left = LeftBehind::default();
         let mut seen = Vec::new();
-        let mut count = |pids: &[Pid], left: &mut Left| {
+        let mut count = |pids: &[Pid], left: &mut LeftBehind| {
             for &pid in pids {
                 if !seen.contains(&pid) {
                     seen.push(pid);
@@ -300,7 +306,7 @@ mod system {
 mod system {
     use std::io;
 
-    use super::Left;
+    use super::LeftBehind;
 
     pub fn become_subreaper() {}
 
@@ -320,8 +326,8 @@ mod system {
         _known: &dyn Fn(i32) -> bool,
         _runs: &dyn Fn(u64) -> bool,
         kill_group: &dyn Fn(),
-    ) -> Left {
+    ) -> LeftBehind {
         kill_group();
-        Left::default()
+        LeftBehind::default()
     }
 }

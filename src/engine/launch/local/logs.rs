@@ -17,8 +17,7 @@ use std::time::Duration;
 use contract::{ShowPath, files};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::local::lock;
-use super::log_file;
+use contract::lock;
 
 /// Bytes of a log that are kept, half of them from its beginning and half from its end.
 const MOST: u64 = 64 << 20;
@@ -30,10 +29,9 @@ const TAIL: u64 = 4096;
 /// Bytes that are copied at once.
 const PIECE: u64 = 1 << 20;
 
-/// The logs in a run's folder, one for each stage that wrote something.
-#[derive(Debug)]
+/// The logs of stages, one for each that wrote something.
+#[derive(Debug, Default)]
 pub(super) struct Logs {
-    folder: PathBuf,
     /// Empty logs, removed at the end: file systems are slow at creating files right after others were
     /// removed. They are not reused for other stages, because a leftover process may still write to one.
     empty: Mutex<Vec<PathBuf>>,
@@ -44,26 +42,12 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            empty: Mutex::default(),
-            open: Arc::default(),
-            looking: Mutex::default(),
-        }
-    }
-
-    /// Returns the path of a stage's log. The log may have output of an earlier attempt.
-    pub fn of(&self, stage: &str) -> PathBuf {
-        log_file(&self.folder, stage)
-    }
-
     /// Opens a log for a process that `run` starts and waits for, and keeps it small. `run` gets the file for
     /// the process, and a second one to read what was written.
     ///
     /// # Errors
     /// If the log cannot be opened, or if `run` fails.
-    pub fn record<T>(
+    pub(super) fn record<T>(
         &self,
         log: &Path,
         run: impl FnOnce(File, &File) -> io::Result<T>,
@@ -74,47 +58,47 @@ impl Logs {
         let written = self.watch(out.try_clone()?);
         let ran = run(out, &written);
         // The process has ended, so the log is complete.
-        if let Err(error) = self.settle(&written) {
+        if let Err(error) = self.finish(&written) {
             tracing::warn!("failed to shorten `{}`: {error}", log.shown());
         }
         ran
     }
 
-    /// Keeps the log small until it is [settled](Self::settle) or dropped.
+    /// Keeps the log small until it is [finished](Self::finish) or dropped.
     fn watch(&self, log: File) -> Arc<File> {
         let log = Arc::new(log);
         lock(&self.open).push(Arc::downgrade(&log));
-        lock(&self.looking).get_or_insert_with(|| look_after(Arc::clone(&self.open)));
+        lock(&self.looking).get_or_insert_with(|| watch_logs(Arc::clone(&self.open)));
         log
     }
 
     /// Cuts the log of a process that has ended down to its beginning and end, if it is too long.
-    fn settle(&self, log: &Arc<File>) -> io::Result<()> {
+    fn finish(&self, log: &Arc<File>) -> io::Result<()> {
         // The thread must not look at it from now on: it would remove what is written into the hole.
         lock(&self.open).retain(|open| !std::ptr::eq(open.as_ptr(), Arc::as_ptr(log)));
         shorten(log)
     }
 
-    /// Notes that a stage's program has ended, so that an empty log is removed at the end.
-    pub fn let_go(&self, log: PathBuf) {
-        if is_empty(&log) {
-            lock(&self.empty).push(log);
+    /// Notes that the program that writes to `log` has ended. An empty log is removed by
+    /// [`Logs::remove_empty`].
+    pub(super) fn remove_later_if_empty(&self, log: &Path) {
+        if is_empty(log) {
+            lock(&self.empty).push(log.to_owned());
         }
     }
-}
 
-fn is_empty(log: &Path) -> bool {
-    fs::symlink_metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0)
-}
-
-impl Drop for Logs {
-    fn drop(&mut self) {
+    /// Removes the logs of ended programs that are still empty.
+    pub(super) fn remove_empty(&self) {
         for log in lock(&self.empty).drain(..) {
             if is_empty(&log) {
                 let _ = fs::remove_file(log);
             }
         }
     }
+}
+
+fn is_empty(log: &Path) -> bool {
+    fs::symlink_metadata(log).is_ok_and(|log| log.is_file() && log.len() == 0)
 }
 
 /// Returns what was written to an open log from `start` on, but at most the last 4 KiB.
@@ -130,9 +114,9 @@ pub(super) fn tail(written: &File, start: u64) -> String {
 }
 
 /// Starts the thread that keeps open logs small.
-fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
+fn watch_logs(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
     let (ended, end) = channel();
-    let looking = move || {
+    let watch = move || {
         while end.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
             lock(&logs).retain(|log| match log.upgrade() {
                 Some(log) => {
@@ -143,11 +127,8 @@ fn look_after(logs: Arc<Mutex<Vec<Weak<File>>>>) -> Sender<()> {
             });
         }
     };
-    if let Err(error) = thread::Builder::new()
-        .name("logs".to_owned())
-        .spawn(looking)
-    {
-        tracing::warn!("logs may become large: {error}");
+    if let Err(error) = thread::Builder::new().name("logs".to_owned()).spawn(watch) {
+        tracing::warn!("the size of logs is not limited: failed to start a thread: {error}");
     }
     ended
 }
@@ -172,7 +153,7 @@ fn punch(log: &File) {
         }
     }
     if let Err(error) = log.set_len(HALF) {
-        tracing::debug!(%error, "a log was not cut");
+        tracing::debug!(%error, "failed to truncate a log");
     }
 }
 

@@ -1,0 +1,86 @@
+//! Where stages run.
+//!
+//! A [`Launcher`] runs a stage somewhere, passes on its events, and tells how it ended. Everything that is
+//! particular to a place (processes, signals, limits, logs) is behind it. There is one place so far: processes
+//! on [this machine](Local).
+//!
+//! A launcher does not decide whether a result is good. It gets a folder for the outputs in the request; the
+//! executor ingests, checks and records what is in it.
+
+mod interrupt;
+mod local;
+pub mod worker;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use contract::{Failure, Program, Request, StageEvent};
+
+use crate::graph::Limits;
+
+pub use interrupt::Interrupt;
+pub(crate) use local::WHOLE_LOG;
+pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
+
+/// A place where stages run.
+pub trait Launcher: Send + Sync {
+    /// Runs a stage to its end. Blocks meanwhile, and passes on events as they come. After a stop was
+    /// requested, starts nothing.
+    fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending;
+
+    /// Returns the flag that is set once a stop was requested.
+    fn stopping(&self) -> &AtomicBool;
+
+    /// Whether a stop was requested.
+    fn is_stopping(&self) -> bool {
+        self.stopping().load(Ordering::SeqCst)
+    }
+
+    /// Asks everything to stop, and prevents new starts. Built-in stages save a checkpoint first.
+    fn stop(&self);
+
+    /// Kills users' programs, which save no checkpoint.
+    fn kill_programs(&self);
+
+    /// Kills everything, and prevents new starts.
+    fn kill(&self);
+
+    /// Cleans up after the stages of an execution have ended. Returns a text about processes that programs
+    /// have left running, if there were any.
+    fn finish(&self) -> Option<String>;
+}
+
+/// A stage to run.
+pub struct Launch<'a> {
+    pub work: Work<'a>,
+    pub limits: Limits,
+    /// File for the output of a program, or for the standard error of a worker. New output is appended.
+    pub log: &'a Path,
+}
+
+/// The work of a stage.
+#[derive(Clone, Copy)]
+pub enum Work<'a> {
+    /// A built-in stage, which a worker process does.
+    Request(&'a Request),
+    /// A user's program.
+    Program(&'a Program),
+}
+
+/// End of a stage, with the resources that it used.
+#[derive(Debug)]
+pub struct Ending {
+    pub result: Result<(), Failure>,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    pub usage: Usage,
+}
+
+/// Resources that a process used in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// User and system time of all its threads, in seconds.
+    pub cpu_seconds: f64,
+    /// Largest resident size, in MiB.
+    pub peak_memory_mib: f64,
+}

@@ -1,0 +1,94 @@
+//! The seam behind which results are kept: lookups, records and outputs.
+//!
+//! Plans and executions use results only through [`Results`], which [`Store::results`] returns. The local folder
+//! is the only implementation so far. A place shared by several machines goes behind the same trait: it answers
+//! lookups from its own records too, brings an output into the local folder when it is first read, and passes
+//! records on.
+//!
+//! Everything else in a store is local by nature and is not part of the seam: staging folders, leases,
+//! checkpoints, memos, views and run records.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{ActionRecord, Deadline, Error, Lookup, Store, Tree};
+use crate::keys::{Digest, Fingerprint, Key};
+
+/// Fewest lookups that are given to one thread.
+const LOOKUPS: usize = 32;
+
+/// Results of actions, by key, with their outputs, by digest.
+pub trait Results: Sync {
+    /// Looks up many keys in one call. Changes nothing. The answers are in the order of `keys`. A hit has all
+    /// its outputs, with the right sizes.
+    fn look_up(&self, keys: &[Key]) -> Result<Vec<Lookup>, Error>;
+
+    /// Returns the record under an action key or a content key if it is sound and its outputs exist. A useless
+    /// record is set aside.
+    fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error>;
+
+    /// Returns an output, whose files can then be read on this machine. Their content is not verified yet.
+    fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error>;
+
+    /// Checks that the files of an output have the right content, and gives up at a deadline. A damaged file is
+    /// set aside.
+    fn verify_before(&self, output: &Tree, deadline: &Deadline<'_>) -> Result<(), Error>;
+
+    /// Checks that the files of an output have the right content. A damaged file is set aside.
+    fn verify(&self, output: &Tree) -> Result<(), Error> {
+        self.verify_before(output, &Deadline::NONE)
+    }
+
+    /// Records actions whose outputs were ingested, under both of their keys. They are on disk when this
+    /// returns.
+    fn put(&self, records: &[&ActionRecord]) -> Result<(), Error>;
+
+    /// Records a result that was found by its content key under one more action key, that of `fingerprint`.
+    /// Returns the new record.
+    fn put_under(
+        &self,
+        record: &ActionRecord,
+        action_key: Key,
+        fingerprint: &Fingerprint,
+    ) -> Result<ActionRecord, Error>;
+}
+
+impl Store {
+    /// Returns the place where results are kept.
+    pub fn results(&self) -> &dyn Results {
+        self
+    }
+}
+
+impl Results for Store {
+    fn look_up(&self, keys: &[Key]) -> Result<Vec<Lookup>, Error> {
+        let keys = keys.par_iter().with_min_len(LOOKUPS);
+        keys.map(|key| self.examine(key)).collect()
+    }
+
+    fn find(&self, key: &Key) -> Result<Option<ActionRecord>, Error> {
+        self.lookup(key)
+    }
+
+    fn get(&self, output: &Digest) -> Result<Arc<Tree>, Error> {
+        self.cached_tree(output)
+    }
+
+    fn verify_before(&self, output: &Tree, deadline: &Deadline<'_>) -> Result<(), Error> {
+        self.verify_before(output, deadline)
+    }
+
+    fn put(&self, records: &[&ActionRecord]) -> Result<(), Error> {
+        self.record_all(records.iter().copied())
+    }
+
+    fn put_under(
+        &self,
+        record: &ActionRecord,
+        action_key: Key,
+        fingerprint: &Fingerprint,
+    ) -> Result<ActionRecord, Error> {
+        self.alias(record, action_key, fingerprint)
+    }
+}
