@@ -11,14 +11,14 @@ use engine::error::Error;
 use engine::spec::Diagnostic;
 
 use super::{Cli, Color, command};
-use crate::config::{self, Key};
+use crate::config::{self, SettingKey};
 use crate::report::{Console, Verbosity};
 
 /// The command line of this process.
-pub struct CommandLine {
+pub(super) struct CommandLine {
     pub verbosity: Verbosity,
     /// The parsed arguments, or an error in a configuration file.
-    pub asked: Result<Cli, Error>,
+    pub cli: Result<Cli, Error>,
     /// Where the profile comes from, unless it was typed. Shown if the pipeline is invalid, because it may
     /// have no profile of that name.
     pub profile_from: Option<String>,
@@ -26,7 +26,7 @@ pub struct CommandLine {
 
 impl CommandLine {
     /// Reads the command line. Exits the process for help, and for mistakes in what was typed.
-    pub fn of_this_process() -> Self {
+    pub(super) fn of_this_process() -> Self {
         let args: Vec<OsString> = std::env::args_os().collect();
         let color = color(&args);
         set_colors(color);
@@ -38,7 +38,7 @@ impl CommandLine {
         let mut matches = matches(command.clone(), &args);
         let verbosity = verbosity(&matches).unwrap_or_else(|error| end(&error));
         let mut from = None;
-        let asked = config_for(&command, &matches).and_then(|config| {
+        let cli = config_for(&command, &matches).and_then(|config| {
             if !config.is_empty() {
                 matches = self::matches(with_defaults(command.clone(), &config), &args);
             }
@@ -47,7 +47,7 @@ impl CommandLine {
         });
         Self {
             verbosity,
-            asked,
+            cli,
             profile_from: from,
         }
     }
@@ -60,10 +60,10 @@ fn profile_from(
     config: &config::Config,
 ) -> Option<String> {
     let (command, matches) = leaf(command, matches);
-    let id = Key::Profile.name();
+    let id = SettingKey::Profile.name();
     command.get_arguments().find(|arg| *arg.get_id() == id)?;
     let typed = matches.value_source(id)? == ValueSource::CommandLine;
-    (!typed).then(|| origin(matches, Key::Profile, config))?
+    (!typed).then(|| origin(matches, SettingKey::Profile, config))?
 }
 
 /// The innermost subcommand that was typed, and its options.
@@ -80,8 +80,8 @@ fn leaf<'a>(
 }
 
 /// The same command, with the settings of `config` as defaults of its options.
-pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
-    let setting = |arg: &clap::Arg| config.get(Key::named(arg.get_id().as_str())?);
+pub(super) fn with_defaults(command: clap::Command, config: &config::Config) -> clap::Command {
+    let setting = |arg: &clap::Arg| config.get(SettingKey::named(arg.get_id().as_str())?);
     for_all_args(command, &|arg| match setting(&arg) {
         Some(setting) => arg.default_value(setting.value.clone()),
         None => arg,
@@ -90,7 +90,11 @@ pub fn with_defaults(command: clap::Command, config: &config::Config) -> clap::C
 
 /// Where an option has its value from: `--jobs`, `RUNNER_JOBS`, or a line of a file. `None` for a built-in
 /// default.
-pub fn origin(matches: &ArgMatches, key: Key, config: &config::Config) -> Option<String> {
+pub(super) fn origin(
+    matches: &ArgMatches,
+    key: SettingKey,
+    config: &config::Config,
+) -> Option<String> {
     match matches.value_source(key.name())? {
         ValueSource::CommandLine => Some(format!("--{}", key.name().replace('_', "-"))),
         ValueSource::EnvVariable => Some(variable(key.name())),
@@ -112,8 +116,8 @@ pub(super) fn variable(option: &str) -> String {
 fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::Config, Error> {
     let (command, matches) = leaf(command, matches);
     let keys = command.get_arguments();
-    let keys: Vec<Key> = keys
-        .filter_map(|arg| Key::named(arg.get_id().as_str()))
+    let keys: Vec<SettingKey> = keys
+        .filter_map(|arg| SettingKey::named(arg.get_id().as_str()))
         .collect();
     if keys.is_empty() {
         return Ok(config::Config::default());
@@ -125,11 +129,12 @@ fn config_for(command: &clap::Command, matches: &ArgMatches) -> Result<config::C
     let refused: Vec<Diagnostic> = untrusted
         .map(|(key, setting)| {
             let message = format!(
-                "the project sets `{}` to `{}`, outside its folder, and you have not allowed that",
+                "the project sets `{}` to `{}`, which is outside its folder and needs your consent",
                 key.name(),
                 setting.value
             );
-            let hint = "`runner config trust` allows it; an option or a `RUNNER_*` variable goes before it";
+            let hint =
+                "`runner config trust` allows it; an option or a `RUNNER_*` variable overrides it";
             Diagnostic::at(&setting.place, message).hint(hint.to_owned())
         })
         .collect();
@@ -162,10 +167,10 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
     for_all_args(command, &|arg| arg.conflicts_with(Resettable::Reset))
         .try_get_matches_from(args)
         .unwrap_or_else(|mut error| {
-            if let Some(variable) = at_fault(&error) {
-                let told =
-                    format!("the value is that of the environment variable `{variable}`").into();
-                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![told]));
+            if let Some(variable) = rejected_variable(&error) {
+                let note =
+                    format!("the value comes from the environment variable `{variable}`").into();
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![note]));
             }
             end(&error)
         })
@@ -175,7 +180,7 @@ fn matches(command: clap::Command, args: &[OsString]) -> ArgMatches {
 /// names of files that others chose.
 fn end(error: &clap::Error) -> ! {
     if error.use_stderr() {
-        Console::new(Verbosity::Quiet).say(&error.render().to_string());
+        Console::new(Verbosity::Quiet).message(&error.render().to_string());
         std::process::exit(error.exit_code())
     }
     error.exit()
@@ -189,7 +194,7 @@ fn for_all_args(command: clap::Command, change: &dyn Fn(clap::Arg) -> clap::Arg)
 }
 
 /// The environment variable with the value that clap rejects.
-fn at_fault(error: &clap::Error) -> Option<String> {
+fn rejected_variable(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
@@ -209,7 +214,7 @@ fn verbosity(matches: &ArgMatches) -> Result<Verbosity, clap::Error> {
         let asks = |flag| matches.value_source(flag) == Some(source) && matches.get_flag(flag);
         match (asks("quiet"), asks("verbose")) {
             (true, true) => {
-                let message = "`--quiet` and `--verbose` exclude each other";
+                let message = "`--quiet` and `--verbose` cannot be used together";
                 return Err(command().error(ErrorKind::ArgumentConflict, message));
             }
             (true, false) => return Ok(Verbosity::Quiet),

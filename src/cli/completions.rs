@@ -9,7 +9,7 @@ use crate::report::Console;
 
 /// Print a script that completes the command line in a shell
 #[derive(Debug, Args)]
-pub struct Completions {
+pub(super) struct Completions {
     /// Shell that will run the script
     #[arg(value_enum)]
     shell: Shell,
@@ -23,7 +23,7 @@ enum Shell {
 }
 
 impl Completions {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let shell = match self.shell {
             Shell::Bash => clap_complete::Shell::Bash,
             Shell::Zsh => clap_complete::Shell::Zsh,

@@ -1,7 +1,7 @@
 //! Examples shown by `--help`.
 
 /// Examples of the main command.
-pub const MAIN: &str = "\
+pub(super) const MAIN: &str = "\
 Examples:
   runner init first                                write a small pipeline to begin with
   runner run pipelines/table1.yaml                 run the stages that are not cached
@@ -21,7 +21,7 @@ Examples:
   runner doctor                                    check GPUs and libraries of this machine";
 
 /// Adds the examples to every subcommand.
-pub fn added(command: clap::Command) -> clap::Command {
+pub(super) fn added(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|command| added_below("", command))
 }
 
@@ -57,8 +57,8 @@ fn of(path: &str) -> Option<&'static str> {
         "doctor" => {
             "\
   runner doctor                  check GPUs and libraries, and test them
-  runner doctor --device cuda    exit code 1 where no GPU works
-  runner doctor --json           the same for programs"
+  runner doctor --device cuda    exit code 1 if no GPU works
+  runner doctor --json           the same as JSON"
         }
         "explain" => {
             "\
@@ -85,7 +85,7 @@ fn of(path: &str) -> Option<&'static str> {
         "graph" => {
             "\
   runner graph pipelines/table1.yaml                    as Mermaid, for Markdown
-  runner graph pipelines/table1.yaml -o table1.svg      a picture; colours are states
+  runner graph pipelines/table1.yaml -o table1.svg      a picture; colors show states
   runner graph pipelines/table1.yaml --expand --format dot"
         }
         "status" => {
@@ -120,7 +120,7 @@ fn of(path: &str) -> Option<&'static str> {
         "sweep promote" => {
             "\
   runner sweep promote pipelines/sweep-asha.yaml              the best trial as the profile `best`
-  runner sweep promote pipelines/sweep-asha.yaml 7 --as wide  another one, under another name"
+  runner sweep promote pipelines/sweep-asha.yaml 7 --as wide  trial 7 as the profile `wide`"
         }
         "validate" => {
             "\
@@ -189,7 +189,7 @@ fn of(path: &str) -> Option<&'static str> {
         "cache verify" => {
             "\
   runner cache verify            list damaged files
-  runner cache verify --repair   set it aside; the next run makes it anew"
+  runner cache verify --repair   set them aside; the next run makes them again"
         }
         "cache gc" => {
             "\
@@ -217,8 +217,8 @@ fn of(path: &str) -> Option<&'static str> {
         }
         "init" => {
             "\
-  runner init            here
-  runner init first      in a folder of its own"
+  runner init            in this folder
+  runner init first      in a new folder"
         }
         "config" => {
             "\
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn every_subcommand_has_examples_and_each_is_one_that_works() {
+    fn every_subcommand_has_examples_that_parse() {
         let mut found = vec![("runner".to_owned(), command())];
         leaves("runner", &command(), &mut found);
         for (path, subcommand) in found {

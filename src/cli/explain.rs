@@ -7,21 +7,21 @@ use contract::{ShowPath, files};
 use engine::error::Error;
 use engine::explain::maker::{Maker, makers};
 use engine::explain::{Cause, Explanation, Hit, Why, explain, explain_all, trace};
-use engine::forecast::{Forecast, Machine, Reach, Totals, forecast, totals};
+use engine::forecast::{Forecast, Machine, RecordScope, Totals, forecast, totals};
 use engine::graph::Graph;
 use engine::keys::Fingerprint;
 use engine::keys::Key;
 use engine::plan::{Change, Plan, PlanOptions, PlannedAction, State, changes};
 use engine::run::planned;
 use engine::run::replay::known_graph;
-use engine::scheduler::Room;
+use engine::scheduler::Capacity;
 use engine::store::{ActionRecord, Store};
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::comparison::{self, day_and_time};
 use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue, find};
-use super::room::RoomArgs;
+use super::record_diff::{self, day_and_time};
+use super::resources::ResourceArgs;
 use super::unwritten;
 use crate::report::Console;
 
@@ -30,8 +30,8 @@ const SHORTEST_PREFIX: usize = 8;
 
 /// Explain why a stage runs or is cached, down to what changed; or how two records differ
 #[derive(Debug, Args)]
-pub struct Explain {
-    /// Pipeline file; or the key of a record, of which the first eight digits are enough
+pub(super) struct Explain {
+    /// Pipeline file; or the key of a record (its first eight digits are enough)
     #[arg(value_name = "PIPELINE|KEY")]
     subject: String,
     /// Stage [default: everything that makes stages run]; or the key of another record
@@ -49,7 +49,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         // A file takes precedence over a key of the same name.
         let file = Path::new(&self.subject);
         let is_file = files::exists(file).map_err(Error::io("look at", file))?;
@@ -62,26 +62,33 @@ impl Explain {
     }
 
     fn explain(&self, file: &Path, name: Option<&str>, console: &Console) -> Result<(), Error> {
-        let course = self.overrides.course(file)?;
+        let experiment = self.overrides.experiment(file)?;
         let store = self.sources.open(&self.store)?;
-        let graph = known_graph(course, Some(&store))?;
+        let graph = known_graph(experiment, Some(&store))?;
         let nodes = name.map(|name| find(&graph, "explain", name)).transpose()?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let room = RoomArgs::default().room(&graph, &Machine::look(store.root()));
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
-        let story = Story {
+        let capacity = ResourceArgs::default().capacity(&graph, &Machine::current(store.root()));
+        let forecast = forecast(
+            &graph,
+            &plan,
+            &store,
+            catalogue().parse,
+            &capacity,
+            RecordScope::All,
+        );
+        let explainer = Explainer {
             graph: &graph,
             plan: &plan,
             store: &store,
             forecast: &forecast,
-            room: &room,
+            capacity: &capacity,
         };
         let text = match nodes {
-            None => story.all(self.json),
+            None => explainer.all(self.json),
             Some(nodes) => {
                 let actions = nodes.iter().map(|&node| plan.action(node));
                 let stages: Vec<&PlannedAction> = actions.collect();
-                story.stages(&stages, self.json)?
+                explainer.stages(&stages, self.json)?
             }
         };
         console.result(&text).map_err(unwritten)
@@ -102,9 +109,9 @@ impl Explain {
             &differences,
         );
         let text = if self.json {
-            comparison::object(&store, &a, &b, &found).to_string()
+            record_diff::object(&store, &a, &b, &found).to_string()
         } else {
-            comparison::text(&store, &a, &b, &found)
+            record_diff::text(&store, &a, &b, &found)
         };
         console.result(&text).map_err(unwritten)
     }
@@ -119,7 +126,7 @@ fn is_prefix(text: &str) -> bool {
 ///
 /// # Errors
 /// If there is none, or several.
-pub fn record(store: &Store, prefix: &str) -> Result<ActionRecord, Error> {
+pub(super) fn record(store: &Store, prefix: &str) -> Result<ActionRecord, Error> {
     let keys = store.record_keys()?;
     let mut found = keys
         .into_iter()
@@ -140,15 +147,15 @@ pub fn record(store: &Store, prefix: &str) -> Result<ActionRecord, Error> {
 }
 
 /// Everything that explanations are made from.
-struct Story<'a> {
+struct Explainer<'a> {
     graph: &'a Graph,
     plan: &'a Plan,
     store: &'a Store,
     forecast: &'a Forecast,
-    room: &'a Room,
+    capacity: &'a Capacity,
 }
 
-impl Story<'_> {
+impl Explainer<'_> {
     fn all(&self, json: bool) -> String {
         let causes = explain_all(self.graph, self.store, self.plan);
         if json {
@@ -159,7 +166,7 @@ impl Story<'_> {
             return json!({ "pipeline": self.graph.pipeline, "causes": causes }).to_string();
         }
         if causes.is_empty() {
-            return "nothing would run".to_owned();
+            return "no stage would run".to_owned();
         }
         let lines: Vec<String> = causes.iter().map(|cause| self.cause(cause)).collect();
         lines.join("\n")
@@ -194,7 +201,7 @@ impl Story<'_> {
     fn miss(&self, action: &PlannedAction, causes: &[Cause]) -> String {
         let mut text = match &action.state {
             State::Waits(upstream) => format!(
-                "{} runs if {} comes out another",
+                "{} runs if the result of {} changes",
                 self.name(action.node),
                 self.name(*upstream)
             ),
@@ -202,8 +209,8 @@ impl Story<'_> {
         };
         for cause in causes {
             text.push_str(&format!("\n  {}", self.cause(cause)));
-            if cause.way.len() > 1 {
-                let way: Vec<String> = cause.way.iter().rev().map(|&n| self.name(n)).collect();
+            if cause.path.len() > 1 {
+                let way: Vec<String> = cause.path.iter().rev().map(|&n| self.name(n)).collect();
                 text.push_str(&format!("\n    {}", way.join(" → ")));
             }
         }
@@ -239,7 +246,7 @@ impl Story<'_> {
             let estimate = self.forecast.stages.get(&node)?;
             Some((node, estimate.clone()))
         });
-        totals(self.graph, self.plan, &meant.collect(), self.room)
+        totals(self.graph, self.plan, &meant.collect(), self.capacity)
     }
 
     fn hit(&self, action: &PlannedAction, hit: &Hit) -> Result<String, Error> {
@@ -258,12 +265,12 @@ impl Story<'_> {
             format!("found by its action key {}", record.action_key.short())
         } else {
             format!(
-                "found by its content key {}: the inputs hold what they held for action {}",
+                "found by its content key {}: the inputs have the same content as for action {}",
                 record.content_key.short(),
                 hit.made_as.short()
             )
         };
-        let runs_again: Vec<String> = self.dependences(action);
+        let runs_again: Vec<String> = self.dependencies(action);
         Ok(format!(
             "{} is cached\n  made {}{by} in {}\n  {found}\n  runs again if any of these changes: {}",
             self.name(action.node),
@@ -274,7 +281,7 @@ impl Story<'_> {
     }
 
     /// Everything that enters a stage's fingerprint, as text.
-    fn dependences(&self, action: &PlannedAction) -> Vec<String> {
+    fn dependencies(&self, action: &PlannedAction) -> Vec<String> {
         let instance = &self.graph.stages[action.node];
         let mut all = vec!["its params".to_owned()];
         for source in instance.stage.sources() {
@@ -321,7 +328,7 @@ impl Story<'_> {
         json!({
             "stage": self.name(cause.node()),
             "cause": cause.why.to_string(),
-            "way": names(&mut cause.way.iter().copied()),
+            "way": names(&mut cause.path.iter().copied()),
             "followers": names(&mut cause.followers.iter().copied()),
             "estimate": self.totals(cause),
         })
@@ -339,7 +346,7 @@ impl Story<'_> {
         object["finished"] = json!(hit.record.finished);
         object["seconds"] = json!(hit.record.seconds);
         object["run"] = json!(maker.map(|maker| maker.run));
-        object["depends_on"] = json!(self.dependences(action));
+        object["depends_on"] = json!(self.dependencies(action));
         Ok(object)
     }
 

@@ -13,11 +13,11 @@ use signal_hook::flag;
 use crate::report::{Console, Verbosity};
 
 /// Runs `command`. If it panics, prints an error and returns the exit code 1.
-pub fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
+pub(super) fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let error = Error::Internal(error::of_panic(info));
-        Console::new(Verbosity::Quiet).say(&error.to_string());
+        Console::new(Verbosity::Quiet).message(&error.to_string());
         if std::env::var_os("RUST_BACKTRACE").is_some() {
             report(info);
         }
@@ -34,7 +34,7 @@ pub fn guard(command: impl FnOnce() -> ExitCode) -> ExitCode {
 ///
 /// # Errors
 /// If the system refuses the threads.
-pub fn start_threads() -> Result<(), Error> {
+pub(super) fn start_threads() -> Result<(), Error> {
     let started = rayon::ThreadPoolBuilder::new().build_global();
     started.map_err(|error| {
         let cause = std::error::Error::source(&error)

@@ -17,7 +17,7 @@ use crate::report::diagram::{Detail, Diagram, Format};
 
 /// Draw the stages and their connections, and show which stages are cached, run or wait
 #[derive(Debug, Args)]
-pub struct Graph {
+pub(super) struct Graph {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
@@ -40,10 +40,10 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let format = self.format()?;
-        let store = self.store.if_there()?;
-        let graph = known_graph(self.pipeline.course()?, store.as_ref())?;
+        let store = self.store.if_exists()?;
+        let graph = known_graph(self.pipeline.experiment()?, store.as_ref())?;
         let until = self
             .until
             .as_ref()
@@ -76,7 +76,8 @@ impl Graph {
             (None, None) => Ok(Format::Mermaid),
             (None, Some(file)) => format_of(file).ok_or_else(|| {
                 Error::Usage(format!(
-                    "how to draw `{}` does not show in its name; name it .mmd, .dot, .svg or .json, or give `--format`",
+                    "the name of `{}` does not show its format; end it in .mmd, .dot, .svg or .json, or \
+                     give `--format`",
                     file.shown()
                 ))
             }),

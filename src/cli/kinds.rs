@@ -12,7 +12,7 @@ use crate::report::{Console, Verbosity};
 
 /// List the stage kinds, or describe one: inputs, outputs, parameters
 #[derive(Debug, Args)]
-pub struct Kinds {
+pub(super) struct Kinds {
     /// Kind to describe
     kind: Option<String>,
     /// Print JSON: a list of all kinds, or one object
@@ -26,7 +26,7 @@ const USUAL_WIDTH: u16 = 80;
 const WIDEST: u16 = 100;
 
 impl Kinds {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let width = console.width().unwrap_or(USUAL_WIDTH).min(WIDEST).into();
         let text = match (self.kind.as_deref().map(find).transpose()?, self.json) {
             (None, false) => listing(stages::kinds(), width),
@@ -47,7 +47,7 @@ impl Kinds {
         let text = format!("{}\n", text.trim_end_matches('\n'));
         console.raw(text.as_bytes()).map_err(unwritten)?;
         if self.kind.is_none() && !self.json && console.verbosity > Verbosity::Quiet {
-            console.say("\n`runner kinds KIND` says all about one");
+            console.message("\n`runner kinds KIND` describes a kind");
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use contract::{ShowPath, files};
 use engine::error::Error;
-use engine::explain::lineage::{self, Step, downstream, upstream};
+use engine::explain::lineage::{self, LineageAction, downstream, upstream};
 use engine::explain::maker::{Maker, makers};
 use engine::keys::Key;
 use engine::plan::{PlanOptions, State};
@@ -22,7 +22,7 @@ use crate::report::Console;
 
 /// Show what an artifact was made from, back to its sources; or what was made from it
 #[derive(Debug, Args)]
-pub struct Lineage {
+pub(super) struct Lineage {
     /// File or folder under `latest/`, digest of an output, or key; or the pipeline of ARTIFACT
     #[arg(value_name = "PATH|DIGEST|PIPELINE")]
     subject: String,
@@ -47,7 +47,7 @@ struct Subject {
 }
 
 impl Lineage {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let subject = match &self.artifact {
             Some(name) => self.of_pipeline(&store, name)?,
@@ -71,8 +71,8 @@ impl Lineage {
     }
 
     fn of_pipeline(&self, store: &Store, artifact: &str) -> Result<Subject, Error> {
-        let course = self.overrides.course(Path::new(&self.subject))?;
-        let graph = known_graph(course, Some(store))?;
+        let experiment = self.overrides.experiment(Path::new(&self.subject))?;
+        let graph = known_graph(experiment, Some(store))?;
         // A value of a matrix may contain a dot, but the name of a port does not.
         let (name, port) = match artifact.rsplit_once('.') {
             Some((name, port)) if graph.find(artifact).is_empty() => (name, Some(port)),
@@ -84,7 +84,7 @@ impl Lineage {
                 .iter()
                 .map(|&node| graph.stages[node].name.to_string());
             return Err(Error::Usage(format!(
-                "`{name}` is several stages; name one of them: `{}`",
+                "`{name}` matches several stages; name one of them: `{}`",
                 names.collect::<Vec<_>>().join("`, `")
             )));
         };
@@ -106,8 +106,8 @@ impl Lineage {
                 port: port.map(str::to_owned),
             }),
             _ => Err(Error::Usage(format!(
-                "`{name}`, as the pipeline has it now, is not in the store; \
-                 `runner explain` says why, and a path under `latest/` means the last result"
+                "the store has no result of `{name}` as the pipeline declares it now; `runner explain` \
+                 shows why; give a path under `latest/` for the last result"
             ))),
         }
     }
@@ -117,7 +117,7 @@ impl Lineage {
         if files::exists(path).map_err(Error::io("look at", path))? {
             let shown = shown_at(path).ok_or_else(|| {
                 Error::Usage(format!(
-                    "`{}` is no output under `latest/`; of a pipeline name a stage too",
+                    "`{}` is not an output under `latest/`; if it is a pipeline, name a stage as well",
                     path.shown()
                 ))
             })?;
@@ -137,7 +137,7 @@ impl Lineage {
         let is_hex = prefix.len() >= 8 && prefix.bytes().all(|b| b.is_ascii_hexdigit());
         if !is_hex {
             return Err(Error::Usage(format!(
-                "`{prefix}` is no file, and no digest or key of eight digits or more"
+                "`{prefix}` is not a file, and not a digest or key of at least eight digits"
             )));
         }
         for record in store.records()? {
@@ -156,8 +156,8 @@ impl Lineage {
 
 /// A lineage prepared for display.
 struct View<'a> {
-    steps: HashMap<Key, &'a Step>,
-    order: &'a [Step],
+    by_key: HashMap<Key, &'a LineageAction>,
+    order: &'a [LineageAction],
     makers: &'a BTreeMap<Key, Maker>,
     downstream: bool,
 }
@@ -168,9 +168,9 @@ impl<'a> View<'a> {
         makers: &'a BTreeMap<Key, Maker>,
         downstream: bool,
     ) -> Self {
-        let steps = lineage.actions.iter().map(|step| (step.key, step));
+        let by_key = lineage.actions.iter().map(|action| (action.key, action));
         Self {
-            steps: steps.collect(),
+            by_key: by_key.collect(),
             order: &lineage.actions,
             makers,
             downstream,
@@ -196,24 +196,28 @@ impl<'a> View<'a> {
                 format!(".{port}")
             };
             let is_new = shown.insert(key);
-            let step = self.steps.get(&key).copied();
-            let leads_on = |step: &&Step| !step.links.is_empty() || !step.sources.is_empty();
-            let again = match step.filter(leads_on) {
+            let action = self.by_key.get(&key).copied();
+            let leads_on =
+                |action: &&LineageAction| !action.links.is_empty() || !action.sources.is_empty();
+            let again = match action.filter(leads_on) {
                 Some(_) if !is_new => " (above)",
                 _ => "",
             };
-            let tools = step.filter(|_| is_new).into_iter().flat_map(Step::tools);
+            let tools = action
+                .filter(|_| is_new)
+                .into_iter()
+                .flat_map(LineageAction::tools);
             let tools: Vec<String> = tools
                 .map(|(name, id)| format!("{indent}  program {name}: {id}"))
                 .collect();
             let name = self.name(&key);
-            let detail = step.map_or(String::new(), |step| detail(step, is_new));
+            let detail = action.map_or(String::new(), |action| detail(action, is_new));
             lines.push(format!("{indent}{role}{name}{port}{detail}{again}"));
             lines.extend(tools);
-            let Some(step) = step.filter(|_| is_new) else {
+            let Some(action) = action.filter(|_| is_new) else {
                 continue;
             };
-            for source in &step.sources {
+            for source in &action.sources {
                 let files = source
                     .files
                     .map_or(String::new(), |files| format!(", {files} files"));
@@ -223,7 +227,7 @@ impl<'a> View<'a> {
                     source.digest.short()
                 ));
             }
-            open.extend(step.links.iter().rev().map(|link| {
+            open.extend(action.links.iter().rev().map(|link| {
                 // Downstream, the port belongs to the action on the line above.
                 match self.downstream {
                     true => {
@@ -241,37 +245,37 @@ impl<'a> View<'a> {
         match self.makers.get(key) {
             Some(maker) => maker.stage.clone(),
             None => self
-                .steps
+                .by_key
                 .get(key)
-                .and_then(|step| step.record.as_ref())
+                .and_then(|action| action.record.as_ref())
                 .map_or("(no record)".to_owned(), |r| r.fingerprint.kind.clone()),
         }
     }
 
     fn object(&self, subject: &Subject) -> Value {
-        let actions = self.order.iter().map(|step| {
-            let maker = self.makers.get(&step.key);
-            let fingerprint = step.record.as_ref().map(|record| &record.fingerprint);
-            let sources = step.sources.iter().map(|source| {
+        let actions = self.order.iter().map(|action| {
+            let maker = self.makers.get(&action.key);
+            let fingerprint = action.record.as_ref().map(|record| &record.fingerprint);
+            let sources = action.sources.iter().map(|source| {
                 json!({ "param": source.param, "digest": source.digest, "files": source.files })
             });
-            let links = step
+            let links = action
                 .links
                 .iter()
                 .map(|link| json!({ "role": link.role, "port": link.port, "key": link.key }));
-            let params: serde_json::Map<String, Value> = step.params.iter().cloned().collect();
+            let params: serde_json::Map<String, Value> = action.params.iter().cloned().collect();
             json!({
-                "key": step.key,
+                "key": action.key,
                 "stage": maker.map(|maker| &maker.stage),
                 "pipeline": maker.map(|maker| &maker.pipeline),
                 "run": maker.map(|maker| &maker.run),
                 "kind": fingerprint.map(|f| &f.kind),
                 "version": fingerprint.map(|f| f.version),
                 "seed": fingerprint.map(|f| f.seed),
-                "finished": step.record.as_ref().map(|record| &record.finished),
-                "outputs": step.record.as_ref().map(|record| &record.outputs),
+                "finished": action.record.as_ref().map(|record| &record.finished),
+                "outputs": action.record.as_ref().map(|record| &record.outputs),
                 "params": params,
-                "tools": step.tools().map(|(name, id)| (name.clone(), id.to_string().into()))
+                "tools": action.tools().map(|(name, id)| (name.clone(), id.to_string().into()))
                     .collect::<serde_json::Map<String, Value>>(),
                 "sources": sources.collect::<Vec<_>>(),
                 if self.downstream { "consumers" } else { "inputs" }: links.collect::<Vec<_>>(),
@@ -287,14 +291,14 @@ impl<'a> View<'a> {
 
 /// Kind, key and parameters of an action: `  train-cnn 1f0c9a2b77d0, epochs 8`. The parameters are included
 /// only if `whole` is set.
-fn detail(step: &Step, whole: bool) -> String {
+fn detail(action: &LineageAction, whole: bool) -> String {
     const LONGEST: usize = 40;
-    let key = step.key.short();
-    let Some(record) = &step.record else {
+    let key = action.key.short();
+    let Some(record) = &action.record else {
         return format!(" {key}");
     };
     let mut text = format!("  {} {key}", record.fingerprint.kind);
-    for (name, value) in step.params.iter().filter(|_| whole) {
+    for (name, value) in action.params.iter().filter(|_| whole) {
         let mut value = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -14,14 +14,14 @@ use crate::report::Console;
 
 /// Print the man page, or write one for each subcommand
 #[derive(Debug, Args)]
-pub struct Man {
+pub(super) struct Man {
     /// Write `runner.1`, `runner-run.1` and so on into this folder
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 impl Man {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         // clap's own subcommand `help` needs no page.
         let mut command = command().disable_help_subcommand(true);
         command.build();
@@ -31,7 +31,7 @@ impl Man {
                 fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
                 let pages = write_all(&command, &dir)?;
                 let pages = wording::counted(pages, "page");
-                console.say(&format!("{pages} written to `{}`", dir.shown()));
+                console.message(&format!("wrote {pages} to `{}`", dir.shown()));
                 Ok(())
             }
         }
@@ -41,7 +41,7 @@ impl Man {
 /// One page for everything: the program itself, and sections for each subcommand.
 fn whole(command: &clap::Command) -> Result<String, Error> {
     let mut text = page(command)?;
-    for subcommand in seen(command) {
+    for subcommand in visible(command) {
         add_sections(subcommand, &mut text)?;
     }
     Ok(text)
@@ -54,7 +54,7 @@ fn add_sections(command: &clap::Command, text: &mut String) -> Result<(), Error>
         text.push_str(&line.replacen(".SH ", ".SS ", 1));
         text.push('\n');
     }
-    for subcommand in seen(command) {
+    for subcommand in visible(command) {
         add_sections(subcommand, text)?;
     }
     Ok(())
@@ -65,7 +65,7 @@ fn write_all(command: &clap::Command, dir: &Path) -> Result<usize, Error> {
     let mut pages = 1;
     let file = dir.join(format!("{}.1", name(command)));
     fs::write(&file, page(command)?).map_err(Error::io("write", &file))?;
-    for subcommand in seen(command) {
+    for subcommand in visible(command) {
         pages += write_all(subcommand, dir)?;
     }
     Ok(pages)
@@ -78,7 +78,7 @@ fn page(command: &clap::Command) -> Result<String, Error> {
     let head = rendered(|text| man.render_title(text))?;
     let name = section(|text| man.render_name_section(text))?;
     let mut text = head + &name + &sections(command)?;
-    if seen(command).next().is_some() {
+    if visible(command).next().is_some() {
         text += &section(|text| man.render_subcommands_section(text))?;
     }
     Ok(text)
@@ -110,7 +110,7 @@ fn literal(line: &str) -> String {
     format!("\\&{line}\n")
 }
 
-fn seen(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+fn visible(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
     let subcommands = command.get_subcommands();
     subcommands.filter(|command| !command.is_hide_set())
 }

@@ -5,13 +5,11 @@ mod bench;
 mod cache;
 mod command_line;
 mod compare;
-mod comparison;
 mod completions;
 mod config;
 mod doctor;
-mod evaluation;
 mod examples;
-mod expecting;
+mod expectations;
 mod explain;
 mod faults;
 mod graph;
@@ -22,11 +20,12 @@ mod man;
 mod pipeline;
 mod plan;
 mod preflight;
-mod results;
-mod room;
+mod record_diff;
+mod record_text;
+mod resources;
 mod run;
+mod run_filter;
 mod runs;
-mod saved_plan;
 mod schema;
 mod selection;
 mod status;
@@ -40,7 +39,7 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use engine::error::{EXIT_CODES, Error};
-use engine::executor::{warden, worker};
+use engine::launch::{warden, worker};
 
 use self::command_line::CommandLine;
 use crate::report::{Console, logs};
@@ -123,12 +122,12 @@ pub fn execute() -> ExitCode {
 }
 
 fn carry_out(line: CommandLine, console: &Console) -> ExitCode {
-    match line.asked.and_then(|cli| cli.execute(console)) {
+    match line.cli.and_then(|cli| cli.execute(console)) {
         Ok(code) => code,
         Err(error) => {
-            console.say(&error.to_string());
+            console.message(&error.to_string());
             if let (Error::Invalid(_), Some(place)) = (&error, line.profile_from) {
-                console.say(&format!("note: the profile is that of `{place}`"));
+                console.message(&format!("note: the profile comes from `{place}`"));
             }
             error.exit_code()
         }
@@ -194,7 +193,7 @@ fn unwritten(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         super::command().debug_assert();
     }
 }

@@ -6,24 +6,25 @@ use std::str::FromStr;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use contract::analysis::Analysis;
 use contract::{Precision, ShowPath, files};
 use engine::devices::DeviceChoice;
 use engine::error::Error;
-use engine::executor::worker::Kinds;
 use engine::graph::{Catalogue, Graph};
+use engine::launch::worker::Kinds;
 use engine::plan::rehash_sources;
 use engine::spec::{KeyOption, LoadOptions, Place, Source, suggest};
 use engine::store::{FORMAT, Store};
-use engine::sweep::Course;
+use engine::sweep::Experiment;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 use super::command_line::variable;
-use crate::config::{Config, Key};
+use crate::config::{Config, SettingKey};
 
 /// A pipeline file and its overrides.
 #[derive(Debug, Args)]
-pub struct PipelineArgs {
+pub(super) struct PipelineArgs {
     /// Pipeline file
     pub file: PathBuf,
     #[command(flatten)]
@@ -32,7 +33,7 @@ pub struct PipelineArgs {
 
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
 /// Options that change values of a pipeline.
-pub struct Overrides {
+pub(super) struct Overrides {
     // Must come first, because clap removes the values that it reads from its matches.
     #[command(flatten)]
     #[serde(skip)]
@@ -76,8 +77,8 @@ struct Sources {
 impl FromArgMatches for Sources {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         Ok(Self {
-            device: matches.value_source(Key::Device.name()),
-            precision: matches.value_source(Key::Precision.name()),
+            device: matches.value_source(SettingKey::Device.name()),
+            precision: matches.value_source(SettingKey::Precision.name()),
         })
     }
 
@@ -105,7 +106,7 @@ fn checked<T: FromStr<Err = String>>(text: &str) -> Result<String, String> {
 
 /// Location of the store.
 #[derive(Debug, Args)]
-pub struct StoreArgs {
+pub(super) struct StoreArgs {
     /// Folder of the store
     #[arg(
         long,
@@ -118,7 +119,7 @@ pub struct StoreArgs {
 
 /// Options for reading sources.
 #[derive(Debug, Args)]
-pub struct SourceArgs {
+pub(super) struct SourceArgs {
     /// Read all source files again, even if their sizes and times are unchanged
     #[arg(long)]
     rehash: bool,
@@ -126,7 +127,7 @@ pub struct SourceArgs {
 
 impl SourceArgs {
     /// Opens a store for planning.
-    pub fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
+    pub(super) fn open(&self, store: &StoreArgs) -> Result<Store, Error> {
         let mut store = store.open()?;
         if self.rehash {
             rehash_sources(&mut store);
@@ -136,15 +137,15 @@ impl SourceArgs {
 }
 
 impl PipelineArgs {
-    /// Same as [`Overrides::course`] for this file.
-    pub fn course(&self) -> Result<Course, Error> {
-        self.overrides.course(&self.file)
+    /// Same as [`Overrides::experiment`] for this file.
+    pub(super) fn experiment(&self) -> Result<Experiment, Error> {
+        self.overrides.experiment(&self.file)
     }
 }
 
 impl Overrides {
     /// Reads `file`, and checks it against the available stage kinds.
-    pub fn course(&self, file: &Path) -> Result<Course, Error> {
+    pub(super) fn experiment(&self, file: &Path) -> Result<Experiment, Error> {
         let options = LoadOptions {
             profile: self.profile.clone(),
             options: self.options().iter().map(KeyValue::option).collect(),
@@ -152,12 +153,12 @@ impl Overrides {
             include_from: self.include_from.clone(),
             is_foreign: self.is_from_plan,
         };
-        Course::read(file, &options, catalogue()).map_err(Error::Invalid)
+        Experiment::read(file, &options, catalogue()).map_err(Error::Invalid)
     }
 
     /// All overrides as assignments; later ones win. Those from `--set` come last, because the other
     /// options may come from a variable or a configuration file.
-    pub fn sets(&self) -> Vec<String> {
+    pub(super) fn sets(&self) -> Vec<String> {
         let options = self.options();
         let options = options.iter();
         let options = options.map(|option| format!("{}={}", option.key.name(), option.value));
@@ -167,8 +168,8 @@ impl Overrides {
     fn options(&self) -> Vec<KeyValue<'_>> {
         let Sources { device, precision } = self.sources;
         [
-            (Key::Device, &self.device, device),
-            (Key::Precision, &self.precision, precision),
+            (SettingKey::Device, &self.device, device),
+            (SettingKey::Precision, &self.precision, precision),
         ]
         .into_iter()
         .filter_map(|(key, value, source)| {
@@ -181,7 +182,7 @@ impl Overrides {
 
 /// An option that sets a key of the pipeline document.
 struct KeyValue<'a> {
-    key: Key,
+    key: SettingKey,
     value: &'a str,
     source: Option<ValueSource>,
 }
@@ -219,13 +220,16 @@ impl KeyValue<'_> {
 }
 
 /// The code that workers run.
-pub const KINDS: Kinds = Kinds {
+pub(super) const KINDS: Kinds = Kinds {
     execute: stages::execute,
     stack_size: stages::STACK_SIZE,
 };
 
+/// The analysis of what the stage kinds write.
+pub(super) const ANALYSIS: &dyn Analysis = stages::analysis::RESULTS;
+
 /// The available stage kinds and GPUs.
-pub fn catalogue() -> Catalogue {
+pub(super) fn catalogue() -> Catalogue {
     Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
@@ -234,33 +238,33 @@ pub fn catalogue() -> Catalogue {
 }
 
 impl StoreArgs {
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         &self.artifacts
     }
 
-    pub fn open(&self) -> Result<Store, Error> {
+    pub(super) fn open(&self) -> Result<Store, Error> {
         Store::open(&self.artifacts).map_err(Error::Store)
     }
 
     /// Opens the store if it exists, and never creates one.
-    pub fn if_there(&self) -> Result<Option<Store>, Error> {
-        self.is_there()?.then(|| self.open()).transpose()
+    pub(super) fn if_exists(&self) -> Result<Option<Store>, Error> {
+        self.exists()?.then(|| self.open()).transpose()
     }
 
     /// Whether the store exists.
     ///
     /// # Errors
     /// If this cannot be determined, for example because a parent folder cannot be entered.
-    fn is_there(&self) -> Result<bool, Error> {
+    fn exists(&self) -> Result<bool, Error> {
         let home = self.artifacts.join(FORMAT);
         files::leads_to(&home, Metadata::is_dir).map_err(Error::io("look at", &home))
     }
 
     /// Opens a store that exists. Commands that only read use this, so that they never create one.
-    pub fn existing(&self) -> Result<Store, Error> {
-        if !self.is_there()? {
+    pub(super) fn existing(&self) -> Result<Store, Error> {
+        if !self.exists()? {
             return Err(Error::Usage(format!(
-                "there is no store in `{}`; `--artifacts` says where it is",
+                "there is no store in `{}`; give its folder with `--artifacts`",
                 self.artifacts.shown()
             )));
         }
@@ -270,7 +274,7 @@ impl StoreArgs {
 
 /// The instances that `name` selects: every instance of `cnn`, or only `cnn[model1]`. `option` is the
 /// argument that errors mention.
-pub fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, Error> {
+pub(super) fn find(graph: &Graph, option: &str, name: &str) -> Result<Vec<NodeIndex>, Error> {
     let found = graph.find(name);
     if !found.is_empty() {
         return Ok(found);

@@ -1,30 +1,29 @@
 //! `runner plan`: shows what would run, with estimates, and saves plans.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
 use engine::error::Error;
 use engine::forecast::preflight::{Findings, check};
-use engine::forecast::{Estimate, Forecast, Machine, Reach, forecast};
+use engine::forecast::{Estimate, Forecast, Machine, RecordScope, forecast};
 use engine::graph::Graph;
 use engine::plan;
-use engine::run::planned;
 use engine::run::replay::known_graph;
+use engine::run::{planned, saved_plan};
 use engine::store::Store;
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs, catalogue};
-use super::room::RoomArgs;
-use super::saved_plan::SavedPlan;
+use super::pipeline::{Overrides, PipelineArgs, SourceArgs, StoreArgs, catalogue};
+use super::resources::ResourceArgs;
 use super::selection::Selection;
 use super::{preflight, status, unwritten};
 use crate::report::Console;
 
 /// Show which stages are cached, will run (and why), or wait, with estimates of time, memory and disk
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(super) struct Plan {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
@@ -34,7 +33,7 @@ pub struct Plan {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    room: RoomArgs,
+    resources: ResourceArgs,
     /// Save the plan to FILE, for `runner run --plan FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -46,19 +45,33 @@ pub struct Plan {
     json: bool,
 }
 
+/// A plan in a file, with the options that it was made with.
+pub(super) type SavedPlan = saved_plan::SavedPlan<Overrides, Selection>;
+
+/// Reads the plan that `runner plan --out FILE` saved.
+///
+/// # Errors
+/// If `file` cannot be read, or is not a plan as it was written.
+pub(super) fn read_plan(file: &Path) -> Result<SavedPlan, Error> {
+    let mut saved = SavedPlan::read(file)?;
+    saved.overrides.is_from_plan = true;
+    Ok(saved)
+}
+
 impl Plan {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let course = self.pipeline.course()?;
-        let in_rounds = course.comes_in_rounds();
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let experiment = self.pipeline.experiment()?;
+        let in_rounds = experiment.has_several_rounds();
         if in_rounds && self.out.is_some() {
-            let message = "this sweep comes in rounds, of which the next is not known before the last has run: no plan of it can be kept";
+            let message = "the plan of this sweep cannot be saved: it runs in rounds, and each round \
+                           depends on the results of the one before";
             return Err(Error::Usage(message.to_owned()));
         }
         let store = self.sources.open(&self.store)?;
-        let graph = known_graph(course, Some(&store))?;
+        let graph = known_graph(experiment, Some(&store))?;
         let options = self.selection.options(&graph)?;
         let plan = planned(&graph, &store, &options)?;
-        print(console, &graph, &plan, &store, &self.room, self.json)?;
+        print(console, &graph, &plan, &store, &self.resources, self.json)?;
         if let Some(out) = &self.out {
             let PipelineArgs { file, overrides } = &self.pipeline;
             SavedPlan::new(file, overrides, &self.selection, &graph, &plan).write(out)?;
@@ -73,25 +86,32 @@ impl Plan {
 
 /// Prints the state of every stage of a plan with estimates, and the warnings and errors that a run would
 /// have.
-pub fn print(
+pub(super) fn print(
     console: &Console,
     graph: &Graph,
     plan: &plan::Plan,
     store: &Store,
-    room: &RoomArgs,
+    resources: &ResourceArgs,
     json: bool,
 ) -> Result<(), Error> {
-    let machine = Machine::look(store.root());
-    let room = room.room(graph, &machine);
-    let forecast = forecast(graph, plan, store, catalogue().parse, &room, Reach::All);
-    let findings = check(graph, plan, &forecast, &room, &machine);
+    let machine = Machine::current(store.root());
+    let capacity = resources.capacity(graph, &machine);
+    let forecast = forecast(
+        graph,
+        plan,
+        store,
+        catalogue().parse,
+        &capacity,
+        RecordScope::All,
+    );
+    let findings = check(graph, plan, &forecast, &capacity, &machine);
     let text = if json {
         object(graph, plan, &forecast, &findings).to_string()
     } else {
         listing(graph, plan, &forecast)
     };
     console.result(&text).map_err(unwritten)?;
-    preflight::say(console, &findings);
+    preflight::print(console, &findings);
     Ok(())
 }
 
@@ -125,7 +145,7 @@ fn listing(graph: &Graph, plan: &plan::Plan, forecast: &Forecast) -> String {
 }
 
 /// `about 42 min (26 of 30 stages known); memory: 1.2 GiB; disk: 800.0 MiB`.
-pub fn totals(forecast: &Forecast) -> String {
+pub(super) fn totals(forecast: &Forecast) -> String {
     let totals = &forecast.totals;
     let of = format!(
         "{} of {} known",
@@ -133,7 +153,7 @@ pub fn totals(forecast: &Forecast) -> String {
         wording::stages(totals.stages)
     );
     let mut text = match totals.seconds {
-        None => "time: not known before something like it was run".to_owned(),
+        None => "time: not known until similar stages have run".to_owned(),
         Some(seconds) if totals.known == totals.stages => wording::about_in_words(seconds),
         Some(seconds) => format!("{} ({of})", wording::about_in_words(seconds)),
     };
@@ -169,6 +189,6 @@ fn object(graph: &Graph, plan: &plan::Plan, forecast: &Forecast, findings: &Find
         "stages": stages,
         "totals": forecast.totals,
         "refusals": findings.errors(),
-        "warnings": findings.doubts,
+        "warnings": findings.warnings,
     })
 }

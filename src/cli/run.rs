@@ -9,31 +9,32 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use engine::error::Error;
 use engine::forecast::preflight::Findings;
+use engine::run::contrasts::Against;
+use engine::run::measurements::Measurements;
 use engine::run::replay::known_graph;
-use engine::run::rounds::{Order, rounds};
+use engine::run::rounds::{RunRequest, run_rounds};
+use engine::run::sweep_report::{report, verdict, write_report};
 use engine::run::{Outcomes, Session, planned};
 use engine::scheduler::OnFailure;
 use engine::spec::{Limits, Retries, parse_duration};
 use engine::store::Store;
-use engine::sweep::Course;
+use engine::sweep::Experiment;
 
-use super::expecting::{self, Expecting};
-use super::pipeline::{Overrides, SourceArgs, StoreArgs, catalogue};
-use super::results::Results;
-use super::room::RoomArgs;
-use super::saved_plan::SavedPlan;
+use super::expectations::{self, ExpectationArgs};
+use super::pipeline::{ANALYSIS, Overrides, SourceArgs, StoreArgs, catalogue};
+use super::plan::SavedPlan;
+use super::resources::ResourceArgs;
 use super::selection::Selection;
-use super::table::{self, Against};
-use super::{plan, preflight, sweep, unwritten};
+use super::{plan, preflight, sweep, table, unwritten};
 use crate::report::bars::Bars;
+use crate::report::format::Format;
 use crate::report::lines::Lines;
 use crate::report::logs::RunLog;
-use crate::report::table::Format;
 use crate::report::{Console, Verbosity};
 
 /// Run the stages that are not cached, and print the pipeline's tables
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// Pipeline file
     #[arg(required_unless_present = "plan")]
     file: Option<PathBuf>,
@@ -43,14 +44,14 @@ pub struct Run {
     store: StoreArgs,
     #[command(flatten)]
     sources: SourceArgs,
-    /// Run the plan that `runner plan --out FILE` saved; fail if it no longer holds
+    /// Run the plan that `runner plan --out FILE` saved; fail if it is out of date
     #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "profile", "sets", "device", "precision", "force", "until"])]
     plan: Option<PathBuf>,
     /// Show what would run, and why, without running it
     #[arg(short = 'n', long, conflicts_with_all = ["strict", "junit"])]
     dry_run: bool,
     #[command(flatten)]
-    room: RoomArgs,
+    resources: ResourceArgs,
     #[command(flatten)]
     selection: Selection,
     /// After a failure, continue with everything that does not depend on it
@@ -77,40 +78,41 @@ pub struct Run {
     #[arg(long)]
     no_resume: bool,
     #[command(flatten)]
-    expecting: Expecting,
+    expectations: ExpectationArgs,
     /// Print one JSON object about the run instead of tables
     #[arg(long)]
     json: bool,
 }
 
 impl Run {
-    pub fn execute(self, console: &Console, logs: &RunLog) -> Result<(), Error> {
-        let saved = self.plan.as_deref().map(SavedPlan::read).transpose()?;
+    pub(super) fn execute(self, console: &Console, logs: &RunLog) -> Result<(), Error> {
+        let saved = self.plan.as_deref().map(plan::read_plan).transpose()?;
         let (file, overrides, selection) = match &saved {
             Some(saved) => (&saved.file, &saved.overrides, &saved.selection),
             None => {
                 let file = self.file.as_ref();
-                let file = file.ok_or_else(|| Error::Usage("no pipeline is named".to_owned()))?;
+                let file =
+                    file.ok_or_else(|| Error::Usage("no pipeline file is given".to_owned()))?;
                 (file, &self.overrides, &self.selection)
             }
         };
-        let mut course = overrides.course(file)?;
+        let mut experiment = overrides.experiment(file)?;
         let store = self.sources.open(&self.store)?;
         let sets = overrides.sets();
-        let asked = Asked {
+        let invocation = Invocation {
             sets: &sets,
             selection,
             saved: saved.as_ref().zip(self.plan.as_deref()),
         };
         if self.dry_run {
-            return self.show(console, course, &asked, &store);
+            return self.show(console, experiment, &invocation, &store);
         }
-        self.expecting.check()?;
+        self.expectations.check()?;
         let mut outcomes = Outcomes::new(&store);
         let mut session = None;
         let ran = self.rounds(
-            &mut course,
-            &asked,
+            &mut experiment,
+            &invocation,
             &mut outcomes,
             &mut session,
             (&store, console, logs),
@@ -118,29 +120,45 @@ impl Run {
         let Some(mut session) = session else {
             ran?;
             // No trial is a valid pipeline, so nothing was run.
-            let trials = sweep::report(&course, &store, &outcomes)?;
-            return sweep::verdict(&trials);
+            let trials = report(&experiment, &store, &outcomes, ANALYSIS)?;
+            return verdict(&trials);
         };
-        let trials = match course.is_sweep() {
-            true => Some(sweep::record(&course, &store, &outcomes, session.folder())),
+        let trials = match experiment.is_sweep() {
+            true => {
+                let folder = session.folder();
+                Some(write_report(
+                    &experiment,
+                    &store,
+                    &outcomes,
+                    folder,
+                    ANALYSIS,
+                ))
+            }
             false => None,
         };
         let trials = trials.transpose();
-        let failed = matches!(&trials, Ok(Some(trials)) if sweep::verdict(trials).is_err());
+        let failed = matches!(&trials, Ok(Some(trials)) if verdict(trials).is_err());
         let folder = session.folder().to_owned();
         let report = session.end(failed || ran.is_err())?;
         if console.verbosity > Verbosity::Quiet {
-            console.say(&format!(
+            console.message(&format!(
                 "outputs: {}; this run: {}",
                 store.latest_folder(&report.pipeline).shown(),
                 folder.shown()
             ));
         }
         let trials = trials?;
-        let (graph, shown) = (course.graph(), course.shown());
-        let results = Results::new(graph, &store, &outcomes.outputs, &shown, &report.stages);
-        let judgements = expecting::judge(&results);
-        let kept = self.expecting.keep(&results, &judgements);
+        let (graph, shown) = (experiment.graph(), experiment.shown());
+        let results = Measurements::new(
+            graph,
+            &store,
+            &outcomes.outputs,
+            &shown,
+            &report.stages,
+            ANALYSIS,
+        );
+        let judgements = expectations::judge(&results);
+        let junit = self.expectations.write_junit(&results, &judgements);
         if self.json {
             let text = serde_json::to_string(report).map_err(|e| Error::Internal(e.to_string()))?;
             console.result(&text).map_err(unwritten)?;
@@ -159,44 +177,45 @@ impl Run {
         }
         // An error in a later round does not affect the results of earlier rounds.
         let ended = ran.and_then(|()| session.verdict());
-        let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), sweep::verdict));
-        self.expecting.conclude(console, ended, kept, &judgements)
+        let ended = ended.and_then(|()| trials.as_ref().map_or(Ok(()), verdict));
+        self.expectations
+            .conclude(console, ended, junit, &judgements)
     }
 
     /// Prints what would run, as far as that is known.
     fn show(
         &self,
         console: &Console,
-        course: Course,
-        asked: &Asked<'_>,
+        experiment: Experiment,
+        invocation: &Invocation<'_>,
         store: &Store,
     ) -> Result<(), Error> {
-        let graph = known_graph(course, Some(store))?;
-        let plan = planned(&graph, store, &asked.selection.options(&graph)?)?;
-        if let Some((saved, from)) = asked.saved {
+        let graph = known_graph(experiment, Some(store))?;
+        let plan = planned(&graph, store, &invocation.selection.options(&graph)?)?;
+        if let Some((saved, from)) = invocation.saved {
             saved.check(from, &graph, &plan, store)?;
         }
-        plan::print(console, &graph, &plan, store, &self.room, self.json)
+        plan::print(console, &graph, &plan, store, &self.resources, self.json)
     }
 
     /// Plans and executes the rounds in order, and prints the warnings about each, every warning once.
     fn rounds<'a>(
         &self,
-        course: &mut Course,
-        asked: &Asked<'_>,
+        experiment: &mut Experiment,
+        invocation: &Invocation<'_>,
         outcomes: &mut Outcomes<'a>,
         session: &mut Option<Session<'a>>,
         (store, console, logs): (&'a Store, &'a Console, &RunLog),
     ) -> Result<(), Error> {
-        let order = Order {
-            sets: asked.sets,
-            select: &|graph, round| asked.selection.options_of(graph, round),
-            accept: &|graph, plan| match asked.saved {
+        let request = RunRequest {
+            sets: invocation.sets,
+            select: &|graph, round| invocation.selection.options_of(graph, round),
+            accept: &|graph, plan| match invocation.saved {
                 Some((saved, from)) => saved.check(from, graph, plan, store),
                 None => Ok(()),
             },
-            room: &|graph, machine| self.room.room(graph, machine),
-            on_failure: self.on_failure(course),
+            capacity: &|graph, machine| self.resources.capacity(graph, machine),
+            on_failure: self.on_failure(experiment),
             limits: self.limits(),
             resume: !self.no_resume,
             parse: catalogue().parse,
@@ -211,9 +230,16 @@ impl Run {
             },
         };
         let mut printed = HashSet::new();
-        rounds(course, &order, store, outcomes, session, &mut |findings| {
-            tell(console, findings, &mut printed);
-        })
+        run_rounds(
+            experiment,
+            &request,
+            store,
+            outcomes,
+            session,
+            &mut |findings| {
+                print_new_warnings(console, findings, &mut printed);
+            },
+        )
     }
 
     fn limits(&self) -> Limits {
@@ -225,8 +251,8 @@ impl Run {
     }
 
     /// By default, a failed trial does not stop a sweep.
-    fn on_failure(&self, course: &Course) -> OnFailure {
-        if self.keep_going.unwrap_or(course.is_sweep()) {
+    fn on_failure(&self, experiment: &Experiment) -> OnFailure {
+        if self.keep_going.unwrap_or(experiment.is_sweep()) {
             OnFailure::KeepGoing
         } else {
             OnFailure::Stop
@@ -235,7 +261,7 @@ impl Run {
 }
 
 /// What the user requested, besides the pipeline.
-struct Asked<'a> {
+struct Invocation<'a> {
     sets: &'a [String],
     selection: &'a Selection,
     /// A saved plan, and its path.
@@ -243,11 +269,11 @@ struct Asked<'a> {
 }
 
 /// Prints the warnings about a plan that were not printed for an earlier round.
-fn tell(console: &Console, findings: &Findings, said: &mut HashSet<String>) {
-    for doubt in &findings.doubts {
-        let warning = preflight::warning(doubt);
-        if said.insert(warning.clone()) {
-            console.say(&warning);
+fn print_new_warnings(console: &Console, findings: &Findings, printed: &mut HashSet<String>) {
+    for diagnostic in &findings.warnings {
+        let warning = preflight::warning(diagnostic);
+        if printed.insert(warning.clone()) {
+            console.message(&warning);
         }
     }
 }

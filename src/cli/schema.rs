@@ -12,10 +12,10 @@ use crate::report::Console;
 /// Editors with a YAML language server use the schema if the first line of a pipeline is a comment,
 /// `yaml-language-server: $schema=PATH`, with the path from the pipeline to the schema.
 #[derive(Debug, Args)]
-pub struct Schema {}
+pub(super) struct Schema {}
 
 impl Schema {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let schema = document(stages::kinds(), stages::params_schema);
         let text =
             serde_json::to_string_pretty(&schema).map_err(|e| Error::Internal(e.to_string()))?;

@@ -13,7 +13,7 @@ use super::pipeline::find;
 
 /// Selects stages to run.
 #[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
-pub struct Selection {
+pub(super) struct Selection {
     /// Run STAGE even if it is cached; without STAGE, run everything
     #[arg(short, long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "")]
     force: Vec<String>,
@@ -27,7 +27,7 @@ impl Selection {
     ///
     /// # Errors
     /// If a name matches no stage.
-    pub fn options(&self, graph: &Graph) -> Result<PlanOptions, Error> {
+    pub(super) fn options(&self, graph: &Graph) -> Result<PlanOptions, Error> {
         let mut nodes = BTreeSet::new();
         for name in self.force.iter().filter(|name| !name.is_empty()) {
             nodes.extend(find(graph, "--force", name)?);
@@ -46,7 +46,7 @@ impl Selection {
     }
 
     /// Like [`Selection::options`], limited to what a round of a sweep adds.
-    pub fn options_of(&self, graph: &Graph, round: &Round) -> Result<PlanOptions, Error> {
+    pub(super) fn options_of(&self, graph: &Graph, round: &Round) -> Result<PlanOptions, Error> {
         let PlanOptions { force, until } = self.options(graph)?;
         let Some(own) = round.until.as_deref() else {
             return Ok(PlanOptions { force, until });

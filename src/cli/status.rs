@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::pipeline::{PipelineArgs, SourceArgs, StoreArgs};
-use super::room::RoomArgs;
+use super::resources::ResourceArgs;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
 /// Show which stages are cached, will run (and why), or wait
 #[derive(Debug, Args)]
-pub struct Status {
+pub(super) struct Status {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct Status {
     #[command(flatten)]
     sources: SourceArgs,
     #[command(flatten)]
-    room: RoomArgs,
+    resources: ResourceArgs,
     /// Exit with code 3 if a stage would run
     #[arg(long)]
     exit_code: bool,
@@ -35,26 +35,26 @@ pub struct Status {
 }
 
 impl Status {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let course = self.pipeline.course()?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let experiment = self.pipeline.experiment()?;
         let store = self.sources.open(&self.store)?;
-        let graph = known_graph(course, Some(&store))?;
+        let graph = known_graph(experiment, Some(&store))?;
         let plan = planned(&graph, &store, &PlanOptions::default())?;
         let misses = plan.misses().map(|action| action.node);
-        let findings = preflight::requests(&graph, misses, &self.room);
+        let findings = preflight::requests(&graph, misses, &self.resources);
         let text = if self.json {
             json!({
                 "pipeline": graph.pipeline,
                 "stages": objects(&graph, &plan),
                 "refusals": findings.errors(),
-                "warnings": findings.doubts,
+                "warnings": findings.warnings,
             })
             .to_string()
         } else {
             listing(&graph, &plan)
         };
         console.result(&text).map_err(unwritten)?;
-        preflight::say(console, &findings);
+        preflight::print(console, &findings);
         if self.exit_code {
             verdict(&plan)
         } else {
@@ -64,7 +64,7 @@ impl Status {
 }
 
 /// Returns an error if a stage of the plan is not cached.
-pub fn verdict(plan: &Plan) -> Result<(), Error> {
+pub(super) fn verdict(plan: &Plan) -> Result<(), Error> {
     match plan.misses().count() {
         0 => Ok(()),
         misses => Err(Error::WouldRun(format!(
@@ -85,13 +85,13 @@ fn listing(graph: &Graph, plan: &Plan) -> String {
 }
 
 /// Width of the longest name, in columns.
-pub fn name_width(graph: &Graph, plan: &Plan) -> usize {
+pub(super) fn name_width(graph: &Graph, plan: &Plan) -> usize {
     let names = plan.actions.iter().map(|action| name(graph, action));
     names.map(|name| name.width()).max().unwrap_or(0)
 }
 
 /// The planned state of a stage, as text.
-pub fn state(graph: &Graph, action: &PlannedAction) -> String {
+pub(super) fn state(graph: &Graph, action: &PlannedAction) -> String {
     match &action.state {
         State::Cached(_) => "cached".to_owned(),
         State::Runs(reason) => format!("will run: {reason}"),
@@ -100,7 +100,7 @@ pub fn state(graph: &Graph, action: &PlannedAction) -> String {
 }
 
 /// `3 stages: 2 cached, 1 will run, 0 waiting`.
-pub fn counts(plan: &Plan) -> String {
+pub(super) fn counts(plan: &Plan) -> String {
     let [mut cached, mut runs, mut waits] = [0; 3];
     for action in &plan.actions {
         *match action.state {
@@ -114,7 +114,7 @@ pub fn counts(plan: &Plan) -> String {
 }
 
 /// A JSON object for each stage of a plan.
-pub fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
+pub(super) fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
     plan.actions
         .iter()
         .map(|action| {
@@ -142,6 +142,6 @@ pub fn objects(graph: &Graph, plan: &Plan) -> Vec<Value> {
 }
 
 /// The name of a stage instance.
-pub fn name(graph: &Graph, action: &PlannedAction) -> String {
+pub(super) fn name(graph: &Graph, action: &PlannedAction) -> String {
     graph.stages[action.node].name.to_string()
 }

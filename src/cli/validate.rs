@@ -10,20 +10,20 @@ use engine::wording;
 use serde_json::json;
 
 use super::pipeline::Overrides;
-use super::room::RoomArgs;
+use super::resources::ResourceArgs;
 use super::{preflight, unwritten};
 use crate::report::Console;
 
 /// Check pipelines (references, parameters, shapes) without running anything
 #[derive(Debug, Args)]
-pub struct Validate {
+pub(super) struct Validate {
     /// Pipeline files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
     #[command(flatten)]
-    room: RoomArgs,
+    resources: ResourceArgs,
     /// Print one JSON object with all errors and warnings
     #[arg(long)]
     json: bool,
@@ -31,25 +31,25 @@ pub struct Validate {
 
 impl Validate {
     /// Checks every file, even after an invalid one.
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let mut diagnostics = Vec::new();
         let mut checked = Vec::new();
         for file in &self.files {
             match self
                 .overrides
-                .course(file)
-                .and_then(|course| known_graph(course, None))
+                .experiment(file)
+                .and_then(|experiment| known_graph(experiment, None))
             {
                 Ok(graph) => {
                     let count = graph.stages.node_count();
                     let findings =
-                        preflight::requests(&graph, graph.stages.node_indices(), &self.room);
+                        preflight::requests(&graph, graph.stages.node_indices(), &self.resources);
                     checked.push(json!({
                         "file": file,
                         "ok": true,
                         "stages": count,
                         "refusals": findings.errors(),
-                        "warnings": findings.doubts,
+                        "warnings": findings.warnings,
                     }));
                     if self.json {
                         continue;
@@ -60,7 +60,7 @@ impl Validate {
                         _ => format!("{}: ok: {stages}", file.shown()),
                     };
                     console.result(&line).map_err(unwritten)?;
-                    preflight::say(console, &findings);
+                    preflight::print(console, &findings);
                 }
                 Err(Error::Invalid(found)) => {
                     checked.push(json!({ "file": file, "ok": false, "errors": found }));

@@ -10,7 +10,7 @@ use engine::store::FORMAT;
 use super::unwritten;
 use crate::report::{Console, Verbosity};
 
-pub fn print(console: &Console) -> Result<(), Error> {
+pub(super) fn print(console: &Console) -> Result<(), Error> {
     let mut text = format!("runner {}", env!("CARGO_PKG_VERSION"));
     if console.verbosity == Verbosity::Verbose {
         let devices = stages::device::CLASSES;

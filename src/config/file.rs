@@ -10,13 +10,13 @@ use contract::{ShowPath, files};
 use engine::spec::{Diagnostic, Source, suggest};
 use toml::de::DeTable;
 
-use super::{Key, Setting};
+use super::{Setting, SettingKey};
 
 /// Largest configuration file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Keys that change results and therefore do not belong in a configuration file.
-const OF_PIPELINES: [&str; 8] = [
+const PIPELINE_KEYS: [&str; 8] = [
     "seed", "set", "sets", "vars", "params", "stages", "models", "profiles",
 ];
 
@@ -25,7 +25,7 @@ const OF_PIPELINES: [&str; 8] = [
 ///
 /// # Errors
 /// Every error in the file.
-pub fn read(path: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+pub(super) fn read(path: &Path) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
     match files::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         opened => read_opened(path, opened, None),
@@ -37,7 +37,10 @@ pub fn read(path: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// Every error in the file.
-pub fn read_project(path: &Path, base: &Path) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+pub(super) fn read_project(
+    path: &Path,
+    base: &Path,
+) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
     read_opened(path, files::open_unlinked(path), Some(base))
 }
 
@@ -45,7 +48,7 @@ fn read_opened(
     path: &Path,
     opened: io::Result<File>,
     base: Option<&Path>,
-) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
     let failed = |error: &dyn Display| {
         vec![Diagnostic::new(format!(
             "failed to read `{}`: {error}",
@@ -65,7 +68,7 @@ fn parse(
     path: &Path,
     text: &str,
     base: Option<&Path>,
-) -> Result<BTreeMap<Key, Setting>, Vec<Diagnostic>> {
+) -> Result<BTreeMap<SettingKey, Setting>, Vec<Diagnostic>> {
     let source = Source::file(path, text);
     let table = DeTable::parse(source.text()).map_err(|error| {
         let span = error.span().unwrap_or_default();
@@ -74,13 +77,13 @@ fn parse(
     let mut settings = BTreeMap::new();
     let mut errors = Vec::new();
     for (name, value) in table.get_ref() {
-        let Some(key) = Key::named(name.get_ref()) else {
+        let Some(key) = SettingKey::named(name.get_ref()) else {
             errors.push(
                 Diagnostic::at(
                     &source.place(name.span()),
                     format!("unknown key `{}`", name.get_ref()),
                 )
-                .hint(advice(name.get_ref())),
+                .hint(hint(name.get_ref())),
             );
             continue;
         };
@@ -98,13 +101,13 @@ fn parse(
     }
 }
 
-fn advice(name: &str) -> Option<String> {
-    if OF_PIPELINES.contains(&name) {
+fn hint(name: &str) -> Option<String> {
+    if PIPELINE_KEYS.contains(&name) {
         return Some(
-            "what changes results belongs into the pipeline, or on the command line".into(),
+            "set values that change results in the pipeline or on the command line".into(),
         );
     }
-    suggest::hint("keys", name, Key::ALL.map(Key::name))
+    suggest::hint("keys", name, SettingKey::ALL.map(SettingKey::name))
 }
 
 #[cfg(test)]
@@ -137,11 +140,11 @@ mod tests {
                 ("retries", "0"),
             ]
         );
-        assert_eq!(settings[&Key::Jobs].place.to_string(), "f:2:8");
+        assert_eq!(settings[&SettingKey::Jobs].place.to_string(), "f:2:8");
     }
 
     #[test]
-    fn mistakes_are_shown_where_they_stand_all_at_once() {
+    fn all_mistakes_are_shown_at_their_places() {
         assert_eq!(
             errors("jobs = 0\njob = 2\nretries = \"3\"\n"),
             "\
@@ -173,10 +176,13 @@ error: `retries` takes a whole number from 0 to 100, found the string `3`
     }
 
     #[test]
-    fn what_changes_results_is_refused() {
-        for key in OF_PIPELINES {
+    fn keys_that_change_results_are_refused() {
+        for key in PIPELINE_KEYS {
             let refused = errors(&format!("{key} = 3"));
-            assert!(refused.contains("belongs into the pipeline"), "{refused}");
+            assert!(
+                refused.contains("in the pipeline or on the command line"),
+                "{refused}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use engine::spec::{parse_bytes, parse_duration};
 
 /// A setting of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
+pub enum SettingKey {
     Artifacts,
     Jobs,
     Memory,
@@ -22,7 +22,7 @@ pub enum Key {
     Retries,
 }
 
-impl Key {
+impl SettingKey {
     pub const ALL: [Self; 9] = [
         Self::Artifacts,
         Self::Jobs,
@@ -51,13 +51,13 @@ impl Key {
     }
 
     /// The built-in default, as shown to the user.
-    pub fn otherwise(self) -> &'static str {
+    pub fn default_text(self) -> &'static str {
         match self {
             Self::Artifacts => "artifacts",
             Self::Jobs => "all cores",
             Self::Memory => "all memory",
             Self::Profile | Self::Timeout => "none",
-            Self::Device | Self::Precision => "as the pipeline says",
+            Self::Device | Self::Precision => "set by the pipeline",
             Self::KeepGoing => "false",
             Self::Retries => "0",
         }

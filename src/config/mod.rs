@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use contract::files;
 use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
-pub use self::key::Key;
+pub use self::key::SettingKey;
 pub use self::trust::Trust;
 
 /// A setting from a configuration file.
@@ -34,8 +34,8 @@ pub struct Setting {
 /// The merged settings of all configuration files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
-    settings: BTreeMap<Key, Setting>,
-    untrusted: BTreeMap<Key, Setting>,
+    settings: BTreeMap<SettingKey, Setting>,
+    untrusted: BTreeMap<SettingKey, Setting>,
 }
 
 impl Config {
@@ -66,7 +66,7 @@ impl Config {
         }
     }
 
-    pub fn get(&self, key: Key) -> Option<&Setting> {
+    pub fn get(&self, key: SettingKey) -> Option<&Setting> {
         self.settings.get(&key)
     }
 
@@ -76,14 +76,14 @@ impl Config {
 
     /// The settings of the project's file that reach outside the project and to which the user did not
     /// consent.
-    pub fn untrusted(&self) -> impl Iterator<Item = (Key, &Setting)> {
+    pub fn untrusted(&self) -> impl Iterator<Item = (SettingKey, &Setting)> {
         self.untrusted.iter().map(|(key, setting)| (*key, setting))
     }
 
     /// Lets the settings of the project's file override the user's, except for those that lack a consent.
     fn add_project(
         &mut self,
-        settings: BTreeMap<Key, Setting>,
+        settings: BTreeMap<SettingKey, Setting>,
         folder: &Path,
         errors: &mut Vec<Diagnostic>,
     ) {

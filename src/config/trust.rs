@@ -15,11 +15,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use contract::{ShowPath, files};
+use engine::atomic_file::{self, Flush};
 use engine::spec::Diagnostic;
-use engine::whole::{self, Flush};
 use serde::{Deserialize, Serialize};
 
-use super::{Key, user_file};
+use super::{SettingKey, user_file};
 
 /// Largest file of consents that is read, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
@@ -44,7 +44,7 @@ impl Trust {
         };
         let failed = |why: String| {
             Diagnostic::new(format!("failed to read `{}`: {why}", file.shown()))
-                .hint("remove it, and give the consents anew with `runner config trust`".to_owned())
+                .hint("remove the file, then consent again with `runner config trust`".to_owned())
         };
         match files::read(&file, MOST_BYTES) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string())),
@@ -54,14 +54,14 @@ impl Trust {
     }
 
     /// Whether the user consented to this value of a setting of the project in `folder`.
-    pub fn allows(&self, folder: &Path, key: Key, value: &str) -> bool {
+    pub fn allows(&self, folder: &Path, key: SettingKey, value: &str) -> bool {
         let settings = self.0.get(&resolved(folder));
         let trusted = settings.and_then(|settings| settings.get(key.name()));
         trusted.is_some_and(|trusted| Path::new(trusted) == resolved(Path::new(value)))
     }
 
     /// Adds a consent.
-    pub fn add(&mut self, folder: &Path, key: Key, value: &str) {
+    pub fn add(&mut self, folder: &Path, key: SettingKey, value: &str) {
         let settings = self.0.entry(resolved(folder)).or_default();
         let value = resolved(Path::new(value)).to_string_lossy().into_owned();
         settings.insert(key.name().to_owned(), value);
@@ -81,24 +81,24 @@ impl Trust {
             fs::create_dir_all(folder)?;
         }
         let bytes = serde_json::to_vec_pretty(self)?;
-        whole::write(file, ".trust-", Flush::BeforeItIsNamed, |to| {
+        atomic_file::write(file, ".trust-", Flush::BeforeRename, |to| {
             to.write_all(&bytes)
         })
     }
 }
 
 /// Whether a setting of the project in `folder` has effects outside that folder.
-pub fn reaches_outside(key: Key, value: &str, folder: &Path) -> bool {
+pub(super) fn reaches_outside(key: SettingKey, value: &str, folder: &Path) -> bool {
     match key {
-        Key::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
-        Key::Jobs
-        | Key::Memory
-        | Key::Profile
-        | Key::Device
-        | Key::Precision
-        | Key::KeepGoing
-        | Key::Timeout
-        | Key::Retries => false,
+        SettingKey::Artifacts => !resolved(Path::new(value)).starts_with(resolved(folder)),
+        SettingKey::Jobs
+        | SettingKey::Memory
+        | SettingKey::Profile
+        | SettingKey::Device
+        | SettingKey::Precision
+        | SettingKey::KeepGoing
+        | SettingKey::Timeout
+        | SettingKey::Retries => false,
     }
 }
 

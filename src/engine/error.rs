@@ -14,15 +14,15 @@ use crate::store;
 /// Exit codes, as listed by `--help`.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything asked for is there
-  1    the system refused something, a fault of runner's own, `cache verify` found something bad, or
-       `doctor` something that does not work
-  2    the pipeline, the command line or a configuration file is invalid, or a saved plan no longer
-       holds; nothing was run
-  3    with `--exit-code`: something would run
-  75   another process works in the store; try again, or use `cache gc --wait`
+  0    success
+  1    the system refused an operation, runner has a bug, `cache verify` found damage, or `doctor` found a
+       problem
+  2    the pipeline, the command line or a configuration file is invalid, or a saved plan is out of date;
+       nothing was run
+  3    with `--exit-code`: at least one stage would run
+  75   another process is using the store; try again, or use `cache gc --wait`
   100  a stage failed
-  101  with `--strict`: an expectation failed or is not known, and no stage failed
+  101  with `--strict`: an expectation failed or could not be checked, and no stage failed
   130  stopped by Ctrl-C
   143  stopped by SIGTERM";
 
@@ -47,7 +47,7 @@ pub enum Error {
     #[error("error: {0}")]
     System(String),
     /// A bug in runner.
-    #[error("error: {0}\nthis is a fault of runner; please report it")]
+    #[error("error: {0}\nthis is a bug in runner; please report it")]
     Internal(String),
     /// Some stages are not cached. Returned with `--exit-code`.
     #[error("{0}")]

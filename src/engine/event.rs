@@ -44,7 +44,7 @@ pub enum Event {
         trial: usize,
         /// Its values by axis: `learning_rate=0.001, zoom=0.1`.
         values: String,
-        judgement: Judgement,
+        judgement: TrialResult,
     },
     /// A stage is about to execute; `reason` is a short explanation.
     StageStarted { stage: String, reason: String },
@@ -65,8 +65,8 @@ pub enum Event {
         stage: String,
         message: String,
         /// Whether it is about this run only, not about the result.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        passing: bool,
+        #[serde(rename = "passing", skip_serializing_if = "std::ops::Not::not")]
+        about_run_only: bool,
     },
     /// A note from a stage, shown with `--verbose`.
     StageNote { stage: String, message: String },
@@ -90,7 +90,7 @@ pub struct BestTrial {
 /// Result of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum Judgement {
+pub enum TrialResult {
     /// It ran to its end.
     Finished {
         objective: Option<f64>,

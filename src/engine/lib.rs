@@ -9,8 +9,9 @@
 //!                     └ graph ─── stages and their connections: references, matrices, ports, shapes
 //!                         └ plan ─── fingerprints and keys; which stages are hits, and why the others run
 //!                             └ scheduler ─── which stage starts next, in which slots
-//!                                 └ executor ─── a lease, then a worker process
-//!                                     └ store ─── blobs, trees, action records
+//!                                 └ executor ─── a hit or a lease; making and recording results
+//!                                     ├ launch ─── where a stage runs: a process on this machine
+//!                                     └ store ─── where results are: blobs, trees, action records
 //!                                         └ run ─── events and records of runs
 //! ```
 //!
@@ -21,6 +22,7 @@
     allow(clippy::disallowed_methods, reason = "tests read what they wrote")
 )]
 
+pub mod atomic_file;
 pub mod devices;
 pub mod error;
 pub mod event;
@@ -29,6 +31,7 @@ pub mod explain;
 pub mod forecast;
 pub mod graph;
 pub mod keys;
+pub mod launch;
 pub mod plan;
 pub mod run;
 pub mod scheduler;
@@ -36,5 +39,4 @@ pub mod schema;
 pub mod spec;
 pub mod store;
 pub mod sweep;
-pub mod whole;
 pub mod wording;

@@ -2,7 +2,7 @@
 
 use contract::Progress;
 
-use crate::event::{BestTrial, Judgement, StageReport};
+use crate::event::{BestTrial, StageReport, TrialResult};
 use crate::scheduler::{Counts, Outcome};
 
 /// `0.4 s`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
@@ -150,16 +150,16 @@ pub fn ending(stage: &StageReport) -> String {
 }
 
 /// The result of a trial: `done, 0.9312`, `failed: cnn: …`.
-pub fn judgement(judgement: &Judgement) -> String {
-    match judgement {
-        Judgement::Finished {
+pub fn trial_result(result: &TrialResult) -> String {
+    match result {
+        TrialResult::Finished {
             objective: Some(value),
         } => format!("done, {}", figure(*value)),
-        Judgement::Finished { objective: None } => "done".to_owned(),
-        Judgement::Reached { epochs, value } => {
+        TrialResult::Finished { objective: None } => "done".to_owned(),
+        TrialResult::Reached { epochs, value } => {
             format!("{value:.4} after {}", counted(*epochs as usize, "epoch"))
         }
-        Judgement::Failed { error } => format!("failed: {error}"),
+        TrialResult::Failed { error } => format!("failed: {error}"),
     }
 }
 
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn estimates_are_as_exact_as_they_can_be() {
+    fn estimates_are_rounded() {
         let texts = [0.2, 4.6, 89.0, 95.0, 2520.0, 12_000.0, 400_000.0].map(about);
         let expected = [
             "under 1 s",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use contract::{Progress, one_line};
+use contract::{Progress, lock, one_line};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use engine::event::{Event, Observer};
@@ -51,7 +51,7 @@ impl Bars {
     }
 
     fn progress(&self, stage: &str, progress: &Progress) {
-        let running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+        let running = lock(&self.running);
         let Some(Running { bar, start }) = running.get(stage) else {
             return;
         };
@@ -82,16 +82,12 @@ impl Observer for Bars {
                 let bar = self.console.bars().insert_before(&self.overall, bar);
                 bar.tick();
                 let running = Running { bar, start: 0.0 };
-                let earlier = self
-                    .running
-                    .lock()
-                    .unwrap_or_else(|e| e.into_inner())
-                    .insert(stage.clone(), running);
+                let earlier = lock(&self.running).insert(stage.clone(), running);
                 // A retried stage starts again with a new bar.
                 self.clear(earlier);
             }
             Event::StageResumed { stage, from } => {
-                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                let mut running = lock(&self.running);
                 if let Some(running) = running.get_mut(stage) {
                     running.start = from.epoch as f64;
                 }
@@ -99,18 +95,14 @@ impl Observer for Bars {
             Event::StageProgress { stage, progress } => return self.progress(stage, progress),
             Event::StageEnded { stage } => {
                 self.overall.inc(1);
-                let ended = self
-                    .running
-                    .lock()
-                    .unwrap_or_else(|e| e.into_inner())
-                    .remove(&stage.name);
+                let ended = lock(&self.running).remove(&stage.name);
                 self.clear(ended);
             }
             Event::Interrupted { .. } => self.overall.set_message(", stopping"),
             Event::RunEnded { .. } => self.overall.finish_and_clear(),
             _ => {}
         }
-        lines::say(&self.console, &self.warnings, event);
+        lines::print_event(&self.console, &self.warnings, event);
     }
 }
 

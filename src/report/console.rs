@@ -85,7 +85,7 @@ impl Console {
 
     /// Writes a message to standard error, made [`printable`] and [`shortened`]. Errors are ignored,
     /// because there is nowhere left to report them.
-    pub fn say(&self, line: &str) {
+    pub fn message(&self, line: &str) {
         let line = printable(line.trim_end_matches('\n'));
         let line = shortened(&line);
         self.bars.suspend(|| {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_messages_lose_their_middle_and_say_how_much() {
+    fn long_messages_lose_their_middle_and_note_how_much() {
         let line = "é".repeat(MOST_CHARACTERS);
         assert!(matches!(shortened(&line), Cow::Borrowed(_)));
         let long = format!(

@@ -8,9 +8,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use engine::atomic_file::{self, Flush};
 use engine::event::StageReport;
 use engine::scheduler::Outcome;
-use engine::whole::{self, Flush};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::expectations::{Judgement, Verdict};
@@ -40,7 +40,7 @@ pub fn document(
 
 /// Writes the whole file, or leaves it unchanged.
 pub fn write(file: &Path, text: &str) -> io::Result<()> {
-    whole::write(file, FRESH, Flush::BeforeItIsNamed, |to| {
+    atomic_file::write(file, FRESH, Flush::BeforeRename, |to| {
         to.write_all(text.as_bytes())
     })
 }
@@ -50,7 +50,7 @@ pub fn check(file: &Path) -> io::Result<()> {
     if fs::metadata(file).is_ok_and(|found| found.is_dir()) {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    whole::beside(file, FRESH).map(drop)
+    atomic_file::create_beside(file, FRESH).map(drop)
 }
 
 fn of_stage(stage: &StageReport) -> TestCase {

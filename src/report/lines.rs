@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use contract::Progress;
+use contract::{Progress, lock};
 use engine::scheduler::Outcome;
 
 use engine::event::{Event, Observer, StageReport};
@@ -40,7 +40,7 @@ impl Lines {
     }
 
     fn progress(&self, stage: &str, progress: &Progress) {
-        let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+        let mut running = lock(&self.running);
         let Some(running) = running.get_mut(stage) else {
             return;
         };
@@ -54,7 +54,7 @@ impl Lines {
             running.started.elapsed().as_secs_f64(),
         )
         .map(|seconds| format!(", {} left", wording::duration(seconds)));
-        self.console.say(&format!(
+        self.console.message(&format!(
             "{stage}: {}{}",
             wording::progress(progress),
             left.unwrap_or_default()
@@ -68,7 +68,7 @@ impl Observer for Lines {
         match event {
             Event::StageStarted { stage, reason } => {
                 let now = Instant::now();
-                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                let mut running = lock(&self.running);
                 running.insert(
                     stage.clone(),
                     Running {
@@ -78,26 +78,26 @@ impl Observer for Lines {
                     },
                 );
                 if chatty {
-                    self.console.say(&format!("{stage}: starts ({reason})"));
+                    self.console.message(&format!("{stage}: starts ({reason})"));
                 }
             }
             Event::StageResumed { stage, from } => {
-                let mut running = self.running.lock().unwrap_or_else(|e| e.into_inner());
+                let mut running = lock(&self.running);
                 if let Some(running) = running.get_mut(stage) {
                     running.start = from.epoch as f64;
                 }
-                say(&self.console, &self.warnings, event);
+                print_event(&self.console, &self.warnings, event);
             }
             Event::StageProgress { stage, progress } if chatty => self.progress(stage, progress),
-            other => say(&self.console, &self.warnings, other),
+            other => print_event(&self.console, &self.warnings, other),
         }
     }
 }
 
 /// Prints what bars and plain lines have in common: warnings, ends of stages, and the beginning and end of
 /// the run.
-pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
-    say_warnings(console, warnings, event);
+pub(super) fn print_event(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
+    print_warnings(console, warnings, event);
     let verbosity = console.verbosity;
     match event {
         Event::RunStarted {
@@ -107,9 +107,9 @@ pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) 
             device,
             ..
         } if verbosity > Verbosity::Quiet => {
-            say_work(console, pipeline, *stages, *cached);
+            print_work(console, pipeline, *stages, *cached);
             if let Some(device) = device.as_ref().filter(|_| cached < stages) {
-                console.say(&format!("device: {device}"));
+                console.message(&format!("device: {device}"));
             }
         }
         Event::RoundStarted {
@@ -117,7 +117,7 @@ pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) 
             stages,
             cached,
         } if verbosity > Verbosity::Quiet => {
-            say_work(console, &format!("round {round}"), *stages, *cached);
+            print_work(console, &format!("round {round}"), *stages, *cached);
         }
         Event::RoundEnded {
             trials,
@@ -125,40 +125,40 @@ pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) 
             ..
         } if verbosity > Verbosity::Quiet => {
             let trials = wording::counted(*trials, "trial");
-            console.say(&format!("{trials}; {}", wording::best(best)));
+            console.message(&format!("{trials}; {}", wording::best(best)));
         }
         Event::TrialJudged {
             trial,
             values,
             judgement,
         } if verbosity == Verbosity::Verbose => {
-            let judgement = wording::judgement(judgement);
-            console.say(&format!("trial {trial} ({values}): {judgement}"));
+            let judgement = wording::trial_result(judgement);
+            console.message(&format!("trial {trial} ({values}): {judgement}"));
         }
         Event::StageResumed { stage, from } if verbosity > Verbosity::Quiet => {
-            console.say(&format!(
-                "{stage}: goes on after {from}, from its checkpoint"
+            console.message(&format!(
+                "{stage}: resumes after {from}, from its checkpoint"
             ));
         }
         Event::StageStartsOver { stage, why } if verbosity > Verbosity::Quiet => {
-            console.say(&format!("{stage}: starts over: {why}"));
+            console.message(&format!("{stage}: starts over: {why}"));
         }
         Event::StageNote { stage, message } if verbosity == Verbosity::Verbose => {
-            console.say(&format!("{stage}: {message}"));
+            console.message(&format!("{stage}: {message}"));
         }
-        Event::StageEnded { stage } if is_worth_saying(stage, verbosity) => {
+        Event::StageEnded { stage } if is_worth_printing(stage, verbosity) => {
             let verb = match stage.outcome {
                 Outcome::Succeeded => "done, ",
                 Outcome::Failed => "failed: ",
                 _ => "",
             };
-            console.say(&format!("{}: {verb}{}", stage.name, wording::ending(stage)));
+            console.message(&format!("{}: {verb}{}", stage.name, wording::ending(stage)));
         }
         Event::Interrupted { .. } => {
-            console.say("stopping the running stages; interrupt again to kill them")
+            console.message("stopping the running stages; interrupt again to kill them")
         }
         Event::RunEnded { counts, seconds } if verbosity > Verbosity::Quiet => {
-            console.say(&wording::summary(counts, *seconds));
+            console.message(&wording::summary(counts, *seconds));
         }
         _ => {}
     }
@@ -166,28 +166,28 @@ pub(super) fn say(console: &Console, warnings: &Mutex<Warnings>, event: &Event) 
 
 /// Prints each warning about results once, for the first instance of a stage that has it. At the end of the
 /// run, prints the warnings that other instances had as well.
-fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
-    let mut warnings = warnings.lock().unwrap_or_else(|e| e.into_inner());
-    let mut say = |stage: &str, message: &str, passing: bool| {
-        if passing || warnings.add(stage, message) {
-            console.say(&format!("{stage}: warning: {message}"));
+fn print_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
+    let mut warnings = lock(warnings);
+    let mut warn = |stage: &str, message: &str, about_run_only: bool| {
+        if about_run_only || warnings.add(stage, message) {
+            console.message(&format!("{stage}: warning: {message}"));
         }
     };
     match event {
         Event::StageWarning {
             stage,
             message,
-            passing,
-        } => say(stage, message, *passing),
+            about_run_only,
+        } => warn(stage, message, *about_run_only),
         // Includes the warnings of results that were found in the store.
         Event::StageEnded { stage } => {
             for message in &stage.warnings {
-                say(&stage.name, message, false);
+                warn(&stage.name, message, false);
             }
         }
         Event::RunEnded { .. } => {
             for line in warnings.repeated() {
-                console.say(&line);
+                console.message(&line);
             }
         }
         _ => {}
@@ -195,17 +195,17 @@ fn say_warnings(console: &Console, warnings: &Mutex<Warnings>, event: &Event) {
 }
 
 /// Prints how much there is to do, unless everything is cached.
-fn say_work(console: &Console, what: &str, stages: usize, cached: usize) {
+fn print_work(console: &Console, what: &str, stages: usize, cached: usize) {
     let to_run = stages - cached;
     if to_run > 0 {
         let stages = wording::stages(stages);
-        console.say(&format!(
+        console.message(&format!(
             "{what}: {stages}, {cached} cached, {to_run} to run"
         ));
     }
 }
 
-fn is_worth_saying(stage: &StageReport, verbosity: Verbosity) -> bool {
+fn is_worth_printing(stage: &StageReport, verbosity: Verbosity) -> bool {
     let executed = stage.seconds.is_some();
     match stage.outcome {
         Outcome::Failed => true,

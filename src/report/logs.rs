@@ -46,7 +46,7 @@ struct Stderr(Console);
 
 impl Write for Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.say(&String::from_utf8_lossy(line));
+        self.0.message(&String::from_utf8_lossy(line));
         Ok(line.len())
     }
 

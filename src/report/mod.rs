@@ -5,10 +5,13 @@
 
 pub mod bars;
 pub mod columns;
-pub mod comparison;
 pub mod console;
+pub mod contrasts;
+mod csv;
 pub mod diagram;
 pub mod expectations;
+pub mod format;
+mod grid;
 pub mod junit;
 pub mod latex;
 pub mod lines;

@@ -37,7 +37,7 @@ impl Warnings {
     /// Adds a warning, and returns whether it is the first of its group.
     pub fn add(&mut self, instance: &str, message: &str) -> bool {
         let stage = instance.split('[').next().unwrap_or(instance);
-        let kind = (stage.to_owned(), without_figures(message));
+        let kind = (stage.to_owned(), without_numbers(message));
         if let Some(&position) = self.positions.get(&kind) {
             let group = &mut self.groups[position];
             if group.first != instance {
@@ -80,14 +80,14 @@ impl Group {
             0 => format!("{first}: warning: {message}"),
             n => {
                 let others = counted(n, "other instance");
-                let differs = if *differs { ", with other figures" } else { "" };
+                let differs = if *differs { ", with other numbers" } else { "" };
                 format!("{first} (and {others}{differs}): warning: {message}")
             }
         }
     }
 }
 
-fn without_figures(message: &str) -> String {
+fn without_numbers(message: &str) -> String {
     let mut text = String::with_capacity(message.len());
     for char in message.chars() {
         match char {
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(
             warnings.lines(),
             [
-                "cnn[4] (and 2 other instances, with other figures): warning: all 20 images got the score 0.5",
+                "cnn[4] (and 2 other instances, with other numbers): warning: all 20 images got the score 0.5",
                 "cnn[8]: warning: no image of `A`",
                 "other: warning: all 20 images got the score 0.5",
             ]

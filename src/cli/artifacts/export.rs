@@ -9,7 +9,7 @@ use clap::Args;
 use engine::error::Error;
 use engine::wording;
 
-use super::shelf::Wanted;
+use super::lookup::ArtifactArgs;
 use crate::cli::cache::size;
 use crate::report::{Console, Verbosity};
 
@@ -17,9 +17,9 @@ use crate::report::{Console, Verbosity};
 ///
 /// If the folder does not exist yet, it appears complete or not at all.
 #[derive(Debug, Args)]
-pub struct Export {
+pub(super) struct Export {
     #[command(flatten)]
-    wanted: Wanted,
+    artifact: ArtifactArgs,
     /// Destination folder
     #[arg(value_name = "DIR")]
     dir: PathBuf,
@@ -29,33 +29,33 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.wanted.store.existing()?;
-        let item = self.wanted.find(&store)?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.artifact.store.existing()?;
+        let artifact = self.artifact.find(&store)?;
         let dir = self.dir.shown();
         let is_filled = match fs::read_dir(&self.dir) {
             Ok(mut entries) => entries.next().is_some(),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound => false,
                 ErrorKind::NotADirectory => {
-                    return Err(Error::Usage(format!("`{dir}` is no folder")));
+                    return Err(Error::Usage(format!("`{dir}` is not a folder")));
                 }
                 _ => return Err(Error::io("read", &self.dir)(error)),
             },
         };
         if is_filled && !self.force {
             return Err(Error::Usage(format!(
-                "`{dir}` is not empty; `--force` replaces what has the same names"
+                "`{dir}` is not empty; `--force` replaces files with the same names"
             )));
         }
-        let tree = store.tree(&item.digest)?;
+        let tree = store.tree(&artifact.digest)?;
         store.export(&tree, &self.dir)?;
         if console.verbosity > Verbosity::Quiet {
             let files = wording::counted(tree.files.len(), "file");
             let bytes: u64 = tree.files.values().map(|blob| blob.bytes).sum();
-            console.say(&format!(
+            console.message(&format!(
                 "{}: {files}, {}, in `{dir}`",
-                item.name(),
+                artifact.name(),
                 size(bytes)
             ));
         }

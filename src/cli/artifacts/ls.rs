@@ -9,17 +9,17 @@ use engine::store::{self, ActionRecord, Shown, Store};
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::shelf::{check_pipelines, record};
+use super::lookup::{check_pipelines, record};
 use crate::cli::cache::size;
 use crate::cli::pipeline::StoreArgs;
-use crate::cli::runs::when;
+use crate::cli::record_text::when;
 use crate::cli::unwritten;
 use crate::report::Console;
 use crate::report::columns::columns;
 
 /// List the newest artifacts of every stage
 #[derive(Debug, Args)]
-pub struct Ls {
+pub(super) struct Ls {
     /// List only artifacts of these pipelines
     #[arg(value_name = "PIPELINE")]
     pipelines: Vec<String>,
@@ -41,7 +41,7 @@ struct Line<'a> {
 }
 
 impl Ls {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let mut all = store.shown()?;
         check_pipelines(&all, &self.pipelines)?;
@@ -53,7 +53,7 @@ impl Ls {
             return console.result(&object.to_string()).map_err(unwritten);
         }
         if lines.is_empty() {
-            console.say("there are no results yet");
+            console.message("there are no results yet");
             return Ok(());
         }
         let heads = ["pipeline", "artifact", "files", "size", "made", "took"];
@@ -69,7 +69,7 @@ fn lines<'a>(store: &Store, shown: &'a Shown) -> impl Iterator<Item = Line<'a>> 
         let tree = match store.peek_tree(&digest) {
             Ok(tree) => Some(tree),
             Err(error @ store::Error::Io { .. }) => {
-                tracing::warn!("the files of `{}` are left out: {error}", digest.short());
+                tracing::warn!("failed to list the files of `{}`: {error}", digest.short());
                 None
             }
             Err(_) => None,

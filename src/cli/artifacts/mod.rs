@@ -1,8 +1,8 @@
 //! `runner artifacts`: lists, shows and exports the newest results.
 
 mod export;
+mod lookup;
 mod ls;
-mod shelf;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use crate::report::Console;
 
 /// List the newest results, show what one was made from, or copy its files out of the store
 #[derive(Debug, Args)]
-pub struct Artifacts {
+pub(super) struct Artifacts {
     #[command(subcommand)]
     command: Command,
 }
@@ -25,7 +25,7 @@ enum Command {
 }
 
 impl Artifacts {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         match self.command {
             Command::Ls(ls) => ls.execute(console),
             Command::Show(show) => show.execute(console),

@@ -11,18 +11,18 @@ use engine::store::{ActionRecord, Store, Tree};
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::shelf::{Item, Wanted, key, of_key};
+use super::lookup::{ArtifactArgs, FoundArtifact, key, recorded};
 use crate::cli::cache::size;
-use crate::cli::runs::when;
+use crate::cli::record_text::when;
 use crate::cli::unwritten;
 use crate::report::Console;
 use crate::report::columns::aligned;
 
 /// Show the files of an artifact, and what made it
 #[derive(Debug, Args)]
-pub struct Show {
+pub(super) struct Show {
     #[command(flatten)]
-    wanted: Wanted,
+    artifact: ArtifactArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -39,18 +39,18 @@ struct Source {
 }
 
 impl Show {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.wanted.store.existing()?;
-        let item = self.wanted.find(&store)?;
-        let tree = store.peek_tree(&item.digest)?;
-        let sources = match &item.record {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.artifact.store.existing()?;
+        let artifact = self.artifact.find(&store)?;
+        let tree = store.peek_tree(&artifact.digest)?;
+        let sources = match &artifact.record {
             Some(record) => sources(&store, record)?,
             None => Vec::new(),
         };
         let text = if self.json {
-            object(&item, &tree, &sources).to_string()
+            object(&artifact, &tree, &sources).to_string()
         } else {
-            page(&item, &tree, &sources)
+            page(&artifact, &tree, &sources)
         };
         console.result(&text).map_err(unwritten)
     }
@@ -73,7 +73,7 @@ fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {
             from: Some((*key, port.clone())),
             digest: made
                 .entry(*key)
-                .or_insert_with(|| of_key(store, key))
+                .or_insert_with(|| recorded(store, key))
                 .as_ref()
                 .and_then(|record| record.outputs.get(port).copied()),
         },
@@ -87,18 +87,18 @@ fn sources(store: &Store, record: &ActionRecord) -> Result<Vec<Source>, Error> {
     Ok(sources.collect())
 }
 
-fn page(item: &Item, tree: &Tree, sources: &[Source]) -> String {
+fn page(artifact: &FoundArtifact, tree: &Tree, sources: &[Source]) -> String {
     let bytes: u64 = tree.files.values().map(|blob| blob.bytes).sum();
     let files = wording::counted(tree.files.len(), "file");
     let mut lines = Vec::new();
-    if let Some((shown, port)) = &item.shown {
-        let name = format!("{} of pipeline {}", item.name(), shown.pipeline);
+    if let Some((shown, port)) = &artifact.shown {
+        let name = format!("{} of pipeline {}", artifact.name(), shown.pipeline);
         lines.push(("artifact", name));
         lines.push(("path", shown.port_folder(port).shown()));
     }
-    lines.push(("digest", item.digest.to_string()));
-    lines.push(("holds", format!("{files}, {}", size(bytes))));
-    match &item.record {
+    lines.push(("digest", artifact.digest.to_string()));
+    lines.push(("content", format!("{files}, {}", size(bytes))));
+    match &artifact.record {
         None => lines.push((
             "made",
             "not known: its record is not in the store".to_owned(),
@@ -154,7 +154,7 @@ fn made(record: &ActionRecord, sources: &[Source], lines: &mut Vec<(&'static str
     }
 }
 
-fn object(item: &Item, tree: &Tree, sources: &[Source]) -> Value {
+fn object(artifact: &FoundArtifact, tree: &Tree, sources: &[Source]) -> Value {
     let files = tree.files.iter();
     let files = files
         .map(|(name, blob)| json!({ "name": name, "digest": blob.digest, "bytes": blob.bytes }));
@@ -167,7 +167,7 @@ fn object(item: &Item, tree: &Tree, sources: &[Source]) -> Value {
             "digest": source.digest,
         })
     });
-    let made = item.record.as_ref().map(|record| {
+    let made = artifact.record.as_ref().map(|record| {
         let by = &record.fingerprint;
         json!({
             "kind": by.kind,
@@ -185,13 +185,13 @@ fn object(item: &Item, tree: &Tree, sources: &[Source]) -> Value {
             "runner": record.runner,
         })
     });
-    let shown = item.shown.as_ref();
+    let shown = artifact.shown.as_ref();
     json!({
         "pipeline": shown.map(|(shown, _)| &shown.pipeline),
         "stage": shown.map(|(shown, _)| &shown.instance),
         "port": shown.map(|(_, port)| port),
         "path": shown.map(|(shown, port)| shown.port_folder(port)),
-        "digest": item.digest,
+        "digest": artifact.digest,
         "files": files.collect::<Vec<Value>>(),
         "made": made,
     })

@@ -13,7 +13,7 @@ use crate::report::Console;
 
 /// Measure how fast images are read (decoded and resized) and augmented
 #[derive(Debug, Args)]
-pub struct Data {
+pub(super) struct Data {
     /// Folder of images to decode and resize, with `train/<CLASS>/` and `test/<CLASS>/`
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
@@ -26,7 +26,7 @@ pub struct Data {
         default_value = "decode,augment"
     )]
     what: Vec<Part>,
-    /// Passes over the images; the median counts
+    /// Passes over the images; the result is the median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     passes: u16,
     /// Images per batch when augmenting
@@ -49,7 +49,7 @@ enum Part {
 }
 
 #[derive(Serialize)]
-struct Asked {
+struct BenchParams {
     what: Part,
     image_size: u16,
     channels: u16,
@@ -57,7 +57,7 @@ struct Asked {
 }
 
 impl Data {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let decoding = self.path.as_deref().map(|path| self.decoding(path));
         match (self.common.here.as_deref(), &decoding) {
             (Some("decode"), Some(decoding)) => return self.decode(decoding, console),
@@ -69,18 +69,18 @@ impl Data {
         match decoding {
             Some(decoding) if decodes => {
                 decoding.check().map_err(refused)?;
-                self.common.elsewhere("decode", None)?;
+                self.common.run_in_child("decode", None)?;
             }
-            None if decodes && augments => self.tell_of_decoding(console)?,
+            None if decodes && augments => self.note_missing_images(console)?,
             None if decodes => {
                 return Err(Error::Usage(
-                    "there is nothing to decode; `--path DIR` names a folder of images".into(),
+                    "there are no images to decode; give their folder with `--path DIR`".into(),
                 ));
             }
             _ => {}
         }
         if augments {
-            self.common.elsewhere("augment", None)?;
+            self.common.run_in_child("augment", None)?;
         }
         Ok(())
     }
@@ -96,9 +96,9 @@ impl Data {
     fn decode(&self, bench: &DecodeBench, console: &Console) -> Result<(), Error> {
         let threads = start_threads(self.common.threads)?;
         let (images, measured) = bench.measure().map_err(failed)?;
-        let asked = self.asked(Part::Decode, images);
+        let params = self.params(Part::Decode, images);
         self.common
-            .print(console, "decode", &asked, threads, measured)
+            .print(console, "decode", &params, threads, measured)
     }
 
     fn augment(&self, console: &Console) -> Result<(), Error> {
@@ -110,13 +110,13 @@ impl Data {
             passes: self.passes.into(),
         };
         let measured = bench.measure().map_err(failed)?;
-        let asked = self.asked(Part::Augment, bench.images);
+        let params = self.params(Part::Augment, bench.images);
         self.common
-            .print(console, "augment", &asked, threads, measured)
+            .print(console, "augment", &params, threads, measured)
     }
 
-    fn asked(&self, what: Part, images: usize) -> Asked {
-        Asked {
+    fn params(&self, what: Part, images: usize) -> BenchParams {
+        BenchParams {
             what,
             image_size: self.common.image_size,
             channels: self.common.channels,
@@ -124,14 +124,14 @@ impl Data {
         }
     }
 
-    /// Prints that decoding was not measured. With `--json` there is no such line, and its absence is
-    /// enough.
-    fn tell_of_decoding(&self, console: &Console) -> Result<(), Error> {
+    /// Prints that decoding was not measured. With `--json`, prints nothing, so the output has no line for
+    /// decoding.
+    fn note_missing_images(&self, console: &Console) -> Result<(), Error> {
         if self.common.json {
             return Ok(());
         }
         console
-            .result("decode: not measured; `--path DIR` names a folder of images to decode")
+            .result("decode: not measured; give a folder of images to decode with `--path DIR`")
             .map_err(unwritten)
     }
 }

@@ -5,11 +5,11 @@ use contract::{Device, Precision};
 
 use engine::devices::{self, DeviceChoice};
 use engine::error::Error;
-use engine::executor::VISIBLE_GPUS;
+use engine::launch::VISIBLE_GPUS;
 
 /// The device of a benchmark.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct On {
+pub(super) struct DeviceArgs {
     /// Device to measure: cpu, cuda (the first GPU), cuda:0 (the GPU with this number), or auto
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
@@ -18,10 +18,10 @@ pub struct On {
     precision: Precision,
 }
 
-impl On {
+impl DeviceArgs {
     /// The device of the process that measures. On GPUs, that process sees only the one from
-    /// [`On::visible`].
-    pub fn device(self) -> Result<Device, Error> {
+    /// [`DeviceArgs::visible`].
+    pub(super) fn device(self) -> Result<Device, Error> {
         match self.device {
             DeviceChoice::Cuda(_) => Ok(Device::Cuda {
                 precision: self.precision,
@@ -34,7 +34,7 @@ impl On {
     ///
     /// # Errors
     /// If the device does not exist.
-    pub fn visible(self) -> Result<Option<(&'static str, String)>, Error> {
+    pub(super) fn visible(self) -> Result<Option<(&'static str, String)>, Error> {
         let chosen = self.resolved(self.device)?;
         let gpu = chosen.gpus.into_iter().next();
         Ok(gpu.map(|gpu| (VISIBLE_GPUS, gpu.uuid)))

@@ -5,13 +5,13 @@ use engine::error::Error;
 use serde::Serialize;
 use stages::bench::GanBench;
 
-use super::device::On;
+use super::device::DeviceArgs;
 use super::{Common, failed, refused, start_threads};
 use crate::report::Console;
 
 /// Measure both updates of a DCGAN on random images
 #[derive(Debug, Args)]
-pub struct Gan {
+pub(super) struct Gan {
     /// Real images per step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..))]
     batch_size: u16,
@@ -21,17 +21,17 @@ pub struct Gan {
     /// Use batch normalization
     #[arg(long)]
     batch_norm: bool,
-    /// Steps to measure; the median counts
+    /// Steps to measure; the result is the median
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]
-    on: On,
+    device_args: DeviceArgs,
     #[command(flatten)]
     common: Common,
 }
 
 #[derive(Serialize)]
-struct Asked {
+struct BenchParams {
     model: &'static str,
     image_size: u16,
     channels: u16,
@@ -41,22 +41,24 @@ struct Asked {
 }
 
 impl Gan {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let bench = GanBench {
             image: self.common.image(),
             batch_size: self.batch_size.into(),
             latent: self.latent.into(),
             batch_norm: self.batch_norm,
             steps: self.steps.into(),
-            device: self.on.device()?,
+            device: self.device_args.device()?,
         };
         bench.check().map_err(refused)?;
         if self.common.here.is_none() {
-            return self.common.elsewhere("dcgan", self.on.visible()?);
+            return self
+                .common
+                .run_in_child("dcgan", self.device_args.visible()?);
         }
         let threads = start_threads(self.common.threads)?;
         let measured = bench.measure().map_err(failed)?;
-        let asked = Asked {
+        let params = BenchParams {
             model: "dcgan",
             image_size: self.common.image_size,
             channels: self.common.channels,
@@ -65,6 +67,6 @@ impl Gan {
             device: bench.device.to_string(),
         };
         self.common
-            .print(console, "dcgan", &asked, threads, measured)
+            .print(console, "dcgan", &params, threads, measured)
     }
 }

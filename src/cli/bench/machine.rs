@@ -10,7 +10,7 @@ use crate::report::Console;
 
 /// Measure the peak speed of this machine: arithmetic and memory bandwidth
 #[derive(Debug, Args)]
-pub struct Machine {
+pub(super) struct Machine {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -20,15 +20,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let threads = start_threads(self.threads)?;
-        let roof = measure_machine();
+        let peak = measure_machine();
         let text = if self.json {
-            serde_json::to_string(&roof).map_err(|e| Error::Internal(e.to_string()))?
+            serde_json::to_string(&peak).map_err(|e| Error::Internal(e.to_string()))?
         } else {
             format!(
                 "{:.0} GF/s in registers, {:.1} GB/s from and to memory, {threads} threads",
-                roof.gflops, roof.gigabytes_per_second
+                peak.gflops, peak.gigabytes_per_second
             )
         };
         console.result(&text).map_err(unwritten)

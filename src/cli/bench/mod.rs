@@ -11,7 +11,7 @@ use std::fmt::Display;
 use clap::{Args, Subcommand};
 use contract::{Failure, ImageShape, Invalid};
 use engine::error::Error;
-use engine::executor::{own_binary, peak_memory_mib};
+use engine::launch::{own_binary, peak_memory_mib};
 use serde::Serialize;
 use stages::bench::Throughput;
 
@@ -20,13 +20,13 @@ use crate::report::Console;
 
 /// Measure how fast this machine trains and reads images
 #[derive(Debug, Args)]
-pub struct Bench {
+pub(super) struct Bench {
     #[command(subcommand)]
-    what: What,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Command {
     Train(train::Train),
     Gan(gan::Gan),
     Data(data::Data),
@@ -55,9 +55,9 @@ struct Common {
 
 /// A line of results: first the parameters, then the measurements.
 #[derive(Serialize)]
-struct Line<'a, Asked> {
+struct Line<'a, Params> {
     #[serde(flatten)]
-    asked: &'a Asked,
+    params: &'a Params,
     threads: usize,
     images_per_second: f64,
     /// Peak memory of the whole process.
@@ -65,12 +65,12 @@ struct Line<'a, Asked> {
 }
 
 impl Bench {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        match self.what {
-            What::Train(train) => train.execute(console),
-            What::Gan(gan) => gan.execute(console),
-            What::Data(data) => data.execute(console),
-            What::Machine(machine) => machine.execute(console),
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        match self.command {
+            Command::Train(train) => train.execute(console),
+            Command::Gan(gan) => gan.execute(console),
+            Command::Data(data) => data.execute(console),
+            Command::Machine(machine) => machine.execute(console),
         }
     }
 }
@@ -86,7 +86,11 @@ impl Common {
 
     /// Runs a measurement in a separate process, as stages run. Peak memory can only be read for a whole
     /// process. `visible` is added to its environment.
-    fn elsewhere(&self, what: &str, visible: Option<(&'static str, String)>) -> Result<(), Error> {
+    fn run_in_child(
+        &self,
+        what: &str,
+        visible: Option<(&'static str, String)>,
+    ) -> Result<(), Error> {
         let failed = |cause: &dyn Display| Error::System(format!("failed to measure: {cause}"));
         let status = own_binary().and_then(|mut command| {
             command.args(std::env::args_os().skip(1));
@@ -105,12 +109,12 @@ impl Common {
         &self,
         console: &Console,
         name: &str,
-        asked: &impl Serialize,
+        params: &impl Serialize,
         threads: usize,
         measured: Throughput,
     ) -> Result<(), Error> {
         let line = Line {
-            asked,
+            params,
             threads,
             images_per_second: (measured.images_per_second * 10.0).round() / 10.0,
             peak_rss_mib: peak_memory_mib() as u64,

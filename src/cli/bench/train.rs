@@ -8,13 +8,13 @@ use engine::spec::{self, LoadOptions, Pipeline, suggest};
 use serde::Serialize;
 use stages::bench::TrainBench;
 
-use super::device::On;
+use super::device::DeviceArgs;
 use super::{Common, failed, refused, start_threads};
 use crate::report::Console;
 
 /// Measure training: forward, loss, backward and update on random images
 #[derive(Debug, Args)]
-pub struct Train {
+pub(super) struct Train {
     /// Models to train, from the pipeline's `models`
     #[arg(
         long,
@@ -29,17 +29,17 @@ pub struct Train {
     /// Images per step
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
-    /// Steps to measure; the median counts
+    /// Steps to measure; the result is the median
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
     #[command(flatten)]
-    on: On,
+    device_args: DeviceArgs,
     #[command(flatten)]
     common: Common,
 }
 
 #[derive(Serialize)]
-struct Asked<'a> {
+struct BenchParams<'a> {
     model: &'a str,
     image_size: u16,
     channels: u16,
@@ -51,7 +51,7 @@ struct Asked<'a> {
 const TABLE1: &str = include_str!("../../../pipelines/table1.yaml");
 
 impl Train {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let options = LoadOptions::default();
         let pipeline = match &self.pipeline {
             Some(file) => spec::load(file, &options),
@@ -64,9 +64,9 @@ impl Train {
         for name in &self.models {
             self.bench(&pipeline, name)?;
         }
-        let visible = self.on.visible()?;
+        let visible = self.device_args.visible()?;
         let mut models = self.models.iter();
-        models.try_for_each(|name| self.common.elsewhere(name, visible.clone()))
+        models.try_for_each(|name| self.common.run_in_child(name, visible.clone()))
     }
 
     /// Creates and checks the benchmark for a model of the pipeline.
@@ -79,20 +79,20 @@ impl Train {
         };
         let image = self.common.image();
         let (batch_size, steps) = (self.batch_size.into(), self.steps.into());
-        let device = self.on.device()?;
+        let device = self.device_args.device()?;
         TrainBench::new(model, image, batch_size, steps, device).map_err(refused)
     }
 
     fn measure(&self, console: &Console, name: &str, bench: &TrainBench) -> Result<(), Error> {
         let threads = start_threads(self.common.threads)?;
         let measured = bench.measure().map_err(failed)?;
-        let asked = Asked {
+        let params = BenchParams {
             model: name,
             image_size: self.common.image_size,
             channels: self.common.channels,
             batch_size: self.batch_size,
-            device: self.on.device()?.to_string(),
+            device: self.device_args.device()?.to_string(),
         };
-        self.common.print(console, name, &asked, threads, measured)
+        self.common.print(console, name, &params, threads, measured)
     }
 }

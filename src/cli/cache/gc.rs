@@ -23,7 +23,7 @@ use crate::report::{Console, Verbosity};
 /// a damaged record used are kept. As long as a file that may refer to results is unreadable, no results
 /// are removed.
 #[derive(Debug, Args)]
-pub struct Gc {
+pub(super) struct Gc {
     #[command(flatten)]
     store: StoreArgs,
     /// Remove the least recently used results until the rest fits: 500MiB, 20GB
@@ -38,7 +38,7 @@ pub struct Gc {
     /// Remove what is listed; exit code 75 if a run is planning or storing a result
     #[arg(long)]
     apply: bool,
-    /// With --apply, wait until no run is in the way
+    /// With --apply, wait until no run uses the store
     #[arg(long, requires = "apply")]
     wait: bool,
     /// Print one JSON object
@@ -47,7 +47,7 @@ pub struct Gc {
 }
 
 impl Gc {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let policy = Policy {
             max_size: self.max_size,
@@ -58,7 +58,7 @@ impl Gc {
             true => Patience::Endless,
             false => Patience::Short,
         };
-        let collected = store
+        let collection = store
             .collect(
                 &policy,
                 || uses(&store.runs_folder()),
@@ -70,32 +70,33 @@ impl Gc {
             })?;
 
         let mut kinds: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
-        for removal in &collected.removals {
+        for removal in &collection.removals {
             let (count, bytes) = kinds.entry(removal.what).or_default();
             *count += 1;
             *bytes += removal.entry.bytes;
             if console.verbosity == Verbosity::Verbose {
                 let path = inside(&store, &removal.entry.path);
-                console.say(&format!("{path} {}", size(removal.entry.bytes)));
+                console.message(&format!("{path} {}", size(removal.entry.bytes)));
             }
         }
-        for Unread { path, why } in &collected.damaged {
+        for Unread { path, why } in &collection.damaged {
             let path = inside(&store, path);
-            console.say(&format!(
-                "warning: `{path}` {why}; what that run used stays"
+            console.message(&format!(
+                "warning: `{path}` {why}; all results of that run are kept"
             ));
         }
-        for Unread { path, why } in collected.noted.iter().chain(&collected.unknown) {
-            console.say(&format!("warning: `{}` {why}", inside(&store, path)));
+        for Unread { path, why } in collection.noted.iter().chain(&collection.unknown) {
+            console.message(&format!("warning: `{}` {why}", inside(&store, path)));
         }
-        if !collected.unknown.is_empty() {
-            console.say(
-                "nobody knows what that needs: all results stay, whatever the limits; `runner cache \
-                 verify --repair` sets aside what is damaged, and what only that needs may go then",
+        if !collection.unknown.is_empty() {
+            console.message(
+                "the results that these files need are not known, so no results are removed; `runner cache \
+                 verify --repair` sets damaged files aside, and results that only they need can then be \
+                 removed",
             );
         }
         if self.json {
-            let unreadable = [&collected.damaged, &collected.noted, &collected.unknown];
+            let unreadable = [&collection.damaged, &collection.noted, &collection.unknown];
             let unreadable = unreadable.into_iter().flatten();
             let unreadable = unreadable.map(|unread| {
                 json!({ "path": inside(&store, &unread.path).to_string(), "why": unread.why })
@@ -105,8 +106,8 @@ impl Gc {
             );
             let object = json!({
                 "removed": self.apply,
-                "bytes": collected.bytes(),
-                "left_bytes": collected.left,
+                "bytes": collection.bytes(),
+                "left_bytes": collection.left,
                 "kinds": kinds.collect::<Vec<_>>(),
                 "unreadable": unreadable.collect::<Vec<_>>(),
             });
@@ -125,15 +126,18 @@ impl Gc {
             );
             console.result(&line).map_err(unwritten)?;
         }
-        let (all, left) = (size(collected.bytes()), size(collected.left));
+        let (all, left) = (size(collection.bytes()), size(collection.left));
         console
-            .result(&format!("{verb} {all} in all; {left} of results stay"))
+            .result(&format!("{verb} {all} in all; {left} of results remain"))
             .map_err(unwritten)?;
-        if collected.over {
-            console.say("what stays is more than --max-size: all of it is needed by kept runs, runs that go on, or `latest`");
+        if collection.over {
+            console.message(
+                "the remaining results exceed `--max-size`, but kept runs, runs in progress or `latest` need \
+                 all of them",
+            );
         }
-        if !self.apply && !collected.removals.is_empty() {
-            console.say("nothing was removed; --apply does it");
+        if !self.apply && !collection.removals.is_empty() {
+            console.message("nothing was removed yet; `--apply` removes what is listed");
         }
         Ok(())
     }
@@ -143,11 +147,11 @@ impl Gc {
 fn busy(store: &Store) -> Error {
     let runs: Vec<String> = store.living_runs().runs.into_iter().collect();
     let who = match runs.as_slice() {
-        [] => "another runner plans or collects".to_owned(),
-        [run] => format!("run `{run}` goes on"),
-        runs => format!("runs `{}` go on", runs.join("`, `")),
+        [] => "another runner is planning or removing results".to_owned(),
+        [run] => format!("run `{run}` is in progress"),
+        runs => format!("runs `{}` are in progress", runs.join("`, `")),
     };
     Error::Busy(format!(
-        "the store is in use: {who}; nothing was removed; `--wait` waits until it can be"
+        "the store is in use: {who}; nothing was removed; `--wait` waits until the store is free"
     ))
 }

@@ -18,7 +18,7 @@ use crate::report::columns::columns;
 
 /// Show how much the store holds, by pipeline and stage
 #[derive(Debug, Args)]
-pub struct Info {
+pub(super) struct Info {
     #[command(flatten)]
     store: StoreArgs,
     /// Print one JSON object
@@ -37,7 +37,7 @@ struct Share {
 }
 
 impl Info {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let inventory = store.inventory()?;
         let folder = store.runs_folder();
@@ -56,7 +56,7 @@ impl Info {
         let results: u64 = reached.iter().map(bytes).sum();
         let totals = [
             ("results", results),
-            ("files of no result", all - results),
+            ("files without a result", all - results),
             ("checkpoints", sum(&inventory.checkpoints)),
             ("damaged, set aside", sum(&inventory.quarantine)),
         ];

@@ -19,7 +19,7 @@ use crate::report::Console;
 
 /// Show what the store holds, check it, or remove what is no longer needed
 #[derive(Debug, Args)]
-pub struct Cache {
+pub(super) struct Cache {
     #[command(subcommand)]
     command: Command,
 }
@@ -32,7 +32,7 @@ enum Command {
 }
 
 impl Cache {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         match self.command {
             Command::Info(info) => info.execute(console),
             Command::Verify(verify) => verify.execute(console),

@@ -15,7 +15,7 @@ use crate::report::Console;
 
 /// Read everything in the store and list what is damaged or unreadable; exit code 1 if anything is
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(super) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
     /// Set aside what is damaged, but not what is unreadable; the next run makes what it needs again.
@@ -28,7 +28,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let store = self.store.existing()?;
         let mut check = store.check()?;
         check.findings.extend(bad_runs(&store)?);
@@ -61,31 +61,34 @@ impl Verify {
         let unread = check.findings.iter().filter(|found| found.is_unread);
         let unread = unread.count();
         let bad = check.findings.len() - unread;
-        let stays = format!("{unread} cannot be read and may be sound; make them readable");
+        let unreadable = format!(
+            "{unread} cannot be read but may be intact; make them readable and check again"
+        );
         if self.repair && bad > 0 {
             store.repair(&check)?;
-            console.say(&format!(
-                "{read}: {bad} bad, set aside in v1/quarantine; run again to make anew what is needed"
+            console.message(&format!(
+                "{read}: {bad} damaged, set aside in `v1/quarantine`; the next run makes what it needs again"
             ));
             if check.findings.iter().any(|found| is_run(&store, found)) {
-                console.say(
-                    "what only the runs set aside needed is protected from `cache gc` no more",
+                console.message(
+                    "results used only by runs that were set aside are no longer protected from `runner \
+                     cache gc`",
                 );
             }
         }
         match (bad, unread) {
             (0, 0) => {
-                console.say(&format!("{read}: all is sound"));
+                console.message(&format!("{read}: no damage found"));
                 Ok(())
             }
             (_, 0) if self.repair => Ok(()),
-            (0, _) => Err(Error::Damaged(format!("{read}: {stays}"))),
-            (_, _) if self.repair => Err(Error::Damaged(stays)),
+            (0, _) => Err(Error::Damaged(format!("{read}: {unreadable}"))),
+            (_, _) if self.repair => Err(Error::Damaged(unreadable)),
             (bad, 0) => Err(Error::Damaged(format!(
-                "{read}: {bad} bad; `runner cache verify --repair` sets them aside"
+                "{read}: {bad} damaged; `runner cache verify --repair` sets them aside"
             ))),
             (bad, _) => Err(Error::Damaged(format!(
-                "{read}: {bad} bad; `runner cache verify --repair` sets them aside; {stays}"
+                "{read}: {bad} damaged; `runner cache verify --repair` sets them aside; {unreadable}"
             ))),
         }
     }
@@ -102,7 +105,7 @@ fn bad_runs(store: &Store) -> Result<Vec<Finding>, Error> {
             is_unread: true,
         },
         Fault::Missing | Fault::Damaged(_) => {
-            Finding::bad(&run.folder, format!("is a run: {}", run.why()))
+            Finding::bad(&run.folder, format!("is a run whose {}", run.why()))
         }
     });
     Ok(findings.collect())

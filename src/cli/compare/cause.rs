@@ -7,11 +7,11 @@ use engine::plan::{self};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::comparison::{Looking, Makers};
+use super::run_pair::{Makers, RunPair, maker};
 
 /// A difference that causes others.
 #[derive(Serialize)]
-pub struct Changed {
+pub(super) struct Cause {
     /// A short description: `params.epochs 2 → 1`.
     pub what: String,
     /// Path of the parameter, if it is one.
@@ -23,15 +23,15 @@ pub struct Changed {
     pub stages: Vec<String>,
 }
 
-impl Changed {
+impl Cause {
     /// The differences between two actions. Inputs that the same stages made are left out, because those
     /// stages have the causes.
-    pub fn of(looking: &Looking<'_>, was: &Fingerprint, is: &Fingerprint) -> Vec<Changed> {
-        let changes = plan::changes(looking.store, was, is, &[]).into_iter();
+    pub(super) fn of(runs: &RunPair<'_>, was: &Fingerprint, is: &Fingerprint) -> Vec<Cause> {
+        let changes = plan::changes(runs.store, was, is, &[]).into_iter();
         changes
             .filter_map(|change| {
                 let mut what = change.to_string();
-                let mut changed = Changed {
+                let mut cause = Cause {
                     what: String::new(),
                     param: None,
                     a: None,
@@ -40,12 +40,12 @@ impl Changed {
                 };
                 match change {
                     plan::Change::Param(param) => {
-                        changed.param = Some(param.path);
-                        (changed.a, changed.b) = (param.from, param.to);
+                        cause.param = Some(param.path);
+                        (cause.a, cause.b) = (param.from, param.to);
                     }
                     plan::Change::Input { role } => {
-                        let a = makers(&looking.makers_a, was.inputs.get(&role));
-                        let b = makers(&looking.makers_b, is.inputs.get(&role));
+                        let a = makers(&runs.makers_a, was.inputs.get(&role));
+                        let b = makers(&runs.makers_b, is.inputs.get(&role));
                         if a == b {
                             return None;
                         }
@@ -54,12 +54,12 @@ impl Changed {
                             names => names.join(", "),
                         };
                         what = format!("input `{role}`: {} → {}", shown(&a), shown(&b));
-                        (changed.a, changed.b) = (Some(json!(a)), Some(json!(b)));
+                        (cause.a, cause.b) = (Some(json!(a)), Some(json!(b)));
                     }
                     _ => {}
                 }
-                changed.what = what;
-                Some(changed)
+                cause.what = what;
+                Some(cause)
             })
             .collect()
     }
@@ -67,14 +67,14 @@ impl Changed {
 
 /// Causes, each with all stages in which it was found.
 #[derive(Default)]
-pub struct Causes {
-    pub found: Vec<Changed>,
+pub(super) struct Causes {
+    pub found: Vec<Cause>,
     /// Index of each cause in `found`, by its content.
     positions: HashMap<String, usize>,
 }
 
 impl Causes {
-    pub fn add(&mut self, stage: &str, cause: Changed) {
+    pub(super) fn add(&mut self, stage: &str, cause: Cause) {
         // `what` abbreviates long values, so the key has them in full.
         let whole = json!([cause.what, cause.a, cause.b]).to_string();
         let position = *self.positions.entry(whole).or_insert(self.found.len());
@@ -82,14 +82,6 @@ impl Causes {
             self.found.push(cause);
         }
         self.found[position].stages.push(stage.to_owned());
-    }
-}
-
-/// The stage of a run that makes an input.
-pub fn maker<'a>(makers: &Makers<'a>, input: &InputId) -> Option<&'a str> {
-    match input {
-        InputId::Action { key, .. } => makers.get(key).copied(),
-        InputId::Content { .. } => None,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// A metric in both runs.
 #[derive(Serialize)]
-pub struct MetricPair {
+pub(super) struct MetricPair {
     pub port: String,
     pub metric: String,
     pub a: Option<f64>,
@@ -19,20 +19,20 @@ pub struct MetricPair {
     pub difference: Option<f64>,
     pub direction: Direction,
     /// How `b` compares with `a`.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<MetricChange>,
     /// Whether the intervals do not overlap; `None` unless there are two.
     pub apart: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub(super) enum MetricChange {
     Better,
     Worse,
     Equal,
 }
 
-impl Verdict {
+impl MetricChange {
     fn of(difference: f64, direction: Direction) -> Self {
         let gain = match direction {
             Direction::Maximize => difference,
@@ -47,7 +47,10 @@ impl Verdict {
 }
 
 /// All metrics of two stages, by port and name.
-pub fn paired(a: &BTreeMap<String, Metrics>, b: &BTreeMap<String, Metrics>) -> Vec<MetricPair> {
+pub(super) fn paired(
+    a: &BTreeMap<String, Metrics>,
+    b: &BTreeMap<String, Metrics>,
+) -> Vec<MetricPair> {
     let names = |of: &BTreeMap<String, Metrics>| -> Vec<(String, String)> {
         let ports = of.iter();
         let names = ports.flat_map(|(port, metrics)| {
@@ -69,7 +72,7 @@ pub fn paired(a: &BTreeMap<String, Metrics>, b: &BTreeMap<String, Metrics>) -> V
         Some(MetricPair {
             difference,
             direction,
-            verdict: difference.map(|difference| Verdict::of(difference, direction)),
+            verdict: difference.map(|difference| MetricChange::of(difference, direction)),
             apart: both.map(|(a, b)| a[1] < b[0] || b[1] < a[0]),
             port,
             metric,

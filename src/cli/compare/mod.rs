@@ -1,23 +1,24 @@
 //! `runner compare`: compares two runs.
 
 mod cause;
-mod comparison;
 mod metric;
 mod page;
+mod run_diff;
+mod run_pair;
 
 use clap::Args;
 use engine::error::Error;
 use engine::run::recorded::Recorded;
 use serde_json::{Value, json};
 
-use super::runs::Among;
+use super::run_filter::RunFilter;
 use super::unwritten;
 use crate::report::Console;
-use comparison::Comparison;
+use run_diff::RunDiff;
 
 /// Compare two runs: first what differs, then which metrics became better or worse
 #[derive(Debug, Args)]
-pub struct Compare {
+pub(super) struct Compare {
     /// First run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN_A")]
     a: String,
@@ -25,7 +26,7 @@ pub struct Compare {
     #[arg(value_name = "RUN_B")]
     b: String,
     #[command(flatten)]
-    among: Among,
+    filter: RunFilter,
     /// Print one JSON object, including what is equal
     #[arg(long)]
     json: bool,
@@ -35,21 +36,21 @@ pub struct Compare {
 }
 
 impl Compare {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.among.store.existing()?;
-        let a = self.among.find(&store, &self.a, console)?;
-        let b = self.among.find(&store, &self.b, console)?;
-        let comparison = Comparison::of(&store, &a, &b);
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.filter.store.existing()?;
+        let a = self.filter.find(&store, &self.a, console)?;
+        let b = self.filter.find(&store, &self.b, console)?;
+        let diff = RunDiff::of(&store, &a, &b);
         let text = match (self.json, self.md) {
-            (true, _) => object(&a, &b, &comparison).to_string(),
-            (_, true) => page::markdown(&a, &b, &comparison),
-            _ => page::text(&a, &b, &comparison),
+            (true, _) => object(&a, &b, &diff).to_string(),
+            (_, true) => page::markdown(&a, &b, &diff),
+            _ => page::text(&a, &b, &diff),
         };
         console.result(&text).map_err(unwritten)
     }
 }
 
-fn object(a: &Recorded, b: &Recorded, comparison: &Comparison) -> Value {
+fn object(a: &Recorded, b: &Recorded, diff: &RunDiff) -> Value {
     let head = |run: &Recorded| {
         let report = &run.report;
         json!({
@@ -63,8 +64,8 @@ fn object(a: &Recorded, b: &Recorded, comparison: &Comparison) -> Value {
     json!({
         "a": head(a),
         "b": head(b),
-        "asked": comparison.asked,
-        "changes": comparison.changes,
-        "stages": comparison.stages,
+        "asked": diff.settings,
+        "changes": diff.changes,
+        "stages": diff.stages,
     })
 }

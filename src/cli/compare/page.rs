@@ -1,12 +1,12 @@
-//! Renders a comparison as text or Markdown: first what differs, then the effects.
+//! Renders the differences between two runs as text or Markdown: first what differs, then the effects.
 
 use engine::run::recorded::Recorded;
 use engine::wording;
 
-use super::cause::Changed;
-use super::comparison::{Change, Comparison, StagePair};
-use super::metric::{MetricPair, Verdict};
-use crate::cli::runs::when;
+use super::cause::Cause;
+use super::metric::{MetricChange, MetricPair};
+use super::run_diff::{Change, RunDiff, StagePair};
+use crate::cli::record_text::when;
 use crate::report::columns::aligned;
 use crate::report::markdown;
 
@@ -17,15 +17,15 @@ const APART: &str = "* the 95 % intervals do not overlap";
 
 type Row<const N: usize> = [String; N];
 
-pub fn text(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
-    let page = Page::of(comparison);
+pub(super) fn text(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
+    let page = Page::of(diff);
     let mut text = aligned(&[head("A", a), head("B", b)], 4);
     let mut part = |part: String| {
         if !part.is_empty() {
             text += &format!("\n{part}");
         }
     };
-    part(aligned(&page.asked, 2));
+    part(aligned(&page.settings, 2));
     part(headed(&["what differs", "in"], &page.changes, 2));
     let stages = headed(
         &["stage", "why it differs", "time A", "time B"],
@@ -43,13 +43,13 @@ pub fn text(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
     text
 }
 
-pub fn markdown(a: &Recorded, b: &Recorded, comparison: &Comparison) -> String {
-    let page = Page::of(comparison);
+pub(super) fn markdown(a: &Recorded, b: &Recorded, diff: &RunDiff) -> String {
+    let page = Page::of(diff);
     let mut parts = vec![table(
         &["", "run", "started", "state", "time"],
         &[head("A", a), head("B", b)],
     )];
-    parts.push(table(&["asked", ""], &page.asked));
+    parts.push(table(&["setting", "change"], &page.settings));
     parts.push(table(&["what differs", "in"], &page.changes));
     parts.push(table(
         &["stage", "why it differs", "time A", "time B"],
@@ -97,7 +97,7 @@ fn head(letter: &str, run: &Recorded) -> Row<5> {
 
 /// The content of both formats.
 struct Page {
-    asked: Vec<Row<2>>,
+    settings: Vec<Row<2>>,
     changes: Vec<Row<2>>,
     stages: Vec<Row<4>>,
     /// A sentence with the number of stages that are the same; `None` if there are none.
@@ -108,21 +108,21 @@ struct Page {
 }
 
 impl Page {
-    fn of(comparison: &Comparison) -> Self {
+    fn of(diff: &RunDiff) -> Self {
         let shown = |value: &str| if value.is_empty() { "none" } else { value }.to_owned();
-        let asked = comparison.asked.iter().map(|asked| {
-            let [a, b] = &asked.alone;
+        let settings = diff.settings.iter().map(|setting| {
+            let [a, b] = &setting.unique;
             let change = format!("{} → {}", shown(a), shown(b));
-            [asked.what.to_owned(), change]
+            [setting.what.to_owned(), change]
         });
-        let changes = comparison.changes.iter();
+        let changes = diff.changes.iter();
         let changes = changes.map(|change| [change.what.clone(), places(change)]);
-        let metrics = metrics(&comparison.stages);
+        let metrics = metrics(&diff.stages);
         Self {
-            asked: asked.collect(),
+            settings: settings.collect(),
             changes: changes.collect(),
-            stages: comparison.stages.iter().filter_map(stage).collect(),
-            same: same(&comparison.stages),
+            stages: diff.stages.iter().filter_map(stage).collect(),
+            same: same(&diff.stages),
             apart: metrics.iter().any(|(_, metric)| metric.apart == Some(true)),
             metrics: metrics
                 .iter()
@@ -133,7 +133,7 @@ impl Page {
 }
 
 /// `cnn[4], cnn[6]`, or `12 of cnn` if there are many.
-fn places(change: &Changed) -> String {
+fn places(change: &Cause) -> String {
     if change.stages.len() <= NAMED {
         return change.stages.join(", ");
     }
@@ -157,7 +157,7 @@ fn stage(pair: &StagePair) -> Option<Row<4>> {
     let [a, b] = [&pair.a, &pair.b].map(|side| side.as_ref().and_then(|side| side.seconds));
     let what = match pair.change {
         Change::Same if a.is_none() || b.is_none() => return None,
-        Change::Same => "nothing".to_owned(),
+        Change::Same => "same".to_owned(),
         Change::Changed => pair.reason.clone().unwrap_or_default(),
         Change::OnlyInA => "only in A".to_owned(),
         Change::OnlyInB => "only in B".to_owned(),
@@ -181,8 +181,8 @@ fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
     let in_both = pairs
         .iter()
         .filter(|pair| pair.a.is_some() && pair.b.is_some());
-    let telling = in_both.filter(|pair| pair.metrics.iter().any(differ));
-    telling
+    let changed = in_both.filter(|pair| pair.metrics.iter().any(differ));
+    changed
         .flat_map(|pair| {
             pair.metrics
                 .iter()
@@ -193,9 +193,9 @@ fn metrics(pairs: &[StagePair]) -> Vec<(&str, &MetricPair)> {
 
 fn row(stage: &str, metric: &MetricPair) -> Row<6> {
     let verdict = match metric.verdict {
-        Some(Verdict::Better) => "better",
-        Some(Verdict::Worse) => "worse",
-        Some(Verdict::Equal) | None => "",
+        Some(MetricChange::Better) => "better",
+        Some(MetricChange::Worse) => "worse",
+        Some(MetricChange::Equal) | None => "",
     };
     let mark = if metric.apart == Some(true) { " *" } else { "" };
     [

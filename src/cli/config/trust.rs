@@ -12,30 +12,31 @@ use crate::report::Console;
 /// this command, which prints what it allows and stores the consent in `trusted.json` next to the user's
 /// `config.toml`. The consent applies to the current values; if they change, run the command again.
 #[derive(Debug, Args)]
-pub struct Trust {
+pub(super) struct Trust {
     /// Revoke what was allowed for this project
     #[arg(long)]
     revoke: bool,
 }
 
 impl Trust {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let Some(folder) = project_folder() else {
             let message = "there is no `.runner.toml` here or above, up to the folder with `.git`";
             return Err(Error::Usage(message.to_owned()));
         };
         let Some(file) = config::Trust::file() else {
-            let message = "neither `XDG_CONFIG_HOME` nor `HOME` says where to keep the consent";
+            let message =
+                "there is no folder to store the consent in; set `XDG_CONFIG_HOME` or `HOME`";
             return Err(Error::Usage(message.to_owned()));
         };
         let mut trust = config::Trust::read().map_err(|error| Error::Invalid(vec![error]))?;
         if self.revoke {
             if !trust.revoke(&folder) {
-                console.say("no setting of this project was allowed");
+                console.message("there was no consent for this project");
                 return Ok(());
             }
             trust.write(&file).map_err(Error::io("write", &file))?;
-            console.say("what was allowed for this project is taken back");
+            console.message("the consent for this project was revoked");
             return Ok(());
         }
         let config = config::Config::load().map_err(Error::Invalid)?;
@@ -50,11 +51,11 @@ impl Trust {
             ));
         }
         if allowed.is_empty() {
-            console.say("no setting of this project needs to be allowed");
+            console.message("no setting of this project needs consent");
             return Ok(());
         }
         trust.write(&file).map_err(Error::io("write", &file))?;
-        console.say(&allowed.join("\n"));
+        console.message(&allowed.join("\n"));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// Properties of the processor. Model and cores are known on Linux only.
 #[derive(Debug, Serialize)]
-pub struct Cpu {
+pub(super) struct Cpu {
     pub model: Option<String>,
     /// Cores of the machine. A core that runs several threads counts once.
     pub cores: Option<usize>,
@@ -19,11 +19,11 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    pub fn look() -> Self {
-        let told = system_text("/proc/cpuinfo").unwrap_or_default();
+    pub(super) fn detect() -> Self {
+        let cpuinfo = system_text("/proc/cpuinfo").unwrap_or_default();
         Self {
-            model: field(&told, "model name").next().map(str::to_owned),
-            cores: cores(&told),
+            model: field(&cpuinfo, "model name").next().map(str::to_owned),
+            cores: cores(&cpuinfo),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             vectors: vectors(),
         }
@@ -31,18 +31,18 @@ impl Cpu {
 }
 
 /// The values of a field of `/proc/cpuinfo`, which has a paragraph for each hardware thread.
-fn field<'a>(told: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    told.lines().filter_map(move |line| {
+fn field<'a>(cpuinfo: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    cpuinfo.lines().filter_map(move |line| {
         let (found, value) = line.split_once(':')?;
         (found.trim() == name && !value.trim().is_empty()).then(|| value.trim())
     })
 }
 
 /// Counts the distinct pairs of socket and core number. If these are missing, counts a core per paragraph.
-fn cores(told: &str) -> Option<usize> {
-    let numbers = field(told, "physical id").zip(field(told, "core id"));
+fn cores(cpuinfo: &str) -> Option<usize> {
+    let numbers = field(cpuinfo, "physical id").zip(field(cpuinfo, "core id"));
     let count = match numbers.collect::<BTreeSet<_>>().len() {
-        0 => field(told, "processor").count(),
+        0 => field(cpuinfo, "processor").count(),
         numbered => numbered,
     };
     (count > 0).then_some(count)
@@ -84,16 +84,16 @@ mod tests {
                  core id\t\t: {core}\n\n"
             )
         };
-        let told: String = [(0, 0, 0), (1, 0, 0), (2, 0, 1), (3, 1, 0)]
+        let cpuinfo: String = [(0, 0, 0), (1, 0, 0), (2, 0, 1), (3, 1, 0)]
             .map(|(number, socket, core)| thread(number, socket, core))
             .concat();
-        assert_eq!(cores(&told), Some(3));
-        let model = field(&told, "model name").next();
+        assert_eq!(cores(&cpuinfo), Some(3));
+        let model = field(&cpuinfo, "model name").next();
         assert_eq!(model, Some("Some CPU @ 2.00GHz"));
     }
 
     #[test]
-    fn what_is_not_told_is_not_known() {
+    fn missing_fields_are_none() {
         let arm = "processor\t: 0\nBogoMIPS\t: 50.00\n\nprocessor\t: 1\nBogoMIPS\t: 50.00\n";
         assert_eq!(cores(arm), Some(2));
         assert_eq!(field(arm, "model name").next(), None);

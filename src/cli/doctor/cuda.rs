@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use stages::gpus;
 
 use engine::devices::{DeviceChoice, NoSuchDevice};
-use engine::executor::{VISIBLE_GPUS, own_binary};
+use engine::launch::{VISIBLE_GPUS, own_binary};
 
 #[derive(Debug, Serialize)]
-pub struct Cuda {
-    pub libraries: Vec<Found>,
-    pub gpus: Vec<Seen>,
+pub(super) struct Cuda {
+    pub libraries: Vec<Library>,
+    pub gpus: Vec<VisibleGpu>,
     /// Why there are no GPUs; `None` if there are some.
     #[serde(serialize_with = "as_text")]
     pub without: Option<NoGpu>,
@@ -28,7 +28,7 @@ pub struct Cuda {
 
 /// A library with its version and file, or the reason why it was not found.
 #[derive(Debug, Serialize)]
-pub struct Found {
+pub(super) struct Library {
     pub name: &'static str,
     pub version: Option<String>,
     pub file: Option<String>,
@@ -36,7 +36,7 @@ pub struct Found {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Seen {
+pub(super) struct VisibleGpu {
     #[serde(flatten)]
     pub gpu: Gpu,
     /// In bytes.
@@ -45,7 +45,7 @@ pub struct Seen {
 
 /// Result of the test of all operations.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct SelfTest {
+pub(super) struct SelfTest {
     pub self_test: Vec<Agreement>,
     /// Why it was not finished.
     pub failure: Option<String>,
@@ -53,7 +53,7 @@ pub struct SelfTest {
 
 /// An operation on the GPU, compared with the same operation on the CPU.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Agreement {
+pub(super) struct Agreement {
     pub operation: String,
     pub precision: Precision,
     /// The largest difference divided by the largest value; `None` if it is not finite.
@@ -65,22 +65,22 @@ pub struct Agreement {
 
 /// The part of the output of `runner doctor --json` that another doctor process needs.
 #[derive(Deserialize)]
-struct Told {
+struct DoctorOutput {
     cuda: SelfTest,
 }
 
 impl Cuda {
     /// Finds libraries and GPUs, and tests the first GPU that `choice` selects.
-    pub fn look(choice: DeviceChoice, precision: Precision) -> Self {
-        let seen = |gpu: &Gpu| Seen {
+    pub(super) fn detect(choice: DeviceChoice, precision: Precision) -> Self {
+        let visible = |gpu: &Gpu| VisibleGpu {
             free_memory: gpus::free_memory(gpu.index).ok(),
             gpu: gpu.clone(),
         };
         let chosen = choice.resolve(precision, gpus::survey);
         let there = gpus::survey();
         let mut cuda = Self {
-            libraries: gpus::libraries().into_iter().map(Found::from).collect(),
-            gpus: there.iter().flatten().map(seen).collect(),
+            libraries: gpus::libraries().into_iter().map(Library::from).collect(),
+            gpus: there.iter().flatten().map(visible).collect(),
             without: there.as_ref().err().cloned(),
             default_precision: Precision::default(),
             precision,
@@ -101,7 +101,7 @@ impl Cuda {
     }
 
     /// Describes what is wrong and what to do.
-    pub fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self) -> Vec<String> {
         if let Some(missing) = &self.missing {
             let what_to_do = match missing {
                 NoSuchDevice::None(why) => remedy(why),
@@ -116,20 +116,20 @@ impl Cuda {
         for library in &self.libraries {
             if let Some(why) = &library.why_not {
                 problems.push(format!(
-                    "{} is needed to compute on a GPU: {why}; install the CUDA toolkit, or name the \
-                     folder of its libraries in LD_LIBRARY_PATH",
+                    "{} is needed to compute on a GPU: {why}; install the CUDA toolkit, or add the \
+                     folder of its libraries to `LD_LIBRARY_PATH`",
                     library.name
                 ));
             }
         }
         if let Some(why) = &self.test.failure {
-            problems.push(format!("GPU {index} does not compute: {why}"));
+            problems.push(format!("GPU {index} failed its test: {why}"));
         }
         let wrong = self.test.self_test.iter().filter(|check| !check.agrees);
         problems.extend(wrong.map(|check| {
             format!(
-                "{} on GPU {index} ({}) differs from the CPU by {} of its largest value, more than \
-                 {:.0e}: results of this machine are not to be trusted",
+                "{} on GPU {index} ({}) differs from the CPU by {} relative to its largest value; the \
+                 bound is {:.0e}; do not trust results of this machine",
                 check.operation,
                 check.precision,
                 check.difference(),
@@ -141,18 +141,18 @@ impl Cuda {
 }
 
 /// What to do to get a usable GPU.
-pub fn remedy(why: &NoGpu) -> &'static str {
+pub(super) fn remedy(why: &NoGpu) -> &'static str {
     match why {
         NoGpu::NotBuilt => {
             "to compute on NVIDIA GPUs, build with `cargo build --release --features cuda`"
         }
         NoGpu::NoDriver(_) => "to compute on NVIDIA GPUs, install NVIDIA's driver",
         NoGpu::NoDevice => {
-            "if there should be one, see whether `nvidia-smi` lists it, and whether \
-             CUDA_VISIBLE_DEVICES hides it"
+            "if this machine has one, check whether `nvidia-smi` lists it, and whether \
+             `CUDA_VISIBLE_DEVICES` hides it"
         }
         NoGpu::Driver(_) => {
-            "see what `nvidia-smi` says; after an update of the driver, restart the machine"
+            "check the output of `nvidia-smi`; after an update of the driver, restart the machine"
         }
     }
 }
@@ -168,7 +168,7 @@ impl SelfTest {
         let tested = if gpu.index == 0 {
             Self::here(precision)
         } else {
-            Self::elsewhere(gpu, precision)
+            Self::in_child_process(gpu, precision)
         };
         tested.unwrap_or_else(|why| Self {
             self_test: Vec::new(),
@@ -184,7 +184,7 @@ impl SelfTest {
         })
     }
 
-    fn elsewhere(gpu: &Gpu, precision: Precision) -> Result<Self, String> {
+    fn in_child_process(gpu: &Gpu, precision: Precision) -> Result<Self, String> {
         let doctor = own_binary().and_then(|mut command| {
             command
                 .args(["doctor", "--device", "cuda", "--json", "--precision"])
@@ -193,19 +193,23 @@ impl SelfTest {
                 .output()
         });
         let output = doctor.map_err(|error| format!("failed to start a process: {error}"))?;
-        let told: Told = serde_json::from_slice(&output.stdout).map_err(|_| {
-            let said = String::from_utf8_lossy(&output.stderr);
-            format!("its test ended with {}: {}", output.status, said.trim())
+        let doctor: DoctorOutput = serde_json::from_slice(&output.stdout).map_err(|_| {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            format!(
+                "the process that tests it ended with {}: {}",
+                output.status,
+                stderr.trim()
+            )
         })?;
-        match told.cuda {
+        match doctor.cuda {
             Self {
                 self_test,
                 failure: None,
             } if self_test.is_empty() => {
-                let said = String::from_utf8_lossy(&output.stderr);
+                let stderr = String::from_utf8_lossy(&output.stderr);
                 Err(format!(
-                    "a process of its own does not see it: {}",
-                    said.trim()
+                    "a process that may see only this GPU does not see it: {}",
+                    stderr.trim()
                 ))
             }
             test => Ok(test),
@@ -213,7 +217,7 @@ impl SelfTest {
     }
 }
 
-impl From<GpuLibrary> for Found {
+impl From<GpuLibrary> for Library {
     fn from(library: GpuLibrary) -> Self {
         let (found, why_not) = match library.found {
             Ok(found) => (Some(found), None),
@@ -243,9 +247,9 @@ impl From<GpuCheck> for Agreement {
 
 impl Agreement {
     /// The error as text.
-    pub fn difference(&self) -> String {
+    pub(super) fn difference(&self) -> String {
         self.error.map_or_else(
-            || "no finite part".to_owned(),
+            || "infinity or NaN".to_owned(),
             |error| format!("{error:.1e}"),
         )
     }

@@ -1,4 +1,4 @@
-//! `runner doctor`: checks what this machine has to compute with, and whether it works.
+//! `runner doctor`: shows the processors and GPUs of this machine, and checks whether they work.
 
 mod cpu;
 mod cuda;
@@ -23,9 +23,9 @@ use super::pipeline::StoreArgs;
 use super::unwritten;
 use crate::report::Console;
 
-/// Show what this machine has to compute with, and test its GPU against the CPU
+/// Show the processors and GPUs of this machine, and compare results of the GPU with the CPU's
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub(super) struct Doctor {
     /// Device that must work: auto (whatever there is), cpu, cuda, cuda:0
     #[arg(long, value_name = "DEVICE", env = "RUNNER_DEVICE", default_value_t)]
     device: DeviceChoice,
@@ -72,8 +72,8 @@ struct StoreFolder {
 }
 
 impl Doctor {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let findings = self.look();
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let findings = self.findings();
         let text = if self.json {
             serde_json::to_string(&findings).map_err(|e| Error::Internal(e.to_string()))?
         } else {
@@ -86,23 +86,23 @@ impl Doctor {
         }
     }
 
-    fn look(&self) -> Findings {
+    fn findings(&self) -> Findings {
         let folder = self.store.folder();
         let probe = probe(folder);
-        let machine = Machine::look(&probe.folder);
+        let machine = Machine::current(&probe.folder);
         let (links, why_not_writable) = match probe.links {
             Ok(links) => (Some(links), None),
             Err(why) => (None, Some(why.to_string())),
         };
-        let cuda = Cuda::look(self.device, self.precision);
+        let cuda = Cuda::detect(self.device, self.precision);
         let mut problems = cuda.problems();
         problems.extend(why_not_writable.as_ref().map(|why| {
-            format!("the store cannot be written: {why}; `--artifacts` takes another folder")
+            format!("the store cannot be written: {why}; choose another folder with `--artifacts`")
         }));
         Findings {
             runner: env!("CARGO_PKG_VERSION"),
             is_built_with_cuda: stages::device::CLASSES.contains(&"cuda"),
-            cpu: Cpu::look(),
+            cpu: Cpu::detect(),
             memory: Memory {
                 bytes: machine.memory,
                 free_bytes: machine.free_memory,

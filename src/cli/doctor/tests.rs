@@ -1,7 +1,7 @@
 use contract::{Gpu, GpuCheck, GpuLibrary, NoGpu, Precision};
 use engine::devices::NoSuchDevice;
 
-use super::cuda::{Agreement, Found, Seen, SelfTest};
+use super::cuda::{Agreement, Library, SelfTest, VisibleGpu};
 use super::*;
 
 /// A machine with a GPU on which everything works.
@@ -38,8 +38,8 @@ fn findings() -> Findings {
             links: Some(true),
         },
         cuda: Cuda {
-            libraries: ["driver", "NVRTC"].map(library).map(Found::from).into(),
-            gpus: vec![Seen {
+            libraries: ["driver", "NVRTC"].map(library).map(Library::from).into(),
+            gpus: vec![VisibleGpu {
                 gpu,
                 free_memory: Some(79 << 30),
             }],
@@ -78,8 +78,8 @@ fn without(why: NoGpu) -> Cuda {
 }
 
 #[test]
-fn what_is_there_is_told_a_line_each() {
-    let told = findings().text();
+fn findings_are_listed_by_subject() {
+    let text = findings().text();
     let expected = "\
 runner  1.2.3, built with CUDA
 cpu     Some CPU, 8 cores, 1 thread used, AVX2
@@ -89,14 +89,14 @@ cuda    driver 13.0, /lib/driver.so
         NVRTC 13.0, /lib/NVRTC.so
         GPU 0: H100, compute capability 9.0, 80.0 GiB, 79.0 GiB free, GPU-0
         default precision tf32
-        operations of GPU 0, with the largest difference over the largest value:
+        operations on GPU 0, with the largest difference divided by the largest value:
         agrees with the CPU to 1.5e-3 (bound 2e-3): Conv2d, tf32";
-    assert_eq!(told, expected);
+    assert_eq!(text, expected);
     assert_eq!(findings().cuda.problems(), Vec::<String>::new());
 }
 
 #[test]
-fn what_the_system_does_not_tell_is_unknown() {
+fn missing_facts_are_shown_as_unknown() {
     let mut findings = findings();
     findings.cpu = Cpu {
         model: None,
@@ -108,17 +108,17 @@ fn what_the_system_does_not_tell_is_unknown() {
         bytes: None,
         free_bytes: None,
     };
-    let told = findings.text();
+    let text = findings.text();
     for line in [
         "cpu     unknown, cores unknown, 2 threads used, no wide vectors",
         "memory  unknown, unknown free",
     ] {
-        assert!(told.lines().any(|told| told == line), "{told}");
+        assert!(text.lines().any(|found| found == line), "{text}");
     }
 }
 
 #[test]
-fn a_store_that_cannot_be_written_or_linked_in_is_told() {
+fn a_store_without_links_or_write_access_is_shown() {
     let mut store = findings().store;
     store.is_there = false;
     store.links = Some(false);
@@ -126,9 +126,9 @@ fn a_store_that_cannot_be_written_or_linked_in_is_told() {
         store,
         ..findings()
     };
-    let told = findings.text();
-    let line = "store   artifacts, not made yet, 1.0 TiB free, can be written, no links: ";
-    assert!(told.contains(line), "{told}");
+    let text = findings.text();
+    let line = "store   artifacts, not created yet, 1.0 TiB free, can be written, no links: ";
+    assert!(text.contains(line), "{text}");
     findings.store.links = None;
     findings.store.why_not_writable = Some("no".to_owned());
     assert!(findings.text().contains("CANNOT be written"));
@@ -141,8 +141,14 @@ fn an_operation_that_differs_is_a_problem() {
     findings.cuda.test.self_test = checks.into();
     let problems = findings.cuda.problems();
     assert_eq!(problems.len(), 3, "{problems:?}");
-    assert!(problems[0].starts_with("Conv2d on GPU 0 (tf32) differs from the CPU by 2.5e-1 of"));
-    assert!(problems[1].contains("by no finite part of"), "{problems:?}");
+    assert!(
+        problems[0]
+            .starts_with("Conv2d on GPU 0 (tf32) differs from the CPU by 2.5e-1 relative to")
+    );
+    assert!(
+        problems[1].contains("by infinity or NaN relative to"),
+        "{problems:?}"
+    );
     assert_eq!(findings.text().matches("DIFFERS").count(), 3);
     // The first problem is printed as the error.
     findings.problems = problems;
@@ -150,10 +156,10 @@ fn an_operation_that_differs_is_a_problem() {
 }
 
 #[test]
-fn a_library_is_missed_only_where_a_gpu_is_to_be_used() {
+fn a_missing_library_is_a_problem_only_if_a_gpu_is_used() {
     let mut cuda = findings().cuda;
     cuda.test = SelfTest::default();
-    cuda.libraries.push(Found::from(GpuLibrary {
+    cuda.libraries.push(Library::from(GpuLibrary {
         name: "cuBLAS",
         found: Err("no libcublas.so.13".to_owned()),
     }));
@@ -173,22 +179,22 @@ fn a_test_that_was_not_finished_is_a_problem() {
         self_test: Vec::new(),
         failure: Some("out of memory".to_owned()),
     };
-    assert_eq!(cuda.problems(), ["GPU 0 does not compute: out of memory"]);
+    assert_eq!(cuda.problems(), ["GPU 0 failed its test: out of memory"]);
 }
 
 #[test]
-fn a_missing_driver_is_told_once_and_a_problem_only_if_cuda_was_asked_for() {
+fn a_missing_driver_is_shown_once_and_is_a_problem_only_if_cuda_is_requested() {
     let why = NoGpu::NoDriver("no libcuda.so.1".to_owned());
     let mut cuda = without(why.clone());
-    cuda.libraries[0] = Found::from(GpuLibrary {
+    cuda.libraries[0] = Library::from(GpuLibrary {
         name: "driver",
         found: Err("no libcuda.so.1".to_owned()),
     });
     assert_eq!(cuda.problems(), Vec::<String>::new());
     let mut findings = Findings { cuda, ..findings() };
-    let told = findings.text();
-    assert_eq!(told.matches("no libcuda.so.1").count(), 1, "{told}");
-    assert!(told.ends_with("install NVIDIA's driver"), "{told}");
+    let text = findings.text();
+    assert_eq!(text.matches("no libcuda.so.1").count(), 1, "{text}");
+    assert!(text.ends_with("install NVIDIA's driver"), "{text}");
 
     findings.cuda.missing = Some(NoSuchDevice::None(why));
     let [problem] = findings.cuda.problems().try_into().unwrap();
@@ -200,21 +206,21 @@ fn a_missing_driver_is_told_once_and_a_problem_only_if_cuda_was_asked_for() {
 }
 
 #[test]
-fn a_binary_without_cuda_tells_how_to_build_one_with() {
+fn a_binary_without_cuda_explains_how_to_build_with_cuda() {
     let mut cuda = without(NoGpu::NotBuilt);
     cuda.libraries.clear();
-    let told = Findings { cuda, ..findings() }.text();
+    let text = Findings { cuda, ..findings() }.text();
     assert!(
-        told.ends_with(
+        text.ends_with(
             "\ncuda    this binary was built without CUDA; to compute on NVIDIA GPUs, build with \
              `cargo build --release --features cuda`"
         ),
-        "{told}"
+        "{text}"
     );
 }
 
 #[test]
-fn one_doctor_reads_of_another_what_its_test_found() {
+fn a_doctor_process_reads_the_self_test_of_another() {
     let json = serde_json::to_value(findings()).unwrap();
     assert_eq!(json["cuda"]["self_test"][0]["agrees"], true);
     let test: SelfTest = serde_json::from_value(json["cuda"].clone()).unwrap();

@@ -5,11 +5,11 @@ use contract::NoGpu;
 use engine::wording;
 
 use super::cpu::Cpu;
-use super::cuda::{Agreement, Cuda, Found, Seen, remedy};
+use super::cuda::{Agreement, Cuda, Library, VisibleGpu, remedy};
 use super::{Findings, Memory, StoreFolder};
 
 impl Findings {
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let built = if self.is_built_with_cuda {
             "with"
         } else {
@@ -64,11 +64,15 @@ impl Memory {
 
 impl StoreFolder {
     fn text(&self) -> String {
-        let made = if self.is_there { "" } else { ", not made yet" };
+        let made = if self.is_there {
+            ""
+        } else {
+            ", not created yet"
+        };
         let can = match (&self.why_not_writable, self.links) {
             (Some(_), _) => "CANNOT be written",
             (None, Some(true)) => "can be written, links work",
-            (None, _) => "can be written, no links: what `latest` shows is copied",
+            (None, _) => "can be written, no links: `latest` gets copies",
         };
         format!(
             "{}{made}, {} free, {can}",
@@ -81,24 +85,24 @@ impl StoreFolder {
 impl Cuda {
     fn lines(&self) -> Vec<String> {
         // If the driver is missing, the line about missing GPUs already says so.
-        let is_told = |found: &&Found| match (&self.without, &found.why_not) {
-            (Some(NoGpu::NoDriver(told)), Some(why)) => told == why,
+        let is_shown = |found: &&Library| match (&self.without, &found.why_not) {
+            (Some(NoGpu::NoDriver(shown)), Some(why)) => shown == why,
             _ => false,
         };
         let mut lines: Vec<String> = self
             .libraries
             .iter()
-            .filter(|found| !is_told(found))
-            .map(Found::text)
+            .filter(|found| !is_shown(found))
+            .map(Library::text)
             .collect();
-        lines.extend(self.gpus.iter().map(Seen::text));
+        lines.extend(self.gpus.iter().map(VisibleGpu::text));
         match &self.without {
             Some(why) => lines.push(format!("{why}; {}", remedy(why))),
             None => lines.push(format!("default precision {}", self.default_precision)),
         }
         if let (Some(index), false) = (self.chosen, self.test.self_test.is_empty()) {
             lines.push(format!(
-                "operations of GPU {index}, with the largest difference over the largest value:"
+                "operations on GPU {index}, with the largest difference divided by the largest value:"
             ));
         }
         lines.extend(self.test.self_test.iter().map(Agreement::text));
@@ -106,7 +110,7 @@ impl Cuda {
     }
 }
 
-impl Found {
+impl Library {
     fn text(&self) -> String {
         match &self.why_not {
             Some(why) => format!("{} not found: {why}", self.name),
@@ -120,7 +124,7 @@ impl Found {
     }
 }
 
-impl Seen {
+impl VisibleGpu {
     fn text(&self) -> String {
         let (major, minor) = self.gpu.compute_capability;
         format!(
@@ -136,9 +140,13 @@ impl Seen {
 
 impl Agreement {
     fn text(&self) -> String {
-        let verdict = if self.agrees { "agrees" } else { "DIFFERS" };
+        let verdict = if self.agrees {
+            "agrees with the CPU to"
+        } else {
+            "DIFFERS from the CPU by"
+        };
         format!(
-            "{verdict} with the CPU to {} (bound {:.0e}): {}, {}",
+            "{verdict} {} (bound {:.0e}): {}, {}",
             self.difference(),
             self.bound,
             self.operation,

@@ -12,7 +12,7 @@ use crate::report::Console;
 
 /// Write a small pipeline to begin with: `pipeline.yaml`, which runs in a few seconds
 #[derive(Debug, Args)]
-pub struct Init {
+pub(super) struct Init {
     /// Folder for the pipeline; created if it does not exist
     #[arg(default_value = ".")]
     dir: PathBuf,
@@ -24,7 +24,7 @@ const NAME: &str = "pipeline.yaml";
 const PIPELINE: &str = include_str!("pipeline.yaml");
 
 impl Init {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         fs::create_dir_all(&self.dir).map_err(Error::io("create", &self.dir))?;
         let here = self.dir.as_os_str() == ".";
         let file = if here {
@@ -35,8 +35,8 @@ impl Init {
         let mut created = match File::create_new(&file) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(Error::Usage(format!(
-                    "`{}` is there already, and nothing is overwritten; `runner init DIR` takes \
-                     another folder",
+                    "`{}` already exists and is not overwritten; choose another folder with \
+                     `runner init DIR`",
                     file.shown()
                 )));
             }
@@ -49,10 +49,10 @@ impl Init {
         if !here {
             next = format!("  cd {}\n", self.dir.shown());
         }
-        console.say(&format!(
+        console.message(&format!(
             "wrote `{}`; next:\n{next}  runner run {NAME}               run it: a few seconds\n  \
-             runner run {NAME} -S epochs=8   a change, and what depends on it\n  \
-             runner artifacts ls                     what came of it, also under artifacts/latest",
+             runner run {NAME} -S epochs=8   change a value, and run what depends on it\n  \
+             runner artifacts ls                     list the results, also under artifacts/latest",
             file.shown()
         ));
         Ok(())

@@ -6,16 +6,17 @@ use engine::run::recorded::{self, Newest, Recorded};
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::{Among, warn, when};
+use crate::cli::record_text::when;
+use crate::cli::run_filter::{RunFilter, warn};
 use crate::cli::unwritten;
 use crate::report::columns::aligned;
 use crate::report::{Console, Verbosity};
 
 /// List the newest runs, newest first
 #[derive(Debug, Args)]
-pub struct List {
+pub(super) struct List {
     #[command(flatten)]
-    among: Among,
+    filter: RunFilter,
     /// List at most N runs
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -25,12 +26,12 @@ pub struct List {
 }
 
 impl List {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.among.store.existing()?;
-        let pipeline = self.among.pipeline.as_deref();
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.filter.store.existing()?;
+        let pipeline = self.filter.pipeline.as_deref();
         let Newest {
             runs,
-            are_more,
+            has_more,
             bad,
         } = recorded::newest(&store, pipeline, self.limit as usize)
             .map_err(Error::io("read", &store.runs_folder()))?;
@@ -41,12 +42,12 @@ impl List {
                 .iter()
                 .map(|bad| json!({ "run": bad.id(), "why": bad.why() }));
             let bad: Vec<Value> = bad.collect();
-            let object = json!({ "runs": runs, "more": are_more, "unreadable": bad });
+            let object = json!({ "runs": runs, "more": has_more, "unreadable": bad });
             return console.result(&object.to_string()).map_err(unwritten);
         }
         if runs.is_empty() {
             if bad.is_empty() {
-                console.say("there is no run yet");
+                console.message("there are no runs yet");
             }
             return Ok(());
         }
@@ -64,8 +65,8 @@ impl List {
             ]
         }));
         console.result(&aligned(&rows, 6)).map_err(unwritten)?;
-        if are_more && console.verbosity > Verbosity::Quiet {
-            console.say("there are older ones; `--limit N` lists more");
+        if has_more && console.verbosity > Verbosity::Quiet {
+            console.message("there are older runs; `--limit N` lists more");
         }
         Ok(())
     }

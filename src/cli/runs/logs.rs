@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::error::Error;
-use engine::executor::{log_file, remains_folder};
+use engine::executor::{failed_outputs_folder, log_file};
 use engine::run::recorded::Recorded;
 use engine::spec::suggest;
 use engine::store::{Found, read_file};
 use serde_json::{Value, json};
 
-use super::Among;
+use crate::cli::run_filter::RunFilter;
 use crate::cli::unwritten;
 use crate::report::{Console, Verbosity};
 
 /// Print the output that the stages of a run wrote
 #[derive(Debug, Args)]
-pub struct Logs {
+pub(super) struct Logs {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN")]
     run: String,
@@ -27,7 +27,7 @@ pub struct Logs {
     #[arg(value_name = "STAGE")]
     stage: Option<String>,
     #[command(flatten)]
-    among: Among,
+    filter: RunFilter,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -37,16 +37,16 @@ pub struct Logs {
 }
 
 impl Logs {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.among.store.existing()?;
-        let run = self.among.find(&store, &self.run, console)?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.filter.store.existing()?;
+        let run = self.filter.find(&store, &self.run, console)?;
         let names = self.names(&run)?;
         let mut logs = Vec::new();
         let mut files = Vec::new();
         for &name in &names {
             files.push((name.to_owned(), log_file(&run.folder, name)));
             // Outputs of a failed stage may have been kept.
-            let folder = remains_folder(&run.folder, name);
+            let folder = failed_outputs_folder(&run.folder, name);
             let kept = regular_files(&folder).map_err(Error::io("read", &folder))?;
             files.extend(kept.into_iter().map(|path| {
                 let shown = path.strip_prefix(&folder).unwrap_or(&path);
@@ -58,9 +58,9 @@ impl Logs {
             match read_file(&path).map_err(Error::io("read", &path))? {
                 Found::Bytes(bytes) => logs.push((name, bytes)),
                 // A stage that writes nothing leaves no file.
-                Found::Nothing => {}
+                Found::Missing => {}
                 Found::Foreign => {
-                    let message = format!("`{}` is no plain file", path.shown());
+                    let message = format!("`{}` is not a regular file", path.shown());
                     return Err(Error::Damaged(message));
                 }
             }
@@ -82,7 +82,7 @@ impl Logs {
             } else {
                 "anything"
             };
-            console.say(&format!(
+            console.message(&format!(
                 "{who} wrote {nothing} in run `{}`",
                 run.report.run
             ));

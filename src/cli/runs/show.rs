@@ -8,28 +8,29 @@ use engine::run::recorded::Recorded;
 use engine::wording;
 use serde_json::{Value, json};
 
-use super::{Among, options, when};
+use crate::cli::record_text::{options, when};
+use crate::cli::run_filter::RunFilter;
 use crate::cli::unwritten;
 use crate::report::columns::columns;
 use crate::report::{Console, Warnings};
 
 /// Show the options of a run, and how each of its stages ended
 #[derive(Debug, Args)]
-pub struct Show {
+pub(super) struct Show {
     /// Run: an id, the beginning of an id, `latest`, or `latest~N` for the Nth before it
     #[arg(value_name = "RUN")]
     run: String,
     #[command(flatten)]
-    among: Among,
+    filter: RunFilter,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl Show {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let store = self.among.store.existing()?;
-        let run = self.among.find(&store, &self.run, console)?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let store = self.filter.store.existing()?;
+        let run = self.filter.find(&store, &self.run, console)?;
         let text = if self.json {
             object(&run)?.to_string()
         } else {
@@ -52,7 +53,7 @@ fn page(run: &Recorded) -> String {
     let time = wording::duration(report.seconds);
     let took = match report.state {
         RunState::Running => format!("{time} so far"),
-        RunState::Killed => format!("heard of for {time}"),
+        RunState::Killed => format!("last seen after {time}"),
         _ => format!("took {time}"),
     };
     lines.push(("started", format!("{}, {took}", when(&report.started))));
@@ -74,7 +75,7 @@ fn page(run: &Recorded) -> String {
             memory.map(|mib| format!("{mib:.0} MiB")),
         ];
         let [time, cpu, memory] = cells.map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
-        let (name, word) = (stage.planned.name.clone(), stage.word(report.state));
+        let (name, word) = (stage.planned.name.clone(), stage.status(report.state));
         rows.push([name, word, time, cpu, memory, stage.planned.key.short()]);
     }
     text += &format!("\n{}", columns(&rows));
@@ -101,7 +102,7 @@ fn object(run: &Recorded) -> Result<Value, Error> {
         None => Ok(json!({
             "name": stage.planned.name,
             "outcome": null,
-            "state": stage.word(run.report.state),
+            "state": stage.status(run.report.state),
             "key": stage.planned.key.to_string(),
         })),
     });

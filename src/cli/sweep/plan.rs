@@ -5,64 +5,71 @@ use std::collections::BTreeMap;
 use clap::Args;
 use engine::error::Error;
 use engine::forecast::preflight::check;
-use engine::forecast::{Forecast, Machine, Reach, forecast};
+use engine::forecast::{Forecast, Machine, RecordScope, forecast};
 use engine::keys::Key;
 use engine::plan::{self, PlanOptions, State};
 use engine::run::planned;
 use engine::run::replay::replay;
-use engine::sweep::{Course, Extent};
+use engine::sweep::{Experiment, Extent};
 use engine::wording;
 use serde_json::{Value, json};
 
 use crate::cli::pipeline::{PipelineArgs, StoreArgs, catalogue};
 use crate::cli::plan::totals;
-use crate::cli::room::RoomArgs;
+use crate::cli::resources::ResourceArgs;
 use crate::cli::{preflight, unwritten};
 use crate::report::Console;
 
 /// Show how many trials and distinct actions a sweep has, and about how long they take
 #[derive(Debug, Args)]
-pub struct Plan {
+pub(super) struct Plan {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
-    room: RoomArgs,
+    resources: ResourceArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 impl Plan {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let mut course = super::course(&self.pipeline)?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let mut experiment = super::experiment(&self.pipeline)?;
         let store = self.store.open()?;
-        replay(&mut course, &store)?;
-        let seen = Seen::of(&course);
-        let graph = course.into_graph();
+        replay(&mut experiment, &store)?;
+        let overview = Overview::of(&experiment);
+        let graph = experiment.into_graph();
         let plan = planned(&graph, &store, &PlanOptions::default())?;
-        let machine = Machine::look(store.root());
-        let room = self.room.room(&graph, &machine);
-        let forecast = forecast(&graph, &plan, &store, catalogue().parse, &room, Reach::All);
+        let machine = Machine::current(store.root());
+        let capacity = self.resources.capacity(&graph, &machine);
+        let forecast = forecast(
+            &graph,
+            &plan,
+            &store,
+            catalogue().parse,
+            &capacity,
+            RecordScope::All,
+        );
         let actions = Actions::count(&plan);
-        let findings = check(&graph, &plan, &forecast, &room, &machine);
+        let findings = check(&graph, &plan, &forecast, &capacity, &machine);
         let text = if self.json {
-            let mut object = seen.object(&actions, &forecast);
+            let mut object = overview.object(&actions, &forecast);
             object["refusals"] = json!(findings.errors());
-            object["warnings"] = json!(findings.doubts);
+            object["warnings"] = json!(findings.warnings);
             object.to_string()
         } else {
-            seen.text(&actions, &forecast)
+            overview.text(&actions, &forecast)
         };
         console.result(&text).map_err(unwritten)?;
-        preflight::say(console, &findings);
+        preflight::print(console, &findings);
         Ok(())
     }
 }
 
 /// Properties of a sweep to show.
-struct Seen {
+struct Overview {
     pipeline: String,
     extent: Extent,
     /// Trials that are already chosen.
@@ -72,14 +79,14 @@ struct Seen {
     stages: usize,
 }
 
-impl Seen {
-    fn of(course: &Course) -> Self {
-        let copies = course.graph().copies.iter();
+impl Overview {
+    fn of(experiment: &Experiment) -> Self {
+        let copies = experiment.graph().copies.iter();
         Self {
-            pipeline: course.pipeline.clone(),
-            extent: course.extent(),
-            chosen: course.trials().len(),
-            in_rounds: course.comes_in_rounds(),
+            pipeline: experiment.pipeline.clone(),
+            extent: experiment.extent(),
+            chosen: experiment.trials().len(),
+            in_rounds: experiment.has_several_rounds(),
             stages: copies.map(|copy| copy.nodes.len()).sum(),
         }
     }

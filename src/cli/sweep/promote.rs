@@ -3,19 +3,19 @@
 use clap::Args;
 
 use contract::{ShowPath, files};
+use engine::atomic_file::{self, Flush};
 use engine::error::Error;
 use engine::run::replay::replay;
+use engine::run::sweep_report::report;
 use engine::spec::{self, Node};
 use engine::sweep::record::SweepReport;
-use engine::whole::{self, Flush};
 
-use super::report::report;
-use crate::cli::pipeline::{PipelineArgs, StoreArgs};
+use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use crate::report::Console;
 
 /// Write the values of a trial into a profile of the pipeline
 #[derive(Debug, Args)]
-pub struct Promote {
+pub(super) struct Promote {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Number of the trial, or `best`
@@ -29,14 +29,14 @@ pub struct Promote {
 }
 
 impl Promote {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
         let file = &self.pipeline.file;
-        let mut course = super::course(&self.pipeline)?;
+        let mut experiment = super::experiment(&self.pipeline)?;
         let store = self.store.open()?;
-        let outcomes = replay(&mut course, &store)?;
-        let report = report(&course, &store, &outcomes)?;
+        let outcomes = replay(&mut experiment, &store)?;
+        let report = report(&experiment, &store, &outcomes, ANALYSIS)?;
         let number = self.number(&report)?;
-        let trials = course.trials().iter();
+        let trials = experiment.trials().iter();
         let trial = trials.filter(|trial| trial.number == number);
         let values = trial.flat_map(|trial| &trial.values);
         let values: Vec<(String, Node)> = values
@@ -45,12 +45,13 @@ impl Promote {
         let text = files::read_text(file, files::MOST_TEXT).map_err(Error::io("read", file))?;
         let promoted = spec::promote(file, &text, &self.name, &values)
             .map_err(|error| Error::Invalid(vec![error]))?;
-        whole::write(file, ".promote-", Flush::BeforeItIsNamed, |to| {
+        atomic_file::write(file, ".promote-", Flush::BeforeRename, |to| {
             to.write_all(promoted.as_bytes())
         })
         .map_err(Error::io("write", file))?;
-        console.say(&format!(
-            "trial {number} is the profile `{0}` of `{1}` now; alone it runs with `runner run {1} --profile {0} -S sweep=null`",
+        console.message(&format!(
+            "wrote trial {number} to the profile `{0}` of `{1}`; run it alone with `runner run {1} --profile \
+             {0} -S sweep=null`",
             self.name,
             file.shown(),
         ));
@@ -61,12 +62,12 @@ impl Promote {
         let wanted = &self.trial;
         if wanted == "best" && report.objective.is_none() {
             let message =
-                "the sweep has no `objective` to be the best by; name a trial by its number";
+                "the sweep has no `objective`, and so no best trial; name a trial by its number";
             return Err(Error::Usage(message.to_owned()));
         }
         if wanted == "best" {
             let best = report.best().map(|trial| trial.number);
-            return best.ok_or_else(|| Error::Usage("no trial is finished yet".to_owned()));
+            return best.ok_or_else(|| Error::Usage("no trial has finished yet".to_owned()));
         }
         let number = wanted.parse().ok();
         let mut numbers = report.trials.iter().map(|trial| trial.number);

@@ -5,20 +5,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::error::Error;
+use engine::run::sweep_report::stored_report;
 
-use super::report::stored;
-use crate::cli::pipeline::{PipelineArgs, StoreArgs};
+use crate::cli::pipeline::{ANALYSIS, PipelineArgs, StoreArgs};
 use crate::cli::unwritten;
 use crate::report::Console;
+use crate::report::format::Format;
 use crate::report::sweep::{figures, render};
-use crate::report::table::Format;
 
 /// Width of the text in columns if there is no terminal.
-pub const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 
 /// Rank the trials by the results in the store, best first, and show which axes matter
 #[derive(Debug, Args)]
-pub struct Show {
+pub(super) struct Show {
     #[command(flatten)]
     pipeline: PipelineArgs,
     #[command(flatten)]
@@ -38,10 +38,10 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn execute(self, console: &Console) -> Result<(), Error> {
-        let course = super::course(&self.pipeline)?;
+    pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
+        let experiment = super::experiment(&self.pipeline)?;
         let store = self.store.open()?;
-        let report = stored(course, &store)?;
+        let report = stored_report(experiment, &store, ANALYSIS)?;
         let format = if self.json { Format::Json } else { self.format };
         let width = console.width().map_or(WIDTH, usize::from);
         let text = render(&report, self.limit, format, width);
@@ -50,11 +50,11 @@ impl Show {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             let failed = |failure: contract::Failure| Error::System(failure.to_string());
             let axes = folder.join("parallel-coordinates.png");
-            figures::parallel_coordinates(&report, &axes).map_err(failed)?;
-            console.say(&format!("drawn: {}", axes.shown()));
+            figures::parallel_coordinates(&report, ANALYSIS, &axes).map_err(failed)?;
+            console.message(&format!("wrote {}", axes.shown()));
             let curves = folder.join("learning-curves.png");
-            if figures::learning_curves(&report, &curves).map_err(failed)? {
-                console.say(&format!("drawn: {}", curves.shown()));
+            if figures::learning_curves(&report, ANALYSIS, &curves).map_err(failed)? {
+                console.message(&format!("wrote {}", curves.shown()));
             }
         }
         Ok(())

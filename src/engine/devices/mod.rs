@@ -19,7 +19,7 @@ pub enum DeviceChoice {
 }
 
 /// Function that returns the GPUs of a machine.
-pub type Survey = fn() -> &'static Result<Vec<Gpu>, NoGpu>;
+pub type FindGpus = fn() -> &'static Result<Vec<Gpu>, NoGpu>;
 
 /// Result of resolving a [`DeviceChoice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Chosen {
 
 impl Chosen {
     /// Returns the result of choosing a GPU on another machine that has one.
-    pub fn elsewhere(precision: Precision) -> Self {
+    pub fn assumed_cuda(precision: Precision) -> Self {
         Self {
             device: Device::Cuda { precision },
             gpus: Vec::new(),
@@ -47,10 +47,10 @@ impl Chosen {
 pub enum NoSuchDevice {
     #[error("there is no GPU to compute on: {0}")]
     None(NoGpu),
-    #[error("there is no GPU {wanted}: {}", numbered(.there))]
+    #[error("there is no GPU {wanted}; this machine has {}", numbered(.there))]
     Number { wanted: usize, there: Vec<Gpu> },
     #[error(
-        "GPU {index}, {name}, has no TF32: its compute capability is {major}.{minor}, and TF32 came with 8.0",
+        "GPU {index} ({name}) has no TF32: its compute capability is {major}.{minor}, and TF32 requires 8.0",
         index = .0.index, name = .0.name, major = .0.compute_capability.0, minor = .0.compute_capability.1
     )]
     NoTf32(Gpu),
@@ -61,14 +61,14 @@ impl NoSuchDevice {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::None(NoGpu::NotBuilt) => {
-                "build with `cargo build --release --features cuda`, or take `--device cpu`"
+                "build with `cargo build --release --features cuda`, or use `--device cpu`"
             }
             Self::None(NoGpu::NoDriver(_)) => {
-                "install NVIDIA's driver, or take `--device cpu`; `runner doctor` shows what is there"
+                "install NVIDIA's driver, or use `--device cpu`; `runner doctor` shows details"
             }
-            Self::None(_) => "take `--device cpu`; `runner doctor` shows what is there",
-            Self::Number { .. } => "`--device cuda` takes any of them",
-            Self::NoTf32(_) => "take `--precision float32`",
+            Self::None(_) => "use `--device cpu`; `runner doctor` shows details",
+            Self::Number { .. } => "`--device cuda` uses any of them",
+            Self::NoTf32(_) => "use `--precision float32`",
         }
     }
 }
@@ -79,7 +79,11 @@ impl DeviceChoice {
     /// # Errors
     /// If a GPU that was requested explicitly is not available, or if there are GPUs but
     /// none supports the precision.
-    pub fn resolve(self, precision: Precision, survey: Survey) -> Result<Chosen, NoSuchDevice> {
+    pub fn resolve(
+        self,
+        precision: Precision,
+        find_gpus: FindGpus,
+    ) -> Result<Chosen, NoSuchDevice> {
         let can = |gpu: &&Gpu| precision == Precision::Float32 || gpu.compute_capability.0 >= 8;
         let cuda = |gpus: &[Gpu]| {
             let able: Vec<Gpu> = gpus.iter().filter(can).cloned().collect();
@@ -97,7 +101,7 @@ impl DeviceChoice {
             gpus: Vec::new(),
             without,
         };
-        match (self, self.asks().then(survey)) {
+        match (self, self.depends_on_gpus().then(find_gpus)) {
             (_, None) => Ok(cpu(None)),
             (Self::Auto | Self::Cpu, Some(Err(why))) => Ok(cpu(Some(why.clone()))),
             (Self::Cuda(_), Some(Err(why))) => Err(NoSuchDevice::None(why.clone())),
@@ -115,7 +119,7 @@ impl DeviceChoice {
     }
 
     /// Whether the result depends on the GPUs of the machine.
-    fn asks(self) -> bool {
+    fn depends_on_gpus(self) -> bool {
         self != Self::Cpu
     }
 }
@@ -140,7 +144,7 @@ impl fmt::Display for Chosen {
 fn numbered(gpus: &[Gpu]) -> String {
     let names: Vec<String> = gpus
         .iter()
-        .map(|gpu| format!("{} is {}", gpu.index, gpu.name))
+        .map(|gpu| format!("GPU {} ({})", gpu.index, gpu.name))
         .collect();
     names.join(", ")
 }
@@ -167,7 +171,7 @@ impl FromStr for DeviceChoice {
             ("cuda", _) => Ok(Self::Cuda(None)),
             (_, Some(Ok(index))) => Ok(Self::Cuda(Some(index))),
             _ => Err(format!(
-                "`{text}` is no device: it is `auto`, `cpu`, `cuda`, or `cuda:0` and so on"
+                "`{text}` is not a device; use `auto`, `cpu`, `cuda`, or one GPU, such as `cuda:0`"
             )),
         }
     }
@@ -192,18 +196,18 @@ impl JsonSchema for DeviceChoice {
 }
 
 #[cfg(test)]
-pub mod made_up;
+pub mod fake;
 
 #[cfg(test)]
 mod tests {
     use std::sync::OnceLock;
 
-    use super::made_up::{gpu, never, none, two};
+    use super::fake::{gpu, never, none, two};
     use super::*;
 
-    fn resolved(choice: &str, survey: Survey) -> Result<Chosen, NoSuchDevice> {
+    fn resolved(choice: &str, find_gpus: FindGpus) -> Result<Chosen, NoSuchDevice> {
         let choice: DeviceChoice = choice.parse().unwrap();
-        choice.resolve(Precision::Tf32, survey)
+        choice.resolve(Precision::Tf32, find_gpus)
     }
 
     #[test]
@@ -217,20 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_gpus_where_there_are_some() {
+    fn auto_uses_gpus_if_there_are_any() {
         let tf32 = Device::Cuda {
             precision: Precision::Tf32,
         };
         let chosen = resolved("auto", two).unwrap();
         assert_eq!((chosen.device, chosen.gpus.len()), (tf32, 2));
-        assert_eq!(chosen.to_string(), "cuda, 0 is H100, 1 is H100, tf32");
+        assert_eq!(chosen.to_string(), "cuda, GPU 0 (H100), GPU 1 (H100), tf32");
         let chosen = resolved("auto", none).unwrap();
         assert_eq!((chosen.device, chosen.gpus.len()), (Device::Cpu, 0));
         assert_eq!(chosen.to_string(), "cpu (the NVIDIA driver sees no GPU)");
     }
 
     #[test]
-    fn tf32_is_asked_only_of_gpus_that_have_it() {
+    fn tf32_is_used_only_on_gpus_that_have_it() {
         fn turing() -> &'static Result<Vec<Gpu>, NoGpu> {
             static OLD: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
             OLD.get_or_init(|| {
@@ -255,11 +259,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_by_name_is_there_or_an_error() {
+    fn a_gpu_that_is_requested_explicitly_is_found_or_an_error() {
         assert_eq!(resolved("cuda:1", two).unwrap().gpus, [gpu(1)]);
         assert_eq!(
             resolved("cuda:2", two).unwrap_err().to_string(),
-            "there is no GPU 2: 0 is H100, 1 is H100"
+            "there is no GPU 2; this machine has GPU 0 (H100), GPU 1 (H100)"
         );
         assert!(resolved("cuda", none).is_err());
     }

@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::Value;
 
-use crate::graph::Parse;
+use crate::graph::ParseStage;
 use crate::keys::{Digest, Key};
 use crate::keys::{InputId, ToolId};
-use crate::plan::{chosen_params, source_len, stands_for};
+use crate::plan::{chosen_params, source_digest, source_len};
 use crate::store::{ActionRecord, Error, Store};
 
 /// Actions and the links between them.
 #[derive(Debug, Default)]
 pub struct Lineage {
     /// The requested action first, then the others in the order in which they were found.
-    pub actions: Vec<Step>,
+    pub actions: Vec<LineageAction>,
 }
 
 /// An action of a lineage.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct LineageAction {
     pub key: Key,
     /// `None` if the record does not exist any more.
     pub record: Option<ActionRecord>,
@@ -30,7 +30,7 @@ pub struct Step {
     pub links: Vec<Link>,
 }
 
-impl Step {
+impl LineageAction {
     /// Returns the programs that it ran.
     pub fn tools(&self) -> impl Iterator<Item = (&String, &ToolId)> {
         let record = self.record.iter();
@@ -60,19 +60,19 @@ pub struct Link {
 }
 
 /// Returns the actions upstream of `record`, starting with its own.
-pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
+pub fn upstream(store: &Store, parse: ParseStage, record: &ActionRecord) -> Lineage {
     let mut lineage = Lineage::default();
     let mut seen = HashSet::from([record.action_key]);
     let mut open = VecDeque::from([(record.action_key, Some(record.clone()))]);
     while let Some((key, record)) = open.pop_front() {
-        let mut step = step(store, parse, key, record);
-        let fingerprint = step.record.as_ref().map(|record| &record.fingerprint);
+        let mut action = action(store, parse, key, record);
+        let fingerprint = action.record.as_ref().map(|record| &record.fingerprint);
         for (role, ids) in fingerprint.into_iter().flat_map(|f| &f.inputs) {
             for id in ids {
                 let InputId::Action { key, port } = id else {
                     continue;
                 };
-                step.links.push(Link {
+                action.links.push(Link {
                     role: role.clone(),
                     port: port.clone(),
                     key: *key,
@@ -82,7 +82,7 @@ pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
                 }
             }
         }
-        lineage.actions.push(step);
+        lineage.actions.push(action);
     }
     lineage
 }
@@ -92,7 +92,7 @@ pub fn upstream(store: &Store, parse: Parse, record: &ActionRecord) -> Lineage {
 /// that.
 pub fn downstream(
     store: &Store,
-    parse: Parse,
+    parse: ParseStage,
     record: &ActionRecord,
     port: Option<&str>,
 ) -> Result<Lineage, Error> {
@@ -120,14 +120,14 @@ pub fn downstream(
     let mut seen = HashSet::from([record.action_key]);
     let mut open = VecDeque::from([(record.action_key, Some(record.clone()), port)]);
     while let Some((key, record, port)) = open.pop_front() {
-        let mut step = step(store, parse, key, record);
-        let outputs = step.record.as_ref().map(|record| &record.outputs);
+        let mut action = action(store, parse, key, record);
+        let outputs = action.record.as_ref().map(|record| &record.outputs);
         for (of, tree) in outputs.into_iter().flatten() {
             if port.is_some_and(|port| port != of) {
                 continue;
             }
             for (role, consumer) in uses.get(tree).into_iter().flatten() {
-                step.links.push(Link {
+                action.links.push(Link {
                     role: role.clone(),
                     port: of.clone(),
                     key: *consumer,
@@ -137,12 +137,17 @@ pub fn downstream(
                 }
             }
         }
-        lineage.actions.push(step);
+        lineage.actions.push(action);
     }
     Ok(lineage)
 }
 
-fn step(store: &Store, parse: Parse, key: Key, record: Option<ActionRecord>) -> Step {
+fn action(
+    store: &Store,
+    parse: ParseStage,
+    key: Key,
+    record: Option<ActionRecord>,
+) -> LineageAction {
     let mut params = Vec::new();
     let mut sources = Vec::new();
     if let Some(record) = &record {
@@ -151,7 +156,7 @@ fn step(store: &Store, parse: Parse, key: Key, record: Option<ActionRecord>) -> 
             params.extend(without_sources(value).map(|value| (name, value)));
         }
     }
-    Step {
+    LineageAction {
         key,
         record,
         params,
@@ -162,7 +167,7 @@ fn step(store: &Store, parse: Parse, key: Key, record: Option<ActionRecord>) -> 
 
 /// Returns the sources in a parameter.
 fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
-    if let Some(digest) = stands_for(value) {
+    if let Some(digest) = source_digest(value) {
         return vec![SourceUse {
             param: name.to_owned(),
             digest,
@@ -186,7 +191,7 @@ fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
 /// Removes the sources from a parameter. Returns `None` if they were all it contained.
 fn without_sources(value: Value) -> Option<Value> {
     match value {
-        source if stands_for(&source).is_some() => None,
+        source if source_digest(&source).is_some() => None,
         Value::Object(map) => {
             let was_empty = map.is_empty();
             let entries = map.into_iter();

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::keys::Key;
-use crate::run::files::{Kept, read_run};
+use crate::run::files::{RunFile, read_run};
 use crate::run::history::History;
 use crate::scheduler::Outcome;
 
@@ -39,7 +39,7 @@ pub fn makers(runs: &Path) -> io::Result<BTreeMap<Key, Maker>> {
     }
     let mut makers = BTreeMap::new();
     for past in History::read_and_warn(runs)?.runs {
-        let Kept::Sound(run) = read_run::<Run>(&past.folder) else {
+        let RunFile::Sound(run) = read_run::<Run>(&past.folder) else {
             continue;
         };
         for stage in run.stages {

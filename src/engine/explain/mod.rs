@@ -42,7 +42,7 @@ pub struct Hit {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
     /// Path from the explained stage upstream to the stage that the cause is in.
-    pub way: Vec<NodeIndex>,
+    pub path: Vec<NodeIndex>,
     pub why: Why,
     /// Stages downstream of that stage that are not cached.
     pub followers: BTreeSet<NodeIndex>,
@@ -59,7 +59,7 @@ pub enum Why {
 impl Cause {
     /// Returns the stage that the cause is in.
     pub fn node(&self) -> NodeIndex {
-        self.way[self.way.len() - 1]
+        self.path[self.path.len() - 1]
     }
 }
 
@@ -99,9 +99,9 @@ pub fn explain_all(graph: &Graph, store: &Store, plan: &Plan) -> Vec<Cause> {
             State::Waits(_) => explainer.own(action.node),
         };
         let fresh = found.into_iter().filter(|cause| {
-            let is_own = cause.way.len() == 1;
+            let is_own = cause.path.len() == 1;
             let cause = Cause {
-                way: vec![cause.node()],
+                path: vec![cause.node()],
                 ..cause.clone()
             };
             // A stage that never ran and waits for one upstream needs no cause of its own.
@@ -111,7 +111,7 @@ pub fn explain_all(graph: &Graph, store: &Store, plan: &Plan) -> Vec<Cause> {
             !is_idle && seen.insert((cause.node(), cause.why.to_string()))
         });
         causes.extend(fresh.map(|cause| Cause {
-            way: vec![cause.node()],
+            path: vec![cause.node()],
             ..cause
         }));
     }
@@ -140,8 +140,8 @@ impl<'a> Explainer<'a> {
     /// Returns all causes for a stage that is not cached, nearest first.
     fn causes(&self, node: NodeIndex) -> Vec<Cause> {
         let mut causes: Vec<Cause> = Vec::new();
-        for way in self.ways_up(node) {
-            let at = way[way.len() - 1];
+        for path in self.paths_up(node) {
+            let at = path[path.len() - 1];
             let found = match &self.plan.action(at).state {
                 State::Cached(_) => Vec::new(),
                 State::Runs(reason) => self.of_running(at, reason),
@@ -149,9 +149,9 @@ impl<'a> Explainer<'a> {
                 State::Waits(_) => Vec::new(),
             };
             for mut cause in found {
-                let mut whole = way.clone();
-                whole.extend(cause.way.drain(1..));
-                cause.way = whole;
+                let mut whole = path.clone();
+                whole.extend(cause.path.drain(1..));
+                cause.path = whole;
                 let is_known =
                     |known: &Cause| (known.node(), &known.why) == (cause.node(), &cause.why);
                 if !causes.iter().any(is_known) {
@@ -159,26 +159,26 @@ impl<'a> Explainer<'a> {
                 }
             }
         }
-        causes.sort_by_key(|cause| cause.way.len());
+        causes.sort_by_key(|cause| cause.path.len());
         causes
     }
 
     /// Returns the shortest path from a stage to itself and to each upstream stage that is not cached,
     /// nearest first.
-    fn ways_up(&self, node: NodeIndex) -> Vec<Vec<NodeIndex>> {
-        let mut ways = Vec::new();
+    fn paths_up(&self, node: NodeIndex) -> Vec<Vec<NodeIndex>> {
+        let mut paths = Vec::new();
         let mut seen = HashSet::from([node]);
         let mut open = VecDeque::from([vec![node]]);
-        while let Some(way) = open.pop_front() {
-            for (producer, _) in self.graph.inputs(way[way.len() - 1]) {
+        while let Some(path) = open.pop_front() {
+            for (producer, _) in self.graph.inputs(path[path.len() - 1]) {
                 let is_cached = matches!(self.plan.action(producer).state, State::Cached(_));
                 if !is_cached && seen.insert(producer) {
-                    open.push_back(way.iter().copied().chain([producer]).collect());
+                    open.push_back(path.iter().copied().chain([producer]).collect());
                 }
             }
-            ways.push(way);
+            paths.push(path);
         }
-        ways
+        paths
     }
 
     fn of_running(&self, node: NodeIndex, reason: &MissReason) -> Vec<Cause> {
@@ -217,10 +217,10 @@ impl<'a> Explainer<'a> {
             &differences,
         );
         let causes = found.into_iter().map(|found| {
-            let upstream = found.way.iter().skip(1);
+            let upstream = found.path.iter().skip(1);
             let upstream = upstream.filter_map(|key| self.nodes.get(key).copied());
-            let way = [node].into_iter().chain(upstream).collect();
-            self.cause(way, Why::Change(found.change))
+            let path = [node].into_iter().chain(upstream).collect();
+            self.cause(path, Why::Change(found.change))
         });
         causes.collect()
     }
@@ -228,7 +228,7 @@ impl<'a> Explainer<'a> {
     /// Returns what changed in the stage itself.
     fn own(&self, node: NodeIndex) -> Vec<Cause> {
         let mut causes = self.traced(node);
-        causes.retain(|cause| cause.way.len() == 1);
+        causes.retain(|cause| cause.path.len() == 1);
         causes
     }
 
@@ -237,10 +237,10 @@ impl<'a> Explainer<'a> {
         self.store.last_fingerprint(&self.graph.pipeline, &name)
     }
 
-    fn cause(&self, way: Vec<NodeIndex>, why: Why) -> Cause {
+    fn cause(&self, path: Vec<NodeIndex>, why: Why) -> Cause {
         let mut followers = BTreeSet::new();
         let mut seen = HashSet::new();
-        let mut open = vec![way[way.len() - 1]];
+        let mut open = vec![path[path.len() - 1]];
         while let Some(node) = open.pop() {
             for consumer in self.graph.stages.neighbors_directed(node, Outgoing) {
                 if !seen.insert(consumer) {
@@ -254,7 +254,7 @@ impl<'a> Explainer<'a> {
             }
         }
         Cause {
-            way,
+            path,
             why,
             followers,
         }

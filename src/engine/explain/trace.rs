@@ -10,7 +10,7 @@ use crate::plan::Change;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     /// Path from the compared action upstream to the one that the change is in.
-    pub way: Vec<Key>,
+    pub path: Vec<Key>,
     pub change: Change,
 }
 
@@ -29,11 +29,11 @@ pub fn trace(
     let mut found = Vec::new();
     let mut seen = HashSet::from([key]);
     let mut open = VecDeque::from([(vec![key], from.clone(), to.clone())]);
-    while let Some((way, from, to)) = open.pop_front() {
-        for change in differences(&way[way.len() - 1], &from, &to) {
+    while let Some((path, from, to)) = open.pop_front() {
+        for change in differences(&path[path.len() - 1], &from, &to) {
             let Change::Input { role } = &change else {
-                let way = way.clone();
-                found.push(Found { way, change });
+                let path = path.clone();
+                found.push(Found { path, change });
                 continue;
             };
             match upstream(role, &from, &to) {
@@ -43,19 +43,20 @@ pub fn trace(
                         if !seen.insert(new) {
                             continue;
                         }
-                        let way: Vec<Key> = way.iter().copied().chain([new]).collect();
+                        let path: Vec<Key> = path.iter().copied().chain([new]).collect();
                         match before(&old).zip(now(&new)) {
-                            Some((from, to)) => open.push_back((way, from, to)),
+                            Some((from, to)) => open.push_back((path, from, to)),
                             None => {
-                                let (way, change) = (way[..way.len() - 1].to_vec(), change.clone());
-                                found.push(Found { way, change });
+                                let (path, change) =
+                                    (path[..path.len() - 1].to_vec(), change.clone());
+                                found.push(Found { path, change });
                             }
                         }
                     }
                 }
                 None => {
-                    let way = way.clone();
-                    found.push(Found { way, change });
+                    let path = path.clone();
+                    found.push(Found { path, change });
                 }
             }
         }

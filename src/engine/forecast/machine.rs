@@ -24,7 +24,7 @@ pub struct Machine {
 
 impl Machine {
     /// Reads the current resources of this machine and of the file system of `store`.
-    pub fn look(store: &Path) -> Self {
+    pub fn current(store: &Path) -> Self {
         let meminfo = system_text("/proc/meminfo").unwrap_or_default();
         let bytes = |field: &str| {
             let line = meminfo.lines().find_map(|line| line.strip_prefix(field))?;

@@ -2,9 +2,9 @@
 //!
 //! Estimates come from the record of a similar stage, or else from the [`Work`] that a stage declares and the
 //! measured rate of such work. What neither provides stays unknown. `past` rebuilds stages from records,
-//! `ahead` predicts the inputs of a plan's stages, and `schedule` simulates the plan.
+//! `expected` predicts the inputs of a plan's stages, and `schedule` simulates the plan.
 
-mod ahead;
+mod expected;
 mod machine;
 mod past;
 pub mod preflight;
@@ -18,10 +18,10 @@ use contract::{Device, Work};
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 
-use crate::graph::{Graph, Instance, Measured, Parse};
+use crate::graph::{Demand, Graph, Instance, ParseStage};
 use crate::keys::Fingerprint;
 use crate::plan::{Plan, PlannedAction, action_key};
-use crate::scheduler::Room;
+use crate::scheduler::Capacity;
 use crate::store::{ActionRecord, Store};
 pub use machine::Machine;
 use past::Past;
@@ -30,7 +30,7 @@ use past::Past;
 const MEASURABLE_SECONDS: f64 = 1.0;
 /// Smallest peak memory, in bytes, that counts as a measurement of a program: the system also counts what
 /// `runner` held when it started the program.
-const TELLING_BYTES: u64 = 128 << 20;
+const MEASURABLE_BYTES: u64 = 128 << 20;
 /// Bytes that a worker process holds in addition to the memory that its stage declares.
 const WORKER_BYTES: u64 = 64 << 20;
 /// Bytes of a MiB.
@@ -63,11 +63,11 @@ pub struct Estimate {
 }
 
 impl Forecast {
-    /// Returns the resources that the stages take, for scheduling; see [`Estimate::measured`].
-    pub fn measured(&self, graph: &Graph) -> HashMap<NodeIndex, Measured> {
+    /// Returns the resources that the stages take, for scheduling; see [`Estimate::demand`].
+    pub fn demands(&self, graph: &Graph) -> HashMap<NodeIndex, Demand> {
         let stages = self.stages.iter();
         stages
-            .map(|(&node, estimate)| (node, estimate.measured(&graph.stages[node])))
+            .map(|(&node, estimate)| (node, estimate.demand(&graph.stages[node])))
             .collect()
     }
 }
@@ -76,10 +76,10 @@ impl Estimate {
     /// Returns the resources that an instance takes, for scheduling: the cores that it kept busy in an
     /// earlier run, and the estimated memory. On a GPU the memory is unknown, because a GPU's memory is not
     /// the machine's.
-    pub fn measured(&self, instance: &Instance) -> Measured {
+    pub fn demand(&self, instance: &Instance) -> Demand {
         let busy = self.cpu_seconds.zip(self.seconds);
         let busy = busy.filter(|&(_, seconds)| seconds >= MEASURABLE_SECONDS);
-        Measured {
+        Demand {
             cpus: busy.map(|(cpu_seconds, seconds)| (cpu_seconds / seconds).round() as usize),
             memory: self.memory.filter(|_| instance.device == Device::Cpu),
         }
@@ -118,24 +118,24 @@ pub struct Totals {
 
 /// The records that an estimate may be taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum RecordScope {
     /// A stage's own last record. This is quick, and enough for memory and disk space.
     Own,
     /// All records of the store.
     All,
 }
 
-/// Estimates what the stages of `plan` that are not cached will take, given the resources of a run (`room`).
+/// Estimates what the stages of `plan` that are not cached will take in a run with `capacity`.
 pub fn forecast(
     graph: &Graph,
     plan: &Plan,
     store: &Store,
-    parse: Parse,
-    room: &Room,
-    reach: Reach,
+    parse: ParseStage,
+    capacity: &Capacity,
+    scope: RecordScope,
 ) -> Forecast {
-    let past = Past::new(store, parse, reach);
-    let mut works = ahead::works(graph, plan, store);
+    let past = Past::new(store, parse, scope);
+    let mut works = expected::works(graph, plan, store);
     let mut stages = BTreeMap::new();
     let mut seen = HashSet::new();
     for action in plan.misses() {
@@ -144,10 +144,10 @@ pub fn forecast(
             let work = works.remove(&action.node).unwrap_or_default();
             let name = instance.name.to_string();
             let last = store.last_fingerprint(&graph.pipeline, &name);
-            let cpus = instance.threads().clamp(1, room.cpus.max(1));
+            let cpus = instance.threads().clamp(1, capacity.cpus.max(1));
             let mut estimate = estimate(&past, action, work, last.as_ref(), cpus);
             if instance.stage.external().is_some() {
-                estimate.memory = estimate.memory.filter(|&bytes| bytes >= TELLING_BYTES);
+                estimate.memory = estimate.memory.filter(|&bytes| bytes >= MEASURABLE_BYTES);
             }
             estimate
         } else {
@@ -160,7 +160,7 @@ pub fn forecast(
         };
         stages.insert(action.node, estimate);
     }
-    let totals = totals(graph, plan, &stages, room);
+    let totals = totals(graph, plan, &stages, capacity);
     Forecast { stages, totals }
 }
 
@@ -169,18 +169,18 @@ pub fn totals(
     graph: &Graph,
     plan: &Plan,
     stages: &BTreeMap<NodeIndex, Estimate>,
-    room: &Room,
+    capacity: &Capacity,
 ) -> Totals {
     let sum = |of: fn(&Estimate) -> Option<f64>| {
         let known: Vec<f64> = stages.values().filter_map(of).collect();
         (!known.is_empty()).then(|| known.iter().sum())
     };
     let known = stages.values().filter(|e| e.seconds.is_some()).count();
-    let entries = schedule::Entries::of(graph, plan, stages, room);
+    let entries = schedule::Schedule::of(graph, plan, stages, capacity);
     Totals {
-        seconds: (known > 0).then(|| entries.seconds(room)),
+        seconds: (known > 0).then(|| entries.seconds(capacity)),
         cpu_seconds: sum(|estimate| estimate.cpu_seconds),
-        memory_bytes: entries.memory_at_once(room),
+        memory_bytes: entries.memory_at_once(capacity),
         output_bytes: sum(|e| e.output_bytes.map(|bytes| bytes as f64)).map(|bytes| bytes as u64),
         known,
         stages: stages.len(),
@@ -200,7 +200,7 @@ fn estimate(
         .and_then(|last| past.record(&action_key(last)));
     let found = own
         .map(|record| (Basis::Record, record))
-        .or_else(|| Some((Basis::LikeRecord, past.like(now)?)));
+        .or_else(|| Some((Basis::LikeRecord, past.similar(now)?)));
     let mut estimate = Estimate {
         memory: work.memory.map(|memory| memory.likely + WORKER_BYTES),
         output_bytes: work.output_bytes,
@@ -224,7 +224,7 @@ fn estimate(
     }
     if estimate.basis.is_none()
         && let Some(amount) = work.amount
-        && let Some(rate) = past.rate(amount.rate)
+        && let Some(rate) = past.rate(amount.unit)
     {
         let cpu_seconds = amount.count / rate;
         estimate.cpu_seconds = Some(cpu_seconds);
@@ -237,7 +237,7 @@ fn estimate(
 /// Returns the ratio of the time for the work `now` to the time of `record`, whose work was `then`.
 fn growth(record: &ActionRecord, then: &Work, fingerprint: &Fingerprint, now: &Work) -> f64 {
     if let (Some(then), Some(now)) = (then.amount, now.amount)
-        && then.rate == now.rate
+        && then.unit == now.unit
         && then.count > 0.0
     {
         return now.count / then.count;

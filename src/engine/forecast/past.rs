@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use contract::{Expected, Work};
 
-use super::Reach;
-use super::ahead::{self, Inputs};
-use crate::graph::Parse;
+use super::RecordScope;
+use super::expected::{self, Inputs};
+use crate::graph::ParseStage;
 use crate::keys::{Digest, Key};
 use crate::keys::{Fingerprint, InputId};
 use crate::plan::rebuild;
@@ -24,10 +24,10 @@ const DEEPEST: usize = 100;
 type Ports = BTreeMap<String, Expected>;
 
 /// The records of a store.
-pub struct Past<'a> {
+pub(super) struct Past<'a> {
     store: &'a Store,
-    parse: Parse,
-    reach: Reach,
+    parse: ParseStage,
+    scope: RecordScope,
     /// All records that may be used, newest first.
     all: OnceCell<Vec<ActionRecord>>,
     rates: OnceCell<BTreeMap<&'static str, f64>>,
@@ -38,11 +38,11 @@ pub struct Past<'a> {
 }
 
 impl<'a> Past<'a> {
-    pub fn new(store: &'a Store, parse: Parse, reach: Reach) -> Self {
+    pub(super) fn new(store: &'a Store, parse: ParseStage, scope: RecordScope) -> Self {
         Self {
             store,
             parse,
-            reach,
+            scope,
             all: OnceCell::new(),
             rates: OnceCell::new(),
             outputs: RefCell::default(),
@@ -50,12 +50,12 @@ impl<'a> Past<'a> {
         }
     }
 
-    pub fn record(&self, key: &Key) -> Option<ActionRecord> {
+    pub(super) fn record(&self, key: &Key) -> Option<ActionRecord> {
         self.store.recall(key)
     }
 
     /// Returns the newest record of a stage that was the same except for `epochs`, seed and inputs.
-    pub fn like(&self, now: &Fingerprint) -> Option<ActionRecord> {
+    pub(super) fn similar(&self, now: &Fingerprint) -> Option<ActionRecord> {
         let params = |fingerprint: &Fingerprint| {
             let mut params = fingerprint.params.clone();
             if let Some(map) = params.as_object_mut() {
@@ -74,7 +74,7 @@ impl<'a> Past<'a> {
     }
 
     /// Returns the amount of work per second of processor time: the median over the store's records.
-    pub fn rate(&self, name: &str) -> Option<f64> {
+    pub(super) fn rate(&self, name: &str) -> Option<f64> {
         self.rates.get_or_init(|| self.measure()).get(name).copied()
     }
 
@@ -85,7 +85,7 @@ impl<'a> Past<'a> {
             if let Some(amount) = self.work(record).amount
                 && record.cpu_seconds > 0.0
             {
-                let rates = rates.entry(amount.rate).or_default();
+                let rates = rates.entry(amount.unit).or_default();
                 rates.push(amount.count / record.cpu_seconds);
             }
         }
@@ -102,9 +102,9 @@ impl<'a> Past<'a> {
     /// Returns all records that may be used, newest first.
     fn all(&self) -> &[ActionRecord] {
         self.all.get_or_init(|| {
-            let mut all = match self.reach {
-                Reach::Own => Vec::new(),
-                Reach::All => self.store.records().unwrap_or_default(),
+            let mut all = match self.scope {
+                RecordScope::Own => Vec::new(),
+                RecordScope::All => self.store.records().unwrap_or_default(),
             };
             // Count a result once, even if several actions have it.
             let mut seen = BTreeSet::new();
@@ -115,17 +115,17 @@ impl<'a> Past<'a> {
     }
 
     /// Returns the work that the stage of a record declares.
-    pub fn work(&self, record: &ActionRecord) -> Work {
+    pub(super) fn work(&self, record: &ActionRecord) -> Work {
         let work = rebuild(self.parse, &record.fingerprint).and_then(|stage| {
             let inputs = self.inputs(&record.fingerprint, 0)?;
-            stage.check(&ahead::signatures(&inputs)).ok()?;
+            stage.check(&expected::signatures(&inputs)).ok()?;
             Some(stage.work(&inputs))
         });
         work.unwrap_or_default()
     }
 
     /// Returns the bytes of a record's outputs, without files that they share with its inputs.
-    pub fn output_bytes(&self, record: &ActionRecord) -> Option<u64> {
+    pub(super) fn output_bytes(&self, record: &ActionRecord) -> Option<u64> {
         let inputs = record.fingerprint.inputs.values().flatten();
         let given = inputs.filter_map(|input| self.tree(input));
         let mut known = BTreeSet::new();
@@ -176,10 +176,10 @@ impl<'a> Past<'a> {
             let record = self.store.recall(key)?;
             let stage = rebuild(self.parse, &record.fingerprint)?;
             let inputs = self.inputs(&record.fingerprint, depth + 1)?;
-            let signatures = stage.check(&ahead::signatures(&inputs)).ok()?;
+            let signatures = stage.check(&expected::signatures(&inputs)).ok()?;
             let expected = signatures.into_iter().map(|(port, signature)| {
                 let tree = record.outputs.get(&port);
-                let images = tree.and_then(|tree| ahead::images(self.store, tree, signature));
+                let images = tree.and_then(|tree| expected::images(self.store, tree, signature));
                 (port, Expected { signature, images })
             });
             Some(Rc::new(expected.collect()))

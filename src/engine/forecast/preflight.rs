@@ -9,7 +9,7 @@ use petgraph::graph::NodeIndex;
 use super::{Estimate, Forecast, Machine};
 use crate::graph::Graph;
 use crate::plan::{Plan, PlannedAction};
-use crate::scheduler::Room;
+use crate::scheduler::Capacity;
 use crate::spec::{Diagnostic, parse_bytes};
 use crate::wording;
 
@@ -19,7 +19,7 @@ pub struct Findings {
     /// Errors that are certain: of one stage, or of the whole run (`None`).
     pub errors: Vec<(Option<NodeIndex>, Diagnostic)>,
     /// Warnings about what may fail.
-    pub doubts: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Findings {
@@ -32,12 +32,17 @@ impl Findings {
     }
 }
 
-/// Compares what the stages of a forecast need with the resources of the run (`room`) and of the `machine`.
-pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Machine) -> Findings {
+/// Compares what the stages of a forecast need with the `capacity` of the run and with the `machine`.
+pub fn preflight(
+    graph: &Graph,
+    forecast: &Forecast,
+    capacity: &Capacity,
+    machine: &Machine,
+) -> Findings {
     let mut findings = Findings::default();
-    findings.doubts.extend_from_slice(&graph.doubts);
+    findings.warnings.extend_from_slice(&graph.warnings);
     for (&node, estimate) in &forecast.stages {
-        let refusals = refusals(graph, node, room, machine).into_iter();
+        let refusals = refusals(graph, node, capacity, machine).into_iter();
         findings
             .errors
             .extend(refusals.map(|error| (Some(node), error)));
@@ -49,7 +54,7 @@ pub fn preflight(graph: &Graph, forecast: &Forecast, room: &Room, machine: &Mach
     }
     disk(forecast, machine, &mut findings);
     at_once(forecast, machine, &mut findings);
-    Diagnostic::sort(&mut findings.doubts);
+    Diagnostic::sort(&mut findings.warnings);
     findings
 }
 
@@ -58,10 +63,10 @@ pub fn check(
     graph: &Graph,
     plan: &Plan,
     forecast: &Forecast,
-    room: &Room,
+    capacity: &Capacity,
     machine: &Machine,
 ) -> Findings {
-    let mut findings = preflight(graph, forecast, room, machine);
+    let mut findings = preflight(graph, forecast, capacity, machine);
     let mut classes = HashMap::new();
     for action in plan.misses() {
         match graph.stages[action.node].stage.preflight() {
@@ -78,7 +83,7 @@ pub fn check(
             classes.insert(node, found);
         }
     }
-    for (node, error) in graph.misfits(&classes) {
+    for (node, error) in graph.check_errors(&classes) {
         if plan.get(node).is_some_and(PlannedAction::is_miss) {
             findings.errors.push((Some(node), error));
         }
@@ -109,21 +114,31 @@ fn sources_of_models(graph: &Graph, plan: &Plan) -> Vec<NodeIndex> {
 }
 
 /// Returns errors if a stage requests resources that the run can never give it.
-pub fn refusals(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Vec<Diagnostic> {
-    let gpu = graph.missing(node).or_else(|| gpus(graph, node, room));
-    let cpus = cpus(graph, node, room, machine);
-    let memory = declared_memory(graph, node, room);
+pub fn refusals(
+    graph: &Graph,
+    node: NodeIndex,
+    capacity: &Capacity,
+    machine: &Machine,
+) -> Vec<Diagnostic> {
+    let gpu = graph.missing(node).or_else(|| gpus(graph, node, capacity));
+    let cpus = cpus(graph, node, capacity, machine);
+    let memory = declared_memory(graph, node, capacity);
     [gpu, cpus, memory].into_iter().flatten().collect()
 }
 
 /// Returns an error if a stage requests more cores than the machine has. If only `--jobs` is lower, the stage
 /// gets fewer.
-fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Option<Diagnostic> {
+fn cpus(
+    graph: &Graph,
+    node: NodeIndex,
+    capacity: &Capacity,
+    machine: &Machine,
+) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
-    let most = room.cpus.max(machine.cpus);
+    let most = capacity.cpus.max(machine.cpus);
     let wanted = instance.resources.cpus.filter(|&wanted| wanted > most)?;
     let message = format!(
-        "`{}` asks for more cores than there are ({wanted} of {most})",
+        "`{}` requests more cores than are available (requested: {wanted}, available: {most})",
         instance.name.stage
     );
     let hint = format!(
@@ -133,14 +148,14 @@ fn cpus(graph: &Graph, node: NodeIndex, room: &Room, machine: &Machine) -> Optio
 }
 
 /// Returns an error if a stage requests more memory than all stages together may take.
-fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+fn declared_memory(graph: &Graph, node: NodeIndex, capacity: &Capacity) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
-    let (wanted, most) = (instance.resources.memory?, room.memory?);
+    let (wanted, most) = (instance.resources.memory?, capacity.memory?);
     if wanted <= most {
         return None;
     }
     let message = format!(
-        "`{}` asks for more memory than stages may take ({} of {})",
+        "`{}` requests more memory than stages may use (requested: {}, allowed: {})",
         instance.name.stage,
         size(wanted),
         size(most)
@@ -152,16 +167,16 @@ fn declared_memory(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagno
         _ => format!("{wanted}B"),
     };
     let hint = format!(
-        "set its `resources.memory` to what fits, or let stages take more with `--memory {enough}`"
+        "set its `resources.memory` to a smaller size, or allow stages more with `--memory {enough}`"
     );
     Some(graph.diagnose_resource(node, "memory", message).hint(hint))
 }
 
 /// Returns an error if a stage requests GPUs that the run does not have. It is the same for all instances of
 /// the stage.
-fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
+fn gpus(graph: &Graph, node: NodeIndex, capacity: &Capacity) -> Option<Diagnostic> {
     let instance = &graph.stages[node];
-    let (name, wanted, there) = (&instance.name.stage, instance.gpus(), room.gpus.len());
+    let (name, wanted, there) = (&instance.name.stage, instance.gpus(), capacity.gpus.len());
     let refused = |resource: &str, message: String, hint: String| {
         Some(graph.diagnose_resource(node, resource, message).hint(hint))
     };
@@ -172,26 +187,29 @@ fn gpus(graph: &Graph, node: NodeIndex, room: &Room) -> Option<Diagnostic> {
         };
         let hint = match instance.resources.gpu_memory {
             Some(_) if there == 0 => {
-                "leave its `resources.gpus` and `resources.gpu_memory` out".to_owned()
+                "remove its `resources.gpus` and `resources.gpu_memory`".to_owned()
             }
             _ => format!("set its `resources.gpus` to {there}"),
         };
         return refused(
             "gpus",
-            format!("`{name}` asks for more GPUs than there are ({wanted} of {there}){why}"),
-            format!("{hint}; `runner doctor` shows what there is"),
+            format!(
+                "`{name}` requests more GPUs than are available (requested: {wanted}, available: \
+                 {there}){why}"
+            ),
+            format!("{hint}; `runner doctor` shows the available GPUs"),
         );
     }
-    let largest = room.gpus.iter().map(|gpu| gpu.memory).max()?;
+    let largest = capacity.gpus.iter().map(|gpu| gpu.memory).max()?;
     let memory = instance.gpu_memory().filter(|&memory| memory > largest)?;
     refused(
         "gpu_memory",
         format!(
-            "`{name}` asks for {} of a GPU's memory; the largest has {}",
+            "`{name}` requests {} of GPU memory, but the largest GPU has {}",
             size(memory),
             size(largest)
         ),
-        "set its `resources.gpu_memory` to what fits".to_owned(),
+        "set its `resources.gpu_memory` to a smaller size".to_owned(),
     )
 }
 
@@ -224,7 +242,7 @@ fn memory(
     if let Some((bytes, room)) = exceeds(instance.limits.memory, least) {
         let error = about(
             format!(
-                "`{name}` needs at least {} of memory{parameters}, and may have {}",
+                "`{name}` needs at least {} of memory{parameters}, but its limit is {}",
                 size(bytes),
                 size(room)
             ),
@@ -234,7 +252,7 @@ fn memory(
     } else if let Some((bytes, room)) = exceeds(machine.memory, least) {
         let error = about(
             format!(
-                "`{name}` needs at least {} of memory{parameters}, and this machine has {}",
+                "`{name}` needs at least {} of memory{parameters}, but this machine has {}",
                 size(bytes),
                 size(room)
             ),
@@ -242,18 +260,18 @@ fn memory(
         );
         findings.errors.push((Some(node), error));
     } else if let Some((bytes, room)) = exceeds(instance.limits.memory, estimate.memory) {
-        findings.doubts.push(about(
+        findings.warnings.push(about(
             format!(
-                "`{name}` may need about {} of memory{parameters}, more than the {} it may have",
+                "`{name}` may need about {} of memory{parameters}, but its limit is {}",
                 size(bytes),
                 size(room)
             ),
             "raise its `resources.memory`",
         ));
     } else if let Some((bytes, room)) = exceeds(machine.free_memory, estimate.memory) {
-        findings.doubts.push(about(
+        findings.warnings.push(about(
             format!(
-                "`{name}` may need about {} of memory{parameters}; {} are free",
+                "`{name}` may need about {} of memory{parameters}, but only {} are free",
                 size(bytes),
                 size(room)
             ),
@@ -271,13 +289,13 @@ fn at_once(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
         && largest <= free
     {
         let message = format!(
-            "stages that may run at once need about {} of memory together; {} are free",
+            "stages that may run at the same time need about {} of memory in total, but only {} are free",
             size(sum),
             size(free)
         );
-        let hint = "let fewer run at once with `--memory` or `--jobs`";
+        let hint = "run fewer stages at the same time with `--memory` or `--jobs`";
         findings
-            .doubts
+            .warnings
             .push(Diagnostic::new(message).hint(hint.to_owned()));
     }
 }
@@ -290,10 +308,10 @@ fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
     let fresh = forecast.stages.values().filter(|stage| !stage.is_repeated);
     let least: u64 = fresh.filter_map(|stage| stage.work.output_bytes).sum();
     let likely = forecast.totals.output_bytes.unwrap_or_default();
-    let hint = "`runner cache gc` frees what no run needs; `--artifacts` names another place";
+    let hint = "free space with `runner cache gc`, or choose another folder with `--artifacts`";
     if least > room {
         let message = format!(
-            "the outputs take at least {}, and the store's file system has room for {}",
+            "the outputs need at least {}, but the store's file system has only {} free",
             size(least),
             size(room)
         );
@@ -301,12 +319,12 @@ fn disk(forecast: &Forecast, machine: &Machine, findings: &mut Findings) {
         findings.errors.push((None, error));
     } else if likely > room {
         let message = format!(
-            "the outputs may take about {}, and the store's file system has room for {}",
+            "the outputs may need about {}, but the store's file system has only {} free",
             size(likely),
             size(room)
         );
-        let doubt = Diagnostic::new(message).hint(hint.to_owned());
-        findings.doubts.push(doubt);
+        let warning = Diagnostic::new(message).hint(hint.to_owned());
+        findings.warnings.push(warning);
     }
 }
 

@@ -8,27 +8,27 @@ use petgraph::graph::NodeIndex;
 use super::Estimate;
 use crate::graph::Graph;
 use crate::plan::Plan;
-use crate::scheduler::{Entry, OnFailure, Outcome, Queue, Room};
+use crate::scheduler::{Capacity, Entry, OnFailure, Outcome, Queue};
 
 /// Maximum number of stages that are considered for running at once: those that need the most memory.
 const MOST_COMPARED: usize = 100;
 
 /// Misses of a plan as the scheduler gets them.
-pub struct Entries {
+pub(super) struct Schedule {
     entries: Vec<Entry>,
     seconds: Vec<f64>,
     memory: Vec<Option<u64>>,
 }
 
-impl Entries {
+impl Schedule {
     /// Creates the entries of the plan's misses that are in `stages`.
-    pub fn of(
+    pub(super) fn of(
         graph: &Graph,
         plan: &Plan,
         stages: &BTreeMap<NodeIndex, Estimate>,
-        total: &Room,
+        total: &Capacity,
     ) -> Self {
-        let mut these = Self {
+        let mut schedule = Self {
             entries: Vec::new(),
             seconds: Vec::new(),
             memory: Vec::new(),
@@ -38,7 +38,7 @@ impl Entries {
             let Some(estimate) = stages.get(&action.node) else {
                 continue;
             };
-            let position = these.entries.len();
+            let position = schedule.entries.len();
             let inputs = graph.inputs(action.node);
             let producers = inputs.iter().filter_map(|(node, _)| positions.get(node));
             let mut upstream: Vec<usize> = producers.copied().collect();
@@ -46,22 +46,20 @@ impl Entries {
             upstream.extend((leader != position).then_some(leader));
             positions.insert(action.node, position);
             let instance = &graph.stages[action.node];
-            let mut slots = instance
-                .slots(estimate.measured(instance))
-                .granted_of(total);
+            let mut slots = instance.slots(estimate.demand(instance)).granted_of(total);
             if !total.free().has(slots) {
                 // A plan may be made on a machine without these GPUs.
                 (slots.gpus, slots.gpu_memory) = (0, None);
             }
-            these.entries.push(Entry { upstream, slots });
-            these.seconds.push(estimate.seconds.unwrap_or_default());
-            these.memory.push(estimate.memory);
+            schedule.entries.push(Entry { upstream, slots });
+            schedule.seconds.push(estimate.seconds.unwrap_or_default());
+            schedule.memory.push(estimate.memory);
         }
-        these
+        schedule
     }
 
     /// Returns the seconds from the first start to the last end. Stages of unknown time count as 0.
-    pub fn seconds(&self, total: &Room) -> f64 {
+    pub(super) fn seconds(&self, total: &Capacity) -> f64 {
         let mut queue = Queue::new(self.entries.clone(), total, OnFailure::KeepGoing);
         let mut running: Vec<(f64, usize)> = Vec::new();
         let mut now = 0.0;
@@ -84,14 +82,14 @@ impl Entries {
 
     /// Returns the largest sum of memory, in bytes, of stages that do not depend on one another and fit into
     /// the slots. Chosen greedily, the largest first. `None` if no stage's memory is known.
-    pub fn memory_at_once(&self, total: &Room) -> Option<u64> {
+    pub(super) fn memory_at_once(&self, total: &Capacity) -> Option<u64> {
         let memory = |index: &usize| self.memory[*index];
-        let mut hungry: Vec<usize> = (0..self.entries.len())
+        let mut by_memory: Vec<usize> = (0..self.entries.len())
             .filter(|index| memory(index).is_some())
             .collect();
-        hungry.sort_by_key(|index| (Reverse(memory(index)), *index));
+        by_memory.sort_by_key(|index| (Reverse(memory(index)), *index));
         let (mut chosen, mut free, mut sum) = (Vec::<usize>::new(), total.free(), None);
-        for index in hungry.into_iter().take(MOST_COMPARED) {
+        for index in by_memory.into_iter().take(MOST_COMPARED) {
             let slots = self.entries[index].slots;
             if chosen.iter().any(|&other| self.are_ordered(index, other))
                 || free.take(slots).is_none()
@@ -131,27 +129,27 @@ mod tests {
     use super::*;
     use crate::scheduler::Slots;
 
-    fn entries(stages: &[(&[usize], usize, f64, u64)]) -> Entries {
+    fn entries(stages: &[(&[usize], usize, f64, u64)]) -> Schedule {
         let entry = |&(upstream, cpus, _, _): &(&[usize], usize, f64, u64)| Entry {
             upstream: upstream.to_vec(),
             slots: Slots::cpus(cpus),
         };
-        Entries {
+        Schedule {
             entries: stages.iter().map(entry).collect(),
             seconds: stages.iter().map(|stage| stage.2).collect(),
             memory: stages.iter().map(|stage| Some(stage.3)).collect(),
         }
     }
 
-    fn cpus(cpus: usize) -> Room {
-        Room {
+    fn cpus(cpus: usize) -> Capacity {
+        Capacity {
             cpus,
-            ..Room::default()
+            ..Capacity::default()
         }
     }
 
     #[test]
-    fn time_is_the_longest_way_or_the_work_over_the_slots() {
+    fn time_is_the_longest_path_or_the_work_divided_by_the_slots() {
         let chain = entries(&[(&[], 1, 3.0, 0), (&[0], 1, 4.0, 0), (&[1], 1, 5.0, 0)]);
         assert_eq!([1, 8].map(|n| chain.seconds(&cpus(n))), [12.0, 12.0]);
         let apart = entries(&[(&[], 1, 3.0, 0), (&[], 1, 3.0, 0), (&[], 1, 4.0, 0)]);
@@ -162,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_of_stages_that_may_run_at_once() {
+    fn memory_is_the_sum_over_stages_that_may_run_at_once() {
         let chain = entries(&[(&[], 1, 1.0, 5), (&[0], 1, 1.0, 7), (&[1], 1, 1.0, 6)]);
         assert_eq!(chain.memory_at_once(&cpus(4)), Some(7));
         // Stages 0 and 1. Stages 1 and 2 need more, but one depends on the other.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::preflight::{Findings, preflight};
 use super::*;
-use crate::devices::made_up;
+use crate::devices::fake;
 use crate::graph::Catalogue;
 use crate::plan::{PlanOptions, plan};
 use crate::spec::{self, LoadOptions};
@@ -36,11 +36,11 @@ const EVERYTHING: Machine = Machine {
 /// Number of parameters of `cnn`: 1024 values to 1000 units, and these to one.
 const PARAMETERS: u64 = 1024 * 1000 + 1000 + 1000 + 1;
 
-fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
+fn forecast_of(text: &str) -> (Graph, Forecast, Capacity, tempfile::TempDir) {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
-        gpus: made_up::one,
+        gpus: fake::one,
     };
     let built = spec::parse(Path::new("p.yaml"), text, &LoadOptions::default())
         .and_then(|pipeline| Graph::build(pipeline, &catalogue));
@@ -48,23 +48,30 @@ fn looked_at(text: &str) -> (Graph, Forecast, Room, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let plan = plan(&graph, &store, &PlanOptions::default()).unwrap();
-    let room = Room {
+    let capacity = Capacity {
         cpus: 2,
         memory: Some(64 << 30),
         gpus: graph.gpus.clone(),
     };
-    let forecast = forecast(&graph, &plan, &store, catalogue.parse, &room, Reach::All);
-    (graph, forecast, room, folder)
+    let forecast = forecast(
+        &graph,
+        &plan,
+        &store,
+        catalogue.parse,
+        &capacity,
+        RecordScope::All,
+    );
+    (graph, forecast, capacity, folder)
 }
 
 fn findings(text: &str, machine: Machine) -> Findings {
-    let (graph, forecast, room, _folder) = looked_at(text);
-    preflight(&graph, &forecast, &room, &machine)
+    let (graph, forecast, capacity, _folder) = forecast_of(text);
+    preflight(&graph, &forecast, &capacity, &machine)
 }
 
 #[test]
-fn a_training_knows_its_work_without_any_record_and_guesses_no_time() {
-    let (graph, forecast, ..) = looked_at(PIPELINE);
+fn a_training_without_records_has_work_but_no_time() {
+    let (graph, forecast, ..) = forecast_of(PIPELINE);
     let cnn = &forecast.stages[&graph.find("cnn")[0]];
     assert_eq!(cnn.work.parameters, Some(PARAMETERS));
     // In each of two epochs, 900 images pass three times and 100 images once.
@@ -77,16 +84,16 @@ fn a_training_knows_its_work_without_any_record_and_guesses_no_time() {
 }
 
 #[test]
-fn what_fits_is_not_spoken_of() {
+fn a_plan_that_fits_causes_no_findings() {
     let found = findings(PIPELINE, EVERYTHING);
     assert!(
-        found.errors.is_empty() && found.doubts.is_empty(),
+        found.errors.is_empty() && found.warnings.is_empty(),
         "{found:?}"
     );
 }
 
 #[test]
-fn a_training_that_surely_does_not_fit_is_refused_at_its_model() {
+fn a_training_that_cannot_fit_is_refused_at_its_model() {
     let weights = PARAMETERS * 16;
     let machine = |memory| Machine {
         memory: Some(memory),
@@ -105,49 +112,46 @@ fn a_training_that_surely_does_not_fit_is_refused_at_its_model() {
 }
 
 #[test]
-fn a_training_that_may_not_fit_is_doubted() {
+fn a_training_that_may_not_fit_causes_a_warning() {
     let machine = Machine {
         free_memory: Some(PARAMETERS * 16 + (1 << 20)),
         ..EVERYTHING
     };
     let found = findings(PIPELINE, machine);
     assert!(found.errors.is_empty(), "{found:?}");
-    let doubt = found.doubts[0].to_string();
-    assert!(doubt.contains("`cnn` may need about"), "{doubt}");
+    let warning = found.warnings[0].to_string();
+    assert!(warning.contains("`cnn` may need about"), "{warning}");
 }
 
 #[test]
-fn what_a_stage_may_have_counts_as_well() {
+fn the_memory_limit_of_a_stage_counts_as_well() {
     let limited = |memory: &str| {
         let text = format!("{PIPELINE}    resources: {{ memory: {memory} }}\n");
         findings(&text, EVERYTHING)
     };
     let refused = limited("10MiB");
     let error = refused.errors()[0].to_string();
-    assert!(error.contains("and may have 10.0 MiB"), "{error}");
+    assert!(error.contains("but its limit is 10.0 MiB"), "{error}");
     assert!(error.contains("resources.memory"), "{error}");
     let doubted = limited("17MiB");
     assert!(doubted.errors.is_empty(), "{doubted:?}");
-    let doubt = doubted.doubts[0].to_string();
-    assert!(
-        doubt.contains("more than the 17.0 MiB it may have"),
-        "{doubt}"
-    );
-    assert!(limited("1GiB").doubts.is_empty());
+    let warning = doubted.warnings[0].to_string();
+    assert!(warning.contains("but its limit is 17.0 MiB"), "{warning}");
+    assert!(limited("1GiB").warnings.is_empty());
 }
 
 #[test]
 fn requests_for_cores_and_memory_that_can_never_be_met_are_refused() {
     let with = |resources: &str, jobs: usize| {
         let text = format!("{PIPELINE}    resources: {{ {resources} }}\n");
-        let (graph, forecast, mut room, _folder) = looked_at(&text);
-        room.cpus = jobs;
-        let errors = preflight(&graph, &forecast, &room, &EVERYTHING).errors();
+        let (graph, forecast, mut capacity, _folder) = forecast_of(&text);
+        capacity.cpus = jobs;
+        let errors = preflight(&graph, &forecast, &capacity, &EVERYTHING).errors();
         errors.iter().map(ToString::to_string).collect::<String>()
     };
     let error = with("cpus: 3", 2);
     assert!(
-        error.contains("`cnn` asks for more cores than there are (3 of 2)"),
+        error.contains("`cnn` requests more cores than are available (requested: 3, available: 2)"),
         "{error}"
     );
     assert!(error.contains("p.yaml:14:24"), "{error}");
@@ -158,7 +162,7 @@ fn requests_for_cores_and_memory_that_can_never_be_met_are_refused() {
 
     let error = with("memory: 65GiB", 2);
     assert!(
-        error.contains("`cnn` asks for more memory than stages may take (65.0 GiB of 64.0 GiB)"),
+        error.contains("`cnn` requests more memory than stages may use (requested: 65.0 GiB, allowed: 64.0 GiB)"),
         "{error}"
     );
     assert!(error.contains("p.yaml:14:26"), "{error}");
@@ -168,7 +172,7 @@ fn requests_for_cores_and_memory_that_can_never_be_met_are_refused() {
 
 #[test]
 fn measured_resources_count_only_where_none_are_declared() {
-    let (graph, ..) = looked_at(PIPELINE);
+    let (graph, ..) = forecast_of(PIPELINE);
     let cnn = &graph.stages[graph.find("cnn")[0]];
     let busy = Estimate {
         seconds: Some(10.0),
@@ -177,7 +181,7 @@ fn measured_resources_count_only_where_none_are_declared() {
         ..Estimate::default()
     };
     let slots = |estimate: &Estimate| {
-        let slots = cnn.slots(estimate.measured(cnn));
+        let slots = cnn.slots(estimate.demand(cnn));
         (slots.cpus, slots.memory)
     };
     assert_eq!(slots(&busy), (4, 5 << 30));
@@ -201,14 +205,14 @@ fn measured_resources_count_only_where_none_are_declared() {
     assert_eq!(slots(&Estimate::default()), (1, 0));
 
     let declared = format!("{PIPELINE}    resources: {{ cpus: 2, memory: 1GiB }}\n");
-    let (graph, ..) = looked_at(&declared);
+    let (graph, ..) = forecast_of(&declared);
     let cnn = &graph.stages[graph.find("cnn")[0]];
-    let slots = cnn.slots(busy.measured(cnn));
+    let slots = cnn.slots(busy.demand(cnn));
     assert_eq!((slots.cpus, slots.memory), (2, 1 << 30));
 }
 
 #[test]
-fn outputs_that_surely_do_not_fit_on_the_disk_are_refused() {
+fn outputs_that_cannot_fit_on_the_disk_are_refused() {
     let disk = |disk| Machine {
         disk: Some(disk),
         ..EVERYTHING
@@ -217,13 +221,13 @@ fn outputs_that_surely_do_not_fit_on_the_disk_are_refused() {
     let least = 1100 * 32 * 32 + PARAMETERS * 4;
     let found = findings(PIPELINE, disk(least - 1));
     let error = found.errors()[0].to_string();
-    assert!(error.contains("the outputs take at least"), "{error}");
+    assert!(error.contains("the outputs need at least"), "{error}");
     assert!(error.contains("runner cache gc"), "{error}");
     assert!(findings(PIPELINE, disk(least)).errors.is_empty());
 }
 
 #[test]
-fn what_no_gpu_of_the_machine_gives_is_refused() {
+fn requests_that_no_gpu_can_meet_are_refused() {
     let pipeline = PIPELINE.replace("device: cpu", "device: cuda");
     let with = |resources: &str| {
         let text = format!("{pipeline}    resources: {{ {resources} }}\n");
@@ -234,7 +238,8 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
     let errors = with("gpu_memory: 81GiB");
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(
-        errors[0].contains("`cnn` asks for 81.0 GiB of a GPU's memory; the largest has 80.0 GiB"),
+        errors[0]
+            .contains("`cnn` requests 81.0 GiB of GPU memory, but the largest GPU has 80.0 GiB"),
         "{errors:?}"
     );
 
@@ -242,16 +247,18 @@ fn what_no_gpu_of_the_machine_gives_is_refused() {
     let found = findings(&format!("{pipeline}{program}"), EVERYTHING);
     let error = found.errors()[0].to_string();
     assert!(
-        error.contains("`report` asks for more GPUs than there are (2 of 1)"),
+        error.contains(
+            "`report` requests more GPUs than are available (requested: 2, available: 1)"
+        ),
         "{error}"
     );
     assert!(error.contains("set its `resources.gpus` to 1"), "{error}");
 
     // Without a GPU, `gpu_memory` must be left out as well.
     let share = program.replace("gpus: 2", "gpus: 1, gpu_memory: 1GiB");
-    let (graph, forecast, ..) = looked_at(&format!("{PIPELINE}{share}"));
-    let found = preflight(&graph, &forecast, &Room::default(), &EVERYTHING);
+    let (graph, forecast, ..) = forecast_of(&format!("{PIPELINE}{share}"));
+    let found = preflight(&graph, &forecast, &Capacity::default(), &EVERYTHING);
     let error = found.errors()[0].to_string();
-    let hint = "leave its `resources.gpus` and `resources.gpu_memory` out";
+    let hint = "remove its `resources.gpus` and `resources.gpu_memory`";
     assert!(error.contains(hint), "{error}");
 }

@@ -3,18 +3,18 @@
 use contract::{Invalid, KindInfo, Stage};
 use serde_json::Value;
 
-use crate::devices::Survey;
+use crate::devices::FindGpus;
 
 /// Function that parses the parameters of a stage of the named kind.
-pub type Parse = fn(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid>;
+pub type ParseStage = fn(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid>;
 
 /// The available stage kinds, and the function that parses their parameters.
 #[derive(Clone, Copy)]
 pub struct Catalogue {
     pub kinds: &'static [KindInfo],
-    pub parse: Parse,
+    pub parse: ParseStage,
     /// Function that finds the GPUs of this machine.
-    pub gpus: Survey,
+    pub gpus: FindGpus,
 }
 
 impl Catalogue {

@@ -23,7 +23,7 @@ fn roles(kind: &KindInfo) -> Inputs {
 /// Errors and warnings of a check.
 pub(super) struct Found<'a> {
     pub errors: &'a mut Vec<Diagnostic>,
-    pub doubts: &'a mut Vec<Diagnostic>,
+    pub warnings: &'a mut Vec<Diagnostic>,
 }
 
 /// Checks every instance whose inputs are all known and valid, producers first.
@@ -63,13 +63,15 @@ pub(super) fn check(
         match instance.stage.check(&inputs) {
             Ok(outputs) => {
                 signatures[node] = Some(outputs);
-                let doubts = instance.stage.doubts(&inputs);
-                let doubts = doubts.iter().map(|doubt| instance.params.diagnose(doubt));
-                found.doubts.extend(doubts);
+                let warnings = instance.stage.warnings(&inputs);
+                let warnings = warnings
+                    .iter()
+                    .map(|warning| instance.params.diagnose(warning));
+                found.warnings.extend(warnings);
             }
             Err(first) => found
                 .errors
-                .extend(instance.misfits(catalogue, &inputs, first)),
+                .extend(instance.check_errors(catalogue, &inputs, first)),
         }
     }
 }
@@ -77,7 +79,10 @@ pub(super) fn check(
 impl Graph {
     /// Checks the stages again with the numbers of classes that were found in the sources of some instances.
     /// Returns the errors.
-    pub fn misfits(&self, classes: &HashMap<NodeIndex, usize>) -> Vec<(NodeIndex, Diagnostic)> {
+    pub fn check_errors(
+        &self,
+        classes: &HashMap<NodeIndex, usize>,
+    ) -> Vec<(NodeIndex, Diagnostic)> {
         let mut errors = Vec::new();
         if classes.is_empty() {
             return errors;

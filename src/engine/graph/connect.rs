@@ -148,7 +148,7 @@ impl<'a> Connector<'a, '_> {
             .filter(|_| !input.many && references.len() > 1)
         {
             let message = format!(
-                "the input `{}` takes one {accepts}, and {} are given",
+                "the input `{}` takes one {accepts}, but {} are given",
                 input.role,
                 references.len()
             );
@@ -204,7 +204,9 @@ impl<'a> Connector<'a, '_> {
                 place,
                 format!("expected a reference to a stage, found {}", node.describe()),
             )
-            .hint("as `STAGE.PORT`, or `STAGE` where it has one obvious output".to_owned())
+            .hint(
+                "write `STAGE.PORT`, or only `STAGE` if the stage has a primary output".to_owned(),
+            )
         })?;
         let scope = self.draft.spec.scope;
         let Some((spec, name, port)) = self.pipeline.refer(scope, text) else {
@@ -220,7 +222,7 @@ impl<'a> Connector<'a, '_> {
             return Err(Some(Diagnostic::at(
                 place,
                 format!(
-                    "the input `{}` takes a {accepts}, and `{text}` is a {}",
+                    "the input `{}` takes a {accepts}, but `{text}` is a {}",
                     input.role, output.yields
                 ),
             )));
@@ -257,7 +259,7 @@ impl<'a> Connector<'a, '_> {
             producer.name
         );
         Some(Diagnostic::at(place, message).note(format!(
-            "`{}` joins it on the axis `{axis}`",
+            "`{}` is joined with it on the axis `{axis}`",
             self.draft.spec.name
         )))
     }
@@ -281,14 +283,14 @@ impl<'a> Connector<'a, '_> {
         Diagnostic::at(
             place,
             format!(
-                "the input `{role}` takes one {accepts}, and `{}` makes {count} of them here",
+                "the input `{role}` takes one {accepts}, but `{}` makes {count} of them here",
                 producer.name
             ),
         )
         .hint(format!(
-            "`{}` has the axis {}, which `{stage}` has not: add it to the `matrix` of `{stage}`",
-            producer.name,
-            suggest::quoted(&names)
+            "add {} to the `matrix` of `{stage}`, as in `{}`",
+            suggest::quoted(&names),
+            producer.name
         ))
     }
 
@@ -308,14 +310,14 @@ impl<'a> Connector<'a, '_> {
             (None, None) => &self.draft.spec.place,
         };
         let message = format!(
-            "the stage `{}` lacks its input `{}`, a {}",
+            "the stage `{}` needs an input `{}` with a {}",
             self.draft.spec.name, input.role, input.accepts
         );
         let candidates = self.outputs_of(input.accepts);
         let hint = match candidates.as_slice() {
             [] => format!("no stage of this pipeline makes a {}", input.accepts),
             some => format!(
-                "a {} is: {}",
+                "outputs with a {}: {}",
                 input.accepts,
                 suggest::quoted(&some.iter().map(String::as_str).collect::<Vec<_>>())
             ),
@@ -364,7 +366,7 @@ fn output<'p>(
             let full: Vec<String> = outputs.map(|p| format!("`{name}.{}`", p.name)).collect();
             Diagnostic::at(
                 place,
-                format!("`{name}` has several outputs, and none that is meant by its name alone"),
+                format!("`{name}` has several outputs, so the reference must name one of them"),
             )
             .hint(format!("write one of {}", full.join(", ")))
         }),

@@ -163,13 +163,13 @@ fn with_models(
         };
         expansion.charge(model.value.weight(), &entry.value.place)?;
         let layers = splice(&model.value);
-        let used = entry
+        let replaced_at = entry
             .value
-            .used
+            .replaced_at
             .take()
             .unwrap_or_else(|| entry.value.place.clone());
         entry.value = Node {
-            used: Some(used),
+            replaced_at: Some(replaced_at),
             ..layers
         };
     }

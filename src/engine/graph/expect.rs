@@ -1,11 +1,9 @@
 //! Expectations: bounds within which the metrics of instances are expected to lie.
 
-use std::fmt;
-
-use contract::ArtifactType;
 use petgraph::graph::NodeIndex;
 
-use super::ports::{Ports, Stage};
+use super::metric::{self, PortMetric};
+use super::ports::Ports;
 use super::table::Table;
 use super::{Graph, InstanceName};
 use crate::spec::{Bounds, Diagnostic, ExpectSpec, Pipeline, Place, StageSpec, suggest};
@@ -20,27 +18,9 @@ pub struct Expectation {
     pub bounds: Bounds,
 }
 
-/// A metric on a port of a stage.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PortMetric {
-    /// `None` for the first port with metrics, which tables show.
-    pub port: Option<String>,
-    pub name: String,
-}
-
-/// Writes `f1`, or `history.loss`.
-impl fmt::Display for PortMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.port {
-            Some(port) => write!(f, "{port}.{}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
-
 impl Expectation {
     /// Whether this instance is meant. It may have further axes.
-    pub fn means(&self, instance: &InstanceName) -> bool {
+    pub fn matches(&self, instance: &InstanceName) -> bool {
         let has = |(axis, value): &(String, String)| instance.axis(axis) == Some(value);
         instance.stage == self.stage && self.axes.iter().all(has)
     }
@@ -49,7 +29,7 @@ impl Expectation {
     pub fn instances(&self, graph: &Graph) -> Vec<NodeIndex> {
         let nodes = graph.stages.node_indices();
         nodes
-            .filter(|&node| self.means(&graph.stages[node].name))
+            .filter(|&node| self.matches(&graph.stages[node].name))
             .collect()
     }
 }
@@ -122,11 +102,11 @@ impl Reader<'_> {
         let (text, place) = (spec.metric.as_str(), &spec.place);
         let (stage, name, values, rest) = self.parts(text, place)?;
         let declared = self.ports.get(&stage.name).ok_or(None)?;
-        measures(declared, name, place)?;
+        metric::measures(declared, name, place)?;
         Ok(Expectation {
             stage: stage.name.clone(),
             axes: axes(stage, name, values, place)?,
-            metric: metric(declared, rest, place)?,
+            metric: metric::named(declared, rest, place)?,
             bounds: spec.bounds,
         })
     }
@@ -139,7 +119,7 @@ impl Reader<'_> {
     ) -> Result<(&StageSpec, &'t str, Option<&'t str>, &'t str), Option<Diagnostic>> {
         let malformed = || {
             let message = format!("expected `STAGE.METRIC`, found `{text}`");
-            let hint = "as `evaluate.f1`, or `evaluate[model1].f1` of one instance";
+            let hint = "for example `evaluate.f1`, or `evaluate[model1].f1` for one instance";
             Some(Diagnostic::at(place, message).hint(hint.to_owned()))
         };
         let bracketed = text.split_once('[').and_then(|(stage, after)| {
@@ -209,62 +189,6 @@ impl Reader<'_> {
     }
 }
 
-/// Fails if a stage has no output with metrics, or with `Err(None)` if its outputs are not known. `name` is
-/// the stage's name at `place`.
-pub(super) fn measures(
-    declared: &Stage<'_>,
-    name: &str,
-    place: &Place,
-) -> Result<(), Option<Diagnostic>> {
-    if declared.yields(ArtifactType::Metrics).ok_or(None)? {
-        return Ok(());
-    }
-    let kind = declared.kind;
-    let why = if kind.declares_ports {
-        "it declares no metrics".to_owned()
-    } else {
-        format!("a stage of kind `{}` has no metrics", kind.name)
-    };
-    Err(Some(Diagnostic::at(
-        &place.find(name),
-        format!("`{name}` measures nothing: {why}"),
-    )))
-}
-
-/// Resolves the name of a metric: `f1`, or `history.loss` with the name of its port.
-pub(super) fn metric(
-    declared: &Stage<'_>,
-    text: &str,
-    place: &Place,
-) -> Result<PortMetric, Option<Diagnostic>> {
-    let outputs = declared.outputs.as_deref().unwrap_or_default();
-    let named = text.split_once('.').and_then(|(port, name)| {
-        let port = declared.outputs.as_ref()?.named(port)?;
-        (!name.is_empty()).then_some((port, name))
-    });
-    match named {
-        Some((port, name)) if port.yields == ArtifactType::Metrics => {
-            let mut metrics = outputs.iter();
-            let first = metrics.find(|output| output.yields == ArtifactType::Metrics);
-            let is_first = first.is_some_and(|first| first.name == port.name);
-            Ok(PortMetric {
-                port: (!is_first).then(|| port.name.clone()),
-                name: name.to_owned(),
-            })
-        }
-        // The names of a program's metrics may contain dots.
-        Some((port, _)) if !declared.kind.declares_ports => {
-            let port = &port.name;
-            let message = format!("the output `{port}` of `{}` is no metrics", declared.name);
-            Err(Some(Diagnostic::at(&place.find(port), message)))
-        }
-        _ => Ok(PortMetric {
-            port: None,
-            name: text.to_owned(),
-        }),
-    }
-}
-
 /// Returns the axes of a stage with the values in brackets.
 fn axes(
     stage: &StageSpec,
@@ -280,14 +204,17 @@ fn axes(
         let axes: Vec<&str> = stage.matrix.iter().map(|axis| axis.name.as_str()).collect();
         let error = |message| Diagnostic::at(&bracketed(place, text), message);
         return Err(match axes.as_slice() {
-            [] => error(format!("`{name}` has no axes, and so no instances to name")),
+            [] => error(format!("`{name}` has no axes"))
+                .hint(format!("write `{name}` without `[{text}]`")),
             axes => {
                 let written = axes.join(",").to_uppercase();
                 let message = format!(
-                    "`[{text}]` is no instance of `{name}`, which has the axes {}",
+                    "`{name}[{text}]` is not an instance: `{name}` has the axes {}",
                     suggest::quoted(axes)
                 );
-                error(message).hint(format!("as `{name}[{written}]`, or `{name}` for all"))
+                error(message).hint(format!(
+                    "write `{name}[{written}]` for one instance, or `{name}` for all"
+                ))
             }
         });
     }

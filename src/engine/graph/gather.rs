@@ -27,7 +27,7 @@ type ByValues<'d> = HashMap<Vec<&'d str>, Rc<[usize]>>;
 
 impl<'d> Partners<'d> {
     /// Returns those of a producer's `instances` that feed `consumer`.
-    pub fn of(
+    pub(super) fn of(
         &mut self,
         consumer: &'d InstanceName,
         instances: Range<usize>,
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gathered_or_in_a_list_has_a_folder_of_its_own() {
+    fn gathered_artifacts_and_list_items_have_their_own_folders() {
         let producer = name("count", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
         let plain = name("merge", &[("split", "test"), ("sample", "A"), ("rep", "1")]);
         let gathers = name("merge", &[("split", "test")]);

@@ -10,7 +10,7 @@ use super::expand::Draft;
 use super::name::InstanceName;
 use crate::scheduler::Slots;
 use crate::spec::{
-    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Resources, Value, diagnose, read_all,
+    Diagnostic, Entry, Fault, Limits, Node, Pipeline, Place, Resources, Value, decode_all, diagnose,
 };
 
 /// A stage at one point of its matrix.
@@ -35,7 +35,7 @@ pub struct Instance {
 
 impl Instance {
     /// Returns all errors in its parameters, of which `first` is known already.
-    pub(super) fn misfits(
+    pub(super) fn check_errors(
         &self,
         catalogue: &Catalogue,
         inputs: &BTreeMap<String, Vec<Signature>>,
@@ -46,7 +46,7 @@ impl Instance {
             // The error is in the inputs, not in a parameter.
             return vec![Diagnostic::at(stage, first.message).hint(first.hint)];
         }
-        let checked = read_all(node, key, NOUN, |node| {
+        let checked = decode_all(node, key, NOUN, |node| {
             let stage = parse(catalogue, self.kind, node)?;
             stage.check(inputs).map_err(Fault::Fit)
         });
@@ -62,16 +62,12 @@ impl Instance {
         self.resources.cpus.unwrap_or(1)
     }
 
-    /// Returns the resources that it takes while it runs: those that it declares, or else those that were
-    /// measured.
-    pub fn slots(&self, measured: Measured) -> Slots {
+    /// Returns the resources that it takes while it runs: those that it declares, or else those in `demand`.
+    pub fn slots(&self, demand: Demand) -> Slots {
         let asked = self.resources;
         Slots {
-            cpus: asked.cpus.or(measured.cpus).unwrap_or(1),
-            memory: asked
-                .memory
-                .or(measured.memory.map(rounded_up))
-                .unwrap_or(0),
+            cpus: asked.cpus.or(demand.cpus).unwrap_or(1),
+            memory: asked.memory.or(demand.memory.map(rounded_up)).unwrap_or(0),
             gpus: self.gpus(),
             gpu_memory: self.gpu_memory(),
         }
@@ -98,9 +94,9 @@ impl Instance {
     }
 }
 
-/// Resources that an instance took in earlier runs; `None` where they are unknown.
+/// Expected resources of an instance, from earlier runs; `None` where they are unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
+pub struct Demand {
     /// Number of cores that it kept busy.
     pub cpus: Option<usize>,
     /// Peak memory in bytes.
@@ -161,7 +157,7 @@ pub(super) fn instance(
     computing: &Computing,
 ) -> Result<Instance, Vec<Diagnostic>> {
     let params = Params::of(draft);
-    let stage = read_all(&params.node, &params.key, NOUN, |node| {
+    let stage = decode_all(&params.node, &params.key, NOUN, |node| {
         parse(catalogue, draft.kind, node)
     })?;
     let resources = draft.spec.resources;

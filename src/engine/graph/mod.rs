@@ -13,7 +13,9 @@ mod device;
 mod expand;
 mod expect;
 mod gather;
+mod gpus;
 mod instance;
+mod metric;
 mod name;
 mod order;
 mod ports;
@@ -30,9 +32,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rayon::prelude::*;
 
-pub use self::catalogue::{Catalogue, Parse};
-pub use self::expect::{Expectation, PortMetric};
-pub use self::instance::{Instance, Measured};
+pub use self::catalogue::{Catalogue, ParseStage};
+pub use self::expect::Expectation;
+pub use self::instance::{Demand, Instance};
+pub use self::metric::PortMetric;
 pub use self::name::InstanceName;
 pub use self::table::{Column, MetricRef, Table};
 pub(crate) use self::union::{Identity, Names, Union, identities};
@@ -72,7 +75,7 @@ pub struct Graph {
     /// Why there are no GPUs, if a stage asks for one.
     pub(crate) no_gpu: Option<NoGpu>,
     /// Warnings to print before a run.
-    pub doubts: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
     pub(crate) inclusions: Inclusions,
 }
 
@@ -121,14 +124,14 @@ impl Graph {
         let ports = Ports::of(&drafts, &instances, &mut errors);
         let wiring = connect::connect(&pipeline, &drafts, &ports, &mut errors);
         let outline = outline(&drafts, &wiring.wires);
-        errors.extend(order::circles(&outline));
+        errors.extend(order::cycles(&outline));
         let tables = table::read(&pipeline, &ports, &mut errors);
         let expectations = expect::read(&pipeline, &ports, &tables, &mut errors);
         let order = order::topological(&outline);
-        let mut doubts = Vec::new();
+        let mut warnings = Vec::new();
         let mut found = check::Found {
             errors: &mut errors,
-            doubts: &mut doubts,
+            warnings: &mut warnings,
         };
         check::check(&order, &instances, &wiring, catalogue, &mut found);
 
@@ -138,13 +141,13 @@ impl Graph {
             let explain = |error| pipeline.inclusions.explain(error);
             return Err(errors.into_iter().map(explain).collect());
         };
-        let (gpus, no_gpu) = device::gpus(&pipeline, &computing, &instances, catalogue);
-        doubts.extend(device::doubts(&pipeline, &instances));
+        let (gpus, no_gpu) = gpus::of(&pipeline, &computing, &instances, catalogue);
+        warnings.extend(gpus::warnings(&pipeline, &instances));
         let objective = pipeline.objective.as_deref();
-        doubts.extend(reuse::doubts(&instances, &order, &wiring, objective));
-        Diagnostic::sort(&mut doubts);
-        let explain = |doubt| pipeline.inclusions.explain(doubt);
-        let doubts = doubts.into_iter().map(explain).collect();
+        warnings.extend(reuse::warnings(&instances, &order, &wiring, objective));
+        Diagnostic::sort(&mut warnings);
+        let explain = |warning| pipeline.inclusions.explain(warning);
+        let warnings = warnings.into_iter().map(explain).collect();
         let mut stages = DiGraph::with_capacity(instances.len(), wiring.wires.len());
         for instance in instances {
             stages.add_node(instance);
@@ -182,7 +185,7 @@ impl Graph {
             computing: computing.chosen.into_iter().collect(),
             gpus,
             no_gpu,
-            doubts,
+            warnings,
             inclusions,
         })
     }
@@ -241,7 +244,7 @@ impl Graph {
     pub fn find(&self, name: &str) -> Vec<NodeIndex> {
         self.stages
             .node_indices()
-            .filter(|&node| self.stages[node].name.is_meant_by(name))
+            .filter(|&node| self.stages[node].name.matches(name))
             .collect()
     }
 }

@@ -35,28 +35,31 @@ pub(super) fn topological<N, E>(graph: &DiGraph<N, E>) -> Vec<NodeIndex> {
     order
 }
 
-/// Returns an error for each group of stages that need one another: a cycle, at the first of its references.
-/// Nodes are stages by name, and edges are places of references.
-pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
+/// Returns an error for each group of stages that depend on each other in a cycle, at the first of its
+/// references. Nodes are stages by name, and edges are places of references.
+pub(super) fn cycles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for knot in tarjan_scc(graph) {
-        let Some(&start) = knot.iter().min() else {
+    for component in tarjan_scc(graph) {
+        let Some(&start) = component.iter().min() else {
             continue;
         };
-        if knot.len() == 1 && !graph.contains_edge(start, start) {
+        if component.len() == 1 && !graph.contains_edge(start, start) {
             continue;
         }
-        let circle = shortest_circle(graph, start);
-        let places = circle.windows(2).filter_map(|pair| {
+        let cycle = shortest_cycle(graph, start);
+        let places = cycle.windows(2).filter_map(|pair| {
             let references = graph.edges_connecting(pair[0], pair[1]);
             references.map(|edge| *edge.weight()).min()
         });
-        let names: Vec<String> = circle
+        let names: Vec<String> = cycle
             .iter()
             .map(|&node| format!("`{}`", graph[node]))
             .collect();
         if let Some(place) = places.min() {
-            let message = format!("stages need one another in a circle: {}", names.join(" → "));
+            let message = format!(
+                "stages depend on each other in a cycle: {}",
+                names.join(" → ")
+            );
             found.push(Diagnostic::at(place, message));
         }
     }
@@ -64,7 +67,7 @@ pub(super) fn circles(graph: &DiGraph<&str, &Place>) -> Vec<Diagnostic> {
 }
 
 /// Returns the shortest path from a node back to itself, including both ends.
-fn shortest_circle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeIndex> {
+fn shortest_cycle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeIndex> {
     let mut came_from = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
@@ -72,15 +75,15 @@ fn shortest_circle(graph: &DiGraph<&str, &Place>, start: NodeIndex) -> Vec<NodeI
         next.sort();
         for target in next {
             if target == start {
-                let mut circle = vec![start];
+                let mut cycle = vec![start];
                 let mut at = node;
                 while at != start {
-                    circle.push(at);
+                    cycle.push(at);
                     at = came_from[&at];
                 }
-                circle.push(start);
-                circle.reverse();
-                return circle;
+                cycle.push(start);
+                cycle.reverse();
+                return cycle;
             }
             came_from.entry(target).or_insert_with(|| {
                 queue.push_back(target);

@@ -35,7 +35,7 @@ impl Outputs {
     }
 
     /// Returns the port with this name.
-    pub fn named(&self, name: &str) -> Option<&Port> {
+    pub(super) fn named(&self, name: &str) -> Option<&Port> {
         self.positions.get(name).map(|&index| &self.ports[index])
     }
 }
@@ -57,7 +57,7 @@ pub(super) struct Ports<'a> {
 
 impl<'a> Ports<'a> {
     /// Collects the stages of drafts and their instances. The drafts of a stage must be consecutive.
-    pub fn of(
+    pub(super) fn of(
         drafts: &'a [Draft<'_>],
         instances: &[Option<Instance>],
         errors: &mut Vec<Diagnostic>,
@@ -93,20 +93,20 @@ impl<'a> Ports<'a> {
     }
 
     /// Returns the stage with this name.
-    pub fn get(&self, name: &str) -> Option<&Stage<'a>> {
+    pub(super) fn get(&self, name: &str) -> Option<&Stage<'a>> {
         self.positions.get(name).map(|&index| &self.stages[index])
     }
 }
 
 impl Stage<'_> {
     /// Whether one of its outputs has this type; `None` if its outputs are not known.
-    pub fn yields(&self, wanted: ArtifactType) -> Option<bool> {
+    pub(super) fn yields(&self, wanted: ArtifactType) -> Option<bool> {
         let outputs = self.outputs.as_ref()?;
         Some(outputs.iter().any(|port| port.yields == wanted))
     }
 
     /// Returns the port that a reference without a port means.
-    pub fn primary<'p>(&self, outputs: &'p [Port]) -> Option<&'p Port> {
+    pub(super) fn primary<'p>(&self, outputs: &'p [Port]) -> Option<&'p Port> {
         match outputs {
             [only] => Some(only),
             [first, ..] if self.kind.has_primary => Some(first),

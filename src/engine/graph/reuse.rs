@@ -40,7 +40,7 @@ struct Images<'a> {
 /// Returns warnings about all stages that measure a model on images that it knows. `objective` is the stage
 /// by which a sweep chooses its trials. It may measure on validation images, but no other stage should
 /// measure on the same images.
-pub(super) fn doubts(
+pub(super) fn warnings(
     instances: &[Instance],
     order: &[NodeIndex],
     wiring: &Wiring,
@@ -64,8 +64,8 @@ pub(super) fn doubts(
         .filter(|wire| matches!(usage(instances, wire), Usage::Trains | Usage::Selects));
     let used: HashSet<Origin<'_>> = teaching.map(|wire| images.origin(wire)).collect();
     let is_objective =
-        |index: usize| objective.is_some_and(|stage| instances[index].name.is_meant_by(stage));
-    let mut doubts = Vec::new();
+        |index: usize| objective.is_some_and(|stage| instances[index].name.matches(stage));
+    let mut warnings = Vec::new();
     for (origin, wires) in measured {
         let known = match used.contains(&origin) {
             true => images.known(origin),
@@ -89,25 +89,25 @@ pub(super) fn doubts(
                 }
                 (_, _) if is_objective(wire.consumer) => continue,
                 (Some(Known { by, .. }), _) => {
-                    format!("`{}` was selected by", instances[by].name.stage)
+                    format!("were used to select `{}`", instances[by].name.stage)
                 }
                 (None, Some(chooser)) => {
                     let chooser = &instances[chooser].name.stage;
-                    format!("the sweep chooses trials by, with `{chooser}`")
+                    format!("the sweep uses to choose trials, in `{chooser}`")
                 }
                 (None, None) => continue,
             };
             let message = format!("`{consumer}` measures its model on images that {how}");
             let hint = match images.unused(origin, &used) {
                 Some(other) => {
-                    format!("measure it on images that nothing before it used, such as `{other}`")
+                    format!("measure it on images that no stage before it used, such as `{other}`")
                 }
-                None => "measure it on images that nothing before it used".to_owned(),
+                None => "measure it on images that no stage before it used".to_owned(),
             };
-            doubts.push(Diagnostic::at(&wire.place, message).hint(hint));
+            warnings.push(Diagnostic::at(&wire.place, message).hint(hint));
         }
     }
-    doubts
+    warnings
 }
 
 /// Returns how the consumer of a link uses the input. Programs do not declare that, so all their outputs may

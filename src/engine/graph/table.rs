@@ -5,7 +5,7 @@ use std::fmt;
 
 use contract::Segment;
 
-use super::expect::{self, PortMetric};
+use super::metric::{self, PortMetric};
 use super::ports::Ports;
 use crate::spec::{Diagnostic, Pipeline, Place, StageSpec, TableSpec, suggest};
 
@@ -94,8 +94,10 @@ impl Reader<'_> {
                 Ok((metric, values)) => {
                     if column.within.is_some() && column.paper.is_empty() {
                         let place = self.place(index, &[Segment::Key("within".to_owned())]);
-                        let message = "the column has no figures to be within this of";
-                        let hint = "add some under `paper`, or say `at_least` under `expect`";
+                        let message =
+                            "the column has no reference values, so `within` has no effect";
+                        let hint =
+                            "add reference values under `paper`, or use `at_least` under `expect`";
                         self.errors
                             .push(Diagnostic::at(&place, message).hint(hint.to_owned()));
                     }
@@ -173,7 +175,7 @@ impl Reader<'_> {
     ) -> Result<(MetricRef, Vec<String>), Option<Diagnostic>> {
         let malformed = || {
             let message = format!("expected `STAGE.METRIC`, found `{text}`");
-            Some(Diagnostic::at(place, message).hint("as `evaluate.f1`".to_owned()))
+            Some(Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned()))
         };
         if text
             .split_once('.')
@@ -190,9 +192,9 @@ impl Reader<'_> {
         let metric = metric.filter(|metric| !metric.is_empty());
         let metric = metric.ok_or_else(malformed)?;
         let declared = self.ports.get(&spec.name).ok_or(None)?;
-        expect::measures(declared, stage, place)?;
+        metric::measures(declared, stage, place)?;
         let rows = self.rows(spec, place)?;
-        let metric = match expect::metric(declared, metric, place)? {
+        let metric = match metric::named(declared, metric, place)? {
             PortMetric { port: None, name } => name,
             PortMetric { port: Some(_), .. } => metric.to_owned(),
         };

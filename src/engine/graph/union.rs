@@ -61,7 +61,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Records that an axis changes these instances.
-    pub fn tell_apart(&mut self, axis: &str, instances: impl IntoIterator<Item = String>) {
+    pub(crate) fn tell_apart(&mut self, axis: &str, instances: impl IntoIterator<Item = String>) {
         for name in instances {
             self.axes.entry(name).or_default().insert(axis.to_owned());
         }
@@ -96,7 +96,7 @@ pub(crate) struct Union {
 
 impl Union {
     /// Creates a union of a single graph, as it is.
-    pub fn of(graph: Graph) -> Self {
+    pub(crate) fn of(graph: Graph) -> Self {
         Self {
             graph,
             known: HashMap::new(),
@@ -104,7 +104,7 @@ impl Union {
     }
 
     /// Creates a union without copies. Everything that does not belong to instances is taken from `base`.
-    pub fn without_copies(base: Graph) -> Self {
+    pub(crate) fn without_copies(base: Graph) -> Self {
         let graph = Graph {
             stages: DiGraph::new(),
             order: Vec::new(),
@@ -112,7 +112,7 @@ impl Union {
             computing: Vec::new(),
             gpus: Vec::new(),
             no_gpu: None,
-            doubts: Vec::new(),
+            warnings: Vec::new(),
             ..base
         };
         Self::of(graph)
@@ -120,7 +120,7 @@ impl Union {
 
     /// Adds a copy whose instances have these identities, and returns its index among the copies. `labels`
     /// tell it from others.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         mut copy: Graph,
         identities: &[Identity],
@@ -136,7 +136,7 @@ impl Union {
             .collect();
         let stages = mem::take(&mut copy.stages);
         self.add_devices(&mut copy);
-        self.add_doubts(&mut copy);
+        self.add_warnings(&mut copy);
         let (nodes, _) = stages.into_nodes_edges();
         let mut instances: Vec<Option<Instance>> =
             nodes.into_iter().map(|node| Some(node.weight)).collect();
@@ -164,10 +164,10 @@ impl Union {
     }
 
     /// Adds the warnings of a copy that no earlier copy has.
-    fn add_doubts(&mut self, copy: &mut Graph) {
-        for doubt in mem::take(&mut copy.doubts) {
-            if !self.graph.doubts.contains(&doubt) {
-                self.graph.doubts.push(doubt);
+    fn add_warnings(&mut self, copy: &mut Graph) {
+        for warning in mem::take(&mut copy.warnings) {
+            if !self.graph.warnings.contains(&warning) {
+                self.graph.warnings.push(warning);
             }
         }
     }
@@ -194,12 +194,12 @@ impl Union {
     }
 
     /// Returns the graph of all copies so far.
-    pub fn graph(&self) -> &Graph {
+    pub(crate) fn graph(&self) -> &Graph {
         &self.graph
     }
 
     /// Returns the graph of all copies.
-    pub fn finish(self) -> Graph {
+    pub(crate) fn finish(self) -> Graph {
         self.graph
     }
 }

@@ -110,7 +110,7 @@ impl Fingerprint {
             version,
         };
         // A plain struct of strings, numbers and maps with string keys cannot fail to serialise.
-        serde_json::to_vec(&canonical).expect("a fingerprint has a JSON form")
+        serde_json::to_vec(&canonical).expect("a fingerprint can be serialized")
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hashed_is_the_sorted_form_of_the_whole() {
+    fn the_hashed_bytes_are_the_sorted_json_of_all_fields() {
         let key = |text: &str| Key::derive("test", text.as_bytes());
         let action = InputId::Action {
             key: key("a"),

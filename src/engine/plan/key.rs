@@ -28,7 +28,7 @@ pub fn content_key(
     debug_assert_eq!(
         graph.inputs(planned.node).len(),
         inputs.values().map(Vec::len).sum::<usize>(),
-        "every input of an action has a tree"
+        "expected one tree for each input of the action"
     );
     with_contents(&planned.fingerprint, inputs)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use contract::{Device, IndexEntry, Segment, ShowPath, Source, one_line};
 use serde_json::Value;
 
-use super::source::{Listing, stands_for};
+use super::source::{Listing, source_digest};
 use crate::keys::{Fingerprint, ToolId};
 use crate::store::{Lookup, Store};
 
@@ -173,7 +173,7 @@ pub fn changes(
     let (of_sources, params): (Vec<_>, Vec<_>) = params.into_iter().partition(|change| {
         [&change.from, &change.to]
             .iter()
-            .all(|v| v.as_ref().is_some_and(|v| stands_for(v).is_some()))
+            .all(|v| v.as_ref().is_some_and(|v| source_digest(v).is_some()))
     });
     found.extend(params.into_iter().map(Change::Param));
     if from.seed != to.seed {
@@ -247,7 +247,7 @@ fn place(param: &[Segment]) -> String {
 fn compare(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<ParamChange>) {
     match (from, to) {
         (Some(from), Some(to)) if from == to => {}
-        (Some(from), Some(to)) if stands_for(from).is_some() || stands_for(to).is_some() => {
+        (Some(from), Some(to)) if source_digest(from).is_some() || source_digest(to).is_some() => {
             changes.push(change(path, Some(from), Some(to)));
         }
         (Some(Value::Object(from)), Some(Value::Object(to))) => {
@@ -297,7 +297,8 @@ fn change(path: &str, from: Option<&Value>, to: Option<&Value>) -> ParamChange {
 impl SourceChanges {
     /// Compares two sources, if the listings of both are still stored.
     fn recall(store: &Store, change: &ParamChange) -> Option<Self> {
-        let listing = |value: &Option<Value>| Listing::recall(store, &stands_for(value.as_ref()?)?);
+        let listing =
+            |value: &Option<Value>| Listing::recall(store, &source_digest(value.as_ref()?)?);
         Some(Self::between(
             &listing(&change.from)?,
             &listing(&change.to)?,
@@ -423,7 +424,7 @@ const LONGEST: usize = 32;
 
 /// Formats a value: strings without quotes, sources by the start of their digest, long values truncated.
 fn shown(value: &Value) -> String {
-    let text = match (stands_for(value), value) {
+    let text = match (source_digest(value), value) {
         (Some(digest), _) => format!("source {}", digest.short()),
         (None, Value::String(text)) => text.clone(),
         (None, value) => value.to_string(),

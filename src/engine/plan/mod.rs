@@ -11,8 +11,6 @@ mod key;
 mod miss;
 mod rebuild;
 mod source;
-mod source_index;
-mod source_path;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -27,8 +25,8 @@ use rayon::prelude::*;
 pub use key::{action_key, checkpoint_key, content_key};
 pub use miss::{Change, MissReason, ParamChange, SourceChanges, changes};
 pub use rebuild::{chosen_params, metrics_ports, rebuild};
-pub use source::stands_for;
-pub use tools::{Unasked, unasked};
+pub use source::source_digest;
+pub use tools::{UnknownVersion, unknown_versions};
 
 use crate::graph::{Graph, Instance};
 use crate::keys::{Digest, Key};
@@ -37,8 +35,8 @@ use crate::store::{self, ActionRecord, Lookup, Store};
 use source::{Listing, Sources};
 use state::Known;
 
-/// Fewest lookups that are given to one thread.
-const LOOKUPS: usize = 32;
+/// Fewest content keys that are computed by one thread.
+const CONTENT_KEYS: usize = 32;
 
 const STAMPS: &str = "runner stage stamps v1";
 
@@ -168,17 +166,23 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
         known.push((node, action_key, fingerprint, stamps));
     }
     // All keys are known before anything runs, so many can be looked up at once.
+    let is_forced = |node: &NodeIndex| options.force.covers(*node);
+    let looked_up = known.iter().filter(|(node, ..)| !is_forced(node));
+    let keys: Vec<Key> = looked_up.map(|(_, key, ..)| *key).collect();
+    let mut answers = store.results().look_up(&keys)?.into_iter();
     let lookups: Vec<Option<Lookup>> = known
-        .par_iter()
-        .with_min_len(LOOKUPS)
-        .map(|(node, key, ..)| match options.force.covers(*node) {
-            true => Ok(None),
-            false => store.examine(key).map(Some),
+        .iter()
+        .map(|(node, ..)| {
+            if is_forced(node) {
+                None
+            } else {
+                answers.next()
+            }
         })
-        .collect::<Result<_, _>>()?;
+        .collect();
     let contents = content_keys(graph, &known, &lookups);
     let mut plan = Plan::default();
-    let mut behind_forced = HashSet::new();
+    let mut downstream_of_forced = HashSet::new();
     // Stages whose state has the record that was looked up under the action key.
     let mut looked_up = HashSet::new();
     for (((node, action_key, fingerprint, stamps), lookup), content_key) in
@@ -186,7 +190,9 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
     {
         let producers = graph.inputs(node).into_iter();
         let producers: Vec<NodeIndex> = producers.map(|(producer, _)| producer).collect();
-        let is_behind_forced = producers.iter().any(|node| behind_forced.contains(node));
+        let is_downstream_of_forced = producers
+            .iter()
+            .any(|node| downstream_of_forced.contains(node));
         let state = match lookup {
             None => State::Runs(MissReason::Forced),
             Some(lookup) => {
@@ -201,7 +207,7 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
                     lookup,
                     content_key: content_key
                         .filter(|_| producers.iter().all(|node| looked_up.contains(node))),
-                    is_behind_forced,
+                    is_downstream_of_forced,
                 };
                 let state = state::find(graph, store, &plan, known)?;
                 if matches!(&state, State::Cached(record) if seen == Some(record.content_key)) {
@@ -210,13 +216,13 @@ pub fn plan(graph: &Graph, store: &Store, options: &PlanOptions) -> Result<Plan,
                 state
             }
         };
-        let is_anew = match state {
+        let must_run_again = match state {
             State::Runs(MissReason::Forced) => true,
-            State::Waits(_) => is_behind_forced,
+            State::Waits(_) => is_downstream_of_forced,
             _ => false,
         };
-        if is_anew {
-            behind_forced.insert(node);
+        if must_run_again {
+            downstream_of_forced.insert(node);
         }
         plan.push(PlannedAction {
             node,
@@ -254,7 +260,7 @@ fn content_keys(
     known
         .par_iter()
         .enumerate()
-        .with_min_len(LOOKUPS)
+        .with_min_len(CONTENT_KEYS)
         .map(content_key)
         .collect()
 }
@@ -263,10 +269,10 @@ fn content_keys(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceState {
     /// None of them was written to.
-    Untouched,
+    Unchanged,
     /// They have the same content, but were written to. Meanwhile they may have had other content.
     /// Holds their present stamps.
-    Touched(Stamps),
+    Rewritten(Stamps),
     /// Their content has changed.
     Changed,
 }
@@ -283,7 +289,7 @@ pub fn source_state(
     let instance = &graph.stages[planned.node];
     let tools = instance.stage.tools();
     if instance.stage.sources().is_empty() && tools.is_empty() {
-        return Ok(SourceState::Untouched);
+        return Ok(SourceState::Unchanged);
     }
     let mut sources = Sources::new(store);
     let (params, tools, stamps) = read(instance, planned.node, &tools, &mut sources)?;
@@ -291,9 +297,9 @@ pub fn source_state(
     Ok(if !is_same {
         SourceState::Changed
     } else if stamps != *before {
-        SourceState::Touched(stamps)
+        SourceState::Rewritten(stamps)
     } else {
-        SourceState::Untouched
+        SourceState::Unchanged
     })
 }
 
@@ -343,7 +349,7 @@ fn read(
     let mut stamps = String::new();
     let mut params = instance.stage.canonical();
     for source in instance.stage.sources() {
-        let seen = sources.see(&source).map_err(|invalid| Error::Source {
+        let seen = sources.read(&source).map_err(|invalid| Error::Source {
             node,
             invalid: Invalid {
                 path: source.written.clone(),
@@ -353,11 +359,11 @@ fn read(
         let param = source::param_mut(&mut params, &source.param).ok_or_else(|| {
             let kind = instance.kind.name;
             Error::Internal(format!(
-                "`{kind}` names the source `{}` by a parameter it does not have",
+                "kind `{kind}` declares the source `{}` for a parameter that it does not have",
                 source.path.shown()
             ))
         })?;
-        *param = source::stand_in(&seen.digest);
+        *param = source::placeholder(&seen.digest);
         stamps.push_str(&seen.stamps.to_string());
     }
     params.sort_all_objects();
@@ -374,7 +380,7 @@ fn read(
 
 /// Makes plans with this store read all sources again, each once, without trusting earlier indexes.
 pub fn rehash_sources(store: &mut Store) {
-    store.distrust_indexes(source_index::now());
+    store.distrust_indexes(source::now());
 }
 
 /// Returns the number of files in the source with this digest, if its listing is still stored.

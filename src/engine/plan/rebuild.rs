@@ -3,13 +3,13 @@
 use contract::{ArtifactType, Port, Stage};
 use serde_json::Value;
 
-use super::source::stands_for;
-use crate::graph::{Catalogue, Parse};
+use super::source::source_digest;
+use crate::graph::{Catalogue, ParseStage};
 use crate::keys::Fingerprint;
 
 /// Returns the stage that a fingerprint describes. A fingerprint has no paths of sources, so the stage can
 /// answer pure questions but not run. `None` if the kind has changed too much to parse the parameters.
-pub fn rebuild(parse: Parse, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
+pub fn rebuild(parse: ParseStage, fingerprint: &Fingerprint) -> Option<Box<dyn Stage>> {
     parse(&fingerprint.kind, with_paths(&fingerprint.params)).ok()
 }
 
@@ -29,7 +29,7 @@ pub fn metrics_ports(catalogue: &Catalogue, fingerprint: &Fingerprint) -> Vec<St
 
 /// Returns the parameters of a fingerprint that differ from their defaults, by name. Sources appear as in the
 /// fingerprint. Returns all parameters if the kind can no longer parse them.
-pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Value)> {
+pub fn chosen_params(parse: ParseStage, fingerprint: &Fingerprint) -> Vec<(String, Value)> {
     let Some(params) = fingerprint.params.as_object() else {
         return Vec::new();
     };
@@ -54,10 +54,13 @@ pub fn chosen_params(parse: Parse, fingerprint: &Fingerprint) -> Vec<(String, Va
 /// Returns the parameters with a placeholder path for each source.
 fn with_paths(params: &Value) -> Value {
     match params {
-        source if stands_for(source).is_some() => Value::from("source"),
+        source if source_digest(source).is_some() => Value::from("source"),
         // A source whose path is part of the key as well.
         Value::Object(map)
-            if map.len() == 2 && map.get("content").is_some_and(|c| stands_for(c).is_some()) =>
+            if map.len() == 2
+                && map
+                    .get("content")
+                    .is_some_and(|c| source_digest(c).is_some()) =>
         {
             map.get("path").cloned().unwrap_or_default()
         }

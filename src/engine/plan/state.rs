@@ -20,7 +20,7 @@ pub(super) struct Known<'a> {
     /// The content key, if it is known already.
     pub content_key: Option<Key>,
     /// Whether a stage upstream is forced to run although it is cached.
-    pub is_behind_forced: bool,
+    pub is_downstream_of_forced: bool,
 }
 
 /// Decides the state of a stage. Its producers must be in `plan` already.
@@ -36,7 +36,7 @@ pub(super) fn find(
         fingerprint,
         lookup,
         content_key,
-        is_behind_forced,
+        is_downstream_of_forced,
     } = known;
     let running = running_upstream(graph, plan, node);
     // If everything upstream is cached, the inputs are known, and so is the content key.
@@ -44,18 +44,18 @@ pub(super) fn find(
         let inputs = cached_inputs(graph, plan, node)?;
         Some(key::content_key_of(fingerprint, &inputs))
     });
-    let mut is_of_others = false;
+    let mut has_other_inputs = false;
     if let Lookup::Hit(record) = &lookup {
         match running {
             // A stage that is forced to run may come out differently.
-            Some(_) if is_behind_forced => {}
+            Some(_) if is_downstream_of_forced => {}
             Some(_) => return Ok(State::Cached(record.clone())),
             // The inputs may have been made again since the record, and have come out differently: some
             // programs are not deterministic.
             None if content_key.is_none_or(|key| key == record.content_key) => {
                 return Ok(State::Cached(record.clone()));
             }
-            None => is_of_others = true,
+            None => has_other_inputs = true,
         }
     }
     if let Some(running) = running {
@@ -63,19 +63,20 @@ pub(super) fn find(
     }
     // An earlier run may have redone the stages upstream with the same result, and
     // have ended before this one.
+    let results = store.results();
     if let Some(key) = content_key
-        && let Lookup::Hit(record) = store.examine(&key)?
+        && let Some(Lookup::Hit(record)) = results.look_up(&[key])?.pop()
     {
-        let record = store
-            .alias(&record, *action_key, fingerprint)
+        let record = results
+            .put_under(&record, *action_key, fingerprint)
             .unwrap_or_else(|error| {
                 // The plan works without it: the next one finds the record in the same way.
-                tracing::debug!(%error, "a record's second name was not kept");
+                tracing::debug!(%error, "failed to store a record under a second key");
                 record.under(*action_key, fingerprint)
             });
         return Ok(State::Cached(Box::new(record)));
     }
-    if is_of_others && let Some(role) = fingerprint.inputs.keys().next() {
+    if has_other_inputs && let Some(role) = fingerprint.inputs.keys().next() {
         let first = Change::Input { role: role.clone() };
         return Ok(State::Runs(MissReason::Changed { first, more: 0 }));
     }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use contract::{Invalid, Source, Tool};
 
-use super::source::{Seen, Sources};
+use super::source::{ReadSource, Sources};
 use crate::keys::{Digest, ToolId};
-use crate::store::{self, Store};
+use crate::store::{self, Memo, Store};
 
 /// Returns the identity of a program and the hash of its file's stamps. `None` if it has no file.
 pub(super) fn identify(
@@ -20,7 +20,10 @@ pub(super) fn identify(
     let seen = content(path, sources)?;
     let id = match &tool.version {
         None => ToolId::Content(seen.digest),
-        Some(command) => match sources.store().memo(&memo_path(&seen.digest, command)) {
+        Some(command) => match sources
+            .store()
+            .memo(Memo::Version(&seen.digest, &digest(command)))
+        {
             Some(answer) => ToolId::Version(answer),
             None => ToolId::Unknown,
         },
@@ -29,40 +32,40 @@ pub(super) fn identify(
 }
 
 /// Returns the version commands of `tools` that have no stored answer for the present program files.
-pub fn unasked(store: &Store, tools: &[Tool]) -> Result<Vec<Unasked>, Invalid> {
+pub fn unknown_versions(store: &Store, tools: &[Tool]) -> Result<Vec<UnknownVersion>, Invalid> {
     let mut sources = Sources::new(store);
-    let mut unasked = BTreeMap::new();
+    let mut unknown = BTreeMap::new();
     for tool in tools {
         let (Some(path), Some(command)) = (&tool.path, &tool.version) else {
             continue;
         };
         let file = content(path, &mut sources)?.digest;
-        let memo = memo_path(&file, command);
-        if store.memo::<String>(&memo).is_none() {
-            unasked.entry(memo.clone()).or_insert_with(|| Unasked {
-                tool: tool.name.clone(),
-                command: command.clone(),
-                path: path.clone(),
-                file,
-                memo,
-            });
+        let asked = digest(command);
+        if store.memo::<String>(Memo::Version(&file, &asked)).is_none() {
+            unknown
+                .entry((file.to_string(), asked.to_string()))
+                .or_insert_with(|| UnknownVersion {
+                    tool: tool.name.clone(),
+                    command: command.clone(),
+                    path: path.clone(),
+                    file,
+                });
         }
     }
-    Ok(unasked.into_values().collect())
+    Ok(unknown.into_values().collect())
 }
 
 /// A version command without a stored answer.
 #[derive(Clone, Debug)]
-pub struct Unasked {
+pub struct UnknownVersion {
     pub tool: String,
     pub command: String,
     path: PathBuf,
     /// Digest of the file at `path` before the command runs.
     file: Digest,
-    memo: PathBuf,
 }
 
-impl Unasked {
+impl UnknownVersion {
     /// Whether the program's file is still the one that was found.
     pub fn is_same(&self, store: &Store) -> Result<bool, Invalid> {
         let now = content(&self.path, &mut Sources::new(store))?;
@@ -70,22 +73,21 @@ impl Unasked {
     }
 
     /// Stores the answer.
-    pub fn answered(&self, store: &Store, answer: &str) -> Result<(), store::Error> {
-        store.set_memo(&self.memo, &answer)
+    pub fn store_answer(&self, store: &Store, answer: &str) -> Result<(), store::Error> {
+        store.set_memo(Memo::Version(&self.file, &digest(&self.command)), &answer)
     }
 }
 
 /// Reads the content of the program at `path`.
-fn content(path: &Path, sources: &mut Sources<'_>) -> Result<Seen, Invalid> {
+fn content(path: &Path, sources: &mut Sources<'_>) -> Result<ReadSource, Invalid> {
     sources
-        .see(&Source::new(Vec::new(), path))
-        .map_err(|error| error.hint("its content is part of the stage's key: let `runner` read it"))
+        .read(&Source::new(Vec::new(), path))
+        .map_err(|error| {
+            error.hint("make the program readable, because its content is part of the stage's key")
+        })
 }
 
-/// Returns the path of the memo with the answer to `command` of the program file with this digest.
-fn memo_path(file: &Digest, command: &str) -> PathBuf {
-    let asked = Digest::derive("runner version command v1", command.as_bytes());
-    Path::new("sources")
-        .join("tools")
-        .join(format!("{file}-{asked}.json"))
+/// Returns the digest of a version command, which its answer is stored under.
+fn digest(command: &str) -> Digest {
+    Digest::derive("runner version command v1", command.as_bytes())
 }

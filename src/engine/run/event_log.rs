@@ -1,6 +1,6 @@
 //! Records the events of a run in its folder.
 
-use contract::ShowPath;
+use contract::{ShowPath, lock};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ pub struct EventLog {
 
 struct State {
     file: File,
-    spoke: HashMap<String, Instant>,
+    last_progress: HashMap<String, Instant>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ impl EventLog {
         let path = folder.join(EVENTS_FILE);
         let state = State {
             file: File::create(&path)?,
-            spoke: HashMap::new(),
+            last_progress: HashMap::new(),
         };
         Ok(Self {
             path,
@@ -52,16 +52,16 @@ impl EventLog {
 
 impl Observer for EventLog {
     fn observe(&self, event: &Event) {
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let mut state = lock(&self.state);
         if let Event::StageProgress { stage, .. } = event {
             if state
-                .spoke
+                .last_progress
                 .get(stage)
-                .is_some_and(|spoke| spoke.elapsed() < SPACING)
+                .is_some_and(|last_progress| last_progress.elapsed() < SPACING)
             {
                 return;
             }
-            state.spoke.insert(stage.clone(), Instant::now());
+            state.last_progress.insert(stage.clone(), Instant::now());
         }
         let line = Line {
             time: Timestamp::now().to_string(),

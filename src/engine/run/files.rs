@@ -12,11 +12,11 @@ use std::path::Path;
 use contract::files;
 use serde::de::DeserializeOwned;
 
-use super::history::PlannedStage;
+use super::planned_stage::PlannedStage;
+use crate::atomic_file::{self, Flush};
 use crate::event::RunReport;
 use crate::keys::Digest;
-use crate::store::{Found, is_absence, read_file};
-use crate::whole::{self, Flush};
+use crate::store::{Found, read_file};
 
 /// Name of the file with the [`RunReport`].
 pub const RUN_FILE: &str = "run.json";
@@ -34,7 +34,7 @@ const FRESH: &str = ".tmp-";
 
 /// The result of reading a file of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept<T> {
+pub enum RunFile<T> {
     Sound(T),
     Missing,
     Bad(Fault),
@@ -65,30 +65,30 @@ impl fmt::Display for Fault {
 pub fn write_run(folder: &Path, report: &RunReport) -> io::Result<()> {
     let bytes = sealed(report)?;
     let file = folder.join(RUN_FILE);
-    whole::write(&file, FRESH, Flush::No, |to| to.write_all(&bytes))
+    atomic_file::write(&file, FRESH, Flush::No, |to| to.write_all(&bytes))
 }
 
 /// Writes the planned stages of a run.
 pub fn write_plan(folder: &Path, stages: &[PlannedStage]) -> io::Result<()> {
-    whole::write(&folder.join(PLAN_FILE), FRESH, Flush::No, |to| {
+    atomic_file::write(&folder.join(PLAN_FILE), FRESH, Flush::No, |to| {
         serde_json::to_writer(&mut *to, stages)?;
         to.write_all(b"\n")
     })
 }
 
 /// Reads `run.json`, as far as `T` has its fields.
-pub fn read_run<T: DeserializeOwned>(folder: &Path) -> Kept<T> {
+pub fn read_run<T: DeserializeOwned>(folder: &Path) -> RunFile<T> {
     read(&folder.join(RUN_FILE), |bytes| {
         if is_as_written(bytes) {
             serde_json::from_slice(bytes).map_err(|error| error.to_string())
         } else {
-            Err("it is not what was written".to_owned())
+            Err("its checksum does not match".to_owned())
         }
     })
 }
 
 /// Reads the planned stages of a run.
-pub fn read_plan(folder: &Path) -> Kept<Vec<PlannedStage>> {
+pub fn read_plan(folder: &Path) -> RunFile<Vec<PlannedStage>> {
     read(&folder.join(PLAN_FILE), |bytes| {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     })
@@ -100,16 +100,16 @@ pub fn has_events(folder: &Path) -> bool {
     files::is(&folder.join(EVENTS_FILE), is_filled).unwrap_or(true)
 }
 
-fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> Kept<T> {
+fn read<T>(file: &Path, decode: impl FnOnce(&[u8]) -> Result<T, String>) -> RunFile<T> {
     match read_file(file) {
         Ok(Found::Bytes(bytes)) => match decode(&bytes) {
-            Ok(read) => Kept::Sound(read),
-            Err(why) => Kept::Bad(Fault::Damaged(why)),
+            Ok(read) => RunFile::Sound(read),
+            Err(why) => RunFile::Bad(Fault::Damaged(why)),
         },
-        Ok(Found::Nothing) => Kept::Missing,
-        Ok(Found::Foreign) => Kept::Bad(Fault::Damaged("it is no plain file".to_owned())),
-        Err(error) if is_absence(&error) => Kept::Missing,
-        Err(error) => Kept::Bad(Fault::Refused(error.to_string())),
+        Ok(Found::Missing) => RunFile::Missing,
+        Ok(Found::Foreign) => RunFile::Bad(Fault::Damaged("it is not a regular file".to_owned())),
+        Err(error) if files::is_absence(&error) => RunFile::Missing,
+        Err(error) => RunFile::Bad(Fault::Refused(error.to_string())),
     }
 }
 
@@ -166,19 +166,19 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written_and_no_other_way() {
+    fn a_record_is_read_only_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(RUN_FILE);
         let read = || read_run::<RunReport>(folder.path());
-        assert_eq!(read(), Kept::Missing);
+        assert_eq!(read(), RunFile::Missing);
         write_run(folder.path(), &report()).unwrap();
-        assert_eq!(read(), Kept::Sound(report()));
+        assert_eq!(read(), RunFile::Sound(report()));
 
         let whole = fs::read(&file).unwrap();
         for at in 0..whole.len() - 1 {
             fs::write(&file, &whole[..at]).unwrap();
             assert!(
-                matches!(read(), Kept::Bad(Fault::Damaged(_))),
+                matches!(read(), RunFile::Bad(Fault::Damaged(_))),
                 "cut at {at}"
             );
             let mut flipped = whole.clone();
@@ -186,19 +186,20 @@ mod tests {
             fs::write(&file, flipped).unwrap();
             // If the checksum's field name was damaged, the rest of the file is still correct.
             assert!(
-                matches!(read(), Kept::Bad(Fault::Damaged(_))) || read() == Kept::Sound(report()),
-                "another byte at {at}"
+                matches!(read(), RunFile::Bad(Fault::Damaged(_)))
+                    || read() == RunFile::Sound(report()),
+                "flipped bit in byte {at}"
             );
         }
     }
 
     #[test]
-    fn a_record_from_before_there_were_checksums_is_read() {
+    fn a_record_without_a_checksum_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let mut old = report();
         old.number = None;
         let bytes = serde_json::to_vec_pretty(&old).unwrap();
         fs::write(folder.path().join(RUN_FILE), bytes).unwrap();
-        assert_eq!(read_run(folder.path()), Kept::Sound(old));
+        assert_eq!(read_run(folder.path()), RunFile::Sound(old));
     }
 }

@@ -7,47 +7,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::files::{Fault, Kept, PLAN_FILE, RUN_FILE, has_events, read_plan, read_run};
+use super::files::{Fault, PLAN_FILE, RUN_FILE, RunFile, has_events, read_plan, read_run};
+use super::planned_stage::PlannedStage;
 use crate::event::RunState;
-use crate::graph::Graph;
 use crate::keys::Key;
-use crate::plan::Plan;
-
-/// A stage of a run, with the key of its action.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedStage {
-    /// The instance: `cnn[model1]`.
-    pub name: String,
-    /// The stage: `cnn`.
-    pub stage: String,
-    pub key: Key,
-}
-
-impl PlannedStage {
-    /// All stages of a plan.
-    pub fn of(graph: &Graph, plan: &Plan) -> Vec<Self> {
-        let stages = plan.actions.iter().map(|action| {
-            let name = &graph.stages[action.node].name;
-            Self {
-                name: name.to_string(),
-                stage: name.stage.clone(),
-                key: action.action_key,
-            }
-        });
-        stages.collect()
-    }
-
-    /// A stage from a report, by its name and its key in hex. `None` if the key is invalid.
-    pub fn reported(name: &str, key: &str) -> Option<Self> {
-        Some(Self {
-            name: name.to_owned(),
-            stage: name.split('[').next()?.to_owned(),
-            key: key.parse().ok()?,
-        })
-    }
-}
 
 /// A run whose record could be read.
 #[derive(Clone, Debug)]
@@ -133,7 +98,7 @@ impl History {
     pub fn read_and_warn(runs: &Path) -> io::Result<Self> {
         let history = Self::read(runs)?;
         for bad in &history.bad {
-            tracing::warn!("left out: run `{}`: {}", bad.id(), bad.why());
+            tracing::warn!("skipped run `{}`: {}", bad.id(), bad.why());
         }
         Ok(history)
     }
@@ -183,15 +148,15 @@ fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
     let plan = read_plan(folder);
     let keys_of = |stages: &[PlannedStage]| stages.iter().map(|stage| stage.key).collect();
     let record: Record = match (read_run(folder), &plan) {
-        (Kept::Sound(record), _) => record,
-        (Kept::Missing, _) if !has_begun => return (None, None),
+        (RunFile::Sound(record), _) => record,
+        (RunFile::Missing, _) if !has_begun => return (None, None),
         (found, plan) => {
             let fault = match found {
-                Kept::Bad(fault) => fault,
+                RunFile::Bad(fault) => fault,
                 _ => Fault::Missing,
             };
             let keys: Option<BTreeSet<Key>> = match plan {
-                Kept::Sound(stages) => Some(keys_of(stages)),
+                RunFile::Sound(stages) => Some(keys_of(stages)),
                 _ => None,
             };
             return (None, bad(RUN_FILE, fault, keys));
@@ -203,10 +168,10 @@ fn examine(folder: &Path) -> (Option<PastRun>, Option<BadRun>) {
     let reported: Vec<PlannedStage> = reported.collect();
     let mut keys: BTreeSet<Key> = keys_of(&reported);
     let (stages, fault) = match plan {
-        Kept::Sound(stages) => (stages, None),
-        Kept::Missing if !has_begun => (reported, None),
-        Kept::Missing => (reported, Some(Fault::Missing)),
-        Kept::Bad(fault) => (reported, Some(fault)),
+        RunFile::Sound(stages) => (stages, None),
+        RunFile::Missing if !has_begun => (reported, None),
+        RunFile::Missing => (reported, Some(Fault::Missing)),
+        RunFile::Bad(fault) => (reported, Some(fault)),
     };
     keys.extend(stages.iter().map(|stage| stage.key));
     let is_known = fault.is_none() || record.state != RunState::Running;

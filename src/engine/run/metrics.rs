@@ -13,10 +13,10 @@ pub const DAMAGED: &str = "damaged, run again";
 /// # Errors
 /// A sentence, if the output is incomplete or damaged.
 pub fn read(store: &Store, output: &Digest) -> Result<Option<Metrics>, String> {
-    let Some([bytes]) = store.read_files(output, [METRICS_FILE])? else {
+    let Some(files) = store.read_files(output, &[METRICS_FILE])? else {
         return Ok(None);
     };
-    let metrics = serde_json::from_slice(&bytes);
+    let metrics = serde_json::from_slice(&files[0]);
     metrics
         .map_err(|e| format!("`{METRICS_FILE}` of {output}: {e}"))
         .map(Some)

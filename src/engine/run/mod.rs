@@ -1,19 +1,27 @@
 //! Executes pipelines and sweeps, and keeps and reads the records of runs.
 //!
-//! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds what it was about and how it ended ([`files`]);
-//! [`history`] and [`recorded`] read it again.
+//! A run's [`Session`] sends its events to observers: the terminal and the [`event_log`]. A run's folder holds its
+//! plan and its end ([`files`]), which [`history`] and [`recorded`] read again. Tables and reports of sweeps are
+//! filled from the store ([`measurements`], [`contrasts`], [`sweep_report`]).
 
+pub mod contrasts;
+mod curve;
 pub mod event_log;
+pub mod failures;
 pub mod files;
 pub mod history;
 pub mod id;
+pub mod measurements;
 pub mod metrics;
 pub mod number;
 pub mod outcomes;
+pub mod planned_stage;
 pub mod recorded;
 pub mod replay;
 pub mod rounds;
+pub mod saved_plan;
 pub mod session;
+pub mod sweep_report;
 
 use crate::error::Error;
 use crate::graph::Graph;

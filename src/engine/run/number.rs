@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::files::{Fault, Kept, RUN_FILE, read_run};
+use super::files::{Fault, RUN_FILE, RunFile, read_run};
 use super::history::folders;
 
 /// More than any number of runs. Files with larger names are not ours.
@@ -26,7 +26,7 @@ pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
     }
     // Create and remove files only in a folder of our own, not behind a link.
     if !fs::symlink_metadata(folder)?.is_dir() {
-        let message = "it is no folder; move it elsewhere";
+        let message = "not a folder; move it to another place";
         return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
     }
     loop {
@@ -37,7 +37,8 @@ pub fn claim(folder: &Path, runs: &Path) -> io::Result<u64> {
         };
         let number = last + 1;
         if number > LARGEST {
-            let message = format!("`{last}` in it leaves no larger number; remove that");
+            let message =
+                format!("file `{last}` in it has the largest possible number; remove that file");
             return Err(io::Error::other(message));
         }
         match File::create_new(folder.join(number.to_string())) {
@@ -81,11 +82,11 @@ fn recorded(runs: &Path) -> io::Result<u64> {
     let mut largest = 0;
     for folder in folders(runs)? {
         match read_run(&folder) {
-            Kept::Sound(Numbered {
+            RunFile::Sound(Numbered {
                 number: Some(number),
             }) if number < LARGEST => largest = largest.max(number),
             // The unreadable record may have the largest number.
-            Kept::Bad(fault @ Fault::Refused(_)) => {
+            RunFile::Bad(fault @ Fault::Refused(_)) => {
                 let message = format!("`{}` {fault}", folder.join(RUN_FILE).shown());
                 return Err(io::Error::other(message));
             }
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_from_the_records_where_the_last_was_lost() {
+    fn numbers_continue_from_the_records_if_the_last_file_is_lost() {
         let fixture = Fixture::new();
         for (name, record) in [("a", r#"{"number": 41}"#), ("b", "{}"), ("c", "{")] {
             fs::create_dir(fixture.runs().join(name)).unwrap();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_or_removed_where_a_link_leads() {
+    fn no_file_is_created_or_removed_behind_a_link() {
         let (fixture, outside) = (Fixture::new(), tempfile::tempdir().unwrap());
         fs::write(outside.path().join("1"), "mine").unwrap();
         symlink(outside.path(), fixture.numbers()).unwrap();
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_in_nobodys_way() {
+    fn files_that_are_not_numbers_are_ignored() {
         let fixture = Fixture::new();
         let folder = fixture.numbers();
         fs::create_dir(&folder).unwrap();

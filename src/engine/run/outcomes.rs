@@ -13,8 +13,8 @@ use crate::scheduler::Outcome;
 use crate::store::Store;
 use crate::sweep::{MetricAt, Missing, Results};
 
+use super::failures::Failures;
 use super::metrics;
-use super::replay::Failures;
 
 /// Outputs and failures of stages, as far as they are known.
 pub struct Outcomes<'a> {
@@ -82,11 +82,11 @@ impl Results for Outcomes<'_> {
         let outputs = self.outputs.get(&node);
         let outputs = outputs.ok_or_else(|| self.missing(graph, node))?;
         let digest = outputs.get(&at.port);
-        let digest =
-            digest.ok_or_else(|| Missing::Failed(format!("there is no output `{}`", at.port)))?;
+        let digest = digest
+            .ok_or_else(|| Missing::Failed(format!("the stage has no output `{}`", at.port)))?;
         let metrics = metrics::read(self.store, digest).map_err(Missing::Failed)?;
-        let metrics =
-            metrics.ok_or_else(|| Missing::Failed(format!("no file `{METRICS_FILE}`")))?;
+        let metrics = metrics
+            .ok_or_else(|| Missing::Failed(format!("the output has no file `{METRICS_FILE}`")))?;
         metrics.get(&at.metric).cloned().ok_or_else(|| {
             let known: Vec<String> = metrics.keys().map(|name| format!("`{name}`")).collect();
             let stage = &graph.stages[node].name;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::files::{EVENTS_FILE, Fault, Kept, RUN_FILE, has_events, read_plan, read_run};
-use super::history::{BadRun, History, PlannedStage, folders};
+use super::files::{EVENTS_FILE, Fault, RUN_FILE, RunFile, has_events, read_plan, read_run};
+use super::history::{BadRun, History, folders};
+use super::planned_stage::PlannedStage;
 use crate::event::{RunReport, RunState, StageReport};
 use crate::scheduler::Counts;
 use crate::store::{Found, Living, Store, read_file};
@@ -37,7 +38,7 @@ pub struct RecordedStage {
 impl RecordedStage {
     /// The outcome, such as `cached` or `failed`. For a stage that did not end, its state in a run of state
     /// `run`.
-    pub fn word(&self, run: RunState) -> String {
+    pub fn status(&self, run: RunState) -> String {
         match (&self.end, self.started) {
             (Some(end), _) => end.outcome.to_string(),
             (None, true) if run == RunState::Running => "running".to_owned(),
@@ -62,7 +63,7 @@ pub fn ids(store: &Store) -> io::Result<Vec<String>> {
 pub struct Newest {
     pub runs: Vec<Recorded>,
     /// Whether there are older runs.
-    pub are_more: bool,
+    pub has_more: bool,
     /// Runs with a record that cannot be read. If such a run is not also in `runs`, its age is unknown.
     pub bad: Vec<BadRun>,
 }
@@ -74,13 +75,13 @@ pub fn newest(store: &Store, pipeline: Option<&str>, limit: usize) -> io::Result
     let of_pipeline = of_pipeline.filter(|run| pipeline.is_none_or(|name| run.pipeline == name));
     let mut found = Newest {
         runs: Vec::new(),
-        are_more: false,
+        has_more: false,
         bad: history.bad,
     };
     let mut living = None;
     for run in of_pipeline {
         if found.runs.len() == limit {
-            found.are_more = true;
+            found.has_more = true;
             break;
         }
         match read(store, &run.id(), &mut living) {
@@ -117,8 +118,8 @@ pub fn read(
         report = again;
     }
     let planned = match read_plan(&folder) {
-        Kept::Sound(stages) => stages,
-        Kept::Missing | Kept::Bad(_) => Vec::new(),
+        RunFile::Sound(stages) => stages,
+        RunFile::Missing | RunFile::Bad(_) => Vec::new(),
     };
     if report.state != RunState::Running {
         let stages = ended(planned, &report.stages);
@@ -172,10 +173,10 @@ pub fn read(
 
 fn record(folder: &Path) -> Result<Option<RunReport>, BadRun> {
     let fault = match read_run(folder) {
-        Kept::Sound(report) => return Ok(Some(report)),
-        Kept::Missing if !has_events(folder) => return Ok(None),
-        Kept::Missing => Fault::Missing,
-        Kept::Bad(fault) => fault,
+        RunFile::Sound(report) => return Ok(Some(report)),
+        RunFile::Missing if !has_events(folder) => return Ok(None),
+        RunFile::Missing => Fault::Missing,
+        RunFile::Bad(fault) => fault,
     };
     Err(BadRun {
         folder: folder.to_owned(),
@@ -216,12 +217,12 @@ struct Events {
 struct Line {
     time: Timestamp,
     #[serde(flatten)]
-    event: Said,
+    event: RecordedEvent,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-enum Said {
+enum RecordedEvent {
     StageStarted {
         stage: String,
     },
@@ -229,7 +230,7 @@ enum Said {
         stage: StageReport,
     },
     #[serde(other)]
-    Else,
+    Other,
 }
 
 impl Events {
@@ -240,13 +241,13 @@ impl Events {
         let path = folder.join(EVENTS_FILE);
         let text = match read_file(&path) {
             Ok(Found::Bytes(text)) => text,
-            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Missing) => Vec::new(),
             Ok(Found::Foreign) => {
-                tracing::warn!("`{}` is no plain file", path.shown());
+                tracing::warn!("`{}` is not a regular file", path.shown());
                 Vec::new()
             }
             Err(error) => {
-                tracing::warn!("`{}` cannot be read: {error}", path.shown());
+                tracing::warn!("failed to read `{}`: {error}", path.shown());
                 Vec::new()
             }
         };
@@ -256,9 +257,11 @@ impl Events {
             };
             events.last = Some(line.time);
             match line.event {
-                Said::StageStarted { stage } => drop(events.starts.insert(stage)),
-                Said::StageEnded { stage } => drop(events.ends.insert(stage.name.clone(), stage)),
-                Said::Else => {}
+                RecordedEvent::StageStarted { stage } => drop(events.starts.insert(stage)),
+                RecordedEvent::StageEnded { stage } => {
+                    drop(events.ends.insert(stage.name.clone(), stage))
+                }
+                RecordedEvent::Other => {}
             }
         }
         events

@@ -9,16 +9,16 @@ use super::{Outcomes, planned};
 use crate::error::Error;
 use crate::executor::{ask_versions, damaged_artifacts};
 use crate::forecast::preflight::{Findings, check};
-use crate::forecast::{Machine, Reach, forecast};
-use crate::graph::{Graph, Parse};
+use crate::forecast::{Machine, RecordScope, forecast};
+use crate::graph::{Graph, ParseStage};
 use crate::plan::{Plan, PlanOptions, wanted};
-use crate::scheduler::{OnFailure, Room};
+use crate::scheduler::{Capacity, OnFailure};
 use crate::spec::Limits;
 use crate::store::Store;
-use crate::sweep::{Course, Round};
+use crate::sweep::{Experiment, Round};
 
 /// What to run of a pipeline, and how.
-pub struct Order<'a> {
+pub struct RunRequest<'a> {
     /// Overrides of the pipeline as typed, for the run record.
     pub sets: &'a [String],
     /// The stages of a round to run.
@@ -26,13 +26,13 @@ pub struct Order<'a> {
     /// Accepts or refuses the plan of a round.
     pub accept: &'a dyn Fn(&Graph, &Plan) -> Result<(), Error>,
     /// The resources that stages may use.
-    pub room: &'a dyn Fn(&Graph, &Machine) -> Room,
+    pub capacity: &'a dyn Fn(&Graph, &Machine) -> Capacity,
     pub on_failure: OnFailure,
     /// Limits for stages that have none of their own.
     pub limits: Limits,
     /// Whether trainings resume from checkpoints.
     pub resume: bool,
-    pub parse: Parse,
+    pub parse: ParseStage,
     pub observe: Observe<'a>,
 }
 
@@ -41,26 +41,33 @@ pub struct Order<'a> {
 ///
 /// # Errors
 /// If a plan is refused, or the system refuses something. Results of earlier rounds stay.
-pub fn rounds<'a>(
-    course: &mut Course,
-    order: &Order<'_>,
+pub fn run_rounds<'a>(
+    experiment: &mut Experiment,
+    request: &RunRequest<'_>,
     store: &'a Store,
     outcomes: &mut Outcomes<'a>,
     session: &mut Option<Session<'a>>,
     warn: &mut dyn FnMut(&Findings),
 ) -> Result<(), Error> {
-    while let Some(round) = course.next_round().map_err(Error::Invalid)? {
-        let graph = course.graph();
-        let options = (order.select)(graph, &round)?;
-        let machine = Machine::look(store.root());
-        let room = (order.room)(graph, &machine);
+    while let Some(round) = experiment.next_round().map_err(Error::Invalid)? {
+        let graph = experiment.graph();
+        let options = (request.select)(graph, &round)?;
+        let machine = Machine::current(store.root());
+        let capacity = (request.capacity)(graph, &machine);
         // Until the session has recorded what this run needs, only this guard protects the artifacts of the plan.
         let guard = store.guard()?;
         ask_versions(graph, store, &wanted(graph, &options))?;
         let plan = sound_plan(graph, store, &options)?;
-        (order.accept)(graph, &plan)?;
-        let forecast = forecast(graph, &plan, store, order.parse, &room, Reach::Own);
-        let findings = check(graph, &plan, &forecast, &room, &machine);
+        (request.accept)(graph, &plan)?;
+        let forecast = forecast(
+            graph,
+            &plan,
+            store,
+            request.parse,
+            &capacity,
+            RecordScope::Own,
+        );
+        let findings = check(graph, &plan, &forecast, &capacity, &machine);
         warn(&findings);
         let (session, refused) = match &mut *session {
             Some(session) => (session, refused(&findings)?),
@@ -69,32 +76,32 @@ pub fn rounds<'a>(
             }
             none => {
                 let subject = Subject {
-                    pipeline: &course.pipeline,
-                    file: &course.file,
-                    profile: course.profile.as_deref(),
-                    sets: order.sets,
+                    pipeline: &experiment.pipeline,
+                    file: &experiment.file,
+                    profile: experiment.profile.as_deref(),
+                    sets: request.sets,
                 };
-                let begun = Session::begin(&subject, store, order.observe)?;
+                let begun = Session::begin(&subject, store, request.observe)?;
                 (none.insert(begun), HashMap::new())
             }
         };
-        session.take_on(graph, &plan)?;
+        session.add_plan(graph, &plan)?;
         drop(guard);
         let execution = session.execute(
             graph,
             &plan,
             RunOptions {
-                room,
-                on_failure: order.on_failure,
-                limits: order.limits,
-                resume: order.resume,
-                measured: forecast.measured(graph),
+                capacity,
+                on_failure: request.on_failure,
+                limits: request.limits,
+                resume: request.resume,
+                demands: forecast.demands(graph),
                 refused,
             },
         )?;
         outcomes.executed(&plan, execution);
-        for event in course.tell(&round, outcomes) {
-            session.tell(&event);
+        for event in experiment.record(&round, outcomes) {
+            session.send(&event);
         }
         if session.is_interrupted() {
             break;

@@ -12,16 +12,17 @@ use petgraph::graph::NodeIndex;
 use crate::error::Error;
 use crate::event::RunState;
 use crate::event::{Event, Reporter, RunReport};
-use crate::executor::{self, Execution, Interrupt, Workers};
-use crate::graph::{Graph, Measured};
+use crate::executor::{self, Execution};
+use crate::graph::{Demand, Graph};
 use crate::keys::Key;
+use crate::launch::{Interrupt, Launcher, Local};
 use crate::plan::{Plan, State};
 use crate::run::RunId;
 use crate::run::event_log::EventLog;
 use crate::run::files::{write_plan, write_run};
-use crate::run::history::PlannedStage;
 use crate::run::number;
-use crate::scheduler::{Counts, OnFailure, Outcome, Room};
+use crate::run::planned_stage::PlannedStage;
+use crate::scheduler::{Capacity, Counts, OnFailure, Outcome};
 use crate::spec::Limits;
 use crate::store::{Needs, Store};
 use crate::wording;
@@ -29,14 +30,14 @@ use crate::wording;
 /// How to execute a plan.
 pub struct RunOptions {
     /// Resources for running stages.
-    pub room: Room,
+    pub capacity: Capacity,
     pub on_failure: OnFailure,
     /// Limits for stages that have none of their own.
     pub limits: Limits,
     /// Whether trainings resume from checkpoints.
     pub resume: bool,
     /// Resources that stages used in earlier runs.
-    pub measured: HashMap<NodeIndex, Measured>,
+    pub demands: HashMap<NodeIndex, Demand>,
     /// Stages that fail without being run, and why.
     pub refused: HashMap<NodeIndex, String>,
 }
@@ -61,7 +62,7 @@ pub struct Session<'a> {
     store: &'a Store,
     folder: PathBuf,
     reporter: Arc<Reporter>,
-    workers: Arc<Workers>,
+    launcher: Arc<dyn Launcher>,
     interrupt: Interrupt,
     started: Instant,
     /// Report on the run so far.
@@ -90,10 +91,11 @@ impl<'a> Session<'a> {
         let mut reporter = Reporter::default();
         reporter.add(EventLog::create(&folder).map_err(Error::io("write to", &folder))?);
         observe(&folder, &mut reporter).map_err(Error::io("write to", &folder))?;
-        let (reporter, workers) = (Arc::new(reporter), Arc::new(Workers::default()));
-        let told = Arc::clone(&reporter);
-        let interrupt = Interrupt::watch(Arc::clone(&workers), move |signal| {
-            told.send(&Event::Interrupted { signal })
+        let reporter = Arc::new(reporter);
+        let launcher: Arc<dyn Launcher> = Arc::new(Local::default());
+        let observers = Arc::clone(&reporter);
+        let interrupt = Interrupt::watch(Arc::clone(&launcher), move |signal| {
+            observers.send(&Event::Interrupted { signal })
         })
         .map_err(|e| Error::System(format!("failed to watch for signals: {e}")))?;
         let report = RunReport {
@@ -116,7 +118,7 @@ impl<'a> Session<'a> {
             store,
             folder,
             reporter,
-            workers,
+            launcher,
             interrupt,
             started: Instant::now(),
             report,
@@ -128,7 +130,7 @@ impl<'a> Session<'a> {
     }
 
     /// Declares that the run needs everything in a plan, so that it is not collected from now on.
-    pub fn take_on(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
+    pub fn add_plan(&mut self, graph: &Graph, plan: &Plan) -> Result<(), Error> {
         let before = self.planned.len();
         for stage in PlannedStage::of(graph, plan) {
             if self.known.insert((stage.name.clone(), stage.key)) {
@@ -149,7 +151,7 @@ impl<'a> Session<'a> {
             .map_err(failed)
     }
 
-    /// Executes a plan that was passed to [`Session::take_on`].
+    /// Executes a plan that was passed to [`Session::add_plan`].
     ///
     /// # Errors
     /// If the system refuses the threads that this needs.
@@ -179,19 +181,19 @@ impl<'a> Session<'a> {
             },
         });
         let options = executor::Options {
-            room: options.room,
+            capacity: options.capacity,
             on_failure: options.on_failure,
             folder: &self.folder,
             limits: options.limits,
             resume: options.resume,
-            measured: options.measured,
+            demands: options.demands,
             refused: options.refused,
         };
         let execution = executor::execute(
             graph,
             plan,
             self.store,
-            &self.workers,
+            &*self.launcher,
             &self.reporter,
             &options,
         );
@@ -209,7 +211,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends an event about the run as a whole.
-    pub fn tell(&self, event: &Event) {
+    pub fn send(&self, event: &Event) {
         self.reporter.send(event);
     }
 

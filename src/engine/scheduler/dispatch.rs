@@ -1,12 +1,13 @@
 //! Drives a [`Queue`] with one thread for each running action.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{Grant, Outcome, Queue};
+use contract::lock;
 
 /// Executes actions.
 pub trait Executor: Sync {
@@ -93,7 +94,7 @@ fn execute_next(
     starts: &Mutex<Receiver<(usize, Grant)>>,
     ended: &Sender<(usize, thread::Result<Outcome>)>,
 ) -> bool {
-    let next = starts.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let next = lock(starts).recv();
     let Ok((index, grant)) = next else {
         return false;
     };

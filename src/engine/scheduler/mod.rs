@@ -4,13 +4,13 @@
 //! [`run`] drives it with one thread for each running action. An [`Executor`] executes the actions.
 
 mod dispatch;
-#[cfg(test)]
-mod laws;
 mod outcome;
+#[cfg(test)]
+mod properties;
 mod queue;
 mod slots;
 
 pub use dispatch::{Executor, run};
 pub use outcome::{Counts, Outcome};
 pub use queue::{Entry, OnFailure, Queue};
-pub use slots::{Free, Grant, Room, Slots};
+pub use slots::{Capacity, Free, Grant, Slots};

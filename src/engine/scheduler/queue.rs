@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::slots::{Free, Grant};
-use super::{Outcome, Room, Slots};
+use super::{Capacity, Outcome, Slots};
 
 /// An action to schedule.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub enum OnFailure {
 /// with one long chain on an idle machine; then by position.
 type Rank = (Reverse<usize>, usize);
 
-/// Number of actions of a lower rank, for each cpu of the room, that may take resources for
+/// Number of actions of a lower rank, for each cpu of the run, that may take resources for
 /// which an action is waiting.
 const OVERTAKEN_PER_CPU: usize = 4;
 
@@ -37,7 +37,7 @@ const OVERTAKEN_PER_CPU: usize = 4;
 /// with the actions it gets:
 ///
 /// - no action starts before its upstream has outputs, and none starts twice;
-/// - the actions started and not [finished](Queue::finish) fit into the room;
+/// - the actions started and not [finished](Queue::finish) fit into the [`Capacity`];
 /// - a large action does not starve: while it waits, only a bounded number of actions of a lower rank may
 ///   take resources that it needs.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct Queue {
     outcomes: Vec<Option<Outcome>>,
     free: Free,
     /// Grants of the running actions.
-    given: HashMap<usize, Grant>,
+    grants: HashMap<usize, Grant>,
     /// For each action, the number of others that took resources it was waiting for.
     overtaken: Vec<usize>,
     /// Largest allowed number in `overtaken`.
@@ -64,16 +64,16 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Creates a queue of `entries`. As many of them may run at once as fit into `room`.
+    /// Creates a queue of `entries`. As many of them may run at once as fit into `capacity`.
     ///
     /// # Panics
     /// If an entry's upstream does not come before it, or if an entry can never fit.
-    pub fn new(entries: Vec<Entry>, room: &Room, on_failure: OnFailure) -> Self {
+    pub fn new(entries: Vec<Entry>, capacity: &Capacity, on_failure: OnFailure) -> Self {
         let mut downstream = vec![Vec::new(); entries.len()];
         for (index, entry) in entries.iter().enumerate() {
             assert!(
-                room.free().has(entry.slots),
-                "entry {index} wants {:?} of {room:?}",
+                capacity.free().has(entry.slots),
+                "entry {index} requests {:?}, more than {capacity:?}",
                 entry.slots
             );
             for &producer in &entry.upstream {
@@ -102,10 +102,10 @@ impl Queue {
             missing,
             ready: HashMap::new(),
             outcomes,
-            free: room.free(),
-            given: HashMap::new(),
+            free: capacity.free(),
+            grants: HashMap::new(),
             overtaken,
-            most_overtaken: OVERTAKEN_PER_CPU * room.cpus,
+            most_overtaken: OVERTAKEN_PER_CPU * capacity.cpus,
             on_failure,
         };
         for index in 0..queue.entries.len() {
@@ -145,13 +145,13 @@ impl Queue {
         let slots = self.entries[index].slots;
         self.ready.entry(slots).or_default().pop_first();
         let grant = self.free.take(slots)?;
-        self.given.insert(index, grant.clone());
+        self.grants.insert(index, grant.clone());
         Some((index, grant))
     }
 
     /// Notes that a started action has ended: frees its slots, and makes its dependents ready or skips them.
     pub fn finish(&mut self, index: usize, outcome: Outcome) {
-        if let Some(grant) = self.given.remove(&index) {
+        if let Some(grant) = self.grants.remove(&index) {
             self.free.give_back(&grant);
         }
         self.outcomes[index] = Some(outcome);

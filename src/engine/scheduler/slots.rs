@@ -1,4 +1,4 @@
-//! Resources: those of an action ([`Slots`]), of a run ([`Room`]), free ones ([`Free`]) and
+//! Resources: those of an action ([`Slots`]), of a run ([`Capacity`]), free ones ([`Free`]) and
 //! granted ones ([`Grant`]).
 
 use contract::Gpu;
@@ -17,14 +17,14 @@ pub struct Slots {
 
 /// Resources that a run may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     pub cpus: usize,
     /// Main memory in bytes. `None` if unknown; memory then limits no action.
     pub memory: Option<u64>,
     pub gpus: Vec<Gpu>,
 }
 
-/// The free part of a [`Room`].
+/// The free part of a [`Capacity`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Free {
     cpus: usize,
@@ -36,7 +36,7 @@ pub struct Free {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     pub cpus: usize,
-    /// Indexes into [`Room::gpus`].
+    /// Indexes into [`Capacity::gpus`].
     pub gpus: Vec<usize>,
     memory: u64,
     gpu_memory: Option<u64>,
@@ -62,19 +62,19 @@ impl Slots {
         }
     }
 
-    /// Returns the slots to grant to an action that requests `self` in `room`: at least one cpu, and at most
-    /// the room's cpus and memory, so that an action which was measured to need more runs alone. GPUs are not
+    /// Returns the slots to grant to an action that requests `self` in `capacity`: at least one cpu, and at
+    /// most all cpus and memory, so that an action which was measured to need more runs alone. GPUs are not
     /// capped, because no action can do with fewer.
-    pub fn granted_of(self, room: &Room) -> Self {
+    pub fn granted_of(self, capacity: &Capacity) -> Self {
         Self {
-            cpus: self.cpus.clamp(1, room.cpus.max(1)),
-            memory: self.memory.min(room.memory.unwrap_or(u64::MAX)),
+            cpus: self.cpus.clamp(1, capacity.cpus.max(1)),
+            memory: self.memory.min(capacity.memory.unwrap_or(u64::MAX)),
             ..self
         }
     }
 }
 
-impl Room {
+impl Capacity {
     /// Returns the free part while no action runs.
     pub fn free(&self) -> Free {
         let gpus = self.gpus.iter().map(|gpu| FreeGpu {
@@ -179,7 +179,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub fn room(cpus: usize, memories: &[u64]) -> Room {
+    pub(crate) fn capacity(cpus: usize, memories: &[u64]) -> Capacity {
         let gpus = memories.iter().enumerate().map(|(index, &memory)| Gpu {
             index,
             name: String::new(),
@@ -187,7 +187,7 @@ pub(super) mod tests {
             compute_capability: (9, 0),
             memory,
         });
-        Room {
+        Capacity {
             cpus,
             memory: None,
             gpus: gpus.collect(),
@@ -214,8 +214,8 @@ pub(super) mod tests {
 
     #[test]
     fn an_action_gets_at_most_all_cpus_and_at_least_one() {
-        let room = room(4, &[]);
-        let granted = |cpus| Slots::cpus(cpus).granted_of(&room).cpus;
+        let capacity = capacity(4, &[]);
+        let granted = |cpus| Slots::cpus(cpus).granted_of(&capacity).cpus;
         assert_eq!([granted(0), granted(3), granted(9)], [1, 3, 4]);
     }
 
@@ -225,9 +225,9 @@ pub(super) mod tests {
             memory,
             ..Slots::cpus(1)
         };
-        let known = Room {
+        let known = Capacity {
             memory: Some(100),
-            ..room(4, &[])
+            ..capacity(4, &[])
         };
         let granted = [0, 60, 101].map(|memory| bytes(memory).granted_of(&known));
         assert_eq!(granted.map(|slots| slots.memory), [0, 60, 100]);
@@ -238,17 +238,17 @@ pub(super) mod tests {
         free.give_back(&first);
         assert!(free.take(granted[2]).is_some());
         // Where the memory is unknown, it is not counted.
-        let mut unknown = room(4, &[]).free();
+        let mut unknown = capacity(4, &[]).free();
         assert!(unknown.take(bytes(u64::MAX >> 1)).is_some() && unknown.has(bytes(1)));
     }
 
     #[test]
     fn actions_compete_only_for_what_the_waiting_one_lacks() {
-        let room = Room {
+        let capacity = Capacity {
             memory: Some(100),
-            ..room(4, &[10])
+            ..capacity(4, &[10])
         };
-        let mut free = room.free();
+        let mut free = capacity.free();
         free.take(Slots {
             memory: 50,
             ..whole(1)
@@ -280,8 +280,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_whole_gpu_is_shared_with_nobody() {
-        let mut free = room(9, &[10, 10]).free();
+    fn an_exclusive_gpu_is_not_shared() {
+        let mut free = capacity(9, &[10, 10]).free();
         let first = free.take(whole(1)).unwrap();
         assert_eq!(first.gpus, [0]);
         assert_eq!(free.take(share(1)).unwrap().gpus, [1]);
@@ -292,8 +292,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn shares_fill_a_gpu_before_they_begin_another() {
-        let mut free = room(9, &[10, 10]).free();
+    fn shares_fill_a_used_gpu_before_an_unused_one() {
+        let mut free = capacity(9, &[10, 10]).free();
         let gpus: Vec<usize> = [4, 4, 4, 2, 6]
             .map(|memory| free.take(share(memory)).unwrap().gpus[0])
             .to_vec();
@@ -302,7 +302,7 @@ pub(super) mod tests {
     }
 
     /// Generates any kind of slots.
-    fn asked() -> impl Strategy<Value = Slots> {
+    fn any_slots() -> impl Strategy<Value = Slots> {
         let slots = prop_oneof![
             (1..4_usize).prop_map(Slots::cpus),
             (1..3_usize).prop_map(whole),
@@ -314,13 +314,13 @@ pub(super) mod tests {
     proptest! {
         /// The free resources depend on what runs, not on the order in which the others ended.
         #[test]
-        fn what_is_free_follows_from_what_is_still_taken(
-            asked in prop::collection::vec(asked(), 0..16),
+        fn free_resources_depend_only_on_the_running_actions(
+            asked in prop::collection::vec(any_slots(), 0..16),
             shuffled in Just((0..16_usize).collect::<Vec<_>>()).prop_shuffle(),
             kept in 0..16_usize,
         ) {
-            let room = Room { memory: Some(100), ..room(9, &[10, 20, 10]) };
-            let mut free = room.free();
+            let capacity = Capacity { memory: Some(100), ..capacity(9, &[10, 20, 10]) };
+            let mut free = capacity.free();
             let grants: Vec<Grant> = asked.iter().filter_map(|slots| free.take(*slots)).collect();
             let ending: Vec<usize> = shuffled.into_iter().filter(|&index| index < grants.len()).skip(kept).collect();
             let mut forwards = free.clone();
@@ -330,21 +330,21 @@ pub(super) mod tests {
             prop_assert_eq!(&forwards, &backwards);
             let running = (0..grants.len()).filter(|index| !ending.contains(index));
             running.for_each(|index| forwards.give_back(&grants[index]));
-            prop_assert_eq!(forwards, room.free());
+            prop_assert_eq!(forwards, capacity.free());
         }
 
         /// No action waits for a GPU that could take it.
         #[test]
-        fn what_is_refused_has_no_room_anywhere(asked in prop::collection::vec(asked(), 1..16)) {
-            let room = room(usize::MAX >> 1, &[10, 20]);
-            let mut free = room.free();
-            let mut users: Vec<Vec<Option<u64>>> = vec![Vec::new(); room.gpus.len()];
+        fn an_action_is_refused_only_if_no_gpu_fits(asked in prop::collection::vec(any_slots(), 1..16)) {
+            let capacity = capacity(usize::MAX >> 1, &[10, 20]);
+            let mut free = capacity.free();
+            let mut users: Vec<Vec<Option<u64>>> = vec![Vec::new(); capacity.gpus.len()];
             for slots in asked {
                 let fits = |gpu: &usize| match slots.gpu_memory {
                     None => users[*gpu].is_empty(),
                     Some(memory) => {
                         let others: Option<u64> = users[*gpu].iter().copied().sum();
-                        others.is_some_and(|others| others + memory <= room.gpus[*gpu].memory)
+                        others.is_some_and(|others| others + memory <= capacity.gpus[*gpu].memory)
                     }
                 };
                 let fitting: Vec<usize> = (0..users.len()).filter(fits).collect();

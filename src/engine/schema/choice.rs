@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One of the alternatives that a schema allows.
-pub enum Choice<'a> {
+pub(super) enum Choice<'a> {
     /// A fixed text.
     Name { name: &'a str, doc: &'a str },
     /// A map of one key to `payload`. If `alone`, the key may also be written without a payload.
@@ -17,7 +17,7 @@ pub enum Choice<'a> {
 }
 
 /// Returns the alternatives of a schema, including nested ones.
-pub fn choices(schema: &Value) -> Vec<Choice<'_>> {
+pub(super) fn choices(schema: &Value) -> Vec<Choice<'_>> {
     let list = |key: &str| schema[key].as_array().into_iter().flatten();
     let all: Vec<&Value> = list("oneOf").chain(list("anyOf")).collect();
     let bare: Vec<&str> = all.iter().filter_map(|one| one["const"].as_str()).collect();

@@ -166,7 +166,7 @@ fn role(input: &Input) -> Value {
 
 fn reference() -> Value {
     json!({
-        "description": "`STAGE.PORT`, or `STAGE` where it has one obvious output.",
+        "description": "`STAGE.PORT`, or `STAGE` alone for the stage's primary output.",
         "type": "string",
         "pattern": format!(r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$|{}", variable::WITHIN),
     })

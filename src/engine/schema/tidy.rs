@@ -27,7 +27,7 @@ const LAST: [&str; 9] = [
 ];
 
 /// Puts the keywords of a schema, and of the schemas in it, into a fixed order.
-pub fn order(schema: &mut Value) {
+pub(super) fn order(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(order),
         Value::Object(keywords) => {

@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 const WHOLE: &str = r"^\$\{[^{}]+\}$";
 
 /// Regular expression for a text that contains `${…}`.
-pub const WITHIN: &str = r"\$\{[^{}]+\}";
+pub(super) const WITHIN: &str = r"\$\{[^{}]+\}";
 
 /// Returns the schema of a `${…}` in place of any value.
-pub fn definition() -> Value {
+pub(super) fn definition() -> Value {
     json!({
-        "description": "`${NAME}`, the value of a var, or `${NAME.KEY}`, one in it; or `${matrix.AXIS}`, of an axis of the stage.",
+        "description": "`${NAME}` for the value of a var, `${NAME.KEY}` for a value inside it, or `${matrix.AXIS}` for the stage's value on an axis.",
         "type": "string",
         "pattern": WHOLE,
     })
 }
 
 /// Allows `${…}` in place of the value that a schema describes, and of every value in it.
-pub fn allow(schema: &mut Value) {
+pub(super) fn allow(schema: &mut Value) {
     allow_inside(schema);
     allow_itself(schema);
 }
@@ -96,12 +96,12 @@ fn expected(types: &Value) -> String {
     let noun = [
         ("integer", "a whole number"),
         ("number", "a number"),
-        ("boolean", "`true` or `false`"),
+        ("boolean", "`true`, `false`"),
         ("array", "a list"),
     ];
     let noun = noun.iter().find(|(name, _)| has(types, name));
     let noun = noun.map_or("a map", |(_, noun)| noun);
-    format!("expected {noun}, or `${{NAME}}` for one")
+    format!("expected {noun} or `${{NAME}}`")
 }
 
 /// Whether an alternative allows `${…}` already: any text does, and so does another definition.

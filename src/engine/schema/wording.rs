@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// Adds ranges of numbers and defaults to the descriptions in a schema, because editors show only
 /// descriptions.
-pub fn describe(schema: &mut Value) {
+pub(super) fn describe(schema: &mut Value) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(describe),
         Value::Object(keywords) => {
@@ -43,12 +43,12 @@ fn default_in_short(default: &Value) -> Option<String> {
 }
 
 /// Describes an input together with its documentation: `dataset, optional: …`.
-pub fn input(input: &Input) -> String {
+pub(super) fn input(input: &Input) -> String {
     format!("{}: {}", port(input), input.doc)
 }
 
 /// Describes the artifacts that an input accepts: `dataset`, `one or more, each a generator`.
-pub fn port(input: &Input) -> String {
+pub(super) fn port(input: &Input) -> String {
     let accepts = input.accepts;
     match (input.many, input.optional) {
         (false, false) => accepts.to_string(),
@@ -59,7 +59,7 @@ pub fn port(input: &Input) -> String {
 }
 
 /// Describes a scalar, a list or a map: `whole number, 8 to 1,024 pixels`.
-pub fn kind_of_value(schema: &Value) -> String {
+pub(super) fn kind_of_value(schema: &Value) -> String {
     if let Some(limits) = limits(schema) {
         return limits;
     }
@@ -74,7 +74,7 @@ pub fn kind_of_value(schema: &Value) -> String {
         "object" => match &schema["additionalProperties"] {
             Value::Object(_) => {
                 format!(
-                    "map of names, each to a {}",
+                    "map from names to values, each a {}",
                     kind_of_value(&schema["additionalProperties"])
                 )
             }
@@ -94,7 +94,7 @@ fn list(schema: &Value) -> String {
 }
 
 /// Returns the type of a schema, ignoring that it may be null.
-pub fn the_type(schema: &Value) -> &str {
+pub(super) fn the_type(schema: &Value) -> &str {
     let one = match &schema["type"] {
         Value::Array(types) => types
             .iter()
@@ -140,7 +140,7 @@ fn limits(schema: &Value) -> Option<String> {
 }
 
 /// Joins texts as `a`, `a or b`, or `a, b or c`.
-pub fn alternatives(all: &[String]) -> String {
+pub(super) fn alternatives(all: &[String]) -> String {
     match all {
         [] => String::new(),
         [one] => one.clone(),
@@ -149,7 +149,7 @@ pub fn alternatives(all: &[String]) -> String {
 }
 
 /// Formats a value as it would be written in a pipeline.
-pub fn value(value: &Value) -> String {
+pub(super) fn value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
@@ -189,7 +189,7 @@ mod tests {
     use super::{kind_of_value, value};
 
     #[test]
-    fn types_and_ranges_are_told_in_words() {
+    fn types_and_ranges_are_described_in_words() {
         for (schema, words) in [
             (
                 json!({ "type": "integer", "minimum": 8, "maximum": 1024, "x-unit": "pixels" }),

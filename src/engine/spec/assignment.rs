@@ -4,12 +4,16 @@
 use std::sync::Arc;
 
 use super::node::Value;
-use super::overrides::SECTIONS;
 use super::{Diagnostic, KeyOption, Node, Place, Source, yaml};
+
+/// Sections of a document that a dotted path may begin with.
+pub(super) const SECTIONS: [&str; 8] = [
+    "include", "vars", "profiles", "models", "stages", "tables", "expect", "sweep",
+];
 
 /// An assignment `NAME=VALUE`: a dotted path, with the place of each piece, and the value to put there.
 #[derive(Clone, Debug)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     pub path: Vec<(String, Place)>,
     pub value: Node,
     /// Whether the path always means a key of the document, even if a var has the same name.
@@ -18,7 +22,7 @@ pub struct Assignment {
 
 impl Assignment {
     /// Creates an assignment to a var (`dropout`) or a parameter (`cnn.params.dropout`).
-    pub fn of(name: &str, place: &Place, value: Node) -> Self {
+    pub(crate) fn of(name: &str, place: &Place, value: Node) -> Self {
         let mut path = pieces(place, name);
         if let [(first, _), _, ..] = path.as_slice()
             && !SECTIONS.contains(&first.as_str())
@@ -34,7 +38,7 @@ impl Assignment {
 
     /// Creates an assignment to a key of the document whose path is not written anywhere: all its pieces get
     /// the same place.
-    pub fn own(path: &[&str], place: &Place, value: Node) -> Self {
+    pub(crate) fn own(path: &[&str], place: &Place, value: Node) -> Self {
         // Names of included stages contain dots.
         let pieces = path.iter().flat_map(|piece| piece.split('.'));
         Self {
@@ -66,13 +70,13 @@ fn pieces(place: &Place, name: &str) -> Vec<(String, Place)> {
 }
 
 /// Parses an assignment as typed. The value is parsed as YAML.
-pub fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
+pub(super) fn read_set(assignment: &str) -> Result<Assignment, Diagnostic> {
     let source = Source::set(assignment);
     let given = source.given();
     let Some(equals) = assignment.find('=') else {
         return Err(
             Diagnostic::at(&source.place(given), "expected `NAME=VALUE`")
-                .hint("as in `-S epochs=3`, or `-S stages.cnn.params.epochs=3`".to_owned()),
+                .hint("for example `-S epochs=3` or `-S stages.cnn.params.epochs=3`".to_owned()),
         );
     };
     let path = path(&source, given.start, &assignment[..equals]);
@@ -111,7 +115,8 @@ fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
     for part in [anchor, before, behind] {
         let text = part.text().trim();
         if !text.is_empty() && !is_header(text) {
-            let message = format!("`{text}` is no part of the value to YAML, and would be lost");
+            let message =
+                format!("YAML does not read `{text}` as part of the value, so it would be lost");
             return Err(Diagnostic::at(&part.find(text), message));
         }
     }
@@ -122,7 +127,7 @@ fn read_whole(value: &Node, written: &Place) -> Result<(), Diagnostic> {
 fn in_quotes(assignment: &str, equals: usize) -> String {
     let (name, value) = (&assignment[..equals], assignment[equals + 1..].trim());
     match value.contains(['\'', '"', '\\', '\n']) {
-        true => "put the value in YAML's quotes if it is meant as text".to_owned(),
+        true => "put the value in YAML quotes if it is meant as text".to_owned(),
         false => {
             format!("put the value in quotes if it is meant as text: `-S '{name}=\"{value}\"'`")
         }
@@ -130,13 +135,13 @@ fn in_quotes(assignment: &str, equals: usize) -> String {
 }
 
 /// Returns the assignment that an option makes.
-pub fn of_option(option: &KeyOption) -> Assignment {
+pub(super) fn of_option(option: &KeyOption) -> Assignment {
     let value = Node::new(Value::Text(option.value.clone()), option.place.clone());
     Assignment::own(&[option.key], &option.place, value)
 }
 
 /// Returns an error for each assignment that contradicts an option that was typed, too.
-pub fn contradictions(
+pub(super) fn contradictions(
     options: &[KeyOption],
     sets: &[Result<Assignment, Diagnostic>],
 ) -> Vec<Diagnostic> {
@@ -147,8 +152,8 @@ pub fn contradictions(
                 continue;
             };
             if key == option.key && set.value.as_text() != Some(&option.value) {
-                let message = format!("`{}` gives `{key}` another value", option.place);
-                let hint = "give one of the two".to_owned();
+                let message = format!("`{}` sets `{key}` to another value", option.place);
+                let hint = "remove one of the two".to_owned();
                 errors.push(Diagnostic::at(place, message).hint(hint));
             }
         }

@@ -73,7 +73,7 @@ mod tests {
     use super::Bounds;
 
     #[test]
-    fn a_bound_lies_within_itself_and_what_is_beyond_it_does_not() {
+    fn bounds_include_their_ends() {
         let near = Bounds::Near {
             value: 0.93,
             within: 0.05,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_never_rounded_over_a_bound() {
+    fn rounding_never_moves_a_value_across_a_bound() {
         let least = Bounds::AtLeast { at_least: 0.88 };
         assert_eq!(least.figure(0.8912), "0.891");
         assert_eq!(least.figure(0.8796), "0.8796");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tolerance_of_nothing_takes_the_value_alone() {
+    fn a_tolerance_of_zero_accepts_only_the_value() {
         let exact = Bounds::Near {
             value: 3.0,
             within: 0.0,

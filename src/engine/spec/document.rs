@@ -7,7 +7,7 @@ use contract::files;
 
 use super::assignment::Assignment;
 use super::include::Loader;
-use super::pipeline::Given;
+use super::pipeline::Overrides;
 use super::{Diagnostic, LoadOptions, Node, Pipeline, Source, text, text_of_pipeline, yaml};
 
 /// A parsed pipeline file with the options that apply to it.
@@ -19,7 +19,7 @@ pub(crate) struct Document {
 
 impl Document {
     /// Reads and parses a pipeline file.
-    pub fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn read(file: &Path, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
         // A symbolic link, or a path that the user did not type, may lead to any file.
         let is_link = files::is(file, Metadata::is_symlink).unwrap_or(true);
         let text = if is_link || options.is_foreign {
@@ -31,7 +31,11 @@ impl Document {
     }
 
     /// Parses the text of a pipeline file.
-    pub fn parse(file: &Path, text: &str, options: &LoadOptions) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn parse(
+        file: &Path,
+        text: &str,
+        options: &LoadOptions,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let source = Source::file(file, text);
         let node = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
         Ok(Self {
@@ -42,13 +46,16 @@ impl Document {
     }
 
     /// Resolves the pipeline without further assignments.
-    pub fn resolve(&self) -> Result<Pipeline, Vec<Diagnostic>> {
+    pub(crate) fn resolve(&self) -> Result<Pipeline, Vec<Diagnostic>> {
         self.resolve_given(Vec::new(), false)
     }
 
     /// Resolves the pipeline as a trial: without its sweep, and with these assignments, which override all
     /// others.
-    pub fn resolve_with(&self, assignments: Vec<Assignment>) -> Result<Pipeline, Vec<Diagnostic>> {
+    pub(crate) fn resolve_with(
+        &self,
+        assignments: Vec<Assignment>,
+    ) -> Result<Pipeline, Vec<Diagnostic>> {
         self.resolve_given(assignments, true)
     }
 
@@ -57,7 +64,7 @@ impl Document {
         sets: Vec<Assignment>,
         is_trial: bool,
     ) -> Result<Pipeline, Vec<Diagnostic>> {
-        let given = Given {
+        let given = Overrides {
             profile: self.options.profile.clone(),
             sets,
             options: self.options.options.clone(),

@@ -87,7 +87,7 @@ pub(super) fn tolerance<'de, D: Deserializer<'de>>(
     let within = Option::<f64>::deserialize(deserializer)?;
     match within {
         Some(within) if within.is_nan() || within < 0.0 => Err(D::Error::custom(format!(
-            "a tolerance is 0 or more, and this is {within}"
+            "a tolerance must be 0 or more, found {within}"
         ))),
         within => Ok(within),
     }
@@ -95,7 +95,7 @@ pub(super) fn tolerance<'de, D: Deserializer<'de>>(
 
 impl ExpectSpec {
     /// Reads an entry. If it is invalid, adds its errors to `errors` and returns `None`.
-    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let bounds = decode(&entry.value, &entry.key_place)
             .and_then(|fields| bounds(&fields, entry).map_err(|error| vec![error]));
         match bounds {
@@ -131,7 +131,7 @@ fn bounds(fields: &ExpectFields, entry: &Entry) -> Result<Bounds, Diagnostic> {
             at_most: Some(at_most),
         } if at_least > at_most => Err(Diagnostic::at(
             place("at_least"),
-            format!("nothing is at least {at_least} and at most {at_most}"),
+            format!("`at_least` ({at_least}) is above `at_most` ({at_most})"),
         )),
         ExpectFields {
             value: None,
@@ -144,25 +144,26 @@ fn bounds(fields: &ExpectFields, entry: &Entry) -> Result<Bounds, Diagnostic> {
             (None, Some(at_most)) => Ok(Bounds::AtMost { at_most }),
             (None, None) => Err(Diagnostic::at(
                 &entry.key_place,
-                format!("nothing is said of what `{}` is to be", entry.key),
+                format!("the expectation of `{}` is empty", entry.key),
             )
-            .hint("as `{ value: 0.93, within: 0.02 }`, or `{ at_least: 0.9 }`".to_owned())),
+            .hint("for example `{ value: 0.93, within: 0.02 }` or `{ at_least: 0.9 }`".to_owned())),
         },
         ExpectFields { within: None, .. } => Err(Diagnostic::at(
             place("value"),
-            "how near to this value is near enough is not said",
+            "`value` needs a tolerance, `within`",
         )
-        .hint("add `within`, or say `at_least` or `at_most`".to_owned())),
+        .hint("add `within`, or use `at_least` or `at_most` instead".to_owned())),
         ExpectFields { value: None, .. } => {
-            let error = Diagnostic::at(place("within"), "within this of what is not said");
-            Err(error.hint("add `value`".to_owned()))
+            let error = Diagnostic::at(place("within"), "`within` needs a `value`");
+            Err(error.hint("add the expected `value`".to_owned()))
         }
         ExpectFields { at_least, .. } => {
             let key = at_least.map_or("at_most", |_| "at_least");
-            Err(
-                Diagnostic::at(place(key), format!("`{key}` does not go with `value`"))
-                    .hint("expect something near a value, or a range".to_owned()),
+            Err(Diagnostic::at(
+                place(key),
+                format!("`{key}` cannot be combined with `value`"),
             )
+            .hint("use either `value` and `within`, or `at_least` and `at_most`".to_owned()))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Collects every error in a value. The decoder stops at the first one, so each error is removed from a copy
-//! and the copy is decoded again.
+//! Collects every error in a value as a diagnostic. The decoder stops at the first one, so each error is removed
+//! from a copy and the copy is decoded again.
 //!
 //! The removal may cause another error: something is now missing. So a map or list from which something was
 //! removed is *opened*: further errors of this map or list itself are not reported, except unknown keys. It
@@ -8,14 +8,14 @@
 use contract::{Invalid, Segment};
 
 use super::node::Value;
-use super::wording::reword;
-use super::{Diagnostic, Node, Place, diagnose};
+use super::wording::{Reworded, reword};
+use super::{Diagnostic, Node, Place};
 
 /// Maximum number of errors that are collected from one value.
-const MOST: usize = 20;
+const MAX_ERRORS: usize = 20;
 
 /// An error that the decoder found.
-pub enum Fault {
+pub(crate) enum Fault {
     /// A value has the wrong type or form. No other value depends on it.
     Form(Invalid),
     /// Values of the right types do not fit together. Items of a list depend on one another, as layers do, so
@@ -28,7 +28,7 @@ pub enum Fault {
 ///
 /// # Errors
 /// Returns all errors that were found, at least one.
-pub fn read<T>(
+pub(crate) fn decode_all<T>(
     node: &Node,
     key: &Place,
     noun: &str,
@@ -41,7 +41,7 @@ pub fn read<T>(
     let mut rest = node.clone();
     let mut found = Vec::new();
     let mut opened: Vec<Vec<Segment>> = Vec::new();
-    for _ in 0..MOST {
+    for _ in 0..MAX_ERRORS {
         let (Fault::Form(invalid) | Fault::Fit(invalid)) = &fault;
         let mut path = rest.existing(&invalid.path).to_vec();
         let unknown = reword(&invalid.message, noun).unknown;
@@ -58,7 +58,7 @@ pub fn read<T>(
         let Some((last, parent)) = path.split_last() else {
             break;
         };
-        take_out(at(&mut rest, parent), last);
+        remove(at(&mut rest, parent), last);
         opened.retain(|opened| !opened.starts_with(&path));
         opened.push(parent.to_vec());
         fault = match read(&rest) {
@@ -67,6 +67,32 @@ pub fn read<T>(
         };
     }
     Err(found)
+}
+
+/// Creates the diagnostic for an invalid value. If its path does not exist, the deepest part that does is
+/// shown. `noun` is what the keys are called: `key` or `parameter`.
+pub(crate) fn diagnose(node: &Node, key: &Place, invalid: &Invalid, noun: &str) -> Diagnostic {
+    let Reworded {
+        message,
+        hint,
+        unknown,
+    } = reword(&invalid.message, noun);
+    let located = node.locate(key, &invalid.path);
+    let place = match &unknown {
+        None => located.place(),
+        // An unknown name where a value is one of several names.
+        Some(name) if located.node.as_text() == Some(name) => located.place(),
+        // An unknown key, which the path may or may not include.
+        Some(name) => match located.node.entry(name) {
+            Some(entry) => entry.key_place.clone(),
+            None => located.key_place(),
+        },
+    };
+    let mut diagnostic = Diagnostic::at(&place, message).hint(invalid.hint.clone().or(hint));
+    if let Some(replaced_at) = &located.replaced_at {
+        diagnostic = diagnostic.note(format!("used as `{}` at {replaced_at}", replaced_at.text()));
+    }
+    diagnostic
 }
 
 /// Returns the node at a path, all of which must exist.
@@ -86,10 +112,10 @@ fn at<'a>(node: &'a mut Node, path: &[Segment]) -> &'a mut Node {
         (Value::List(items), Segment::Index(index)) => items.get_mut(*index),
         _ => None,
     };
-    at(child.expect("it was there just now"), rest)
+    at(child.expect("the child exists, as checked above"), rest)
 }
 
-fn take_out(parent: &mut Node, child: &Segment) {
+fn remove(parent: &mut Node, child: &Segment) {
     match (&mut parent.value, child) {
         (Value::Map(entries), Segment::Key(key)) => entries.retain(|entry| entry.key != *key),
         (Value::List(items), Segment::Index(index)) if *index < items.len() => {

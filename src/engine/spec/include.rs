@@ -21,12 +21,10 @@ use serde_json::Value as Any;
 
 use super::assignment::Assignment;
 use super::interpolate;
-use super::name::Named;
-use super::node::{Entry, Value};
-use super::pipeline::{Given, Names, section};
+use super::name::{Named, Names};
+use super::node::{Entry, Value, section};
 use super::{
-    Diagnostic, Expansion, Node, Pipeline, Place, Source, Vars, decode, project_of,
-    text_of_pipeline, yaml,
+    Diagnostic, Expansion, Node, Place, Source, Vars, decode, project_of, text_of_pipeline, yaml,
 };
 
 /// Maximum depth of nested includes.
@@ -49,7 +47,8 @@ pub(super) struct Include {
     pub place: Place,
     file: PathBuf,
     file_place: Place,
-    vars: Vec<Entry>,
+    /// Values for its vars, with every `${` escaped.
+    pub vars: Vec<Entry>,
 }
 
 /// A file to include, and values for its vars.
@@ -76,7 +75,7 @@ pub(super) enum IncludeForm {
 
 impl Include {
     /// Reads an entry. If it is invalid, adds its errors to `errors` and returns `None`.
-    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let fields: IncludeFields = match decode(&entry.value, &entry.key_place) {
             Ok(fields) => fields,
             Err(found) => {
@@ -159,7 +158,7 @@ pub(super) struct Loader {
 impl Loader {
     /// Creates the loader for the pipeline in `file`, which may include files from its project and from the
     /// folders in `allowed`.
-    pub fn new(file: &Path, allowed: &[PathBuf]) -> Self {
+    pub(super) fn new(file: &Path, allowed: &[PathBuf]) -> Self {
         let known = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let allowed = allowed.iter().map(|folder| match fs::canonicalize(folder) {
             Ok(folder) => folder,
@@ -174,21 +173,23 @@ impl Loader {
     }
 
     /// Whether the file being read is included by another.
-    pub fn is_within(&self) -> bool {
+    pub(super) fn is_within(&self) -> bool {
         self.open.len() > 1
     }
 
-    /// Reads an included file and applies assignments to it.
-    pub fn load(
+    /// Reads an included file and calls `resolve` with its path and its document. Errors in the file say where
+    /// it is included.
+    pub(super) fn load<T>(
         &mut self,
         include: &Include,
-        sets: Vec<Assignment>,
-    ) -> Result<Pipeline, Vec<Diagnostic>> {
+        resolve: impl FnOnce(&Path, Node, &mut Self) -> Result<T, Vec<Diagnostic>>,
+    ) -> Result<T, Vec<Diagnostic>> {
         let (path, known) = self.path(include).map_err(|error| vec![error])?;
-        self.open.push((path, known));
-        let read = self.read(include, sets);
+        self.open.push((path.clone(), known));
+        let document = self.read(include, &path);
+        let resolved = document.and_then(|document| resolve(&path, document, self));
         self.open.pop();
-        read.map_err(|errors| {
+        resolved.map_err(|errors| {
             let here = include.place.file();
             let explain = |error: Diagnostic| match &error.place {
                 None => error,
@@ -215,24 +216,26 @@ impl Loader {
                 path.shown(),
                 self.allowed[0].shown()
             );
-            let hint = "`--include-from DIR` allows a folder to include from; the project is the nearest folder \
-                        above the pipeline with a `.runner.toml` or `.git`, else the pipeline's own";
-            return Err(Diagnostic::at(&include.file_place, message).hint(hint.to_owned()));
+            let note = "the project is the nearest folder above the pipeline with a `.runner.toml` or \
+                        `.git`, or else the pipeline's own folder";
+            let hint = "`--include-from DIR` allows files from another folder".to_owned();
+            let error = Diagnostic::at(&include.file_place, message);
+            return Err(error.note(note).hint(hint));
         }
         if let Some(start) = self.open.iter().position(|(_, open)| *open == known) {
             let files = self.open[start..].iter().map(|(file, _)| file);
-            let circle: Vec<String> = files
+            let cycle: Vec<String> = files
                 .chain([&path])
                 .map(|file| format!("`{}`", file.shown()))
                 .collect();
             return error(format!(
-                "files include one another in a circle: {}",
-                circle.join(" → ")
+                "files include each other in a cycle: {}",
+                cycle.join(" → ")
             ));
         }
         if self.open.len() > MAX_DEPTH {
             return error(format!(
-                "more than {MAX_DEPTH} files include one another in a row"
+                "included files are nested more than {MAX_DEPTH} levels deep"
             ));
         }
         self.files += 1;
@@ -242,31 +245,20 @@ impl Loader {
         Ok((path, known))
     }
 
-    fn read(
-        &mut self,
-        include: &Include,
-        sets: Vec<Assignment>,
-    ) -> Result<Pipeline, Vec<Diagnostic>> {
-        let file = self.open.last().map(|(file, _)| file.clone());
-        let file = file.unwrap_or_default();
-        let text = text_of_pipeline(&file).map_err(|error| {
+    fn read(&mut self, include: &Include, file: &Path) -> Result<Node, Vec<Diagnostic>> {
+        let text = text_of_pipeline(file).map_err(|error| {
             vec![Diagnostic {
                 place: error.place.or_else(|| Some(include.file_place.clone())),
                 ..error
             }]
         })?;
-        let source = Source::file(&file, &text);
+        let source = Source::file(file, &text);
         let document = yaml::parse(&source, source.given()).map_err(|error| vec![error])?;
         let weight = document.weight();
         if self.expansion.charge(weight, &include.place).is_none() {
             return Err(std::mem::take(&mut self.expansion.errors));
         }
-        let given = Given {
-            vars: include.vars.clone(),
-            sets,
-            ..Given::default()
-        };
-        Pipeline::resolve(&file, document, given, self)
+        Ok(document)
     }
 }
 
@@ -276,7 +268,7 @@ pub(crate) struct Inclusions(Vec<(PathBuf, Vec<String>)>);
 
 impl Inclusions {
     /// Adds to a diagnostic in an included file the notes that say where the file is included.
-    pub fn explain(&self, mut diagnostic: Diagnostic) -> Diagnostic {
+    pub(crate) fn explain(&self, mut diagnostic: Diagnostic) -> Diagnostic {
         let Some(file) = diagnostic.place.as_ref().and_then(Place::file) else {
             return diagnostic;
         };
@@ -291,9 +283,9 @@ impl Inclusions {
     }
 
     /// Adds an included file, and the files that it includes itself.
-    pub(super) fn add(&mut self, include: &Include, included: &Pipeline) {
-        let mut new = vec![(included.file.clone(), Vec::new())];
-        new.extend(included.inclusions.0.iter().cloned());
+    pub(super) fn add(&mut self, include: &Include, file: &Path, own: &Self) {
+        let mut new = vec![(file.to_owned(), Vec::new())];
+        new.extend(own.0.iter().cloned());
         for (_, notes) in &mut new {
             notes.push(include.note());
         }

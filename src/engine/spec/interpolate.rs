@@ -16,13 +16,13 @@ const MAX_ERRORS: usize = 200;
 
 /// State of an expansion: the errors so far, and the remaining budget, so that a few lines of `${…}` cannot
 /// grow without bound.
-pub struct Expansion {
+pub(crate) struct Expansion {
     pub errors: Vec<Diagnostic>,
     left: usize,
 }
 
 impl Expansion {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             errors: Vec::new(),
             left: MAX_WEIGHT,
@@ -30,7 +30,7 @@ impl Expansion {
     }
 
     /// Reports an error and returns `None`, for use in `return`. After too many errors, the budget becomes 0.
-    pub fn report<T>(&mut self, error: Diagnostic) -> Option<T> {
+    pub(crate) fn report<T>(&mut self, error: Diagnostic) -> Option<T> {
         self.errors.push(error);
         if self.errors.len() >= MAX_ERRORS {
             self.left = 0;
@@ -39,7 +39,7 @@ impl Expansion {
     }
 
     /// Subtracts a weight from the budget. Returns `None` if the budget is used up, which is reported once.
-    pub fn charge(&mut self, weight: usize, place: &Place) -> Option<()> {
+    pub(crate) fn charge(&mut self, weight: usize, place: &Place) -> Option<()> {
         if self.left == 0 {
             return None;
         }
@@ -55,7 +55,7 @@ impl Expansion {
 }
 
 /// Looks up the values of names.
-pub trait Lookup {
+pub(super) trait Lookup {
     /// Returns the value of a name that is used at a place. If there is none, reports that and returns
     /// `None`.
     fn lookup(&mut self, name: &str, place: &Place) -> Option<Node>;
@@ -63,7 +63,7 @@ pub trait Lookup {
 }
 
 /// Returns the tree with its `${…}` replaced, or `None` if one could not be replaced, which is reported.
-pub fn interpolate(node: &Node, lookup: &mut dyn Lookup) -> Option<Node> {
+pub(super) fn interpolate(node: &Node, lookup: &mut dyn Lookup) -> Option<Node> {
     replace(node, 0, lookup)
 }
 
@@ -95,7 +95,7 @@ fn replace(node: &Node, depth: usize, lookup: &mut dyn Lookup) -> Option<Node> {
     Some(Node {
         value,
         place: node.place.clone(),
-        used: node.used.clone(),
+        replaced_at: node.replaced_at.clone(),
     })
 }
 
@@ -120,7 +120,7 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
             let message = format!("`{written}` nests values more than {MAX_DEPTH} levels deep");
             return lookup.expansion().report(Diagnostic::at(&place, message));
         }
-        found.used = Some(place);
+        found.replaced_at = Some(place);
         return Some(found);
     }
     let mut joined = String::new();
@@ -133,7 +133,7 @@ fn expand(node: &Node, text: &str, depth: usize, lookup: &mut dyn Lookup) -> Opt
                 lookup.expansion().charge(found.weight(), &place)?;
                 let Some(text) = found.scalar_text() else {
                     let message = format!(
-                        "`{written}` is {}, which cannot stand inside a longer text",
+                        "`{written}` is {}, which cannot be inserted into a longer text",
                         found.describe()
                     );
                     return lookup.expansion().report(Diagnostic::at(&place, message));
@@ -192,7 +192,7 @@ fn pieces(text: &str) -> Result<Vec<Piece<'_>>, &str> {
 }
 
 /// Escapes every `${` in a tree, so that interpolating the result gives the tree itself.
-pub fn escape(node: &Node) -> Node {
+pub(super) fn escape(node: &Node) -> Node {
     let value = match &node.value {
         Value::Text(text) => Value::Text(text.replace("${", "$${")),
         Value::List(items) => Value::List(items.iter().map(escape).collect()),
@@ -212,7 +212,7 @@ pub fn escape(node: &Node) -> Node {
 }
 
 /// Whether a tree contains `${`.
-pub fn is_needed(node: &Node) -> bool {
+pub(super) fn is_needed(node: &Node) -> bool {
     match &node.value {
         Value::Text(text) => text.contains("${"),
         Value::List(items) => items.iter().any(is_needed),
@@ -222,18 +222,18 @@ pub fn is_needed(node: &Node) -> bool {
 }
 
 /// Returns the var that a name begins with: `prepare` for `prepare.split`.
-pub fn var_of(name: &str) -> &str {
+pub(super) fn var_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(var, _)| var)
 }
 
 /// Whether a dotted name equals another or leads into it: `prepare.split` is within `prepare`.
-pub fn is_within(part: &str, whole: &str) -> bool {
+pub(super) fn is_within(part: &str, whole: &str) -> bool {
     let rest = part.strip_prefix(whole);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Adds every name in the `${…}` of a tree to `found`.
-pub fn names(node: &Node, found: &mut Vec<String>) {
+pub(super) fn names(node: &Node, found: &mut Vec<String>) {
     match &node.value {
         Value::Text(text) => {
             for piece in pieces(text).unwrap_or_default() {

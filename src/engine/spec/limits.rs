@@ -103,7 +103,7 @@ impl Limits {
 /// Returns what is expected, as a message in lowercase.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as `90s` or `1h 30m`, found `{text}`");
-    refuse_bare(text, "s")?;
+    check_unit(text, "s")?;
     let span: Span = text.parse().map_err(|_| expected())?;
     let duration = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
@@ -111,7 +111,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(expected)?;
     if duration.is_zero() {
-        return Err(format!("`{text}` is no time at all"));
+        return Err(format!("expected a time above zero, found `{text}`"));
     }
     Ok(duration)
 }
@@ -121,18 +121,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// Returns what is expected, as a message in lowercase.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    refuse_bare(text, "MiB")?;
+    check_unit(text, "MiB")?;
     let size: ByteSize = text
         .parse()
         .map_err(|_| format!("expected a size such as `512MiB` or `2GB`, found `{text}`"))?;
     if size.as_u64() == 0 {
-        return Err(format!("`{text}` is no room at all"));
+        return Err(format!("expected a size above zero, found `{text}`"));
     }
     Ok(size.as_u64())
 }
 
 /// Refuses a number without a unit, because the unit would be a guess.
-fn refuse_bare(text: &str, unit: &str) -> Result<(), String> {
+fn check_unit(text: &str, unit: &str) -> Result<(), String> {
     let number = text.trim();
     match number.parse::<f64>() {
         Ok(value) if value > 0.0 && value < 1e9 => Err(format!(
@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for Retries {
         let retries = deserializer.deserialize_any(RetriesVisitor)?;
         if retries.times > MOST_RETRIES {
             return Err(D::Error::custom(format!(
-                "{} retries are more than the {MOST_RETRIES} allowed",
+                "expected at most {MOST_RETRIES} retries, found {}",
                 retries.times
             )));
         }

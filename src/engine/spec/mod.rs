@@ -43,11 +43,11 @@ use contract::{ShowPath, files};
 
 pub(crate) use assignment::Assignment;
 pub use bounds::Bounds;
-pub(crate) use decode::{decode, diagnose};
+pub(crate) use decode::decode;
 pub use diagnostic::Diagnostic;
 pub(crate) use document::Document;
 pub(crate) use expect::ExpectSpec;
-pub(crate) use faults::{Fault, read as read_all};
+pub(crate) use faults::{Fault, decode_all, diagnose};
 pub(crate) use include::{Inclusions, Scope};
 pub(crate) use interpolate::Expansion;
 pub use limits::{Limits, Retries, parse_bytes, parse_duration};
@@ -113,7 +113,7 @@ fn text(file: &Path) -> Result<String, Diagnostic> {
         let end = source.text().len();
         Diagnostic::at(
             &source.place(end..end),
-            "what follows here is not UTF-8 text",
+            "the text from here on is not valid UTF-8",
         )
     })
 }

@@ -14,7 +14,7 @@ pub struct Node {
     pub value: Value,
     pub place: Place,
     /// Place of the `${…}`, or of the name of a model, that this value replaces.
-    pub used: Option<Place>,
+    pub replaced_at: Option<Place>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub enum Value {
 }
 
 /// A number or boolean together with its spelling: `3.10`, `0x10`, `TRUE`. Equality compares both;
-/// [`Node::means`] compares only values.
+/// [`Node::has_same_value`] compares only values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plain<T> {
     pub value: T,
@@ -95,7 +95,7 @@ impl Node {
         Self {
             value,
             place,
-            used: None,
+            replaced_at: None,
         }
     }
 
@@ -165,15 +165,17 @@ impl Node {
     }
 
     /// Whether two nodes have the same value, regardless of how numbers and booleans are spelled.
-    pub fn means(&self, other: &Self) -> bool {
+    pub fn has_same_value(&self, other: &Self) -> bool {
         match (&self.value, &other.value) {
             (Value::Bool(ours), Value::Bool(theirs)) => ours.value == theirs.value,
             (Value::Number(ours), Value::Number(theirs)) => ours.value == theirs.value,
             (Value::List(ours), Value::List(theirs)) => {
-                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.means(b))
+                ours.len() == theirs.len()
+                    && ours.iter().zip(theirs).all(|(a, b)| a.has_same_value(b))
             }
             (Value::Map(ours), Value::Map(theirs)) => {
-                let same = |(a, b): (&Entry, &Entry)| a.key == b.key && a.value.means(&b.value);
+                let same =
+                    |(a, b): (&Entry, &Entry)| a.key == b.key && a.value.has_same_value(&b.value);
                 ours.len() == theirs.len() && ours.iter().zip(theirs).all(same)
             }
             (ours, theirs) => ours == theirs,
@@ -228,7 +230,7 @@ impl Node {
     /// Describes the value in a few words: ``the text `x` ``, `a list`.
     pub fn describe(&self) -> String {
         match &self.value {
-            Value::Null => "nothing".to_owned(),
+            Value::Null => "an empty value".to_owned(),
             Value::Bool(value) => format!("`{value}`"),
             Value::Number(number) => format!("the number `{number}`"),
             Value::Text(text) => format!("the text `{text}`"),
@@ -309,7 +311,7 @@ impl Node {
         let mut located = Located {
             node: self,
             key: Some(key.clone()),
-            used: self.used.clone(),
+            replaced_at: self.replaced_at.clone(),
             complete: true,
         };
         for segment in path {
@@ -327,7 +329,7 @@ impl Node {
             located = Located {
                 node,
                 key,
-                used: located.used.or_else(|| node.used.clone()),
+                replaced_at: located.replaced_at.or_else(|| node.replaced_at.clone()),
                 complete: true,
             };
         }
@@ -341,7 +343,7 @@ pub struct Located<'a> {
     /// Place of the key that leads to the node, or `None` for an item of a list.
     pub key: Option<Place>,
     /// Place of the outermost `${…}` on the path.
-    pub used: Option<Place>,
+    pub replaced_at: Option<Place>,
     /// Whether the whole path exists.
     pub complete: bool,
 }
@@ -361,4 +363,9 @@ impl Located<'_> {
     pub fn key_place(&self) -> Place {
         self.key.clone().unwrap_or_else(|| self.node.place.clone())
     }
+}
+
+/// Returns the entries of a section; empty if it is missing.
+pub(super) fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
+    document.get(key).map(Node::entries).unwrap_or_default()
 }

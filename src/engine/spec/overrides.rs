@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::assignment::Assignment;
+use super::assignment::{Assignment, SECTIONS};
 use super::interpolate::{self, is_within};
 use super::node::{Entry, Value};
 use super::vars::MATRIX;
@@ -11,15 +11,10 @@ use super::{Diagnostic, Node, Place, suggest};
 /// Sections whose entries are named by the user. `--set` changes their entries but does not create any.
 const NAMED: [&str; 4] = ["include", "models", "stages", "tables"];
 
-/// Sections of a document that a dotted path may begin with.
-pub(super) const SECTIONS: [&str; 8] = [
-    "include", "vars", "profiles", "models", "stages", "tables", "expect", "sweep",
-];
-
 /// Returns the names that can be set as vars: those in `vars`, and those used in a `${…}`.
 ///
 /// So a pipeline may use `${data}` without a value under `vars`, and require `-S data=…`.
-pub fn var_names(document: &Node) -> BTreeSet<String> {
+pub(super) fn var_names(document: &Node) -> BTreeSet<String> {
     let mut used = Vec::new();
     interpolate::names(document, &mut used);
     let given = document.get("vars").map(Node::entries).unwrap_or_default();
@@ -32,7 +27,7 @@ pub fn var_names(document: &Node) -> BTreeSet<String> {
 
 /// Overrides the vars of the document with those of a profile, and returns what the profile assigns to
 /// parameters. Every profile is checked for unknown vars.
-pub fn apply_profile(
+pub(super) fn apply_profile(
     document: &mut Node,
     profile: Option<&str>,
     errors: &mut Vec<Diagnostic>,
@@ -79,7 +74,7 @@ pub fn apply_profile(
 }
 
 /// Overrides vars of the document with the given values.
-pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnostic>) {
+pub(super) fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnostic>) {
     let vars = var_names(document);
     for entry in given {
         if vars.contains(&entry.key) {
@@ -91,7 +86,7 @@ pub fn apply_vars(document: &mut Node, given: &[Entry], errors: &mut Vec<Diagnos
 }
 
 /// Applies one assignment.
-pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
+pub(super) fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diagnostic> {
     let Assignment {
         path,
         value,
@@ -135,9 +130,9 @@ pub fn apply_set(document: &mut Node, assignment: Assignment) -> Result<(), Diag
         }
         [(section, place), ..] if section == "profiles" => Err(Diagnostic::at(
             place,
-            "a profile is applied before `--set`, so this would change nothing",
+            "profiles are applied before `--set`, so this has no effect",
         )
-        .hint("set the var itself: it wins over the profile".to_owned())),
+        .hint("set the var itself, which overrides the profile".to_owned())),
         path => assign(document, path, value),
     }
 }
@@ -162,7 +157,7 @@ fn check_part(document: &Node, path: &[(String, Place)]) -> Result<(), Diagnosti
             if used.iter().any(is_used) {
                 return Ok(());
             }
-            let message = format!("`{walked}` has no `{piece}` in it, and nothing uses one");
+            let message = format!("`{walked}` does not contain `{piece}`, and no `${{…}}` uses it");
             let known = within.entries().iter().map(|entry| entry.key.as_str());
             let hint = suggest::hint("keys", piece, known);
             return Err(Diagnostic::at(place, message).hint(hint));
@@ -240,18 +235,18 @@ fn child<'a>(
                 .ok_or_else(|| {
                     Diagnostic::at(
                         place,
-                        format!("`{walked}` is a list of {count}, and has no item `{name}`"),
+                        format!("`{walked}` has no item `{name}`: it is a list of length {count}"),
                     )
                     .hint(match count {
                         0 => None,
-                        1 => Some("its only item is 0".to_owned()),
-                        _ => Some(format!("its items are 0 to {}", count - 1)),
+                        1 => Some("its only item has the number 0".to_owned()),
+                        _ => Some(format!("its items are numbered from 0 to {}", count - 1)),
                     })
                 })
         }
         _ => Err(Diagnostic::at(
             place,
-            format!("`{walked}` is {is}, and has no `{name}` in it"),
+            format!("`{walked}` is {is} and does not contain `{name}`"),
         )),
     }
 }

@@ -15,8 +15,8 @@ use super::assignment::Assignment;
 use super::expect::{ExpectForm, ExpectSpec, OfMetrics};
 use super::include::{self, Include, IncludeForm, Inclusions, Loader, Scope};
 use super::interpolate;
-use super::name::{self, Named, check_name, check_names};
-use super::node::{Entry, Value};
+use super::name::{self, Named, Names, check_name, check_names};
+use super::node::{Entry, Value, section};
 use super::seeds::{self, SeedCount};
 use super::stage::{StageFields, StageSpec};
 use super::sweep::{self, SweepFields, SweepSpec};
@@ -64,7 +64,7 @@ pub struct Pipeline {
 
 /// Overrides of a document, from the command line, the including file or a sweep.
 #[derive(Default)]
-pub(super) struct Given {
+pub(super) struct Overrides {
     pub profile: Option<String>,
     /// Values of vars, with every `${` escaped.
     pub vars: Vec<Entry>,
@@ -85,9 +85,6 @@ struct Preamble {
     #[serde(rename = "profiles")]
     _profiles: Option<BTreeMap<String, Option<Names>>>,
 }
-
-/// A map of which only the keys are decoded.
-pub(super) type Names = BTreeMap<String, IgnoredAny>;
 
 /// A pipeline for `runner`.
 #[derive(Deserialize, JsonSchema)]
@@ -160,7 +157,7 @@ impl Pipeline {
     pub(super) fn resolve(
         file: &Path,
         mut document: Node,
-        given: Given,
+        given: Overrides,
         loader: &mut Loader,
     ) -> Result<Self, Vec<Diagnostic>> {
         let first = document.entries().first();
@@ -168,20 +165,18 @@ impl Pipeline {
             .map_or(&document.place, |entry| &entry.key_place)
             .clone();
         if !matches!(document.value, Value::Map(_)) {
-            let message = format!(
-                "a pipeline is a map of keys, and this is {}",
-                document.describe()
-            );
-            return Err(vec![Diagnostic::at(&start, message)]);
+            let message = format!("expected a map of keys, found {}", document.describe());
+            let hint = "a pipeline needs at least `version`, `name` and `stages`".to_owned();
+            return Err(vec![Diagnostic::at(&start, message).hint(hint)]);
         }
         let Preamble { .. } = decode(&document, &start)?;
 
         let profile = given.profile.clone();
         let forwarded = apply(&mut document, given)?;
-        none(sweep::of_axes(&document))?;
+        fail_if_any(sweep::check_axes(&document))?;
         let vars = Vars::resolve(section(&document, "vars"), &mut loader.expansion);
         interpolate_document(&mut document, &vars, &mut loader.expansion);
-        none(mem::take(&mut loader.expansion.errors))?;
+        fail_if_any(mem::take(&mut loader.expansion.errors))?;
 
         let mut errors = Vec::new();
         let fields: Option<DocumentFields> = decode(&document, &start)
@@ -277,8 +272,8 @@ impl Pipeline {
             };
             let sets = forwarded.extract_if(.., |(name, _)| *name == include.name);
             let sets = sets.map(|(_, assignment)| assignment).collect();
-            match loader.load(&include, sets) {
-                Ok(included) => self.take_up(&include, included),
+            match Self::included(&include, sets, loader) {
+                Ok(included) => self.merge(&include, included),
                 Err(found) => {
                     errors.extend(found);
                     self.broken.push(include.name);
@@ -287,8 +282,25 @@ impl Pipeline {
         }
     }
 
-    fn take_up(&mut self, include: &Include, included: Self) {
-        self.inclusions.add(include, &included);
+    /// Reads an included file and applies assignments to it.
+    fn included(
+        include: &Include,
+        sets: Vec<Assignment>,
+        loader: &mut Loader,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        loader.load(include, |file, document, loader| {
+            let given = Overrides {
+                vars: include.vars.clone(),
+                sets,
+                ..Overrides::default()
+            };
+            Self::resolve(file, document, given, loader)
+        })
+    }
+
+    fn merge(&mut self, include: &Include, included: Self) {
+        self.inclusions
+            .add(include, &included.file, &included.inclusions);
         let prefix = format!("{}.", include.name);
         let broken = included.broken.iter();
         self.broken
@@ -325,7 +337,7 @@ impl DocumentFields {
         };
         if self.version != VERSION {
             let message = format!(
-                "document version {} is not known; this program reads version {VERSION}",
+                "unknown document version {}: this program reads version {VERSION}",
                 self.version
             );
             errors.push(Diagnostic::at(place("version"), message));
@@ -344,7 +356,7 @@ impl DocumentFields {
         for include in section(document, "include") {
             if let Some(stage) = document.get("stages").and_then(|s| s.entry(&include.key)) {
                 let name = &include.key;
-                let message = format!("`{name}` is the name of a stage, too");
+                let message = format!("an included file and a stage are both called `{name}`");
                 let note = format!("the stage is at {}", stage.key_place);
                 errors.push(Diagnostic::at(&include.key_place, message).note(note));
             }
@@ -362,7 +374,10 @@ impl DocumentFields {
 }
 
 /// Applies overrides to a document. Returns the assignments to included files, each with the include's name.
-fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>, Vec<Diagnostic>> {
+fn apply(
+    document: &mut Node,
+    given: Overrides,
+) -> Result<Vec<(String, Assignment)>, Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let mut forwarded = Vec::new();
     include::spell_out(document);
@@ -384,7 +399,7 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
             Err(error) => errors.push(error),
         }
     }
-    none(errors)?;
+    fail_if_any(errors)?;
     // An assignment may have replaced an included file with a plain path.
     include::spell_out(document);
     if given.is_trial
@@ -395,12 +410,7 @@ fn apply(document: &mut Node, given: Given) -> Result<Vec<(String, Assignment)>,
     Ok(forwarded)
 }
 
-/// Returns the entries of a section; empty if it is missing.
-pub(super) fn section<'a>(document: &'a Node, key: &str) -> &'a [Entry] {
-    document.get(key).map(Node::entries).unwrap_or_default()
-}
-
-fn none(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+fn fail_if_any(errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     if errors.is_empty() {
         Ok(())
     } else {

@@ -21,9 +21,9 @@ pub fn is_project(folder: &Path) -> io::Result<bool> {
 }
 
 /// Returns the project folder of a pipeline: the nearest one above the file, or else the file's own folder.
-/// Symbolic links are resolved. Beyond a folder that cannot be checked there is no project, so that fewer files
-/// may be included.
-pub fn project_of(file: &Path) -> PathBuf {
+/// Symbolic links are resolved. Beyond a folder that cannot be checked there is no project, so that fewer
+/// files may be included.
+pub(crate) fn project_of(file: &Path) -> PathBuf {
     let folder = match file.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
@@ -42,7 +42,7 @@ pub fn project_of(file: &Path) -> PathBuf {
 
 /// Whether a line of a text begins with the key `version`, as in every pipeline. Errors must not show the
 /// content of any other file, which may be confidential.
-pub fn is_pipeline(source: &Source) -> bool {
+pub(super) fn is_pipeline(source: &Source) -> bool {
     source.text().lines().any(|line| {
         let line = match line.strip_prefix('{') {
             Some(inside) => inside.trim_start(),
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipeline_is_known_by_its_version() {
+    fn a_pipeline_is_recognized_by_its_version() {
         let is = |text: &str| is_pipeline(&Source::file(Path::new("p.yaml"), text));
         for pipeline in [
             "version: 1\nname: a\n",

@@ -6,7 +6,7 @@ use super::node::{Plain, Value};
 
 /// Why a plain scalar cannot be represented as a [`Value`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub(super) enum Unrepresentable {
     /// `.inf` or `.nan`: parameters and fingerprints, which are JSON, cannot represent them.
     NotFinite,
     /// A whole number that does not fit into 64 bits.
@@ -14,7 +14,7 @@ pub enum Unfit {
 }
 
 /// Returns the value of a scalar written without quotes.
-pub fn resolve(text: &str) -> Result<Value, Unfit> {
+pub(super) fn resolve(text: &str) -> Result<Value, Unrepresentable> {
     Ok(match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(Plain::spelled(true, text)),
@@ -26,7 +26,7 @@ pub fn resolve(text: &str) -> Result<Value, Unfit> {
     })
 }
 
-fn number(text: &str) -> Result<Option<Number>, Unfit> {
+fn number(text: &str) -> Result<Option<Number>, Unrepresentable> {
     let (negative, digits) = match text.as_bytes()[0] {
         b'+' => (false, &text[1..]),
         b'-' => (true, &text[1..]),
@@ -46,7 +46,7 @@ fn number(text: &str) -> Result<Option<Number>, Unfit> {
         return Ok(None);
     }
     if matches!(digits, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Err(Unfit::NotFinite);
+        return Err(Unrepresentable::NotFinite);
     }
     // `from_f64` returns `None` for texts that Rust, but not YAML, reads as numbers: `inf`, `nan`, `1e999`.
     let float = digits
@@ -56,7 +56,7 @@ fn number(text: &str) -> Result<Option<Number>, Unfit> {
     Ok(float.and_then(Number::from_f64))
 }
 
-fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unfit> {
+fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unrepresentable> {
     let (radix, digits) = match digits.as_bytes() {
         [b'0', b'x', ..] => (16, &digits[2..]),
         [b'0', b'o', ..] => (8, &digits[2..]),
@@ -67,12 +67,12 @@ fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unfit> {
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
         return Ok(None);
     }
-    let magnitude = u64::from_str_radix(digits, radix).map_err(|_| Unfit::TooLarge)?;
+    let magnitude = u64::from_str_radix(digits, radix).map_err(|_| Unrepresentable::TooLarge)?;
     if negative {
         0_i64
             .checked_sub_unsigned(magnitude)
             .map(|value| Some(value.into()))
-            .ok_or(Unfit::TooLarge)
+            .ok_or(Unrepresentable::TooLarge)
     } else {
         Ok(Some(magnitude.into()))
     }
@@ -82,10 +82,10 @@ fn integer(negative: bool, digits: &str) -> Result<Option<Number>, Unfit> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Unfit, resolve};
+    use super::{Unrepresentable, resolve};
     use crate::spec::{Node, Source};
 
-    fn as_yaml(text: &str) -> Result<serde_yaml::Value, Unfit> {
+    fn as_yaml(text: &str) -> Result<serde_yaml::Value, Unrepresentable> {
         let source = Source::set("x");
         Ok(Node::new(resolve(text)?, source.place(0..0)).to_yaml())
     }
@@ -143,17 +143,23 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_a_form_are_refused() {
-        assert_eq!(resolve(".inf"), Err(Unfit::NotFinite));
-        assert_eq!(resolve("-.INF"), Err(Unfit::NotFinite));
-        assert_eq!(resolve(".nan"), Err(Unfit::NotFinite));
-        assert_eq!(resolve("18446744073709551616"), Err(Unfit::TooLarge));
-        assert_eq!(resolve("-9223372036854775809"), Err(Unfit::TooLarge));
+    fn unrepresentable_numbers_are_errors() {
+        assert_eq!(resolve(".inf"), Err(Unrepresentable::NotFinite));
+        assert_eq!(resolve("-.INF"), Err(Unrepresentable::NotFinite));
+        assert_eq!(resolve(".nan"), Err(Unrepresentable::NotFinite));
+        assert_eq!(
+            resolve("18446744073709551616"),
+            Err(Unrepresentable::TooLarge)
+        );
+        assert_eq!(
+            resolve("-9223372036854775809"),
+            Err(Unrepresentable::TooLarge)
+        );
     }
 
     proptest! {
         #[test]
-        fn any_numeral_is_what_serde_yaml_reads(text in "[-+]?[0-9.xobaef]{1,8}") {
+        fn numbers_parse_as_in_serde_yaml(text in "[-+]?[0-9.xobaef]{1,8}") {
             let (Ok(ours), Ok(theirs)) = (as_yaml(&text), serde_yaml::from_str::<serde_yaml::Value>(&text)) else {
                 return Ok(());
             };

@@ -4,7 +4,7 @@ use super::node::{Entry, Value};
 use super::{Diagnostic, Place};
 
 /// Largest accepted number of seeds.
-const MOST: usize = 1_000;
+const MAX_SEEDS: usize = 1_000;
 
 /// A number of seeds, and its place.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub(super) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<SeedCo
         .as_u64()
         .and_then(|count| usize::try_from(count).ok())?;
     let place = entry.value.place.clone();
-    if !(1..=MOST).contains(&count) {
-        let message = format!("`seeds` is {count}, not 1 to {MOST}");
+    if !(1..=MAX_SEEDS).contains(&count) {
+        let message = format!("`seeds` is {count}, not between 1 and {MAX_SEEDS}");
         errors.push(Diagnostic::at(&place, message));
         return None;
     }

@@ -126,7 +126,7 @@ struct Values(
 
 impl StageSpec {
     /// Reads a stage and adds its errors to `errors`. Returns `None` if it cannot be decoded.
-    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         let Entry {
             key: name,
             key_place: place,
@@ -145,7 +145,7 @@ impl StageSpec {
         let resources = fields.resources.unwrap_or_default();
         if resources.cpus == Some(0) {
             let place = resource_place(node.entry("resources"), "cpus", place);
-            errors.push(Diagnostic::at(place, "a stage needs at least 1 cpu"));
+            errors.push(Diagnostic::at(place, "a stage needs at least 1 CPU"));
         }
         let seeds = node.entry("seeds");
         let seeds = seeds.and_then(|entry| seeds::read(entry, errors));
@@ -220,7 +220,7 @@ fn axis_text(item: &Node) -> Result<String, Diagnostic> {
             format!("expected a name or a number, found {}", item.describe()),
         )
         .hint(
-            "a value of an axis names an instance; put lists and maps under `models:` or `vars:`"
+            "values of an axis are part of instance names, so put lists and maps under `models:` or `vars:`"
                 .to_owned(),
         ));
     };

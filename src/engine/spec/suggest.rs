@@ -5,15 +5,15 @@ use std::hash::Hash;
 
 /// Maximum number of candidates that are compared, and their maximum length in bytes. A comparison takes time
 /// and memory proportional to the product of both lengths.
-const MOST: usize = 250;
-const LONGEST: usize = 100;
+const MAX_CANDIDATES: usize = 250;
+const MAX_LENGTH: usize = 100;
 
 /// Returns the candidate nearest to `name`, if it is near enough to be a typing error.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .take(MOST)
-        .filter(|candidate| candidate.len().max(name.len()) <= LONGEST)
+        .take(MAX_CANDIDATES)
+        .filter(|candidate| candidate.len().max(name.len()) <= MAX_LENGTH)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|&(distance, candidate)| distance <= (candidate.len().max(name.len()) / 3).min(4))
         .min_by_key(|&(distance, _)| distance)
@@ -65,7 +65,7 @@ mod tests {
     use super::{hint, nearest};
 
     #[test]
-    fn slips_are_recognised_and_other_words_are_not() {
+    fn typos_are_corrected_and_other_words_are_not() {
         let names = ["epochs", "batch_size", "lr"];
         assert_eq!(nearest("epoch", names), Some("epochs"));
         assert_eq!(nearest("epcohs", names), Some("epochs"));

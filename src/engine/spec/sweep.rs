@@ -83,7 +83,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Grid => "grid",
             Self::Random => "random",
@@ -185,7 +185,7 @@ enum DomainForm {
 
 /// Returns an error for each axis whose values use a var that is itself an axis: in every trial, they would
 /// use the file's value of that var. Must be called before `${…}` are replaced.
-pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
+pub(super) fn check_axes(document: &Node) -> Vec<Diagnostic> {
     let axes = document.get("sweep").and_then(|sweep| sweep.get("axes"));
     let axes = axes.map(Node::entries).unwrap_or_default();
     let vars = document.get("vars").map(Node::entries).unwrap_or_default();
@@ -206,10 +206,14 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
         interpolate::names(&axis.value, &mut open);
         while let Some(name) = open.pop() {
             if is_axis(&name) {
-                let message = format!("the values of `{}` are made of `{name}`, an axis", axis.key);
-                let hint =
-                    "use the var where the pipeline uses this one: it has each trial's value there";
-                errors.push(Diagnostic::at(&axis.key_place, message).hint(hint.to_owned()));
+                let axis_name = &axis.key;
+                let message = format!(
+                    "the values of the axis `{axis_name}` use `{name}`, which is an axis, too"
+                );
+                let hint = format!(
+                    "use `${{{name}}}` where the pipeline uses `{axis_name}`: there it has each trial's value"
+                );
+                errors.push(Diagnostic::at(&axis.key_place, message).hint(hint));
                 break;
             }
             let var = interpolate::var_of(&name);
@@ -228,7 +232,7 @@ pub(super) fn of_axes(document: &Node) -> Vec<Diagnostic> {
 
 impl SweepSpec {
     /// Decodes the `sweep` section. If it is invalid, adds its errors to `errors` and returns `None`.
-    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         match decode(&entry.value, &entry.key_place) {
             Ok(fields) => Some(Self {
                 seeds: entry
@@ -247,17 +251,17 @@ impl SweepSpec {
     }
 
     /// Returns the entries of one of its maps; empty if the map is missing.
-    pub fn section(&self, key: &str) -> &[Entry] {
+    pub(crate) fn section(&self, key: &str) -> &[Entry] {
         self.node.get(key).map(Node::entries).unwrap_or_default()
     }
 
     /// Returns the items of one of its lists; empty if the list is missing.
-    pub fn list(&self, key: &str) -> &[Node] {
+    pub(crate) fn list(&self, key: &str) -> &[Node] {
         self.node.get(key).map(Node::items).unwrap_or_default()
     }
 
     /// Returns the place of the value at a path of keys, or of its deepest parent that exists.
-    pub fn place_of(&self, keys: &[&str]) -> Place {
+    pub(crate) fn place_of(&self, keys: &[&str]) -> Place {
         let path: Vec<_> = keys
             .iter()
             .map(|&key| contract::Segment::Key(key.to_owned()))

@@ -54,7 +54,7 @@ const TEXTS: [&str; 2] = ["title", "columns.*.title"];
 
 impl TableSpec {
     /// Reads a table. If it is invalid, adds its errors to `errors` and returns `None`.
-    pub fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry, errors: &mut Vec<Diagnostic>) -> Option<Self> {
         match decode(&entry.value.with_texts(&TEXTS), &entry.key_place) {
             Ok(fields) => Some(Self {
                 name: entry.key.clone(),

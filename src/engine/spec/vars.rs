@@ -13,13 +13,13 @@ pub(super) const MATRIX: &str = "matrix.";
 const MAX_CHAIN: usize = 64;
 
 /// All vars with their final values, in which `${…}` are replaced.
-pub struct Vars {
+pub(crate) struct Vars {
     values: BTreeMap<String, Node>,
 }
 
 impl Vars {
     /// Resolves all vars, which may refer to one another.
-    pub fn resolve(entries: &[Entry], expansion: &mut Expansion) -> Self {
+    pub(crate) fn resolve(entries: &[Entry], expansion: &mut Expansion) -> Self {
         let raw = entries
             .iter()
             .map(|entry| (entry.key.as_str(), &entry.value))
@@ -44,7 +44,7 @@ impl Vars {
 
     /// Replaces `${…}`. `${matrix.…}` is one of `axes`, or an error if `axes` is `None`. Returns `None` if a
     /// name has no value, which is reported.
-    pub fn interpolate(
+    pub(crate) fn interpolate(
         &self,
         node: &Node,
         axes: Option<&[(String, Node)]>,
@@ -81,7 +81,7 @@ fn within<'a>(var: &'a Node, name: &str, place: &Place) -> Result<&'a Node, Diag
         node = node.step(piece).ok_or_else(|| {
             let what = &name[..walked];
             let message = format!(
-                "`{what}` is {}, and has no `{piece}` in it",
+                "`{what}` is {} and does not contain `{piece}`",
                 node.describe()
             );
             let known = node.entries().iter().map(|entry| entry.key.as_str());
@@ -173,15 +173,15 @@ impl Resolver<'_> {
                 .report(unknown(used, place, self.raw.keys().copied()));
         };
         if let Some(start) = self.open.iter().position(|open| open == name) {
-            let circle: String = self.open[start..]
+            let cycle: String = self.open[start..]
                 .iter()
                 .map(|var| format!("`{var}` → "))
                 .collect();
-            let message = format!("vars refer to one another in a circle: {circle}`{name}`");
+            let message = format!("vars refer to each other in a cycle: {cycle}`{name}`");
             return self.expansion.report(Diagnostic::at(place, message));
         }
         if self.open.len() == MAX_CHAIN {
-            let message = format!("more than {MAX_CHAIN} vars refer to one another in a row");
+            let message = format!("more than {MAX_CHAIN} vars refer to each other in a chain");
             return self.expansion.report(Diagnostic::at(place, message));
         }
         self.open.push(name.to_owned());

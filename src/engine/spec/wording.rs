@@ -3,7 +3,7 @@
 use super::suggest;
 
 /// A reworded message with its hint, and the unknown key or name if that is the error.
-pub struct Reworded {
+pub(super) struct Reworded {
     pub message: String,
     pub hint: Option<String>,
     pub unknown: Option<String>,
@@ -11,7 +11,7 @@ pub struct Reworded {
 
 /// Rewords the message of a failed decoding. Any other message stays as it is. `noun` is what a key is
 /// called: `key` or `parameter`.
-pub fn reword(message: &str, noun: &str) -> Reworded {
+pub(super) fn reword(message: &str, noun: &str) -> Reworded {
     let plain = |message: String| Reworded {
         message,
         hint: None,
@@ -59,7 +59,7 @@ pub fn reword(message: &str, noun: &str) -> Reworded {
         return plain(match wanted {
             "fewer elements in map" => format!("expected a map with one key, found {length} keys"),
             "fewer elements in array" | "fewer elements in sequence" => {
-                format!("a list of {length} is too long here")
+                format!("a list of {length} items is too long here")
             }
             _ => format!("expected {}, found {length}", expected(wanted, "")),
         });
@@ -94,7 +94,7 @@ fn expected(wanted: &str, got: &str) -> String {
         "a boolean" => "`true` or `false`".to_owned(),
         "a sequence" | "sequence" => "a list".to_owned(),
         "a map" | "map" => "a map".to_owned(),
-        "unit" | "null" | "unit value" => "nothing".to_owned(),
+        "unit" | "null" | "unit value" => "no value".to_owned(),
         "string or map" => "a name, or a map with one key".to_owned(),
         _ => {
             let counted = ["a tuple of size ", "an array of length ", "tuple of "]
@@ -133,7 +133,7 @@ fn found(got: &str) -> String {
         return value.to_owned();
     }
     match got {
-        "unit value" | "null" | "Option value" => "nothing".to_owned(),
+        "unit value" | "null" | "Option value" => "an empty value".to_owned(),
         "sequence" => "a list".to_owned(),
         "map" => "a map".to_owned(),
         _ => got.to_owned(),
@@ -145,7 +145,7 @@ mod tests {
     use super::reword;
 
     #[test]
-    fn serde_messages_are_put_into_our_words() {
+    fn serde_messages_are_reworded() {
         let cases = [
             (
                 "invalid type: string \"x\", expected usize",
@@ -161,7 +161,7 @@ mod tests {
             ),
             (
                 "invalid type: null, expected f64",
-                "expected a number, found nothing",
+                "expected a number, found an empty value",
             ),
             (
                 "invalid type: map, expected a boolean",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_comes_with_the_nearest_one() {
+    fn an_unknown_name_suggests_the_nearest_one() {
         let reworded = reword(
             "unknown field `epoch`, expected one of `epochs`, `lr`",
             "parameter",

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::node::{Entry, Value};
-use super::scalar::{self, Unfit};
+use super::scalar::{self, Unrepresentable};
 use super::{Diagnostic, Node, Place, Source};
 
 /// Maximum nesting depth of a document.
-pub const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// Maximum size of a document in bytes.
-pub const MAX_BYTES: usize = 8 << 20;
+pub(super) const MAX_BYTES: usize = 8 << 20;
 /// Maximum number of values in a document with its aliases expanded.
 const MAX_NODES: usize = 1_000_000;
 
 /// Parses a part of a source as a single YAML document. An empty text is null.
-pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnostic> {
+pub(super) fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnostic> {
     let text = &source.text()[part.clone()];
     if text.len() > MAX_BYTES {
         return Err(Diagnostic::at(
@@ -53,7 +53,7 @@ pub fn parse(source: &Arc<Source>, part: Range<usize>) -> Result<Node, Diagnosti
                 let place = builder.place(span);
                 return Err(Diagnostic::at(
                     &place,
-                    "a second document starts here, and only one can be read",
+                    "a second YAML document starts here, but only one is allowed",
                 ));
             }
         }
@@ -136,13 +136,13 @@ impl Builder<'_> {
                     }
                     _ => place,
                 };
-                refuse_tag(tag.is_some(), &place)?;
+                check_tag(tag.is_some(), &place)?;
                 if self.expects_key() {
                     return self.key(&text, style, place);
                 }
                 let value = match style {
                     ScalarStyle::Plain => {
-                        scalar::resolve(&text).map_err(|unfit| unfit_scalar(unfit, &place))?
+                        scalar::resolve(&text).map_err(|reason| unrepresentable(reason, &place))?
                     }
                     _ => Value::Text(text.into_owned()),
                 };
@@ -165,13 +165,13 @@ impl Builder<'_> {
                 if self.expects_key() {
                     return Err(Diagnostic::at(
                         &place,
-                        "a key must be written out, not given by an alias",
+                        "a key cannot be an alias: write it out",
                     ));
                 }
                 let Some((_, weight)) = self.anchors.get(&anchor) else {
                     return Err(Diagnostic::at(
                         &place,
-                        "this alias stands inside the value that it names",
+                        "this alias is inside the value that it refers to",
                     ));
                 };
                 let weight = *weight;
@@ -213,7 +213,7 @@ impl Builder<'_> {
         content: Content,
     ) -> Result<(), Diagnostic> {
         let start = self.place(span);
-        refuse_tag(tagged, &start)?;
+        check_tag(tagged, &start)?;
         if self.expects_key() {
             return Err(
                 Diagnostic::at(&start, "a key must be a plain name, not a list or a map")
@@ -367,7 +367,7 @@ fn too_deep(place: &Place) -> Diagnostic {
     )
 }
 
-fn refuse_tag(tagged: bool, place: &Place) -> Result<(), Diagnostic> {
+fn check_tag(tagged: bool, place: &Place) -> Result<(), Diagnostic> {
     if tagged {
         return Err(
             Diagnostic::at(place, "tags (`!name`) are not supported").hint(
@@ -378,10 +378,10 @@ fn refuse_tag(tagged: bool, place: &Place) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-fn unfit_scalar(unfit: Unfit, place: &Place) -> Diagnostic {
-    let message = match unfit {
-        Unfit::NotFinite => format!("`{}` is not a finite number", place.text()),
-        Unfit::TooLarge => format!("`{}` does not fit into 64 bits", place.text()),
+fn unrepresentable(reason: Unrepresentable, place: &Place) -> Diagnostic {
+    let message = match reason {
+        Unrepresentable::NotFinite => format!("`{}` is not a finite number", place.text()),
+        Unrepresentable::TooLarge => format!("`{}` does not fit into 64 bits", place.text()),
     };
     Diagnostic::at(place, message).hint("put it in quotes if it is meant as text".to_owned())
 }

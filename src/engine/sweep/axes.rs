@@ -44,7 +44,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// Reads all axes of a sweep and adds their errors to `errors`.
-    pub fn read_all(spec: &SweepSpec, errors: &mut Vec<Diagnostic>) -> Vec<Self> {
+    pub(super) fn read_all(spec: &SweepSpec, errors: &mut Vec<Diagnostic>) -> Vec<Self> {
         let entries = spec.section("axes");
         if entries.is_empty() {
             let place = spec.place_of(&["axes"]);
@@ -69,7 +69,7 @@ impl Axis {
     }
 
     /// Returns the place of the values, or of the name if the values span several lines.
-    pub fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         match self.range.is_one_line() && !self.range.text().is_empty() {
             true => self.range.clone(),
             false => self.key.clone(),
@@ -77,7 +77,7 @@ impl Axis {
     }
 
     /// Describes the values in a few words: `0.001, 0.01`, `log-uniform, 0.0001 to 0.01`.
-    pub fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let ends = |low: &dyn fmt::Display, high: &dyn fmt::Display| format!("{low} to {high}");
         match &self.domain {
             Domain::Values(_) => {
@@ -104,7 +104,7 @@ impl Axis {
     }
 
     /// Returns how values of the axis compare: as choices, as numbers or by their logarithm.
-    pub fn kind(&self) -> AxisKind {
+    pub(super) fn kind(&self) -> AxisKind {
         let is_number = |(_, node): &(String, Node)| matches!(node.value, Value::Number(_));
         // If 3.1 and 3.10 are on one axis, they are names, not numbers.
         let mut seen = HashSet::new();
@@ -121,7 +121,7 @@ impl Axis {
     }
 
     /// Returns the name of a coordinate and its value.
-    pub fn value(&self, at: &Coordinate) -> (String, Node) {
+    pub(super) fn value(&self, at: &Coordinate) -> (String, Node) {
         match at {
             Coordinate::Choice(index) => self.choices[*index].clone(),
             Coordinate::Number(number) => {
@@ -132,19 +132,25 @@ impl Axis {
     }
 
     /// Returns the assignment that sets a coordinate's value in the pipeline.
-    pub fn assign(&self, at: &Coordinate) -> Assignment {
+    pub(super) fn assign(&self, at: &Coordinate) -> Assignment {
         let (_, value) = self.value(at);
         Assignment::of(&self.name, &self.key, value)
     }
 
     /// Returns the coordinate of a value in `include`, `exclude` or `when`.
-    pub fn coordinate(&self, value: &Node) -> Result<Coordinate, Diagnostic> {
+    pub(super) fn coordinate(&self, value: &Node) -> Result<Coordinate, Diagnostic> {
         if self.choices.is_empty() {
             let found = match &value.value {
                 Value::Number(number) => self.domain.find(&number.value),
                 _ => None,
             };
-            let message = || format!("{} is no value of `{}`", value.describe(), self.name);
+            let message = || {
+                format!(
+                    "{} is not a value of the axis `{}`",
+                    value.describe(),
+                    self.name
+                )
+            };
             return found.ok_or_else(|| Diagnostic::at(&value.place, message()));
         }
         let is_written = |(name, known): &(String, Node)| {
@@ -158,21 +164,25 @@ impl Axis {
         // ambiguous.
         let choices = self.choices.iter().enumerate();
         let same: Vec<_> = choices
-            .filter(|(_, (_, known))| known.means(value))
+            .filter(|(_, (_, known))| known.has_same_value(value))
             .collect();
         match same.as_slice() {
             [(index, _)] => Ok(Coordinate::Choice(*index)),
             [(_, (first, _)), (_, (second, _)), ..] => {
                 let message = format!(
-                    "{} may be `{first}` or `{second}` of `{}`",
+                    "{} is ambiguous: it may be `{first}` or `{second}` of the axis `{}`",
                     value.describe(),
                     self.name
                 );
-                let hint = "spell it as the axis does".to_owned();
+                let hint = "spell it as in `axes`".to_owned();
                 Err(Diagnostic::at(&value.place, message).hint(hint))
             }
             [] => {
-                let message = format!("{} is no value of `{}`", value.describe(), self.name);
+                let message = format!(
+                    "{} is not a value of the axis `{}`",
+                    value.describe(),
+                    self.name
+                );
                 let known = self.choices.iter().map(|(name, _)| name.as_str());
                 let known: Vec<&str> = known.collect();
                 let hint = suggest::hint("values", value.as_text().unwrap_or_default(), known);
@@ -182,7 +192,7 @@ impl Axis {
     }
 
     /// Returns all listed values, or both ends of a range. They are checked before any trial starts.
-    pub fn extremes(&self) -> Vec<Coordinate> {
+    pub(super) fn extremes(&self) -> Vec<Coordinate> {
         let number = |value: f64| Number::from_f64(value).map(Coordinate::Number);
         let ends = match &self.domain {
             Domain::Values(count) => return (0..*count).map(Coordinate::Choice).collect(),
@@ -223,7 +233,9 @@ fn labels(entries: &[Entry]) -> Vec<String> {
 fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
     let node = &entry.value;
     if let Value::List(items) = &node.value {
-        let choices = items.iter().map(|item| Ok((called(item)?, item.clone())));
+        let choices = items
+            .iter()
+            .map(|item| Ok((value_name(item)?, item.clone())));
         return choices_of(entry, choices.collect::<Result<_, _>>()?);
     }
     let [form] = node.entries() else {
@@ -232,7 +244,7 @@ fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
             entry.key,
             node.describe()
         );
-        let hint = "as `[0.1, 0.2]`, or `{ log_uniform: [1e-4, 1e-2] }`".to_owned();
+        let hint = "for example `[0.1, 0.2]` or `{ log_uniform: [1e-4, 1e-2] }`".to_owned();
         return Err(Diagnostic::at(place(entry), message).hint(hint));
     };
     let name = form.key.as_str();
@@ -240,14 +252,14 @@ fn domain(entry: &Entry) -> Result<(Domain, Vec<(String, Node)>), Diagnostic> {
         let choices = form.value.entries().iter();
         let choices = choices.map(|choice| {
             let name = Node::new(Value::Text(choice.key.clone()), choice.key_place.clone());
-            Ok((called(&name)?, choice.value.clone()))
+            Ok((value_name(&name)?, choice.value.clone()))
         });
         return choices_of(entry, choices.collect::<Result<_, _>>()?);
     }
     let numbers = numbers(form)?;
     let place = place(form);
     let whole = |number: &Number| {
-        let message = || format!("`{number}` is no whole number");
+        let message = || format!("`{number}` is not a whole number");
         number
             .as_i64()
             .ok_or_else(|| Diagnostic::at(place, message()))
@@ -314,7 +326,7 @@ fn choices_of(
 }
 
 /// Returns the name of a value, which is its text. Fails if the text cannot be part of a trial's name.
-fn called(item: &Node) -> Result<String, Diagnostic> {
+fn value_name(item: &Node) -> Result<String, Diagnostic> {
     let text = match &item.value {
         Value::Null => Some("none".to_owned()),
         _ => item.scalar_text(),
@@ -325,8 +337,8 @@ fn called(item: &Node) -> Result<String, Diagnostic> {
             Ok(text)
         }
         _ => {
-            let message = format!("{} tells no trial from another", item.describe());
-            let hint = "give values names: `choice: { small: […], large: […] }`".to_owned();
+            let message = format!("{} cannot be part of a trial's name", item.describe());
+            let hint = "give the values names: `choice: { small: […], large: […] }`".to_owned();
             Err(Diagnostic::at(&item.place, message).hint(hint))
         }
     }

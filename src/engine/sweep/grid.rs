@@ -5,17 +5,18 @@ use super::space::{Point, Space};
 
 /// An axis has infinitely many values, so there is no grid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the axis `{axis}` is continuous, which a grid cannot be")]
+#[error("the axis `{axis}` is continuous, so it cannot be part of a grid")]
 pub struct Infinite {
     pub axis: String,
 }
 
 /// Returns the number of points in the grid, before exclusions, or `u128::MAX` if there are more.
 ///
-/// An axis counts only where it applies. The conditions form a forest, which is counted from its leaves.
+/// An axis multiplies the points only where it applies. The conditions form a forest, which is counted from
+/// its leaves.
 pub fn combinations(space: &Space) -> Result<u128, Infinite> {
     let counts = counts(space)?;
-    // For each axis: combinations of its values and those of dependent axes, where it applies.
+    // For each axis: the number of combinations of its values with those of its dependent axes.
     let mut below = vec![0_u128; counts.len()];
     let mut total = 1_u128;
     for &axis in space.order().iter().rev() {
@@ -71,7 +72,7 @@ impl Points {
         let mut indices = self.next.take()?;
         let point = self.space.point(|axis, a| {
             let value = a.domain.nth(indices[axis]);
-            value.unwrap_or_else(|| unreachable!("index {} of `{}`", indices[axis], a.name))
+            value.unwrap_or_else(|| unreachable!("`{}` has no index {}", a.name, indices[axis]))
         });
         for &axis in self.space.order().iter().rev() {
             if point[axis].is_some() && indices[axis] + 1 < self.counts[axis] {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_axis_is_the_fastest() {
+    fn the_last_axis_changes_fastest() {
         let numbers = Domain::int_uniform(5, 7, 1).unwrap();
         let axes = vec![axis("a", Domain::Values(2), None), axis("b", numbers, None)];
         assert_eq!(listed(axes), ["0 5", "0 6", "0 7", "1 5", "1 6", "1 7"]);
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn where_an_axis_does_not_apply_there_is_one_point() {
+    fn an_axis_that_does_not_apply_does_not_multiply_the_points() {
         let axes = vec![
             axis("a", Domain::Values(2), None),
             axis("b", Domain::Values(3), Some(("a", 1))),
@@ -170,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_continuous_axis_is_named() {
+    fn the_error_names_the_continuous_axis() {
         let rate = Domain::log_uniform(1e-4, 1e-2).unwrap();
         let axes = vec![axis("a", Domain::Values(3), None), axis("rate", rate, None)];
         let space = Space::new(axes, Vec::new()).unwrap();
         let infinite = points(&space).unwrap_err();
         assert_eq!(
             infinite.to_string(),
-            "the axis `rate` is continuous, which a grid cannot be"
+            "the axis `rate` is continuous, so it cannot be part of a grid"
         );
         assert_eq!(combinations(&space), Err(infinite));
     }

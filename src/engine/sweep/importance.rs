@@ -93,7 +93,11 @@ pub fn importance(column: &Column, objective: &[f64]) -> Importance {
 /// Returns the coordinates and objectives of the trials that the axis applies to and whose objective is
 /// finite.
 fn finished<T: Copy>(coordinates: &[Option<T>], objective: &[f64]) -> (Vec<T>, Vec<f64>) {
-    assert_eq!(coordinates.len(), objective.len(), "an objective per trial");
+    assert_eq!(
+        coordinates.len(),
+        objective.len(),
+        "every trial needs an objective"
+    );
     let pairs = coordinates.iter().zip(objective);
     pairs
         .filter(|(_, value)| value.is_finite())
@@ -203,7 +207,7 @@ mod tests {
     /// As above, with groups from `np.searchsorted(np.sort(x)[[0, 6]], x, side="right")`, whose ε² is below
     /// 0. The correlation is `scipy.stats.spearmanr(x, y).statistic`.
     #[test]
-    fn numbers_that_explain_less_than_chance_have_no_share() {
+    fn numbers_that_explain_less_than_chance_have_a_share_of_zero() {
         let numbers = [
             1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1, 3e-3, 3e-4,
         ];
@@ -236,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trials_that_ended_and_have_the_axis_count() {
+    fn only_finished_trials_with_the_axis_count() {
         let mut numbers = [1.0, 2.0, 3.0, 4.0].map(Some).to_vec();
         let (without, with) = ([1.0, 2.0, 3.0, 5.0], [1.0, 2.0, 3.0, 5.0, f64::NAN, 9.0]);
         let expected = importance(&Column::Numbers(numbers.clone()), &without);
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_vary_has_no_share_and_a_note() {
+    fn a_constant_axis_or_objective_has_no_share_and_a_note() {
         let same = importance(&Column::Numbers(vec![Some(1.0); 12]), &Y);
         assert_eq!((same.share, same.correlation), (None, None));
         assert_eq!(same.note, Some(Note::ConstantAxis));

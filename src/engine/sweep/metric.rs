@@ -27,14 +27,14 @@ impl MetricAt {
             let Some(first) = found.first() else {
                 return Err(unknown(graph, stage, place));
             };
-            let message = format!("there are {} of `{stage}` in a trial", found.len());
+            let message = format!("`{stage}` has {} instances in a trial", found.len());
             let first = &graph.stages[*first].name;
             return Err(Diagnostic::at(&place.find(stage), message)
-                .hint(format!("say which one, in quotes, as `\"{first}.{rest}\"`")));
+                .hint(format!("name one of them, in quotes: `\"{first}.{rest}\"`")));
         };
         let instance = &graph.stages[*node];
         let (port, metric) = port(instance, rest).ok_or_else(|| {
-            let message = format!("`{stage}` measures nothing");
+            let message = format!("`{stage}` has no metrics");
             Diagnostic::at(&place.find(stage), message)
         })?;
         Ok(Self {
@@ -47,7 +47,7 @@ impl MetricAt {
     /// Returns the instance that measures the metric in a copy of the pipeline.
     pub fn node(&self, graph: &Graph, copy: &[NodeIndex]) -> Option<NodeIndex> {
         let mut nodes = copy.iter().copied();
-        nodes.find(|&node| graph.stages[node].name.is_meant_by(&self.stage))
+        nodes.find(|&node| graph.stages[node].name.matches(&self.stage))
     }
 }
 
@@ -65,7 +65,7 @@ fn split<'a>(
 ) -> Result<(&'a str, &'a str), Diagnostic> {
     let malformed = || {
         let message = format!("expected `STAGE.METRIC`, found `{text}`");
-        Diagnostic::at(place, message).hint("as `evaluate.f1`".to_owned())
+        Diagnostic::at(place, message).hint("for example `evaluate.f1`".to_owned())
     };
     if let Some(bracket) = text.find(']') {
         let rest = text[bracket + 1..].strip_prefix('.');

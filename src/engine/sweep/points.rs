@@ -12,7 +12,7 @@ use super::space::{self, Condition, Point, Space};
 use crate::spec::{Diagnostic, Entry, Method, Node, Place, SweepSpec, Value, suggest};
 
 /// Maximum number of trials in a sweep.
-const MOST_TRIALS: u128 = 100_000;
+const MAX_TRIALS: u128 = 100_000;
 /// Default number of trials that are chosen at a time, if results decide which.
 const PARALLEL: usize = 4;
 
@@ -33,7 +33,7 @@ pub(super) struct Design {
 
 impl Design {
     /// Creates the design of a single point without axes.
-    pub fn one() -> Self {
+    pub(super) fn single_point() -> Self {
         Self {
             // Without axes, no two can have the same name.
             space: Space::new(Vec::new(), Vec::new()).unwrap_or_else(|e| unreachable!("{e}")),
@@ -47,7 +47,7 @@ impl Design {
     }
 
     /// Reads the design of a sweep. If it is invalid, adds the error to `errors` and returns `None`.
-    pub fn read(
+    pub(super) fn read(
         spec: &SweepSpec,
         axes: &[Axis],
         default_seed: u64,
@@ -67,17 +67,17 @@ impl Design {
     }
 
     /// Whether results decide which trials are chosen.
-    pub fn learns(&self) -> bool {
+    pub(super) fn learns(&self) -> bool {
         self.method == Method::Tpe
     }
 
     /// Whether all trials are chosen at once.
-    pub fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         !self.learns() && self.parallel >= self.trials
     }
 
     /// Creates the sampler that chooses trials. It takes larger values for better ones.
-    pub fn sampler(&self) -> Box<dyn Sampler> {
+    pub(super) fn sampler(&self) -> Box<dyn Sampler> {
         let (space, seed, include) = (&self.space, self.seed, self.include.clone());
         match self.method {
             Method::Grid => match FixedSampler::grid(space, include) {
@@ -93,7 +93,7 @@ impl Design {
     }
 
     /// Returns the coordinates of a point on the axes as declared.
-    pub fn coordinates(&self, point: &Point, axes: &[Axis]) -> Vec<Option<Coordinate>> {
+    pub(super) fn coordinates(&self, point: &Point, axes: &[Axis]) -> Vec<Option<Coordinate>> {
         let mut found = vec![None; axes.len()];
         for (members, at) in self.members.iter().zip(point) {
             let Some(at) = at else { continue };
@@ -109,7 +109,7 @@ impl Design {
     }
 
     /// Returns coordinates by axis under which an axis applies, outermost condition first.
-    pub fn surroundings(&self, axis: usize, axes: &[Axis]) -> Vec<(usize, Coordinate)> {
+    pub(super) fn surroundings(&self, axis: usize, axes: &[Axis]) -> Vec<(usize, Coordinate)> {
         let is_of = |members: &Vec<usize>| members.contains(&axis);
         let mut found = Vec::new();
         let mut at = self.members.iter().position(is_of);
@@ -144,7 +144,7 @@ fn groups(spec: &SweepSpec, axes: &[Axis]) -> Result<Groups, Diagnostic> {
         for name in list.items() {
             let axis = named(axes, name.as_text().unwrap_or_default(), &name.place)?;
             if first_of.insert(axis, zipped.len()).is_some() {
-                let message = format!("`{}` goes with other axes already", axes[axis].name);
+                let message = format!("the axis `{}` is in `zip` twice", axes[axis].name);
                 return Err(Diagnostic::at(&name.place, message));
             }
             members.push(axis);
@@ -154,7 +154,10 @@ fn groups(spec: &SweepSpec, axes: &[Axis]) -> Result<Groups, Diagnostic> {
             .map(|&axis| match axes[axis].domain.count() {
                 Some(count) => Ok((axes[axis].name.as_str(), count as usize)),
                 None => {
-                    let message = format!("`{}` has no end of values", axes[axis].name);
+                    let message = format!(
+                        "the axis `{}` has infinitely many values, so it cannot be in `zip`",
+                        axes[axis].name
+                    );
                     Err(Diagnostic::at(&list.place, message))
                 }
             })
@@ -226,7 +229,7 @@ impl Reader<'_> {
             let axis = named(self.axes, &entry.key, &entry.key_place)?;
             let [on] = entry.value.entries() else {
                 let message = format!("expected one axis that `{}` depends on", entry.key);
-                let hint = "as `momentum: { optimizer: sgd }`".to_owned();
+                let hint = "for example `momentum: { optimizer: sgd }`".to_owned();
                 return Err(Diagnostic::at(&entry.key_place, message).hint(hint));
             };
             let group = self.groups.of[axis];
@@ -296,7 +299,10 @@ impl Reader<'_> {
                 let place = &mut given[self.groups.of[axis]];
                 let at = self.at(axis, &entry.value)?;
                 if place.as_ref().is_some_and(|known| *known != at) {
-                    let message = format!("`{}` goes with another value", entry.key);
+                    let message = format!(
+                        "the value of `{}` does not match those of the axes in the same `zip`",
+                        entry.key
+                    );
                     return Err(Diagnostic::at(&entry.key_place, message));
                 }
                 *place = Some(at);
@@ -324,7 +330,8 @@ impl Reader<'_> {
             return Err(Diagnostic::at(&place, "a sweep needs at least one trial"));
         }
         let too_many = |count: u128| {
-            let message = format!("the sweep has {count} trials, more than {MOST_TRIALS}");
+            let message =
+                format!("the sweep has {count} trials, but at most {MAX_TRIALS} are allowed");
             let hint = (fields.method == Method::Grid)
                 .then(|| "use `method: random` with `trials`".to_owned());
             Diagnostic::at(&self.spec.place_of(&["axes"]), message).hint(hint)
@@ -333,22 +340,25 @@ impl Reader<'_> {
             (Method::Grid, Err(infinite)) => {
                 let axis = self.axes.iter().find(|axis| axis.name == infinite.axis);
                 let place = axis.map_or_else(|| self.spec.place_of(&["axes"]), Axis::place);
-                let message = format!("the axis `{}` has no end of values", infinite.axis);
-                let hint = "give it a quantum or a list for a grid, or use `method: random`";
+                let message = format!(
+                    "the axis `{}` has infinitely many values, so it cannot be part of a grid",
+                    infinite.axis
+                );
+                let hint = "give it a quantum or a list of values, or use `method: random`";
                 Err(Diagnostic::at(&place, message).hint(hint.to_owned()))
             }
             (Method::Grid, Ok(count)) => {
                 let wanted = fields.trials.map_or(u128::MAX, |trials| trials as u128);
-                if count.min(wanted) > MOST_TRIALS {
+                if count.min(wanted) > MAX_TRIALS {
                     return Err(too_many(count.min(wanted)));
                 }
                 let most = count.saturating_add(include.len() as u128);
-                let most = most.min(wanted).min(MOST_TRIALS) as usize;
+                let most = most.min(wanted).min(MAX_TRIALS) as usize;
                 let left = FixedSampler::grid(space, include.to_vec());
                 match left.map_or(0, |mut grid| grid.ask(most).len()) {
                     0 => {
                         let place = self.spec.place_of(&["exclude"]);
-                        Err(Diagnostic::at(&place, "nothing is left to try"))
+                        Err(Diagnostic::at(&place, "`exclude` leaves no trials"))
                     }
                     trials => Ok(trials),
                 }
@@ -358,9 +368,9 @@ impl Reader<'_> {
                     let place = self.spec.place_of(&["method"]);
                     let message = format!("`method: {}` needs `trials`", fields.method.name());
                     return Err(Diagnostic::at(&place, message)
-                        .hint("say how many, as `trials: 40`".to_owned()));
+                        .hint("add the number of trials, for example `trials: 40`".to_owned()));
                 };
-                if trials as u128 > MOST_TRIALS {
+                if trials as u128 > MAX_TRIALS {
                     return Err(too_many(trials as u128));
                 }
                 // No point is tried twice, so a finite space limits the number of trials.

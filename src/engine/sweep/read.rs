@@ -17,10 +17,10 @@ use crate::spec::{Assignment, Diagnostic, Document, SweepSpec};
 
 /// Maximum number of values of an axis that are checked in advance. Any other is checked when its trial is
 /// built.
-const MOST_PROBED: usize = 100;
+const MAX_PROBED: usize = 100;
 
 /// Maximum number of errors in trials that are reported.
-const MOST_TOLD: usize = 20;
+const MAX_ERRORS: usize = 20;
 
 /// A sweep, or a pipeline with several seeds, with all that is needed to build its copies.
 pub(super) struct Sweep {
@@ -67,7 +67,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
     let design = match design {
         Some(design) => design,
         None if seeds.len() == 1 => return Ok(Reading::Plain(base)),
-        None => Design::one(),
+        None => Design::single_point(),
     };
     let mut sweep = Sweep {
         document,
@@ -80,7 +80,9 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
         names: Names::default(),
     };
     if let Some(spec) = &spec {
-        sweep.aim(spec, &base).map_err(|error| vec![error])?;
+        sweep
+            .read_objective(spec, &base)
+            .map_err(|error| vec![error])?;
     }
     sweep.probe(&base)?;
     Ok(Reading::Copies(Box::new(sweep), base))
@@ -88,7 +90,7 @@ pub(super) fn read(document: Document, catalogue: Catalogue) -> Result<Reading, 
 
 impl Sweep {
     /// Reads the objective and the stopping rule.
-    fn aim(&mut self, spec: &SweepSpec, base: &Graph) -> Result<(), Diagnostic> {
+    fn read_objective(&mut self, spec: &SweepSpec, base: &Graph) -> Result<(), Diagnostic> {
         if let Some(fields) = &spec.fields.objective {
             let place = spec.place_of(&["objective", "metric"]);
             self.objective = Some(Objective {
@@ -101,8 +103,9 @@ impl Sweep {
                 Some(_) => "stop",
                 None => "method",
             };
-            let message = format!("`{what}` needs an `objective` to judge trials by");
-            let hint = "as `objective: { metric: evaluate.f1, direction: maximize }`".to_owned();
+            let message = format!("`{what}` needs an `objective` to compare trials by");
+            let hint =
+                "for example `objective: { metric: evaluate.f1, direction: maximize }`".to_owned();
             return Err(Diagnostic::at(&spec.place_of(&[what]), message).hint(hint));
         }
         if let Some(stop) = &spec.fields.stop {
@@ -117,11 +120,11 @@ impl Sweep {
     /// Sets each axis to single values, one axis at a time, and records which instances change: they are
     /// named after these axes. Fails if a value is invalid.
     fn probe(&mut self, base: &Graph) -> Result<(), Vec<Diagnostic>> {
-        let base = digests(base, &identities(base));
+        let base = identities_by_name(base, &identities(base));
         let mut probes: Vec<(String, Vec<Assignment>)> = Vec::new();
         for (index, axis) in self.axes.iter().enumerate() {
             let around = self.surroundings(index);
-            for at in axis.extremes().iter().take(MOST_PROBED) {
+            for at in axis.extremes().iter().take(MAX_PROBED) {
                 let mut assignments = around.clone();
                 assignments.push(axis.assign(at));
                 probes.push((axis.label.clone(), assignments));
@@ -138,7 +141,7 @@ impl Sweep {
         }
         let build = |(_, assignments): &(String, Vec<Assignment>)| {
             let built = self.build(assignments.clone())?;
-            let instances = digests(&built.graph, &built.identities).into_iter();
+            let instances = identities_by_name(&built.graph, &built.identities).into_iter();
             let changed = instances.filter(|(name, identity)| base.get(name) != Some(identity));
             Ok(changed.map(|(name, _)| name).collect::<Vec<String>>())
         };
@@ -150,12 +153,12 @@ impl Sweep {
                 Err(found) => errors.extend(found),
             }
         }
-        refuse(errors)?;
-        refuse(self.overruled())
+        fail_if_any(errors)?;
+        fail_if_any(self.ineffective_axes())
     }
 
     /// Returns an error for each axis that has no effect because every copy sets the epochs and seeds.
-    fn overruled(&self) -> Vec<Diagnostic> {
+    fn ineffective_axes(&self) -> Vec<Diagnostic> {
         if self.rungs.is_none() && self.seeds.len() == 1 {
             return Vec::new();
         }
@@ -167,7 +170,7 @@ impl Sweep {
                 let built = self
                     .build(assignments.chain(set.iter().cloned()).collect())
                     .ok()?;
-                Some(digests(&built.graph, &built.identities))
+                Some(identities_by_name(&built.graph, &built.identities))
             };
             let extremes = axis.extremes();
             let ends = extremes.first().zip(extremes.last());
@@ -180,10 +183,10 @@ impl Sweep {
                 return None;
             }
             let message = format!(
-                "`{}` changes nothing: epochs or seeds are set for it",
+                "the axis `{}` has no effect, because the sweep sets epochs or seeds itself",
                 axis.name
             );
-            let hint = "epochs are what `stop.asha` sets, seeds what `seeds` does".to_owned();
+            let hint = "`stop.asha` sets the epochs, and `seeds` sets the seeds".to_owned();
             Some(Diagnostic::at(&axis.place(), message).hint(hint))
         })
         .collect()
@@ -199,7 +202,7 @@ impl Sweep {
     }
 
     /// Builds the graph of the pipeline with these assignments.
-    pub fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
+    pub(super) fn build(&self, assignments: Vec<Assignment>) -> Result<Build, Vec<Diagnostic>> {
         let mut pipeline = self.document.resolve_with(assignments)?;
         let objective = self.objective.as_ref();
         pipeline.objective = objective.map(|objective| objective.metric.stage.clone());
@@ -212,7 +215,7 @@ impl Sweep {
     }
 
     /// Returns the assignments of a trial, without those of seeds and epochs.
-    pub fn assignments(&self, point: &Point) -> Vec<Assignment> {
+    pub(super) fn assignments(&self, point: &Point) -> Vec<Assignment> {
         let coordinates = self.design.coordinates(point, &self.axes);
         let coordinates = self.axes.iter().zip(coordinates);
         coordinates
@@ -222,20 +225,20 @@ impl Sweep {
 }
 
 /// Returns the identity of each instance by its name.
-fn digests(graph: &Graph, identities: &[Identity]) -> HashMap<String, Identity> {
+fn identities_by_name(graph: &Graph, identities: &[Identity]) -> HashMap<String, Identity> {
     let nodes = graph.stages.node_indices().zip(identities);
     nodes
         .map(|(node, identity)| (graph.stages[node].name.to_string(), *identity))
         .collect()
 }
 
-/// Fails if there are errors. Returns each of them once, and at most [`MOST_TOLD`].
-pub(super) fn refuse(mut errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
+/// Fails if there are errors. Returns each of them once, and at most [`MAX_ERRORS`].
+pub(super) fn fail_if_any(mut errors: Vec<Diagnostic>) -> Result<(), Vec<Diagnostic>> {
     if errors.is_empty() {
         return Ok(());
     }
     Diagnostic::sort(&mut errors);
     errors.dedup_by(|a, b| a.place == b.place && a.message == b.message);
-    errors.truncate(MOST_TOLD);
+    errors.truncate(MAX_ERRORS);
     Err(errors)
 }

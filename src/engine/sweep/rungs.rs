@@ -31,7 +31,7 @@ pub(super) struct Rungs {
 impl Rungs {
     /// Reads `stop.asha` for a graph with one copy of the pipeline. `objective` is the instance that measures
     /// the objective.
-    pub fn read(
+    pub(super) fn read(
         spec: &SweepSpec,
         fields: &AshaFields,
         graph: &Graph,
@@ -50,7 +50,10 @@ impl Rungs {
         let instance = node.map(|node| &graph.stages[node]);
         let Some(instance) = instance.filter(|instance| is_open_ended(instance)) else {
             let bound = instance.and_then(|i| i.stage.resumable()?.bound);
-            let message = format!("`{}` cannot be trained on from a checkpoint", metric.stage);
+            let message = format!(
+                "`{}` cannot continue training from a checkpoint",
+                metric.stage
+            );
             let error = Diagnostic::at(&place.find(&metric.stage), message);
             return Err(match bound {
                 Some((_, why)) => error.note(why.to_owned()),
@@ -83,14 +86,14 @@ impl Rungs {
     }
 
     /// Returns the assignment that ends the training after this number of epochs.
-    pub fn assign(&self, epochs: u64) -> Assignment {
+    pub(super) fn assign(&self, epochs: u64) -> Assignment {
         let value = Node::new(Value::Number(Plain::new(epochs.into())), self.place.clone());
         let key = ["stages", &self.stage, "params", PARAM];
         Assignment::own(&key, &self.place, value)
     }
 
     /// Returns the number of epochs of a trial that is never stopped.
-    pub fn last(&self) -> u64 {
+    pub(super) fn last(&self) -> u64 {
         self.halving.rungs().last().copied().unwrap_or(1)
     }
 
@@ -98,18 +101,21 @@ impl Rungs {
     ///
     /// # Errors
     /// Fails if it cannot, because of a value on an axis.
-    pub fn check(&self, graph: &Graph) -> Result<(), Diagnostic> {
+    pub(super) fn check(&self, graph: &Graph) -> Result<(), Diagnostic> {
         let nodes: Vec<NodeIndex> = graph.stages.node_indices().collect();
         let node = self.metric.node(graph, &nodes);
         if node.is_some_and(|node| is_open_ended(&graph.stages[node])) {
             return Ok(());
         }
-        let message = format!("`{}` cannot be trained on from a checkpoint", self.stage);
+        let message = format!(
+            "`{}` cannot continue training from a checkpoint",
+            self.stage
+        );
         Err(Diagnostic::at(&self.place, message))
     }
 
     /// Returns the label that tells a copy with this number of epochs from others.
-    pub fn label(epochs: u64) -> (String, String) {
+    pub(super) fn label(epochs: u64) -> (String, String) {
         (EPOCHS.to_owned(), epochs.to_string())
     }
 }
@@ -141,9 +147,11 @@ fn only_training(
         [one] => Ok(graph.stages[*one].name.to_string()),
         [] => Err(Diagnostic::at(
             place,
-            "the objective follows from no training that goes on from checkpoints",
+            "the objective depends on no training that can continue from a checkpoint",
         )
-        .note("with `schedule: cosine` a training depends on its number of epochs".to_owned())),
+        .note(
+            "with `schedule: cosine`, every epoch depends on the total number of epochs".to_owned(),
+        )),
         several => {
             let names: Vec<String> = several
                 .iter()
@@ -153,7 +161,7 @@ fn only_training(
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = format!("there are several trainings: {}", suggest::quoted(&names));
             Err(Diagnostic::at(place, message)
-                .hint(format!("say which one, as `{first}.{metric}`")))
+                .hint(format!("name one of them, for example `{first}.{metric}`")))
         }
     }
 }
@@ -163,6 +171,6 @@ fn trainings(graph: &Graph) -> Option<String> {
     let names = suggest::distinct(stages.map(|i| i.name.stage.as_str()));
     match names.as_slice() {
         [] => None,
-        names => Some(format!("those that can: {}", suggest::quoted(names))),
+        names => Some(format!("trainings that can: {}", suggest::quoted(names))),
     }
 }

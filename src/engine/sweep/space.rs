@@ -42,9 +42,9 @@ pub enum Invalid {
     Repeated(String),
     #[error("there is no axis `{0}`")]
     Unknown(String),
-    #[error("the axis `{axis}` never has the value that is asked of it")]
+    #[error("a condition refers to a value that the axis `{axis}` does not have")]
     NoSuchValue { axis: String },
-    #[error("whether axis `{0}` applies depends on itself")]
+    #[error("the condition of the axis `{0}` depends on itself")]
     Cycle(String),
 }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_that_make_no_space_are_refused() {
+    fn invalid_axes_are_errors() {
         let refused = |axes| space(axes).unwrap_err();
         assert_eq!(
             refused(&[("a", None), ("a", None)]),

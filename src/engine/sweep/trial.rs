@@ -13,6 +13,14 @@ pub struct Objective {
     pub direction: Option<Direction>,
 }
 
+/// Negates a value if smaller is better. Without a direction, larger is better.
+pub(super) fn larger_is_better(value: f64, direction: Option<Direction>) -> f64 {
+    match direction {
+        Some(Direction::Minimize) => -value,
+        _ => value,
+    }
+}
+
 /// A trial of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {

@@ -5,17 +5,16 @@ use rayon::prelude::*;
 
 use super::axes::SEED;
 use super::halving::{Decision, Race};
-use super::judging::larger_is_better;
-use super::read::{Build, Sweep, refuse};
+use super::read::{Build, Sweep, fail_if_any};
 use super::rungs::Rungs;
-use super::sampler::{Proposal, Sampler, Told};
+use super::sampler::{Observation, Proposal, Sampler};
 use super::space::Point;
-use super::trial::{Trial, TrialState, TrialValue};
+use super::trial::{Trial, TrialState, TrialValue, larger_is_better};
 use crate::graph::{Graph, Union};
 use crate::spec::{Assignment, Diagnostic};
 
-/// Maximum number of copies whose graphs are built before they are added to the union. This limits the memory
-/// for instances that the union contains already.
+/// Approximate number of copies whose graphs are built before they are added to the union. Built graphs also
+/// hold the instances that the union contains already, so this limits memory.
 const AT_ONCE: usize = 256;
 
 /// The trials of a sweep, or the copies of a pipeline with several seeds.
@@ -37,7 +36,7 @@ pub(super) struct Entry {
 }
 
 impl Trials {
-    pub fn new(sweep: Box<Sweep>) -> Self {
+    pub(super) fn new(sweep: Box<Sweep>) -> Self {
         let trials = sweep.design.trials;
         let race = |rungs: &Rungs| Race::new(rungs.halving.clone(), trials);
         Self {
@@ -49,8 +48,8 @@ impl Trials {
         }
     }
 
-    /// Returns the finished trial with the best objective. Of equals, the earlier one is returned.
-    pub fn best(&self) -> Option<&Trial> {
+    /// Returns the finished trial with the best objective. In a tie, returns the earlier one.
+    pub(super) fn best(&self) -> Option<&Trial> {
         let direction = self.sweep.objective.as_ref()?.direction;
         let value = |trial: &Trial| Some(larger_is_better(trial.mean()?, direction));
         let finished = self
@@ -62,15 +61,18 @@ impl Trials {
     }
 
     /// Whether there are axes, not only seeds.
-    pub fn is_sweep(&self) -> bool {
+    pub(super) fn is_sweep(&self) -> bool {
         !self.sweep.axes.is_empty()
     }
 
     /// Chooses trials and adds their copies to the union. Returns an empty list if there are no more trials.
-    pub fn next_entries(&mut self, union: &mut Union) -> Result<Vec<Entry>, Vec<Diagnostic>> {
+    pub(super) fn next_entries(
+        &mut self,
+        union: &mut Union,
+    ) -> Result<Vec<Entry>, Vec<Diagnostic>> {
         loop {
             let chosen = self.choose();
-            let entries = self.take_up(&chosen, union)?;
+            let entries = self.add_to_union(&chosen, union)?;
             // If all of these trials are invalid pipelines, they have failed already. Others may follow.
             if !entries.is_empty() || chosen.is_empty() {
                 return Ok(entries);
@@ -124,7 +126,7 @@ impl Trials {
     /// # Errors
     /// Fails if a trial is an invalid pipeline and all trials were known from the start. If results decide
     /// which trials there are, such a trial is marked as failed instead, and the others continue.
-    fn take_up(
+    fn add_to_union(
         &mut self,
         chosen: &[(usize, Option<u64>)],
         union: &mut Union,
@@ -140,7 +142,7 @@ impl Trials {
                     Err(found) => self.fail(trial, found),
                 }
             }
-            refuse(errors)?;
+            fail_if_any(errors)?;
         }
         Ok(entries)
     }
@@ -180,7 +182,7 @@ impl Trials {
         }
     }
 
-    /// Adds a note to each error that names the trial and its values.
+    /// Adds a note with the trial and its values to each error.
     fn explained(&self, trial: usize, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let Trial { number, .. } = self.trials[trial];
         let values = self.trials[trial].values_in_words();
@@ -194,18 +196,18 @@ impl Trials {
         let first = errors.into_iter().next();
         let message = first.map_or(String::new(), |error| error.message);
         self.trials[trial].state = TrialState::Failed(message);
-        self.sampler.tell(trial, Told::Failed);
+        self.sampler.observe(trial, Observation::Failed);
         self.arrive(trial, None);
     }
 
     /// Passes the result of a trial to the race, if there is one. `None` is a failure.
-    pub fn arrive(&mut self, trial: usize, value: Option<f64>) {
+    pub(super) fn arrive(&mut self, trial: usize, value: Option<f64>) {
         if let Some(race) = &mut self.race {
             race.arrive(trial, value);
         }
     }
 
-    /// Returns the labels that tell a copy from the others.
+    /// Returns the labels that distinguish a copy from the others.
     fn labels(&self, trial: usize, rung: Option<u64>, seed: usize) -> Vec<(String, String)> {
         let values = self.trials[trial].values.iter();
         let mut labels: Vec<(String, String)> = values
@@ -221,7 +223,7 @@ impl Trials {
     }
 
     /// Returns the nodes to run in a round. For trials that stop at a rung, this is only the training.
-    pub fn until(&self, graph: &Graph, entries: &[Entry]) -> Vec<NodeIndex> {
+    pub(super) fn until(&self, graph: &Graph, entries: &[Entry]) -> Vec<NodeIndex> {
         let mut until = Vec::new();
         for entry in entries {
             for &copy in &entry.copies {

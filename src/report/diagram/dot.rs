@@ -5,16 +5,16 @@ use std::fmt::Write;
 use super::{Diagram, plain};
 
 /// A directed graph from left to right.
-pub fn dot(diagram: &Diagram) -> String {
+pub(super) fn dot(diagram: &Diagram) -> String {
     let mut text = format!("digraph {} {{\n", quoted(&diagram.pipeline));
     let title = format!("{}: {}", diagram.pipeline, diagram.tally());
     let _ = writeln!(text, "  graph [rankdir=LR, label={}]", quoted(&title));
     text.push_str("  node [shape=box, fontname=\"monospace\", fontsize=11]\n");
     text.push_str("  edge [fontname=\"monospace\", fontsize=10]\n");
     for node in &diagram.nodes {
-        let standing = node.standing();
-        let colours = standing.light();
-        let style = match standing.dashes() {
+        let state = node.state();
+        let colors = state.light();
+        let style = match state.dashes() {
             Some(_) => "rounded,filled,dashed",
             None => "rounded,filled",
         };
@@ -24,11 +24,11 @@ pub fn dot(diagram: &Diagram) -> String {
             text,
             "  {} [label=\"{lines}\", tooltip={}, style=\"{style}\", fillcolor=\"{}\", color=\"{}\", fontcolor=\"{}\", penwidth={}]",
             quoted(&node.name),
-            quoted(node.reason.as_deref().unwrap_or(standing.word())),
-            colours.fill,
-            colours.stroke,
-            colours.text,
-            standing.stroke_width(),
+            quoted(node.reason.as_deref().unwrap_or(state.word())),
+            colors.fill,
+            colors.stroke,
+            colors.text,
+            state.stroke_width(),
         );
     }
     for edge in &diagram.edges {

@@ -7,7 +7,7 @@ use engine::plan::{Plan, State};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, EdgeRef, Reversed};
 
-use super::{Detail, Diagram, Edge, Node, Standing, Tally};
+use super::{Detail, Diagram, Edge, Node, NodeState, Tally};
 
 /// Most distinct reasons shown for one node.
 const REASONS: usize = 3;
@@ -39,13 +39,13 @@ impl Diagram {
                 nodes.len() - 1
             });
             places.insert(index, place);
-            let (standing, reason) = standing(graph, plan, index);
-            nodes[place].tally.add(standing);
+            let (state, reason) = state(graph, plan, index);
+            nodes[place].tally.add(state);
             reasons[place].extend(reason);
             add_values(&mut nodes[place].axes, &instance.name);
         }
         for (node, reasons) in nodes.iter_mut().zip(&reasons) {
-            node.reason = told(reasons);
+            node.reason = joined(reasons);
         }
         Self {
             pipeline: graph.pipeline.clone(),
@@ -86,16 +86,16 @@ fn blank(instance: &Instance, detail: Detail) -> Node {
     }
 }
 
-fn standing(graph: &Graph, plan: Option<&Plan>, node: NodeIndex) -> (Standing, Option<String>) {
+fn state(graph: &Graph, plan: Option<&Plan>, node: NodeIndex) -> (NodeState, Option<String>) {
     let Some(plan) = plan else {
-        return (Standing::Runs, Some("first run".to_owned()));
+        return (NodeState::Runs, Some("first run".to_owned()));
     };
     match &plan.action(node).state {
-        State::Cached(_) => (Standing::Cached, None),
-        State::Runs(reason) => (Standing::Runs, Some(reason.to_string())),
+        State::Cached(_) => (NodeState::Cached, None),
+        State::Runs(reason) => (NodeState::Runs, Some(reason.to_string())),
         State::Waits(upstream) => {
             let name = &graph.stages[*upstream].name;
-            (Standing::Waits, Some(format!("waits on {name}")))
+            (NodeState::Waits, Some(format!("waits on {name}")))
         }
     }
 }
@@ -111,7 +111,7 @@ fn add_values(axes: &mut Vec<(String, Vec<String>)>, name: &InstanceName) {
 }
 
 /// Joins the first few distinct reasons; `None` if there are none.
-fn told(reasons: &BTreeSet<String>) -> Option<String> {
+fn joined(reasons: &BTreeSet<String>) -> Option<String> {
     let first: Vec<&str> = reasons.iter().take(REASONS).map(String::as_str).collect();
     let more = reasons.len() - first.len();
     match (first.is_empty(), more) {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Diagram, Edge, Node};
 
 /// An object with the nodes (name, kind, axes, state, reason and counts) and the edges between node names.
-pub fn json(diagram: &Diagram) -> String {
+pub(super) fn json(diagram: &Diagram) -> String {
     let edge = |edge: &Edge| {
         json!({
             "from": diagram.nodes[edge.from].name,
@@ -32,7 +32,7 @@ fn node(node: &Node) -> Value {
         "name": node.name,
         "kind": node.kind,
         "axes": axes,
-        "state": node.standing().word(),
+        "state": node.state().word(),
         "reason": node.reason,
         "instances": node.tally.total(),
         "cached": node.tally.cached,

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Diagram, Standing, plain};
+use super::{Diagram, NodeState, plain};
 
 /// A flowchart from left to right.
-pub fn mermaid(diagram: &Diagram) -> String {
+pub(super) fn mermaid(diagram: &Diagram) -> String {
     let mut text = format!(
         "---\ntitle: \"{}: {}\"\n---\nflowchart LR\n",
         diagram.pipeline,
@@ -13,7 +13,7 @@ pub fn mermaid(diagram: &Diagram) -> String {
     );
     for (index, node) in diagram.nodes.iter().enumerate() {
         let lines = node.lines().map(|line| escaped(&line)).join("<br/>");
-        let class = node.standing().word();
+        let class = node.state().word();
         let _ = writeln!(text, "  n{index}[\"{lines}\"]:::{class}");
     }
     for edge in &diagram.edges {
@@ -23,19 +23,19 @@ pub fn mermaid(diagram: &Diagram) -> String {
         };
         let _ = writeln!(text, "  n{} -->{label} n{}", edge.from, edge.to);
     }
-    for standing in Standing::ALL {
-        let colours = standing.light();
-        let dashes = standing.dashes().map_or(String::new(), |dashes| {
+    for state in NodeState::ALL {
+        let colors = state.light();
+        let dashes = state.dashes().map_or(String::new(), |dashes| {
             format!(",stroke-dasharray:{dashes}")
         });
         let _ = writeln!(
             text,
             "  classDef {} fill:{},stroke:{},color:{},stroke-width:{}px{dashes}",
-            standing.word(),
-            colours.fill,
-            colours.stroke,
-            colours.text,
-            standing.stroke_width(),
+            state.word(),
+            colors.fill,
+            colors.stroke,
+            colors.text,
+            state.stroke_width(),
         );
     }
     text

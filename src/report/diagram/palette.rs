@@ -1,7 +1,7 @@
-//! The colours of states. Blue, orange and grey differ in both hue and lightness, so that people with any
-//! of the usual kinds of colour vision can tell them apart.
+//! The colors of states. Blue, orange and grey differ in both hue and lightness, so that people with any
+//! of the usual kinds of color vision can tell them apart.
 
-use super::Standing;
+use super::NodeState;
 
 /// Colours of a box.
 pub struct Palette {
@@ -10,7 +10,7 @@ pub struct Palette {
     pub text: &'static str,
 }
 
-impl Standing {
+impl NodeState {
     pub const ALL: [Self; 3] = [Self::Cached, Self::Runs, Self::Waits];
 
     /// Colours for a light page.

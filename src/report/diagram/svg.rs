@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::layout::{EXIT, Layout, Segment, Trunk, layout};
 use super::palette::Palette;
-use super::{Diagram, Node, Standing, plain};
+use super::{Diagram, Node, NodeState, plain};
 
 /// Text sizes in pixels: the first line of a box, its other lines, and labels.
 const TITLE: f64 = 13.0;
@@ -35,7 +35,7 @@ const LANES: [f64; 6] = [12.0, 26.0, 40.0, 19.0, 33.0, 47.0];
 const BEND: f64 = 8.0;
 
 /// Renders the whole picture.
-pub fn svg(diagram: &Diagram) -> String {
+pub(super) fn svg(diagram: &Diagram) -> String {
     let trunks = trunks(diagram);
     let texts: Vec<[String; 3]> = diagram.nodes.iter().map(Node::lines).collect();
     let sizes: Vec<(f64, f64)> = texts
@@ -67,11 +67,11 @@ pub fn svg(diagram: &Diagram) -> String {
     }
     labels(&trunks, &layout, &mut text);
     for ((node, lines), rect) in diagram.nodes.iter().zip(&texts).zip(&layout.boxes) {
-        let standing = node.standing();
+        let state = node.state();
         let _ = write!(
             text,
             "<g class=\"{}\"><title>{}</title><rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"5\"/>",
-            standing.word(),
+            state.word(),
             escaped(&tooltip(node)),
             rect.x,
             rect.y,
@@ -221,17 +221,17 @@ fn heading(diagram: &Diagram) -> Heading {
         escaped(&diagram.pipeline)
     );
     let mut x = MARGIN + text_width(&diagram.pipeline, TITLE) + 2.0 * PADDING;
-    for standing in Standing::ALL {
-        let count = match standing {
-            Standing::Cached => tally.cached,
-            Standing::Runs => tally.runs,
-            Standing::Waits => tally.waits,
+    for state in NodeState::ALL {
+        let count = match state {
+            NodeState::Cached => tally.cached,
+            NodeState::Runs => tally.runs,
+            NodeState::Waits => tally.waits,
         };
-        let entry = format!("{}: {count}", standing.word());
+        let entry = format!("{}: {count}", state.word());
         let _ = writeln!(
             text,
             "<g class=\"{}\"><rect x=\"{x:.1}\" y=\"13\" width=\"20\" height=\"13\" rx=\"3\"/><text class=\"small heading\" x=\"{:.1}\" y=\"23.5\">{entry}</text></g>",
-            standing.word(),
+            state.word(),
             x + 26.0,
         );
         x += 26.0 + text_width(&entry, SMALL) + 2.0 * PADDING;
@@ -239,22 +239,22 @@ fn heading(diagram: &Diagram) -> Heading {
     Heading { text, width: x }
 }
 
-/// Defines colours as classes, so that a dark page can have other colours.
+/// Defines colors as classes, so that a dark page can have other colors.
 fn style() -> String {
     let mut style = format!(
         "<style>\ntext {{ font-family: ui-monospace, \"DejaVu Sans Mono\", Menlo, Consolas, monospace; white-space: pre; }}\n.name {{ font-size: {TITLE}px; font-weight: bold; }}\n.small {{ font-size: {SMALL}px; }}\n.label {{ font-size: {LABEL}px; }}\n.line {{ fill: none; stroke-width: 1.2px; }}\n"
     );
-    for standing in Standing::ALL {
-        let dashes = standing.dashes().unwrap_or("none");
+    for state in NodeState::ALL {
+        let dashes = state.dashes().unwrap_or("none");
         let _ = writeln!(
             style,
             ".{} rect {{ stroke-width: {}px; stroke-dasharray: {dashes}; }}",
-            standing.word(),
-            standing.stroke_width()
+            state.word(),
+            state.stroke_width()
         );
     }
-    style.push_str(&colours(Standing::light, "#ffffff", "#1a1a1a", "#767676"));
-    let dark = colours(Standing::dark, "#16181c", "#f2f2f2", "#9a9a9a");
+    style.push_str(&colors(NodeState::light, "#ffffff", "#1a1a1a", "#767676"));
+    let dark = colors(NodeState::dark, "#16181c", "#f2f2f2", "#9a9a9a");
     let _ = write!(
         style,
         "@media (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n"
@@ -262,14 +262,14 @@ fn style() -> String {
     style
 }
 
-fn colours(of: fn(Standing) -> Palette, page: &str, text: &str, line: &str) -> String {
+fn colors(of: fn(NodeState) -> Palette, page: &str, text: &str, line: &str) -> String {
     let mut style = String::new();
-    for standing in Standing::ALL {
-        let (class, colours) = (standing.word(), of(standing));
+    for state in NodeState::ALL {
+        let (class, colors) = (state.word(), of(state));
         let _ = writeln!(
             style,
             ".{class} rect {{ fill: {}; stroke: {}; }}\n.{class} text {{ fill: {}; }}",
-            colours.fill, colours.stroke, colours.text
+            colors.fill, colors.stroke, colors.text
         );
     }
     let _ = writeln!(

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Judgement;
-use crate::report::table::{Format, Grid};
+use crate::report::format::Format;
+use crate::report::grid::Grid;
 
 /// Renders judgements in a table format, one per line. The text ends with a line feed.
 pub fn list(judgements: &[&Judgement], format: Format) -> String {

@@ -3,7 +3,7 @@
 use engine::sweep::record::{SweepReport, Trial};
 use serde_json::Value;
 
-use crate::report::table::csv_line;
+use crate::report::csv;
 
 /// Comma-separated values: a line per trial, with its parameters under their full names, then everything
 /// that was measured. Missing values are empty; lists and maps are JSON.
@@ -22,7 +22,7 @@ pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
     header.extend(seeds.iter().map(|seed| format!("{metric} seed {seed}")));
     header.extend(["epochs", "max epochs", "seconds", "error"].map(str::to_owned));
 
-    let mut text = csv_line(&header);
+    let mut text = csv::line(&header);
     for (index, trial) in shown.iter().enumerate() {
         let mut fields = vec![
             (index + 1).to_string(),
@@ -49,7 +49,7 @@ pub(super) fn csv(report: &SweepReport, shown: &[&Trial]) -> String {
         fields.extend([trial.epochs, trial.max_epochs].map(count));
         fields.push(trial.seconds.to_string());
         fields.push(trial.error.clone().unwrap_or_default());
-        text += &csv_line(&fields);
+        text += &csv::line(&fields);
     }
     text
 }

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use contract::Failure;
+use contract::analysis::{
+    Analysis, Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale,
+};
 use serde_json::Value;
-use stages::figures::learning_curves::{Curve, LearningCurves};
-use stages::figures::parallel_coordinates::{Coordinate, Line, ParallelCoordinates, Scale};
 
 use engine::sweep::record::{Axis, AxisKind, SweepReport, Trial, TrialState};
 
@@ -19,7 +20,11 @@ const LONGEST: usize = 20;
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn parallel_coordinates(report: &SweepReport, path: &Path) -> Result<(), Failure> {
+pub fn parallel_coordinates(
+    report: &SweepReport,
+    analysis: &dyn Analysis,
+    path: &Path,
+) -> Result<(), Failure> {
     let trials: Vec<&Trial> = report
         .trials
         .iter()
@@ -41,15 +46,15 @@ pub fn parallel_coordinates(report: &SweepReport, path: &Path) -> Result<(), Fai
         .collect();
     let (axes, _): (Vec<Coordinate>, Vec<_>) = axes.into_iter().unzip();
     let best = best(report, &trials);
-    ParallelCoordinates {
+    let figure = Figure::ParallelCoordinates(ParallelCoordinates {
         title: &report.pipeline,
         axes: &axes,
         objective: report.metric(),
         direction: report.direction(),
         trials: &lines,
         best: best.as_ref().map(|(at, name)| (*at, name.as_str())),
-    }
-    .write(path)
+    });
+    analysis.draw(&figure, path)
 }
 
 /// Writes a PNG with a line for each trial that has a learning curve. If none has one, writes nothing and
@@ -57,7 +62,11 @@ pub fn parallel_coordinates(report: &SweepReport, path: &Path) -> Result<(), Fai
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn learning_curves(report: &SweepReport, path: &Path) -> Result<bool, Failure> {
+pub fn learning_curves(
+    report: &SweepReport,
+    analysis: &dyn Analysis,
+    path: &Path,
+) -> Result<bool, Failure> {
     let trials: Vec<&Trial> = report
         .trials
         .iter()
@@ -82,14 +91,14 @@ pub fn learning_curves(report: &SweepReport, path: &Path) -> Result<bool, Failur
         None => (report.metric(), [].as_slice()),
     };
     let best = best(report, &trials);
-    LearningCurves {
+    let figure = Figure::LearningCurves(LearningCurves {
         title: &report.pipeline,
         metric,
         curves: &curves,
         best: best.as_ref().map(|(at, name)| (*at, name.as_str())),
         rungs,
-    }
-    .write(path)?;
+    });
+    analysis.draw(&figure, path)?;
     Ok(true)
 }
 

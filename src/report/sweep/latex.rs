@@ -65,7 +65,7 @@ fn caption(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> String 
         );
     }
     if !ranking.constant.is_empty() {
-        caption += &format!(" In all: {}.", escaped(&ranking.constant.join(", ")));
+        caption += &format!(" In all trials: {}.", escaped(&ranking.constant.join(", ")));
     }
     caption
 }

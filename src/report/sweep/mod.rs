@@ -15,7 +15,7 @@ mod text;
 use engine::sweep::ranked;
 use engine::sweep::record::SweepReport;
 
-use crate::report::table::Format;
+use crate::report::format::Format;
 
 /// Renders the trials of a sweep, best first, at most `limit` of them. `width` is the width of a terminal
 /// in columns. Parameters that do not fit are named below the table. The text ends with a line feed.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use engine::sweep::record::Trial;
 
 /// A value with three significant digits, cut to at most `longest` characters.
-pub fn value(value: &Value, longest: usize) -> String {
+pub(super) fn value(value: &Value, longest: usize) -> String {
     let text = match value {
         Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, short),
         Value::String(text) => text.clone(),
@@ -15,7 +15,7 @@ pub fn value(value: &Value, longest: usize) -> String {
 }
 
 /// Cuts a text to at most `longest` characters. The last one is `…` if some are missing.
-pub fn cut(text: &str, longest: usize) -> String {
+pub(super) fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }
@@ -39,7 +39,7 @@ fn short(number: f64) -> String {
 }
 
 /// `0.9312`, `0.9312 ± 0.0080`, and with its interval `0.9312 ± 0.0080 [0.9130, 0.9490]`.
-pub fn objective(trial: &Trial, deviation: bool, interval: bool) -> String {
+pub(super) fn objective(trial: &Trial, deviation: bool, interval: bool) -> String {
     let Some(mean) = trial.objective.filter(|mean| mean.is_finite()) else {
         return "-".to_owned();
     };
@@ -54,7 +54,7 @@ pub fn objective(trial: &Trial, deviation: bool, interval: bool) -> String {
 }
 
 /// A number with as many decimals as suit numbers of the size of `like`.
-pub fn figure(number: f64, like: f64) -> String {
+pub(super) fn figure(number: f64, like: f64) -> String {
     match like.abs() {
         size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{number:.2e}"),
         size if size < 10.0 => format!("{number:.4}"),
@@ -64,7 +64,7 @@ pub fn figure(number: f64, like: f64) -> String {
 }
 
 /// `6/20`, `20`; empty if nothing was trained.
-pub fn epochs(trial: &Trial) -> String {
+pub(super) fn epochs(trial: &Trial) -> String {
     match (trial.epochs, trial.max_epochs) {
         (Some(epochs), Some(most)) if epochs != most => format!("{epochs}/{most}"),
         (Some(epochs), _) => epochs.to_string(),

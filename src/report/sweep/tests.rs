@@ -112,7 +112,7 @@ fn order(report: &SweepReport) -> Vec<usize> {
 }
 
 #[test]
-fn the_best_is_first_by_direction_and_what_came_to_nothing_last() {
+fn the_best_trial_is_first_and_failed_trials_are_last() {
     let mut report = report();
     assert_eq!(order(&report), [1, 5, 0, 6, 2, 3, 4]);
     assert_eq!(report.best().map(|trial| trial.number), Some(1));
@@ -145,7 +145,7 @@ search: 6 trials by tpe: 3 finished, 1 stopped early, 1 failed, 1 not run, highe
 │     3 ┆           0.1 ┆ model1  ┆                                - ┆        ┆ 12.3 s ┆ failed        │
 │     4 ┆         0.002 ┆ model1  ┆                                - ┆        ┆        ┆ not run       │
 └───────┴───────────────┴─────────┴──────────────────────────────────┴────────┴────────┴───────────────┘
-the same in all: zoom 0.1
+the same in all trials: zoom 0.1
 trial 3 failed: loss is \"no\" number
 importance for evaluate.f1:
   learning_rate   62 %, more is worse (-0.71)
@@ -157,6 +157,24 @@ importance for evaluate.f1:
     assert!(
         !some.contains("state"),
         "all that is shown finished: {some}"
+    );
+}
+
+#[test]
+fn an_axis_that_varies_only_among_hidden_trials_is_not_called_constant() {
+    let mut report = report();
+    for trial in &mut report.trials {
+        let model = if trial.number == 4 {
+            "model2"
+        } else {
+            "model1"
+        };
+        trial.values.insert("model".to_owned(), json!(model));
+    }
+    let text = render(&report, Some(2), Format::Terminal, 120);
+    assert!(
+        text.contains("the same in all trials: zoom 0.1\n"),
+        "{text}"
     );
 }
 
@@ -181,7 +199,7 @@ fn a_ranking_is_never_wider_than_the_terminal() {
         // The important column is kept at every width.
         assert!(text.contains("┆ model "), "{width}:\n{text}");
         assert_eq!(
-            text.contains("no room for: "),
+            text.contains("not shown: "),
             width < 200,
             "{width}:\n{text}"
         );
@@ -199,7 +217,7 @@ fn markdown() {
 | ★ 1 | 0.01 | model\\|6 | 0.9500 ± 0.0080 [0.9300, 0.9700] | 18 | 12.3 s |
 | 5 | 0.003 | model1 | 0.9500 |  | 12.3 s |
 
-the same in all: zoom 0.1
+the same in all trials: zoom 0.1
 ";
     assert!(text.starts_with(expected), "{text}");
 }
@@ -248,14 +266,14 @@ fn json_is_the_report_ranked() {
 }
 
 #[test]
-fn latex_is_what_booktabs_sets() {
+fn latex_uses_the_rules_of_booktabs() {
     let text = render(&report(), Some(2), Format::Latex, 100);
     let expected = "\
 % in the preamble: \\usepackage{booktabs}
 \\begin{table}
   \\centering
   \\caption{The best 2 of 7 trials of the sweep search, highest evaluate.f1 first. Mean $\\pm$ standard \
-deviation of 2 seeds, with the 95\\,\\% interval. In all: zoom 0.1.}
+deviation of 2 seeds, with the 95\\,\\% interval. In all trials: zoom 0.1.}
   \\label{tab:search}
   \\begin{tabular}{rrlrr}
     \\toprule
@@ -272,7 +290,7 @@ deviation of 2 seeds, with the 95\\,\\% interval. In all: zoom 0.1.}
 }
 
 #[test]
-fn a_sweep_without_trials_is_told_in_every_form() {
+fn a_sweep_without_trials_renders_in_every_format() {
     let report = SweepReport {
         trials: Vec::new(),
         ..report()
@@ -293,21 +311,21 @@ fn a_sweep_without_trials_is_told_in_every_form() {
 }
 
 #[test]
-fn figures_are_drawn_of_what_there_is() {
+fn figures_show_the_trials_with_values() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let mut report = report();
-    figures::parallel_coordinates(&report, &path("a.png")).unwrap();
-    assert!(figures::learning_curves(&report, &path("b.png")).unwrap());
+    figures::parallel_coordinates(&report, stages::analysis::RESULTS, &path("a.png")).unwrap();
+    assert!(figures::learning_curves(&report, stages::analysis::RESULTS, &path("b.png")).unwrap());
     // Values of finished trials change the figure; values of failed ones do not.
     report.trials[3].values = Map::new();
-    figures::parallel_coordinates(&report, &path("c.png")).unwrap();
+    figures::parallel_coordinates(&report, stages::analysis::RESULTS, &path("c.png")).unwrap();
     let bytes = |name: &str| std::fs::read(path(name)).unwrap();
     assert_eq!(bytes("a.png"), bytes("c.png"));
     report.trials[0].values["model"] = json!({ "layers": 3 });
-    figures::parallel_coordinates(&report, &path("c.png")).unwrap();
+    figures::parallel_coordinates(&report, stages::analysis::RESULTS, &path("c.png")).unwrap();
     assert_ne!(bytes("a.png"), bytes("c.png"));
     report.trials.truncate(2);
-    assert!(!figures::learning_curves(&report, &path("d.png")).unwrap());
+    assert!(!figures::learning_curves(&report, stages::analysis::RESULTS, &path("d.png")).unwrap());
     assert!(!path("d.png").exists());
 }

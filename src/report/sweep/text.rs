@@ -8,8 +8,8 @@ use unicode_width::UnicodeWidthStr;
 use engine::sweep::record::{Importance, SweepReport, Trial, TrialState};
 
 use super::shortened;
+use crate::report::grid::ruled;
 use crate::report::markdown;
-use crate::report::table::ruled;
 
 /// Longest value in a terminal, in characters: with enough space, and with little space.
 const LONGEST: [usize; 2] = [18, 9];
@@ -124,9 +124,11 @@ impl Ranking {
                 let spelling = trial.spellings.get(label).cloned();
                 (spelling, trial.values.get(label).cloned())
             };
-            let first = shown.first().map(written);
-            let is_constant = shown.iter().all(|trial| Some(written(trial)) == first);
-            if is_constant && shown.len() > 1 {
+            // Over all trials, also those that are not shown.
+            let mut values = report.trials.iter().map(|trial| written(&trial));
+            let first = values.next();
+            let is_constant = values.all(|value| Some(&value) == first.as_ref());
+            if is_constant && report.trials.len() > 1 {
                 constant.extend(
                     shown
                         .first()
@@ -238,12 +240,15 @@ fn head(report: &SweepReport) -> String {
 fn below(report: &SweepReport, shown: &[&Trial], ranking: &Ranking) -> Vec<String> {
     let mut lines = Vec::new();
     if !ranking.constant.is_empty() {
-        lines.push(format!("the same in all: {}", ranking.constant.join(", ")));
+        lines.push(format!(
+            "the same in all trials: {}",
+            ranking.constant.join(", ")
+        ));
     }
     if !ranking.left_out.is_empty() {
         let labels = ranking.left_out.join(", ");
         lines.push(format!(
-            "no room for: {labels}; `--format csv` has everything"
+            "not shown: {labels}; `--format csv` has everything"
         ));
     }
     let more = report.trials.len() - shown.len();

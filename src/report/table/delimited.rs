@@ -2,12 +2,15 @@
 
 use engine::graph::Column;
 
-use super::{Cell, Filled, Seeds};
-use crate::report::comparison;
+use engine::run::measurements::{Cell, Seeds};
+
+use super::Filled;
+use crate::report::contrasts;
+use crate::report::csv::line;
 
 /// Comma-separated values. Each column of the table has fields for its value, the ends of its interval and
 /// the reference value. If a column has means over seeds, fields for their number and standard deviation
-/// follow; if it has expectations, fields for the verdict and the bounds follow. The fields of comparisons
+/// follow; if it has expectations, fields for the verdict and the bounds follow. The fields of contrasts
 /// come last. Missing values are empty.
 pub(super) fn csv(filled: &Filled<'_>) -> String {
     let mut header = vec![filled.table.rows.clone()];
@@ -22,7 +25,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
             header.extend(["verdict", "expected"].map(named));
         }
     }
-    header.extend(comparison::header(filled.comparisons));
+    header.extend(contrasts::header(filled.contrasts));
     let mut text = line(&header);
     for (row, cells) in &filled.rows {
         let mut fields = vec![(*row).to_owned()];
@@ -50,7 +53,7 @@ pub(super) fn csv(filled: &Filled<'_>) -> String {
                 fields.push(bounds.join("; "));
             }
         }
-        fields.extend(comparison::fields(filled.comparisons, row));
+        fields.extend(contrasts::fields(filled.contrasts, row));
         text.push_str(&line(&fields));
     }
     text
@@ -76,22 +79,4 @@ fn seeds(cell: &Cell) -> Option<Seeds> {
 fn is_judged(filled: &Filled<'_>, column: &Column) -> bool {
     let mut rows = filled.rows.iter();
     rows.any(|(row, _)| !filled.judgements(row, column).is_empty())
-}
-
-/// Joins fields to a line, with quotes where RFC 4180 requires them.
-///
-/// Spreadsheets read a field that begins with `=`, `+`, `-` or `@` as a formula, which can start programs.
-/// Unless the field is a number, it is prefixed with `'`, which marks it as text.
-pub fn line(fields: &[String]) -> String {
-    let quoted = |field: &String| {
-        let is_formula =
-            field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
-        let text = format!("{}{field}", if is_formula { "'" } else { "" });
-        if text.contains(['"', ',', '\r', '\n']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text
-        }
-    };
-    fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
 }

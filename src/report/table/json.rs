@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cell, Filled};
-use crate::report::comparison;
+use crate::report::contrasts;
 
 /// One JSON object: name, title, axis, and the rows with their cells in the table's order.
 pub(super) fn json(filled: &Filled<'_>) -> String {
@@ -53,9 +53,9 @@ pub(super) fn json(filled: &Filled<'_>) -> String {
     let table = filled.table;
     let mut object =
         json!({ "name": table.name, "title": table.title, "axis": table.rows, "rows": rows });
-    if !filled.comparisons.is_empty() {
-        let comparisons = filled.comparisons.iter().map(comparison::object);
-        object["comparisons"] = comparisons.collect();
+    if !filled.contrasts.is_empty() {
+        let contrasts = filled.contrasts.iter().map(contrasts::object);
+        object["comparisons"] = contrasts.collect();
     }
     format!("{object:#}\n")
 }

@@ -1,6 +1,8 @@
 use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
 
-use super::{Cell, Format, Seeds, render};
+use engine::run::measurements::{Cell, Seeds};
+
+use super::{Format, render};
 use crate::report::expectations::{Judgement, Judgements, Subject};
 
 fn column(title: &str, stage: &str, reference: &[(&str, f64)]) -> Column {
@@ -212,7 +214,7 @@ fn json() {
 }
 
 #[test]
-fn a_cell_shows_whether_it_is_as_expected_and_what_was_expected_where_it_is_not() {
+fn a_cell_shows_its_verdict_and_the_bounds_that_it_violates() {
     let expected = "\
 Table 1
 ┌─────────┬──────────────────────────────────────────────────┬──────────────────────────────────┐
@@ -239,7 +241,7 @@ Table 1
 }
 
 #[test]
-fn for_programs_a_judged_column_has_verdicts_and_bounds() {
+fn csv_and_json_have_verdicts_and_bounds() {
     let expected = "\
 model,f1-score,f1-score low,f1-score high,f1-score paper,f1-score verdict,f1-score expected,\
 \"f1-score, \"\"GAN\"\"\",\"f1-score, \"\"GAN\"\" low\",\"f1-score, \"\"GAN\"\" high\",\"f1-score, \"\"GAN\"\" paper\",\
@@ -290,7 +292,7 @@ fn latex() {
 }
 
 #[test]
-fn latex_has_verdicts_beside_our_figures() {
+fn latex_has_verdicts_next_to_our_values() {
     let text = judged(Format::Latex);
     for line in [
         r"model1 & 0.9182 [0.89, 0.94] $\times$ (at most 0.918) & 0.95 & 0.800 & 0.80 \\",
@@ -302,7 +304,7 @@ fn latex_has_verdicts_beside_our_figures() {
 }
 
 #[test]
-fn latex_without_figures_from_elsewhere_has_one_line_of_titles() {
+fn latex_without_reference_values_has_one_line_of_titles() {
     let plain = Table {
         name: "all_losses".to_owned(),
         title: None,
@@ -357,7 +359,7 @@ fn repeated(format: Format) -> String {
 }
 
 #[test]
-fn several_seeds_show_their_mean_and_deviation_in_every_form() {
+fn several_seeds_show_their_mean_and_deviation_in_every_format() {
     let says = |format: Format, expected: &str| {
         let text = repeated(format);
         assert!(text.contains(expected), "{text}");

@@ -1,7 +1,7 @@
 //! Tables as text: `0.918 [0.89, 0.94] (paper 0.95) ✓`, or `0.918 ± 0.012 [0.90, 0.93]` for several seeds.
 
-use super::grid::Grid;
 use super::{Cell, Filled, Shown};
+use crate::report::grid::Grid;
 
 /// Formats every cell as text.
 pub(super) fn grid(filled: &Filled<'_>) -> Grid {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use contract::{Device, Precision};
 
-use crate::devices::Survey;
-use crate::devices::made_up::{never, none, two};
-use crate::graph::{Catalogue, Graph, Measured, Names, Union, identities};
+use crate::devices::FindGpus;
+use crate::devices::fake::{never, none, two};
+use crate::graph::{Catalogue, Demand, Graph, Names, Union, identities};
 use crate::scheduler::Slots;
 use crate::spec::{self, LoadOptions};
 
@@ -28,7 +28,7 @@ stages:
 
 /// Builds the graph with some values set. Fails with its first error, or with the reason why `cnn` cannot
 /// run.
-fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
+fn built(sets: &[&str], gpus: FindGpus) -> Result<Graph, String> {
     let catalogue = Catalogue {
         kinds: stages::kinds(),
         parse: stages::parse,
@@ -51,13 +51,13 @@ fn built(sets: &[&str], gpus: Survey) -> Result<Graph, String> {
         })
 }
 
-fn graph(sets: &[&str], gpus: Survey) -> Graph {
+fn graph(sets: &[&str], gpus: FindGpus) -> Graph {
     built(sets, gpus).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn of(graph: &Graph, stage: &str) -> (Device, Slots) {
     let instance = &graph.stages[graph.find(stage)[0]];
-    (instance.device, instance.slots(Measured::default()))
+    (instance.device, instance.slots(Demand::default()))
 }
 
 fn indices(graph: &Graph) -> Vec<usize> {
@@ -69,7 +69,7 @@ const TF32: Device = Device::Cuda {
 };
 
 #[test]
-fn stages_that_compute_take_a_gpu_where_there_is_one_and_others_never() {
+fn only_stages_that_compute_take_a_gpu() {
     let graph = graph(&[], two);
     let whole = Slots {
         cpus: 1,
@@ -82,7 +82,7 @@ fn stages_that_compute_take_a_gpu_where_there_is_one_and_others_never() {
         assert_eq!(of(&graph, stage), (Device::Cpu, Slots::cpus(1)), "{stage}");
     }
     assert_eq!(indices(&graph), [0, 1]);
-    let said = "cuda, 0 is H100, 1 is H100, tf32";
+    let said = "cuda, GPU 0 (H100), GPU 1 (H100), tf32";
     assert_eq!(graph.devices().as_deref(), Some(said));
 
     let graph = self::graph(&[], none);
@@ -112,24 +112,24 @@ fn one_gpu_may_be_named_and_shared() {
 }
 
 #[test]
-fn a_stage_may_stay_on_the_cpu_or_insist_on_a_gpu() {
+fn a_stage_may_stay_on_the_cpu_or_require_a_gpu() {
     let set = "stages.cnn.resources.gpus=0";
     assert_eq!(of(&graph(&[set], never), "cnn").0, Device::Cpu);
     let set = "stages.cnn.resources.gpus=1";
     assert_eq!(of(&graph(&[set], two), "cnn").0, TF32);
     for (device, gpus, why) in [
-        ("auto", none as Survey, ": the NVIDIA driver sees no GPU"),
+        ("auto", none as FindGpus, ": the NVIDIA driver sees no GPU"),
         ("cpu", never, ""),
     ] {
         let error = built(&[set, &format!("device={device}")], gpus).err();
         let error = error.unwrap();
-        let part = format!("the stage asks for a GPU, and computes on the CPU{why}");
+        let part = format!("the stage requests a GPU, but computes on the CPU{why}");
         assert!(error.contains(&part), "{error}");
     }
 }
 
 #[test]
-fn the_driver_is_asked_only_where_it_matters() {
+fn the_driver_is_queried_only_if_needed() {
     graph(&["device=cpu"], never);
     // Programs and datasets do not need the driver.
     let set = "stages.cnn={kind: command, params: {argv: ['true']}, inputs: {images: xrays.train}}";
@@ -153,7 +153,7 @@ fn a_program_gets_gpus_whatever_stages_compute_on() {
 }
 
 #[test]
-fn a_gpu_of_the_pipelines_choice_is_that_of_its_programs() {
+fn programs_get_the_gpu_that_the_pipeline_chooses() {
     let report = "stages.report.resources.gpus=1";
     let without_cnn =
         "stages.cnn={kind: command, params: {argv: ['true']}, inputs: {images: xrays.train}}";
@@ -166,7 +166,7 @@ fn a_gpu_of_the_pipelines_choice_is_that_of_its_programs() {
 }
 
 #[test]
-fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
+fn gpu_memory_without_one_gpu_is_an_error() {
     for (sets, part) in [
         (
             &["stages.xrays.resources.gpu_memory=1GiB"][..],
@@ -182,7 +182,7 @@ fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
         ),
         (
             &["stages.report.resources={gpus: 2, gpu_memory: 1GiB}"],
-            "`gpu_memory` is a part of one GPU, and the stage asks for more",
+            "`gpu_memory` is a part of one GPU, but the stage requests several",
         ),
     ] {
         let error = built(sets, two).err();
@@ -194,7 +194,7 @@ fn memory_of_a_gpu_is_refused_where_it_means_nothing() {
 }
 
 #[test]
-fn copies_of_a_sweep_may_compute_in_different_ways() {
+fn copies_of_a_sweep_may_use_different_devices() {
     let copies = [
         &["device=cpu"][..],
         &["device=cuda"],
@@ -213,12 +213,14 @@ fn copies_of_a_sweep_may_compute_in_different_ways() {
     assert_eq!(indices(&graph), [0, 1]);
     assert_eq!(
         graph.devices().as_deref(),
-        Some("cpu; cuda, 0 is H100, 1 is H100, tf32; cuda, 0 is H100, 1 is H100, float32")
+        Some(
+            "cpu; cuda, GPU 0 (H100), GPU 1 (H100), tf32; cuda, GPU 0 (H100), GPU 1 (H100), float32"
+        )
     );
 }
 
 #[test]
-fn a_hint_leads_out_and_not_to_the_next_refusal() {
+fn following_a_hint_fixes_the_error() {
     let memory = "stages.cnn.resources.gpu_memory=1GiB";
     let without = "stages.cnn.resources.gpus=null";
     for (sets, hint, fixes) in [
@@ -239,7 +241,7 @@ fn a_hint_leads_out_and_not_to_the_next_refusal() {
         ),
         (
             &["stages.cnn.resources.gpus=1"],
-            "leave `resources.gpus` out; `runner doctor` shows",
+            "leave `resources.gpus` out, or run `runner doctor`",
             &[without],
         ),
         (

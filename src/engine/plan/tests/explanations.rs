@@ -64,7 +64,7 @@ impl Chain {
             Explanation::Miss(causes) => causes
                 .iter()
                 .map(|cause| {
-                    let way: Vec<String> = cause.way.iter().map(|&n| self.name(n)).collect();
+                    let way: Vec<String> = cause.path.iter().map(|&n| self.name(n)).collect();
                     format!("{}: {}", way.join(" < "), cause.why)
                 })
                 .collect(),
@@ -103,7 +103,7 @@ impl Chain {
 }
 
 #[test]
-fn nothing_changed_is_a_hit_of_the_action_itself() {
+fn an_unchanged_stage_is_a_hit_of_its_own_action() {
     let chain = Chain::new();
     assert_eq!(chain.causes("score"), ["cached"]);
     assert!(chain.all().is_empty());
@@ -163,7 +163,7 @@ fn seed_device_and_version_are_causes() {
 }
 
 #[test]
-fn a_source_is_a_cause_by_its_path_with_its_first_file() {
+fn a_source_cause_names_the_path_and_the_first_file() {
     let expected = |chain: &Chain, what: &str| {
         let folder = chain.fixture.source();
         let way = "score < cnn < augmented < xrays";
@@ -190,7 +190,7 @@ fn a_source_is_a_cause_by_its_path_with_its_first_file() {
 }
 
 #[test]
-fn what_is_lost_or_damaged_is_a_cause() {
+fn missing_and_damaged_results_are_causes() {
     let chain = Chain::new();
     // The record under one of its two keys is enough for a hit.
     let records = chain.records("cnn");
@@ -220,7 +220,7 @@ fn what_is_lost_or_damaged_is_a_cause() {
 }
 
 #[test]
-fn force_is_a_cause_where_it_was_asked_for() {
+fn force_is_a_cause_at_the_forced_stage() {
     let chain = Chain::new();
     let plan = chain.forced("augmented");
     let causes = chain.causes_in(&plan, "augmented");
@@ -244,7 +244,7 @@ fn a_first_run_is_its_own_cause() {
 }
 
 #[test]
-fn all_causes_are_told_nearest_first() {
+fn all_causes_are_listed_nearest_first() {
     let mut chain = Chain::new();
     chain.fixture.write("train/NORMAL/c.jpeg", "c");
     chain.set("images", json!({"images": 6}));
@@ -272,7 +272,7 @@ fn a_change_that_ran_already_upstream_is_still_the_cause_below() {
 }
 
 #[test]
-fn a_hit_by_content_tells_for_what_it_was_made() {
+fn a_hit_by_content_names_the_original_action() {
     let mut chain = Chain::new();
     let cnn = chain.node("cnn");
     let before = chain.fixture.key(&chain.stages, cnn);

@@ -148,7 +148,7 @@ fn equal_actions_have_one_key() {
 }
 
 #[test]
-fn action_and_content_keys_never_meet() {
+fn action_and_content_keys_differ() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let node = stages.add("stage", json!({}), &[]);

@@ -83,7 +83,7 @@ fn catalogue() -> Catalogue {
     Catalogue {
         kinds: &KINDS,
         parse: |_, params| Ok(Box::new(Fake(params))),
-        gpus: crate::devices::made_up::none,
+        gpus: crate::devices::fake::none,
     }
 }
 
@@ -200,7 +200,7 @@ impl Fixture {
                 .store
                 .lookup(&plan.action(producer).action_key)
                 .unwrap();
-            let tree = record.expect("producers run first").outputs[&link.port];
+            let tree = record.expect("the producer has run").outputs[&link.port];
             inputs.entry(link.role.clone()).or_default().push(tree);
         }
         let (content_key, _) = content_key(&stages.0, planned, &inputs);
@@ -211,7 +211,7 @@ impl Fixture {
             .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
             .unwrap();
         let record = record(planned, content_key, &tree);
-        self.store.record(&record).unwrap();
+        self.store.results().put(&[&record]).unwrap();
         let name = stages.0.stages[node].name.to_string();
         self.store
             .set_last_fingerprint("p", &name, &planned.fingerprint)
@@ -257,7 +257,7 @@ fn invalidates(edit: impl Fn(&mut Instance)) -> bool {
     let [here, below] = [0, 1].map(|index| before[index] != after[index]);
     assert_eq!(
         here, below,
-        "what changes a stage changes what depends on it"
+        "a change must affect a stage and the stage after it alike"
     );
     here
 }

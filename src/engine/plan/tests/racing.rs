@@ -69,7 +69,7 @@ fn link_behind_a_link_in_the_source(root: &Path) {
 
 /// Creates a source whose path has a link to a folder and a link inside that folder, and
 /// which holds a link to a file.
-fn made() -> Fixture {
+fn linked_source() -> Fixture {
     let fixture = Fixture::new();
     let root = fixture.folder.path();
     for folder in ["real", "spare"] {
@@ -110,7 +110,7 @@ fn made() -> Fixture {
 /// Runs a stage that reads the source all the time while something is switched and switched back. The stage
 /// may read content that is not in its key, but that must be noticed.
 fn race(switch: Switch) {
-    let fixture = made();
+    let fixture = linked_source();
     let root = fixture.folder.path();
     let source = root.join("way/to");
     let mut stages = Stages::new();
@@ -139,30 +139,30 @@ fn race(switch: Switch) {
         let state = source_state(&stages.0, &fixture.store, action, &action.stamps);
         if read.iter().any(|content| content == "2") {
             wrong += 1;
-            assert_ne!(state.ok(), Some(SourceState::Untouched), "round {round}");
+            assert_ne!(state.ok(), Some(SourceState::Unchanged), "round {round}");
         }
     }
-    assert!(wrong > 0, "nothing was ever read while it was switched");
+    assert!(wrong > 0, "no file was ever read during a switch");
 }
 
 #[test]
-fn a_folder_above_is_not_switched_unnoticed() {
+fn switching_a_folder_above_is_noticed() {
     race(folder);
 }
 
 #[test]
-fn a_link_on_the_way_is_not_switched_unnoticed() {
+fn switching_a_link_on_the_path_is_noticed() {
     race(link_by_renaming);
     race(link_by_replacing);
 }
 
 #[test]
-fn a_link_in_the_source_is_not_switched_unnoticed() {
+fn switching_a_link_in_the_source_is_noticed() {
     race(link_in_the_source);
 }
 
 #[test]
-fn what_is_behind_a_link_in_the_source_is_not_switched_unnoticed() {
+fn switching_the_target_of_a_link_in_the_source_is_noticed() {
     race(behind_a_link_in_the_source);
     race(above_what_a_link_in_the_source_leads_to);
     race(link_behind_a_link_in_the_source);
@@ -170,7 +170,7 @@ fn what_is_behind_a_link_in_the_source_is_not_switched_unnoticed() {
 
 /// The file is written through a mapping while the kernel does not update its times.
 #[test]
-fn what_is_written_through_a_mapping_is_not_missed() {
+fn writes_through_a_mapping_are_noticed() {
     use std::os::fd::AsRawFd;
 
     let fixture = Fixture::new();

@@ -13,25 +13,25 @@ use crate::store::{Deadline, Lookup};
 /// earlier stages that feed it.
 #[derive(Clone, Debug)]
 struct Drawn {
-    telling: u8,
-    idle: u8,
+    relevant: u8,
+    irrelevant: u8,
     inputs: Vec<prop::sample::Index>,
 }
 
 /// A change between two runs.
 #[derive(Clone, Debug)]
 enum Edit {
-    Telling(prop::sample::Index, u8),
-    Idle(prop::sample::Index, u8),
+    Relevant(prop::sample::Index, u8),
+    Irrelevant(prop::sample::Index, u8),
     Lose(prop::sample::Index),
     Force(prop::sample::Index),
 }
 
 fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
     let inputs = prop::collection::vec(any::<prop::sample::Index>(), 0..3);
-    let stage = (0..3_u8, 0..3_u8, inputs).prop_map(|(telling, idle, inputs)| Drawn {
-        telling,
-        idle,
+    let stage = (0..3_u8, 0..3_u8, inputs).prop_map(|(relevant, irrelevant, inputs)| Drawn {
+        relevant,
+        irrelevant,
         inputs,
     });
     prop::collection::vec(stage, 1..12)
@@ -40,8 +40,8 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
 fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
     let at = any::<prop::sample::Index>;
     let edit = prop_oneof![
-        (at(), 0..3_u8).prop_map(|(index, value)| Edit::Telling(index, value)),
-        (at(), 0..3_u8).prop_map(|(index, value)| Edit::Idle(index, value)),
+        (at(), 0..3_u8).prop_map(|(index, value)| Edit::Relevant(index, value)),
+        (at(), 0..3_u8).prop_map(|(index, value)| Edit::Irrelevant(index, value)),
         at().prop_map(Edit::Lose),
         at().prop_map(Edit::Force),
     ];
@@ -55,7 +55,7 @@ fn build(drawn: &[Drawn]) -> Stages {
         let producers = stage.inputs.iter().filter(|_| position > 0);
         let producers: Vec<NodeIndex> = producers.map(|i| nodes[i.index(position)]).collect();
         let inputs: Vec<_> = producers.into_iter().map(|node| ("in", node)).collect();
-        let params = json!({ "telling": stage.telling, "idle": stage.idle });
+        let params = json!({ "relevant": stage.relevant, "irrelevant": stage.irrelevant });
         nodes.push(stages.add(&format!("s{position}"), params, &inputs));
     }
     stages
@@ -65,7 +65,7 @@ fn build(drawn: &[Drawn]) -> Stages {
 type Done = HashSet<(Value, Vec<Digest>)>;
 
 /// Outcome of a stage in a run.
-struct Came {
+struct StageOutcome {
     executed: bool,
     /// Whether the same action had been executed before, with the same content of inputs.
     was_done: bool,
@@ -77,10 +77,10 @@ fn run(
     stages: &Stages,
     plan: &Plan,
     done: &mut Done,
-) -> BTreeMap<NodeIndex, Came> {
+) -> BTreeMap<NodeIndex, StageOutcome> {
     let (graph, store) = (&stages.0, &fixture.store);
     let mut trees: BTreeMap<NodeIndex, Digest> = BTreeMap::new();
-    let (mut came, mut made) = (BTreeMap::new(), HashSet::new());
+    let (mut outcomes, mut made) = (BTreeMap::new(), HashSet::new());
     for planned in &plan.actions {
         let node = planned.node;
         let inputs: Vec<Digest> = graph.inputs(node).iter().map(|(p, _)| trees[p]).collect();
@@ -99,25 +99,25 @@ fn run(
             planned.state == State::Runs(MissReason::Forced) && !made.contains(&planned.action_key);
         let found = found.filter(|_| !is_forced);
         let what = (planned.fingerprint.params.clone(), inputs.clone());
-        let of_node = Came {
+        let outcome = StageOutcome {
             executed: found.is_none(),
             was_done: !done.insert(what),
         };
-        came.insert(node, of_node);
+        outcomes.insert(node, outcome);
         let record = match found {
             Some(record) => store
                 .alias(&record, planned.action_key, &planned.fingerprint)
                 .unwrap(),
             None => {
                 let params = &planned.fingerprint.params;
-                let content = format!("{} {inputs:?}", params["telling"]);
+                let content = format!("{} {inputs:?}", params["relevant"]);
                 let staging = store.staging().unwrap();
                 fs::write(staging.path().join("file"), content).unwrap();
                 let tree = store
                     .ingest(staging.folder(), Path::new(""), &Deadline::NONE)
                     .unwrap();
                 let record = record(planned, content_key, &tree);
-                store.record(&record).unwrap();
+                store.results().put(&[&record]).unwrap();
                 record
             }
         };
@@ -128,7 +128,7 @@ fn run(
             .unwrap();
         trees.insert(node, record.outputs["out"]);
     }
-    came
+    outcomes
 }
 
 /// If the inputs of a key's action are still known, removes its record and forgets the action in `done`.
@@ -155,15 +155,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 20, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_plan_is_what_the_run_then_does(mut drawn in drawn(), rounds in edits()) {
+    fn a_run_does_what_the_plan_predicts(mut drawn in drawn(), rounds in edits()) {
         let fixture = Fixture::new();
         let mut done = Done::new();
         for round in [Vec::new()].into_iter().chain(rounds) {
             let mut force = Vec::new();
             for edit in round {
                 match edit {
-                    Edit::Telling(at, value) => at.get_mut(&mut drawn).telling = value,
-                    Edit::Idle(at, value) => at.get_mut(&mut drawn).idle = value,
+                    Edit::Relevant(at, value) => at.get_mut(&mut drawn).relevant = value,
+                    Edit::Irrelevant(at, value) => at.get_mut(&mut drawn).irrelevant = value,
                     Edit::Force(at) => force.push(NodeIndex::new(at.index(drawn.len()))),
                     Edit::Lose(at) => {
                         let key = fixture.key(&build(&drawn), NodeIndex::new(at.index(drawn.len())));
@@ -176,11 +176,11 @@ proptest! {
             let force = if force.is_empty() { Force::None } else { Force::Nodes(force.into_iter().collect()) };
             let options = PlanOptions { force, until: None };
             let planned = plan(graph, &fixture.store, &options).unwrap();
-            let came = run(&fixture, &stages, &planned, &mut done);
+            let outcomes = run(&fixture, &stages, &planned, &mut done);
 
             let mut first = HashSet::new();
             for action in &planned.actions {
-                let Came { executed, was_done } = came[&action.node];
+                let StageOutcome { executed, was_done } = outcomes[&action.node];
                 let is_first = first.insert(action.action_key);
                 match &action.state {
                     State::Cached(_) => prop_assert!(!executed, "cached: {action:?}"),

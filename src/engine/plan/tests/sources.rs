@@ -87,7 +87,7 @@ fn source_path_mtime_and_hidden_files_do_not_invalidate() {
 }
 
 #[test]
-fn what_is_ignored_does_not_invalidate() {
+fn ignored_files_do_not_invalidate() {
     let fixture = Fixture::new();
     let before = fixture.source_key();
     fixture.write("train/notes.txt", "seen");
@@ -104,7 +104,7 @@ fn what_is_ignored_does_not_invalidate() {
 }
 
 #[test]
-fn what_ignores_a_file_counts_while_a_stage_runs() {
+fn an_ignore_file_that_changes_while_a_stage_runs_is_noticed() {
     let fixture = Fixture::new();
     fixture.write(".runnerignore", "*.txt\n");
     let mut stages = Stages::new();
@@ -112,16 +112,16 @@ fn what_ignores_a_file_counts_while_a_stage_runs() {
     let plan = fixture.plan(&stages);
     let action = plan.action(node);
     let state = || source_state(&stages.0, &fixture.store, action, &action.stamps).unwrap();
-    assert_eq!(state(), SourceState::Untouched);
+    assert_eq!(state(), SourceState::Unchanged);
     fixture.write(".runnerignore", "*.jpeg\n");
     assert_eq!(state(), SourceState::Changed);
     // The stage may have listed the folder between the two edits.
     fixture.write(".runnerignore", "*.txt\n");
-    assert!(matches!(state(), SourceState::Touched(_)));
+    assert!(matches!(state(), SourceState::Rewritten(_)));
 }
 
 #[test]
-fn an_ignore_file_that_cannot_be_read_is_the_parameters_fault() {
+fn an_unreadable_ignore_file_is_an_error_of_the_parameter() {
     let fixture = Fixture::new();
     fixture.write(".runnerignore", "{a\n");
     let mut stages = Stages::new();
@@ -151,7 +151,7 @@ fn memos(fixture: &Fixture) -> Vec<(PathBuf, SystemTime)> {
 }
 
 #[test]
-fn a_plan_of_a_source_at_rest_writes_nothing() {
+fn a_plan_of_an_unchanged_source_writes_nothing() {
     let fixture = Fixture::new();
     // Longer than the resolution of file times that the index allows for.
     std::thread::sleep(Duration::from_millis(2100));
@@ -163,7 +163,7 @@ fn a_plan_of_a_source_at_rest_writes_nothing() {
 }
 
 #[test]
-fn what_is_known_of_a_source_may_be_distrusted() {
+fn rehash_reads_a_known_source_again() {
     let mut fixture = Fixture::new();
     std::thread::sleep(Duration::from_millis(2100));
     let before = fixture.source_key();
@@ -179,12 +179,12 @@ fn what_is_known_of_a_source_may_be_distrusted() {
 }
 
 #[test]
-fn empty_folders_count_where_a_stage_takes_them() {
+fn empty_folders_count_only_if_the_stage_uses_them() {
     let fixture = Fixture::new();
     let see = |empty_folders: bool| {
         let mut source = Source::new(Vec::new(), &fixture.source());
         source.empty_folders = empty_folders;
-        Sources::new(&fixture.store).see(&source).unwrap().digest
+        Sources::new(&fixture.store).read(&source).unwrap().digest
     };
     let before = see(true);
     assert_eq!(see(false), before);
@@ -215,7 +215,7 @@ fn damaged_and_missing_memos_of_a_source_change_no_key() {
         }
         fs::remove_file(&path).unwrap();
         assert_eq!(fixture.source_key(), before);
-        assert!(path.exists(), "{} is not there again", path.display());
+        assert!(path.exists(), "{} was not written again", path.display());
     }
 }
 
@@ -249,7 +249,7 @@ fn content_behind_a_link_counts() {
 }
 
 #[test]
-fn a_source_that_cannot_be_read_is_the_parameters_fault() {
+fn an_unreadable_source_is_an_error_of_the_parameter() {
     let fixture = Fixture::new();
     let fault = |path: PathBuf| {
         let mut stages = Stages::new();
@@ -279,7 +279,7 @@ fn a_source_that_cannot_be_read_is_the_parameters_fault() {
     assert!(
         fault(fixture.source())
             .message
-            .ends_with("is a link to a folder it is in")
+            .ends_with("is a link to a folder that contains it")
     );
 }
 
@@ -291,20 +291,20 @@ fn a_source_that_changes_while_a_stage_runs_is_noticed() {
     let plan = fixture.plan(&stages);
     let action = plan.action(node);
     let state = |before: &Stamps| source_state(&stages.0, &fixture.store, action, before).unwrap();
-    assert_eq!(state(&action.stamps), SourceState::Untouched);
+    assert_eq!(state(&action.stamps), SourceState::Unchanged);
     let before = fs::read_to_string(fixture.source().join("train/NORMAL/a.jpeg")).unwrap();
     fixture.write("train/NORMAL/a.jpeg", "A");
     assert_eq!(state(&action.stamps), SourceState::Changed);
 
     // Changed back, but the stage may have read the other content in between.
     fixture.write("train/NORMAL/a.jpeg", &before);
-    let SourceState::Touched(now) = state(&action.stamps) else {
-        panic!("a change that was undone is not noticed");
+    let SourceState::Rewritten(now) = state(&action.stamps) else {
+        panic!("a change that was undone was not noticed");
     };
-    assert_eq!(state(&now), SourceState::Untouched);
+    assert_eq!(state(&now), SourceState::Unchanged);
 
     // A file that existed for a while.
     fixture.write("train/NORMAL/z.jpeg", "Z");
     fs::remove_file(fixture.source().join("train/NORMAL/z.jpeg")).unwrap();
-    assert!(matches!(state(&now), SourceState::Touched(_)));
+    assert!(matches!(state(&now), SourceState::Rewritten(_)));
 }

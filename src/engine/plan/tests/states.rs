@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn a_stage_that_ran_is_cached_and_what_was_never_run_is_not() {
+fn a_stage_that_ran_is_cached_and_one_that_never_ran_is_not() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let a = stages.add("a", json!({}), &[]);
@@ -34,7 +34,7 @@ fn a_stage_that_ran_is_cached_and_what_was_never_run_is_not() {
 }
 
 #[test]
-fn a_hit_needs_nothing_upstream() {
+fn a_hit_does_not_need_results_upstream() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let a = stages.add("a", json!({}), &[]);
@@ -78,7 +78,11 @@ fn the_same_result_upstream_does_not_invalidate() {
     );
 
     let found = fixture.store.lookup(&planned.action_key).unwrap();
-    assert_eq!(found.as_ref(), Some(&**record), "it now has this key too");
+    assert_eq!(
+        found.as_ref(),
+        Some(&**record),
+        "the record is also stored under the new key"
+    );
 }
 
 #[test]
@@ -94,7 +98,7 @@ fn another_result_upstream_invalidates() {
 }
 
 #[test]
-fn force_runs_what_is_cached() {
+fn force_runs_cached_stages() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let a = stages.add("a", json!({}), &[]);
@@ -111,7 +115,7 @@ fn force_runs_what_is_cached() {
 }
 
 #[test]
-fn until_leaves_out_what_is_not_needed() {
+fn until_leaves_out_stages_that_are_not_needed() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let a = stages.add("a", json!({"x": 1}), &[]);
@@ -134,7 +138,7 @@ fn until_leaves_out_what_is_not_needed() {
 }
 
 #[test]
-fn a_miss_tells_the_smallest_thing_that_changed() {
+fn a_miss_names_the_smallest_change() {
     let reason_after = |edit: &dyn Fn(&mut Instance)| {
         let fixture = Fixture::new();
         let mut stages = Stages::new();
@@ -197,7 +201,7 @@ fn a_miss_tells_the_smallest_thing_that_changed() {
 }
 
 #[test]
-fn a_miss_tells_which_source_files_changed() {
+fn a_miss_counts_the_source_files_that_changed() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let node = stages.add("xrays", fixture.source_params(), &[]);
@@ -205,16 +209,19 @@ fn a_miss_tells_which_source_files_changed() {
     let reason = || reason(&fixture.plan(&stages), node);
     assert_eq!(reason(), "cached");
     let folder = fixture.source();
-    let told =
+    let expected =
         |what: &str, first: &str| format!("source: {what} in {}, first: {first}", folder.display());
     fixture.write("train/NORMAL/b.jpeg", "B");
-    assert_eq!(reason(), told("1 file changed", "train/NORMAL/b.jpeg"));
+    assert_eq!(reason(), expected("1 file changed", "train/NORMAL/b.jpeg"));
     fixture.write("train/NORMAL/a.jpeg", "A");
-    assert_eq!(reason(), told("2 files changed", "train/NORMAL/a.jpeg"));
+    assert_eq!(reason(), expected("2 files changed", "train/NORMAL/a.jpeg"));
     fixture.write("test/c.jpeg", "c");
-    assert_eq!(reason(), told("2 files changed, 1 added", "test/c.jpeg"));
+    assert_eq!(
+        reason(),
+        expected("2 files changed, 1 added", "test/c.jpeg")
+    );
     fs::remove_dir_all(fixture.source().join("train")).unwrap();
-    assert_eq!(reason(), told("1 file added, 2 removed", "test/c.jpeg"));
+    assert_eq!(reason(), expected("1 file added, 2 removed", "test/c.jpeg"));
 }
 
 #[test]
@@ -231,7 +238,7 @@ fn a_source_that_is_a_file_is_named() {
 }
 
 #[test]
-fn a_miss_tells_a_lost_record_from_a_damaged_one() {
+fn a_miss_distinguishes_missing_and_damaged_records() {
     let fixture = Fixture::new();
     let mut stages = Stages::new();
     let node = stages.add("a", json!({}), &[]);

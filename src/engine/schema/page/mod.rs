@@ -1,44 +1,44 @@
 //! Describes a stage kind as text, like a page of a manual.
 
-mod paper;
 mod sections;
+mod writer;
 
 use std::collections::BTreeSet;
 
 use contract::KindInfo;
 use serde_json::{Map, Value};
 
-pub use paper::Layout;
+pub use writer::Layout;
 
 use super::choice::{Choice, choices};
 use super::{Params, parameters, wording};
-use paper::Paper;
 use sections::{referred, sections};
+use writer::PageWriter;
 
 /// Returns the page of a kind: its description, ports and parameters.
 pub fn page(kind: &KindInfo, params: Params, layout: Layout) -> String {
     let schema = parameters(kind, params);
     let definitions = schema["$defs"].as_object().cloned().unwrap_or_default();
     let mut page = Page {
-        paper: Paper::new(layout),
+        writer: PageWriter::new(layout),
         sections: sections(&schema),
         definitions,
     };
-    let name = page.paper.strong(kind.name);
-    page.paper.write(0, HANG, &format!("{name}: {}", kind.doc));
+    let name = page.writer.strong(kind.name);
+    page.writer.write(0, HANG, &format!("{name}: {}", kind.doc));
     page.inputs(kind);
     page.outputs(kind);
-    page.paper.heading("Parameters");
+    page.writer.heading("Parameters");
     page.parameters(&schema, INDENT);
     for (name, definition) in page.definitions.clone() {
         if page.sections.contains(&name) {
-            page.paper.heading(&name);
-            page.paper
+            page.writer.heading(&name);
+            page.writer
                 .paragraphs(INDENT, text(&definition, "description"));
             page.details(&definition, INDENT);
         }
     }
-    page.paper.text
+    page.writer.text
 }
 
 const INDENT: usize = 2;
@@ -52,7 +52,7 @@ fn text<'a>(schema: &'a Value, keyword: &str) -> &'a str {
 }
 
 struct Page {
-    paper: Paper,
+    writer: PageWriter,
     definitions: Map<String, Value>,
     /// The definitions that have a section of their own.
     sections: BTreeSet<String>,
@@ -60,37 +60,38 @@ struct Page {
 
 impl Page {
     fn inputs(&mut self, kind: &KindInfo) {
-        self.paper.heading("Inputs");
+        self.writer.heading("Inputs");
         if kind.declares_ports {
-            let any = "any, by names of your own; `outputs` says where a program finds them";
-            self.paper.write(INDENT, HANG, any);
+            let any =
+                "any, under names of your choice; `outputs` describes where a program finds them";
+            self.writer.write(INDENT, HANG, any);
         } else if kind.inputs.is_empty() {
-            self.paper.write(INDENT, HANG, "none");
+            self.writer.write(INDENT, HANG, "none");
         }
         for input in kind.inputs {
-            let name = self.paper.strong(input.role);
-            self.paper
+            let name = self.writer.strong(input.role);
+            self.writer
                 .write(INDENT, HANG, &format!("{name}: {}", wording::port(input)));
-            self.paper.paragraphs(INDENT + DEEPER, input.doc);
+            self.writer.paragraphs(INDENT + DEEPER, input.doc);
         }
     }
 
     fn outputs(&mut self, kind: &KindInfo) {
-        self.paper.heading("Outputs");
+        self.writer.heading("Outputs");
         if kind.declares_ports {
-            let declared = "those that its parameters declare";
-            self.paper.write(INDENT, HANG, declared);
+            let declared = "the outputs that its parameters declare";
+            self.writer.write(INDENT, HANG, declared);
         }
         for (index, output) in kind.outputs.iter().enumerate() {
-            let name = self.paper.strong(output.port);
+            let name = self.writer.strong(output.port);
             let primary = if kind.has_primary && index == 0 {
-                ", meant by the stage's name alone"
+                ", the one that `STAGE` without a port refers to"
             } else {
                 ""
             };
-            self.paper
+            self.writer
                 .write(INDENT, HANG, &format!("{name}: {}{primary}", output.yields));
-            self.paper.paragraphs(INDENT + DEEPER, output.doc);
+            self.writer.paragraphs(INDENT + DEEPER, output.doc);
         }
     }
 
@@ -103,10 +104,10 @@ impl Page {
                 None => "[optional]".to_owned(),
                 Some(default) => format!("[default: {}]", self.default(parameter, default)),
             };
-            let name = self.paper.strong(name);
+            let name = self.writer.strong(name);
             let line = format!("{name}: {} {standing}", self.what(parameter));
-            self.paper.write(indent, HANG, &line);
-            self.paper
+            self.writer.write(indent, HANG, &line);
+            self.writer
                 .paragraphs(indent + DEEPER, text(parameter, "description"));
             if self.section(parameter).is_none() {
                 let resolved = self.resolved(parameter).clone();
@@ -125,7 +126,7 @@ impl Page {
             return "one of".to_owned();
         }
         if let Some(section) = self.section(&resolved["items"]) {
-            return format!("list, for its items see {section}");
+            return format!("list; for its items, see {section}");
         }
         wording::kind_of_value(resolved)
     }
@@ -152,7 +153,7 @@ impl Page {
     fn choice(&mut self, choice: &Choice<'_>, indent: usize) {
         match choice {
             Choice::Name { name, doc } => {
-                let name = self.paper.strong(name);
+                let name = self.writer.strong(name);
                 let line = if doc.is_empty() {
                     name
                 } else {
@@ -178,7 +179,7 @@ impl Page {
             } => {
                 let line = self.written(name, payload, *alone);
                 self.item(indent, &line);
-                self.paper
+                self.writer
                     .paragraphs(indent + DEEPER, text(payload, "description"));
                 if self.section(payload).is_none() {
                     let resolved = self.resolved(payload).clone();
@@ -189,12 +190,12 @@ impl Page {
     }
 
     fn item(&mut self, indent: usize, line: &str) {
-        self.paper.write(indent, DEEPER, &format!("- {line}"));
+        self.writer.write(indent, DEEPER, &format!("- {line}"));
     }
 
     /// Formats a choice with parameters as it is written: `step: { every, factor }`.
     fn written(&self, name: &str, payload: &Value, alone: bool) -> String {
-        let name = self.paper.strong(name);
+        let name = self.writer.strong(name);
         let resolved = self.resolved(payload);
         if self.section(payload).is_some() || wording::the_type(resolved) != "object" {
             return format!("{name}: {}", self.what(payload));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 /// Returns the definitions that are referred to more than once, or that are the items of a list.
-pub fn sections(schema: &Value) -> BTreeSet<String> {
+pub(super) fn sections(schema: &Value) -> BTreeSet<String> {
     let mut uses = BTreeMap::new();
     count(schema, 1, &mut uses);
     let shared = uses.into_iter().filter(|(_, uses)| *uses > 1);
@@ -30,6 +30,6 @@ fn count(schema: &Value, weight: usize, uses: &mut BTreeMap<String, usize>) {
 }
 
 /// Returns the name of the definition that a schema refers to.
-pub fn referred(schema: &Value) -> Option<&str> {
+pub(super) fn referred(schema: &Value) -> Option<&str> {
     schema["$ref"].as_str()?.rsplit('/').next()
 }

@@ -7,19 +7,19 @@ use super::outline::{Form, Line};
 
 /// A byte range of a text, and its replacement.
 #[derive(Debug)]
-pub struct Edit {
+pub(super) struct Edit {
     bytes: Range<usize>,
     text: String,
 }
 
 impl Edit {
-    pub fn at(bytes: Range<usize>, text: String) -> Self {
+    pub(super) fn at(bytes: Range<usize>, text: String) -> Self {
         Self { bytes, text }
     }
 }
 
 /// Applies edits, which must not overlap.
-pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut new = String::with_capacity(text.len() + 256);
     let mut done = 0;
@@ -33,7 +33,7 @@ pub fn apply(text: &str, mut edits: Vec<Edit>) -> String {
 }
 
 /// A text with the indentation and line endings that it uses.
-pub struct Text<'a> {
+pub(super) struct Text<'a> {
     text: &'a str,
     /// Number of spaces per level.
     pub indentation: usize,
@@ -41,7 +41,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         // The first line below a section shows the indentation.
         let mut section = false;
         let mut indentation = 2;
@@ -85,7 +85,7 @@ impl<'a> Text<'a> {
 
     /// Returns the start of the line after a value that ends at `byte` and after the comments that belong to
     /// it: those indented by at least this number of spaces.
-    pub fn line_after(&self, byte: usize, spaces: usize) -> usize {
+    pub(super) fn line_after(&self, byte: usize, spaces: usize) -> usize {
         let mut end = self.line_end(byte);
         loop {
             let next = self.line_end((end + 1).min(self.text.len()));
@@ -101,18 +101,18 @@ impl<'a> Text<'a> {
     }
 
     /// Returns the number of spaces before a key.
-    pub fn column(&self, line: &Line) -> usize {
+    pub(super) fn column(&self, line: &Line) -> usize {
         line.key_bytes.start - self.line_start(line.key_bytes.start)
     }
 
     /// Returns the position of the colon after a key.
-    pub fn colon(&self, line: &Line) -> usize {
+    pub(super) fn colon(&self, line: &Line) -> usize {
         let rest = &self.text[line.key_bytes.end..];
         line.key_bytes.end + rest.find(':').unwrap_or(0)
     }
 
     /// Whether a key comes first on its line and its colon follows directly.
-    pub fn is_plain(&self, line: &Line) -> bool {
+    pub(super) fn is_plain(&self, line: &Line) -> bool {
         let Range { start, end } = line.key_bytes;
         let before = &self.text[self.line_start(start)..start];
         before.bytes().all(|byte| byte == b' ')
@@ -121,7 +121,7 @@ impl<'a> Text<'a> {
 
     /// Whether an empty line follows, as between sections. At the end of the text: whether it has empty
     /// lines.
-    pub fn is_spaced(&self, at: usize) -> bool {
+    pub(super) fn is_spaced(&self, at: usize) -> bool {
         match self.text[at..].lines().next() {
             Some(line) => line.trim().is_empty(),
             None => self.text.lines().any(|line| line.trim().is_empty()),
@@ -129,7 +129,7 @@ impl<'a> Text<'a> {
     }
 
     /// Creates the edit that inserts lines at the start of a line, after an empty line if `spaced`.
-    pub fn insert(&self, at: usize, lines: &[String], spaced: bool) -> Edit {
+    pub(super) fn insert(&self, at: usize, lines: &[String], spaced: bool) -> Edit {
         let mut text = String::new();
         if at > 0 && !self.text[..at].ends_with('\n') {
             text += self.line_feed;
@@ -145,7 +145,7 @@ impl<'a> Text<'a> {
     }
 
     /// Creates the edits that replace the value of a key. A comment on the key's line is kept.
-    pub fn replace(&self, line: &Line, value: &str) -> Vec<Edit> {
+    pub(super) fn replace(&self, line: &Line, value: &str) -> Vec<Edit> {
         let after_colon = self.colon(line) + 1;
         let own_line_end = self.line_end(line.key_bytes.end);
         let old = &line.value;

@@ -59,12 +59,12 @@ pub fn promote(
     let (edits, section) = writer.edits(&outline)?;
     let written = edit::apply(source.text(), edits);
     let expected = writer.expected(section);
-    let is_as_meant = |written: &str| {
+    let is_as_expected = |written: &str| {
         let source = Source::file(file, written);
         yaml::parse(&source, source.given()).is_ok_and(|after| after == expected)
     };
-    if !is_as_meant(&written) {
-        return Err(writer.refused(&outline));
+    if !is_as_expected(&written) {
+        return Err(writer.not_as_expected(&outline));
     }
     let byte_order_mark = &text[..text.len() - source.text().len()];
     Ok(format!("{byte_order_mark}{written}"))
@@ -83,12 +83,12 @@ fn check(
     }
     if assignments.is_empty() {
         return Err(Diagnostic::new(format!(
-            "there is nothing to write into profile `{profile}`"
+            "there are no values to write to the profile `{profile}`"
         )));
     }
     for (index, (name, _)) in assignments.iter().enumerate() {
         if assignments[..index].iter().any(|(other, _)| other == name) {
-            return Err(Diagnostic::new(format!("`{name}` is given two values")));
+            return Err(Diagnostic::new(format!("`{name}` is assigned twice")));
         }
     }
     Ok(())
@@ -109,7 +109,7 @@ impl Writer<'_> {
             let place = self.source.place(root.bytes.clone());
             return Err(Diagnostic::at(
                 &place,
-                "a profile is written only into a pipeline of one section to a line",
+                "a profile can only be written to a pipeline with one section per line",
             ));
         };
         let Some(index) = sections.iter().position(|line| line.key == SECTION) else {
@@ -131,12 +131,12 @@ impl Writer<'_> {
     }
 
     fn in_section(&self, section: &Line) -> Result<Vec<Edit>, Diagnostic> {
-        self.plain(section)?;
+        self.check_plain(section)?;
         let unit = self.text.indentation;
         match &section.value.form {
             Form::Empty | Form::Flow(0) => {
                 let column = self.text.column(section) + unit;
-                Ok(self.filled(section, &self.new_profile(column)))
+                Ok(self.fill(section, &self.new_profile(column)))
             }
             Form::Block(profiles) => {
                 if let Some(profile) = profiles.iter().find(|line| line.key == self.profile) {
@@ -148,20 +148,20 @@ impl Writer<'_> {
                 let lines = self.new_profile(column);
                 Ok(vec![self.text.insert(at, &lines, false)])
             }
-            _ => Err(self.unfit(section)),
+            _ => Err(self.not_editable(section)),
         }
     }
 
     fn in_profile(&self, profile: &Line) -> Result<Vec<Edit>, Diagnostic> {
-        self.plain(profile)?;
+        self.check_plain(profile)?;
         let lines = match &profile.value.form {
             Form::Empty | Form::Flow(0) => {
                 let indent = " ".repeat(self.text.column(profile) + self.text.indentation);
                 let lines: Vec<String> = self.assigned(&indent).collect();
-                return Ok(self.filled(profile, &lines));
+                return Ok(self.fill(profile, &lines));
             }
             Form::Block(lines) => lines,
-            _ => return Err(self.unfit(profile)),
+            _ => return Err(self.not_editable(profile)),
         };
         let old = self.before.get(SECTION).and_then(|s| s.get(self.profile));
         let old = |name: &str| old?.get(name).map(written::spelled);
@@ -172,7 +172,7 @@ impl Writer<'_> {
             match lines.iter().find(|line| line.key == *name) {
                 Some(_) if old(name).as_ref() == Some(value) => {}
                 Some(line) => {
-                    self.plain(line)?;
+                    self.check_plain(line)?;
                     edits.extend(self.text.replace(line, &written::value(value)));
                 }
                 None => new.push(assigned(&" ".repeat(column), name, value)),
@@ -187,7 +187,7 @@ impl Writer<'_> {
     }
 
     /// Creates the edits that put lines under a key without a value, or with `{}`.
-    fn filled(&self, line: &Line, lines: &[String]) -> Vec<Edit> {
+    fn fill(&self, line: &Line, lines: &[String]) -> Vec<Edit> {
         let mut edits = Vec::new();
         if !matches!(line.value.form, Form::Empty) {
             edits.push(Edit::at(
@@ -248,30 +248,30 @@ impl Writer<'_> {
     }
 
     /// Fails unless a key is written as `key:` at the start of its line.
-    fn plain(&self, line: &Line) -> Result<(), Diagnostic> {
+    fn check_plain(&self, line: &Line) -> Result<(), Diagnostic> {
         if self.text.is_plain(line) {
             return Ok(());
         }
-        Err(self.unfit(line))
+        Err(self.not_editable(line))
     }
 
-    fn unfit(&self, line: &Line) -> Diagnostic {
+    fn not_editable(&self, line: &Line) -> Diagnostic {
         let key = &line.key;
         let message = match line.value.form {
-            Form::Flow(_) => format!("`{key}` is written as `{{…}}`, which is not rewritten"),
-            Form::Alias => format!("`{key}` is an alias, which is not written to"),
-            _ => format!("`{key}` is not a map of one key to a line, and is not rewritten"),
+            Form::Flow(_) => format!("`{key}` is written as `{{…}}`, which cannot be edited"),
+            Form::Alias => format!("`{key}` is an alias, which cannot be edited"),
+            _ => format!("`{key}` is not a map with one key per line, so it cannot be edited"),
         };
         let hint = if key == SECTION {
-            "write its profiles below it, each on lines of its own".to_owned()
+            "write each profile on its own lines below it".to_owned()
         } else {
-            "write its values below it, one to a line, or choose another profile".to_owned()
+            "write its values below it, one per line, or choose another profile".to_owned()
         };
         Diagnostic::at(&self.source.place(line.key_bytes.clone()), message).hint(hint)
     }
 
     /// Creates the error for edits that do not result in the expected document.
-    fn refused(&self, root: &Outline) -> Diagnostic {
+    fn not_as_expected(&self, root: &Outline) -> Diagnostic {
         let section = root.lines().iter().find(|line| line.key == SECTION);
         let profile = |section: &Line| {
             let profiles = section.value.lines();
@@ -287,15 +287,17 @@ impl Writer<'_> {
         if anchored {
             return Diagnostic::at(
                 &place,
-                format!("profile `{name}` cannot be written: an anchor in it is used elsewhere"),
+                format!(
+                    "the profile `{name}` cannot be written: an anchor in it is used elsewhere"
+                ),
             )
             .hint("put the shared value under `vars`, or choose another profile".to_owned());
         }
         Diagnostic::at(
             &place,
-            format!("profile `{name}` cannot be written without changing something else"),
+            format!("the profile `{name}` cannot be written without changing something else"),
         )
-        .hint("write it by hand".to_owned())
+        .hint("edit the file by hand".to_owned())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::spec::yaml::Offsets;
 
 /// A value as it is laid out in the text.
 #[derive(Debug)]
-pub struct Outline {
+pub(super) struct Outline {
     /// Byte range, without the anchor. For a block list or map, from its first to its last part.
     pub bytes: Range<usize>,
     pub form: Form,
@@ -21,7 +21,7 @@ pub struct Outline {
 }
 
 #[derive(Debug)]
-pub enum Form {
+pub(super) enum Form {
     /// No value is written.
     Empty,
     Scalar,
@@ -35,7 +35,7 @@ pub enum Form {
 
 /// A key of a map with its value.
 #[derive(Debug)]
-pub struct Line {
+pub(super) struct Line {
     pub key: String,
     pub key_bytes: Range<usize>,
     pub value: Outline,
@@ -43,7 +43,7 @@ pub struct Line {
 
 impl Outline {
     /// Reads the outline of a YAML text. Returns `None` if the text is invalid or empty.
-    pub fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let mut reader = Reader {
             text,
             offsets: Offsets::new(text, 0),
@@ -58,7 +58,7 @@ impl Outline {
     }
 
     /// Returns the lines of a block map; empty for any other value.
-    pub fn lines(&self) -> &[Line] {
+    pub(super) fn lines(&self) -> &[Line] {
         match &self.form {
             Form::Block(lines) => lines,
             _ => &[],

@@ -48,7 +48,7 @@ fn changed<'a>(old: &'a str, new: &'a str) -> (Vec<&'a str>, Vec<&'a str>) {
 }
 
 #[test]
-fn table1_gets_a_profile_of_its_own() {
+fn a_new_profile_is_added_to_table1() {
     let text = include_str!("../../../../pipelines/table1.yaml");
     let values = [
         ("epochs", json!(20)),
@@ -74,7 +74,7 @@ fn table1_gets_a_profile_of_its_own() {
 }
 
 #[test]
-fn table1s_own_profile_gets_new_values_in_place() {
+fn an_existing_profile_of_table1_is_updated_in_place() {
     let text = include_str!("../../../../pipelines/table1.yaml");
     let values = [
         ("epochs", json!(7)),
@@ -107,7 +107,7 @@ fn table1s_own_profile_gets_new_values_in_place() {
 }
 
 #[test]
-fn a_pipeline_without_profiles_gets_them_behind_its_vars() {
+fn a_pipeline_without_profiles_gets_them_after_its_vars() {
     let best = [("epochs", json!(3))];
     let cases = [
         (
@@ -138,7 +138,7 @@ fn a_pipeline_without_profiles_gets_them_behind_its_vars() {
 }
 
 #[test]
-fn sections_and_profiles_that_are_there_are_filled() {
+fn existing_sections_and_profiles_are_filled() {
     let best = [("epochs", json!(3))];
     let cases = [
         (
@@ -185,9 +185,9 @@ fn sections_and_profiles_that_are_there_are_filled() {
 }
 
 #[test]
-fn what_cannot_be_written_line_by_line_is_refused_at_its_place() {
+fn layouts_that_cannot_be_edited_are_errors() {
     let cases = [
-        ("{ stages: {} }", "one section to a line"),
+        ("{ stages: {} }", "one section per line"),
         (
             "profiles: { other: { a: 1 } }\n",
             "`profiles` is written as `{…}`",
@@ -202,11 +202,11 @@ fn what_cannot_be_written_line_by_line_is_refused_at_its_place() {
         ),
         (
             "profiles:\n  best: 3\n",
-            "`best` is not a map of one key to a line",
+            "`best` is not a map with one key per line",
         ),
         (
             "profiles:\n  ? best\n  : a: 1\n",
-            "`best` is not a map of one key to a line",
+            "`best` is not a map with one key per line",
         ),
         (
             "profiles:\n  best: &x\n    a: 1\n  other: *x\n",
@@ -223,13 +223,13 @@ fn what_cannot_be_written_line_by_line_is_refused_at_its_place() {
         (
             "no name",
             vec![("a", json!(1))],
-            "`no name` is no name for a profile",
+            "`no name` is not a valid name for a profile",
         ),
-        ("best", vec![], "nothing to write"),
+        ("best", vec![], "there are no values to write"),
         (
             "best",
             vec![("a", json!(1)), ("a", json!(2))],
-            "`a` is given two values",
+            "`a` is assigned twice",
         ),
     ] {
         let error = promoted("stages: {}\n", profile, &values).unwrap_err();

@@ -6,12 +6,12 @@ use crate::spec::node::{Entry, Node, Plain, Value};
 use crate::spec::scalar;
 
 /// Formats a key, without quotes if YAML allows it.
-pub fn key(key: &str) -> String {
+pub(super) fn key(key: &str) -> String {
     text(key)
 }
 
 /// Formats a value in flow style. Parsing it gives the same value. Numbers keep their spelling.
-pub fn value(node: &Node) -> String {
+pub(super) fn value(node: &Node) -> String {
     match &node.value {
         Value::Null => "null".to_owned(),
         Value::Bool(plain) => plain.to_string(),
@@ -34,7 +34,7 @@ pub fn value(node: &Node) -> String {
 
 /// Returns a value with the spelling to write. Spellings chosen by the user are kept. A computed `1e-5`
 /// becomes `1.0e-5`, which YAML 1.1 parsers read as a number, too.
-pub fn spelled(node: &Node) -> Node {
+pub(super) fn spelled(node: &Node) -> Node {
     let value = match &node.value {
         Value::Number(plain) if plain.own_spelling().is_none() => {
             let digits = decimal(&plain.to_string());

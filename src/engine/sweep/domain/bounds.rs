@@ -9,7 +9,7 @@ use super::{Domain, decimal, float, nth};
 /// Why there is no domain with the given bounds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    #[error("an axis without a value")]
+    #[error("an axis needs at least one value")]
     Empty,
     #[error("the lower bound `{low}` is not below the upper bound `{high}`")]
     Order { low: String, high: String },
@@ -17,11 +17,11 @@ pub enum Invalid {
     NotPositive(String),
     #[error("the quantum `{0}` is not above 0")]
     Quantum(String),
-    #[error("`{0}` is too large, or has more digits than an exact decimal can (28)")]
+    #[error("`{0}` is too large, or has more than 28 digits")]
     NotDecimal(String),
     #[error("the range from `{low}` to `{high}` is too wide")]
     TooWide { low: String, high: String },
-    #[error("axes that go together differ in length: {0}")]
+    #[error("axes that vary together must have the same number of values: {0}")]
     Uneven(String),
 }
 

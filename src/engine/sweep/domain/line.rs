@@ -38,7 +38,7 @@ impl Domain {
                 let last = self.count().unwrap_or(1) - 1;
                 let index = (place.round().max(0.0) as u128).min(last);
                 self.nth(index)
-                    .unwrap_or_else(|| unreachable!("{index} of {self:?}"))
+                    .unwrap_or_else(|| unreachable!("{self:?} has the index {index}"))
             }
         }
     }

@@ -43,7 +43,7 @@ fn quanta_are_exact_decimals() {
 }
 
 #[test]
-fn numbers_are_found_in_whatever_form_they_are_written() {
+fn numbers_are_found_in_any_notation() {
     let tenths = uniform("0", "1", "0.1").unwrap();
     assert_eq!(tenths.find(&number("0.3")), tenths.nth(3));
     assert_eq!(tenths.find(&number("1")), tenths.nth(10));
@@ -68,7 +68,7 @@ fn numbers_are_found_in_whatever_form_they_are_written() {
 }
 
 #[test]
-fn what_makes_no_domain_is_refused() {
+fn invalid_bounds_are_errors() {
     let text = |refused: Result<Domain, Invalid>| refused.unwrap_err().to_string();
     assert_eq!(Domain::values(0), Err(Invalid::Empty));
     assert_eq!(
@@ -81,7 +81,7 @@ fn what_makes_no_domain_is_refused() {
     );
     assert_eq!(
         text(uniform("0", "1", "1e-30")),
-        "`1e-30` is too large, or has more digits than an exact decimal can (28)"
+        "`1e-30` is too large, or has more than 28 digits"
     );
     assert_eq!(
         text(uniform("0", "1e20", "1e-5")),
@@ -120,13 +120,13 @@ fn what_makes_no_domain_is_refused() {
 }
 
 #[test]
-fn axes_that_go_together_are_of_one_length() {
+fn axes_that_vary_together_have_equal_lengths() {
     assert_eq!(Domain::zipped(&[("a", 3), ("b", 3)]), Ok(Domain::Values(3)));
     assert_eq!(
         Domain::zipped(&[("a", 3), ("b", 2)])
             .unwrap_err()
             .to_string(),
-        "axes that go together differ in length: `a` has 3, `b` has 2"
+        "axes that vary together must have the same number of values: `a` has 3, `b` has 2"
     );
     assert_eq!(Domain::zipped(&[]), Err(Invalid::Empty));
 }
@@ -157,7 +157,7 @@ fn drawn_numbers_are_short_and_within_bounds() {
 }
 
 #[test]
-fn the_widest_integers_have_all_their_coordinates() {
+fn the_widest_integer_range_has_all_coordinates() {
     let all = Domain::int_uniform(i64::MIN, i64::MAX, 1).unwrap();
     assert_eq!(all.count(), Some(1 << 64));
     assert_eq!(all.nth(0), Some(Coordinate::Number(i64::MIN.into())));
@@ -172,7 +172,7 @@ fn the_widest_integers_have_all_their_coordinates() {
 
 proptest! {
     #[test]
-    fn what_is_at_the_place_of_a_coordinate_is_the_coordinate(
+    fn a_coordinate_is_found_at_its_own_place(
         low in -1000..1000_i64, width in 0..1000_i64, gap in 1..50_i64, share in 0.0..1.0_f64,
     ) {
         let tenths = |units: i64| number(&format!("{}", units as f64 / 10.0));

@@ -37,7 +37,8 @@ pub enum Reason {
 pub enum Entry {
     Decided(Decision),
     /// A trial arrived at its rung. The value is `None` if it failed or if its value was not finite.
-    Came {
+    #[serde(rename = "came")]
+    Arrived {
         trial: usize,
         value: Option<f64>,
     },
@@ -62,7 +63,7 @@ impl Entry {
                 to_epochs,
                 reason,
             }),
-            Self::Came { trial, value } => Self::Came {
+            Self::Arrived { trial, value } => Self::Arrived {
                 trial: trial + 1,
                 value: value.map(shown),
             },
@@ -91,7 +92,7 @@ pub enum Standing {
 
 /// An entry of a record that does not follow from the rules.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("entry {at} of the record is {recorded:?} where the rules lead to {decided:?}")]
+#[error("entry {at} of the record is {recorded:?}, but the rules lead to {decided:?}")]
 pub struct Diverged {
     pub at: usize,
     pub recorded: Entry,
@@ -159,7 +160,7 @@ impl Race {
         let rung = self.running(trial);
         let rung = rung.unwrap_or_else(|| panic!("trial {trial} is not running"));
         self.rungs[rung].arrive(trial, value, self.halving.direction);
-        self.record.push(Entry::Came { trial, value });
+        self.record.push(Entry::Arrived { trial, value });
     }
 
     /// Returns the state of a trial, or `None` if it has not started.
@@ -201,10 +202,10 @@ impl Race {
                     }
                     race.apply(decision);
                 }
-                Entry::Came { trial, .. } if race.running(trial).is_none() => {
+                Entry::Arrived { trial, .. } if race.running(trial).is_none() => {
                     return Err(diverged(None));
                 }
-                Entry::Came { trial, value } => race.arrive(trial, value),
+                Entry::Arrived { trial, value } => race.arrive(trial, value),
             }
         }
         Ok(race)
@@ -237,7 +238,7 @@ impl Race {
     /// See [`Reason::Winner`].
     fn winner(&self) -> Option<Decision> {
         let (last, lower) = self.rungs.split_last()?;
-        if last.has_value() || !self.rungs.iter().all(Rung::is_settled) {
+        if last.has_value() || !self.rungs.iter().all(Rung::is_complete) {
             return None;
         }
         (0..lower.len()).rev().find_map(|rung| {

@@ -26,11 +26,11 @@ struct Ranked {
 }
 
 impl Rung {
-    pub fn send(&mut self, trial: usize) {
+    pub(super) fn send(&mut self, trial: usize) {
         self.sent.insert(trial, None);
     }
 
-    pub fn arrive(&mut self, trial: usize, value: Option<f64>, direction: Direction) {
+    pub(super) fn arrive(&mut self, trial: usize, value: Option<f64>, direction: Direction) {
         self.sent.insert(trial, Some(value));
         self.arrived += 1;
         if let Some(value) = value {
@@ -51,14 +51,14 @@ impl Rung {
         }
     }
 
-    pub fn promote(&mut self, trial: usize) {
+    pub(super) fn promote(&mut self, trial: usize) {
         if let Some(ranked) = self.ranked.iter_mut().find(|ranked| ranked.trial == trial) {
             ranked.is_promoted = true;
         }
     }
 
     /// Returns the best trial that was not promoted yet, among the top `1 / reduction` of those that arrived.
-    pub fn promotable(&self, reduction: u64) -> Option<usize> {
+    pub(super) fn promotable(&self, reduction: u64) -> Option<usize> {
         let quota = self.arrived as u64 / reduction;
         let top = self.ranked.iter().take(quota as usize);
         top.into_iter()
@@ -67,27 +67,27 @@ impl Rung {
     }
 
     /// Returns the best trial that was not promoted yet.
-    pub fn best(&self) -> Option<usize> {
+    pub(super) fn best(&self) -> Option<usize> {
         let mut left = self.ranked.iter().filter(|ranked| !ranked.is_promoted);
         left.next().map(|ranked| ranked.trial)
     }
 
     /// Returns the result of a trial that was sent to this rung. The inner `None` means that it has not
     /// arrived.
-    pub fn of(&self, trial: usize) -> Option<Option<Arrival>> {
+    pub(super) fn of(&self, trial: usize) -> Option<Option<Arrival>> {
         self.sent.get(&trial).copied()
     }
 
     /// Returns the number of trials that were sent to this rung.
-    pub fn sent(&self) -> usize {
+    pub(super) fn sent(&self) -> usize {
         self.sent.len()
     }
 
-    pub fn has_value(&self) -> bool {
+    pub(super) fn has_value(&self) -> bool {
         !self.ranked.is_empty()
     }
 
-    pub fn is_settled(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.arrived == self.sent.len()
     }
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_earlier_goes_on_and_the_direction_says_who_is_better() {
+    fn equal_trials_are_promoted_in_order_and_the_direction_decides_which_is_better() {
         assert_eq!(promoted(Direction::Minimize), [1, 3]);
         assert_eq!(promoted(Direction::Maximize), [0, 1]);
     }

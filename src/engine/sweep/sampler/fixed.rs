@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Proposal, Sampler, Told};
+use super::{Observation, Proposal, Sampler};
 use crate::sweep::grid::{self, Infinite};
 use crate::sweep::space::{Point, Space};
 
@@ -40,5 +40,5 @@ impl Sampler for FixedSampler {
         proposals
     }
 
-    fn tell(&mut self, _: usize, _: Told) {}
+    fn observe(&mut self, _: usize, _: Observation) {}
 }

@@ -8,7 +8,7 @@ use crate::sweep::space::{Point, Space};
 /// Maximum number of draws for a point, because a point may be excluded or proposed already, and maximum
 /// number of grid points that are searched after that.
 const REDRAWS: u64 = 100;
-const LOOKED_AT: usize = 1_000_000;
+const MAX_SEARCHED: usize = 1_000_000;
 
 /// Returns points, none of them twice.
 pub(super) struct Fresh {
@@ -20,7 +20,7 @@ pub(super) struct Fresh {
 }
 
 impl Fresh {
-    pub fn new(space: &Space) -> Self {
+    pub(super) fn new(space: &Space) -> Self {
         Self {
             space: space.clone(),
             proposed: HashSet::new(),
@@ -29,24 +29,24 @@ impl Fresh {
     }
 
     /// Marks `point` as proposed, even if it is excluded. Returns false if it was proposed before.
-    pub fn take(&mut self, point: &Point) -> bool {
+    pub(super) fn take(&mut self, point: &Point) -> bool {
         self.proposed.insert(point.clone())
     }
 
-    pub fn is_fresh(&self, point: &Point) -> bool {
+    pub(super) fn is_fresh(&self, point: &Point) -> bool {
         !self.space.excludes(point) && !self.proposed.contains(point)
     }
 
     /// Returns the first fresh point that `draw` returns for the attempts 0, 1, …. If there is none, returns
     /// the first fresh point in the rest of the grid.
-    pub fn draw(&mut self, mut draw: impl FnMut(u64) -> Point) -> Option<Point> {
+    pub(super) fn draw(&mut self, mut draw: impl FnMut(u64) -> Point) -> Option<Point> {
         let drawn = (0..REDRAWS)
             .map(&mut draw)
             .find(|point| self.is_fresh(point));
         let point = drawn.or_else(|| {
             let mut rest = self.rest.take()?;
             let left = std::iter::from_fn(|| rest.advance())
-                .take(LOOKED_AT)
+                .take(MAX_SEARCHED)
                 .find(|point| self.is_fresh(point));
             self.rest = Some(rest);
             left

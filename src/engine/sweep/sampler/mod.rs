@@ -7,9 +7,9 @@ mod random;
 mod tpe;
 
 #[cfg(test)]
-mod laws;
+mod comparison;
 #[cfg(test)]
-mod trials;
+mod properties;
 
 pub use fixed::FixedSampler;
 pub use random::RandomSampler;
@@ -19,15 +19,15 @@ use super::space::Point;
 
 /// Proposes trials and learns from their results.
 ///
-/// Proposals depend only on how the sampler was created and on the calls of `ask` and `tell` so far. The
-/// order of the `tell` calls between two `ask` calls does not matter.
+/// Proposals depend only on how the sampler was created and on the calls of `ask` and `observe` so far. The
+/// order of the `observe` calls between two `ask` calls does not matter.
 pub trait Sampler {
     /// Proposes up to `count` new trials, numbered consecutively; fewer if there are no more points. No point
     /// is proposed twice.
     fn ask(&mut self, count: usize) -> Vec<Proposal>;
 
     /// Records the result of a proposed trial. A later result replaces an earlier one.
-    fn tell(&mut self, trial: usize, told: Told);
+    fn observe(&mut self, trial: usize, observation: Observation);
 }
 
 /// A trial to run.
@@ -40,7 +40,7 @@ pub struct Proposal {
 
 /// Result of a trial. A value that is not finite counts as a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Told {
+pub enum Observation {
     /// The objective.
     Value(f64),
     /// Stopped after this number of epochs. `value` is the metric by which trials were compared then.
@@ -51,7 +51,7 @@ pub enum Told {
     Failed,
 }
 
-impl Told {
+impl Observation {
     /// Returns the value, if there is one and it is finite.
     pub fn value(&self) -> Option<f64> {
         match *self {

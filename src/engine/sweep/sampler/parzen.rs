@@ -30,7 +30,7 @@ pub(super) struct Parzen<'a> {
 }
 
 impl<'a> Parzen<'a> {
-    pub fn new(space: &'a Space, windows: Vec<&'a Point>) -> Self {
+    pub(super) fn new(space: &'a Space, windows: Vec<&'a Point>) -> Self {
         let axes = space.axes().len();
         let spreads = space.axes().iter().enumerate().map(|(index, axis)| {
             let applying = windows
@@ -55,7 +55,7 @@ impl<'a> Parzen<'a> {
     }
 
     /// Draws a random point.
-    pub fn sample(&self, random: &mut impl Rng) -> Point {
+    pub(super) fn sample(&self, random: &mut impl Rng) -> Point {
         let window = random.random_range(0..=self.windows.len());
         let window = self.windows.get(window);
         self.space.point(|index, axis| {
@@ -84,7 +84,7 @@ impl<'a> Parzen<'a> {
     }
 
     /// Returns the density at a point relative to the prior.
-    pub fn density(&self, point: &Point) -> f64 {
+    pub(super) fn density(&self, point: &Point) -> f64 {
         let axes = self.space.axes();
         let factors: Vec<_> = axes
             .iter()
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_density_is_one_in_all_and_what_samples_follow() {
+    fn the_density_sums_to_one_and_matches_the_samples() {
         let (space, points) = space();
         let parzen = Parzen::new(&space, points.iter().collect());
         let mut random = stream(1, "test", [0, 0]);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_density_of_a_continuous_axis_is_one_in_all() {
+    fn the_density_of_a_continuous_axis_integrates_to_one() {
         let domain = Domain::log_uniform(1e-4, 1e-1).unwrap();
         let (start, end) = domain.extent();
         let at = |share: f64| vec![Some(domain.at(start + share * (end - start)))];

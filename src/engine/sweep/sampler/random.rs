@@ -4,7 +4,7 @@ use contract::random::stream;
 use rand::RngExt;
 
 use super::fresh::Fresh;
-use super::{Proposal, Sampler, Told};
+use super::{Observation, Proposal, Sampler};
 use crate::sweep::space::{Point, Space};
 
 /// Proposes random points.
@@ -58,7 +58,7 @@ impl Sampler for RandomSampler {
             .collect()
     }
 
-    fn tell(&mut self, _: usize, _: Told) {}
+    fn observe(&mut self, _: usize, _: Observation) {}
 }
 
 /// Draws a random point. `indices` are its number and the attempt.

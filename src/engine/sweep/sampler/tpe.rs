@@ -9,12 +9,12 @@ use contract::{Direction, random::stream};
 use super::fresh::Fresh;
 use super::parzen::Parzen;
 use super::random;
-use super::{Proposal, Sampler, Told};
+use super::{Observation, Proposal, Sampler};
 use crate::sweep::space::{Point, Space};
 
 /// Number of trials with a value that are needed before the sampler learns. Until then, its points are those
 /// of random search with the same seed. Same as in Optuna.
-pub const STARTUP: usize = 10;
+pub(super) const STARTUP: usize = 10;
 
 /// Maximum number of good trials, which are otherwise a tenth of those with a value. Same as in Optuna.
 const MOST_GOOD: usize = 25;
@@ -36,7 +36,7 @@ pub struct TpeSampler {
     /// Points of all trials.
     points: Vec<Point>,
     drawn: u64,
-    told: BTreeMap<usize, Told>,
+    observations: BTreeMap<usize, Observation>,
 }
 
 impl TpeSampler {
@@ -50,7 +50,7 @@ impl TpeSampler {
             fresh: Fresh::new(space),
             points: Vec::new(),
             drawn: 0,
-            told: BTreeMap::new(),
+            observations: BTreeMap::new(),
         }
     }
 
@@ -76,15 +76,19 @@ impl TpeSampler {
 
     /// Returns all trials, best first.
     fn ranking(&self) -> Ranking {
-        let standings = self.told.iter().filter(|(_, told)| told.value().is_some());
-        let mut best: Vec<(usize, Told)> = standings.map(|(&trial, &told)| (trial, told)).collect();
+        let valued = self
+            .observations
+            .iter()
+            .filter(|(_, seen)| seen.value().is_some());
+        let mut best: Vec<(usize, Observation)> =
+            valued.map(|(&trial, &seen)| (trial, seen)).collect();
         best.sort_by(|(_, a), (_, b)| compare(a, b, self.direction));
         let valued = best.len();
         let good = valued.div_ceil(10).min(MOST_GOOD);
         let rest = (0..self.points.len()).filter(|trial| {
-            self.told
+            self.observations
                 .get(trial)
-                .is_none_or(|told| told.value().is_none())
+                .is_none_or(|seen| seen.value().is_none())
         });
         Ranking {
             good,
@@ -128,9 +132,9 @@ impl Sampler for TpeSampler {
         proposals
     }
 
-    fn tell(&mut self, trial: usize, told: Told) {
+    fn observe(&mut self, trial: usize, observation: Observation) {
         assert!(trial < self.points.len(), "trial {trial} was not proposed");
-        self.told.insert(trial, told);
+        self.observations.insert(trial, observation);
     }
 }
 
@@ -145,13 +149,13 @@ struct Ranking {
 
 /// Orders complete trials before pruned ones, pruned trials by the epochs that they lasted, and equal ones by
 /// value.
-fn compare(a: &Told, b: &Told, direction: Direction) -> Ordering {
-    let lasted = |told: &Told| match *told {
-        Told::Value(_) => u64::MAX,
-        Told::Pruned { epochs, .. } => epochs,
-        Told::Failed => 0,
+fn compare(a: &Observation, b: &Observation, direction: Direction) -> Ordering {
+    let lasted = |observation: &Observation| match *observation {
+        Observation::Value(_) => u64::MAX,
+        Observation::Pruned { epochs, .. } => epochs,
+        Observation::Failed => 0,
     };
-    let value = |told: &Told| told.value().unwrap_or(f64::NAN);
+    let value = |observation: &Observation| observation.value().unwrap_or(f64::NAN);
     let values = match direction {
         Direction::Minimize => value(a).total_cmp(&value(b)),
         Direction::Maximize => value(b).total_cmp(&value(a)),

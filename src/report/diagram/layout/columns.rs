@@ -4,7 +4,7 @@ use super::Trunk;
 
 /// An item in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item {
+pub(super) enum Item {
     Node(usize),
     /// A slot for a trunk that passes the column.
     Bend,
@@ -12,14 +12,14 @@ pub enum Item {
 
 /// A piece of a trunk, from an item of one column to an item of the next.
 #[derive(Clone, Copy, Debug)]
-pub struct Link {
+pub(super) struct Link {
     pub from: usize,
     pub to: usize,
     pub trunk: usize,
 }
 
 /// Items in columns and the links between them. Both are referred to by index.
-pub struct Columns {
+pub(super) struct Columns {
     pub items: Vec<Item>,
     /// The column of every item.
     pub column: Vec<usize>,
@@ -33,7 +33,7 @@ pub struct Columns {
 
 impl Columns {
     /// Assigns `nodes` nodes to columns. Producers must come before consumers.
-    pub fn new(nodes: usize, trunks: &[Trunk]) -> Self {
+    pub(super) fn new(nodes: usize, trunks: &[Trunk]) -> Self {
         let ranks = ranks(nodes, trunks);
         let count = ranks.iter().max().map_or(0, |last| last + 1);
         let mut columns = Self {
@@ -64,7 +64,7 @@ impl Columns {
     }
 
     /// The trunks that leave an item.
-    pub fn exits(&self, item: usize) -> Vec<usize> {
+    pub(super) fn exits(&self, item: usize) -> Vec<usize> {
         let links = self.right[item].iter();
         let mut trunks: Vec<usize> = links.map(|&link| self.links[link].trunk).collect();
         trunks.sort_unstable();

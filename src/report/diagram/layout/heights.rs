@@ -9,7 +9,7 @@ const PASSES: usize = 12;
 const STRAIGHT: f64 = 4.0;
 
 /// The middle of every item, measured down from the top of the picture.
-pub fn middles(columns: &Columns, heights: &[f64]) -> Vec<f64> {
+pub(super) fn middles(columns: &Columns, heights: &[f64]) -> Vec<f64> {
     let mut middles = vec![0.0; columns.items.len()];
     for column in &columns.order {
         let mut previous = None;
@@ -29,7 +29,7 @@ pub fn middles(columns: &Columns, heights: &[f64]) -> Vec<f64> {
                 1 => (count - 1 - step, Sides::Right),
                 _ => (step, Sides::Both),
             };
-            settle(
+            align_column(
                 columns,
                 heights,
                 &columns.order[column],
@@ -61,7 +61,13 @@ fn apart(columns: &Columns, heights: &[f64], above: usize, below: usize) -> f64 
 
 /// Moves the items of a column as close as possible to the mean height of their neighbours, while keeping
 /// their order and distances. This is a least-squares problem, solved by pooling adjacent violators.
-fn settle(columns: &Columns, heights: &[f64], column: &[usize], sides: Sides, middles: &mut [f64]) {
+fn align_column(
+    columns: &Columns,
+    heights: &[f64],
+    column: &[usize],
+    sides: Sides,
+    middles: &mut [f64],
+) {
     struct Pool {
         sum: f64,
         weight: f64,

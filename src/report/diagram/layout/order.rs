@@ -8,7 +8,7 @@ const PASSES: usize = 24;
 /// Orders the items of every column by the mean position of their producers, then of their consumers, in
 /// alternating passes, and keeps the order with the fewest crossings. This is the barycentre method of
 /// Sugiyama, Tagawa and Toda (1981).
-pub fn order(columns: &mut Columns) {
+pub(super) fn order(columns: &mut Columns) {
     let mut position = positions(columns);
     let mut best = columns.order.clone();
     let mut fewest = crossings(columns, &position);

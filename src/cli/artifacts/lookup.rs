@@ -1,0 +1,221 @@
+//! Finds the artifact that an argument names, either by the stage that made it or by its digest.
+
+use clap::Args;
+use engine::error::Error;
+use engine::keys::{Digest, Key};
+use engine::plan::action_key;
+use engine::spec::suggest;
+use engine::store::{ActionRecord, Lookup, Reading, Shown, Store};
+
+use crate::cli::pipeline::StoreArgs;
+
+/// An artifact on the command line.
+#[derive(Debug, Args)]
+pub(super) struct ArtifactArgs {
+    /// `STAGE.PORT` or `STAGE[VALUE].PORT` for the newest result; or the digest of any artifact (8 digits are
+    /// enough)
+    #[arg(value_name = "ARTIFACT")]
+    pub artifact: String,
+    /// Pipeline of the stage, if several have a stage of that name
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// An artifact that was found.
+pub(super) struct FoundArtifact {
+    pub digest: Digest,
+    /// Where `latest` shows it, and its port.
+    pub shown: Option<(Shown, String)>,
+    /// Record of the action that made it, if that is known.
+    pub record: Option<ActionRecord>,
+}
+
+/// Fewest digits of an abbreviated digest.
+const DIGITS: usize = 8;
+
+/// Most candidates that an error lists.
+const LISTED: usize = 5;
+
+impl FoundArtifact {
+    /// `cnn[model1].model`, or the digest if `latest` does not show it.
+    pub(super) fn name(&self) -> String {
+        match &self.shown {
+            Some((shown, port)) => format!("{}.{port}", shown.instance),
+            None => self.digest.to_string(),
+        }
+    }
+}
+
+impl ArtifactArgs {
+    pub(super) fn find(&self, store: &Store) -> Result<FoundArtifact, Error> {
+        let mut all = store.shown()?;
+        if let Some(name) = &self.pipeline {
+            check_pipelines(&all, std::slice::from_ref(name))?;
+            all.retain(|shown| shown.pipeline == *name);
+        }
+        let found: Vec<(&Shown, &String)> = all.iter().flat_map(|s| self.ports(s)).collect();
+        match found.as_slice() {
+            [(shown, port)] => Ok(FoundArtifact {
+                digest: shown.outputs[*port],
+                shown: Some(((*shown).clone(), (*port).clone())),
+                record: record(store, shown),
+            }),
+            [] => self.by_digest(store, &all),
+            several => Err(self.ambiguous(several)),
+        }
+    }
+
+    /// The ports of an instance that match the argument.
+    fn ports<'a>(&self, shown: &'a Shown) -> impl Iterator<Item = (&'a Shown, &'a String)> {
+        let stage = shown.instance.split('[').next().unwrap_or_default();
+        let names = [shown.instance.as_str(), stage];
+        shown.outputs.keys().filter_map(move |port| {
+            let is_meant = names
+                .iter()
+                .any(|name| self.artifact == *name || self.artifact == format!("{name}.{port}"));
+            is_meant.then_some((shown, port))
+        })
+    }
+
+    fn ambiguous(&self, several: &[(&Shown, &String)]) -> Error {
+        let wanted = &self.artifact;
+        let mut pipelines: Vec<&str> = several.iter().map(|(s, _)| s.pipeline.as_str()).collect();
+        pipelines.dedup();
+        let mut names: Vec<String> = several
+            .iter()
+            .map(|(s, port)| format!("{}.{port}", s.instance))
+            .collect();
+        names.sort();
+        names.dedup();
+        if names.len() == 1 {
+            let pipelines = suggest::quoted(&pipelines);
+            return Error::Usage(format!(
+                "`{wanted}` is in several pipelines; choose one with `--pipeline`: {pipelines}"
+            ));
+        }
+        let listed: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+        let more = match names.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let listed = suggest::quoted(&listed);
+        Error::Usage(format!(
+            "`{wanted}` matches several artifacts; name one of them: {listed}{more}"
+        ))
+    }
+
+    fn by_digest(&self, store: &Store, all: &[Shown]) -> Result<FoundArtifact, Error> {
+        let wanted = &self.artifact;
+        let is_hex = wanted
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_hex || wanted.len() < DIGITS {
+            return Err(self.unknown(all));
+        }
+        let digest = match store.trees_beginning(wanted)?.as_slice() {
+            [] => return Err(Error::Usage(format!("there is no artifact `{wanted}`"))),
+            [digest] => *digest,
+            several => {
+                let count = several.len();
+                let message = format!(
+                    "the digests of {count} artifacts begin with `{wanted}`; give more digits"
+                );
+                return Err(Error::Usage(message));
+            }
+        };
+        let shown = all.iter().find_map(|shown| {
+            let mut outputs = shown.outputs.iter();
+            let (port, _) = outputs.find(|(_, output)| **output == digest)?;
+            Some((shown.clone(), port.clone()))
+        });
+        let record = match shown.as_ref().and_then(|(shown, _)| record(store, shown)) {
+            Some(record) => Some(record),
+            None => maker(store, &digest)?,
+        };
+        Ok(FoundArtifact {
+            digest,
+            shown,
+            record,
+        })
+    }
+
+    fn unknown(&self, all: &[Shown]) -> Error {
+        let names: Vec<String> = all
+            .iter()
+            .flat_map(|shown| {
+                shown
+                    .outputs
+                    .keys()
+                    .map(|port| format!("{}.{port}", shown.instance))
+            })
+            .collect();
+        let near = suggest::nearest(&self.artifact, names.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "`runner artifacts ls` lists artifacts; a digest needs at least 8 digits".to_owned()
+            }
+        };
+        Error::Usage(format!("there is no artifact `{}`; {hint}", self.artifact))
+    }
+}
+
+/// Rejects names of pipelines that `latest` does not show.
+pub(super) fn check_pipelines(all: &[Shown], names: &[String]) -> Result<(), Error> {
+    let mut known: Vec<&str> = all.iter().map(|shown| shown.pipeline.as_str()).collect();
+    known.dedup();
+    for name in names {
+        if !known.contains(&name.as_str()) {
+            let hint = suggest::hint("pipelines", name, known);
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            return Err(Error::Usage(format!(
+                "there are no results of pipeline `{name}`{hint}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The key of the action that made what is shown, if it is known.
+pub(super) fn key(store: &Store, shown: &Shown) -> Option<Key> {
+    let last = store.last_fingerprint(&shown.pipeline, &shown.instance)?;
+    Some(action_key(&last))
+}
+
+/// The record of what is shown; `None` if there is no record with exactly these outputs.
+pub(super) fn record(store: &Store, shown: &Shown) -> Option<ActionRecord> {
+    let record = recorded(store, &key(store, shown)?)?;
+    (record.outputs == shown.outputs).then_some(record)
+}
+
+pub(super) fn recorded(store: &Store, key: &Key) -> Option<ActionRecord> {
+    match store.results().look_up(&[*key]) {
+        Ok(mut found) => match found.pop()? {
+            Lookup::Hit(record) => Some(*record),
+            Lookup::Absent | Lookup::Damaged | Lookup::OutputMissing { .. } => None,
+        },
+        Err(error) => {
+            tracing::warn!(
+                "failed to read the record of action `{}`: {error}",
+                key.short()
+            );
+            None
+        }
+    }
+}
+
+/// The newest record that has this output.
+fn maker(store: &Store, digest: &Digest) -> Result<Option<ActionRecord>, Error> {
+    let records = store.inventory()?.records;
+    let records = records.into_iter().filter_map(|found| {
+        let Reading::Sound(record) = found.record else {
+            return None;
+        };
+        // The same record is stored a second time under its content key.
+        (found.key == record.action_key && record.outputs.values().any(|d| d == digest))
+            .then_some(record)
+    });
+    Ok(records.max_by(|a, b| a.finished.cmp(&b.finished)))
+}

@@ -1,0 +1,107 @@
+//! Judges expectations and reports the verdicts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::error::Error;
+use engine::graph::InstanceName;
+use engine::run::measurements::Measurements;
+
+use crate::report::expectations::{Judgement, Judgements, Subject};
+use crate::report::{Console, junit};
+
+/// Options about expectations.
+#[derive(Debug, Args)]
+pub(super) struct ExpectationArgs {
+    /// Exit with code 101 if an expectation failed or is not known
+    #[arg(long)]
+    strict: bool,
+    /// Write stages and expectations to FILE as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// Judges all expectations of the pipeline. With several seeds, judges the mean.
+pub(super) fn judge(results: &Measurements<'_>) -> Judgements {
+    let mut all = Vec::new();
+    for expectation in &results.graph.expectations {
+        let metric = &expectation.metric;
+        let mut judge = |instance: InstanceName, measured: Result<f64, String>| {
+            let metric = metric.clone();
+            let subject = Subject { instance, metric };
+            all.push(Judgement::of(subject, expectation.bounds, measured));
+        };
+        let nodes = results.instances(|name| expectation.matches(name));
+        let mut subjects: Vec<InstanceName> = Vec::new();
+        for name in nodes
+            .iter()
+            .map(|&node| results.graph.stages[node].name.in_copy())
+        {
+            if !subjects.contains(&name) {
+                subjects.push(name);
+            }
+        }
+        for subject in subjects {
+            let nodes = results.instances(|name| name.in_copy() == subject);
+            let measured = results.measured(&nodes, metric).map(|metrics| {
+                let sum: f64 = metrics.iter().map(|metric| metric.value).sum();
+                sum / metrics.len() as f64
+            });
+            judge(subject, measured);
+        }
+        if nodes.is_empty() {
+            let absent = InstanceName {
+                stage: expectation.stage.clone(),
+                axes: expectation.axes.clone(),
+                copy: Vec::new(),
+            };
+            let why = results.measured(&[], metric).err().unwrap_or_default();
+            judge(absent, Err(why));
+        }
+    }
+    Judgements::new(all)
+}
+
+impl ExpectationArgs {
+    /// Rejects a file that cannot be written, before anything runs.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match &self.junit {
+            Some(file) => junit::check(file).map_err(Error::io("write", file)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the JUnit file, if one was requested.
+    pub(super) fn write_junit(
+        &self,
+        results: &Measurements<'_>,
+        judgements: &Judgements,
+    ) -> Result<(), Error> {
+        let Some(file) = &self.junit else {
+            return Ok(());
+        };
+        let text = junit::document(&results.graph.pipeline, results.stages, judgements.all())
+            .map_err(Error::Internal)?;
+        junit::write(file, &text).map_err(Error::io("write", file))
+    }
+
+    /// Determines the result of the command: the first error among how the stages `ended`, whether the
+    /// JUnit file could be written (`junit`) and, with `--strict`, the expectations. If both of the first
+    /// two are errors, prints the second.
+    pub(super) fn conclude(
+        &self,
+        console: &Console,
+        ended: Result<(), Error>,
+        junit: Result<(), Error>,
+        judgements: &Judgements,
+    ) -> Result<(), Error> {
+        if let (Err(_), Err(error)) = (&ended, &junit) {
+            console.message(&error.to_string());
+        }
+        ended.and(junit)?;
+        match judgements.unmet().filter(|_| self.strict) {
+            Some(unmet) => Err(Error::Unmet(unmet)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Writes files that exist completely or not at all.
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Writes `file` with what `fill` writes. A replaced file passes its mode on to the new one; otherwise the
+/// mode is the one that the umask allows.
+pub fn write(
+    file: &Path,
+    prefix: &str,
+    flush: Flush,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut fresh = create_beside(file, prefix)?;
+    let mut buffer = BufWriter::new(fresh.as_file_mut());
+    fill(&mut buffer)?;
+    buffer.flush()?;
+    drop(buffer);
+    match fs::metadata(file) {
+        Ok(replaced) => fresh.as_file().set_permissions(replaced.permissions())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if flush == Flush::BeforeRename {
+        fresh.as_file().sync_all()?;
+    }
+    fresh.persist(file)?;
+    Ok(())
+}
+
+/// Whether a file is flushed to disk before it gets its name, so that a power failure leaves no empty file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    BeforeRename,
+    No,
+}
+
+/// Creates a temporary file in the folder of `file`. Others can read it as far as the umask allows.
+pub fn create_beside(file: &Path, prefix: &str) -> io::Result<NamedTempFile> {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
+    // Check the folder first. Otherwise the error for a missing folder would name the temporary file.
+    fs::metadata(folder)?;
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_file_gets_the_default_mode_and_a_replaced_file_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["file", "other"].map(|name| folder.path().join(name));
+        let put = |text: &str| {
+            write(&file, ".tmp-", Flush::No, |to| {
+                to.write_all(text.as_bytes())
+            })
+            .unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        };
+        put("one");
+        fs::write(&other, "").unwrap();
+        assert_eq!(mode(&file), mode(&other));
+        for kept in [0o600, 0o640, 0o664] {
+            fs::set_permissions(&file, Permissions::from_mode(kept)).unwrap();
+            put("two");
+            assert_eq!(mode(&file), kept);
+        }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_only_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "old").unwrap();
+        write(&file, ".tmp-", Flush::No, |to| {
+            to.write_all(b"half")?;
+            Err(io::Error::other("no more"))
+        })
+        .unwrap_err();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,177 @@
+//! Compares the rows of a table with one of them, by the predictions for every image.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use contract::Direction;
+use contract::analysis::{Analysis, CorrectedContrast, EvaluatedRow, Evaluation, Reference};
+
+use super::metrics;
+use crate::error::Error;
+use crate::graph::{Column, Graph, Table};
+use crate::keys::Digest;
+use crate::spec::suggest;
+use crate::store::Store;
+
+/// The rows of a column, each compared with the same reference row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnContrasts {
+    /// The column's title.
+    pub column: String,
+    pub metric: String,
+    pub direction: Direction,
+    /// The reference row.
+    pub against: String,
+    /// Whether the reference row was chosen because it is the best.
+    pub is_best: bool,
+    /// Number of resamples of the paired bootstrap.
+    pub resamples: usize,
+    /// The other rows in the table's order: the difference from the reference row, or a short reason why
+    /// there is none.
+    pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
+}
+
+impl ColumnContrasts {
+    /// The rows that were compared.
+    pub fn found(&self) -> impl Iterator<Item = (&str, &CorrectedContrast)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|(row, found)| Some((row.as_str(), found.as_ref().ok()?)))
+    }
+
+    /// The result for `row`; `None` for the reference row and for rows that were not compared.
+    pub fn of(&self, row: &str) -> Option<&CorrectedContrast> {
+        let mut found = self.found();
+        Some(found.find(|(name, _)| *name == row)?.1)
+    }
+
+    /// Whether McNemar's test was run.
+    pub fn has_mcnemar(&self) -> bool {
+        self.found()
+            .any(|(_, found)| found.mcnemar_p_holm.is_some())
+    }
+}
+
+/// The row that the others are compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Against {
+    /// The best row of each column.
+    #[default]
+    Best,
+    Row(String),
+    /// No row: there are no contrasts.
+    None,
+}
+
+impl FromStr for Against {
+    type Err = Infallible;
+
+    /// A row named `best` or `none` is written in brackets, like the values in names of instances.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "best" => Self::Best,
+            "none" => Self::None,
+            _ => {
+                let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+                Self::Row(inner.unwrap_or(text).to_owned())
+            }
+        })
+    }
+}
+
+impl Against {
+    /// Rejects a row that no table has.
+    pub fn check(&self, graph: &Graph) -> Result<(), Error> {
+        let Self::Row(row) = self else {
+            return Ok(());
+        };
+        let mut rows: Vec<&str> = Vec::new();
+        for value in graph.tables.iter().flat_map(|table| &table.row_values) {
+            if !rows.contains(&value.as_str()) {
+                rows.push(value);
+            }
+        }
+        if rows.contains(&row.as_str()) {
+            return Ok(());
+        }
+        let hint = suggest::hint("rows", row, rows);
+        let hint = hint.map_or(String::new(), |hint| format!("; {hint}"));
+        Err(Error::Usage(format!("no table has a row `{row}`{hint}")))
+    }
+}
+
+/// Compares the rows of every column that shows a metric by which rows are compared. `outputs` returns the
+/// metrics artifacts of a row: one for each seed, in the same order for all rows; empty if the row has not run.
+pub fn contrasts(
+    store: &Store,
+    analysis: &dyn Analysis,
+    table: &Table,
+    outputs: impl Fn(&str, &Column) -> Vec<Digest>,
+    against: &Against,
+) -> Vec<ColumnContrasts> {
+    let reference = match against {
+        Against::None => return Vec::new(),
+        Against::Best => Reference::Best,
+        Against::Row(row) => Reference::Row(row.clone()),
+    };
+    let of_column = |column: &Column| {
+        let metric = &column.metric.metric;
+        if !analysis.contrasts_by(metric) {
+            return None;
+        }
+        let rows = table.row_values.iter();
+        let rows: Vec<EvaluatedRow> = rows
+            .filter_map(|row| evaluated(store, analysis, row, &outputs(row, column)))
+            .collect();
+        let found = analysis.contrast_rows(metric, &rows, &reference)?;
+        Some(ColumnContrasts {
+            column: column.title.clone(),
+            metric: column.metric.to_string(),
+            direction: found.direction,
+            against: found.reference,
+            is_best: *against == Against::Best,
+            resamples: found.resamples,
+            rows: found.rows,
+        })
+    };
+    table.columns.iter().filter_map(of_column).collect()
+}
+
+/// Reads the evaluations of a row; `None` if there are none.
+fn evaluated(
+    store: &Store,
+    analysis: &dyn Analysis,
+    row: &str,
+    outputs: &[Digest],
+) -> Option<EvaluatedRow> {
+    let read = |output| match evaluation(store, analysis, output) {
+        Ok(evaluation) => evaluation.map(Ok),
+        Err(error) => {
+            tracing::warn!("{row}: {error}");
+            Some(Err(metrics::DAMAGED.to_owned()))
+        }
+    };
+    let evaluations: Result<Vec<Evaluation>, String> = outputs.iter().filter_map(read).collect();
+    let is_none = evaluations.as_ref().is_ok_and(Vec::is_empty);
+    (!is_none).then_some(EvaluatedRow {
+        row: row.to_owned(),
+        evaluations,
+    })
+}
+
+/// Reads the evaluation of every image from an output; `None` if it is not an evaluation.
+///
+/// # Errors
+/// A sentence, if the output is incomplete or damaged.
+fn evaluation(
+    store: &Store,
+    analysis: &dyn Analysis,
+    output: &Digest,
+) -> Result<Option<Evaluation>, String> {
+    let Some(files) = store.read_files(output, analysis.evaluation_files())? else {
+        return Ok(None);
+    };
+    analysis
+        .read_evaluation(&files)
+        .map_err(|e| format!("{output}: {e}"))
+        .map(Some)
+}

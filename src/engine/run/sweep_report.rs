@@ -1,0 +1,282 @@
+//! Builds the report of a sweep from its experiment and the store.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::graph::Graph;
+use crate::plan::{Plan, PlanOptions, State};
+use crate::run::Outcomes;
+use crate::run::planned;
+use crate::run::replay::replay;
+use crate::store::Store;
+use crate::sweep::importance::{Column, importance};
+use crate::sweep::record::{
+    Axis, AxisKind, Importance, Objective, Rungs, SeedValue, SweepReport, Trial, TrialState,
+};
+use crate::sweep::{self, Experiment, MetricAt};
+use crate::wording;
+use contract::Direction;
+use contract::analysis::Analysis;
+use petgraph::graph::NodeIndex;
+use serde_json::{Map, Value};
+
+use super::curve;
+
+/// Name of the file in a run's folder with its trials and all decisions about them.
+const RECORD: &str = "sweep.json";
+
+/// Builds the report of a sweep from the results in the store.
+pub fn stored_report(
+    mut experiment: Experiment,
+    store: &Store,
+    analysis: &dyn Analysis,
+) -> Result<SweepReport, Error> {
+    let outcomes = replay(&mut experiment, store)?;
+    report(&experiment, store, &outcomes, analysis)
+}
+
+/// Builds the report of a sweep from the outcomes of its stages.
+pub fn report(
+    experiment: &Experiment,
+    store: &Store,
+    outcomes: &Outcomes<'_>,
+    analysis: &dyn Analysis,
+) -> Result<SweepReport, Error> {
+    let graph = experiment.graph();
+    let options = PlanOptions {
+        until: experiment.reach().map(<[NodeIndex]>::to_vec),
+        ..PlanOptions::default()
+    };
+    let plan = planned(graph, store, &options)?;
+    let axes = experiment.axes();
+    let objective = experiment.objective();
+    let rungs = experiment.rungs();
+    let own = own_nodes(graph, experiment.trials());
+    let trials = experiment.trials().iter().map(|trial| {
+        let seconds = own[&trial.number].iter();
+        Trial {
+            seconds: seconds.fold(0.0, |sum, &node| sum + seconds_of(&plan, node)),
+            curve: match &rungs {
+                Some((metric, _)) => curve_of(store, graph, outcomes, trial, metric),
+                None => Vec::new(),
+            },
+            ..of_trial(trial, experiment, &axes, analysis)
+        }
+    });
+    let trials: Vec<Trial> = trials.collect();
+    Ok(SweepReport {
+        pipeline: experiment.pipeline.clone(),
+        method: experiment.extent().method.to_owned(),
+        objective: objective.map(|objective| Objective {
+            metric: objective.metric.to_string(),
+            // Without results there is nothing to rank yet, so the direction does not matter.
+            direction: objective.direction.unwrap_or(Direction::Maximize),
+        }),
+        importance: importances(experiment, &axes),
+        axes,
+        rungs: rungs.map(|(metric, epochs)| Rungs {
+            metric: metric.metric.clone(),
+            epochs: epochs.to_vec(),
+        }),
+        trials,
+    })
+}
+
+/// Writes the report of a sweep and all its decisions to the folder of a run.
+pub fn write_report(
+    experiment: &Experiment,
+    store: &Store,
+    outcomes: &Outcomes<'_>,
+    folder: &Path,
+    analysis: &dyn Analysis,
+) -> Result<SweepReport, Error> {
+    let report = report(experiment, store, outcomes, analysis)?;
+    let internal = |e: serde_json::Error| Error::Internal(e.to_string());
+    let mut object = serde_json::to_value(&report).map_err(internal)?;
+    object["decisions"] = serde_json::to_value(experiment.decisions()).map_err(internal)?;
+    let path = folder.join(RECORD);
+    fs::write(&path, format!("{object:#}\n")).map_err(Error::io("write", &path))?;
+    Ok(report)
+}
+
+/// Returns an error if a trial failed, because of a stage, a missing metric or an invalid pipeline.
+pub fn verdict(report: &SweepReport) -> Result<(), Error> {
+    let failed = |trial: &&Trial| trial.state == TrialState::Failed;
+    let mut failed = report.trials.iter().filter(failed);
+    let Some(first) = failed.next() else {
+        return Ok(());
+    };
+    let error = first.error.as_deref().unwrap_or_default();
+    let trials = wording::counted(1 + failed.count(), "trial");
+    Err(Error::StagesFailed(format!("{trials} ({error})")))
+}
+
+/// Reports a trial, except for its time and its curve.
+fn of_trial(
+    trial: &sweep::Trial,
+    experiment: &Experiment,
+    axes: &[Axis],
+    analysis: &dyn Analysis,
+) -> Trial {
+    let values: Map<String, Value> = trial
+        .values
+        .iter()
+        .map(|value| (value.label.clone(), shown(value, axes)))
+        .collect();
+    let spellings = trial.values.iter().filter_map(|value| {
+        let spelling = value.own_spelling()?;
+        Some((value.label.clone(), spelling.to_owned()))
+    });
+    let spread = analysis.spread(&trial.objective);
+    let seeds = experiment.seeds();
+    let seeds = seeds.iter().zip(&trial.objective);
+    let (state, error) = match &trial.state {
+        sweep::TrialState::Open if trial.rungs.is_empty() => (TrialState::NotRun, None),
+        sweep::TrialState::Open => (TrialState::Waiting, None),
+        sweep::TrialState::Finished => (TrialState::Finished, None),
+        sweep::TrialState::Stopped if experiment.is_incomplete() => (TrialState::Waiting, None),
+        sweep::TrialState::Stopped => (TrialState::StoppedEarly, None),
+        sweep::TrialState::Failed(error) => (TrialState::Failed, Some(error.clone())),
+    };
+    Trial {
+        number: trial.number,
+        values,
+        spellings: spellings.collect(),
+        state,
+        objective: spread.as_ref().map(|spread| spread.mean),
+        deviation: spread.as_ref().and_then(|spread| spread.sd),
+        interval: spread.as_ref().and_then(|spread| spread.interval),
+        seeds: if experiment.seeds().len() > 1 {
+            let seed = |(&seed, &value): (&u64, &f64)| SeedValue {
+                seed,
+                value: Some(value),
+            };
+            seeds.map(seed).collect()
+        } else {
+            Vec::new()
+        },
+        epochs: trial.epochs,
+        max_epochs: experiment
+            .rungs()
+            .and_then(|(_, epochs)| epochs.last().copied()),
+        seconds: 0.0,
+        error,
+        curve: Vec::new(),
+    }
+}
+
+/// A value for display. Lists and maps are shown by their names, and so are numbers that are choices with a
+/// spelling of their own.
+fn shown(value: &sweep::TrialValue, axes: &[Axis]) -> Value {
+    let is_choice = |axis: &Axis| axis.label == value.label && axis.kind == AxisKind::Choice;
+    match value.value.to_json() {
+        Value::Array(_) | Value::Object(_) => Value::String(value.text.clone()),
+        _ if value.own_spelling().is_some() && axes.iter().any(is_choice) => {
+            Value::String(value.text.clone())
+        }
+        scalar => scalar,
+    }
+}
+
+/// The instances that belong to one trial only, by the number of that trial.
+fn own_nodes(graph: &Graph, trials: &[sweep::Trial]) -> HashMap<usize, Vec<NodeIndex>> {
+    let nodes = |trial: &sweep::Trial| {
+        let copies = trial.all_copies.iter();
+        let nodes: HashSet<NodeIndex> = copies
+            .flat_map(|&copy| graph.copies[copy].nodes.iter().copied())
+            .collect();
+        nodes
+    };
+    let mut uses: HashMap<NodeIndex, usize> = HashMap::new();
+    for trial in trials {
+        for node in nodes(trial) {
+            *uses.entry(node).or_default() += 1;
+        }
+    }
+    let own = |trial: &sweep::Trial| {
+        let mut own: Vec<NodeIndex> = nodes(trial)
+            .into_iter()
+            .filter(|node| uses[node] == 1)
+            .collect();
+        own.sort();
+        (trial.number, own)
+    };
+    trials.iter().map(own).collect()
+}
+
+/// Seconds that a stage took when it was run; 0 if it is not cached.
+fn seconds_of(plan: &Plan, node: NodeIndex) -> f64 {
+    match plan.get(node).map(|action| &action.state) {
+        Some(State::Cached(record)) => record.seconds,
+        _ => 0.0,
+    }
+}
+
+/// The learning curve of a trial, for its first seed.
+fn curve_of(
+    store: &Store,
+    graph: &Graph,
+    outcomes: &Outcomes<'_>,
+    trial: &sweep::Trial,
+    metric: &MetricAt,
+) -> Vec<(u64, Option<f64>)> {
+    let copy = trial.copies.first().map(|&copy| &graph.copies[copy].nodes);
+    let node = copy.and_then(|nodes| metric.node(graph, nodes));
+    let output = node.and_then(|node| outcomes.outputs.get(&node)?.get(&metric.port));
+    output.map_or_else(Vec::new, |output| {
+        curve::read(store, output, &metric.metric)
+    })
+}
+
+/// Importance of each axis for the objective, greatest share first.
+fn importances(experiment: &Experiment, axes: &[Axis]) -> Vec<Importance> {
+    let finished: Vec<&sweep::Trial> = experiment
+        .trials()
+        .iter()
+        .filter(|trial| trial.mean().is_some())
+        .collect();
+    if finished.is_empty() || experiment.objective().is_none() {
+        return Vec::new();
+    }
+    let objective: Vec<f64> = finished.iter().filter_map(|trial| trial.mean()).collect();
+    let value = |trial: &sweep::Trial, label: &str| {
+        let mut values = trial.values.iter();
+        values.find(|value| value.label == label).cloned()
+    };
+    let mut found: Vec<Importance> = axes
+        .iter()
+        .map(|axis| {
+            let column = if axis.kind == AxisKind::Choice {
+                let mut known: Vec<String> = Vec::new();
+                let choices = finished.iter().map(|trial| {
+                    let text = value(trial, &axis.label)?.text;
+                    Some(known.iter().position(|k| *k == text).unwrap_or_else(|| {
+                        known.push(text);
+                        known.len() - 1
+                    }))
+                });
+                Column::Choices(choices.collect())
+            } else {
+                let number =
+                    |trial: &&sweep::Trial| value(trial, &axis.label)?.value.to_json().as_f64();
+                Column::Numbers(finished.iter().map(number).collect())
+            };
+            let found = importance(&column, &objective);
+            Importance {
+                axis: axis.label.clone(),
+                share: found.share,
+                correlation: found.correlation,
+                note: found
+                    .note
+                    .map_or(String::new(), |note| note.text().to_owned()),
+            }
+        })
+        .collect();
+    found.sort_by(|a, b| {
+        let share = |importance: &Importance| importance.share.unwrap_or(-1.0);
+        share(b).total_cmp(&share(a))
+    });
+    found
+}

@@ -1,0 +1,70 @@
+//! Asynchronous successive halving, ASHA (Li et al. 2020): decides which trials continue, and for how long.
+//!
+//! A *rung* is a number of epochs at which trials are compared. The best `1 / reduction` of the trials that
+//! reached a rung are promoted to the next one as soon as this is known. If none can be promoted, a new trial
+//! starts.
+
+mod race;
+mod rung;
+
+#[cfg(test)]
+mod properties;
+
+pub use race::{Decision, Diverged, Entry, Race, Reason, Standing};
+
+use contract::Direction;
+
+/// The rules of a race.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Halving {
+    rungs: Vec<u64>,
+    reduction: u64,
+    direction: Direction,
+}
+
+/// Why rules are invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("the first rung must be after at least 1 epoch")]
+    NoGrace,
+    #[error("the last rung ({max} epochs) is before the first rung ({grace} epochs)")]
+    Order { grace: u64, max: u64 },
+    #[error("a reduction of {0} would keep every trial: it must be 2 or more")]
+    Reduction(u64),
+}
+
+impl Halving {
+    /// Creates rules whose first rung is at `grace` epochs. Each further rung is at `reduction` times the
+    /// epochs of the one before, and the last one is at `max`.
+    pub fn new(
+        grace: u64,
+        max: u64,
+        reduction: u64,
+        direction: Direction,
+    ) -> Result<Self, Invalid> {
+        if grace == 0 {
+            return Err(Invalid::NoGrace);
+        }
+        if grace > max {
+            return Err(Invalid::Order { grace, max });
+        }
+        if reduction < 2 {
+            return Err(Invalid::Reduction(reduction));
+        }
+        let later = |&rung: &u64| rung.checked_mul(reduction);
+        let mut rungs: Vec<u64> = std::iter::successors(Some(grace), later)
+            .take_while(|&rung| rung < max)
+            .collect();
+        rungs.push(max);
+        Ok(Self {
+            rungs,
+            reduction,
+            direction,
+        })
+    }
+
+    /// Returns the epochs of all rungs in ascending order. The last is the most that a trial is trained for.
+    pub fn rungs(&self) -> &[u64] {
+        &self.rungs
+    }
+}

@@ -1,0 +1,151 @@
+//! Computes the results of the trials of a round, and passes them to the sampler and the race.
+
+use contract::Direction;
+use petgraph::graph::NodeIndex;
+
+use super::metric::MetricAt;
+use super::results::{Missing, Results};
+use super::rungs::Rungs;
+use super::sampler::Observation;
+use super::trial::{TrialState, larger_is_better};
+use super::trials::{Entry, Trials};
+use crate::event::TrialResult;
+use crate::graph::Graph;
+
+impl Trials {
+    /// Records the result of a trial in a round. Returns `None` if it is not known because a stage was not
+    /// run.
+    pub(super) fn record_result(
+        &mut self,
+        graph: &Graph,
+        entry: &Entry,
+        results: &impl Results,
+    ) -> Option<TrialResult> {
+        let measured = self.measure(graph, entry, results);
+        let trial = &mut self.trials[entry.trial];
+        match measured {
+            Ok(Measured::Finished {
+                objective,
+                score,
+                rung,
+            }) => {
+                trial.state = TrialState::Finished;
+                trial.objective = objective;
+                trial.epochs = self.sweep.rungs.as_ref().map(Rungs::last);
+                if let Some(score) = score {
+                    self.sampler.observe(entry.trial, Observation::Value(score));
+                }
+                if let Some((race, (epochs, value))) = self.race.as_mut().zip(rung) {
+                    trial.rungs.push((epochs, value));
+                    let direction = self.sweep.rungs.as_ref().and_then(|rungs| rungs.direction);
+                    race.arrive(entry.trial, Some(larger_is_better(value, direction)));
+                }
+                let objective = trial.mean();
+                Some(TrialResult::Finished { objective })
+            }
+            Ok(Measured::Reached {
+                epochs,
+                value,
+                score,
+            }) => {
+                // The trial is stopped unless it is promoted later.
+                trial.state = TrialState::Stopped;
+                trial.rungs.push((epochs, value));
+                trial.epochs = Some(epochs);
+                self.arrive(entry.trial, Some(score));
+                let observation = Observation::Pruned {
+                    value: score,
+                    epochs,
+                };
+                self.sampler.observe(entry.trial, observation);
+                Some(TrialResult::Reached { epochs, value })
+            }
+            Err(Missing::Failed(error)) => {
+                trial.state = TrialState::Failed(error.clone());
+                self.sampler.observe(entry.trial, Observation::Failed);
+                self.arrive(entry.trial, None);
+                Some(TrialResult::Failed { error })
+            }
+            Err(Missing::NotRun) => {
+                trial.state = TrialState::Open;
+                None
+            }
+        }
+    }
+
+    fn measure(
+        &mut self,
+        graph: &Graph,
+        entry: &Entry,
+        results: &impl Results,
+    ) -> Result<Measured, Missing> {
+        let copies: Vec<&[NodeIndex]> = entry
+            .copies
+            .iter()
+            .map(|&copy| graph.copies[copy].nodes.as_slice())
+            .collect();
+        let values = |at: &MetricAt, direction: &mut Option<Direction>| {
+            let mut values = Vec::new();
+            for copy in &copies {
+                let node = at.node(graph, copy);
+                let node =
+                    node.ok_or_else(|| Missing::Failed(format!("there is no metric `{at}`")))?;
+                let metric = results.metric(graph, node, at)?;
+                if !metric.value.is_finite() {
+                    return Err(Missing::Failed(format!("`{at}` is {}", metric.value)));
+                }
+                direction.get_or_insert(metric.direction);
+                values.push(metric.value);
+            }
+            Ok(values)
+        };
+        let mut rung = None;
+        if let Some(rungs) = &mut self.sweep.rungs {
+            let value = mean(&values(&rungs.metric, &mut rungs.direction)?);
+            if let Some(epochs) = entry.rung {
+                return Ok(Measured::Reached {
+                    epochs,
+                    value,
+                    score: larger_is_better(value, rungs.direction),
+                });
+            }
+            rung = Some((rungs.last(), value));
+        }
+        let Some(objective) = &mut self.sweep.objective else {
+            for copy in &copies {
+                results.all(graph, copy)?;
+            }
+            return Ok(Measured::Finished {
+                objective: Vec::new(),
+                score: None,
+                rung,
+            });
+        };
+        let values = values(&objective.metric, &mut objective.direction)?;
+        let score = larger_is_better(mean(&values), objective.direction);
+        Ok(Measured::Finished {
+            objective: values,
+            score: Some(score),
+            rung,
+        })
+    }
+}
+
+/// Result of a trial in a round. Of the values in `score`, larger is better.
+enum Measured {
+    Finished {
+        objective: Vec<f64>,
+        score: Option<f64>,
+        /// With successive halving: the epochs of the last rung, and the metric there.
+        rung: Option<(u64, f64)>,
+    },
+    Reached {
+        epochs: u64,
+        value: f64,
+        score: f64,
+    },
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

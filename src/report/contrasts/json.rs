@@ -1,0 +1,41 @@
+//! Contrasts as JSON.
+
+use serde_json::{Value, json};
+
+use engine::run::contrasts::ColumnContrasts;
+
+/// The contrasts of a column as a JSON object, in full precision.
+pub fn object(contrasts: &ColumnContrasts) -> Value {
+    let rows = contrasts.rows.iter().map(|(row, found)| {
+        let mut object = json!({ "row": row });
+        match found {
+            Ok(compared) => {
+                let contrast = &compared.contrast;
+                object["images"] = json!(contrast.images);
+                object["seeds"] = json!(contrast.seeds);
+                object["difference"] = json!(contrast.difference.value);
+                object["interval"] = json!(contrast.difference.interval);
+                object["p"] = json!(contrast.difference.p);
+                object["p_holm"] = json!(compared.p_holm);
+                if let Some(mistakes) = &contrast.mcnemar {
+                    object["mcnemar"] = json!({
+                        "p": mistakes.p,
+                        "p_holm": compared.mcnemar_p_holm,
+                        "tests": mistakes.tests,
+                    });
+                }
+            }
+            Err(why) => object["missing"] = json!(why),
+        }
+        object
+    });
+    json!({
+        "column": contrasts.column,
+        "metric": contrasts.metric,
+        "direction": contrasts.direction,
+        "against": contrasts.against,
+        "best": contrasts.is_best,
+        "resamples": contrasts.resamples,
+        "rows": rows.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,166 @@
+use contract::Direction;
+use contract::analysis::{Contrast, Difference, Mistakes};
+use engine::run::contrasts::ColumnContrasts;
+use serde_json::{Value, json};
+use stages::evaluate::corrected;
+use stages::metrics::mcnemar_of_counts;
+
+use super::{fields, header, markdown, object, terminal};
+
+fn contrast(value: f64, interval: [f64; 2], p: f64, mcnemar: Option<(u64, u64)>) -> Contrast {
+    let mistakes = |(only_a, only_b)| {
+        let test = mcnemar_of_counts(only_a, only_b);
+        Mistakes {
+            p: test.p,
+            tests: vec![test],
+        }
+    };
+    Contrast {
+        images: 400,
+        seeds: 1,
+        difference: Difference { value, interval, p },
+        mcnemar: mcnemar.map(mistakes),
+    }
+}
+
+fn contrasts(rows: Vec<(&str, Result<Contrast, String>)>) -> ColumnContrasts {
+    let rows = rows.into_iter().map(|(row, found)| (row.to_owned(), found));
+    ColumnContrasts {
+        column: "right".to_owned(),
+        metric: "evaluate.accuracy".to_owned(),
+        direction: Direction::Maximize,
+        against: "model3".to_owned(),
+        is_best: true,
+        resamples: 1000,
+        rows: corrected(rows.collect()),
+    }
+}
+
+fn unlike() -> Result<Contrast, String> {
+    Err("the test images differ".to_owned())
+}
+
+fn accuracy() -> ColumnContrasts {
+    contrasts(vec![
+        (
+            "model1",
+            Ok(contrast(-0.03, [-0.05625, -0.005], 0.0125, Some((4, 20)))),
+        ),
+        ("a|b", unlike()),
+        (
+            "model2",
+            Ok(contrast(-0.0002, [-0.01, 0.01], 0.0004, Some((5, 5)))),
+        ),
+    ])
+}
+
+fn f1() -> ColumnContrasts {
+    ColumnContrasts {
+        is_best: false,
+        column: "f1".to_owned(),
+        metric: "evaluate.f1".to_owned(),
+        ..contrasts(vec![("model1", Ok(contrast(0.25, [0.0, 0.5], 0.5, None)))])
+    }
+}
+
+#[test]
+fn below_a_table() {
+    let expected = "
+right: difference from model3 (the best) on the same 400 images; paired bootstrap, 1000 resamples
+        difference     95 % interval       p  p (Holm)  McNemar's p  (Holm)
+model1      -0.030  [-0.056, -0.005]   0.013     0.013        0.002   0.003
+model2       0.000  [-0.010, +0.010]  <0.001     0.001        1.000   1.000
+a|b: the test images differ
+
+f1: difference from model3 on the same 400 images; paired bootstrap, 1000 resamples
+        difference    95 % interval      p  p (Holm)
+model1      +0.250  [0.000, +0.500]  0.500     0.500
+";
+    assert_eq!(terminal(&[accuracy(), f1()]), expected);
+}
+
+#[test]
+fn as_markdown() {
+    let expected = "
+right: difference from model3 (the best) on the same 400 images; paired bootstrap, 1000 resamples
+
+|  | difference | 95 % interval | p | p (Holm) | McNemar's p | (Holm) |
+| --- | --- | --- | --- | --- | --- | --- |
+| model1 | -0.030 | [-0.056, -0.005] | 0.013 | 0.013 | 0.002 | 0.003 |
+| model2 | 0.000 | [-0.010, +0.010] | <0.001 | 0.001 | 1.000 | 1.000 |
+
+- a|b: the test images differ
+";
+    assert_eq!(markdown(&[accuracy()]), expected);
+}
+
+#[test]
+fn the_heading_names_seeds_and_a_lowest_value() {
+    let mut brier = f1();
+    brier.direction = Direction::Minimize;
+    brier.is_best = true;
+    let found = brier.rows[0].1.as_mut().unwrap();
+    found.contrast.seeds = 5;
+    let text = terminal(&[brier]);
+    let heading = "\nf1: difference from model3 (the best, lowest value) on the same 400 images \
+                   with 5 seeds; paired bootstrap, 1000 resamples\n";
+    assert!(text.starts_with(heading), "{text}");
+}
+
+#[test]
+fn a_reason_that_all_rows_share_is_printed_once() {
+    let none = contrasts(vec![("model1", unlike()), ("model2", unlike())]);
+    let text = terminal(&[none]);
+    assert_eq!(
+        text,
+        "\nright: difference from model3 (the best) not computed: the test images differ\n"
+    );
+}
+
+#[test]
+fn as_csv_fields() {
+    let both = [accuracy(), f1()];
+    let names = header(&both);
+    assert_eq!(names.len(), 9 + 7);
+    for row in ["model1", "a|b", "model3"] {
+        assert_eq!(fields(&both, row).len(), names.len(), "{row}");
+    }
+    let of = |row: &str, name: &str| {
+        let place = names.iter().position(|found| found == name).unwrap();
+        fields(&both, row)[place].clone()
+    };
+    assert_eq!(of("model1", "right against"), "model3");
+    assert_eq!(of("model1", "right difference low"), "-0.05625");
+    let p = mcnemar_of_counts(4, 20).p;
+    assert_eq!(of("model1", "right mcnemar p"), p.to_string());
+    assert_eq!(of("model1", "right images"), "400");
+    assert_eq!(of("model2", "right p holm"), "0.0008");
+    assert_eq!(of("model2", "f1 difference"), "");
+    assert!(fields(&both, "model3").iter().all(String::is_empty));
+    assert!(header(&[]).is_empty() && fields(&[], "model1").is_empty());
+}
+
+#[test]
+fn as_json() {
+    let found = object(&accuracy());
+    assert_eq!(found["against"], "model3");
+    assert_eq!(found["best"], true);
+    let row = |index: usize| -> &Value { &found["rows"][index] };
+    let p = mcnemar_of_counts(4, 20).p;
+    assert_eq!(
+        *row(0),
+        json!({
+            "row": "model1", "images": 400, "seeds": 1,
+            "difference": -0.03, "interval": [-0.05625, -0.005], "p": 0.0125, "p_holm": 0.0125,
+            "mcnemar": {
+                "p": p, "p_holm": 2.0 * p,
+                "tests": [{ "only_a": 4, "only_b": 20, "by": "binomial", "p": p }],
+            },
+        })
+    );
+    assert_eq!(
+        *row(1),
+        json!({ "row": "a|b", "missing": "the test images differ" })
+    );
+    assert_eq!(object(&f1())["rows"][0].get("mcnemar"), None);
+}

@@ -1,0 +1,107 @@
+//! Tables of results, with our value and a reference value in each cell.
+//!
+//! A [`Table`] declares what to show, a function returns the [`Cell`]s, and [`render`] turns both into
+//! text. This module reads no files and knows nothing of runs.
+
+mod delimited;
+mod json;
+mod latex;
+mod text;
+
+use engine::graph::{Bounds, Column, Table};
+use engine::run::contrasts::ColumnContrasts;
+use engine::run::measurements::Cell;
+
+use super::contrasts;
+use super::expectations::{Judgement, Judgements, Subject, Verdict};
+use super::format::Format;
+
+/// Renders `table`, with its rows in the order of the axis. `cells` is called once for each row and column.
+/// Cells show the verdicts on what was `expected`. The `contrasts` of columns are shown below the table
+/// or in it. The text ends with a line feed.
+pub fn render(
+    table: &Table,
+    cells: impl Fn(&str, &Column) -> Cell,
+    expected: &Judgements,
+    contrasts: &[ColumnContrasts],
+    format: Format,
+) -> String {
+    let filled = Filled {
+        table,
+        expected,
+        contrasts,
+        rows: table
+            .row_values
+            .iter()
+            .map(|row| {
+                (
+                    row.as_str(),
+                    table
+                        .columns
+                        .iter()
+                        .map(|column| cells(row, column))
+                        .collect(),
+                )
+            })
+            .collect(),
+    };
+    match format {
+        Format::Terminal => text::grid(&filled).terminal() + &contrasts::terminal(contrasts),
+        Format::Markdown => text::grid(&filled).markdown() + &contrasts::markdown(contrasts),
+        Format::Csv => delimited::csv(&filled),
+        Format::Json => json::json(&filled),
+        Format::Latex => latex::latex(&filled),
+    }
+}
+
+/// A table and its cells. Each row has as many cells as the table has columns.
+struct Filled<'a> {
+    table: &'a Table,
+    expected: &'a Judgements,
+    contrasts: &'a [ColumnContrasts],
+    rows: Vec<(&'a str, Vec<Cell>)>,
+}
+
+/// A cell with everything that is shown in it.
+struct Shown<'a> {
+    column: &'a Column,
+    cell: &'a Cell,
+    /// The reference value.
+    reference: Option<f64>,
+    judgements: Vec<&'a Judgement>,
+}
+
+impl<'a> Filled<'a> {
+    /// The cells of a row.
+    fn cells(&self, row: &'a str, cells: &'a [Cell]) -> impl Iterator<Item = Shown<'a>> {
+        let columns = self.table.columns.iter();
+        columns.zip(cells).map(move |(column, cell)| Shown {
+            column,
+            cell,
+            reference: column.reference.get(row).copied(),
+            judgements: self.judgements(row, column),
+        })
+    }
+
+    fn judgements(&self, row: &str, column: &Column) -> Vec<&'a Judgement> {
+        let subject = Subject::of_cell(self.table, row, column);
+        self.expected.of(&subject)
+    }
+}
+
+impl<'a> Shown<'a> {
+    /// The worst verdict of the cell; `None` if nothing is expected.
+    fn verdict(&self) -> Option<Verdict> {
+        let verdicts = self.judgements.iter().map(|judgement| judgement.verdict);
+        verdicts.max()
+    }
+
+    /// The bounds that are violated.
+    fn failed(&self) -> impl Iterator<Item = &'a Bounds> {
+        let failed = |judgement: &&&'a Judgement| judgement.verdict == Verdict::Fail;
+        self.judgements.iter().filter(failed).map(|one| &one.bounds)
+    }
+}
+
+#[cfg(test)]
+mod tests;
