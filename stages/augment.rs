@@ -1,4 +1,4 @@
-//! Kind `augment`: gives a dataset random transforms, which training applies anew in every epoch.
+//! Kind `augment`: gives a dataset random transforms, which training draws again in every epoch.
 //!
 //! Because the transforms are applied during training, the artifact consists of the source's images and the
 //! policy.
@@ -20,7 +20,7 @@ use crate::figures::grid::{Row, grid};
 pub const INFO: KindInfo = KindInfo {
     name: "augment",
     version: 1,
-    doc: "transforms images at random, anew in every epoch, as Keras' `ImageDataGenerator` does",
+    doc: "transforms images at random, differently in every epoch, like Keras' `ImageDataGenerator`",
     inputs: &[Input {
         role: "images",
         accepts: ArtifactType::Dataset,
@@ -33,12 +33,12 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "images",
             yields: ArtifactType::Dataset,
-            doc: "the images with the policy to transform them by",
+            doc: "the images, with the policy that transforms them",
         },
         Output {
             port: "figure",
             yields: ArtifactType::Figure,
-            doc: "`augmented.png`: some images and what epochs make of them",
+            doc: "`augmented.png`: some images, and their transforms in the first epochs",
         },
     ],
     has_primary: true,
@@ -80,8 +80,8 @@ impl Stage for Policy {
             return Err(Invalid::new("input `images` must be one dataset"));
         };
         if *augmented {
-            return Err(Invalid::new("input `images` is augmented already")
-                .hint("give all transforms to one `augment` stage"));
+            return Err(Invalid::new("input `images` is already augmented")
+                .hint("put all transforms into one `augment` stage"));
         }
         let images = Signature::Dataset {
             image: *image,
@@ -110,16 +110,16 @@ impl Stage for Policy {
     fn run(&self, context: &Context<'_>) -> Result<(), Failure> {
         let source = context.input("images")?;
         let images = context.output("images")?;
-        share(source.file(IMAGES_FILE)?, &images.join(IMAGES_FILE))?;
-        share(source.file(HEADER_FILE)?, &images.join(HEADER_FILE))?;
+        link_or_copy(source.file(IMAGES_FILE)?, &images.join(IMAGES_FILE))?;
+        link_or_copy(source.file(HEADER_FILE)?, &images.join(HEADER_FILE))?;
         json::write(&images.join(POLICY_FILE), self)?;
         let path = context.output("figure")?.join(FIGURE_FILE);
         preview(&Dataset::open(source)?, self, context.seed, &path)
     }
 }
 
-/// Gives a file a second name, or copies it if the file system has no hard links.
-fn share(from: &Path, to: &Path) -> Result<(), Failure> {
+/// Creates a hard link to a file, or copies the file if that fails.
+fn link_or_copy(from: &Path, to: &Path) -> Result<(), Failure> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
     }

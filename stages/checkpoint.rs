@@ -1,4 +1,4 @@
-//! The common format of the checkpoints of all trainings: a JSON file with the standing of the training, and
+//! The common format of the checkpoints of all trainings: a JSON file with the state of the training, and
 //! a file with the states of networks and optimizers by name.
 //!
 //! Random numbers need no state: every stream is a function of seed, purpose, epoch and step.
@@ -14,16 +14,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::nets::Network;
-use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend};
+use ops::optimizer::Optimizer;
+use ops::{self, Backend};
 
 /// Files of a checkpoint.
-const STANDING: &str = "training.json";
-const TENSORS: &str = "tensors.safetensors";
+const STATE_FILE: &str = "training.json";
+const TENSORS_FILE: &str = "tensors.safetensors";
 
 /// Resumes from the furthest of the context's checkpoints that `resume` accepts, and reports it. If there are
 /// checkpoints but `resume` accepts none of them, reports why.
-pub fn resume_furthest<T>(
+pub(crate) fn resume_furthest<T>(
     context: &Context<'_>,
     mut resume: impl FnMut(&Artifact) -> Result<(Position, T), String>,
 ) -> Option<T> {
@@ -46,25 +46,29 @@ pub fn resume_furthest<T>(
 }
 
 /// Reads a checkpoint that [`write`] wrote.
-pub fn read<S: DeserializeOwned>(checkpoint: &Artifact) -> Result<(S, Tensors), String> {
+pub(crate) fn read<S: DeserializeOwned>(checkpoint: &Artifact) -> Result<(S, Tensors), String> {
     let read = || {
-        let standing = json::read(checkpoint.file(STANDING)?)?;
-        Ok((standing, Tensors::read(checkpoint.file(TENSORS)?)?))
+        let state = json::read(checkpoint.file(STATE_FILE)?)?;
+        Ok((state, Tensors::read(checkpoint.file(TENSORS_FILE)?)?))
     };
     read().map_err(|failure: Failure| failure.to_string())
 }
 
-/// Writes the standing of a training and its tensors into `folder`.
-pub fn write<S: Serialize>(standing: &S, tensors: &Tensors, folder: &Path) -> Result<(), Failure> {
-    tensors.write(&folder.join(TENSORS))?;
-    json::write(&folder.join(STANDING), standing)
+/// Writes the state of a training and its tensors into `folder`.
+pub(crate) fn write<S: Serialize>(
+    state: &S,
+    tensors: &Tensors,
+    folder: &Path,
+) -> Result<(), Failure> {
+    tensors.write(&folder.join(TENSORS_FILE))?;
+    json::write(&folder.join(STATE_FILE), state)
 }
 
 /// Rejects a checkpoint at `position` for a training of fewer epochs.
-pub fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
+pub(crate) fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
     if position > Position::after(epochs) {
         return Err(format!(
-            "the checkpoint is of {position}, past the {epochs} asked for"
+            "the checkpoint is from {position}, but `epochs` is {epochs}"
         ));
     }
     Ok(())
@@ -72,35 +76,35 @@ pub fn check_reach(position: Position, epochs: usize) -> Result<(), String> {
 
 /// Named lists of numbers. A name begins with its owner: `network.0.conv.weight`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tensors(BTreeMap<String, Vec<f32>>);
+pub(crate) struct Tensors(BTreeMap<String, Vec<f32>>);
 
 /// Error for a checkpoint that does not fit the network or optimizer.
 #[derive(Debug, thiserror::Error)]
-#[error("the checkpoint does not fit: {0}")]
-pub struct Unfit(String);
+#[error("the checkpoint does not match this training: {0}")]
+pub(crate) struct Unfit(String);
 
 impl Tensors {
     /// Adds a list as `name`.
-    pub fn insert(&mut self, name: &str, values: Vec<f32>) {
+    pub(crate) fn insert(&mut self, name: &str, values: Vec<f32>) {
         self.0.insert(name.to_owned(), values);
     }
 
     /// Removes the list `name` and returns it.
-    pub fn take(&mut self, name: &str) -> Result<Vec<f32>, Unfit> {
+    pub(crate) fn take(&mut self, name: &str) -> Result<Vec<f32>, Unfit> {
         self.0
             .remove(name)
-            .ok_or_else(|| Unfit(format!("there is no `{name}`")))
+            .ok_or_else(|| Unfit(format!("`{name}` is missing")))
     }
 
     /// Adds everything that training changes in `network`, under `owner`.
-    pub fn insert_network<B: Backend>(&mut self, owner: &str, network: &Network<B>) {
+    pub(crate) fn insert_network<B: Backend>(&mut self, owner: &str, network: &Network<B>) {
         for (name, tensor) in network.state() {
             self.insert(&format!("{owner}.{name}"), ops::to_host(tensor));
         }
     }
 
     /// Adds the state of `optimizer`, under `owner`.
-    pub fn insert_optimizer<B: Backend>(&mut self, owner: &str, optimizer: &Optimizer<B>) {
+    pub(crate) fn insert_optimizer<B: Backend>(&mut self, owner: &str, optimizer: &Optimizer<B>) {
         for (name, values) in optimizer.state() {
             self.insert(&format!("{owner}.{name}"), values);
         }
@@ -111,7 +115,7 @@ impl Tensors {
     ///
     /// # Errors
     /// If a list is missing or has another size. `network` is unchanged then.
-    pub fn restore_network<B: Backend>(
+    pub(crate) fn restore_network<B: Backend>(
         &mut self,
         owner: &str,
         network: &mut Network<B>,
@@ -122,7 +126,7 @@ impl Tensors {
             let expected = tensor.shape().num_elements();
             if values.len() != expected {
                 return Err(Unfit(format!(
-                    "`{owner}.{name}` has {} values where {expected} are expected",
+                    "`{owner}.{name}` has {} values instead of {expected}",
                     values.len()
                 )));
             }
@@ -136,7 +140,7 @@ impl Tensors {
     ///
     /// # Errors
     /// As for [`Tensors::restore_network`].
-    pub fn restore_optimizer<B: Backend>(
+    pub(crate) fn restore_optimizer<B: Backend>(
         &self,
         owner: &str,
         optimizer: &mut Optimizer<B>,
@@ -153,7 +157,7 @@ impl Tensors {
     }
 
     /// Writes all lists to `path`, as safetensors.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         let views = self.0.iter().map(|(name, values)| {
             let list = List {
                 values,
@@ -166,7 +170,7 @@ impl Tensors {
     }
 
     /// Reads what [`Tensors::write`] wrote.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes =
             files::read(path, files::MOST_TENSORS).map_err(|e| Failure::io("read", path, e))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| Failure::io("read", path, e))?;

@@ -3,7 +3,7 @@
 use contract::{Device, Failure};
 pub use dfdx::tensor::Cpu;
 
-use crate::ops::Backend;
+use ops::Backend;
 
 /// Classes of devices that this binary can compute on.
 pub const CLASSES: &[&str] = if cfg!(feature = "cuda") {
@@ -27,7 +27,7 @@ pub fn compute<C: Computation>(device: Device, computation: C) -> Result<C::Outp
     match device {
         Device::Cpu => computation.on(Cpu::default()),
         #[cfg(feature = "cuda")]
-        Device::Cuda { precision } => computation.on(crate::cuda::open(precision)?),
+        Device::Cuda { precision } => computation.on(ops::cuda::open(precision)?),
         #[cfg(not(feature = "cuda"))]
         Device::Cuda { .. } => Err(Failure::System(
             "this binary was built without CUDA: build it with `--features cuda`, or compute on the CPU"
@@ -41,7 +41,7 @@ mod tests {
     use contract::{Device, Failure, Precision};
 
     use super::{Computation, compute};
-    use crate::ops::Backend;
+    use ops::Backend;
 
     struct Nothing;
 

@@ -1,7 +1,9 @@
 //! The GPUs of this machine. Without the feature `cuda`, there are none.
 
 #[cfg(feature = "cuda")]
-pub use crate::cuda::{free_memory, gpus, libraries, self_test};
+pub use ops::cuda::{free_memory, gpus, libraries};
+#[cfg(feature = "cuda")]
+pub use ops::self_test;
 
 use std::sync::OnceLock;
 
@@ -9,17 +11,17 @@ use std::sync::OnceLock;
 use contract::{Failure, GpuCheck, GpuLibrary, Precision};
 use contract::{Gpu, NoGpu};
 
-/// The GPUs of this machine. The driver is asked once per process, and only if somebody needs the answer,
-/// because it takes time.
+/// Returns the GPUs of this machine. Only the first call in a process queries the driver, because a query
+/// takes time.
 pub fn survey() -> &'static Result<Vec<Gpu>, NoGpu> {
     static GPUS: OnceLock<Result<Vec<Gpu>, NoGpu>> = OnceLock::new();
     GPUS.get_or_init(gpus)
 }
 
-/// Returns the GPUs that the driver shows to this process, in its order. There is at least one.
+/// Returns the GPUs that the driver shows to this process, in the driver's order; at least one.
 ///
 /// # Errors
-/// If there is none. The error says why.
+/// Fails if there is none. The error says why.
 #[cfg(not(feature = "cuda"))]
 pub fn gpus() -> Result<Vec<Gpu>, NoGpu> {
     Err(NoGpu::NotBuilt)
@@ -35,17 +37,17 @@ pub fn libraries() -> Vec<GpuLibrary> {
 /// Returns the free memory of a GPU in bytes.
 ///
 /// # Errors
-/// The error of the driver. Without CUDA, that there is no GPU.
+/// Returns the driver's error. Without CUDA, always fails.
 #[cfg(not(feature = "cuda"))]
 pub fn free_memory(_index: usize) -> Result<u64, String> {
     Err(NoGpu::NotBuilt.to_string())
 }
 
-/// Computes every operation on the first GPU that this process sees and on the CPU: in float32, and for
-/// [`Precision::Tf32`] also in that precision.
+/// Compares every operation on the first GPU that this process sees with the CPU, in float32. With
+/// [`Precision::Tf32`], compares those that support TF32 in that precision, too.
 ///
 /// # Errors
-/// If the GPU cannot be used. Without CUDA, that there is no GPU.
+/// Fails if the GPU cannot be used. Without CUDA, always fails.
 #[cfg(not(feature = "cuda"))]
 pub fn self_test(_precision: Precision) -> Result<Vec<GpuCheck>, Failure> {
     Err(Failure::System(NoGpu::NotBuilt.to_string()))

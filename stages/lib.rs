@@ -16,8 +16,6 @@ pub mod augment;
 pub mod bench;
 mod checkpoint;
 pub mod command;
-#[cfg(feature = "cuda")]
-pub mod cuda;
 pub mod data;
 pub mod dataset;
 pub mod device;
@@ -27,7 +25,6 @@ pub mod gpus;
 pub mod leakage;
 pub mod metrics;
 pub mod nets;
-pub mod ops;
 pub mod training;
 
 pub mod evaluate;
@@ -103,14 +100,7 @@ pub fn execute(
 ) -> Result<(), Failure> {
     let stage = parse(&request.kind, request.params.clone())
         .map_err(|e| Failure::Internal(format!("parameters of `{}`: {e}", request.kind)))?;
-    on_pool(|| stage.run(&Context::new(request, events, cancelled)))
-}
-
-/// Calls `f`, which may compute on a device, on a thread of the current pool. If a thread outside the pool
-/// ran it, every parallel loop would put that thread to sleep and wake it again, hundreds of times in a
-/// training step.
-fn on_pool<R: Send>(f: impl FnOnce() -> Result<R, Failure> + Send) -> Result<R, Failure> {
-    ops::catch_device_failed(|| rayon::scope(|_| f()))
+    ops::on_pool(|| stage.run(&Context::new(request, events, cancelled)))
 }
 
 fn boxed<S: Stage + 'static>(stage: S) -> Box<dyn Stage> {

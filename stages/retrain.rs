@@ -36,7 +36,7 @@ pub const INFO: KindInfo = KindInfo {
             many: false,
             optional: true,
             usage: Usage::Trains,
-            doc: "real training images to mix in, as many as `real_per_synthetic` says",
+            doc: "real training images to mix in, in the ratio `real_per_synthetic`",
         },
         Input {
             role: "initial",
@@ -44,7 +44,7 @@ pub const INFO: KindInfo = KindInfo {
             many: false,
             optional: true,
             usage: Usage::Inherits,
-            doc: "a model of the same layers whose weights training starts from",
+            doc: "a model with the same layers; training starts from its weights",
         },
         VALIDATION,
     ],
@@ -123,17 +123,17 @@ impl Stage for Retrain {
         let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
         let image = match outputs["model"] {
             Signature::Model { image } => image,
-            _ => return Err(Invalid::new("no model comes of this")),
+            _ => return Err(Invalid::new("output `model` is not a model")),
         };
         match (only("real"), self.real_per_synthetic) {
             (Some(_), None) => {
                 return Err(Invalid::new(
-                    "the input `real` is connected, but not how much of it to use",
+                    "input `real` is connected, but `real_per_synthetic` is not set",
                 )
-                .hint("give `real_per_synthetic`, such as 0.5"));
+                .hint("set the number of real images for each synthetic one, such as 0.5"));
             }
             (None, Some(_)) => {
-                return Err(Invalid::new("there are no real images to mix in")
+                return Err(Invalid::new("`real_per_synthetic` needs real images")
                     .hint("connect the input `real`")
                     .under(REAL_PER_SYNTHETIC));
             }
@@ -141,8 +141,9 @@ impl Stage for Retrain {
                 ranges::above_zero(REAL_PER_SYNTHETIC, ratio, 1000.0)?;
                 if *other != image {
                     return Err(Invalid::new(format!(
-                        "synthetic images are {image}, real ones {other}"
-                    )));
+                        "synthetic images are {image}, but real images are {other}"
+                    ))
+                    .hint("give both the same `image_size` and number of channels"));
                 }
             }
             _ => {}
@@ -151,14 +152,14 @@ impl Stage for Retrain {
             && *other != image
         {
             return Err(Invalid::new(format!(
-                "the input `initial` is a model for images of {other}, and the synthetic ones are {image}"
+                "input `initial` is a model for images of {other}, but synthetic images are {image}"
             )));
         }
         Ok(outputs)
     }
 
-    fn doubts(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
-        self.recipe.doubts(image(inputs, "synthetic"))
+    fn warnings(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        self.recipe.warnings(image(inputs, "synthetic"))
     }
 
     fn resumable(&self) -> Option<Resumable> {
@@ -180,7 +181,7 @@ impl Stage for Retrain {
             let count = (images as f64 * ratio).round() as usize;
             if count > real.len() {
                 context.warn(format!(
-                    "{count} real images were asked for; there are {}",
+                    "`real_per_synthetic` requires {count} real images, but there are only {}",
                     real.len()
                 ));
             }

@@ -15,7 +15,7 @@ use crate::device::{Computation, compute};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, memorised};
 use crate::nets::{Drawing, Generator};
-use crate::ops::Backend;
+use ops::Backend;
 
 pub const INFO: KindInfo = KindInfo {
     name: "synthesize",
@@ -36,7 +36,7 @@ pub const INFO: KindInfo = KindInfo {
             many: true,
             optional: true,
             usage: Usage::Compares,
-            doc: "the images that the generators learnt from, to look for copies of them",
+            doc: "the training images of the generators, to find copies of them",
         },
     ],
     outputs: &[
@@ -101,11 +101,11 @@ impl Stage for Synthesize {
             })
             .collect();
         let Some(&image) = images.first() else {
-            return Err(Invalid::new("the input `generators` is empty"));
+            return Err(Invalid::new("input `generators` is empty"));
         };
         if let Some(other) = images.iter().find(|&&other| other != image) {
             return Err(Invalid::new(format!(
-                "one generator makes images of {image}, another of {other}"
+                "one generator makes images of {image}, but another makes {other}"
             )));
         }
         self.leakage.check("train", image, inputs)?;
@@ -131,7 +131,7 @@ impl Stage for Synthesize {
         Work {
             amount: Some(Amount {
                 count: images as f64,
-                rate: "synthesis",
+                unit: "synthesis",
             }),
             output_bytes: Some(images * image.len() as u64),
             images: [("images".to_owned(), images)].into(),
@@ -262,19 +262,17 @@ impl Images<'_> {
 /// an error unless there is one generator for each class.
 fn one_of_each_class<B: Backend>(generators: &mut [Generator<B>]) -> Result<Vec<String>, Failure> {
     let Some(first) = generators.first() else {
-        return Err(Failure::Internal(
-            "the input `generators` is empty".to_owned(),
-        ));
+        return Err(Failure::Internal("input `generators` is empty".to_owned()));
     };
     let classes = first.card.classes.clone();
     let known = |generator: &Generator<B>| {
         generator.card.classes == classes && classes.contains(&generator.card.class)
     };
-    if let Some(stranger) = generators.iter().find(|generator| !known(generator)) {
+    if let Some(other) = generators.iter().find(|generator| !known(generator)) {
         return Err(Failure::Data(format!(
-            "a generator of `{}` was trained on the classes {}, another on {}",
-            stranger.card.class,
-            stranger.card.classes.join(", "),
+            "the generator of `{}` was trained on the classes {}, but another one on {}",
+            other.card.class,
+            other.card.classes.join(", "),
             classes.join(", ")
         )));
     }
@@ -283,16 +281,16 @@ fn one_of_each_class<B: Backend>(generators: &mut [Generator<B>]) -> Result<Vec<
             .iter()
             .position(|class| *class == generator.card.class)
     });
-    let made: Vec<&String> = generators
+    let found: Vec<&String> = generators
         .iter()
         .map(|generator| &generator.card.class)
         .collect();
-    if made != classes.iter().collect::<Vec<_>>() {
-        let made: Vec<&str> = made.into_iter().map(String::as_str).collect();
+    if found != classes.iter().collect::<Vec<_>>() {
+        let found: Vec<&str> = found.into_iter().map(String::as_str).collect();
         return Err(Failure::Data(format!(
-            "there must be one generator for each of {}; there are {}",
+            "there must be one generator for each of the classes {}, but these are for {}",
             classes.join(", "),
-            made.join(", ")
+            found.join(", ")
         )));
     }
     Ok(classes)

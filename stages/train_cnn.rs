@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
-use crate::ops::Backend;
 use crate::training::{Examples, Recipe, fit, write_history};
+use ops::Backend;
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",
@@ -25,7 +25,7 @@ pub const INFO: KindInfo = KindInfo {
             many: false,
             optional: false,
             usage: Usage::Trains,
-            doc: "training images; an augmented dataset is transformed anew in every epoch",
+            doc: "training images; an augmented dataset is transformed differently in every epoch",
         },
         VALIDATION,
     ],
@@ -43,7 +43,7 @@ pub(crate) const VALIDATION: Input = Input {
     many: false,
     optional: true,
     usage: Usage::Selects,
-    doc: "images by which the best epoch and the threshold are chosen",
+    doc: "images used to choose the best epoch and the threshold",
 };
 
 pub(crate) const OUTPUTS: [Output; 3] = [
@@ -79,8 +79,8 @@ impl Stage for TrainCnn {
         check(&self.0, "train", inputs)
     }
 
-    fn doubts(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
-        self.0.doubts(image(inputs, "train"))
+    fn warnings(&self, inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        self.0.warnings(image(inputs, "train"))
     }
 
     fn resumable(&self) -> Option<Resumable> {
@@ -111,9 +111,7 @@ pub(crate) fn check(
 ) -> Result<BTreeMap<String, Signature>, Invalid> {
     let only = |role: &str| inputs.get(role).and_then(|signatures| signatures.first());
     let Some(&Signature::Dataset { image, classes, .. }) = only(train) else {
-        return Err(Invalid::new(format!(
-            "the input `{train}` is not a dataset"
-        )));
+        return Err(Invalid::new(format!("input `{train}` is not a dataset")));
     };
     let validation = only("validation");
     recipe.check(image, classes, validation.is_some())?;
@@ -124,14 +122,14 @@ pub(crate) fn check(
     }) = validation
     {
         if *augmented {
-            return Err(
-                Invalid::new("validation images are augmented").hint("connect the dataset itself")
-            );
+            return Err(Invalid::new("input `validation` is augmented")
+                .hint("connect the dataset without augmentation"));
         }
         if *other != image {
             return Err(Invalid::new(format!(
-                "training images are {image}, validation images {other}"
-            )));
+                "training images are {image}, but validation images are {other}"
+            ))
+            .hint("give both the same `image_size` and number of channels"));
         }
     }
     Ok([
@@ -232,13 +230,13 @@ fn load_initial<B: Backend>(
     let card = ClassifierCard::read(artifact)?;
     if card.architecture != *network.architecture() {
         return Err(Failure::Data(format!(
-            "the initial model `{}` has other layers than `model`",
+            "the layers of the initial model `{}` differ from `model`",
             artifact.label
         )));
     }
     if card.classes != classes {
         return Err(Failure::Data(format!(
-            "the initial model `{}` knows the classes {}, the training images are of {}",
+            "the initial model `{}` has the classes {}, but the training images have the classes {}",
             artifact.label,
             card.classes.join(", "),
             classes.join(", ")

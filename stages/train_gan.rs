@@ -17,12 +17,14 @@ use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::figures::chart::{Series, line_chart};
 use crate::figures::grid::{Row, grid};
-use crate::gan::{Adversaries, Course, GanEpoch, Partial, Settings, Wanted, sample_name};
+use crate::gan::{
+    Adversaries, GanEpoch, PartialEpoch, ResumeTarget, Settings, TrainingState, sample_name,
+};
 use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
-    latent, output_doubt,
+    latent, output_warning,
 };
-use crate::ops::{Activation, Backend};
+use ops::{Activation, Backend};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",
@@ -34,7 +36,7 @@ pub const INFO: KindInfo = KindInfo {
         many: false,
         optional: false,
         usage: Usage::Trains,
-        doc: "the images to imitate; those of other classes are left out",
+        doc: "the images to imitate (those of other classes are ignored)",
     }],
     outputs: &[
         Output {
@@ -153,13 +155,12 @@ impl Stage for TrainGan {
             image, augmented, ..
         }) = inputs.get("images").and_then(|s| s.first())
         else {
-            return Err(Invalid::new("the input `images` is not a dataset"));
+            return Err(Invalid::new("input `images` is not a dataset"));
         };
         if augmented {
-            return Err(
-                Invalid::new("a GAN is trained on images as they are, not augmented")
-                    .hint("connect the dataset that was augmented"),
-            );
+            return Err(Invalid::new("input `images` is augmented").hint(
+                "connect the dataset without augmentation: a GAN is trained on it unchanged",
+            ));
         }
         whole("latent", self.latent, 1, 10_000)?;
         whole("epochs", self.epochs, 1, 100_000)?;
@@ -182,12 +183,12 @@ impl Stage for TrainGan {
         )?;
         if output != Feature::from(image) {
             let message =
-                format!("the generator makes {output}, and the dataset's images are {image}");
+                format!("the generator outputs {output}, but the dataset's images are {image}");
             return Err(Invalid::new(message).under("generator"));
         }
         if self.generator.last().and_then(Layer::activation) != Some(Activation::Tanh) {
             return Err(Invalid::new(
-                "the generator does not end in `tanh`, and images lie in [−1, 1]",
+                "the generator must end in `tanh`, because pixels lie in [−1, 1]",
             )
             .hint("give its last layer `activation: tanh`")
             .under("generator"));
@@ -195,7 +196,7 @@ impl Stage for TrainGan {
         let output = check_layers("discriminator", &self.discriminator, image.into())?;
         if Head::of(output).ok() != Some(Head::Sigmoid) {
             return Err(Invalid::new(format!(
-                "the discriminator ends in {output}, not in one score"
+                "the discriminator must output one score, not {output}"
             ))
             .hint("end it in `flatten` and `dense: { units: 1 }`")
             .under("discriminator"));
@@ -208,9 +209,9 @@ impl Stage for TrainGan {
         .into())
     }
 
-    fn doubts(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
-        let doubt = output_doubt(&self.discriminator, Head::Sigmoid);
-        doubt
+    fn warnings(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+        let warning = output_warning(&self.discriminator, Head::Sigmoid);
+        warning
             .map(|d| d.under("discriminator"))
             .into_iter()
             .collect()
@@ -249,7 +250,7 @@ impl Stage for TrainGan {
         Work {
             amount: images.map(|images| Amount {
                 count: images as f64 * self.epochs as f64 * operations,
-                rate: "gan",
+                unit: "gan",
             }),
             parameters: Some(sum(Architecture::parameter_len)),
             memory: Some(Memory {
@@ -311,36 +312,36 @@ impl Computation for Training<'_> {
         let members = stage.members(&dataset)?;
 
         let figure = context.output("figure")?;
-        let wanted = Wanted {
+        let target = ResumeTarget {
             epochs: stage.epochs,
             samples_after: &|epoch| epoch.is_multiple_of(stage.sample_every),
             figure: &figure,
         };
-        let (mut course, mut adversaries) = Course::begin(fresh, &wanted, context)?;
-        while course.history.len() < stage.epochs {
-            let epoch = course.history.len();
-            let partial = &mut course.partial;
+        let (mut state, mut adversaries) = TrainingState::begin(fresh, &target, context)?;
+        while state.history.len() < stage.epochs {
+            let epoch = state.history.len();
+            let partial = &mut state.partial;
             match adversaries.train_epoch(&dataset, &members, epoch, partial, context) {
-                Ok(row) => course.history.push(row),
+                Ok(row) => state.history.push(row),
                 Err(Failure::Cancelled) => {
-                    course.keep(&adversaries, &figure, true, context);
+                    state.keep(&adversaries, &figure, true, context);
                     return Err(Failure::Cancelled);
                 }
                 Err(failure) => return Err(failure),
             }
-            course.partial = Partial::default();
-            let epochs = course.history.len();
+            state.partial = PartialEpoch::default();
+            let epochs = state.history.len();
             // The last batch's losses were computed before its update, so the weights are checked as well.
             if !adversaries.generator().is_finite() {
                 return Err(Failure::Training(format!(
                     "weights are no longer finite after epoch {epochs}: lower `learning_rate`"
                 )));
             }
-            if (wanted.samples_after)(epochs) || epochs == stage.epochs {
+            if (target.samples_after)(epochs) || epochs == stage.epochs {
                 let path = figure.join(sample_name(epochs));
                 stage.sample(adversaries.generator_mut(), image, context.seed, &path)?;
             }
-            course.keep(&adversaries, &figure, epochs == stage.epochs, context);
+            state.keep(&adversaries, &figure, epochs == stage.epochs, context);
         }
 
         let card = GeneratorCard {
@@ -350,7 +351,7 @@ impl Computation for Training<'_> {
             epochs: stage.epochs,
         };
         card.write(adversaries.generator(), &context.output("generator")?)?;
-        write_history(&course.history, &context.output("history")?, &figure)
+        write_history(&state.history, &context.output("history")?, &figure)
     }
 }
 
@@ -360,7 +361,7 @@ impl TrainGan {
         let classes = dataset.classes();
         let Some(label) = classes.iter().position(|class| *class == self.class) else {
             return Err(Failure::Data(format!(
-                "there is no class `{}` in the images; there are {}",
+                "the dataset has no class `{}`: its classes are {}",
                 self.class,
                 classes.join(", ")
             )));
@@ -372,9 +373,9 @@ impl TrainGan {
             .collect();
         if members.len() < self.batch_size {
             return Err(Failure::Data(format!(
-                "there are {} images of `{}`, fewer than the {} of one batch: lower `batch_size`",
-                members.len(),
+                "class `{}` has {} images, fewer than one batch of {}: lower `batch_size`",
                 self.class,
+                members.len(),
                 self.batch_size
             )));
         }

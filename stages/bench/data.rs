@@ -10,7 +10,8 @@ use super::{Throughput, throughput};
 use crate::data::folder::Folder;
 use crate::data::source::Pool;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
-use crate::{decode, on_pool};
+use crate::decode;
+use ops::on_pool;
 
 /// Benchmark of reading a folder of images.
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ impl DecodeBench {
     pub fn check(&self) -> Result<(), Invalid> {
         if !matches!(self.image.channels, 1 | 3) {
             return Err(Invalid::new(format!(
-                "images of {} channels cannot be read from files, only of 1 (gray) or 3 (RGB)",
+                "images of {} channels cannot be read from files: use 1 (gray) or 3 (RGB)",
                 self.image.channels
             )));
         }

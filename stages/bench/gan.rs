@@ -4,11 +4,12 @@ use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::{Value, json};
 
 use super::{Throughput, overlapping, throughput};
+use crate::decode;
 use crate::device::{Computation, compute};
 use crate::gan::{Adversaries, Losses, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
-use crate::ops::Backend;
-use crate::{decode, on_pool, ops};
+use ops::Backend;
+use ops::on_pool;
 
 /// A DCGAN training (Radford et al., 2016) to measure: both updates, on random images.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,8 @@ impl GanBench {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "images of {} are not square with a side that is a power of two from 8",
+            "images of {} cannot be used: they must be square, with a power of two of at least 8 as their \
+             side",
             self.image
         )))
     }

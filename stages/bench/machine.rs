@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Peak performance of the processor.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Roof {
+pub struct PeakPerformance {
     /// Multiplications and additions in registers, by all threads, in 10⁹ per second.
     pub gflops: f64,
     /// Memory traffic of reading two arrays larger than the caches and writing a third, by all threads, in
@@ -18,8 +18,8 @@ pub struct Roof {
 }
 
 /// Measures the peak performance of the current pool's threads.
-pub fn measure_machine() -> Roof {
-    Roof {
+pub fn measure_machine() -> PeakPerformance {
+    PeakPerformance {
         gflops: best(operations_per_second) / 1e9,
         gigabytes_per_second: best(triad()) / 1e9,
     }

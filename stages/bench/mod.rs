@@ -11,7 +11,7 @@ use serde::Serialize;
 
 pub use data::{AugmentBench, DecodeBench};
 pub use gan::GanBench;
-pub use machine::{Roof, measure_machine};
+pub use machine::{PeakPerformance, measure_machine};
 pub use train::TrainBench;
 
 /// Result of a benchmark.

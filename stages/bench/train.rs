@@ -4,12 +4,13 @@ use contract::{Device, Failure, ImageShape, Invalid, random};
 use serde_json::Value;
 
 use super::{Throughput, overlapping, throughput};
+use crate::decode;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
-use crate::ops::Backend;
-use crate::ops::optimizer::{Optimizer, OptimizerConfig};
-use crate::training::{Figures, Targets, train_step};
-use crate::{decode, on_pool, ops};
+use crate::training::{StepResults, Targets, train_step};
+use ops::Backend;
+use ops::on_pool;
+use ops::optimizer::{Optimizer, OptimizerConfig};
 
 /// A classifier training to measure: cross-entropy and Adam, on random images.
 #[derive(Clone, Debug)]
@@ -97,7 +98,7 @@ impl Computation for &TrainBench {
                 step,
             )
         };
-        let step = overlapping(launch, Figures::finish);
+        let step = overlapping(launch, StepResults::finish);
         Ok(throughput(self.batch_size, self.steps, step))
     }
 }

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Environment {
                 || !name.chars().all(fits)
             {
                 return Err(D::Error::custom(format!(
-                    "`{name}` is no name of a variable; write `NAME`, or `NAME=VALUE`"
+                    "`{name}` is not the name of a variable; write `NAME` or `NAME=VALUE`"
                 )));
             }
             if variables.insert(name.to_owned(), value).is_some() {

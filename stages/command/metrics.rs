@@ -35,7 +35,7 @@ struct Number(#[serde(deserialize_with = "number")] f64);
 /// Decodes a number. The placeholder becomes NaN.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    number_of(&value).ok_or_else(|| D::Error::custom(format!("`{value}` is no number")))
+    number_of(&value).ok_or_else(|| D::Error::custom(format!("`{value}` is not a number")))
 }
 
 fn number_of(value: &Value) -> Option<f64> {
@@ -74,7 +74,7 @@ fn as_json(text: &[u8]) -> Vec<u8> {
 }
 
 /// Returns a warning that names the metrics without a value; `None` if all have one.
-pub fn warning(metrics: &Metrics) -> Option<String> {
+pub(super) fn warning(metrics: &Metrics) -> Option<String> {
     let undefined = metrics
         .iter()
         .filter(|(_, metric)| !metric.value.is_finite());
@@ -94,7 +94,7 @@ pub fn warning(metrics: &Metrics) -> Option<String> {
 ///
 /// Larger numbers are better, unless `direction` is `minimize`. The values `NaN`, `Infinity` and `-Infinity`
 /// are read as NaN. An interval that contains one of them is dropped.
-pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
+pub(super) fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
     let wrong = |why: String| Failure::Data(format!("the metrics in `{}` {why}", name.shown()));
     let unread = |e: io::Error| wrong(format!("cannot be read: {e}"));
     let file = scratch.file(name).map_err(unread)?;
@@ -109,7 +109,7 @@ pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
         .map_err(|e| wrong(format!("are not JSON: {e}")))?;
     let mut metrics = Metrics::new();
     if !value.is_object() {
-        return Err(wrong("are no JSON object of numbers".to_owned()));
+        return Err(wrong("are not a JSON object of numbers".to_owned()));
     }
     add(String::new(), &value, &mut metrics).map_err(wrong)?;
     Ok(metrics)
@@ -118,12 +118,14 @@ pub fn read(scratch: &Folder, name: &Path) -> Result<Metrics, Failure> {
 fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String> {
     let metric = match value {
         Value::Number(_) | Value::String(_) => Written {
-            value: number_of(value).ok_or_else(|| format!("have a `{name}` that is no number"))?,
+            value: number_of(value)
+                .ok_or_else(|| format!("contain `{name}`, which is not a number"))?,
             interval: None,
             direction: None,
         },
         Value::Object(entries) if entries.contains_key("value") && !name.is_empty() => {
-            Written::deserialize(value).map_err(|e| format!("have a `{name}` that is none: {e}"))?
+            Written::deserialize(value)
+                .map_err(|e| format!("contain `{name}`, which is not a metric: {e}"))?
         }
         Value::Object(entries) => {
             for (key, value) in entries {
@@ -135,7 +137,7 @@ fn add(name: String, value: &Value, metrics: &mut Metrics) -> Result<(), String>
             }
             return Ok(());
         }
-        _ => return Err(format!("have a `{name}` that is no number")),
+        _ => return Err(format!("contain `{name}`, which is not a number")),
     };
     metrics.insert(
         name,
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_writes_for_no_number_is_undefined() {
+    fn nan_and_infinity_as_python_writes_them_are_undefined() {
         let text =
             br#"{"a": NaN, "b": {"value": -Infinity, "interval": [0, Infinity]}, "NaN \" NaN": 1}"#;
         let value = serde_json::from_slice(&as_json(text)).unwrap();
@@ -200,15 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused_by_name() {
+    fn a_value_that_is_not_a_number_is_refused_by_name() {
         let error = |value| read(&value).unwrap_err();
         assert_eq!(
             error(json!({ "f1": "0.5" })),
-            "have a `f1` that is no number"
+            "contain `f1`, which is not a number"
         );
         assert_eq!(
             error(json!({ "a": { "b": null } })),
-            "have a `a.b` that is no number"
+            "contain `a.b`, which is not a number"
         );
         assert!(error(json!({ "f1": { "value": 1, "better": "up" } })).contains("unknown field"));
     }

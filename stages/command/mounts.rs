@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::Params;
 
 /// Puts inputs, code and files in place. Returns each file's path in the scratch folder and its kind.
-pub fn mount(
+pub(super) fn mount(
     params: &Params,
     request: &Request,
     scratch: &Path,
@@ -45,7 +45,7 @@ pub fn mount(
     for (_, place, path) in params.mounts() {
         scratch.source(&place, path, 0o644)?;
     }
-    scratch.settle();
+    scratch.forget_recent_times();
     Ok(scratch.mounted)
 }
 
@@ -191,7 +191,7 @@ impl Scratch<'_> {
             self.make(folder)?;
             self.made = folder.to_owned();
         }
-        let mount = put(&target).map_err(|e| Failure::io("put into place", file, e))?;
+        let mount = put(&target).map_err(|e| Failure::io("prepare", file, e))?;
         self.mounted.insert(at.components().collect(), mount);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Scratch<'_> {
 
     /// Forgets the times of copies that were made within the current tick of the clock (a few milliseconds).
     /// If the program changes such a copy at once, its time may stay the same.
-    fn settle(&mut self) {
+    fn forget_recent_times(&mut self) {
         for mount in self.mounted.values_mut() {
             if let Mount::Copied { changed, .. } = mount {
                 *changed = changed.filter(|&changed| clock::has_passed(changed));

@@ -18,7 +18,7 @@ const LONGEST: usize = 2048;
 const PIECE: u64 = 1 << 18;
 
 /// The outputs that a program must make.
-pub struct Outputs<'a> {
+pub(super) struct Outputs<'a> {
     /// Paths of the outputs, by port.
     pub paths: &'a BTreeMap<String, PathBuf>,
     pub metrics: Option<&'a Path>,
@@ -28,19 +28,19 @@ pub struct Outputs<'a> {
 
 impl Outputs<'_> {
     /// Returns every output: a path in `scratch`, or the metrics in the form that tables need.
-    pub fn gather(&self, scratch: &Folder, program: &Program) -> Result<Gathered, Failure> {
+    pub(super) fn gather(&self, scratch: &Folder, program: &Program) -> Result<Gathered, Failure> {
         check_copies(scratch, program)?;
         let linked = |path| Some((path, scratch.link_on(path)?));
         if let Some((output, link)) = self.all().find_map(linked) {
             let (output, link) = (output.shown(), link.shown());
             return Err(Failure::Data(if output == link {
                 format!(
-                    "its output `{output}` is a symbolic link; let the program copy what it leads to"
+                    "the output `{output}` is a symbolic link; let the program copy the link's target instead"
                 )
             } else {
                 format!(
-                    "its output `{output}` is behind the symbolic link `{link}`; let the program write it \
-                     into a folder of its own"
+                    "the output `{output}` is behind the symbolic link `{link}`; let the program create a \
+                     folder there instead"
                 )
             }));
         }
@@ -48,7 +48,7 @@ impl Outputs<'_> {
         let missing: Vec<&Path> = missing.collect();
         if !missing.is_empty() {
             return Err(Failure::Data(format!(
-                "the program did not make {}, which the pipeline declares as its output",
+                "the program did not create {}, which the pipeline declares as output",
                 named(missing)
             )));
         }
@@ -62,8 +62,8 @@ impl Outputs<'_> {
         if !undeclared.is_empty() {
             undeclared.sort();
             return Err(Failure::Data(format!(
-                "the program made {}, which the pipeline does not declare; declare it under `outputs`, or \
-                 under `ignore` if nobody needs it",
+                "the program created {}, which the pipeline does not declare; list it under `outputs`, or \
+                 under `ignore` if it is not needed",
                 named(undeclared.iter().map(PathBuf::as_path))
             )));
         }
@@ -84,7 +84,7 @@ impl Outputs<'_> {
     }
 
     /// Returns the paths at which the outputs must be.
-    pub fn all(&self) -> impl Iterator<Item = &Path> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Path> {
         self.paths
             .values()
             .map(PathBuf::as_path)
@@ -150,8 +150,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
             .and_then(|copy| is_equal(copy, files::open(original)?));
         if !is_equal.map_err(|e| Failure::io("read", path, e))? {
             return Err(Failure::Data(format!(
-                "its input `{role}` was written to while it ran; a program that wants to change what it \
-                 reads has to copy it first"
+                "the program changed its input `{role}`; to change an input, let the program copy it first"
             )));
         }
     }

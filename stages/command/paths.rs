@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use contract::{Invalid, ShowPath};
 
 /// Checks that a path leads into the scratch folder, and to something in it.
-pub fn check(path: &Path) -> Result<(), Invalid> {
+pub(super) fn check(path: &Path) -> Result<(), Invalid> {
     let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
     let names = path.components().filter(|part| *part != Component::CurDir);
     let text = path.to_string_lossy();
@@ -14,12 +14,12 @@ pub fn check(path: &Path) -> Result<(), Invalid> {
         return Ok(());
     }
     Err(Invalid::new(format!(
-        "`{text}` is no path in the folder that the program runs in"
+        "`{text}` must be a relative path inside the scratch folder, without `..`"
     )))
 }
 
 /// Returns the normal spelling of a path that [`check`] accepts: `./d//o/` becomes `d/o`.
-pub fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     path.components()
         .filter(|part| *part != Component::CurDir)
         .collect()
@@ -27,12 +27,12 @@ pub fn normal(path: &Path) -> PathBuf {
 
 /// Places in the scratch folder that are taken, ordered by path, so that the contents of a folder follow it.
 #[derive(Default)]
-pub struct Places(BTreeMap<PathBuf, &'static str>);
+pub(super) struct Places(BTreeMap<PathBuf, &'static str>);
 
 impl Places {
     /// Takes a place for `what`. It is an error if the place is taken, is inside another one or contains one,
     /// however the paths are spelled.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         path: &Path,
         what: &'static str,
@@ -49,9 +49,11 @@ impl Places {
         if let Some((other, whose)) = inside.or_else(around) {
             let (ours, theirs) = (path.shown(), other.shown());
             return Err(wrong(if *other == place {
-                format!("{what} `{ours}` would be at the place of {whose} `{theirs}`")
+                format!("{what} `{ours}` and {whose} `{theirs}` have the same path")
             } else {
-                format!("{what} `{ours}` and {whose} `{theirs}` would lie in one another")
+                format!(
+                    "{what} `{ours}` and {whose} `{theirs}` overlap: one path is inside the other"
+                )
             }));
         }
         self.0.insert(place, what);
@@ -68,7 +70,7 @@ mod tests {
     use super::{Places, check, normal};
 
     #[test]
-    fn no_place_is_taken_twice_or_lies_in_another() {
+    fn equal_and_nested_paths_are_refused() {
         let mut places = Places::default();
         let mut take = |path: &str| {
             let taken = places.take(Path::new(path), "the output", Invalid::new);
@@ -78,10 +80,10 @@ mod tests {
             assert_eq!(take(free), None, "{free}");
         }
         for (path, words) in [
-            ("./a//b", "would be at the place of"),
-            ("a", "would lie in one another"),
-            ("a/b/c/d", "would lie in one another"),
-            ("c/d", "would lie in one another"),
+            ("./a//b", "have the same path"),
+            ("a", "overlap: one path is inside the other"),
+            ("a/b/c/d", "overlap: one path is inside the other"),
+            ("c/d", "overlap: one path is inside the other"),
         ] {
             let refused = take(path).unwrap_or_default();
             assert!(refused.contains(words), "{path}: {refused}");
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_paths_that_stay_inside_are_taken() {
+    fn only_paths_that_stay_inside_are_accepted() {
         for path in ["a", "a/b.c", "./a", "a b", "é"] {
             assert!(check(Path::new(path)).is_ok(), "{path}");
         }

@@ -20,12 +20,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use contract::{ShowPath, Tool, files};
+use contract::{ShowPath, Tool, files, lock};
 
 /// Names under `tools`, with their version commands.
-pub type Declared = BTreeMap<String, Option<String>>;
+pub(super) type Declared = BTreeMap<String, Option<String>>;
 
 /// Number of bytes of a script's first line that are read. Linux reads no more.
 const LONGEST_LINE: u64 = 256;
@@ -36,7 +36,7 @@ const SCRIPTS: [&str; 12] = [
 ];
 
 /// Returns the programs that `words`, a program and its arguments, depend on.
-pub fn of(words: &[String], declared: &Declared) -> Vec<Tool> {
+pub(super) fn of(words: &[String], declared: &Declared) -> Vec<Tool> {
     let mut tools = Tools {
         declared,
         found: Vec::new(),
@@ -69,7 +69,7 @@ impl Tools<'_> {
         if path.is_relative() && path.components().count() > 1 {
             return;
         }
-        let Some(found) = belonging(name) else {
+        let Some(found) = program_files(name) else {
             return self.add(name, None);
         };
         let is_by_content = !matches!(self.declared.get(name), Some(Some(_)));
@@ -94,25 +94,25 @@ impl Tools<'_> {
 /// Returns the file of the program `name`, which is searched for in `PATH` unless it is a path; `None` if
 /// there is none. A name leads to the same file for the lifetime of this process, so the program that runs is
 /// the one in the key.
-pub fn find(name: &str) -> Option<PathBuf> {
-    let (_, program) = belonging(name)?.swap_remove(0);
+pub(super) fn find(name: &str) -> Option<PathBuf> {
+    let (_, program) = program_files(name)?.swap_remove(0);
     Some(program)
 }
 
 /// Returns the files that the program `name` consists of, the program first. The result is cached, because
 /// many stages run the same program.
-fn belonging(name: &str) -> Option<Vec<(String, PathBuf)>> {
+fn program_files(name: &str) -> Option<Vec<(String, PathBuf)>> {
     static KNOWN: Mutex<BTreeMap<String, Vec<(String, PathBuf)>>> = Mutex::new(BTreeMap::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     if let Some(files) = known.get(name) {
         return Some(files.clone());
     }
-    let files = look_for(name)?;
+    let files = find_program_files(name)?;
     known.insert(name.to_owned(), files.clone());
     Some(files)
 }
 
-fn look_for(name: &str) -> Option<Vec<(String, PathBuf)>> {
+fn find_program_files(name: &str) -> Option<Vec<(String, PathBuf)>> {
     let program = in_path(Path::new(name))?;
     let interpreter = interpreter(&program);
     let environment = program.parent().and_then(Path::parent);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_counts_and_so_does_what_reads_it() {
+    fn a_program_and_its_interpreter_count() {
         let folder = folder(&[
             ("bin/plain", "x\x7fELF"),
             ("bin/script", "x#!/bin/sh -e\n"),
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_arguments_absolute_paths_of_scripts_count() {
+    fn absolute_paths_of_scripts_count_among_the_arguments() {
         let folder = folder(&[
             ("train.py", "import torch"),
             ("run", "#!/bin/sh"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_counts_once_and_as_it_is_declared() {
+    fn a_declared_tool_counts_once_and_as_it_is_declared() {
         let declared = Declared::from([
             ("sh".to_owned(), Some("sh --version".to_owned())),
             ("env".to_owned(), None),

@@ -42,7 +42,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrMap<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name, or a map of a name to its parameters")
+        f.write_str("a name, or a map from a name to its parameters")
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<T, E> {

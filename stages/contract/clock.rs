@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_time_far_ahead() {
+    fn a_time_in_the_far_future_is_not_waited_for() {
         let now = clock_gettime(CLOCK);
         assert!(!wait_until_passed((now.tv_sec + 3600, 0)));
     }

@@ -39,7 +39,7 @@ impl<'a> Context<'a> {
     /// Returns the artifact on a port that takes one.
     pub fn input(&self, role: &str) -> Result<&'a Artifact, Failure> {
         self.optional_input(role)
-            .ok_or_else(|| Failure::Internal(format!("no input `{role}`")))
+            .ok_or_else(|| Failure::Internal(format!("the stage has no input `{role}`")))
     }
 
     /// Returns the artifact on an optional port, if the port is connected.
@@ -76,7 +76,7 @@ impl<'a> Context<'a> {
     pub fn warn(&self, message: impl Into<String>) {
         (self.events)(StageEvent::Warning {
             message: message.into(),
-            passing: false,
+            about_run_only: false,
         });
     }
 
@@ -143,8 +143,8 @@ impl<'a> Context<'a> {
                 // A partial checkpoint would look like one that the engine has not moved away yet.
                 let _ = std::fs::remove_dir_all(&folder);
                 (self.events)(StageEvent::Warning {
-                    message: format!("no checkpoint after {position}: {failure}"),
-                    passing: true,
+                    message: format!("no checkpoint was saved after {position}: {failure}"),
+                    about_run_only: true,
                 });
             }
         }

@@ -14,7 +14,8 @@ pub enum StageEvent {
         message: String,
         /// Whether the warning concerns this run only. Other warnings concern the result: they are stored
         /// with it and shown wherever it is used.
-        passing: bool,
+        #[serde(rename = "passing")]
+        about_run_only: bool,
     },
     /// A line worth keeping in the run's record (`best epoch 7, threshold 0.62`).
     Note {

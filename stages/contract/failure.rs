@@ -28,7 +28,7 @@ pub enum Failure {
     /// The stage exceeded its time limit.
     #[error("{0}")]
     TimedOut(String),
-    /// Stopped on request.
+    /// The stage was stopped on request.
     #[error("cancelled")]
     Cancelled,
     /// A bug in runner.

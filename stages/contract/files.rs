@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_at_is_not_missing() {
+    fn a_path_that_cannot_be_accessed_is_not_reported_as_missing() {
         let folder = folder_with_everything();
         let path = folder.path();
         symlink(path.join("circle"), path.join("circle")).unwrap();
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_none_is_an_error() {
+    fn text_that_is_not_utf8_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, b"\xff\xfe").unwrap();

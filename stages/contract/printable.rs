@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_without_control_characters_stays() {
+    fn text_without_control_characters_is_unchanged() {
         for text in ["", "plain", "übung 画像 👩‍⚕️ ±✓…", "a\tb\nc"] {
             assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
         }
     }
 
     #[test]
-    fn what_a_terminal_would_act_on_is_escaped() {
+    fn characters_that_a_terminal_acts_on_are_escaped() {
         assert_eq!(printable("a\u{1b}[2Jb\u{7}"), "a\\u001b[2Jb\\u0007");
         assert_eq!(printable("\u{9b}31m\u{7f}"), "\\u009b31m\\u007f");
         assert_eq!(printable("\u{202e}txet"), "\\u202etxet");

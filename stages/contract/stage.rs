@@ -8,7 +8,7 @@ use super::{Context, Expected, External, Failure, Invalid, Port, Signature, Sour
 
 /// A stage kind with its parameters. The engine plans and runs every stage through this trait.
 ///
-/// `canonical`, `check`, `doubts`, `sources` and `work` are pure. `preflight` and `tools` look at files but
+/// `canonical`, `check`, `warnings`, `sources` and `work` are pure. `preflight` and `tools` look at files but
 /// change nothing.
 pub trait Stage: Send + Sync {
     /// Returns the parameters with every default filled in, in one fixed form. This form enters the
@@ -39,7 +39,7 @@ pub trait Stage: Send + Sync {
 
     /// Lists parameters with which the stage would run, but with a meaningless result. Called only after
     /// `check` has passed.
-    fn doubts(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
+    fn warnings(&self, _inputs: &BTreeMap<String, Vec<Signature>>) -> Vec<Invalid> {
         Vec::new()
     }
 

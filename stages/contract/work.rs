@@ -35,7 +35,7 @@ pub struct Amount {
     /// For a training, the floating point operations of all its epochs.
     pub count: f64,
     /// Name of the unit, such as `training`. Amounts with the same name are done at the same rate.
-    pub rate: &'static str,
+    pub unit: &'static str,
 }
 
 /// Memory in bytes that a stage needs for itself, without files that it maps.

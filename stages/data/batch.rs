@@ -59,7 +59,7 @@ pub fn fill_batch(
     assert_eq!(
         out.len(),
         indices.len() * shape.len(),
-        "a batch of {shape} images"
+        "`out` must hold a batch of {shape} images"
     );
     out.par_chunks_mut(shape.len())
         .zip(indices)

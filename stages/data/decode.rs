@@ -21,7 +21,7 @@ const MOST_BESIDE_PIXELS: u64 = 1 << 24;
 
 /// Decodes files of up to a given number of pixels, and resizes the images.
 #[derive(Clone, Copy, Debug)]
-pub struct Decoder {
+pub(super) struct Decoder {
     /// Images with more pixels are refused before any memory is allocated for them.
     pub max_pixels: u64,
 }
@@ -37,7 +37,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
-    pub fn check(&self, path: &Path) -> Result<(), String> {
+    pub(super) fn check(&self, path: &Path) -> Result<(), String> {
         let unreadable = |e| format!("cannot be read: {e}");
         let mut file = files::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
@@ -62,7 +62,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
-    pub fn read(
+    pub(super) fn read(
         &self,
         path: &Path,
         shape: ImageShape,
@@ -87,8 +87,12 @@ impl Decoder {
 
     /// Reads the header, and refuses an image that is too large.
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, String> {
-        let no_image =
-            |e: &dyn Display| format!("is no readable JPEG or PNG image: {}", e.to_string().trim());
+        let no_image = |e: &dyn Display| {
+            format!(
+                "is not a readable JPEG or PNG image: {}",
+                e.to_string().trim()
+            )
+        };
         match image::guess_format(bytes) {
             Ok(ImageFormat::Jpeg) => {
                 let jpeg = Jpeg::open(bytes).map_err(|e| no_image(&e))?;
@@ -104,7 +108,7 @@ impl Decoder {
                     .map_err(|e| no_image(&e))?;
                 Ok(Opened::Png(Box::new(png)))
             }
-            _ => Err("is no JPEG or PNG image".into()),
+            _ => Err("is not a JPEG or PNG image".into()),
         }
     }
 

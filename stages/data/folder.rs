@@ -114,14 +114,13 @@ impl Folder {
             let text = e.to_string();
             let cause = text.lines().last().unwrap_or_default();
             let cause = cause.trim_start_matches("error: ");
-            Invalid::new(format!("`group_by` is no regular expression: {cause}")).under("group_by")
+            Invalid::new(format!("`group_by` is not a regular expression: {cause}"))
+                .under("group_by")
         })?;
         if regex.captures_len() < 2 {
-            return Err(
-                Invalid::new("`group_by` has no capture, so it names no group")
-                    .hint(r"put parentheses around the patient, as in `^(person\d+_[a-z]+)_`")
-                    .under("group_by"),
-            );
+            return Err(Invalid::new("`group_by` has no capture group")
+                .hint(r"put parentheses around the patient's name, as in `^(person\d+_[a-z]+)_`")
+                .under("group_by"));
         }
         Ok(Some(regex))
     }

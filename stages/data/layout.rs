@@ -9,7 +9,7 @@ use super::source::{Omitted, Unusable};
 
 /// An image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(super) struct Listed {
     pub path: PathBuf,
     /// Path relative to the folder of the splits, with `/` between its parts.
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Listed {
 
 /// The image files of a folder. Each split is ordered by class and file name.
 #[derive(Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// Names of the class folders, sorted.
     pub classes: Vec<String>,
     pub train: Vec<Listed>,
@@ -34,13 +34,13 @@ const VALIDATION: [&str; 2] = ["val", "validation"];
 const TEST: [&str; 1] = ["test"];
 
 const EXPECTED: &str =
-    "the layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
+    "the expected layout is `train/<CLASS>/*.jpeg` and `test/<CLASS>/*.jpeg` (or `jpg`, `png`)";
 
 impl Layout {
     /// Lists `path`, or the only folder in it that contains the splits. Archives of these data nest folders
     /// (`chest_xray/chest_xray/train`) and add folders such as `__MACOSX`, which are ignored like everything
     /// that does not count in a source.
-    pub fn read(path: &Path) -> Result<Self, Unusable> {
+    pub(super) fn read(path: &Path) -> Result<Self, Unusable> {
         let shown = path.shown();
         match files::leads_to(path, Metadata::is_dir) {
             Ok(true) => {}
@@ -66,7 +66,7 @@ impl Layout {
                         first.path.shown(),
                         folder.path.shown()
                     ))
-                    .hint("merge them, or name one of them in a `.runnerignore`"));
+                    .hint("merge them, or list one of them in a `.runnerignore`"));
                 }
                 found = Some(folder);
             }
@@ -81,15 +81,18 @@ impl Layout {
 
         let classes: Vec<String> = folders(&train).map(str::to_owned).collect();
         if classes.len() < 2 {
+            let found = match classes.first() {
+                Some(only) => format!("only one class folder (`{only}`)"),
+                None => "no class folders".to_owned(),
+            };
             return Err(Unusable::new(format!(
-                "`{}` has {} class folders, and two are the least to tell apart",
-                train.path.shown(),
-                classes.len()
+                "`{}` has {found}; classification needs at least two",
+                train.path.shown()
             ))
             .hint(EXPECTED));
         }
         let mut omitted = Omitted::default();
-        around(&source, &root, &mut omitted)?;
+        omit_beside(&source, &root, &mut omitted)?;
         let mut files = |split: &SourceFolder| files(split, &train, &classes, &mut omitted);
         let train_files = files(&train)?;
         let validation = validation.as_ref().map(&mut files).transpose()?;
@@ -104,7 +107,7 @@ impl Layout {
     }
 
     /// Returns every split that exists.
-    pub fn splits_mut(&mut self) -> impl Iterator<Item = &mut Vec<Listed>> {
+    pub(super) fn splits_mut(&mut self) -> impl Iterator<Item = &mut Vec<Listed>> {
         [&mut self.train]
             .into_iter()
             .chain(self.validation.as_mut())
@@ -112,7 +115,7 @@ impl Layout {
     }
 
     /// Checks that every class has images to train on and images to test on.
-    pub fn check_classes(&self, path: &Path) -> Result<(), Unusable> {
+    pub(super) fn check_classes(&self, path: &Path) -> Result<(), Unusable> {
         for (split, files) in [("train", &self.train), ("test", &self.test)] {
             for (label, class) in self.classes.iter().enumerate() {
                 if !files.iter().any(|file| file.label as usize == label) {
@@ -155,7 +158,7 @@ fn root(source: SourceFolder) -> Result<SourceFolder, Unusable> {
                     one.path.shown(),
                     other.path.shown()
                 ))
-                .hint("name the one to use"));
+                .hint("set `path` to the one to use"));
             }
         }
     }
@@ -221,7 +224,7 @@ fn files(
 
 /// Adds the files beside the splits to `omitted`: those in `root`, and those in the folders around it up to
 /// `source`.
-fn around(
+fn omit_beside(
     source: &SourceFolder,
     root: &SourceFolder,
     omitted: &mut Omitted,
@@ -242,7 +245,7 @@ fn around(
     for name in folders(source).filter(|name| !is_split(name)) {
         let folder = source.enter(name)?;
         if !is_root && root.name.starts_with(&folder.name) {
-            around(&folder, root, omitted)?;
+            omit_beside(&folder, root, omitted)?;
         } else {
             let reason =
                 format!("is in `{name}`, which is no split (`train`, `val`, `validation`, `test`)");

@@ -48,7 +48,7 @@ impl Header {
     fn check(&self, bytes: u64) -> Result<(), String> {
         if self.version != VERSION {
             return Err(format!(
-                "is of version {}, not {VERSION}; delete the artifact to make it anew",
+                "has format version {}, not {VERSION}; delete the artifact to create it again",
                 self.version
             ));
         }
@@ -64,7 +64,7 @@ impl Header {
         let fits = total.is_some_and(|total| total as u64 == bytes);
         if !matches!(image, Some(1..=MOST_VALUES)) || !fits {
             return Err(format!(
-                "says {} images of {height}×{width}×{channels}, but `{IMAGES_FILE}` has {bytes} bytes",
+                "describes {} images of {height}×{width}×{channels}, but `{IMAGES_FILE}` has {bytes} bytes",
                 self.labels.len()
             ));
         }

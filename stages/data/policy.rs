@@ -118,7 +118,7 @@ impl Policy {
         let [low, high] = self.brightness;
         if !(low >= 0.0 && low <= high && high <= 10.0) {
             return Err(Invalid::new(format!(
-                "`brightness` must be a range within 0 and 10, the lower end first, not {low} to {high}"
+                "`brightness` must be a range between 0 and 10 with the lower end first, not {low} to {high}"
             ))
             .under("brightness"));
         }

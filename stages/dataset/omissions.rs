@@ -19,8 +19,12 @@ const SHARE: f64 = 0.01;
 pub(super) fn report(offer: &Offer, context: &Context<'_>) {
     let Omitted { files, hidden } = &offer.omitted;
     if *hidden > 0 {
-        let names = if *hidden == 1 { "name" } else { "names" };
-        context.note(format!("{hidden} hidden {names} left out"));
+        let entries = if *hidden == 1 {
+            "file or folder"
+        } else {
+            "files or folders"
+        };
+        context.note(format!("{hidden} hidden {entries} left out"));
     }
     for (class, name) in offer.classes.iter().enumerate() {
         let of_class = |label: u32| label as usize == class;
@@ -37,8 +41,9 @@ pub(super) fn report(offer: &Offer, context: &Context<'_>) {
         let skipped = skipped.filter(|s| s.class.is_some_and(of_class)).count();
         let all = used + skipped;
         if skipped as f64 > SHARE * all as f64 {
+            let verb = if skipped == 1 { "is" } else { "are" };
             context.warn(format!(
-                "{skipped} of {all} files of class `{name}` are left out"
+                "{skipped} of {all} files of class `{name}` {verb} left out"
             ));
         }
     }
@@ -57,8 +62,8 @@ pub(super) fn report(offer: &Offer, context: &Context<'_>) {
     }
 }
 
-/// Formats ``17 files left out (skipped.json lists them): `a.bmp` is of … (6 such); …``, in the order in
-/// which the reasons first occur.
+/// Formats ``17 files left out (skipped.json lists them): `a.bmp` has … (6 such files); …``, in the order
+/// in which the reasons first occur.
 fn by_reason(omitted: &Omitted) -> String {
     let mut reasons: Vec<(&str, &str, usize)> = Vec::new();
     for file in &omitted.files {
@@ -74,7 +79,7 @@ fn by_reason(omitted: &Omitted) -> String {
         .iter()
         .map(|&(reason, first, count)| match count {
             1 => format!("`{first}` {reason}"),
-            _ => format!("`{first}` {reason} ({count} such)"),
+            _ => format!("`{first}` {reason} ({count} such files)"),
         })
         .collect();
     let count = omitted.files.len();

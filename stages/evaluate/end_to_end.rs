@@ -144,14 +144,14 @@ fn metrics_agree_with_the_predictions() {
 }
 
 #[test]
-fn other_classes_are_refused() {
+fn images_of_other_classes_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let failure = evaluate(folder.path(), ["CAT", "DOG"]).unwrap_err();
     assert_eq!(
         failure,
         Failure::Data(
-            "model `cnn[model1]` knows the classes `NORMAL`, `PNEUMONIA`, but the images of \
-             `xrays.test` are of `CAT`, `DOG`"
+            "model `cnn[model1]` has the classes `NORMAL`, `PNEUMONIA`, but the images of \
+             `xrays.test` have the classes `CAT`, `DOG`"
                 .to_owned()
         )
     );
@@ -168,7 +168,7 @@ fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
     assert!(
         warnings[0].starts_with(
             "leakage: 40 of 40 images of `xrays.test` are copies of images of `xrays.train`: \
-             `image, 0.png` has the pixels of `image, 0.png`"
+             `image, 0.png` has the same pixels as `image, 0.png`"
         ),
         "{warnings:?}"
     );
@@ -179,7 +179,7 @@ fn images_that_the_model_was_trained_on_are_a_warning_or_an_error() {
     assert!(staging.join("figure/leakage.png").exists());
     let failure = with("fail").unwrap_err().to_string();
     assert!(
-        failure.contains("`image, 0.png` has the pixels of"),
+        failure.contains("`image, 0.png` has the same pixels as"),
         "{failure}"
     );
     assert_eq!(with("off").unwrap().1, [""; 0]);

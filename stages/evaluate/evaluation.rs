@@ -14,30 +14,30 @@ pub const CONFUSION_FILE: &str = "confusion.json";
 /// Reasons why files are not the output of an evaluation.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    #[error("`{CONFUSION_FILE}` tells no classes: {0}")]
+    #[error("`{CONFUSION_FILE}` does not list the classes: {0}")]
     Confusion(#[from] serde_json::Error),
-    #[error("`{CONFUSION_FILE}` has the positive class `{0}`, which is none of its classes")]
+    #[error("`{CONFUSION_FILE}` has the positive class `{0}`, which is not one of its classes")]
     Positive(String),
-    #[error("`{PREDICTIONS_FILE}` is no table: {0}")]
+    #[error("`{PREDICTIONS_FILE}` is not a table: {0}")]
     Table(#[from] csv::Error),
     #[error("`{PREDICTIONS_FILE}` has the columns {found}, not {expected}")]
     Columns { found: String, expected: String },
-    #[error("`{PREDICTIONS_FILE}`, image {image}: `{class}` is no class")]
+    #[error("`{PREDICTIONS_FILE}`, image {image}: `{class}` is not a class")]
     Class { image: usize, class: String },
-    #[error("`{PREDICTIONS_FILE}`, image {image}: `{text}` is no probability")]
+    #[error("`{PREDICTIONS_FILE}`, image {image}: `{text}` is not a probability")]
     Probability { image: usize, text: String },
 }
 
 /// Reasons why two evaluations are not of the same images.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unlike {
-    #[error("not the same classes")]
+    #[error("the classes differ")]
     Classes,
-    #[error("not the same positive class")]
+    #[error("the positive classes differ")]
     Positive,
-    #[error("not the same test images")]
+    #[error("the test images differ")]
     Images,
-    #[error("not the same labels")]
+    #[error("the labels differ")]
     Labels,
 }
 
@@ -102,7 +102,7 @@ fn add(evaluation: &mut Evaluation, row: &csv::StringRecord) -> Result<(), Unrea
 
 /// Checks that `a` and `b` have the same classes and the same images: by name, in the same order, with the
 /// same labels.
-pub fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
+pub(super) fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
     if a.classes != b.classes {
         return Err(Unlike::Classes);
     }
@@ -119,7 +119,7 @@ pub fn check_alike(a: &Evaluation, b: &Evaluation) -> Result<(), Unlike> {
 }
 
 /// Returns the predictions in the form that measures are computed from.
-pub fn scored(evaluation: &Evaluation) -> Scored {
+pub(super) fn scored(evaluation: &Evaluation) -> Scored {
     let predictions = Predictions {
         probabilities: &evaluation.probabilities,
         labels: &evaluation.labels,

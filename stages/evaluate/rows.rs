@@ -1,7 +1,7 @@
 //! Compares the rows of a table's column with a reference row.
 
 use contract::Direction;
-use contract::analysis::{Contrast, Corrected, EvaluatedRow, Reference, RowContrasts};
+use contract::analysis::{Contrast, CorrectedContrast, EvaluatedRow, Reference, RowContrasts};
 
 use super::contrast::contrast;
 use super::evaluation::scored;
@@ -78,7 +78,7 @@ fn mean(row: &EvaluatedRow, measure: Measure) -> Option<f64> {
 /// Corrects p-values for the number of rows that were compared.
 pub fn corrected(
     rows: Vec<(String, Result<Contrast, String>)>,
-) -> Vec<(String, Result<Corrected, String>)> {
+) -> Vec<(String, Result<CorrectedContrast, String>)> {
     let found = || rows.iter().filter_map(|(_, found)| found.as_ref().ok());
     let p_values: Vec<f64> = found().map(|contrast| contrast.difference.p).collect();
     let mcnemar_p_values: Vec<f64> = found()
@@ -86,7 +86,7 @@ pub fn corrected(
         .collect();
     let mut p_values = holm(&p_values).into_iter();
     let mut mcnemar_p_values = holm(&mcnemar_p_values).into_iter();
-    let mut correct = |contrast: Contrast| Corrected {
+    let mut correct = |contrast: Contrast| CorrectedContrast {
         // There is one p-value for each contrast.
         p_holm: p_values.next().unwrap_or(1.0),
         mcnemar_p_holm: contrast

@@ -53,7 +53,7 @@ fn defaults_are_filled_in() {
 }
 
 #[test]
-fn wrong_parameters_are_refused() {
+fn wrong_parameters_are_rejected() {
     let message = parsed(json!({ "threshold": "best" })).unwrap_err();
     assert_eq!(
         message,
@@ -112,7 +112,7 @@ fn inputs_must_fit_together() {
     let other_size = evaluate.check(&inputs(32, 64, false)).unwrap_err();
     assert_eq!(
         other_size.message,
-        "input `model` takes images of 32×32×1, but those of `images` are 64×64×1"
+        "input `model` takes images of 32×32×1, but input `images` has images of 64×64×1"
     );
 }
 
@@ -157,7 +157,7 @@ fn the_decision_follows_the_threshold() {
     };
     assert_eq!(
         unknown.positive_class(&classes).unwrap_err().to_string(),
-        "no class `COVID` to be `positive`; the classes are `NORMAL`, `PNEUMONIA`"
+        "`positive` is `COVID`, which is not a class: the classes are `NORMAL`, `PNEUMONIA`"
     );
 }
 

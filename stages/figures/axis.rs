@@ -86,7 +86,7 @@ impl Axis {
 
 /// Returns the range of `values` (finite) without outliers, such as those of a training that went wrong.
 /// Outliers lie more than three interquartile ranges beyond the quartiles (Tukey's outer fences).
-pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn range_without_outliers(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.collect();
     sorted.sort_by(f64::total_cmp);
     let [Some(&least), Some(&greatest)] = [sorted.first(), sorted.last()] else {
@@ -98,15 +98,15 @@ pub(super) fn usual(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if upper <= lower {
         return (least, greatest);
     }
-    let room = 3.0 * (upper - lower);
-    let inside = |value: &f64| (lower - room..=upper + room).contains(value);
+    let reach = 3.0 * (upper - lower);
+    let inside = |value: &f64| (lower - reach..=upper + reach).contains(value);
     let least = sorted.iter().copied().find(inside);
     let greatest = sorted.iter().rev().copied().find(inside);
     (least.unwrap_or(lower), greatest.unwrap_or(upper))
 }
 
-/// Returns the least and the greatest of `values`, never equal: a single value gets `room` on both sides.
-fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f64) {
+/// Returns the least and the greatest of `values`, never equal: a single value gets `margin` on both sides.
+fn span(values: impl Iterator<Item = f64>, margin: impl Fn(f64) -> f64) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
         (low.min(v), high.max(v))
     });
@@ -116,7 +116,7 @@ fn span(values: impl Iterator<Item = f64>, room: impl Fn(f64) -> f64) -> (f64, f
     if high - low > high.abs().max(low.abs()) * 1e-9 {
         return (low, high);
     }
-    (low - room(low), high + room(high))
+    (low - margin(low), high + margin(high))
 }
 
 /// Returns the least of 1, 2, 5 × 10ⁿ that is not below `step`.

@@ -21,7 +21,7 @@ pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);
 pub(super) const LIGHT_GRAY: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 pub(super) const WHITE: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
-/// The colours of Okabe and Ito, which colour-blind readers can tell apart too. Their yellow is left out,
+/// The colors of Okabe and Ito, which color-blind readers can tell apart too. Their yellow is left out,
 /// because it is too faint on white.
 pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0x00, 0x72, 0xb2),
@@ -87,7 +87,7 @@ impl Canvas {
         // plotters centres a box that reaches below the baseline, so the capitals would be too high.
         self.backend()
             .draw_text(text, &style, (x, y + size / 5))
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     /// Draws one line of text that reads upwards, centred on the point.
@@ -101,7 +101,7 @@ impl Canvas {
         let style = style(size, Align::Center, color).transform(FontTransform::Rotate270);
         self.backend()
             .draw_text(text, &style, (x + size / 5, y))
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     pub(super) fn line(
@@ -113,7 +113,7 @@ impl Canvas {
     ) -> Result<(), Failure> {
         self.backend()
             .draw_line(from, to, &stroke(color, width))
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     pub(super) fn path(
@@ -124,7 +124,7 @@ impl Canvas {
     ) -> Result<(), Failure> {
         self.backend()
             .draw_path(points.iter().copied(), &stroke(color, width))
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     /// Like [`Canvas::line`], but what is below shows through. `opacity` is between 0 and 1.
@@ -136,7 +136,9 @@ impl Canvas {
         width: i32,
     ) -> Result<(), Failure> {
         let style = color.mix(opacity).stroke_width(width.unsigned_abs());
-        self.backend().draw_line(from, to, &style).map_err(refused)
+        self.backend()
+            .draw_line(from, to, &style)
+            .map_err(drawing_failed)
     }
 
     pub(super) fn dot(
@@ -147,7 +149,7 @@ impl Canvas {
     ) -> Result<(), Failure> {
         self.backend()
             .draw_circle(center, radius.unsigned_abs(), &color.filled(), true)
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     /// Fills the rectangle from `from` to just before `to`.
@@ -159,7 +161,7 @@ impl Canvas {
     ) -> Result<(), Failure> {
         self.backend()
             .draw_rect(from, (to.0 - 1, to.1 - 1), &color.filled(), true)
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     /// Makes the content of a rectangle fainter, so that text on top of it can be read.
@@ -167,7 +169,7 @@ impl Canvas {
         let style = WHITE.mix(0.88).filled();
         self.backend()
             .draw_rect(from, (to.0 - 1, to.1 - 1), &style, true)
-            .map_err(refused)
+            .map_err(drawing_failed)
     }
 
     /// Copies an image (height × width × channels bytes) with its top left corner at `(left, top)`. Each of
@@ -181,7 +183,7 @@ impl Canvas {
     ) -> Result<(), Failure> {
         if image.len() != shape.len() || !matches!(shape.channels, 1 | 3) {
             return Err(Failure::Internal(format!(
-                "an image of {} bytes is not {shape}",
+                "an image of {} bytes does not have the shape {shape}",
                 image.len()
             )));
         }
@@ -242,15 +244,18 @@ impl Canvas {
 /// Returns the width of a line of text.
 pub(super) fn text_width(text: &str, size: i32) -> Result<i32, Failure> {
     register_font()?;
-    let (width, _) = (FONT, size).into_font().box_size(text).map_err(refused)?;
+    let (width, _) = (FONT, size)
+        .into_font()
+        .box_size(text)
+        .map_err(drawing_failed)?;
     Ok(width as i32)
 }
 
-/// Returns the largest size up to `size` at which a line of text is at most `room` wide.
-pub(super) fn fitting_size(text: &str, size: i32, room: i32) -> Result<i32, Failure> {
+/// Returns the largest size up to `size` at which a line of text is at most `available` wide.
+pub(super) fn fitting_size(text: &str, size: i32, available: i32) -> Result<i32, Failure> {
     let width = text_width(text, size)?;
-    Ok(if width > room {
-        size * room / width
+    Ok(if width > available {
+        size * available / width
     } else {
         size
     })
@@ -287,6 +292,6 @@ fn register_font() -> Result<(), Failure> {
     }
 }
 
-fn refused(cause: impl std::fmt::Display) -> Failure {
+fn drawing_failed(cause: impl std::fmt::Display) -> Failure {
     Failure::Internal(format!("failed to draw a figure: {cause}"))
 }

@@ -211,7 +211,7 @@ fn legend(
     const ROW: i32 = TEXT + px(14);
 
     let mut rows: Vec<Vec<(&Series, RGBColor, i32)>> = Vec::new();
-    let mut room = 0;
+    let mut available = 0;
     let drawn = |(line, _): &(&Series, _)| {
         line.points
             .iter()
@@ -219,11 +219,11 @@ fn legend(
     };
     for (line, &color) in series.iter().zip(colors.iter().cycle()).filter(drawn) {
         let entry = SAMPLE + GAP + text_width(&line.name, TEXT)?;
-        if rows.is_empty() || entry > room {
+        if rows.is_empty() || entry > available {
             rows.push(Vec::new());
-            room = width - 2 * PADDING;
+            available = width - 2 * PADDING;
         }
-        room -= entry + BETWEEN;
+        available -= entry + BETWEEN;
         if let Some(row) = rows.last_mut() {
             row.push((line, color, entry));
         }

@@ -16,7 +16,7 @@ const CELL: i32 = px(220);
 const GAP: i32 = px(6);
 
 /// Writes `matrix` as a PNG with a row for each actual class and a column for each predicted class. Each cell
-/// has its count and its share of the row, and is coloured by that share.
+/// has its count and its share of the row, and is colored by that share.
 pub fn confusion(
     path: &Path,
     title: &str,
@@ -105,7 +105,7 @@ pub fn confusion(
     canvas.save(path)
 }
 
-/// Returns a colour from nearly white at 0 to blue at 1.
+/// Returns a color from nearly white at 0 to blue at 1.
 fn shade(share: f64) -> RGBColor {
     let from = RGBColor(0xf0, 0xf4, 0xf8);
     let mix = |a: u8, b: u8| (f64::from(a) + share * (f64::from(b) - f64::from(a))).round() as u8;

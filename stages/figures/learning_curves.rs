@@ -6,7 +6,7 @@ use contract::Failure;
 use contract::analysis::{Curve, LearningCurves};
 use plotters::style::RGBColor;
 
-use super::axis::{Axis, usual};
+use super::axis::{Axis, range_without_outliers};
 use super::canvas::{Canvas, GRAY, LIGHT_GRAY, PALETTE, WHITE, px};
 use super::chart::{Chart, DOT, Plot, Series, dashes};
 
@@ -14,12 +14,12 @@ const FINISHED: RGBColor = PALETTE[0];
 const BEST: RGBColor = PALETTE[1];
 
 /// Writes the picture as a PNG. Points far outside the others are drawn at the edge.
-pub fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Failure> {
+pub(super) fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Failure> {
     let points = || {
         let all = figure.curves.iter().flat_map(|curve| &curve.points);
         all.copied().filter(|(x, y)| x.is_finite() && y.is_finite())
     };
-    let (low, high) = usual(points().map(|point| point.1));
+    let (low, high) = range_without_outliers(points().map(|point| point.1));
     let chart = Chart {
         title: figure.title,
         x_label: "epoch",
@@ -56,7 +56,7 @@ pub fn write(figure: &LearningCurves<'_>, path: &Path) -> Result<(), Failure> {
             for run in runs(curve) {
                 let pixels: Vec<_> = run
                     .iter()
-                    .map(|&p| chart.pixel(&plot, edged(&chart, p)))
+                    .map(|&p| chart.pixel(&plot, clamped(&chart, p)))
                     .collect();
                 for pair in pixels.windows(2) {
                     canvas.line(pair[0], pair[1], color, width)?;
@@ -92,7 +92,7 @@ fn draw(
     for run in runs(curve) {
         let pixels: Vec<_> = run
             .iter()
-            .map(|&p| chart.pixel(plot, edged(chart, p)))
+            .map(|&p| chart.pixel(plot, clamped(chart, p)))
             .collect();
         for pair in pixels.windows(2) {
             canvas.faint_line(pair[0], pair[1], (color, opacity), width)?;
@@ -114,7 +114,7 @@ fn draw(
     }
 }
 
-/// Returns the legend's lines, in the order of the colours. Lines that are not shown have no points.
+/// Returns the legend's lines, in the order of the colors. Lines that are not shown have no points.
 fn legend(figure: &LearningCurves<'_>) -> Vec<Series> {
     let best = figure.best.map(|(at, _)| at);
     let count = |stopped: bool| {
@@ -155,6 +155,6 @@ fn runs(curve: &Curve) -> impl Iterator<Item = &[(f64, f64)]> {
 }
 
 /// Returns the point, moved to the edge of the chart if it lies beyond.
-fn edged(chart: &Chart<'_>, (x, y): (f64, f64)) -> (f64, f64) {
+fn clamped(chart: &Chart<'_>, (x, y): (f64, f64)) -> (f64, f64) {
     (x, y.clamp(chart.y.low, chart.y.high))
 }

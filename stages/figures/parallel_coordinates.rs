@@ -8,7 +8,7 @@ use contract::{Direction, Failure};
 use plotters::style::RGBColor;
 use plotters::style::colors::colormaps::{ColorMap, ViridisRGB};
 
-use super::axis::usual;
+use super::axis::range_without_outliers;
 use super::canvas::{Align, BLACK, Canvas, GRAY, WHITE, fitting_size, px, text_width};
 use super::chart::{PADDING, TEXT, TITLE};
 use super::ruler::{Ruler, short};
@@ -19,16 +19,16 @@ const APART: (i32, i32) = (px(190), px(340));
 const HEIGHT: i32 = px(860);
 /// Smallest width of the picture.
 const WIDTH: i32 = px(1000);
-/// Width of the coloured bar at the objective's axis.
+/// Width of the colored bar at the objective's axis.
 const BAR: i32 = px(22);
 /// Distance between an axis and its labels.
 const GAP: i32 = px(12);
-/// Brightest part of the colour scale that is used: the bad end. Brighter colours cannot be seen on white.
+/// Brightest part of the color scale that is used: the bad end. Brighter colors cannot be seen on white.
 const BRIGHTEST: f64 = 0.92;
 
 /// Writes the picture as a PNG. Trials whose objective is not finite are left out. An objective far
 /// outside the others is drawn at the end of its axis.
-pub fn write(figure: &ParallelCoordinates<'_>, path: &Path) -> Result<(), Failure> {
+pub(super) fn write(figure: &ParallelCoordinates<'_>, path: &Path) -> Result<(), Failure> {
     let page = Page::new(figure)?;
     let mut canvas = Canvas::new(page.width, HEIGHT)?;
     page.draw_head(&mut canvas)?;
@@ -73,8 +73,8 @@ impl<'a> Page<'a> {
             worst_first.then(b.cmp(&a))
         });
         let objectives: Vec<f64> = order.iter().map(|&at| trials[at].objective).collect();
-        let (low, high) = usual(objectives.iter().copied());
-        let usual: Vec<f64> = objectives
+        let (low, high) = range_without_outliers(objectives.iter().copied());
+        let inliers: Vec<f64> = objectives
             .iter()
             .copied()
             .filter(|value| (low..=high).contains(value))
@@ -90,7 +90,7 @@ impl<'a> Page<'a> {
             .enumerate()
             .map(|(axis, coordinate)| Ruler::new(&coordinate.scale, &of_axis(axis)))
             .collect();
-        rulers.push(Ruler::new(&Scale::Linear, &usual));
+        rulers.push(Ruler::new(&Scale::Linear, &inliers));
         let lacks = |axis: usize| of_axis(axis).len() < order.len();
         let is_absent = (0..figure.axes.len()).any(lacks);
 
@@ -105,15 +105,15 @@ impl<'a> Page<'a> {
             top,
             bottom,
             absent: is_absent.then_some(end),
-            beyond: objectives.len() - usual.len(),
+            beyond: objectives.len() - inliers.len(),
             order,
         };
-        page.stand()?;
+        page.place_axes()?;
         Ok(page)
     }
 
     /// Places the axes as far apart as their names and labels need.
-    fn stand(&mut self) -> Result<(), Failure> {
+    fn place_axes(&mut self) -> Result<(), Failure> {
         let count = self.rulers.len();
         let mut names = Vec::new();
         let mut labels = Vec::new();
@@ -166,7 +166,7 @@ impl<'a> Page<'a> {
         self.bottom - (fraction * height).round() as i32
     }
 
-    /// Returns the colour for a position on the objective's axis: dark at the good end.
+    /// Returns the color for a position on the objective's axis: dark at the good end.
     fn color(&self, fraction: f64) -> RGBColor {
         let good = match self.figure.direction {
             Direction::Maximize => fraction,
@@ -177,30 +177,33 @@ impl<'a> Page<'a> {
 
     fn draw_head(&self, canvas: &mut Canvas) -> Result<(), Failure> {
         let figure = self.figure;
-        let room = self.width - 2 * PADDING;
+        let available = self.width - 2 * PADDING;
         canvas.text(
             figure.title,
             (self.width / 2, PADDING + TITLE / 2),
             Align::Center,
-            fitting_size(figure.title, TITLE, room)?,
+            fitting_size(figure.title, TITLE, available)?,
             BLACK,
         )?;
         let count = self.order.len();
-        let mut told = format!("{count} trial{}", if count == 1 { "" } else { "s" });
+        let mut caption = format!("{count} trial{}", if count == 1 { "" } else { "s" });
         if let Some((at, name)) = figure.best
             && let Some(best) = figure.trials.get(at)
         {
             let value = short(best.objective);
-            told = format!("{told}; thick: {name}, {} {value}", figure.objective);
+            caption = format!(
+                "{caption}, thick line: {name} ({} {value})",
+                figure.objective
+            );
         }
         if self.beyond > 0 {
-            told = format!("{told}; {} beyond the end of the axis", self.beyond);
+            caption = format!("{caption}, {} beyond the end of the axis", self.beyond);
         }
         canvas.text(
-            &told,
+            &caption,
             (self.width / 2, PADDING + TITLE + PADDING / 2 + TEXT / 2),
             Align::Center,
-            fitting_size(&told, TEXT, room)?,
+            fitting_size(&caption, TEXT, available)?,
             GRAY,
         )
     }

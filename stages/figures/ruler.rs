@@ -39,10 +39,10 @@ impl Ruler {
         match distinct.as_slice() {
             [] => Self::linear(&[0.0, 1.0]),
             [only] => {
-                let room = if *only == 0.0 { 1.0 } else { only.abs() * 0.5 };
+                let margin = if *only == 0.0 { 1.0 } else { only.abs() * 0.5 };
                 Self {
-                    low: only - room,
-                    high: only + room,
+                    low: only - margin,
+                    high: only + margin,
                     log: false,
                     ticks: each(&[*only]),
                 }
@@ -107,8 +107,8 @@ fn round_within(low: f64, high: f64) -> Vec<f64> {
             let power: f64 = format!("1e{exponent}").parse().unwrap_or(f64::NAN);
             factors.iter().map(move |factor| factor * power)
         });
-        let room = 1e-9;
-        all.filter(|value| (low * (1.0 - room)..=high * (1.0 + room)).contains(value))
+        let tolerance = 1e-9;
+        all.filter(|value| (low * (1.0 - tolerance)..=high * (1.0 + tolerance)).contains(value))
             .collect()
     };
     let powers = within(&[1.0]);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_one_value_and_none_have_a_place() {
+    fn choices_and_single_values_have_a_position_and_no_values_have_labels() {
         let names = ["a", "b"].map(str::to_owned).to_vec();
         let choice = Ruler::new(&Scale::Choice(names), &[0.0, 1.0]);
         assert_eq!((choice.fraction(0.0), choice.fraction(1.0)), (0.25, 0.75));

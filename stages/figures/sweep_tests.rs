@@ -147,7 +147,7 @@ fn curves(count: usize) -> Vec<Curve> {
 }
 
 #[test]
-fn learning_curves_show_who_was_stopped_and_who_is_best() {
+fn learning_curves_show_the_stopped_and_the_best_trials() {
     const VERMILION: [u8; 3] = [0xd5, 0x5e, 0x00];
     let folder = Folder::new();
     for number in [3, 27, 500] {

@@ -43,7 +43,7 @@ pub(super) fn pixels(path: &Path) -> image::RgbImage {
     image::open(path).unwrap().to_rgb8()
 }
 
-/// Number of pixels of exactly this colour.
+/// Number of pixels of exactly this color.
 pub(super) fn count(picture: &image::RgbImage, color: [u8; 3]) -> usize {
     picture.pixels().filter(|pixel| pixel.0 == color).count()
 }
@@ -114,11 +114,11 @@ fn grid_keeps_colours_and_refuses_wrong_sizes() {
             images: vec![&red; 2],
         }],
         shape,
-        &folder.file("colour.png"),
+        &folder.file("color.png"),
     )
     .unwrap();
     assert_eq!(
-        count(&pixels(&folder.file("colour.png")), [250, 10, 20]),
+        count(&pixels(&folder.file("color.png")), [250, 10, 20]),
         2 * 128 * 128
     );
     let row = Row {
@@ -241,7 +241,7 @@ fn roc_shows_curve_and_operating_point() {
 }
 
 #[test]
-fn confusion_matrix_is_coloured_by_row() {
+fn confusion_matrix_is_colored_by_row() {
     let folder = Folder::new();
     let matrix = Confusion::new(&[0, 0, 0, 1, 1], &[0, 0, 0, 0, 1], 2);
     let classes = ["NORMAL".to_owned(), "PNEUMONIA".to_owned()];

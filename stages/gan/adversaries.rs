@@ -5,8 +5,8 @@ use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Trace};
 
 use crate::checkpoint::{Tensors, Unfit};
 use crate::nets::{Mode, Network, latent};
-use crate::ops::optimizer::{Optimizer, OptimizerConfig};
-use crate::ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
+use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 
 /// Settings that stay the same over the epochs.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct Losses<B: Backend> {
 
 impl<B: Backend> Losses<B> {
     /// Waits for the losses, and returns the discriminator's and the generator's.
-    pub fn finish(self) -> (f64, f64) {
+    pub(crate) fn finish(self) -> (f64, f64) {
         let value = |loss: Reading<B>| f64::from(loss.finish()[0]);
         (value(self.real) + value(self.fake), value(self.generator))
     }
@@ -125,11 +125,11 @@ impl<B: Backend> Adversaries<B> {
         // Batch statistics of real and of generated images are kept apart, as DCGANs require.
         let real = real.trace(self.discriminator_optimizer.no_gradients());
         let real_logits = self.discriminator.forward(real, mode(0, false, true));
-        let (real_loss, gradients) = descend(real_logits, real_label);
+        let (real_loss, gradients) = loss_and_gradients(real_logits, real_label);
         let fake_logits = self
             .discriminator
             .forward(fake.clone().trace(gradients), mode(1, false, true));
-        let (fake_loss, mut gradients) = descend(fake_logits, 0.0);
+        let (fake_loss, mut gradients) = loss_and_gradients(fake_logits, 0.0);
         let (parameters, penalties) = self.discriminator.parameters_mut();
         self.discriminator_optimizer
             .step(learning_rate, parameters, &mut gradients, penalties);
@@ -137,7 +137,7 @@ impl<B: Backend> Adversaries<B> {
         let logits = self
             .discriminator
             .forward(fake.put_tape(tape), mode(2, true, false));
-        let (generator, mut gradients) = descend(logits, 1.0);
+        let (generator, mut gradients) = loss_and_gradients(logits, 1.0);
         let (parameters, penalties) = self.generator.parameters_mut();
         self.generator_optimizer
             .step(learning_rate, parameters, &mut gradients, penalties);
@@ -150,7 +150,7 @@ impl<B: Backend> Adversaries<B> {
 }
 
 /// Returns the mean loss against one target for the whole batch, and its gradients.
-fn descend<B: Backend>(
+fn loss_and_gradients<B: Backend>(
     logits: Tensor4<B, OwnedTape<f32, B>>,
     target: f32,
 ) -> (Reading<B>, Gradients<f32, B>) {

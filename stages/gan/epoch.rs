@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adversaries::{Adversaries, Losses};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
-use crate::ops::{Backend, Staged};
+use ops::{Backend, Staged};
 
 /// Mean losses of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct GanEpoch {
 
 /// The completed part of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Partial {
+pub struct PartialEpoch {
     pub batches: usize,
     /// Sums of the mean losses of these batches.
     discriminator_loss: f64,
@@ -30,7 +30,7 @@ pub struct Partial {
 }
 
 /// A step whose losses are being transferred to the host.
-struct Launched<B: Backend> {
+struct LaunchedStep<B: Backend> {
     /// Index of the batch in its epoch.
     index: usize,
     losses: Losses<B>,
@@ -44,14 +44,14 @@ struct Pass<'a, B: Backend> {
     epochs: usize,
     steps: usize,
     batch_size: usize,
-    partial: &'a mut Partial,
+    partial: &'a mut PartialEpoch,
     context: &'a Context<'a>,
     started: Instant,
     /// Number of batches that had been done when this part of the epoch started.
     before: usize,
     /// The last step. Its losses are read once the next step is launched, so that the device is busy while
     /// the host waits for them and makes the batch after that.
-    waiting: Option<Launched<B>>,
+    waiting: Option<LaunchedStep<B>>,
 }
 
 impl<B: Backend> Adversaries<B> {
@@ -62,7 +62,7 @@ impl<B: Backend> Adversaries<B> {
         dataset: &Dataset,
         members: &[usize],
         epoch: usize,
-        partial: &mut Partial,
+        partial: &mut PartialEpoch,
         context: &Context<'_>,
     ) -> Result<GanEpoch, Failure> {
         let ImageShape {
@@ -90,7 +90,7 @@ impl<B: Backend> Adversaries<B> {
         };
         for (index, batch) in order.chunks_exact(batch_size).enumerate().skip(done) {
             if let Err(cancelled) = context.check_cancelled() {
-                pass.settle()?;
+                pass.read_remaining()?;
                 return Err(cancelled);
             }
             let shape = (batch_size, channels, height, width);
@@ -98,9 +98,9 @@ impl<B: Backend> Adversaries<B> {
             fill_batch(dataset, batch, Scale::Symmetric, None, &mut real);
             let step = (epoch * steps + index) as u64;
             let losses = self.train_step(real.upload(), step, context.seed);
-            pass.launched(Launched { index, losses })?;
+            pass.launched(LaunchedStep { index, losses })?;
         }
-        pass.settle()?;
+        pass.read_remaining()?;
         Ok(GanEpoch {
             epoch: epoch + 1,
             discriminator_loss: pass.partial.discriminator_loss / steps as f64,
@@ -111,7 +111,7 @@ impl<B: Backend> Adversaries<B> {
 
 impl<B: Backend> Pass<'_, B> {
     /// Remembers a launched step, and reads the losses of the step before.
-    fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
+    fn launched(&mut self, step: LaunchedStep<B>) -> Result<(), Failure> {
         match self.waiting.replace(step) {
             Some(before) => self.take(before),
             None => Ok(()),
@@ -119,18 +119,19 @@ impl<B: Backend> Pass<'_, B> {
     }
 
     /// Reads the losses of every step that was launched.
-    fn settle(&mut self) -> Result<(), Failure> {
+    fn read_remaining(&mut self) -> Result<(), Failure> {
         match self.waiting.take() {
             Some(last) => self.take(last),
             None => Ok(()),
         }
     }
 
-    fn take(&mut self, step: Launched<B>) -> Result<(), Failure> {
+    fn take(&mut self, step: LaunchedStep<B>) -> Result<(), Failure> {
         let (discriminator_loss, generator_loss) = step.losses.finish();
         if !(discriminator_loss.is_finite() && generator_loss.is_finite()) {
             return Err(Failure::Training(format!(
-                "the losses are {discriminator_loss} and {generator_loss} in epoch {}: lower `learning_rate`",
+                "the discriminator's loss is {discriminator_loss} and the generator's is {generator_loss} in \
+                 epoch {}: lower `learning_rate`",
                 self.epoch + 1
             )));
         }
@@ -141,7 +142,7 @@ impl<B: Backend> Pass<'_, B> {
 
         let done = partial.batches as f64;
         let images = (partial.batches - self.before) * self.batch_size;
-        let figures = [
+        let values = [
             ("d loss", partial.discriminator_loss / done),
             ("g loss", partial.generator_loss / done),
             (
@@ -153,7 +154,7 @@ impl<B: Backend> Pass<'_, B> {
             "epoch",
             self.epoch as f64 + done / self.steps as f64,
             self.epochs as f64,
-            &figures,
+            &values,
         );
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Trains a generator and a discriminator against each other.
 
 mod adversaries;
-mod course;
 mod epoch;
+mod state;
 
 pub(crate) use adversaries::Losses;
 pub use adversaries::{Adversaries, Settings};
-pub(crate) use course::{Course, Wanted, sample_name};
-pub use epoch::{GanEpoch, Partial};
+pub use epoch::{GanEpoch, PartialEpoch};
+pub(crate) use state::{ResumeTarget, TrainingState, sample_name};

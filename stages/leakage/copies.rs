@@ -65,8 +65,8 @@ impl<'a> Set<'a> {
             return;
         }
         context.warn(format!(
-            "leakage: {} images of `{}` against {} of `{}` are too many to compare each: only identical \
-             ones were looked for",
+            "leakage: {} images of `{}` against {} of `{}` are too many to compare every pair: only \
+             identical images were found",
             self.images.len(),
             self.name,
             original.images.len(),

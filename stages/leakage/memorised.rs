@@ -16,7 +16,7 @@ use crate::data::Dataset;
 
 /// Name of the picture of the generated images that are most similar to training images, each above the
 /// training image.
-pub const NEAREST_FILE: &str = "nearest.png";
+pub(super) const NEAREST_FILE: &str = "nearest.png";
 /// Largest number of training images that are compared with the other training images, to learn how similar
 /// these are among themselves.
 const COMPARED: usize = 2000;
@@ -46,14 +46,15 @@ struct Compared {
 }
 
 impl Compared {
-    /// Formats `0 of 800 generated images copy one of …`.
+    /// Formats `0 of 800 generated images are copies of images of …`.
     fn summary(&self) -> String {
         let (copies, generated, set) = (self.copies.len(), self.generated, &self.set);
-        let copied = format!("{copies} of {generated} generated images copy one of `{set}`");
+        let copied =
+            format!("{copies} of {generated} generated images are copies of images of `{set}`");
         match (self.nearest, self.nearest_among_training) {
             (Some(nearest), Some(others)) => format!(
-                "{copied}; similarity to the nearest: median {:.2}, highest {:.2} (among training images: \
-                 median {:.2}, highest {:.2})",
+                "{copied}; similarity to the nearest training image: median {:.2}, highest {:.2} (among \
+                 training images: median {:.2}, highest {:.2})",
                 nearest.median, nearest.max, others.median, others.max
             ),
             _ => copied,
@@ -152,7 +153,7 @@ pub fn memorised(
         })
         .collect();
     sheet(&strips, &folder.join(NEAREST_FILE))?;
-    guard.tell(&leaks, context)
+    guard.report(&leaks, context)
 }
 
 /// Returns the nearest other image for training images that are spaced evenly over the set.

@@ -59,7 +59,7 @@ impl Guard {
         if self == Self::Fail && given.is_empty() {
             return Err(
                 Invalid::new(format!("`leakage: fail` needs the input `{role}`"))
-                    .hint("give it the images that nothing may be a copy of")
+                    .hint("connect the training images, to find copies of them")
                     .under("leakage"),
             );
         }
@@ -71,7 +71,7 @@ impl Guard {
             Some(other) => Err(Invalid::new(format!(
                 "input `{role}` has images of {other}, which cannot be compared with images of {image}"
             ))
-            .hint("give it the dataset of the same `image_size` and number of channels")),
+            .hint("connect a dataset with the same `image_size` and number of channels")),
             None => Ok(()),
         }
     }
@@ -80,13 +80,13 @@ impl Guard {
     ///
     /// # Errors
     /// `Failure::Data` with all of `leaks`, if the guard is `Fail`.
-    fn tell(self, leaks: &[String], context: &Context<'_>) -> Result<(), Failure> {
+    fn report(self, leaks: &[String], context: &Context<'_>) -> Result<(), Failure> {
         if leaks.is_empty() || self == Self::Off {
             return Ok(());
         }
         if self == Self::Fail {
             return Err(Failure::Data(format!(
-                "leakage: {}; take one side out, or set `leakage: warn` to go on with it",
+                "leakage: {}; remove one side of each pair, or set `leakage: warn` to continue anyway",
                 leaks.join("; ")
             )));
         }

@@ -86,7 +86,7 @@ impl Pair {
         let Self { image, copy_of, .. } = self;
         match self.likeness {
             Likeness::SameBytes => format!("`{image}` is `{copy_of}`, byte for byte"),
-            Likeness::SamePixels => format!("`{image}` has the pixels of `{copy_of}`"),
+            Likeness::SamePixels => format!("`{image}` has the same pixels as `{copy_of}`"),
             Likeness::Near => format!("`{image}` resembles `{copy_of}` ({:.3})", self.similarity),
         }
     }
@@ -142,11 +142,12 @@ impl Within {
         let s = if groups == 1 { "" } else { "s" };
         let nearly = match near {
             0 => String::new(),
-            near => format!(", {near} of them nearly"),
+            near => format!(", {near} of them near copies"),
         };
         let named = self.copies.iter().take(NAMED).map(Pair::sentence);
         Some(format!(
-            "{involved} of {images} images of `{}` are in {groups} group{s} of copies: {} repeat another{nearly}: {}",
+            "{involved} of {images} images of `{}` form {groups} group{s} of copies: {} repeat an earlier \
+             image{nearly}: {}",
             self.set,
             self.copies.len(),
             listed(named, self.copies.len())

@@ -4,7 +4,7 @@ use contract::Failure;
 use rayon::prelude::*;
 
 use super::sketch::{Detail, Sketches};
-use crate::ops::cpu::product::{Matrix, Store, product};
+use ops::cpu::product::{Matrix, Store, product};
 
 /// Number of images on a side of a tile. The similarities of a tile fit in a core's cache.
 const TILE: usize = 128;
@@ -114,7 +114,7 @@ fn rows(
     look: impl Fn(usize, usize, &[f32], &mut Option<Near>) + Sync,
 ) -> Result<Vec<Option<Near>>, Failure> {
     let depth = of.depth(detail);
-    assert_eq!(depth, among.depth(detail), "images of one shape");
+    assert_eq!(depth, among.depth(detail), "images of the same shape");
     let mut found = vec![None; of.len()];
     found.par_chunks_mut(TILE).enumerate().try_for_each_init(
         || {

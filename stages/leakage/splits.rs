@@ -89,7 +89,7 @@ impl Splits<'_> {
             })
             .collect();
         sheet(&strips, &folder.join(SHEET_FILE))?;
-        guard.tell(&leaks, context)
+        guard.report(&leaks, context)
     }
 }
 

@@ -64,5 +64,5 @@ pub fn trained_on(
         })
         .collect();
     sheet(&strips, &figure_folder.join(SHEET_FILE))?;
-    guard.tell(&leaks, context)
+    guard.report(&leaks, context)
 }

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_measures_as_worked_by_hand() {
+    fn binary_measures_match_a_calculation_by_hand() {
         let c = binary();
         assert_eq!(
             [c.count(0, 0), c.count(0, 1), c.count(1, 0), c.count(1, 1)],
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_predicted_positive_is_zero_not_nan() {
+    fn measures_without_positive_predictions_are_zero_not_nan() {
         let c = Confusion::new(&[0, 1], &[0, 0], 2);
         assert_eq!([c.precision(1), c.recall(1), c.f1(1)], [0.0, 0.0, 0.0]);
     }

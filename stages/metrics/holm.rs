@@ -27,7 +27,7 @@ mod tests {
 
     /// statsmodels 0.15.0: `statsmodels.stats.multitest.multipletests(p, method="holm")[1]`.
     #[test]
-    fn as_statsmodels_has_it() {
+    fn agrees_with_statsmodels() {
         let cases: [(&[f64], &[f64]); 4] = [
             (&[0.01, 0.04, 0.03, 0.005], &[0.03, 0.06, 0.06, 0.02]),
             (
@@ -60,7 +60,7 @@ mod tests {
         }
 
         #[test]
-        fn lies_between_none_and_bonferroni(p_values in prop::collection::vec(0.0..=1.0f64, 1..12)) {
+        fn is_at_most_the_bonferroni_correction(p_values in prop::collection::vec(0.0..=1.0f64, 1..12)) {
             let count = p_values.len() as f64;
             let smallest = p_values.iter().copied().fold(1.0, f64::min);
             let corrected = holm(&p_values);
@@ -72,7 +72,7 @@ mod tests {
         }
 
         #[test]
-        fn moves_with_the_order_of_the_tests(p_values in prop::collection::vec(0.0..=1.0f64, 0..12)) {
+        fn keeps_the_order_of_the_tests(p_values in prop::collection::vec(0.0..=1.0f64, 0..12)) {
             let mut reversed: Vec<f64> = p_values.iter().rev().copied().collect();
             reversed = holm(&reversed);
             reversed.reverse();

@@ -73,7 +73,7 @@ mod tests {
     /// `statsmodels.stats.contingency_tables.mcnemar([[100, b], [c, 50]], exact=b + c < 25,
     /// correction=True).pvalue`.
     #[test]
-    fn as_statsmodels_has_it() {
+    fn agrees_with_statsmodels() {
         use Distribution::{Binomial, ChiSquare};
         let cases = [
             (0, 0, Binomial, 1.0),

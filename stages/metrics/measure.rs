@@ -3,66 +3,8 @@
 use contract::{Metric, Metrics};
 
 use super::bootstrap::intervals;
-use super::ranking::Ranking;
+use super::predictions::{Decision, Predictions};
 use super::scored::{Measure, Scored};
-
-/// A classifier's predictions for labelled examples.
-#[derive(Clone, Copy, Debug)]
-pub struct Predictions<'a> {
-    /// The probability of each class for each example, row by row; no NaN.
-    pub probabilities: &'a [f32],
-    /// The class of each example, below `classes`.
-    pub labels: &'a [u32],
-    /// Number of classes, at least two.
-    pub classes: usize,
-}
-
-/// Rule that turns probabilities into a class.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Decision {
-    /// Of two classes, `class` if its probability is at least `threshold`, otherwise the other one.
-    Threshold { class: usize, threshold: f32 },
-    /// The most probable class, the first of equally probable ones.
-    MostProbable,
-}
-
-impl Predictions<'_> {
-    /// Returns the predicted class of each example.
-    pub fn decide(&self, decision: Decision) -> Vec<u32> {
-        let decide = |row: &[f32]| match decision {
-            Decision::Threshold { class, threshold } if row[class] >= threshold => class as u32,
-            Decision::Threshold { class, .. } => u32::from(class == 0),
-            Decision::MostProbable => {
-                (1..row.len()).fold(
-                    0,
-                    |best, class| if row[class] > row[best] { class } else { best },
-                ) as u32
-            }
-        };
-        self.probabilities
-            .chunks_exact(self.classes)
-            .map(decide)
-            .collect()
-    }
-
-    /// Returns the probability of `class` for each example.
-    pub fn scores(&self, class: usize) -> Vec<f32> {
-        self.probabilities
-            .chunks_exact(self.classes)
-            .map(|row| row[class])
-            .collect()
-    }
-
-    /// Ranks the examples by the score of the class `positive` against all others.
-    pub fn ranking(&self, positive: usize) -> Ranking {
-        let is_positive: Vec<bool> = self
-            .labels
-            .iter()
-            .map(|&label| label as usize == positive)
-            .collect();
-        Ranking::new(&self.scores(positive), &is_positive)
-    }
-}
 
 /// Computes all measures of `predictions`, by name: `accuracy`, `macro_f1`, `weighted_f1`, `brier`,
 /// `log_loss`, and for the class `positive` against all others `f1`, `precision`, `recall`, `specificity`,
@@ -117,17 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_score_at_the_threshold_is_positive() {
-        let decide =
-            |class, threshold| predictions().decide(Decision::Threshold { class, threshold });
-        assert_eq!(decide(1, 0.5), [0, 1, 1, 0]);
-        assert_eq!(decide(1, 0.625), [0, 1, 0, 0]);
-        assert_eq!(decide(0, 0.5), [0, 1, 0, 0]);
-        assert_eq!(predictions().decide(Decision::MostProbable), [0, 1, 0, 0]);
-    }
-
-    #[test]
-    fn metrics_as_worked_by_hand() {
+    fn metrics_match_a_calculation_by_hand() {
         let decision = Decision::Threshold {
             class: 1,
             threshold: 0.5,
@@ -149,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_without_meaning_are_left_out() {
+    fn undefined_metrics_are_left_out() {
         let predictions = Predictions {
             labels: &[1; 4],
             ..predictions()

@@ -195,14 +195,14 @@ mod tests {
         }
 
         #[test]
-        fn auc_sees_only_the_order((scores, positive) in examples()) {
+        fn auc_depends_only_on_the_order((scores, positive) in examples()) {
             let bent: Vec<f32> = scores.iter().map(|s| (3.0 * s).exp() - 7.0).collect();
             prop_assert_eq!(roc_auc(&bent, &positive), roc_auc(&scores, &positive));
             prop_assert_eq!(average_precision(&bent, &positive), average_precision(&scores, &positive));
         }
 
         #[test]
-        fn auc_of_the_reversed_order_is_the_rest((scores, positive) in examples()) {
+        fn auc_of_the_reversed_order_is_one_minus_auc((scores, positive) in examples()) {
             let reversed: Vec<f32> = scores.iter().map(|s| -s).collect();
             if let (Some(a), Some(b)) = (roc_auc(&scores, &positive), roc_auc(&reversed, &positive)) {
                 prop_assert!((a + b - 1.0).abs() < 1e-12);

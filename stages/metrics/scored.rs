@@ -4,7 +4,7 @@ use contract::Direction;
 
 use super::confusion::Confusion;
 use super::loss::{log_losses, squared_errors, weighted_mean};
-use super::measure::Predictions;
+use super::predictions::Predictions;
 use super::ranking::Ranking;
 
 /// A measure of labelled predictions; [`measure`](super::measure) computes all of them.

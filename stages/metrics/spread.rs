@@ -51,7 +51,7 @@ mod tests {
 
     /// `scipy.stats.ttest_1samp([0.293, 0.038, 0.822], 0)` of SciPy 1.17.1: t = 1.6646, and this p.
     #[test]
-    fn a_mean_of_few_values_is_tested_as_scipy_does() {
+    fn the_test_of_a_mean_of_few_values_agrees_with_scipy() {
         let p = p_of_no_mean(&spread(&[0.293, 0.038, 0.822]).unwrap());
         assert!(
             (p.unwrap() - 0.237_898_253_704_664_94).abs() < 1e-9,
@@ -70,7 +70,7 @@ mod tests {
     /// SciPy 1.17.1 and NumPy 2.4.6: `x.mean()`, `x.std(ddof=1)` and `scipy.stats.t.interval(0.95, len(x) -
     /// 1, x.mean(), scipy.stats.sem(x))` of the values below. The last ones are `np.arange(1, 31) ** 2 / 7`.
     #[test]
-    fn as_scipy_has_it() {
+    fn agrees_with_scipy() {
         let squares: Vec<f64> = (1..=30).map(|i| f64::from(i * i) / 7.0).collect();
         let cases: [(&[f64], [f64; 4]); 3] = [
             (
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_no_spread_and_none_no_mean() {
+    fn one_value_has_no_spread_and_no_values_have_no_mean() {
         let one = spread(&[0.5]).unwrap();
         assert_eq!(
             (one.n, one.mean, one.sd, one.interval),

@@ -26,7 +26,7 @@ impl Architecture {
 
     /// Returns the input of each layer, in order.
     pub(super) fn layer_inputs(&self) -> Vec<Feature> {
-        let outputs = shapes(&self.layers, self.input).expect("checked when made");
+        let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
         std::iter::once(self.input)
             .chain(outputs)
             .take(self.layers.len())
@@ -45,7 +45,7 @@ impl Architecture {
     }
 
     pub fn output(&self) -> Feature {
-        let outputs = shapes(&self.layers, self.input).expect("checked when made");
+        let outputs = shapes(&self.layers, self.input).expect("layers are checked on creation");
         outputs.last().copied().unwrap_or(self.input)
     }
 }

@@ -11,7 +11,7 @@ use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
-use crate::ops::{Backend, Reading, Staged};
+use ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "architecture.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";
@@ -29,10 +29,20 @@ impl Head {
     /// Returns the head of a network that ends in `output`.
     pub fn of(output: Feature) -> Result<Self, Invalid> {
         match output {
-            Feature { channels: 1, height: 1, width: 1 } => Ok(Self::Sigmoid),
-            Feature { channels, height: 1, width: 1 } => Ok(Self::Softmax(channels)),
-            other => Err(Invalid::new(format!("the network ends in images of {other}, not in class scores"))
-                .hint("end it in `flatten` and `dense: { units: 1 }`, or in as many units as there are classes")),
+            Feature {
+                channels: 1,
+                height: 1,
+                width: 1,
+            } => Ok(Self::Sigmoid),
+            Feature {
+                channels,
+                height: 1,
+                width: 1,
+            } => Ok(Self::Softmax(channels)),
+            other => Err(Invalid::new(format!(
+                "the network ends in images of {other}, not in class scores"
+            ))
+            .hint("end it in `flatten` and `dense: { units: 1 }`, or in one unit for each class")),
         }
     }
 
@@ -47,12 +57,12 @@ impl Head {
     /// Returns the error for an output that is made for another number of classes than `classes`.
     pub fn misfit(self, classes: usize) -> Invalid {
         let units = match self {
-            Self::Sigmoid => "one unit, which tells".to_owned(),
-            Self::Softmax(units) => format!("{units} units, which tell"),
+            Self::Sigmoid => "one unit, which distinguishes".to_owned(),
+            Self::Softmax(units) => format!("{units} units, which distinguish"),
         };
         let fitting = if classes == 2 { 1 } else { classes };
         Invalid::new(format!(
-            "the network ends in {units} {} classes apart, and the training images are of {classes}",
+            "the network ends in {units} {} classes, but the training images have {classes}",
             self.classes()
         ))
         .hint(format!("end it in `dense: {{ units: {fitting} }}`"))
@@ -169,7 +179,7 @@ impl<B: Backend> Classifier<B> {
         let head = Head::of(architecture.output()).map_err(unusable)?;
         if head.classes() != card.classes.len() {
             return Err(unusable(Invalid::new(format!(
-                "it tells {} classes apart and names {}: {}",
+                "it distinguishes {} classes but names {}: {}",
                 head.classes(),
                 card.classes.len(),
                 card.classes.join(", ")

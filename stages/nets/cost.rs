@@ -71,7 +71,7 @@ impl Architecture {
     }
 
     fn layer_outputs(&self) -> Vec<Feature> {
-        shapes(&self.layers, self.input).expect("checked when made")
+        shapes(&self.layers, self.input).expect("layers are checked on creation")
     }
 }
 

@@ -11,7 +11,7 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use crate::ops::{Backend, Reading, Staged};
+use ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "generator.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";

@@ -32,7 +32,7 @@ impl Initializer {
         index: usize,
     ) -> Vec<f32> {
         let mut rng = random::stream(seed, "initialize", [index as u64, 0]);
-        let normal = |deviation: f64| Normal::new(0.0, deviation).expect("a finite deviation");
+        let normal = |deviation: f64| Normal::new(0.0, deviation).expect("the deviation is finite");
         match self {
             Self::GlorotUniform => {
                 let limit = (6.0 / (fan_in + fan_out) as f64).sqrt() as f32;

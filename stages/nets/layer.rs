@@ -8,7 +8,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ops::Activation;
+use ops::Activation;
 
 /// One layer of a network. In YAML, a layer with parameters is a map with one key (`conv: { filters: 32 }`).
 /// A layer whose defaults suffice can be written as its bare name (`flatten`).
@@ -49,7 +49,7 @@ pub enum Layer {
 #[serde(untagged)]
 pub enum Padding {
     Named(NamedPadding),
-    /// This many on each side; fewer than the kernel's side.
+    /// This many zeros on each side; must be less than the kernel's size.
     Pixels(#[schemars(extend("x-unit" = "pixels"))] usize),
 }
 
@@ -57,8 +57,8 @@ pub enum Padding {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum NamedPadding {
-    /// So many zeros that the output has the input's size divided (for `conv_transpose`: multiplied) by the
-    /// stride.
+    /// Enough zeros that the output's size is the input's size divided by the stride (for `conv_transpose`:
+    /// multiplied).
     Same,
     /// No zeros.
     Valid,
@@ -131,7 +131,7 @@ pub struct Pool {
 #[schemars(untagged, inline)]
 #[expect(
     dead_code,
-    reason = "only for its schema: serde's untagged enums lose the places of errors"
+    reason = "exists only for its schema: serde's untagged enums lose the places of errors"
 )]
 enum WrittenPool {
     /// The kernel, which is also the stride.
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_survives_its_canonical_form() {
+    fn a_layer_round_trips_through_its_canonical_form() {
         for layer in [
             json!({ "conv": { "filters": 8, "padding": 0, "activation": "leaky_relu" } }),
             json!({ "conv_transpose": { "filters": 8, "stride": 1, "padding": "valid" } }),
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_lead_to_the_parameter() {
+    fn errors_contain_the_path_of_the_parameter() {
         let layers = json!(["flatten", { "conv": { "filters": 8, "kernal": 3 } }]);
         let error =
             serde_path_to_error::deserialize::<_, Vec<Layer>>(layers).expect_err("unknown key");

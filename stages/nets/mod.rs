@@ -3,21 +3,21 @@
 mod architecture;
 mod classifier;
 mod cost;
-mod doubt;
 mod generator;
 mod initializer;
 mod layer;
 mod network;
 mod parameters;
 mod shape;
+mod warnings;
 mod weights;
 
 pub use architecture::{Architecture, check_layers};
 pub use classifier::{Classifier, ClassifierCard, Head, load_weights, predict};
-pub use doubt::output_doubt;
 pub use generator::{Drawing, Generator, GeneratorCard, draw, latent};
 pub use initializer::Initializer;
 pub use layer::Layer;
 pub use network::{Mode, Network};
 pub use shape::Feature;
+pub use warnings::output_warning;
 pub use weights::{read_weights, write_weights};

@@ -3,8 +3,8 @@
 
 use super::layer::Layer;
 use super::shape::Feature;
-use crate::ops::Nchw;
-use crate::ops::optimizer::Penalty;
+use ops::Nchw;
+use ops::optimizer::Penalty;
 
 /// A tensor that training adjusts.
 #[derive(Clone, Debug, PartialEq)]

@@ -64,14 +64,12 @@ const MOST_WEIGHTS: usize = 1 << 30;
 
 /// Returns the output of each layer for `input`. The path of an error starts at the layer's index, and its
 /// message names the layer.
-pub fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
+pub(super) fn shapes(layers: &[Layer], input: Feature) -> Result<Vec<Feature>, Invalid> {
     if input.channels == 0 || input.height == 0 || input.width == 0 {
-        return Err(Invalid::new(format!(
-            "there is nothing in images of {input}"
-        )));
+        return Err(Invalid::new(format!("images of {input} have no pixels")));
     }
     let mut current = bounded(input).map_err(|error| Invalid {
-        message: format!("the input: {}", error.message),
+        message: format!("input: {}", error.message),
         ..error
     })?;
     let mut outputs = Vec::with_capacity(layers.len());
@@ -102,7 +100,7 @@ fn bounded(shape: Feature) -> Result<Feature, Invalid> {
     match values {
         Some(values) if values <= MOST_VALUES => Ok(shape),
         _ => Err(Invalid::new(format!(
-            "{shape} is more than {MOST_VALUES} values for one image"
+            "{shape} has more than {MOST_VALUES} values for one image"
         ))),
     }
 }
@@ -146,7 +144,7 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
             match (size(input.height), size(input.width)) {
                 (Some(height), Some(width)) => Ok(Feature::new(conv.filters, height, width)),
                 _ => Err(
-                    Invalid::new(format!("padding {padding} leaves nothing of {input}"))
+                    Invalid::new(format!("padding {padding} leaves no output for {input}"))
                         .under("padding"),
                 ),
             }
@@ -189,7 +187,7 @@ fn output(layer: &Layer, input: Feature) -> Result<Feature, Invalid> {
                 .and_then(|v| v.checked_mul(width));
             if values != Some(input.len()) {
                 return Err(Invalid::new(format!(
-                    "{height}×{width}×{channels} does not hold the {} values of {input}",
+                    "{height}×{width}×{channels} does not have the {} values of the input {input}",
                     input.len()
                 )));
             }
@@ -226,7 +224,7 @@ fn window(side: usize, kernel: usize, stride: usize) -> Option<usize> {
 }
 
 /// Returns the padding of a convolution, in pixels on each side.
-pub fn conv_padding(
+pub(super) fn conv_padding(
     padding: Padding,
     kernel: usize,
     stride: usize,
@@ -235,7 +233,7 @@ pub fn conv_padding(
     match padding {
         Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
         Padding::Pixels(pixels) => Err(Invalid::new(format!(
-            "{pixels} pixels are not less than the kernel's {kernel}"
+            "padding {pixels} is not less than the kernel size {kernel}"
         ))
         .under("padding")),
         Padding::Named(NamedPadding::Valid) => Ok(0),
@@ -256,7 +254,7 @@ pub fn conv_padding(
 }
 
 /// Returns the padding of a transposed convolution, in pixels on each side of its output.
-pub fn transposed_padding(
+pub(super) fn transposed_padding(
     padding: Padding,
     kernel: usize,
     stride: usize,
@@ -264,7 +262,7 @@ pub fn transposed_padding(
     match padding {
         Padding::Pixels(pixels) if pixels < kernel => Ok(pixels),
         Padding::Pixels(pixels) => Err(Invalid::new(format!(
-            "{pixels} pixels are not less than the kernel's {kernel}"
+            "padding {pixels} is not less than the kernel size {kernel}"
         ))
         .under("padding")),
         Padding::Named(NamedPadding::Valid) => Ok(0),
@@ -276,7 +274,7 @@ pub fn transposed_padding(
         Padding::Named(NamedPadding::Same) => Err(Invalid::new(format!(
             "`same` cannot make the output {stride} times as large with a kernel of {kernel}"
         ))
-        .hint("take a kernel that exceeds the stride by an even number")
+        .hint("use a kernel that exceeds the stride by an even number")
         .under("padding")),
     }
 }

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::architecture::Architecture;
 use super::network::Network;
-use crate::ops::{self, Backend, Tensor4};
+use ops::{self, Backend, Tensor4};
 
 fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
     (*tensor.shape()).into()
@@ -28,7 +28,8 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
         })
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("four bytes a value");
+        let view =
+            TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("each value has four bytes");
         (name.as_str(), view)
     });
     let bytes = safetensors::serialize(views, None).map_err(|e| Failure::io("write", path, e))?;
@@ -37,13 +38,13 @@ pub fn write_weights<B: Backend>(network: &Network<B>, path: &Path) -> Result<()
 
 /// Checks that the file at `path` is large enough for the weights of `architecture`, before any memory is
 /// allocated for them.
-pub fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failure> {
+pub(super) fn check_size(architecture: &Architecture, path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::metadata(path)
         .map_err(|e| Failure::io("read", path, e))?
         .len();
     let numbers = architecture.state_len();
     if bytes / 4 < numbers {
-        let message = format!("has {bytes} bytes, too few for the {numbers} weights of its layers");
+        let message = format!("{bytes} bytes are too few for the {numbers} weights of its layers");
         return Err(Failure::io("use", path, message));
     }
     Ok(())
@@ -57,7 +58,7 @@ pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result
     let state = network.state_mut();
     if file.len() != state.len() {
         let message = format!(
-            "holds {} tensors where the architecture has {}",
+            "it has {} tensors, but the architecture has {}",
             file.len(),
             state.len()
         );
@@ -70,7 +71,7 @@ pub fn read_weights<B: Backend>(network: &mut Network<B>, path: &Path) -> Result
         let shape = dimensions(tensor);
         if stored.dtype() != Dtype::F32 || stored.shape() != shape {
             let message = format!(
-                "`{name}` is {:?} of {:?}, not F32 of {shape:?}",
+                "tensor `{name}` is {:?} with shape {:?}, not F32 with shape {shape:?}",
                 stored.dtype(),
                 stored.shape()
             );

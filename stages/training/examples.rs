@@ -34,7 +34,7 @@ impl Examples {
         let first = &self.parts[0].dataset;
         if dataset.classes() != first.classes() {
             return Err(Failure::Data(format!(
-                "the training images are of the classes {} and {}: they cannot be mixed",
+                "training images with different classes cannot be mixed: {} and {}",
                 first.classes().join(", "),
                 dataset.classes().join(", ")
             )));

@@ -2,18 +2,18 @@
 
 use contract::{Context, Failure};
 
-use super::course::{Best, Course};
-use super::doubt;
-use super::epoch::{Fixed, Partial, train_epoch};
+use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
 use super::history::{EpochRow, Validation};
 use super::recipe::{Criterion, Recipe, ThresholdRule};
+use super::state::{Best, TrainingState};
 use super::stopping::{Monitor, Progress};
+use super::warnings;
 use crate::data::Dataset;
 use crate::metrics;
 use crate::nets::{Head, Network, predict};
-use crate::ops::Backend;
-use crate::ops::optimizer::Optimizer;
+use ops::Backend;
+use ops::optimizer::Optimizer;
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {
@@ -38,7 +38,7 @@ pub fn fit<B: Backend>(
     let classes = examples.classes();
     if head.classes() != classes.len() {
         return Err(Failure::Data(format!(
-            "the network tells {} classes apart, the training images are of {}: {}",
+            "the network distinguishes {} classes, but the training images have {}: {}",
             head.classes(),
             classes.len(),
             classes.join(", ")
@@ -46,7 +46,7 @@ pub fn fit<B: Backend>(
     }
     if let Some(validation) = validation.filter(|v| v.classes() != classes) {
         return Err(Failure::Data(format!(
-            "training and validation images are of different classes: {} and {}",
+            "training and validation images have different classes: {} and {}",
             classes.join(", "),
             validation.classes().join(", ")
         )));
@@ -68,7 +68,7 @@ pub fn fit<B: Backend>(
         context,
     };
 
-    let images = doubt::Images {
+    let images = warnings::Images {
         layers: &network.architecture().layers,
         classes,
         counts: &examples.class_counts(),
@@ -76,28 +76,28 @@ pub fn fit<B: Backend>(
         batch_size: recipe.batch_size,
         validation: validation.map(Dataset::labels),
     };
-    for doubt in images.doubts() {
-        context.warn(doubt);
+    for warning in images.warnings() {
+        context.warn(warning);
     }
-    let (mut course, mut optimizer) = Course::begin(network, recipe, context);
+    let (mut state, mut optimizer) = TrainingState::begin(network, recipe, context);
     let mut progress = Progress::default();
-    for row in &course.history {
+    for row in &state.history {
         progress.observe(row, recipe.monitor, recipe.early_stopping.as_ref());
     }
     let stops = |progress: &Progress, epochs: usize| {
         epochs > 0 && progress.exhausted(epochs, recipe.early_stopping.as_ref())
     };
-    while course.history.len() < recipe.epochs && !stops(&progress, course.history.len()) {
+    while state.history.len() < recipe.epochs && !stops(&progress, state.history.len()) {
         let completed = match epoch(
             network,
             &mut optimizer,
             recipe,
             validation,
-            &mut course,
+            &mut state,
             &fixed,
         ) {
             Err(Failure::Cancelled) => {
-                course.keep(network, &optimizer, true, context);
+                state.keep(network, &optimizer, true, context);
                 return Err(Failure::Cancelled);
             }
             other => other?,
@@ -106,26 +106,26 @@ pub fn fit<B: Backend>(
             &completed.row,
             recipe.monitor,
             recipe.early_stopping.as_ref(),
-        ) || course.best.epoch == 0
+        ) || state.best.epoch == 0
         {
-            course.best = Best {
+            state.best = Best {
                 epoch: completed.row.epoch,
                 state: network.snapshot(),
                 scores: completed.scores,
             };
         }
-        course.history.push(completed.row);
-        course.partial = Partial::default();
-        let epochs = course.history.len();
+        state.history.push(completed.row);
+        state.partial = PartialEpoch::default();
+        let epochs = state.history.len();
         let last = epochs == recipe.epochs || stops(&progress, epochs);
-        course.keep(network, &optimizer, last, context);
+        state.keep(network, &optimizer, last, context);
     }
-    let Course { history, best, .. } = course;
+    let TrainingState { history, best, .. } = state;
     if stops(&progress, history.len()) {
         context.note(format!("stopped early after epoch {}", history.len()));
     }
-    if let Some(doubt) = doubt::of_loss(&history) {
-        context.warn(doubt);
+    if let Some(warning) = warnings::of_loss(&history) {
+        context.warn(warning);
     }
     network.set_state(best.state);
 
@@ -154,18 +154,18 @@ struct Completed {
     scores: Vec<f32>,
 }
 
-/// Trains for the rest of the epoch that `course` is in, and measures the result.
+/// Trains for the rest of the epoch that `state` is in, and measures the result.
 fn epoch<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
     recipe: &Recipe,
     validation: Option<&Dataset>,
-    course: &mut Course,
+    state: &mut TrainingState,
     fixed: &Fixed<'_>,
 ) -> Result<Completed, Failure> {
-    let epoch = course.history.len();
+    let epoch = state.history.len();
     let learning_rate = recipe.learning_rate * recipe.schedule.factor(epoch, recipe.epochs);
-    let partial = &mut course.partial;
+    let partial = &mut state.partial;
     train_epoch(network, optimizer, learning_rate, epoch, partial, fixed)?;
     // The last batch's loss was computed before its update, so the weights are checked as well.
     if !network.is_finite() {
@@ -209,17 +209,17 @@ fn usable<'a>(
     let Some(first) = dataset.labels().first() else {
         if recipe.early_stopping.is_some() {
             return Err(Failure::Data(
-                "there is no image in `validation` to stop by: set some aside or leave out \
+                "input `validation` has no images, but `early_stopping` needs them: set some aside or remove \
                  `early_stopping`"
                     .to_owned(),
             ));
         }
-        context.warn("there is no image in `validation`: the last epoch's weights are kept");
+        context.warn("input `validation` has no images: the last epoch's weights are kept");
         return Ok(None);
     };
     if recipe.monitor == Monitor::Auc && dataset.labels().iter().all(|label| label == first) {
         return Err(Failure::Data(format!(
-            "all validation images are of `{}`: `validation_auc` is undefined",
+            "all validation images are of class `{}`, so `validation_auc` is undefined",
             dataset.classes()[*first as usize]
         )));
     }

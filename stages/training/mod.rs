@@ -1,18 +1,18 @@
 //! Fits a classifier: the code that `train-cnn` and `retrain` share.
 
-mod course;
-mod doubt;
 mod epoch;
 mod examples;
 mod fit;
 mod history;
 mod recipe;
 mod schedule;
+mod state;
 mod step;
 mod stopping;
+mod warnings;
 
 pub use examples::Examples;
 pub use fit::{Fitted, fit};
 pub use history::write_history;
 pub use recipe::{OptimizerChoice, Recipe};
-pub(crate) use step::{Figures, Targets, train_step};
+pub(crate) use step::{StepResults, Targets, train_step};

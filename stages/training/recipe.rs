@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
-use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_doubt};
-use crate::ops::optimizer::OptimizerConfig;
+use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
+use ops::optimizer::OptimizerConfig;
 
 /// Parameters of a training, which `train-cnn` and `retrain` share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -221,7 +221,7 @@ impl Recipe {
         Work {
             amount: count.map(|count| Amount {
                 count,
-                rate: "training",
+                unit: "training",
             }),
             parameters: Some(network.parameter_len()),
             memory: Some(Memory {
@@ -257,7 +257,7 @@ impl Recipe {
         }
         if let Some(stopping) = &self.early_stopping {
             if !has_validation {
-                return Err(Invalid::new("there are no validation images to stop by")
+                return Err(Invalid::new("`early_stopping` needs validation images")
                     .hint("connect the input `validation`")
                     .under("early_stopping"));
             }
@@ -280,7 +280,7 @@ impl Recipe {
         let head = Head::of(output).map_err(|e| e.under("model"))?;
         if self.monitor == Monitor::Auc && head.classes() > 2 {
             let message = format!(
-                "`validation_auc` is for two classes, and the network tells {} apart",
+                "`validation_auc` needs two classes, but the network distinguishes {}",
                 head.classes()
             );
             return Err(Invalid::new(message).under("monitor"));
@@ -294,7 +294,7 @@ impl Recipe {
 
 impl Recipe {
     /// Lists parameters with which nothing useful is learnt.
-    pub fn doubts(&self, image: Option<ImageShape>) -> Vec<Invalid> {
+    pub fn warnings(&self, image: Option<ImageShape>) -> Vec<Invalid> {
         let mut found = Vec::new();
         if self.batch_size == 1 && self.model.iter().any(Layer::mixes_batch) {
             found.push(
@@ -307,8 +307,8 @@ impl Recipe {
             let network = Architecture::new(image.into(), self.model.clone()).ok()?;
             Head::of(network.output()).ok()
         });
-        let output = head.and_then(|head| output_doubt(&self.model, head));
-        found.extend(output.map(|doubt| doubt.under("model")));
+        let output = head.and_then(|head| output_warning(&self.model, head));
+        found.extend(output.map(|warning| warning.under("model")));
         found
     }
 }
@@ -369,7 +369,7 @@ impl ClassWeights {
             Self::ByClass(weights) => {
                 if let Some(unknown) = weights.keys().find(|class| !classes.contains(class)) {
                     return Err(format!(
-                        "`class_weights` names `{unknown}`; the classes are {}",
+                        "unknown class `{unknown}` in `class_weights`: the classes are {}",
                         classes.join(", ")
                     ));
                 }

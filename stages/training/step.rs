@@ -3,11 +3,11 @@
 use dfdx::tensor::{PutTape, SplitTape, Tape, Trace};
 
 use crate::nets::{Head, Mode, Network};
-use crate::ops::optimizer::Optimizer;
-use crate::ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
+use ops::optimizer::Optimizer;
+use ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
 
 /// The classes of the images of a batch, in order.
-pub struct Targets<'a> {
+pub(crate) struct Targets<'a> {
     pub head: Head,
     /// Indices of the classes.
     pub labels: &'a [u32],
@@ -16,14 +16,14 @@ pub struct Targets<'a> {
 }
 
 /// Results of a step, while they are transferred to the host. Both are from before the update.
-pub struct Figures<B: Backend> {
+pub(crate) struct StepResults<B: Backend> {
     loss: Reading<B>,
     logits: Reading<B>,
 }
 
-impl<B: Backend> Figures<B> {
+impl<B: Backend> StepResults<B> {
     /// Waits for the results, and returns the mean loss and the logits.
-    pub fn finish(self) -> (f64, Vec<f32>) {
+    pub(crate) fn finish(self) -> (f64, Vec<f32>) {
         (f64::from(self.loss.finish()[0]), self.logits.finish())
     }
 }
@@ -31,7 +31,7 @@ impl<B: Backend> Figures<B> {
 /// Runs the forward pass, the loss, the backward pass and the update, without waiting for the device. `step`
 /// is the number of the update, from 0, which determines the dropout masks. If the loss is not finite, the
 /// parameters are of no use afterwards.
-pub fn train_step<B: Backend>(
+pub(crate) fn train_step<B: Backend>(
     network: &mut Network<B>,
     optimizer: &mut Optimizer<B>,
     learning_rate: f32,
@@ -39,7 +39,7 @@ pub fn train_step<B: Backend>(
     targets: &Targets<'_>,
     seed: u64,
     step: u64,
-) -> Figures<B> {
+) -> StepResults<B> {
     let wanted = Wanted {
         input: false,
         parameters: true,
@@ -53,7 +53,7 @@ pub fn train_step<B: Backend>(
     let mut gradients = ops::backward(loss.put_tape(tape));
     let (parameters, penalties) = network.parameters_mut();
     optimizer.step(learning_rate, parameters, &mut gradients, penalties);
-    Figures {
+    StepResults {
         loss: read_loss,
         logits: read_logits,
     }
@@ -80,7 +80,7 @@ impl Targets<'_> {
     }
 
     /// Counts the rows of `logits` that are highest at their label.
-    pub fn hits(&self, logits: &[f32]) -> usize {
+    pub(crate) fn hits(&self, logits: &[f32]) -> usize {
         match self.head {
             Head::Sigmoid => logits
                 .iter()

@@ -57,7 +57,7 @@ pub struct EarlyStopping {
 /// Follows the monitored value over the epochs. Depends only on the history, so that a resumed training
 /// decides in the same way as one that was never stopped.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     /// Number (from 1) and value of the best epoch so far.
     pub best: Option<(usize, f64)>,
     /// Number and value of the epoch of the last improvement by `min_delta`, for early stopping.
@@ -66,7 +66,7 @@ pub struct Progress {
 
 impl Progress {
     /// Adds an epoch, and returns whether it is the best so far. Without validation, every epoch is.
-    pub fn observe(
+    pub(super) fn observe(
         &mut self,
         row: &EpochRow,
         monitor: Monitor,
@@ -94,7 +94,7 @@ impl Progress {
     }
 
     /// Whether the patience is exhausted at the end of `epoch`.
-    pub fn exhausted(&self, epoch: usize, stopping: Option<&EarlyStopping>) -> bool {
+    pub(super) fn exhausted(&self, epoch: usize, stopping: Option<&EarlyStopping>) -> bool {
         let last = self.improved.map_or(0, |(epoch, _)| epoch);
         stopping.is_some_and(|stopping| epoch - last >= stopping.patience)
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_maximized_monitor_turns_round() {
+    fn larger_values_of_a_maximized_monitor_are_better() {
         let mut progress = Progress::default();
         assert!(progress.observe(&row(1, 0.4), Monitor::Auc, None));
         assert!(!progress.observe(&row(2, 0.3), Monitor::Auc, None));

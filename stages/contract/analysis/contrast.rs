@@ -31,13 +31,13 @@ pub struct RowContrasts {
     pub resamples: usize,
     /// The other rows in their order: the difference from the reference row, or a short reason why there is
     /// none.
-    pub rows: Vec<(String, Result<Corrected, String>)>,
+    pub rows: Vec<(String, Result<CorrectedContrast, String>)>,
 }
 
 /// The difference of a row from the reference row, with p-values corrected for the number of rows that were
 /// compared (Holm, 1979).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Corrected {
+pub struct CorrectedContrast {
     /// The row minus the reference row.
     pub contrast: Contrast,
     /// Corrected p-value of the bootstrap.

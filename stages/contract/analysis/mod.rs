@@ -12,8 +12,8 @@ mod spread;
 use std::path::Path;
 
 pub use contrast::{
-    Contrast, Corrected, Difference, Distribution, EvaluatedRow, McNemar, Mistakes, Reference,
-    RowContrasts,
+    Contrast, CorrectedContrast, Difference, Distribution, EvaluatedRow, McNemar, Mistakes,
+    Reference, RowContrasts,
 };
 pub use evaluation::Evaluation;
 pub use figure::{Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale};

@@ -32,7 +32,7 @@ fn reached(folder: &Folder, path: &str) -> [bool; 2] {
 }
 
 #[test]
-fn a_link_anywhere_on_the_way_is_not_followed() {
+fn a_link_anywhere_in_a_path_is_not_followed() {
     let (home, path, folder) = fixture();
     symlink("../outside", path.join("link")).unwrap();
     symlink("../../outside", path.join("deep/link")).unwrap();
@@ -59,7 +59,7 @@ fn a_link_anywhere_on_the_way_is_not_followed() {
 }
 
 #[test]
-fn a_folder_is_the_one_that_was_opened_whatever_has_its_name() {
+fn an_open_folder_stays_the_same_after_its_path_is_replaced() {
     let (home, path, folder) = fixture();
     assert!(folder.is_at(&path).unwrap());
     fs::rename(&path, home.path().join("moved")).unwrap();
@@ -97,7 +97,7 @@ fn only_regular_files_are_opened() {
 }
 
 #[test]
-fn clearing_removes_links_and_leaves_what_they_lead_to() {
+fn clearing_removes_links_but_not_their_targets() {
     let (home, path, folder) = fixture();
     symlink(home.path().join("outside"), path.join("deep/link")).unwrap();
     symlink(home.path().join("outside"), path.join("link")).unwrap();
@@ -109,7 +109,7 @@ fn clearing_removes_links_and_leaves_what_they_lead_to() {
 }
 
 #[test]
-fn clearing_needs_no_rights_and_no_short_paths() {
+fn clearing_works_without_permissions_and_with_long_paths() {
     let (_home, path, folder) = fixture();
     let mut deepest = Folder::open(&path).unwrap();
     for _ in 0..1200 {

@@ -2,9 +2,9 @@
 
 use crate::ShowPath;
 use std::fs::{self, FileType, Metadata};
-use std::io;
 use std::path::{Path, PathBuf};
 
+use super::error::{no_file, unreadable};
 use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
 use crate::Invalid;
@@ -30,9 +30,12 @@ impl SourceFolder {
     /// Lists the source at `path`, which must be a folder.
     pub fn open(path: &Path) -> Result<Self, Invalid> {
         if is_store(path)? {
-            let message = format!("`{}` is a store of runner, and no source", path.shown());
+            let message = format!(
+                "`{}` is a runner store, which cannot be a source",
+                path.shown()
+            );
             let hint =
-                "what a pipeline makes is an input of its stages: `inputs: { NAME: STAGE.PORT }`";
+                "connect results of a pipeline as inputs instead: `inputs: { NAME: STAGE.PORT }`";
             return Err(Invalid::new(message).hint(hint));
         }
         Self::list(path.to_owned(), String::new(), &Rules::default())
@@ -155,16 +158,4 @@ impl SourceFolder {
         }
         Ok(())
     }
-}
-
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> Invalid {
-    let cause = match error.kind() {
-        io::ErrorKind::NotFound => "it is not there".to_owned(),
-        _ => error.to_string(),
-    };
-    Invalid::new(format!("failed to read `{}`: {cause}", path.shown()))
-}
-
-pub(super) fn no_file(path: &Path) -> Invalid {
-    Invalid::new(format!("`{}` is no file and no folder", path.shown()))
 }

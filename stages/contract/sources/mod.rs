@@ -10,6 +10,7 @@
 //!
 //! A store of runner is never part of a source, because what a run writes there would change what it reads.
 
+mod error;
 mod folder;
 mod rules;
 mod store;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::folder::unreadable;
+use super::error::unreadable;
 use crate::{Invalid, files};
 
 /// Size limit of a file of patterns, in bytes.
@@ -36,7 +36,7 @@ struct RuleFile {
 impl Rules {
     /// Returns these rules and those in `file`. `depth` is the length of the path of the file's folder in the
     /// source.
-    pub fn and(&self, file: &Path, depth: usize) -> Result<Self, Invalid> {
+    pub(super) fn and(&self, file: &Path, depth: usize) -> Result<Self, Invalid> {
         let mut rules = self.clone();
         rules.files.push(Arc::new(RuleFile::read(file, depth)?));
         Ok(rules)
@@ -44,7 +44,7 @@ impl Rules {
 
     /// Whether to leave out `entry` of `folder` (a path in the source that ends with `/`, or is empty). As
     /// with `.gitignore`, the innermost file with a matching pattern decides.
-    pub fn ignore(&self, folder: &str, entry: &str, is_folder: bool) -> bool {
+    pub(super) fn ignore(&self, folder: &str, entry: &str, is_folder: bool) -> bool {
         if self.files.is_empty() {
             return false;
         }
@@ -61,7 +61,7 @@ impl Rules {
 
     /// Returns the metadata of the innermost file, from before it was read, if the path of its folder in the
     /// source is `depth` long.
-    pub fn own(&self, depth: usize) -> Option<&Metadata> {
+    pub(super) fn own(&self, depth: usize) -> Option<&Metadata> {
         let innermost = self.files.last().filter(|file| file.depth == depth)?;
         Some(&innermost.metadata)
     }
@@ -82,7 +82,7 @@ impl RuleFile {
         for (number, line) in (1..).zip(text.lines()) {
             builder.add_line(None, line).map_err(|error| {
                 Invalid::new(format!("`{}`, line {number}: {error}", path.shown()))
-                    .hint("a pattern is written as in a `.gitignore`")
+                    .hint("patterns have the syntax of a `.gitignore`")
             })?;
         }
         let patterns = builder

@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::path::Path;
 
-use super::folder::unreadable;
+use super::error::unreadable;
 use crate::{Invalid, files};
 
 /// Folders that every store has, and that hardly any other folder has.

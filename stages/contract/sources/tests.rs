@@ -39,13 +39,13 @@ fn listed(folder: &SourceFolder) -> Vec<String> {
 }
 
 #[test]
-fn names_with_a_dot_in_front_do_not_count() {
+fn hidden_names_do_not_count() {
     let folder = folder(&["a", "b/c", ".DS_Store", ".git/config", "b/.c", ".d/.e/f"]);
     assert_eq!(files(folder.path()), ["a", "b/c"]);
 }
 
 #[test]
-fn what_python_writes_beside_its_code_does_not_count() {
+fn compiled_python_files_do_not_count() {
     let folder = folder(&[
         "a/__pycache__/m.cpython-313.pyc",
         "a/m.py",
@@ -57,7 +57,7 @@ fn what_python_writes_beside_its_code_does_not_count() {
 }
 
 #[test]
-fn what_is_ignored_does_not_count() {
+fn ignored_files_do_not_count() {
     let folder = folder(&[
         ".runnerignore: # by hand\n*.txt\n!keep.txt\n/top\nraw/\ndeep/**/x\n",
         "notes.txt",
@@ -93,7 +93,7 @@ fn the_innermost_ignore_file_decides() {
 }
 
 #[test]
-fn an_ignore_file_above_the_source_says_nothing() {
+fn an_ignore_file_above_the_source_has_no_effect() {
     let folder = folder(&[".runnerignore: *\n", "source/a"]);
     assert_eq!(files(&folder.path().join("source")), ["a"]);
 }
@@ -119,29 +119,33 @@ fn links_are_followed_unless_they_are_ignored() {
 }
 
 #[test]
-fn a_link_to_a_folder_it_is_in_is_refused() {
+fn a_link_to_a_folder_that_contains_it_is_refused() {
     let folder = folder(&["a/b/c"]);
     symlink("../..", folder.path().join("a/b/up")).unwrap();
     let error = walk(folder.path()).unwrap_err();
     assert!(
         error
             .message
-            .ends_with("a/b/up` is a link to a folder it is in")
+            .ends_with("a/b/up` is a link to a folder that contains it")
     );
 }
 
 #[test]
-fn what_can_be_no_source_is_refused() {
+fn paths_that_cannot_be_sources_are_refused() {
     let folder = folder(&["a"]);
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
     let error = walk(folder.path()).unwrap_err();
-    assert!(error.message.ends_with("socket` is no file and no folder"));
+    assert!(
+        error
+            .message
+            .ends_with("socket` is neither a file nor a folder")
+    );
     fs::write(folder.path().join(IGNORE_FILE), "socket").unwrap();
     assert_eq!(files(folder.path()), ["a"]);
 }
 
 #[test]
-fn a_pattern_that_is_none_is_refused_with_its_line() {
+fn an_invalid_pattern_is_refused_with_its_line() {
     let folder = folder(&[".runnerignore: ok\n\na{b\n"]);
     let error = walk(folder.path()).unwrap_err();
     assert!(
@@ -158,7 +162,7 @@ fn a_source_that_is_a_file_has_one_file_without_a_name() {
 }
 
 #[test]
-fn folders_and_ignore_files_say_what_there_is() {
+fn folders_and_ignore_files_are_listed() {
     let folder = folder(&["a/b/c", "a/.runnerignore: d", "a/d/e"]);
     let names = walk(folder.path()).unwrap().listed.into_iter();
     assert_eq!(
@@ -196,7 +200,7 @@ proptest! {
 }
 
 #[test]
-fn folders_with_nothing_that_counts_are_told_as_empty() {
+fn folders_without_files_that_count_are_listed_as_empty() {
     let folder = folder(&[
         ".runnerignore: *.tmp\n",
         "a/x",
@@ -220,7 +224,7 @@ fn folders_with_nothing_that_counts_are_told_as_empty() {
 }
 
 #[test]
-fn links_are_told_with_their_own_metadata() {
+fn links_are_listed_with_their_own_metadata() {
     let elsewhere = folder(&["x/y"]);
     let folder = folder(&["a", "b/c"]);
     symlink(elsewhere.path(), folder.path().join("b/link")).unwrap();
@@ -234,7 +238,7 @@ fn links_are_told_with_their_own_metadata() {
 }
 
 #[test]
-fn a_store_is_no_part_of_a_source() {
+fn a_store_is_not_part_of_a_source() {
     let store = ["v1/cas/00", "v1/actions/00", "latest/p/x"];
     let within = |folder: &str| store.map(|file| format!("{folder}/{file}"));
     let files_: Vec<String> = [within("artifacts"), within("deep/other")].concat();
@@ -268,7 +272,7 @@ fn a_store_is_no_part_of_a_source() {
             assert!(
                 error
                     .message
-                    .ends_with("is a store of runner, and no source"),
+                    .ends_with("is a runner store, which cannot be a source"),
                 "{error}"
             );
             assert!(error.hint.is_some());

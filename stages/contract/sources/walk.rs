@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::folder::{SourceFolder, no_file};
+use super::error::{no_file, unreadable};
+use super::folder::SourceFolder;
 use super::rules::IGNORE_FILE;
 use crate::Invalid;
 
@@ -38,7 +39,7 @@ pub fn walk(path: &Path) -> Result<Found, Invalid> {
         });
         match std::env::current_dir() {
             Ok(folder) if missing && path.is_relative() => invalid.hint(format!(
-                "a relative path starts at the working directory, `{}`",
+                "relative paths start at the working directory, `{}`",
                 folder.shown()
             )),
             _ => invalid,
@@ -92,11 +93,10 @@ fn below(folder: SourceFolder, metadata: Metadata, above: &Above<'_>) -> Result<
         .map(|name| {
             let path = folder.path.join(name);
             // Read before the folder is listed: anything that is added from now on changes its times.
-            let metadata =
-                fs::metadata(&path).map_err(|error| super::folder::unreadable(&path, &error))?;
+            let metadata = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
             let id = id(&metadata);
             if above.contains(id) {
-                let message = format!("`{}` is a link to a folder it is in", path.shown());
+                let message = format!("`{}` is a link to a folder that contains it", path.shown());
                 return Err(Invalid::new(message));
             }
             let above = Above {

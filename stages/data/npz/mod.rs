@@ -11,12 +11,11 @@ use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
 use contract::{Failure, Invalid, ShowPath, Text, files};
-use npyz::{NpyFile, NpyHeader, Order};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
-use self::header::{integers, read_header};
+use self::header::{Header, integers, read_header};
 use self::pool::Arrays;
 use super::source::{Offer, Omitted, Unusable};
 
@@ -126,12 +125,12 @@ impl Npz {
         };
         if highest as usize >= classes.len() {
             return Err(self.unusable(format!(
-                "has a label {highest}, but `classes` names only {}",
+                "has a label {highest}, but `classes` has only {} names",
                 classes.len()
             )));
         }
         let names = archive.file_names().collect::<Result<Vec<_>, _>>();
-        let mut names = names.map_err(|e| self.unusable(format!("is no npz file: {e}")))?;
+        let mut names = names.map_err(|e| self.unusable(format!("is not an npz file: {e}")))?;
         names.sort_unstable();
         let mut omitted = Omitted::default();
         for name in names.into_iter().filter(|name| !is_known(name)) {
@@ -150,7 +149,7 @@ impl Npz {
         let file =
             files::open(&self.path).map_err(|e| self.unusable(format!("cannot be read: {e}")))?;
         ZipArchive::new(BufReader::new(file))
-            .map_err(|e| self.unusable(format!("is no npz file: {e}")))
+            .map_err(|e| self.unusable(format!("is not an npz file: {e}")))
     }
 
     /// Returns the size and the labels of a split's images, if the file has the split.
@@ -163,27 +162,28 @@ impl Npz {
         let Some(header) = self.header(archive, &images)? else {
             return Ok(None);
         };
-        let (count, size, channels) = match *header.shape() {
+        let (count, size, channels) = match *header.shape {
             [n, h, w] | [n, h, w, 1] => (n, (w, h), 1),
             [n, h, w, 3] => (n, (w, h), 3),
             _ => {
                 return Err(self.unusable(format!(
                     "has `{images}` of shape {:?}, not N×H×W or N×H×W×3",
-                    header.shape()
+                    header.shape
                 )));
             }
         };
-        if header.dtype().descr().trim_matches('\'') != "|u1" || header.order() != Order::C {
+        if header.descr != "|u1" || header.fortran_order {
+            let order = if header.fortran_order { "Fortran" } else { "C" };
             return Err(self.unusable(format!(
-                "has `{images}` of type {}, not uint8 (`|u1`) in C order",
-                header.dtype().descr()
+                "has `{images}` of type `{}` in {order} order, not uint8 (`|u1`) in C order",
+                header.descr
             )));
         }
         let pixels = size.0.checked_mul(size.1);
         if !matches!(pixels, Some(1..=MOST_PIXELS)) || !(1..=MOST_IMAGES).contains(&count) {
             return Err(self.unusable(format!(
                 "has `{images}` of shape {:?}, which is empty or too large",
-                header.shape()
+                header.shape
             )));
         }
         let labels = self.labels(archive, prefix, count)?;
@@ -205,26 +205,25 @@ impl Npz {
         let member = member(archive, &name)
             .ok_or_else(|| self.unusable(format!("has no array `{name}`")))?;
         let (header, data) = read_header(member).map_err(|e| self.damaged(&name, e))?;
-        if !matches!(*header.shape(), [n] | [n, 1] if n == count) {
+        if !matches!(*header.shape, [n] | [n, 1] if n == count) {
             return Err(self.unusable(format!(
                 "has `{name}` of shape {:?}, not one label for each of {count} images",
-                header.shape()
+                header.shape
             )));
         }
-        let values =
-            integers(NpyFile::with_header(header, data)).map_err(|e| self.damaged(&name, e))?;
+        let values = integers(&header, data, count).map_err(|e| self.damaged(&name, e))?;
         values
             .into_iter()
             .map(|value| match value {
                 0..=MOST_CLASSES => Ok(value as u32),
                 _ => Err(self.unusable(format!(
-                    "has a label {value} in `{name}`, which is no class"
+                    "has a label {value} in `{name}`, but labels must be between 0 and {MOST_CLASSES}"
                 ))),
             })
             .collect()
     }
 
-    fn header(&self, archive: &mut Archive, name: &str) -> Result<Option<NpyHeader>, Unusable> {
+    fn header(&self, archive: &mut Archive, name: &str) -> Result<Option<Header>, Unusable> {
         let Some(member) = member(archive, name) else {
             return Ok(None);
         };

@@ -32,14 +32,14 @@ fn examples(arrays: &[Array]) -> Vec<Example> {
 }
 
 /// Images in one or more arrays, in sequence.
-pub struct Arrays {
+pub(super) struct Arrays {
     npz: Npz,
     arrays: Vec<Array>,
     examples: Vec<Example>,
 }
 
 impl Arrays {
-    pub fn new(npz: Npz, arrays: Vec<Array>) -> Self {
+    pub(super) fn new(npz: Npz, arrays: Vec<Array>) -> Self {
         Self {
             npz,
             examples: examples(&arrays),
@@ -58,7 +58,10 @@ impl Arrays {
             let name = format!("{}_images", array.prefix);
             let damaged = |e: Error| Failure::from(self.npz.damaged(&name, e));
             let Some(member) = member(&mut archive, &name) else {
-                return Err(self.npz.unusable(format!("lost its array `{name}`")).into());
+                return Err(self
+                    .npz
+                    .unusable(format!("no longer has the array `{name}`"))
+                    .into());
             };
             let (_, mut data) = read_header(member).map_err(damaged)?;
             let size = array.size.0 * array.size.1 * array.channels;
@@ -79,7 +82,7 @@ impl Arrays {
     }
 
     /// Marks images with equal bytes.
-    pub fn mark_equal_images(&mut self) -> Result<(), Failure> {
+    pub(super) fn mark_equal_images(&mut self) -> Result<(), Failure> {
         let mut contents = Vec::with_capacity(self.examples.len());
         self.stream(|_, _, image| {
             let mut hasher = DefaultHasher::new();

@@ -9,7 +9,7 @@ use super::shape::{Ellipse, Noise, between, bump, bump_squared, smoothstep};
 
 /// One lung. In its methods, `a` is the distance from the midline.
 #[derive(Clone, Copy, Debug)]
-pub struct Lung {
+pub(super) struct Lung {
     /// -1 on the left of the picture, 1 on its right.
     pub side: f32,
     /// Largest distance of the outer border from the midline.
@@ -64,7 +64,7 @@ struct Ribs {
 }
 
 /// A healthy chest.
-pub struct Anatomy {
+pub(super) struct Anatomy {
     pub lungs: [Lung; 2],
     ribs: Ribs,
     heart: Ellipse,
@@ -90,7 +90,7 @@ pub struct Anatomy {
 
 /// Appearance of a point.
 #[derive(Clone, Copy, Debug)]
-pub struct Point {
+pub(super) struct Point {
     /// Brightness without vessels and disease.
     pub value: f32,
     /// Share of visible lung, 0 to 1. Vessels and opacities are added in proportion to it.
@@ -99,7 +99,7 @@ pub struct Point {
 
 impl Anatomy {
     /// Draws a chest from `rng`.
-    pub fn draw(rng: &mut impl Rng) -> Self {
+    pub(super) fn draw(rng: &mut impl Rng) -> Self {
         let mut r = |low, high| between(rng, low, high);
         let (width, apex, dome) = (r(0.72, 0.84), r(-0.78, -0.66), r(0.38, 0.54));
         let air = r(0.40, 0.47);
@@ -181,7 +181,7 @@ impl Anatomy {
     }
 
     /// Returns the appearance of a point.
-    pub fn at(&self, x: f32, y: f32) -> Point {
+    pub(super) fn at(&self, x: f32, y: f32) -> Point {
         let lung = &self.lungs[usize::from(x > 0.0)];
         let a = x.abs();
 

@@ -85,7 +85,14 @@ impl Phantom {
 }
 
 /// Draws image `index` of a split: `size` × `size` gray bytes.
-fn draw(seed: u64, split: &str, index: usize, sick: bool, subtle: f64, size: usize) -> Vec<u8> {
+fn draw(
+    seed: u64,
+    split: &str,
+    index: usize,
+    has_pneumonia: bool,
+    subtle: f64,
+    size: usize,
+) -> Vec<u8> {
     let purpose = if split == "test" {
         "phantom/test"
     } else {
@@ -93,7 +100,7 @@ fn draw(seed: u64, split: &str, index: usize, sick: bool, subtle: f64, size: usi
     };
     let mut rng = random::stream(seed, purpose, [index as u64, 0]);
     let anatomy = Anatomy::draw(&mut rng);
-    let opacities = if sick {
+    let opacities = if has_pneumonia {
         let subtle = rng.random_bool(subtle);
         Opacities::pneumonia(&anatomy, &mut rng, subtle)
     } else {
@@ -112,12 +119,12 @@ struct Patients {
 
 impl Patients {
     fn new(phantom: &Phantom, seed: u64, split: &'static str, images: usize) -> Self {
-        let sick = (phantom.pneumonia * images as f64).round() as usize;
-        let sick = sick.clamp(1, images - 1);
+        let diseased = (phantom.pneumonia * images as f64).round() as usize;
+        let diseased = diseased.clamp(1, images - 1);
         let examples = (0..images)
             .map(|i| {
-                // The sick are spread evenly, and there are exactly `sick` of them.
-                let label = ((i + 1) * sick / images - i * sick / images) as u32;
+                // Exactly `diseased` images have pneumonia, spread evenly.
+                let label = ((i + 1) * diseased / images - i * diseased / images) as u32;
                 Example {
                     name: format!("{split}/{}/{i:06}", CLASSES[label as usize]),
                     label,
@@ -150,8 +157,15 @@ impl Pool for Patients {
             let images: Vec<Vec<u8>> = chunk
                 .par_iter()
                 .map(|&i| {
-                    let sick = self.examples[i].label == 1;
-                    let gray = draw(self.seed, self.split, i, sick, self.subtle, shape.height);
+                    let has_pneumonia = self.examples[i].label == 1;
+                    let gray = draw(
+                        self.seed,
+                        self.split,
+                        i,
+                        has_pneumonia,
+                        self.subtle,
+                        shape.height,
+                    );
                     match shape.channels {
                         1 => gray,
                         channels => gray

@@ -6,7 +6,7 @@ use super::anatomy::{Anatomy, Lung};
 use super::shape::{Ellipse, Noise, between, bump_squared, smoothstep};
 
 /// The opacities of a chest, in addition to its healthy anatomy.
-pub struct Opacities {
+pub(super) struct Opacities {
     patches: Vec<Patch>,
     diffuse: Option<Diffuse>,
     noise: Noise,
@@ -33,7 +33,7 @@ struct Diffuse {
 
 impl Opacities {
     /// Returns no opacities.
-    pub fn none(rng: &mut impl Rng) -> Self {
+    pub(super) fn none(rng: &mut impl Rng) -> Self {
         Self {
             patches: Vec::new(),
             diffuse: None,
@@ -43,7 +43,7 @@ impl Opacities {
 
     /// Draws opacities that a healthy chest may have too: faint, small shadows of a scar, a joint of two ribs
     /// or a fold of skin.
-    pub fn innocent(anatomy: &Anatomy, rng: &mut impl Rng) -> Self {
+    pub(super) fn innocent(anatomy: &Anatomy, rng: &mut impl Rng) -> Self {
         let mut opacities = Self::none(rng);
         for lung in &anatomy.lungs {
             if rng.random_bool(0.2) {
@@ -57,7 +57,7 @@ impl Opacities {
     }
 
     /// Draws pneumonia. A `subtle` one is easily missed.
-    pub fn pneumonia(anatomy: &Anatomy, rng: &mut impl Rng, subtle: bool) -> Self {
+    pub(super) fn pneumonia(anatomy: &Anatomy, rng: &mut impl Rng, subtle: bool) -> Self {
         let mut opacities = Self::none(rng);
         let strength = |rng: &mut _| {
             if subtle {
@@ -95,7 +95,7 @@ impl Opacities {
 
     /// Returns the brightness to add at a point of full lung.
     #[inline]
-    pub fn at(&self, x: f32, y: f32) -> f32 {
+    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         let patches: f32 = self
             .patches
             .iter()

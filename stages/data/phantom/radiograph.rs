@@ -84,7 +84,12 @@ fn samples(size: usize) -> usize {
 }
 
 /// Takes a radiograph of `size` × `size` gray bytes.
-pub fn take(anatomy: &Anatomy, opacities: &Opacities, rng: &mut impl Rng, size: usize) -> Vec<u8> {
+pub(super) fn take(
+    anatomy: &Anatomy,
+    opacities: &Opacities,
+    rng: &mut impl Rng,
+    size: usize,
+) -> Vec<u8> {
     let exposure = Exposure::draw(rng);
     let samples = samples(size);
     let side = size * samples;

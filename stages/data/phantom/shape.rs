@@ -5,32 +5,32 @@ use rand::{Rng, RngExt};
 
 /// Returns 0 below `low`, 1 above `high`, and a smooth transition between them.
 #[inline]
-pub fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
+pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
 /// Returns 1 at 0, falling smoothly to 0 at ±1.
 #[inline]
-pub fn bump(x: f32) -> f32 {
+pub(super) fn bump(x: f32) -> f32 {
     bump_squared(x * x)
 }
 
 /// Returns [`bump`] of the square root of `x2`.
 #[inline]
-pub fn bump_squared(x2: f32) -> f32 {
+pub(super) fn bump_squared(x2: f32) -> f32 {
     let t = (1.0 - x2).max(0.0);
     t * t
 }
 
 /// Draws a number from `low` to `high`.
-pub fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
+pub(super) fn between(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
     low + (high - low) * rng.random::<f32>()
 }
 
 /// An ellipse. Its axes are turned by the angle with the sine `sin`.
 #[derive(Clone, Copy, Debug)]
-pub struct Ellipse {
+pub(super) struct Ellipse {
     pub x: f32,
     pub y: f32,
     pub rx: f32,
@@ -41,7 +41,7 @@ pub struct Ellipse {
 impl Ellipse {
     /// Returns the squared distance from the centre, which is 1 on the outline.
     #[inline]
-    pub fn squared(&self, x: f32, y: f32) -> f32 {
+    pub(super) fn squared(&self, x: f32, y: f32) -> f32 {
         let cos = (1.0 - self.sin * self.sin).sqrt();
         let (dx, dy) = (x - self.x, y - self.y);
         let u = (cos * dx + self.sin * dy) / self.rx;
@@ -51,7 +51,7 @@ impl Ellipse {
 }
 
 /// Smooth noise: random values on a lattice, interpolated.
-pub struct Noise {
+pub(super) struct Noise {
     lattice: [f32; Self::SIDE * Self::SIDE],
 }
 
@@ -59,7 +59,7 @@ impl Noise {
     const SIDE: usize = 32;
 
     /// Creates noise with values from 0 to 1.
-    pub fn new(rng: &mut impl Rng) -> Self {
+    pub(super) fn new(rng: &mut impl Rng) -> Self {
         let mut bytes = [0; Self::SIDE * Self::SIDE];
         rng.fill_bytes(&mut bytes);
         Self {
@@ -69,7 +69,7 @@ impl Noise {
 
     /// Returns the value at a point. The lattice has a pitch of 1 and a period of 32.
     #[inline]
-    pub fn at(&self, x: f32, y: f32) -> f32 {
+    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         // The offset keeps the coordinates of the picture, a few hundred at most, positive.
         let (x, y) = (x + 1024.0, y + 1024.0);
         let (column, row) = (x as usize, y as usize);
@@ -84,7 +84,7 @@ impl Noise {
 
     /// Returns the sum of two octaves, about 0.5 on average.
     #[inline]
-    pub fn cloud(&self, x: f32, y: f32) -> f32 {
+    pub(super) fn cloud(&self, x: f32, y: f32) -> f32 {
         0.65 * self.at(x, y) + 0.35 * self.at(2.3 * x + 7.7, 2.3 * y + 3.1)
     }
 }

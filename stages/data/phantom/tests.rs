@@ -101,8 +101,8 @@ fn auc(images: &[(u32, Vec<u8>)], statistic: impl Fn(&[u8]) -> f64) -> f64 {
         let class = images.iter().filter(|(l, _)| *l == label);
         class.map(|(_, image)| statistic(image)).collect()
     };
-    let (healthy, sick) = (of(0), of(1));
-    let wins: f64 = sick
+    let (healthy, diseased) = (of(0), of(1));
+    let wins: f64 = diseased
         .iter()
         .flat_map(|s| {
             healthy
@@ -110,7 +110,7 @@ fn auc(images: &[(u32, Vec<u8>)], statistic: impl Fn(&[u8]) -> f64) -> f64 {
                 .map(move |h| if s > h { 1.0 } else { 0.5 * f64::from(s == h) })
         })
         .sum();
-    wins / (healthy.len() * sick.len()) as f64
+    wins / (healthy.len() * diseased.len()) as f64
 }
 
 /// Disease is visible, but brightness alone does not find it.

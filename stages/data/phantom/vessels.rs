@@ -14,7 +14,7 @@ struct Segment {
 }
 
 /// Draws the vessels as a picture of `side` × `side` values.
-pub fn draw(anatomy: &Anatomy, rng: &mut impl Rng, side: usize) -> Vec<f32> {
+pub(super) fn draw(anatomy: &Anatomy, rng: &mut impl Rng, side: usize) -> Vec<f32> {
     let mut segments = Vec::new();
     let prominence = between(rng, 0.04, 0.09);
     for lung in &anatomy.lungs {

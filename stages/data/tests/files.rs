@@ -50,7 +50,7 @@ fn preflight(folder: &Path) -> Result<Option<usize>, Invalid> {
     dataset_params(params(folder)).preflight()
 }
 
-/// Checks that `preflight` reports the path with a message that contains `what`, and that a run fails alike.
+/// Checks that `preflight` reports the path with a message that contains `what`, and that a run fails too.
 pub(super) fn assert_refused(folder: &Path, what: &[&str]) {
     let error = preflight(folder).unwrap_err();
     let path = ["source", "folder", "path"].map(|key| Segment::Key(key.to_owned()));
@@ -64,7 +64,7 @@ pub(super) fn assert_refused(folder: &Path, what: &[&str]) {
     assert!(error.hint.is_some(), "{error:?}");
 }
 
-/// Returns a PNG file without any pixel: its signature and a header with an absurd size.
+/// Returns a PNG file without pixels: a signature, a header with an absurd size and an empty `IDAT` chunk.
 fn bomb() -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(100_000u32.to_be_bytes());
@@ -118,7 +118,7 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
-fn files_of_the_same_bytes_stay_on_one_side() {
+fn files_with_the_same_bytes_stay_on_one_side() {
     let folder = tree();
     let normal = folder.path().join("train/NORMAL");
     for copy in 0..6 {
@@ -143,7 +143,7 @@ fn files_of_the_same_bytes_stay_on_one_side() {
 }
 
 #[test]
-fn nested_archives_and_hidden_files_do_no_harm() {
+fn nested_folders_are_searched_and_hidden_files_are_skipped() {
     let plain = tree();
     let outer = TempDir::new().unwrap();
     let nested = outer.path().join("chest_xray/chest_xray");
@@ -166,7 +166,7 @@ fn nested_archives_and_hidden_files_do_no_harm() {
 }
 
 #[test]
-fn a_validation_folder_joins_unless_no_split_is_drawn() {
+fn a_validation_folder_joins_the_training_images_if_a_split_is_drawn() {
     let folder = tree();
     for (class, number) in [("NORMAL", 200), ("PNEUMONIA", 201)] {
         save(
@@ -242,7 +242,7 @@ fn any_depth_and_color_decodes_alike() {
 }
 
 #[test]
-fn shrinking_averages() {
+fn shrinking_an_image_averages_its_pixels() {
     let folder = tree();
     let checks = GrayImage::from_fn(256, 128, |x, y| {
         Luma([if (x + y) % 2 == 0 { 255 } else { 0 }])
@@ -259,16 +259,16 @@ fn shrinking_averages() {
 }
 
 #[test]
-fn a_file_that_is_no_image_is_refused_by_name() {
+fn a_file_that_is_not_an_image_is_refused_and_named() {
     let folder = tree();
     fs::write(folder.path().join("train/NORMAL/notes.jpeg"), "no image").unwrap();
-    assert_refused(folder.path(), &["notes.jpeg", "no JPEG or PNG image"]);
+    assert_refused(folder.path(), &["notes.jpeg", "not a JPEG or PNG image"]);
     fs::write(folder.path().join("train/NORMAL/notes.jpeg"), "").unwrap();
     assert_refused(folder.path(), &["notes.jpeg", "empty"]);
 }
 
 #[test]
-fn a_decompression_bomb_is_refused_by_name() {
+fn a_decompression_bomb_is_refused_and_named() {
     let folder = tree();
     fs::write(folder.path().join("test/NORMAL/bomb.png"), bomb()).unwrap();
     assert_refused(folder.path(), &["bomb.png", "100000×100000"]);
@@ -312,7 +312,7 @@ fn cut_jpeg(path: &Path) {
 }
 
 #[test]
-fn a_truncated_jpeg_fails_the_run_by_name() {
+fn a_truncated_jpeg_fails_the_run_and_is_named() {
     let folder = tree();
     cut_jpeg(&folder.path().join("train/NORMAL/cut.jpeg"));
     preflight(folder.path()).unwrap();

@@ -79,7 +79,7 @@ fn assert_refused(file: &NamedTempFile, says: &str) {
 }
 
 #[test]
-fn the_files_own_validation_split_is_used_where_none_is_drawn() {
+fn the_validation_split_of_the_file_is_used_if_none_is_drawn() {
     let file = members(&[]);
     let finished = make_dataset(params(file.path(), 0.0), 1).unwrap();
     let [train, validation, test] = ["train", "validation", "test"].map(|p| finished.dataset(p));
@@ -92,7 +92,7 @@ fn the_files_own_validation_split_is_used_where_none_is_drawn() {
 }
 
 #[test]
-fn otherwise_a_split_of_all_is_drawn() {
+fn otherwise_a_split_of_all_images_is_drawn() {
     let file = members(&[]);
     let finished = make_dataset(params(file.path(), 0.3), 1).unwrap();
     let [train, validation] = ["train", "validation"].map(|port| finished.dataset(port));
@@ -148,7 +148,7 @@ fn rgb_images_and_wide_labels_are_read() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn arrays_that_do_not_fit_are_refused() {
     let images = array(&[10, 64], &[0u8; 640]);
     assert_refused(&members(&[("train_images", images)]), "not N×H×W");
     let images = array(&[10, 8, 8], &[0i16; 640]);
@@ -164,7 +164,7 @@ fn what_does_not_fit_is_refused() {
     assert_refused(&archive(&[]), "no array `train_images`");
     let text = NamedTempFile::new().unwrap();
     std::fs::write(text.path(), "no archive").unwrap();
-    assert_refused(&text, "is no npz file");
+    assert_refused(&text, "is not an npz file");
 }
 
 /// Returns an array of 10 images with `from` replaced by `to` in its header.
@@ -178,7 +178,7 @@ fn lying(from: &str, to: &str) -> Vec<u8> {
 }
 
 #[test]
-fn headers_are_not_believed() {
+fn false_headers_are_refused() {
     // More images than labels, then an absurd image size, then an absurd header.
     assert_refused(
         &members(&[("train_images", lying("(10, 8, 8", "(99, 8, 8"))]),
@@ -204,7 +204,7 @@ fn headers_are_not_believed() {
 }
 
 #[test]
-fn arrays_of_no_split_are_reported() {
+fn arrays_that_belong_to_no_split_are_reported() {
     let own = members(&[]);
     let extra = array(&[1, 8, 8], &[0u8; 64]);
     let mut zip = ZipWriter::new_append(own.reopen().unwrap()).unwrap();

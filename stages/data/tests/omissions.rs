@@ -37,10 +37,10 @@ fn images_of_other_formats_and_in_nested_folders_are_counted_by_reason() {
         warnings,
         [
             "3 of 15 files of class `NORMAL` are left out",
-            "1 of 13 files of class `PNEUMONIA` are left out",
+            "1 of 13 files of class `PNEUMONIA` is left out",
             "4 files left out (skipped.json lists them): `train/NORMAL/more/deep/c.png` is in a folder \
              below its class folder; `train/NORMAL/a.bmp` is of the format `bmp`, which is not read \
-             (2 such); `train/PNEUMONIA/d` has no extension",
+             (2 such files); `train/PNEUMONIA/d` has no extension",
         ]
     );
     for name in ["a.bmp", "b.BMP", "deep/c.png", "PNEUMONIA/d"] {
@@ -54,8 +54,8 @@ fn a_split_folder_that_is_not_used_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            "2 files left out (skipped.json lists them): `valid/NORMAL/1.png` is in `valid`, which is \
-             no split (`train`, `val`, `validation`, `test`) (2 such)"
+            "2 files left out (skipped.json lists them): `valid/NORMAL/1.png` is in `valid`, which is no \
+             split (`train`, `val`, `validation`, `test`) (2 such files)"
         ]
     );
     assert!(skipped.contains("valid/NORMAL/2.png"), "{skipped}");
@@ -71,13 +71,13 @@ fn images_without_a_class_or_a_split_are_a_warning() {
 }
 
 #[test]
-fn files_that_are_no_images_and_hidden_ones_are_notes() {
+fn files_that_are_not_images_and_hidden_files_are_notes() {
     let (warnings, notes, skipped) = with(&["README.md", ".DS_Store", "train/NORMAL/._1.png"]);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(
         notes,
         [
-            "2 hidden names left out",
+            "2 hidden files or folders left out",
             "1 file left out (skipped.json lists them): `README.md` is in no split folder"
         ]
     );
@@ -86,7 +86,7 @@ fn files_that_are_no_images_and_hidden_ones_are_notes() {
 }
 
 #[test]
-fn one_file_in_more_than_a_hundred_is_no_share_to_warn_of() {
+fn one_file_in_more_than_a_hundred_gives_no_warning() {
     let folder = tree();
     for i in 0..100u8 {
         save(

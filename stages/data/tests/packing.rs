@@ -24,7 +24,7 @@ fn written() -> TempDir {
 }
 
 #[test]
-fn what_is_packed_comes_back() {
+fn packed_images_are_read_back() {
     let folder = written();
     let dataset = Dataset::open(&artifact(folder.path())).unwrap();
     assert_eq!((dataset.len(), dataset.shape()), (2, SHAPE));

@@ -22,8 +22,11 @@ fn chest_radiographs_are_split_by_patient() {
     assert_eq!(train.len() + validation.len(), 5216);
     assert_eq!(test.len(), 624);
     assert_eq!(test.labels().iter().sum::<u32>(), 390);
-    let sick = validation.labels().iter().sum::<u32>();
-    assert_eq!((sick, validation.len() as u32 - sick), (388, 134));
+    let pneumonias = validation.labels().iter().sum::<u32>();
+    assert_eq!(
+        (pneumonias, validation.len() as u32 - pneumonias),
+        (388, 134)
+    );
 
     let patients = |names: &[String]| -> BTreeSet<String> {
         let file = |name: &String| name.rsplit('/').next().unwrap().to_owned();

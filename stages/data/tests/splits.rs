@@ -48,7 +48,7 @@ fn grouped() -> impl Strategy<Value = Vec<Example>> {
 
 proptest! {
     #[test]
-    fn without_groups_every_class_gives_its_share(
+    fn without_groups_every_class_is_split_by_the_fraction(
         counts in prop::collection::vec(2usize..300, 2..4),
         fraction in 0.01f64..0.9,
         seed: u64,
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn no_group_and_no_content_is_on_both_sides(examples in grouped(), seed: u64) {
+    fn images_of_one_group_or_with_equal_content_stay_on_one_side(examples in grouped(), seed: u64) {
         if let Ok(chosen) = validation(&examples, 2, 0.3, seed) {
             for (a, &chosen_a) in examples.iter().zip(&chosen) {
                 for (b, &chosen_b) in examples.iter().zip(&chosen) {
@@ -86,7 +86,7 @@ proptest! {
 }
 
 #[test]
-fn groups_come_near_the_share() {
+fn splits_of_grouped_images_meet_the_share() {
     let image = |i: usize| example(format!("{i:04}"), (i % 2) as u32, Some((i / 8) as u8), None);
     let examples: Vec<Example> = (0..800).map(image).collect();
     for seed in 0..20 {
@@ -98,7 +98,7 @@ fn groups_come_near_the_share() {
 }
 
 #[test]
-fn seeds_choose_differently() {
+fn different_seeds_give_different_splits() {
     let examples = singles(&[100, 100]);
     let split = |seed| names(&examples, &validation(&examples, 2, 0.2, seed).unwrap());
     assert_eq!(split(1), split(1));

@@ -82,7 +82,7 @@ fn a_shift_repeats_the_border() {
 }
 
 #[test]
-fn between_pixels_lies_their_mean() {
+fn a_value_between_pixels_is_their_mean() {
     let half = Transform::shift(0.5, 0.0);
     let expected = [
         25.5, 31.0, 36.5, 42.0, 29.5, 35.0, 40.5, 46.0, 9.0, 10.0, 11.0, 12.0,

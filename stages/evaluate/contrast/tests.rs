@@ -12,7 +12,7 @@ use crate::metrics::{Decision, Measure, Predictions, measure, p_of_no_mean, spre
 const CLASSES: [&str; 2] = ["NORMAL", "a \"rare\", one"];
 
 /// Writes the output of `evaluate` for 40 images, with probabilities that depend on `salt`.
-fn left(salt: u64, folder: &std::path::Path) -> Metrics {
+fn write_evaluation(salt: u64, folder: &std::path::Path) -> Metrics {
     let classes = CLASSES.map(str::to_owned);
     let labels: Vec<u32> = (0..40).map(|i| u32::from(i % 8 < 5)).collect();
     let noise = (0..40).map(|i: u64| (i * 7919 + salt * 104_729) % 1000);
@@ -44,7 +44,7 @@ fn left(salt: u64, folder: &std::path::Path) -> Metrics {
 /// Returns both files of an evaluation.
 fn files(salt: u64) -> [String; 2] {
     let folder = tempfile::tempdir().unwrap();
-    left(salt, folder.path());
+    write_evaluation(salt, folder.path());
     [PREDICTIONS_FILE, CONFUSION_FILE]
         .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap())
 }
@@ -55,9 +55,9 @@ fn evaluation(salt: u64) -> Evaluation {
 }
 
 #[test]
-fn what_is_read_measures_as_what_was_written() {
+fn an_evaluation_that_is_read_back_has_the_same_measures() {
     let folder = tempfile::tempdir().unwrap();
-    let metrics = left(3, folder.path());
+    let metrics = write_evaluation(3, folder.path());
     let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
     let found = read_evaluation(&read(PREDICTIONS_FILE), &read(CONFUSION_FILE)).unwrap();
     assert_eq!(found.names[7], "image, 7\n.png");
@@ -73,7 +73,7 @@ fn what_is_read_measures_as_what_was_written() {
 }
 
 #[test]
-fn files_that_no_evaluation_left_are_refused() {
+fn files_that_are_not_from_an_evaluation_are_rejected() {
     let [predictions, confusion] = files(0);
     let error = |predictions: &str, confusion: &str| {
         let read = read_evaluation(predictions.as_bytes(), confusion.as_bytes());
@@ -82,9 +82,12 @@ fn files_that_no_evaluation_left_are_refused() {
     let other = json!({ "classes": CLASSES, "positive": "COVID" }).to_string();
     assert_eq!(
         error(&predictions, &other),
-        "`confusion.json` has the positive class `COVID`, which is none of its classes"
+        "`confusion.json` has the positive class `COVID`, which is not one of its classes"
     );
-    assert!(error(&predictions, "{}").contains("`confusion.json` tells no classes: missing field"));
+    assert!(
+        error(&predictions, "{}")
+            .contains("`confusion.json` does not list the classes: missing field")
+    );
     let other = json!({ "classes": ["A", "B"], "positive": "A" }).to_string();
     assert_eq!(
         error(&predictions, &other),
@@ -98,17 +101,17 @@ fn files_that_no_evaluation_left_are_refused() {
     };
     assert_eq!(
         broken("NORMAL,NORMAL", "NORMAL,COVID"),
-        "`predictions.csv`, image 7: `COVID` is no class"
+        "`predictions.csv`, image 7: `COVID` is not a class"
     );
     assert_eq!(
         broken(",0.7,0.3\n", ",NaN,0.3\n"),
-        "`predictions.csv`, image 1: `NaN` is no probability"
+        "`predictions.csv`, image 1: `NaN` is not a probability"
     );
-    assert!(broken(",0.7,0.3\n", ",0.7\n").contains("`predictions.csv` is no table"));
+    assert!(broken(",0.7,0.3\n", ",0.7\n").contains("`predictions.csv` is not a table"));
 }
 
 #[test]
-fn other_images_are_not_compared() {
+fn evaluations_of_different_images_are_not_compared() {
     let one = || vec![evaluation(1)];
     let changed = |change: &dyn Fn(&mut Evaluation)| {
         let mut other = evaluation(2);
@@ -116,20 +119,20 @@ fn other_images_are_not_compared() {
         contrast(&one(), &[other], Measure::F1, 10, 0).map_err(|error| error.to_string())
     };
     assert!(changed(&|_| ()).is_ok());
-    let images = Err("not the same test images".to_owned());
+    let images = Err("the test images differ".to_owned());
     assert_eq!(changed(&|e| e.names.swap(0, 1)), images);
     assert_eq!(changed(&|e| e.names[3].push('x')), images);
     assert_eq!(
         changed(&|e| e.labels.swap(0, 7)),
-        Err("not the same labels".to_owned())
+        Err("the labels differ".to_owned())
     );
     assert_eq!(
         changed(&|e| e.positive = 0),
-        Err("not the same positive class".to_owned())
+        Err("the positive classes differ".to_owned())
     );
     assert_eq!(
         changed(&|e| e.classes[0].push('x')),
-        Err("not the same classes".to_owned())
+        Err("the classes differ".to_owned())
     );
     let two = [evaluation(1), evaluation(2)];
     let found = contrast(&one(), &two, Measure::F1, 10, 0);
@@ -145,7 +148,7 @@ fn one_class_of_images_has_no_auc_to_compare() {
 }
 
 #[test]
-fn mistakes_are_tested_where_accuracy_is_compared() {
+fn mcnemars_test_is_run_if_accuracy_is_compared() {
     let side = |salts: [u64; 3]| salts.map(evaluation);
     let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
     let found = contrast(&a, &b, Measure::Accuracy, 500, 0).unwrap();
@@ -164,7 +167,7 @@ fn mistakes_are_tested_where_accuracy_is_compared() {
 
 /// If each seed has images of its own, one seed's draws are independent of another's.
 #[test]
-fn seeds_with_other_images_are_drawn_apart() {
+fn seeds_with_different_images_are_drawn_independently() {
     let renamed = |salt, name: &str| {
         let mut evaluation = evaluation(salt);
         evaluation.names.iter_mut().for_each(|n| n.push_str(name));
@@ -186,7 +189,7 @@ fn seeds_with_other_images_are_drawn_apart() {
 }
 
 #[test]
-fn a_few_seeds_that_vary_are_not_taken_for_all_there_are() {
+fn the_spread_over_a_few_seeds_widens_the_interval() {
     let side = |salts: [u64; 3]| salts.map(evaluation);
     let (a, b) = (side([1, 2, 3]), side([4, 5, 6]));
     let found = contrast(&a, &b, Measure::F1, 500, 0).unwrap().difference;

@@ -1,6 +1,6 @@
 //! Tests the guard on generated images and, if there are any, on real radiographs.
 
-mod laws;
+mod properties;
 mod real;
 mod stages;
 

@@ -53,7 +53,7 @@ fn params(folder: &Path, leakage: &str) -> Value {
 }
 
 #[test]
-fn different_images_are_no_leak() {
+fn different_images_are_not_a_leak() {
     let folder = folder();
     let finished = make_dataset(params(folder.path(), "fail"), 1).unwrap();
     assert_eq!(
@@ -122,7 +122,10 @@ fn a_test_image_among_training_images_is_a_warning_or_an_error() {
         failure.contains("`test/A/p500_0.jpeg` is `train/A/planted_1.jpeg`"),
         "{failure}"
     );
-    assert!(failure.ends_with("take one side out, or set `leakage: warn` to go on with it"));
+    assert!(
+        failure
+            .ends_with("remove one side of each pair, or set `leakage: warn` to continue anyway")
+    );
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn a_patient_on_both_sides_is_a_leak() {
 }
 
 #[test]
-fn a_copy_among_training_images_is_noted_and_no_failure() {
+fn a_copy_among_training_images_is_a_note_and_not_a_failure() {
     let folder = folder();
     let bytes = fs::read(folder.path().join("train/A/p0_0.jpeg")).unwrap();
     save(folder.path(), "train/A/again.jpeg", &bytes);
@@ -339,7 +342,7 @@ fn generated_images_that_are_training_images_are_found() {
     );
     let record_of_clean = record(&clean, "figure");
     assert_eq!(record_of_clean["train"][0]["copied"], 0.0);
-    assert!(clean.notes[0].starts_with("0 of 12 generated images copy one of `test`"));
+    assert!(clean.notes[0].starts_with("0 of 12 generated images are copies of images of `test`"));
     assert!(clean.artifact("figure").files.contains_key("nearest.png"));
 
     let inputs = [
@@ -347,7 +350,7 @@ fn generated_images_that_are_training_images_are_found() {
         ("train", alone.artifact("images")),
     ];
     let memorised = run(&*stage("warn"), 5, &inputs).unwrap();
-    assert!(memorised.warnings[0].starts_with("leakage: 12 of 12 generated images are copies of images of `test`: `A-000000` has the pixels of `A-000000`"), "{:?}", memorised.warnings);
+    assert!(memorised.warnings[0].starts_with("leakage: 12 of 12 generated images are copies of images of `test`: `A-000000` has the same pixels as `A-000000`"), "{:?}", memorised.warnings);
     let found = &record(&memorised, "figure")["train"][0];
     assert_eq!(
         (&found["copied"], &found["nearest"]["median"]),
@@ -361,7 +364,7 @@ fn generated_images_that_are_training_images_are_found() {
 }
 
 #[test]
-fn what_cannot_be_compared_or_is_missing_is_refused() {
+fn inputs_that_are_missing_or_cannot_be_compared_are_refused() {
     let image = |size: usize| ImageShape {
         height: size,
         width: size,

@@ -68,7 +68,7 @@ fn is_near(found: Difference, value: f64, [low, high]: [f64; 2], p: f64) -> bool
 /// 2 * (min((d <= 0).sum(), (d >= 0).sum()) + 1) / (len(d) + 1)
 /// ```
 #[test]
-fn one_seed_as_scipy_has_it() {
+fn one_seed_agrees_with_scipy() {
     let sides = sides(0);
     let cases = [
         (
@@ -104,7 +104,7 @@ fn one_seed_as_scipy_has_it() {
 /// np.mean(m(i)), np.percentile(d, [2.5, 97.5])
 /// ```
 #[test]
-fn several_seeds_as_numpy_has_it() {
+fn several_seeds_agree_with_numpy() {
     let seeds: Vec<_> = (0..4).map(sides).collect();
     let cases = [
         (
@@ -133,7 +133,7 @@ fn several_seeds_as_numpy_has_it() {
 }
 
 #[test]
-fn equal_seeds_are_as_one() {
+fn equal_seeds_give_the_result_of_one() {
     let sides = sides(0);
     let difference = |pairs: &[Pair<'_>]| paired_difference(pairs, Measure::F1, 500, 3).unwrap();
     let (once, thrice) = (difference(&of([&sides])), difference(&of([&sides; 3])));
@@ -157,7 +157,7 @@ fn seeds_that_disagree_widen_the_interval() {
 
 /// If every seed has its own images, they average out. Shared images do not.
 #[test]
-fn images_of_one_set_are_drawn_alike() {
+fn seeds_with_the_same_images_share_the_draws_of_images() {
     let sides = sides(0);
     let width = |images: [usize; 4]| {
         let [a, b] = &sides;
@@ -195,7 +195,7 @@ fn interval_and_p_of_given_resamples() {
 }
 
 #[test]
-fn a_measure_without_meaning_has_no_difference() {
+fn an_undefined_measure_has_no_difference() {
     let one_class = scored(&[0.25, 0.75], &[1, 1]);
     let pair = Pair {
         a: &one_class,

@@ -3,7 +3,7 @@
 use dfdx::shapes::HasShape;
 
 use super::Network;
-use crate::ops::{self, Backend, Tensor4};
+use ops::{self, Backend, Tensor4};
 
 impl<B: Backend> Network<B> {
     /// Whether everything that training changes is a finite number.
@@ -60,7 +60,7 @@ impl<B: Backend> Network<B> {
         assert_eq!(
             state.len(),
             values.len(),
-            "a list of values for every tensor"
+            "each tensor needs one list of values"
         );
         for ((_, tensor), values) in state.into_iter().zip(values) {
             *tensor = ops::from_host(&device, values, *tensor.shape());

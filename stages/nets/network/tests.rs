@@ -8,7 +8,7 @@ use schemars::schema_for;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::optimizer::{Optimizer, OptimizerConfig};
 
 const IMAGES: usize = 6;
 const INPUT: Feature = Feature {
@@ -97,6 +97,13 @@ fn train_a_step(network: &mut Network<Cpu>, seed: u64) {
 
 #[test]
 fn a_step_changes_every_tensor_of_every_kind_of_layer() {
+    // Without optimisation, a training step needs more stack than the threads of tests have.
+    let thread = std::thread::Builder::new().stack_size(crate::STACK_SIZE);
+    let thread = thread.spawn(train_every_kind).expect("a thread");
+    thread.join().expect("no failed assertion");
+}
+
+fn train_every_kind() {
     let networks = networks();
     let named: Vec<String> = networks.keys().map(|name| name.to_string()).collect();
     assert_eq!(named, kinds(), "one network for each kind of layer");

@@ -5,11 +5,11 @@ use contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
 use dfdx::tensor::Cpu;
 use serde_json::json;
 
-use super::{Fixed, Partial, train_epoch};
+use super::{Fixed, PartialEpoch, train_epoch};
 use crate::data::{Dataset, write_dataset};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
-use crate::ops::optimizer::{Optimizer, OptimizerConfig};
 use crate::training::Examples;
+use ops::optimizer::{Optimizer, OptimizerConfig};
 
 const BATCH: usize = 4;
 
@@ -17,7 +17,7 @@ const BATCH: usize = 4;
 struct Training {
     network: Network<Cpu>,
     optimizer: Optimizer<Cpu>,
-    partial: Partial,
+    partial: PartialEpoch,
 }
 
 impl Training {
@@ -35,7 +35,7 @@ impl Training {
         Self {
             optimizer: Optimizer::new(adam, network.parameters()),
             network,
-            partial: Partial::default(),
+            partial: PartialEpoch::default(),
         }
     }
 
@@ -58,10 +58,10 @@ impl Training {
             staging: "".into(),
             resume: None,
         };
-        let (told, cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (reported, cancelled) = (AtomicUsize::new(0), AtomicBool::new(false));
         let events = |event| {
             if let StageEvent::Progress(_) = event
-                && Some(told.fetch_add(1, Ordering::Relaxed) + 1) == stop_after
+                && Some(reported.fetch_add(1, Ordering::Relaxed) + 1) == stop_after
             {
                 cancelled.store(true, Ordering::Relaxed);
             }
@@ -102,7 +102,7 @@ fn images(count: usize) -> Dataset {
 }
 
 #[test]
-fn a_loss_that_is_no_number_is_told_with_its_own_batch() {
+fn a_loss_that_is_not_finite_is_reported_with_its_own_batch() {
     // The second batch fails: once as the last one, and once with others launched after it.
     for batches in [2, 6] {
         let mut training = Training::new();
@@ -117,7 +117,7 @@ fn a_loss_that_is_no_number_is_told_with_its_own_batch() {
 }
 
 #[test]
-fn stopped_in_between_it_has_counted_every_batch_that_it_learnt_from() {
+fn a_stopped_epoch_counts_every_batch_that_it_was_trained_on() {
     let mut whole = Training::new();
     whole.train(6, 0.1, None).unwrap();
     assert_eq!(whole.partial.batches, 6);

@@ -12,7 +12,7 @@ use super::scored::{Measure, Scored};
 pub struct Pair<'a> {
     pub a: &'a Scored,
     pub b: &'a Scored,
-    /// Number of the set of images. Pairs with the same number are on the same images, in the same order.
+    /// Index of the set of images. Pairs with the same index use the same images, in the same order.
     pub images: usize,
 }
 
@@ -24,18 +24,19 @@ const ROUNDING: f64 = 1e-12;
 /// `resamples` resamples.
 ///
 /// Each resample draws as many images as there are, with replacement: the same ones for both sides and for
-/// every seed that is on these images. It also draws as many seeds as there are, with replacement, the same
-/// ones for both sides. The interval therefore covers both other images and other seeds. With a single seed,
-/// it does not cover other seeds. As with any bootstrap, few seeds make it too narrow: with k seeds, their
-/// part of the width is too small by the factor √((k − 1) / k).
+/// every pair that uses these images. It also draws as many seeds as there are, with replacement, the same
+/// ones for both sides. The interval therefore includes the variation of images and of seeds. With a single
+/// seed, it includes only that of images. As with any bootstrap, few seeds make it too narrow: with k seeds,
+/// their part of the width is too small by the factor √((k − 1) / k).
 ///
-/// The p-value is 2 (m + 1) / (n + 1), at most 1. Of the n resamples, m are on the side of 0 with fewer
-/// resamples, and those at 0 are on both sides. The p-value is below 0.05 exactly if the interval excludes 0,
-/// apart from the ones that the formula adds, which keep it from ever being 0 (Davison and Hinkley, 1997,
-/// section 4.2). A resample in which the measure is undefined is left out.
+/// The p-value is 2 (m + 1) / (n + 1), at most 1. Here, n is the number of resamples, and m is the
+/// smaller of two counts: the differences that are at most 0, and those that are at least 0. Adding 1 to both
+/// numbers keeps the p-value above 0 (Davison and Hinkley, 1997, section 4.2). If 1 were not added, it would
+/// be below 0.05 exactly if the interval excluded 0. A resample in which the measure is undefined is left
+/// out.
 ///
-/// The result depends on `seed`, but not on threads. Swapped sides give the same result with other signs.
-/// `None` if the measure is undefined, or if there is nothing to resample.
+/// The result depends on `seed`, but not on the number of threads. Swapping the sides negates the difference
+/// and the interval. Returns `None` if the measure is undefined, or if there is nothing to resample.
 pub fn paired_difference(
     pairs: &[Pair<'_>],
     measure: Measure,
@@ -65,7 +66,7 @@ pub fn paired_difference(
     summary(value, draws.into_iter().flatten().collect())
 }
 
-/// Returns the number of images of every set; 0 for a number that no pair has.
+/// Returns the number of images in each set; 0 for an index that no pair has.
 fn image_counts(pairs: &[Pair<'_>]) -> Vec<usize> {
     let sets = pairs.iter().map(|pair| pair.images + 1).max().unwrap_or(0);
     let mut counts = vec![0; sets];
@@ -75,7 +76,7 @@ fn image_counts(pairs: &[Pair<'_>]) -> Vec<usize> {
     counts
 }
 
-/// Returns the mean over the pairs, each counted as often as its seed's weight.
+/// Returns the mean difference over the pairs, weighted by `seeds`.
 fn mean_difference(
     pairs: &[Pair<'_>],
     measure: Measure,
@@ -90,7 +91,7 @@ fn mean_difference(
     Some(sum / pairs.len() as f64)
 }
 
-/// Summarises the differences of resamples around `value`; `None` if there are none.
+/// Summarizes the resampled differences, `draws`; `None` if there are none. `value` is the observed one.
 fn summary(value: f64, mut draws: Vec<f64>) -> Option<Difference> {
     draws.sort_by(f64::total_cmp);
     let interval = [percentile(&draws, 0.025)?, percentile(&draws, 0.975)?];

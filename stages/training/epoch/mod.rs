@@ -9,10 +9,10 @@ use contract::{Context, Failure, ImageShape};
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
-use super::step::{Figures, Targets, train_step};
+use super::step::{StepResults, Targets, train_step};
 use crate::nets::{Head, Network};
-use crate::ops::optimizer::Optimizer;
-use crate::ops::{Backend, Staged};
+use ops::optimizer::Optimizer;
+use ops::{Backend, Staged};
 
 /// Values that stay the same over the epochs of a training.
 pub(super) struct Fixed<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Fixed<'a> {
 
 /// The completed part of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Partial {
+pub(super) struct PartialEpoch {
     pub batches: usize,
     /// Number of images in these batches.
     seen: usize,
@@ -35,23 +35,23 @@ pub(super) struct Partial {
     correct: usize,
 }
 
-impl Partial {
+impl PartialEpoch {
     /// Returns the mean loss over the images so far, each weighted by its class.
-    pub fn loss(&self) -> f64 {
+    pub(super) fn loss(&self) -> f64 {
         self.loss_sum / self.seen as f64
     }
 
-    pub fn accuracy(&self) -> f64 {
+    pub(super) fn accuracy(&self) -> f64 {
         self.correct as f64 / self.seen as f64
     }
 }
 
 /// A step whose results are being transferred to the host.
-struct Launched<B: Backend> {
+struct LaunchedStep<B: Backend> {
     /// Index of the batch in its epoch.
     index: usize,
     labels: Vec<u32>,
-    figures: Figures<B>,
+    results: StepResults<B>,
 }
 
 /// An epoch in progress.
@@ -59,14 +59,14 @@ struct Pass<'a, B: Backend> {
     /// Index of the epoch, counted from 0.
     epoch: usize,
     images: usize,
-    partial: &'a mut Partial,
+    partial: &'a mut PartialEpoch,
     fixed: &'a Fixed<'a>,
     started: Instant,
     /// Number of images that had been seen when this part of the epoch started.
     before: usize,
     /// The last step. Its results are read once the next step is launched, so that the device is busy while
     /// the host waits for them and makes the batch after that.
-    waiting: Option<Launched<B>>,
+    waiting: Option<LaunchedStep<B>>,
 }
 
 /// Trains `network` for the rest of epoch `epoch` (from 0). If it is stopped, `partial` has the part that was
@@ -76,7 +76,7 @@ pub(super) fn train_epoch<B: Backend>(
     optimizer: &mut Optimizer<B>,
     learning_rate: f64,
     epoch: usize,
-    partial: &mut Partial,
+    partial: &mut PartialEpoch,
     fixed: &Fixed<'_>,
 ) -> Result<(), Failure> {
     let ImageShape {
@@ -99,7 +99,7 @@ pub(super) fn train_epoch<B: Backend>(
     let batches = order.chunks(fixed.batch_size).enumerate();
     for (index, examples) in batches.skip(done) {
         if let Err(cancelled) = fixed.context.check_cancelled() {
-            pass.settle()?;
+            pass.read_remaining()?;
             return Err(cancelled);
         }
         let mut images = Staged::new(network.device(), (examples.len(), channels, height, width));
@@ -109,14 +109,14 @@ pub(super) fn train_epoch<B: Backend>(
         let seed = fixed.context.seed;
         let rate = learning_rate as f32;
         let images = images.upload();
-        let figures = train_step(network, optimizer, rate, images, &targets, seed, step);
-        pass.launched(Launched {
+        let results = train_step(network, optimizer, rate, images, &targets, seed, step);
+        pass.launched(LaunchedStep {
             index,
             labels,
-            figures,
+            results,
         })?;
     }
-    pass.settle()
+    pass.read_remaining()
 }
 
 impl Fixed<'_> {
@@ -131,7 +131,7 @@ impl Fixed<'_> {
 
 impl<B: Backend> Pass<'_, B> {
     /// Remembers a launched step, and reads the results of the step before.
-    fn launched(&mut self, step: Launched<B>) -> Result<(), Failure> {
+    fn launched(&mut self, step: LaunchedStep<B>) -> Result<(), Failure> {
         match self.waiting.replace(step) {
             Some(before) => self.take(before),
             None => Ok(()),
@@ -139,15 +139,15 @@ impl<B: Backend> Pass<'_, B> {
     }
 
     /// Reads the results of every step that was launched.
-    fn settle(&mut self) -> Result<(), Failure> {
+    fn read_remaining(&mut self) -> Result<(), Failure> {
         match self.waiting.take() {
             Some(last) => self.take(last),
             None => Ok(()),
         }
     }
 
-    fn take(&mut self, step: Launched<B>) -> Result<(), Failure> {
-        let (loss, logits) = step.figures.finish();
+    fn take(&mut self, step: LaunchedStep<B>) -> Result<(), Failure> {
+        let (loss, logits) = step.results.finish();
         if !loss.is_finite() {
             return Err(Failure::Training(format!(
                 "the loss is {loss} in epoch {}, batch {}: lower `learning_rate`",
@@ -163,10 +163,10 @@ impl<B: Backend> Pass<'_, B> {
 
         let rate = (partial.seen - self.before) as f64 / self.started.elapsed().as_secs_f64();
         let done = self.epoch as f64 + partial.seen as f64 / self.images as f64;
-        let figures = [("loss", partial.loss()), ("images/s", rate)];
+        let values = [("loss", partial.loss()), ("images/s", rate)];
         self.fixed
             .context
-            .progress("epoch", done, self.fixed.epochs as f64, &figures);
+            .progress("epoch", done, self.fixed.epochs as f64, &values);
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Kind `evaluate`: measures how well a classifier tells held-out images apart.
 
 mod contrast;
-mod doubt;
 mod evaluation;
 mod report;
 mod rows;
+mod warnings;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
-use crate::ops::Backend;
+use ops::Backend;
 use report::Report;
 
 pub use contrast::{Incomparable, contrast};
@@ -62,14 +62,14 @@ pub const INFO: KindInfo = KindInfo {
             many: true,
             optional: true,
             usage: Usage::Compares,
-            doc: "images that the model learnt from, to look for copies of them among `images`",
+            doc: "the training images of the model, to find copies of them among `images`",
         },
     ],
     outputs: &[
         Output {
             port: "metrics",
             yields: ArtifactType::Metrics,
-            doc: "the measures, the confusion matrix, and a line per image; with `train`, \
+            doc: "the metrics, the confusion matrix, and a line per image; with `train`, \
                   `leakage.json`: the images that are copies of training images",
         },
         Output {
@@ -193,14 +193,15 @@ impl Stage for Evaluate {
         {
             self.leakage.check("train", image, inputs)?;
             if augmented {
-                return Err(Invalid::new("input `images` is augmented")
-                    .hint("give the dataset itself: a model is measured on images as they are"));
+                return Err(Invalid::new("input `images` is augmented").hint(
+                    "connect the dataset without augmentation: models are measured on it unchanged",
+                ));
             }
             if let Some(Signature::Model { image: expected }) = signature("model")
                 && image != expected
             {
                 return Err(Invalid::new(format!(
-                    "input `model` takes images of {expected}, but those of `images` are {image}"
+                    "input `model` takes images of {expected}, but input `images` has images of {image}"
                 ))
                 .hint("give both the same `image_size` and number of channels"));
             }
@@ -238,7 +239,7 @@ impl Computation for Measuring<'_> {
         let dataset = Dataset::open(images)?;
         if classifier.classes() != dataset.classes() {
             return Err(Failure::Data(format!(
-                "model `{}` knows the classes {}, but the images of `{}` are of {}",
+                "model `{}` has the classes {}, but the images of `{}` have the classes {}",
                 model.label,
                 listed(classifier.classes()),
                 images.label,
@@ -262,7 +263,7 @@ impl Computation for Measuring<'_> {
         let probabilities = classifier.predict(&dataset, stage.batch_size, context)?;
         if let Some(i) = probabilities.iter().position(|p| !p.is_finite()) {
             return Err(Failure::Data(format!(
-                "model `{}` gives no number for image `{}`: its weights are not usable",
+                "model `{}` gives image `{}` a probability that is not finite: its weights are unusable",
                 model.label,
                 dataset.names()[i / classes.len()],
             )));
@@ -288,8 +289,8 @@ impl Computation for Measuring<'_> {
         context.check_cancelled()?;
         report.write(&metrics, dataset.names(), &tables)?;
         report.draw(&metrics, &figure)?;
-        for doubt in doubt::doubts(&report, &metrics) {
-            context.warn(doubt);
+        for warning in warnings::of_metrics(&report, &metrics) {
+            context.warn(warning);
         }
         context.note(report.summary(&metrics));
         Ok(())
@@ -303,7 +304,7 @@ impl Evaluate {
                 return Err(Invalid::new(format!(
                     "`threshold` is {value}, not above 0 and below 1"
                 ))
-                .hint("`model` takes the one that training chose on its validation images")
+                .hint("set it to `model` to use the threshold that training chose on validation images")
                 .under("threshold"));
             }
             Threshold::At(_) | Threshold::Model => {}
@@ -321,7 +322,7 @@ impl Evaluate {
                 .position(|class| class == name)
                 .ok_or_else(|| {
                     Failure::Data(format!(
-                        "no class `{name}` to be `positive`; the classes are {}",
+                        "`positive` is `{name}`, which is not a class: the classes are {}",
                         listed(classes)
                     ))
                 }),
@@ -347,7 +348,7 @@ impl Evaluate {
                 threshold: threshold as f32,
             }),
             Threshold::At(_) => Err(Failure::Data(format!(
-                "a `threshold` is for two classes, but there are {classes}; leave it out to take the most \
+                "`threshold` needs two classes, but there are {classes}: remove it to predict the most \
                  probable class"
             ))),
         }

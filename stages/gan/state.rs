@@ -6,21 +6,21 @@ use contract::{Artifact, Context, Failure, Position, files};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::Adversaries;
-use super::epoch::{GanEpoch, Partial};
+use super::epoch::{GanEpoch, PartialEpoch};
 use crate::checkpoint::{self, check_reach, resume_furthest};
-use crate::ops::Backend;
+use ops::Backend;
 
 /// Everything that determines how a training continues, except for the adversaries.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Course {
+pub(crate) struct TrainingState {
     /// The completed epochs.
     pub history: Vec<GanEpoch>,
     /// The completed part of the next epoch.
-    pub partial: Partial,
+    pub partial: PartialEpoch,
 }
 
 /// Requirements for a checkpoint to resume from, and the folder for its files.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct ResumeTarget<'a> {
     pub epochs: usize,
     /// Whether there must be a sample grid after an epoch, apart from the last.
     pub samples_after: &'a dyn Fn(usize) -> bool,
@@ -28,18 +28,18 @@ pub(crate) struct Wanted<'a> {
     pub figure: &'a Path,
 }
 
-impl Course {
+impl TrainingState {
     /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
     /// reports which and why. `fresh` creates untrained adversaries.
-    pub fn begin<B: Backend>(
+    pub(crate) fn begin<B: Backend>(
         fresh: impl Fn() -> Result<Adversaries<B>, Failure>,
-        wanted: &Wanted<'_>,
+        target: &ResumeTarget<'_>,
         context: &Context<'_>,
     ) -> Result<(Self, Adversaries<B>), Failure> {
         let resumed = resume_furthest(context, |checkpoint| {
             let mut adversaries = fresh().map_err(|failure| failure.to_string())?;
-            let course = Self::resume(checkpoint, &mut adversaries, wanted)?;
-            Ok((course.position(), (course, adversaries)))
+            let state = Self::resume(checkpoint, &mut adversaries, target)?;
+            Ok((state.position(), (state, adversaries)))
         });
         match resumed {
             Some(resumed) => Ok(resumed),
@@ -50,28 +50,28 @@ impl Course {
     fn resume<B: Backend>(
         checkpoint: &Artifact,
         adversaries: &mut Adversaries<B>,
-        wanted: &Wanted<'_>,
+        target: &ResumeTarget<'_>,
     ) -> Result<Self, String> {
-        let (course, tensors): (Self, _) = checkpoint::read(checkpoint)?;
-        check_reach(course.position(), wanted.epochs)?;
+        let (state, tensors): (Self, _) = checkpoint::read(checkpoint)?;
+        check_reach(state.position(), target.epochs)?;
         adversaries
             .restore(tensors)
             .map_err(|unfit| unfit.to_string())?;
-        for epoch in 1..=course.history.len() {
+        for epoch in 1..=state.history.len() {
             // Only these grids are copied, because a shorter training also has a grid of its last epoch.
-            if (wanted.samples_after)(epoch) || epoch == wanted.epochs {
+            if (target.samples_after)(epoch) || epoch == target.epochs {
                 let name = sample_name(epoch);
                 let copied = checkpoint.file(&name).and_then(|kept| {
-                    files::copy(kept, &wanted.figure.join(&name))
+                    files::copy(kept, &target.figure.join(&name))
                         .map_err(|e| Failure::io("copy", kept, e))
                 });
                 copied.map_err(|failure| failure.to_string())?;
             }
         }
-        Ok(course)
+        Ok(state)
     }
 
-    pub fn position(&self) -> Position {
+    pub(crate) fn position(&self) -> Position {
         Position {
             epoch: self.history.len(),
             batch: self.partial.batches,
@@ -79,7 +79,7 @@ impl Course {
     }
 
     /// Keeps a checkpoint that includes the sample grids in `figure`; see [`Context::keep_checkpoint`].
-    pub fn keep<B: Backend>(
+    pub(crate) fn keep<B: Backend>(
         &self,
         adversaries: &Adversaries<B>,
         figure: &Path,

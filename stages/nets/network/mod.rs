@@ -15,8 +15,8 @@ use super::initializer::Initializer;
 use super::layer::{Layer, Pool};
 use super::parameters::Initial;
 use super::shape::{Feature, conv_padding, transposed_padding};
-use crate::ops::optimizer::Penalty;
-use crate::ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
+use ops::optimizer::Penalty;
+use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 /// Purpose of a forward pass.
 #[derive(Clone, Copy, Debug)]

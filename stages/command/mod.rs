@@ -81,9 +81,9 @@ pub struct Params {
     pub env: Environment,
     /// Programs that the stage depends on, by name, each with a command that prints its version: `python3:
     /// python3 --version`. `runner run` runs this command once for each file that the name leads to, and its
-    /// output is part of the key. A name without a command counts by the content of its file. So does the
-    /// program that `argv` begins with, which need not be listed. Programs in the text of a shell count only
-    /// if they are listed.
+    /// output is part of the key. For a name without a command, the content of its file is part of the key, as
+    /// it is for the program that `argv` begins with, which need not be listed. Programs that a shell command
+    /// calls are part of the key only if they are listed.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
@@ -125,7 +125,7 @@ impl Params {
     pub(crate) fn checked(mut self) -> Result<Self, Invalid> {
         self.check_argv()?;
         for (index, path) in self.code.iter().enumerate() {
-            let hint = "`files` takes a path from anywhere, with the name that it gets here";
+            let hint = "for a path elsewhere, use `files: { NAME: PATH }`; `NAME` is its new path";
             paths::check(path).map_err(|e| e.hint(hint).at(index).under("code"))?;
         }
         for name in self.files.keys() {
@@ -138,13 +138,13 @@ impl Params {
             }
             if !is_name(port) {
                 return wrong(
-                    Invalid::new(format!("`{port}` is no name for an output"))
+                    Invalid::new(format!("`{port}` is not a valid name for an output"))
                         .hint("a name has letters, digits, `_` and `-`, and starts with a letter"),
                 );
             }
             if port == METRICS_PORT && self.metrics.is_some() {
                 return wrong(Invalid::new(
-                    "`metrics` names this output already; leave out one of them",
+                    "the parameter `metrics` already declares this output; remove one of the two",
                 ));
             }
         }
@@ -158,7 +158,7 @@ impl Params {
                 || (name.contains('/') && !name.starts_with('/'))
             {
                 return wrong(format!(
-                    "`{name}` is no program: neither a name to look for in `PATH` nor an absolute path"
+                    "`{name}` is neither the name of a program in `PATH` nor an absolute path"
                 ));
             }
             if version
@@ -192,19 +192,22 @@ impl Params {
     fn check_argv(&self) -> Result<(), Invalid> {
         let has_shell = !self.shell.program().is_empty();
         let error = match &self.argv {
-            Argv::Line(_) if !has_shell => Invalid::new("expected a list of texts")
-                .hint("as [python3, train.py]; with `shell: true` one text, which a shell reads"),
-            Argv::Words(_) if has_shell => Invalid::new("expected one text, as there is a `shell`")
-                .hint("a shell reads a text; a list needs none"),
+            Argv::Line(_) if !has_shell => Invalid::new("expected a list of texts").hint(
+                "write `[python3, train.py]`, or set `shell: true` to run one text in a shell",
+            ),
+            Argv::Words(_) if has_shell => {
+                Invalid::new("expected one text, because `shell` is set")
+                    .hint("write the command as one text, or remove `shell`")
+            }
             Argv::Words(words) if words.first().is_none_or(String::is_empty) => {
-                Invalid::new("there is no program to run")
+                Invalid::new("`argv` must begin with the name of a program")
             }
             _ => {
                 let words = self.words();
                 let Some(index) = words.iter().position(|word| word.contains('\0')) else {
                     return Ok(());
                 };
-                return Err(Invalid::new("an argument cannot hold a NUL character")
+                return Err(Invalid::new("an argument cannot contain a NUL character")
                     .at(index)
                     .under("argv"));
             }
@@ -232,12 +235,13 @@ fn missing_program(name: &str) -> String {
 /// Returns the name that an entry of `ignore` means: `__pycache__` for `./__pycache__/`.
 fn ignored(name: String) -> Result<String, Invalid> {
     let wrong = |message: String| Invalid::new(message).under("ignore");
-    paths::check(Path::new(&name)).map_err(|_| wrong(format!("`{name}` is no name of a file")))?;
+    paths::check(Path::new(&name))
+        .map_err(|_| wrong(format!("`{name}` is not the name of a file")))?;
     let normal = paths::normal(Path::new(&name));
     match normal.to_str() {
         Some(normal) if !normal.contains('/') => Ok(normal.to_owned()),
         _ => Err(wrong(format!("`{name}` is a path, not a name"))
-            .hint("a name is ignored wherever it lies: write its last part")),
+            .hint("write only its last part: a name is ignored in every folder")),
     }
 }
 
@@ -344,7 +348,9 @@ impl Stage for Params {
                 let error = Invalid::new(missing_program(name));
                 Err(match &self.argv {
                     Argv::Line(_) => error
-                        .hint("install it, or write `shell: sh` for `/bin/sh`, which knows no pipefail")
+                        .hint(
+                            "install it, or use `shell: sh` for `/bin/sh`, which has no `pipefail`",
+                        )
                         .under("shell"),
                     Argv::Words(_) => error.at(0).under("argv"),
                 })

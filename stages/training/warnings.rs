@@ -20,18 +20,18 @@ pub(super) struct Images<'a> {
 
 impl Images<'_> {
     /// Lists reasons why the network cannot learn from its images.
-    pub fn doubts(&self) -> Vec<String> {
-        let mut doubts = Vec::new();
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         let counts = self.counts.iter().zip(0..);
         let trained: Vec<u32> = counts.filter(|&(&n, _)| n > 0).map(|(_, c)| c).collect();
         if let Some(absent) = absent_classes(self.classes, &trained) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "no training image of {absent}: the network cannot learn it"
             ));
         }
         let validation = self.validation;
         if let Some(absent) = validation.and_then(|v| absent_classes(self.classes, v)) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "no validation image of {absent}: epoch and threshold are chosen without it"
             ));
         }
@@ -41,12 +41,12 @@ impl Images<'_> {
             ..
         } = *self;
         if size > 1 && images % size == 1 && self.layers.iter().any(Layer::mixes_batch) {
-            doubts.push(format!(
+            warnings.push(format!(
                 "the last batch of each epoch has one of the {images} images (`batch_size` is {size}), and \
                  `batch_norm` normalizes over a batch: choose another `batch_size`"
             ));
         }
-        doubts
+        warnings
     }
 }
 
@@ -84,21 +84,21 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_never_falls_is_doubted_and_one_epoch_cannot_tell() {
+    fn a_loss_that_never_falls_gives_a_warning_after_more_than_one_epoch() {
         for sound in [&[][..], &[0.7], &[0.7, 0.69], &[0.7, 0.9, 0.6, 0.8]] {
             assert_eq!(of_loss(&rows(sound)), None, "{sound:?}");
         }
-        for doubtful in [&[0.7, 0.7][..], &[0.7, 0.8, 0.7, 0.9], &[0.7, 0.699_999_99]] {
-            let doubt = of_loss(&rows(doubtful)).expect("a doubt");
+        for rising in [&[0.7, 0.7][..], &[0.7, 0.8, 0.7, 0.9], &[0.7, 0.699_999_99]] {
+            let warning = of_loss(&rows(rising)).expect("a warning");
             assert!(
-                doubt.starts_with("the training loss never fell: 0.7000"),
-                "{doubt}"
+                warning.starts_with("the training loss never fell: 0.7000"),
+                "{warning}"
             );
         }
     }
 
     #[test]
-    fn images_that_a_network_cannot_learn_from_are_doubted() {
+    fn images_that_a_network_cannot_learn_from_give_warnings() {
         let with = json!(["batch_norm", "flatten", { "dense": { "units": 1 } }]);
         let with: Vec<Layer> = serde_json::from_value(with).unwrap();
         let classes = ["A", "B"].map(str::to_owned);
@@ -111,7 +111,7 @@ mod tests {
                 batch_size: 8,
                 validation,
             }
-            .doubts()
+            .warnings()
         };
         assert_eq!(of(&with, &[9, 7], 16, Some(&[0, 1])), [""; 0]);
         assert_eq!(of(&with[1..], &[9, 8], 17, None), [""; 0]);

@@ -51,7 +51,7 @@ fn color_is_compared_by_its_luma() {
 }
 
 #[test]
-fn an_image_of_one_gray_is_like_none_but_has_equals() {
+fn an_image_of_one_gray_matches_equal_images_only() {
     let black = GrayImage::new(32, 32);
     let images = dataset(&[black.clone(), picture(32, 1), black]);
     let set = Set::new("train", &images);
@@ -119,7 +119,7 @@ fn a_repeated_image_is_a_copy_of_one_before_it() {
 }
 
 #[test]
-fn tiles_find_what_one_by_one_comparison_finds() {
+fn tiles_find_the_same_as_a_comparison_one_by_one() {
     let images = dataset(&pictures(20, 0..200));
     let sketches = Sketches::of(&images);
     let found = nearest(&sketches, &sketches, Some, &|| Ok(())).unwrap();
@@ -176,7 +176,7 @@ fn a_search_stops_when_asked_to() {
 }
 
 #[test]
-fn fewer_frequencies_must_agree_better() {
+fn fewer_frequencies_need_a_higher_similarity() {
     let fine: Vec<f64> = (1..=24).map(|side| bounds(side)[1]).collect();
     assert!(fine.windows(2).all(|pair| pair[0] > pair[1]), "{fine:?}");
     assert!((fine[23] - 0.9).abs() < 1e-12 && fine[0] < 1.0);
@@ -188,7 +188,7 @@ fn fewer_frequencies_must_agree_better() {
 }
 
 #[test]
-fn what_would_take_hours_is_not_begun() {
+fn a_comparison_that_would_take_hours_is_not_started() {
     assert!(affordable(100_000, 100_000));
     assert!(affordable(10_000, 5_216) && affordable(7, 0));
     assert!(!affordable(1_000_000, 100_000));

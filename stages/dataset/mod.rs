@@ -41,7 +41,7 @@ pub const INFO: KindInfo = KindInfo {
         Output {
             port: "test",
             yields: ArtifactType::Dataset,
-            doc: "images to report on, never used before",
+            doc: "images for the final evaluation, used for nothing else",
         },
         Output {
             port: "figure",
@@ -271,7 +271,7 @@ impl Stage for Params {
         Work {
             amount: Some(Amount {
                 count: all as f64 * self.shape().len() as f64,
-                rate: "phantom",
+                unit: "phantom",
             }),
             output_bytes: Some(all * self.shape().len() as u64),
             images: images.into(),

@@ -3,21 +3,21 @@
 use contract::{Context, Position};
 use serde::{Deserialize, Serialize};
 
-use super::epoch::Partial;
+use super::epoch::PartialEpoch;
 use super::history::EpochRow;
 use super::recipe::Recipe;
 use crate::checkpoint::{self, Tensors, Unfit, check_reach, resume_furthest};
 use crate::nets::Network;
-use crate::ops::Backend;
-use crate::ops::optimizer::Optimizer;
+use ops::Backend;
+use ops::optimizer::Optimizer;
 
 /// Everything that determines how a training continues, except for the network and its optimizer.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Course {
+pub(super) struct TrainingState {
     /// The completed epochs.
     pub history: Vec<EpochRow>,
     /// The completed part of the next epoch.
-    pub partial: Partial,
+    pub partial: PartialEpoch,
     pub best: Best,
 }
 
@@ -34,21 +34,21 @@ pub(super) struct Best {
     pub scores: Vec<f32>,
 }
 
-impl Course {
+impl TrainingState {
     /// Resumes from the furthest of the context's checkpoints that can be used, or starts a training, and
     /// reports which and why. Changes `network` if it resumes.
-    pub fn begin<B: Backend>(
+    pub(super) fn begin<B: Backend>(
         network: &mut Network<B>,
         recipe: &Recipe,
         context: &Context<'_>,
     ) -> (Self, Optimizer<B>) {
         let resumed = resume_furthest(context, |checkpoint| {
-            let (mut course, mut tensors): (Self, _) = checkpoint::read(checkpoint)?;
-            check_reach(course.position(), recipe.epochs)?;
-            let optimizer = course
+            let (mut state, mut tensors): (Self, _) = checkpoint::read(checkpoint)?;
+            check_reach(state.position(), recipe.epochs)?;
+            let optimizer = state
                 .restore(&mut tensors, network, recipe)
                 .map_err(|unfit| unfit.to_string())?;
-            Ok((course.position(), (course, optimizer)))
+            Ok((state.position(), (state, optimizer)))
         });
         resumed.unwrap_or_else(|| {
             let optimizer = Optimizer::new(recipe.optimizer.into(), network.parameters());
@@ -92,10 +92,10 @@ impl Course {
 
     /// Whether the network has the state of the best epoch.
     fn is_at_best(&self) -> bool {
-        self.best.epoch == self.history.len() && self.partial == Partial::default()
+        self.best.epoch == self.history.len() && self.partial == PartialEpoch::default()
     }
 
-    pub fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         Position {
             epoch: self.history.len(),
             batch: self.partial.batches,
@@ -103,7 +103,7 @@ impl Course {
     }
 
     /// Keeps a checkpoint; see [`Context::keep_checkpoint`].
-    pub fn keep<B: Backend>(
+    pub(super) fn keep<B: Backend>(
         &self,
         network: &Network<B>,
         optimizer: &Optimizer<B>,

@@ -12,9 +12,9 @@ use crate::metrics::{
 pub enum Incomparable {
     #[error(transparent)]
     Unlike(#[from] Unlike),
-    #[error("not as many seeds")]
+    #[error("the number of seeds differs")]
     Seeds,
-    #[error("no meaning with these labels")]
+    #[error("the measure is undefined for these labels")]
     Undefined,
 }
 
@@ -56,7 +56,7 @@ pub fn contrast(
     Ok(Contrast {
         images: scored_a.first().map_or(0, Scored::examples),
         seeds: pairs.len(),
-        difference: no_surer_than_seeds(difference, &pairs, measure),
+        difference: widened_by_seeds(difference, &pairs, measure),
         mcnemar: match measure {
             Measure::Accuracy => mistakes(&pairs),
             _ => None,
@@ -68,7 +68,7 @@ pub fn contrast(
 /// for the images, but treats a few seeds as all there are (one in nine draws of three from three consists of
 /// a single seed). Student's paired t over the seeds accounts for how little a few seeds say, but not for the
 /// images.
-fn no_surer_than_seeds(difference: Difference, pairs: &[Pair<'_>], measure: Measure) -> Difference {
+fn widened_by_seeds(difference: Difference, pairs: &[Pair<'_>], measure: Measure) -> Difference {
     let value = |pair: &Pair<'_>| {
         let all = vec![1; pair.a.examples()];
         Some(pair.a.value(measure, &all)? - pair.b.value(measure, &all)?)

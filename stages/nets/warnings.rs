@@ -4,11 +4,11 @@ use contract::Invalid;
 
 use super::classifier::Head;
 use super::layer::Layer;
-use crate::ops::Activation;
+use ops::Activation;
 
 /// Returns a warning if an activation confines the scores of a network. The sigmoid or softmax after it then
 /// confines the probabilities.
-pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
+pub fn output_warning(layers: &[Layer], head: Head) -> Option<Invalid> {
     let (index, layer) = last_to_bound(layers)?;
     let activation = layer.activation()?;
     let (low, high) = bounds(activation)?;
@@ -35,15 +35,15 @@ pub fn output_doubt(layers: &[Layer], head: Head) -> Option<Invalid> {
         "the network's scores go through `{}`, so {effect}",
         name(activation)
     );
-    let doubt = Invalid::new(message)
+    let warning = Invalid::new(message)
         .hint("give the last layer `activation: linear`: sigmoid or softmax follow by themselves");
     let is_the_layer = matches!(layer, Layer::Activation(_));
-    let doubt = if is_the_layer {
-        doubt
+    let warning = if is_the_layer {
+        warning
     } else {
-        doubt.under("activation")
+        warning.under("activation")
     };
-    Some(doubt.under(layer.name()).at(index))
+    Some(warning.under(layer.name()).at(index))
 }
 
 /// Returns the layer whose activation determines which values the output can have. The layers after it keep
@@ -95,13 +95,13 @@ mod tests {
 
     use super::*;
 
-    fn doubt(layers: Value, head: Head) -> Option<Invalid> {
+    fn warning(layers: Value, head: Head) -> Option<Invalid> {
         let layers: Vec<Layer> = serde_json::from_value(layers).unwrap();
-        output_doubt(&layers, head)
+        output_warning(&layers, head)
     }
 
     #[test]
-    fn scores_that_are_confined_are_doubted_whatever_layers_follow() {
+    fn confined_scores_give_a_warning_whatever_layers_follow() {
         for (layers, head, message) in [
             (
                 json!([{ "dense": { "units": 1, "activation": "relu" } }]),
@@ -125,7 +125,7 @@ mod tests {
                 "go through `sigmoid`, so no class ever has a probability above 0.58",
             ),
         ] {
-            let found = doubt(layers.clone(), head);
+            let found = warning(layers.clone(), head);
             assert!(
                 found.as_ref().is_some_and(|d| d.message.contains(message)),
                 "{layers}: {found:?}"
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_of_any_size_are_not_doubted() {
+    fn unconfined_scores_give_no_warning() {
         for layers in [
             json!([{ "dense": { "units": 1 } }]),
             json!([{ "dense": { "units": 1, "activation": "leaky_relu" } }]),
@@ -142,7 +142,7 @@ mod tests {
             json!([{ "dense": { "units": 9, "activation": "relu" } }, { "dense": { "units": 1 } }]),
             json!([{ "activation": "relu" }, { "conv": { "filters": 1, "activation": "linear" } }, { "activation": "linear" }]),
         ] {
-            assert_eq!(doubt(layers.clone(), Head::Sigmoid), None, "{layers}");
+            assert_eq!(warning(layers.clone(), Head::Sigmoid), None, "{layers}");
         }
     }
 }

@@ -7,16 +7,16 @@ use crate::data::absent_classes;
 
 /// Lists reasons why the metrics mean little: classes without images, the same answer for all images, or a
 /// ROC AUC that may be chance.
-pub(super) fn doubts(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
+pub(super) fn of_metrics(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
     let predictions = report.predictions;
     let images = predictions.labels.len();
     if images == 0 {
         return vec!["there is no image to measure on, so there are no figures".to_owned()];
     }
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     let absent = absent_classes(report.classes, predictions.labels);
     if let Some(absent) = &absent {
-        doubts.push(format!(
+        warnings.push(format!(
             "no image of {absent} among the {images} to measure on: the figures do not cover all classes"
         ));
     }
@@ -24,27 +24,27 @@ pub(super) fn doubts(report: &Report<'_>, metrics: &Metrics) -> Vec<String> {
     let first = rows.next().unwrap_or_default();
     if images > 1 && rows.all(|row| row == first) {
         let score = first[report.positive];
-        doubts.push(format!(
+        warnings.push(format!(
             "all {images} images got the score {score}: the model tells no classes apart"
         ));
-        return doubts;
+        return warnings;
     }
     let decided = predictions.decide(report.decision);
     if absent.is_none() && decided.iter().all(|class| *class == decided[0]) {
         let class = &report.classes[decided[0] as usize];
-        doubts.push(format!("all {images} images were taken for `{class}`"));
+        warnings.push(format!("all {images} images were taken for `{class}`"));
     }
     if let Some(auc) = metrics.get("roc_auc")
         && let Some([low, high]) = auc.interval
         && (low..=high).contains(&0.5)
     {
-        doubts.push(format!(
+        warnings.push(format!(
             "the ROC AUC of {:.3} has the interval [{low:.3}, {high:.3}], which contains 0.5: the order of the \
              scores may be chance",
             auc.value
         ));
     }
-    doubts
+    warnings
 }
 
 #[cfg(test)]
@@ -71,11 +71,11 @@ mod tests {
             decision,
             predictions,
         };
-        doubts(&report, &metrics)
+        of_metrics(&report, &metrics)
     }
 
     #[test]
-    fn figures_that_say_little_are_doubted() {
+    fn metrics_that_mean_little_give_warnings() {
         let apart: Vec<f32> = (0..40).map(|i| i as f32 / 40.0).collect();
         let halves: Vec<u32> = (0..40).map(|i| u32::from(i >= 20)).collect();
         let mixed: Vec<u32> = (0..40).map(|i| i % 2).collect();
