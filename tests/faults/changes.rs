@@ -47,7 +47,7 @@ calls! {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fcntl(file: c_int, command: c_int, argument: *mut c_void) -> c_int {
+pub(crate) unsafe extern "C" fn fcntl(file: c_int, command: c_int, argument: *mut c_void) -> c_int {
     let locks = matches!(command, libc::F_OFD_SETLK | libc::F_OFD_SETLKW);
     if locks && matches!(judge(b"fcntl ", Open(file), Fits), Verdict::Refused) {
         return -1;
@@ -62,7 +62,7 @@ macro_rules! writes {
         /// # Safety
         /// As libc's.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub(crate) unsafe extern "C" fn $name(
             file: c_int,
             $data: $type,
             $count: $counted

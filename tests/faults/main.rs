@@ -5,18 +5,18 @@
 //! LD_PRELOAD=target/release/examples/libfaults.so   runner run pipeline.yaml -j 1
 //! RUNNER_FAULTS_UNDER=/absolute/folder   ignores calls on files outside this folder
 //! RUNNER_FAULTS_COUNT=/some/file         grows by one byte with every call counted
-//! RUNNER_FAULTS=<who>:<what>:<n>         the fault at the n-th call; without it, calls are only counted
+//! RUNNER_FAULTS=<process>:<name>:<n>     the fault at the n-th call; without it, calls are only counted
 //! RUNNER_FAULTS_SAID=/some/file          receives a line for every fault: the call and the file's path
 //! ```
 //!
-//! *who* selects the processes whose calls are counted: `runner`, `worker` (a process whose first argument
+//! *process* selects the processes whose calls are counted: `runner`, `worker` (a process whose first argument
 //! is `worker`), or `any`. The count is the length of one file that all processes append to. With one job
 //! at a time, the n-th call is therefore nearly the same in every run, and every stage's worker is reached.
 //! Only calls that the fault can happen to are counted.
 //!
-//! *what* is one of:
+//! *name* is one of:
 //!
-//! | what | happens to | |
+//! | name | happens to | effect |
 //! | --- | --- | --- |
 //! | `kill` | changes | SIGKILL to the calling process, just before the call |
 //! | `torn` | writes | half of the bytes are written, then SIGKILL |
@@ -142,10 +142,10 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
     if under.is_empty() {
         return Ok(Verdict::Pass);
     }
-    let mut wish = variable(c"RUNNER_FAULTS").splitn(3, |&byte| byte == b':');
-    let mut next = || wish.next().unwrap_or_default();
-    let (who, what, n) = (next(), next(), next());
-    let can_happen = match what {
+    let mut request = variable(c"RUNNER_FAULTS").splitn(3, |&byte| byte == b':');
+    let mut next = || request.next().unwrap_or_default();
+    let (process, name, n) = (next(), next(), next());
+    let can_happen = match name {
         b"torn" => effect == Effect::Writes,
         b"full" => matches!(effect, Effect::Writes | Effect::Grows),
         b"eacces" | b"eloop" | b"slow" => effect == Effect::Looks,
@@ -157,15 +157,15 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
         return Ok(Verdict::Pass);
     }
     let path = Path::of(file);
-    if !path.is_under(under) || (what == b"fifo" && !path.is_regular()) {
+    if !path.is_under(under) || (name == b"fifo" && !path.is_regular()) {
         return Ok(Verdict::Pass);
     }
-    let is_theirs = match who {
+    let is_selected = match process {
         b"runner" => !is_worker(),
         b"worker" => is_worker(),
         _ => true,
     };
-    if !is_theirs {
+    if !is_selected {
         return Ok(Verdict::Pass);
     }
     let count = append(c"RUNNER_FAULTS_COUNT", [b".", b"", b""]);
@@ -173,12 +173,12 @@ fn decide(call: &[u8], file: File, effect: Effect) -> Result<Verdict, c_int> {
         n.saturating_mul(10)
             .saturating_add(c_long::from(digit & 15))
     });
-    let lasting = matches!(what, b"full" | b"erofs" | b"slow");
-    if what.is_empty() || count < n || (count > n && !lasting) || n == 0 {
+    let lasting = matches!(name, b"full" | b"erofs" | b"slow");
+    if name.is_empty() || count < n || (count > n && !lasting) || n == 0 {
         return Ok(Verdict::Pass);
     }
     append(c"RUNNER_FAULTS_SAID", [call, path.bytes(), b"\n"]);
-    match what {
+    match name {
         b"enospc" | b"full" => Err(libc::ENOSPC),
         b"eio" | b"eio-read" => Err(libc::EIO),
         b"erofs" => Err(libc::EROFS),
@@ -229,7 +229,7 @@ macro_rules! calls {
         /// # Safety
         /// As libc's.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($argument: $type),*) -> $result {
+        pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> $result {
             match judge(concat!(stringify!($name), " ").as_bytes(), $file, $effect) {
                 Verdict::Refused => -1,
                 // SAFETY: the kernel checks what it is passed.

@@ -8,22 +8,22 @@ use crate::system::system;
 
 /// The file that a call is about.
 #[derive(Clone, Copy)]
-pub enum File {
+pub(crate) enum File {
     Open(c_int),
     /// A path, relative to an open folder.
     At(c_int, *const c_char),
 }
 
-pub const LONGEST: usize = libc::PATH_MAX as usize;
+pub(crate) const LONGEST: usize = libc::PATH_MAX as usize;
 
 /// An absolute path of at most `LONGEST - 1` bytes, followed by a zero byte. Longer paths are truncated.
-pub struct Path {
+pub(crate) struct Path {
     bytes: [u8; LONGEST],
     length: usize,
 }
 
 impl Path {
-    pub fn of(file: File) -> Self {
+    pub(crate) fn of(file: File) -> Self {
         let mut path = Self {
             bytes: [0; LONGEST],
             length: 0,
@@ -79,18 +79,18 @@ impl Path {
         }
     }
 
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    pub fn is_under(&self, folder: &[u8]) -> bool {
+    pub(crate) fn is_under(&self, folder: &[u8]) -> bool {
         self.bytes()
             .strip_prefix(folder)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
     /// Whether the path is a regular file.
-    pub fn is_regular(&self) -> bool {
+    pub(crate) fn is_regular(&self) -> bool {
         // SAFETY: all zeros is a valid `stat`, which the kernel fills.
         let (refused, stat) = unsafe {
             let mut stat: libc::stat = std::mem::zeroed();
@@ -107,7 +107,7 @@ impl Path {
     }
 
     /// Replaces the file by a new FIFO.
-    pub fn turn_into_fifo(&self) {
+    pub(crate) fn turn_into_fifo(&self) {
         let path = self.bytes.as_ptr();
         // SAFETY: the path is zero-terminated.
         unsafe {
@@ -147,7 +147,7 @@ impl Decimal {
 
 /// # Safety
 /// `pointer` is null or points to a zero-terminated string that lives as long as the result.
-pub unsafe fn text<'a>(pointer: *const c_char) -> &'a [u8] {
+pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> &'a [u8] {
     if pointer.is_null() {
         return &[];
     }

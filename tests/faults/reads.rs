@@ -48,7 +48,7 @@ fn stated(folder: c_int, path: *const c_char, flags: c_int) -> (File, Effect) {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn fstatat64(
+pub(crate) unsafe extern "C" fn fstatat64(
     folder: c_int,
     path: *const c_char,
     stat: *mut c_void,
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn fstatat64(
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn statx(
+pub(crate) unsafe extern "C" fn statx(
     folder: c_int,
     path: *const c_char,
     flags: c_int,
@@ -91,7 +91,7 @@ fn judge_copy(call: &[u8], from: c_int, to: c_int) -> Verdict {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn copy_file_range(
+pub(crate) unsafe extern "C" fn copy_file_range(
     from: c_int,
     from_offset: *mut off_t,
     to: c_int,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn copy_file_range(
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sendfile64(
+pub(crate) unsafe extern "C" fn sendfile64(
     to: c_int,
     from: c_int,
     offset: *mut off_t,
@@ -171,7 +171,7 @@ macro_rules! opens {
         /// # Safety
         /// As libc's.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(
+        pub(crate) unsafe extern "C" fn $name(
             $($folder: $type,)?
             path: *const c_char,
             flags: c_int,
@@ -199,7 +199,7 @@ fn behind(name: &CStr) -> *mut c_void {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
+pub(crate) unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
     if matches!(
         judge(b"opendir ", At(AT_FDCWD, path), Looks),
         Verdict::Refused
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn readdir64(folder: *mut DIR) -> *mut libc::dirent64 {
+pub(crate) unsafe extern "C" fn readdir64(folder: *mut DIR) -> *mut libc::dirent64 {
     // SAFETY: callers pass an open folder.
     let file = Open(unsafe { libc::dirfd(folder) });
     if matches!(judge(b"readdir64 ", file, Reads), Verdict::Refused) {
@@ -234,7 +234,10 @@ pub unsafe extern "C" fn readdir64(folder: *mut DIR) -> *mut libc::dirent64 {
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) -> *mut c_char {
+pub(crate) unsafe extern "C" fn realpath(
+    path: *const c_char,
+    resolved: *mut c_char,
+) -> *mut c_char {
     if matches!(
         judge(b"realpath ", At(AT_FDCWD, path), Looks),
         Verdict::Refused
@@ -254,7 +257,7 @@ pub unsafe extern "C" fn realpath(path: *const c_char, resolved: *mut c_char) ->
 /// # Safety
 /// As libc's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn syscall(
+pub(crate) unsafe extern "C" fn syscall(
     number: c_long,
     a: c_long,
     b: c_long,

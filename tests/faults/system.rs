@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_long};
 ///
 /// # Safety
 /// As the call's.
-pub unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
+pub(crate) unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
     let [a, b, c, d, e, f] = arguments;
     let result;
     #[cfg(target_arch = "x86_64")]
@@ -36,7 +36,7 @@ pub unsafe fn raw(number: c_long, arguments: [c_long; 6]) -> c_long {
 }
 
 /// Converts the result of a system call as libc does: for an error, sets `errno` and returns -1.
-pub fn answer(result: c_long) -> c_long {
+pub(crate) fn answer(result: c_long) -> c_long {
     const LAST_ERROR: c_long = 4095;
     if (-LAST_ERROR..0).contains(&result) {
         refuse(-result as c_int);
@@ -46,7 +46,7 @@ pub fn answer(result: c_long) -> c_long {
 }
 
 /// Sets `errno` of the calling thread.
-pub fn refuse(error: c_int) {
+pub(crate) fn refuse(error: c_int) {
     // SAFETY: the location belongs to the calling thread.
     unsafe { *libc::__errno_location() = error };
 }

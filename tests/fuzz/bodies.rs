@@ -15,7 +15,7 @@ use stages::device;
 use stages::nets::{Architecture, Feature, Initializer, Network, read_weights, write_weights};
 
 /// Reads a pipeline. A first line that starts with `#-S ` is passed as an assignment.
-pub fn document(bytes: &[u8]) {
+pub(super) fn document(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let set = text
         .lines()
@@ -39,7 +39,7 @@ pub fn document(bytes: &[u8]) {
 }
 
 /// Runs a dataset stage on a MedMNIST file.
-pub fn npz(bytes: &[u8]) {
+pub(super) fn npz(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.npz");
     std::fs::write(&path, bytes).unwrap();
@@ -66,21 +66,21 @@ fn architecture() -> Architecture {
 }
 
 /// Writes the weights of a small network.
-pub fn write_some_weights(path: &Path) {
+pub(super) fn write_some_weights(path: &Path) {
     let device = device::Cpu::default();
     let network = Network::new(architecture(), Initializer::default(), 1, device).unwrap();
     write_weights(&network, path).unwrap();
 }
 
 /// Reads weights into the same network.
-pub fn read_some_weights(path: &Path) -> Result<(), Failure> {
+pub(super) fn read_some_weights(path: &Path) -> Result<(), Failure> {
     let device = device::Cpu::default();
     let mut network = Network::new(architecture(), Initializer::default(), 2, device).unwrap();
     read_weights(&mut network, path)
 }
 
 /// Reads the weights of a small network.
-pub fn safetensors(bytes: &[u8]) {
+pub(super) fn safetensors(bytes: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     std::fs::write(&path, bytes).unwrap();
@@ -88,13 +88,13 @@ pub fn safetensors(bytes: &[u8]) {
         let message = failure.to_string();
         assert!(
             message.contains("weights.safetensors"),
-            "names no file: {message}"
+            "the message does not name the file: {message}"
         );
     }
 }
 
 /// Decodes an action record and a tree: with the bytes as they are, and with a matching checksum or digest.
-pub fn records(bytes: &[u8]) {
+pub(super) fn records(bytes: &[u8]) {
     let key: Key = "0".repeat(64).parse().unwrap();
     let _ = ActionRecord::decode(bytes, &key);
     let checksum = hash("runner record checksum v1", bytes);

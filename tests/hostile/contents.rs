@@ -14,7 +14,7 @@ use super::place::{Place, files_below, open_writable, poison};
 use super::processes::{harm, leave};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("map-input", |_| map_input("in/large")),
     ("map-small-input", |_| map_input("in/small")),
     ("map-input-late", map_input_late),

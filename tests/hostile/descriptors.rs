@@ -10,7 +10,7 @@ use super::place::Place;
 use super::processes::{leave, sleep};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("opens-all", opens_all),
     ("inherits-nothing", inherits_nothing),
     ("left-with-many", left_with_many),
@@ -20,13 +20,13 @@ pub const PROGRAMS: &[Named] = &[
 ];
 
 /// Maximum number of descriptors that a program opens, even if its limit is higher.
-const MOST: u64 = 20_000;
+const MAX_DESCRIPTORS: u64 = 20_000;
 
 /// Opens files until it cannot, and ends with all of them open.
 fn opens_all(_: &Place) -> io::Result<()> {
     tame::outputs()?;
     let mut open = Vec::new();
-    for _ in 0..MOST {
+    for _ in 0..MAX_DESCRIPTORS {
         match File::open("result") {
             Ok(file) => open.push(file),
             Err(_) => break,
@@ -52,7 +52,7 @@ fn inherits_nothing(_: &Place) -> io::Result<()> {
     match foreign.is_empty() {
         true => Ok(()),
         false => Err(io::Error::other(format!(
-            "inherited {}",
+            "inherited descriptors: {}",
             foreign.join(", ")
         ))),
     }

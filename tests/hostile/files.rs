@@ -16,7 +16,7 @@ use super::links::log;
 use super::place::{Place, files_below};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("fifo-as-result", |_| special("result", FileType::Fifo)),
     ("fifo-as-metrics", |_| {
         special("metrics.json", FileType::Fifo)
@@ -107,7 +107,7 @@ fn log_to_fifo(_: &Place) -> io::Result<()> {
     let log = log()?;
     fs::remove_file(&log)?;
     mknodat(CWD, &log, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-    Err(io::Error::other("on purpose"))
+    Err(io::Error::other("this program fails on purpose"))
 }
 
 /// Sets the mode of files and folders, in the given order.

@@ -15,7 +15,7 @@ use super::tame;
 /// Size of a flood, in bytes.
 const FLOOD: usize = 32 << 20;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("flood", flood),
     ("one-long-line", one_long_line),
     ("control-characters", control_characters),
@@ -49,7 +49,7 @@ fn flood(_: &Place) -> io::Result<()> {
 /// Writes one line without an end to standard error, then fails.
 fn one_long_line(_: &Place) -> io::Result<()> {
     write_all(&[b'x'; 1 << 16], &mut io::stderr().lock())?;
-    Err(io::Error::other("on purpose"))
+    Err(io::Error::other("this program fails on purpose"))
 }
 
 /// Writes lines that would control a terminal, then fails.
@@ -66,7 +66,7 @@ fn control_characters(_: &Place) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     out.write_all(b"\xff\xfe\x00\n")?;
-    Err(io::Error::other("on purpose"))
+    Err(io::Error::other("this program fails on purpose"))
 }
 
 /// Writes small pieces until its timeout, so that the disk does not fill up.

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::processes::{fork, leave, pause, sleep, start, wait};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("many-children", many_children),
     ("bomb", bomb),
     ("bomb-of-sessions", bomb_of_sessions),

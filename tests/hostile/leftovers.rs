@@ -18,7 +18,7 @@ use super::place::Place;
 use super::processes::{fork, harm, ignore_signals, leave, pause, signal_self, sleep, start, wait};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("new-session", new_session),
     ("double-fork", double_fork),
     ("closed-descriptors", closed_descriptors),

@@ -10,7 +10,7 @@ use super::place::{Place, WRITTEN, files_below, poison};
 use super::processes::{harm, leave};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("through-result", |place| through(place, "result")),
     ("through-input", |place| through(place, "in/small")),
     ("through-made", |place| through(place, "made/link")),
@@ -70,11 +70,11 @@ fn log_to_watched(place: &Place) -> io::Result<()> {
     let log = log()?;
     fs::remove_file(&log)?;
     symlink(place.watched("result"), &log)?;
-    Err(io::Error::other("on purpose"))
+    Err(io::Error::other("this program fails on purpose"))
 }
 
 /// Returns the file that standard output is written to.
-pub fn log() -> io::Result<PathBuf> {
+pub(crate) fn log() -> io::Result<PathBuf> {
     fs::read_link("/proc/self/fd/1")
 }
 

@@ -67,7 +67,9 @@ fn main() -> std::process::ExitCode {
         }
         [name, root] => match programs().find(|(known, _)| known == name) {
             Some((_, program)) => program(&place::Place::new(root)),
-            None => Err(std::io::Error::other("there is no program of that name")),
+            None => Err(std::io::Error::other(
+                "unknown program; `hostile list` prints all names",
+            )),
         },
         _ => Err(std::io::Error::other("usage: hostile NAME ROOT")),
     };

@@ -8,42 +8,42 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// The text that programs write to the watched file `given`. The test expects it there.
-pub const WRITTEN: &str = "written by the program\n";
+pub(crate) const WRITTEN: &str = "written by the program\n";
 
-pub struct Place {
+pub(crate) struct Place {
     root: PathBuf,
 }
 
 impl Place {
-    pub fn new(root: &str) -> Self {
+    pub(crate) fn new(root: &str) -> Self {
         Self {
             root: PathBuf::from(root),
         }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Returns a path in the watched tree.
-    pub fn watched(&self, name: &str) -> PathBuf {
+    pub(crate) fn watched(&self, name: &str) -> PathBuf {
         self.root.join("watched").join(name)
     }
 
     /// Returns a path in the folder that belongs to the programs.
-    pub fn elsewhere(&self, name: &str) -> io::Result<PathBuf> {
+    pub(crate) fn elsewhere(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.root.join("elsewhere");
         fs::create_dir_all(&folder)?;
         Ok(folder.join(name))
     }
 
     /// Returns the path of a folder of the store.
-    pub fn store(&self, folder: &str) -> PathBuf {
+    pub(crate) fn store(&self, folder: &str) -> PathBuf {
         self.root.join("artifacts/v1").join(folder)
     }
 
     /// Returns the path in `latest` of a file that the producer made. Waits until it exists.
-    pub fn latest(&self, name: &str) -> io::Result<PathBuf> {
+    pub(crate) fn latest(&self, name: &str) -> io::Result<PathBuf> {
         let data = self.root.join("artifacts/latest/p/producer/data");
         let found = [data.join(name), data.join("data").join(name)];
         for _ in 0..300 {
@@ -52,22 +52,24 @@ impl Place {
             }
             sleep(Duration::from_millis(10));
         }
-        Err(io::Error::other("`latest` does not show the producer"))
+        Err(io::Error::other(
+            "`latest` does not show the output of `producer` after 3 s",
+        ))
     }
 
     /// Returns the path of the blob with the bytes of `file`.
-    pub fn blob_of(&self, file: &Path) -> io::Result<PathBuf> {
+    pub(crate) fn blob_of(&self, file: &Path) -> io::Result<PathBuf> {
         let bytes = fs::read(file)?;
         let blobs = files_below(&self.store("cas"))?;
         blobs
             .into_iter()
             .find(|blob| fs::read(blob).is_ok_and(|content| content == bytes))
-            .ok_or_else(|| io::Error::other("there is no such blob"))
+            .ok_or_else(|| io::Error::other("no blob in the store has these bytes"))
     }
 }
 
 /// Lists every file below a folder. Folders that are being changed are listed as far as possible.
-pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)?.flatten() {
         match entry.file_type() {
@@ -79,13 +81,13 @@ pub fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Makes a read-only file writable and opens it for reading and writing.
-pub fn open_writable(file: &Path) -> io::Result<File> {
+pub(crate) fn open_writable(file: &Path) -> io::Result<File> {
     fs::set_permissions(file, Permissions::from_mode(0o644))?;
     File::options().read(true).write(true).open(file)
 }
 
 /// Overwrites the first bytes of a read-only file and leaves its mode as it was.
-pub fn poison(file: &Path) -> io::Result<()> {
+pub(crate) fn poison(file: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
 
     let mode = fs::metadata(file)?.mode();

@@ -14,24 +14,24 @@ const LIFE: u32 = 40;
 const HARM: Duration = Duration::from_secs(3);
 
 /// Has the kernel end this process when its lifetime is over.
-pub fn bound_life() {
+pub(crate) fn bound_life() {
     // SAFETY: `alarm` touches no memory of ours.
     unsafe { libc::alarm(LIFE) };
 }
 
 /// Sleeps until the alarm ends this process.
-pub fn sleep() {
+pub(crate) fn sleep() {
     thread::sleep(Duration::from_secs(LIFE.into()));
 }
 
 /// Waits for some milliseconds.
-pub fn pause(milliseconds: u64) {
+pub(crate) fn pause(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }
 
 /// Repeats `work` for three seconds, with a pause in milliseconds. Ignores errors, because the runner
 /// removes files meanwhile.
-pub fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Result<()> {
     let started = Instant::now();
     for round in 0.. {
         if started.elapsed() > HARM {
@@ -44,7 +44,7 @@ pub fn harm(every: u64, mut work: impl FnMut(u32) -> io::Result<()>) -> io::Resu
 }
 
 /// Forks; returns `None` in the child, which gets a lifetime of its own.
-pub fn fork() -> io::Result<Option<Pid>> {
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
     // SAFETY: this program has one thread, so the child may use all that the parent could.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
@@ -57,7 +57,7 @@ pub fn fork() -> io::Result<Option<Pid>> {
 }
 
 /// Does `work` in a child, which then ends.
-pub fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
+pub(crate) fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
     match fork()? {
         Some(child) => Ok(child),
         None => exit(i32::from(work().is_err())),
@@ -65,7 +65,7 @@ pub fn start(work: impl FnOnce() -> io::Result<()>) -> io::Result<Pid> {
 }
 
 /// Like `start`, but in a new session. Returns once the child is in it.
-pub fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let (mut ready, mut tell) = io::pipe()?;
     start(|| {
         setsid()?;
@@ -77,18 +77,18 @@ pub fn leave(work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
 }
 
 /// Waits for a child.
-pub fn wait(child: Pid) -> io::Result<()> {
+pub(crate) fn wait(child: Pid) -> io::Result<()> {
     waitpid(Some(child), WaitOptions::empty())?;
     Ok(())
 }
 
 /// Sends a signal to this process.
-pub fn signal_self(signal: Signal) -> io::Result<()> {
+pub(crate) fn signal_self(signal: Signal) -> io::Result<()> {
     Ok(kill_process(getpid(), signal)?)
 }
 
 /// Ignores SIGTERM, SIGHUP and SIGINT.
-pub fn ignore_signals() {
+pub(crate) fn ignore_signals() {
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
         // SAFETY: no handler is set; the disposition to ignore runs no code of ours.
         unsafe { libc::signal(signal, libc::SIG_IGN) };

@@ -13,7 +13,7 @@ use super::place::Place;
 use super::processes::{harm, leave, pause};
 use super::tame;
 
-pub const PROGRAMS: &[Named] = &[
+pub(crate) const PROGRAMS: &[Named] = &[
     ("scratch-to-watched", |place| {
         scratch_to(place, &place.watched(""))
     }),

@@ -12,14 +12,14 @@ use super::place::files_below;
 const LARGE: usize = 3 << 20;
 
 /// Makes the folder that all other stages read.
-pub fn produce() -> io::Result<()> {
+pub(crate) fn produce() -> io::Result<()> {
     fs::create_dir("data")?;
     fs::write("data/small", "small\n")?;
     fs::write("data/large", vec![b'x'; LARGE])
 }
 
 /// Makes the outputs that the pipeline declares for the hostile stage.
-pub fn outputs() -> io::Result<()> {
+pub(crate) fn outputs() -> io::Result<()> {
     let read = digest(Path::new("in"))?;
     fs::write("result", &read)?;
     fs::create_dir_all("made/sub")?;
@@ -32,7 +32,7 @@ pub fn outputs() -> io::Result<()> {
 }
 
 /// Digests folders twice, 0.2 s apart, and writes both results.
-pub fn digest_twice(output: &str, folders: &[&str]) -> io::Result<()> {
+pub(crate) fn digest_twice(output: &str, folders: &[&str]) -> io::Result<()> {
     let all = || -> io::Result<String> {
         let digests = folders.iter().map(|folder| digest(Path::new(folder)));
         Ok(digests.collect::<io::Result<Vec<_>>>()?.join("\n"))

@@ -20,7 +20,7 @@ fn refused(sandbox: &Sandbox, args: &[&str]) -> String {
 }
 
 #[test]
-fn ls_has_every_output_of_every_stage() {
+fn ls_lists_every_output_of_every_stage() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let listed = artifacts(&sandbox, &["ls"]);
@@ -47,7 +47,7 @@ fn ls_has_every_output_of_every_stage() {
 }
 
 #[test]
-fn show_tells_what_an_artifact_holds_and_what_made_it() {
+fn show_prints_the_files_and_the_origin_of_an_artifact() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let shown = artifacts(&sandbox, &["show", "cnn[4].model"]);
@@ -71,13 +71,13 @@ fn show_tells_what_an_artifact_holds_and_what_made_it() {
     let text = sandbox
         .runner(&["artifacts", "show", "cnn[4].model"])
         .stdout;
-    for told in [
+    for expected in [
         "cnn[4].model of pipeline tiny",
         "epochs: 2",
         "train: xrays.train",
         "weights.safetensors",
     ] {
-        assert!(text.contains(told), "`{told}`: {text}");
+        assert!(text.contains(expected), "`{expected}`: {text}");
     }
 
     // An artifact that `latest` no longer shows is still found by its digest.
@@ -88,7 +88,7 @@ fn show_tells_what_an_artifact_holds_and_what_made_it() {
 }
 
 #[test]
-fn what_is_ambiguous_or_unknown_is_refused_with_a_way_out() {
+fn ambiguous_and_unknown_names_are_refused_with_a_hint() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let says = |args: &[&str], what: &str| {
@@ -97,7 +97,7 @@ fn what_is_ambiguous_or_unknown_is_refused_with_a_way_out() {
     };
     says(
         &["cnn.model"],
-        "means several artifacts: `cnn[4].model`, `cnn[6].model`",
+        "matches several artifacts; name one of them: `cnn[4].model`, `cnn[6].model`",
     );
     says(&["xrays"], "`xrays.train`");
     says(&["cnn[4].modl"], "did you mean `cnn[4].model`?");
@@ -117,14 +117,14 @@ fn what_is_ambiguous_or_unknown_is_refused_with_a_way_out() {
     sandbox.runner(&["run", "other.yaml"]);
     says(
         &["xrays.train"],
-        "`--pipeline` says in which: `other`, `tiny`",
+        "choose one with `--pipeline`: `other`, `tiny`",
     );
     let one = artifacts(&sandbox, &["show", "xrays.train", "--pipeline", "tiny"]);
     assert_eq!(one["pipeline"], "tiny");
 }
 
 #[test]
-fn export_copies_files_that_are_the_users_own() {
+fn export_makes_independent_copies() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let before = files(&sandbox.path("artifacts"));
@@ -136,14 +136,21 @@ fn export_copies_files_that_are_the_users_own() {
     assert!(files(&sandbox.path("deep/down")) == wanted);
     for file in list(&sandbox.path("deep/down")) {
         let metadata = fs::metadata(&file).unwrap();
-        assert!(metadata.permissions().mode() & 0o200 != 0, "writable");
-        assert_eq!(metadata.nlink(), 1, "no link into the store");
+        assert!(
+            metadata.permissions().mode() & 0o200 != 0,
+            "an exported file is read-only"
+        );
+        assert_eq!(
+            metadata.nlink(),
+            1,
+            "an exported file is a hard link into the store"
+        );
         fs::write(&file, "mine").unwrap();
     }
     assert_eq!(
         list(&sandbox.path("deep")).len(),
         1,
-        "nothing is left beside it"
+        "`export` left something beside the folder"
     );
     assert!(files(&sandbox.path("artifacts")) == before);
 
@@ -169,7 +176,7 @@ fn export_copies_files_that_are_the_users_own() {
 }
 
 #[test]
-fn a_damaged_artifact_is_not_exported_in_part() {
+fn a_damaged_artifact_is_not_partly_exported() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let blob = sandbox.path("artifacts/latest/tiny/xrays/train/images.bin");

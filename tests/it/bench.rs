@@ -53,11 +53,11 @@ fn a_gan_is_measured() {
 }
 
 #[test]
-fn a_device_that_is_not_one_is_refused() {
+fn an_unknown_device_is_refused() {
     let finished = bench(&["train", "--device", "gpu"]);
     assert_eq!(finished.code, Some(2), "{finished:?}");
     assert!(
-        finished.stderr.contains("`gpu` is no device"),
+        finished.stderr.contains("`gpu` is not a device"),
         "{finished:?}"
     );
 }
@@ -79,7 +79,7 @@ fn augmentation_is_measured_without_data() {
 
     let text = bench(&args).stdout;
     assert!(
-        text.contains("decode: not measured; `--path DIR`"),
+        text.contains("decode: not measured; give a folder of images to decode with `--path DIR`"),
         "{text}"
     );
 }
@@ -115,7 +115,7 @@ fn decoding_is_measured_on_a_folder() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused() {
+fn invalid_measurements_are_refused() {
     for (args, says) in [
         (
             &["train", "--models", "model11"][..],

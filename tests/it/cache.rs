@@ -37,13 +37,13 @@ fn damage(file: &Path) {
 }
 
 #[test]
-fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
+fn verify_finds_all_damage_and_repair_removes_it() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let expected = files(&sandbox.path("artifacts/latest"));
     let sound = sandbox.runner(&["cache", "verify"]);
     assert_eq!(sound.code, Some(0), "{sound:?}");
-    assert!(sound.stderr.ends_with("all is sound\n"), "{sound:?}");
+    assert!(sound.stderr.ends_with("no damage found\n"), "{sound:?}");
 
     let v1 = sandbox.path("artifacts/v1");
     damage(&blobs(&sandbox)[0]);
@@ -56,12 +56,12 @@ fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
     let bad = sandbox.runner(&["cache", "verify"]);
     assert_eq!(bad.code, Some(1), "{bad:?}");
     for what in [
-        "is not what its name says",
-        "which is not there",
+        "does not match its name",
+        "which is missing or damaged",
         "v1/cas/notes.txt does not belong here",
         "v1/actions/link.json does not belong here",
         "is a damaged memo",
-        "shows something else than was made",
+        "does not show the published outputs",
     ] {
         assert!(bad.stdout.contains(what), "`{what}`: {bad:?}");
     }
@@ -77,7 +77,7 @@ fn verify_finds_what_is_bad_and_repair_leaves_nothing_bad() {
 }
 
 #[test]
-fn a_look_makes_no_store() {
+fn read_only_commands_create_no_store() {
     let sandbox = Sandbox::new(TINY);
     for look in ["info", "verify", "gc"] {
         let run = sandbox.runner(&["cache", look]);
@@ -91,7 +91,7 @@ fn a_look_makes_no_store() {
 }
 
 #[test]
-fn info_tells_sizes_by_stage() {
+fn info_shows_sizes_by_stage() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let info = cache(&sandbox, &["info"]);
@@ -124,7 +124,7 @@ fn info_tells_sizes_by_stage() {
 }
 
 #[test]
-fn gc_says_what_would_go_and_removes_nothing_until_told() {
+fn gc_without_apply_only_shows_what_it_would_remove() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     sandbox.run_json(&["-S", "epochs=3"]);
@@ -152,7 +152,7 @@ fn gc_says_what_would_go_and_removes_nothing_until_told() {
 }
 
 #[test]
-fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
+fn gc_limits_the_size_by_last_use_and_the_age() {
     let sandbox = Sandbox::new(TINY);
     for epochs in ["epochs=1", "epochs=2", "epochs=3", "epochs=1"] {
         sandbox.run_json(&["-S", epochs]);
@@ -195,7 +195,7 @@ fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
     let latest = sandbox.run_json(&["-S", "epochs=1"]).json();
     assert_eq!(
         latest["counts"]["cached"], 3,
-        "the newest run stays, however old"
+        "the newest run must stay, however old it is"
     );
     assert!(
         states(cached("epochs=3"))
@@ -205,7 +205,7 @@ fn gc_keeps_to_a_size_by_last_use_and_to_an_age() {
 }
 
 #[test]
-fn gc_takes_nothing_from_a_run_that_goes_on() {
+fn gc_removes_nothing_that_a_run_in_progress_needs() {
     let sandbox = Sandbox::new(TINY);
     // The run in progress needs a cached dataset of 600 images that the newest finished run (50 images) does
     // not use.
@@ -234,7 +234,7 @@ fn gc_takes_nothing_from_a_run_that_goes_on() {
         let run = finish(runner);
         assert_eq!(run.code, Some(0), "{run:?}");
         assert!(run.stdout.contains("paper 2"), "{run:?}");
-        assert!(collections > 1, "nothing was tried");
+        assert!(collections > 1, "`gc` did not run during the run");
         assert_eq!(sandbox.runner(&["cache", "verify"]).code, Some(0));
         let again = sandbox.run_json(&["-S", "images=600", "-S", &epochs]);
         assert_eq!(again.json()["counts"]["cached"], 3, "{again:?}");
@@ -242,7 +242,7 @@ fn gc_takes_nothing_from_a_run_that_goes_on() {
 }
 
 #[test]
-fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
+fn gc_fails_while_another_runner_works_unless_told_to_wait() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&["--until", "xrays"]);
     let collector = fs::File::open(sandbox.path("artifacts/v1/collector.lock")).unwrap();
@@ -251,7 +251,8 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
     let busy = sandbox.runner(&["cache", "gc", "--apply"]);
     assert_eq!(busy.code, Some(75), "{busy:?}");
     assert!(
-        busy.stderr.contains("another runner plans or collects")
+        busy.stderr
+            .contains("another runner is planning or removing results")
             && busy.stderr.contains("`--wait`"),
         "{busy:?}"
     );
@@ -264,7 +265,7 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
     assert_eq!(busy.code, Some(75), "{busy:?}");
     let id = sandbox.last_run()["run"].as_str().unwrap().to_owned();
     assert!(
-        busy.stderr.contains(&format!("run `{id}` goes on")),
+        busy.stderr.contains(&format!("run `{id}` is in progress")),
         "{busy:?}"
     );
     signal(run.id(), Signal::TERM).unwrap();
@@ -275,19 +276,19 @@ fn gc_gives_up_while_another_is_in_the_way_unless_it_is_to_wait() {
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert!(
         waiting.try_wait().unwrap().is_none(),
-        "it waits longer than the other"
+        "`gc --wait` ended while the lock was held"
     );
     collector.unlock().unwrap();
     assert_eq!(finish(waiting).code, Some(0));
     assert_eq!(
         sandbox.runner(&["cache", "gc", "--wait"]).code,
         Some(2),
-        "nothing to wait for"
+        "`--wait` without `--apply` must be refused"
     );
 }
 
 #[test]
-fn a_file_of_somebody_elses_in_latest_is_in_nobodys_way() {
+fn a_foreign_file_in_latest_disturbs_no_command() {
     let sandbox = Sandbox::new(TINY);
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
     fs::write(sandbox.path("artifacts/latest/foreign"), "not the store's").unwrap();

@@ -40,7 +40,7 @@ fn a_source_that_would_fail_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn an_unknown_stage_is_refused_with_the_nearest() {
+fn an_unknown_stage_is_refused_with_a_suggestion() {
     let sandbox = Sandbox::new(TINY);
     for option in ["--until", "--force"] {
         let refused = sandbox.runner(&["run", "pipeline.yaml", option, "xray"]);
@@ -53,20 +53,23 @@ fn an_unknown_stage_is_refused_with_the_nearest() {
 }
 
 #[test]
-fn more_gpus_than_there_are_are_refused() {
+fn a_request_for_more_gpus_than_there_are_is_refused() {
     let program = "  report:\n    kind: command\n    matrix: { n: [1, 2] }\n    resources: { gpus: 99 }\n    params: { argv: ['true'] }\n";
     let sandbox = Sandbox::new(&TINY.replace("tables:\n", &format!("{program}tables:\n")));
-    let asked = "`report` asks for more GPUs than there are (99 of ";
+    let message = "`report` requests more GPUs than are available (requested: 99, ";
     let refused = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     // One error for the stage, however many instances it has.
-    assert_eq!(refused.stderr.matches(asked).count(), 1, "{refused:?}");
+    assert_eq!(refused.stderr.matches(message).count(), 1, "{refused:?}");
     // `plan` prints the plan and reports the error as well.
     let planned = sandbox.runner(&["plan", "pipeline.yaml", "--device", "cpu"]);
     assert_eq!(planned.code, Some(0), "{planned:?}");
     assert!(planned.stdout.contains("report"), "{planned:?}");
-    let told = planned.stderr.contains("a run would be refused: ");
-    assert!(told && planned.stderr.contains(asked), "{planned:?}");
+    let is_refused = planned.stderr.contains("a run would be refused: ");
+    assert!(
+        is_refused && planned.stderr.contains(message),
+        "{planned:?}"
+    );
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn the_environment_names_the_store_and_an_option_wins() {
 }
 
 #[test]
-fn quiet_says_only_the_results() {
+fn quiet_prints_only_the_results() {
     let sandbox = Sandbox::new(TINY);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-q"]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
@@ -116,7 +119,7 @@ fn quiet_says_only_the_results() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let sandbox = Sandbox::new(TINY);
     let mut status = sandbox.start(&["status", "pipeline.yaml"]);
     drop(status.stdout.take());
@@ -125,7 +128,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_command_that_is_none_is_a_mistake_of_usage() {
+fn an_unknown_command_is_a_usage_error() {
     let sandbox = Sandbox::new(TINY);
     assert_eq!(sandbox.runner(&["runn"]).code, Some(2));
     assert_eq!(sandbox.runner(&["run"]).code, Some(2));

@@ -57,7 +57,7 @@ fn compared(sandbox: &Sandbox, more: &[&str]) -> String {
 }
 
 #[test]
-fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_not_meet() {
+fn metrics_are_judged_by_their_direction_and_the_overlap_of_intervals() {
     let sandbox = sandbox();
     let one = &["-S", "copies=[1]"];
     let before = [
@@ -78,7 +78,7 @@ fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_n
         .iter()
         .find(|stage| stage["name"] == "score[1]")
         .unwrap();
-    let told: Vec<Value> = score["metrics"]
+    let found: Vec<Value> = score["metrics"]
         .as_array()
         .unwrap()
         .iter()
@@ -89,7 +89,7 @@ fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_n
         json!(["loss", "worse", true, [0.6, 0.8]]),
         json!(["size", "equal", false, [10.0, 10.0]]),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(found, expected);
 
     let text = compared(&sandbox, &[]);
     for line in [
@@ -112,7 +112,7 @@ fn metrics_are_better_or_worse_by_their_direction_and_apart_where_intervals_do_n
 }
 
 #[test]
-fn a_cause_is_told_once_with_all_its_stages_and_what_follows_from_it_is_not() {
+fn a_cause_is_listed_once_with_all_its_stages_and_its_effects_are_not() {
     let sandbox = sandbox();
     let metrics = [("f1", 0.5, [0.4, 0.6], "maximize")];
     run(&sandbox, &metrics, &[]);

@@ -29,7 +29,7 @@ fn settings(sandbox: &Sandbox) -> Value {
 }
 
 #[test]
-fn what_is_typed_goes_before_the_environment_the_project_and_the_user() {
+fn options_override_the_environment_the_project_and_the_user() {
     let sandbox = Sandbox::new(TINY);
     let status = |variable: Option<&str>, args: &[&str]| {
         let mut command = sandbox.command(&[&["status", "pipeline.yaml"], args].concat());
@@ -57,7 +57,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_user() {
 }
 
 #[test]
-fn config_tells_every_value_and_where_it_comes_from() {
+fn config_shows_every_value_and_its_origin() {
     let sandbox = Sandbox::new(TINY);
     let plain = settings(&sandbox);
     assert_eq!(plain["artifacts"]["value"], "artifacts");
@@ -76,15 +76,15 @@ fn config_tells_every_value_and_where_it_comes_from() {
         .env("RUNNER_TIMEOUT", "90s")
         .env("RUNNER_PROFILE", "real");
     let config = finish(command);
-    let told = |key: &str| {
+    let shown = |key: &str| {
         let setting = &config.json()["settings"][key];
         ["value", "origin"].map(|what| setting[what].as_str().unwrap().to_owned())
     };
-    assert_eq!(told("jobs"), ["4", ".runner.toml:2:8"]);
-    assert_eq!(told("keep_going"), ["true", ".runner.toml:3:14"]);
-    assert_eq!(told("timeout"), ["90s", "RUNNER_TIMEOUT"]);
-    assert_eq!(told("profile"), ["real", "RUNNER_PROFILE"]);
-    let [retries, origin] = told("retries");
+    assert_eq!(shown("jobs"), ["4", ".runner.toml:2:8"]);
+    assert_eq!(shown("keep_going"), ["true", ".runner.toml:3:14"]);
+    assert_eq!(shown("timeout"), ["90s", "RUNNER_TIMEOUT"]);
+    assert_eq!(shown("profile"), ["real", "RUNNER_PROFILE"]);
+    let [retries, origin] = shown("retries");
     assert_eq!(retries, "3");
     assert!(
         origin.ends_with(".config/runner/config.toml:2:11"),
@@ -96,7 +96,7 @@ fn config_tells_every_value_and_where_it_comes_from() {
 }
 
 #[test]
-fn a_project_file_is_found_above_up_to_the_folder_with_git() {
+fn a_project_file_is_found_in_parent_folders_up_to_the_one_with_git() {
     let sandbox = Sandbox::new(TINY);
     with_project_file(&sandbox, "artifacts = 'store'\n");
     fs::create_dir_all(sandbox.path("a/b")).unwrap();
@@ -120,7 +120,7 @@ fn a_project_file_is_found_above_up_to_the_folder_with_git() {
 }
 
 #[test]
-fn mistakes_in_files_are_shown_where_they_stand() {
+fn errors_in_configuration_files_are_shown_at_their_place() {
     let sandbox = Sandbox::new(TINY);
     with_project_file(&sandbox, "jobs = 'many'\nretrie = 2\n");
     let refused = sandbox.runner(&["run", "pipeline.yaml"]);
@@ -143,13 +143,15 @@ fn mistakes_in_files_are_shown_where_they_stand() {
     with_project_file(&sandbox, "seed = 3\n");
     let refused = sandbox.runner(&["status", "pipeline.yaml"]);
     assert!(
-        refused.stderr.contains("belongs into the pipeline"),
+        refused
+            .stderr
+            .contains("in the pipeline or on the command line"),
         "{refused:?}"
     );
 }
 
 #[test]
-fn a_mistake_in_a_variable_names_the_variable() {
+fn an_error_in_a_variable_names_the_variable() {
     let sandbox = Sandbox::new(TINY);
     for (variable, value) in [
         ("RUNNER_JOBS", "0"),
@@ -185,7 +187,7 @@ fn a_mistake_in_a_variable_names_the_variable() {
 }
 
 #[test]
-fn only_what_is_typed_can_be_in_conflict() {
+fn only_typed_options_can_conflict() {
     let sandbox = Sandbox::new(TINY);
     let planned = sandbox.runner(&["plan", "pipeline.yaml", "--until", "xrays", "-o", "kept"]);
     assert_eq!(planned.code, Some(0), "{planned:?}");
@@ -249,28 +251,28 @@ stages:
 }
 
 #[test]
-fn quiet_and_verbose_may_come_from_the_environment_and_what_is_typed_wins() {
+fn quiet_and_verbose_can_come_from_the_environment_and_options_win() {
     let sandbox = Sandbox::new(TINY);
-    let said = |variable: &str, args: &[&str]| {
+    let ran = |variable: &str, args: &[&str]| {
         let mut command = sandbox.command(&[&["run", "pipeline.yaml"], args].concat());
         command.env(variable, "1");
         finish(command)
     };
-    assert_eq!(said("RUNNER_QUIET", &[]).stderr, "");
-    assert!(said("RUNNER_VERBOSE", &[]).stderr.contains("xrays: cached"));
+    assert_eq!(ran("RUNNER_QUIET", &[]).stderr, "");
+    assert!(ran("RUNNER_VERBOSE", &[]).stderr.contains("xrays: cached"));
     assert!(
-        said("RUNNER_QUIET", &["--verbose"])
+        ran("RUNNER_QUIET", &["--verbose"])
             .stderr
             .contains("xrays: cached")
     );
-    assert_eq!(said("RUNNER_VERBOSE", &["--quiet"]).stderr, "");
+    assert_eq!(ran("RUNNER_VERBOSE", &["--quiet"]).stderr, "");
     let both = sandbox.runner(&["run", "pipeline.yaml", "-q", "-v"]);
     assert_eq!(both.code, Some(2), "{both:?}");
-    assert!(both.stderr.contains("exclude each other"), "{both:?}");
+    assert!(both.stderr.contains("cannot be used together"), "{both:?}");
 }
 
 #[test]
-fn a_profile_of_a_file_is_the_runs_profile() {
+fn a_profile_in_a_configuration_file_is_used_by_runs() {
     let pipeline = TINY.replace("stages:\n", "profiles: { short: { epochs: 1 } }\nstages:\n");
     let sandbox = Sandbox::new(&pipeline);
     let typed = sandbox.run_json(&["--profile", "short"]).json();
@@ -288,7 +290,7 @@ fn a_profile_of_a_file_is_the_runs_profile() {
         refused.stderr.contains("did you mean `short`?")
             && refused
                 .stderr
-                .ends_with("note: the profile is that of `.runner.toml:1:11`\n"),
+                .ends_with("note: the profile comes from `.runner.toml:1:11`\n"),
         "{refused:?}"
     );
 }
@@ -351,7 +353,7 @@ fn a_store_outside_the_project_takes_effect_only_with_consent() {
 }
 
 #[test]
-fn a_store_inside_the_project_needs_no_consent_but_for_a_link_that_leads_out() {
+fn a_store_inside_the_project_needs_consent_only_behind_a_link_that_leads_out() {
     let sandbox = Sandbox::new(TINY);
     with_project_file(&sandbox, "artifacts = 'deep/store'\n");
     let status = || sandbox.runner(&["status", "pipeline.yaml"]);
@@ -365,7 +367,7 @@ fn a_store_inside_the_project_needs_no_consent_but_for_a_link_that_leads_out() {
 }
 
 #[test]
-fn a_damaged_file_of_consents_is_an_error() {
+fn a_damaged_consent_file_is_an_error() {
     let sandbox = Sandbox::new(TINY);
     with_project_file(&sandbox, "artifacts = '../elsewhere'\n");
     with_user_file(&sandbox, "");

@@ -69,7 +69,7 @@ fn is_skipped() -> bool {
 fn is_emulated() -> bool {
     let is_emulated = !is_skipped() && std::env::var_os("EMULATOR_HOME").is_some();
     if !is_emulated {
-        skip("not on the emulator");
+        skip("this test needs the emulator");
     }
     is_emulated
 }
@@ -98,7 +98,7 @@ fn the_same_pipeline_gives_the_same_bytes_and_the_device_is_in_the_key() {
     assert!(first.len() > 10);
     for ((name, one), (other, two)) in first.iter().zip(&second) {
         assert_eq!(name, other);
-        assert!(one == two, "{name} is not the same");
+        assert!(one == two, "`{name}` differs between the runs");
     }
 
     // The default, `auto`, takes the GPU.
@@ -121,13 +121,13 @@ fn the_gpu_agrees_with_the_cpu() {
     if is_skipped() {
         return;
     }
-    let told = Sandbox::new("").runner(&["doctor", "--device", "cuda"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let doctor = Sandbox::new("").runner(&["doctor", "--device", "cuda"]);
+    assert_eq!(doctor.code, Some(0), "{doctor:?}");
     assert!(
-        told.stdout.matches("agrees with the CPU").count() > 15,
-        "{told:?}"
+        doctor.stdout.matches("agrees with the CPU").count() > 15,
+        "{doctor:?}"
     );
-    assert!(!told.stdout.contains("DIFFERS"), "{told:?}");
+    assert!(!doctor.stdout.contains("DIFFERS"), "{doctor:?}");
 }
 
 /// Checks that training fails with these words on an emulated GPU that `variable` makes faulty.
@@ -148,20 +148,20 @@ fn fails_with(variable: (&str, &str), parts: &[&str]) {
 }
 
 #[test]
-fn a_gpu_without_enough_memory_is_a_failure_that_says_how_much_it_takes() {
+fn running_out_of_gpu_memory_is_a_failure_with_the_amount_requested() {
     let parts = [
         "failed: out of memory: ",
-        " were asked for on the GPU, ",
+        " were requested on the GPU, ",
         " are free",
     ];
     fails_with(("EMULATOR_MEMORY", "100000"), &parts);
 }
 
 #[test]
-fn a_gpu_that_is_lost_is_a_failure_that_says_where() {
+fn losing_the_gpu_is_a_failure_that_names_the_operation() {
     let parts = [
         "failed: the device failed in ",
-        ": unspecified launch failure; `runner doctor` tells whether",
+        ": unspecified launch failure; run `runner doctor` to check whether",
     ];
     fails_with(("EMULATOR_FAIL_AT", "30"), &parts);
 }

@@ -24,7 +24,7 @@ fn with_variable(sandbox: &Sandbox, variable: Option<(&str, &str)>, args: &[&str
 }
 
 #[test]
-fn what_was_chosen_is_said_and_recorded() {
+fn the_chosen_device_is_printed_and_recorded() {
     if has_gpu() {
         return;
     }
@@ -32,8 +32,8 @@ fn what_was_chosen_is_said_and_recorded() {
     let why = stages::gpus::survey().as_ref().unwrap_err().to_string();
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    let said = format!("device: cpu ({why})");
-    assert!(run.stderr.contains(&said), "{run:?}");
+    let printed = format!("device: cpu ({why})");
+    assert!(run.stderr.contains(&printed), "{run:?}");
     assert_eq!(sandbox.last_run()["device"], format!("cpu ({why})"));
 
     let again = sandbox.runner(&["run", "pipeline.yaml", "--device", "cpu", "--json"]);
@@ -41,7 +41,7 @@ fn what_was_chosen_is_said_and_recorded() {
     let plan = sandbox.runner(&["plan", "pipeline.yaml", "--json"]);
     assert_eq!(plan.json()["device"], format!("cpu ({why})"));
     let all = sandbox.runner(&["plan", "pipeline.yaml", "--force"]);
-    assert!(all.stdout.contains(&said), "{all:?}");
+    assert!(all.stdout.contains(&printed), "{all:?}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn on_the_cpu_neither_device_nor_precision_is_a_reason_to_run() {
 }
 
 #[test]
-fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
+fn a_requested_gpu_that_is_missing_is_an_error_with_a_hint() {
     if has_gpu() {
         return;
     }
@@ -97,7 +97,7 @@ fn a_gpu_that_is_asked_for_and_not_there_is_an_error_with_a_way_out() {
 
 /// The stage asks for a GPU with `gpus: 1` or with `--device cuda`.
 #[test]
-fn only_running_a_stage_takes_the_gpu_that_it_asks_for() {
+fn a_gpu_is_required_only_to_run_the_stage_that_requests_it() {
     if has_gpu() {
         return;
     }
@@ -123,7 +123,7 @@ fn only_running_a_stage_takes_the_gpu_that_it_asks_for() {
 }
 
 #[test]
-fn a_missing_gpu_is_shown_where_it_was_asked_for() {
+fn a_missing_gpu_is_shown_where_it_was_requested() {
     if has_gpu() {
         return;
     }
@@ -169,7 +169,7 @@ fn an_option_and_an_assignment_that_contradict_each_other_are_an_error() {
         let args = ["plan", "pipeline.yaml", option, value, "-S"];
         let refused = sandbox.runner(&[&args[..], &[set]].concat());
         assert_eq!(refused.code, Some(2), "{refused:?}");
-        let part = format!("`{option} {value}` gives ");
+        let part = format!("`{option} {value}` sets ");
         assert!(refused.stderr.contains(&part), "{refused:?}");
         // An option and an assignment with the same value do not conflict.
         let same = format!("{}={value}", &option[2..]);
@@ -187,31 +187,31 @@ fn an_option_and_an_assignment_that_contradict_each_other_are_an_error() {
 }
 
 #[test]
-fn a_gpu_that_no_stage_would_take_is_doubted_if_it_was_asked_for_here() {
+fn requesting_a_gpu_that_no_stage_uses_causes_a_warning() {
     let sandbox = Sandbox::new(
         "version: 1
 name: p
 stages: { report: { kind: command, params: { argv: ['true'] } } }
 ",
     );
-    let said = |variable, args: &[&str]| {
+    let printed = |variable, args: &[&str]| {
         let args = [&["plan", "pipeline.yaml"], args].concat();
         let plan = with_variable(&sandbox, variable, &args);
         assert_eq!(plan.code, Some(0), "{plan:?}");
         plan.stderr
     };
-    let doubt = "warning: no stage takes a GPU, so `cuda` changes nothing";
-    assert!(said(None, &["--device", "cuda"]).contains(doubt));
-    assert_eq!(said(Some(("RUNNER_DEVICE", "cuda")), &[]), "");
-    assert_eq!(said(None, &["--device", "cpu"]), "");
+    let warning = "warning: no stage takes a GPU, so `cuda` has no effect";
+    assert!(printed(None, &["--device", "cuda"]).contains(warning));
+    assert_eq!(printed(Some(("RUNNER_DEVICE", "cuda")), &[]), "");
+    assert_eq!(printed(None, &["--device", "cpu"]), "");
 }
 
 #[test]
-fn what_is_no_device_is_refused_where_it_stands() {
+fn an_unknown_device_is_refused_at_its_place() {
     let sandbox = Sandbox::new(&TINY.replace("seed: 7", "device: gpu"));
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    for part in ["pipeline.yaml:4:9", "`gpu` is no device", "`cuda:0`"] {
+    for part in ["pipeline.yaml:4:9", "`gpu` is not a device", "`cuda:0`"] {
         assert!(run.stderr.contains(part), "{run:?}");
     }
     let sandbox = Sandbox::new(TINY);
@@ -227,7 +227,7 @@ fn what_is_no_device_is_refused_where_it_stands() {
 }
 
 #[test]
-fn gpus_are_for_stages_that_compute_and_one_each() {
+fn only_stages_that_compute_get_a_gpu_and_at_most_one() {
     for (set, part) in [
         (
             "stages.cnn.resources.gpus=2",
@@ -250,7 +250,7 @@ fn gpus_are_for_stages_that_compute_and_one_each() {
     let set = ["-S", "stages.cnn.resources.gpus=1"];
     let run = sandbox.runner(&[&["run", "pipeline.yaml"], &set[..]].concat());
     assert_eq!(run.code, Some(2), "{run:?}");
-    let part = "the stage asks for a GPU, and computes on the CPU";
+    let part = "the stage requests a GPU, but computes on the CPU";
     assert!(run.stderr.contains(part), "{run:?}");
     // Read-only commands do not require the GPU.
     for command in ["validate", "status", "explain", "table", "graph"] {
@@ -260,7 +260,7 @@ fn gpus_are_for_stages_that_compute_and_one_each() {
 }
 
 #[test]
-fn a_pipeline_without_stages_that_compute_asks_for_no_device() {
+fn a_pipeline_without_stages_that_compute_needs_no_device() {
     let sandbox = Sandbox::new(
         "version: 1
 name: p
@@ -276,7 +276,7 @@ stages: { report: { kind: command, params: { argv: ['true'] } } }
 }
 
 #[test]
-fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
+fn options_override_the_environment_the_project_and_the_pipeline() {
     if has_gpu() {
         return;
     }
@@ -306,8 +306,8 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
     std::fs::write(sandbox.path(".runner.toml"), "device = 'cpu'\n").unwrap();
     assert!(!is_refused(None, &[]));
     assert!(is_refused(Some("cuda"), &[]));
-    let whence = planned(Some("cuda"), &[]).stderr;
-    assert!(whence.contains("RUNNER_DEVICE=cuda"), "{whence}");
+    let stderr = planned(Some("cuda"), &[]).stderr;
+    assert!(stderr.contains("RUNNER_DEVICE=cuda"), "{stderr}");
     assert!(!is_refused(Some("cuda"), &["--device", "cpu"]));
     assert!(!is_refused(Some("cuda"), &["-S", "device=cpu"]));
     // `bench` has a `--device` of its own, which also reads the variable.
@@ -317,7 +317,7 @@ fn what_is_typed_goes_before_the_environment_the_project_and_the_document() {
         &["bench", "train", "--models", "model1"],
     );
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(run.stderr.contains("`gpu` is no device"), "{run:?}");
+    assert!(run.stderr.contains("`gpu` is not a device"), "{run:?}");
     std::fs::write(sandbox.path(".runner.toml"), "device = 'auto'\n").unwrap();
     let bench = sandbox.runner(&["bench", "train", "--models", "model0"]);
     assert!(bench.stderr.contains("`model0`"), "{bench:?}");
@@ -358,7 +358,7 @@ fn a_stage_on_the_cpu_sees_no_gpu() {
 }
 
 #[test]
-fn a_program_that_asks_for_no_gpu_sees_what_the_user_does() {
+fn a_program_that_requests_no_gpu_sees_the_same_as_the_user() {
     let sandbox = Sandbox::new(
         "version: 1
 name: p

@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::sandbox::{Sandbox, finish};
 
 #[test]
-fn a_machine_is_told_of_in_words_and_as_an_object() {
+fn doctor_describes_the_machine_as_text_and_as_json() {
     let sandbox = Sandbox::new("");
-    let told = sandbox.runner(&["doctor", "--device", "cpu"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
+    let printed = sandbox.runner(&["doctor", "--device", "cpu"]);
+    assert_eq!(printed.code, Some(0), "{printed:?}");
     for line in [
         "runner  ",
         "cpu     ",
@@ -19,8 +19,8 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
         "store   artifacts, ",
         "cuda    ",
     ] {
-        let found = told.stdout.lines().any(|told| told.starts_with(line));
-        assert!(found, "{line}: {told:?}");
+        let found = printed.stdout.lines().any(|shown| shown.starts_with(line));
+        assert!(found, "{line}: {printed:?}");
     }
     let object = sandbox
         .runner(&["doctor", "--device", "cpu", "--json"])
@@ -32,15 +32,19 @@ fn a_machine_is_told_of_in_words_and_as_an_object() {
     assert_eq!(object["cuda"]["default_precision"], "tf32");
     assert_eq!(object["cuda"]["precision"], "tf32");
     let args = ["doctor", "--device", "cpu", "--json", "--precision"];
-    let asked = sandbox.runner(&[&args[..], &["float32"]].concat());
-    assert_eq!(asked.json()["cuda"]["precision"], "float32", "{asked:?}");
+    let requested = sandbox.runner(&[&args[..], &["float32"]].concat());
+    assert_eq!(
+        requested.json()["cuda"]["precision"],
+        "float32",
+        "{requested:?}"
+    );
     let refused = sandbox.runner(&[&args[..], &["half"]].concat());
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(!sandbox.path("artifacts").exists());
 }
 
 #[test]
-fn a_missing_gpu_is_said_plainly_and_a_failure_only_for_who_asks_for_one() {
+fn a_missing_gpu_is_reported_and_is_a_failure_only_if_one_is_requested() {
     // If there are GPUs, `CUDA_VISIBLE_DEVICES` hides them below.
     let why = stages::gpus::survey().as_ref().err();
     let why = why.unwrap_or(&NoGpu::NoDevice).to_string();
@@ -51,27 +55,27 @@ fn a_missing_gpu_is_said_plainly_and_a_failure_only_for_who_asks_for_one() {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         finish(command.spawn().unwrap())
     };
-    let told = doctor("auto");
-    assert_eq!(told.code, Some(0), "{told:?}");
-    assert!(told.stdout.contains(&why), "{told:?}");
-    let asked = doctor("cuda");
-    assert_eq!(asked.code, Some(1), "{asked:?}");
+    let printed = doctor("auto");
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert!(printed.stdout.contains(&why), "{printed:?}");
+    let requested = doctor("cuda");
+    assert_eq!(requested.code, Some(1), "{requested:?}");
     let error = format!("there is no GPU to compute on: {why}; ");
-    assert!(asked.stderr.contains(&error), "{asked:?}");
+    assert!(requested.stderr.contains(&error), "{requested:?}");
 }
 
 #[test]
 fn a_store_that_cannot_be_written_is_a_failure() {
     let sandbox = Sandbox::new("");
-    let told = sandbox.runner(&[
+    let printed = sandbox.runner(&[
         "doctor",
         "--device",
         "cpu",
         "--artifacts",
         "pipeline.yaml/store",
     ]);
-    assert_eq!(told.code, Some(1), "{told:?}");
-    assert!(told.stdout.contains("CANNOT be written"), "{told:?}");
+    assert_eq!(printed.code, Some(1), "{printed:?}");
+    assert!(printed.stdout.contains("CANNOT be written"), "{printed:?}");
     let error = "the store cannot be written: failed to create a folder in `pipeline.yaml`: ";
-    assert!(told.stderr.contains(error), "{told:?}");
+    assert!(printed.stderr.contains(error), "{printed:?}");
 }

@@ -46,11 +46,11 @@ fn table(sandbox: &Sandbox, args: &[&str]) -> Finished {
 /// Returns the error at the end of standard error.
 fn error(finished: &Finished) -> &str {
     let start = finished.stderr.rfind("error: ");
-    &finished.stderr[start.unwrap_or_else(|| panic!("no error: {finished:?}"))..]
+    &finished.stderr[start.unwrap_or_else(|| panic!("there is no error: {finished:?}"))..]
 }
 
 #[test]
-fn what_is_as_expected_passes_strictly() {
+fn fulfilled_expectations_pass_a_strict_run() {
     let sandbox = expecting("  score.f1: { at_least: 0.5, at_most: 0.88 }\n");
     let run = run(&sandbox, &["--strict"]);
     assert_eq!(run.code, Some(0), "{run:?}");
@@ -69,7 +69,7 @@ fn what_is_as_expected_passes_strictly() {
 }
 
 #[test]
-fn what_is_not_ends_a_strict_run_with_its_own_exit_code() {
+fn a_failed_expectation_ends_a_strict_run_with_exit_code_101() {
     let sandbox = expecting(
         "  score.f1: { at_least: 0.6 }\n  score[0.88].loss.last: { value: 1, within: 0.5 }\n",
     );
@@ -91,22 +91,22 @@ Expectations
 └───────────────────────┴─────────┴──────────┘
 ";
     assert_eq!(lenient.stdout, expected);
-    let said = "\
+    let expected_error = "\
 error: 2 expectations failed
   score[0.5].f1: 0.500, expected at least 0.6
   score[0.88].loss.last: 2.000, expected 1 ± 0.5
 ";
     for strict in [run(&sandbox, &["--strict"]), table(&sandbox, &["--strict"])] {
-        assert_eq!((strict.code, error(&strict)), (Some(101), said));
+        assert_eq!((strict.code, error(&strict)), (Some(101), expected_error));
         assert_eq!(strict.stdout, lenient.stdout);
     }
     let json = sandbox.run_json(&["--strict"]);
-    assert_eq!((json.code, error(&json)), (Some(101), said));
+    assert_eq!((json.code, error(&json)), (Some(101), expected_error));
     assert_eq!(json.json()["state"], "succeeded");
 }
 
 #[test]
-fn what_is_not_known_is_no_pass() {
+fn an_unknown_metric_does_not_pass() {
     let sandbox = expecting("  score.g1: { at_least: 0 }\n  late.n: { value: 1, within: 0 }\n");
     let before = table(&sandbox, &["--strict", "--format", "md"]);
     assert_eq!(before.code, Some(101), "{before:?}");
@@ -140,7 +140,7 @@ error: 3 expectations are not known
 }
 
 #[test]
-fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
+fn a_failed_stage_takes_precedence_over_expectations_and_is_in_junit() {
     let sandbox = Sandbox::new(
         &(SCORES.to_owned()
             + "expect: { late.n: { at_least: 1 }, score.f1: { at_least: 0.6 }, score.loss.last: { at_most: 2 } }\n"),
@@ -177,7 +177,7 @@ fn a_failed_stage_wins_over_expectations_and_is_told_of_in_junit() {
         .collect();
     let known = "0.500, expected at least 0.6";
     let unknown = "not known: failed, expected at least 1";
-    let failure = cases[2].2.expect("`late` failed");
+    let failure = cases[2].2.expect("`late` must fail");
     assert!(failure.1.contains("exit code 1"), "{text}");
     assert_eq!(
         cases,
@@ -249,7 +249,7 @@ fn stages_that_did_not_start_are_skipped_in_junit() {
 }
 
 #[test]
-fn a_table_writes_its_expectations_alone_to_junit() {
+fn table_writes_only_expectations_to_junit() {
     let sandbox = expecting("  late.n: { at_least: 1 }\n");
     assert_eq!(run(&sandbox, &[]).code, Some(0));
     fs::write(sandbox.path("out.xml"), "what was there before").unwrap();
@@ -265,7 +265,7 @@ fn a_table_writes_its_expectations_alone_to_junit() {
 }
 
 #[test]
-fn a_junit_file_that_cannot_be_written_is_told_of_before_anything_runs() {
+fn an_unwritable_junit_file_is_an_error_before_anything_runs() {
     let sandbox = expecting("  late.n: { at_least: 1 }\n");
     for (file, why) in [
         ("none/out.xml", "No such file or directory"),
@@ -281,7 +281,7 @@ fn a_junit_file_that_cannot_be_written_is_told_of_before_anything_runs() {
 }
 
 #[test]
-fn an_expectation_invalidates_nothing() {
+fn expectations_do_not_invalidate_results() {
     let sandbox = expecting("  score.f1: { at_least: 0 }\n");
     assert_eq!(run(&sandbox, &[]).code, Some(0));
     let other = sandbox.run_json(&["-S", "within=0.01", "-S", "paper={0.5: 0.4}"]);
@@ -291,7 +291,7 @@ fn an_expectation_invalidates_nothing() {
 }
 
 #[test]
-fn an_axis_cut_short_on_the_command_line_takes_its_expectations_with_it() {
+fn shortening_an_axis_on_the_command_line_drops_its_expectations() {
     let sandbox = expecting("  score[0.5].f1: { at_least: 0.4 }\n");
     let cut = run(&sandbox, &["--strict", "-S", "scores=[0.88]"]);
     assert_eq!(cut.code, Some(0), "{cut:?}");
@@ -309,7 +309,7 @@ fn an_axis_cut_short_on_the_command_line_takes_its_expectations_with_it() {
 }
 
 #[test]
-fn a_port_may_be_named_and_the_first_one_need_not_be() {
+fn naming_the_first_port_of_a_metric_is_optional() {
     let sandbox = Sandbox::new(
         &(TINY.replace("cnn.best_epoch", "cnn.history.best_epoch")
             + "expect: { cnn.loss: { at_least: 0 }, cnn.history.loss: { at_most: 0 }, cnn.best_epoch: { at_least: 1 } }\n"),
@@ -372,7 +372,7 @@ late.m,,at most 1,not known
 }
 
 #[test]
-fn a_damaged_figure_that_is_expected_is_made_again() {
+fn a_damaged_metric_with_an_expectation_is_made_again() {
     let text = SCORES
         .split("tables:")
         .next()

@@ -67,7 +67,7 @@ fn a_stopped_run_is_recorded_as_cancelled() {
 }
 
 #[test]
-fn a_worker_ends_with_its_runner_and_nothing_is_locked() {
+fn a_worker_ends_with_its_runner_and_leaves_no_lock() {
     let sandbox = Sandbox::new(TINY);
     let mut runner = sandbox.start(&[&["run", "pipeline.yaml"], &SLOW[..]].concat());
     let worker = first_worker(&runner);
@@ -81,7 +81,7 @@ fn a_worker_ends_with_its_runner_and_nothing_is_locked() {
 }
 
 #[test]
-fn two_runners_make_an_artifact_once() {
+fn two_runners_execute_each_stage_once() {
     let sandbox = Sandbox::new(TINY);
     let args = ["run", "pipeline.yaml", "--json", "-S", "images=2000"];
     let first = sandbox.start(&args);

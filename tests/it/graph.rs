@@ -51,7 +51,7 @@ fn half_run() -> Sandbox {
 }
 
 #[test]
-fn without_a_store_everything_runs_and_none_is_made() {
+fn without_a_store_every_stage_would_run_and_no_store_is_created() {
     let sandbox = Sandbox::new(TINY);
     let object = graph_json(&sandbox, &[]);
     let first = [("xrays", "runs", "first run"), ("cnn", "runs", "first run")];
@@ -60,7 +60,7 @@ fn without_a_store_everything_runs_and_none_is_made() {
 }
 
 #[test]
-fn json_tells_what_every_stage_is_and_what_it_gets() {
+fn json_describes_every_stage_and_its_inputs() {
     let object = graph_json(&half_run(), &[]);
     let cnn = json!({
         "name": "cnn", "kind": "train-cnn", "axes": { "width": ["4", "6"] },
@@ -78,7 +78,7 @@ fn json_tells_what_every_stage_is_and_what_it_gets() {
 }
 
 #[test]
-fn expanded_every_instance_has_its_own_state() {
+fn with_expand_every_instance_has_its_own_state() {
     let sandbox = half_run();
     let object = graph_json(&sandbox, &["--expand"]);
     let half = [
@@ -100,7 +100,7 @@ fn expanded_every_instance_has_its_own_state() {
 }
 
 #[test]
-fn until_draws_a_stage_and_what_it_needs_with_a_store_and_without() {
+fn until_draws_a_stage_and_what_it_needs_with_or_without_a_store() {
     let without = graph_json(&Sandbox::new(TINY), &["--expand", "--until", "cnn[6]"]);
     let with = graph_json(&half_run(), &["--expand", "--until", "cnn[6]"]);
     for object in [without, with] {
@@ -218,7 +218,7 @@ fn attribute(element: &str, name: &str) -> f64 {
 }
 
 #[test]
-fn texts_stay_in_their_boxes_and_the_names_that_are_allowed_do() {
+fn svg_text_fits_its_box_and_unusual_names_work() {
     let long = format!("a{}", "-_Z9".repeat(15));
     let pipeline = format!(
         "version: 1\nname: odd\nstages:\n  end: {{ kind: dataset }}\n  {long}:\n    kind: augment\n    matrix: {{ x_: [1.5e+300, -1, a+b.c, subgraph] }}\n    inputs: {{ images: end.train }}\n"
@@ -252,7 +252,7 @@ fn texts_stay_in_their_boxes_and_the_names_that_are_allowed_do() {
 }
 
 #[test]
-fn a_file_gets_the_format_that_its_name_tells() {
+fn the_extension_of_a_file_determines_its_format() {
     let sandbox = Sandbox::new(TINY);
     for (name, start) in [
         ("a.svg", "<svg "),
@@ -273,7 +273,7 @@ fn a_file_gets_the_format_that_its_name_tells() {
 
     let refused = sandbox.runner(&["graph", "pipeline.yaml", "-o", "a.png"]);
     assert_eq!(refused.code, Some(2));
-    let expected = "error: how to draw `a.png` does not show in its name; name it .mmd, .dot, .svg or .json, or give `--format`\n";
+    let expected = "error: the name of `a.png` does not show its format; end it in .mmd, .dot, .svg or .json, or give `--format`\n";
     assert_eq!(refused.stderr, expected);
     assert!(!sandbox.path("a.png").exists());
 }

@@ -52,7 +52,7 @@ fn named(outcomes: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn an_included_stage_has_the_key_that_it_has_alone() {
+fn an_included_stage_has_the_same_key_as_alone() {
     let sandbox = including();
     let alone = keys(&sandbox, "tiny.yaml");
     let included: Vec<_> = keys(&sandbox, "pipeline.yaml")
@@ -63,7 +63,7 @@ fn an_included_stage_has_the_key_that_it_has_alone() {
 }
 
 #[test]
-fn what_ran_alone_is_cached_where_it_is_included() {
+fn stages_that_ran_alone_are_cached_where_they_are_included() {
     let sandbox = including();
     assert_eq!(sandbox.runner(&["run", "tiny.yaml"]).code, Some(0));
     let expected = [
@@ -84,7 +84,7 @@ fn what_ran_alone_is_cached_where_it_is_included() {
 }
 
 #[test]
-fn a_changed_included_file_reruns_what_it_changes() {
+fn a_changed_included_file_reruns_only_affected_stages() {
     let sandbox = including();
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
     let wider = TINY.replace("filters: 4", "filters: 5");
@@ -108,7 +108,7 @@ fn a_changed_included_file_reruns_what_it_changes() {
 }
 
 #[test]
-fn sets_reach_included_stages_by_the_names_that_are_printed() {
+fn set_accepts_the_printed_names_of_included_stages() {
     let sandbox = including();
     let only = sandbox.run_json(&[
         "-S",
@@ -134,7 +134,7 @@ fn sets_reach_included_stages_by_the_names_that_are_printed() {
 }
 
 #[test]
-fn validate_names_the_place_in_the_included_file() {
+fn validate_shows_the_place_in_the_included_file() {
     let sandbox = including();
     let invalid = TINY.replace("image_size: 16", "image_sise: 16");
     fs::write(sandbox.path("tiny.yaml"), invalid).unwrap();
@@ -157,7 +157,7 @@ error: unknown parameter `image_sise`
 }
 
 #[test]
-fn a_source_that_is_not_there_is_shown_where_it_is_named() {
+fn a_missing_source_is_shown_where_it_is_named() {
     let sandbox = including();
     let missing = TINY.replace(
         "phantom: { images: \"${images}\", test_images: \"${test_images}\" }",
@@ -183,7 +183,7 @@ fn including_file(file: &str) -> String {
 }
 
 #[test]
-fn no_error_shows_a_file_that_is_not_a_pipeline() {
+fn no_error_shows_text_of_a_file_that_is_not_a_pipeline() {
     let sandbox = Sandbox::new("");
     let secrets = [
         "AWS_SECRET=abc123\nTOKEN=zzz\n",

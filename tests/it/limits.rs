@@ -10,7 +10,7 @@ use crate::sandbox::{Sandbox, TINY, files, finish, first_worker, signal};
 const SLOW: [&str; 4] = ["run", "pipeline.yaml", "-S", "images=30000"];
 
 #[test]
-fn a_stage_over_its_timeout_fails_and_says_so() {
+fn a_stage_that_exceeds_its_timeout_fails_with_a_clear_message() {
     let own = ["-S", "stages.xrays.timeout=300ms"];
     let for_all = ["--timeout", "0.3s"];
     for limit in [own, for_all] {
@@ -23,7 +23,7 @@ fn a_stage_over_its_timeout_fails_and_says_so() {
 }
 
 #[test]
-fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
+fn a_training_longer_than_its_timeout_finishes_by_retries() {
     // On the CPU, because a GPU takes longer than the timeout to initialize.
     let args = "-S images=2000 -S epochs=60 -S widths=[4] --device cpu";
     let args: Vec<&str> = args.split(' ').collect();
@@ -47,13 +47,13 @@ fn a_training_longer_than_its_timeout_comes_to_its_end_by_retries() {
     ] {
         assert!(run.stderr.contains(said), "{run:?}");
     }
-    assert!(run.stderr.contains("cnn[4]: goes on after "), "{run:?}");
+    assert!(run.stderr.contains("cnn[4]: resumes after "), "{run:?}");
     let outputs = |sandbox: &Sandbox| files(&sandbox.path("artifacts/latest/tiny"));
     assert!(outputs(&sandbox) == outputs(&throughout));
 }
 
 #[test]
-fn a_killed_worker_is_tried_again_and_bad_data_is_not() {
+fn a_killed_worker_is_retried_and_bad_data_is_not() {
     let sandbox = Sandbox::new(TINY);
     let runner = sandbox.start(&[&SLOW[..], &["--until", "xrays", "--retries", "1"]].concat());
     signal(first_worker(&runner), Signal::KILL).unwrap();
@@ -79,15 +79,15 @@ fn a_killed_worker_is_tried_again_and_bad_data_is_not() {
 }
 
 #[test]
-fn a_stage_over_its_memory_is_reported_with_what_it_held() {
+fn a_stage_that_exceeds_its_memory_fails_with_the_amount_it_used() {
     let sandbox = Sandbox::new(TINY);
     let limit = ["-S", "stages.cnn.resources.memory=2MiB", "-S", "epochs=200"];
     let failed = sandbox.runner(&[&["run", "pipeline.yaml", "-j", "1"], &limit[..]].concat());
     assert_eq!(failed.code, Some(100), "{failed:?}");
-    let why = "failed: out of memory: its worker process held ";
+    let why = "failed: out of memory: its process used ";
     assert!(failed.stderr.contains(why), "{failed:?}");
     assert!(
-        failed.stderr.contains("more than the 2.0 MiB it may"),
+        failed.stderr.contains("more than its limit of 2.0 MiB"),
         "{failed:?}"
     );
     let stages = &sandbox.last_run()["stages"];
@@ -102,13 +102,16 @@ fn a_stage_over_its_memory_is_reported_with_what_it_held() {
 }
 
 #[test]
-fn limits_that_make_no_sense_are_refused_with_their_place() {
+fn invalid_limits_are_refused_with_their_place() {
     for (set, message) in [
         (
             "stages.cnn.timeout=soon",
             "expected a time such as `90s` or `1h 30m`",
         ),
-        ("stages.cnn.timeout=0s", "`0s` is no time at all"),
+        (
+            "stages.cnn.timeout=0s",
+            "expected a time above zero, found `0s`",
+        ),
         (
             "stages.cnn.timeout=5",
             "`5` has no unit; did you mean `5s`?",
@@ -123,7 +126,7 @@ fn limits_that_make_no_sense_are_refused_with_their_place() {
         ),
         (
             "stages.cnn.retries=101",
-            "101 retries are more than the 100 allowed",
+            "expected at most 100 retries, found 101",
         ),
         (
             "stages.cnn.retries=often",

@@ -24,7 +24,7 @@ fn seconds(stage: &Value) -> f64 {
 }
 
 #[test]
-fn the_exit_code_tells_whether_something_would_run() {
+fn the_exit_code_shows_whether_a_stage_would_run() {
     let sandbox = Sandbox::new(TINY);
     for command in ["plan", "status"] {
         let would = sandbox.runner(&[command, "pipeline.yaml", "--exit-code"]);
@@ -40,7 +40,7 @@ fn the_exit_code_tells_whether_something_would_run() {
 }
 
 #[test]
-fn a_dry_run_says_what_plan_says() {
+fn a_dry_run_prints_the_same_as_plan() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let args = ["pipeline.yaml", "-S", "epochs=5"];
@@ -51,7 +51,7 @@ fn a_dry_run_says_what_plan_says() {
 }
 
 #[test]
-fn time_comes_from_the_stages_own_record_and_grows_with_its_work() {
+fn time_is_estimated_from_the_stages_own_record_and_its_amount_of_work() {
     let sandbox = Sandbox::new(TINY);
     let run = sandbox.run_json(&[]).json();
     let took = stage(&run, "cnn[4]")["seconds"].as_f64().unwrap();
@@ -70,11 +70,14 @@ fn time_comes_from_the_stages_own_record_and_grows_with_its_work() {
     let one = plan(&sandbox, &["-S", "epochs=20", "-j", "1"]);
     let both = seconds(cnn) + seconds(stage(&planned, "cnn[6]"));
     let total = one["totals"]["seconds"].as_f64().unwrap();
-    assert!((total - both).abs() < 1e-6, "one after the other: {one}");
+    assert!(
+        (total - both).abs() < 1e-6,
+        "with one job, the times must add up: {one}"
+    );
 }
 
 #[test]
-fn what_never_ran_is_estimated_from_its_operations_or_not_at_all() {
+fn a_stage_that_never_ran_is_estimated_from_its_operations_or_not_at_all() {
     let sandbox = Sandbox::new(TINY);
     let first = plan(&sandbox, &[]);
     assert_eq!(stage(&first, "cnn[4]")["estimate"]["seconds"], Value::Null);
@@ -99,7 +102,7 @@ fn what_never_ran_is_estimated_from_its_operations_or_not_at_all() {
 }
 
 #[test]
-fn a_training_needs_at_least_what_is_said_and_about_what_is_expected() {
+fn the_estimated_memory_of_a_training_is_close_to_what_it_uses() {
     let wide = TINY.replace(
         "{ dense: { units: 1 } }]",
         "{ dense: { units: 3000 } }, { dense: { units: 1 } }]",
@@ -118,7 +121,7 @@ fn a_training_needs_at_least_what_is_said_and_about_what_is_expected() {
 }
 
 #[test]
-fn a_run_that_cannot_fit_is_refused_before_it_starts() {
+fn a_run_that_needs_too_much_memory_or_disk_is_refused_before_it_starts() {
     let sandbox = Sandbox::new(TINY);
     let limit = "stages.cnn.resources.memory=\"100KiB\"";
     // On the CPU: the limit does not cover the memory of a GPU.
@@ -147,14 +150,14 @@ fn a_run_that_cannot_fit_is_refused_before_it_starts() {
     assert!(
         refused
             .stderr
-            .starts_with("error: the outputs take at least 5.7 TiB"),
+            .starts_with("error: the outputs need at least 5.7 TiB"),
         "{refused:?}"
     );
     assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
 }
 
 #[test]
-fn a_saved_plan_runs_as_it_was_seen() {
+fn a_saved_plan_runs_as_it_was_saved() {
     let sandbox = Sandbox::new(TINY);
     let args = ["-S", "epochs=1", "--until", "cnn[6]", "-o", "p.plan"];
     plan(&sandbox, &args);
@@ -166,14 +169,14 @@ fn a_saved_plan_runs_as_it_was_seen() {
 }
 
 #[test]
-fn a_saved_plan_that_no_longer_holds_is_refused() {
+fn a_saved_plan_that_is_out_of_date_is_refused() {
     let refused = |sandbox: &Sandbox| -> Finished {
         let refused = sandbox.runner(&["run", "--plan", "p.plan"]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
         assert!(
             refused
                 .stderr
-                .starts_with("error: the plan `p.plan` no longer holds:\n"),
+                .starts_with("error: the plan `p.plan` is out of date:\n"),
             "{refused:?}"
         );
         refused
@@ -186,16 +189,17 @@ fn a_saved_plan_that_no_longer_holds_is_refused() {
     )
     .unwrap();
     let changed = refused(&sandbox).stderr;
-    let cause = "  `xrays`: params.source.phantom.images 40 → 44\n  and so 2 stages below\n";
+    let cause =
+        "  `xrays`: params.source.phantom.images 40 → 44\n  2 stages downstream changed as well\n";
     assert!(changed.contains(cause), "{changed}");
     assert!(list(&sandbox.path("artifacts/v1/runs")).is_empty());
 
     fs::write(sandbox.path("pipeline.yaml"), TINY).unwrap();
     sandbox.run_json(&["--until", "xrays"]);
     let cached = refused(&sandbox).stderr;
-    assert!(cached.contains("  `xrays` is cached now\n"), "{cached}");
+    assert!(cached.contains("  `xrays` is now cached\n"), "{cached}");
     assert!(
-        cached.contains("  `cnn[4]` will run now: first run\n"),
+        cached.contains("  `cnn[4]` will now run: first run\n"),
         "{cached}"
     );
 
@@ -206,7 +210,7 @@ fn a_saved_plan_that_no_longer_holds_is_refused() {
     let torn = sandbox.runner(&["run", "--plan", "p.plan"]);
     assert_eq!(torn.code, Some(2), "{torn:?}");
     assert!(
-        torn.stderr.contains("`p.plan` is no plan, or not as"),
+        torn.stderr.contains("`p.plan` is not a plan as"),
         "{torn:?}"
     );
     for more in [
@@ -221,7 +225,7 @@ fn a_saved_plan_that_no_longer_holds_is_refused() {
 }
 
 #[test]
-fn explain_follows_a_stage_to_what_was_changed() {
+fn explain_traces_a_stage_to_the_change() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let explain = |args: &[&str]| {
@@ -229,7 +233,7 @@ fn explain_follows_a_stage_to_what_was_changed() {
         assert_eq!(done.code, Some(0), "{done:?}");
         done
     };
-    assert_eq!(explain(&[]).stdout, "nothing would run\n");
+    assert_eq!(explain(&[]).stdout, "no stage would run\n");
     let hit = explain(&["cnn[4]"]).stdout;
     let run = sandbox.last_run()["run"].as_str().unwrap().to_owned();
     assert!(hit.starts_with("cnn[4] is cached\n  made 2"), "{hit}");
@@ -246,7 +250,7 @@ fn explain_follows_a_stage_to_what_was_changed() {
     assert_eq!(all.trim_end(), cause.replace("about under", "under"));
     let one = explain(&[&["cnn[4]"], &set[..]].concat()).stdout;
     assert!(
-        one.starts_with("cnn[4] runs if xrays comes out another\n  xrays.params.source"),
+        one.starts_with("cnn[4] runs if the result of xrays changes\n  xrays.params.source"),
         "{one}"
     );
     assert!(one.ends_with("\n    xrays → cnn[4]\n"), "{one}");
@@ -273,7 +277,7 @@ fn explain_compares_two_records() {
         "\n  params.epochs 2 → 1\n",
         "\n  seed 7 → 8\n",
         "\n  params.source.phantom.images 40 → 44\n    in dataset ",
-        "\noutput `model`: another\n",
+        "\noutput `model`: different\n",
     ] {
         assert!(done.stdout.contains(expected), "`{expected}`: {done:?}");
     }
@@ -289,7 +293,7 @@ fn explain_compares_two_records() {
 }
 
 #[test]
-fn lineage_leads_back_to_the_sources_and_on_to_what_was_made() {
+fn lineage_shows_the_origin_and_the_consumers_of_an_artifact() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let back = sandbox.runner(&[
@@ -338,9 +342,9 @@ fn lineage_leads_back_to_the_sources_and_on_to_what_was_made() {
             &["pipeline.yaml", "cnn[4].modle"][..],
             "did you mean `model`?",
         ),
-        (&["pipeline.yaml", "cnn"], "is several stages"),
-        (&["pipeline.yaml"], "name a stage too"),
-        (&["nowhere"], "is no file, and no digest"),
+        (&["pipeline.yaml", "cnn"], "matches several stages"),
+        (&["pipeline.yaml"], "name a stage as well"),
+        (&["nowhere"], "is not a file, and not a digest"),
     ] {
         let refused = sandbox.runner(&[&["lineage"], wrong].concat());
         assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -445,7 +449,7 @@ fn early_cutoff_is_explained() {
     let hit = sandbox.runner(&["explain", "pipeline.yaml", "a"]).stdout;
     assert!(hit.contains("found by its content key"), "{hit}");
     assert!(
-        hit.contains("the inputs hold what they held for action"),
+        hit.contains("the inputs have the same content as for action"),
         "{hit}"
     );
 }

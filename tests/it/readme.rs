@@ -31,7 +31,7 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
         .map(|rest| {
             rest.split_once("```")
-                .expect("a block has an end")
+                .expect("a code block must end with a fence")
                 .0
                 .to_owned()
         })
@@ -83,7 +83,7 @@ fn succeed(sandbox: &Sandbox, args: &[&str]) -> Finished {
 }
 
 #[test]
-fn every_command_is_one() {
+fn every_command_of_the_readme_parses() {
     let commands = commands();
     let ours: Vec<&[String]> = commands
         .iter()
@@ -102,7 +102,7 @@ fn every_command_is_one() {
 
 /// Runs all commands in order, in one folder, except for benchmarks and those that need external data.
 #[test]
-fn the_commands_work() {
+fn the_commands_of_the_readme_work() {
     let sandbox = sandbox();
     let mut ran = Vec::new();
     for command in commands() {
@@ -132,34 +132,46 @@ fn the_commands_work() {
     for subcommand in [
         "run", "plan", "explain", "graph", "status", "table", "compare", "sweep", "cache",
     ] {
-        assert!(ran.iter().any(|ran| ran == subcommand), "no `{subcommand}`");
+        assert!(
+            ran.iter().any(|ran| ran == subcommand),
+            "the README does not run `{subcommand}`"
+        );
     }
 }
 
 /// Checks that the first run ends with the table in the README, except for the numbers.
 fn ends_as_shown(finished: &Finished) {
     let shown = &blocks("text")[0];
-    let said = format!("{}{}", finished.stderr, finished.stdout);
+    let printed = format!("{}{}", finished.stderr, finished.stdout);
     let title = shown.lines().find(|line| line.starts_with("F1")).unwrap();
-    assert!(said.contains(title), "no {title}: {said}");
+    assert!(
+        printed.contains(title),
+        "the title `{title}` is missing: {printed}"
+    );
     let columns = shown
         .lines()
         .find(|line| line.starts_with("│ model"))
         .unwrap();
     for column in columns.split(['│', '┆']).map(str::trim) {
-        assert!(said.contains(column), "no column {column}: {said}");
+        assert!(
+            printed.contains(column),
+            "the column `{column}` is missing: {printed}"
+        );
     }
     for row in shown
         .lines()
         .filter_map(|line| line.strip_prefix("│ model"))
     {
         let row = format!("model{}", row.split(' ').next().unwrap());
-        assert!(said.contains(&row), "no row {row}: {said}");
+        assert!(
+            printed.contains(&row),
+            "the row `{row}` is missing: {printed}"
+        );
     }
 }
 
 #[test]
-fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
+fn the_pipeline_of_the_readme_runs_and_its_error_is_quoted_correctly() {
     let pipeline = &blocks("yaml")[0];
     let sandbox = Sandbox::new("");
     fs::write(sandbox.path("first.yaml"), pipeline).unwrap();
@@ -177,7 +189,7 @@ fn the_pipeline_runs_and_its_mistake_is_shown_as_it_is() {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "tests print what they skip")]
-fn the_command_stage_runs() {
+fn the_command_stage_of_the_readme_runs() {
     let sandbox = Sandbox::new("");
     let points = "version: 1\nname: p\nstages:\n  points: { kind: command, params: { shell: true, \
                   argv: \"echo 1,2 > points.csv\", outputs: { points: points.csv } } }\n";
@@ -197,7 +209,7 @@ fn the_command_stage_runs() {
         .arg("--version")
         .output();
     if python.is_err() {
-        println!("skipped: there is no python3");
+        println!("skipped: `python3` is not installed");
         return;
     }
     succeed(&sandbox, &["run", "p.yaml"]);
@@ -208,6 +220,10 @@ fn every_stage_kind_is_in_the_readme() {
     let text = readme();
     for kind in stages::kinds() {
         let row = format!("| `{}` |", kind.name);
-        assert!(text.contains(&row), "no row for `{}`", kind.name);
+        assert!(
+            text.contains(&row),
+            "the README has no row for `{}`",
+            kind.name
+        );
     }
 }

@@ -100,7 +100,7 @@ fn damages() -> Vec<(String, Damage)> {
 }
 
 #[test]
-fn what_a_run_used_stays_whatever_happens_to_its_records() {
+fn results_that_a_run_used_stay_even_if_its_records_are_damaged() {
     let recorded = Sandbox::new(PIPELINE);
     for value in ["1", "2", "3"] {
         run(&recorded, value);
@@ -167,7 +167,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_run_that_is_named_and_damaged_is_an_error_and_latest_warns_of_it() {
+fn naming_a_damaged_run_is_an_error_and_latest_skips_it_with_a_warning() {
     let sandbox = Sandbox::new(PIPELINE);
     let [first, second] = ["1", "2"].map(|value| run(&sandbox, value));
     fs::write(second.join("run.json"), "{").unwrap();
@@ -180,7 +180,7 @@ fn a_run_that_is_named_and_damaged_is_an_error_and_latest_warns_of_it() {
 }
 
 #[test]
-fn a_run_that_was_killed_before_its_first_record_is_not_damaged() {
+fn a_run_that_was_killed_before_its_first_record_does_not_count_as_damaged() {
     let sandbox = Sandbox::new(PIPELINE);
     let first = run(&sandbox, "1");
     let killed = run(&sandbox, "2");
@@ -194,7 +194,7 @@ fn a_run_that_was_killed_before_its_first_record_is_not_damaged() {
         assert_eq!(after["unreadable"].as_array().unwrap().len(), 0, "{after}");
         assert_eq!(sandbox_has("verify").code, Some(0));
         let shown = sandbox.runner(&["runs", "show", &id(&killed)]);
-        assert!(shown.stderr.contains("left no record"), "{shown:?}");
+        assert!(shown.stderr.contains("has no record"), "{shown:?}");
     }
     // The killed run does not count as one of the runs to keep.
     gc(&sandbox, &["--keep-runs", "1"]);
@@ -219,7 +219,7 @@ fn redate(folder: &Path, time: &str, change: impl FnOnce(&mut Value)) -> PathBuf
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_no_run_older() {
+fn setting_the_clock_back_does_not_reorder_runs() {
     let sandbox = Sandbox::new(PIPELINE);
     let times = [
         "2031-01-01T00:00:00Z",
@@ -242,7 +242,7 @@ fn a_clock_that_was_set_back_makes_no_run_older() {
 }
 
 #[test]
-fn runs_from_before_they_were_numbered_come_first_and_by_time() {
+fn runs_without_a_number_are_the_oldest_and_ordered_by_time() {
     let sandbox = Sandbox::new(PIPELINE);
     let unnumbered = |record: &mut Value| {
         record.as_object_mut().unwrap().remove("number");
@@ -255,7 +255,7 @@ fn runs_from_before_they_were_numbered_come_first_and_by_time() {
 }
 
 #[test]
-fn several_runners_number_their_runs_apart() {
+fn several_runners_give_their_runs_distinct_numbers() {
     let sandbox = Sandbox::new(PIPELINE);
     let mut numbers: Vec<u64> = Vec::new();
     for round in 0..3 {
@@ -271,7 +271,7 @@ fn several_runners_number_their_runs_apart() {
         these.sort_unstable();
         assert!(
             numbers.last() < these.first(),
-            "{numbers:?}, then {these:?}"
+            "numbers {numbers:?}, then {these:?}"
         );
         numbers.extend(these);
     }
@@ -314,7 +314,7 @@ fn masked(sandbox: &Sandbox, umask: &str, args: &[&str]) -> Finished {
 }
 
 #[test]
-fn all_that_is_written_has_the_modes_that_the_umask_leaves() {
+fn all_written_files_follow_the_umask() {
     for (umask, file, folder) in [
         ("002", 0o664, 0o775),
         ("027", 0o640, 0o750),
@@ -352,7 +352,7 @@ fn all_that_is_written_has_the_modes_that_the_umask_leaves() {
 }
 
 #[test]
-fn a_file_of_the_users_that_is_replaced_keeps_its_mode() {
+fn a_replaced_file_of_the_user_keeps_its_mode() {
     let sandbox = Sandbox::new(PIPELINE);
     let report = sandbox.path("report.xml");
     let exported = sandbox.path("copy/o");

@@ -5,7 +5,7 @@ use std::fs;
 use crate::sandbox::{Sandbox, list};
 
 /// Writes a pipeline of four programs, each of which fails if another one runs at the same time.
-fn apart(sandbox: &Sandbox, resources: &str, before: &str) {
+fn exclusive_programs(sandbox: &Sandbox, resources: &str, before: &str) {
     let lock = sandbox.path("lock");
     let lock = lock.display();
     let text = format!(
@@ -19,7 +19,7 @@ fn apart(sandbox: &Sandbox, resources: &str, before: &str) {
 #[test]
 fn stages_that_need_more_memory_together_than_there_is_wait_for_each_other() {
     let sandbox = Sandbox::new("");
-    apart(&sandbox, "memory: 60MiB", "");
+    exclusive_programs(&sandbox, "memory: 60MiB", "");
     let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "4", "--memory", "100MiB"]);
     assert_eq!(run.code, Some(0), "{run:?}");
 
@@ -38,9 +38,9 @@ fn stages_that_need_more_memory_together_than_there_is_wait_for_each_other() {
 }
 
 #[test]
-fn memory_that_was_measured_counts_where_none_is_declared() {
+fn measured_memory_counts_if_none_is_declared() {
     let sandbox = Sandbox::new("");
-    apart(
+    exclusive_programs(
         &sandbox,
         "cpus: 1",
         "x=$(head -c 200000000 /dev/zero | tr '\\0' a);",
@@ -77,17 +77,17 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
     for (resources, message, place) in [
         (
             "memory: 9223372036854775809B",
-            "error: `large` asks for more memory than stages may take (8.0 EiB of ",
+            "error: `large` requests more memory than stages may use (requested: 8.0 EiB, ",
             "pipeline.yaml:9:26",
         ),
         (
             "memory: 900TiB",
-            "error: `large` asks for more memory than stages may take (900.0 TiB of ",
+            "error: `large` requests more memory than stages may use (requested: 900.0 TiB, ",
             "pipeline.yaml:9:26",
         ),
         (
             "cpus: 60000",
-            "error: `large` asks for more cores than there are (60000 of ",
+            "error: `large` requests more cores than are available (requested: 60000, ",
             "pipeline.yaml:9:24",
         ),
     ] {
@@ -99,7 +99,7 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
         }
         assert!(
             list(&sandbox.path("artifacts/v1/runs")).is_empty(),
-            "something ran"
+            "a stage ran"
         );
 
         for looking in ["validate", "plan", "status"] {
@@ -125,7 +125,7 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
     assert_eq!(
         refused
             .stderr
-            .matches("error: `large` asks for more")
+            .matches("error: `large` requests more")
             .count(),
         2,
         "{refused:?}"
@@ -145,7 +145,7 @@ fn a_request_that_can_never_be_met_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn fewer_jobs_than_a_stage_asks_for_give_it_fewer_threads() {
+fn a_stage_gets_at_most_as_many_threads_as_there_are_jobs() {
     let sandbox = Sandbox::new(
         "version: 1\nname: threads\nstages:\n  a:\n    kind: command\n    resources: { cpus: 2 }\n    \
          params: { shell: sh, argv: 'test \"$RUNNER_CPUS\" = 1', outputs: {} }\n",

@@ -57,8 +57,8 @@ fn outputs(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
 /// Returns the outputs of an uninterrupted run.
 fn throughout(args: &[&str]) -> Vec<(String, Vec<u8>)> {
     let sandbox = Sandbox::new(TRAININGS);
-    let said = run(&sandbox, args).stderr;
-    assert!(!said.contains("goes on"), "{said}");
+    let stderr = run(&sandbox, args).stderr;
+    assert!(!stderr.contains("resumes after"), "{stderr}");
     outputs(&sandbox)
 }
 
@@ -87,7 +87,7 @@ fn checkpoints(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn a_killed_training_goes_on_and_ends_as_if_nothing_had_been() {
+fn a_killed_training_resumes_and_ends_with_the_same_results() {
     let expected = throughout(&[]);
     let sandbox = Sandbox::new(TRAININGS);
     let mut resumed = 0;
@@ -105,9 +105,9 @@ fn a_killed_training_goes_on_and_ends_as_if_nothing_had_been() {
         runner.kill().unwrap();
         runner.wait().unwrap();
     }
-    let said = run(&sandbox, &["-j", "1"]).stderr;
-    resumed += said.matches("goes on after ").count();
-    assert!(resumed >= 1, "{said}");
+    let stderr = run(&sandbox, &["-j", "1"]).stderr;
+    resumed += stderr.matches("resumes after ").count();
+    assert!(resumed >= 1, "{stderr}");
     assert_same(&sandbox, &expected);
 }
 
@@ -118,7 +118,7 @@ fn position(name: &str) -> usize {
 }
 
 #[test]
-fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
+fn a_stopped_training_resumes_within_an_epoch() {
     // Epochs that are long enough to be stopped in the middle.
     let long = ["-S", "images=12000", "-S", "epochs=2"];
     let expected = throughout(&long);
@@ -140,11 +140,11 @@ fn a_stopped_training_goes_on_in_the_middle_of_an_epoch() {
         checkpoints(&sandbox)
             .iter()
             .any(|name| !name.ends_with("-00000000")),
-        "none is in the middle of an epoch: {:?}",
+        "no checkpoint is within an epoch: {:?}",
         checkpoints(&sandbox)
     );
-    let said = run(&sandbox, &long).stderr;
-    assert!(said.contains("goes on after batch "), "{said}");
+    let stderr = run(&sandbox, &long).stderr;
+    assert!(stderr.contains("resumes after batch "), "{stderr}");
     assert_same(&sandbox, &expected);
 }
 
@@ -158,38 +158,38 @@ fn events_of_run(sandbox: &Sandbox, earlier: usize) -> String {
 }
 
 #[test]
-fn more_epochs_go_on_from_the_end_where_that_is_the_same() {
+fn more_epochs_continue_a_finished_training_if_the_result_is_the_same() {
     let sandbox = Sandbox::new(TRAININGS);
     run(&sandbox, &["-S", "epochs=3"]);
     // The last checkpoint of each training is kept, so that more epochs can continue from it.
     assert_eq!(checkpoints(&sandbox).len(), 2);
-    let said = run(&sandbox, &[]).stderr;
+    let stderr = run(&sandbox, &[]).stderr;
     for stage in ["cnn", "gan"] {
-        let line = format!("{stage}: goes on after epoch 3, from its checkpoint");
-        assert!(said.contains(&line), "{said}");
+        let line = format!("{stage}: resumes after epoch 3, from its checkpoint");
+        assert!(stderr.contains(&line), "{stderr}");
     }
     assert_same(&sandbox, &throughout(&[]));
 
     let fewer = run(&sandbox, &["-S", "epochs=5"]).stderr;
-    let why = "cnn: starts over: the checkpoint is of epoch 6, past the 5 asked for";
+    let why = "cnn: starts over: the checkpoint is from epoch 6, but `epochs` is 5";
     assert!(fewer.contains(why), "{fewer}");
     assert_same(&sandbox, &throughout(&["-S", "epochs=5"]));
 }
 
 #[test]
-fn a_schedule_over_all_epochs_starts_over_and_says_why() {
+fn a_training_with_a_schedule_over_all_epochs_starts_over_with_a_reason() {
     let cosine = ["--until", "cnn", "-S", "schedule={cosine: {}}"];
     let sandbox = Sandbox::new(TRAININGS);
     run(&sandbox, &[&cosine[..], &["-S", "epochs=3"]].concat());
     assert_eq!(checkpoints(&sandbox), Vec::<String>::new());
-    let said = run(&sandbox, &cosine).stderr;
+    let stderr = run(&sandbox, &cosine).stderr;
     let why = "cnn: starts over: `epochs` changed, and with `schedule: cosine` every learning rate depends on it";
-    assert!(said.contains(why), "{said}");
+    assert!(stderr.contains(why), "{stderr}");
     assert_same(&sandbox, &throughout(&cosine));
 }
 
 #[test]
-fn early_stopping_looks_back_only() {
+fn early_stopping_depends_only_on_past_epochs() {
     let stopping = ["--until", "cnn", "-S", "stopping={patience: 1}"];
     let sandbox = Sandbox::new(TRAININGS);
     run(&sandbox, &[&stopping[..], &["-S", "epochs=30"]].concat());
@@ -197,7 +197,7 @@ fn early_stopping_looks_back_only() {
         fs::read_to_string(sandbox.path("artifacts/latest/trainings/cnn/history/history.csv"))
             .unwrap();
     let epochs = history.lines().count() - 1;
-    assert!(epochs < 30, "it did not stop early");
+    assert!(epochs < 30, "the training did not stop early");
     run(&sandbox, &[&stopping[..], &["-S", "epochs=40"]].concat());
     assert_same(
         &sandbox,
@@ -210,10 +210,10 @@ fn no_resume_and_force_start_over() {
     let sandbox = Sandbox::new(TRAININGS);
     let cnn = ["--until", "cnn"];
     run(&sandbox, &[&cnn[..], &["-S", "epochs=3"]].concat());
-    let said = run(&sandbox, &[&cnn[..], &["--no-resume"]].concat()).stderr;
-    assert!(!said.contains("goes on"), "{said}");
-    let said = run(&sandbox, &[&cnn[..], &["--force", "cnn"]].concat()).stderr;
-    assert!(!said.contains("goes on"), "{said}");
+    let stderr = run(&sandbox, &[&cnn[..], &["--no-resume"]].concat()).stderr;
+    assert!(!stderr.contains("resumes after"), "{stderr}");
+    let stderr = run(&sandbox, &[&cnn[..], &["--force", "cnn"]].concat()).stderr;
+    assert!(!stderr.contains("resumes after"), "{stderr}");
     assert_same(&sandbox, &throughout(&cnn));
 }
 
@@ -226,10 +226,10 @@ fn a_damaged_checkpoint_is_set_aside() {
         assert_eq!(kept.len(), 1);
         let folder = sandbox.path("artifacts/v1/checkpoints").join(&kept[0]);
         damage(&folder.join("tensors.safetensors"));
-        let said = run(&sandbox, &["--until", "cnn"]).stderr;
+        let stderr = run(&sandbox, &["--until", "cnn"]).stderr;
         assert!(
-            said.contains("cnn: starts over: there is no checkpoint to go on from"),
-            "{said}"
+            stderr.contains("cnn: starts over: there is no checkpoint to resume from"),
+            "{stderr}"
         );
         assert_eq!(list(&sandbox.path("artifacts/v1/quarantine")).len(), 1);
         assert_same(&sandbox, &throughout(&["--until", "cnn"]));

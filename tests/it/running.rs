@@ -33,7 +33,7 @@ fn a_second_run_executes_nothing() {
 }
 
 #[test]
-fn the_json_object_tells_of_the_run_and_of_every_stage() {
+fn the_json_output_describes_the_run_and_every_stage() {
     let sandbox = Sandbox::new(TINY);
     let object = sandbox.run_json(&["-S", "widths=[4]"]).json();
     assert_eq!(object["pipeline"], "tiny");
@@ -56,7 +56,7 @@ fn the_json_object_tells_of_the_run_and_of_every_stage() {
     assert_eq!(stage["key"].as_str().unwrap().len(), 64);
     assert!(stage["seconds"].as_f64().unwrap() > 0.0);
     let peak = stage["peak_memory_mib"].as_f64().unwrap();
-    assert!((1.0..4000.0).contains(&peak), "{peak} MiB");
+    assert!((1.0..4000.0).contains(&peak), "the peak is {peak} MiB");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn until_runs_a_stage_and_what_it_needs() {
 }
 
 #[test]
-fn force_runs_what_is_cached() {
+fn force_runs_cached_stages() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let one = named(&[
@@ -104,7 +104,7 @@ fn force_runs_what_is_cached() {
 }
 
 #[test]
-fn a_change_runs_what_depends_on_it() {
+fn a_change_reruns_what_depends_on_it() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     let outcomes = sandbox.run_json(&["-S", "widths=[4,8]"]).outcomes();
@@ -116,19 +116,19 @@ fn a_change_runs_what_depends_on_it() {
             ("cnn[8]", "succeeded")
         ])
     );
-    let said = sandbox
+    let stderr = sandbox
         .runner(&["run", "pipeline.yaml", "-S", "epochs=1"])
         .stderr;
     assert!(
-        said.contains("cnn[4]: starts (params.epochs 2 → 1)"),
-        "{said}"
+        stderr.contains("cnn[4]: starts (params.epochs 2 → 1)"),
+        "{stderr}"
     );
     // The earlier results are still cached.
     assert_eq!(sandbox.run_json(&[]).outcomes(), named(&ALL_CACHED));
 }
 
 #[test]
-fn outputs_that_come_out_the_same_cut_off_what_follows() {
+fn unchanged_outputs_keep_later_stages_cached() {
     let sandbox = Sandbox::new(TINY);
     sandbox.run_json(&[]);
     // More test images do not change the training images.
@@ -222,7 +222,7 @@ fn a_run_prints_its_tables() {
 }
 
 #[test]
-fn a_stage_that_gives_several_outputs_is_named_once_among_what_another_runs_after() {
+fn a_start_reason_names_a_stage_with_several_outputs_once() {
     let pipeline = "
 version: 1
 name: dup

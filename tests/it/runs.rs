@@ -26,12 +26,12 @@ fn ids(listed: &Value) -> Vec<String> {
 }
 
 #[test]
-fn list_has_the_newest_first_and_no_more_than_asked_for() {
+fn list_shows_the_newest_runs_first_up_to_the_limit() {
     let sandbox = Sandbox::new(TINY);
     assert_eq!(
         sandbox.runner(&["runs", "list"]).code,
         Some(2),
-        "there is no store"
+        "`runs list` must fail without a store"
     );
     // Several runs in the same second: their ids do not show which is newer.
     let mut made: Vec<String> = (0..6)
@@ -60,7 +60,7 @@ fn list_has_the_newest_first_and_no_more_than_asked_for() {
 }
 
 #[test]
-fn a_run_is_found_by_id_by_its_beginning_and_by_age() {
+fn a_run_is_found_by_id_by_prefix_and_by_age() {
     let sandbox = Sandbox::new(TINY);
     let first = run(&sandbox, &["--until", "xrays"]);
     let second = run(&sandbox, &["--until", "xrays"]);
@@ -80,11 +80,11 @@ fn a_run_is_found_by_id_by_its_beginning_and_by_age() {
         .unwrap();
     assert_eq!(shown(&first[..differs]), first);
     for (name, says) in [
-        ("2", "begins several runs: `"),
+        ("2", "matches several runs: `"),
         ("latest~2", "there are only 2"),
         ("latest~x", "`latest~1`"),
         ("lates", "there is no run `lates`"),
-        ("", "begins several runs"),
+        ("", "matches several runs"),
     ] {
         let refused = sandbox.runner(&["runs", "show", name]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -98,7 +98,7 @@ fn a_run_is_found_by_id_by_its_beginning_and_by_age() {
 }
 
 #[test]
-fn show_tells_how_every_stage_ended_and_why() {
+fn show_prints_the_outcome_of_every_stage_and_the_reason() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &["-S", "widths=[4]", "-S", "epochs=1"]);
     let shown = runs(&sandbox, &["show", "latest"]);
@@ -106,13 +106,13 @@ fn show_tells_how_every_stage_ended_and_why() {
     assert_eq!(shown["stages"][1]["name"], "cnn[4]");
     assert_eq!(shown["stages"][1]["outcome"], "succeeded");
     let text = sandbox.runner(&["runs", "show", "latest"]).stdout;
-    for told in [
+    for expected in [
         "-S widths=[4] -S epochs=1",
         "tiny (pipeline.yaml)",
         "succeeded",
         " MiB",
     ] {
-        assert!(text.contains(told), "`{told}`: {text}");
+        assert!(text.contains(expected), "`{expected}`: {text}");
     }
 
     let args = [
@@ -131,7 +131,7 @@ fn show_tells_how_every_stage_ended_and_why() {
 }
 
 #[test]
-fn a_run_that_goes_on_and_one_that_was_killed_are_told_apart() {
+fn running_and_killed_runs_have_different_states() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &["--until", "xrays"]);
     let args = ["run", "pipeline.yaml", "-S", "epochs=100000", "-j", "1"];
@@ -172,7 +172,7 @@ fn a_run_that_goes_on_and_one_that_was_killed_are_told_apart() {
 }
 
 #[test]
-fn diff_names_what_was_changed_and_what_came_of_it() {
+fn diff_shows_changes_and_their_effects() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &[]);
     run(&sandbox, &["-S", "epochs=1", "-S", "widths=[4, 8]"]);
@@ -200,21 +200,21 @@ fn diff_names_what_was_changed_and_what_came_of_it() {
     let text = sandbox
         .runner(&["runs", "diff", "latest~1", "latest"])
         .stdout;
-    for told in [
+    for expected in [
         "options  none → -S epochs=1",
         "params.epochs 2 → 1",
         "only in A",
         "1 stage is the same",
         "best_epoch",
     ] {
-        assert!(text.contains(told), "`{told}`: {text}");
+        assert!(text.contains(expected), "`{expected}`: {text}");
     }
     // A stage that only one of the runs has is not compared.
     assert_eq!(text.matches("\ncnn[8]").count(), 1, "{text}");
 }
 
 #[test]
-fn diff_follows_an_input_to_the_stage_that_makes_it() {
+fn diff_traces_an_input_to_the_stage_that_makes_it() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &["-S", "widths=[4]"]);
     run(&sandbox, &["-S", "widths=[4]", "-S", "images=44"]);
@@ -253,10 +253,10 @@ fn logs_prints_what_stages_wrote() {
     assert_eq!(logs(&[]).0, "==> xrays <==\nrays\n\n==> cnn[4] <==\nfour\n");
     assert_eq!(logs(&["xrays"]).0, "rays\n");
     assert_eq!(logs(&["cnn"]).0, "==> cnn[4] <==\nfour\n");
-    let (out, said) = logs(&["cnn[6]"]);
+    let (out, stderr) = logs(&["cnn[6]"]);
     assert!(
-        out.is_empty() && said.starts_with("`cnn[6]` wrote nothing in run `"),
-        "{said}"
+        out.is_empty() && stderr.starts_with("`cnn[6]` wrote nothing in run `"),
+        "{stderr}"
     );
     assert_eq!(
         runs(&sandbox, &["logs", "latest"])["logs"][1]["text"],
@@ -271,7 +271,7 @@ fn logs_prints_what_stages_wrote() {
 }
 
 #[test]
-fn looking_back_changes_nothing() {
+fn the_runs_commands_change_nothing() {
     let sandbox = Sandbox::new(TINY);
     run(&sandbox, &["--until", "xrays"]);
     let before = crate::sandbox::files(&sandbox.path("artifacts/v1/runs"));

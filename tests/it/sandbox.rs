@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A pipeline of 40 phantom images and two small networks, which runs in a second.
-pub const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 version: 1
 name: tiny
 seed: 7
@@ -40,7 +40,7 @@ tables:
 "#;
 
 /// Finds the first character that a terminal would act on or that changes the direction of text.
-pub fn acts_on_terminal(text: &str) -> Option<usize> {
+pub(crate) fn acts_on_terminal(text: &str) -> Option<usize> {
     text.find(|c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t'))
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -49,32 +49,32 @@ pub fn acts_on_terminal(text: &str) -> Option<usize> {
 
 /// Prints why a test is skipped on this machine.
 #[expect(clippy::print_stdout, reason = "tests print what they skip")]
-pub fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     println!("skipped: {why}");
 }
 
 /// Copies a program so that every user can run it. `cp` writes the copy, because a process that another test
 /// starts could inherit a descriptor of ours that is open for writing, and the copy could then not be run.
-pub fn copy_program(from: &Path, to: &Path) {
+pub(crate) fn copy_program(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
     fs::set_permissions(to, Permissions::from_mode(0o755)).unwrap();
 }
 
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
 /// Exit code and output of a finished process.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// Status, output and resource usage of a finished process, including children that it waited for.
-pub struct Measured {
+pub(crate) struct Measured {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
@@ -94,12 +94,12 @@ impl From<Output> for Finished {
 
 impl Finished {
     /// Parses standard output, which must be a single JSON value.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// Returns each stage with its outcome, from the output of `run --json`.
-    pub fn outcomes(&self) -> Vec<(String, String)> {
+    pub(crate) fn outcomes(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let object = self.json();
         let stages = object["stages"].as_array().unwrap().iter();
@@ -111,22 +111,22 @@ impl Finished {
 
 impl Sandbox {
     /// Creates a sandbox with `pipeline` as its `pipeline.yaml`.
-    pub fn new(pipeline: &str) -> Self {
+    pub(crate) fn new(pipeline: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("pipeline.yaml"), pipeline).unwrap();
         Self { folder }
     }
 
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_runner")), args)
     }
 
     /// Like `command`, but with another copy of the binary.
-    pub fn command_of(&self, runner: &Path, args: &[&str]) -> Command {
+    pub(crate) fn command_of(&self, runner: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(runner);
         command.args(args).current_dir(self.folder.path());
         let ours = std::env::vars_os().map(|(name, _)| name);
@@ -142,17 +142,17 @@ impl Sandbox {
     }
 
     /// Runs `runner` with `args` to its end.
-    pub fn runner(&self, args: &[&str]) -> Finished {
+    pub(crate) fn runner(&self, args: &[&str]) -> Finished {
         finish(self.start(args))
     }
 
     /// Runs `runner run pipeline.yaml --json` with `args` to its end.
-    pub fn run_json(&self, args: &[&str]) -> Finished {
+    pub(crate) fn run_json(&self, args: &[&str]) -> Finished {
         self.runner(&[&["run", "pipeline.yaml", "--json"], args].concat())
     }
 
     /// Starts `runner` with `args`.
-    pub fn start(&self, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
         let mut command = self.command(args);
         command
             .stdin(Stdio::null())
@@ -162,7 +162,7 @@ impl Sandbox {
     }
 
     /// Runs `runner` with `args` to its end and measures its resource usage.
-    pub fn measure(&self, args: &[&str]) -> Measured {
+    pub(crate) fn measure(&self, args: &[&str]) -> Measured {
         let files = [".stdout", ".stderr"].map(|name| self.path(name));
         let [out, err] = files.clone().map(|file| File::create(file).unwrap());
         let mut command = self.command(args);
@@ -189,22 +189,22 @@ impl Sandbox {
     }
 
     /// Returns the record of the newest run, without its checksum.
-    pub fn last_run(&self) -> Value {
+    pub(crate) fn last_run(&self) -> Value {
         let mut runs: Vec<_> = list(&self.path("artifacts/v1/runs"));
         runs.sort();
-        let newest = runs.last().expect("there is a run").join("run.json");
+        let newest = runs.last().expect("there must be a run").join("run.json");
         let mut record: Value = serde_json::from_slice(&fs::read(newest).unwrap()).unwrap();
         record.as_object_mut().unwrap().remove("checksum");
         record
     }
 }
 
-pub fn finish(child: Child) -> Finished {
+pub(crate) fn finish(child: Child) -> Finished {
     child.wait_with_output().unwrap().into()
 }
 
 /// Returns the process ids of a running runner's workers.
-pub fn workers(runner: &Child) -> Vec<u32> {
+pub(crate) fn workers(runner: &Child) -> Vec<u32> {
     let threads = fs::read_dir(format!("/proc/{}/task", runner.id()))
         .into_iter()
         .flatten()
@@ -220,23 +220,23 @@ pub fn workers(runner: &Child) -> Vec<u32> {
         .collect()
 }
 
-pub fn first_worker(runner: &Child) -> u32 {
+pub(crate) fn first_worker(runner: &Child) -> u32 {
     eventually("started", || workers(runner).first().copied())
 }
 
 /// Sends a signal to a process.
-pub fn signal(pid: u32, signal: Signal) -> Result<(), Errno> {
+pub(crate) fn signal(pid: u32, signal: Signal) -> Result<(), Errno> {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal)
 }
 
 /// Lists the entries of a folder. Returns an empty list if there is no such folder.
-pub fn list(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn list(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Returns the path (relative to `folder`) and content of every file below a folder, sorted.
-pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
@@ -252,7 +252,7 @@ pub fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Waits until `get` returns a value. Panics after a minute.
-pub fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = get() {
@@ -260,7 +260,7 @@ pub fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
         }
         assert!(
             started.elapsed() < Duration::from_secs(60),
-            "still not {what}"
+            "not {what} within a minute"
         );
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -24,7 +24,7 @@ fn names(extension: &str) -> BTreeSet<String> {
 }
 
 /// Returns what `runner validate` prints about a case.
-fn said(case: &str) -> String {
+fn validation_errors(case: &str) -> String {
     let file = format!("{case}.yaml");
     let text = fs::read(folder().join(&file)).unwrap();
     let text = String::from_utf8_lossy(&text);
@@ -37,40 +37,40 @@ fn said(case: &str) -> String {
         .current_dir(folder())
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{case}: {said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{case}: {printed}");
     assert_eq!(output.stdout, b"", "{case}");
-    said
+    printed
 }
 
 #[test]
-fn every_message_is_as_it_was() {
+fn every_error_message_matches_its_golden_file() {
     let update = std::env::var_os("UPDATE_SNAPSHOTS").is_some_and(|value| value == "1");
     let cases = names("yaml");
     assert!(!cases.is_empty());
     let mut other = Vec::new();
     for case in &cases {
         let snapshot = folder().join(format!("{case}.txt"));
-        let said = said(case);
-        if fs::read_to_string(&snapshot).ok().as_ref() == Some(&said) {
+        let printed = validation_errors(case);
+        if fs::read_to_string(&snapshot).ok().as_ref() == Some(&printed) {
             continue;
         }
         if update {
-            fs::write(&snapshot, &said).unwrap();
+            fs::write(&snapshot, &printed).unwrap();
         } else {
-            other.push(format!("{case} now says:\n{said}"));
+            other.push(format!("the output for `{case}.yaml` is now:\n{printed}"));
         }
     }
     for stale in names("txt").difference(&cases) {
         if update {
             fs::remove_file(folder().join(format!("{stale}.txt"))).unwrap();
         } else {
-            other.push(format!("{stale}.txt is of no case"));
+            other.push(format!("`{stale}.txt` belongs to no case"));
         }
     }
     assert!(
         other.is_empty(),
-        "{}\n(UPDATE_SNAPSHOTS=1 writes them down)",
+        "{}\n(UPDATE_SNAPSHOTS=1 renews the golden files)",
         other.join("\n")
     );
 }

@@ -69,7 +69,7 @@ fn a_touched_file_invalidates_nothing() {
 }
 
 #[test]
-fn a_pixel_of_a_training_image_invalidates_what_depends_on_it() {
+fn a_changed_training_image_invalidates_what_depends_on_it() {
     let sandbox = sandbox();
     sandbox.run_json(&[]);
     for index in 0..8 {
@@ -89,7 +89,7 @@ fn a_pixel_of_a_training_image_invalidates_what_depends_on_it() {
 }
 
 #[test]
-fn a_pixel_of_a_test_image_does_not_invalidate_training() {
+fn a_changed_test_image_does_not_invalidate_training() {
     let sandbox = sandbox();
     sandbox.run_json(&[]);
     let path = sandbox.path("images/test/NORMAL/0.png");
@@ -103,7 +103,7 @@ fn a_pixel_of_a_test_image_does_not_invalidate_training() {
 }
 
 #[test]
-fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
+fn ignored_files_are_neither_in_the_key_nor_seen_by_the_stage() {
     let sandbox = sandbox();
     let ignore = |text: &str| fs::write(sandbox.path("images/.runnerignore"), text).unwrap();
     assert_eq!(outcomes(&sandbox.run_json(&[])), ["succeeded"; 3]);
@@ -135,7 +135,7 @@ fn what_is_ignored_is_neither_in_the_key_nor_seen_by_the_stage() {
     ignore("UNSURE/\n");
     refused_images(
         &sandbox,
-        "`images/train/NORMAL/notes.jpg` is no JPEG or PNG image",
+        "`images/train/NORMAL/notes.jpg` is not a JPEG or PNG image",
     );
     ignore("notes.*\n{\n");
     refused_images(&sandbox, "`images/.runnerignore`, line 2");
@@ -157,12 +157,12 @@ fn refused_images(sandbox: &Sandbox, message: &str) {
 }
 
 #[test]
-fn a_file_that_is_no_image_is_refused_or_skipped() {
+fn a_file_that_is_not_an_image_is_refused_or_skipped() {
     let sandbox = sandbox();
     fs::write(sandbox.path("images/train/NORMAL/notes.jpg"), "no image").unwrap();
     refused(
         &sandbox,
-        "`images/train/NORMAL/notes.jpg` is no JPEG or PNG image",
+        "`images/train/NORMAL/notes.jpg` is not a JPEG or PNG image",
     );
 
     let skipping = PIPELINE.replace("path: images", "path: images, on_bad_image: skip");
@@ -236,7 +236,7 @@ fn a_truncated_image_fails_its_stage_and_names_the_file() {
 }
 
 #[test]
-fn an_empty_folder_changes_nothing_of_a_dataset() {
+fn an_empty_folder_does_not_change_a_dataset() {
     let sandbox = Sandbox::new(&PIPELINE.replace("validation: 0.25", "validation: 0"));
     let pipeline = fs::read_to_string(sandbox.path("pipeline.yaml")).unwrap();
     let (dataset, _) = pipeline.split_once("  cnn:").unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::guarantees::patiently;
+use crate::guarantees::finish_in_time;
 use crate::sandbox::Sandbox;
 
 /// A pipeline that reads a source, code and images by name.
@@ -94,7 +94,7 @@ fn replace(path: &Path, what: &str) {
 }
 
 #[test]
-fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
+fn a_special_file_is_an_error_and_blocks_no_command() {
     for (file, args) in FILES {
         for what in [
             "a FIFO",
@@ -119,12 +119,12 @@ fn what_is_not_a_file_is_an_error_and_is_not_waited_for() {
             replace(&sandbox.path(file), what);
             let name = format!("{what} at {file}");
             let ended =
-                patiently(sandbox.start(args)).unwrap_or_else(|why| panic!("{name}: {why}"));
+                finish_in_time(sandbox.start(args)).unwrap_or_else(|why| panic!("{name}: {why}"));
             assert!(matches!(ended.code, Some(1 | 2 | 100)), "{name}: {ended:?}");
             let short = file.rsplit('/').next().unwrap();
-            let told = ended.stderr.contains(short) || ended.stderr.contains("images");
+            let is_named = ended.stderr.contains(short) || ended.stderr.contains("images");
             assert!(
-                told && !ended.stderr.contains("a fault of runner"),
+                is_named && !ended.stderr.contains("a bug in runner"),
                 "{name}: {ended:?}"
             );
         }

@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::sandbox::{Finished, Sandbox, TINY};
 
-/// Plain scalars whose values are printed differently, and some that YAML reads as text.
+/// Plain scalars that would be spelled differently if their values were printed, and some that YAML reads as
+/// text.
 const SPELLINGS: [&str; 15] = [
     "-0", "+5", "3.10", "1.0", "123e4", "0e12345", "1e-7", "0x10", "0xFF", "0o755", "0b11", ".5",
     "5.", "TRUE", "False",
@@ -25,7 +26,8 @@ fn names(run: &Finished) -> Vec<String> {
     run.outcomes().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Returns a pipeline whose stage `it` writes the arguments that replace `ARGS` to a file, one per line.
+/// Returns a pipeline with the placeholder `ARGS` for arguments, which the stage `it` writes to a file, one
+/// per line.
 fn echo(more: &str) -> String {
     format!(
         "version: 1\nname: p\n{more}\nstages:\n  it:\n    kind: command\n    params: {{ argv: [sh, -c, 'printf \"%s\\n\" \"$@\" > out', sh, ARGS], outputs: {{ o: out }} }}\n"
@@ -37,7 +39,7 @@ fn words(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn arguments_arrive_as_they_are_written_whichever_way_they_come() {
+fn arguments_keep_their_spelling_whatever_their_origin() {
     let listed = |form: &str| {
         let all: Vec<String> = SPELLINGS.iter().map(|it| form.replace("IT", it)).collect();
         all.join(", ")
@@ -80,7 +82,7 @@ fn arguments_arrive_as_they_are_written_whichever_way_they_come() {
 }
 
 #[test]
-fn every_text_of_a_command_takes_a_number_as_it_is_written() {
+fn text_parameters_of_a_command_keep_the_spelling_of_numbers() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -151,7 +153,7 @@ stages:
 }
 
 #[test]
-fn rows_figures_and_expectations_of_a_table_are_found_by_spelling() {
+fn spelling_identifies_rows_and_paper_values_and_expectations() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -178,7 +180,7 @@ expect:
 }
 
 #[test]
-fn an_included_file_gets_what_is_written() {
+fn an_included_file_gets_vars_as_they_are_written() {
     let sandbox = Sandbox::new(
         "version: 1\nname: p\ninclude: { in: { file: in.yaml, vars: { v: 3.10 } } }\n",
     );
@@ -191,7 +193,7 @@ fn an_included_file_gets_what_is_written() {
 }
 
 #[test]
-fn a_saved_plan_runs_what_was_typed() {
+fn a_saved_plan_keeps_the_typed_spelling() {
     let sandbox = Sandbox::new(&echo("vars: { v: 0 }").replace("ARGS", "\"${v}\""));
     let plan = sandbox.runner(&["plan", "pipeline.yaml", "-S", "v=3.10", "--out", "it.plan"]);
     assert_eq!(plan.code, Some(0), "{plan:?}");
@@ -220,7 +222,7 @@ sweep:
 "#;
 
 #[test]
-fn a_sweep_tells_its_trials_apart_by_spelling_and_keeps_it() {
+fn a_sweep_distinguishes_trials_by_spelling_and_keeps_it() {
     let sandbox = Sandbox::new(SWEEP);
     let mut found = names(&ran(&sandbox, &[]));
     found.sort();
@@ -253,17 +255,17 @@ fn a_sweep_tells_its_trials_apart_by_spelling_and_keeps_it() {
 }
 
 #[test]
-fn a_value_of_an_axis_in_a_third_spelling_must_leave_no_doubt() {
+fn an_axis_value_in_an_ambiguous_spelling_is_refused() {
     let sandbox = Sandbox::new(&SWEEP.replace("{ python: 3.90 }", "{ python: 3.100 }"));
     let refused = sandbox.runner(&["validate", "pipeline.yaml"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    let message = "the number `3.100` may be `3.1` or `3.10` of `python`";
+    let message = "the number `3.100` is ambiguous: it may be `3.1` or `3.10` of the axis `python`";
     assert!(refused.stderr.contains(message), "{refused:?}");
     assert!(refused.stderr.contains("pipeline.yaml:15:"), "{refused:?}");
 }
 
 #[test]
-fn a_number_is_known_by_its_value_and_not_its_spelling() {
+fn the_spelling_of_a_numeric_parameter_does_not_change_the_key() {
     let sandbox = Sandbox::new(TINY);
     ran(&sandbox, &[]);
     let spelled = [

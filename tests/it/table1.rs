@@ -45,7 +45,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_layer_invalidates_its_model_alone_and_a_gan_no_cnn() {
+fn a_changed_layer_reruns_only_its_model_and_a_changed_gan_no_cnn() {
     let sandbox = Sandbox::new(TABLE1);
     assert_eq!(executed(&run(&sandbox, &[])).len(), 30);
 
@@ -108,7 +108,7 @@ fn outputs(sandbox: &Sandbox) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn the_table_has_both_columns_beside_the_papers() {
+fn the_table_has_both_columns_and_the_papers_values() {
     let sandbox = Sandbox::new(TABLE1);
     let before = sandbox.runner(&["table", "pipeline.yaml", "--format", "md"]);
     assert_eq!(before.stdout.matches("not run").count(), 12, "{before:?}");
@@ -129,7 +129,7 @@ fn the_table_has_both_columns_beside_the_papers() {
 }
 
 #[test]
-fn every_pipeline_here_is_valid() {
+fn every_pipeline_of_the_project_is_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
     let sandbox = Sandbox::new("");
     let files = list(&folder).into_iter();

@@ -48,7 +48,7 @@ fn check(args: &[&str], finished: &Finished) {
 
 /// Names of files in a source and in an output, with line breaks that forge messages.
 #[test]
-fn no_name_of_a_file_adds_a_line() {
+fn no_file_name_adds_a_line() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -139,7 +139,7 @@ fn no_command_prints_control_characters() {
 }
 
 #[test]
-fn a_program_that_fails_with_hostile_words_and_names_is_reported_without_them() {
+fn failures_with_hostile_text_and_names_are_shown_escaped() {
     for program in [
         r#"printf x > "$(printf 'left\033[31m\nerror: forged')""#,
         r#"mkdir o; printf x > "$(printf 'o/in\033[31m')""#,
@@ -160,7 +160,7 @@ fn a_program_that_fails_with_hostile_words_and_names_is_reported_without_them() 
 }
 
 #[test]
-fn mistakes_in_hostile_text_are_shown_without_it() {
+fn errors_in_hostile_text_are_shown_escaped() {
     let sandbox = Sandbox::new("");
     for text in [
         format!("version: 1\nname: t\n\"evil{HOSTILE}\": 1\nstages:\n  a: {{ kind: command }}\n"),
@@ -180,7 +180,7 @@ fn mistakes_in_hostile_text_are_shown_without_it() {
 }
 
 #[test]
-fn a_log_is_readable_and_raw_where_that_is_asked_for() {
+fn a_log_is_printed_readably_and_raw_only_on_request() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -199,7 +199,7 @@ stages:
 }
 
 #[test]
-fn tables_in_other_formats_hold_text_and_no_instructions() {
+fn table_cells_in_other_formats_are_plain_text() {
     let sandbox = Sandbox::new(&pipeline());
     assert_eq!(sandbox.run_json(&[]).code, Some(0));
     let table = |format| {
@@ -208,7 +208,10 @@ fn tables_in_other_formats_hold_text_and_no_instructions() {
             .stdout
     };
     let csv = table("csv");
-    assert!(csv.contains("\n+1,0.5"), "a number stays one: {csv}");
+    assert!(
+        csv.contains("\n+1,0.5"),
+        "a number must stay a number: {csv}"
+    );
     assert!(csv.contains("\n'-x,"), "{csv}");
     assert!(csv.lines().next().unwrap().contains("'=1+2|"), "{csv}");
     let markdown = table("md");

@@ -1,14 +1,14 @@
 //! Small files that claim to be large, and paths that lead elsewhere. They are refused at little cost.
 
-mod cards;
 mod images;
+mod models;
 mod npz;
 mod pipelines;
 
 use crate::sandbox::{Finished, Sandbox};
 
-/// A limit on memory that is more than a worker needs without images.
-const FAIR_MIB: f64 = 80.0;
+/// Maximum memory of a worker: somewhat more than it needs without images.
+const MEMORY_LIMIT_MIB: f64 = 80.0;
 
 fn dataset(sandbox: &Sandbox, source: &str) -> Finished {
     let source = format!("stages.xrays.params.source={source}");

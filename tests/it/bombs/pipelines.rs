@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::sandbox::{Sandbox, TINY, files, list};
 
 #[test]
-fn a_pipeline_that_is_a_bomb_is_refused_at_once() {
+fn a_pipeline_that_expands_without_limit_is_refused_quickly() {
     let laughs: String = (1..40)
         .map(|level| {
             let below = format!("*a{}, ", level - 1).repeat(10);
@@ -44,8 +44,8 @@ fn a_pipeline_that_is_a_bomb_is_refused_at_once() {
         ("/dev/zero", "it is a device, not a regular file"),
         ("sparse.yaml", "it is larger than 8 MiB"),
     ] {
-        let said = refused(&sandbox, endless);
-        assert!(said.contains(words), "{said}");
+        let error = refused(&sandbox, endless);
+        assert!(error.contains(words), "{error}");
     }
 }
 
@@ -60,14 +60,14 @@ fn refused(sandbox: &Sandbox, file: &str) -> String {
     );
     assert!(
         run.stderr.len() < 100_000,
-        "{} bytes of error",
+        "the error has {} bytes",
         run.stderr.len()
     );
     run.stderr
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_refused() {
+fn names_that_lead_out_of_the_store_are_refused() {
     for (from, to) in [
         ("name: tiny", "name: ../tiny"),
         ("name: tiny", "name: /tiny"),
@@ -94,14 +94,14 @@ fn names_that_lead_elsewhere_are_refused() {
         let here = list(&parent).len();
         assert!(
             here <= 2,
-            "something was written outside: {:?}",
+            "files were written outside the store: {:?}",
             list(&parent)
         );
     }
 }
 
 #[test]
-fn long_names_and_long_axes_are_no_obstacle() {
+fn long_names_and_long_axes_work() {
     let name = "x".repeat(64);
     let axes: Vec<String> = (0..5).map(|n| format!("a{n}: [{name}]")).collect();
     let source = "{ phantom: { images: 20, test_images: 4 } }";
@@ -117,6 +117,6 @@ fn long_names_and_long_axes_are_no_obstacle() {
     let sandbox = Sandbox::new(&format!(
         "version: 1\nname: long\nstages:\n  xrays: {{ kind: dataset, matrix: {{ n: {twice} }} }}\n"
     ));
-    let said = refused(&sandbox, "pipeline.yaml");
-    assert!(said.contains("duplicate value `0`"), "{said}");
+    let error = refused(&sandbox, "pipeline.yaml");
+    assert!(error.contains("duplicate value `0`"), "{error}");
 }

@@ -16,8 +16,8 @@ fn pipeline(kib: u32, stages: &str) -> Sandbox {
     ))
 }
 
-const WRITTEN: &str = "failed: its input `in` was written to while it ran; a program that wants to change \
-                       what it reads has to copy it first";
+const WRITTEN: &str =
+    "failed: the program changed its input `in`; to change an input, let the program copy it first";
 
 /// Ways to change a file; the last two restore its modification time.
 const CHANGES: [&str; 3] = [
@@ -27,7 +27,7 @@ const CHANGES: [&str; 3] = [
 ];
 
 #[test]
-fn a_changed_input_is_noticed_whatever_its_times_say() {
+fn a_write_to_an_input_is_detected_whatever_its_times_are() {
     for kib in SIZES {
         for change in CHANGES {
             let sandbox = pipeline(
@@ -82,7 +82,7 @@ fn a_program_may_remove_move_and_replace_its_inputs() {
 /// The writer changes its input while the reader reads it, and then restores it. The reader gets the right
 /// bytes or fails.
 #[test]
-fn what_a_program_does_to_its_input_reaches_no_other() {
+fn a_write_to_an_input_does_not_reach_other_programs() {
     for (kib, readers) in SIZES.into_iter().zip([1, 0]) {
         let sandbox = pipeline(
             kib,
@@ -106,17 +106,17 @@ fn what_a_program_does_to_its_input_reaches_no_other() {
         );
         let mut command = sandbox.command(&["run", "pipeline.yaml", "-k", "-j2"]);
         let run = command.env("MARK", sandbox.path("mark")).output().unwrap();
-        let said = String::from_utf8(run.stderr).unwrap();
+        let stderr = String::from_utf8(run.stderr).unwrap();
         // If both programs have copies, the writer does no harm.
         let failures = if readers == 1 { 0 } else { 2 };
-        assert_eq!(said.matches(WRITTEN).count(), failures, "{said}");
+        assert_eq!(stderr.matches(WRITTEN).count(), failures, "{stderr}");
         let shown = sandbox.path("artifacts/latest/p/reader/rest/rest");
         assert_eq!(fs::read(shown).ok(), (readers == 1).then(Vec::new));
     }
 }
 
 #[test]
-fn opening_a_large_input_for_writing_takes_no_time_and_no_harm() {
+fn opening_a_large_input_for_writing_is_quick_and_harmless() {
     let sandbox = pipeline(
         SIZES[1],
         "  good: { kind: command, inputs: { in: make }, params: { shell: true, argv: \"chmod u+w in/data; exec 3<> in/data; echo x > x\", outputs: { x: x } } }\n",
@@ -133,7 +133,7 @@ fn opening_a_large_input_for_writing_takes_no_time_and_no_harm() {
 }
 
 #[test]
-fn results_of_a_damaged_file_are_made_again_if_they_may_have_read_the_damage() {
+fn results_are_made_again_if_their_stage_may_have_read_damage() {
     let sandbox = pipeline(
         1,
         "  reader: { kind: command, inputs: { in: make }, params: { argv: [cp, in/data, copy], outputs: { copy: copy } } }\n",

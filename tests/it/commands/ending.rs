@@ -1,4 +1,4 @@
-//! How programs end, and how that is reported.
+//! Tests how programs end, and how that is reported.
 
 use std::fs;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{failure, latest, one, run};
-use crate::guarantees::patiently;
+use crate::guarantees::finish_in_time;
 use crate::sandbox::{Sandbox, eventually, finish, first_worker, list, signal};
 
 #[test]
-fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
+fn the_output_of_a_failed_program_is_quoted_and_its_log_is_kept() {
     let sandbox = one("{ shell: true, argv: \"seq 100; echo last >&2; exit 3\" }");
     let run = run(&sandbox);
     assert_eq!(run.code, Some(100), "{run:?}");
@@ -22,7 +22,7 @@ fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
     );
     assert!(
         run.stderr
-            .contains("\n  | 100\n  | last\n  all of it: artifacts/v1/runs/"),
+            .contains("\n  | 100\n  | last\n  full log: artifacts/v1/runs/"),
         "{run:?}"
     );
     let runs = list(&sandbox.path("artifacts/v1/runs"));
@@ -34,22 +34,24 @@ fn a_program_that_fails_is_quoted_and_its_log_is_kept() {
 }
 
 #[test]
-fn a_shell_stops_at_what_fails_and_scripts_that_cannot_run_say_why() {
+fn a_shell_stops_at_a_failure_and_an_unrunnable_script_is_explained() {
     assert_eq!(
         failure("{ shell: true, argv: \"false; echo > o\", outputs: { o: o } }"),
-        "it: failed: the program ended with exit code 1, without a word"
+        "it: failed: the program ended with exit code 1, without any output"
     );
     let sandbox = one("{ argv: [./it.sh], code: [it.sh] }");
     fs::write(sandbox.path("it.sh"), "#!/no/such/interpreter\n").unwrap();
     let run = run(&sandbox);
     assert!(
-        run.stderr.contains("it: failed: `./it.sh` cannot be run: what its first line names as its interpreter is not there"),
+        run.stderr.contains(
+            "it: failed: `./it.sh` cannot be run: the interpreter in its first line does not exist"
+        ),
         "{run:?}"
     );
 }
 
 #[test]
-fn a_program_that_fails_now_and_then_is_tried_again() {
+fn a_program_that_failed_is_retried() {
     let sandbox = one(
         "{ shell: true, argv: \"test -e $MARK || { touch $MARK; exit 1; }\", env: [MARK] }\n    retries: { times: 1, backoff: 10ms }",
     );
@@ -61,7 +63,7 @@ fn a_program_that_fails_now_and_then_is_tried_again() {
 }
 
 #[test]
-fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
+fn a_program_that_takes_too_long_is_killed_with_its_children() {
     let sandbox = one("{ shell: true, argv: \"sleep 1000 & sleep 1000\" }\n    timeout: 300ms");
     let run = run(&sandbox);
     assert_eq!(run.code, Some(100), "{run:?}");
@@ -74,10 +76,10 @@ fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
 
 /// The program ends at once and leaves an output of 8 TiB, which would take hours to read.
 #[test]
-fn timeouts_and_signals_end_the_collecting_of_outputs() {
+fn timeouts_and_signals_stop_the_collection_of_outputs() {
     let huge = "{ shell: sh, argv: \"truncate -s 8T o\", outputs: { o: o } }";
     let sandbox = one(&format!("{huge}\n    timeout: 1s"));
-    let late = patiently(sandbox.start(&["run", "pipeline.yaml"])).unwrap();
+    let late = finish_in_time(sandbox.start(&["run", "pipeline.yaml"])).unwrap();
     assert_eq!(late.code, Some(100), "{late:?}");
     let why = "it: failed: took longer than its timeout, 1.0 s, which includes reading its inputs and outputs";
     assert!(late.stderr.contains(why), "{late:?}");
@@ -102,7 +104,7 @@ fn timeouts_and_signals_end_the_collecting_of_outputs() {
         // Gives the program time to end.
         std::thread::sleep(Duration::from_millis(300));
         crate::sandbox::signal(runner.id(), signal).unwrap();
-        let stopped = patiently(runner).unwrap();
+        let stopped = finish_in_time(runner).unwrap();
         assert_eq!(stopped.code, Some(code), "{stopped:?}");
         assert_eq!(sandbox.last_run()["state"], "cancelled");
     }
@@ -147,7 +149,7 @@ fn a_program_ends_however_early_its_runner_is_killed() {
 }
 
 #[test]
-fn what_a_program_leaves_running_ends_with_it() {
+fn processes_in_the_background_end_with_their_program() {
     let sandbox =
         one("{ shell: true, argv: \"sleep 1000 & echo $$ > pid.txt\", outputs: { pid: pid.txt } }");
     let run = run(&sandbox);
@@ -157,7 +159,7 @@ fn what_a_program_leaves_running_ends_with_it() {
 }
 
 #[test]
-fn a_warden_that_is_gone_costs_one_try() {
+fn a_killed_warden_costs_one_attempt() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -178,7 +180,7 @@ stages:
 }
 
 #[test]
-fn a_stop_reaches_programs() {
+fn stopping_a_run_stops_its_programs() {
     let sandbox = one("{ argv: [sleep, \"1000\"] }");
     let runner = sandbox.start(&["run", "pipeline.yaml"]);
     first_worker(&runner);

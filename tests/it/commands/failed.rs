@@ -20,7 +20,7 @@ fn a_failure_inside_a_pipe_is_a_failure_unless_the_shell_is_sh() {
 }
 
 #[test]
-fn without_bash_a_shell_is_an_error_that_says_so() {
+fn without_bash_a_shell_is_an_error_with_a_hint() {
     let sandbox = one("{ shell: true, argv: 'true' }");
     let mut command = sandbox.command(&["run", "pipeline.yaml"]);
     let output = command.env("PATH", sandbox.path("")).output().unwrap();
@@ -33,7 +33,7 @@ fn without_bash_a_shell_is_an_error_that_says_so() {
 }
 
 #[test]
-fn declared_outputs_of_a_failed_stage_are_kept_and_shown_and_are_no_results() {
+fn declared_outputs_of_a_failed_stage_are_kept_but_are_not_results() {
     let sandbox =
         one("{ shell: true, argv: 'echo detail > map.log; exit 3', outputs: { log: map.log } }");
     let failed = run(&sandbox);
@@ -80,7 +80,7 @@ tables:
 }
 
 #[test]
-fn metrics_that_are_no_file_or_too_large_fail_at_once() {
+fn metrics_that_are_not_a_file_or_too_large_fail_the_stage() {
     assert_eq!(
         failure("{ argv: [mkfifo, m], metrics: m }"),
         "it: failed: the metrics in `m` cannot be read: it is a FIFO, not a regular file"
@@ -93,7 +93,7 @@ fn metrics_that_are_no_file_or_too_large_fail_at_once() {
 }
 
 #[test]
-fn a_file_metrics_json_in_an_output_folder_is_a_file_like_any_other() {
+fn a_file_metrics_json_in_an_output_folder_is_an_ordinary_file() {
     let sandbox = one(
         r#"{ shell: true, argv: "mkdir d; echo '{\"loss\": 1}' > d/metrics.json", outputs: { d: d } }"#,
     );
@@ -106,7 +106,7 @@ fn a_file_metrics_json_in_an_output_folder_is_a_file_like_any_other() {
 }
 
 #[test]
-fn of_a_flood_the_log_keeps_head_and_tail_and_says_what_is_left_out() {
+fn a_flooded_log_keeps_its_head_and_tail_and_the_size_of_the_gap() {
     let sandbox =
         one("{ shell: true, argv: 'echo first; head -c 200000000 /dev/zero; echo; echo last' }");
     assert_eq!(run(&sandbox).code, Some(0));
@@ -123,7 +123,7 @@ fn of_a_flood_the_log_keeps_head_and_tail_and_says_what_is_left_out() {
 }
 
 #[test]
-fn a_link_in_place_of_the_kept_outputs_leads_nowhere() {
+fn a_link_in_place_of_the_kept_outputs_is_not_followed() {
     let sandbox = one(
         "{ shell: true, argv: 'ln -s \"$OUTSIDE\" \"$(echo ../../../runs/*)/it.log.outputs\"; echo x > map.log; exit 3', env: [OUTSIDE], outputs: { log: map.log } }",
     );

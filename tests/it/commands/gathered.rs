@@ -114,7 +114,7 @@ fn an_artifact_is_named_by_the_axes_that_the_stage_lacks() {
 }
 
 #[test]
-fn items_of_a_list_are_numbered_and_what_is_gathered_is_named_below() {
+fn list_items_are_numbered_and_gathered_artifacts_are_named_below_them() {
     let stages = count("[B, A]")
         + "  one: { kind: command, params: { shell: true, argv: 'mkdir -p d/sub d/none e; echo 1 > d/sub/x; echo 2 > d/y', outputs: { d: d, e: e } } }\n";
     let sandbox = pipeline(&(stages.clone() + &look("inputs: { all: [one.d, count, one.e] }")));
@@ -196,7 +196,7 @@ fn every_value_has_a_folder_of_its_own_and_keeps_its_spelling_in_the_index() {
 }
 
 #[test]
-fn what_a_program_sees_of_its_inputs_is_in_its_key() {
+fn the_layout_of_the_inputs_is_in_the_key() {
     let stages = |sample: &str, stage: &str| {
         let make = "params: { shell: true, argv: 'echo same > n', outputs: { n: n } }";
         format!(
@@ -220,8 +220,8 @@ fn what_a_program_sees_of_its_inputs_is_in_its_key() {
         fs::write(sandbox.path("pipeline.yaml"), stages(sample, stage)).unwrap();
         let why = format!("the index of input `all` changed: {why}");
         for command in ["status", "explain"] {
-            let told = sandbox.runner(&[command, "pipeline.yaml"]).stdout;
-            assert!(told.contains(&why), "{told}");
+            let printed = sandbox.runner(&[command, "pipeline.yaml"]).stdout;
+            assert!(printed.contains(&why), "{printed}");
         }
         // The producer's result is a hit, but the consumer runs again because its index changed.
         assert_eq!(outcome(&sandbox), ["cached", "succeeded"]);
@@ -236,7 +236,7 @@ fn what_a_program_sees_of_its_inputs_is_in_its_key() {
 }
 
 #[test]
-fn stages_that_see_the_same_are_one_and_those_that_see_other_names_are_not() {
+fn stages_merge_only_if_the_names_of_their_inputs_are_equal_too() {
     let taking = |name: &str, input: &str| {
         look(&format!("inputs: {{ all: {input} }}")).replace("look", name)
     };
@@ -268,7 +268,7 @@ fn stages_that_see_the_same_are_one_and_those_that_see_other_names_are_not() {
 }
 
 #[test]
-fn the_index_is_the_programs_own_and_no_output() {
+fn a_changed_index_affects_no_other_program() {
     let sandbox = pipeline(&format!(
         "{}  spoil: {{ kind: command, inputs: {{ all: count }}, params: {{ shell: true, argv: 'rm all/index.json; echo x > all/index.json; echo > o', outputs: {{ o: o }} }} }}\n{}",
         count("[A, B]"),

@@ -57,7 +57,7 @@ stages:
 }
 
 #[test]
-fn what_a_program_reads_and_only_that_is_in_its_key() {
+fn exactly_what_a_program_reads_is_in_its_key() {
     let sandbox = one(
         "{ shell: true, argv: \"cat code/a.sh data; echo $LEVEL\", code: [code], files: { data: data.txt }, env: [LEVEL] }",
     );
@@ -94,7 +94,7 @@ fn what_a_program_reads_and_only_that_is_in_its_key() {
 }
 
 #[test]
-fn a_program_sees_nothing_of_the_environment_that_is_not_declared() {
+fn a_program_sees_only_declared_environment_variables() {
     let sandbox =
         one("{ shell: true, argv: \"env > env.txt\", env: [ONE], outputs: { env: env.txt } }");
     let mut command = sandbox.command(&["run", "pipeline.yaml"]);
@@ -121,7 +121,7 @@ fn a_program_sees_nothing_of_the_environment_that_is_not_declared() {
 }
 
 #[test]
-fn what_comes_of_a_program_that_is_forced_and_does_otherwise_is_made_anew() {
+fn stages_after_a_forced_program_run_again_if_its_result_changed() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -158,7 +158,7 @@ stages:
 }
 
 #[test]
-fn a_program_may_change_its_copy_of_a_file_and_modes_are_none_of_its_key() {
+fn a_program_gets_writable_and_executable_copies_of_its_files() {
     let sandbox = one(
         "{ shell: true, argv: \"echo more >> data; cat data > out; ./it.sh >> out\", code: [it.sh], files: { data: data.txt }, outputs: { out: out } }",
     );

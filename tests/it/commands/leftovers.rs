@@ -19,7 +19,7 @@ fn runs(marker: &str) -> bool {
 }
 
 #[test]
-fn a_process_that_is_left_behind_is_ended_and_told_of() {
+fn a_process_that_is_left_behind_is_ended_and_reported() {
     for (leave, marker) in [
         (
             "setsid sleep 7711 </dev/null >/dev/null 2>&1 & sleep 0.1",
@@ -46,13 +46,16 @@ fn a_process_that_is_left_behind_is_ended_and_told_of() {
             run.stderr.contains("it: warning: left "),
             "{leave}: {run:?}"
         );
-        assert!(run.stderr.contains(" running; ended"), "{leave}: {run:?}");
+        assert!(
+            run.stderr.contains(" running; runner ended "),
+            "{leave}: {run:?}"
+        );
         assert!(!runs(marker), "{leave}");
     }
 }
 
 #[test]
-fn a_program_that_is_stopped_is_not_blamed_for_the_processes_that_it_waits_for() {
+fn a_stopped_program_gets_no_warning_about_processes_that_it_waits_for() {
     for _ in 0..5 {
         let sandbox = one("{ shell: true, argv: \"sleep 20; true\" }");
         let run = sandbox.runner(&[
@@ -72,14 +75,14 @@ fn a_program_that_is_stopped_is_not_blamed_for_the_processes_that_it_waits_for()
 }
 
 #[test]
-fn a_program_that_leaves_nothing_is_told_nothing() {
+fn a_program_that_leaves_no_process_gets_no_warning() {
     let sandbox = one("{ shell: true, argv: \"sleep 0.05 & sleep 0.05 & wait; true | true\" }");
     let run = run(&sandbox);
     assert!(!run.stderr.contains("warning"), "{run:?}");
 }
 
 #[test]
-fn a_process_that_is_left_behind_writes_into_no_other_stage() {
+fn a_process_that_is_left_behind_does_not_write_into_another_stage() {
     let daemon = "setsid sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.05; echo FROM-A > out; done' </dev/null >/dev/null 2>&1 & sleep 0.1; pwd > out";
     let sandbox = Sandbox::new(&format!(
         r#"
@@ -140,18 +143,18 @@ stages:
     );
     let mut command = sandbox.command(&["run", "pipeline.yaml", "-j3"]);
     let run = command.env("MARK", sandbox.path("mark")).output().unwrap();
-    let said = String::from_utf8(run.stderr).unwrap();
-    assert_eq!(run.status.code(), Some(0), "{said}");
+    let stderr = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(0), "{stderr}");
     assert_eq!(latest(&sandbox, "long/answer/answer"), "served\n");
     assert!(
-        said.contains("short: warning: left 1 process (sleep) running; ended"),
-        "{said}"
+        stderr.contains("short: warning: left 1 process (sleep) running; runner ended it"),
+        "{stderr}"
     );
-    assert!(!said.contains("long: warning"), "{said}");
+    assert!(!stderr.contains("long: warning"), "{stderr}");
 }
 
 #[test]
-fn what_a_shell_left_before_it_became_runner_is_none_of_its_business() {
+fn processes_that_a_shell_left_before_it_became_runner_are_left_alone() {
     let sandbox = one("{ shell: true, argv: \"setsid sleep 7731 & sleep 0.1\" }");
     let shell = Command::new("/bin/sh")
         .args([
@@ -171,7 +174,7 @@ fn what_a_shell_left_before_it_became_runner_is_none_of_its_business() {
 
 /// A process that still has an output open when its stage ends cannot change the stored copy.
 #[test]
-fn an_output_that_is_still_open_is_kept_as_it_was() {
+fn an_output_that_is_still_open_is_stored_unchanged() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -197,7 +200,7 @@ stages:
 
 /// A zombie still counts against the limit on processes, so the runner must reap it.
 #[test]
-fn what_is_left_and_ends_by_itself_is_gone_before_its_program_ends() {
+fn orphaned_processes_are_reaped_while_their_program_runs() {
     let sandbox = one("{ shell: true, outputs: { dead: dead }, argv: \"\
          for i in $(seq 50); do (setsid true &); done; sleep 0.5; \
          for i in $(seq 100); do \

@@ -33,7 +33,8 @@ fn is_untouched(outside: &Path) {
 fn nothing_behind_a_link_is_taken_moved_or_removed() {
     let behind = |output: &str, link: &str| {
         Some(format!(
-            "it: failed: its output `{output}` is behind the symbolic link `{link}`; let the program write it into a folder of its own"
+            "it: failed: the output `{output}` is behind the symbolic link `{link}`; let the program create \
+             a folder there instead"
         ))
     };
     for (params, failure) in [
@@ -67,7 +68,7 @@ fn nothing_behind_a_link_is_taken_moved_or_removed() {
         ),
         (
             "{ shell: true, argv: 'rmdir \"$PWD\"; ln -s OUTSIDE \"$PWD\"', outputs: { o: best.pt } }",
-            Some("it: failed: the program did not make `best.pt`, which the pipeline declares as its output".to_owned()),
+            Some("it: failed: the program did not create `best.pt`, which the pipeline declares as output".to_owned()),
         ),
     ] {
         let sandbox = with_outside(params);
@@ -87,7 +88,7 @@ fn nothing_behind_a_link_is_taken_moved_or_removed() {
 }
 
 #[test]
-fn outputs_of_a_folder_that_was_renamed_are_still_those_of_the_program() {
+fn outputs_in_a_scratch_folder_that_was_renamed_are_found() {
     let sandbox = with_outside(
         "{ shell: true, argv: 'echo mine > o; mv \"$PWD\" \"$PWD.moved\"; ln -s OUTSIDE \"$PWD\"', outputs: { o: o } }",
     );
@@ -99,7 +100,7 @@ fn outputs_of_a_folder_that_was_renamed_are_still_those_of_the_program() {
 
 /// Root can mount a folder below the scratch folder.
 #[test]
-fn nothing_that_is_mounted_is_removed() {
+fn files_in_a_mounted_folder_are_not_removed() {
     if !rustix::process::geteuid().is_root() {
         return crate::sandbox::skip("only root can mount");
     }

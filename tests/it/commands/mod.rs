@@ -35,7 +35,10 @@ fn outcome(sandbox: &Sandbox, args: &[&str]) -> String {
 fn failure(params: &str) -> String {
     let run = run(&one(params));
     assert_eq!(run.code, Some(100), "{run:?}");
-    let start = run.stderr.find("it: failed: ").expect("it failed");
+    let start = run
+        .stderr
+        .find("it: failed: ")
+        .expect("the stage `it` must fail");
     let end = run.stderr.find("1 stage: ").unwrap();
     run.stderr[start..end].trim_end().to_owned()
 }

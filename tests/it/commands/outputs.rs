@@ -6,7 +6,7 @@ use super::{failure, latest, one, outcome};
 use crate::sandbox::Sandbox;
 
 #[test]
-fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
+fn missing_outputs_and_undeclared_files_are_errors() {
     // The last line names the folder of the run where outputs of a failed stage are kept.
     let failure = |params| {
         let failure = failure(params);
@@ -17,26 +17,27 @@ fn outputs_that_are_missing_and_files_that_nobody_declared_are_errors() {
     };
     assert_eq!(
         failure("{ argv: [\"true\"], outputs: { a: a.txt, b: b } }"),
-        "it: failed: the program did not make `a.txt`, `b`, which the pipeline declares as its output"
+        "it: failed: the program did not create `a.txt`, `b`, which the pipeline declares as output"
     );
     assert_eq!(
         failure("{ argv: [touch, a, b], outputs: { a: a } }"),
-        "it: failed: the program made `b`, which the pipeline does not declare; declare it under `outputs`, or under `ignore` if nobody needs it"
+        "it: failed: the program created `b`, which the pipeline does not declare; list it under `outputs`, \
+         or under `ignore` if it is not needed"
     );
     let ignored = one("{ argv: [touch, a, b], outputs: { a: a }, ignore: [b] }");
     assert_eq!(outcome(&ignored, &[]), "succeeded");
     assert_eq!(
         failure("{ argv: [\"true\"], metrics: m.json }"),
-        "it: failed: the program did not make `m.json`, which the pipeline declares as its output"
+        "it: failed: the program did not create `m.json`, which the pipeline declares as output"
     );
     assert_eq!(
         failure("{ shell: true, argv: 'echo \"{\\\"a\\\": [1]}\" > m.json', metrics: m.json }"),
-        "it: failed: the metrics in `m.json` have a `a` that is no number"
+        "it: failed: the metrics in `m.json` contain `a`, which is not a number"
     );
 }
 
 #[test]
-fn folders_without_files_arrive_as_they_were_made() {
+fn empty_folders_in_outputs_are_kept() {
     let sandbox = Sandbox::new(
         r#"
 version: 1
@@ -70,8 +71,8 @@ stages:
 }
 
 #[test]
-fn links_and_devices_are_no_outputs() {
-    let link = "its output `r` is a symbolic link; let the program copy what it leads to";
+fn links_and_special_files_cannot_be_outputs() {
+    let link = "the output `r` is a symbolic link; let the program copy the link's target instead";
     assert_eq!(
         failure("{ argv: [ln, -s, nowhere, r], outputs: { r: r } }"),
         format!("it: failed: {link}")
@@ -88,7 +89,7 @@ fn links_and_devices_are_no_outputs() {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "tests print what they skip")]
-fn the_example_with_python_scripts_runs_and_follows_them() {
+fn the_python_example_runs_and_reruns_when_its_scripts_change() {
     let root = env!("CARGO_MANIFEST_DIR");
     let sandbox = Sandbox::new("");
     fs::create_dir_all(sandbox.path("pipelines/python")).unwrap();
@@ -101,7 +102,7 @@ fn the_example_with_python_scripts_runs_and_follows_them() {
         .output()
         .is_err()
     {
-        println!("skipped: there is no python3");
+        println!("skipped: `python3` is not installed");
         return;
     }
     let pipeline = "pipelines/python.yaml";

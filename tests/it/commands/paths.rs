@@ -40,7 +40,7 @@ fn every_spelling_of_a_path_is_the_same_place_and_the_same_key() {
 }
 
 #[test]
-fn two_things_at_one_place_are_refused() {
+fn two_inputs_or_outputs_at_the_same_path_are_refused() {
     for spelling in SPELLINGS {
         for both in [
             "files: { d/o: one }, code: [IT]",
@@ -58,9 +58,9 @@ fn two_things_at_one_place_are_refused() {
             let refused = sandbox.runner(&["validate", "pipeline.yaml"]);
             assert_eq!(refused.code, Some(2), "{both}: {refused:?}");
             let text = &refused.stderr;
-            let is_same = text.contains("would be at the place of");
+            let is_same = text.contains("have the same path");
             assert!(
-                is_same || text.contains("would lie in one another"),
+                is_same || text.contains("overlap: one path is inside the other"),
                 "{text}"
             );
             assert!(text.contains("pipeline.yaml:6:"), "{both}: {text}");
@@ -71,7 +71,7 @@ fn two_things_at_one_place_are_refused() {
     assert!(
         refused
             .stderr
-            .contains("the output `d/o` and the input `d` would lie in one another"),
+            .contains("the output `d/o` and the input `d` overlap: one path is inside the other"),
         "{refused:?}"
     );
 }
@@ -81,7 +81,7 @@ fn the_error_is_at_the_file_that_is_written_twice() {
     let sandbox = one("{ argv: [cat, a], files: { ./a: one, a: two } }");
     let refused = sandbox.runner(&["validate", "pipeline.yaml"]);
     let message = "\
-error: the file `a` would be at the place of the file `a`
+error: the file `a` and the file `a` have the same path
   --> pipeline.yaml:6:53
 ";
     assert!(refused.stderr.starts_with(message), "{}", refused.stderr);
@@ -95,7 +95,7 @@ error: the file `a` would be at the place of the file `a`
 }
 
 #[test]
-fn what_is_ignored_is_a_name() {
+fn ignore_takes_names_and_no_paths() {
     let left = "{ argv: 'mkdir n; echo > n/left', shell: true, ignore: [IT] }";
     for name in ["n", "n/", "./n", "left"] {
         let sandbox = one(&left.replace("IT", name));

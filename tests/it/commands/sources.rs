@@ -34,7 +34,7 @@ fn first_time(sandbox: &Sandbox, what: &str, files: &str) {
 }
 
 #[test]
-fn a_source_that_was_switched_while_a_program_ran_is_read_once_more() {
+fn a_program_runs_again_if_its_source_was_switched_meanwhile() {
     for (what, files) in [
         ("ln -sfn b link; sleep .05; ln -sfn a link", "link/data"),
         ("ln -sfn b link; sleep .05; ln -sfn a link", "link/data/"),
@@ -64,7 +64,7 @@ fn a_source_that_was_switched_while_a_program_ran_is_read_once_more() {
 }
 
 #[test]
-fn folders_above_a_source_may_be_busy() {
+fn changes_in_folders_above_a_source_are_harmless() {
     let sandbox = Sandbox::new("");
     first_time(&sandbox, "touch new a/new; rm a/new; mkdir c", "a/data");
     assert_eq!(run(&sandbox).code, Some(0));
@@ -72,7 +72,7 @@ fn folders_above_a_source_may_be_busy() {
 }
 
 #[test]
-fn another_mount_at_the_place_of_a_source_is_noticed() {
+fn a_mount_in_place_of_a_source_is_detected() {
     for (what, files) in [
         // Folder, device and inodes stay the same, so only the mount shows the change.
         ("mount --bind a a", "a/data"),
@@ -83,7 +83,7 @@ fn another_mount_at_the_place_of_a_source_is_noticed() {
         first_time(&sandbox, what, files);
         let can = Command::new("unshare").args(["-rm", "true"]).status();
         if !can.is_ok_and(|status| status.success()) {
-            return skip("nothing can be mounted in a user namespace here");
+            return skip("this system does not allow mounts in a user namespace");
         }
         let command = sandbox.command(&["run", "pipeline.yaml"]);
         let mut within = Command::new("unshare");
@@ -105,7 +105,7 @@ fn another_mount_at_the_place_of_a_source_is_noticed() {
 }
 
 #[test]
-fn a_store_in_a_source_is_no_part_of_it() {
+fn a_store_inside_a_source_is_not_part_of_it() {
     let sandbox = one("{ argv: 'ls d d/sub', shell: true, files: { d: . } }");
     fs::write(sandbox.path("x.txt"), "hi").unwrap();
     fs::create_dir(sandbox.path("sub")).unwrap();
@@ -125,18 +125,18 @@ fn a_store_in_a_source_is_no_part_of_it() {
 }
 
 #[test]
-fn a_store_is_no_source() {
+fn a_store_cannot_be_a_source() {
     let sandbox = one("{ argv: [ls, d], files: { d: artifacts } }");
     let refused = run(&sandbox);
     assert_eq!(refused.code, Some(2), "{refused:?}");
-    let message = "`artifacts` is a store of runner, and no source";
+    let message = "`artifacts` is a runner store, which cannot be a source";
     assert!(refused.stderr.contains(message), "{refused:?}");
     assert!(refused.stderr.contains("hint: "), "{refused:?}");
     assert!(refused.stderr.contains("pipeline.yaml:6:"), "{refused:?}");
 }
 
 #[test]
-fn empty_folders_arrive_and_count() {
+fn empty_folders_are_copied_and_are_in_the_key() {
     let sandbox = one(
         "{ argv: 'mkdir o; find d c e | sort > o/all', shell: true, files: { d: data, e: empty }, code: [c], outputs: { o: o } }",
     );
@@ -169,12 +169,12 @@ fn empty_folders_arrive_and_count() {
 /// Returns the bytes of the index of the only source.
 fn index(sandbox: &Sandbox) -> Vec<u8> {
     let files = list(&sandbox.path("artifacts/v1/sources/index-2"));
-    let file: &Path = files.first().expect("there is an index");
+    let file: &Path = files.first().expect("the run must write an index");
     fs::read(file).unwrap()
 }
 
 #[test]
-fn what_is_known_of_sources_is_not_trusted_if_asked() {
+fn rehash_reads_unchanged_sources_again() {
     let sandbox = one("{ argv: [cat, d], files: { d: one } }");
     fs::write(sandbox.path("one"), "1").unwrap();
     // Waits for longer than the coarsest resolution of file times that the index allows for.
@@ -188,12 +188,15 @@ fn what_is_known_of_sources_is_not_trusted_if_asked() {
     ] {
         let before = index(&sandbox);
         assert_eq!(sandbox.runner(command).code, Some(0));
-        assert!(index(&sandbox) == before, "{command:?} read what it knew");
+        assert!(
+            index(&sandbox) == before,
+            "{command:?} read an unchanged source"
+        );
         let rehashed = sandbox.runner(&[command, &["--rehash"]].concat());
         assert_eq!(rehashed.code, Some(0), "{rehashed:?}");
         assert!(
             index(&sandbox) != before,
-            "{command:?} --rehash read nothing"
+            "{command:?} --rehash did not read the source"
         );
     }
 }

@@ -90,7 +90,7 @@ fn a_changed_program_runs_its_stages_again() {
 }
 
 #[test]
-fn another_program_that_is_found_first_counts() {
+fn a_program_replaced_by_another_in_path_runs_its_stages_again() {
     let sandbox =
         pipeline("  it: { kind: command, params: { argv: [mytool], outputs: { out: out } } }\n");
     script(&sandbox.path("bin/mytool"), "echo one > out");
@@ -113,7 +113,7 @@ fn another_program_that_is_found_first_counts() {
 }
 
 #[test]
-fn a_program_with_a_version_command_counts_by_its_answer() {
+fn a_program_with_a_version_command_is_identified_by_its_output() {
     let sandbox = pipeline(
         "  it: { kind: command, params: { argv: [mytool], tools: { mytool: mytool version }, outputs: { out: out } } }\n  \
            next: { kind: command, inputs: { in: it }, params: { argv: [cp, in/out, copy], outputs: { copy: copy } } }\n",
@@ -168,17 +168,17 @@ fn a_program_with_a_version_command_counts_by_its_answer() {
 }
 
 #[test]
-fn a_version_command_that_does_not_answer_is_an_error_with_its_place() {
+fn a_version_command_that_fails_is_an_error_with_its_place() {
     for (command, why) in [
         (
             "exit 3",
-            "fails: the program ended with exit code 3, without a word",
+            "fails: the program ended with exit code 3, without any output",
         ),
         (
             "echo gone >&2; false",
             "fails: the program ended with exit code 1:\n  | gone",
         ),
-        ("true", "says nothing"),
+        ("true", "prints nothing"),
     ] {
         let sandbox = pipeline(&format!(
             "  it: {{ kind: command, params: {{ argv: [sh], tools: {{ sh: \"{command}\" }} }} }}\n"
@@ -192,7 +192,11 @@ fn a_version_command_that_does_not_answer_is_an_error_with_its_place() {
     let sandbox = pipeline("  it: { kind: command, params: { argv: [sh], tools: { a/b: x } } }\n");
     let run = runner(&sandbox, &["validate", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(run.stderr.contains("`a/b` is no program"), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("`a/b` is neither the name of a program"),
+        "{run:?}"
+    );
 }
 
 /// The program is replaced while it runs, so it is unknown which one made the result.
@@ -212,7 +216,7 @@ fn a_program_that_changes_while_it_runs_makes_no_result() {
 
 /// The program is replaced while its version command runs.
 #[test]
-fn an_answer_of_a_program_that_changes_meanwhile_is_not_kept() {
+fn the_version_of_a_program_that_changes_meanwhile_is_not_kept() {
     let sandbox = pipeline(
         "  it: { kind: command, params: { argv: [mytool], tools: { mytool: mytool version }, outputs: { out: out } } }\n",
     );
@@ -230,7 +234,7 @@ fn an_answer_of_a_program_that_changes_meanwhile_is_not_kept() {
 #[test]
 fn a_program_that_cannot_be_read_is_an_error_with_a_hint() {
     if rustix::process::geteuid().is_root() {
-        skip("root reads everything");
+        skip("root can read every file");
         return;
     }
     let sandbox = pipeline("  it: { kind: command, params: { argv: [mytool] } }\n");

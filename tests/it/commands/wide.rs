@@ -5,9 +5,9 @@ use std::fs;
 use crate::sandbox::{Sandbox, list};
 
 /// Factor between the numbers of outputs of the large and the small pipeline.
-const TIMES: u32 = 8;
+const FACTOR: u32 = 8;
 /// Minimum processor time in seconds that is assumed for the small pipeline.
-const LEAST: f64 = 0.05;
+const MIN_SECONDS: f64 = 0.05;
 
 /// Returns a pipeline with these stages: `a` has `n` outputs that contain `text`, `b` takes each of them as
 /// an input, and `c` takes them as a list. `d` has `n` instances, `e` has `n` that take one of those each,
@@ -63,12 +63,15 @@ fn times(n: u32) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn eight_times_as_many_outputs_and_inputs_take_no_more_than_their_share() {
+fn time_is_linear_in_the_number_of_outputs_and_inputs() {
     let small = times(125);
-    let large = times(125 * TIMES);
+    let large = times(125 * FACTOR);
     for ((command, little), (_, much)) in small.iter().zip(&large) {
         // If the time were proportional to the square, it would be 64 times as long.
-        let most = 3.0 * f64::from(TIMES) * LEAST.max(*little);
-        assert!(*much < most, "{command}: {little:.2} s, then {much:.2} s");
+        let limit = 3.0 * f64::from(FACTOR) * MIN_SECONDS.max(*little);
+        assert!(
+            *much < limit,
+            "{command}: {little:.2} s for the small pipeline, {much:.2} s for the large one"
+        );
     }
 }

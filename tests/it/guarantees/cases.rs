@@ -16,7 +16,11 @@ const THREADS: usize = 2;
     clippy::print_stdout,
     reason = "the test output shows how many cases ran"
 )]
-pub fn each<C: Debug + Sync>(what: &str, cases: &[C], survives: impl Fn(&C) -> Verdict + Sync) {
+pub(crate) fn each<C: Debug + Sync>(
+    what: &str,
+    cases: &[C],
+    survives: impl Fn(&C) -> Verdict + Sync,
+) {
     let started = Instant::now();
     let next = Mutex::new(cases.iter());
     let tally = Mutex::new(BTreeMap::<&str, usize>::new());
@@ -50,11 +54,15 @@ pub fn each<C: Debug + Sync>(what: &str, cases: &[C], survives: impl Fn(&C) -> V
         lost.len(),
         started.elapsed().as_secs_f64()
     );
-    assert!(lost.is_empty(), "{what}, lost:\n{}", lost.join("\n"));
+    assert!(
+        lost.is_empty(),
+        "{what}: these cases failed:\n{}",
+        lost.join("\n")
+    );
 }
 
 /// A reproducible random number generator: SplitMix64.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// Takes the seed from `RUNNER_SEED`, or else from the time, and prints it.
@@ -62,7 +70,7 @@ impl Random {
         clippy::print_stdout,
         reason = "the printed seed is needed to repeat the test"
     )]
-    pub fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         let given = std::env::var("RUNNER_SEED").ok();
         let seed = given.map_or_else(
             || {
@@ -72,17 +80,17 @@ impl Random {
                     .subsec_nanos()
                     .into()
             },
-            |seed| seed.parse().expect("RUNNER_SEED is a number"),
+            |seed| seed.parse().expect("`RUNNER_SEED` must be a whole number"),
         );
         println!("{what}: RUNNER_SEED={seed}");
         Self(seed)
     }
 
-    pub fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -91,11 +99,11 @@ impl Random {
     }
 
     /// Returns a number in [0, 1).
-    pub fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         self.below(1 << 30) as f64 / f64::from(1 << 30)
     }
 
-    pub fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 }

@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::cases::{Random, each};
-use super::left::{FOREIGN, Left, sound_record};
-use super::{Verdict, finished, full, has_the_table, reference, require, succeeds};
+use super::store_contents::{FOREIGN, StoreContents, sound_record};
+use super::{Verdict, finished, full, has_expected_table, reference, require, succeeds};
 use crate::sandbox::{Sandbox, list};
 
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,8 @@ enum Damage {
     /// One bit is flipped.
     Flipped,
     /// The file is truncated.
-    Cut,
-    Gone,
+    Truncated,
+    Missing,
     /// The content is replaced by random bytes of the same length.
     Garbage,
     Folder,
@@ -42,7 +42,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Lists `folder` and all folders below it.
-pub fn folders_below(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn folders_below(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     for path in list(folder).into_iter().filter(|path| path.is_dir()) {
         folders.extend(folders_below(&path));
@@ -80,12 +80,12 @@ fn damage(sandbox: &Sandbox, damage: Damage, random: &mut Random) -> PathBuf {
             bytes[bit / 8] ^= 1 << (bit % 8);
             overwrite(&file, &bytes);
         }
-        Damage::Cut => overwrite(&file, &bytes[..random.below(bytes.len().max(1))]),
+        Damage::Truncated => overwrite(&file, &bytes[..random.below(bytes.len().max(1))]),
         Damage::Flipped | Damage::Garbage => {
             bytes.fill_with(|| random.below(256) as u8);
             overwrite(&file, &bytes);
         }
-        Damage::Gone => fs::remove_file(&file).unwrap(),
+        Damage::Missing => fs::remove_file(&file).unwrap(),
         Damage::Folder => {
             fs::remove_file(&file).unwrap();
             fs::create_dir(&file).unwrap();
@@ -99,7 +99,7 @@ fn damage(sandbox: &Sandbox, damage: Damage, random: &mut Random) -> PathBuf {
 }
 
 /// Overwrites a file in place, so that its hard links change as well: a blob and its names in `latest`.
-pub fn overwrite(file: &Path, bytes: &[u8]) {
+pub(super) fn overwrite(file: &Path, bytes: &[u8]) {
     let permissions = fs::metadata(file).unwrap().permissions();
     fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
     fs::write(file, bytes).unwrap();
@@ -107,7 +107,7 @@ pub fn overwrite(file: &Path, bytes: &[u8]) {
 }
 
 /// Removes the action records of a stage kind.
-pub fn forget(sandbox: &Sandbox, kind: &str) {
+pub(super) fn forget(sandbox: &Sandbox, kind: &str) {
     for file in list(&sandbox.path("artifacts/v1/actions")) {
         if sound_record(&file).is_some_and(|record| record["fingerprint"]["kind"] == kind) {
             fs::remove_file(file).unwrap();
@@ -123,21 +123,21 @@ fn survives(case: &Case) -> Verdict {
     }
     let file = damage(&sandbox, case.damage, &mut random);
     let place = file.strip_prefix(sandbox.path("artifacts")).unwrap();
-    outlives(&sandbox, place).map_err(|why| format!("{}: {why}", place.display()))
+    recovers(&sandbox, place).map_err(|why| format!("{}: {why}", place.display()))
 }
 
-fn outlives(sandbox: &Sandbox, place: &Path) -> Verdict {
+fn recovers(sandbox: &Sandbox, place: &Path) -> Verdict {
     let run = succeeds(sandbox, &["run", "pipeline.yaml"])?;
     require(run.stdout == reference().table, || {
-        format!("another table: {run:?}")
+        format!("a wrong table: {run:?}")
     })?;
     let verified = sandbox.runner(&["cache", "verify"]);
     if verified.code == Some(0) {
         is_right(sandbox, place)?;
-        return Ok("undone by a run");
+        return Ok("repaired by a run");
     }
     require(verified.code == Some(1), || {
-        format!("ended oddly: {verified:?}")
+        format!("unexpected exit code: {verified:?}")
     })?;
     succeeds(sandbox, &["cache", "verify", "--repair"])?;
     succeeds(sandbox, &["run", "pipeline.yaml"])?;
@@ -149,10 +149,10 @@ fn outlives(sandbox: &Sandbox, place: &Path) -> Verdict {
 /// Checks that the table and the store are complete and correct. A damaged action record may be missing,
 /// because either of an action's two records is enough to find it.
 fn is_right(sandbox: &Sandbox, damaged: &Path) -> Result<(), String> {
-    has_the_table(sandbox)?;
+    has_expected_table(sandbox)?;
     let spared = damaged.strip_prefix("v1/actions").ok();
     let spared = spared.map(|name| format!("actions/{} is missing", name.display()));
-    let mut differences = Left::of(sandbox).differences(&reference().left);
+    let mut differences = StoreContents::of(sandbox).differences(&reference().contents);
     differences.retain(|difference| Some(difference) != spared.as_ref());
     require(differences.is_empty(), || differences.join("; "))
 }
@@ -161,8 +161,8 @@ fn is_right(sandbox: &Sandbox, damaged: &Path) -> Result<(), String> {
 fn damage_changes_no_result() {
     const DAMAGES: [Damage; 7] = [
         Damage::Flipped,
-        Damage::Cut,
-        Damage::Gone,
+        Damage::Truncated,
+        Damage::Missing,
         Damage::Garbage,
         Damage::Folder,
         Damage::Link,

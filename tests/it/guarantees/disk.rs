@@ -10,7 +10,8 @@ use rustix::process::geteuid;
 use super::cases::each;
 use super::damage::folders_below;
 use super::{
-    PIPELINE, Verdict, finished, full, has_the_table, is_honest, patiently, recovers, start,
+    PIPELINE, Verdict, finish_in_time, finished, full, has_expected_table, recovers, start,
+    succeeds_or_reports,
 };
 use crate::sandbox::Sandbox;
 
@@ -62,11 +63,11 @@ fn on_disk(sandbox: &Sandbox, limit: &str) -> Option<Mounted> {
     reason = "the test output shows what was skipped"
 )]
 fn skip(what: &str) {
-    println!("{what}: skipped, for we may not mount");
+    println!("{what}: skipped: mounting is not permitted");
 }
 
 /// Returns the disk space that a run takes: in KiB, and as the number of files and folders.
-fn need() -> Option<(u64, u64)> {
+fn needed_space() -> Option<(u64, u64)> {
     let sandbox = Sandbox::new(PIPELINE);
     let disk = on_disk(&sandbox, "size=64m")?;
     let run = sandbox.runner(&["run", "pipeline.yaml", "-j", "1"]);
@@ -78,10 +79,10 @@ fn need() -> Option<(u64, u64)> {
 
 fn survives(limit: &str) -> Verdict {
     let sandbox = Sandbox::new(PIPELINE);
-    let disk = on_disk(&sandbox, limit).ok_or("it may no longer be mounted")?;
+    let disk = on_disk(&sandbox, limit).ok_or("mounting is no longer permitted")?;
     let args = ["run", "pipeline.yaml", "-j", "1"];
-    let run = patiently(start(&mut sandbox.command(&args)))?;
-    is_honest(&run, "No space left on device")?;
+    let run = finish_in_time(start(&mut sandbox.command(&args)))?;
+    succeeds_or_reports(&run, "No space left on device")?;
     disk.remount("size=64m,nr_inodes=0");
     recovers(&sandbox)?;
     Ok(match run.code {
@@ -91,12 +92,12 @@ fn survives(limit: &str) -> Verdict {
 }
 
 #[test]
-fn a_full_disk_is_told_and_costs_nothing_else() {
-    let Some((room, files)) = need() else {
+fn a_full_disk_is_reported_and_loses_nothing() {
+    let Some((kib, files)) = needed_space() else {
         return skip("disks");
     };
     let steps = if full() { 40 } else { 6 };
-    let by_size = (0..steps).map(|step| 64 + (room + 64 - 64) * step / (steps - 1));
+    let by_size = (0..steps).map(|step| 64 + (kib + 64 - 64) * step / (steps - 1));
     let by_size = by_size.map(|size| format!("size={size}k"));
     let by_files = (1..=steps / 2).map(|step| files * step / (steps / 2));
     let by_files = by_files.map(|files| format!("size=64m,nr_inodes={}", files.max(2)));
@@ -105,7 +106,7 @@ fn a_full_disk_is_told_and_costs_nothing_else() {
 }
 
 #[test]
-fn a_store_that_cannot_be_written_to_can_be_read() {
+fn a_read_only_store_can_be_read() {
     let sandbox = finished();
     let folder = sandbox.path("artifacts");
     let disk = Mounted::new(folder.clone(), &["--bind", folder.to_str().unwrap()]);
@@ -126,7 +127,7 @@ fn a_store_that_cannot_be_written_to_can_be_read() {
     let status = sandbox.runner(&["status", "pipeline.yaml"]);
     assert_eq!(status.code, Some(0), "{status:?}");
     assert!(status.stdout.contains("4 cached"), "{status:?}");
-    has_the_table(&sandbox).unwrap();
+    has_expected_table(&sandbox).unwrap();
     if disk.is_none() {
         permit(&folder, 0o755);
     }

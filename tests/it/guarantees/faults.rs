@@ -8,17 +8,17 @@ use std::sync::OnceLock;
 
 use super::cases::{Random, each};
 use super::damage::{forget, overwrite};
-use super::left::Left;
+use super::store_contents::StoreContents;
 use super::{
-    PIPELINE, Verdict, finished, full, is_honest, patiently, recovers, recovers_to, reference,
-    require, start, succeeds,
+    PIPELINE, Verdict, finish_in_time, finished, full, recovers, recovers_to, reference, require,
+    start, succeeds, succeeds_or_reports,
 };
 use crate::sandbox::Sandbox;
 
 /// The contents of the store before the faulty command.
 #[derive(Clone, Copy, Debug)]
-pub enum Before {
-    Nothing,
+pub(super) enum Before {
+    Empty,
     /// Results with another number of epochs, which the command replaces in `latest`.
     Others,
     /// Results of `Others`, and then those of the pipeline itself.
@@ -30,27 +30,29 @@ pub enum Before {
     Damaged,
 }
 
-/// A fault in the n-th call of a process. `tests/faults` explains `who`, `what` and `n`.
+/// A fault in the n-th call of a process. `tests/faults` explains `process`, `name` and `n`.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault {
+pub(super) struct Fault {
     pub before: Before,
     /// Arguments of `runner`.
     pub args: &'static [&'static str],
-    pub who: &'static str,
-    pub what: &'static str,
+    pub process: &'static str,
+    /// Name of the fault, such as `enospc`.
+    pub name: &'static str,
     pub n: usize,
 }
 
-pub const RUN: &[&str] = &["run", "pipeline.yaml", "-j", "1"];
+pub(super) const RUN: &[&str] = &["run", "pipeline.yaml", "-j", "1"];
 /// Arguments of the run that makes [`Before::Others`].
-pub const RUN_OTHERS: [&str; 4] = ["run", "pipeline.yaml", "-S", "stages.cnn.params.epochs=2"];
+pub(super) const RUN_OTHERS: [&str; 4] =
+    ["run", "pipeline.yaml", "-S", "stages.cnn.params.epochs=2"];
 
 impl Before {
     /// Returns a sandbox with such a store, and the contents that the store must have at the end.
-    pub fn prepare(self) -> (Sandbox, Left) {
+    pub(super) fn prepare(self) -> (Sandbox, StoreContents) {
         static OTHERS: OnceLock<Sandbox> = OnceLock::new();
         static BOTH: OnceLock<Sandbox> = OnceLock::new();
-        let whole = &reference().left;
+        let expected = &reference().contents;
         let others = || {
             OTHERS.get_or_init(|| {
                 let sandbox = Sandbox::new(PIPELINE);
@@ -66,13 +68,19 @@ impl Before {
             })
         };
         match self {
-            Self::Nothing => (Sandbox::new(PIPELINE), whole.clone()),
-            Self::Others => (copy(others()), whole.and_kept(&Left::of(others()))),
-            Self::Both => (copy(both()), whole.and_kept(&Left::of(others()))),
+            Self::Empty => (Sandbox::new(PIPELINE), expected.clone()),
+            Self::Others => (
+                copy(others()),
+                expected.with_kept_from(&StoreContents::of(others())),
+            ),
+            Self::Both => (
+                copy(both()),
+                expected.with_kept_from(&StoreContents::of(others())),
+            ),
             Self::Unnumbered => {
-                let (sandbox, whole) = Self::Both.prepare();
+                let (sandbox, expected) = Self::Both.prepare();
                 fs::remove_dir_all(sandbox.path("artifacts/v1/numbers")).unwrap();
-                (sandbox, whole)
+                (sandbox, expected)
             }
             Self::Damaged => {
                 let sandbox = finished();
@@ -81,7 +89,7 @@ impl Before {
                 bytes[0] ^= 1;
                 overwrite(&images, &bytes);
                 forget(&sandbox, "train-cnn");
-                (sandbox, whole.clone())
+                (sandbox, expected.clone())
             }
         }
     }
@@ -103,7 +111,7 @@ fn library() -> PathBuf {
     let library = tests.with_file_name("../examples/libfaults.so");
     assert!(
         library.is_file(),
-        "`{}` is not there: run `cargo test --release --workspace`, which builds it",
+        "`{}` does not exist; `cargo test --release --workspace` builds it",
         library.display()
     );
     library.canonicalize().unwrap()
@@ -111,31 +119,35 @@ fn library() -> PathBuf {
 
 impl Fault {
     /// Starts the command with the fault.
-    pub fn start(&self, sandbox: &Sandbox) -> Child {
+    pub(super) fn start(&self, sandbox: &Sandbox) -> Child {
         start(&mut faulty(sandbox, self))
     }
 
     /// Returns the call that failed, or `None` if there were fewer than `n` calls.
-    pub fn call(sandbox: &Sandbox) -> Option<String> {
-        let said = fs::read_to_string(sandbox.path("said")).unwrap_or_default();
-        said.lines().next().map(str::to_owned)
+    pub(super) fn call(sandbox: &Sandbox) -> Option<String> {
+        let lines = fs::read_to_string(sandbox.path("said")).unwrap_or_default();
+        lines.lines().next().map(str::to_owned)
     }
 }
 
 fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
     let Fault {
-        args, who, what, n, ..
+        args,
+        process,
+        name,
+        n,
+        ..
     } = fault;
     let mut command = sandbox.command(args);
     let mut under = sandbox.path("").canonicalize().unwrap();
     // Changes concern the store only. Reads also concern the pipeline.
-    if CHANGES.contains(what) {
+    if CHANGES.contains(name) {
         under.push("artifacts");
     }
     command
         .env("LD_PRELOAD", library())
         .env("RAYON_NUM_THREADS", "1")
-        .env("RUNNER_FAULTS", format!("{who}:{what}:{n}"))
+        .env("RUNNER_FAULTS", format!("{process}:{name}:{n}"))
         .env("RUNNER_FAULTS_UNDER", under)
         .env("RUNNER_FAULTS_COUNT", sandbox.path("count"))
         .env("RUNNER_FAULTS_SAID", sandbox.path("said"));
@@ -145,26 +157,26 @@ fn faulty(sandbox: &Sandbox, fault: &Fault) -> Command {
 /// Counts the calls that the fault can happen to. Its `n` must be 0, so that no call fails.
 fn calls(fault: &Fault) -> usize {
     let (sandbox, _) = fault.before.prepare();
-    let run = patiently(fault.start(&sandbox)).unwrap();
+    let run = finish_in_time(fault.start(&sandbox)).unwrap();
     assert_eq!(run.code, Some(0), "{run:?}");
-    let count = fs::metadata(sandbox.path("count")).expect("calls are seen");
+    let count = fs::metadata(sandbox.path("count")).expect("the library must count calls");
     usize::try_from(count.len()).unwrap()
 }
 
-/// Lists the faults of each of `whats` at each call of each of `whos`. Unless the suite is full, takes
-/// only one call in `stride`, from a random start.
-pub fn choose(
+/// Lists the faults in `names` at each call of each of `processes`. Unless the suite is full, takes only one
+/// call in `stride`, from a random start.
+pub(super) fn choose(
     random: &mut Random,
     before: Before,
     args: &'static [&'static str],
-    whos: &[&'static str],
-    whats: &[&'static str],
+    processes: &[&'static str],
+    names: &[&'static str],
     stride: usize,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (&who, &what) in whos
+    for (&process, &name) in processes
         .iter()
-        .flat_map(|who| whats.iter().map(move |what| (who, what)))
+        .flat_map(|process| names.iter().map(move |name| (process, name)))
     {
         let (first, stride) = if full() {
             (1, 1)
@@ -174,8 +186,8 @@ pub fn choose(
         let at = |n| Fault {
             before,
             args,
-            who,
-            what,
+            process,
+            name,
             n,
         };
         faults.extend((first..=calls(&at(0))).step_by(stride).map(at));
@@ -185,72 +197,84 @@ pub fn choose(
 
 fn survives(fault: &Fault) -> Verdict {
     let Fault {
-        before, who, what, ..
+        before,
+        process,
+        name,
+        ..
     } = *fault;
-    let (sandbox, whole) = before.prepare();
-    let run = patiently(fault.start(&sandbox))?;
+    let (sandbox, expected) = before.prepare();
+    let run = finish_in_time(fault.start(&sandbox))?;
     let call = Fault::call(&sandbox);
-    let is_as_expected = match (what, who) {
-        _ if call.is_none() => is_honest(&run, "nothing"),
-        ("kill" | "torn", "runner") => require(run.code.is_none(), || format!("lives on: {run:?}")),
+    let is_as_expected = match (name, process) {
+        _ if call.is_none() => succeeds_or_reports(&run, "nothing"),
+        ("kill" | "torn", "runner") => require(run.code.is_none(), || {
+            format!("runner was not killed: {run:?}")
+        }),
         ("kill" | "torn", _) => require(
             run.code == Some(100) && run.stderr.contains("SIGKILL"),
-            || format!("did not see its worker die: {run:?}"),
+            || format!("runner did not report the killed worker: {run:?}"),
         ),
-        ("enospc" | "full", _) => is_honest(&run, "No space left on device"),
-        ("eio", _) => is_honest(&run, "Input/output error"),
-        _ => is_honest(&run, "Read-only file system"),
+        ("enospc" | "full", _) => succeeds_or_reports(&run, "No space left on device"),
+        ("eio", _) => succeeds_or_reports(&run, "Input/output error"),
+        _ => succeeds_or_reports(&run, "Read-only file system"),
     };
     is_as_expected
         .and_then(|()| match before {
-            Before::Nothing => recovers(&sandbox),
-            _ => recovers_to(&sandbox, &whole),
+            Before::Empty => recovers(&sandbox),
+            _ => recovers_to(&sandbox, &expected),
         })
         .map_err(|why| format!("{call:?}: {why}"))?;
     Ok(fate(&call))
 }
 
 /// Returns the word for the tally.
-pub fn fate(call: &Option<String>) -> &'static str {
+pub(super) fn fate(call: &Option<String>) -> &'static str {
     match call {
         Some(_) => "injected",
         None => "past the end",
     }
 }
 
-const WHOS: [&str; 2] = ["runner", "worker"];
+const PROCESSES: [&str; 2] = ["runner", "worker"];
 /// Faults of calls that change something.
 const CHANGES: [&str; 6] = ["kill", "torn", "enospc", "eio", "full", "erofs"];
 
 #[test]
-fn a_call_that_fails_or_is_the_last_costs_nothing_but_its_run() {
+fn a_failed_call_or_a_kill_costs_only_its_run() {
     let mut random = Random::new("faults");
-    let faults = choose(&mut random, Before::Nothing, RUN, &WHOS, &CHANGES[..4], 16);
+    let faults = choose(
+        &mut random,
+        Before::Empty,
+        RUN,
+        &PROCESSES,
+        &CHANGES[..4],
+        16,
+    );
     each("faults", &faults, survives);
 }
 
 #[test]
-fn a_call_that_fails_or_is_the_last_costs_nothing_that_was_there_before() {
+fn a_failed_call_or_a_kill_loses_no_earlier_results() {
     for before in [Before::Others, Before::Damaged] {
         let name = format!("faults over {before:?}");
         let mut random = Random::new(&name);
-        let faults = choose(&mut random, before, RUN, &WHOS, &CHANGES[..4], 48);
+        let faults = choose(&mut random, before, RUN, &PROCESSES, &CHANGES[..4], 48);
         each(&name, &faults, survives);
     }
 }
 
 #[test]
-fn a_disk_that_fills_up_or_turns_read_only_costs_nothing_but_its_run() {
+fn a_disk_that_fills_up_or_turns_read_only_costs_only_its_run() {
     let mut random = Random::new("lasting faults");
-    let whats = &CHANGES[4..];
-    let faults = choose(&mut random, Before::Nothing, RUN, &["any"], whats, 24);
+    let names = &CHANGES[4..];
+    let faults = choose(&mut random, Before::Empty, RUN, &["any"], names, 24);
     each("lasting faults", &faults, survives);
 }
 
 /// Equal files come into the store at once, and on a slow disk each thread still looks at its own after another
 /// has put one of the same name beside it.
 #[test]
-fn equal_files_are_kept_at_once_on_a_slow_disk() {
+fn equal_files_are_stored_at_once_on_a_slow_disk() {
     let sandbox = Sandbox::new(
         "version: 1
 name: equal
@@ -270,9 +294,9 @@ stages:
         .env("RUNNER_FAULTS", "runner:slow:1")
         .env("RUNNER_FAULTS_UNDER", under.join("artifacts/v1/cas"))
         .env("RUNNER_FAULTS_COUNT", sandbox.path("count"));
-    let finished = patiently(start(run)).unwrap();
+    let finished = finish_in_time(start(run)).unwrap();
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let looks = fs::metadata(sandbox.path("count")).unwrap().len();
-    assert!(looks >= 8, "only {looks} calls were slow");
+    assert!(looks >= 8, "only {looks} lookups were slow");
     succeeds(&sandbox, &["cache", "verify"]).unwrap();
 }

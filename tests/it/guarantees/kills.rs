@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::cases::{Random, each};
-use super::{PIPELINE, Verdict, full, patiently, recovers, reference, require, start};
+use super::{PIPELINE, Verdict, finish_in_time, full, recovers, reference, require, start};
 use crate::sandbox::{Sandbox, signal, workers};
 
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
     std::thread::sleep(reference().time.mul_f64(kill.after));
     if matches!(kill.victim, Victim::Runner) {
         runner.kill().unwrap();
-        return Ok(patiently(runner)?.code.is_none());
+        return Ok(finish_in_time(runner)?.code.is_none());
     }
     let mut found = workers(&runner);
     while found.is_empty() && runner.try_wait().unwrap().is_none() {
@@ -40,18 +40,20 @@ fn cut_short(sandbox: &Sandbox, kill: &Kill) -> Result<bool, String> {
         // It may have ended since.
         let _ = signal(worker, Signal::KILL);
     }
-    let run = patiently(runner)?;
+    let run = finish_in_time(runner)?;
     let was_seen = match run.code {
         Some(100) => run.stderr.contains("killed by SIGKILL"),
         Some(0) => true,
         code => code.is_none() && matches!(kill.victim, Victim::Both),
     };
-    require(was_seen, || format!("ended oddly: {run:?}"))?;
+    require(was_seen, || {
+        format!("unexpected exit code or message: {run:?}")
+    })?;
     Ok(run.code != Some(0))
 }
 
 fn survives(kills: &[Kill]) -> Verdict {
-    let (first, more) = kills.split_first().expect("there is a kill");
+    let (first, more) = kills.split_first().expect("a case must have a kill");
     let mut first = *first;
     let sandbox = loop {
         let sandbox = Sandbox::new(PIPELINE);
@@ -73,7 +75,7 @@ fn survives(kills: &[Kill]) -> Verdict {
 }
 
 #[test]
-fn a_kill_at_any_moment_costs_what_was_in_progress() {
+fn a_kill_at_any_moment_loses_only_work_in_progress() {
     let mut random = Random::new("kills");
     let victims = [Victim::Runner, Victim::Worker, Victim::Both];
     let runs = if full() { 90 } else { 6 };

@@ -12,16 +12,16 @@
 //! Each test prints its seed; `RUNNER_SEED` repeats the choices of an earlier test. Most of the time is
 //! spent waiting for disk flushes. `TMPDIR=/dev/shm` avoids that and proves as much.
 
-pub mod cases;
+pub(crate) mod cases;
 mod damage;
 mod disk;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod faults;
 mod kills;
-mod left;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod reads;
 mod runners;
+mod store_contents;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::sandbox::{Finished, Sandbox, finish, list};
-use left::Left;
+use store_contents::StoreContents;
 
 /// A pipeline with every sort of work, which runs in a fifth of a second.
 const PIPELINE: &str = r#"
@@ -78,19 +78,19 @@ tables:
 const STAGES: usize = 4;
 
 /// A run that takes longer counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// The result of a test case: a word for the tally, or what went wrong.
-pub type Verdict = Result<&'static str, String>;
+pub(crate) type Verdict = Result<&'static str, String>;
 
 /// Whether to test all cases instead of a sample.
-pub fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var("RUNNER_SUITE").is_ok_and(|suite| suite == "full")
 }
 
 /// The results of an undisturbed run.
 struct Reference {
-    left: Left,
+    contents: StoreContents,
     table: String,
     /// Duration of the run.
     time: Duration,
@@ -104,10 +104,11 @@ fn reference() -> &'static Reference {
         let run = sandbox.runner(&["run", "pipeline.yaml"]);
         let time = started.elapsed();
         assert_eq!(run.code, Some(0), "{run:?}");
-        let left = Left::of(&sandbox);
-        assert_eq!(left.differences(&left.as_named()), Vec::<String>::new());
+        let contents = StoreContents::of(&sandbox);
+        let named = contents.as_named();
+        assert_eq!(contents.differences(&named), Vec::<String>::new());
         Reference {
-            left,
+            contents,
             table: run.stdout,
             time,
         }
@@ -130,43 +131,48 @@ fn start(command: &mut Command) -> Child {
     command.spawn().unwrap()
 }
 
-/// Waits for the end of `child`. Kills it and returns an error after [`PATIENCE`].
-pub fn patiently(mut child: Child) -> Result<Finished, String> {
+/// Waits for the end of `child`. Kills it and returns an error after [`TIME_LIMIT`].
+pub(crate) fn finish_in_time(mut child: Child) -> Result<Finished, String> {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIME_LIMIT {
             child.kill().unwrap();
-            return Err(format!("it hangs: {:?}", finish(child)));
+            return Err(format!(
+                "still running after {TIME_LIMIT:?}: {:?}",
+                finish(child)
+            ));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(finish(child))
 }
 
-pub fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+pub(crate) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
 /// Checks that `finished` reports no bug of runner and has a documented exit code.
-fn is_orderly(finished: &Finished) -> Result<(), String> {
-    let said = &finished.stderr;
-    let is_fault = said.contains("panic") || said.contains("fault of runner");
-    require(!is_fault, || format!("a fault of its own: {finished:?}"))?;
+fn exits_properly(finished: &Finished) -> Result<(), String> {
+    let stderr = &finished.stderr;
+    let is_fault = stderr.contains("panic") || stderr.contains("bug in runner");
+    require(!is_fault, || format!("runner has a bug: {finished:?}"))?;
     let is_documented = matches!(finished.code, Some(0 | 1 | 2 | 100));
-    require(is_documented, || format!("ended oddly: {finished:?}"))
+    require(is_documented, || {
+        format!("unexpected exit code: {finished:?}")
+    })
 }
 
 /// Checks that the run either succeeded with the right table, or failed with the system's own words for
 /// the cause.
-fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
-    is_orderly(finished)?;
+fn succeeds_or_reports(finished: &Finished, words: &str) -> Result<(), String> {
+    exits_properly(finished)?;
     if finished.code == Some(0) {
         require(finished.stdout == reference().table, || {
-            format!("a wrong table and exit code 0: {finished:?}")
+            format!("exit code 0, but a wrong table: {finished:?}")
         })
     } else {
         require(finished.stderr.contains(words), || {
-            format!("no word of \"{words}\": {finished:?}")
+            format!("standard error lacks \"{words}\": {finished:?}")
         })
     }
 }
@@ -174,50 +180,50 @@ fn is_honest(finished: &Finished, words: &str) -> Result<(), String> {
 /// Runs the pipeline again, undisturbed. Checks that the store is as after an undisturbed run, that nothing
 /// is quarantined, and that no finished stage runs again.
 fn recovers(sandbox: &Sandbox) -> Result<(), String> {
-    recovers_to(sandbox, &reference().left)?;
+    recovers_to(sandbox, &reference().contents)?;
     let aside = list(&sandbox.path("artifacts/v1/quarantine"));
-    require(aside.is_empty(), || format!("set aside: {aside:?}"))
+    require(aside.is_empty(), || {
+        format!("files were set aside: {aside:?}")
+    })
 }
 
-fn recovers_to(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
-    let done = Left::of(sandbox).done(sandbox);
+fn recovers_to(sandbox: &Sandbox, expected: &StoreContents) -> Result<(), String> {
+    let finished = StoreContents::of(sandbox).finished(sandbox);
     let second = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
     for stage in second.json()["stages"].as_array().unwrap() {
         let key = stage["key"].as_str().unwrap();
-        let is_lost = done.contains(key) && stage["outcome"] != "cached";
-        require(!is_lost, || {
-            format!("was done, and was done again: {stage}")
-        })?;
+        let is_lost = finished.contains(key) && stage["outcome"] != "cached";
+        require(!is_lost, || format!("a finished stage ran again: {stage}"))?;
     }
-    is_left(sandbox, whole)
+    is_complete(sandbox, expected)
 }
 
 /// Checks that the store is complete and correct, that another run finds everything cached, and that no
 /// unfinished work is left.
-fn is_left(sandbox: &Sandbox, whole: &Left) -> Result<(), String> {
+fn is_complete(sandbox: &Sandbox, expected: &StoreContents) -> Result<(), String> {
     let third = succeeds(sandbox, &["run", "pipeline.yaml", "--json"])?;
     require(third.json()["counts"]["cached"] == STAGES, || {
-        format!("something was left to do: {third:?}")
+        format!("not every stage is cached: {third:?}")
     })?;
-    has_the_table(sandbox)?;
-    let differences = Left::of(sandbox).differences(whole);
+    has_expected_table(sandbox)?;
+    let differences = StoreContents::of(sandbox).differences(expected);
     require(differences.is_empty(), || differences.join("; "))?;
     let unfinished = unfinished(sandbox);
     require(unfinished.is_empty(), || {
-        format!("lies about: {unfinished:?}")
+        format!("unfinished work is left: {unfinished:?}")
     })
 }
 
-fn has_the_table(sandbox: &Sandbox) -> Result<(), String> {
+fn has_expected_table(sandbox: &Sandbox) -> Result<(), String> {
     let table = succeeds(sandbox, &["table", "pipeline.yaml"])?;
     require(table.stdout == reference().table, || {
-        format!("another table: {table:?}")
+        format!("`table` prints a wrong table: {table:?}")
     })
 }
 
 fn succeeds(sandbox: &Sandbox, args: &[&str]) -> Result<Finished, String> {
-    let finished = patiently(start(&mut sandbox.command(args)))?;
-    is_orderly(&finished)?;
+    let finished = finish_in_time(start(&mut sandbox.command(args)))?;
+    exits_properly(&finished)?;
     require(finished.code == Some(0), || {
         format!("{args:?} failed: {finished:?}")
     })?;

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use contract::lock;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::cases::{Random, each};
 use super::faults::{Before, Fault, RUN, RUN_OTHERS, choose, fate};
-use super::left::Left;
+use super::store_contents::StoreContents;
 use super::{
-    PIPELINE, Verdict, has_the_table, is_honest, is_orderly, patiently, recovers_to, reference,
-    require, start, succeeds,
+    PIPELINE, Verdict, exits_properly, finish_in_time, has_expected_table, recovers_to, reference,
+    require, start, succeeds, succeeds_or_reports,
 };
 use crate::sandbox::{Finished, Sandbox, files, list};
 
@@ -25,18 +26,18 @@ const VERIFY: &[&str] = &["cache", "verify"];
 const REFUSALS: [&str; 3] = ["eacces", "eloop", "eio-read"];
 
 /// Returns the words by which a command reports such a fault; one of them must appear.
-fn words(what: &str) -> &'static [&'static str] {
-    match what {
+fn words(fault: &str) -> &'static [&'static str] {
+    match fault {
         "eacces" => &["Permission denied"],
         "eloop" => &["Too many levels of symbolic links"],
         "eio-read" => &["Input/output error"],
         _ => &[
             "FIFO",
-            "no plain file",
+            "not a regular file",
             "damaged",
             "does not belong here",
-            "is not what its name says",
-            "shows something else",
+            "does not match its name",
+            "does not show the published outputs",
             "output missing",
             "set aside",
         ],
@@ -46,7 +47,7 @@ fn words(what: &str) -> &'static [&'static str] {
 /// Returns the output of an undisturbed command.
 fn undisturbed(before: Before, args: &'static [&'static str]) -> Finished {
     static KNOWN: Mutex<BTreeMap<&[&str], (String, String)>> = Mutex::new(BTreeMap::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     let (stdout, stderr) = known.entry(args).or_insert_with(|| {
         let finished = succeeds(&before.prepare().0, args).unwrap();
         (finished.stdout, finished.stderr)
@@ -59,9 +60,9 @@ fn undisturbed(before: Before, args: &'static [&'static str]) -> Finished {
 }
 
 /// Checks that the command either reports the fault or prints the same as an undisturbed one.
-fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
-    is_orderly(finished)?;
-    let words = words(fault.what);
+fn reports_fault(finished: &Finished, fault: &Fault) -> Result<(), String> {
+    exits_properly(finished)?;
+    let words = words(fault.name);
     let Finished { stdout, stderr, .. } = finished;
     if words
         .iter()
@@ -70,7 +71,7 @@ fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
         return Ok(());
     }
     if fault.args == RUN {
-        return is_honest(finished, words[0]);
+        return succeeds_or_reports(finished, words[0]);
     }
     let usual = undisturbed(fault.before, fault.args);
     // `verify` prints on standard error how much it read.
@@ -78,7 +79,7 @@ fn is_told(finished: &Finished, fault: &Fault) -> Result<(), String> {
         && *stdout == usual.stdout
         && (fault.args != VERIFY || *stderr == usual.stderr);
     require(is_usual, || {
-        format!("no word of \"{words:?}\": {finished:?}")
+        format!("the output lacks each of {words:?}: {finished:?}")
     })
 }
 
@@ -95,34 +96,36 @@ fn records(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn survives(fault: &Fault) -> Verdict {
-    let (sandbox, whole) = fault.before.prepare();
+    let (sandbox, expected) = fault.before.prepare();
     let before = records(&sandbox);
-    let finished = patiently(fault.start(&sandbox))?;
+    let finished = finish_in_time(fault.start(&sandbox))?;
     let call = Fault::call(&sandbox);
-    is_told(&finished, fault)
-        .and_then(|()| match fault.what {
-            "fifo" => is_made_good(&sandbox, fault.before, &whole, &call),
-            _ => keeps(&sandbox, fault, &before, &whole),
+    reports_fault(&finished, fault)
+        .and_then(|()| match fault.name {
+            "fifo" => is_repaired(&sandbox, fault.before, &expected, &call),
+            _ => loses_nothing(&sandbox, fault, &before, &expected),
         })
         .map_err(|why| format!("{call:?}: {why}; after {finished:?}"))?;
     Ok(fate(&call))
 }
 
 /// Checks that nothing is lost and that the next, undisturbed command leaves the store complete.
-fn keeps(
+fn loses_nothing(
     sandbox: &Sandbox,
     fault: &Fault,
     before: &BTreeMap<String, Vec<u8>>,
-    whole: &Left,
+    expected: &StoreContents,
 ) -> Result<(), String> {
     if matches!(fault.before, Before::Damaged) {
-        return recovers_to(sandbox, whole);
+        return recovers_to(sandbox, expected);
     }
     let aside = list(&sandbox.path("artifacts/v1/quarantine"));
-    require(aside.is_empty(), || format!("set aside: {aside:?}"))?;
+    require(aside.is_empty(), || {
+        format!("files were set aside: {aside:?}")
+    })?;
     if fault.args == COLLECT {
-        let all = &reference().left;
-        let mut lost = Left::of(sandbox).differences(all);
+        let all = &reference().contents;
+        let mut lost = StoreContents::of(sandbox).differences(all);
         lost.retain(|difference| !difference.ends_with("should not be there"));
         require(lost.is_empty(), || lost.join("; "))?;
         succeeds(sandbox, COLLECT)?;
@@ -132,12 +135,14 @@ fn keeps(
     let lost = before
         .iter()
         .find(|(name, bytes)| after.get(*name) != Some(bytes));
-    require(lost.is_none(), || format!("lost: {lost:?}"))?;
+    require(lost.is_none(), || {
+        format!("a record was lost or changed: {lost:?}")
+    })?;
     if fault.args == RUN {
-        recovers_to(sandbox, whole)?;
+        recovers_to(sandbox, expected)?;
         return is_numbered_in_order(sandbox);
     }
-    let differences = Left::of(sandbox).differences(whole);
+    let differences = StoreContents::of(sandbox).differences(expected);
     require(differences.is_empty(), || differences.join("; "))
 }
 
@@ -157,57 +162,64 @@ fn is_numbered_in_order(sandbox: &Sandbox) -> Result<(), String> {
     runs.sort_unstable();
     let numbers = runs.iter().map(|(_, number)| number);
     require(numbers.is_sorted_by(|a, b| a < b), || {
-        format!("out of order: {runs:?}")
+        format!("run numbers are out of order: {runs:?}")
     })
 }
 
 /// Checks that after a file was destroyed, a run and if necessary a repair make the store complete again.
-fn is_made_good(
+fn is_repaired(
     sandbox: &Sandbox,
     before: Before,
-    whole: &Left,
+    expected: &StoreContents,
     call: &Option<String>,
 ) -> Result<(), String> {
     fs::remove_file(sandbox.path("pipeline.yaml")).unwrap();
     fs::write(sandbox.path("pipeline.yaml"), PIPELINE).unwrap();
     let run = succeeds(sandbox, RUN)?;
     require(run.stdout == reference().table, || {
-        format!("another table: {run:?}")
+        format!("a wrong table: {run:?}")
     })?;
-    let verified = patiently(start(&mut sandbox.command(VERIFY)))?;
+    let verified = finish_in_time(start(&mut sandbox.command(VERIFY)))?;
     match verified.code {
         Some(0) => {}
         Some(1) => {
             succeeds(sandbox, &["cache", "verify", "--repair"])?;
         }
-        _ => return Err(format!("ended oddly: {verified:?}")),
+        _ => return Err(format!("unexpected exit code: {verified:?}")),
     }
-    if !matches!(before, Before::Nothing | Before::Damaged) {
+    if !matches!(before, Before::Empty | Before::Damaged) {
         succeeds(sandbox, &RUN_OTHERS)?;
     }
     succeeds(sandbox, RUN)?;
     succeeds(sandbox, VERIFY)?;
-    has_the_table(sandbox)?;
+    has_expected_table(sandbox)?;
     // Either of an action's two records is enough to find it, so the destroyed one may be missing.
     let path = call.as_deref().unwrap_or_default();
     let spared = path.split_once("/v1/actions/");
     let spared = spared.map(|(_, name)| format!("actions/{name} is missing"));
-    let mut differences = Left::of(sandbox).differences(whole);
+    let mut differences = StoreContents::of(sandbox).differences(expected);
     differences.retain(|difference| Some(difference) != spared.as_ref());
     require(differences.is_empty(), || differences.join("; "))
 }
 
 #[test]
-fn a_run_that_cannot_read_says_so_and_loses_nothing() {
+fn a_run_reports_a_failed_read_and_loses_nothing() {
     let mut random = Random::new("reads of runs");
     let mut faults = Vec::new();
-    for (before, who, stride) in [
-        (Before::Nothing, "runner", 320),
-        (Before::Nothing, "worker", 32),
+    for (before, process, stride) in [
+        (Before::Empty, "runner", 320),
+        (Before::Empty, "worker", 32),
         (Before::Others, "runner", 320),
         (Before::Damaged, "runner", 320),
     ] {
-        faults.extend(choose(&mut random, before, RUN, &[who], &REFUSALS, stride));
+        faults.extend(choose(
+            &mut random,
+            before,
+            RUN,
+            &[process],
+            &REFUSALS,
+            stride,
+        ));
     }
     each("reads of runs", &faults, survives);
 }
@@ -222,39 +234,46 @@ fn reads(name: &str, befores: &[Before], args: &'static [&'static str], stride: 
 }
 
 #[test]
-fn a_cached_run_that_cannot_read_says_so_and_repeats_nothing() {
+fn a_cached_run_reports_a_failed_read_and_repeats_nothing() {
     let befores = [Before::Both, Before::Unnumbered];
     reads("reads of cached runs", &befores, RUN, 64);
 }
 
 #[test]
-fn status_that_cannot_read_says_so() {
+fn status_reports_a_failed_read() {
     reads("reads of status", &[Before::Both], STATUS, 16);
 }
 
 #[test]
-fn gc_that_cannot_read_removes_nothing_that_is_needed() {
+fn gc_removes_nothing_that_is_needed_after_a_failed_read() {
     reads("reads of gc", &[Before::Both], COLLECT, 128);
 }
 
 #[test]
-fn verify_that_cannot_read_says_so() {
+fn verify_reports_a_failed_read() {
     reads("reads of verify", &[Before::Both], VERIFY, 128);
 }
 
 #[test]
-fn a_fifo_in_place_of_a_file_is_damage_and_nobody_waits_for_it() {
+fn a_fifo_in_place_of_a_file_is_damage_and_blocks_no_command() {
     let mut random = Random::new("fifos");
     let mut faults = Vec::new();
-    for (before, args, who, stride) in [
-        (Before::Nothing, RUN, "runner", 64),
-        (Before::Nothing, RUN, "worker", 16),
+    for (before, args, process, stride) in [
+        (Before::Empty, RUN, "runner", 64),
+        (Before::Empty, RUN, "worker", 16),
         (Before::Both, RUN, "runner", 32),
         (Before::Both, STATUS, "runner", 16),
         (Before::Both, COLLECT, "runner", 32),
         (Before::Both, VERIFY, "runner", 64),
     ] {
-        faults.extend(choose(&mut random, before, args, &[who], &["fifo"], stride));
+        faults.extend(choose(
+            &mut random,
+            before,
+            args,
+            &[process],
+            &["fifo"],
+            stride,
+        ));
     }
     each("fifos", &faults, survives);
 }

@@ -6,8 +6,9 @@ use std::os::unix::fs::{PermissionsExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
+use contract::lock;
 use rustix::process::getuid;
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ use crate::sandbox::{copy_program, list};
 const STRANGER: u32 = 64_123;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Identity {
+pub(super) enum Identity {
     Root,
     /// The user who runs the tests, if that is not root.
     Ourselves,
@@ -30,14 +31,14 @@ impl fmt::Display for Identity {
         f.write_str(match self {
             Self::Root => "root",
             Self::Ourselves => "a user",
-            Self::Stranger => "a user without a name",
+            Self::Stranger => "a user without an entry in `/etc/passwd`",
         })
     }
 }
 
 impl Identity {
     /// Returns the user of this process.
-    pub fn own() -> Self {
+    pub(super) fn own() -> Self {
         if getuid().is_root() {
             Self::Root
         } else {
@@ -46,7 +47,7 @@ impl Identity {
     }
 
     /// Returns all users that this process can become.
-    pub fn all() -> Vec<Self> {
+    pub(super) fn all() -> Vec<Self> {
         match Self::own() {
             Self::Root => vec![Self::Root, Self::Stranger],
             own => vec![own],
@@ -54,19 +55,19 @@ impl Identity {
     }
 
     /// Makes `command` run as this user.
-    pub fn assume(self, command: &mut Command) {
+    pub(super) fn assume(self, command: &mut Command) {
         if self == Self::Stranger {
             command.uid(STRANGER).gid(STRANGER);
         }
     }
 
     /// Makes this user the owner of a folder and its contents.
-    pub fn own_all(self, path: &Path) {
+    pub(super) fn give_all(self, path: &Path) {
         if self == Self::Stranger {
             lchown(path, Some(STRANGER), Some(STRANGER)).unwrap();
             if path.is_dir() && !path.is_symlink() {
                 for entry in list(path) {
-                    self.own_all(&entry);
+                    self.give_all(&entry);
                 }
             }
         }
@@ -74,7 +75,7 @@ impl Identity {
 }
 
 /// The binaries, at paths where the user of a case may run them.
-pub struct Tools {
+pub(super) struct Tools {
     pub runner: PathBuf,
     pub hostile: PathBuf,
     /// Holds copies of the binaries; `None` if the built ones are used.
@@ -82,13 +83,13 @@ pub struct Tools {
 }
 
 impl Tools {
-    pub fn of(identity: Identity) -> Arc<Self> {
+    pub(super) fn of(identity: Identity) -> Arc<Self> {
         if identity != Identity::Stranger {
             return Arc::new(Self::built());
         }
         // One set of copies for all cases, removed with the last case that uses it.
         static COPIES: Mutex<Weak<Tools>> = Mutex::new(Weak::new());
-        let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut copies = lock(&COPIES);
         if let Some(copies) = copies.upgrade() {
             return copies;
         }
@@ -102,7 +103,7 @@ impl Tools {
         let hostile = tests.with_file_name("../examples/hostile");
         assert!(
             hostile.is_file(),
-            "`{}` is not there: run `cargo test -p runner`, which builds it",
+            "`{}` does not exist; `cargo test -p runner` builds it",
             hostile.display()
         );
         Self {
@@ -129,7 +130,7 @@ impl Tools {
             version
                 .output()
                 .is_ok_and(|version| version.status.success()),
-            "`{}` cannot be run by other users: set TMPDIR to a folder that they may enter",
+            "other users cannot run `{}`; set `TMPDIR` to a folder that they can enter",
             runner.display()
         );
         Self {

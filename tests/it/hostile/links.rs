@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const SYMLINKS: Behaviour = Behaviour {
+pub(super) const SYMLINKS: Behaviour = Behaviour {
     name: "write through symlinks",
     programs: &[
         Program::fails("through-result").writes_given(),
@@ -16,7 +16,7 @@ pub const SYMLINKS: Behaviour = Behaviour {
     ],
 };
 
-pub const HARD_LINKS: Behaviour = Behaviour {
+pub(super) const HARD_LINKS: Behaviour = Behaviour {
     name: "write through hard links",
     programs: &[
         Program::either("input-kept"),
@@ -30,11 +30,11 @@ pub const HARD_LINKS: Behaviour = Behaviour {
 };
 
 #[test]
-fn what_programs_write_through_symlinks_is_all_that_changes_outside() {
+fn writes_through_symlinks_change_only_the_file_that_is_written() {
     survive(&SYMLINKS);
 }
 
 #[test]
-fn what_programs_write_through_hard_links_is_found_out() {
+fn writes_through_hard_links_are_detected() {
     survive(&HARD_LINKS);
 }

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const MAPPINGS: Behaviour = Behaviour {
+pub(super) const MAPPINGS: Behaviour = Behaviour {
     name: "write through mappings",
     programs: &[
         Program::either("map-input"),
@@ -16,7 +16,7 @@ pub const MAPPINGS: Behaviour = Behaviour {
     ],
 };
 
-pub const TIMESTAMPS: Behaviour = Behaviour {
+pub(super) const TIMESTAMPS: Behaviour = Behaviour {
     name: "change timestamps",
     programs: &[
         Program::either("restore-input"),
@@ -32,11 +32,11 @@ pub const TIMESTAMPS: Behaviour = Behaviour {
 };
 
 #[test]
-fn what_programs_write_through_mappings_is_found_out() {
+fn writes_through_mappings_are_detected() {
     survive(&MAPPINGS);
 }
 
 #[test]
-fn timestamps_hide_no_change_and_make_none() {
+fn changed_timestamps_neither_hide_nor_cause_changes() {
     survive(&TIMESTAMPS);
 }

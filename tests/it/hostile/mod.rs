@@ -12,7 +12,7 @@
 //! ```
 
 mod identity;
-mod left;
+mod leftovers;
 mod links;
 mod mapped;
 mod output;
@@ -146,7 +146,7 @@ impl fmt::Debug for Case {
 fn survive(behaviour: &Behaviour) {
     let identities = Identity::all();
     if identities.len() == 1 {
-        skip("the same cases as root and as another user; only root can run both");
+        skip("the cases as another user, which only root can run");
     }
     let cases = identities.iter().flat_map(|&identity| {
         let programs = behaviour.programs.iter();
@@ -157,18 +157,18 @@ fn survive(behaviour: &Behaviour) {
     let mut cases: Vec<Case> = cases.collect();
     if !full() {
         let mut random = Random::new(behaviour.name);
-        let spared = random.below(cases.len());
+        let kept = random.below(cases.len());
         let mut number = 0;
         cases.retain(|_| {
             number += 1;
-            number - 1 == spared || random.below(3) == 0
+            number - 1 == kept || random.below(3) == 0
         });
     }
     each(behaviour.name, &cases, trial::survives);
 }
 
 #[test]
-fn the_suite_has_every_program_and_the_docs_count_them_right() {
+fn the_suite_runs_every_program_and_the_docs_have_the_right_counts() {
     let tools = Tools::of(Identity::own());
     let listed = std::process::Command::new(&tools.hostile)
         .arg("list")
@@ -184,10 +184,13 @@ fn the_suite_has_every_program_and_the_docs_count_them_right() {
 
     let docs = format!("{}/docs/guarantees.md", env!("CARGO_MANIFEST_DIR"));
     let docs = std::fs::read_to_string(docs).unwrap();
-    assert!(names.len() >= 60, "{} programs", names.len());
+    assert!(names.len() >= 60, "there are only {} programs", names.len());
     let row = |what: &str, count: usize| {
         let row = format!("| {what} | {count} |");
-        assert!(docs.contains(&row), "docs/guarantees.md has no `{row}`");
+        assert!(
+            docs.contains(&row),
+            "`docs/guarantees.md` lacks the row `{row}`"
+        );
     };
     for behaviour in BEHAVIOURS {
         let count = behaviour.programs.len();

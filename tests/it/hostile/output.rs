@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const FLOODS: Behaviour = Behaviour {
+pub(super) const FLOODS: Behaviour = Behaviour {
     name: "flood output",
     programs: &[
         Program::succeeds("flood"),
@@ -20,6 +20,6 @@ pub const FLOODS: Behaviour = Behaviour {
 };
 
 #[test]
-fn floods_are_kept_or_refused_and_take_over_no_terminal() {
+fn floods_are_kept_or_refused_and_do_not_control_the_terminal() {
     survive(&FLOODS);
 }

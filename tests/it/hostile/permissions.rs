@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const PERMISSIONS: Behaviour = Behaviour {
+pub(super) const PERMISSIONS: Behaviour = Behaviour {
     name: "change permissions",
     programs: &[
         Program::either("closed-scratch"),
@@ -17,6 +17,6 @@ pub const PERMISSIONS: Behaviour = Behaviour {
 };
 
 #[test]
-fn whatever_permissions_programs_leave_the_next_run_is_undisturbed() {
+fn changed_permissions_do_not_disturb_the_next_run() {
     survive(&PERMISSIONS);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 /// Returns the pipeline, which is the same for all programs except for the hostile stage's `argv` and
 /// `timeout`. `neighbour` reads the same input while the program runs, `later` reads it afterwards, and
 /// `consumer` reads the program's outputs.
-pub fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
+pub(super) fn text(hostile: &Path, argv: &[&str], timeout: Option<&str>) -> String {
     let digest = |inputs: serde_json::Value| {
         let roles: Vec<&String> = inputs.as_object().unwrap().keys().collect();
         let mut argv = vec![json!(hostile), json!("digest"), json!("digest")];

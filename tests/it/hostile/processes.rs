@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const LEFTOVERS: Behaviour = Behaviour {
+pub(super) const LEFTOVERS: Behaviour = Behaviour {
     name: "leave processes behind",
     programs: &[
         Program::succeeds("new-session"),
@@ -20,7 +20,7 @@ pub const LEFTOVERS: Behaviour = Behaviour {
     ],
 };
 
-pub const FORKS: Behaviour = Behaviour {
+pub(super) const FORKS: Behaviour = Behaviour {
     name: "fork",
     programs: &[
         Program::succeeds("many-children"),
@@ -32,7 +32,7 @@ pub const FORKS: Behaviour = Behaviour {
     ],
 };
 
-pub const BLOCKS: Behaviour = Behaviour {
+pub(super) const BLOCKS: Behaviour = Behaviour {
     name: "block",
     programs: &[
         Program::fails("deaf").within("300ms"),

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const SPECIAL_FILES: Behaviour = Behaviour {
+pub(super) const SPECIAL_FILES: Behaviour = Behaviour {
     name: "create devices and FIFOs",
     programs: &[
         Program::fails("fifo-as-result"),
@@ -20,7 +20,7 @@ pub const SPECIAL_FILES: Behaviour = Behaviour {
     ],
 };
 
-pub const DESCRIPTORS: Behaviour = Behaviour {
+pub(super) const DESCRIPTORS: Behaviour = Behaviour {
     name: "exhaust descriptors",
     programs: &[
         Program::succeeds("opens-all"),
@@ -38,6 +38,6 @@ fn special_files_are_refused_without_being_opened() {
 }
 
 #[test]
-fn descriptors_are_the_programs_own() {
+fn exhausted_descriptors_of_a_program_do_not_affect_the_runner() {
     survive(&DESCRIPTORS);
 }

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Program, survive};
 
-pub const SWAPS: Behaviour = Behaviour {
+pub(super) const SWAPS: Behaviour = Behaviour {
     name: "replace folders with symlinks",
     programs: &[
         Program::either("scratch-to-watched"),
@@ -24,6 +24,6 @@ pub const SWAPS: Behaviour = Behaviour {
 };
 
 #[test]
-fn links_in_place_of_folders_lead_the_runner_nowhere() {
+fn links_in_place_of_folders_are_not_followed() {
     survive(&SWAPS);
 }

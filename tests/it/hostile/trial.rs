@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use super::identity::{Identity, Tools};
 use super::watched::{SECRET, Watched};
-use super::{Case, Fate, left, pipeline, watched};
+use super::{Case, Fate, leftovers, pipeline, watched};
 use crate::guarantees::{Verdict, require};
 use crate::sandbox::{Finished, Sandbox, acts_on_terminal, list};
 
 /// Time limit of a runner. A stage that ignores its timeout takes 10 s of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The files of `artifacts/latest`, with their contents or the reason why they cannot be read.
 type Shown = BTreeMap<PathBuf, Result<Vec<u8>, String>>;
@@ -41,7 +41,7 @@ impl Trial {
         let tame = pipeline::text(&tools.hostile, &["tame"], None);
         fs::write(sandbox.path("tame.yaml"), tame).unwrap();
         watched::make(&root);
-        identity.own_all(&root);
+        identity.give_all(&root);
         Self {
             sandbox,
             identity,
@@ -53,12 +53,15 @@ impl Trial {
     fn runner(&self, args: &[&str]) -> Result<Finished, String> {
         let mut command = self.sandbox.command_of(&self.tools.runner, args);
         self.identity.assume(&mut command);
-        let finished = patiently(&mut command).map_err(|why| format!("{args:?} {why}"))?;
-        let is_orderly = matches!(finished.code, Some(0 | 1 | 100))
+        let finished = finish_in_time(&mut command).map_err(|why| format!("{args:?} {why}"))?;
+        let is_expected = matches!(finished.code, Some(0 | 1 | 100))
             && !finished.stderr.contains("panicked")
-            && !finished.stderr.contains("fault of runner");
-        require(is_orderly, || {
-            format!("{args:?} ended oddly: {}", said(&finished))
+            && !finished.stderr.contains("bug in runner");
+        require(is_expected, || {
+            format!(
+                "{args:?} ended in an unexpected way: {}",
+                exit_and_stderr(&finished)
+            )
         })?;
         Ok(finished)
     }
@@ -71,7 +74,7 @@ impl Trial {
     fn succeed(&self, args: &[&str]) -> Result<(), String> {
         let finished = self.runner(args)?;
         require(finished.code == Some(0), || {
-            format!("{args:?} failed: {}", said(&finished))
+            format!("{args:?} failed: {}", exit_and_stderr(&finished))
         })
     }
 
@@ -79,7 +82,7 @@ impl Trial {
     fn is_sound(&self) -> Result<bool, String> {
         let verified = self.runner(&["cache", "verify"])?;
         require(matches!(verified.code, Some(0 | 1)), || {
-            format!("verify: {}", said(&verified))
+            format!("`cache verify` failed: {}", exit_and_stderr(&verified))
         })?;
         Ok(verified.code == Some(0))
     }
@@ -96,7 +99,7 @@ impl Trial {
 impl Drop for Trial {
     /// Ends processes of the case, and removes folders that `TempDir` cannot remove.
     fn drop(&mut self) {
-        left::end(&self.sandbox.path(""));
+        leftovers::kill_all(&self.sandbox.path(""));
         for folder in ["artifacts", "elsewhere"] {
             let folder = self.sandbox.path(folder);
             if folder.exists() && fs::remove_dir_all(&folder).is_err() {
@@ -126,7 +129,7 @@ fn show(folder: &Path, at: &Path, shown: &mut Shown) {
 }
 
 /// Formats the exit code and standard error for messages.
-fn said(finished: &Finished) -> String {
+fn exit_and_stderr(finished: &Finished) -> String {
     format!("code {:?}, {:?}", finished.code, finished.stderr)
 }
 
@@ -144,7 +147,7 @@ fn undisturbed() -> &'static Shown {
 
 /// Runs `command` with a time limit. Its output goes to files, because a process left behind could hold
 /// a pipe open.
-fn patiently(command: &mut Command) -> Result<Finished, String> {
+fn finish_in_time(command: &mut Command) -> Result<Finished, String> {
     // The runner inherits this descriptor and must not pass it on to programs.
     let inherited = File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
@@ -160,7 +163,7 @@ fn patiently(command: &mut Command) -> Result<Finished, String> {
         if let Some(status) = child.try_wait().unwrap() {
             break Some(status);
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > TIME_LIMIT {
             child.kill().unwrap();
             child.wait().unwrap();
             break None;
@@ -176,7 +179,9 @@ fn patiently(command: &mut Command) -> Result<Finished, String> {
     };
     let (stdout, stderr) = (text(0), text(1));
     match status {
-        None => Err(format!("hangs, having said {stderr:?}")),
+        None => Err(format!(
+            "did not end within {TIME_LIMIT:?}, and printed {stderr:?}"
+        )),
         Some(status) => Ok(Finished {
             code: status.code(),
             stdout,
@@ -186,7 +191,7 @@ fn patiently(command: &mut Command) -> Result<Finished, String> {
 }
 
 /// Runs the program and checks what docs/guarantees.md lists.
-pub fn survives(case: &Case) -> Verdict {
+pub(super) fn survives(case: &Case) -> Verdict {
     let program = case.program;
     let trial = Trial::new(case.identity, &[program.name], program.timeout);
     let root = trial.sandbox.path("");
@@ -194,10 +199,10 @@ pub fn survives(case: &Case) -> Verdict {
     let mut wrong = Vec::new();
 
     match trial.run("hostile.yaml") {
-        Ok(run) => wrong.extend(misjudged(&run, program.fate)),
+        Ok(run) => wrong.extend(unexpected_result(&run, program.fate)),
         Err(why) => wrong.push(why),
     }
-    wrong.extend(left::running(&root));
+    wrong.extend(leftovers::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     if program.keeps_output {
         // This is another name of an output that is in the store by now.
@@ -206,11 +211,11 @@ pub fn survives(case: &Case) -> Verdict {
 
     let recovery = recovers(&trial);
     wrong.extend(recovery.as_ref().err().cloned());
-    wrong.extend(left::running(&root));
+    wrong.extend(leftovers::running(&root));
     wrong.extend(Watched::record(&root).differences(&before, program));
     wrong.extend(oddities(&trial, program.links_watched));
-    let mut told = BTreeSet::new();
-    wrong.retain(|why| told.insert(why.clone()));
+    let mut seen = BTreeSet::new();
+    wrong.retain(|why| seen.insert(why.clone()));
     match wrong.is_empty() {
         true => recovery,
         false => Err(wrong.join("\n    ")),
@@ -218,12 +223,18 @@ pub fn survives(case: &Case) -> Verdict {
 }
 
 /// Describes what is wrong with the output and the outcome of the run with the hostile stage.
-fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
+fn unexpected_result(run: &Finished, fate: Fate) -> Option<String> {
     if run.stderr.contains(SECRET) || run.stdout.contains(SECRET) {
-        return Some(format!("discloses a watched file: {}", said(run)));
+        return Some(format!(
+            "discloses a watched file: {}",
+            exit_and_stderr(run)
+        ));
     }
     if acts_on_terminal(&run.stderr).is_some() {
-        return Some(format!("would take over a terminal: {}", said(run)));
+        return Some(format!(
+            "prints control characters: {}",
+            exit_and_stderr(run)
+        ));
     }
     let json: Option<Value> = serde_json::from_str(&run.stdout).ok();
     let stages = json.as_ref().and_then(|json| json["stages"].as_array());
@@ -234,7 +245,12 @@ fn misjudged(run: &Finished, fate: Fate) -> Option<String> {
         Fate::Fails => run.code == Some(100) && outcome == Some("failed"),
         Fate::Either => true,
     };
-    (!is_as_expected).then(|| format!("expected {fate:?}, found {outcome:?}: {}", said(run)))
+    (!is_as_expected).then(|| {
+        format!(
+            "expected {fate:?}, found {outcome:?}: {}",
+            exit_and_stderr(run)
+        )
+    })
 }
 
 /// Checks that the store is sound or its damage is found, and that the next run shows the files of an
@@ -244,7 +260,10 @@ fn recovers(trial: &Trial) -> Verdict {
     let run = trial.run("tame.yaml")?;
     let is_done = run.code == Some(0);
     require(is_done || !was_sound, || {
-        format!("a sound store, but the next run failed: {}", said(&run))
+        format!(
+            "the store was sound, but the next run failed: {}",
+            exit_and_stderr(&run)
+        )
     })?;
     let is_sound = trial.is_sound()?;
     let unlike = || -> Vec<String> {
@@ -261,7 +280,10 @@ fn recovers(trial: &Trial) -> Verdict {
     if is_done && is_sound {
         let unlike = unlike();
         require(unlike.is_empty(), || {
-            format!("wrong and thought to be right: {}", unlike.join(", "))
+            format!(
+                "`cache verify` does not find that these files are wrong: {}",
+                unlike.join(", ")
+            )
         })?;
         return Ok(if was_sound {
             "sound"
@@ -271,10 +293,15 @@ fn recovers(trial: &Trial) -> Verdict {
     }
     trial.succeed(&["cache", "verify", "--repair"])?;
     trial.succeed(&["run", "tame.yaml"])?;
-    require(trial.is_sound()?, || "damaged after its repair".to_owned())?;
+    require(trial.is_sound()?, || {
+        "the store is damaged after its repair".to_owned()
+    })?;
     let unlike = unlike();
     require(unlike.is_empty(), || {
-        format!("wrong after its repair: {}", unlike.join(", "))
+        format!(
+            "these files are wrong after the repair: {}",
+            unlike.join(", ")
+        )
     })?;
     Ok("repaired by `verify --repair`")
 }
@@ -284,30 +311,33 @@ fn oddities(trial: &Trial, may_hold_secret: bool) -> Vec<String> {
     let mut odd = Vec::new();
     let tmp = list(&trial.sandbox.path("artifacts/v1/tmp"));
     let unfinished = tmp.iter().filter(|path| !path.ends_with(".lock"));
-    odd.extend(unfinished.map(|path| format!("`{}` lies about", path.display())));
+    odd.extend(unfinished.map(|path| format!("`{}` is unfinished work", path.display())));
     for folder in ["latest", "v1/cas", "v1/actions", "v1/runs", "v1/last"] {
         let folder = trial.sandbox.path("artifacts").join(folder);
-        look(&folder, may_hold_secret, &mut odd);
+        inspect(&folder, may_hold_secret, &mut odd);
     }
     odd
 }
 
-fn look(folder: &Path, may_hold_secret: bool, odd: &mut Vec<String>) {
+fn inspect(folder: &Path, may_hold_secret: bool, odd: &mut Vec<String>) {
     for path in list(folder) {
         let found = fs::symlink_metadata(&path).unwrap();
         if found.is_dir() {
-            look(&path, may_hold_secret, odd);
+            inspect(&path, may_hold_secret, odd);
         } else if found.is_file() {
             if found.permissions().mode() & 0o7000 != 0 {
                 odd.push(format!(
-                    "`{}` has {:o}",
+                    "`{}` has special mode bits: {:o}",
                     path.display(),
                     found.permissions().mode()
                 ));
             }
             let bytes = fs::read(&path).unwrap();
             if !may_hold_secret && String::from_utf8_lossy(&bytes).contains(SECRET) {
-                odd.push(format!("`{}` holds what is watched", path.display()));
+                odd.push(format!(
+                    "`{}` contains text of a watched file",
+                    path.display()
+                ));
             }
         }
     }

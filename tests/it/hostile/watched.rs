@@ -9,14 +9,14 @@ use super::Program;
 use crate::sandbox::list;
 
 /// Part of every file in the tree. The runner must never print it or take it into the store.
-pub const SECRET: &str = "precious";
+pub(super) const SECRET: &str = "precious";
 
 /// The text that programs write to the file `given`, as in `tests/hostile/place.rs`.
 const WRITTEN: &str = "written by the program\n";
 
 /// Creates the tree `watched` in the folder of a case. Its files have the names of inputs and outputs,
 /// so that a runner that follows a link to the tree finds what it looks for.
-pub fn make(root: &Path) {
+pub(super) fn make(root: &Path) {
     let watched = root.join("watched");
     for folder in ["made/sub", "below", "empty"] {
         fs::create_dir_all(watched.join(folder)).unwrap();
@@ -52,10 +52,10 @@ pub fn make(root: &Path) {
 type Entry = BTreeMap<&'static str, String>;
 
 /// Everything in the folder of a case, except for the store and the programs' own folder.
-pub struct Watched(BTreeMap<String, Entry>);
+pub(super) struct Watched(BTreeMap<String, Entry>);
 
 impl Watched {
-    pub fn record(root: &Path) -> Self {
+    pub(super) fn record(root: &Path) -> Self {
         let mut entries = BTreeMap::new();
         for path in list(root) {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -67,7 +67,7 @@ impl Watched {
     }
 
     /// Describes every difference to `before`, except for what `program` does itself.
-    pub fn differences(&self, before: &Self, program: &Program) -> Vec<String> {
+    pub(super) fn differences(&self, before: &Self, program: &Program) -> Vec<String> {
         let gone = before.0.keys().filter(|name| !self.0.contains_key(*name));
         let gone = gone.map(|name| format!("`{name}` is gone"));
         let others = self

@@ -4,7 +4,7 @@ use super::subjects::subjects;
 use super::visits::{at, everywhere};
 
 #[test]
-fn a_default_in_the_schema_is_what_a_parameter_left_out_is() {
+fn defaults_in_the_schema_match_omitted_parameters() {
     let mut seen = 0;
     for subject in subjects() {
         let root = stages::params_schema(subject.kind.name).unwrap();

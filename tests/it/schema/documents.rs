@@ -24,12 +24,12 @@ fn the_committed_schema_is_current() {
 }
 
 #[test]
-fn the_schema_is_one_of_its_dialect() {
+fn the_schema_is_valid_json_schema() {
     jsonschema::draft202012::meta::validate(&SCHEMA).unwrap();
 }
 
 #[test]
-fn every_pipeline_of_the_project_fits_the_schema_and_names_it() {
+fn every_pipeline_of_the_project_matches_and_names_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
     let mut seen = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -51,7 +51,7 @@ fn every_pipeline_of_the_project_fits_the_schema_and_names_it() {
 }
 
 #[test]
-fn the_example_of_the_readme_fits_the_schema() {
+fn the_readme_examples_match_the_schema() {
     let readme = in_project("README.md");
     let examples: Vec<&str> = readme
         .split("```yaml\n")
@@ -99,7 +99,7 @@ fn stage(fields: &str) -> String {
 }
 
 #[test]
-fn what_the_program_takes_the_schema_takes() {
+fn the_schema_accepts_what_the_program_accepts() {
     let accepted = [
         TINY.to_owned(),
         pipeline(""),
@@ -140,7 +140,7 @@ stages:\n  a: ${stage}\n  b: { kind: \"${kind}\", params: \"${p}\" }\n  c: { kin
 }
 
 #[test]
-fn what_the_schema_cannot_like_the_program_refuses() {
+fn the_program_refuses_what_the_schema_refuses() {
     let refused = [
         // Mistakes in the document.
         "[1, 2]".to_owned(),

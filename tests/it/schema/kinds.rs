@@ -12,7 +12,7 @@ fn kinds(args: &[&str]) -> crate::sandbox::Finished {
 }
 
 #[test]
-fn every_kind_is_listed_with_what_it_does() {
+fn every_kind_is_listed_with_its_description() {
     let listed = kinds(&["-q"]);
     assert_eq!((listed.code, listed.stderr.as_str()), (Some(0), ""));
     for kind in stages::kinds() {
@@ -41,7 +41,7 @@ fn every_kind_is_listed_with_what_it_does() {
 }
 
 #[test]
-fn a_page_has_everything_and_fits_80_columns() {
+fn a_page_lists_all_ports_and_parameters_within_80_columns() {
     for kind in stages::kinds() {
         let page = kinds(&[kind.name]).stdout;
         let starts = |start: String| page.lines().any(|line| line.starts_with(&start));
@@ -54,14 +54,15 @@ fn a_page_has_everything_and_fits_80_columns() {
                 "{page}"
             );
         }
-        let schema = stages::params_schema(kind.name).unwrap();
+        let schema = stages::params_schema(kind.name);
+        let schema = schema.unwrap_or_else(|| panic!("`params_schema` lacks `{}`", kind.name));
         for name in keys(&schema) {
             let has = |line: &str| {
                 let line = line.trim_start().trim_start_matches("- ");
                 line.strip_prefix(&name)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', ',']))
             };
-            assert!(page.lines().any(has), "no `{name}` in\n{page}");
+            assert!(page.lines().any(has), "`{name}` is missing in\n{page}");
         }
         for line in page.lines() {
             assert!(line.width() <= 80, "{line}");
@@ -70,7 +71,7 @@ fn a_page_has_everything_and_fits_80_columns() {
 }
 
 #[test]
-fn a_page_is_as_wide_as_it_may_be() {
+fn a_page_uses_the_available_width() {
     let kinds = stages::kinds();
     let kind = kinds.iter().find(|kind| kind.name == "train-cnn").unwrap();
     for width in [50, 80, 100] {
@@ -79,7 +80,7 @@ fn a_page_is_as_wide_as_it_may_be() {
         let longest = page.lines().map(measure_text_width).max().unwrap();
         assert!(
             (width - 3..=width).contains(&longest),
-            "{longest} of {width}"
+            "the longest line has {longest} of {width} columns"
         );
     }
 }
@@ -105,22 +106,22 @@ fn keys(schema: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_page_reads_well() {
+fn the_page_of_augment_has_the_expected_layout() {
     assert_eq!(
         kinds(&["augment"]).stdout,
         "\
-augment: transforms images at random, anew in every epoch, as Keras'
-  `ImageDataGenerator` does
+augment: transforms images at random, differently in every epoch, like Keras'
+  `ImageDataGenerator`
 
 Inputs
   images: dataset
       the images to transform
 
 Outputs
-  images: dataset, meant by the stage's name alone
-      the images with the policy to transform them by
+  images: dataset, the one that `STAGE` without a port refers to
+      the images, with the policy that transforms them
   figure: figure
-      `augmented.png`: some images and what epochs make of them
+      `augmented.png`: some images, and their transforms in the first epochs
 
 Parameters
   rotation: number, 0 to 180 degrees [default: 0.0]
@@ -152,7 +153,7 @@ Parameters
 }
 
 #[test]
-fn a_kind_as_an_object_has_its_ports_and_the_schema_of_its_parameters() {
+fn a_kind_as_json_has_its_ports_and_its_parameter_schema() {
     let kind = kinds(&["train-cnn", "--json"]).json();
     assert_eq!(kind["name"], "train-cnn");
     assert_eq!(kind["inputs"][1]["role"], "validation");
@@ -166,7 +167,7 @@ fn a_kind_as_an_object_has_its_ports_and_the_schema_of_its_parameters() {
 }
 
 #[test]
-fn an_unknown_kind_is_refused_with_the_nearest() {
+fn an_unknown_kind_is_refused_with_a_suggestion() {
     let refused = kinds(&["traincnn"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
     assert_eq!(

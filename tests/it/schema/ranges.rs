@@ -15,7 +15,7 @@ struct Bound {
 }
 
 #[test]
-fn a_range_in_the_schema_is_the_one_that_is_checked() {
+fn ranges_in_the_schema_match_the_checks() {
     let mut bounds = 0;
     for subject in subjects() {
         let root = stages::params_schema(subject.kind.name).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{ImageShape, Invalid, KindInfo, Signature};
 use serde_json::{Value, json};
 
-pub struct Subject {
+pub(super) struct Subject {
     pub kind: &'static KindInfo,
     pub params: Value,
     inputs: BTreeMap<String, Vec<Signature>>,
@@ -18,7 +18,7 @@ const IMAGE: ImageShape = ImageShape {
 };
 
 /// Returns one subject of each kind. A new kind needs parameters in `subject`.
-pub fn subjects() -> Vec<Subject> {
+pub(super) fn subjects() -> Vec<Subject> {
     stages::kinds().iter().map(subject).collect()
 }
 
@@ -37,7 +37,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
         "train-gan" => {
             json!({ "class": "A", "generator": generator, "discriminator": network })
         }
-        other => panic!("no parameters of `{other}` to start from"),
+        other => panic!("add valid parameters of the kind `{other}` here"),
     };
     let inputs = kind.inputs.iter().map(|input| {
         let signature = match input.accepts.to_string().as_str() {
@@ -48,7 +48,7 @@ fn subject(kind: &'static KindInfo) -> Subject {
             },
             "model" => Signature::Model { image: IMAGE },
             "generator" => Signature::Generator { image: IMAGE },
-            other => panic!("no input of type `{other}`"),
+            other => panic!("add a signature for inputs of type `{other}` here"),
         };
         (input.role.to_owned(), vec![signature])
     });
@@ -62,20 +62,20 @@ fn subject(kind: &'static KindInfo) -> Subject {
 
 impl Subject {
     /// Checks these parameters as the kind does.
-    pub fn check(&self, params: &Value) -> Result<(), Invalid> {
+    pub(super) fn check(&self, params: &Value) -> Result<(), Invalid> {
         let stage = stages::parse(self.kind.name, params.clone())?;
         stage.check(&self.inputs).map(drop)
     }
 
     /// Returns these parameters with every default filled in.
-    pub fn canonical(&self, params: &Value) -> Value {
+    pub(super) fn canonical(&self, params: &Value) -> Value {
         let stage = stages::parse(self.kind.name, params.clone());
         let stage = stage.unwrap_or_else(|error| panic!("{}: {error}: {params}", self.kind.name));
         stage.canonical()
     }
 
     /// Returns a pipeline with this stage and these parameters.
-    pub fn document(&self, params: &Value) -> Value {
+    pub(super) fn document(&self, params: &Value) -> Value {
         let roles = self.inputs.keys();
         let inputs: BTreeMap<&str, &str> = roles.map(|role| (role.as_str(), "a.b")).collect();
         let stage = json!({ "kind": self.kind.name, "params": params, "inputs": inputs });

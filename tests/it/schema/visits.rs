@@ -4,7 +4,7 @@ use contract::Segment;
 use serde_json::{Value, json};
 
 /// A place in a schema.
-pub struct Visit<'a> {
+pub(super) struct Visit<'a> {
     /// The schema of this place.
     pub schema: &'a Value,
     /// Parameters with a value at `path`.
@@ -16,7 +16,7 @@ pub struct Visit<'a> {
 
 impl Visit<'_> {
     /// Returns the parameters with another value at this place.
-    pub fn with(&self, value: Value) -> Value {
+    pub(super) fn with(&self, value: Value) -> Value {
         let mut params = self.params.clone();
         if let [parent @ .., Segment::Index(_)] = self.path.as_slice()
             && let Value::Array(pair) = at(&mut params, parent)
@@ -31,10 +31,10 @@ impl Visit<'_> {
     }
 
     /// Returns the parameters without the one at this place.
-    pub fn without(&self) -> Value {
+    pub(super) fn without(&self) -> Value {
         let mut params = self.params.clone();
         let [parent @ .., Segment::Key(key)] = self.path.as_slice() else {
-            panic!("an item cannot be left out");
+            panic!("an item of a list cannot be left out");
         };
         at(&mut params, parent)
             .as_object_mut()
@@ -43,7 +43,7 @@ impl Visit<'_> {
         params
     }
 
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let names = self.path.iter().map(|segment| match segment {
             Segment::Key(key) => key.clone(),
             Segment::Index(index) => index.to_string(),
@@ -53,7 +53,7 @@ impl Visit<'_> {
 }
 
 /// Returns the value in some parameters at a path.
-pub fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
+pub(super) fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
     path.iter().fold(params, |value, segment| match segment {
         Segment::Key(key) => &mut value[key.as_str()],
         Segment::Index(index) => &mut value[*index],
@@ -61,7 +61,7 @@ pub fn at<'a>(params: &'a mut Value, path: &[Segment]) -> &'a mut Value {
 }
 
 /// Visits every place in the schema of a kind, starting from valid parameters.
-pub fn everywhere<'a>(root: &'a Value, params: &Value, visit: &mut dyn FnMut(Visit<'a>)) {
+pub(super) fn everywhere<'a>(root: &'a Value, params: &Value, visit: &mut dyn FnMut(Visit<'a>)) {
     let mut walk = Walk { root, visit };
     walk.inside(root, params.clone(), &mut Vec::new());
 }
@@ -117,7 +117,7 @@ impl<'a> Walk<'a, '_> {
         if schema["items"].is_object() {
             let mut params = params.clone();
             let Value::Array(items) = at(&mut params, path) else {
-                panic!("a list at {path:?}");
+                panic!("the value at {path:?} is not a list");
             };
             // Adds an item at the front of a list. A pair of numbers keeps its items.
             if schema["maxItems"] != 2 {
@@ -175,7 +175,7 @@ impl<'a> Walk<'a, '_> {
                 });
                 Value::Object(entries.collect())
             }
-            other => panic!("{other:?}: {schema}"),
+            other => panic!("unknown type {other:?}: {schema}"),
         }
     }
 }

@@ -25,7 +25,7 @@ fn notes(value: &str) -> Value {
 }
 
 #[test]
-fn a_value_is_taken_whole() {
+fn a_value_is_taken_as_a_whole_or_refused() {
     for (value, expected) in [
         ("foo # bar", None),
         ("#bar", None),
@@ -79,10 +79,10 @@ fn a_value_is_taken_whole() {
 }
 
 #[test]
-fn what_would_be_lost_is_shown_with_a_way_to_keep_it() {
+fn text_that_yaml_would_drop_is_shown_with_the_quotes_that_keep_it() {
     let found = errors_with(PIPELINE, None, &["notes=foo # bar"]);
     let expected = "\
-error: `# bar` is no part of the value to YAML, and would be lost
+error: YAML does not read `# bar` as part of the value, so it would be lost
   --> command line
    |
    | --set notes=foo # bar

@@ -3,7 +3,7 @@
 use super::{build, errors, with_stages};
 
 #[test]
-fn an_unknown_key_is_shown_with_the_nearest_one() {
+fn an_unknown_key_is_shown_with_a_suggestion() {
     let text = with_stages("  a:\n    kind: source\n    param: {}\n");
     assert_eq!(
         errors(&text),
@@ -48,7 +48,7 @@ fn an_unknown_key_is_refused_everywhere() {
 }
 
 #[test]
-fn a_missing_key_is_shown_at_what_lacks_it() {
+fn a_missing_key_is_shown_at_the_stage_that_lacks_it() {
     assert_eq!(
         errors(&with_stages("  a:\n    params:\n      size: 3\n")),
         "\
@@ -61,23 +61,23 @@ error: missing key `kind`
 }
 
 #[test]
-fn several_mistakes_are_told_at_once_in_their_order() {
+fn several_errors_are_reported_at_once_in_order() {
     let text = "version: 2\nname: 3d\nstages:\n  a: { kind: 1 }\n  b: { kind: source, seed: -1 }\n";
     assert_eq!(
         errors(text),
         "\
-error: document version 2 is not known; this program reads version 1
+error: unknown document version 2: this program reads version 1
   --> p.yaml:1:10
     |
   1 | version: 2
     |          ^
 
-error: `3d` is no name for a pipeline
+error: `3d` is not a valid name for a pipeline
   --> p.yaml:2:7
     |
   2 | name: 3d
     |       ^^
-    = hint: a name has letters, digits, `_` and `-`, starts with a letter or `_`, and is at most 64 long
+    = hint: a name has at most 64 letters, digits, `_` and `-`, and starts with a letter or `_`
 
 error: expected a text, found the number `1`
   --> p.yaml:4:14
@@ -94,7 +94,7 @@ error: expected a whole number of 0 or more, found the number `-1`
 }
 
 #[test]
-fn a_syntax_error_is_shown_where_it_is() {
+fn a_syntax_error_is_shown_at_its_place() {
     assert_eq!(
         errors("version: 1\nstages: { a: { kind: source }\n"),
         "\
@@ -130,7 +130,7 @@ error: duplicate key `name`
 }
 
 #[test]
-fn aliases_that_multiply_are_one_error() {
+fn aliases_that_expand_exponentially_are_one_error() {
     let mut text = String::from("v0: &v0 [1, 1, 1, 1, 1, 1, 1, 1, 1]\n");
     for level in 1..9 {
         let aliases = vec![format!("*v{}", level - 1); 9].join(",");
@@ -148,7 +148,7 @@ error: the document has more than 1000000 values once its aliases are expanded
 }
 
 #[test]
-fn vars_that_multiply_are_one_error() {
+fn vars_that_expand_exponentially_are_one_error() {
     let mut text = String::from("vars:\n  v0: [1, 1, 1, 1, 1, 1, 1, 1, 1]\n");
     for level in 1..9 {
         let items = vec![format!("\"${{v{}}}\"", level - 1); 9].join(",");
@@ -163,7 +163,7 @@ fn vars_that_multiply_are_one_error() {
 }
 
 #[test]
-fn what_pipelines_do_without_is_refused_clearly() {
+fn unsupported_documents_are_refused_with_a_clear_message() {
     let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
     let large = format!("# {}\n", "x".repeat(8 << 20));
     for (text, message, line) in [
@@ -172,11 +172,11 @@ fn what_pipelines_do_without_is_refused_clearly() {
             "merge keys (`<<`) are not supported",
             3,
         ),
-        ("a: 1\n---\nb: 1\n", "a second document starts here", 2),
+        ("a: 1\n---\nb: 1\n", "a second YAML document starts here", 2),
         ("a: !name 1\n", "tags (`!name`) are not supported", 1),
         (
             "a: &a [*a]\n",
-            "this alias stands inside the value that it names",
+            "this alias is inside the value that it refers to",
             1,
         ),
         ("? [a, b]\n: 1\n", "a key must be a plain name", 1),
@@ -186,12 +186,8 @@ fn what_pipelines_do_without_is_refused_clearly() {
             "`18446744073709551616` does not fit into 64 bits",
             1,
         ),
-        (
-            "- a\n",
-            "a pipeline is a map of keys, and this is a list",
-            1,
-        ),
-        ("", "a pipeline is a map of keys, and this is nothing", 1),
+        ("- a\n", "expected a map of keys, found a list", 1),
+        ("", "expected a map of keys, found an empty value", 1),
         (deep.as_str(), "nested more than 64 levels deep", 1),
         (large.as_str(), "too large for a pipeline", 1),
         ("vars: [a]\n", "expected a map, found a list", 1),
@@ -207,7 +203,7 @@ fn what_pipelines_do_without_is_refused_clearly() {
         ),
         (
             "version: 1\nname: a\nstages: { a.b: { kind: source } }\n",
-            "`a.b` is no name for a stage",
+            "`a.b` is not a valid name for a stage",
             3,
         ),
     ] {
@@ -261,7 +257,7 @@ fn a_long_line_is_cut_around_the_caret() {
 }
 
 #[test]
-fn a_diagnostic_is_plain_data() {
+fn a_diagnostic_serializes_to_json() {
     let text = with_stages("  a:\n    kind: source\n    param: {}\n");
     let errors = super::build_with(&text, None, &["seed=3"]).err().unwrap();
     assert_eq!(
@@ -275,7 +271,7 @@ fn a_diagnostic_is_plain_data() {
 }
 
 #[test]
-fn empty_sections_are_as_good_as_none() {
+fn empty_sections_count_as_missing() {
     let text = "version: 1\nname: a\nvars:\nprofiles:\nmodels:\ntables:\nstages:\n  a:\n    kind: source\n    params:\n    inputs:\n    matrix:\n    resources:\n";
     assert_eq!(build(text).order.len(), 1);
 }

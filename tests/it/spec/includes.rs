@@ -111,7 +111,7 @@ fn main_with(base: &str) -> Files {
 }
 
 #[test]
-fn stages_and_models_come_under_the_name_of_their_file() {
+fn stages_and_models_of_an_included_file_have_its_name_as_prefix() {
     let graph = main_with(BASE).graph(&[]);
     let expected = [
         "base.xrays",
@@ -139,7 +139,7 @@ fn stages_and_models_come_under_the_name_of_their_file() {
 }
 
 #[test]
-fn vars_of_an_included_file_get_their_values_where_it_is_included() {
+fn vars_of_an_included_file_are_set_where_it_is_included() {
     let files = main_with(BASE);
     let size = |sets: &[&str]| params(&files.graph(sets), "base.xrays")["size"].clone();
     assert_eq!(size(&[]), json!(64));
@@ -150,7 +150,7 @@ fn vars_of_an_included_file_get_their_values_where_it_is_included() {
 }
 
 #[test]
-fn a_set_reaches_stages_and_models_of_an_included_file() {
+fn set_changes_stages_and_models_of_an_included_file() {
     let graph = main_with(BASE).graph(&[
         "stages.base.xrays.params.size=7",
         "models.nets.large=[flatten]",
@@ -178,7 +178,7 @@ error: there is no `xray` in `stages`
 }
 
 #[test]
-fn a_stage_has_its_own_seed_then_its_files_then_that_of_who_includes_it() {
+fn a_seed_comes_from_the_stage_then_its_file_then_the_including_file() {
     let seed = |base: &str| {
         let graph = main_with(base).graph(&[]);
         graph.stages[graph.find("base.xrays")[0]].seed
@@ -193,7 +193,7 @@ fn a_stage_has_its_own_seed_then_its_files_then_that_of_who_includes_it() {
 }
 
 #[test]
-fn a_dollar_brace_in_a_given_value_stays_one() {
+fn a_dollar_brace_in_a_given_value_is_not_expanded_again() {
     let files = files(&[
         (
             "main.yaml",
@@ -211,7 +211,7 @@ fn a_dollar_brace_in_a_given_value_stays_one() {
 }
 
 #[test]
-fn a_file_may_include_a_file_beside_it_and_be_included_twice() {
+fn a_file_can_include_a_file_beside_it_and_be_included_twice() {
     let files = files(&[
         (
             "main.yaml",
@@ -241,7 +241,7 @@ fn a_file_may_include_a_file_beside_it_and_be_included_twice() {
 }
 
 #[test]
-fn a_mistake_in_an_included_file_is_shown_there_with_where_it_is_included() {
+fn an_error_in_an_included_file_shows_its_place_and_the_include() {
     let syntax = main_with(&BASE.replace("kind: train", "kin: train"));
     assert_eq!(
         syntax.errors(&[]),
@@ -289,7 +289,7 @@ error: there is no stage kind `sourc`
 }
 
 #[test]
-fn names_that_lead_into_a_file_are_checked_where_they_stand() {
+fn references_into_an_included_file_are_checked_at_their_place() {
     let refused = |from: &str, to: &str| {
         let main = MAIN.replace(from, to);
         assert_ne!(main, MAIN);
@@ -342,7 +342,7 @@ error: there is no var `sise`
 }
 
 #[test]
-fn what_cannot_be_included_is_refused_at_its_place() {
+fn an_invalid_include_is_refused_at_its_place() {
     let refused = |include: &str| {
         let main = format!(
             "version: 1\nname: m\ninclude: {include}\nstages: {{ s: {{ kind: source }} }}\n"
@@ -372,11 +372,11 @@ error: failed to read `nowhere.yaml`: No such file or directory (os error 2)
         ("{ a: { vars: {} } }", "missing key `file`"),
         (
             "{ a.b: text.yaml }",
-            "`a.b` is no name for an included file",
+            "`a.b` is not a valid name for an included file",
         ),
         (
             "{ s: text.yaml }",
-            "`s` is the name of a stage, too\n  --> main.yaml:3:12",
+            "an included file and a stage are both called `s`\n  --> main.yaml:3:12",
         ),
         ("[text.yaml]", "expected a map"),
     ] {
@@ -386,7 +386,7 @@ error: failed to read `nowhere.yaml`: No such file or directory (os error 2)
 }
 
 #[test]
-fn files_that_include_one_another_in_a_circle_are_refused_with_the_circle() {
+fn files_that_include_each_other_are_refused_with_the_cycle() {
     let files = files(&[
         ("main.yaml", "version: 1\nname: m\ninclude: { a: a.yaml }\n"),
         ("a.yaml", "version: 1\nname: a\ninclude: { b: in/b.yaml }\n"),
@@ -398,7 +398,7 @@ fn files_that_include_one_another_in_a_circle_are_refused_with_the_circle() {
     assert_eq!(
         files.errors(&[]),
         "\
-error: files include one another in a circle: `a.yaml` → `in/b.yaml` → `in/../in/../a.yaml`
+error: files include each other in a cycle: `a.yaml` → `in/b.yaml` → `in/../in/../a.yaml`
   --> in/b.yaml:3:19
     |
   3 | include: { again: ../in/../a.yaml }
@@ -409,7 +409,7 @@ error: files include one another in a circle: `a.yaml` → `in/b.yaml` → `in/.
 }
 
 #[test]
-fn includes_have_an_end() {
+fn the_number_of_nested_includes_is_limited() {
     // Each file includes the next one twice.
     let level = |depth: usize| {
         let next = depth + 1;
@@ -425,7 +425,7 @@ fn includes_have_an_end() {
         .collect();
     let found = files(&few).errors(&[]);
     assert!(
-        found.contains("more than 16 files include one another in a row"),
+        found.contains("included files are nested more than 16 levels deep"),
         "{found}"
     );
     let found = files(&few[10..]).errors(&[]);
@@ -436,7 +436,7 @@ fn includes_have_an_end() {
 }
 
 #[test]
-fn a_pipeline_of_nothing_but_models_is_none_by_itself() {
+fn a_file_with_only_models_is_not_a_pipeline() {
     let alone = files(&[("models.yaml", MODELS)]).errors(&[]);
     assert!(
         alone.starts_with("error: missing key `stages`\n"),
@@ -451,7 +451,7 @@ fn a_pipeline_of_nothing_but_models_is_none_by_itself() {
 }
 
 #[test]
-fn a_table_may_show_an_included_stage() {
+fn a_table_can_show_an_included_stage() {
     let base = "version: 1\nname: b\nstages:\n  xrays: { kind: source }\n  net: { kind: train, inputs: { images: xrays.train } }\n  rate: { kind: score, matrix: { m: [a] }, inputs: { model: net, images: xrays.test } }\n";
     let main = "version: 1\nname: m\ninclude: { base: base.yaml }\ntables: { t: { rows: m, columns: [{ metric: base.rate.f1 }] } }\n";
     let graph = files(&[("main.yaml", main), ("base.yaml", base)]);

@@ -65,7 +65,7 @@ fn stages_join_on_the_axes_that_both_have() {
 }
 
 #[test]
-fn an_axis_of_the_producer_alone_is_a_fan_in() {
+fn an_axis_that_only_the_producer_has_is_a_fan_in() {
     let graph = build(&with_stages(&format!(
         "{CNNS}  all: {{ kind: gather, inputs: {{ models: cnn }}, params: {{ exactly: 4 }} }}
   each: {{ kind: gather, matrix: {{ model: [m1, m2] }}, inputs: {{ models: [cnn, cnn.model] }} }}
@@ -104,24 +104,24 @@ fn an_axis_of_the_producer_alone_is_a_fan_in() {
 }
 
 #[test]
-fn a_fan_in_into_a_port_that_takes_one_is_refused() {
+fn a_fan_in_to_an_input_that_takes_one_artifact_is_refused() {
     let text = with_stages(&format!(
         "{CNNS}  eval: {{ kind: score, inputs: {{ model: cnn, images: xrays.test }} }}\n"
     ));
     assert_eq!(
         errors(&text),
         "\
-error: the input `model` takes one model, and `cnn` makes 4 of them here
+error: the input `model` takes one model, but `cnn` makes 4 of them here
   --> p.yaml:10:41
      |
   10 |   eval: { kind: score, inputs: { model: cnn, images: xrays.test } }
      |                                         ^^^
-     = hint: `cnn` has the axis `model`, `rate`, which `eval` has not: add it to the `matrix` of `eval`"
+     = hint: add `model`, `rate` to the `matrix` of `eval`, as in `cnn`"
     );
 }
 
 #[test]
-fn a_value_that_the_producer_has_not_is_refused() {
+fn an_axis_value_that_the_producer_lacks_is_refused() {
     let text = with_stages(
         "  xrays: { kind: source }
   cnn: { kind: train, matrix: { model: [a, b] }, inputs: { images: xrays.train } }
@@ -136,12 +136,12 @@ error: `cnn` has no instance with `model` = `c`
     |
   6 |   eval: { kind: score, matrix: { model: [a, c] }, inputs: { model: cnn, images: xrays.test } }
     |                                                                    ^^^
-    = note: `eval` joins it on the axis `model`"
+    = note: `eval` is joined with it on the axis `model`"
     );
 }
 
 #[test]
-fn an_axis_may_choose_a_port() {
+fn an_axis_can_choose_a_port() {
     let graph = build(&with_stages(
         "  xrays: { kind: source }
   cnn: { kind: train, matrix: { part: [train, test] }, inputs: { images: 'xrays.${matrix.part}' } }
@@ -157,7 +157,7 @@ fn an_axis_may_choose_a_port() {
 }
 
 #[test]
-fn an_axis_takes_its_values_from_a_var() {
+fn an_axis_can_take_its_values_from_a_var() {
     let text = with_stages(CNNS)
         .replace("[m2, m1]", "'${names}'")
         .replace("stages:", "vars: { names: [x] }\nstages:");
@@ -196,7 +196,7 @@ fn a_bad_matrix_is_refused() {
         (
             "matrix: { model: ",
             "matrix: { mo.del: ",
-            "`mo.del` is no name for an axis",
+            "`mo.del` is not a valid name for an axis",
         ),
         (
             "matrix.model}",
@@ -283,7 +283,7 @@ fn a_bad_table_is_refused() {
         (
             "eval.f1,",
             "cnn.f1,",
-            "`cnn` measures nothing: a stage of kind `train` has no metrics\n  --> p.yaml:13:30\n",
+            "`cnn` has no metrics: a stage of kind `train` does not measure any\n  --> p.yaml:13:30\n",
         ),
         (
             "eval.f1,",

@@ -11,7 +11,7 @@ use engine::graph::Catalogue;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub const CATALOGUE: Catalogue = Catalogue {
+pub(super) const CATALOGUE: Catalogue = Catalogue {
     kinds: &[SOURCE, TRAIN, SCORE, GATHER],
     parse,
     gpus: stages::gpus::survey,
@@ -179,7 +179,7 @@ fn parse(kind: &str, params: Value) -> Result<Box<dyn Stage>, Invalid> {
 }
 
 fn canonical(stage: &impl Serialize) -> Value {
-    serde_json::to_value(stage).expect("plain parameters")
+    serde_json::to_value(stage).expect("parameters must serialize")
 }
 
 fn not_run() -> Result<(), Failure> {

@@ -34,7 +34,7 @@ fn notes(text: &str, profile: Option<&str>, sets: &[&str]) -> Value {
 }
 
 #[test]
-fn a_name_leads_into_maps_and_lists() {
+fn a_dotted_name_leads_into_maps_and_lists() {
     let text = with_notes(
         "['${prepare.split}', '${prepare.sizes.1}', '${prepare.deep}', 'at ${prepare.sizes.0}']",
     );
@@ -63,21 +63,21 @@ fn a_nested_value_is_set_by_its_path() {
 }
 
 #[test]
-fn what_is_not_there_is_shown_with_a_hint_that_holds() {
+fn a_missing_nested_value_is_shown_with_a_correct_hint() {
     let found = |notes: &str, sets: &[&str]| errors_with(&with_notes(notes), None, sets);
     let slip = found("'${prepare.splt}'", &[]);
     assert!(
-        slip.starts_with("error: `prepare` is a map, and has no `splt` in it\n"),
+        slip.starts_with("error: `prepare` is a map and does not contain `splt`\n"),
         "{slip}"
     );
     assert!(slip.contains("did you mean `split`?"), "{slip}");
     let scalar = found("'${prepare.split.x}'", &[]);
     assert!(
-        scalar.starts_with("error: `prepare.split` is the number `0.2`, and has no `x` in it\n"),
+        scalar.starts_with("error: `prepare.split` is the number `0.2` and does not contain `x`\n"),
         "{scalar}"
     );
     let item = found("'${prepare.sizes.2}'", &[]);
-    assert!(item.contains("has no `2` in it"), "{item}");
+    assert!(item.contains("does not contain `2`"), "{item}");
     let unknown = found("'${nowhere.rate}'", &[]);
     assert!(
         unknown.starts_with("error: unknown var `nowhere.rate`\n"),
@@ -89,7 +89,7 @@ fn what_is_not_there_is_shown_with_a_hint_that_holds() {
         json!(1)
     );
     let unused = found("'${prepare.split}'", &["prepare.splt=1"]);
-    let expected = "error: `prepare` has no `splt` in it, and nothing uses one\n";
+    let expected = "error: `prepare` does not contain `splt`, and no `${…}` uses it\n";
     assert!(unused.starts_with(expected), "{unused}");
     assert!(unused.contains("did you mean `split`?"), "{unused}");
     assert_eq!(
@@ -101,19 +101,19 @@ fn what_is_not_there_is_shown_with_a_hint_that_holds() {
     // An additional key is allowed if the whole map is used.
     assert_eq!(found("'${prepare}'", &["prepare.more=1"]), "no error");
     let within = found("'${prepare.split}'", &["prepare.split.x=1"]);
-    assert!(within.contains("has no `x` in it"), "{within}");
+    assert!(within.contains("does not contain `x`"), "{within}");
     assert_eq!(within.matches("error:").count(), 1, "{within}");
 }
 
 #[test]
-fn vars_that_lead_into_one_another_in_a_circle_are_shown_once() {
+fn a_cycle_through_nested_vars_is_reported_once() {
     let found = errors_with(&PIPELINE.replace("NOTES", "x"), None, &[]);
-    assert!(found.contains("in a circle: "), "{found}");
+    assert!(found.contains("in a cycle: "), "{found}");
     assert_eq!(found.matches("error:").count(), 1, "{found}");
 }
 
 #[test]
-fn values_of_an_axis_that_are_made_of_what_another_varies_are_refused() {
+fn axis_values_that_depend_on_another_axis_are_refused() {
     for (axes, is_fine) in [
         (
             "{ vars.prepare.split: [0.1, 0.2], vars.base.size: ['${prepare.split}'] }",
@@ -137,7 +137,7 @@ fn values_of_an_axis_that_are_made_of_what_another_varies_are_refused() {
             Ok(_) => String::new(),
             Err(_) => errors_with(&text, None, &[]),
         };
-        let refused = found.contains("are made of");
+        let refused = found.contains("which is an axis, too");
         assert_eq!(refused, !is_fine, "{axes}: {found}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{build, errors, params, with_stages};
 
 #[test]
-fn an_unknown_parameter_is_shown_with_the_nearest_one() {
+fn an_unknown_parameter_is_shown_with_a_suggestion() {
     let text = with_stages("  a:\n    kind: source\n    params: { sise: 6 }\n");
     assert_eq!(
         errors(&text),
@@ -20,7 +20,7 @@ error: unknown parameter `sise`
 }
 
 #[test]
-fn a_wrong_type_is_told_in_plain_words() {
+fn a_wrong_type_is_reported_in_plain_words() {
     let text = with_stages("  a:\n    kind: source\n    params:\n      size: six\n");
     assert_eq!(
         errors(&text),
@@ -48,7 +48,7 @@ error: must be between 1 and 64, and is 65
 }
 
 #[test]
-fn a_stage_behind_a_wrong_one_is_not_checked() {
+fn a_stage_after_an_invalid_stage_is_not_checked() {
     // The size 65 is an error. 5000 units would be one as well, but `b` is not checked.
     let text = with_stages(
         "  a: { kind: source, params: { size: 65 } }
@@ -64,7 +64,7 @@ fn a_stage_behind_a_wrong_one_is_not_checked() {
 }
 
 #[test]
-fn params_that_are_no_map_are_refused() {
+fn params_that_are_not_a_map_are_refused() {
     let found = errors(&with_stages("  a: { kind: source, params: [1] }\n"));
     assert!(
         found.starts_with("error: expected a map, found a list\n  --> p.yaml:4:30\n"),
@@ -105,7 +105,7 @@ stages:
 ";
 
 #[test]
-fn a_model_is_taken_by_its_name() {
+fn a_model_can_be_named_or_written_in_place() {
     let graph = build(&MODELS.replace("MODEL", "small"));
     assert_eq!(
         params(&graph, "cnn")["model"][1],
@@ -119,7 +119,7 @@ fn a_model_is_taken_by_its_name() {
 }
 
 #[test]
-fn an_unknown_model_is_shown_with_the_nearest_one() {
+fn an_unknown_model_is_shown_with_a_suggestion() {
     assert_eq!(
         errors(&MODELS.replace("MODEL", "smal")),
         "\
@@ -147,7 +147,7 @@ error: 65 units are more than the 64 values of 8×8×1
 }
 
 #[test]
-fn an_unknown_layer_is_shown() {
+fn an_unknown_layer_is_shown_with_a_suggestion() {
     let found = errors(&MODELS.replace("MODEL", "[{ flaten: 1 }]"));
     assert!(
         found.contains("error: unknown name `flaten`\n  --> p.yaml:14:2"),

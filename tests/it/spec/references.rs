@@ -9,7 +9,7 @@ fn with_source(stages: &str) -> String {
 }
 
 #[test]
-fn a_missing_stage_is_shown_with_the_nearest_one() {
+fn a_missing_stage_is_shown_with_a_suggestion() {
     assert_eq!(
         errors(&with_source(
             "  cnn:\n    kind: train\n    inputs: { images: xray.train }\n"
@@ -25,7 +25,7 @@ error: there is no stage `xray`
 }
 
 #[test]
-fn a_missing_port_is_shown_with_the_nearest_one() {
+fn a_missing_port_is_shown_with_a_suggestion() {
     assert_eq!(
         errors(&with_source(
             "  cnn: { kind: train, inputs: { images: xrays.trian } }\n"
@@ -41,27 +41,27 @@ error: `xrays` has no output `trian`
 }
 
 #[test]
-fn a_missing_input_is_shown_with_what_could_be_one() {
+fn a_missing_input_is_shown_with_candidates() {
     assert_eq!(
         errors(&with_source("  cnn: { kind: train }\n")),
         "\
-error: the stage `cnn` lacks its input `images`, a dataset
+error: the stage `cnn` needs an input `images` with a dataset
   --> p.yaml:5:3
     |
   5 |   cnn: { kind: train }
     |   ^^^
-    = hint: a dataset is: `xrays.train`, `xrays.test`"
+    = hint: outputs with a dataset: `xrays.train`, `xrays.test`"
     );
 }
 
 #[test]
-fn an_input_of_another_type_is_refused() {
+fn an_input_of_the_wrong_type_is_refused() {
     assert_eq!(
         errors(&with_source(
             "  eval: { kind: score, inputs: { model: xrays.test, images: xrays.test } }\n"
         )),
         "\
-error: the input `model` takes a model, and `xrays.test` is a dataset
+error: the input `model` takes a model, but `xrays.test` is a dataset
   --> p.yaml:5:41
     |
   5 |   eval: { kind: score, inputs: { model: xrays.test, images: xrays.test } }
@@ -70,7 +70,7 @@ error: the input `model` takes a model, and `xrays.test` is a dataset
 }
 
 #[test]
-fn a_circle_is_named_as_a_whole() {
+fn a_cycle_is_shown_with_all_its_stages() {
     let text = with_source(
         "  a: { kind: train, inputs: { images: xrays.train, weights: c } }
   b: { kind: train, inputs: { images: xrays.train, weights: a } }
@@ -81,13 +81,13 @@ fn a_circle_is_named_as_a_whole() {
     assert_eq!(
         errors(&text),
         "\
-error: stages need one another in a circle: `a` → `b` → `c` → `a`
+error: stages depend on each other in a cycle: `a` → `b` → `c` → `a`
   --> p.yaml:5:61
     |
   5 |   a: { kind: train, inputs: { images: xrays.train, weights: c } }
     |                                                             ^
 
-error: stages need one another in a circle: `d` → `d`
+error: stages depend on each other in a cycle: `d` → `d`
   --> p.yaml:8:61
     |
   8 |   d: { kind: train, inputs: { images: xrays.train, weights: d } }
@@ -96,7 +96,7 @@ error: stages need one another in a circle: `d` → `d`
 }
 
 #[test]
-fn a_circle_through_a_matrix_is_told_once() {
+fn a_cycle_through_a_matrix_is_reported_once() {
     let text = with_source(
         "  a: { kind: train, matrix: { m: [1, 2, 3] }, inputs: { images: xrays.train, weights: b } }
   b: { kind: train, matrix: { m: [1, 2, 3] }, inputs: { images: xrays.train, weights: a } }
@@ -107,7 +107,7 @@ fn a_circle_through_a_matrix_is_told_once() {
 }
 
 #[test]
-fn other_references_that_cannot_be_are_refused() {
+fn other_invalid_references_are_refused() {
     for (stage, message, hint) in [
         (
             "kind: train, inputs: { images: xrays }",
@@ -126,12 +126,12 @@ fn other_references_that_cannot_be_are_refused() {
         ),
         (
             "kind: train, inputs: { images: [xrays.train, xrays.test] }",
-            "the input `images` takes one dataset, and 2 are given",
+            "the input `images` takes one dataset, but 2 are given",
             "",
         ),
         (
             "kind: train, inputs: { images: [] }",
-            "the stage `a` lacks its input `images`, a dataset",
+            "the stage `a` needs an input `images` with a dataset",
             "",
         ),
         (
@@ -146,7 +146,7 @@ fn other_references_that_cannot_be_are_refused() {
         ),
         (
             "kind: gather, inputs: { models: [] }",
-            "the stage `a` lacks its input `models`, a model",
+            "the stage `a` needs an input `models` with a model",
             "no stage of this pipeline makes a model",
         ),
         (
@@ -163,7 +163,7 @@ fn other_references_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn what_hangs_on_a_wrong_stage_is_not_told_again() {
+fn a_reference_to_an_invalid_stage_causes_no_second_error() {
     let text = with_source("  a: { kind: trian }\n  b: { kind: gather, inputs: { models: a } }\n");
     assert_eq!(
         errors(&text).matches("error:").count(),
@@ -174,7 +174,7 @@ fn what_hangs_on_a_wrong_stage_is_not_told_again() {
 }
 
 #[test]
-fn a_stage_is_named_alone_where_one_output_is_meant() {
+fn a_stage_name_alone_refers_to_its_primary_output() {
     let graph = build(&with_source(
         "  eval: { kind: score, inputs: { model: cnn, images: xrays.test } }
   cnn: { kind: train, inputs: { images: xrays.train } }

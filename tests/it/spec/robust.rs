@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_of_yaml_marks_is_read_or_refused(text in "[-\\[\\]{}:,?&*!|>'\"%@#$ \t\r\na1é.~<]{0,60}") {
+    fn any_yaml_punctuation_is_read_or_refused(text in "[-\\[\\]{}:,?&*!|>'\"%@#$ \t\r\na1é.~<]{0,60}") {
         attempt(&text, None, &[]);
     }
 
@@ -57,14 +57,14 @@ proptest! {
     }
 
     #[test]
-    fn any_assignment_is_made_or_refused(set in "[a-z.=\\[\\]{}:$é 0-9\n]{0,24}", any in any::<String>()) {
+    fn any_assignment_is_applied_or_refused(set in "[a-z.=\\[\\]{}:$é 0-9\n]{0,24}", any in any::<String>()) {
         attempt(PIPELINE, None, &[&set, &any]);
         attempt(PIPELINE, None, &[&format!("stages.cnn.{set}"), &format!("vars.a={any}")]);
     }
 }
 
 #[test]
-fn a_file_that_is_not_there_or_no_text_is_an_error() {
+fn a_file_that_is_missing_or_not_utf8_is_an_error() {
     let options = LoadOptions::default();
     let folder = tempfile::tempdir().unwrap();
     let missing = load(&folder.path().join("none.yaml"), &options)
@@ -81,7 +81,7 @@ fn a_file_that_is_not_there_or_no_text_is_an_error() {
     assert!(
         errors[0]
             .message
-            .starts_with("what follows here is not UTF-8"),
+            .starts_with("the text from here on is not valid UTF-8"),
         "{}",
         errors[0]
     );
@@ -89,7 +89,7 @@ fn a_file_that_is_not_there_or_no_text_is_an_error() {
 }
 
 #[test]
-fn a_long_pipeline_is_read_in_little_time() {
+fn a_long_pipeline_is_read_quickly() {
     let mut text = String::from("version: 1\nname: long\nvars: { epochs: 3 }\nmodels:\n");
     for model in 0..12 {
         text += &format!("  m{model}:\n");
@@ -115,7 +115,7 @@ fn a_long_pipeline_is_read_in_little_time() {
         .min();
     assert!(
         quickest < Some(Duration::from_millis(20)),
-        "{} lines in {quickest:?}",
+        "{} lines took {quickest:?}",
         text.lines().count()
     );
 }

@@ -35,7 +35,7 @@ fn params_with(name: &str, profile: Option<&str>, sets: &[&str]) -> serde_json::
 }
 
 #[test]
-fn a_whole_scalar_keeps_its_type_and_inside_a_text_it_is_text() {
+fn a_var_keeps_its_type_alone_and_is_text_within_a_text() {
     assert_eq!(
         params_with("xrays", None, &[]),
         json!({ "size": 16, "path": "/data/16.npz" })
@@ -61,7 +61,7 @@ fn a_profile_overrides_vars_and_an_assignment_overrides_both() {
 }
 
 #[test]
-fn an_assignment_reaches_anything_by_its_path() {
+fn an_assignment_can_set_any_value_by_its_path() {
     assert_eq!(
         params_with("cnn", None, &["stages.cnn.params.epochs=3"])["epochs"],
         3
@@ -101,7 +101,7 @@ fn a_dollar_is_escaped_by_another() {
 }
 
 #[test]
-fn a_value_from_a_profile_is_shown_in_the_profile() {
+fn a_wrong_value_from_a_profile_is_shown_in_the_profile() {
     assert_eq!(
         errors_with(PIPELINE, Some("quick"), &[]),
         "\
@@ -120,7 +120,7 @@ error: expected a whole number, found the text `six`
 }
 
 #[test]
-fn a_value_from_the_command_line_is_shown_there() {
+fn a_wrong_value_from_the_command_line_is_shown_there() {
     assert_eq!(
         errors_with(PIPELINE, None, &["epochs=x"]),
         "\
@@ -144,7 +144,7 @@ error: unknown parameter `epoch`
 }
 
 #[test]
-fn a_bad_assignment_is_shown() {
+fn a_bad_assignment_is_shown_on_the_command_line() {
     for (set, message, caret, hint) in [
         (
             "epoch=3",
@@ -156,7 +156,7 @@ fn a_bad_assignment_is_shown() {
             "epochs",
             "expected `NAME=VALUE`",
             "^^^^^^",
-            "as in `-S epochs=3`",
+            "for example `-S epochs=3`",
         ),
         (
             "stages.cn.params.epochs=3",
@@ -167,7 +167,7 @@ fn a_bad_assignment_is_shown() {
         ("epochs=[3", "this is not valid YAML", "^", ""),
         (
             "epochs=1\n---\n2",
-            "a second document starts here",
+            "a second YAML document starts here",
             "^^^",
             "",
         ),
@@ -179,7 +179,7 @@ fn a_bad_assignment_is_shown() {
         ),
         (
             "name.x=1",
-            "`name` is the text `test`, and has no `x` in it",
+            "`name` is the text `test` and does not contain `x`",
             "^",
             "",
         ),
@@ -191,13 +191,13 @@ fn a_bad_assignment_is_shown() {
         ),
         (
             "profiles.tiny.size=1",
-            "a profile is applied before `--set`",
+            "profiles are applied before `--set`",
             "^^^^^^^^",
             "set the var itself",
         ),
         (
             "stages.cnn.resources.cpus=0",
-            "a stage needs at least 1 cpu",
+            "a stage needs at least 1 CPU",
             "^",
             "",
         ),
@@ -228,14 +228,17 @@ fn a_bad_assignment_is_shown() {
     ];
     let found = errors_with(PIPELINE, None, &sets);
     assert!(
-        found.contains("`stages.cnn.params.notes` is a list of 2, and has no item `2`"),
+        found.contains("`stages.cnn.params.notes` has no item `2`: it is a list of length 2"),
         "{found}"
     );
-    assert!(found.contains("its items are 0 to 1"), "{found}");
+    assert!(
+        found.contains("its items are numbered from 0 to 1"),
+        "{found}"
+    );
 }
 
 #[test]
-fn an_unknown_profile_comes_with_the_known_ones() {
+fn an_unknown_profile_is_shown_with_the_known_ones() {
     assert_eq!(
         errors_with(PIPELINE, Some("papers"), &[]),
         "\
@@ -255,7 +258,7 @@ error: there is no profile `papers`
 }
 
 #[test]
-fn a_profile_sets_no_var_that_is_not_there() {
+fn a_profile_cannot_set_an_unknown_var() {
     let text = PIPELINE.replace("tiny: { size: 4 }", "tiny: { sise: 4 }");
     let found = errors(&text);
     assert!(
@@ -266,7 +269,7 @@ fn a_profile_sets_no_var_that_is_not_there() {
 }
 
 #[test]
-fn a_var_without_a_value_is_asked_for() {
+fn a_var_without_a_value_is_an_error_with_a_hint() {
     assert_eq!(
         errors_with(PIPELINE, Some("real"), &[]),
         "\
@@ -285,7 +288,7 @@ error: unknown var `data`
 }
 
 #[test]
-fn vars_in_a_circle_are_refused() {
+fn vars_in_a_cycle_are_refused() {
     let text = with_stages("  a: { kind: source }\n").replace(
         "stages:",
         "vars: { a: '${b}', b: 'x${c}', c: ['${a}'] }\nstages:",
@@ -293,7 +296,7 @@ fn vars_in_a_circle_are_refused() {
     assert_eq!(
         errors(&text),
         "\
-error: vars refer to one another in a circle: `a` → `b` → `c` → `a`
+error: vars refer to each other in a cycle: `a` → `b` → `c` → `a`
   --> p.yaml:3:37
     |
   3 | vars: { a: '${b}', b: 'x${c}', c: ['${a}'] }
@@ -302,12 +305,12 @@ error: vars refer to one another in a circle: `a` → `b` → `c` → `a`
 }
 
 #[test]
-fn an_interpolation_that_cannot_be_is_shown() {
+fn an_invalid_interpolation_is_an_error() {
     for (from, to, message) in [
         (
             "'${path}'",
             "'x${rates}'",
-            "`${rates}` is a map, which cannot stand inside a longer text",
+            "`${rates}` is a map, which cannot be inserted into a longer text",
         ),
         ("'${path}'", "'x${path'", "this `${` has no `}`"),
         (

@@ -28,7 +28,7 @@ sweep:
 "#;
 
 #[test]
-fn a_sampler_gives_the_same_trials_whatever_runs_at_once_and_when_it_is_interrupted() {
+fn a_sampler_gives_the_same_trials_despite_parallelism_and_interruption() {
     let one = Sandbox::new(FUNCTION);
     assert_eq!(executed(&run(&one, &["-j", "1"])).len(), 20);
     let expected = ranking(&one, &[]);
@@ -81,7 +81,7 @@ fn trained(run: &crate::sandbox::Finished, epochs: u64) -> usize {
 }
 
 #[test]
-fn a_promoted_training_goes_on_and_the_others_end() {
+fn a_promoted_training_resumes_and_the_others_end() {
     let sandbox = Sandbox::new(HALVING);
     let run = run(&sandbox, &["-j", "1"]);
     assert_eq!(
@@ -92,12 +92,12 @@ fn a_promoted_training_goes_on_and_the_others_end() {
     // Every promoted training continues where it was stopped.
     let resumed = run
         .stderr
-        .matches("goes on after epoch 1, from its checkpoint")
+        .matches("resumes after epoch 1, from its checkpoint")
         .count();
     assert_eq!(resumed, 3, "{run:?}");
     let resumed = run
         .stderr
-        .matches("goes on after epoch 3, from its checkpoint")
+        .matches("resumes after epoch 3, from its checkpoint")
         .count();
     assert_eq!(resumed, 1, "{run:?}");
     // Only the trial that is trained to the end is evaluated.
@@ -108,7 +108,7 @@ fn a_promoted_training_goes_on_and_the_others_end() {
 }
 
 #[test]
-fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
+fn the_best_trial_has_exactly_the_result_it_has_without_halving() {
     let halved = Sandbox::new(HALVING);
     run(&halved, &[]);
     let best = ranking(&halved, &[])[0].clone();
@@ -128,7 +128,7 @@ fn the_winner_is_to_the_bit_what_it_is_when_it_is_trained_throughout() {
 }
 
 #[test]
-fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
+fn a_killed_halved_sweep_makes_the_same_decisions() {
     let undisturbed = Sandbox::new(HALVING);
     run(&undisturbed, &[]);
     let sandbox = Sandbox::new(HALVING);
@@ -141,8 +141,8 @@ fn a_halved_sweep_that_is_killed_decides_as_one_that_was_not() {
 }
 
 #[test]
-fn a_stage_of_a_later_round_that_cannot_run_fails_its_trial_and_results_are_not_lost() {
-    // Runs only for trials that are trained to the end, and asks for more GPUs than there are.
+fn a_stage_that_cannot_run_in_a_later_round_fails_only_its_trial() {
+    // Runs only for trials that are trained to the end, and requests more GPUs than there are.
     let report = "  report:
     kind: command
     inputs: { metrics: evaluate }
@@ -162,7 +162,7 @@ sweep:
     let args = ["run", "pipeline.yaml", "--junit", "junit.xml"];
     let run = sandbox.runner(&args);
     assert_eq!(run.code, Some(100), "{run:?}");
-    let why = "asks for more GPUs than there are";
+    let why = "requests more GPUs than are available";
     assert!(run.stderr.contains(why), "{run:?}");
     assert!(run.stdout.contains("learning_rate"), "{run:?}");
     let junit = std::fs::read_to_string(sandbox.path("junit.xml")).unwrap();
@@ -220,7 +220,7 @@ fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
     let whole = shown(&["-S", "sweep.stop=null"]);
     assert!(
         best(&halved) >= 0.99 * best(&whole),
-        "{} of {}",
+        "the best objective is {} with halving and {} without",
         best(&halved),
         best(&whole)
     );
@@ -231,7 +231,7 @@ fn halving_finds_as_good_a_trial_in_far_fewer_epochs() {
         .iter()
         .map(epochs)
         .sum();
-    assert!(spent * 100 <= 40 * 27 * 27, "{spent} epochs");
+    assert!(spent * 100 <= 40 * 27 * 27, "the sweep took {spent} epochs");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_stage_that_all_trials_need_can_be_run_alone() {
 }
 
 #[test]
-fn until_a_stage_behind_the_training_is_the_whole_sweep() {
+fn until_a_stage_after_the_training_runs_the_whole_sweep() {
     let sandbox = Sandbox::new(HALVING);
     let names = executed(&run(&sandbox, &["--until", "evaluate"]));
     assert_eq!(

@@ -30,14 +30,14 @@ sweep:
 }
 
 #[test]
-fn decimal_quanta_are_exact() {
+fn decimal_steps_are_exact() {
     let found = trials("  axes: { a: { uniform: [0.1, 0.5, 0.1] } }");
     let values: Vec<String> = found.iter().map(|trial| trial["a"].to_string()).collect();
     assert_eq!(values, ["0.1", "0.2", "0.3", "0.4", "0.5"]);
 }
 
 #[test]
-fn axes_that_are_zipped_go_together() {
+fn zipped_axes_vary_together() {
     let found = trials("  axes: { a: [1, 2, 3], b: [4, 5, 6] }\n  zip: [[a, b]]");
     assert_eq!(
         found,
@@ -50,7 +50,7 @@ fn axes_that_are_zipped_go_together() {
 }
 
 #[test]
-fn an_axis_may_be_there_only_where_another_has_a_value() {
+fn an_axis_can_depend_on_the_value_of_another_axis() {
     let found = trials(
         "  axes: { kind: [sgd, adam], momentum: [0, 0.9] }\n  when: { momentum: { kind: sgd } }",
     );
@@ -65,7 +65,7 @@ fn an_axis_may_be_there_only_where_another_has_a_value() {
 }
 
 #[test]
-fn trials_are_left_out_and_put_first() {
+fn trials_can_be_excluded_and_put_first() {
     let found = trials(
         "  axes: { a: [1, 2], b: [1, 2] }\n  exclude: [{ a: 2, b: 2 }]\n  include: [{ a: 2, b: 1 }]",
     );
@@ -80,7 +80,7 @@ fn trials_are_left_out_and_put_first() {
 }
 
 #[test]
-fn more_random_trials_keep_those_before() {
+fn more_random_trials_keep_the_earlier_ones() {
     let sweep = |trials: usize| {
         format!(
             "  method: random\n  trials: {trials}\n  axes: {{ a: {{ uniform: [0, 1] }}, b: {{ int_uniform: [1, 1000] }} }}"
@@ -91,7 +91,7 @@ fn more_random_trials_keep_those_before() {
 }
 
 #[test]
-fn the_first_trials_of_a_grid_beyond_all_counting() {
+fn the_first_trials_of_an_astronomically_large_grid_can_be_planned() {
     let axes: Vec<String> = (0..12)
         .map(|i| format!("v{i}: {{ int_uniform: [1, 1000] }}"))
         .collect();

@@ -10,12 +10,12 @@ fn refusal(old: &str, new: &str) -> String {
     let sandbox = Sandbox::new(&GRID.replace(old, new));
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    assert!(!sandbox.path("artifacts").exists(), "something was run");
+    assert!(!sandbox.path("artifacts").exists(), "a stage ran");
     run.stderr
 }
 
 /// Checks that a refusal shows this line and this message.
-fn points(refusal: &str, line: &str, says: &str) {
+fn assert_shown(refusal: &str, line: &str, says: &str) {
     assert!(refusal.contains(says), "{refusal}");
     assert!(refusal.contains(line), "{refusal}");
     assert!(refusal.contains("--> pipeline.yaml:"), "{refusal}");
@@ -25,51 +25,51 @@ const RATE: &str = "cnn.params.learning_rate: [0.001, 0.003, 0.01]";
 const BATCH: &str = "batch: [8, 16]\n  objective";
 
 #[test]
-fn an_axis_of_no_stage() {
-    let said = refusal("cnn.params.learning_rate", "cn.params.learning_rate");
-    points(
-        &said,
+fn an_axis_of_an_unknown_stage_is_refused() {
+    let error = refusal("cnn.params.learning_rate", "cn.params.learning_rate");
+    assert_shown(
+        &error,
         "cn.params.learning_rate",
         "there is no `cn` in `stages`",
     );
-    assert!(said.contains("did you mean `cnn`?"), "{said}");
+    assert!(error.contains("did you mean `cnn`?"), "{error}");
 }
 
 #[test]
-fn an_axis_of_no_parameter() {
-    let said = refusal("cnn.params.learning_rate", "cnn.params.learning_rat");
-    points(
-        &said,
+fn an_axis_of_an_unknown_parameter_is_refused() {
+    let error = refusal("cnn.params.learning_rate", "cnn.params.learning_rat");
+    assert_shown(
+        &error,
         "cnn.params.learning_rat",
         "unknown parameter `learning_rat`",
     );
-    assert!(said.contains("did you mean `learning_rate`?"), "{said}");
+    assert!(error.contains("did you mean `learning_rate`?"), "{error}");
 }
 
 #[test]
-fn an_axis_of_no_var() {
-    let said = refusal(BATCH, "bach: [8, 16]\n  objective");
-    points(&said, "bach: [8, 16]", "there is no var `bach`");
+fn an_axis_of_an_unknown_var_is_refused() {
+    let error = refusal(BATCH, "bach: [8, 16]\n  objective");
+    assert_shown(&error, "bach: [8, 16]", "there is no var `bach`");
 }
 
 #[test]
-fn a_value_of_the_wrong_type() {
-    let said = refusal(RATE, "cnn.params.learning_rate: [0.001, fast]");
-    points(
-        &said,
+fn a_value_of_the_wrong_type_is_refused() {
+    let error = refusal(RATE, "cnn.params.learning_rate: [0.001, fast]");
+    assert_shown(
+        &error,
         "[0.001, fast]",
         "expected a number, found the text `fast`",
     );
 }
 
 #[test]
-fn a_value_out_of_range() {
-    let said = refusal(RATE, "cnn.params.learning_rate: [0.001, 100]");
-    points(&said, "[0.001, 100]", "`learning_rate` is 100");
+fn a_value_out_of_range_is_refused() {
+    let error = refusal(RATE, "cnn.params.learning_rate: [0.001, 100]");
+    assert_shown(&error, "[0.001, 100]", "`learning_rate` is 100");
 }
 
 #[test]
-fn a_range_that_leaves_that_of_the_parameter() {
+fn a_range_beyond_that_of_the_parameter_is_refused() {
     let range = "cnn.params.learning_rate: { log_uniform: [1e-3, 100] }";
     let random = GRID
         .replace(RATE, range)
@@ -77,7 +77,7 @@ fn a_range_that_leaves_that_of_the_parameter() {
     let sandbox = Sandbox::new(&random);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.method=tpe"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(
+    assert_shown(
         &run.stderr,
         "log_uniform: [1e-3, 100]",
         "`learning_rate` is 100",
@@ -85,41 +85,45 @@ fn a_range_that_leaves_that_of_the_parameter() {
 }
 
 #[test]
-fn an_empty_axis() {
-    let said = refusal(BATCH, "batch: []\n  objective");
-    points(&said, "batch: []", "the axis `batch` has no values");
+fn an_empty_axis_is_refused() {
+    let error = refusal(BATCH, "batch: []\n  objective");
+    assert_shown(&error, "batch: []", "the axis `batch` has no values");
 }
 
 #[test]
-fn a_grid_without_end() {
-    let said = refusal(RATE, "cnn.params.learning_rate: { uniform: [0.001, 0.01] }");
-    points(&said, "uniform: [0.001, 0.01]", "has no end of values");
-    assert!(said.contains("method: random"), "{said}");
+fn an_infinite_grid_is_refused() {
+    let error = refusal(RATE, "cnn.params.learning_rate: { uniform: [0.001, 0.01] }");
+    assert_shown(
+        &error,
+        "uniform: [0.001, 0.01]",
+        "has infinitely many values",
+    );
+    assert!(error.contains("method: random"), "{error}");
 }
 
 #[test]
-fn an_objective_of_no_stage() {
-    let said = refusal("metric: evaluate.roc_auc", "metric: evaluat.roc_auc");
-    points(
-        &said,
+fn an_objective_of_an_unknown_stage_is_refused() {
+    let error = refusal("metric: evaluate.roc_auc", "metric: evaluat.roc_auc");
+    assert_shown(
+        &error,
         "metric: evaluat.roc_auc",
         "there is no stage `evaluat`",
     );
-    assert!(said.contains("did you mean `evaluate`?"), "{said}");
+    assert!(error.contains("did you mean `evaluate`?"), "{error}");
 }
 
 #[test]
-fn an_objective_of_a_stage_that_measures_nothing() {
-    let said = refusal("metric: evaluate.roc_auc", "metric: augmented.roc_auc");
-    points(
-        &said,
+fn an_objective_of_a_stage_without_metrics_is_refused() {
+    let error = refusal("metric: evaluate.roc_auc", "metric: augmented.roc_auc");
+    assert_shown(
+        &error,
         "metric: augmented.roc_auc",
-        "`augmented` measures nothing",
+        "`augmented` has no metrics",
     );
 }
 
 #[test]
-fn an_objective_that_its_stage_does_not_give_fails_each_trial() {
+fn an_objective_that_is_missing_in_the_metrics_fails_each_trial() {
     let pipeline = GRID.replace("evaluate.roc_auc", "evaluate.f2");
     let sandbox = Sandbox::new(&pipeline);
     let run = sandbox.runner(&["run", "pipeline.yaml", "-S", "sweep.axes.width=[2]"]);
@@ -134,46 +138,50 @@ fn an_objective_that_its_stage_does_not_give_fails_each_trial() {
 #[test]
 fn a_sampler_needs_an_objective_and_a_number_of_trials() {
     let objective = "  objective: { metric: evaluate.roc_auc, direction: maximize }\n";
-    let said = refusal(objective, "  method: tpe\n  trials: 5\n");
-    points(&said, "method: tpe", "needs an `objective`");
-    let said = refusal("sweep:\n", "sweep:\n  method: random\n");
-    points(&said, "method: random", "needs `trials`");
+    let error = refusal(objective, "  method: tpe\n  trials: 5\n");
+    assert_shown(&error, "method: tpe", "needs an `objective`");
+    let error = refusal("sweep:\n", "sweep:\n  method: random\n");
+    assert_shown(&error, "method: random", "needs `trials`");
 }
 
 #[test]
-fn an_unknown_range_and_one_upside_down() {
-    let said = refusal("int_uniform: [2, 8, 2]", "int_unifrm: [2, 8, 2]");
-    points(&said, "int_unifrm", "did you mean `int_uniform`?");
-    let said = refusal("int_uniform: [2, 8, 2]", "int_uniform: [8, 2]");
-    points(&said, "int_uniform: [8, 2]", "lower bound `8`");
+fn an_unknown_range_and_a_reversed_one_are_refused() {
+    let error = refusal("int_uniform: [2, 8, 2]", "int_unifrm: [2, 8, 2]");
+    assert_shown(&error, "int_unifrm", "did you mean `int_uniform`?");
+    let error = refusal("int_uniform: [2, 8, 2]", "int_uniform: [8, 2]");
+    assert_shown(&error, "int_uniform: [8, 2]", "lower bound `8`");
 }
 
 #[test]
-fn names_of_axes_in_zip_exclude_and_when() {
-    let said = refusal("sweep:\n", "sweep:\n  zip: [[widht, batch]]\n");
-    points(&said, "widht", "there is no axis `widht`");
-    let said = refusal("sweep:\n", "sweep:\n  exclude: [{ batch: 9 }]\n");
-    points(&said, "batch: 9", "is no value of `batch`");
-    let said = refusal("sweep:\n", "sweep:\n  zip: [[width, batch]]\n");
-    points(&said, "[width, batch]", "differ in length");
+fn mistakes_in_zip_and_exclude_are_refused() {
+    let error = refusal("sweep:\n", "sweep:\n  zip: [[widht, batch]]\n");
+    assert_shown(&error, "widht", "there is no axis `widht`");
+    let error = refusal("sweep:\n", "sweep:\n  exclude: [{ batch: 9 }]\n");
+    assert_shown(&error, "batch: 9", "is not a value of the axis `batch`");
+    let error = refusal("sweep:\n", "sweep:\n  zip: [[width, batch]]\n");
+    assert_shown(
+        &error,
+        "[width, batch]",
+        "must have the same number of values",
+    );
 }
 
 #[test]
-fn no_seeds_at_all_and_too_many() {
-    let said = refusal("sweep:\n", "sweep:\n  seeds: 0\n");
-    points(&said, "seeds: 0", "`seeds` is 0, not 1 to 1000");
-    let said = refusal("sweep:\n", "sweep:\n  seeds: 10000000\n");
-    points(&said, "seeds: 10000000", "not 1 to 1000");
+fn zero_seeds_and_too_many_seeds_are_refused() {
+    let error = refusal("sweep:\n", "sweep:\n  seeds: 0\n");
+    assert_shown(&error, "seeds: 0", "`seeds` is 0, not between 1 and 1000");
+    let error = refusal("sweep:\n", "sweep:\n  seeds: 10000000\n");
+    assert_shown(&error, "seeds: 10000000", "not between 1 and 1000");
 }
 
 #[test]
-fn a_name_of_a_choice_that_names_no_trial() {
-    let said = refusal(BATCH, "batch: { choice: { \"a,b=c\": 8 } }\n  objective");
-    points(&said, "a,b=c", "tells no trial from another");
+fn a_choice_name_that_cannot_be_part_of_a_trial_name_is_refused() {
+    let error = refusal(BATCH, "batch: { choice: { \"a,b=c\": 8 } }\n  objective");
+    assert_shown(&error, "a,b=c", "cannot be part of a trial's name");
 }
 
 #[test]
-fn an_axis_of_what_halving_or_seeds_set() {
+fn an_axis_that_halving_or_seeds_override_is_refused() {
     let stop = "sweep:\n  stop: { asha: { metric: validation_loss } }\n";
     let pipeline = GRID
         .replace("sweep:\n", stop)
@@ -181,25 +189,25 @@ fn an_axis_of_what_halving_or_seeds_set() {
     let sandbox = Sandbox::new(&pipeline);
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(
+    assert_shown(
         &run.stderr,
         "cnn.params.epochs: [1, 2]",
-        "changes nothing: epochs or seeds are set for it",
+        "has no effect, because the sweep sets epochs or seeds itself",
     );
     let pipeline = GRID
         .replace("sweep:\n", "sweep:\n  seeds: 2\n")
         .replace(RATE, "seed: [1, 2]");
     let run = Sandbox::new(&pipeline).runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(
+    assert_shown(
         &run.stderr,
         "seed: [1, 2]",
-        "changes nothing: epochs or seeds are set for it",
+        "has no effect, because the sweep sets epochs or seeds itself",
     );
 }
 
 #[test]
-fn a_value_that_keeps_a_training_from_going_on_is_no_trial_of_a_halved_sweep() {
+fn a_value_that_prevents_resuming_is_refused_in_a_halved_sweep() {
     let stop = "sweep:\n  stop: { asha: { metric: validation_loss, max_epochs: 4 } }\n";
     let pipeline = GRID
         .replace("sweep:\n", stop)
@@ -208,29 +216,29 @@ fn a_value_that_keeps_a_training_from_going_on_is_no_trial_of_a_halved_sweep() {
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(
         run.stderr
-            .contains("cannot be trained on from a checkpoint"),
+            .contains("cannot continue training from a checkpoint"),
         "{run:?}"
     );
 }
 
 #[test]
-fn an_axis_whose_values_are_made_of_another() {
-    let said = refusal(BATCH, "batch: [8, \"${width}\"]\n  objective");
-    points(
-        &said,
+fn axis_values_that_depend_on_another_axis_are_refused() {
+    let error = refusal(BATCH, "batch: [8, \"${width}\"]\n  objective");
+    assert_shown(
+        &error,
         "batch: [8,",
-        "the values of `batch` are made of `width`, an axis",
+        "the values of the axis `batch` use `width`, which is an axis, too",
     );
 }
 
 #[test]
-fn halving_needs_a_training_that_goes_on() {
+fn halving_needs_a_training_that_can_resume() {
     let stop = "sweep:\n  stop: { asha: { metric: evaluate.f1 } }\n";
-    let said = refusal("sweep:\n", stop);
-    points(
-        &said,
+    let error = refusal("sweep:\n", stop);
+    assert_shown(
+        &error,
         "metric: evaluate.f1",
-        "cannot be trained on from a checkpoint",
+        "cannot continue training from a checkpoint",
     );
     let cosine = GRID.replace("epochs: 1", "epochs: 4\n      schedule: cosine");
     let sandbox = Sandbox::new(&cosine.replace(
@@ -239,10 +247,10 @@ fn halving_needs_a_training_that_goes_on() {
     ));
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
-    points(
+    assert_shown(
         &run.stderr,
         "metric: validation_loss",
-        "no training that goes on from checkpoints",
+        "no training that can continue from a checkpoint",
     );
 }
 
@@ -262,7 +270,7 @@ sweep:
 "#;
 
 #[test]
-fn a_trial_that_fails_or_measures_no_number_ends_no_sweep() {
+fn a_failed_trial_or_an_undefined_objective_does_not_end_the_sweep() {
     let sandbox = Sandbox::new(PROGRAM);
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(100), "{run:?}");
@@ -282,7 +290,7 @@ fn a_trial_that_fails_or_measures_no_number_ends_no_sweep() {
 }
 
 #[test]
-fn a_failing_trial_ends_the_sweep_where_that_is_asked_for() {
+fn a_failed_trial_ends_the_sweep_without_keep_going() {
     let sandbox = Sandbox::new(PROGRAM);
     let run = sandbox.run_json(&["-j", "1", "--keep-going=false"]);
     assert_eq!(run.code, Some(100), "{run:?}");

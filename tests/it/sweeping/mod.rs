@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::sandbox::{Finished, Sandbox, eventually, first_worker, list};
 
 /// A sweep of 3 × 4 × 2 trials on one dataset and one augmentation.
-pub const GRID: &str = r#"
+pub(crate) const GRID: &str = r#"
 version: 1
 name: grid
 seed: 1
@@ -61,7 +61,11 @@ fn kill_after(sandbox: &Sandbox, records: usize, args: &[&str]) {
     first_worker(&runner);
     eventually("recorded", || (recorded() >= enough).then_some(()));
     runner.kill().unwrap();
-    assert_eq!(runner.wait().unwrap().code(), None, "it ended by itself");
+    assert_eq!(
+        runner.wait().unwrap().code(),
+        None,
+        "the sweep ended before the kill"
+    );
 }
 
 /// Returns the names of the stages that were executed.

@@ -7,7 +7,7 @@ use crate::sandbox::Sandbox;
 use super::{GRID, executed, ranking, run};
 
 #[test]
-fn the_pipeline_with_the_best_trial_as_its_profile_is_that_trial() {
+fn a_promoted_profile_reproduces_the_best_trial() {
     let sandbox = Sandbox::new(GRID);
     run(&sandbox, &[]);
     let (values, _) = ranking(&sandbox, &[])[0].clone();
@@ -28,7 +28,7 @@ fn the_pipeline_with_the_best_trial_as_its_profile_is_that_trial() {
 }
 
 #[test]
-fn a_profile_that_names_no_parameter_is_refused_at_its_place() {
+fn a_profile_with_an_unknown_parameter_is_refused_at_its_place() {
     let profiles = "sweep:\n".replace("sweep", "profiles:\n  wide: { cnn.params.epoch: 3 }\nsweep");
     let sandbox = Sandbox::new(&GRID.replace("sweep:\n", &profiles));
     let refused = sandbox.runner(&["validate", "pipeline.yaml", "--profile", "wide"]);
@@ -44,12 +44,12 @@ fn a_profile_that_names_no_parameter_is_refused_at_its_place() {
 }
 
 #[test]
-fn a_trial_that_is_not_there_is_no_profile() {
+fn a_missing_trial_cannot_be_promoted() {
     let sandbox = Sandbox::new(GRID);
     let nothing = sandbox.runner(&["sweep", "promote", "pipeline.yaml"]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
     assert!(
-        nothing.stderr.contains("no trial is finished yet"),
+        nothing.stderr.contains("no trial has finished yet"),
         "{nothing:?}"
     );
     let beyond = sandbox.runner(&["sweep", "promote", "pipeline.yaml", "25"]);

@@ -11,7 +11,7 @@ fn pipeline() -> String {
 }
 
 #[test]
-fn a_stage_with_seeds_takes_along_what_follows_from_it_and_nothing_else() {
+fn seeds_of_a_stage_repeat_only_that_stage_and_those_after_it() {
     let seeded = pipeline().replace("kind: train-cnn\n", "kind: train-cnn\n    seeds: 3\n");
     let sandbox = Sandbox::new(&seeded);
     let names = executed(&run(&sandbox, &["-j", "1"]));
@@ -33,7 +33,7 @@ fn a_stage_with_seeds_takes_along_what_follows_from_it_and_nothing_else() {
 }
 
 #[test]
-fn the_first_seed_is_the_pipeline_itself_and_another_one_runs_alone() {
+fn the_first_seed_is_the_pipelines_own_and_an_added_seed_runs_alone() {
     let sandbox = Sandbox::new(&pipeline());
     run(&sandbox, &[]);
     let three = run(&sandbox, &["-S", "stages.cnn.seeds=3"]);
@@ -45,7 +45,7 @@ fn the_first_seed_is_the_pipeline_itself_and_another_one_runs_alone() {
 }
 
 #[test]
-fn seeds_of_the_whole_pipeline_leave_alone_what_depends_on_none() {
+fn seeds_of_the_pipeline_do_not_repeat_stages_that_depend_on_no_seed() {
     // The phantom is drawn again for each seed. A stage with a seed of its own runs once.
     let whole = pipeline().replace("seed: 1\n", "seed: 1\nseeds: 2\n");
     let sandbox = Sandbox::new(&whole);
@@ -90,7 +90,7 @@ fn trials_are_repeated_and_judged_by_their_mean() {
 }
 
 #[test]
-fn a_var_called_seed_is_something_else() {
+fn a_var_named_seed_does_not_affect_seeds() {
     let text = pipeline()
         .replace("vars: {", "vars: { seed: 7,")
         .replace("seed: 1\n", "seed: 1\nseeds: 2\n");

@@ -5,7 +5,7 @@ use crate::sandbox::Sandbox;
 use super::{GRID, executed, kill_after, ranking, run};
 
 #[test]
-fn what_no_axis_changes_runs_once_for_all_trials() {
+fn stages_that_no_axis_changes_run_once_for_all_trials() {
     let sandbox = Sandbox::new(GRID);
     let names = executed(&run(&sandbox, &[]));
     let count = |stage: &str| names.iter().filter(|name| name.starts_with(stage)).count();
@@ -22,7 +22,7 @@ fn what_no_axis_changes_runs_once_for_all_trials() {
 }
 
 #[test]
-fn a_further_value_runs_exactly_its_own_trials() {
+fn an_added_value_runs_only_its_own_trials() {
     let sandbox = Sandbox::new(GRID);
     run(&sandbox, &[]);
     let set = "sweep.axes.batch=[8, 16, 32]";
@@ -44,7 +44,7 @@ fn fewer_values_leave_the_rest_cached() {
 }
 
 #[test]
-fn axes_that_change_one_stage_leave_the_others_one() {
+fn an_axis_repeats_only_the_stages_that_it_changes() {
     let sandbox = Sandbox::new(&GRID.replace(
         "width: { int_uniform: [2, 8, 2] }",
         "augmented.params.zoom: [0.0, 0.1]",
@@ -59,7 +59,7 @@ fn axes_that_change_one_stage_leave_the_others_one() {
 
 /// Whenever the sweep is killed, the next run does the rest, and the ranking is that of an undisturbed sweep.
 #[test]
-fn a_killed_sweep_goes_on_where_it_was() {
+fn a_killed_sweep_continues_where_it_stopped() {
     let undisturbed = Sandbox::new(GRID);
     run(&undisturbed, &["-j", "2"]);
     let expected = ranking(&undisturbed, &[]);
@@ -70,10 +70,16 @@ fn a_killed_sweep_goes_on_where_it_was() {
     for records in (1..=10).map(|kill| kill * 7 % 10) {
         kill_after(&sandbox, records, &["-j", "2"]);
         let cached = cached(&sandbox);
-        assert!(cached >= finished, "{cached} of {finished} stages left");
+        assert!(
+            cached >= finished,
+            "{cached} of {finished} finished stages are still cached"
+        );
         finished = cached;
     }
-    assert!((2..50).contains(&finished), "{finished} of 50 stages");
+    assert!(
+        (2..50).contains(&finished),
+        "{finished} of 50 stages were finished"
+    );
     let last = run(&sandbox, &[]);
     assert_eq!(executed(&last).len(), 50 - finished, "{last:?}");
     assert_eq!(ranking(&sandbox, &[]), expected);

@@ -30,7 +30,7 @@ fn ending(folder: &Path, end: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn both_see_all_runs_and_hit_all_results() {
+fn both_users_see_all_runs_and_reuse_all_results() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -62,7 +62,7 @@ fn both_see_all_runs_and_hit_all_results() {
 }
 
 #[test]
-fn a_collection_by_one_keeps_what_the_others_runs_use() {
+fn gc_by_one_user_keeps_what_the_other_users_runs_use() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -79,7 +79,7 @@ fn a_collection_by_one_keeps_what_the_others_runs_use() {
 }
 
 #[test]
-fn one_runs_while_the_other_collects() {
+fn one_user_can_run_stages_while_the_other_runs_gc() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -95,14 +95,14 @@ fn one_runs_while_the_other_collects() {
         }
         let run = finish(run);
         assert_eq!(run.code, Some(0), "{run:?}");
-        assert!(collections > 1, "nothing was tried");
+        assert!(collections > 1, "`gc` did not run during the run");
         shared.ok(BOB, &["cache", "verify"]);
         assert_eq!(shared.run(BOB, value), ["cached", "cached"]);
     }
 }
 
 #[test]
-fn what_one_cannot_read_is_told_and_everything_stays() {
+fn unreadable_files_are_reported_and_nothing_is_removed() {
     type Closed = (&'static str, fn(&Shared) -> PathBuf);
     let record = |shared: &Shared| ending(&shared.path("artifacts/v1/actions"), ".json").remove(0);
     let tree = |shared: &Shared| ending(&shared.path("artifacts/v1/cas"), ".tree").remove(0);
@@ -136,10 +136,10 @@ fn what_one_cannot_read_is_told_and_everything_stays() {
         let name = name.to_str().unwrap();
         let limits = ["--keep-runs", "1", "--max-age", "1ms", "--max-size", "1B"];
         let collected = shared.ok(BOB, &[&["cache", "gc", "--apply"], &limits[..]].concat());
-        let told = &collected.stderr;
+        let stderr = &collected.stderr;
         assert!(
-            told.contains(name) && told.contains("cannot be read"),
-            "{what}: {told}"
+            stderr.contains(name) && stderr.contains("cannot be read"),
+            "{what}: {stderr}"
         );
         let verified = shared.runner(BOB, &["cache", "verify"]);
         assert_eq!(verified.code, Some(1), "{what}: {verified:?}");
@@ -169,7 +169,7 @@ fn what_one_cannot_read_is_told_and_everything_stays() {
 }
 
 #[test]
-fn a_file_that_one_cannot_read_is_not_taken_for_damaged() {
+fn an_unreadable_file_does_not_count_as_damaged() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -188,7 +188,7 @@ fn a_file_that_one_cannot_read_is_not_taken_for_damaged() {
 }
 
 #[test]
-fn a_process_that_one_cannot_ask_counts_as_alive() {
+fn a_process_that_cannot_be_checked_counts_as_alive() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -230,7 +230,7 @@ fn a_process_that_one_cannot_ask_counts_as_alive() {
 }
 
 #[test]
-fn a_store_that_only_its_owner_may_write_to_is_told_as_such() {
+fn a_store_that_only_its_owner_can_write_is_reported_as_such() {
     let Some(shared) = Shared::new("022") else {
         return;
     };
@@ -252,12 +252,12 @@ fn a_store_that_only_its_owner_may_write_to_is_told_as_such() {
     ] {
         let refused = shared.runner(BOB, write);
         assert_eq!(refused.code, Some(1), "{write:?}: {refused:?}");
-        let told = &refused.stderr;
+        let stderr = &refused.stderr;
         assert!(
-            told.contains("belongs to another user"),
-            "{write:?}: {told}"
+            stderr.contains("belongs to another user"),
+            "{write:?}: {stderr}"
         );
-        assert!(told.contains("umask 002"), "{write:?}: {told}");
+        assert!(stderr.contains("umask 002"), "{write:?}: {stderr}");
     }
     // A store that another user cannot open is not reported as missing.
     fs::set_permissions(shared.path("artifacts"), Permissions::from_mode(0o700)).unwrap();
@@ -271,7 +271,7 @@ fn a_store_that_only_its_owner_may_write_to_is_told_as_such() {
 }
 
 #[test]
-fn locks_that_one_may_only_read_are_kept_to() {
+fn locks_that_a_user_can_only_read_are_respected() {
     let Some(shared) = Shared::new("002") else {
         return;
     };
@@ -288,7 +288,10 @@ fn locks_that_one_may_only_read_are_kept_to() {
     collecting.lock().unwrap();
     let mut run = shared.start(BOB, &["run", "p.yaml", "-S", "v=2"]);
     std::thread::sleep(std::time::Duration::from_millis(700));
-    assert!(run.try_wait().unwrap().is_none(), "it waits");
+    assert!(
+        run.try_wait().unwrap().is_none(),
+        "the run did not wait for the lock"
+    );
     collecting.unlock().unwrap();
     let run = finish(run);
     assert_eq!(run.code, Some(0), "{run:?}");

@@ -51,7 +51,7 @@ impl Shared {
     /// Returns `None` and prints why if this user cannot act as other users.
     pub(super) fn new(umask: &'static str) -> Option<Self> {
         if !geteuid().is_root() {
-            skip("only root can be several users");
+            skip("only root can act as several users");
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

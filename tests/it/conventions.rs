@@ -11,7 +11,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::sandbox::{Sandbox, TINY, files, list};
 
 #[test]
-fn the_version_is_one_line_and_verbose_tells_the_rest() {
+fn the_version_is_one_line_and_verbose_adds_details() {
     let sandbox = Sandbox::new("");
     let line = format!("runner {}\n", env!("CARGO_PKG_VERSION"));
     for flag in ["--version", "-V"] {
@@ -23,20 +23,20 @@ fn the_version_is_one_line_and_verbose_tells_the_rest() {
     }
     let version = sandbox.runner(&["--version", "--verbose"]);
     assert!(version.stdout.starts_with(&line), "{version:?}");
-    for told in [
+    for expected in [
         "devices: cpu",
         "allocator: mimalloc",
         "store: v1",
         "pipeline documents: version 1",
         "target: ",
     ] {
-        assert!(version.stdout.contains(told), "{version:?}");
+        assert!(version.stdout.contains(expected), "{version:?}");
     }
     assert_eq!(sandbox.runner(&["-Vv"]).stdout, version.stdout);
 }
 
 #[test]
-fn the_version_is_there_at_once() {
+fn the_version_is_printed_quickly() {
     let sandbox = Sandbox::new("");
     let took = |_| {
         let started = Instant::now();
@@ -49,7 +49,7 @@ fn the_version_is_there_at_once() {
 }
 
 #[test]
-fn a_subcommand_is_needed() {
+fn a_subcommand_is_required() {
     let sandbox = Sandbox::new("");
     let alone = sandbox.runner(&["--quiet"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
@@ -63,17 +63,17 @@ fn a_subcommand_is_needed() {
 }
 
 #[test]
-fn help_tells_examples_exit_codes_and_variables() {
+fn help_lists_examples_exit_codes_and_variables() {
     let sandbox = Sandbox::new("");
     let help = sandbox.runner(&["--help"]).stdout;
-    for told in [
+    for expected in [
         "Examples:",
         "Exit codes:",
         "  75 ",
         "  100 ",
         "RUNNER_QUIET",
     ] {
-        assert!(help.contains(told), "`{told}`: {help}");
+        assert!(help.contains(expected), "`{expected}`: {help}");
     }
     let run = sandbox.runner(&["run", "--help"]).stdout;
     for variable in [
@@ -142,17 +142,21 @@ fn zsh_and_fish_get_scripts_and_no_other_shell_does() {
 }
 
 #[test]
-fn the_man_page_has_all_and_a_folder_has_one_for_each() {
+fn man_prints_one_page_or_writes_a_page_for_each_command() {
     let sandbox = Sandbox::new("");
     let page = sandbox.runner(&["man"]);
     assert!(page.stdout.contains(".TH runner 1"), "{page:?}");
-    for told in [
+    for expected in [
         "RUNNER CACHE GC",
         "keep\\-going",
         "EXIT CODES",
         "RUNNER_JOBS",
     ] {
-        assert!(page.stdout.contains(told), "`{told}`: {}", page.stdout);
+        assert!(
+            page.stdout.contains(expected),
+            "`{expected}`: {}",
+            page.stdout
+        );
     }
     assert!(!page.stdout.contains("RUNNER WORKER"));
 
@@ -174,8 +178,8 @@ fn the_man_page_has_all_and_a_folder_has_one_for_each() {
             .any(|name| name.contains("worker") || name.contains("help")),
         "{names:?}"
     );
-    let said = format!("{} pages written to `man1`\n", pages.len());
-    assert_eq!(written.stderr, said);
+    let printed = format!("wrote {} pages to `man1`\n", pages.len());
+    assert_eq!(written.stderr, printed);
 }
 
 /// Returns the standard error of `command`, run with a terminal as standard error.
@@ -199,15 +203,15 @@ fn on_a_terminal(mut command: Command) -> String {
     let mut child = command.spawn().unwrap();
     // Closes our copy of the terminal, so that reading ends with the child.
     drop(command);
-    let mut said = Vec::new();
+    let mut printed = Vec::new();
     // Reading ends with an error once no process has the terminal open.
-    let _ = File::from(master).read_to_end(&mut said);
+    let _ = File::from(master).read_to_end(&mut printed);
     assert!(child.wait().unwrap().success());
-    String::from_utf8_lossy(&said).into_owned()
+    String::from_utf8_lossy(&printed).into_owned()
 }
 
 #[test]
-fn colors_are_as_asked_for() {
+fn colors_follow_the_option_the_environment_and_the_terminal() {
     let help = |args: &[&str], no_color: bool| {
         let sandbox = Sandbox::new("");
         let mut command = sandbox.command(&[&["run", "--help"], args].concat());
@@ -216,10 +220,10 @@ fn colors_are_as_asked_for() {
         }
         command.output().unwrap().stdout.contains(&0x1b)
     };
-    assert!(!help(&[], false), "into a pipe");
+    assert!(!help(&[], false), "colors were printed into a pipe");
     assert!(
         help(&["--color", "always"], true),
-        "what is typed goes first"
+        "`--color always` must print colors into a pipe"
     );
     assert!(!help(&["--color=never"], false));
 
@@ -229,11 +233,11 @@ fn colors_are_as_asked_for() {
         if no_color {
             command.env("NO_COLOR", "1");
         }
-        let said = on_a_terminal(command);
-        assert!(said.contains("stages"), "there are bars: {said:?}");
-        said.contains("\u{1b}[36m")
+        let printed = on_a_terminal(command);
+        assert!(printed.contains("stages"), "there are no bars: {printed:?}");
+        printed.contains("\u{1b}[36m")
     };
-    assert!(bars(&[], false), "on a terminal");
+    assert!(bars(&[], false), "no colors were printed on a terminal");
     assert!(!bars(&[], true));
     assert!(!bars(&["--color", "never"], false));
     assert!(bars(&["--color", "always"], true));
@@ -273,14 +277,14 @@ fn init_writes_a_pipeline_that_runs_and_overwrites_nothing() {
     let refused = sandbox.runner(&["init"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(
-        refused.stderr.contains("`pipeline.yaml` is there already"),
+        refused.stderr.contains("`pipeline.yaml` already exists"),
         "{refused:?}"
     );
     assert_eq!(fs::read(sandbox.path("pipeline.yaml")).unwrap(), b"");
 }
 
 #[test]
-fn validate_lists_as_json_what_is_sound_and_what_is_wrong() {
+fn validate_lists_valid_and_invalid_files_as_json() {
     let sandbox = Sandbox::new(TINY);
     fs::write(
         sandbox.path("bad.yaml"),

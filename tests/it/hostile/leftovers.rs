@@ -9,33 +9,33 @@ use rustix::process::Signal;
 use crate::sandbox::signal;
 
 /// Time that a process needs to disappear after it was killed.
-const MOMENT: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Maximum number of processes named in a message.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// Describes the processes of the case in `root` that are still running after a moment.
 ///
 /// May miss a process that keeps replacing itself by a child, so check again later.
-pub fn running(root: &Path) -> Option<String> {
+pub(super) fn running(root: &Path) -> Option<String> {
     let started = Instant::now();
     loop {
         let left = found(root);
         if left.is_empty() {
             return None;
         }
-        if started.elapsed() > MOMENT {
-            let named = left.iter().take(NAMED);
+        if started.elapsed() > GRACE {
+            let named = left.iter().take(MAX_NAMED);
             let named: Vec<String> = named.map(|(pid, what)| format!("{pid} ({what})")).collect();
             let count = left.len();
-            return Some(format!("left running: {count}, {}", named.join(", ")));
+            return Some(format!("{count} processes still run: {}", named.join(", ")));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 /// Kills all processes of the case, repeatedly, because they may fork meanwhile.
-pub fn end(root: &Path) {
+pub(super) fn kill_all(root: &Path) {
     for _ in 0..1000 {
         let left = found(root);
         if left.is_empty() {

@@ -91,7 +91,7 @@ fn warnings_stay_with_a_result_wherever_it_is_used() {
         1,
         "{first:?}"
     );
-    let both = format!(" (and 1 other instance, with other figures): warning: {LOSS}");
+    let both = format!(" (and 1 other instance, with other numbers): warning: {LOSS}");
     assert_eq!(first.stderr.matches(&both).count(), 1, "{first:?}");
 
     // Cached stages repeat their warnings.
@@ -128,7 +128,7 @@ fn warnings_stay_with_a_result_wherever_it_is_used() {
 }
 
 #[test]
-fn what_a_dataset_left_out_is_in_the_record_of_every_run() {
+fn skipped_images_are_in_the_record_of_every_run() {
     let source = "{ folder: { path: data, on_bad_image: skip } }";
     let sandbox = Sandbox::new(&format!(
         "version: 1\nname: left\nstages:\n  xrays: {{ kind: dataset, params: {{ source: {source}, image_size: 8 }} }}\n"

@@ -36,10 +36,10 @@ fn warned(rest: &str, args: &[&str]) -> (Vec<String>, Value) {
 }
 
 const TRAINED: &str = "`score` measures its model on images that `cnn` was trained on";
-const SELECTED: &str = "`score` measures its model on images that `cnn` was selected by";
+const SELECTED: &str = "`score` measures its model on images that were used to select `cnn`";
 
 #[test]
-fn a_measurement_on_images_that_the_model_knows_is_warned_of() {
+fn measuring_on_images_that_the_model_has_seen_causes_a_warning() {
     let retrained = "
   retrained:
     kind: retrain
@@ -97,7 +97,7 @@ fn a_measurement_on_images_that_the_model_knows_is_warned_of() {
 }
 
 #[test]
-fn instances_of_a_stage_have_one_warning_at_each_place() {
+fn instances_of_a_stage_share_one_warning_per_place() {
     let score = "
   score:
     kind: evaluate
@@ -109,7 +109,7 @@ fn instances_of_a_stage_have_one_warning_at_each_place() {
 }
 
 #[test]
-fn an_included_pipeline_is_looked_through() {
+fn warnings_cover_included_pipelines() {
     let sandbox = Sandbox::new(
         "version: 1\nname: outer\ninclude: { inner: { file: inner.yaml } }\nstages:\n  score: { kind: evaluate, inputs: { model: inner.cnn, images: inner.xrays.train } }\n",
     );
@@ -121,7 +121,7 @@ fn an_included_pipeline_is_looked_through() {
 }
 
 #[test]
-fn a_sweep_may_choose_by_validation_images_and_no_other_stage_measures_on_them() {
+fn measuring_on_images_that_a_sweep_chooses_trials_by_causes_a_warning() {
     let sweep = "
   score: { kind: evaluate, inputs: { model: cnn, images: xrays.validation } }
   report: { kind: evaluate, inputs: { model: cnn, images: xrays.test } }
@@ -132,7 +132,7 @@ sweep:
     assert_eq!(warned(sweep, &[]).0, [""; 0]);
     let on_test = sweep.replace("xrays.validation", "xrays.test");
     let expected =
-        "`report` measures its model on images that the sweep chooses trials by, with `score`";
+        "`report` measures its model on images that the sweep uses to choose trials, in `score`";
     assert_eq!(warned(&on_test, &[]).0, [expected]);
     let on_train = sweep.replace("images: xrays.validation", "images: xrays.train");
     assert_eq!(warned(&on_train, &[]).0, [TRAINED]);
@@ -147,7 +147,7 @@ fn a_trial_has_its_own_warnings() {
 }
 
 #[test]
-fn a_network_that_cannot_learn_its_classes_is_warned_of_at_its_place() {
+fn a_network_that_cannot_learn_its_classes_causes_a_warning_at_its_place() {
     for (layers, batch, expected) in [
         ("[flatten, {dense: {units: 1}}]", "1", None),
         ("[flatten, batch_norm, {dense: {units: 1}}]", "2", None),
@@ -181,7 +181,7 @@ fn a_network_that_cannot_learn_its_classes_is_warned_of_at_its_place() {
 }
 
 #[test]
-fn every_command_that_looks_ahead_shows_the_warnings_and_ends_as_before() {
+fn every_command_shows_the_warnings_and_keeps_its_exit_code() {
     let score = "  score: { kind: evaluate, inputs: { model: cnn, images: xrays.train } }\n";
     let sandbox = Sandbox::new(&format!("{START}{score}"));
     for command in ["validate", "status", "plan", "run", "run"] {
@@ -197,8 +197,8 @@ fn every_command_that_looks_ahead_shows_the_warnings_and_ends_as_before() {
 }
 
 #[test]
-fn one_unit_for_three_classes_is_refused_as_soon_as_they_are_known() {
-    let message = "the network ends in one unit, which tells 2 classes apart, and the training images are of 3";
+fn one_unit_for_three_classes_is_refused_once_the_classes_are_known() {
+    let message = "the network ends in one unit, which distinguishes 2 classes, but the training images have 3";
     // The parameters name the classes.
     let named = "source={npz: {path: a.npz, classes: [a, b, c]}}";
     let sandbox = Sandbox::new(START);

@@ -10,10 +10,10 @@ use rustix::process::geteuid;
 use crate::sandbox::{Finished, Sandbox, TINY, copy_program, skip};
 
 /// The id of a user with no other processes.
-const NOBODY_ELSE: u32 = 65_531;
+const LONE_USER: u32 = 65_531;
 
-fn is_orderly(finished: &Finished) {
-    let is_panic = ["panicked", "a fault of runner"]
+fn assert_documented_exit(finished: &Finished) {
+    let is_panic = ["panicked", "a bug in runner"]
         .iter()
         .any(|words| finished.stderr.contains(words));
     assert!(!is_panic, "{finished:?}");
@@ -47,33 +47,33 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn a_limit_on_processes_is_an_error_and_no_panic() {
+fn reaching_the_process_limit_is_an_error_and_no_panic() {
     if !geteuid().is_root() {
         return skip("only root can run a program as a user with no other processes");
     }
     let sandbox = sandbox();
     let mut refused = 0;
     for most in 1..=12 {
-        let run = limited(&sandbox, &format!("-u {most}"), Some(NOBODY_ELSE));
-        is_orderly(&run);
+        let run = limited(&sandbox, &format!("-u {most}"), Some(LONE_USER));
+        assert_documented_exit(&run);
         if run.code != Some(0) {
             refused += 1;
             let words = "Resource temporarily unavailable";
             assert!(run.stderr.contains(words), "-u {most}: {run:?}");
         }
     }
-    assert!(refused >= 4, "only {refused} of 12 limits were too low");
-    let run = limited(&sandbox, "-u 200", Some(NOBODY_ELSE));
+    assert!(refused >= 4, "only {refused} of 12 limits caused an error");
+    let run = limited(&sandbox, "-u 200", Some(LONE_USER));
     assert_eq!(run.code, Some(0), "{run:?}");
 }
 
 #[test]
-fn a_limit_on_file_sizes_is_an_error_and_loses_nothing() {
+fn reaching_the_file_size_limit_is_an_error_and_loses_nothing() {
     let sandbox = sandbox();
     // Limits in KiB.
     for most in [1, 4, 16, 64] {
         let run = limited(&sandbox, &format!("-f {most}"), None);
-        is_orderly(&run);
+        assert_documented_exit(&run);
         if run.code != Some(0) {
             assert!(run.stderr.contains("File too large"), "-f {most}: {run:?}");
         }

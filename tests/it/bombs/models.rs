@@ -10,7 +10,7 @@ use stages::nets::{Classifier, Generator};
 
 /// Layers that would take gigabytes.
 #[test]
-fn layers_are_not_made_before_their_weights_are_looked_at() {
+fn weights_are_checked_before_layers_are_allocated() {
     let folder = tempfile::tempdir().unwrap();
     let dense = |units: u64| json!({ "dense": { "units": units } });
     for layers in [
@@ -43,7 +43,7 @@ fn layers_are_not_made_before_their_weights_are_looked_at() {
             Classifier::load(&artifact, Cpu::default()).err(),
             Generator::load(&artifact, Cpu::default()).err(),
         ] {
-            let failure = failure.expect("the weights do not fit").to_string();
+            let failure = failure.expect("loading must fail").to_string();
             let refusals = ["too few for the", "not between 1 and", "names 2"];
             let is_refused = refusals.iter().any(|refusal| failure.contains(refusal));
             assert!(is_refused, "{failure}");

@@ -1,4 +1,4 @@
-//! Statistical comparisons of the rows of a table.
+//! Contrasts: statistical comparisons of the rows of a table.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn ran() -> Sandbox {
     let sandbox = Sandbox::new(&pipeline());
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(!run.stdout.contains("less that of"), "{run:?}");
+    assert!(!run.stdout.contains("difference from"), "{run:?}");
     sandbox
 }
 
@@ -47,7 +47,7 @@ fn value(table: &Value, row: &str, column: usize) -> f64 {
 }
 
 #[test]
-fn every_row_is_held_against_the_best_of_its_column() {
+fn every_row_is_compared_with_the_best_of_its_column() {
     let sandbox = ran();
     let table = table(&sandbox, &[]);
     let comparisons = table["comparisons"].as_array().unwrap();
@@ -79,7 +79,7 @@ fn every_row_is_held_against_the_best_of_its_column() {
 }
 
 #[test]
-fn any_row_or_none_may_be_what_others_are_held_against() {
+fn the_reference_row_can_be_any_row_or_none() {
     let sandbox = ran();
     let found = table(&sandbox, &["--compare", "6"]);
     for comparison in found["comparisons"].as_array().unwrap() {
@@ -95,7 +95,7 @@ fn any_row_or_none_may_be_what_others_are_held_against() {
         .runner(&["table", "pipeline.yaml", "--compare", "6"])
         .stdout;
     let heading =
-        "\nright, less that of 6, on the same 20 images; paired bootstrap, 10000 resamples\n";
+        "\nright: difference from 6 on the same 20 images; paired bootstrap, 10000 resamples\n";
     assert!(terminal.contains(heading), "{terminal}");
     let csv = ["table", "pipeline.yaml", "--format", "csv", "--compare"];
     let lines = |against| sandbox.runner(&[&csv[..], &[against]].concat()).stdout;
@@ -106,7 +106,7 @@ fn any_row_or_none_may_be_what_others_are_held_against() {
 }
 
 #[test]
-fn a_row_that_no_table_has_is_refused() {
+fn an_unknown_row_is_refused() {
     let sandbox = Sandbox::new(&pipeline());
     let refused = sandbox.runner(&["table", "pipeline.yaml", "--compare", "16"]);
     assert_eq!(refused.code, Some(2));
@@ -117,7 +117,7 @@ fn a_row_that_no_table_has_is_refused() {
 }
 
 #[test]
-fn what_has_not_run_is_not_compared() {
+fn rows_that_have_not_run_are_not_compared() {
     let sandbox = Sandbox::new(&pipeline());
     let args = ["run", "pipeline.yaml", "--until", "evaluate[4]"];
     assert_eq!(sandbox.runner(&args).code, Some(0));
@@ -127,7 +127,7 @@ fn what_has_not_run_is_not_compared() {
     let (first, warning) = table.stderr.split_once('\n').unwrap();
     assert_eq!(
         first,
-        "nothing is compared with `4`: no column shows a measure of `evaluate` both of it and of another row"
+        "no row is compared with `4`: no column has a metric of `evaluate` for `4` and for another row"
     );
     // Results from so few images and epochs cause a warning.
     assert!(
@@ -140,7 +140,7 @@ fn what_has_not_run_is_not_compared() {
 }
 
 #[test]
-fn damaged_predictions_are_said_to_be_and_leave_the_other_rows() {
+fn damaged_predictions_are_reported_and_the_other_rows_are_compared() {
     let sandbox = ran();
     let predictions = sandbox.path("artifacts/latest/tiny/evaluate[4]/metrics/predictions.csv");
     let content = fs::read(&predictions).unwrap();

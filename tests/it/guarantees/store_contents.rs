@@ -9,28 +9,28 @@ use serde_json::Value;
 use crate::sandbox::{Sandbox, list};
 
 /// Name of the foreign files that a test puts into the store.
-pub const FOREIGN: &str = "foreign";
+pub(super) const FOREIGN: &str = "foreign";
 
 /// File names, each with a digest of the file.
-type Contents = BTreeMap<String, String>;
+type Digests = BTreeMap<String, String>;
 
 /// The contents of a store that do not depend on how they were made. Times in records and the files
 /// `.outputs.json` in `latest` are left out.
 #[derive(Clone, Debug)]
-pub struct Left {
+pub(super) struct StoreContents {
     /// Blobs and trees.
-    cas: Contents,
+    cas: Digests,
     /// The outputs of each record.
-    actions: Contents,
-    latest: Contents,
+    actions: Digests,
+    latest: Digests,
     /// The memos of the last runs.
-    last: Contents,
+    last: Digests,
 }
 
-impl Left {
-    pub fn of(sandbox: &Sandbox) -> Self {
+impl StoreContents {
+    pub(super) fn of(sandbox: &Sandbox) -> Self {
         let below = |folder: &str, digest: &dyn Fn(&Path) -> String| {
-            let mut contents = Contents::new();
+            let mut contents = Digests::new();
             collect(
                 &sandbox.path("artifacts").join(folder),
                 "",
@@ -50,7 +50,7 @@ impl Left {
     }
 
     /// Returns a copy in which every blob and tree has the digest that is its name.
-    pub fn as_named(&self) -> Self {
+    pub(super) fn as_named(&self) -> Self {
         let digest = |name: &String| {
             let file = name.rsplit('/').next().unwrap_or(name);
             file.trim_end_matches(".tree").to_owned()
@@ -68,8 +68,8 @@ impl Left {
     }
 
     /// Returns a copy to which the blobs, trees and records of `before` are added.
-    pub fn and_kept(&self, before: &Self) -> Self {
-        let both = |these: &Contents, those: &Contents| {
+    pub(super) fn with_kept_from(&self, before: &Self) -> Self {
+        let both = |these: &Digests, those: &Digests| {
             let all = those.iter().chain(these);
             all.map(|(name, digest)| (name.clone(), digest.clone()))
                 .collect()
@@ -83,7 +83,7 @@ impl Left {
     }
 
     /// Returns the action keys of finished stages: those with a sound record and complete, intact outputs.
-    pub fn done(&self, sandbox: &Sandbox) -> BTreeSet<String> {
+    pub(super) fn finished(&self, sandbox: &Sandbox) -> BTreeSet<String> {
         let is_right = |name: &str| {
             let place = format!("{}/{name}", &name[..2]);
             let digest = name.trim_end_matches(".tree");
@@ -116,7 +116,7 @@ impl Left {
     }
 
     /// Describes the differences to `other`, except for foreign files.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         [
             differences("cas", &self.cas, &other.cas),
             differences("actions", &self.actions, &other.actions),
@@ -131,21 +131,21 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn differences(folder: &str, these: &Contents, those: &Contents) -> Vec<String> {
+fn differences(folder: &str, these: &Digests, those: &Digests) -> Vec<String> {
     let missing = those.keys().filter(|name| !these.contains_key(*name));
     let missing = missing.map(|name| format!("{folder}/{name} is missing"));
     let unlike = these
         .iter()
         .filter_map(|(name, digest)| match those.get(name) {
             Some(other) if other == digest => None,
-            Some(_) => Some(format!("{folder}/{name} is not what it should be")),
+            Some(_) => Some(format!("{folder}/{name} has the wrong content")),
             None if name.contains(FOREIGN) => None,
             None => Some(format!("{folder}/{name} should not be there")),
         });
     missing.chain(unlike).collect()
 }
 
-fn collect(folder: &Path, prefix: &str, digest: &dyn Fn(&Path) -> String, found: &mut Contents) {
+fn collect(folder: &Path, prefix: &str, digest: &dyn Fn(&Path) -> String, found: &mut Digests) {
     for path in list(folder) {
         let name = format!("{prefix}{}", path.file_name().unwrap().display());
         let metadata = fs::symlink_metadata(&path).unwrap();
@@ -187,7 +187,7 @@ fn derived(context: &str, bytes: &[u8]) -> String {
 }
 
 /// Decodes an action record. Returns `None` if its checksum is wrong.
-pub fn sound_record(file: &Path) -> Option<Value> {
+pub(super) fn sound_record(file: &Path) -> Option<Value> {
     let bytes = fs::read(file).ok()?;
     let (checksum, rest) = bytes
         .strip_prefix(br#"{"checksum":""#)?
