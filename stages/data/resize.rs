@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{InnerPixel, U8, U16};
+use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
 
@@ -21,14 +21,9 @@ pub(super) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer)
     let gray = shape.channels == 1 || !color.has_color();
     let fitted = match (gray, deep) {
         (true, false) => resize::<U8>(&luma8(image), size, shape, resizer),
-        (false, false) => resize_color::<U8>(&image.into_rgb8(), size, shape, resizer),
+        (false, false) => resize::<U8x3>(&image.into_rgb8(), size, shape, resizer),
         (true, true) => to_bytes(&resize::<U16>(&luma16(image), size, shape, resizer)),
-        (false, true) => to_bytes(&resize_color::<U16>(
-            &image.into_rgb16(),
-            size,
-            shape,
-            resizer,
-        )),
+        (false, true) => to_bytes(&resize::<U16x3>(&image.into_rgb16(), size, shape, resizer)),
     };
     if gray && shape.channels > 1 {
         let repeated = |&value| std::iter::repeat_n(value, shape.channels);
@@ -88,32 +83,7 @@ fn to_bytes(values: &[u16]) -> Vec<u8> {
     values.iter().map(byte).collect()
 }
 
-/// Resizes interleaved RGB values, one channel after another. The library's own color types give the same bytes
-/// and make the compiler instantiate its loops a second time, which doubled the time to build this package.
-fn resize_color<P>(
-    values: &[P::Component],
-    size: (u32, u32),
-    shape: ImageShape,
-    resizer: &mut Resizer,
-) -> Vec<P::Component>
-where
-    P: PixelTrait + InnerPixel,
-    P::Component: bytemuck::Pod,
-{
-    let (pixels, _) = values.as_chunks::<3>();
-    let mut resized = vec![bytemuck::Zeroable::zeroed(); shape.height * shape.width * 3];
-    for channel in 0..3 {
-        let plane: Vec<P::Component> = pixels.iter().map(|pixel| pixel[channel]).collect();
-        let plane = resize::<P>(&plane, size, shape, resizer);
-        let (targets, _) = resized.as_chunks_mut::<3>();
-        for (target, value) in targets.iter_mut().zip(plane) {
-            target[channel] = value;
-        }
-    }
-    resized
-}
-
-/// Resizes one channel, with pixels of type `P`.
+/// Resizes pixels of type `P`, which are given by their components `values`.
 fn resize<P>(
     values: &[P::Component],
     (width, height): (u32, u32),
@@ -126,8 +96,8 @@ where
 {
     let source = TypedImageRef::<P>::from_buffer(width, height, bytemuck::cast_slice(values))
         .expect("pixels of this size");
-    let mut values: Vec<P::Component> =
-        vec![bytemuck::Zeroable::zeroed(); shape.height * shape.width];
+    let len = shape.height * shape.width * P::count_of_components();
+    let mut values: Vec<P::Component> = vec![bytemuck::Zeroable::zeroed(); len];
     let mut target = TypedImage::<P>::from_buffer(
         shape.width as u32,
         shape.height as u32,
