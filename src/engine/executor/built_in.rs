@@ -21,114 +21,114 @@ pub(super) struct Messages {
     pub resumed: Option<Position>,
 }
 
-impl Context<'_> {
-    /// Runs a worker to its end, passes on its events and stores its checkpoints.
-    pub(super) fn run_worker(
-        &self,
-        action: &PlannedAction,
-        reason: &str,
-        request: &Request,
-        limits: Limits,
-        checkpoints: Option<&Checkpoints<'_>>,
-    ) -> (Ending, Messages) {
-        let name = self.name(action.node);
-        self.reporter.send(&Event::StageStarted {
-            stage: name.clone(),
-            reason: reason.to_owned(),
-        });
-        if let Some(why) = self.starts_over(action, request) {
-            let stage = name.clone();
-            self.reporter.send(&Event::StageStartsOver { stage, why });
-        }
-        let messages = Mutex::new(Messages::default());
-        let log = self.log(action);
-        let ending = thread::scope(|scope| {
-            let folder = request
-                .resume
-                .as_ref()
-                .map(|resume| resume.folder.as_path());
-            let writer = checkpoints
-                .zip(folder)
-                .map(|(checkpoints, folder)| CheckpointWriter::start(scope, checkpoints, folder));
-            let on_event = |event| match event {
-                StageEvent::Checkpoint {
-                    folder,
-                    position,
-                    seconds,
-                } => {
-                    if let Some(writer) = &writer {
-                        writer.queue(folder, position);
-                    }
-                    self.reporter.send(&Event::StageCheckpoint {
-                        stage: name.clone(),
-                        position,
-                        seconds,
-                    });
-                }
-                event => self.pass_on(&name, event, &messages),
-            };
-            let launch = Launch {
-                work: Work::Request(request),
-                limits,
-                log: &log,
-            };
-            self.launcher.run(&launch, &on_event)
-        });
-        (ending, into_inner(messages))
+/// Runs a worker to its end, passes on its events and stores its checkpoints.
+pub(super) fn run_worker(
+    context: &Context<'_>,
+    action: &PlannedAction,
+    reason: &str,
+    request: &Request,
+    limits: Limits,
+    checkpoints: Option<&Checkpoints<'_>>,
+) -> (Ending, Messages) {
+    let name = context.name(action.node);
+    context.reporter.send(&Event::StageStarted {
+        stage: name.clone(),
+        reason: reason.to_owned(),
+    });
+    if let Some(why) = starts_over(context, action, request) {
+        let stage = name.clone();
+        context
+            .reporter
+            .send(&Event::StageStartsOver { stage, why });
     }
-
-    /// Returns why the stage does not resume where an earlier run ended, although the user may expect that:
-    /// only the parameter that sets where it ends has changed.
-    fn starts_over(&self, action: &PlannedAction, request: &Request) -> Option<String> {
-        let State::Runs(MissReason::Changed {
-            first: Change::Param(first),
-            more: 0,
-        }) = &action.state
-        else {
-            return None;
-        };
-        let resumable = self.graph.stages[action.node].stage.resumable()?;
-        let is_meant = |param: &&str| first.path == format!("params.{param}");
-        if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(param)) {
-            return Some(format!("`{param}` changed, and {why}"));
-        }
-        let nothing_kept = request
+    let messages = Mutex::new(Messages::default());
+    let log = context.log(action);
+    let ending = thread::scope(|scope| {
+        let folder = request
             .resume
             .as_ref()
-            .is_some_and(|resume| resume.kept.is_empty());
-        (self.resume && nothing_kept && resumable.open_ended.iter().any(is_meant))
-            .then(|| "there is no checkpoint to resume from".to_owned())
-    }
+            .map(|resume| resume.folder.as_path());
+        let writer = checkpoints
+            .zip(folder)
+            .map(|(checkpoints, folder)| CheckpointWriter::start(scope, checkpoints, folder));
+        let on_event = |event| match event {
+            StageEvent::Checkpoint {
+                folder,
+                position,
+                seconds,
+            } => {
+                if let Some(writer) = &writer {
+                    writer.queue(folder, position);
+                }
+                context.reporter.send(&Event::StageCheckpoint {
+                    stage: name.clone(),
+                    position,
+                    seconds,
+                });
+            }
+            event => pass_on(context, &name, event, &messages),
+        };
+        let launch = Launch {
+            work: Work::Request(request),
+            limits,
+            log: &log,
+        };
+        context.launcher.run(&launch, &on_event)
+    });
+    (ending, into_inner(messages))
+}
 
-    fn pass_on(&self, stage: &str, event: StageEvent, messages: &Mutex<Messages>) {
-        let stage = stage.to_owned();
-        self.reporter.send(&match event {
-            StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
-            StageEvent::Warning {
+/// Returns why the stage does not resume where an earlier run ended, although the user may expect that:
+/// only the parameter that sets where it ends has changed.
+fn starts_over(context: &Context<'_>, action: &PlannedAction, request: &Request) -> Option<String> {
+    let State::Runs(MissReason::Changed {
+        first: Change::Param(first),
+        more: 0,
+    }) = &action.state
+    else {
+        return None;
+    };
+    let resumable = context.graph.stages[action.node].stage.resumable()?;
+    let is_meant = |param: &&str| first.path == format!("params.{param}");
+    if let Some((param, why)) = resumable.bound.filter(|(param, _)| is_meant(param)) {
+        return Some(format!("`{param}` changed, and {why}"));
+    }
+    let nothing_kept = request
+        .resume
+        .as_ref()
+        .is_some_and(|resume| resume.kept.is_empty());
+    (context.resume && nothing_kept && resumable.open_ended.iter().any(is_meant))
+        .then(|| "there is no checkpoint to resume from".to_owned())
+}
+
+fn pass_on(context: &Context<'_>, stage: &str, event: StageEvent, messages: &Mutex<Messages>) {
+    let stage = stage.to_owned();
+    context.reporter.send(&match event {
+        StageEvent::Progress(progress) => Event::StageProgress { stage, progress },
+        StageEvent::Warning {
+            message,
+            about_run_only,
+        } => {
+            if !about_run_only {
+                lock(messages).warnings.push(message.clone());
+            }
+            Event::StageWarning {
+                stage,
                 message,
                 about_run_only,
-            } => {
-                if !about_run_only {
-                    lock(messages).warnings.push(message.clone());
-                }
-                Event::StageWarning {
-                    stage,
-                    message,
-                    about_run_only,
-                }
             }
-            StageEvent::Note { message } => {
-                lock(messages).notes.push(message.clone());
-                Event::StageNote { stage, message }
-            }
-            StageEvent::Resumed { from } => {
-                lock(messages).resumed = Some(from);
-                Event::StageResumed { stage, from }
-            }
-            StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
-            StageEvent::Checkpoint { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => {
-                return;
-            }
-        });
-    }
+        }
+        StageEvent::Note { message } => {
+            lock(messages).notes.push(message.clone());
+            Event::StageNote { stage, message }
+        }
+        StageEvent::Resumed { from } => {
+            lock(messages).resumed = Some(from);
+            Event::StageResumed { stage, from }
+        }
+        StageEvent::StartsOver { why } => Event::StageStartsOver { stage, why },
+        StageEvent::Checkpoint { .. } | StageEvent::Succeeded | StageEvent::Failed { .. } => {
+            return;
+        }
+    });
 }

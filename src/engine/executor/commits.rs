@@ -5,17 +5,15 @@
 //! than once for each. A separate thread therefore takes all actions that were made meanwhile, records them
 //! together, and only then reports them as done.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Receiver;
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use contract::{Failure, into_inner, lock};
+use contract::Failure;
 
 use super::context::Context;
-use super::outputs::KnownOutputs;
-use crate::event::{Event, StageReport};
-use crate::keys::Key;
+use super::state::ExecutionState;
+use super::views::update_view;
+use crate::event::StageReport;
 use crate::plan::PlannedAction;
 use crate::scheduler::Outcome;
 use crate::store::{ActionRecord, Checkpoints, Guard, Lease};
@@ -43,70 +41,12 @@ pub(super) struct Commit<'a> {
     pub lease: Lease,
 }
 
-/// Actions that were made and are not recorded yet.
-#[derive(Default)]
-pub(super) struct Pending {
-    /// Under the action key and the content key.
-    records: Mutex<HashMap<Key, ActionRecord>>,
-    /// Set once recording has failed.
-    broken: OnceLock<Failure>,
-}
-
-impl Pending {
-    pub(super) fn add(&self, record: &ActionRecord) {
-        let mut records = lock(&self.records);
-        for key in [record.action_key, record.content_key] {
-            records.insert(key, record.clone());
-        }
-    }
-
-    pub(super) fn get(&self, key: &Key) -> Option<ActionRecord> {
-        lock(&self.records).get(key).cloned()
-    }
-
-    /// Checks that results can still be recorded.
-    ///
-    /// # Errors
-    /// The failure to record an earlier result, after which making more is of no use.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        self.broken.get().cloned().map_or(Ok(()), Err)
-    }
-
-    fn remove(&self, record: &ActionRecord) {
-        let mut records = lock(&self.records);
-        for key in [record.action_key, record.content_key] {
-            records.remove(&key);
-        }
-    }
-}
-
-/// Reports of the misses that ended, by position in the queue.
-#[derive(Default)]
-pub(super) struct Reports(Mutex<BTreeMap<usize, StageReport>>);
-
-impl Reports {
-    /// Sends the report of an ended action, and keeps it.
-    pub(super) fn add(&self, context: &Context<'_>, index: usize, report: StageReport) {
-        tracing::debug!(stage = report.name, outcome = %report.outcome, error = report.error, "ended");
-        context.reporter.send(&Event::StageEnded {
-            stage: report.clone(),
-        });
-        lock(&self.0).insert(index, report);
-    }
-
-    pub(super) fn into_inner(self) -> BTreeMap<usize, StageReport> {
-        into_inner(self.0)
-    }
-}
-
 /// Records results on a thread of its own.
 pub(super) struct Recorder<'a> {
     pub context: Context<'a>,
     /// The actions of the misses, by position.
     pub misses: Vec<&'a PlannedAction>,
-    pub outputs: &'a KnownOutputs,
-    pub pending: &'a Pending,
-    pub reports: &'a Reports,
+    pub state: &'a ExecutionState,
 }
 
 impl Recorder<'_> {
@@ -132,7 +72,7 @@ impl Recorder<'_> {
         let records: Vec<&ActionRecord> = batch.iter().map(|c| &c.result.record).collect();
         let kept = self.context.store.results().put(&records).map_err(|error| {
             let failure = Failure::System(error.to_string());
-            self.pending.broken.get_or_init(|| failure).clone()
+            self.state.pending.fail(failure)
         });
         for commit in batch {
             let Commit {
@@ -142,20 +82,20 @@ impl Recorder<'_> {
                 lease,
             } = commit;
             let action = self.misses[index];
-            self.pending.remove(&result.record);
+            self.state.pending.remove(&result.record);
             drop((lease, result.guard));
             match &kept {
                 Ok(()) => {
                     self.clean_up_checkpoints(action, result.checkpoints);
-                    self.context.update_view(action, &result.record.outputs);
+                    update_view(&self.context, action, &result.record.outputs);
                 }
                 Err(failure) => {
                     report.outcome = Outcome::Failed;
                     report.error = Some(failure.to_string());
-                    self.outputs.remove(action.node);
+                    self.state.outputs.remove(action.node);
                 }
             }
-            self.reports.add(&self.context, index, report);
+            self.state.reports.add(&self.context, index, report);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Fills the misses of a plan: finds the result after all, or has it made, and passes it on to be recorded.
+//! Fills the misses of a plan: finds the result after all, or makes it, and passes it on to the recorder.
 
 use std::collections::HashMap;
 use std::sync::mpsc::Sender;
@@ -6,12 +6,13 @@ use std::sync::mpsc::Sender;
 use contract::Failure;
 use petgraph::graph::NodeIndex;
 
-use super::commits::{Commit, NewResult, Pending, Reports};
+use super::commits::{Commit, NewResult};
 use super::context::Context;
 use super::hits::Hits;
 use super::inputs::{digests, inputs};
 use super::make::{Making, is_forced, make};
-use super::outputs::KnownOutputs;
+use super::state::ExecutionState;
+use super::views::update_view;
 use crate::event::StageReport;
 use crate::plan::{PlannedAction, checkpoint_key, content_key};
 use crate::scheduler::{self, Grant, Outcome};
@@ -31,9 +32,7 @@ pub(super) struct Filler<'a> {
     pub misses: &'a [Miss<'a>],
     /// Stages that fail if they have to run, with the reasons.
     pub refused: &'a HashMap<NodeIndex, String>,
-    pub outputs: &'a KnownOutputs,
-    pub pending: &'a Pending,
-    pub reports: &'a Reports,
+    pub state: &'a ExecutionState,
     /// Sends results to the recorder thread; `None` ends the thread.
     pub commits: Sender<Option<Commit<'a>>>,
 }
@@ -56,8 +55,10 @@ impl scheduler::Executor for Filler<'_> {
         match self.fill(miss, grant, &mut report) {
             Ok(Filled::Made(result, lease)) => {
                 report.outcome = Outcome::Succeeded;
-                self.outputs.insert(node, result.record.outputs.clone());
-                self.pending.add(&result.record);
+                self.state
+                    .outputs
+                    .insert(node, result.record.outputs.clone());
+                self.state.pending.add(&result.record);
                 // The receiver lives until every action has ended.
                 let _ = self.commits.send(Some(Commit {
                     index,
@@ -70,8 +71,8 @@ impl scheduler::Executor for Filler<'_> {
             Ok(Filled::Found(record)) => {
                 report.outcome = Outcome::Cached;
                 report.warnings.clone_from(&record.warnings);
-                self.context.update_view(miss.action, &record.outputs);
-                self.outputs.insert(node, record.outputs);
+                update_view(&self.context, miss.action, &record.outputs);
+                self.state.outputs.insert(node, record.outputs);
             }
             Err(Failure::Cancelled) => report.outcome = Outcome::Cancelled,
             Err(failure) => {
@@ -80,7 +81,7 @@ impl scheduler::Executor for Filler<'_> {
             }
         }
         let outcome = report.outcome;
-        self.reports.add(&self.context, index, report);
+        self.state.reports.add(&self.context, index, report);
         outcome
     }
 }
@@ -92,10 +93,10 @@ impl<'a> Filler<'a> {
         grant: &Grant,
         report: &mut StageReport,
     ) -> Result<Filled<'a>, Failure> {
-        self.pending.check()?;
+        self.state.pending.check()?;
         let hits = Hits {
             context: self.context,
-            pending: self.pending,
+            pending: &self.state.pending,
         };
         let action = miss.action;
         if miss.follows_equal
@@ -104,7 +105,7 @@ impl<'a> Filler<'a> {
             return Ok(Filled::Found(record));
         }
         let lease = hits.lease(action)?;
-        let inputs = inputs(&self.context, self.outputs, action)?;
+        let inputs = inputs(&self.context, &self.state.outputs, action)?;
         let (content_key, content) = content_key(self.context.graph, action, &digests(&inputs));
         let forced = is_forced(action) && !miss.follows_equal;
         if !forced && let Some(record) = hits.hit(action, &content_key)? {

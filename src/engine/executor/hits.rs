@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use contract::Failure;
 
-use super::commits::Pending;
 use super::context::Context;
 use super::failure::store_failure;
+use super::state::Pending;
 use crate::keys::Key;
 use crate::plan::PlannedAction;
 use crate::store::{ActionRecord, Lease};

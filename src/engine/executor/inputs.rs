@@ -7,7 +7,7 @@ use contract::{Artifact, Failure, IndexEntry};
 
 use super::context::Context;
 use super::failure::store_failure;
-use super::outputs::KnownOutputs;
+use super::state::KnownOutputs;
 use crate::keys::Digest;
 use crate::plan::PlannedAction;
 use crate::store::{Store, Tree};

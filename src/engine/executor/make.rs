@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use contract::{Failure, Folder, Gathered, Made, Port, Request, Resume, ShowPath, files};
 use jiff::Timestamp;
 
-use super::built_in::Messages;
+use super::built_in::{Messages, run_worker};
 use super::commits::NewResult;
 use super::context::Context;
-use super::external::Scratch;
+use super::external::{Scratch, run_program};
 use super::failure::store_failure;
 use super::inputs::{Inputs, artifacts};
-use super::outputs::Outputs;
+use super::state::Outputs;
 use super::watched::Watched;
 use crate::event::StageReport;
 use crate::graph::Limits;
@@ -70,291 +70,273 @@ pub(super) fn make<'a>(
     making: &Making<'_>,
     report: &mut StageReport,
 ) -> Result<NewResult<'a>, Failure> {
-    Maker { context }.make(making, report)
-}
-
-/// Makes results with the launcher of an execution.
-struct Maker<'c, 'a> {
-    context: &'c Context<'a>,
-}
-
-impl<'a> Maker<'_, 'a> {
-    fn make(
-        &self,
-        making: &Making<'_>,
-        report: &mut StageReport,
-    ) -> Result<NewResult<'a>, Failure> {
-        let limits = self.context.graph.stages[making.action.node]
-            .limits
-            .or(self.context.limits);
-        let checkpoints = match &making.checkpoint_key {
-            Some(key) => Some(self.context.store.checkpoints(key).map_err(store_failure)?),
-            None => None,
-        };
-        let mut next = AttemptStart {
-            resume: self.context.resume && !is_forced(making.action),
-            stamps: making.action.stamps,
-            reason: self.reason(making.action),
-        };
-        let (mut retries, mut touches) = (0, 0);
-        loop {
-            let attempt = self.attempt(making, limits, checkpoints.as_ref(), &next, report);
-            // The checkpoints of this run are valid, even if earlier ones were not.
-            next.resume = true;
-            match attempt {
-                Ok(Attempt::Made(record, guard)) => {
-                    return Ok(NewResult {
-                        record: *record,
-                        checkpoints,
-                        guard,
-                    });
-                }
-                Ok(Attempt::SourceRewritten(now)) if touches < MOST_TOUCHES => {
-                    touches += 1;
-                    next.stamps = now;
-                    next.resume = false;
-                    self.context.warn(
-                        making.action,
-                        "its source was written to while it ran, so it runs again",
-                    );
-                    next.reason = "its source was written to".to_owned();
-                }
-                Ok(Attempt::SourceRewritten(_)) => {
-                    return Err(Failure::Data(
-                        "its source is written to all the time; run again when no program writes to it"
-                            .to_owned(),
-                    ));
-                }
-                Err(Failure::TimedOut(_)) if self.context.launcher.is_stopping() => {
-                    return Err(Failure::Cancelled);
-                }
-                Err(failure) if failure.is_transient() && retries < limits.retries() => {
-                    // Waiting does not help after a timeout.
-                    let wait = match failure {
-                        Failure::TimedOut(_) => Duration::ZERO,
-                        _ => limits.backoff(retries),
-                    };
-                    retries += 1;
-                    self.context
-                        .warn(making.action, format!("failed: {failure}"));
-                    self.wait(wait)?;
-                    next.reason = format!("retry {retries} of {}", limits.retries());
-                }
-                Err(failure) => return Err(failure),
+    let limits = context.graph.stages[making.action.node]
+        .limits
+        .or(context.limits);
+    let checkpoints = match &making.checkpoint_key {
+        Some(key) => Some(context.store.checkpoints(key).map_err(store_failure)?),
+        None => None,
+    };
+    let mut next = AttemptStart {
+        resume: context.resume && !is_forced(making.action),
+        stamps: making.action.stamps,
+        reason: reason(context, making.action),
+    };
+    let (mut retries, mut touches) = (0, 0);
+    loop {
+        let attempt = attempt(context, making, limits, checkpoints.as_ref(), &next, report);
+        // The checkpoints of this run are valid, even if earlier ones were not.
+        next.resume = true;
+        match attempt {
+            Ok(Attempt::Made(record, guard)) => {
+                return Ok(NewResult {
+                    record: *record,
+                    checkpoints,
+                    guard,
+                });
             }
-        }
-    }
-
-    /// Runs the stage once and ingests its outputs.
-    fn attempt(
-        &self,
-        making: &Making<'_>,
-        limits: Limits,
-        checkpoints: Option<&Checkpoints<'_>>,
-        start: &AttemptStart,
-        report: &mut StageReport,
-    ) -> Result<Attempt, Failure> {
-        let action = making.action;
-        let instance = &self.context.graph.stages[action.node];
-        let external = instance.stage.external();
-        // The deadline includes the time for reading inputs and outputs.
-        let deadline = Deadline::new(limits.timeout, self.context.launcher.stopping());
-        let inputs = Watched::begin(
-            making.inputs,
-            self.context.store,
-            external.is_some(),
-            &deadline,
-        )?;
-        let staging = self.context.store.staging().map_err(store_failure)?;
-        // Dropped after the checkpoint writer has stored its content.
-        let kept = match checkpoints {
-            Some(_) => Some(self.context.store.staging().map_err(store_failure)?),
-            None => None,
-        };
-        let kept = kept.as_ref().map(Staging::path);
-        let request = Request {
-            kind: instance.kind.name.to_owned(),
-            params: instance.stage.canonical(),
-            seed: instance.seed,
-            // The declared number rather than the measured one, because the program can see it.
-            cpus: instance.threads().min(making.grant.cpus),
-            device: instance.device,
-            gpus: self.gpus(making.grant),
-            inputs: artifacts(making.inputs, self.context.store),
-            staging: staging.path().to_owned(),
-            resume: match checkpoints.zip(kept) {
-                Some((checkpoints, folder)) => Some(Resume {
-                    folder: folder.to_owned(),
-                    kept: self.kept_checkpoints(action, checkpoints, start.resume)?,
-                }),
-                None => None,
-            },
-        };
-        let (ending, messages, made) = match external {
-            Some(external) => {
-                let scratch = Scratch {
-                    request: &request,
-                    folder: staging.folder(),
-                    inputs: &inputs,
-                };
-                let (ending, Gathered { made, warnings }) =
-                    self.context
-                        .run_program(action, external, &start.reason, &scratch, limits);
-                let messages = Messages {
-                    warnings,
-                    ..Messages::default()
-                };
-                (ending, messages, made)
+            Ok(Attempt::SourceRewritten(now)) if touches < MOST_TOUCHES => {
+                touches += 1;
+                next.stamps = now;
+                next.resume = false;
+                context.warn(
+                    making.action,
+                    "its source was written to while it ran, so it runs again",
+                );
+                next.reason = "its source was written to".to_owned();
             }
-            None => {
-                inputs.start();
-                let (ending, messages) =
-                    self.context
-                        .run_worker(action, &start.reason, &request, limits, checkpoints);
-                let ports = instance.outputs.iter();
-                let made = ports.map(|p| (p.name.clone(), Made::At(PathBuf::from(&p.name))));
-                (ending, messages, made.collect())
-            }
-        };
-        let Ending {
-            result,
-            seconds,
-            usage,
-        } = ending;
-        let sum = |so_far: Option<f64>, more: f64| Some(so_far.unwrap_or_default() + more);
-        report.seconds = sum(report.seconds, seconds);
-        report.cpu_seconds = sum(report.cpu_seconds, usage.cpu_seconds);
-        report.peak_memory_mib = Some(
-            usage
-                .peak_memory_mib
-                .max(report.peak_memory_mib.unwrap_or_default()),
-        );
-        report.warnings.clone_from(&messages.warnings);
-        // Checked even after a failure, so that no other stage reads an input that was changed.
-        let inputs_check = inputs.check(&deadline)?;
-        result?;
-
-        match source_state(
-            self.context.graph,
-            self.context.store,
-            action,
-            &start.stamps,
-        )
-        .map_err(|e| Failure::System(e.to_string()))?
-        {
-            SourceState::Unchanged => {}
-            SourceState::Rewritten(now) => return Ok(Attempt::SourceRewritten(now)),
-            SourceState::Changed => {
+            Ok(Attempt::SourceRewritten(_)) => {
                 return Err(Failure::Data(
-                    "its source changed while it was read; run again".to_owned(),
+                    "its source is written to all the time; run again when no program writes to it"
+                        .to_owned(),
                 ));
             }
-        }
-        // Held from the first blob on, because only the record protects the blobs.
-        let guard = self.context.store.guard().map_err(store_failure)?;
-        let record = ActionRecord {
-            action_key: action.action_key,
-            content_key: making.content_key,
-            fingerprint: action.fingerprint.clone(),
-            outputs: self.ingest(&instance.outputs, staging.folder(), made, &deadline)?,
-            seconds,
-            cpu_seconds: usage.cpu_seconds,
-            peak_memory_mib: usage.peak_memory_mib,
-            notes: messages.notes,
-            warnings: messages.warnings,
-            resumed: messages.resumed,
-            finished: Timestamp::now().to_string(),
-            runner: env!("CARGO_PKG_VERSION").to_owned(),
-            inputs: inputs_check,
-        };
-        drop(staging);
-        inputs.end();
-        Ok(Attempt::Made(Box::new(record), guard))
-    }
-
-    /// Returns the GPUs of a grant in the form of `CUDA_VISIBLE_DEVICES`.
-    fn gpus(&self, grant: &Grant) -> Vec<String> {
-        let gpus = grant
-            .gpus
-            .iter()
-            .filter_map(|&index| self.context.graph.gpus.get(index));
-        gpus.map(|gpu| gpu.uuid.clone()).collect()
-    }
-
-    /// Returns the checkpoints to resume from. If the stage must start over, removes
-    /// them all and returns none.
-    fn kept_checkpoints(
-        &self,
-        action: &PlannedAction,
-        checkpoints: &Checkpoints<'_>,
-        resume: bool,
-    ) -> Result<Vec<contract::Artifact>, Failure> {
-        let kept = if resume {
-            checkpoints.furthest_first()
-        } else {
-            checkpoints.discard_all().map(|()| Vec::new())
-        };
-        tracing::debug!(stage = %self.context.name(action.node), ?kept, "checkpoints");
-        kept.map_err(store_failure)
-    }
-
-    /// Ingests the output of every port.
-    fn ingest(
-        &self,
-        ports: &[Port],
-        staging: &Folder,
-        mut made: BTreeMap<String, Made>,
-        deadline: &Deadline<'_>,
-    ) -> Result<Outputs, Failure> {
-        let mut outputs = Outputs::new();
-        for port in ports {
-            let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
-            let tree = match made.remove(&port.name).ok_or_else(missing)? {
-                Made::File { name, bytes } => self.context.store.ingest_bytes(name, &bytes),
-                Made::At(path) => match staging.stat(&path) {
-                    Err(error) if files::is_absence(&error) => return Err(missing()),
-                    // Ingesting reports other errors.
-                    _ => self.context.store.ingest(staging, &path, deadline),
-                },
-            };
-            let tree = tree.map_err(|error| match error {
-                store::Error::Unstorable { path, why } => {
-                    let path = path.shown();
-                    Failure::Data(format!("its output `{path}` cannot be kept: {why}"))
-                }
-                error => store_failure(error),
-            })?;
-            outputs.insert(port.name.clone(), tree.digest);
-        }
-        Ok(outputs)
-    }
-
-    /// Returns the reason for executing the action: the plan's, or the inputs that this run made.
-    fn reason(&self, action: &PlannedAction) -> String {
-        if let State::Runs(reason) = &action.state {
-            return reason.to_string();
-        }
-        let Context { graph, plan, .. } = self.context;
-        let inputs = graph.inputs(action.node).into_iter();
-        let made = inputs
-            .map(|(producer, _)| producer)
-            .filter(|&node| plan.action(node).is_miss());
-        // One stage may provide several inputs.
-        let made = distinct(made)
-            .into_iter()
-            .map(|node| self.context.name(node));
-        format!("after {}", made.collect::<Vec<_>>().join(", "))
-    }
-
-    /// Waits. Returns early if the run is stopped.
-    fn wait(&self, duration: Duration) -> Result<(), Failure> {
-        let end = Instant::now() + duration;
-        while Instant::now() < end {
-            if self.context.launcher.is_stopping() {
+            Err(Failure::TimedOut(_)) if context.launcher.is_stopping() => {
                 return Err(Failure::Cancelled);
             }
-            thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));
+            Err(failure) if failure.is_transient() && retries < limits.retries() => {
+                // Waiting does not help after a timeout.
+                let pause = match failure {
+                    Failure::TimedOut(_) => Duration::ZERO,
+                    _ => limits.backoff(retries),
+                };
+                retries += 1;
+                context.warn(making.action, format!("failed: {failure}"));
+                wait(context, pause)?;
+                next.reason = format!("retry {retries} of {}", limits.retries());
+            }
+            Err(failure) => return Err(failure),
         }
-        Ok(())
     }
+}
+
+/// Runs the stage once and ingests its outputs.
+fn attempt(
+    context: &Context<'_>,
+    making: &Making<'_>,
+    limits: Limits,
+    checkpoints: Option<&Checkpoints<'_>>,
+    start: &AttemptStart,
+    report: &mut StageReport,
+) -> Result<Attempt, Failure> {
+    let action = making.action;
+    let instance = &context.graph.stages[action.node];
+    let external = instance.stage.external();
+    // The deadline includes the time for reading inputs and outputs.
+    let deadline = Deadline::new(limits.timeout, context.launcher.stopping());
+    let inputs = Watched::begin(making.inputs, context.store, external.is_some(), &deadline)?;
+    let staging = context.store.staging().map_err(store_failure)?;
+    // Dropped after the checkpoint writer has stored its content.
+    let kept = match checkpoints {
+        Some(_) => Some(context.store.staging().map_err(store_failure)?),
+        None => None,
+    };
+    let kept = kept.as_ref().map(Staging::path);
+    let request = Request {
+        kind: instance.kind.name.to_owned(),
+        params: instance.stage.canonical(),
+        seed: instance.seed,
+        // The declared number rather than the measured one, because the program can see it.
+        cpus: instance.threads().min(making.grant.cpus),
+        device: instance.device,
+        gpus: gpus(context, making.grant),
+        inputs: artifacts(making.inputs, context.store),
+        staging: staging.path().to_owned(),
+        resume: match checkpoints.zip(kept) {
+            Some((checkpoints, folder)) => Some(Resume {
+                folder: folder.to_owned(),
+                kept: kept_checkpoints(context, action, checkpoints, start.resume)?,
+            }),
+            None => None,
+        },
+    };
+    let (ending, messages, made) = match external {
+        Some(external) => {
+            let scratch = Scratch {
+                request: &request,
+                folder: staging.folder(),
+                inputs: &inputs,
+            };
+            let (ending, Gathered { made, warnings }) =
+                run_program(context, action, external, &start.reason, &scratch, limits);
+            let messages = Messages {
+                warnings,
+                ..Messages::default()
+            };
+            (ending, messages, made)
+        }
+        None => {
+            inputs.start();
+            let (ending, messages) = run_worker(
+                context,
+                action,
+                &start.reason,
+                &request,
+                limits,
+                checkpoints,
+            );
+            let ports = instance.outputs.iter();
+            let made = ports.map(|p| (p.name.clone(), Made::At(PathBuf::from(&p.name))));
+            (ending, messages, made.collect())
+        }
+    };
+    let Ending {
+        result,
+        seconds,
+        usage,
+    } = ending;
+    let sum = |so_far: Option<f64>, more: f64| Some(so_far.unwrap_or_default() + more);
+    report.seconds = sum(report.seconds, seconds);
+    report.cpu_seconds = sum(report.cpu_seconds, usage.cpu_seconds);
+    report.peak_memory_mib = Some(
+        usage
+            .peak_memory_mib
+            .max(report.peak_memory_mib.unwrap_or_default()),
+    );
+    report.warnings.clone_from(&messages.warnings);
+    // Checked even after a failure, so that no other stage reads an input that was changed.
+    let inputs_check = inputs.check(&deadline)?;
+    result?;
+
+    match source_state(context.graph, context.store, action, &start.stamps)
+        .map_err(|e| Failure::System(e.to_string()))?
+    {
+        SourceState::Unchanged => {}
+        SourceState::Rewritten(now) => return Ok(Attempt::SourceRewritten(now)),
+        SourceState::Changed => {
+            return Err(Failure::Data(
+                "its source changed while it was read; run again".to_owned(),
+            ));
+        }
+    }
+    // Held from the first blob on, because only the record protects the blobs.
+    let guard = context.store.guard().map_err(store_failure)?;
+    let record = ActionRecord {
+        action_key: action.action_key,
+        content_key: making.content_key,
+        fingerprint: action.fingerprint.clone(),
+        outputs: ingest(
+            context,
+            &instance.outputs,
+            staging.folder(),
+            made,
+            &deadline,
+        )?,
+        seconds,
+        cpu_seconds: usage.cpu_seconds,
+        peak_memory_mib: usage.peak_memory_mib,
+        notes: messages.notes,
+        warnings: messages.warnings,
+        resumed: messages.resumed,
+        finished: Timestamp::now().to_string(),
+        runner: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs: inputs_check,
+    };
+    drop(staging);
+    inputs.end();
+    Ok(Attempt::Made(Box::new(record), guard))
+}
+
+/// Returns the GPUs of a grant in the form of `CUDA_VISIBLE_DEVICES`.
+fn gpus(context: &Context<'_>, grant: &Grant) -> Vec<String> {
+    let gpus = grant
+        .gpus
+        .iter()
+        .filter_map(|&index| context.graph.gpus.get(index));
+    gpus.map(|gpu| gpu.uuid.clone()).collect()
+}
+
+/// Returns the checkpoints to resume from. If the stage must start over, removes
+/// them all and returns none.
+fn kept_checkpoints(
+    context: &Context<'_>,
+    action: &PlannedAction,
+    checkpoints: &Checkpoints<'_>,
+    resume: bool,
+) -> Result<Vec<contract::Artifact>, Failure> {
+    let kept = if resume {
+        checkpoints.furthest_first()
+    } else {
+        checkpoints.discard_all().map(|()| Vec::new())
+    };
+    tracing::debug!(stage = %context.name(action.node), ?kept, "checkpoints");
+    kept.map_err(store_failure)
+}
+
+/// Ingests the output of every port.
+fn ingest(
+    context: &Context<'_>,
+    ports: &[Port],
+    staging: &Folder,
+    mut made: BTreeMap<String, Made>,
+    deadline: &Deadline<'_>,
+) -> Result<Outputs, Failure> {
+    let mut outputs = Outputs::new();
+    for port in ports {
+        let missing = || Failure::Internal(format!("the stage made no output `{}`", port.name));
+        let tree = match made.remove(&port.name).ok_or_else(missing)? {
+            Made::File { name, bytes } => context.store.ingest_bytes(name, &bytes),
+            Made::At(path) => match staging.stat(&path) {
+                Err(error) if files::is_absence(&error) => return Err(missing()),
+                // Ingesting reports other errors.
+                _ => context.store.ingest(staging, &path, deadline),
+            },
+        };
+        let tree = tree.map_err(|error| match error {
+            store::Error::Unstorable { path, why } => {
+                let path = path.shown();
+                Failure::Data(format!("its output `{path}` cannot be kept: {why}"))
+            }
+            error => store_failure(error),
+        })?;
+        outputs.insert(port.name.clone(), tree.digest);
+    }
+    Ok(outputs)
+}
+
+/// Returns the reason for executing the action: the plan's, or the inputs that this run made.
+fn reason(context: &Context<'_>, action: &PlannedAction) -> String {
+    if let State::Runs(reason) = &action.state {
+        return reason.to_string();
+    }
+    let Context { graph, plan, .. } = context;
+    let inputs = graph.inputs(action.node).into_iter();
+    let made = inputs
+        .map(|(producer, _)| producer)
+        .filter(|&node| plan.action(node).is_miss());
+    // One stage may provide several inputs.
+    let made = distinct(made).into_iter().map(|node| context.name(node));
+    format!("after {}", made.collect::<Vec<_>>().join(", "))
+}
+
+/// Waits. Returns early if the run is stopped.
+fn wait(context: &Context<'_>, duration: Duration) -> Result<(), Failure> {
+    let end = Instant::now() + duration;
+    while Instant::now() < end {
+        if context.launcher.is_stopping() {
+            return Err(Failure::Cancelled);
+        }
+        thread::sleep(POLL.min(end.saturating_duration_since(Instant::now())));
+    }
+    Ok(())
 }

@@ -1,5 +1,5 @@
-//! Executes the actions of a plan: takes outputs from the store where possible, and otherwise has a launcher run
-//! the stages. [`execute`] is the entry point.
+//! Executes the actions of a plan: takes outputs from the store where possible, and otherwise runs the
+//! stages with a launcher. [`execute`] is the entry point.
 //!
 //! | step | file |
 //! | --- | --- |
@@ -7,6 +7,8 @@
 //! | find its result in the store after all, or take the lease | `hits.rs` |
 //! | otherwise make it: run the stage, retry, ingest the outputs | `make.rs`, `built_in.rs`, `external.rs` |
 //! | record results in batches, on a thread of its own | `commits.rs` |
+//!
+//! All parts read the [`Context`]. What changes is in the [`ExecutionState`].
 
 mod built_in;
 mod checkpoint_writer;
@@ -19,7 +21,7 @@ mod fill;
 mod hits;
 mod inputs;
 mod make;
-mod outputs;
+mod state;
 mod verify;
 mod versions;
 mod views;
@@ -41,13 +43,14 @@ use crate::launch::Launcher;
 use crate::plan::{Plan, PlannedAction, State};
 use crate::scheduler::{self, Capacity, Entry, OnFailure, Outcome, Queue, Slots};
 use crate::store::{ActionRecord, Store, component};
-use commits::{Pending, Recorder, Reports};
+use commits::Recorder;
 use context::Context;
 use fill::{Filler, Miss};
-use outputs::KnownOutputs;
+use state::{ExecutionState, KnownOutputs};
+use views::update_view;
 
 pub use failed_outputs::failed_outputs_folder;
-pub use outputs::Outputs;
+pub use state::Outputs;
 pub use verify::damaged_artifacts;
 pub use versions::ask_versions;
 
@@ -103,20 +106,14 @@ pub fn execute(
         limits: options.limits,
         resume: options.resume,
     };
-    let (outputs, pending, reports) = Default::default();
-    let mut cached = report_cached(&context, &outputs);
-    let outcomes = fill(
-        &context,
-        &misses,
-        entries,
-        options,
-        (&outputs, &pending, &reports),
-    )?;
+    let state = ExecutionState::default();
+    let mut cached = report_cached(&context, &state.outputs);
+    let outcomes = fill(&context, &misses, entries, options, &state)?;
     if let Some(left) = launcher.finish() {
         tracing::warn!("the programs of this run {left}");
     }
 
-    let mut reports = reports.into_inner();
+    let mut reports = state.reports.into_inner();
     for (index, (miss, outcome)) in misses.iter().zip(outcomes).enumerate() {
         let report = reports.remove(&index).unwrap_or_else(|| {
             let name = context.name(miss.action.node);
@@ -134,7 +131,7 @@ pub fn execute(
             .iter()
             .filter_map(|action| cached.remove(&action.node))
             .collect(),
-        outputs: outputs.into_inner(),
+        outputs: state.outputs.into_inner(),
     })
 }
 
@@ -144,24 +141,20 @@ fn fill<'a>(
     misses: &'a [Miss<'a>],
     entries: Vec<Entry>,
     options: &'a Options<'_>,
-    (outputs, pending, reports): (&'a KnownOutputs, &'a Pending, &'a Reports),
+    state: &'a ExecutionState,
 ) -> io::Result<Vec<Outcome>> {
     let (commits, made) = channel();
     let filler = Filler {
         context: *context,
         misses,
         refused: &options.refused,
-        outputs,
-        pending,
-        reports,
+        state,
         commits,
     };
     let recorder = Recorder {
         context: *context,
         misses: misses.iter().map(|miss| miss.action).collect(),
-        outputs,
-        pending,
-        reports,
+        state,
     };
     let queue = Queue::new(entries, &options.capacity, options.on_failure);
     thread::scope(|scope| {
@@ -186,7 +179,7 @@ fn report_cached(context: &Context<'_>, outputs: &KnownOutputs) -> HashMap<NodeI
     cached
         .par_iter()
         .with_min_len(VIEWS)
-        .for_each(|(action, record)| context.update_view(action, &record.outputs));
+        .for_each(|(action, record)| update_view(context, action, &record.outputs));
     let mut reports = HashMap::new();
     for (action, record) in cached {
         let name = context.name(action.node);

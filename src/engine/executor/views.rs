@@ -4,31 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::outputs::Outputs;
+use super::state::Outputs;
 use crate::plan::PlannedAction;
 use crate::store::{self, Tree};
 
-impl Context<'_> {
-    /// Remembers the fingerprint of the stage and shows its outputs in `latest`. Errors are only logged,
-    /// because the results do not depend on either.
-    pub(super) fn update_view(&self, action: &PlannedAction, outputs: &Outputs) {
-        let (store, pipeline, name) = (self.store, &self.graph.pipeline, self.name(action.node));
-        let results = store.results();
-        let trees: Result<BTreeMap<String, Arc<Tree>>, store::Error> = outputs
-            .iter()
-            .map(|(port, digest)| Ok((port.clone(), results.get(digest)?)))
-            .collect();
-        let updated = trees.and_then(|trees| {
-            let key = &action.action_key;
-            if store.is_shown(pipeline, &name, key, &trees) && store.has_last(pipeline, &name) {
-                return Ok(());
-            }
-            // Write this first: readers treat published outputs as proof that it exists.
-            store.set_last_fingerprint(pipeline, &name, &action.fingerprint)?;
-            store.publish_latest(pipeline, &name, key, &trees)
-        });
-        if let Err(error) = updated {
-            tracing::warn!("`latest` was not updated for `{name}`: {error}");
+/// Remembers the fingerprint of the stage and shows its outputs in `latest`. Errors are only logged,
+/// because the results do not depend on either.
+pub(super) fn update_view(context: &Context<'_>, action: &PlannedAction, outputs: &Outputs) {
+    let (store, pipeline) = (context.store, &context.graph.pipeline);
+    let name = context.name(action.node);
+    let results = store.results();
+    let trees: Result<BTreeMap<String, Arc<Tree>>, store::Error> = outputs
+        .iter()
+        .map(|(port, digest)| Ok((port.clone(), results.get(digest)?)))
+        .collect();
+    let updated = trees.and_then(|trees| {
+        let key = &action.action_key;
+        if store.is_shown(pipeline, &name, key, &trees) && store.has_last(pipeline, &name) {
+            return Ok(());
         }
+        // Write this first: readers treat published outputs as proof that it exists.
+        store.set_last_fingerprint(pipeline, &name, &action.fingerprint)?;
+        store.publish_latest(pipeline, &name, key, &trees)
+    });
+    if let Err(error) = updated {
+        tracing::warn!("`latest` was not updated for `{name}`: {error}");
     }
 }

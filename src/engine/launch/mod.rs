@@ -25,7 +25,7 @@ pub use local::{Local, VISIBLE_GPUS, own_binary, peak_memory_mib, warden};
 /// A place where stages run.
 pub trait Launcher: Send + Sync {
     /// Runs a stage to its end. Blocks meanwhile, and passes on events as they come. After a stop was
-    /// requested, starts nothing.
+    /// requested, it does not start anything.
     fn run(&self, launch: &Launch<'_>, on_event: &dyn Fn(StageEvent)) -> Ending;
 
     /// Returns the flag that is set once a stop was requested.
