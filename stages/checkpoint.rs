@@ -9,13 +9,13 @@ use std::path::Path;
 
 use contract::{Artifact, Context, Failure, Position, files, json};
 use dfdx::shapes::{HasShape, Shape};
+use ops::optimizer::Optimizer;
+use ops::{self, Backend};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::nets::Network;
-use ops::optimizer::Optimizer;
-use ops::{self, Backend};
 
 /// Files of a checkpoint.
 const STATE_FILE: &str = "training.json";

@@ -6,6 +6,7 @@ use contract::{
     Amount, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo, Output,
     Signature, Stage, Usage, Work, ranges,
 };
+use ops::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use crate::device::{Computation, compute};
 use crate::figures::grid::{Row, grid};
 use crate::leakage::{Guard, memorised};
 use crate::nets::{Drawing, Generator};
-use ops::Backend;
 
 pub const INFO: KindInfo = KindInfo {
     name: "synthesize",

@@ -6,13 +6,13 @@ use contract::{
     Artifact, ArtifactType, Context, Expected, Failure, ImageShape, Input, Invalid, KindInfo,
     Output, Resumable, Signature, Stage, Usage, Work,
 };
+use ops::Backend;
 use serde_json::Value;
 
 use crate::data::Dataset;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, ClassifierCard, Network, load_weights};
 use crate::training::{Examples, Recipe, fit, write_history};
-use ops::Backend;
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-cnn",

@@ -9,6 +9,7 @@ use contract::{
     Work, json,
     ranges::{above_zero, share, whole},
 };
+use ops::{Activation, Backend};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -24,7 +25,6 @@ use crate::nets::{
     Architecture, Feature, GeneratorCard, Head, Initializer, Layer, Network, check_layers, draw,
     latent, output_warning,
 };
-use ops::{Activation, Backend};
 
 pub const INFO: KindInfo = KindInfo {
     name: "train-gan",

@@ -1,10 +1,10 @@
 //! `runner graph`: draws the stages of a pipeline.
 
-use contract::ShowPath;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::plan::PlanOptions;
 use engine::run::planned;

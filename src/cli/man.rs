@@ -1,11 +1,11 @@
 //! `runner man`: prints or writes the man pages.
 
-use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::wording;
 

@@ -1,7 +1,6 @@
 //! Options for the resources that a run may use.
 
 use clap::Args;
-
 use engine::forecast::Machine;
 use engine::graph::Graph;
 use engine::scheduler::Capacity;

@@ -1,12 +1,12 @@
 //! `runner run`: runs a pipeline and prints its tables.
 
-use contract::ShowPath;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::forecast::preflight::Findings;
 use engine::run::contrasts::Against;

@@ -1,9 +1,9 @@
 //! `runner validate`: checks pipelines.
 
-use contract::ShowPath;
 use std::path::PathBuf;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::run::replay::known_graph;
 use engine::wording;

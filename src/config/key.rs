@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use contract::Precision;
-use toml::de::DeValue;
-
 use engine::devices::DeviceChoice;
 use engine::spec::{parse_bytes, parse_duration};
+use toml::de::DeValue;
 
 /// A setting of a configuration file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

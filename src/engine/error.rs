@@ -1,11 +1,12 @@
 //! Errors that end a command, and their exit codes.
 
-use contract::ShowPath;
 use std::fmt::Write;
 use std::io;
 use std::panic::PanicHookInfo;
 use std::path::Path;
 use std::process::ExitCode;
+
+use contract::ShowPath;
 
 use crate::plan;
 use crate::spec::Diagnostic;

@@ -5,11 +5,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use contract::{Progress, lock, one_line};
-use indicatif::{ProgressBar, ProgressStyle};
-
 use engine::event::{Event, Observer};
-
 use engine::wording;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Console, Warnings, lines};
 

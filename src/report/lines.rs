@@ -5,10 +5,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use contract::{Progress, lock};
-use engine::scheduler::Outcome;
-
 use engine::event::{Event, Observer, StageReport};
-
+use engine::scheduler::Outcome;
 use engine::wording;
 
 use super::{Console, Verbosity, Warnings};

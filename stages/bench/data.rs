@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use contract::{Failure, ImageShape, Invalid, random};
+use ops::on_pool;
 use rand::Rng;
 use serde_json::json;
 
@@ -11,7 +12,6 @@ use crate::data::folder::Folder;
 use crate::data::source::Pool;
 use crate::data::{Augmenting, Dataset, Policy, Scale, Zoom, fill_batch, write_dataset};
 use crate::decode;
-use ops::on_pool;
 
 /// Benchmark of reading a folder of images.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! Benchmark of DCGAN training.
 
 use contract::{Device, Failure, ImageShape, Invalid, random};
+use ops::Backend;
+use ops::on_pool;
 use serde_json::{Value, json};
 
 use super::{Throughput, overlapping, throughput};
@@ -8,8 +10,6 @@ use crate::decode;
 use crate::device::{Computation, compute};
 use crate::gan::{Adversaries, Losses, Settings};
 use crate::nets::{Architecture, Feature, Initializer, Layer, Network};
-use ops::Backend;
-use ops::on_pool;
 
 /// A DCGAN training (Radford et al., 2016) to measure: both updates, on random images.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,9 @@
 //! Benchmark of classifier training.
 
 use contract::{Device, Failure, ImageShape, Invalid, random};
+use ops::Backend;
+use ops::on_pool;
+use ops::optimizer::{Optimizer, OptimizerConfig};
 use serde_json::Value;
 
 use super::{Throughput, overlapping, throughput};
@@ -8,9 +11,6 @@ use crate::decode;
 use crate::device::{Computation, compute};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::training::{StepResults, Targets, train_step};
-use ops::Backend;
-use ops::on_pool;
-use ops::optimizer::{Optimizer, OptimizerConfig};
 
 /// A classifier training to measure: cross-entropy and Adam, on random images.
 #[derive(Clone, Debug)]

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::env;
 
+use contract::Request;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use contract::Request;
 
 /// Variables and their values; `None` for a variable that is not set.
 #[derive(Clone, Debug, Default, PartialEq)]

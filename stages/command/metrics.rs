@@ -3,11 +3,10 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use contract::{Direction, Failure, Folder, Metric, Metrics, ShowPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use contract::{Direction, Failure, Folder, Metric, Metrics, ShowPath};
 
 /// Size limit of a file of metrics, in bytes.
 const MOST: u64 = 16 << 20;

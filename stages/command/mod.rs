@@ -15,14 +15,14 @@ mod tools;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
-
 use contract::{
     ArtifactType, Context, External, Failure, Folder, Gathered, Invalid, KindInfo, Port, Program,
     Request, Segment, Signature, Source, Stage, Text, Tool,
 };
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
 use environment::Environment;
 use outputs::Outputs;
 pub use shell::{Argv, Shell};

@@ -1,10 +1,11 @@
 //! Causes of a stage's failure.
 
-use crate::ShowPath;
 use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::ShowPath;
 
 /// Cause of a stage's failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]

@@ -1,9 +1,8 @@
 //! Random transforms that images get during training, in the terms of Keras' `ImageDataGenerator`.
 
+use contract::Invalid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use contract::Invalid;
 
 /// Ranges from which transforms are drawn, uniformly and independently for every image and epoch. The default
 /// changes nothing.

@@ -2,12 +2,11 @@
 
 use std::f64::consts::PI;
 
+use contract::ImageShape;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
-
-use contract::ImageShape;
 
 /// Converts an image of any kind to HWC bytes of `shape`, stretching it. Transparency is ignored. Color
 /// becomes gray by [`luma8`].

@@ -12,6 +12,7 @@ use contract::{
     ArtifactType, Context, Failure, Input, Invalid, KindInfo, Output, Signature, Stage, Text,
     Usage, ranges,
 };
+use ops::Backend;
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -22,7 +23,6 @@ use crate::device::{Computation, compute};
 use crate::leakage::{Guard, trained_on};
 use crate::metrics::{Decision, Predictions, measure};
 use crate::nets::Classifier;
-use ops::Backend;
 use report::Report;
 
 pub use contrast::{Incomparable, contrast};

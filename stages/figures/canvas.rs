@@ -8,13 +8,12 @@
 
 use std::path::Path;
 
+use contract::{Failure, ImageShape, ShowPath};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, IntoFont, RGBColor, ShapeStyle, TextStyle};
-
-use contract::{Failure, ImageShape, ShowPath};
 
 pub(super) const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub(super) const GRAY: RGBColor = RGBColor(0x80, 0x80, 0x80);

@@ -2,11 +2,11 @@
 
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Gradients, OwnedTape, PutTape, SplitTape, Trace};
+use ops::optimizer::{Optimizer, OptimizerConfig};
+use ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 
 use crate::checkpoint::{Tensors, Unfit};
 use crate::nets::{Mode, Network, latent};
-use ops::optimizer::{Optimizer, OptimizerConfig};
-use ops::{self, Backend, Reading, Staged, Tensor4, Wanted};
 
 /// Settings that stay the same over the epochs.
 #[derive(Clone, Copy, Debug)]

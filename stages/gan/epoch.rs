@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use contract::{Context, Failure, ImageShape};
+use ops::{Backend, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::{Adversaries, Losses};
 use crate::data::{Dataset, Scale, fill_batch, shuffled};
-use ops::{Backend, Staged};
 
 /// Mean losses of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

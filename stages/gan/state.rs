@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use contract::{Artifact, Context, Failure, Position, files};
+use ops::Backend;
 use serde::{Deserialize, Serialize};
 
 use super::adversaries::Adversaries;
 use super::epoch::{GanEpoch, PartialEpoch};
 use crate::checkpoint::{self, check_reach, resume_furthest};
-use ops::Backend;
 
 /// Everything that determines how a training continues, except for the adversaries.
 #[derive(Debug, Default, Serialize, Deserialize)]

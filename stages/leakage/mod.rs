@@ -23,10 +23,9 @@ pub use trained::trained_on;
 
 use std::collections::BTreeMap;
 
+use contract::{Context, Failure, ImageShape, Invalid, Signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use contract::{Context, Failure, ImageShape, Invalid, Signature};
 
 /// Name of the file with what was compared and found, beside the outputs.
 pub const RECORD_FILE: &str = "leakage.json";

@@ -1,10 +1,10 @@
 //! Compares every image of a set with every image of another, in tiles.
 
 use contract::Failure;
+use ops::cpu::product::{Matrix, Store, product};
 use rayon::prelude::*;
 
 use super::sketch::{Detail, Sketches};
-use ops::cpu::product::{Matrix, Store, product};
 
 /// Number of images on a side of a tile. The similarities of a tile fit in a core's cache.
 const TILE: usize = 128;

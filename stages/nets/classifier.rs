@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use contract::{Artifact, Context, Failure, ImageShape, Invalid, json};
+use ops::{Backend, Reading, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
@@ -11,7 +12,6 @@ use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
 use crate::data::{Dataset, Scale, fill_batch};
-use ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "architecture.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";

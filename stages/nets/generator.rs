@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use contract::{Artifact, Failure, ImageShape, Invalid, json, random};
+use ops::{Backend, Reading, Staged};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,6 @@ use super::initializer::Initializer;
 use super::network::{Mode, Network};
 use super::shape::Feature;
 use super::weights::{check_size, read_weights, write_weights};
-use ops::{Backend, Reading, Staged};
 
 const ARCHITECTURE_FILE: &str = "generator.json";
 const WEIGHTS_FILE: &str = "weights.safetensors";

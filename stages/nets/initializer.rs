@@ -1,11 +1,10 @@
 //! Initial values of weights.
 
+use contract::random;
 use rand::RngExt;
 use rand_distr::{Distribution, Normal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use contract::random;
 
 /// Distribution of the initial weights of convolutions and dense layers. Biases start at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,12 +3,11 @@
 use std::fmt;
 
 use contract::bare_name;
+use ops::Activation;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use ops::Activation;
 
 /// One layer of a network. In YAML, a layer with parameters is a map with one key (`conv: { filters: 32 }`).
 /// A layer whose defaults suffice can be written as its bare name (`flatten`).

@@ -1,10 +1,11 @@
 //! The tensors of every kind of layer. This is the only place that knows them: the network that is trained, its
 //! size and its cost are all derived from here.
 
-use super::layer::Layer;
-use super::shape::Feature;
 use ops::Nchw;
 use ops::optimizer::Penalty;
+
+use super::layer::Layer;
+use super::shape::Feature;
 
 /// A tensor that training adjusts.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,10 @@
 //! Finds output layers with which a network cannot tell its classes apart.
 
 use contract::Invalid;
+use ops::Activation;
 
 use super::classifier::Head;
 use super::layer::Layer;
-use ops::Activation;
 
 /// Returns a warning if an activation confines the scores of a network. The sigmoid or softmax after it then
 /// confines the probabilities.

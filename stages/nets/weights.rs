@@ -4,11 +4,11 @@ use std::path::Path;
 
 use contract::{Failure, files};
 use dfdx::shapes::HasShape;
+use ops::{self, Backend, Tensor4};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::architecture::Architecture;
 use super::network::Network;
-use ops::{self, Backend, Tensor4};
 
 fn dimensions<B: Backend>(tensor: &Tensor4<B>) -> [usize; 4] {
     (*tensor.shape()).into()

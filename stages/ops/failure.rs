@@ -7,9 +7,8 @@
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use dfdx::tensor::CpuError;
-
 use contract::Failure;
+use dfdx::tensor::CpuError;
 
 /// Descriptions of a device's errors for users.
 pub trait DeviceError: Display {

@@ -1,6 +1,8 @@
 //! Trains a classifier from its first epoch, and keeps its best one.
 
 use contract::{Context, Failure};
+use ops::Backend;
+use ops::optimizer::Optimizer;
 
 use super::epoch::{Fixed, PartialEpoch, train_epoch};
 use super::examples::Examples;
@@ -12,8 +14,6 @@ use super::warnings;
 use crate::data::Dataset;
 use crate::metrics;
 use crate::nets::{Head, Network, predict};
-use ops::Backend;
-use ops::optimizer::Optimizer;
 
 /// Result of a training. The network itself has the best epoch's weights.
 pub struct Fitted {

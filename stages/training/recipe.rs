@@ -6,6 +6,7 @@ use contract::{
     Amount, ImageShape, Invalid, Memory, Resumable, Work, bare_name,
     ranges::{above_zero, share, whole},
 };
+use ops::optimizer::OptimizerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
-use ops::optimizer::OptimizerConfig;
 
 /// Parameters of a training, which `train-cnn` and `retrain` share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

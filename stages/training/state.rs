@@ -1,6 +1,8 @@
 //! The state of a training, kept as a checkpoint after every epoch and when the training is stopped.
 
 use contract::{Context, Position};
+use ops::Backend;
+use ops::optimizer::Optimizer;
 use serde::{Deserialize, Serialize};
 
 use super::epoch::PartialEpoch;
@@ -8,8 +10,6 @@ use super::history::EpochRow;
 use super::recipe::Recipe;
 use crate::checkpoint::{self, Tensors, Unfit, check_reach, resume_furthest};
 use crate::nets::Network;
-use ops::Backend;
-use ops::optimizer::Optimizer;
 
 /// Everything that determines how a training continues, except for the network and its optimizer.
 #[derive(Debug, Default, Serialize, Deserialize)]

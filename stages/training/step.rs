@@ -1,10 +1,10 @@
 //! One training step of a classifier, which is where training spends its time.
 
 use dfdx::tensor::{PutTape, SplitTape, Tape, Trace};
-
-use crate::nets::{Head, Mode, Network};
 use ops::optimizer::Optimizer;
 use ops::{self, Backend, Reading, Scalar, Tensor4, Wanted};
+
+use crate::nets::{Head, Mode, Network};
 
 /// The classes of the images of a batch, in order.
 pub(crate) struct Targets<'a> {

@@ -1,11 +1,11 @@
 //! `runner artifacts export`: copies the files of an artifact out of the store.
 
-use contract::ShowPath;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::wording;
 

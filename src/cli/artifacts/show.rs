@@ -1,9 +1,9 @@
 //! `runner artifacts show`: shows the files of an artifact and how it was made.
 
-use contract::ShowPath;
 use std::collections::HashMap;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::keys::InputId;
 use engine::keys::{Digest, Key};

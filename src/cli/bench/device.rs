@@ -2,7 +2,6 @@
 
 use clap::Args;
 use contract::{Device, Precision};
-
 use engine::devices::{self, DeviceChoice};
 use engine::error::Error;
 use engine::launch::VISIBLE_GPUS;

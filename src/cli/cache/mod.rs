@@ -4,13 +4,13 @@ mod gc;
 mod info;
 mod verify;
 
-use contract::ShowPath;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
+use contract::ShowPath;
 use engine::error::Error;
 use engine::run::history::History;
 use engine::store::{BadUse, RunUse, Store, Unread, Uses};

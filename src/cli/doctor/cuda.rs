@@ -1,11 +1,10 @@
 //! Finds CUDA libraries and GPUs, and tests whether a GPU computes correctly.
 
 use contract::{Gpu, GpuCheck, GpuLibrary, NoGpu, Precision};
-use serde::{Deserialize, Serialize};
-use stages::gpus;
-
 use engine::devices::{DeviceChoice, NoSuchDevice};
 use engine::launch::{VISIBLE_GPUS, own_binary};
+use serde::{Deserialize, Serialize};
+use stages::gpus;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Cuda {

@@ -1,11 +1,11 @@
 //! `runner init`: writes a small pipeline to begin with.
 
-use contract::ShowPath;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 
 use crate::report::Console;

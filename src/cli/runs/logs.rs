@@ -1,11 +1,11 @@
 //! `runner runs logs`: prints the output of stages.
 
-use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::executor::{failed_outputs_folder, log_file};
 use engine::run::recorded::Recorded;

@@ -4,9 +4,8 @@ mod plan;
 mod promote;
 mod show;
 
-use contract::ShowPath;
-
 use clap::{Args, Subcommand};
+use contract::ShowPath;
 use engine::error::Error;
 use engine::sweep::Experiment;
 use engine::sweep::record::SweepReport;

@@ -1,7 +1,6 @@
 //! `runner sweep promote`: writes the values of a trial into the pipeline file.
 
 use clap::Args;
-
 use contract::{ShowPath, files};
 use engine::atomic_file::{self, Flush};
 use engine::error::Error;

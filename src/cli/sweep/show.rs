@@ -1,9 +1,9 @@
 //! `runner sweep show`: ranks the trials of a sweep.
 
-use contract::ShowPath;
 use std::path::PathBuf;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::run::sweep_report::stored_report;
 

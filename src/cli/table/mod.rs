@@ -1,9 +1,9 @@
 //! `runner table`: prints the tables of a pipeline from the results in the store.
 
-use contract::ShowPath;
 use std::collections::HashSet;
 
 use clap::Args;
+use contract::ShowPath;
 use engine::error::Error;
 use engine::graph::{self, Graph};
 use engine::plan::{PlanOptions, State};

@@ -1,6 +1,5 @@
 //! Records the events of a run in its folder.
 
-use contract::{ShowPath, lock};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use contract::{ShowPath, lock};
 use jiff::Timestamp;
 use serde::Serialize;
 

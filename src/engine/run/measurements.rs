@@ -2,6 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use contract::analysis::Analysis;
+use contract::{METRICS_FILE, Metric};
+use petgraph::graph::NodeIndex;
+
 use super::contrasts::{Against, ColumnContrasts, contrasts};
 use super::metrics;
 use crate::event::StageReport;
@@ -9,9 +13,6 @@ use crate::executor::Outputs;
 use crate::graph::{Column, Graph, Instance, InstanceName, PortMetric, Table};
 use crate::keys::Digest;
 use crate::store::Store;
-use contract::analysis::Analysis;
-use contract::{METRICS_FILE, Metric};
-use petgraph::graph::NodeIndex;
 
 /// Content of a cell of a table.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,11 +4,11 @@
 //! only once. Only the file with the largest number has to stay. If none is left, the records of the runs
 //! show the largest number.
 
-use contract::ShowPath;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use contract::ShowPath;
 use serde::Deserialize;
 
 use super::files::{Fault, RUN_FILE, RunFile, read_run};

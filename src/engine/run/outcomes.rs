@@ -6,15 +6,14 @@ use contract::{METRICS_FILE, Metric};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::{Dfs, Reversed};
 
+use super::failures::Failures;
+use super::metrics;
 use crate::executor::{Execution, Outputs};
 use crate::graph::Graph;
 use crate::plan::{Plan, State};
 use crate::scheduler::Outcome;
 use crate::store::Store;
 use crate::sweep::{MetricAt, Missing, Results};
-
-use super::failures::Failures;
-use super::metrics;
 
 /// Outputs and failures of stages, as far as they are known.
 pub struct Outcomes<'a> {

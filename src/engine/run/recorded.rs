@@ -1,10 +1,10 @@
 //! Past runs and runs in progress, for display.
 
-use contract::ShowPath;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use contract::ShowPath;
 use jiff::Timestamp;
 use serde::Deserialize;
 

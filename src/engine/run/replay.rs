@@ -1,14 +1,13 @@
 //! Replays a sweep with the results in the store.
 
+use super::failures::Failures;
+use super::outcomes::Outcomes;
+use super::planned;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::PlanOptions;
 use crate::store::Store;
 use crate::sweep::Experiment;
-
-use super::failures::Failures;
-use super::outcomes::Outcomes;
-use super::planned;
 
 /// Replays a sweep as far as the store has results, and returns the outcomes. The last round is the first
 /// with a missing result.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contract::{ShowPath, files};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,6 @@ use crate::keys::Key;
 use crate::plan::{Change, Plan, PlannedAction, State, changes};
 use crate::store::{Store, seal, unseal};
 use crate::wording;
-use contract::{ShowPath, files};
 
 /// Increased when the format of the file changes.
 const VERSION: u32 = 1;

@@ -4,6 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
+use contract::Direction;
+use contract::analysis::Analysis;
+use petgraph::graph::NodeIndex;
+use serde_json::{Map, Value};
+
+use super::curve;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::plan::{Plan, PlanOptions, State};
@@ -17,12 +23,6 @@ use crate::sweep::record::{
 };
 use crate::sweep::{self, Experiment, MetricAt};
 use crate::wording;
-use contract::Direction;
-use contract::analysis::Analysis;
-use petgraph::graph::NodeIndex;
-use serde_json::{Map, Value};
-
-use super::curve;
 
 /// Name of the file in a run's folder with its trials and all decisions about them.
 const RECORD: &str = "sweep.json";

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use super::{Grant, Outcome, Queue};
 use contract::lock;
+
+use super::{Grant, Outcome, Queue};
 
 /// Executes actions.
 pub trait Executor: Sync {

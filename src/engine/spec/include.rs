@@ -10,11 +10,11 @@
 //! `base.nets.model1`. None of these names is part of a key, so an included stage uses the same cached
 //! results as a run of its own file.
 
-use contract::ShowPath;
 use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
 
+use contract::ShowPath;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Any;

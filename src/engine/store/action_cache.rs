@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use contract::Position;
+use serde::{Deserialize, Serialize};
 
 use super::files::{self, Found, sync};
 use super::sealed::{Damaged, seal, unseal};

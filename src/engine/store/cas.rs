@@ -1,11 +1,11 @@
 //! The content-addressed storage: blobs and trees under their digests.
 
-use contract::{ShowPath, lock};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use contract::{ShowPath, lock};
 use rayon::prelude::*;
 
 use super::files::{self, Found, Opened};

@@ -1,10 +1,11 @@
 //! Errors of the store.
 
-use contract::ShowPath;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use contract::ShowPath;
 
 use crate::keys::Digest;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use contract::lock;
+
 use super::files::sync;
 use super::{Error, Store};
-use contract::lock;
 
 /// Up to this many files and folders are flushed individually. If there are more, the whole file system is
 /// flushed, including the writes of other programs.

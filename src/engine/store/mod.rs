@@ -56,11 +56,12 @@ mod tests;
 mod tree;
 mod writers;
 
-use contract::{ShowPath, lock};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+use contract::{ShowPath, lock};
 
 pub use action_cache::{ActionRecord, InputsCheck, Lookup};
 pub use check::{Check, Finding};

@@ -1,9 +1,9 @@
 //! Reads records for estimates and explanations, including records that cannot be used as hits.
 
-use contract::ShowPath;
 use std::fs;
 use std::path::Path;
 
+use contract::ShowPath;
 use rayon::prelude::*;
 
 use super::inventory::{Reading, read_record};

@@ -1,8 +1,7 @@
 //! Contrasts as JSON.
 
-use serde_json::{Value, json};
-
 use engine::run::contrasts::ColumnContrasts;
+use serde_json::{Value, json};
 
 /// The contrasts of a column as a JSON object, in full precision.
 pub fn object(contrasts: &ColumnContrasts) -> Value {

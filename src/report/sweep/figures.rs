@@ -6,9 +6,8 @@ use contract::Failure;
 use contract::analysis::{
     Analysis, Coordinate, Curve, Figure, LearningCurves, Line, ParallelCoordinates, Scale,
 };
-use serde_json::Value;
-
 use engine::sweep::record::{Axis, AxisKind, SweepReport, Trial, TrialState};
+use serde_json::Value;
 
 use super::shortened;
 

@@ -1,8 +1,7 @@
 //! Formats values and figures in few characters, for display.
 
-use serde_json::Value;
-
 use engine::sweep::record::Trial;
+use serde_json::Value;
 
 /// A value with three significant digits, cut to at most `longest` characters.
 pub(super) fn value(value: &Value, longest: usize) -> String {

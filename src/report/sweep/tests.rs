@@ -1,9 +1,8 @@
 use contract::Direction;
-use serde_json::{Map, Value, json};
-
 use engine::sweep::record::{
     Axis, AxisKind, Importance, Objective, Rungs, SeedValue, Trial, TrialState,
 };
+use serde_json::{Map, Value, json};
 
 use super::*;
 

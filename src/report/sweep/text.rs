@@ -2,10 +2,9 @@
 
 use comfy_table::CellAlignment;
 use contract::Direction;
+use engine::sweep::record::{Importance, SweepReport, Trial, TrialState};
 use engine::wording;
 use unicode_width::UnicodeWidthStr;
-
-use engine::sweep::record::{Importance, SweepReport, Trial, TrialState};
 
 use super::shortened;
 use crate::report::grid::ruled;

@@ -1,7 +1,6 @@
 //! Tables as CSV.
 
 use engine::graph::Column;
-
 use engine::run::measurements::{Cell, Seeds};
 
 use super::Filled;

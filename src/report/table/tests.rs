@@ -1,5 +1,4 @@
 use engine::graph::{Bounds, Column, InstanceName, MetricRef, PortMetric, Table};
-
 use engine::run::measurements::{Cell, Seeds};
 
 use super::{Format, render};

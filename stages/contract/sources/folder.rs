@@ -1,6 +1,5 @@
 //! Lists a folder of a source, without the entries that do not count.
 
-use crate::ShowPath;
 use std::fs::{self, FileType, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use super::error::{no_file, unreadable};
 use super::rules::{IGNORE_FILE, Rules};
 use super::store::is_store;
 use crate::Invalid;
+use crate::ShowPath;
 
 /// A folder of a source: the source itself, or a folder below it. Contains only entries that count.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! Reads `.runnerignore` files and applies their patterns.
 
-use crate::ShowPath;
 use std::fs::Metadata;
 use std::io;
 use std::path::Path;
@@ -10,6 +9,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::error::unreadable;
+use crate::ShowPath;
 use crate::{Invalid, files};
 
 /// Size limit of a file of patterns, in bytes.

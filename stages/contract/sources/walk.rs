@@ -1,6 +1,5 @@
 //! [`walk`]: finds all files of a source.
 
-use crate::ShowPath;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,6 +10,7 @@ use super::error::{no_file, unreadable};
 use super::folder::SourceFolder;
 use super::rules::IGNORE_FILE;
 use crate::Invalid;
+use crate::ShowPath;
 
 /// The contents of a source.
 #[derive(Debug, Default)]

@@ -1,9 +1,8 @@
 use contract::ImageShape;
 
+use super::gray;
 use crate::data::transform::Transform;
 use crate::data::{Policy, Zoom};
-
-use super::gray;
 
 const GRAY: ImageShape = ImageShape {
     height: 3,

@@ -4,12 +4,11 @@ mod properties;
 mod real;
 mod stages;
 
+use contract::random;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
 use image::{GrayImage, Luma};
 use rand::RngExt;
-
-use contract::random;
 
 /// Draws a smooth random picture of `size` × `size`, with frequencies as strong as in a photograph.
 fn picture(size: u32, seed: u64) -> GrayImage {

@@ -9,14 +9,14 @@ use std::ops::Range;
 use contract::Invalid;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Tape;
+use ops::optimizer::Penalty;
+use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 use super::architecture::Architecture;
 use super::initializer::Initializer;
 use super::layer::{Layer, Pool};
 use super::parameters::Initial;
 use super::shape::{Feature, conv_padding, transposed_padding};
-use ops::optimizer::Penalty;
-use ops::{self, Activation, Backend, RunningStats, Tensor4, Wanted};
 
 /// Purpose of a forward pass.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! The state of a network, which is everything that training changes: reads it and replaces it.
 
 use dfdx::shapes::HasShape;
+use ops::{self, Backend, Tensor4};
 
 use super::Network;
-use ops::{self, Backend, Tensor4};
 
 impl<B: Backend> Network<B> {
     /// Whether everything that training changes is a finite number.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use dfdx::tensor::{Cpu, Trace};
+use ops::optimizer::{Optimizer, OptimizerConfig};
 use rand::RngExt;
 use schemars::schema_for;
 use serde_json::{Value, json};
 
 use super::*;
-use ops::optimizer::{Optimizer, OptimizerConfig};
 
 const IMAGES: usize = 6;
 const INPUT: Feature = Feature {

@@ -6,13 +6,13 @@ mod tests;
 use std::time::Instant;
 
 use contract::{Context, Failure, ImageShape};
+use ops::optimizer::Optimizer;
+use ops::{Backend, Staged};
 use serde::{Deserialize, Serialize};
 
 use super::examples::Examples;
 use super::step::{StepResults, Targets, train_step};
 use crate::nets::{Head, Network};
-use ops::optimizer::Optimizer;
-use ops::{Backend, Staged};
 
 /// Values that stay the same over the epochs of a training.
 pub(super) struct Fixed<'a> {

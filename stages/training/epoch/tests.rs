@@ -3,13 +3,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use contract::{Context, Device, Failure, ImageShape, Request, StageEvent};
 use dfdx::tensor::Cpu;
+use ops::optimizer::{Optimizer, OptimizerConfig};
 use serde_json::json;
 
 use super::{Fixed, PartialEpoch, train_epoch};
 use crate::data::{Dataset, write_dataset};
 use crate::nets::{Architecture, Head, Initializer, Layer, Network};
 use crate::training::Examples;
-use ops::optimizer::{Optimizer, OptimizerConfig};
 
 const BATCH: usize = 4;
 

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
-
 use super::{executed, kill_after, ranking, run};
+use crate::sandbox::Sandbox;
 
 /// Minimizes a function of two numbers instead of training a network.
 const FUNCTION: &str = r#"

@@ -1,8 +1,7 @@
 //! Mistakes in a sweep are reported with their position before anything runs, and failed trials are recorded.
 
-use crate::sandbox::Sandbox;
-
 use super::GRID;
+use crate::sandbox::Sandbox;
 
 /// Returns the error about the grid in which `old` is replaced by `new`.
 fn refusal(old: &str, new: &str) -> String {

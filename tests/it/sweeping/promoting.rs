@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use crate::sandbox::Sandbox;
-
 use super::{GRID, executed, ranking, run};
+use crate::sandbox::Sandbox;
 
 #[test]
 fn a_promoted_profile_reproduces_the_best_trial() {

@@ -1,8 +1,7 @@
 //! `seeds: n`: stages that depend on a seed are repeated with other seeds.
 
-use crate::sandbox::Sandbox;
-
 use super::{GRID, executed, run};
+use crate::sandbox::Sandbox;
 
 /// Returns the grid's pipeline without its sweep.
 fn pipeline() -> String {

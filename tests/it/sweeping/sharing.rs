@@ -1,8 +1,7 @@
 //! Stages that trials have in common run once, and none runs twice.
 
-use crate::sandbox::Sandbox;
-
 use super::{GRID, executed, kill_after, ranking, run};
+use crate::sandbox::Sandbox;
 
 #[test]
 fn stages_that_no_axis_changes_run_once_for_all_trials() {

@@ -14,10 +14,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
-use contract::{ShowPath, files};
+use contract::{ShowPath, files, lock};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-
-use contract::lock;
 
 /// Bytes of a log that are kept, half of them from its beginning and half from its end.
 const MOST: u64 = 64 << 20;
