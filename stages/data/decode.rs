@@ -87,12 +87,8 @@ impl Decoder {
 
     /// Reads the header, and refuses an image that is too large.
     fn open<'a>(&self, bytes: &'a [u8]) -> Result<Opened<'a>, String> {
-        let no_image = |e: &dyn Display| {
-            format!(
-                "is not a readable JPEG or PNG image: {}",
-                e.to_string().trim()
-            )
-        };
+        let no_image =
+            |e: &dyn Display| format!("is no readable JPEG or PNG image: {}", e.to_string().trim());
         match image::guess_format(bytes) {
             Ok(ImageFormat::Jpeg) => {
                 let jpeg = Jpeg::open(bytes).map_err(|e| no_image(&e))?;
@@ -108,7 +104,7 @@ impl Decoder {
                     .map_err(|e| no_image(&e))?;
                 Ok(Opened::Png(Box::new(png)))
             }
-            _ => Err("is not a JPEG or PNG image".into()),
+            _ => Err("is no JPEG or PNG image".into()),
         }
     }
 

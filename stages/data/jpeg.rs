@@ -67,9 +67,7 @@ impl<'a> Jpeg<'a> {
             ColorSpace::Luma => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
             _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
         };
-        image.ok_or(DecodeErrors::FormatStatic(
-            "the number of pixels does not match the size",
-        ))
+        image.ok_or(DecodeErrors::FormatStatic("not as many pixels as it says"))
     }
 }
 

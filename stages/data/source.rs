@@ -23,6 +23,7 @@ pub struct Example {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     pub image: String,
+    /// Part of `skipped.json`, which is a result: other words need another version of the kind `dataset`.
     pub reason: String,
     /// Index of the class whose folder contains the file.
     #[serde(skip)]
