@@ -124,8 +124,7 @@ impl Data {
         }
     }
 
-    /// Prints that decoding was not measured. With `--json`, prints nothing, so the output has no line for
-    /// decoding.
+    /// Prints that decoding was not measured. With `--json`, the line for decoding is left out instead.
     fn note_missing_images(&self, console: &Console) -> Result<(), Error> {
         if self.common.json {
             return Ok(());
