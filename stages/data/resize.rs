@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use contract::ImageShape;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::images::TypedImage;
 use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U16, U16x3};
 use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::DynamicImage;
@@ -19,10 +19,10 @@ pub(super) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer)
     let deep = color.bits_per_pixel() / u16::from(color.channel_count()) > 8;
     let gray = shape.channels == 1 || !color.has_color();
     let fitted = match (gray, deep) {
-        (true, false) => resize::<U8>(&luma8(image), size, shape, resizer),
-        (false, false) => resize::<U8x3>(&image.into_rgb8(), size, shape, resizer),
-        (true, true) => to_bytes(&resize::<U16>(&luma16(image), size, shape, resizer)),
-        (false, true) => to_bytes(&resize::<U16x3>(&image.into_rgb16(), size, shape, resizer)),
+        (true, false) => resize::<U8>(luma8(image), size, shape, resizer),
+        (false, false) => resize::<U8x3>(image.into_rgb8().into_raw(), size, shape, resizer),
+        (true, true) => to_bytes(&resize::<U16>(luma16(image), size, shape, resizer)),
+        (false, true) => to_bytes(&resize::<U16x3>(image.into_rgb16().into_raw(), size, shape, resizer)),
     };
     if gray && shape.channels > 1 {
         let repeated = |&value| std::iter::repeat_n(value, shape.channels);
@@ -83,8 +83,11 @@ fn to_bytes(values: &[u16]) -> Vec<u8> {
 }
 
 /// Resizes pixels of type `P`, which are given by their components `values`.
+///
+/// Source and target have the type that the library uses between its two passes. With another type, the
+/// compiler would repeat all its loops for each combination of types, which was a third of this package's code.
 fn resize<P>(
-    values: &[P::Component],
+    mut values: Vec<P::Component>,
     (width, height): (u32, u32),
     shape: ImageShape,
     resizer: &mut Resizer,
@@ -93,16 +96,10 @@ where
     P: PixelTrait + InnerPixel,
     P::Component: bytemuck::Pod,
 {
-    let source = TypedImageRef::<P>::from_buffer(width, height, bytemuck::cast_slice(values))
-        .expect("pixels of this size");
+    let source = image_of::<P>(&mut values, width, height);
     let len = shape.height * shape.width * P::count_of_components();
-    let mut values: Vec<P::Component> = vec![bytemuck::Zeroable::zeroed(); len];
-    let mut target = TypedImage::<P>::from_buffer(
-        shape.width as u32,
-        shape.height as u32,
-        bytemuck::cast_slice_mut(&mut values),
-    )
-    .expect("pixels of this shape");
+    let mut resized: Vec<P::Component> = vec![bytemuck::Zeroable::zeroed(); len];
+    let mut target = image_of::<P>(&mut resized, shape.width as u32, shape.height as u32);
     let filter = Filter::new("Lanczos", lanczos, LOBES).expect("the number of lobes is finite");
     let options =
         ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Custom(filter)));
@@ -110,7 +107,16 @@ where
         .resize_typed(&source, &mut target, &options)
         .expect("sizes above zero");
     drop(target);
-    values
+    resized
+}
+
+fn image_of<P>(values: &mut [P::Component], width: u32, height: u32) -> TypedImage<'_, P>
+where
+    P: PixelTrait + InnerPixel,
+    P::Component: bytemuck::Pod,
+{
+    TypedImage::from_buffer(width, height, bytemuck::cast_slice_mut(values))
+        .expect("as many values as the size says")
 }
 
 const LOBES: f64 = 3.0;

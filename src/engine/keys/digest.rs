@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, BufWriter};
 use std::str::FromStr;
 
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text that is not 64 lowercase hexadecimal digits.
@@ -46,18 +47,14 @@ macro_rules! name {
             type Err = ParseHexError;
 
             fn from_str(text: &str) -> Result<Self, ParseHexError> {
-                if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    return Err(ParseHexError);
-                }
-                let hash = blake3::Hash::from_hex(text).map_err(|_| ParseHexError)?;
-                Ok(Self(*hash.as_bytes()))
+                parse(text).map(Self)
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() {
-                    serializer.collect_str(self)
+                    serializer.serialize_str(&blake3::Hash::from_bytes(self.0).to_hex())
                 } else {
                     self.0.serialize(serializer)
                 }
@@ -69,11 +66,56 @@ macro_rules! name {
                 if !deserializer.is_human_readable() {
                     return <[u8; 32]>::deserialize(deserializer).map(Self);
                 }
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Hex).map(Self)
             }
         }
     };
+}
+
+/// Reads 64 digits. Runs several times for each cached stage, so it reads each digit from a table.
+fn parse(text: &str) -> Result<[u8; 32], ParseHexError> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return Err(ParseHexError);
+    };
+    let pairs: &[[u8; 2]; 32] = pairs.try_into().map_err(|_| ParseHexError)?;
+    let mut bytes = [0; 32];
+    let mut seen = 0;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+        seen |= high | low;
+        *byte = high << 4 | low;
+    }
+    if seen > 15 {
+        return Err(ParseHexError);
+    }
+    Ok(bytes)
+}
+
+/// Value of each lowercase hexadecimal digit. 255 for all other bytes.
+const VALUES: [u8; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut values = [255; 256];
+    let mut i = 0;
+    while i < digits.len() {
+        values[digits[i] as usize] = i as u8;
+        i += 1;
+    }
+    values
+};
+
+/// Reads a digest from text that need not be copied.
+struct Hex;
+
+impl Visitor<'_> for Hex {
+    type Value = [u8; 32];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 lowercase hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<[u8; 32], E> {
+        parse(text).map_err(E::custom)
+    }
 }
 
 name! {
