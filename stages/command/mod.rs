@@ -2,7 +2,7 @@
 //!
 //! The program runs in its own scratch folder, which contains only its inputs (each under its role), its code
 //! and its files. What it writes to the declared paths becomes the stage's outputs. Any other file that it
-//! leaves is an error, because nobody would ever find it again.
+//! leaves is an error unless `ignore` has its name, because the folder is deleted after the stage.
 
 mod environment;
 mod metrics;
@@ -45,8 +45,8 @@ pub const INFO: KindInfo = KindInfo {
 /// Name of the output port for metrics.
 const METRICS_PORT: &str = "metrics";
 
-/// Parameters of the kind `command`. Paths of outputs and mounts are relative to the scratch folder in which
-/// the program runs. Paths of sources in `code` and `files` are relative to the working directory.
+/// Parameters of the kind `command`. Paths of outputs and keys of `files` are relative to the scratch folder.
+/// Paths of sources in `code` and `files` are relative to the working directory.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Command")]
@@ -75,27 +75,28 @@ pub struct Params {
     /// Environment variables of the program: `NAME` for its current value, or `NAME=VALUE`. Names and values
     /// are part of the key and are stored as plain text, so they must not contain secrets. The program also
     /// sees `PATH`, `RUNNER_SEED` (part of the key), `RUNNER_CPUS` and `OMP_NUM_THREADS` (the stage's cpus),
-    /// and `PYTHONDONTWRITEBYTECODE=1`.
+    /// `PYTHONDONTWRITEBYTECODE=1`, and `CUDA_VISIBLE_DEVICES` if it is set or `resources.gpus` is given.
     #[serde(default)]
     #[schemars(with = "Vec<Text>")]
     pub env: Environment,
     /// Programs that the stage depends on, by name, each with a command that prints its version: `python3:
-    /// python3 --version`. `runner run` runs this command once for each file that the name leads to, and its
-    /// output is part of the key. For a name without a command, the content of its file is part of the key, as
-    /// it is for the program that `argv` begins with, which need not be listed. Programs that a shell command
-    /// calls are part of the key only if they are listed.
+    /// python3 --version`. `runner run` runs this command the first time, and again if the program's file
+    /// has changed; its output is part of the key. For a name without a command, the content of its file is
+    /// part of the key, as it is for the program that `argv` begins with, which need not be listed. Programs
+    /// that a shell command calls are part of the key only if they are listed.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Option<Text>>")]
     pub tools: BTreeMap<String, Option<String>>,
-    /// Output ports, each with the file or folder that the program makes for it. Of a file, the name and the
+    /// Output ports, each with the file or folder that the program makes for it. For a file, the name and the
     /// bytes are kept, but not the mode. A `command` stage that takes it as an input finds it, read-only, in
     /// the folder of that input: `ROLE/…`.
     ///
-    /// An input that is a list, or a stage with an axis that this stage lacks, has a folder for each
-    /// artifact, even if there is only one: `ROLE/0` is the first of a list, `ROLE/sample=A` the instance
-    /// with this value (`ROLE/sample=A,rep=1` with two axes), and `ROLE/0/sample=A` an instance of the first
-    /// of a list. `ROLE/index.json` lists them, with `instance` (`count[A]`), `axes` (`{"sample": "A"}`),
-    /// `path` (`sample=A`), and the path of its `file` if the artifact is a single file.
+    /// If an input is a list, or refers to a stage with an axis that this stage lacks, its folder has a
+    /// subfolder for each artifact, even if there is only one: `ROLE/0` for the first item of a list,
+    /// `ROLE/sample=A` for the instance with this value (`ROLE/sample=A,rep=1` with two axes), and
+    /// `ROLE/0/sample=A` for an instance of the first item. `ROLE/index.json` lists the artifacts,
+    /// with `instance` (`count[A]`), `axes` (`{"sample": "A"}`), `path` (`sample=A`), and the path of its
+    /// `file` if the artifact is a single file.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Text>")]
     pub outputs: BTreeMap<String, PathBuf>,
@@ -121,7 +122,7 @@ impl Params {
     }
 
     /// Checks the parameters and returns them with each path in its normal spelling. Keys of `files` stay as
-    /// they are written, because errors are shown there.
+    /// written, because errors refer to them.
     pub(crate) fn checked(mut self) -> Result<Self, Invalid> {
         self.check_argv()?;
         for (index, path) in self.code.iter().enumerate() {
@@ -139,7 +140,7 @@ impl Params {
             if !is_name(port) {
                 return wrong(
                     Invalid::new(format!("`{port}` is not a valid name for an output"))
-                        .hint("a name has letters, digits, `_` and `-`, and starts with a letter"),
+                        .hint("use up to 64 letters, digits, `_` and `-`, starting with a letter"),
                 );
             }
             if port == METRICS_PORT && self.metrics.is_some() {
@@ -165,7 +166,9 @@ impl Params {
                 .as_deref()
                 .is_some_and(|v| v.trim().is_empty() || v.contains('\0'))
             {
-                return wrong(format!("the version command of `{name}` is empty"));
+                return wrong(format!(
+                    "the version command of `{name}` is empty or contains a NUL character"
+                ));
             }
         }
         if let Some(folder) = &self.folder {
@@ -262,8 +265,8 @@ impl Stage for Params {
             .collect();
         let files = self.mounts();
         let files: BTreeMap<PathBuf, &Path> = files.map(|(_, place, path)| (place, path)).collect();
-        // The shell is in the words already. Empty parameters are left out, because this is read very often
-        // in pipelines with thousands of commands.
+        // The shell is in the words already. Empty parameters are left out, because this value is read very
+        // often in pipelines with thousands of commands.
         let all = [
             ("argv", json!(self.words())),
             ("code", json!(code)),

@@ -10,7 +10,7 @@ use contract::{
 
 use super::{METRICS_PORT, metrics, paths};
 
-/// Number of files that an error names.
+/// Maximum number of files that an error names.
 const NAMED: usize = 3;
 /// Longest path of a folder that is searched for undeclared files, in bytes.
 const LONGEST: usize = 2048;
@@ -35,12 +35,12 @@ impl Outputs<'_> {
             let (output, link) = (output.shown(), link.shown());
             return Err(Failure::Data(if output == link {
                 format!(
-                    "the output `{output}` is a symbolic link; let the program copy the link's target instead"
+                    "the output `{output}` is a symbolic link; have the program copy its target instead"
                 )
             } else {
                 format!(
-                    "the output `{output}` is behind the symbolic link `{link}`; let the program create a \
-                     folder there instead"
+                    "the output `{output}` is reached through the symbolic link `{link}`; have the program \
+                     create a folder there instead"
                 )
             }));
         }
@@ -124,8 +124,8 @@ impl Known<'_> {
     }
 }
 
-/// Checks that the program did not write to its copies of inputs. On another file system these may be the
-/// store's own files, where such a program fails, so it must fail here too.
+/// Checks that the program did not write to its copies of inputs. Where files cannot be cloned, a large input
+/// is a hard link to the store's own file, and a program that writes to it fails. It must fail here too.
 fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
     for (path, mount) in &program.mounted {
         let Mount::Copied {
@@ -150,7 +150,7 @@ fn check_copies(scratch: &Folder, program: &Program) -> Result<(), Failure> {
             .and_then(|copy| is_equal(copy, files::open(original)?));
         if !is_equal.map_err(|e| Failure::io("read", path, e))? {
             return Err(Failure::Data(format!(
-                "the program changed its input `{role}`; to change an input, let the program copy it first"
+                "the program changed its input `{role}`; to change an input, have the program copy it first"
             )));
         }
     }

@@ -8,10 +8,10 @@
 //! | an absolute path among the arguments that leads to a program or a script | content |
 //! | a name under `tools` | the output of its version command; content, if it has none |
 //!
-//! A name under `tools` with a version command stands for that program wherever it is installed. Not found
-//! are libraries and packages that a program loads, programs that it starts, and programs in the text of a
-//! shell that `tools` does not name. A relative path leads into the scratch folder, which contains only code,
-//! files and inputs, and these are in the key already.
+//! A program with a version command counts as the same wherever it is installed. This module does
+//! not find libraries and packages that a program loads, programs that it starts, or programs that the text
+//! for a shell calls, unless `tools` names them. A relative path leads into the scratch folder, which contains
+//! only code, files and inputs, and these are in the key already.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -129,8 +129,8 @@ fn find_program_files(name: &str) -> Option<Vec<(String, PathBuf)>> {
     Some(files)
 }
 
-/// Whether a file looks like a program or a script. A file that cannot be examined does not: the command has
-/// its name but cannot read it either.
+/// Whether a file looks like a program or a script. A file that cannot be examined does not: the command
+/// cannot read it either, and its path is in the key already.
 fn is_script(path: &Path) -> bool {
     if !files::leads_to(path, Metadata::is_file).unwrap_or(false) {
         return false;
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_and_its_interpreter_count() {
+    fn a_program_and_its_interpreter_are_found() {
         let folder = folder(&[
             ("bin/plain", "x\x7fELF"),
             ("bin/script", "x#!/bin/sh -e\n"),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_environment_counts_by_its_description() {
+    fn the_pyvenv_cfg_of_a_virtual_environment_is_found() {
         let folder = folder(&[("env/bin/python", "x"), ("env/pyvenv.cfg", "version = 3")]);
         let python = folder.path().join("env/bin/python");
         let python = python.to_str().unwrap();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn absolute_paths_of_scripts_count_among_the_arguments() {
+    fn scripts_and_programs_are_found_among_absolute_arguments() {
         let folder = folder(&[
             ("train.py", "import torch"),
             ("run", "#!/bin/sh"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_tool_counts_once_and_as_it_is_declared() {
+    fn a_declared_tool_is_listed_once_with_its_version_command() {
         let declared = Declared::from([
             ("sh".to_owned(), Some("sh --version".to_owned())),
             ("env".to_owned(), None),

@@ -28,7 +28,8 @@ pub const MOST_IMAGE: u64 = 512 << 20;
 pub fn open(path: &Path) -> io::Result<File> {
     // Checked before opening, because opening a device can change it.
     check(fs::metadata(path)?.file_type())?;
-    open_flagged(path, File::options().read(true), OFlags::empty())
+    let (file, _) = open_flagged(path, File::options().read(true), OFlags::empty())?;
+    Ok(file)
 }
 
 /// Like [`open`], but the last name of `path` must not be a symbolic link.
@@ -39,14 +40,16 @@ pub fn open_unlinked(path: &Path) -> io::Result<File> {
     open_with(path, File::options().read(true))
 }
 
+/// Opens a regular file. Returns its length as well.
 #[expect(clippy::disallowed_methods, reason = "the one place that opens files")]
-fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<File> {
+fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<(File, u64)> {
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = options
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
-    check(file.metadata()?.file_type())?;
-    Ok(file)
+    let metadata = file.metadata()?;
+    check(metadata.file_type())?;
+    Ok((file, metadata.len()))
 }
 
 /// Opens the regular file at `path` with `options`, which may create it. A symbolic link is not followed.
@@ -54,6 +57,12 @@ fn open_flagged(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Re
 /// # Errors
 /// As for [`open_unlinked`]. A FIFO is an error at once: the call does not wait for its other end.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let (file, _) = open_measured(path, options)?;
+    Ok(file)
+}
+
+/// Like [`open_with`], but returns the file's length as well.
+fn open_measured(path: &Path, options: &mut OpenOptions) -> io::Result<(File, u64)> {
     open_flagged(path, options, OFlags::NOFOLLOW).map_err(|error| {
         // Names the kind of file that is there instead of the system's error, which for a FIFO opened for
         // writing is "no such device".
@@ -140,6 +149,15 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_open(&open(path)?, most)
 }
 
+/// Like [`read`], but the last name of `path` must not be a symbolic link.
+///
+/// # Errors
+/// As for [`read`], and for a symbolic link.
+pub fn read_unlinked(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let (file, length) = open_measured(path, File::options().read(true))?;
+    read_measured(&file, length, most)
+}
+
 /// Like [`read`], but returns text.
 ///
 /// # Errors
@@ -161,8 +179,11 @@ pub fn system_text(path: impl AsRef<Path>) -> io::Result<String> {
 ///
 /// # Errors
 /// If the file is larger. Nothing is read if its length already says so.
-pub fn read_open(mut file: &File, most: u64) -> io::Result<Vec<u8>> {
-    let length = file.metadata()?.len();
+pub fn read_open(file: &File, most: u64) -> io::Result<Vec<u8>> {
+    read_measured(file, file.metadata()?.len(), most)
+}
+
+fn read_measured(mut file: &File, length: u64, most: u64) -> io::Result<Vec<u8>> {
     let too_large = || {
         let message = format!("it is larger than {} MiB", most >> 20);
         io::Error::new(io::ErrorKind::FileTooLarge, message)

@@ -6,13 +6,12 @@ use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use contract::{Failure, ImageShape, Invalid, ShowPath, Text, files, ranges};
-use fast_image_resize::Resizer;
+use images::{Decoder, Resizer};
 use rayon::prelude::*;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decode::Decoder;
 use super::layout::{Layout, Listed};
 use super::source::{Example, Offer, Pool, Sink, Skipped, Unusable};
 

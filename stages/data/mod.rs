@@ -7,16 +7,13 @@
 use std::collections::HashSet;
 
 mod batch;
-mod decode;
 pub mod folder;
-mod jpeg;
 mod layout;
 pub mod npz;
 pub mod pack;
 mod packed;
 pub mod phantom;
 mod policy;
-mod resize;
 pub mod source;
 pub mod split;
 pub mod transform;
@@ -24,9 +21,6 @@ pub mod transform;
 pub use batch::{Augmenting, Scale, fill_batch, shuffled};
 pub use packed::{Dataset, DatasetWriter, HEADER_FILE, IMAGES_FILE, POLICY_FILE, write_dataset};
 pub use policy::{Policy, Zoom};
-#[cfg(test)]
-pub(crate) use resize::fit_bytes;
-pub(crate) use resize::luma;
 
 /// Returns the names of the classes without a label, for a message; `None` if there are no such classes.
 pub fn absent_classes(classes: &[String], labels: &[u32]) -> Option<String> {

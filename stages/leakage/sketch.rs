@@ -17,9 +17,10 @@
 use std::f64::consts::PI;
 
 use contract::ImageShape;
+use images::luma;
 use rayon::prelude::*;
 
-use crate::data::{Dataset, luma};
+use crate::data::Dataset;
 
 /// Largest number of frequencies along a side. An image with fewer pixels has as many frequencies as pixels.
 const SIDE: usize = 24;

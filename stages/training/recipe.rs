@@ -1,4 +1,4 @@
-//! The parameters of a training.
+//! Training parameters.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use super::schedule::Schedule;
 use super::stopping::{EarlyStopping, Monitor};
 use crate::nets::{Architecture, Head, Initializer, Layer, check_layers, output_warning};
 
-/// Parameters of a training, which `train-cnn` and `retrain` share.
+/// Training parameters, shared by `train-cnn` and `retrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The layers. The last one gives one score (of the second of two classes) or one for each class.
+    /// The layers. The last one gives one score per class; with two classes, the second one's score is enough.
     pub model: Vec<Layer>,
     /// Distribution from which the initial weights are drawn.
     #[serde(default)]
@@ -42,7 +42,7 @@ pub struct Recipe {
     /// The rule that turns gradients into steps.
     #[serde(default = "adam", deserialize_with = "bare_name::deserialize")]
     pub optimizer: OptimizerChoice,
-    /// Weight of an image of each class in the loss.
+    /// Weight of each class's images in the loss.
     #[serde(default)]
     pub class_weights: ClassWeights,
     /// Measure on validation data that determines the best epoch, whose weights are kept.
@@ -85,7 +85,7 @@ pub enum OptimizerChoice {
     },
 }
 
-/// Weight of an image of each class in the loss.
+/// Weight of each class's images in the loss.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 #[serde(
@@ -103,7 +103,7 @@ pub enum ClassWeights {
     ),
 }
 
-/// A rule that weighs classes.
+/// A rule that gives each class a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -133,7 +133,7 @@ pub enum ThresholdRule {
     Chosen(Criterion),
 }
 
-/// Measure that the threshold maximizes, on validation images after the best epoch.
+/// Measure that the threshold maximizes on the validation images, with the weights of the best epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -203,7 +203,7 @@ impl Recipe {
         }
     }
 
-    /// Returns the resources that a training on `train` images of this shape takes, if each epoch ends with
+    /// Returns the resources that training on `train` images of this shape takes, if each epoch ends with
     /// predictions for `validation` images.
     pub fn work(&self, image: ImageShape, train: Option<u64>, validation: Option<u64>) -> Work {
         let Ok(network) = Architecture::new(image.into(), self.model.clone()) else {

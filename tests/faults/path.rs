@@ -16,7 +16,8 @@ pub(crate) enum File {
 
 pub(crate) const LONGEST: usize = libc::PATH_MAX as usize;
 
-/// An absolute path of at most `LONGEST - 1` bytes, followed by a zero byte. Longer paths are truncated.
+/// An absolute path, or the kernel's name for an open file that has none, such as `pipe:[1]`. It is truncated
+/// to `LONGEST - 1` bytes and followed by a zero byte.
 pub(crate) struct Path {
     bytes: [u8; LONGEST],
     length: usize,
@@ -106,7 +107,7 @@ impl Path {
         refused == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG
     }
 
-    /// Replaces the file by a new FIFO.
+    /// Replaces the file with a new FIFO.
     pub(crate) fn turn_into_fifo(&self) {
         let path = self.bytes.as_ptr();
         // SAFETY: the path is zero-terminated.

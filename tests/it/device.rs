@@ -45,7 +45,7 @@ fn the_chosen_device_is_printed_and_recorded() {
 }
 
 #[test]
-fn on_the_cpu_neither_device_nor_precision_is_a_reason_to_run() {
+fn device_precision_and_gpu_settings_do_not_rerun_stages_on_the_cpu() {
     if has_gpu() {
         return;
     }
@@ -207,7 +207,7 @@ stages: { report: { kind: command, params: { argv: ['true'] } } }
 }
 
 #[test]
-fn an_unknown_device_is_refused_at_its_place() {
+fn an_unknown_device_or_precision_is_an_error_that_quotes_it() {
     let sandbox = Sandbox::new(&TINY.replace("seed: 7", "device: gpu"));
     let run = sandbox.runner(&["run", "pipeline.yaml"]);
     assert_eq!(run.code, Some(2), "{run:?}");
@@ -227,7 +227,7 @@ fn an_unknown_device_is_refused_at_its_place() {
 }
 
 #[test]
-fn only_stages_that_compute_get_a_gpu_and_at_most_one() {
+fn a_training_stage_may_request_one_gpu_and_a_dataset_stage_none() {
     for (set, part) in [
         (
             "stages.cnn.resources.gpus=2",
@@ -358,7 +358,7 @@ fn a_stage_on_the_cpu_sees_no_gpu() {
 }
 
 #[test]
-fn a_program_that_requests_no_gpu_sees_the_same_as_the_user() {
+fn a_program_sees_the_same_gpus_as_the_user_unless_its_stage_sets_gpus() {
     let sandbox = Sandbox::new(
         "version: 1
 name: p

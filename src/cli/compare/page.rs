@@ -10,7 +10,7 @@ use crate::cli::record_text::when;
 use crate::report::columns::aligned;
 use crate::report::markdown;
 
-/// Most stages that are named individually for a change.
+/// Maximum number of stages that are named individually for a change.
 const NAMED: usize = 3;
 
 const APART: &str = "* the 95 % intervals do not overlap";
@@ -100,7 +100,7 @@ struct Page {
     settings: Vec<Row<2>>,
     changes: Vec<Row<2>>,
     stages: Vec<Row<4>>,
-    /// A sentence with the number of stages that are the same; `None` if there are none.
+    /// A sentence with the number of stages that are the same and have no row; `None` if there are none.
     same: Option<String>,
     metrics: Vec<Row<6>>,
     /// Whether some intervals do not overlap.
@@ -216,7 +216,7 @@ fn measured(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let Some(ends) = interval else {
         return figure(value);
     };
-    // Two decimals are precise enough for an interval, unless its ends would look the same.
+    // Two decimals are enough for an interval, unless it is narrower than 0.02 or its end is 100 or more.
     let [low, high] = if ends[1] - ends[0] >= 0.02 && ends[1].abs() < 100.0 {
         ends.map(|end| format!("{end:.2}"))
     } else {

@@ -180,7 +180,7 @@ fn report_cached(context: &Context<'_>, outputs: &KnownOutputs) -> HashMap<NodeI
         .par_iter()
         .with_min_len(VIEWS)
         .for_each(|(action, record)| update_view(context, action, &record.outputs));
-    let mut reports = HashMap::new();
+    let mut reports = HashMap::with_capacity(cached.len());
     for (action, record) in cached {
         let name = context.name(action.node);
         let report = StageReport {

@@ -1,16 +1,18 @@
-//! Checks that the inputs of a stage held the right bytes all the time that it could read them.
+//! Checks that the inputs of a stage held the right bytes for as long as the stage could read them.
 //!
-//! Inputs are files of the store. A user's program may have permission to write to them, or to
-//! change them and restore them.
+//! Inputs are files of the store. A user's program may have permission to write to them, and may
+//! restore the old bytes afterwards.
 //!
 //! | file of an input | how a change is noticed |
 //! | --- | --- |
 //! | a small one, for a program | the program reads a copy of its own (`stages/command/mounts.rs`) |
-//! | one that can be [watched](WriteWatch) | opening it to write is noticed, from before it is verified |
-//! | any other, or after such an attempt | its stamp, with the time of change, and its content are compared |
+//! | one that can be [watched](WriteWatch) | opening it for writing is noticed, from before verification on |
+//! | one that was opened for writing | its stamp, which includes the time of change, has changed |
+//! | any other | its content has changed; it is read again only if its stamp has changed |
 //!
-//! A change goes unnoticed only if the file cannot be watched, because its file system has no leases or it
-//! belongs to another user, and the change is undone before the stage ends.
+//! A change goes unnoticed only if it is undone before the stage ends and the file is not watched: because
+//! its file system has no leases, it belongs to another user, a process already has it open for writing, or
+//! the stage has more than `MOST` input files.
 
 use std::fs::{Metadata, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +29,7 @@ use crate::store::{
     self, BLOB_MODE, Blob, Deadline, FileStamp, InputsCheck, Store, Tree, WriteWatch,
 };
 
-/// Most files of one stage that are kept open to watch them: processes have a limit of open files.
+/// Maximum number of files that one stage watches. A watched file stays open, and open files are limited.
 const MOST: usize = 64;
 /// Longest time that a process which opens a watched file for writing is blocked.
 const POLL: Duration = Duration::from_millis(20);
@@ -36,6 +38,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Watched<'a> {
     store: &'a Store,
     inputs: Vec<Input<'a>>,
+    copies: bool,
     watches: Arc<Vec<Watch>>,
     /// Dropping it ends the thread that lets writers continue.
     _releasing: Option<Sender<()>>,
@@ -65,7 +68,7 @@ impl<'a> Watched<'a> {
     ) -> Result<Self, Failure> {
         let mut watches = Vec::new();
         let mut watch = |blob: &Blob| {
-            if watches.len() == MOST || (copies && blob.bytes <= PRIVATE_BYTES) {
+            if watches.len() == MOST || (copies && is_small(blob)) {
                 return None;
             }
             watches.push(Watch {
@@ -95,6 +98,7 @@ impl<'a> Watched<'a> {
         Ok(Self {
             store,
             inputs: watched,
+            copies,
             _releasing: release_writers(&watches),
             watches,
         })
@@ -120,8 +124,7 @@ impl<'a> Watched<'a> {
                 match watch.map(|index| &self.watches[index]) {
                     Some(watch) => is_written |= watch.is_written(),
                     None if self.store.is_known(blob) => {}
-                    // A program reads its own copy of a small file.
-                    None => is_sure &= blob.bytes <= PRIVATE_BYTES,
+                    None => is_sure &= self.is_copied(blob),
                 }
             }
             // Reads again the blobs that are not known to be sound.
@@ -132,7 +135,7 @@ impl<'a> Watched<'a> {
             }
             if is_written {
                 return Err(Failure::Data(format!(
-                    "the program changed its input `{}`; to change an input, let the program copy it first",
+                    "the program changed its input `{}`; to change an input, have the program copy it first",
                     input.role
                 )));
             }
@@ -146,6 +149,11 @@ impl<'a> Watched<'a> {
         })
     }
 
+    /// Whether the stage reads a copy of its own instead of the store's file.
+    fn is_copied(&self, blob: &Blob) -> bool {
+        self.copies && is_small(blob)
+    }
+
     /// Ends the watch once the stage's own links to its inputs are gone. Removing a link changes a file's
     /// stamp; a file that was watched all the time need not be read again because of that.
     pub(super) fn end(self) {
@@ -155,6 +163,10 @@ impl<'a> Watched<'a> {
             }
         }
     }
+}
+
+fn is_small(blob: &Blob) -> bool {
+    blob.bytes <= PRIVATE_BYTES
 }
 
 impl Input<'_> {
@@ -180,7 +192,8 @@ impl Watch {
         }
     }
 
-    /// Returns the file's stamp once any write would change it. Its time has just moved, with the new link.
+    /// Waits until any later write would change the file's stamp, and returns the stamp. Returns `None` if
+    /// that takes too long. A new link may just have changed its time.
     fn reliable_stamp(&self) -> Option<FileStamp> {
         self.now().filter(FileStamp::wait_until_reliable)
     }

@@ -23,10 +23,10 @@ pub struct LineageAction {
     pub key: Key,
     /// `None` if the record does not exist any more.
     pub record: Option<ActionRecord>,
-    /// Parameters that differ from their defaults, without sources.
+    /// Parameters that differ from their defaults, without sources, except for sources inside lists.
     pub params: Vec<(String, Value)>,
     pub sources: Vec<SourceUse>,
-    /// Links to further actions: upstream to its inputs, downstream to what used its outputs.
+    /// Links to further actions: upstream, the makers of its inputs; downstream, the consumers of its outputs.
     pub links: Vec<Link>,
 }
 
@@ -48,7 +48,7 @@ pub struct SourceUse {
     pub files: Option<usize>,
 }
 
-/// An artifact between two actions.
+/// An artifact that one action made and another one used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The consumer's input.
@@ -87,9 +87,9 @@ pub fn upstream(store: &Store, parse: ParseStage, record: &ActionRecord) -> Line
     lineage
 }
 
-/// Returns the actions downstream of `record`, starting with its own: those that used its outputs, or only
-/// its output `port`, and so on. An action counts if it read the same content, even if another action made
-/// that.
+/// Returns the action of `record`, then those downstream of it: the actions that used its outputs (only its
+/// output `port`, if given), those that used their outputs, and so on. An action counts if it read the same
+/// content, even if a different action made that content.
 pub fn downstream(
     store: &Store,
     parse: ParseStage,
@@ -188,7 +188,7 @@ fn sources_in(store: &Store, name: &str, value: &Value) -> Vec<SourceUse> {
     }
 }
 
-/// Removes the sources from a parameter. Returns `None` if they were all it contained.
+/// Removes the sources from a parameter, except for those inside lists. Returns `None` if nothing is left.
 fn without_sources(value: Value) -> Option<Value> {
     match value {
         source if source_digest(&source).is_some() => None,

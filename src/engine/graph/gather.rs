@@ -2,7 +2,7 @@
 //!
 //! A consumer is fed by the instances that have its values on all shared axes. If the producer has further
 //! axes, several instances feed the consumer: they are *gathered*. A program finds each one in a folder that
-//! is named after its values on the further axes, even if these have only one value.
+//! is named after its values on the further axes, even if each of these axes has only one value.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -12,7 +12,7 @@ use super::{Error, Store, Tree};
 use crate::keys::Digest;
 
 impl Store {
-    /// Returns the trees whose digest begins with `prefix`, which has at least two hexadecimal digits.
+    /// Returns the digests of trees that begin with `prefix`, which needs at least two hexadecimal digits.
     pub fn trees_beginning(&self, prefix: &str) -> Result<Vec<Digest>, Error> {
         let shard = prefix.get(..2).unwrap_or(prefix);
         let mut found = Vec::new();
@@ -29,10 +29,10 @@ impl Store {
     /// Verifies the files of `tree` and copies them into `folder`. The copies belong to the user: they are
     /// writable and not linked to the store.
     ///
-    /// A folder that does not exist appears whole or not at all. Into an existing folder, files are moved
-    /// once all of them are copied; files of the same names are replaced, and the rest stays.
+    /// If `folder` does not exist, it appears whole or not at all. If it exists, the files are moved into it
+    /// once all of them are copied. They replace files of the same names; other files stay.
     pub fn export(&self, tree: &Tree, folder: &Path) -> Result<(), Error> {
-        // Prevents a collection meanwhile.
+        // Keeps garbage collection from removing the files meanwhile.
         let _guard = self.guard()?;
         self.verify(tree)?;
         let is_there = files::leads_to(folder, fs::Metadata::is_dir);
@@ -91,7 +91,7 @@ fn copy(blob: &Path, file: &PathBuf) -> Result<(), Error> {
 
 fn place(copied: &Path, file: &Path) -> Result<(), Error> {
     create_parent(file)?;
-    // A replaced file passes its mode on to the new one.
+    // The new file gets the mode of the file that it replaces.
     match fs::symlink_metadata(file) {
         Ok(replaced) if replaced.is_file() => fs::set_permissions(copied, replaced.permissions())
             .map_err(Error::io("write", copied))?,

@@ -54,13 +54,9 @@ pub(super) fn open(path: &Path) -> io::Result<Opened> {
 
 /// Reads a file of the store.
 pub fn read(path: &Path) -> io::Result<Found> {
-    let file = match open(path)? {
-        Opened::File(file) => file,
-        Opened::Missing => return Ok(Found::Missing),
-        Opened::Foreign => return Ok(Found::Foreign),
-    };
-    match files::read_open(&file, MOST_BYTES) {
+    match files::read_unlinked(path, MOST_BYTES) {
         Ok(bytes) => Ok(Found::Bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Missing),
         Err(error) if files::is_unfit(&error) => Ok(Found::Foreign),
         Err(error) => Err(error),
     }

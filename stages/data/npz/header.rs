@@ -1,7 +1,7 @@
 //! Reads headers and integers of `.npy` arrays.
 //!
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>. A header is a Python
-//! dictionary. Only those of plain arrays are read: a type, an order and a tuple of sizes.
+//! dictionary. Only headers of plain arrays are accepted: those with a type, an order and a tuple of sizes.
 
 use std::io::{Error, Read, Result};
 
@@ -164,7 +164,7 @@ mod tests {
             shape: shape.to_vec(),
         };
         for (text, header) in [
-            // As NumPy writes it, padded to a multiple of 64 bytes.
+            // As NumPy writes it: with a comma at the end, padding and a line break.
             (
                 "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 28, 28), }      \n",
                 expected(&[3, 28, 28], false),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn headers_of_anything_but_plain_arrays_are_refused() {
         for text in [
             "",
             "{",

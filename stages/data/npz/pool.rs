@@ -4,12 +4,11 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{Error, ErrorKind, Read};
 
 use contract::{Failure, ImageShape};
-use fast_image_resize::Resizer;
+use images::{Resizer, fit_bytes};
 use rayon::prelude::*;
 
 use super::header::read_header;
 use super::{Array, Npz, member};
-use crate::data::resize::fit_bytes;
 use crate::data::source::{Example, Pool, Sink, Skipped};
 
 fn examples(arrays: &[Array]) -> Vec<Example> {

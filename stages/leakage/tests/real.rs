@@ -4,16 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use fast_image_resize::Resizer;
 use image::GrayImage;
+use images::{Resizer, fit_bytes};
 use rayon::prelude::*;
 
 use super::super::copies::Set;
 use super::super::scan::{bounds, nearest};
 use super::super::sketch::{Detail, Sketches};
 use super::CHANGES;
+use crate::data::Dataset;
 use crate::data::tests::{gray, packed, real_data};
-use crate::data::{Dataset, fit_bytes};
 
 /// Reads radiographs with their names, sorted by path.
 fn radiographs(root: &Path, split: &str) -> Vec<(String, GrayImage)> {

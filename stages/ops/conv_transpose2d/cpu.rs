@@ -10,8 +10,8 @@ use crate::cpu::values::values;
 use crate::cpu::{pieces, vectorized};
 use crate::{Layer, LayerBackward, Tensor4};
 
-/// The forward pass is a convolution's backward pass to its input, and vice versa: this input holds the
-/// outputs of that convolution's filters, and this output is its image.
+/// The forward pass of a transposed convolution is the backward pass of a convolution to its input, and vice
+/// versa. So `input` has the role of that convolution's output, and `output` the role of its image.
 impl Layer<ConvTranspose2d> for Cpu {
     type Kept = ();
 

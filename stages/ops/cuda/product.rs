@@ -41,7 +41,7 @@ impl Matrix {
 /// `to` is rows × columns, stored row by row.
 ///
 /// # Safety
-/// The addresses must lead to matrices of these sizes, and nothing else may use `to`.
+/// The addresses must point to matrices of these sizes, and nothing else may use `to` meanwhile.
 pub unsafe fn product(
     [rows, inner, columns]: [usize; 3],
     left: Matrix,
@@ -49,7 +49,7 @@ pub unsafe fn product(
     to: CUdeviceptr,
     add: bool,
 ) -> Result<(), CudaError> {
-    let size = |size: usize| i32::try_from(size).expect("fewer than 2³¹ rows in a matrix on a GPU");
+    let size = |size: usize| i32::try_from(size).expect("sizes of a matrix on a GPU are below 2³¹");
     let operation = |matrix: Matrix| match matrix.transposed {
         true => cublasOperation_t::CUBLAS_OP_T,
         false => cublasOperation_t::CUBLAS_OP_N,
@@ -62,7 +62,7 @@ pub unsafe fn product(
     let context = context();
     context.device.bind_to_thread()?;
     let blas = lock(&context.blas);
-    // cuBLAS stores matrices by columns, so a matrix by rows is its transpose there: to' = right' · left'.
+    // cuBLAS expects column-major matrices and reads a row-major one as its transpose: to' = right' · left'.
     // SAFETY: the caller upholds the contract above.
     unsafe {
         sys::cublasSetMathMode(*blas.handle(), mode).result()?;

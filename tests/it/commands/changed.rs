@@ -16,8 +16,7 @@ fn pipeline(kib: u32, stages: &str) -> Sandbox {
     ))
 }
 
-const WRITTEN: &str =
-    "failed: the program changed its input `in`; to change an input, let the program copy it first";
+const WRITTEN: &str = "failed: the program changed its input `in`; to change an input, have the program copy it first";
 
 /// Ways to change a file; the last two restore its modification time.
 const CHANGES: [&str; 3] = [

@@ -33,7 +33,7 @@ fn is_untouched(outside: &Path) {
 fn nothing_behind_a_link_is_taken_moved_or_removed() {
     let behind = |output: &str, link: &str| {
         Some(format!(
-            "it: failed: the output `{output}` is behind the symbolic link `{link}`; let the program create \
+            "it: failed: the output `{output}` is reached through the symbolic link `{link}`; have the program create \
              a folder there instead"
         ))
     };

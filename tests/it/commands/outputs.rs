@@ -72,7 +72,7 @@ stages:
 
 #[test]
 fn links_and_special_files_cannot_be_outputs() {
-    let link = "the output `r` is a symbolic link; let the program copy the link's target instead";
+    let link = "the output `r` is a symbolic link; have the program copy its target instead";
     assert_eq!(
         failure("{ argv: [ln, -s, nowhere, r], outputs: { r: r } }"),
         format!("it: failed: {link}")

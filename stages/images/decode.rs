@@ -9,8 +9,8 @@ use fast_image_resize::Resizer;
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageFormat, Limits};
 
-use super::jpeg::Jpeg;
-use super::resize::fit;
+use crate::jpeg::Jpeg;
+use crate::resize::fit;
 
 /// Number of bytes that contain the header of nearly every image file.
 const PREFIX: u64 = 1 << 16;
@@ -21,7 +21,7 @@ const MOST_BESIDE_PIXELS: u64 = 1 << 24;
 
 /// Decodes files of up to a given number of pixels, and resizes the images.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoder {
+pub struct Decoder {
     /// Images with more pixels are refused before any memory is allocated for them.
     pub max_pixels: u64,
 }
@@ -37,7 +37,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
-    pub(super) fn check(&self, path: &Path) -> Result<(), String> {
+    pub fn check(&self, path: &Path) -> Result<(), String> {
         let unreadable = |e| format!("cannot be read: {e}");
         let mut file = files::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
@@ -62,7 +62,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The error says what is wrong with the file, as a fragment that follows its name.
-    pub(super) fn read(
+    pub fn read(
         &self,
         path: &Path,
         shape: ImageShape,

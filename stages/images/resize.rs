@@ -13,7 +13,7 @@ use image::DynamicImage;
 ///
 /// The filter is Lanczos, widened when shrinking. It is computed in integers of the image's own depth, so the
 /// results do not depend on the processor.
-pub(super) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec<u8> {
+pub(crate) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer) -> Vec<u8> {
     let size = (image.width(), image.height());
     let color = image.color();
     let deep = color.bits_per_pixel() / u16::from(color.channel_count()) > 8;
@@ -22,7 +22,12 @@ pub(super) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer)
         (true, false) => resize::<U8>(luma8(image), size, shape, resizer),
         (false, false) => resize::<U8x3>(image.into_rgb8().into_raw(), size, shape, resizer),
         (true, true) => to_bytes(&resize::<U16>(luma16(image), size, shape, resizer)),
-        (false, true) => to_bytes(&resize::<U16x3>(image.into_rgb16().into_raw(), size, shape, resizer)),
+        (false, true) => to_bytes(&resize::<U16x3>(
+            image.into_rgb16().into_raw(),
+            size,
+            shape,
+            resizer,
+        )),
     };
     if gray && shape.channels > 1 {
         let repeated = |&value| std::iter::repeat_n(value, shape.channels);
@@ -32,7 +37,7 @@ pub(super) fn fit(image: DynamicImage, shape: ImageShape, resizer: &mut Resizer)
 }
 
 /// Converts HWC bytes of an image with the given `size` (width, height) and 1 or 3 channels to `shape`.
-pub(crate) fn fit_bytes(
+pub fn fit_bytes(
     bytes: Vec<u8>,
     size: (usize, usize),
     channels: usize,
@@ -54,7 +59,7 @@ pub(crate) fn fit_bytes(
 
 /// Luma of ITU-R BT.601: the gray that JPEG files store, and to which Pillow and therefore Keras convert
 /// color.
-pub(crate) fn luma([r, g, b]: [u32; 3]) -> u32 {
+pub fn luma([r, g, b]: [u32; 3]) -> u32 {
     // The weights 0.299, 0.587 and 0.114 in units of 1/65536.
     (19595 * r + 38470 * g + 7471 * b + (1 << 15)) >> 16
 }

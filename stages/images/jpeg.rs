@@ -8,7 +8,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 /// A JPEG file whose header has been read.
-pub(super) struct Jpeg<'a> {
+pub(crate) struct Jpeg<'a> {
     bytes: &'a [u8],
     decoder: JpegDecoder<ZCursor<&'a [u8]>>,
     width: usize,
@@ -17,7 +17,7 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     /// Reads the header.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, DecodeErrors> {
+    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, DecodeErrors> {
         // The caller limits the size of images.
         let options = DecoderOptions::default()
             .set_strict_mode(false)
@@ -41,19 +41,19 @@ impl<'a> Jpeg<'a> {
     }
 
     /// Width and height.
-    pub(super) fn size(&self) -> (u64, u64) {
+    pub(crate) fn size(&self) -> (u64, u64) {
         (self.width as u64, self.height as u64)
     }
 
     /// Whether the end marker follows the last scan. The bytes of a marker cannot occur within a scan.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let last = |marker: [u8; 2]| self.bytes.windows(2).rposition(|pair| pair == marker);
         last([0xff, 0xd9]) > last([0xff, 0xda])
     }
 
     /// Decodes the pixels. If `gray` pixels are enough and the file stores luma apart from color, as nearly
     /// all files do, the color is skipped: luma is the value that gray would be computed as.
-    pub(super) fn decode(mut self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
+    pub(crate) fn decode(mut self, gray: bool) -> Result<DynamicImage, DecodeErrors> {
         let wanted = match self.decoder.input_colorspace() {
             Some(ColorSpace::Luma) => ColorSpace::Luma,
             Some(ColorSpace::YCbCr) if gray => ColorSpace::Luma,
