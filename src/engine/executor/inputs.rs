@@ -24,6 +24,17 @@ pub(super) struct Input {
     pub tree: Arc<Tree>,
 }
 
+#[cfg(test)]
+impl Input {
+    pub(super) fn of(tree: Tree) -> Self {
+        Self {
+            label: "stage.port".to_owned(),
+            entry: None,
+            tree: Arc::new(tree),
+        }
+    }
+}
+
 /// Returns the action's inputs. All of them must be in the store by now.
 pub(super) fn inputs(
     context: &Context<'_>,

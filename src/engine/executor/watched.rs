@@ -227,3 +227,37 @@ fn release_writers(watches: &Arc<Vec<Watch>>) -> Option<Sender<()>> {
         .spawn(release);
     started.is_ok().then_some(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::executor::inputs::Input;
+
+    #[test]
+    fn a_file_that_was_changed_and_restored_unwatched_leaves_only_readers_of_copies_sure() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("artifacts")).unwrap();
+        let staging = store.staging().unwrap();
+        for i in 0..=MOST {
+            fs::write(staging.path().join(format!("{i:03}")), i.to_string()).unwrap();
+        }
+        let tree = store.ingest(staging.folder(), Path::new(""), &Deadline::NONE);
+        let tree = tree.unwrap();
+        let beyond = tree.files[&format!("{MOST:03}")].digest;
+        let inputs = Inputs::from([("in".to_owned(), vec![Input::of(tree)])]);
+        for copies in [false, true] {
+            let watched = Watched::begin(&inputs, &store, copies, &Deadline::NONE).unwrap();
+            watched.start();
+            let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+            let file = contract::files::open(&store.blob_path(&beyond)).unwrap();
+            file.set_times(times).unwrap();
+            let check = watched.check(&Deadline::NONE).unwrap();
+            assert_eq!(matches!(check, InputsCheck::Sure), copies);
+            watched.end();
+        }
+    }
+}

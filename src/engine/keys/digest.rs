@@ -179,3 +179,35 @@ impl From<blake3::Hash> for Digest {
         Self(*hash.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_written_as_two_digits_and_read_again() {
+        for first in (0..=255).step_by(32) {
+            let bytes = std::array::from_fn(|i| first + i as u8);
+            let text = Digest(bytes).to_string();
+            let plain: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(text, plain);
+            assert_eq!(text.parse(), Ok(Digest(bytes)));
+        }
+    }
+
+    #[test]
+    fn only_64_lowercase_digits_are_read() {
+        let digits = "0123456789abcdef".repeat(4);
+        assert!(digits.parse::<Digest>().is_ok());
+        for wrong in ["", &digits[1..], &digits[2..], &format!("{digits}00")] {
+            assert_eq!(wrong.parse::<Digest>(), Err(ParseHexError));
+        }
+        for at in [0, 31, 63] {
+            for byte in ["/", ":", "A", "F", "`", "g", "\0", "\x7f"] {
+                let mut wrong = digits.clone();
+                wrong.replace_range(at..=at, byte);
+                assert_eq!(wrong.parse::<Digest>(), Err(ParseHexError), "{wrong}");
+            }
+        }
+    }
+}
