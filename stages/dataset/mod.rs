@@ -312,7 +312,7 @@ impl Stage for Params {
         if !skipped.is_empty() {
             context.warn(summary(&skipped));
         }
-        omissions::report(&offer, context);
+        omissions::report(&offer, &unread, context);
         skipped.extend(&offer.omitted.files);
         if !skipped.is_empty() {
             json::write(&figure.join(SKIPPED_FILE), &skipped)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use contract::Context;
 
 use super::SKIPPED_FILE;
-use crate::data::source::{Offer, Omitted};
+use crate::data::source::{Offer, Omitted, Skipped};
 
 /// Extensions of files that are probably images. Leaving one of them out deserves a warning.
 const IMAGES: [&str; 12] = [
@@ -14,9 +14,10 @@ const IMAGES: [&str; 12] = [
 /// Share of a class's files above which leaving them out deserves a warning.
 const SHARE: f64 = 0.01;
 
-/// Reports files that the source of `offer` contains but does not offer: as a warning if images may be
+/// Reports the share of each class that is left out, including the images `unread` that could not be decoded.
+/// Then reports files that the source of `offer` contains but does not offer: as a warning if images may be
 /// missing, otherwise as a note.
-pub(super) fn report(offer: &Offer, context: &Context<'_>) {
+pub(super) fn report(offer: &Offer, unread: &[Skipped], context: &Context<'_>) {
     let Omitted { files, hidden } = &offer.omitted;
     if *hidden > 0 {
         let entries = if *hidden == 1 {
@@ -33,13 +34,17 @@ pub(super) fn report(offer: &Offer, context: &Context<'_>) {
             offer.validation.as_ref(),
             Some(&offer.test),
         ];
-        let used = pools.into_iter().flatten();
-        let used: usize = used
+        let offered = pools.into_iter().flatten();
+        let offered: usize = offered
             .map(|pool| pool.examples().iter().filter(|e| of_class(e.label)).count())
             .sum();
-        let skipped = offer.skipped.iter().chain(files);
-        let skipped = skipped.filter(|s| s.class.is_some_and(of_class)).count();
-        let all = used + skipped;
+        let count = |skipped: &[Skipped]| {
+            let of_class = skipped.iter().filter(|s| s.class.is_some_and(of_class));
+            of_class.count()
+        };
+        let not_offered = count(&offer.skipped) + count(files);
+        let all = offered + not_offered;
+        let skipped = not_offered + count(unread);
         if skipped as f64 > SHARE * all as f64 {
             let verb = if skipped == 1 { "is" } else { "are" };
             context.warn(format!(

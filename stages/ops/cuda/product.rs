@@ -41,7 +41,7 @@ impl Matrix {
 /// `to` is rows × columns, stored row by row.
 ///
 /// # Safety
-/// The addresses must point to matrices of these sizes, and nothing else may use `to` meanwhile.
+/// The addresses must point to matrices of these sizes, and nothing else may access `to` during the call.
 pub unsafe fn product(
     [rows, inner, columns]: [usize; 3],
     left: Matrix,
