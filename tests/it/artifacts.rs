@@ -121,6 +121,14 @@ fn ambiguous_and_unknown_names_are_refused_with_a_hint() {
     );
     let one = artifacts(&sandbox, &["show", "xrays.train", "--pipeline", "tiny"]);
     assert_eq!(one["pipeline"], "tiny");
+
+    // Two pipelines have `cnn[4]`, but only one has `cnn`.
+    let plain = "version: 1\nname: plain\nstages:\n  cnn:\n    kind: command\n    params: \
+                 { argv: [sh, -c, 'echo > m'], outputs: { model: m } }\n";
+    fs::write(sandbox.path("plain.yaml"), plain).unwrap();
+    sandbox.runner(&["run", "plain.yaml"]);
+    let one = artifacts(&sandbox, &["show", "cnn.model"]);
+    assert_eq!(one["pipeline"], "plain");
 }
 
 #[test]

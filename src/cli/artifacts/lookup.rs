@@ -55,7 +55,14 @@ impl ArtifactArgs {
             check_pipelines(&all, std::slice::from_ref(name))?;
             all.retain(|shown| shown.pipeline == *name);
         }
-        let found: Vec<(&Shown, &String)> = all.iter().flat_map(|s| self.ports(s)).collect();
+        let mut found: Vec<(&Shown, &String)> = all.iter().flat_map(|s| self.ports(s)).collect();
+        // A name in full does not also stand for the instances that a stage of this name has elsewhere.
+        let is_full = |(shown, port): &(&Shown, &String)| {
+            self.artifact == format!("{}.{port}", shown.instance)
+        };
+        if found.iter().any(is_full) {
+            found.retain(is_full);
+        }
         match found.as_slice() {
             [(shown, port)] => Ok(FoundArtifact {
                 digest: shown.outputs[*port],
