@@ -17,7 +17,7 @@ use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use contract::files;
+use contract::{ShowPath, files};
 use engine::spec::{Diagnostic, PROJECT_FILE, Place, is_project};
 
 pub use self::key::SettingKey;
@@ -42,7 +42,7 @@ impl Config {
     /// Reads the user's file and the project's file, as far as they exist.
     ///
     /// # Errors
-    /// Every error in the files.
+    /// Every error in the files, and a folder that cannot be checked for a project.
     pub fn load() -> Result<Self, Vec<Diagnostic>> {
         let mut config = Self::default();
         let mut errors = Vec::new();
@@ -52,12 +52,13 @@ impl Config {
                 Err(found) => errors.extend(found),
             }
         }
-        if let Some(folder) = project_folder() {
-            let path = folder.join(PROJECT_FILE);
-            match file::read_project(&path, &folder) {
+        match project_folder() {
+            Ok(None) => {}
+            Ok(Some(folder)) => match file::read_project(&folder.join(PROJECT_FILE), &folder) {
                 Ok(settings) => config.add_project(settings, &folder, &mut errors),
                 Err(found) => errors.extend(found),
-            }
+            },
+            Err(error) => errors.push(error),
         }
         if errors.is_empty() {
             Ok(config)
@@ -111,22 +112,30 @@ pub fn user_file() -> Option<PathBuf> {
     Some(configs.join("runner").join("config.toml"))
 }
 
-/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`. A file
-/// that cannot be checked counts, and reading it is an error. A folder that may not be entered holds no project
-/// of this user.
-pub fn project_folder() -> Option<PathBuf> {
-    let here = env::current_dir().ok()?;
+/// The folder that contains the project's file, relative to the working directory: empty, `..`, `../..`. A folder
+/// that may not be entered holds no project of this user.
+///
+/// # Errors
+/// If a folder cannot be checked for another reason.
+pub fn project_folder() -> Result<Option<PathBuf>, Diagnostic> {
+    let Ok(here) = env::current_dir() else {
+        return Ok(None);
+    };
     let mut seen_from_here = PathBuf::new();
     for folder in here.ancestors() {
-        match is_project(folder) {
-            Ok(true) => {
-                let is_there = files::exists(&folder.join(PROJECT_FILE)).unwrap_or(true);
-                return is_there.then_some(seen_from_here);
+        let has_file = || files::exists(&folder.join(PROJECT_FILE));
+        let found = is_project(folder).and_then(|is_one| Ok((is_one, is_one && has_file()?)));
+        match found {
+            Ok((true, has_file)) => return Ok(has_file.then_some(seen_from_here)),
+            Ok((false, _)) => seen_from_here.push(".."),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
+            Err(error) => {
+                let folder = folder.shown();
+                return Err(Diagnostic::new(format!(
+                    "failed to look for `{PROJECT_FILE}` and `.git` in `{folder}`: {error}"
+                )));
             }
-            Ok(false) => seen_from_here.push(".."),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
-            Err(_) => return Some(seen_from_here),
         }
     }
-    None
+    Ok(None)
 }

@@ -20,7 +20,8 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn execute(self, console: &Console) -> Result<(), Error> {
-        let Some(folder) = project_folder() else {
+        let folder = project_folder().map_err(|error| Error::Invalid(vec![error]))?;
+        let Some(folder) = folder else {
             let message = "there is no `.runner.toml` here or above, up to the folder with `.git`";
             return Err(Error::Usage(message.to_owned()));
         };
